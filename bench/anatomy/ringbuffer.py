@@ -1,0 +1,211 @@
+"""Pages of the kernel's ring buffer to events: the binary form, since text lets a process's name forge lines.
+
+The layout is the kernel's own interface for trace tools (Documentation/trace/ring-buffer-map.rst, and the ``format``
+and ``header_page`` files beside the data, which are followed here).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import BoxbenchError
+
+Value = int | str
+
+_FIELD: Final = re.compile(
+    r"\s*field:(?P<type>.*?)\s*(?P<name>\w+)(?P<array>\[[^\]]*\])?;"
+    r"\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);\s*signed:(?P<signed>[01]);"
+)
+_INTEGERS: Final = {
+    (1, 0): "B",
+    (1, 1): "b",
+    (2, 0): "H",
+    (2, 1): "h",
+    (4, 0): "I",
+    (4, 1): "i",
+    (8, 0): "Q",
+    (8, 1): "q",
+}
+# Record types in the lowest 5 bits of an event's header word; 1-28 are the payload's length in words.
+_PADDING: Final = 29
+_TIME_EXTEND: Final = 30
+_TIME_STAMP: Final = 31
+_DELTA_BITS: Final = 27
+_ABSOLUTE_BITS: Final = 59
+# Flags that the kernel sets in a page's fill level when events were lost before the page.
+_MISSED_EVENTS: Final = 1 << 31
+_MISSED_STORED: Final = 1 << 30
+_COMMON: Final = struct.Struct("=HBBi")
+_WORD: Final = struct.Struct("=I")
+
+
+class TraceError(BoxbenchError):
+    """The kernel's trace is not what its own description says."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an event: a number, an array of characters, or (``loc``) a place in the event where text is."""
+
+    name: str
+    offset: int
+    size: int
+    number: struct.Struct | None
+    loc: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an event is laid out."""
+
+    name: str
+    """``sched_switch``."""
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``at_ns``: CLOCK_MONOTONIC; ``tid``: the thread it happened in; text is untrusted."""
+
+    at_ns: int
+    cpu: int
+    tid: int
+    name: str
+    args: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class PageLayout:
+    """Offsets in a page."""
+
+    commit_offset: int
+    commit_size: int
+    data_offset: int
+
+
+def parse_format(text: str) -> tuple[int, Layout]:
+    """An event's number and layout, from its ``format`` file. Raises TraceError."""
+    name = re.search(r"^name: (\S+)$", text, re.MULTILINE)
+    number = re.search(r"^ID: (\d+)$", text, re.MULTILINE)
+    if name is None or number is None:
+        raise TraceError(f"not the format of an event: {text[:60]!r}", hint="report this with `uname -r`")
+    fields = tuple(
+        _field(match)
+        for match in map(_FIELD.match, text.splitlines())
+        if match and not match["name"].startswith("common_")
+    )
+    return int(number[1]), Layout(name[1], fields)
+
+
+def _field(match: re.Match[str]) -> Field:
+    size, signed = int(match["size"]), int(match["signed"])
+    loc = match["type"].startswith("__data_loc")
+    code = None if loc or match["array"] else _INTEGERS.get((size, signed))
+    return Field(match["name"], int(match["offset"]), size, struct.Struct(f"={code}") if code else None, loc)
+
+
+def parse_page_format(text: str) -> PageLayout:
+    """The offsets of a page's parts, from ``header_page``. Raises TraceError."""
+    found = {match["name"]: match for match in map(_FIELD.match, text.splitlines()) if match}
+    if not {"commit", "data"} <= found.keys():
+        raise TraceError(f"not the format of a page: {text[:60]!r}", hint="report this with `uname -r`")
+    commit = found["commit"]
+    return PageLayout(int(commit["offset"]), int(commit["size"]), int(found["data"]["offset"]))
+
+
+def decode(
+    pages: Mapping[int, Sequence[bytes]], page_layout: PageLayout, layouts: Mapping[int, Layout]
+) -> tuple[tuple[Event, ...], int]:
+    """All events of all CPUs in order of time, and how many pages say that events are missing before them.
+
+    Args:
+        pages: by CPU.
+        layouts: by event number; events of other numbers are left out.
+
+    Raises:
+        TraceError: a page breaks off in the middle of an event.
+    """
+    events: list[Event] = []
+    gaps = 0
+    for cpu, own in pages.items():
+        for page in own:
+            gaps += _missed(page, page_layout)
+            events.extend(_page(page, page_layout, layouts, cpu))
+    events.sort(key=lambda event: event.at_ns)
+    return tuple(events), gaps
+
+
+def _missed(page: bytes, layout: PageLayout) -> bool:
+    return bool(_commit(page, layout) & (_MISSED_EVENTS | _MISSED_STORED))
+
+
+def _commit(page: bytes, layout: PageLayout) -> int:
+    return int.from_bytes(page[layout.commit_offset : layout.commit_offset + layout.commit_size], "little")
+
+
+def _page(page: bytes, layout: PageLayout, layouts: Mapping[int, Layout], cpu: int) -> Iterator[Event]:
+    (start,) = struct.unpack_from("=Q", page)
+    end = layout.data_offset + (_commit(page, layout) & ~(_MISSED_EVENTS | _MISSED_STORED))
+    for at_ns, data in _records(page, layout.data_offset, end, start):
+        number, _, _, tid = _COMMON.unpack_from(data)
+        kind = layouts.get(number)
+        if kind is not None:
+            yield Event(at_ns, cpu, tid, kind.name, _values(data, kind.fields))
+
+
+def _records(page: bytes, at: int, end: int, now_ns: int) -> Iterator[tuple[int, bytes]]:
+    while at + 4 <= end:
+        (word,) = _WORD.unpack_from(page, at)
+        kind, delta = word & 31, word >> 5
+        if kind == _PADDING and delta == 0:
+            return
+        now_ns += delta
+        extra = 0
+        if kind in (0, _PADDING, _TIME_EXTEND, _TIME_STAMP):
+            (extra,) = _WORD.unpack_from(page, at + 4)
+        if kind == _TIME_EXTEND:
+            now_ns += extra << _DELTA_BITS
+        elif kind == _TIME_STAMP:
+            now_ns = _absolute(extra << _DELTA_BITS | delta, now_ns - delta)
+        begin, size = _extent(kind, extra, at)
+        if begin + size > end:
+            raise TraceError(f"a page of the trace breaks off at byte {at}", hint="report this with `uname -r`")
+        if kind < _PADDING:
+            yield now_ns, page[begin : begin + size]
+        at = begin + size
+
+
+def _absolute(low: int, before_ns: int) -> int:
+    """A whole stamp from its lower 59 bits: the upper ones are those of the time before, unless they ran over."""
+    stamp = before_ns >> _ABSOLUTE_BITS << _ABSOLUTE_BITS | low
+    return stamp if stamp >= before_ns else stamp + (1 << _ABSOLUTE_BITS)
+
+
+def _extent(kind: int, extra: int, at: int) -> tuple[int, int]:
+    """Where a record's payload begins, and its length."""
+    if kind == 0:
+        return at + 8, extra - 4
+    if kind < _PADDING:
+        return at + 4, kind * 4
+    return (at + 4, extra) if kind == _PADDING else (at + 8, 0)
+
+
+def _values(data: bytes, fields: Iterable[Field]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for field in fields:
+        if field.number is not None:
+            found[field.name] = field.number.unpack_from(data, field.offset)[0]
+        elif field.loc:
+            (place,) = _WORD.unpack_from(data, field.offset)
+            found[field.name] = _text(data, place & 0xFFFF, place >> 16)
+        else:
+            found[field.name] = _text(data, field.offset, field.size)
+    return found
+
+
+def _text(data: bytes, offset: int, size: int) -> str:
+    return data[offset : offset + size].split(b"\0", 1)[0].decode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""The rule by which every instant of a start is charged to exactly one step.
+
+At each instant, of everything that the box's process tree is doing:
+1. what is active (on a CPU, in one of the traced system calls, or in uninterruptible sleep) comes before what only
+   waits for a CPU;
+2. of several, the innermost in the chain client -> engine -> containerd -> shim -> runtime -> agent -> application
+   is charged: whoever is further out waits for it, or does something that the start does not wait for;
+3. of one process, a traced system call comes before plain computing;
+4. while a guest runs, its phase between two of the host's marks is charged, whatever the host does beside;
+5. when nothing of the tree is active, the time is unattributed.
+
+So no time is counted twice, and all steps together are the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.anatomy.activity import Activity
+from bench.anatomy.steps import DEPTH, UNATTRIBUTED
+from bench.record import Endpoint
+
+_GUEST = -1
+"""The thread of a guest's phases: none of the host's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the start and the one step that it is charged to; ns since the request."""
+
+    begin_ns: int
+    end_ns: int
+    step: str
+
+    @property
+    def length_ns(self) -> int:
+        """How long, ns."""
+        return self.end_ns - self.begin_ns
+
+
+def sweep(activities: Iterable[Activity], *, begin_ns: int, end_ns: int) -> tuple[Segment, ...]:
+    """Charge all of [begin_ns, end_ns]; segments touch each other, start at 0 and end at the total."""
+    changes: list[tuple[int, int, tuple[bool, bool, int, bool, str]]] = []
+    for activity in activities:
+        begin, end = max(activity.begin_ns, begin_ns), min(activity.end_ns, end_ns)
+        if begin < end:
+            rank = _rank(activity)
+            changes += [(begin, 1, rank), (end, -1, rank)]
+    changes.sort(key=lambda change: change[0])
+    active: dict[tuple[bool, bool, int, bool, str], int] = {}
+    segments: list[Segment] = []
+    reached = begin_ns
+    for at, change, rank in changes:
+        if at > reached:
+            _charge(segments, reached - begin_ns, at - begin_ns, max(active)[-1] if active else UNATTRIBUTED)
+            reached = at
+        active[rank] = active.get(rank, 0) + change
+        if not active[rank]:
+            del active[rank]
+    if end_ns > reached:
+        _charge(segments, reached - begin_ns, end_ns - begin_ns, UNATTRIBUTED)
+    return tuple(segments)
+
+
+def _rank(activity: Activity) -> tuple[bool, bool, int, bool, str]:
+    kind = activity.kind
+    return kind == "guest", kind != "runnable", DEPTH[activity.step], kind == "call", activity.step
+
+
+def _charge(segments: list[Segment], begin: int, end: int, step: str) -> None:
+    if segments and segments[-1].step == step:
+        segments[-1] = Segment(segments[-1].begin_ns, end, step)
+    else:
+        segments.append(Segment(begin, end, step))
+
+
+def totals(segments: Sequence[Segment]) -> dict[str, int]:
+    """Time by step, ns, outermost step first; steps without time are absent."""
+    found: dict[str, int] = {}
+    for segment in segments:
+        found[segment.step] = found.get(segment.step, 0) + segment.length_ns
+    return dict(sorted(found.items(), key=lambda item: DEPTH[item[0]]))
+
+
+def guest_phases(
+    marks: Mapping[Endpoint, int], goal: Endpoint, *, first_kvm_entry_ns: int | None, agent_seen: bool
+) -> tuple[Activity, ...]:
+    """What happens where the host's events cannot look, by the host's marks; nothing when they see it all.
+
+    A guest's first instruction is the first KVM entry where there is one. Under emulation it is the later of the
+    VMM's first word and the return of the start call, whose last act is to let the guest's CPUs go.
+
+    Args:
+        marks: absolute, ns.
+        agent_seen: the agent is a process of the host; in a VM it is not, nor under gVisor.
+    """
+    if Endpoint.VMM in marks:
+        return _phases(_guest_begin(marks, goal, first_kvm_entry_ns), marks, _guest_chain(marks, goal))
+    if agent_seen or Endpoint.INIT not in marks:
+        return ()
+    return _phases(marks[Endpoint.INIT], marks, ((Endpoint.ENTERED, "agent"), (goal, "application")))
+
+
+def _guest_begin(marks: Mapping[Endpoint, int], goal: Endpoint, first_kvm_entry_ns: int | None) -> int:
+    first_mark = min(marks[name] for name in (Endpoint.KERNEL, Endpoint.INIT, goal) if name in marks)
+    begun = max(marks[Endpoint.VMM], marks.get(Endpoint.ACCEPTED, 0))
+    if first_kvm_entry_ns is not None:
+        begun = first_kvm_entry_ns
+    return begun if begun < first_mark else marks[Endpoint.VMM]
+
+
+def _guest_chain(marks: Mapping[Endpoint, int], goal: Endpoint) -> tuple[tuple[Endpoint, str], ...]:
+    if Endpoint.INIT not in marks and Endpoint.ENTERED not in marks:
+        # No agent and no system: what there is until the payload's word is the machine itself.
+        return ((goal, "firmware"),)
+    return (
+        (Endpoint.KERNEL, "firmware"),
+        (Endpoint.INIT, "kernel" if Endpoint.KERNEL in marks else "boot"),
+        (Endpoint.ROOT, "initramfs"),
+        (Endpoint.ENTERED, "agent"),
+        (goal, "application"),
+    )
+
+
+def _phases(begin: int, marks: Mapping[Endpoint, int], chain: Sequence[tuple[Endpoint, str]]) -> tuple[Activity, ...]:
+    found, at = [], begin
+    for mark, step in chain:
+        if mark in marks and marks[mark] > at:
+            found.append(Activity(at, marks[mark], step, _GUEST, 0, kind="guest"))
+            at = marks[mark]
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The equivalence certificate: what the boxes of a scenario share, what differs between them, and why."""

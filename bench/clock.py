@@ -1,0 +1,74 @@
+"""Time is handed in: one Clock object per run, so that simulation and tests own theirs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+# The channel's thread stamps what arrives while another thread talks to an engine; CPython hands the interpreter
+# over only this often (default 5 ms), which would be an error of that size in a stamp.
+_SWITCH_INTERVAL_S: Final = 0.0001
+
+
+class Clock(Protocol):
+    """A source of monotonic nanoseconds."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since an arbitrary origin; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass on this clock."""
+
+
+class MonotonicClock:
+    """The host's CLOCK_MONOTONIC, the only clock that measured records are stamped with."""
+
+    def now_ns(self) -> int:
+        """CLOCK_MONOTONIC, in ns."""
+        return time.monotonic_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+
+class VirtualClock:
+    """A clock that moves only when told to: for simulation, replay and tests."""
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._now_ns = start_ns
+
+    def now_ns(self) -> int:
+        """Virtual nanoseconds."""
+        return self._now_ns
+
+    def sleep(self, seconds: float) -> None:
+        """Advance by ``seconds``."""
+        self.advance_ns(round(seconds * 1e9))
+
+    def advance_ns(self, delta_ns: int) -> None:
+        """Advance by ``delta_ns`` >= 0."""
+        if delta_ns < 0:
+            raise ValueError(f"a monotonic clock cannot go back by {-delta_ns} ns")
+        self._now_ns += delta_ns
+
+
+@contextmanager
+def prompt_stamps() -> Iterator[None]:
+    """Let a thread that wants the interpreter have it within 0.1 ms, so that no stamp waits for another thread.
+
+    Around everything that boots boxes and stamps what they say; also as a decorator.
+    """
+    before = sys.getswitchinterval()
+    if before <= _SWITCH_INTERVAL_S:
+        # Each setting rounds down to whole microseconds: a trial within such a block must not wear it off.
+        yield
+        return
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

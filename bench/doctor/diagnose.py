@@ -1,0 +1,74 @@
+"""All checks, in the order in which a person would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.cache import cache_dir as default_cache_dir
+from bench.doctor import settings, tools
+from bench.doctor.check import Check, Host
+from bench.errors import BoxbenchError
+from bench.host import host_facts
+from bench.host.read import HOST_ROOT
+
+CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
+    tools.check_root,
+    tools.check_kvm,
+    tools.check_docker,
+    tools.check_libvirt,
+    tools.check_qemu,
+    tools.check_mke2fs,
+    tools.check_mmdebstrap,
+    tools.check_compiler,
+    tools.check_disk,
+    settings.check_memory,
+    settings.check_cgroup,
+    settings.check_tracefs,
+    settings.check_pressure,
+    settings.check_clocksource,
+    settings.check_virtualised,
+    settings.check_governor,
+    settings.check_turbo,
+    settings.check_smt,
+    settings.check_swap,
+    settings.check_sharing,
+    settings.check_mitigations,
+    settings.check_load,
+)
+
+
+def diagnose(
+    *,
+    root: Path = HOST_ROOT,
+    cache_dir: Path | None = None,
+    extra: Sequence[Callable[[Host], Check]] = (),
+    checks: Sequence[Callable[[Host], Check]] = CHECKS,
+) -> list[Check]:
+    """Look at the host; takes about a second and leaves nothing behind.
+
+    Args:
+        root: where /proc, /sys and /dev are; tools are always the real ones.
+        cache_dir: where images and disks will be; ``bench.cache.cache_dir()`` when None.
+        extra: further checks, such as booting a guest kernel under KVM, which take longer.
+
+    Raises:
+        HostUnfitError: the cache directory cannot be made.
+    """
+    cache = cache_dir or default_cache_dir()
+    host = Host(host_facts(root, cache_dir=cache), root, cache)
+    return [_run(check, host) for check in (*checks, *extra)]
+
+
+def unfit(checks: Iterable[Check]) -> bool:
+    """Whether some check failed, so that some target cannot run."""
+    return any(check.status == "fail" for check in checks)
+
+
+def _run(check: Callable[[Host], Check], host: Host) -> Check:
+    try:
+        return check(host)
+    except (BoxbenchError, OSError) as error:
+        hint = error.hint if isinstance(error, BoxbenchError) else "see whether the file or device it names is readable"
+        return Check(check.__name__.removeprefix("check_"), "warn", f"could not be checked: {error}", hint)

@@ -1,0 +1,209 @@
+"""A containerd to talk to: the one that runs, or a private one with its own root, state and socket."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bench import proc
+from bench.cache import cache_dir
+from bench.clock import MonotonicClock
+from bench.engines.containerdapi import NAMESPACE, ContainerdApi, ContainerdError
+from bench.engines.dockerd import peer_pid
+from bench.errors import HostUnfitError
+from bench.rundir import LABEL, living_tags
+
+SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
+START_TIMEOUT_S: Final = 30.0
+IMPORT_TIMEOUT_S: Final = 600.0
+_ANSWER_TIMEOUT_S: Final = 5.0
+_NEIGHBOUR_PATIENCE_S: Final = 20.0
+_POLL_S: Final = 0.02
+_CONFIG: Final = """\
+version = 2
+root = "{root}"
+state = "{state}"
+# What nobody asks it for here: Kubernetes' interface, resource plug-ins, packages in /opt, other snapshotters.
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
+  "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.blockfile", "io.containerd.tracing.processor.v1.otlp",
+]
+[grpc]
+  address = "{socket}"
+[debug]
+  level = "warn"
+"""
+
+
+@dataclass(frozen=True)
+class ContainerdEngine:
+    """A connected containerd."""
+
+    api: ContainerdApi
+    private: bool
+    """We started it, and we end it."""
+    daemon_pids: dict[str, int]
+    runc_state: Path | None
+    """A place of the campaign's for runc's state; None is containerd's own choice."""
+
+    def describe(self) -> dict[str, str]:
+        """For the record."""
+        runc = proc.run([proc.require_tool("runc", package="runc"), "--version"], timeout_s=10).text
+        return {
+            "engine": f"containerd {self.api.version()}",
+            "runc": runc.partition("\n")[0].removeprefix("runc version "),
+            "daemon": "private, started for this campaign" if self.private else "the host's own",
+        }
+
+    def load(self, archive: Path, chain: str, *, snapshotter: str) -> None:
+        """Have an image's layers, unpacked for a snapshotter.
+
+        Args:
+            archive: what ``docker save`` wrote.
+            chain: the chain id of its top layer.
+
+        Raises:
+            ProcessError: the import failed.
+        """
+        if not self.api.has_snapshot(chain, snapshotter=snapshotter):
+            # Reading an archive is the client's work in containerd, so the client does it; before anything is timed.
+            ctr = proc.require_tool("ctr", package="containerd")
+            words = ("--address", str(self.api.socket), "--namespace", NAMESPACE, "images", "import")
+            proc.run([ctr, *words, "--snapshotter", snapshotter, archive], timeout_s=IMPORT_TIMEOUT_S)
+
+
+def chain_id(layers: Sequence[str]) -> str:
+    """The name of a stack of layers (OCI image specification, "Layer ChainID").
+
+    Args:
+        layers: digests of the layers' uncompressed content, lowest first.
+    """
+    chain = layers[0]
+    for layer in layers[1:]:
+        chain = f"sha256:{hashlib.sha256(f'{chain} {layer}'.encode()).hexdigest()}"
+    return chain
+
+
+@contextmanager
+def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
+    """The containerd of CONTAINERD_ADDRESS or the system's when it answers, else a private one under ``run_dir``.
+
+    Raises:
+        HostUnfitError: none answers and none can be started.
+    """
+    home = run_dir / "containerd"
+    with ExitStack() as stack:
+        home.mkdir(parents=True, exist_ok=True)
+        api = _running()
+        pids: dict[str, int] = {}
+        private = api is None
+        if api is None:
+            api = stack.enter_context(_private(home))
+        stack.callback(api.close)
+        with suppress(OSError):
+            pids["containerd"] = peer_pid(api.socket)
+        _remove_dead(api)
+        # A containerd that outlives the campaign tidies up after a killed one, and would make our directory again.
+        yield ContainerdEngine(api, private, pids, home / "runc" if private else None)
+
+
+def _running() -> ContainerdApi | None:
+    named = os.environ.get("CONTAINERD_ADDRESS")
+    socket = Path(named) if named else SYSTEM_SOCKET
+    if not named and not os.access(socket, os.R_OK | os.W_OK):
+        return None
+    api = ContainerdApi(socket)
+    try:
+        api.version(timeout_s=_ANSWER_TIMEOUT_S)
+    except ContainerdError as error:
+        api.close()
+        # Somebody who names an engine does not want another one silently.
+        if named:
+            raise HostUnfitError(
+                f"the containerd at CONTAINERD_ADDRESS={named} does not answer: {error}",
+                hint="start it, or unset CONTAINERD_ADDRESS to let boxbench start a private one",
+            ) from None
+        return None
+    return api
+
+
+@contextmanager
+def _private(home: Path) -> Iterator[ContainerdApi]:
+    if os.geteuid() != 0:
+        raise HostUnfitError(
+            "no containerd answers, and a private one can be started by root only",
+            hint="start containerd, set CONTAINERD_ADDRESS, or run as root",
+        )
+    containerd = proc.require_tool("containerd", package="containerd")
+    root = cache_dir() / "containerd"
+    with _held(root):
+        config, log, socket = home / "config.toml", home / "log", home / "sock"
+        config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
+        with log.open("wb") as stream:
+            process = proc.spawn([containerd, "--config", config], stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            _wait_until_up(socket, process, log)
+            yield ContainerdApi(socket)
+        finally:
+            proc.stop(process, ladder=((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
+
+
+@contextmanager
+def _held(root: Path) -> Iterator[None]:
+    """Two containerds on one root wait for each other without a word."""
+    root.mkdir(parents=True, exist_ok=True)
+    # Beside the directory itself: a cache may hold no more than a link to another cache's.
+    fd = os.open(root.resolve().with_name("containerd.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    clock = MonotonicClock()
+    deadline_ns = clock.now_ns() + round(_NEIGHBOUR_PATIENCE_S * 1e9)
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if clock.now_ns() > deadline_ns:
+                    raise HostUnfitError(
+                        f"another private containerd is using {root}",
+                        hint="wait until the other boxbench ends",
+                    ) from None
+                clock.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    clock = MonotonicClock()
+    deadline_ns = clock.now_ns() + round(START_TIMEOUT_S * 1e9)
+    while clock.now_ns() < deadline_ns and process.poll() is None:
+        with suppress(OSError):
+            peer_pid(socket)
+            return
+        clock.sleep(_POLL_S)
+    said = proc.tail(log.read_bytes()).splitlines()
+    raise HostUnfitError(
+        f"a private containerd did not come up within {START_TIMEOUT_S:g} s: {said[-1][:500] if said else 'no word'}",
+        hint="start containerd by hand and set CONTAINERD_ADDRESS",
+    )
+
+
+def _remove_dead(api: ContainerdApi) -> None:
+    """Records of containers whose campaign was killed: what ran of them is found and ended by its tag."""
+    living = living_tags()
+    for name, snapshotter in api.containers().items():
+        if name.startswith(f"{LABEL}-") and not any(tag in name for tag in living):
+            remove_snapshot = partial(api.remove_snapshot, snapshotter=snapshotter)
+            for remove in (api.delete_task, api.delete_container, remove_snapshot, api.collect_garbage):
+                with suppress(ContainerdError):
+                    remove(name)

@@ -1,0 +1,182 @@
+"""A libvirt connection: the running system daemon, a URI of the user's choice, or libvirt's driver in process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+
+from bench.cache import cache_dir
+from bench.errors import HostUnfitError
+from bench.rundir import owned_dir, run_root
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_EMBEDDED: Final = "boxbench-libvirt-"
+# No virtlogd runs beside an embedded driver: QEMU writes the files of its character devices itself. The user is ours,
+# since it opens our files; where another user cannot open /dev/kvm, libvirt asks QEMU's abilities before every start.
+_EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
+_ERRORS_ONLY: Final = "4"
+SYSTEM_SOCKETS: Final = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt/libvirt-sock"))
+
+
+@dataclass(frozen=True)
+class LibvirtEngine:
+    """An open connection."""
+
+    connection: Any
+    """libvirt.virConnect; the binding has no types."""
+    library: ModuleType
+    uri: str
+
+    def describe(self) -> dict[str, str]:
+        """Versions, for the record."""
+        qemu = _dotted(self.connection.getVersion())
+        return {
+            "libvirt": _dotted(self.connection.getLibVersion()),
+            "connection": "in process (qemu:///embed)" if "embed" in self.uri else self.uri,
+            "vmm": f"QEMU {qemu}",
+        }
+
+    def require_emulator(self, emulator: Path | None, machine: str) -> None:
+        """Raise HostUnfitError when libvirt cannot use a chosen QEMU; None, its own, it can.
+
+        It learns what a QEMU can do by starting it, which takes seconds: here, and not in the first box's start.
+        """
+        if emulator is None:
+            return
+        try:
+            self.connection.getDomainCapabilities(str(emulator), "x86_64", machine, "qemu", 0)
+        except self.library.libvirtError as error:
+            raise HostUnfitError(
+                f"libvirt cannot use {emulator}: {error}",
+                hint="name a QEMU for x86_64 that this host can start, in the option emulator",
+            ) from None
+
+    def require_firmware(self, firmware: str, machine: str, emulator: Path | None = None) -> None:
+        """Raise HostUnfitError when libvirt knows no such firmware (``seabios``, ``ovmf``) for a machine type.
+
+        Args:
+            emulator: a QEMU of the user's choice; None: libvirt's own.
+        """
+        if firmware != "ovmf":
+            return
+        told = self.connection.getDomainCapabilities(emulator and str(emulator), "x86_64", machine, "qemu", 0)
+        if "<value>efi</value>" not in told.partition("</os>")[0]:
+            raise HostUnfitError(
+                f"libvirt knows no UEFI firmware for the machine type {machine}", hint="install the package ovmf"
+            )
+
+    def daemon_pids(self) -> dict[str, int]:
+        """The daemon behind a system connection; none when the driver runs in process or far away."""
+        if self.uri != "qemu:///system":
+            return {}
+        found = {process.name(): process.pid for process in psutil.process_iter(["name"])}
+        return {name: found[name] for name in ("virtqemud", "libvirtd") if name in found}
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+def import_libvirt() -> ModuleType:
+    """The binding. Raises HostUnfitError when it is not installed."""
+    # Read once, when the library is loaded: its warnings on stderr (a domain runs as root) are not for our users.
+    os.environ.setdefault("LIBVIRT_DEBUG", _ERRORS_ONLY)
+    try:
+        import libvirt  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise HostUnfitError(
+            f"the Python binding of libvirt cannot be imported: {error}",
+            hint="pip install 'boxbench[vm]' (needs libvirt-dev, pkg-config and gcc); ./bootstrap setup does it",
+        ) from None
+    return libvirt  # type: ignore[no-any-return]
+
+
+@contextmanager
+def libvirt_engine() -> Iterator[LibvirtEngine]:
+    """Connect.
+
+    Raises:
+        HostUnfitError: no binding, or the connection cannot be opened.
+    """
+    library = import_libvirt()
+    uri = _choose_uri()
+    # Errors reach us as exceptions; the library's own copy on stderr would only confuse.
+    library.registerErrorHandler(lambda _context, _error: None, None)
+    _start_event_loop(library)
+    try:
+        connection = library.open(uri)
+    except library.libvirtError as error:
+        raise HostUnfitError(
+            f"libvirt cannot open {uri}: {error}",
+            hint="install libvirt-daemon-driver-qemu and qemu-system-x86, or name a connection in LIBVIRT_DEFAULT_URI",
+        ) from None
+    try:
+        yield LibvirtEngine(connection, library, uri)
+    finally:
+        connection.close()
+
+
+def _choose_uri() -> str:
+    named = os.environ.get("LIBVIRT_DEFAULT_URI")
+    if named:
+        return named
+    if any(path.exists() and os.access(path, os.W_OK) for path in SYSTEM_SOCKETS):
+        return "qemu:///system"
+    if os.geteuid() != 0:
+        return "qemu:///session"
+    root = _embedded_root()
+    (root / "etc").mkdir(parents=True, exist_ok=True)
+    (root / "etc" / "qemu.conf").write_text(_EMBEDDED_CONF.format(uid=os.geteuid(), gid=os.getegid()), encoding="ascii")
+    return f"qemu:///embed?root={root}"
+
+
+# Held until the process ends, as the driver's own claim on the path is.
+_ownership = ExitStack()
+
+
+def _embedded_root() -> Path:
+    """One directory per process: libvirt opens its embedded driver at one path only until the process ends.
+
+    Directories of processes that have died are removed on the way.
+    """
+    top = run_root()
+    for path in top.glob(f"{_EMBEDDED}*"):
+        if not psutil.pid_exists(int(path.name.removeprefix(_EMBEDDED))):
+            shutil.rmtree(path, ignore_errors=True)
+    root = top / f"{_EMBEDDED}{os.getpid()}"
+    if not root.exists():
+        capabilities = cache_dir() / "libvirt"
+        capabilities.mkdir(exist_ok=True)
+        _ownership.enter_context(owned_dir(root))
+        # What libvirt learns by starting each QEMU, which takes seconds; it checks by itself whether that still holds.
+        (root / "cache").symlink_to(capabilities)
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
+
+
+_loop_started = threading.Event()
+
+
+def _start_event_loop(library: ModuleType) -> None:
+    """libvirt wants one event loop per process, running before the first connection; it cannot be unregistered."""
+    if _loop_started.is_set():
+        return
+    _loop_started.set()
+    library.virEventRegisterDefaultImpl()
+
+    def loop() -> None:
+        while True:
+            library.virEventRunDefaultImpl()
+
+    threading.Thread(target=loop, name="boxbench-libvirt", daemon=True).start()

@@ -1,0 +1,146 @@
+"""podman: an engine without a daemon. Images in our cache, everything of a campaign's containers in its own places."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from subprocess import PIPE, Popen, TimeoutExpired
+from typing import Final
+
+from bench import cache, proc
+from bench.clip import LAST_LINES, NOTHING, Clip, Clipped
+from bench.clock import MonotonicClock
+from bench.errors import ProcessError
+
+TIMEOUT_S: Final = 60.0
+LOAD_TIMEOUT_S: Final = 600.0
+# From the end of a command's output to its own.
+_END_S: Final = 5.0
+_PIECE_BYTES: Final = 65536
+# Locks as files of ours: those in /dev/shm are shared by all podmans of the host and outlive them.
+_SETTINGS: Final = """\
+[containers]
+http_proxy = false
+[engine]
+lock_type = "file"
+events_logger = "none"
+cgroup_manager = "cgroupfs"
+"""
+
+
+@dataclass(frozen=True)
+class PodmanEngine:
+    """Where one podman keeps its things."""
+
+    home: Path
+    """Run-time state, small, gone at reboot."""
+    storage: Path
+    """Containers' writable layers."""
+    images: Path | None
+    """Images, shared by campaigns; None when containers run from directories only."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """For every call."""
+        return {
+            "CONTAINERS_CONF_OVERRIDE": str(self.home / "containers.conf"),
+            # Said on every call on a host that has version 1; the record says which it has.
+            "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
+        }
+
+    def argv(self, *words: str) -> list[str]:
+        """A command line. Raises HostUnfitError: not installed."""
+        argv = [proc.require_tool("podman", package="podman"), "--storage-driver", "overlay"]
+        argv += ["--root", str(self.storage), "--runroot", str(self.home / "run"), "--tmpdir", str(self.home / "tmp")]
+        if self.images is not None:
+            argv += ["--imagestore", str(self.images)]
+        return [*argv, *words]
+
+    def ask(self, *words: str, check: bool = True, timeout_s: float = TIMEOUT_S) -> proc.Result:
+        """Run a command to its end. Raises ProcessError."""
+        return proc.run(self.argv(*words), timeout_s=timeout_s, check=check, env=self.env)
+
+    def logs(self, container: str) -> tuple[Clipped, Clipped]:
+        """What a container wrote so far: stdout, stderr; of a long log the beginning and the last lines."""
+        clips = Clip(), Clip()
+        status = self._pour(clips, "logs", container)
+        if status is None:
+            for clip in clips:
+                clip.skip()
+            self._pour(clips, "logs", "--tail", str(LAST_LINES), container)
+        # Otherwise podman has complained: there is no such container.
+        return (clips[0].clipped(), clips[1].clipped()) if not status else (NOTHING, NOTHING)
+
+    def _pour(self, clips: tuple[Clip, Clip], *words: str) -> int | None:
+        """Read what a command writes as it comes; its exit code, or None where it wrote too much or for too long."""
+        process = proc.spawn(self.argv(*words), stdout=PIPE, stderr=PIPE, env=self.env)
+        try:
+            ended = _read_both(process, clips, timeout_s=TIMEOUT_S)
+            return process.wait(_END_S) if ended else None
+        except TimeoutExpired:
+            return None
+        finally:
+            proc.stop(process)
+
+    def make(self) -> None:
+        """The directories and the settings."""
+        for path in (self.home, self.storage):
+            path.mkdir(parents=True, exist_ok=True)
+        (self.home / "containers.conf").write_text(_SETTINGS, encoding="ascii")
+
+    def load(self, image_id: str, archive: Path) -> None:
+        """Have an image, by the id that Docker gave it too. Raises ProcessError."""
+        if self.ask("image", "exists", image_id, check=False).returncode != 0:
+            self.ask("load", "--quiet", "--input", str(archive), timeout_s=LOAD_TIMEOUT_S)
+
+    def version(self) -> str:
+        """podman's, for the record."""
+        return self.ask("--version").text.strip()
+
+
+def _read_both(process: Popen[bytes], clips: tuple[Clip, Clip], *, timeout_s: float) -> bool:
+    """Read stdout and stderr; whether both were read to their end."""
+    clock = MonotonicClock()
+    until_ns = clock.now_ns() + round(timeout_s * 1e9)
+    with DefaultSelector() as selector:
+        for stream, clip in zip((process.stdout, process.stderr), clips, strict=True):
+            selector.register(stream, EVENT_READ, clip)  # type: ignore[arg-type]
+        while selector.get_map() and not any(clip.too_much for clip in clips):
+            left_ns = until_ns - clock.now_ns()
+            if left_ns <= 0:
+                return False
+            for key, _ in selector.select(left_ns / 1e9):
+                piece = os.read(key.fd, _PIECE_BYTES)
+                key.data.add(piece)
+                if not piece:
+                    selector.unregister(key.fileobj)
+    return not any(clip.too_much for clip in clips)
+
+
+@contextmanager
+def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
+    """podman for one campaign; its containers and their storage end with it.
+
+    Raises:
+        HostUnfitError: not installed.
+    """
+    engine = PodmanEngine(
+        home=run_dir / "podman",
+        # Named like the campaign, so that it is found after a kill.
+        storage=cache.cache_dir() / "boxes" / f"{run_dir.name}-podman",
+        images=cache.cache_dir() / "podman",
+    )
+    engine.argv()
+    engine.make()
+    try:
+        yield engine
+    finally:
+        with suppress(ProcessError):  # what it could not remove is found by the campaign's tag
+            engine.ask("rm", "--all", "--force", "--time", "0")
+        for path in (engine.storage, engine.home):
+            with suppress(OSError):
+                cache.remove(path)

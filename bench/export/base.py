@@ -1,0 +1,231 @@
+"""What all exports share: a campaign as columns of boots, and the files an export consists of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from bench.analyse import analyse
+from bench.cache import content_key
+from bench.campaign import Manifest
+from bench.errors import UsageError
+from bench.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, unit
+from bench.plan import Cell
+from bench.record import Record
+from bench.results import Analysis, Sample
+from bench.stats import Estimate, estimate
+
+MAIN: Final = (MEMORY, CPU, DISK)
+"""Exported beside each scenario's headline when nobody asks for other metrics."""
+
+_WORD_CHARS: Final = 80
+"""Of a name with paths in it, which are of any length."""
+
+
+class ExportError(UsageError):
+    """There is nothing to export, or the format cannot hold it."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Files by name (relative, at most one directory deep per ``/``), and sentences about what could not go along."""
+
+    files: Mapping[str, bytes]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of one cell: a value per boot, in block order, warm-ups left out.
+
+    Attributes:
+        values: by block number; finite, in the metric's unit.
+        started_at: when each of these boots started, ISO 8601, by block number.
+        failures: boots that have no value because they failed or timed out. No foreign format knows censoring, so
+            they are left out of ``values`` and said in the notes.
+        whole: median and interval of all boots, censored ones included.
+        last: the block after which boots are not exported, since there are as many as were asked for; None: all are.
+    """
+
+    cell: Cell
+    metric: str
+    values: Mapping[int, float]
+    started_at: Mapping[int, str]
+    failures: int
+    whole: Estimate
+    last: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``hello/docker endpoint.ready_ns``: what foreign formats call a benchmark."""
+        return f"{self.cell.key} {self.metric}"
+
+    @property
+    def unit(self) -> str:
+        """``ns``, ``bytes`` or empty."""
+        return unit(self.metric)
+
+    @property
+    def ordered(self) -> tuple[float, ...]:
+        """The values in block order."""
+        return tuple(self.values[block] for block in sorted(self.values))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A campaign, ready for a foreign format; ``notes`` say what ``columns`` lack."""
+
+    manifest: Manifest
+    records: tuple[Record, ...]
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+    boots: int | None = None
+    """To which every column was cut, see ``make_table``."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the host; ``unknown`` in campaigns without one."""
+        return str(self.manifest.host.get("fingerprint", "unknown"))
+
+
+def make_table(
+    manifest: Manifest,
+    records: Sequence[Record],
+    *,
+    metrics: Sequence[str] = (),
+    boots: int | None = None,
+    censored: bool = False,
+) -> Table:
+    """The columns of a campaign.
+
+    Args:
+        metrics: shell patterns (``endpoint.*``); each scenario's headline and MAIN when empty.
+        boots: keep the first so many complete boots of every column, so that two campaigns have equal counts. Boots
+            that failed before the last of these still count as censored.
+        censored: the format can say that a boot failed. Then columns are whole; otherwise those whose median lies
+            beyond the limit are left out, since what is left of their boots is no picture of them.
+
+    Raises:
+        ExportError: no boot has such a metric, or no median is within the limit.
+        NotComparableError: the records are of several campaigns or sources.
+    """
+    analysis = analyse(manifest, records)
+    started = {record.trial.id: record.started_at for record in records}
+    found = [
+        _column(analysis, cell, metric, started, boots)
+        for cell in _cells(analysis)
+        for metric in _wanted(analysis, cell, metrics)
+    ]
+    kept = [column for column in found if censored or math.isfinite(column.whole.value)]
+    if found and not kept:
+        raise ExportError(
+            f"campaign {manifest.id}: all medians lie beyond the limit, since boots failed or timed out",
+            hint="`boxbench report DIR` says why; csv and parquet can hold boots that failed",
+        )
+    if not found:
+        raise ExportError(
+            f"campaign {manifest.id} has no value of {', '.join(metrics) or 'any metric'}",
+            hint="`boxbench report DIR --json` lists its metrics; --metric takes patterns such as 'endpoint.*'",
+        )
+    notes = () if censored else tuple(note for column in found if (note := _note(column)))
+    return Table(manifest, analysis.records, tuple(kept), notes, boots)
+
+
+def _note(column: Column) -> str:
+    """What of a column its readers will not see; empty when they see everything."""
+    if not column.failures:
+        return ""
+    if math.isinf(column.whole.value):
+        failed = f"{column.failures} of {column.whole.n} boots failed or timed out"
+        return f"{column.name}: {failed}, so the median lies beyond the limit; left out"
+    return f"{column.name}: {column.failures} boots failed or timed out and are left out"
+
+
+def _cells(analysis: Analysis) -> Iterable[Cell]:
+    for scenario in analysis.manifest.scenarios:
+        yield from analysis.cells(scenario)
+
+
+def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[str]:
+    have = sorted({s.metric for s in analysis.summaries if s.cell.key == cell.key}, key=sort_key)
+    if patterns:
+        return [metric for metric in have if any(fnmatchcase(metric, pattern) for pattern in patterns)]
+    main = (headline(analysis.manifest.scenarios[cell.scenario].scenario), *MAIN)
+    return [metric for metric in main if metric in have]
+
+
+def _column(analysis: Analysis, cell: Cell, metric: str, started: Mapping[str, str], boots: int | None) -> Column:
+    samples = analysis.of(cell, metric)
+    last = _last_block(samples, boots)
+    samples = tuple(sample for sample in samples if last is None or sample.block <= last)
+    good = [sample for sample in samples if not sample.censored]
+    return Column(
+        cell=cell,
+        metric=metric,
+        values={sample.block: sample.value for sample in good},
+        started_at={sample.block: started[sample.trial] for sample in good},
+        failures=sum(sample.censored for sample in samples),
+        whole=estimate([sample.value for sample in samples]),
+        last=last,
+    )
+
+
+def _last_block(samples: Sequence[Sample], boots: int | None) -> int | None:
+    """The block of the ``boots``-th complete boot; None when all are wanted or there are fewer."""
+    complete = [sample.block for sample in samples if not sample.censored]
+    return None if boots is None or len(complete) < boots else complete[boots - 1]
+
+
+def equal_counts(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns cut to the blocks that all columns of the same scenario and metric have, so that none has more boots.
+
+    Columns that share no block at all with the others keep none and are left out.
+    """
+    groups: dict[tuple[str, str], set[int]] = {}
+    for column in columns:
+        key = (column.cell.scenario, column.metric)
+        groups[key] = groups.get(key, set(column.values)) & set(column.values)
+    cut = []
+    for column in columns:
+        blocks = groups[(column.cell.scenario, column.metric)]
+        values = {block: value for block, value in column.values.items() if block in blocks}
+        if values:
+            cut.append(replace(column, values=values))
+    return tuple(cut)
+
+
+def bigger_is_better(metric: str) -> bool:
+    """Throughputs and what is left over; everything else that we measure is a cost."""
+    return higher_is_better(metric) or metric.endswith(("available_bytes", ".free_bytes"))
+
+
+def one_word(text: str, joint: str) -> str:
+    """A cell's key or its like as letters, digits and ``joint``, and never the same word for another one.
+
+    ``hello/docker`` keeps its looks, ``hello-docker``, since its slash alone became a joint. Where something else did
+    (options with paths, factor levels) digits of the whole text's hash follow.
+    """
+    word = "".join(letter if letter.isalnum() else joint for letter in text)
+    if text.replace("/", "").isalnum() and len(word) <= _WORD_CHARS:
+        return word
+    return f"{word[:_WORD_CHARS].strip(joint)}{joint}{content_key(text)[:8]}"
+
+
+def to_json(value: Any) -> bytes:
+    """Indented, UTF-8, without NaN and infinity, ending in a newline."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def positive(columns: Iterable[Column]) -> tuple[list[Column], list[str]]:
+    """The columns with values above zero only, and a note for each other one: some formats refuse a zero."""
+    good, notes = [], []
+    for column in columns:
+        if min(column.values.values()) > 0:
+            good.append(column)
+        else:
+            notes.append(f"{column.name}: holds a zero, which this format cannot hold; left out")
+    return good, notes

@@ -1,0 +1,37 @@
+"""Bencher Metric Format: a median per cell and metric, with the limits of its interval."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from bench.export.base import Column, Export, Table, to_json
+from bench.metrics import stem
+
+_LONGEST: Final = 64
+"""Bencher's limit on the name of a measure."""
+
+
+def export(table: Table) -> Export:
+    """One file; a benchmark per cell, a measure per metric, in nanoseconds and bytes."""
+    benchmarks: dict[str, dict[str, dict[str, float]]] = {}
+    for column in table.columns:
+        benchmarks.setdefault(column.cell.key, {})[measure(column.metric)] = _metric(column)
+    return Export({"bencher.json": to_json(benchmarks)}, table.notes)
+
+
+def measure(metric: str) -> str:
+    """``endpoint-ready-ns``: a slug, so that Bencher finds the measure again."""
+    name = metric.replace(".", "-").replace("_", "-")
+    return name if len(name) <= _LONGEST else f"{stem(name)[: _LONGEST - 3]}{metric[-3:]}".replace("_", "-")
+
+
+def _metric(column: Column) -> dict[str, Any]:
+    found: dict[str, float] = {"value": column.whole.value}
+    interval = column.whole.interval
+    # An infinite limit (a boot timed out) is not a number in JSON; without it the metric has a lower limit only.
+    if interval is not None and math.isfinite(interval.low):
+        found["lower_value"] = interval.low
+    if interval is not None and math.isfinite(interval.high):
+        found["upper_value"] = interval.high
+    return found

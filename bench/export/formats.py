@@ -1,0 +1,123 @@
+"""The foreign formats: a literal table of names, what each is made from, and the function that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.campaign import MANIFEST, read_manifest, read_records
+from bench.errors import UsageError
+from bench.explain import first_problem
+from bench.export.base import Export, ExportError, make_table
+from bench.gate.model import RESULT, GateResult
+from bench.history.store import DirectoryStore, read_history
+
+Source = Literal["campaign", "gate", "history"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """``maker`` is text, so that no format's library is imported before it is asked for.
+
+    ``censored``: made from a campaign, and can say of a boot that it failed.
+    """
+
+    source: Source
+    maker: str
+    summary: str
+    censored: bool = False
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "pyperf": Format("campaign", "bench.export.pyperf:export", "pyperf JSON, for `pyperf stats`, `compare_to`"),
+    "hyperfine": Format("campaign", "bench.export.hyperfine:export", "hyperfine's --export-json"),
+    "google-benchmark": Format("campaign", "bench.export.googlebench:export", "Google Benchmark JSON, for compare.py"),
+    "go": Format("campaign", "bench.export.gotext:export", "Go benchmark text, for benchstat"),
+    "github-action-benchmark": Format("campaign", "bench.export.actionbench:export", "two files, one per direction"),
+    "bencher": Format("campaign", "bench.export.bmf:export", "Bencher Metric Format"),
+    "csv": Format("campaign", "bench.export.tables:csv", "one row per boot and metric", censored=True),
+    "parquet": Format("campaign", "bench.export.tables:parquet", "the same, typed", censored=True),
+    "otava": Format("history", "bench.export.otava:export", "Apache Otava: CSV and its configuration"),
+    "asv": Format("history", "bench.export.asv:export", "airspeed velocity's results directory, for `asv publish`"),
+    "junit": Format("gate", "bench.export.junit:export", "JUnit XML"),
+    "summary": Format("gate", "bench.export.jobsummary:export", "Markdown for a CI job's summary"),
+    "annotations": Format("gate", "bench.export.annotations:export", "GitHub workflow commands"),
+}
+
+_NEEDS: Final = {
+    "campaign": "a campaign directory, as `boxbench run` printed it",
+    "gate": f"a gate's directory, with a {RESULT} in it",
+    "history": "a history directory, as `boxbench history add` made it",
+}
+
+
+def export_from(
+    path: Path, name: str, *, metrics: Sequence[str] = (), boots: int | None = None, repository: Path | None = None
+) -> Export:
+    """The files of one format.
+
+    Args:
+        path: a directory of the kind that the format is made from.
+        metrics, boots: see ``make_table``; for formats made from campaigns.
+        repository: the git repository of a history's commits, for formats that look into it.
+
+    Raises:
+        UsageError: an unknown format, or not such a directory.
+        ExportError: nothing to export.
+    """
+    chosen = FORMATS.get(name)
+    if chosen is None:
+        raise UsageError(f"there is no export format {name!r}", hint=f"there are {', '.join(FORMATS)}")
+    found = kind_of(path)
+    if found != chosen.source:
+        raise ExportError(
+            f"the format {name} is made from {_NEEDS[chosen.source]}; {path} is {_said(found)}",
+            hint=f"formats for it: {', '.join(n for n, f in FORMATS.items() if f.source == found) or 'none'}",
+        )
+    module, _, function = chosen.maker.partition(":")
+    make = getattr(import_module(module), function)
+    if chosen.source == "gate":
+        return _checked(make(read_gate(path)))
+    if chosen.source == "history":
+        return _checked(make(read_history(DirectoryStore(path)), repository))
+    manifest, records = read_manifest(path), read_records(path)
+    return _checked(make(make_table(manifest, records, metrics=metrics, boots=boots, censored=chosen.censored)))
+
+
+def kind_of(path: Path) -> Source | None:
+    """What a directory holds, by its files."""
+    if (path / RESULT).is_file():
+        return "gate"
+    if (path / MANIFEST).is_file():
+        return "campaign"
+    return "history" if any(path.glob("*.jsonl")) else None
+
+
+def read_gate(path: Path) -> GateResult:
+    """The result in a gate's directory. Raises ExportError."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    file = path / RESULT
+    try:
+        return GateResult.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        said = first_problem(error) if isinstance(error, ValidationError) else error.strerror
+        raise ExportError(
+            f"{file} is not a gate's result: {said}",
+            hint="it was edited, or written by another version of boxbench",
+        ) from None
+
+
+def _said(kind: Source | None) -> str:
+    return "neither a campaign nor a gate nor a history" if kind is None else f"a {kind}'s"
+
+
+def _checked(export: Export) -> Export:
+    # Names come from us and from fingerprints, which come from a manifest that anybody may have written.
+    for name in export.files:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ExportError(f"the file name {name!r} leads out of the directory", hint="look at the manifest's host")
+    return export

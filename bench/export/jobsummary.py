@@ -1,0 +1,126 @@
+"""A gate as Markdown for a CI job's summary page: the verdict first, then what moved, then everything, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bench.export.base import Export
+from bench.export.verdicts import IMPROVED, SYMBOLS, headline, limits, moved, sides, worst_first
+from bench.gate.model import Bound, GateResult, Row, Verdict
+from bench.metrics import label, unit
+from bench.render.gate import about_counts, both_values
+from bench.render.markdown import escape
+from bench.render.text import clean, quantity
+
+LIMIT_BYTES: Final = 1024 * 1024
+"""GitHub drops a step's summary that is larger."""
+
+_HEAD: Final = (
+    "|  | box | metric | A | B | change | 95 % interval | boots |",
+    "| :-: | :-- | :-- | --: | --: | --: | :-- | :-- |",
+)
+
+
+def export(result: GateResult) -> Export:
+    """``summary.md``, below LIMIT_BYTES whatever the gate holds."""
+    return Export({"summary.md": bounded(summary(result)).encode()})
+
+
+def summary(result: GateResult) -> str:
+    """The whole text, however long."""
+    lines = [f"## {SYMBOLS[result.verdict]} Boxbench: {headline(result)}", "", escape(sides(result)), ""]
+    changed = [row for row in worst_first(result) if row.verdict is Verdict.REGRESSED or row.improved]
+    unsure = [row for row in worst_first(result) if row.verdict is Verdict.CANNOT_TELL]
+    lines += _section("", changed, reasons=result.counts)
+    lines += _section("Cannot tell", unsure, reasons=True)
+    lines += _bounds(result.bounds)
+    rest = [row for row in result.rows if row.verdict is Verdict.NOT_REGRESSED and not row.improved]
+    if rest:
+        lines += [
+            "<details>",
+            f"<summary>Not regressed: {len(rest)}</summary>",
+            "",
+            *_table(rest),
+            "",
+            "</details>",
+            "",
+        ]
+    return "\n".join([*lines, *_foot(result)]) + "\n"
+
+
+def bounded(text: str, *, limit: int = LIMIT_BYTES) -> str:
+    """``text``, cut between two lines where needed so that it stays below ``limit`` bytes; the cut says so."""
+    if len(text.encode()) < limit:
+        return text
+    tail = "\n\n*The summary was cut here: the whole result is in the job's artefact.*\n"
+    kept: list[str] = []
+    room = limit - len(tail.encode()) - len("\n</details>") - 1
+    for line in text.splitlines():
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    # An open fold would swallow the last sentence.
+    closing = ["", "</details>"] if kept.count("<details>") > kept.count("</details>") else []
+    return "\n".join([*kept, *closing]) + tail
+
+
+def _section(title: str, rows: Sequence[Row], *, reasons: bool = False) -> list[str]:
+    if not rows:
+        return []
+    lines = [f"### {title}", ""] if title else []
+    lines += [*_table(rows), ""]
+    if reasons:
+        lines += [
+            f"- {escape(clean(f'{row.scenario}/{row.box}, {label(row.metric)}'))}: {escape(clean(row.reason))}"
+            for row in rows
+            if row.reason
+        ]
+        lines.append("")
+    return lines
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    return [*_HEAD, *(_line(row) for row in rows)]
+
+
+def _line(row: Row) -> str:
+    look = row.decisive
+    base, other = both_values(row)
+    mark = IMPROVED if row.improved else SYMBOLS[row.verdict]
+    interval = "exact" if row.exact else limits(look.interval if look else None)
+    boots = f"{look.n_base} + {look.n_other}" if look else "–"
+    cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(label(row.metric)), base, other)
+    return f"| {' | '.join(cells)} | **{moved(row)}** | {interval} | {boots} |"
+
+
+def _bounds(bounds: Sequence[Bound]) -> list[str]:
+    if not bounds:
+        return []
+    lines = ["|  | box | metric | median | allowed |", "| :-: | :-- | :-- | --: | :-- |"]
+    for bound in bounds:
+        kind = unit(bound.metric)
+        low = "" if bound.minimum is None else f"≥ {quantity(bound.minimum, kind)}"
+        high = "" if bound.maximum is None else f"≤ {quantity(bound.maximum, kind)}"
+        allowed = " and ".join(text for text in (low, high) if text)
+        names = escape(clean(bound.cell)), escape(label(bound.metric))
+        cells = (SYMBOLS[bound.verdict], *names, quantity(bound.median, kind))
+        lines.append(f"| {' | '.join(cells)} | {allowed} |")
+    return [*lines, ""]
+
+
+def _foot(result: GateResult) -> list[str]:
+    accelerators = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
+    host = f"host {result.fingerprint}" + (f", VMs under {', '.join(accelerators)}" if accelerators else "")
+    if "tcg" in accelerators:
+        host += " (emulated CPU: the shape of a cost, not its size)"
+    blocks = f"{result.blocks_first} blocks first, {result.blocks_fresh} fresh" if result.blocks_first else ""
+    chance = f"a run goes red without a change in at most {result.level:.0%} of runs" if result.times else ""
+    lines = [
+        " · ".join(
+            part for part in (escape(host), blocks, chance, about_counts(result) if result.counts else "") if part
+        )
+    ]
+    lines += [f"- {escape(clean(note))}" for note in result.notes]
+    return lines

@@ -1,0 +1,69 @@
+"""A campaign's results as one JSON value: what ``boxbench report --json`` prints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from bench.analyse import analyse
+from bench.campaign import read_manifest, read_records
+from bench.results import CellSummary, Comparison
+from bench.stats import Interval
+
+
+def campaign_summary(path: Path) -> dict[str, Any]:
+    """Summaries and comparisons of a campaign directory; values in ns and bytes, as the metric's name says.
+
+    A median beyond the time limit (too many boots were cut off) is null, as is every interval that the number of
+    boots cannot support.
+    """
+    analysis = analyse(read_manifest(path), read_records(path))
+    manifest = analysis.manifest
+    return {
+        "campaign": manifest.id,
+        "fingerprint": manifest.host.get("fingerprint"),
+        "seed": manifest.seed,
+        "notes": list(manifest.notes),
+        "certificates": {name: found.model_dump(mode="json") for name, found in manifest.certificates.items()},
+        "summaries": [_summary(summary) for summary in analysis.summaries],
+        "comparisons": [_comparison(comparison) for comparison in analysis.comparisons],
+    }
+
+
+def _summary(summary: CellSummary) -> dict[str, Any]:
+    return {
+        "cell": summary.cell.key,
+        "metric": summary.metric,
+        "source": summary.source,
+        "n": summary.n,
+        "failures": summary.failures,
+        "missing": summary.missing,
+        "median": _finite(summary.median.value),
+        "interval": _interval(summary.median.interval),
+        "p95": _finite(summary.p95),
+        "doubts": summary.doubts,
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    ratio = comparison.ratio
+    return {
+        "base": comparison.base.key,
+        "other": comparison.other.key,
+        "metric": comparison.metric,
+        "ratio": None if ratio is None else _finite(ratio.value),
+        "interval": None if ratio is None else _interval(ratio.interval),
+        "verdict": comparison.verdict.value,
+        "notes": list(comparison.notes),
+    }
+
+
+def _interval(interval: Interval | None) -> dict[str, float | None] | None:
+    if interval is None:
+        return None
+    return {"low": _finite(interval.low), "high": _finite(interval.high), "level": interval.level}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,70 @@
+"""A stored baseline: a campaign, or the directory of an earlier gate, of this host."""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+
+from bench.campaign import MANIFEST, Manifest, read_manifest, read_records
+from bench.errors import RecordError, UsageError
+from bench.gate.cells import Boots, boots_of, renewed
+from bench.gate.model import RESULT, STAGES
+from bench.gate.sides import side_name
+from bench.host import fingerprint, host_facts
+from bench.icount.model import FILE, read_instructions
+from bench.results import NotComparableError
+
+
+def read_baseline(path: Path) -> Boots:
+    """A stored campaign of this host. Of a gate the fresh boots, and the first look's where it settled a cell.
+
+    Raises:
+        NotComparableError: it was measured on another host.
+        UsageError: it holds counts of instructions.
+        CampaignError, RecordError: not a campaign directory.
+    """
+    # A gate keeps its campaigns one level down, and fresh blocks only of what was still in question.
+    stages = [path / stage for stage in STAGES if (path / RESULT).exists() and (path / stage / MANIFEST).exists()]
+    if not stages:
+        _refuse_counts(path)
+    return reduce(renewed, [_read(place, path) for place in stages or [path]])
+
+
+def stored_name(manifest: Manifest, name: str) -> str:
+    """The scenario's name in a stored campaign: its own, or the one that an earlier gate gave to its B."""
+    found = [stored for stored in (name, side_name(name, "B")) if stored in manifest.scenarios]
+    if not found:
+        raise NotComparableError(
+            f"the baseline holds {', '.join(sorted(manifest.scenarios))}, not {name}",
+            hint="name a campaign of the same scenario",
+        )
+    return found[0]
+
+
+def _read(place: Path, named: Path) -> Boots:
+    manifest = read_manifest(place)
+    here, there = fingerprint(host_facts()), manifest.host.get("fingerprint")
+    if here != there:
+        raise NotComparableError(
+            f"the baseline {named} was measured on another host (fingerprint {there}, here {here})",
+            hint="numbers of two hosts say nothing about a change: make a baseline here, or compare A and B in one run",
+        )
+    return boots_of(manifest, read_records(place))
+
+
+def _refuse_counts(path: Path) -> None:
+    if (path / MANIFEST).exists():
+        return
+    # A file of counts, the directory of one, and that of a gate that counted.
+    for place in (path, path / FILE, path / "b" / FILE):
+        try:
+            if place.is_file() and read_instructions(place):
+                break
+        except RecordError:
+            continue
+    else:
+        return
+    raise UsageError(
+        f"the baseline {path} is one of the instruction clock: it holds counts, and this gate takes the time",
+        hint="add --accel icount to compare with it, or name a campaign, as `boxbench run` makes one",
+    )

@@ -1,0 +1,195 @@
+"""Fixed limits: a TOML file of what must not be passed, judged on a campaign's medians with their intervals. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, ValidationError, model_validator
+
+from bench import __version__
+from bench.errors import UsageError
+from bench.explain import explain
+from bench.fields import Strict
+from bench.gate.cells import Boots, place
+from bench.gate.failures import ends_of, said
+from bench.gate.model import Bound, GateResult, Identity, Limits, Verdict
+from bench.gate.thresholds import matches
+from bench.markup import Wanted, read_document
+from bench.metrics import stem, unit
+from bench.plan import Cell
+from bench.stats import MIN_BOOTS, estimate
+from bench.units import format_metric, parse_bytes, parse_duration_ns
+
+_HINT: Final = (
+    'a limit is [[bound]] with scenario = "hello", target = "docker", metric = "endpoint.ready", max = "300ms"; '
+    'a VM says its accelerator: target = "libvirt/kvm"'
+)
+
+
+class Entry(Strict):
+    """One ``[[bound]]`` of the file."""
+
+    scenario: str | None = None
+    """None: every scenario of the campaign."""
+    target: str
+    """``docker``, ``libvirt/tcg``, options included; a VM without its accelerator is refused: never mixed."""
+    metric: str
+    """With or without its unit: ``endpoint.ready``."""
+    min: float | int | str | None = None
+    """A number in the metric's unit, or a duration or size with one: ``"300ms"``, ``"20MiB"``."""
+    max: float | int | str | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Entry:
+        if self.min is None and self.max is None:
+            raise ValueError("neither min nor max is given")
+        return self
+
+
+class BoundsFile(Strict):
+    """The file."""
+
+    bound: Annotated[tuple[Entry, ...], Field(min_length=1)]
+
+
+def read_bounds(path: Path) -> BoundsFile:
+    """A TOML (or YAML) file of limits.
+
+    Raises:
+        UsageError: every mistake at once, with its key.
+    """
+    document = read_document(path, Wanted("name a TOML file with [[bound]] entries", _HINT))
+    try:
+        return BoundsFile.model_validate_json(json.dumps(document.data))
+    except ValidationError as error:
+        raise UsageError(explain(path, document, error), hint=_HINT) from None
+
+
+def check_bounds(limits: BoundsFile, boots: Boots, *, label: str, command: tuple[str, ...] = ()) -> GateResult:
+    """Judge a campaign by fixed limits. A limit that nothing was measured for is "cannot tell", never passed.
+
+    Raises:
+        UsageError: a VM without its accelerator, or a limit in another unit than its metric.
+    """
+    manifest = boots.manifest
+    return GateResult(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        boxbench=__version__,
+        command=command,
+        b=Identity(
+            name="B",
+            label=label,
+            kind="bounds",
+            campaigns=(manifest.id,),
+            images={name: image.digest for name, image in manifest.images.items()},
+            targets=manifest.targets,
+        ),
+        fingerprint=str(manifest.host.get("fingerprint")),
+        host=manifest.host,
+        bounds=tuple(bound for entry in limits.bound for bound in _judged(entry, boots)),
+        notes=(*manifest.notes, *_failures(limits, boots)),
+    )
+
+
+def _failures(limits: BoundsFile, boots: Boots) -> tuple[str, ...]:
+    """A sentence for each cell with a limit some of whose boots failed."""
+    cells = {cell.key: cell for entry in limits.bound for cell in _cells(entry, boots)}
+    ends = {key: ends_of(cell, [boots]) for key, cell in cells.items()}
+    return tuple(f"{key}: {said(of)}" for key, of in ends.items() if of.failed)
+
+
+def _judged(entry: Entry, boots: Boots) -> list[Bound]:
+    cells = _cells(entry, boots)
+    if not cells:
+        return [_unmeasured(entry, f"{entry.scenario or '*'}/{entry.target}", "the campaign has no such cell")]
+    return [bound for cell in cells for bound in _of_cell(entry, cell, boots)]
+
+
+def _cells(entry: Entry, boots: Boots) -> list[Cell]:
+    cells = {trial.cell.key: trial.cell for trial in boots.manifest.plan}
+    near = [cell for cell in cells.values() if entry.scenario in (None, cell.scenario)]
+    found = [cell for cell in near if entry.target in (place(cell), cell.box)]
+    if not found and any(cell.target == entry.target for cell in near):
+        boxes = sorted({cell.box for cell in near if cell.target == entry.target})
+        raise UsageError(
+            f"bounds: target {entry.target!r} does not say its accelerator",
+            hint=f"a limit holds for one accelerator; write {' or '.join(boxes)}",
+        )
+    return found
+
+
+def _of_cell(entry: Entry, cell: Cell, boots: Boots) -> list[Bound]:
+    metrics = [metric for metric in boots.metrics(cell) if matches(entry.metric, metric)]
+    if not metrics:
+        return [_unmeasured(entry, cell.key, "this metric was not measured")]
+    bounds = [_bound(entry, cell, metric, list(boots.series(cell, metric).values())) for metric in metrics]
+    if not boots.all_failed(cell):
+        return bounds
+    # What a boot was on its way to failing is within no limit of a boot.
+    doubt = {"verdict": Verdict.CANNOT_TELL, "reason": "every boot failed"}
+    return [bound.model_copy(update=doubt) if bound.verdict is Verdict.NOT_REGRESSED else bound for bound in bounds]
+
+
+def _bound(entry: Entry, cell: Cell, metric: str, values: Sequence[float]) -> Bound:
+    low, high = (None if limit is None else _value(limit, metric) for limit in (entry.min, entry.max))
+    found = estimate(values)
+    interval = found.interval
+    verdict, reason = _verdict(metric, (low, high), None if interval is None else (interval.low, interval.high))
+    return Bound(
+        cell=cell.key,
+        metric=metric,
+        minimum=low,
+        maximum=high,
+        n=found.n,
+        median=found.value,
+        interval=None if interval is None else Limits(low=interval.low, high=interval.high, level=interval.level),
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _verdict(
+    metric: str, allowed: tuple[float | None, float | None], interval: tuple[float, float] | None
+) -> tuple[Verdict, str]:
+    if interval is None:
+        return Verdict.CANNOT_TELL, f"fewer than {MIN_BOOTS} boots"
+    (low, high), (least, most) = interval, allowed
+    if most is not None and low > most:
+        return Verdict.REGRESSED, f"above {format_metric(metric, most)}"
+    if least is not None and high < least:
+        return Verdict.REGRESSED, f"below {format_metric(metric, least)}"
+    if (most is None or high <= most) and (least is None or low >= least):
+        return Verdict.NOT_REGRESSED, "within"
+    return Verdict.CANNOT_TELL, "the interval reaches over the limit"
+
+
+def _unmeasured(entry: Entry, cell: str, why: str) -> Bound:
+    return Bound(
+        cell=cell,
+        metric=entry.metric,
+        minimum=_number(entry.min),
+        maximum=_number(entry.max),
+        n=0,
+        verdict=Verdict.CANNOT_TELL,
+        reason=why,
+    )
+
+
+def _number(limit: float | str | None) -> float | None:
+    return None if limit is None or isinstance(limit, str) else float(limit)
+
+
+def _value(limit: float | str, metric: str) -> float:
+    if not isinstance(limit, str):
+        return float(limit)
+    parse = {"ns": parse_duration_ns, "bytes": parse_bytes}.get(unit(metric))
+    try:
+        if parse is None:
+            raise ValueError(f"{metric} has no unit: give a number")
+        return float(parse(limit))
+    except ValueError as error:
+        raise UsageError(f"bounds: {stem(metric)}: {error}", hint=_HINT) from None

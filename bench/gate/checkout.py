@@ -1,0 +1,96 @@
+"""Revisions of the repository that a scenario is in, unpacked into directories; the repository stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench import proc
+from bench.errors import ProcessError, UsageError
+from bench.gate.sides import Both, SideName, make_side, split_side
+from bench.resources import find_scenario
+from bench.scenario import load_scenario
+
+_NAMES: Final[tuple[SideName, SideName]] = ("A", "B")
+CHECKOUTS: Final = tuple(name.lower() for name in _NAMES)
+"""Directories in a gate's own."""
+_LIMIT_S: Final = 300.0
+
+
+def repository_of(directory: Path) -> Path:
+    """The top of the git repository that holds ``directory``.
+
+    Raises:
+        UsageError: it is in none, or git is missing.
+    """
+    return Path(
+        _git(directory, "rev-parse", "--show-toplevel", hint="--commits needs a scenario in a git repository")
+    ).resolve()
+
+
+def commit_of(repository: Path, revision: str) -> str:
+    """The full hash that a revision means. Raises UsageError."""
+    # The option ends options: a revision that begins with a dash is none.
+    return _git(
+        repository,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        f"{revision}^{{commit}}",
+        hint="`git log --oneline` lists revisions; in CI, fetch more than one commit (fetch-depth: 0)",
+        what=f"{revision!r} is not a revision of {repository}",
+    )
+
+
+def unpack(repository: Path, commit: str, to: Path) -> None:
+    """Write the files of a commit below ``to``, as a checkout would (filters, line ends), without a worktree.
+
+    An index of its own is used, so that nothing is registered in the repository and a kill leaves nothing there.
+
+    Raises:
+        UsageError: git failed.
+    """
+    to.mkdir(parents=True, exist_ok=True)
+    index = to.with_name(f"{to.name}.index")
+    env = {"GIT_INDEX_FILE": str(index.absolute())}
+    try:
+        _git(repository, "read-tree", commit, env=env)
+        # The prefix is a string, not a directory: it needs its slash.
+        _git(repository, "checkout-index", "--all", "--force", f"--prefix={to.absolute()}/", env=env)
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def _git(
+    directory: Path,
+    *words: str,
+    env: dict[str, str] | None = None,
+    hint: str = "see what git says above",
+    what: str = "",
+) -> str:
+    place = directory if directory.is_dir() else directory.parent
+    try:
+        return proc.run(["git", "-C", place, *words], timeout_s=_LIMIT_S, env=env).text.strip()
+    except ProcessError as error:
+        raise UsageError(what or error.message, hint=hint) from None
+
+
+def sides_of_commits(word: str, revisions: tuple[str, str], out: Path, targets: Sequence[str] | None) -> Both:
+    """One scenario at two revisions, unpacked into ``out/a`` and ``out/b``.
+
+    Raises:
+        UsageError, ScenarioError: no repository, no such revision, no such scenario there.
+    """
+    path, spec = split_side(word)
+    here = find_scenario(path).resolve()
+    repository = repository_of(here)
+    sides = []
+    for name, revision in zip(_NAMES, revisions, strict=True):
+        commit = commit_of(repository, revision)
+        place = out / name.lower()
+        unpack(repository, commit, place)
+        loaded = load_scenario(place / here.relative_to(repository))
+        sides.append(make_side(loaded, name, label=revision, spec=spec, targets=targets, kind="commit", commit=commit))
+    return Both(*sides)

@@ -1,0 +1,166 @@
+"""What a number of boots can show: the smallest change found in 95 of 100 runs, simulated with the gate's own rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from bench.gate.exact import pseudo_median
+from bench.gate.judge import Sides, p_values, ratio_of
+from bench.gate.model import LEVEL, POWER
+from bench.orderstats import Floats
+from bench.stats import MIN_BOOTS
+
+RUNS: Final = 200
+ASSURANCE: Final = 0.8
+"""A pilot may have been lucky: its spread is taken at the upper limit of an 80 % one-sided interval (Browne 1995)."""
+MAX_BLOCKS: Final = 500
+_STEP: Final = 1.05
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What a pilot says about the noise of one row: log values less their side's median.
+
+    Attributes:
+        base, other: shape (n,) each; paired sides share their order, so that what the host does to both stays.
+        fixed: boots of a stored baseline, which more blocks do not add to; None when both sides are run.
+    """
+
+    base: Floats
+    other: Floats
+    paired: bool
+    fixed: int | None = None
+
+
+def spread_of(sides: Sides) -> Spread | None:
+    """The spread of a pilot's row; None when fewer than 5 boots per side have a value above 0."""
+    if sides.paired:
+        shared = sorted(sides.base.keys() & sides.other.keys())
+        values = [(sides.base[block], sides.other[block]) for block in shared]
+        kept = [pair for pair in values if all(math.isfinite(value) and value > 0 for value in pair)]
+        base, other = ([pair[side] for pair in kept] for side in (0, 1))
+    else:
+        base, other = (
+            [value for value in side.values() if math.isfinite(value) and value > 0]
+            for side in (sides.base, sides.other)
+        )
+    if min(len(base), len(other)) < MIN_BOOTS:
+        return None
+    if not sides.paired:
+        return Spread(_residuals(base), _residuals(other), False, len(base))
+    # Equal sides for the gate's own estimate, which is not the difference of medians.
+    left, right = np.log(base), np.log(other)
+    shift = pseudo_median(right - left, 0.95)[0]
+    middle = float(np.median(left))
+    return Spread(left - middle, right - shift - middle, True)
+
+
+def one_sided_spread(series: list[float], *, paired: bool = True) -> Spread | None:
+    """The spread of two equal sides, from the boots of one cell in block order: neighbours become pairs."""
+    pairs = list(zip(series[::2], series[1::2], strict=False))
+    base, other = ({number: pair[side] for number, pair in enumerate(pairs)} for side in (0, 1))
+    return spread_of(Sides(base, other, paired))
+
+
+def visible(spread: Spread, n: int, *, threshold: float, family: int, seed: int) -> float:
+    """The smallest relative worsening that ``n`` blocks find in 95 of 100 runs; inf when they can find none.
+
+    Found means: the whole interval beyond ``threshold`` and the test significant in the worst case of Holm.
+
+    Args:
+        family: rows that are tested together.
+    """
+    level = LEVEL / max(1, family)
+    if n < MIN_BOOTS or (spread.paired and 2.0**-n > level):
+        return math.inf
+    runs = list(_draws(spread, n, np.random.default_rng((seed, n)), RUNS))
+    needed = np.sort(np.array([math.log1p(threshold) - low for _, _, low in runs]))
+    shift = max(float(needed[math.ceil(POWER * len(runs)) - 1]), math.log1p(threshold)) + 1e-9
+    for _ in range(60):
+        if _share_found(runs, shift, spread.paired, threshold, level) >= POWER:
+            return math.expm1(shift)
+        shift *= _STEP
+    return math.inf
+
+
+def blocks_needed(spread: Spread, *, see: float, threshold: float, family: int, seed: int, most: int) -> int | None:
+    """The least blocks whose smallest visible change is at most ``see``; None when ``most`` do not suffice."""
+
+    def enough(n: int) -> bool:
+        return visible(spread, n, threshold=threshold, family=family, seed=seed) <= see
+
+    low, high = MIN_BOOTS - 1, MIN_BOOTS
+    while not enough(high):
+        if high >= most:
+            return None
+        low, high = high, min(most, math.ceil(high * 1.5))
+    return _bisect(enough, low, high)
+
+
+def _bisect(enough: Callable[[int], bool], low: int, high: int) -> int:
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _share_found(
+    runs: list[tuple[Floats, Floats, float]], shift: float, paired: bool, threshold: float, level: float
+) -> float:
+    found = 0
+    for base, other, low in runs:
+        if low + shift > math.log1p(threshold):
+            found += _series_p(base, other + shift, paired) <= level
+    return found / len(runs)
+
+
+def _series_p(base: Floats, other: Floats, paired: bool) -> float:
+    left, right = _series(base), _series(other)
+    return p_values(left, right, paired=paired)[0]
+
+
+def _series(logs: Floats) -> dict[int, float]:
+    return dict(enumerate(np.exp(logs).tolist()))
+
+
+def _draws(spread: Spread, n: int, rng: np.random.Generator, count: int) -> Iterator[tuple[Floats, Floats, float]]:
+    """Simulated runs of two equal sides: logs of both, and the log of the interval's lower end."""
+    for _ in range(count):
+        if spread.paired:
+            rows = rng.integers(0, len(spread.base), n)
+            base, other = _smooth(spread.base, rows, rng), _smooth(spread.other, rows, rng)
+        else:
+            size = spread.fixed or n
+            base = _smooth(spread.base, rng.integers(0, len(spread.base), size), rng)
+            other = _smooth(spread.other, rng.integers(0, len(spread.other), n), rng)
+        yield base, other, _low(base, other, paired=spread.paired)
+
+
+def _low(base: Floats, other: Floats, *, paired: bool) -> float:
+    return math.log(ratio_of(_series(base), _series(other), paired=paired).interval.low)
+
+
+def _smooth(residuals: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rng: np.random.Generator) -> Floats:
+    """Residuals drawn with replacement, smoothed (Silverman's width): five values are not the only five there are."""
+    size = float(residuals.std(ddof=1))
+    width = 1.06 * len(residuals) ** -0.2
+    noise = rng.normal(0.0, width * size, len(rows))
+    drawn: Floats = (residuals[rows] + noise) / math.sqrt(1 + width**2) * _caution(len(residuals))
+    return drawn
+
+
+def _caution(n: int) -> float:
+    from scipy.special import chdtri  # noqa: PLC0415 - a tenth of a second that most commands need not spend
+
+    return math.sqrt((n - 1) / float(chdtri(n - 1, ASSURANCE)))
+
+
+def _residuals(values: list[float]) -> Floats:
+    logs = np.log(np.array(values, dtype=np.float64))
+    found: Floats = logs - np.median(logs)
+    return found

@@ -1,0 +1,153 @@
+"""What A and B mean on the command line: two scenarios that one campaign can hold, and whose cells belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.errors import UsageError
+from bench.resources import find_scenario
+from bench.scenario import LoadedScenario, load_scenario, narrowed
+from bench.targetspec import TargetSpec, parse_target, parse_targets
+
+_NAME_ROOM: Final = 38
+"""A scenario's name may have 40 characters, and a side adds two."""
+
+ONLY_COUNTED: Final = ("q35",)
+"""Machines of the instruction clock that are no targets of campaigns."""
+
+SideName = Literal["A", "B"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side as it will run.
+
+    Attributes:
+        loaded: renamed, so that both sides fit into one campaign.
+        name: the scenario's own name.
+        label: what the user wrote.
+        explicit: a single target was named, so that the other side's may have another name.
+        named: its targets were named on the command line, one way or the other.
+    """
+
+    loaded: LoadedScenario
+    name: str
+    label: str
+    explicit: bool
+    kind: Literal["scenario", "commit", "baseline"] = "scenario"
+    commit: str | None = None
+    named: bool = False
+
+    def same_as(self, other: Side) -> bool:
+        """Whether nothing can differ: the same commit or files, the same targets and options."""
+        place, others = ((side.commit or str(side.loaded.directory), side.loaded.text) for side in (self, other))
+        return (place, self.labels) == (others, other.labels)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of its targets."""
+        return tuple(spec.label for spec in self.loaded.scenario.targets)
+
+
+@dataclass(frozen=True)
+class Both:
+    """A and B, and how their targets correspond."""
+
+    a: Side
+    b: Side
+
+    @property
+    def title(self) -> str:
+        """The scenario's name, or both names."""
+        return self.a.name if self.a.name == self.b.name else f"{self.a.name} → {self.b.name}"
+
+    def targets(self) -> dict[str, str]:
+        """A's target labels with B's. Raises UsageError when they share none."""
+        if self.a.explicit and self.b.explicit:
+            return {self.a.labels[0]: self.b.labels[0]}
+        found = {label: label for label in self.a.labels if label in self.b.labels}
+        if not found:
+            raise UsageError(
+                f"{self.a.label} and {self.b.label} have no target in common",
+                hint="name one on each side, as in `boxbench gate hello:docker hello:runc`",
+            )
+        return found
+
+    def alone(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Target labels of A alone, and of B alone: they are not compared. Raises UsageError as ``targets``."""
+        pairs = self.targets()
+        theirs = set(pairs.values())
+        return tuple(x for x in self.a.labels if x not in pairs), tuple(x for x in self.b.labels if x not in theirs)
+
+
+def read_side(word: str, name: SideName, targets: Sequence[str] | None) -> Side:
+    """``SCENARIO`` or ``SCENARIO:TARGET[key=value,...]`` as one side.
+
+    Raises:
+        UsageError, ScenarioError: no such scenario, or the target is not of this form.
+    """
+    path, spec = split_side(word)
+    return make_side(load_scenario(find_scenario(path)), name, label=word, spec=spec, targets=targets)
+
+
+def make_side(
+    loaded: LoadedScenario,
+    name: SideName,
+    *,
+    label: str,
+    spec: TargetSpec | None = None,
+    targets: Sequence[str] | None = None,
+    kind: Literal["scenario", "commit"] = "scenario",
+    commit: str | None = None,
+) -> Side:
+    """A loaded scenario as one side, with one target or some of them."""
+    if spec is not None and targets is not None:
+        raise UsageError(
+            f"{label} names a target already, and -t {','.join(targets)} names others", hint="say it in one place"
+        )
+    if targets is not None:
+        loaded = _only(loaded, targets)
+    own = loaded.scenario
+    changes: dict[str, object] = {"name": side_name(own.name, name)}
+    if spec is not None:
+        # An option is as the scenario file has it, when the label is one of its own.
+        known = {entry.label: entry for entry in own.targets}
+        chosen = known.get(spec.label, spec)
+        changes |= {"targets": (chosen,), "base": chosen.label}
+    renamed = loaded.model_copy(update={"scenario": own.model_copy(update=changes)})
+    return Side(renamed, own.name, label, spec is not None, kind, commit, spec is not None or targets is not None)
+
+
+def _only(loaded: LoadedScenario, targets: Sequence[str]) -> LoadedScenario:
+    """``narrowed``, which refuses targets that no campaign has; a gate may count on more machines than those."""
+    if not set(targets) & set(ONLY_COUNTED):
+        return narrowed(loaded, targets=targets)
+    rest = [label for label in targets if label not in ONLY_COUNTED]
+    known = narrowed(loaded, targets=rest).scenario.targets if rest else ()
+    specs = {spec.label: spec for spec in (*known, *(TargetSpec(target=name) for name in ONLY_COUNTED))}
+    chosen = tuple(specs[parse_target(label).label] for label in dict.fromkeys(targets))
+    scenario = loaded.scenario.model_copy(update={"targets": chosen, "base": chosen[0].label})
+    return loaded.model_copy(update={"scenario": scenario})
+
+
+def side_name(scenario: str, name: SideName) -> str:
+    """``hello-a``: a scenario's name in the campaign that holds both sides."""
+    return f"{scenario[:_NAME_ROOM]}-{name.lower()}"
+
+
+def split_side(word: str) -> tuple[str, TargetSpec | None]:
+    """``hello:docker[runtime=crun]`` as scenario and target; a path that exists is a scenario, colons and all.
+
+    Raises:
+        UsageError: what stands after the colon is no target.
+    """
+    path, colon, rest = word.partition(":") if not Path(word).exists() else (word, "", "")
+    if not colon:
+        return path, None
+    if rest in ONLY_COUNTED:
+        return path, parse_target(rest)
+    (spec,) = parse_targets((rest,))
+    return path, spec

@@ -1,0 +1,76 @@
+"""Changes that somebody has looked at: a TOML file, reviewed like code, with reasons and expiry dates."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.history.line import HistoryError
+
+FILE: Final = "boxbench-acknowledged.toml"
+_MAX_BYTES: Final = 2**20
+
+
+class Acknowledgement(BaseModel):
+    """One entry.
+
+    Attributes:
+        commit: hash, or the first 7 or more digits of it, of the change point: any commit of its range.
+        cell, metric, host: shell patterns.
+        reason: why it is accepted; required, since a silent exception is what rots.
+        until: the last day on which it counts; for ever when absent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+    reason: Annotated[str, Field(min_length=3)]
+    cell: str = "*"
+    metric: str = "*"
+    host: str = "*"
+    until: date | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    acknowledge: tuple[Acknowledgement, ...] = ()
+
+
+def read_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
+    """The entries of a file.
+
+    Raises:
+        HistoryError: it cannot be read, is no TOML, or an entry is not one; all mistakes at once.
+    """
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise HistoryError(f"{file} is larger than {_MAX_BYTES} bytes", hint="is this the right file?")
+        return _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).acknowledge
+    except OSError as error:
+        raise HistoryError(f"{file}: {error.strerror}", hint="check the path, or leave the option out") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HistoryError(f"{file}: not well-formed TOML: {error}", hint="correct it and try again") from None
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise HistoryError(
+            f"{file}: {said}",
+            hint='write [[acknowledge]] with commit = "1a2b3c4", reason = "…" and perhaps cell, metric, host, until',
+        ) from None
+
+
+def matching(
+    entries: Sequence[Acknowledgement], cell: str, metric: str, host: str, commits: Sequence[str]
+) -> Iterator[Acknowledgement]:
+    """The entries for a change of one series somewhere in ``commits``."""
+    for entry in entries:
+        patterns = ((cell, entry.cell), (metric, entry.metric), (host, entry.host))
+        named = any(commit.startswith(entry.commit) for commit in commits)
+        if named and all(fnmatchcase(value, pattern) for value, pattern in patterns):
+            yield entry

@@ -1,0 +1,113 @@
+"""git as a place for a history, and as the source of what a commit is: plumbing only, no work tree is touched."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bench import proc
+from bench.errors import ProcessError
+from bench.history.line import Commit, HistoryError
+from bench.history.store import SUFFIX, Edit
+
+_TIMEOUT_S: Final = 60.0
+_ATTEMPTS: Final = 5
+_NOBODY: Final = {
+    "GIT_AUTHOR_NAME": "boxbench",
+    "GIT_AUTHOR_EMAIL": "boxbench@localhost",
+    "GIT_COMMITTER_NAME": "boxbench",
+    "GIT_COMMITTER_EMAIL": "boxbench@localhost",
+}
+
+
+def find_commit(repository: Path, revision: str) -> Commit:
+    """What ``revision`` names in the repository around a directory.
+
+    Raises:
+        HistoryError: no repository, or no such commit.
+    """
+    if revision.startswith("-"):
+        raise HistoryError(f"{revision!r} is not a revision", hint="name a commit, tag or branch")
+    try:
+        text = _git(repository, "log", "-1", "--no-show-signature", "--format=%H%x00%cI%x00%s", revision, "--").text
+    except ProcessError as error:
+        raise HistoryError(
+            f"{revision!r} is not a commit of the repository at {repository}: {error.message}",
+            hint="run this inside the repository under test, or name it with --repository",
+        ) from None
+    commit_id, committed_at, subject = text.rstrip("\n").split("\0", 2)
+    return Commit(id=commit_id, committed_at=committed_at, subject=subject[:200])
+
+
+class BranchStore:
+    """Files at the root of a branch. Only objects and the branch's own reference are written."""
+
+    def __init__(self, repository: Path, branch: str) -> None:
+        self.where = f"branch {branch}"
+        self._repository = repository
+        self._ref = f"refs/heads/{branch}"
+        valid = _git(repository, "check-ref-format", self._ref, check=False).returncode == 0
+        if not valid or branch.startswith("-"):
+            raise HistoryError(f"{branch!r} is not a name for a branch", hint="try boxbench-history")
+
+    def read(self) -> dict[str, str]:
+        head = self._head()
+        if head is None:
+            return {}
+        names = _git(self._repository, "ls-tree", "-z", "--name-only", head).text.split("\0")
+        return {name: self._blob(head, name) for name in names if name.endswith(SUFFIX)}
+
+    def change(self, name: str, edit: Edit, message: str) -> None:
+        self._refuse_checked_out()
+        for _ in range(_ATTEMPTS):
+            head = self._head()
+            known = head is not None and name in self.read()
+            text = edit(self._blob(head, name) if head is not None and known else "")
+            if self._commit(head, name, text, message):
+                return
+        raise HistoryError(
+            f"{self.where} changed {_ATTEMPTS} times while a line was added", hint="somebody writes to it; try again"
+        )
+
+    def _commit(self, head: str | None, name: str, text: str, message: str) -> bool:
+        """One commit on top of ``head``; False when the branch has moved meanwhile."""
+        blob = _git(self._repository, "hash-object", "-w", "--stdin", stdin=text.encode()).text.strip()
+        with tempfile.TemporaryDirectory() as directory:
+            # An index of our own: the user's must not change.
+            index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
+            if head is not None:
+                _git(self._repository, "read-tree", head, env=index)
+            _git(self._repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=index)
+            tree = _git(self._repository, "write-tree", env=index).text.strip()
+        parents = ("-p", head) if head is not None else ()
+        made = _git(self._repository, "commit-tree", tree, *parents, "-m", message, env=self._identity()).text.strip()
+        # The old value makes this a compare-and-swap; zeros mean that the branch must not exist yet.
+        old = head or "0" * len(made)
+        return _git(self._repository, "update-ref", self._ref, made, old, check=False).returncode == 0
+
+    def _head(self) -> str | None:
+        found = _git(self._repository, "rev-parse", "--verify", "--quiet", f"{self._ref}^{{commit}}", check=False)
+        return found.text.strip() if found.returncode == 0 else None
+
+    def _blob(self, head: str, name: str) -> str:
+        return _git(self._repository, "cat-file", "blob", f"{head}:{name}").text
+
+    def _refuse_checked_out(self) -> None:
+        """Moving a branch under a work tree that has it checked out would show as deletions there."""
+        listing = _git(self._repository, "worktree", "list", "--porcelain").text
+        if f"branch {self._ref}\n" in listing:
+            raise HistoryError(f"{self.where} is checked out in a work tree", hint="switch that one to another branch")
+
+    def _identity(self) -> dict[str, str]:
+        # CI runners have no user; where there is one, the commit is theirs.
+        known = _git(self._repository, "var", "GIT_COMMITTER_IDENT", check=False).returncode == 0
+        return {} if known else _NOBODY
+
+
+def _git(
+    repository: Path, *words: str, env: dict[str, str] | None = None, stdin: bytes | None = None, check: bool = True
+) -> proc.Result:
+    proc.require_tool("git", package="git")
+    argv = ("git", "-C", str(repository), *words)
+    return proc.run(argv, timeout_s=_TIMEOUT_S, env=env, stdin=stdin, check=check)

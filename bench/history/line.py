@@ -1,0 +1,189 @@
+"""One line of a history: what one campaign found on one host at one commit, or what one instruction clock counted.
+
+Schema history:
+    1: first published form; ``counted`` came later, with an empty default.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from bench.analyse import analyse
+from bench.campaign import Manifest
+from bench.errors import UsageError
+from bench.explain import first_problem
+from bench.icount.model import ACCEL
+from bench.metrics import CPU, DISK, MEMORY, headline
+from bench.record import Record
+from bench.results import CellSummary
+
+SCHEMA: Final = 1
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_FINGERPRINT: Final = re.compile(r"[0-9a-z]{4,64}")
+
+
+class HistoryError(UsageError):
+    """A history cannot be read, written or joined."""
+
+
+class _Frozen(BaseModel):
+    # Infinity is a median beyond the time limit: a string in JSON, which knows no infinity.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Point(_Frozen):
+    """One metric of one cell, in the metric's unit, over ``n`` boots.
+
+    ``median`` is infinite when too many boots failed or timed out; ``low`` and ``high`` are its 95 % interval, null
+    below 5 boots.
+    """
+
+    n: int
+    failures: int
+    median: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Commit(_Frozen):
+    """What was measured: a version of whatever is under test, not of Boxbench."""
+
+    id: str
+    """Full hexadecimal hash."""
+    committed_at: str
+    """ISO 8601 with zone, the committer's: the order of a history."""
+    subject: str = ""
+
+    @field_validator("id")
+    @classmethod
+    def _hexadecimal(cls, value: str) -> str:
+        if not _COMMIT.fullmatch(value):
+            raise ValueError("not a hexadecimal commit id")
+        return value
+
+
+class Counted(_Frozen):
+    """What stands beside a count by the instruction clock.
+
+    ``inputs`` is what may change from commit to commit and explains a change, by name: digests and versions. ``slack``
+    is by how much, relative, such a count moves when nothing that matters changed.
+    """
+
+    inputs: dict[str, str]
+    slack: float = 0.0
+
+
+class Line(_Frozen):
+    """One line of ``<fingerprint>.jsonl``. The fingerprint is a host's, or an instruction clock's."""
+
+    schema_number: Literal[1] = SCHEMA
+    fingerprint: str
+    commit: Commit
+    campaigns: tuple[str, ...]
+    measured_at: str
+    boxbench: str
+    host: dict[str, str] = {}
+    """A few facts for people: CPU model, kernel, distribution."""
+    accel: dict[str, str]
+    """By cell key: ``native``, ``kvm``, ``tcg`` or ``icount``."""
+    cells: dict[str, dict[str, Point]]
+    """By cell key, by metric."""
+    counted: dict[str, Counted] = {}
+    """By cell key; cells under ``icount`` only."""
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _safe_name(cls, value: str) -> str:
+        # It names a file.
+        if not _FINGERPRINT.fullmatch(value):
+            raise ValueError("not a fingerprint")
+        return value
+
+    def text(self) -> str:
+        """One JSON line, newline included."""
+        return self.model_dump_json() + "\n"
+
+
+def parse_line(text: str, *, where: str) -> Line:
+    """A line from its text. Raises HistoryError naming ``where``."""
+    try:
+        return Line.model_validate_json(text)
+    except ValidationError as error:
+        raise HistoryError(
+            f"{where}: not a history line of schema {SCHEMA}: {first_problem(error)}",
+            hint="it was edited, or written by another version of boxbench",
+        ) from None
+
+
+def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit) -> Line:
+    """The line of a campaign: headline, memory, CPU and disk of every cell.
+
+    Raises:
+        HistoryError: the campaign has no fingerprint, or no boot gave a value.
+    """
+    analysis = analyse(manifest, records)
+    wanted = {name: (headline(entry.scenario), MEMORY, CPU, DISK) for name, entry in manifest.scenarios.items()}
+    kept = [found for found in analysis.summaries if found.metric in wanted[found.cell.scenario] and found.n > 0]
+    fingerprint = manifest.host.get("fingerprint")
+    if fingerprint is None or not kept:
+        what = "no fingerprint of its host" if fingerprint is None else "no value"
+        raise HistoryError(f"campaign {manifest.id} has {what}", hint="run it again with this version of boxbench")
+    cells: dict[str, dict[str, Point]] = {}
+    for found in kept:
+        cells.setdefault(found.cell.key, {})[found.metric] = _point(found)
+    facts = ("cpu_model", "kernel_release", "distribution", "hypervisor")
+    return Line(
+        fingerprint=str(fingerprint),
+        commit=commit,
+        campaigns=(manifest.id,),
+        measured_at=manifest.created_at,
+        boxbench=manifest.boxbench,
+        host={key: str(manifest.host[key]) for key in facts if key in manifest.host},
+        accel={found.cell.key: found.cell.accel for found in kept},
+        cells=cells,
+    )
+
+
+def merged(old: Line, new: Line, *, replace: bool) -> Line:
+    """Two campaigns of one commit on one host as one line, or two counts of one clock.
+
+    Raises:
+        HistoryError: both measured the same cell, and ``replace`` is False: pooling them would join two runs that saw
+            different states of the host. The same count twice is one count.
+    """
+    both = sorted(cell for cell in old.cells.keys() & new.cells.keys() if not _same_count(old, new, cell))
+    if both and not replace:
+        raise HistoryError(
+            f"commit {new.commit.id[:12]} has {both[0]} on host {new.fingerprint} already, from {old.campaigns[-1]}",
+            hint="add --replace to keep the new one instead",
+        )
+    campaigns = tuple(dict.fromkeys((*old.campaigns, *new.campaigns)))
+    return new.model_copy(
+        update={
+            "campaigns": campaigns,
+            "accel": old.accel | new.accel,
+            "cells": old.cells | new.cells,
+            "counted": old.counted | new.counted,
+        }
+    )
+
+
+def _same_count(old: Line, new: Line, cell: str) -> bool:
+    counts = [
+        {metric: point.median for metric, point in line.cells[cell].items()}
+        for line in (old, new)
+        if line.accel.get(cell) == ACCEL
+    ]
+    return len(counts) == 2 and counts[0] == counts[1]
+
+
+def _point(found: CellSummary) -> Point:
+    interval = found.median.interval
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    if found.median.value == math.inf and low is not None and math.isinf(low):
+        low = high = None
+    return Point(n=found.n, failures=found.failures, median=found.median.value, low=low, high=high)

@@ -1,0 +1,83 @@
+"""Lines of a history as series: one metric of one cell on one host, commit by commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.history.line import Commit, Counted, Line, Point
+from bench.history.steps import LONGEST
+from bench.history.store import order
+from bench.icount.model import ACCEL
+from bench.metrics import sort_key
+
+_MADE: Final = ("initramfs", "script", "command")
+"""Inputs of a count that are made of others."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of one cell on one host, or of one instruction clock, in the order of commits. Never of two.
+
+    Attributes:
+        counted: what stands beside a count, by commit; None for times.
+    """
+
+    fingerprint: str
+    cell: str
+    accel: str
+    metric: str
+    commits: tuple[Commit, ...]
+    points: tuple[Point, ...]
+    counted: tuple[Counted | None, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The medians."""
+        return tuple(point.median for point in self.points)
+
+    @property
+    def slack(self) -> float:
+        """By how much, relative, its figures move when nothing that matters changed; 0 for times, which have noise."""
+        return max((one.slack for one in self.counted if one is not None), default=0.0)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every difference is a change."""
+        return self.accel == ACCEL and not self.slack
+
+    def changed_inputs(self, index: int) -> tuple[str, ...]:
+        """Names of what decides a count and is not as at the commit before; empty for times."""
+        before, after = self.counted[index - 1 : index + 1] if self.counted else (None, None)
+        if before is None or after is None:
+            return ()
+        names = before.inputs.keys() | after.inputs.keys()
+        changed = sorted(name for name in names if before.inputs.get(name) != after.inputs.get(name))
+        # What is made of other inputs says nothing when one of them is named.
+        return tuple(name for name in changed if name not in _MADE) or tuple(changed)
+
+
+def series_of(lines: Sequence[Line]) -> tuple[Series, ...]:
+    """Every series with the last LONGEST commits, by host, cell and metric."""
+    keys = dict.fromkeys(
+        (line.fingerprint, cell, line.accel[cell], metric)
+        for line in lines
+        for cell, metrics in line.cells.items()
+        for metric in metrics
+    )
+    found = []
+    for fingerprint, cell, accel, metric in sorted(keys, key=lambda key: (*key[:3], sort_key(key[3]))):
+        rows = [
+            (line.commit, line.cells[cell][metric], line.counted.get(cell))
+            for line in lines
+            if line.fingerprint == fingerprint and line.accel.get(cell) == accel and metric in line.cells[cell]
+        ][-LONGEST:]
+        commits, points, counted = zip(*rows, strict=True)
+        found.append(Series(fingerprint, cell, accel, metric, commits, points, counted))
+    return tuple(found)
+
+
+def recent_commits(lines: Sequence[Line]) -> frozenset[str]:
+    """The last LONGEST commits of the whole history, on whatever host."""
+    return frozenset(list(dict.fromkeys(line.commit.id for line in sorted(lines, key=order)))[-LONGEST:])

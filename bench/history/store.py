@@ -1,0 +1,134 @@
+"""Where a history lies: a directory, or a branch of a git repository that no work tree has checked out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from bench.history.line import HistoryError, Line, merged, parse_line
+
+SUFFIX: Final = ".jsonl"
+BRANCH: Final = "boxbench-history"
+
+
+class Store(Protocol):
+    """Files of text by name."""
+
+    where: str
+    """For messages."""
+
+    def read(self) -> dict[str, str]:
+        """Every file of lines by its name, in order of names; empty when there is no history yet."""
+        ...
+
+    def change(self, name: str, edit: Edit, message: str) -> None:
+        """Replace one file's text (empty when new) by ``edit`` of it, as one step that nobody sees half done."""
+        ...
+
+
+class Edit(Protocol):
+    """From a file's old text to its new one; called again when somebody else was faster."""
+
+    def __call__(self, old: str, /) -> str: ...
+
+
+class DirectoryStore:
+    """Files in a directory; two writers take turns by a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.where = str(path)
+        self._path = path
+
+    def read(self) -> dict[str, str]:
+        try:
+            files = sorted(self._path.glob(f"*{SUFFIX}"))
+            return {file.name: file.read_text(encoding="utf-8") for file in files}
+        except (OSError, UnicodeDecodeError) as error:
+            raise HistoryError(f"{self._path} cannot be read: {error}", hint="check its owner and mode") from None
+
+    def change(self, name: str, edit: Edit, message: str) -> None:
+        del message
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            with _locked(self._path):
+                file = self._path / name
+                text = edit(file.read_text(encoding="utf-8") if file.exists() else "")
+                _replace(file, text)
+        except OSError as error:
+            raise HistoryError(f"{self._path} cannot be written: {error.strerror}", hint="check its owner") from None
+
+
+def add_line(store: Store, line: Line, *, replace: bool = False) -> None:
+    """Put a line into its host's file, joined with what that commit already has.
+
+    Raises:
+        HistoryError: see ``merged``; the store cannot be written.
+    """
+    name = f"{line.fingerprint}{SUFFIX}"
+
+    def edit(old: str) -> str:
+        lines = {found.commit.id: found for found in _lines(old, f"{store.where}/{name}")}
+        known = lines.get(line.commit.id)
+        lines[line.commit.id] = line if known is None else merged(known, line, replace=replace)
+        return "".join(found.text() for found in sorted(lines.values(), key=order))
+
+    source = line.campaigns[-1] if line.counted else f"campaign {line.campaigns[-1]}"
+    store.change(name, edit, f"{line.commit.id[:12]} on {line.fingerprint}: {source}")
+
+
+def read_history(store: Store) -> tuple[Line, ...]:
+    """All lines, by host, then in the order of their commits.
+
+    Raises:
+        HistoryError: there is none, a line is not one, or a file holds another host's.
+    """
+    found: list[Line] = []
+    for name, text in store.read().items():
+        lines = list(_lines(text, f"{store.where}/{name}"))
+        strangers = {line.fingerprint for line in lines} - {name.removesuffix(SUFFIX)}
+        if strangers:
+            raise HistoryError(
+                f"{store.where}/{name} holds lines of another host: {', '.join(sorted(strangers))}",
+                hint="hosts are never joined; move those lines to a file of that name",
+            )
+        found.extend(sorted(lines, key=order))
+    if not found:
+        raise HistoryError(f"there is no history in {store.where}", hint="add one with `boxbench history add`")
+    return tuple(found)
+
+
+def order(line: Line) -> tuple[float, str, str]:
+    """By the committer's time, then by when it was measured."""
+    from datetime import datetime  # noqa: PLC0415
+
+    return datetime.fromisoformat(line.commit.committed_at).timestamp(), line.measured_at, line.commit.id
+
+
+def _lines(text: str, where: str) -> Iterator[Line]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield parse_line(line, where=f"{where}:{number}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl  # noqa: PLC0415
+
+    fd = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _replace(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.new")
+    with draft.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)

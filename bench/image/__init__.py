@@ -1,0 +1,1 @@
+"""One root file system for every target: build, export, disk, guest kernel, agent."""

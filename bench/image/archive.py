@@ -1,0 +1,220 @@
+"""An exported root file system (a tar) as an index: look up, follow links, read, and digest it - never trust it."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bench.boxconf import encode_word
+from bench.cache import start_over
+from bench.errors import BuildError
+
+RUNTIME_PATHS: Final = (
+    "dev",  # every engine mounts or fills its own
+    "proc",
+    "sys",
+    ".dockerenv",  # Docker makes it
+    "etc/hostname",  # Docker, containerd and libpod mount their own over these four
+    "etc/hosts",
+    "etc/resolv.conf",
+    "etc/mtab",
+    "run",  # systemd mounts and fills its own, podman puts a file there
+    ".boxbench/ch",  # the agent's channel
+    "lost+found",  # ext4 makes it
+)
+"""Not part of the tree's digest, with all that is below: engines manage these while a box runs."""
+
+EMPTY_PATHS: Final = ("etc", "tmp", "root", "usr", "var")
+"""Not part of the tree's digest as long as they are directories with nothing in them but RUNTIME_PATHS: Docker makes an
+/etc for its four files and containerd does not, gVisor mounts an empty /tmp of its own, unless the image has something
+in it, and systemd completes a root that lacks one of the others."""
+
+_MAX_LINKS: Final = 40  # as the kernel's own limit
+_BLOCK_BYTES: Final = 4096
+
+
+@dataclass(frozen=True)
+class TreeIndex:
+    """All entries of a root file system by path, without the leading slash; the root itself is not in it."""
+
+    tar: Path
+    members: dict[str, tarfile.TarInfo]
+
+    def find(self, path: str) -> tarfile.TarInfo | None:
+        """The entry a process in the box would see at ``path``, symbolic links followed; None when there is none."""
+        name, member = "", None
+        parts_left = _parts(path)
+        links = 0
+        while parts_left:
+            part = parts_left.pop(0)
+            name = _parent(name) if part == ".." else f"{name}/{part}".lstrip("/")
+            member = self.members.get(name)
+            if part == ".." or member is None or not member.issym():
+                if member is None and name:
+                    return None
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                return None
+            absolute = member.linkname.startswith("/")
+            name = "" if absolute else _parent(name)
+            parts_left = _parts(member.linkname) + parts_left
+        return self._file(member) if member is not None else None
+
+    def read(self, path: str, *, limit_bytes: int = 2**20) -> bytes | None:
+        """The content of a regular file, at most ``limit_bytes`` of it; None when it is not there."""
+        member = self.find(path)
+        if member is None or not member.isreg():
+            return None
+        with tarfile.open(self.tar) as archive:
+            stream = archive.extractfile(member)
+            return stream.read(limit_bytes) if stream is not None else None
+
+    def content_bytes(self) -> int:
+        """Sum of the sizes of all files, hard links counted once."""
+        return sum(member.size for member in self.members.values() if member.isreg())
+
+    def block_bytes(self) -> int:
+        """As ``content_bytes``, in whole blocks, with one block for every entry that has no data of its own."""
+        return sum(
+            max(1, -(-member.size // _BLOCK_BYTES)) * _BLOCK_BYTES
+            for member in self.members.values()
+            if not member.islnk()
+        )
+
+    def _file(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return self.members.get(_name(member.linkname)) if member.islnk() else member
+
+
+def read_index(tar: Path) -> TreeIndex:
+    """Index an exported tree.
+
+    Raises:
+        BuildError: not a tar, or it holds a name that would leave the directory it is unpacked in.
+    """
+    members: dict[str, tarfile.TarInfo] = {}
+    try:
+        with tarfile.open(tar) as archive:
+            for member in archive:
+                _refuse_hostile(member, members)
+                if name := _name(member.name):
+                    members[name] = member
+    except (tarfile.TarError, EOFError) as error:
+        raise BuildError(
+            f"{tar.name}: the exported tree is not a readable tar archive: {error}",
+            hint=f"{start_over()}; is the disk full?",
+        ) from None
+    return TreeIndex(tar, members)
+
+
+def tree_digest(index: TreeIndex) -> str:
+    """SHA-256 over the tree: every entry's path, type, mode, owner, device, link target, size, content; no times.
+
+    Entries come in the order of a walk that sorts each directory by bytes, parents first, so that a small
+    program can compute the same from inside a box. One line each: ``TYPE MODE UID GID MAJOR:MINOR SIZE PATH
+    DATA``, with path and link target percent-encoded, DATA the SHA-256 of a file's content or ``-``. A hard
+    link counts as the file it is. ``RUNTIME_PATHS`` are left out, and ``EMPTY_PATHS`` while they are empty.
+    """
+    left_out = {name for name in index.members if _at_runtime(name) or _is_empty(name, index)}
+    return _digest((name, line) for name, line in _lines(index) if name not in left_out)
+
+
+def content_digest(index: TreeIndex) -> str:
+    """SHA-256 over all that unpacking gives: as ``tree_digest``, nothing left out, and with extended attributes.
+
+    Two trees that are equal for every box can still differ in it: an image may have an empty /tmp, or none at all.
+    """
+    return _digest((name, f"{line}{_attributes(index.members[name])}") for name, line in _lines(index))
+
+
+def _digest(lines: Iterable[tuple[str, str]]) -> str:
+    digest = hashlib.sha256()
+    for _, line in lines:
+        digest.update(line.encode("ascii"))
+    return digest.hexdigest()
+
+
+def _lines(index: TreeIndex) -> Iterator[tuple[str, str]]:
+    """Every entry's path and line, in the order of the walk."""
+    with tarfile.open(index.tar) as archive:
+        contents = dict(_contents(archive, index))
+    for name in sorted(index.members, key=lambda path: path.encode("utf-8", "surrogateescape").split(b"/")):
+        yield name, _digest_line(name, index, contents)
+
+
+def _attributes(member: tarfile.TarInfo) -> str:
+    found = {key: value for key, value in member.pax_headers.items() if "xattr" in key}
+    return f"{encode_word(repr(sorted(found.items())))}\n" if found else ""
+
+
+def _digest_line(name: str, index: TreeIndex, contents: dict[str, str]) -> str:
+    member = index.members[name]
+    if member.islnk():
+        target = _name(member.linkname)
+        member, name_of_content = index.members.get(target, member), target
+    else:
+        name_of_content = name
+    kind, data, device, size = "?", "-", "0:0", 0
+    if member.isreg():
+        kind, data, size = "f", contents[name_of_content], member.size
+    elif member.isdir():
+        kind = "d"
+    elif member.issym():
+        kind, data = "l", encode_word(member.linkname)
+    elif member.isfifo():
+        kind = "p"
+    elif member.ischr() or member.isblk():
+        kind, device = "c" if member.ischr() else "b", f"{member.devmajor}:{member.devminor}"
+    mode = 0o777 if member.issym() else member.mode & 0o7777
+    return f"{kind} {mode:04o} {member.uid} {member.gid} {device} {size} {encode_word(name)} {data}\n"
+
+
+def _contents(archive: tarfile.TarFile, index: TreeIndex) -> Iterator[tuple[str, str]]:
+    for name, member in index.members.items():
+        if member.isreg() and (stream := archive.extractfile(member)) is not None:
+            yield name, hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _at_runtime(name: str) -> bool:
+    return any(name == path or name.startswith(f"{path}/") for path in RUNTIME_PATHS)
+
+
+def _is_empty(name: str, index: TreeIndex) -> bool:
+    if name not in EMPTY_PATHS or not index.members[name].isdir():
+        return False
+    return not any(other.startswith(f"{name}/") and not _at_runtime(other) for other in index.members)
+
+
+def digest_words() -> tuple[str, ...]:
+    """What is left out, as the agent's command takes it: a path that counts unless it is empty ends in a slash."""
+    return (*RUNTIME_PATHS, *(f"{path}/" for path in EMPTY_PATHS))
+
+
+def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo]) -> None:
+    parts = member.name.split("/")
+    name = _name(member.name)
+    through_link = any(
+        (parent := seen.get(str(above))) is not None and parent.issym() for above in PurePosixPath(name).parents
+    )
+    if ".." in parts or through_link or (member.islnk() and ".." in member.linkname.split("/")):
+        raise BuildError(
+            f"the image's tree has an entry that would leave the tree when unpacked: {member.name!r}",
+            hint="a container engine never exports such a name; look at how the image was made",
+        )
+
+
+def _name(path: str) -> str:
+    return "/".join(_parts(path))
+
+
+def _parent(name: str) -> str:
+    """``usr`` of ``usr/bin``; nothing of ``usr``, which is in the root."""
+    return name.rpartition("/")[0]
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]

@@ -1,0 +1,120 @@
+"""Base images from the host distribution's own packages, for hosts that reach no image registry."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import docker
+from docker.errors import APIError, ImageNotFound
+
+from bench import cache, proc
+from bench.errors import BuildError
+from bench.image.aptsources import os_release, trusted_sources
+from bench.scenario import Base
+
+LABEL_KEY: Final = "boxbench.base"
+
+RECIPE: Final = "1"
+"""Part of the cache key: raise it when what follows makes another image."""
+
+_VARIANTS: Final = {"extract": "extract", "minimal": "essential"}
+_DROPPED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+# The host's own name, resolver and mirrors are not part of an image.
+_CLEAN: Final = 'cd "$1" && rm -rf etc/hostname etc/resolv.conf etc/apt/sources.list* etc/apt/apt.conf.d/99mmdebstrap'
+_TIMEOUT_S: Final = 900.0
+
+
+def ensure_base(client: docker.DockerClient, base: Base) -> str:
+    """Make the engine know ``base.tag``; an image of that name which is not ours is used as it is.
+
+    Returns:
+        The tag.
+
+    Raises:
+        HostUnfitError: no mmdebstrap, or no package sources to use.
+        BuildError: a package does not exist, or the engine refuses the image.
+    """
+    try:
+        labels = client.images.get(base.tag).attrs["Config"].get("Labels") or {}
+        if LABEL_KEY not in labels:
+            return base.tag
+    except ImageNotFound:
+        labels = {}
+    sources = trusted_sources()
+    key = _key(base, sources)
+    if labels.get(LABEL_KEY) == key:
+        return base.tag
+    _import(client, base.tag, _tarball(base, sources), key)
+    return base.tag
+
+
+def ensure_system(name: str, packages: tuple[str, ...]) -> Path:
+    """The tar of a configured system of essential packages plus ``packages``, cached; raises as ``ensure_base``."""
+    return _tarball(Base(tag=name, packages=packages), trusted_sources())
+
+
+def ensure_unpacked(name: str, packages: tuple[str, ...]) -> Path:
+    """The tar of what is in ``packages`` and in what they need, nothing configured; cached; raises likewise."""
+    return _tarball(Base(tag=name, packages=packages, variant="extract"), trusted_sources())
+
+
+def _tarball(base: Base, sources: dict[str, str]) -> Path:
+    return cache.ensure("base", f"{_key(base, sources)}.tar", lambda path: _bootstrap(base, sources, path))
+
+
+def _key(base: Base, sources: dict[str, str]) -> str:
+    names = [f"{name}\n{text}" for name, text in sorted(sources.items())]
+    return cache.content_key(RECIPE, base.variant, *base.packages, _codename(), *names)
+
+
+def _codename() -> str:
+    return os_release().get("VERSION_CODENAME", "stable")
+
+
+def _bootstrap(base: Base, sources: dict[str, str], out: Path) -> None:
+    tool = proc.require_tool("mmdebstrap", package="mmdebstrap")
+    with tempfile.TemporaryDirectory(prefix="boxbench-base-") as scratch:
+        files = []
+        for name, text in sources.items():
+            file = Path(scratch) / name
+            file.write_text(text, encoding="utf-8")
+            files.append(str(file))
+        options = [f"--variant={_VARIANTS[base.variant]}", f"--include={','.join(base.packages)}", "--format=tar"]
+        options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _DROPPED]
+        options += [f"--customize-hook={_CLEAN}", "--skip=output/dev", *_proxy_options()]
+        # A fixed date makes mmdebstrap's output the same from run to run.
+        result = proc.run(
+            [tool, *options, _codename(), str(out), *files],
+            timeout_s=_TIMEOUT_S,
+            check=False,
+            env={"SOURCE_DATE_EPOCH": "1"},
+        )
+    if result.returncode != 0:
+        raise BuildError(
+            f"base image {base.tag}: mmdebstrap ended with exit code {result.returncode}: {proc.tail(result.stderr)}",
+            hint=f"are {', '.join(base.packages)} packages of this distribution, and is its mirror reachable?",
+        )
+
+
+def _proxy_options() -> list[str]:
+    # mmdebstrap runs APT with its own configuration and would not see the host's proxy.
+    lines = proc.run(["apt-config", "dump", "--format", "%f %v%n", "Acquire"], timeout_s=20, check=False).text
+    pairs = (line.partition(" ") for line in lines.splitlines() if "::proxy" in line.lower())
+    return [f'--aptopt={name} "{value}"' for name, _, value in pairs if value and '"' not in value]
+
+
+def _import(client: docker.DockerClient, tag: str, tarball: Path, key: str) -> None:
+    repository, _, version = tag.rpartition(":")
+    if not repository or "/" in version:
+        repository, version = tag, "latest"
+    changes = ["LABEL boxbench=1", f"LABEL {LABEL_KEY}={key}"]
+    try:
+        client.api.import_image_from_file(str(tarball), repository=repository, tag=version, changes=changes)
+        client.images.get(tag)
+    except (APIError, ImageNotFound) as error:
+        raise BuildError(
+            f"base image {tag}: the engine refused to import it: {error}",
+            hint="is there room in the engine's data directory?",
+        ) from None

@@ -1,0 +1,196 @@
+"""Dockerfile to Image: build, add the agent, export the tree, resolve what runs."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from bench import cache
+from bench.errors import BuildError
+from bench.image.archive import content_digest, digest_words, read_index, tree_digest
+from bench.image.base import ensure_base
+from bench.image.config import resolve_config
+from bench.image.model import Image
+from bench.image.native import agent_binary
+from bench.scenario import LoadedScenario
+
+AGENT: Final = "/.boxbench/boxinit"
+"""Where the agent is in every image."""
+CHANNEL: Final = "/.boxbench/ch"
+"""Where targets mount a box's channel directory."""
+LABELS: Final = {"boxbench": "1"}
+CONTENT_RECIPE: Final = "content-1"
+"""Part of the name under which content digests are kept: a new way to make them is a new recipe."""
+
+_TAIL_LINES: Final = 30
+_WRAPPER: Final = "FROM {image}\nCOPY boxbench /.boxbench\n"
+
+Log = Callable[[str], None]
+
+
+def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -> Image:
+    """Build a scenario's Dockerfile, put the agent into the image, export the tree.
+
+    Args:
+        client: any engine of the Docker API; the classic builder is used, so no BuildKit is needed.
+        log: gets every line of the build's output.
+
+    Raises:
+        BuildError: the build failed, or its image has nothing that can run.
+        HostUnfitError: a tool is missing here.
+    """
+    scenario = loaded.scenario
+    if scenario.workload.base is not None:
+        log(f"base image {scenario.workload.base.tag}")
+        ensure_base(client, scenario.workload.base)
+    try:
+        plain = _build_workload(client, loaded, log)
+        ref = _add_agent(client, scenario.name, plain, log)
+        about = client.images.get(ref).attrs
+        tar = _export(client, ref, about["Id"])
+    except (DockerException, RequestException) as error:
+        raise BuildError(
+            f"scenario {scenario.name}: the engine failed: {error}",
+            hint="is the Docker daemon running, and is there room in its data directory?",
+        ) from None
+    index = read_index(tar)
+    config = resolve_config(scenario.name, about["Config"], scenario.workload, index)
+    digest = _kept(cache.content_key(tar.stem, *digest_words()), lambda: tree_digest(index))
+    content = _kept(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
+    sizes = {"unpacked": index.content_bytes(), "tar": tar.stat().st_size, "layers": int(about["Size"])}
+    return Image(
+        name=scenario.name,
+        ref=ref,
+        id=about["Id"],
+        digest=digest,
+        content=content,
+        config=config,
+        tree_tar=tar,
+        sizes_bytes=sizes,
+    )
+
+
+def _build_workload(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -> str:
+    workload = loaded.scenario.workload
+    output = client.api.build(
+        path=str(loaded.directory / workload.context),
+        dockerfile=workload.dockerfile,
+        tag=f"boxbench/{loaded.scenario.name}:workload",
+        buildargs=dict(workload.build.args),
+        network_mode=None if workload.build.network == "default" else workload.build.network,
+        labels=LABELS,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    return _follow(output, loaded.scenario.name, log)
+
+
+def _add_agent(client: docker.DockerClient, name: str, plain: str, log: Log) -> str:
+    agent = agent_binary().read_bytes()
+    ref = f"boxbench/{name}:{cache.content_key(plain, agent, _WRAPPER)}"
+    context = _wrapper_context(plain, agent)
+    output = client.api.build(
+        fileobj=context, custom_context=True, tag=ref, labels=LABELS, rm=True, forcerm=True, decode=True
+    )
+    _follow(output, name, log)
+    return ref
+
+
+def _wrapper_context(plain: str, agent: bytes) -> io.BytesIO:
+    """A build context: the agent and the empty directory that channels are mounted on; no times, root's."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        _add_file(archive, "Dockerfile", _WRAPPER.format(image=plain).encode(), mode=0o644)
+        _add_file(archive, "boxbench/boxinit", agent, mode=0o755)
+        channel = tarfile.TarInfo("boxbench/ch")
+        channel.type, channel.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(channel)
+    buffer.seek(0)
+    return buffer
+
+
+def _add_file(archive: tarfile.TarFile, name: str, content: bytes, *, mode: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), mode
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _follow(output: Iterator[dict[str, Any]], name: str, log: Log) -> str:
+    """Read a build's messages to the end; returns the image id. Raises BuildError with the step and the tail."""
+    lines: deque[str] = deque(maxlen=_TAIL_LINES)
+    step, image, error = "", "", ""
+    for message in output:  # to its end, also after an error: else the connection stays open
+        for line in str(message.get("stream", "")).splitlines():
+            if line.strip():
+                lines.append(line)
+                log(line)
+            step = line if line.startswith("Step ") else step
+        error = error or str(message.get("error", ""))
+        image = (message.get("aux") or {}).get("ID", image)
+    if error:
+        raise BuildError(_explain(name, step, error, lines), hint=_hint(error))
+    if not image:
+        raise BuildError(
+            f"scenario {name}: the builder ended without an image; its last line: {lines[-1] if lines else '(none)'}",
+            hint="is this engine's classic builder switched off?",
+        )
+    return image
+
+
+def _explain(name: str, step: str, error: str, lines: deque[str]) -> str:
+    where = f" at {step!r}" if step else ""
+    tail = "".join(f"\n    {line}" for line in lines)
+    return f"scenario {name}: the image could not be built{where}: {error.strip()}{tail}"
+
+
+def _hint(error: str) -> str:
+    # "/v2/" is the path of every registry's API.
+    if any(word in error for word in ("pull", "manifest", "registry", "/v2/")):
+        return "no registry answers; workload.base can make the FROM image from this host's packages"
+    if "BuildKit" in error:
+        return "images are built by the engine's classic builder; write this step without what only BuildKit has"
+    return "build it by hand with `docker build` to look around"
+
+
+def _export(client: docker.DockerClient, ref: str, image_id: str) -> Path:
+    key = f"{image_id.removeprefix('sha256:')[:32]}.tar"
+    return cache.ensure("tar", key, lambda path: _export_to(client, ref, path))
+
+
+def _export_to(client: docker.DockerClient, ref: str, path: Path) -> None:
+    name = f"boxbench-export-{secrets.token_hex(4)}"
+    try:
+        # Created, never started: what is exported is the image, with the mount points that the engine adds.
+        client.api.create_container(ref, command=[AGENT], name=name, labels=LABELS, hostname="boxbench")
+        with path.open("wb") as file:
+            for chunk in client.api.export(name):
+                file.write(chunk)
+    finally:
+        _remove_container(client, name)
+
+
+def _remove_container(client: docker.DockerClient, name: str) -> None:
+    try:
+        client.api.remove_container(name, v=True, force=True)
+    except APIError as error:
+        if error.status_code != 404:
+            raise
+
+
+def _kept(key: str, compute: Callable[[], str]) -> str:
+    """A digest that is computed once per tree."""
+
+    def write(path: Path) -> None:
+        path.write_text(compute(), encoding="ascii")
+
+    return cache.ensure("digest", key, write).read_text(encoding="ascii")

@@ -1,0 +1,136 @@
+"""The image's configuration and the scenario's, resolved to what every target can apply: plain argv, env, ids."""
+
+from __future__ import annotations
+
+import signal
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bench.boxconf import decode_number
+from bench.errors import BuildError
+from bench.image.archive import TreeIndex
+from bench.image.model import BoxConfig
+from bench.scenario import Workload
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Docker's, for images that set none."""
+
+HOSTNAME: Final = "boxbench"
+"""What every box is called, so that the environment is the same in all."""
+
+
+def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, index: TreeIndex) -> BoxConfig:
+    """Resolve what runs.
+
+    Args:
+        image: its name, for messages.
+        config: the engine's ``Config`` of the image.
+        index: the image's tree, for /etc/passwd, /etc/group and the command.
+
+    Raises:
+        BuildError: no command, a command or user that is not in the image, an unknown stop signal.
+    """
+    argv = tuple(config.get("Entrypoint") or ()) + (workload.command or tuple(config.get("Cmd") or ()))
+    user = str(config.get("User") or "")
+    uid, gid, groups, home = _resolve_user(image, user, index)
+    env = _environment(config.get("Env") or (), workload.env, home)
+    cwd = str(config.get("WorkingDir") or "/")
+    path = dict(entry.partition("=")[::2] for entry in env).get("PATH", DEFAULT_PATH)
+    _check_command(image, argv, path, cwd, index)
+    return BoxConfig(
+        argv=argv,
+        env=env,
+        cwd=cwd,
+        uid=uid,
+        gid=gid,
+        groups=groups,
+        user=user,
+        stop_signal=_stop_signal(image, config.get("StopSignal")),
+    )
+
+
+def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -> tuple[str, ...]:
+    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": HOSTNAME}
+    merged |= dict(entry.partition("=")[::2] for entry in image)
+    merged |= scenario
+    merged.setdefault("HOME", home)  # runc adds it, last, unless somebody set it
+    return tuple(f"{name}={value}" for name, value in merged.items())
+
+
+def _resolve_user(image: str, user: str, index: TreeIndex) -> tuple[int, int, tuple[int, ...], str]:
+    """uid, gid, supplementary groups and home, by the engines' rules: a bare number needs no passwd entry."""
+    name, _, group = user.partition(":")
+    accounts = _table(index, "/etc/passwd", columns=6)
+    entry = next((row for row in accounts if name in (row[0], row[2])), None)
+    if not name:
+        entry = next((row for row in accounts if row[2] == "0"), None)
+    uid = int(entry[2]) if entry else _number(image, "user", name or "0", "/etc/passwd")
+    gid = int(entry[3]) if entry else 0
+    home = (entry[5] or "/") if entry else "/"
+    groups = _table(index, "/etc/group", columns=4)
+    if group:
+        row = next((row for row in groups if group in (row[0], row[2])), None)
+        gid = int(row[2]) if row else _number(image, "group", group, "/etc/group")
+        return uid, gid, (gid,), home
+    login = entry[0] if entry else None
+    extra = {int(row[2]) for row in groups if login is not None and login in row[3].split(",")}
+    return uid, gid, tuple(sorted(extra | {gid})), home
+
+
+def _table(index: TreeIndex, path: str, *, columns: int) -> list[list[str]]:
+    text = (index.read(path) or b"").decode("utf-8", "replace")
+    rows = [line.split(":") for line in text.splitlines()]
+    ids = (2, 3) if columns == 6 else (2,)
+    return [row for row in rows if len(row) >= columns and all(decode_number(row[at]) is not None for at in ids)]
+
+
+def _number(image: str, what: str, name: str, file: str) -> int:
+    number = decode_number(name)
+    if number is None:
+        raise BuildError(
+            f"image {image}: {what} {name!r} is not in its {file}",
+            hint=f"add the {what} in the Dockerfile, or write its number",
+        )
+    return number
+
+
+def _stop_signal(image: str, name: str | None) -> int:
+    if not name:
+        return int(signal.SIGTERM)
+    number = decode_number(name)
+    if number is not None and 0 < number < 65:
+        return number
+    try:
+        return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
+    except KeyError:
+        raise BuildError(
+            f"image {image}: STOPSIGNAL {name!r} is not a signal of this host",
+            hint="write a name such as SIGTERM or a number from 1 to 64",
+        ) from None
+
+
+def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index: TreeIndex) -> None:
+    if not argv:
+        raise BuildError(
+            f"image {image}: there is nothing to run: no ENTRYPOINT, no CMD, no workload.command",
+            hint="add CMD to the Dockerfile or workload.command to the scenario",
+        )
+    command = argv[0]
+    if command.startswith("/"):
+        places = [command]
+    elif "/" in command:
+        places = [f"{cwd}/{command}"]
+    else:
+        places = [f"{directory or cwd}/{command}" for directory in path.split(":")]
+    found = [member for place in places if (member := index.find(place)) is not None and member.isreg()]
+    if not any(_is_executable(member) for member in found):
+        problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
+        raise BuildError(
+            f"image {image}: the command {command!r} {problem}",
+            hint="check ENTRYPOINT, CMD and workload.command, and the mode of a script that is copied (chmod +x)",
+        )
+
+
+def _is_executable(member: tarfile.TarInfo) -> bool:
+    return member.mode & 0o111 != 0

@@ -1,0 +1,235 @@
+/*
+ * dockervm: the one service of the small VM that runs containers. The VM's init (boxinit) runs it as its workload.
+ *
+ *   dockervm WORD...      WORD... is dockerd's command line, without its socket
+ *
+ * It listens on the Engine's socket itself and hands the open socket to dockerd (`-H fd://`): whoever connects before
+ * dockerd is up simply waits, so that nobody has to poll. It relays bytes between the virtio-serial port boxbench.api,
+ * which is the host's end of that socket, and dockerd, one connection at a time; and it gives the port boxbench.box and
+ * the disk with the box.conf names and modes under which a container can have them.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHUNK_BYTES = 65536, PATH_BYTES = 512, LISTEN_FD = 3, MAX_WORDS = 64 };
+
+#define ENGINE_SOCKET "/run/docker.sock"
+#define BOX_PORT "/dev/boxbench.events"
+#define BOX_CONF "/dev/boxbench.conf"
+#define CONF_DISK "/dev/vdb"
+
+static pid_t engine;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fatal(const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    fputs("dockervm: ", stderr);
+    vfprintf(stderr, format, words);
+    fputc('\n', stderr);
+    va_end(words);
+    exit(1);
+}
+
+/* /dev/vport0p1 of a port's name. */
+static void find_port(const char *wanted, char path[PATH_BYTES])
+{
+    char file[PATH_BYTES], name[128];
+    struct dirent *entry;
+    DIR *ports = opendir("/sys/class/virtio-ports");
+    while (ports != NULL && (entry = readdir(ports)) != NULL) {
+        snprintf(file, sizeof file, "/sys/class/virtio-ports/%.200s/name", entry->d_name);
+        FILE *stream = fopen(file, "r");
+        bool found = stream != NULL && fgets(name, sizeof name, stream) != NULL &&
+                     strncmp(name, wanted, strlen(wanted)) == 0 && name[strlen(wanted)] == '\n';
+        if (stream != NULL)
+            fclose(stream);
+        if (found) {
+            snprintf(path, PATH_BYTES, "/dev/%.200s", entry->d_name);
+            closedir(ports);
+            return;
+        }
+    }
+    fatal("no virtio-serial port %s", wanted);
+}
+
+/* A container's user, whoever that is, opens these; the engine copies the nodes with their modes. */
+static void offer(const char *device, const char *name)
+{
+    if (chmod(device, 0666) != 0 || symlink(device, name) != 0)
+        fatal("%s as %s: %s", device, name, strerror(errno));
+}
+
+static void mount_tmpfs(const char *where)
+{
+    if (mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
+        fatal("tmpfs on %s: %s", where, strerror(errno));
+}
+
+static struct sockaddr_un engine_address(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, ENGINE_SOCKET);
+    return address;
+}
+
+static int listen_for_engine(void)
+{
+    struct sockaddr_un address = engine_address();
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0)
+        fatal("%s: %s", ENGINE_SOCKET, strerror(errno));
+    return fd;
+}
+
+static int connect_to_engine(void)
+{
+    struct sockaddr_un address = engine_address();
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        fatal("connect to %s: %s", ENGINE_SOCKET, strerror(errno));
+    return fd;
+}
+
+static void run_engine(char **words, int listener)
+{
+    char *argv[MAX_WORDS + 3], pid[16];
+    size_t count = 0;
+    for (; *words != NULL && count < MAX_WORDS; words++)
+        argv[count++] = *words;
+    argv[count++] = "--host";
+    argv[count++] = "fd://";
+    argv[count] = NULL;
+    engine = fork();
+    if (engine < 0)
+        fatal("fork: %s", strerror(errno));
+    if (engine > 0)
+        return;
+    /* As systemd's sd_listen_fds(3) has it: the first passed socket is 3, and the pid must be the reader's own. */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    if (listener == LISTEN_FD)
+        fcntl(listener, F_SETFD, 0);
+    else
+        dup2(listener, LISTEN_FD);
+    execvp(argv[0], argv);
+    fatal("%s: %s", argv[0], strerror(errno));
+}
+
+static bool write_all(int fd, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t put = write(fd, data, length);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        data += put;
+        length -= (size_t)put;
+    }
+    return true;
+}
+
+/* Moves what is there; false at the end of the source or of the sink. */
+static bool move(int from, int to)
+{
+    static char chunk[CHUNK_BYTES];
+    ssize_t got = read(from, chunk, sizeof chunk);
+    return got > 0 && write_all(to, chunk, (size_t)got);
+}
+
+__attribute__((noreturn)) static void end(void)
+{
+    int status;
+    kill(engine, SIGTERM);
+    waitpid(engine, &status, 0);
+    exit(0);
+}
+
+static void take_signals(int signals)
+{
+    struct signalfd_siginfo info;
+    int status;
+    if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (info.ssi_signo != SIGCHLD)
+        end();
+    if (waitpid(engine, &status, WNOHANG) == engine)
+        fatal("the engine ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static void relay(int port, int signals)
+{
+    enum { PORT, ENGINE, SIGNALS, COUNT };
+    int connection = connect_to_engine();
+    for (;;) {
+        struct pollfd set[COUNT] = {
+            [PORT] = {.fd = port, .events = POLLIN},
+            [ENGINE] = {.fd = connection, .events = POLLIN},
+            [SIGNALS] = {.fd = signals, .events = POLLIN},
+        };
+        if (poll(set, COUNT, -1) < 0)
+            continue;
+        if (set[SIGNALS].revents != 0)
+            take_signals(signals);
+        if (set[PORT].revents & POLLIN)
+            move(port, connection);
+        else if (set[PORT].revents & POLLHUP)
+            end(); /* the host has closed its end: nobody will ask for anything any more */
+        if (set[ENGINE].revents != 0 && !move(connection, port)) {
+            close(connection);
+            connection = connect_to_engine();
+        }
+    }
+}
+
+static int watch_signals(void)
+{
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGTERM);
+    sigaddset(&watched, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &watched, NULL);
+    return signalfd(-1, &watched, SFD_CLOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+    char path[PATH_BYTES];
+    if (argc < 2)
+        fatal("usage: dockervm DOCKERD [WORD]...");
+    signal(SIGPIPE, SIG_IGN);
+    mount_tmpfs("/run");
+    mount_tmpfs("/tmp");
+    find_port("boxbench.box", path);
+    offer(path, BOX_PORT);
+    if (access(CONF_DISK, F_OK) == 0)
+        offer(CONF_DISK, BOX_CONF);
+    find_port("boxbench.api", path);
+    int port = open(path, O_RDWR | O_CLOEXEC);
+    if (port < 0)
+        fatal("%s: %s", path, strerror(errno));
+    int signals = watch_signals();
+    run_engine(argv + 1, listen_for_engine());
+    relay(port, signals);
+}

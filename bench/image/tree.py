@@ -1,0 +1,69 @@
+"""The image's tree as a directory, for the targets that run from one: owners, modes and capabilities kept."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from bench import cache, proc
+from bench.errors import HostUnfitError
+from bench.image.model import Image
+
+# What engines put into /dev of every container; a chroot has only what is in the tree.
+_DEVICES: Final = (
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+)
+_LINKS: Final = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+)
+
+
+def ensure_tree_dir(image: Image) -> Path:
+    """The tree of ``image`` unpacked, with device nodes in its /dev, cached by content. Never write to it.
+
+    Raises:
+        HostUnfitError: not root: owners cannot be kept.
+        ProcessError: tar failed; the disk may be full.
+    """
+    if os.geteuid() != 0:
+        raise HostUnfitError(
+            f"unpacking the tree of {image.name!r} with its owners needs root, this is user {os.geteuid()}",
+            hint="run as root, or leave out the targets that run from a directory",
+        )
+    return cache.ensure("tree", image.content, lambda partial: _unpack(image.tree_tar, partial))
+
+
+def _unpack(tar: Path, directory: Path) -> None:
+    # The tree holds setuid files of somebody else's image: nobody but root may come near them.
+    directory.parent.chmod(0o700)
+    directory.mkdir()
+    directory.chmod(0o755)
+    # GNU tar refuses names with `..`, strips leading slashes and makes outward links last.
+    keep = ("-p", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability")
+    proc.run(["tar", "-x", *keep, "-f", tar, "-C", directory], timeout_s=600)
+    _fill_dev(directory / "dev")
+
+
+def _fill_dev(directory: Path) -> None:
+    if directory.is_symlink():  # an image's own idea of /dev: not ours to follow
+        return
+    directory.mkdir(mode=0o755, exist_ok=True)
+    for name, major, minor in _DEVICES:
+        node = directory / name
+        cache.remove(node)
+        os.mknod(node, stat.S_IFCHR, os.makedev(major, minor))
+        node.chmod(0o666)
+    for name, target in _LINKS:
+        link = directory / name
+        cache.remove(link)
+        link.symlink_to(target)

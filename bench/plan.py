@@ -1,0 +1,83 @@
+"""Scenario to ordered trials: pure, seeded, randomised complete blocks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Cell(BaseModel):
+    """What is measured: scenario x target x accelerator x factor levels. Its key is its identity everywhere."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    scenario: str
+    target: str
+    """The target's label, options included: ``libvirt`` or ``libvirt[console=serial]``."""
+    accel: str
+    """``native`` (no VM), ``kvm``, ``tcg`` or ``icount``: never pooled, never ratioed silently."""
+    factors: dict[str, str] = {}
+
+    @property
+    def box(self) -> str:
+        """Target and accelerator as people read it: ``libvirt/tcg``, ``docker``."""
+        return self.target if self.accel == "native" else f"{self.target}/{self.accel}"
+
+    @property
+    def key(self) -> str:
+        """``web/libvirt/tcg{cache=cold}``."""
+        inner = ",".join(f"{name}={self.factors[name]}" for name in sorted(self.factors))
+        return f"{self.scenario}/{self.box}" + (f"{{{inner}}}" if inner else "")
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class Trial(BaseModel):
+    """One cell in one block."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    number: int
+    """Position in the whole plan, from 0."""
+    block: int
+    """From 0, warm-up blocks first."""
+    cell: Cell
+    warmup: bool
+
+    @property
+    def id(self) -> str:
+        """Short, unique in the campaign, safe in file, container and domain names: ``t0012``."""
+        return f"t{self.number:04d}"
+
+
+def build_plan(
+    cells: Sequence[Cell], *, blocks: Mapping[str, int], warmups: Mapping[str, int], seed: int
+) -> tuple[Trial, ...]:
+    """Order trials so that slow host drift hits every cell alike.
+
+    Each block holds every cell once, in an order drawn from ``seed``. Warm-up blocks come first and are
+    marked so that analysis can leave them out. A scenario that wants fewer blocks than another stops
+    appearing once it has had its own.
+
+    Args:
+        cells: distinct.
+        blocks, warmups: by scenario name, counts >= 1 and >= 0.
+
+    Raises:
+        ValueError: a cell appears twice.
+    """
+    keys = [cell.key for cell in cells]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a cell appears twice: {sorted(keys)}")
+    rng = random.Random(seed)
+    trials: list[Trial] = []
+    most = max((warmups[cell.scenario] + blocks[cell.scenario] for cell in cells), default=0)
+    for block in range(most):
+        here = [cell for cell in cells if block < warmups[cell.scenario] + blocks[cell.scenario]]
+        for cell in rng.sample(here, k=len(here)):
+            warmup = block < warmups[cell.scenario]
+            trials.append(Trial(number=len(trials), block=block, cell=cell, warmup=warmup))
+    return tuple(trials)

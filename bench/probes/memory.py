@@ -1,0 +1,87 @@
+"""Memory of one box as the host sees it: PSS and USS of its processes by component, and its control group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.cgroup import BoxCgroup
+from bench.host.read import parse_sizes
+
+# A control group's account lags behind by some pages per CPU.
+_ACCOUNT_LAG_BYTES: Final = 2**20
+
+
+def parse_smaps_rollup(text: str) -> dict[str, int]:
+    """``pss`` and ``uss`` (private clean + dirty), bytes, from /proc/PID/smaps_rollup."""
+    sizes = parse_sizes(text)
+    found = {}
+    if "Pss" in sizes:
+        found["pss"] = sizes["Pss"]
+    if "Private_Clean" in sizes and "Private_Dirty" in sizes:
+        found["uss"] = sizes["Private_Clean"] + sizes["Private_Dirty"]
+    return found
+
+
+def anon_bytes(pid: int, *, root: Path = Path("/proc")) -> int | None:
+    """Anonymous memory of one process, shared pages divided among their holders; None when it cannot be read.
+
+    Kernels before 5.14 do not tell it apart: there it is what is anonymous, shared pages in full.
+    """
+    sizes = parse_sizes(_text(root / str(pid) / "smaps_rollup"))
+    return sizes.get("Pss_Anon", sizes.get("Anonymous"))
+
+
+def memory_of(
+    processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, *, root: Path = Path("/proc")
+) -> dict[str, int]:
+    """``pss.<component>``, ``uss.<component>``, their ``total``, and ``cgroup.<part>``, bytes.
+
+    A component of which one process could not be read is absent, and so is the total: a part is not the whole.
+    """
+    found: dict[str, int] = {}
+    for component, pids in processes.items():
+        sizes = [parse_smaps_rollup(_text(root / str(pid) / "smaps_rollup")) for pid in pids]
+        for kind in ("pss", "uss"):
+            if all(kind in size for size in sizes):
+                found[f"{kind}.{component}"] = sum(size[kind] for size in sizes)
+    for kind in ("pss", "uss"):
+        parts = [found.get(f"{kind}.{component}") for component in processes]
+        whole = [part for part in parts if part is not None]
+        if parts and len(whole) == len(parts):
+            found[f"{kind}.total"] = sum(whole)
+    if group is not None:
+        account = group.memory_bytes()
+        found.update({f"cgroup.{part}": value for part, value in account.items()})
+        unmapped = unmapped_bytes(account.get("shmem"), processes, root=root)
+        if unmapped is not None and "pss.total" in found:
+            found["pss.unmapped"] = unmapped
+            found["pss.total"] += unmapped
+    return found
+
+
+def unmapped_bytes(
+    shmem: int | None, processes: Mapping[str, Sequence[int]], *, root: Path = Path("/proc")
+) -> int | None:
+    """Memory of files in memory (tmpfs, memfd) that no process maps, so that no PSS has it; None when there is none.
+
+    gVisor keeps its box's memory so, and so does every file that a container writes to /dev/shm.
+
+    Args:
+        shmem: the same kind of memory in the account of one box's control group, bytes; None when it does not tell.
+        processes: of that box, by component.
+    """
+    pids = [pid for component in processes.values() for pid in component]
+    mapped = [parse_sizes(_text(root / str(pid) / "smaps_rollup")).get("Pss_Shmem") for pid in pids]
+    if shmem is None or not pids or None in mapped:
+        return None
+    rest = shmem - sum(size for size in mapped if size is not None)
+    return rest if rest > _ACCOUNT_LAG_BYTES else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,232 @@
+"""Looking at one ready box, in the order that disturbs least: CPU first, then the agent, a rest, memory, disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from bench.boxconf import decode_number
+from bench.cgroup import BoxCgroup, cgroup_of
+from bench.channel import Channel
+from bench.probes.cpu import CpuReading, box_cpu_ns, cpu_between, guest_busy_ns, read_cpu
+from bench.probes.disk import host_disks, written_by
+from bench.probes.flush import probe_flush
+from bench.probes.memory import memory_of
+from bench.probes.sampler import Sampler, reader
+from bench.probes.stopwatch import StopWatch
+from bench.probes.timeline import Timeline
+from bench.record import Course, Flush
+from bench.scenario import Design
+from bench.targets.base import Box, HasDisk, RunsBefore, Spends
+
+PINGS: Final = 5
+MEMORY_TRIES: Final = 10
+AGENT_PATIENCE_S: Final = 10.0
+_WAITING: Final = 1.1
+
+
+@dataclass
+class Observation:
+    """What was seen, by the record's names."""
+
+    channel_rtt_ns: list[int] = field(default_factory=list)
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    cpu_ns: dict[str, int] = field(default_factory=dict)
+    disk_bytes: dict[str, int] = field(default_factory=dict)
+    flush: Flush | None = None
+    course: Course | None = None
+    doubts: list[str] = field(default_factory=list)
+
+
+class Observer:
+    """Made before the start, so that it knows what had been used until then."""
+
+    def __init__(
+        self, box: Box, channel: Channel, timeline: Timeline, daemons: Mapping[str, int], *, agent: bool = True
+    ) -> None:
+        self._box = box
+        self._agent = agent
+        self._channel = channel
+        self._timeline = timeline
+        self._daemons = daemons
+        self._processes: Mapping[str, Sequence[int]] = {}
+        self._group: BoxCgroup | None = None
+        self._stopping: CpuReading | None = None
+        self._watch: StopWatch | None = None
+        self._sampler: Sampler | None = None
+        self.main_pid: int | None = None
+        # What a box brings along, it had before the request.
+        running = box.running_before() if isinstance(box, RunsBefore) else {}
+        self._disk_before = self._disk_counters(running)
+        self._before = self._read(box_cpu_ns(running, None))
+
+    def look(self, seen: Observation, design: Design) -> None:
+        """Fill ``seen``; called when the box is ready. How it rests meanwhile, the design says."""
+        self._processes = self._box.processes()
+        self.main_pid = self._box.main_pid()
+        group = self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
+        self._note(seen, "start", cpu_between(self._before, self._read(self._own_cpu())))
+        if self.main_pid is None:
+            seen.doubts.append("unknown:memory (the box ended by itself before it could be read)")
+            return
+        read = reader(self._processes, group)
+        if design.sample is not None and read is not None:
+            self._sampler = Sampler(read, self._timeline.clock, interval_ns=design.sample)
+        if self._agent:
+            self._ask_agent(seen)
+        self._timeline.clock.sleep(design.settle / 1e9)
+        self._memory(seen)
+        seen.disk_bytes.update(self._box.disk_bytes())
+        if design.idle is not None:
+            self._idle(seen, design.idle)
+        if group is None:
+            seen.doubts.append("unknown:cgroup (the box has none of its own)")
+
+    def reading(self) -> CpuReading:
+        """All counters of the ready box, now."""
+        return self._read(self._own_cpu())
+
+    def begin_stop(self, seen: Observation) -> None:
+        """Just before the box is asked to stop: its disk; from now on CPU is read again and again, until it is gone."""
+        self._end_course(seen)
+        if self.main_pid is not None:
+            self._disk(seen)
+            self._stopping = self._read(self._own_cpu())
+            self._watch = StopWatch(self._own_cpu)
+
+    def ended(self) -> None:
+        """Just after the last process has ended: a control group of ours still has the whole account."""
+        if self._watch is not None:
+            self._watch.take()
+
+    def gone(self, seen: Observation) -> None:
+        """After everything of the box was removed: what stopping took, and its whole life."""
+        self._end_course(seen)
+        if self._watch is None or self._stopping is None:
+            return
+        after = self._read(self._watch.close())
+        # A shim waits for the box's own processes too, when they end: they are in the box's account already.
+        after = replace(after, children={**self._stopping.children, **after.children})
+        self._note(seen, "stop", cpu_between(self._stopping, after))
+        self._note(seen, "life", cpu_between(self._before, after))
+        if self._timeline.exit is not None:
+            seen.cpu_ns["life.workload"] = (self._timeline.exit.user_us + self._timeline.exit.system_us) * 1000
+
+    def _end_course(self, seen: Observation) -> None:
+        if self._sampler is not None:
+            seen.course, self._sampler = self._sampler.close(), None
+
+    def _own_cpu(self) -> dict[str, int]:
+        spent = self._box.spent_ns() if isinstance(self._box, Spends) else {}
+        return {**box_cpu_ns(self._processes, self._group), **spent}
+
+    def _read(self, box: Mapping[str, int]) -> CpuReading:
+        shim = next(iter(self._processes.get("shim", ())), None) if self._watch is None else None
+        return read_cpu(self._timeline.clock.now_ns(), box=box, daemons=self._daemons, shim=shim)
+
+    def _note(self, seen: Observation, when: str, parts: Mapping[str, int]) -> None:
+        seen.cpu_ns.update({f"{when}.{name}": value for name, value in parts.items()})
+
+    def _disk(self, seen: Observation) -> None:
+        """What was written, from the request until now, by whom; and whether a sync reaches the disk."""
+        processes = self._box.processes()
+        own = self._box.disk_bytes()
+        if "box.allocated" in own:
+            seen.disk_bytes["box.at_stop"] = own["box.allocated"]
+        after = self._disk_counters(processes)
+        seen.disk_bytes.update({name: value - self._disk_before.get(name, 0) for name, value in after.items()})
+        # An agent that did not answer before will not answer now.
+        if seen.channel_rtt_ns and self._timeline.exit is None:
+            box = self._box
+            seen.flush = probe_flush(
+                self._channel, self._timeline, box.guest_disk if isinstance(box, HasDisk) else dict
+            )
+
+    def _disk_counters(self, processes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        box = self._box
+        found = {f"host.{name}": value for name, value in host_disks().items() if name in ("read", "written")}
+        own = [pid for component, pids in processes.items() if component not in ("shim", "monitor") for pid in pids]
+        written = written_by(own) if own else None
+        if written is not None:
+            found["box.written"] = written
+        # A VMM that does not run yet has nothing to tell.
+        guest = box.guest_disk() if own and isinstance(box, HasDisk) else {}
+        return found | {f"guest.{name}": value for name, value in guest.items() if name in ("read", "written")}
+
+    def _idle(self, seen: Observation, idle_ns: int) -> None:
+        before = self._read(self._own_cpu())
+        self._timeline.clock.sleep(idle_ns / 1e9)
+        after = self._read(self._own_cpu())
+        self._note(seen, "idle", {**cpu_between(before, after), "window": after.at_ns - before.at_ns})
+
+    def _ask_agent(self, seen: Observation) -> None:
+        timeline = self._timeline
+        for number in range(PINGS):
+            token = f"p{number}"
+            sent_ns = timeline.clock.now_ns()
+            self._channel.send(f"ping {token}")
+            timeline.wait_for(partial(self._answered, token), timeout_s=AGENT_PATIENCE_S)
+            answered_ns = timeline.pong_ns(token)
+            if answered_ns is None:
+                seen.doubts.append("unknown:channel_rtt (no answer to a ping)")
+                return
+            seen.channel_rtt_ns.append(answered_ns - sent_ns)
+        self._channel.send("facts")
+        if not timeline.wait_for(timeline.facts_complete, timeout_s=AGENT_PATIENCE_S):
+            seen.doubts.append("unknown:inside (the agent did not tell its facts)")
+        elif "start.vmm" in seen.cpu_ns:
+            self._guest_cpu(seen)
+
+    def _guest_cpu(self, seen: Observation) -> None:
+        """What of the VMM's time the guest counts as its own, where KVM has not told."""
+        told = guest_busy_ns(self._timeline.facts)
+        ran = seen.cpu_ns.get("start.threads.vcpu")
+        # One that ran before the request counts from its own boot on, and not from the request.
+        if told is None or ran is None or "start.guest" in seen.cpu_ns or isinstance(self._box, RunsBefore):
+            return
+        # A guest's clock goes on while its virtual CPUs wait for one of the host's.
+        seen.cpu_ns["start.guest"] = min(told, ran)
+        if told > ran * _WAITING:
+            seen.doubts.append(f"guest-cpu:{told / ran:.2f}")
+
+    def _answered(self, token: str) -> bool:
+        # An agent whose workload has ended is about to end too, and may not answer any more.
+        return self._timeline.has_pong(token) or self._timeline.exit is not None
+
+    def _ledger(self) -> tuple[Mapping[str, Sequence[int]], dict[str, int]]:
+        """The processes and their memory, listed anew until none has ended between the list and its reading."""
+        group = cgroup_of(self.main_pid) if self.main_pid is not None else None
+        # A server may have forked its workers since the start; a shell script forks and reaps all the time.
+        for _ in range(MEMORY_TRIES):
+            processes = self._box.processes()
+            found = memory_of(processes, group)
+            if "pss.total" in found:
+                break
+        return processes, found
+
+    def _memory(self, seen: Observation) -> None:
+        processes, found = self._ledger()
+        seen.memory_bytes.update(found)
+        if "pss.total" not in found:
+            seen.doubts.append("unknown:memory (a process of the box could not be read)")
+        if "vmm" in processes:
+            seen.memory_bytes.update(_guest_memory(self._timeline.facts))
+        for name, pid in self._daemons.items():
+            sizes = memory_of({name: (pid,)}, None)
+            if f"pss.{name}" in sizes:
+                seen.memory_bytes[f"daemon.{name}"] = sizes[f"pss.{name}"]
+
+
+def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:
+    """What the guest says of itself; free pages on its CPUs' own lists are as available as any."""
+    total, available, listed = (
+        decode_number(facts.get(f"mem_{name}_bytes", "")) for name in ("total", "available", "listed")
+    )
+    found = {}
+    if total is not None:
+        found["guest.total"] = total
+    if available is not None:
+        found["guest.available"] = available + (listed or 0)
+    return found

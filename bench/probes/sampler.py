@@ -1,0 +1,86 @@
+"""Memory and CPU time of a ready box over time, from counters that cost the kernel nothing to read."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.cgroup import BoxCgroup
+from bench.clock import Clock
+from bench.host.read import HOST_ROOT, read_text
+from bench.probes.cpu import process_cpu_ns
+from bench.record import Course
+
+MOST_SAMPLES: Final = 1200
+"""When there are as many, every second one is dropped, and from then on half as many are taken."""
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+Read = Callable[[], tuple[int, int] | None]
+"""Memory in bytes and CPU time so far in ns; None when the box is gone."""
+
+
+def reader(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, *, root: Path = HOST_ROOT) -> Read | None:
+    """What can be sampled of a box: its control group's account, or what of its VMM is resident; None: nothing can.
+
+    Not PSS: for it the kernel walks all page tables of a process, which a VM would feel.
+    """
+    pids = tuple(processes.get("vmm", ()))
+    if pids:
+        return lambda: _of_processes(pids, root)
+    return None if group is None else lambda: _of_group(group)
+
+
+def _of_processes(pids: Sequence[int], root: Path) -> tuple[int, int] | None:
+    memory, used = 0, 0
+    for pid in pids:
+        words, cpu = (read_text(root, f"proc/{pid}/statm") or "").split(), process_cpu_ns(pid)
+        if len(words) < 2 or cpu is None:
+            return None
+        memory, used = memory + int(words[1]) * _PAGE_BYTES, used + cpu
+    return memory, used
+
+
+def _of_group(group: BoxCgroup) -> tuple[int, int] | None:
+    memory, used = group.usage_bytes(), group.cpu_ns()
+    return None if memory is None or used is None else (memory, used)
+
+
+class Sampler:
+    """Reads on a thread of its own until ``close``."""
+
+    def __init__(self, read: Read, clock: Clock, *, interval_ns: int, most: int = MOST_SAMPLES) -> None:
+        self._read = read
+        self._clock = clock
+        self._interval_ns = interval_ns
+        self._most = most
+        self._begun_ns = clock.now_ns()
+        self._samples: list[tuple[int, int, int]] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._thread.start()
+
+    def close(self) -> Course | None:
+        """End the thread; None when there was nothing to read. May be called again."""
+        self._done.set()
+        self._thread.join()
+        if not self._samples:
+            return None
+        at, memory, used = zip(*self._samples, strict=True)
+        return Course(at_ns=at, memory_bytes=memory, cpu_ns=tuple(value - used[0] for value in used))
+
+    def _run(self) -> None:
+        while True:
+            found = self._read()
+            if found is None:
+                return
+            self._samples.append((self._clock.now_ns() - self._begun_ns, *found))
+            if len(self._samples) >= self._most:
+                self._samples = self._samples[::2]
+                self._interval_ns *= 2
+            # The time of day of the next sample does not depend on how long this one took.
+            rest_ns = self._interval_ns - (self._clock.now_ns() - self._begun_ns) % self._interval_ns
+            if self._done.wait(rest_ns / 1e9):
+                return

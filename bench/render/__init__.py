@@ -1,0 +1,1 @@
+"""Results as text, Markdown, HTML and figures; nothing here prints."""

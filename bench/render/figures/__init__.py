@@ -1,0 +1,61 @@
+"""Figures of a campaign: matplotlib only in here, imported when the first figure is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bench.render.figures import account, blocks, course, ecdf, exercise, forest, ladder, ledger, phases, slope, storms
+from bench.render.figures.base import Drawing, Figure, finish, styled
+from bench.results import Analysis
+
+__all__ = ["Figure", "campaign_figures", "save_figures"]
+
+Draw = Callable[[Analysis, str], Drawing | None]
+
+# The order of a talk: the answer, the spread behind it, where it goes, what it uses up, and the raw boots.
+_DRAWERS: Final[tuple[Draw, ...]] = (
+    ladder.draw,
+    exercise.draw,
+    forest.draw,
+    ecdf.draw,
+    storms.draw,
+    account.draw,
+    slope.draw,
+    phases.draw,
+    *(partial(ledger.draw, kind=kind) for kind in ledger.KINDS),
+    course.draw,
+    blocks.draw,
+)
+
+
+def campaign_figures(analysis: Analysis, *, png: bool = False) -> tuple[Figure, ...]:
+    """Every figure that the campaign has data for, by scenario, in the order of a talk. The same input, the same bytes.
+
+    Args:
+        png: also make a light PNG of each, for slides and READMEs.
+    """
+    with styled():
+        return tuple(finish(drawing, png=png) for drawing in _drawings(analysis))
+
+
+def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:
+    """Write ``NAME.svg``, ``NAME-dark.svg`` and, with ``png``, ``NAME.png`` into ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    figures = campaign_figures(analysis, png=png)
+    for figure in figures:
+        (directory / f"{figure.name}.svg").write_text(figure.light_svg, encoding="utf-8")
+        (directory / f"{figure.name}-dark.svg").write_text(figure.dark_svg, encoding="utf-8")
+        if figure.light_png is not None:
+            (directory / f"{figure.name}.png").write_bytes(figure.light_png)
+    return figures
+
+
+def _drawings(analysis: Analysis) -> Iterator[Drawing]:
+    for scenario in analysis.manifest.scenarios:
+        for draw in _DRAWERS:
+            drawing = draw(analysis, scenario)
+            if drawing is not None:
+                yield drawing

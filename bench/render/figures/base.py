@@ -1,0 +1,224 @@
+"""What all figures share: a canvas in the suite's style, SVG text that is the same in every run, dark from light."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme, exchange
+from bench.render.text import quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+WIDTH_IN: Final = 5.8
+"""One width for all: two figures side by side on a projector, one on a phone, and text readable on both."""
+
+LOG_FROM: Final = 10.0
+"""Ranges from this ratio on get a logarithmic axis: on a linear one the small boxes would be one line."""
+
+_SALT: Final = "boxbench"
+_LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
+_PATH_DATA: Final = re.compile(r'\bd="[^"]*"')
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished figure.
+
+    Attributes:
+        name: safe in file names and unique in a report: ``hello-ecdf``.
+        alt: what it shows, with the numbers, for people who cannot see it.
+        how: one sentence that says how to read it.
+        table: its data; the first row is the head.
+        light_png: None unless asked for.
+    """
+
+    name: str
+    scenario: str
+    title: str
+    alt: str
+    how: str
+    light_svg: str
+    dark_svg: str
+    table: tuple[tuple[str, ...], ...]
+    light_png: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure before it is text."""
+
+    name: str
+    scenario: str
+    title: str
+    alt: str
+    how: str
+    canvas: Canvas
+    table: tuple[tuple[str, ...], ...]
+
+
+@contextmanager
+def styled(theme: Theme = LIGHT) -> Iterator[None]:
+    """Matplotlib as the suite wants it, whatever the user's matplotlibrc says; restored afterwards."""
+    import matplotlib as mpl  # noqa: PLC0415 - half a second that only figures need to spend
+
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A label may hold a character that the font lacks: it shows as a box, and the report is still made.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        mpl.rcdefaults()
+        for name, value in _style(theme).items():
+            mpl.rcParams[name] = value  # type: ignore[index]
+        yield
+
+
+def _style(theme: Theme) -> Mapping[str, Any]:
+    ink, muted, grid, paper = (theme.role(name) for name in (INK, MUTED, GRID, PAPER))
+    return {
+        "svg.fonttype": "path",
+        "svg.hashsalt": _SALT,
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "text.color": ink,
+        "text.parse_math": False,
+        "axes.edgecolor": muted,
+        "axes.labelcolor": muted,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "axes.linewidth": 0.8,
+        "axes.grid": True,
+        "axes.grid.axis": "x",
+        "axes.axisbelow": True,
+        "grid.color": grid,
+        "grid.linewidth": 0.8,
+        "xtick.color": muted,
+        "xtick.major.size": 3,
+        "ytick.color": muted,
+        "ytick.labelcolor": ink,
+        "ytick.major.size": 0,
+        "ytick.minor.size": 0,
+        "figure.facecolor": paper,
+        "savefig.facecolor": paper,
+        "legend.frameon": False,
+    }
+
+
+def canvas(height_in: float, title: str, subtitle: str, theme: Theme) -> Canvas:
+    """An empty figure with its title in the top left corner; axes belong below ``top_of``."""
+    from matplotlib.figure import Figure as New  # noqa: PLC0415
+
+    figure = New(figsize=(WIDTH_IN, height_in))
+    figure.text(
+        0.012, 1 - 0.10 / height_in, title, ha="left", va="top", size=12.5, weight="bold", color=theme.role(INK)
+    )
+    figure.text(0.012, 1 - 0.36 / height_in, subtitle, ha="left", va="top", size=9, color=theme.role(MUTED))
+    return figure
+
+
+def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: float = 0.18, top_in: float = 0.72) -> Axes:
+    """Axes with margins in inches, so that text keeps its distance whatever the height is."""
+    width, height = figure.get_size_inches()
+    rect = (left_in / width, bottom_in / height, 1 - (left_in + right_in) / width, 1 - (bottom_in + top_in) / height)
+    return figure.add_axes(rect)
+
+
+def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: Literal["x", "y"] = "x") -> None:
+    """Scale, limits and ticks of an axis of durations > 0, ns; logarithmic when they span LOG_FROM times or more."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+
+    low, high = min(values), max(values)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if high >= LOG_FROM * low > 0:
+        axes.set(**{f"{which}scale": "log"})
+        limits = low / pad, high * pad
+        # One decade shows one tick: give it more.
+        axis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
+    else:
+        margin = (high - low or high) * 0.08
+        limits = max(0.0, low - margin), high + margin
+    axes.set(**{f"{which}lim": limits})
+    axis.set_major_formatter(lambda value, _: tick(value, "ns"))
+    axis.set_minor_formatter(lambda _value, _position: "")
+    axes.tick_params(axis=which, labelsize=9)
+
+
+def tick(value: float, unit: str) -> str:
+    """A round value without its trailing zeros: ``10 ms``."""
+    number, _, name = quantity(value, unit).partition(" ")
+    number = number.rstrip("0").rstrip(".") if "." in number else number
+    return f"{number} {name}".strip() if value > 0 else "0"
+
+
+def finish(drawing: Drawing, *, png: bool = False) -> Figure:
+    """Turn a light drawing into light and dark SVG text, and a light PNG when asked."""
+    light = _svg(drawing)
+    return Figure(
+        name=drawing.name,
+        scenario=drawing.scenario,
+        title=drawing.title,
+        alt=drawing.alt,
+        how=drawing.how,
+        light_svg=light,
+        dark_svg=darken(light),
+        table=drawing.table,
+        light_png=png_of(drawing.canvas) if png else None,
+    )
+
+
+def png_of(figure: Canvas, *, dpi: int = 200) -> bytes:
+    """The same bytes in every run: no date, no version."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _svg(drawing: Drawing) -> str:
+    buffer = io.StringIO()
+    # Date and creator would make the same input give different bytes.
+    drawing.canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = _PATH_DATA.sub(lambda match: _LONG_NUMBER.sub(r"\1", match[0]), text)
+    return _described(_own_ids(text, drawing.name), drawing)
+
+
+def _described(text: str, drawing: Drawing) -> str:
+    """Say what the picture is to those who do not see it; matplotlib's own metadata block goes."""
+    name, end = drawing.name, text.index(">")
+    # The comments repeat every label as it was given: not needed, and one place less to escape.
+    body = re.sub(r"\s*(<metadata>.*?</metadata>|<!--.*?-->)", "", text[end + 1 :], flags=re.DOTALL)
+    title, description = escape(drawing.title), escape(drawing.alt)
+    return (
+        f'{text[:end]} role="img" aria-labelledby="{name}-title {name}-desc">\n'
+        f' <title id="{name}-title">{title}</title>\n <desc id="{name}-desc">{description}</desc>{body}'
+    )
+
+
+def _own_ids(text: str, name: str) -> str:
+    """Prefix every id: many figures share one page."""
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'href="#', f'href="#{name}-', text)
+    return re.sub(r"url\(#", f"url(#{name}-", text)
+
+
+def darken(light_svg: str) -> str:
+    """The figure for dark pages: every colour of the light mode exchanged for its partner."""
+    return _exchange(light_svg, dict(exchange().values()))
+
+
+def with_variables(light_svg: str) -> str:
+    """The figure for a page that follows the reader's choice: colours become ``var(--c-NAME)``."""
+    return _exchange(light_svg, {light: f"var(--c-{name})" for name, (light, _) in exchange().items()})
+
+
+def _exchange(text: str, table: Mapping[str, str]) -> str:
+    return re.sub("|".join(map(re.escape, table)), lambda match: table[match[0]], text)

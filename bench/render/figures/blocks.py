@@ -1,0 +1,110 @@
+"""Every boot in the order in which it ran: drift, outliers and failures show here before any statistic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.metrics import headline
+from bench.plan import Cell
+from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
+from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.text import cell_label, quantity, until_words
+from bench.results import Analysis, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HOW: Final = (
+    "One point per boot, one column per block; the shaded blocks are warm-ups and count nowhere. A slope that all "
+    "boxes share is the host, not the boxes. A cross at the top edge timed out or failed; a ring marks a doubt."
+)
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no boot has reached the headline."""
+    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in analysis.cells(scenario)]
+    series = [(cell, samples) for cell, samples in series if samples]
+    finite = [sample.value for _, samples in series for sample in samples if math.isfinite(sample.value)]
+    if not finite:
+        return None
+    word = until_words(metric)
+    title = f"{scenario}: every boot in its block"
+    cells = [cell for cell, _ in series]
+    columns = legend_columns([cell_label(cell) for cell in cells])
+    legend = 0.24 * math.ceil(len(cells) / columns)
+    figure = canvas(3.3 + legend, title, f"time until {word} · {accelerators(cells)}", theme)
+    axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend)
+    time_axis(axes, finite, which="y", pad=1.5)
+    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y")
+    _blocks(axes, [sample for _, samples in series for sample in samples], theme)
+    for cell, samples in series:
+        _points(axes, cell, samples, theme, _shape(cells, cell))
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(-0.06, -0.19), ncol=columns, fontsize=9.5, borderaxespad=0, handletextpad=0.5
+    )
+    return Drawing(f"{scenario}-blocks", scenario, title, _alt(analysis, scenario), _HOW, figure, _table(series))
+
+
+def _blocks(axes: Axes, samples: Sequence[Sample], theme: Theme) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    warm = [sample.block for sample in samples if sample.warmup]
+    first, last = (pick(sample.block for sample in samples) for pick in (min, max))
+    axes.set_xlim(first - 0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    axes.set_xlabel("block", size=9)
+    axes.tick_params(axis="x", labelsize=9)
+    if warm:
+        axes.axvspan(min(warm) - 0.5, max(warm) + 0.5, color=theme.role(GRID), alpha=0.55, linewidth=0)
+
+
+def _shape(cells: Sequence[Cell], cell: Cell) -> str:
+    """The target's own marker; boxes that share a colour differ in it."""
+    return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
+
+
+def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], theme: Theme, shape: str) -> None:
+    colour = theme.target(cell.target)
+    fill = theme.role(PAPER) if emulated(cell) else colour
+    good = [sample for sample in samples if not sample.censored]
+    blocks, values = [sample.block for sample in good], [sample.value for sample in good]
+    # The line is there to lead the eye along one box; nothing happened between two blocks.
+    axes.plot(blocks, values, color=colour, linewidth=0.9, alpha=0.45)
+    axes.plot(
+        blocks, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=cell_label(cell)
+    )
+    top = axes.get_ylim()[1]
+    lost = [sample.block for sample in samples if sample.censored]
+    axes.plot(lost, [top] * len(lost), linestyle="none", marker="x", ms=8, mec=colour, mew=2, clip_on=False)
+    doubted = [sample for sample in good if sample.doubts]
+    x, y = [sample.block for sample in doubted], [sample.value for sample in doubted]
+    axes.plot(x, y, linestyle="none", marker="o", ms=12, mfc="none", mec=theme.role(MUTED), mew=1.2)
+
+
+def _alt(analysis: Analysis, scenario: str) -> str:
+    drift = next(drift for drift in analysis.drifts if drift.scenario == scenario)
+    if drift.trend is None:
+        return f"Every boot by block. {drift.note}."
+    low, high = drift.trend.interval.low, drift.trend.interval.high
+    return (
+        f"Every boot by block. The native control ({drift.box}) moved by {drift.trend.change:+.1%} from the first "
+        f"block to the last, 95 % interval {low:+.1%} to {high:+.1%}."
+    )
+
+
+def _table(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> tuple[tuple[str, ...], ...]:
+    blocks = sorted({(sample.block, sample.warmup) for _, samples in series for sample in samples})
+    rows = []
+    for block, warmup in blocks:
+        cells = []
+        for _, samples in series:
+            value = next((sample.value for sample in samples if sample.block == block), None)
+            cells.append("never" if value == math.inf else quantity(value, "ns"))
+        rows.append((f"{block}{' (warm-up)' if warmup else ''}", *cells))
+    return (("block", *(cell_label(cell) for cell, _ in series)), *rows)

@@ -1,0 +1,106 @@
+"""The distribution of the headline: every boot is a step, and those that never came are seen to be missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.metrics import headline
+from bench.plan import Cell
+from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
+from bench.render.palette import LIGHT, MUTED, Theme
+from bench.render.text import cell_label, median_text, quantity, short_median, until_words
+from bench.results import Analysis
+from bench.stats import ecdf
+from bench.storms import FACTOR
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no boot has reached the headline."""
+    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    # Storms have a figure of their own, in which every box is one step.
+    cells = [cell for cell in analysis.cells(scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
+    values = {cell.key: [sample.value for sample in analysis.of(cell, metric)] for cell in cells}
+    finite = [value for series in values.values() for value in series if math.isfinite(value)]
+    if not finite:
+        return None
+    word = until_words(metric)
+    title = f"{scenario}: how long until {word}"
+    names = [f"{cell_label(cell)}  {short_median(analysis.summary(cell, metric))}" for cell in cells]
+    columns = min(2, legend_columns(names))
+    legend = 0.05 + 0.205 * math.ceil(len(cells) / columns)
+    figure = canvas(3.3 + legend, title, f"every boot is one step · {accelerators(cells)}", theme)
+    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
+    time_axis(axes, finite)
+    for cell, name in zip(cells, names, strict=True):
+        curve(axes, values[cell.key], name, theme.target(cell.target), line_of(cells, cell))
+    frame(axes, columns, theme)
+    return Drawing(
+        f"{scenario}-ecdf",
+        scenario,
+        title,
+        _alt(analysis, cells, metric),
+        _HOW,
+        figure,
+        _table(analysis, cells, metric),
+    )
+
+
+def frame(axes: Axes, columns: int, theme: Theme) -> None:
+    """Shares on the y axis, the legend below."""
+    axes.set_ylim(-0.02, 1.04)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.grid(visible=True, axis="y")
+    axes.tick_params(axis="y", labelcolor=theme.role(MUTED), labelsize=9)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(-0.02, -0.13), ncol=columns, fontsize=9.2, handlelength=2.4, borderaxespad=0
+    )
+
+
+Dashes = tuple[float, tuple[float, ...]]
+_REAL: Final[tuple[Dashes, ...]] = ((0, ()), (0, (7, 1)), (0, (1.2, 0.8)), (0, (7, 1, 1.2, 1)))
+_EMULATED: Final[tuple[Dashes, ...]] = ((0, (4, 1.6)), (0, (1.6, 1.2)), (0, (7, 1.6, 1.6, 1.6)), (0, (2.5, 3)))
+_HOW: Final = (
+    "A curve further left is faster; a steep one is steady. A curve that does not reach 100 % has boots that timed out "
+    "or failed. Dashed: emulated CPU."
+)
+
+
+def line_of(cells: Sequence[Cell], cell: Cell) -> Dashes:
+    """Dashed when the CPU is emulated; boxes that share a colour differ in rhythm."""
+    lines = _EMULATED if emulated(cell) else _REAL
+    return lines[variant(cells, cell) % len(lines)]
+
+
+def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Dashes) -> None:
+    """One series; inf is a boot that never came, marked by a cross at the edge."""
+    end = axes.get_xlim()[1]
+    steps, shares = ecdf(values)
+    lost = sum(math.isinf(value) for value in values)
+    label += f", {lost} of {len(values)} never" if lost else ""
+    # A box whose every boot was lost still has its line in the legend.
+    x, y = ([steps[0], *steps], [0.0, *shares]) if len(steps) else ([end], [0.0])
+    axes.step(x, y, where="post", color=colour, linewidth=2.2, linestyle=line, label=label, solid_capstyle="butt")
+    if lost:
+        # Thin and dotted to a cross at the edge: these boots had not come when their time was up.
+        axes.plot([x[-1], end], [y[-1]] * 2, color=colour, linewidth=1.2, linestyle=":")
+        axes.plot([end], [y[-1]], marker="x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
+
+
+def _alt(analysis: Analysis, cells: Sequence[Cell], metric: str) -> str:
+    parts = [f"{cell_label(cell)} median {median_text(analysis.summary(cell, metric))}" for cell in cells]
+    return f"Cumulative distribution of time until {until_words(metric)}: {'; '.join(parts)}."
+
+
+def _table(analysis: Analysis, cells: Sequence[Cell], metric: str) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for cell in cells:
+        values = sorted(sample.value for sample in analysis.of(cell, metric))
+        points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in values)
+        rows.append((cell_label(cell), str(len(values)), median_text(analysis.summary(cell, metric)), points))
+    return (("box", "boots", "median [95 %]", "every boot, sorted"), *rows)

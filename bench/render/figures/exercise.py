@@ -1,0 +1,27 @@
+"""What the exercise gave in each box against the base: a forest plot whose groups say which way is better."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.metrics import EXERCISE_OWN, label
+from bench.render.exercises import direction, exercise_metrics
+from bench.render.figures.base import Drawing
+from bench.render.figures.forest import compared, plot
+from bench.render.palette import LIGHT, Theme
+from bench.results import Analysis
+
+_MOST: Final = 8
+_HOW: Final = (
+    "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Right of the "
+    "line is more than the base: better for rates, worse for times and costs, as each group says. The grey band counts "
+    "as the same."
+)
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None without an exercise or anything to compare it with. At most the first eight values."""
+    metrics = [metric for metric in exercise_metrics(analysis, scenario) if metric not in EXERCISE_OWN]
+    groups = ((f"{label(metric).removeprefix('exercise, ')}: {direction(metric)}", metric) for metric in metrics)
+    found = compared(analysis, scenario, groups)[:_MOST]
+    return plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW, theme) if found else None

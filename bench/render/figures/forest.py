@@ -1,0 +1,153 @@
+"""Ratios against the base with their intervals, in every currency, over the raw ratios of the blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.comparison import TOLERANCE
+from bench.metrics import CPU, MEMORY, headline
+from bench.plan import Cell
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
+from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.text import cell_label, ratio_text, until_words, verdict_text
+from bench.results import Analysis, Comparison
+from bench.stats import band
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_IN: Final = 0.40
+_HOW: Final = (
+    "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Left of the "
+    "line is less than the base, right of it is more; an arrow has no upper limit. The grey band counts as the same."
+)
+
+
+Groups = Sequence[tuple[str, Sequence[Comparison]]]
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when nothing could be compared."""
+    entry = analysis.manifest.scenarios[scenario].scenario
+    groups = [
+        (f"time until {until_words(headline(entry))}", headline(entry)),
+        ("memory, PSS", MEMORY),
+        ("CPU per start", CPU),
+    ]
+    found = compared(analysis, scenario, groups)
+    return plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW, theme) if found else None
+
+
+def plot(scenario: str, found: Groups, name: str, what: str, how: str, theme: Theme) -> Drawing:  # noqa: PLR0917
+    """Groups of ratios against their base, one row each; ``found`` is not empty."""
+    title = f"{scenario}: {what} {_base_label(found[0][1])}"
+    cells = [row.other for _, rows in found for row in rows]
+    count = sum(len(rows) for _, rows in found)
+    longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
+    figure = canvas(
+        1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].base]), theme
+    )
+    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
+    _scale(axes, [row for _, rows in found for row in rows], theme)
+    _fill(axes, found, theme)
+    return Drawing(name, scenario, title, _alt(found), how, figure, _table(found))
+
+
+def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, str]]) -> Groups:
+    """Of titles and metrics those that some box can be compared in, with their comparisons."""
+    return [(title, rows) for title, metric in groups if (rows := _rows(analysis, scenario, metric))]
+
+
+def _rows(analysis: Analysis, scenario: str, metric: str) -> list[Comparison]:
+    found = (analysis.comparison(cell, metric) for cell in analysis.cells(scenario))
+    return [row for row in found if row and row.ratio and row.ratio.value is not None]
+
+
+def _base_label(rows: Sequence[Comparison]) -> str:
+    labels = list(dict.fromkeys(cell_label(row.base) for row in rows))
+    return labels[0] if len(labels) == 1 else "their base"
+
+
+def _scale(axes: Axes, rows: Sequence[Comparison], theme: Theme) -> None:
+    points = [1.0]
+    for row in rows:
+        if row.ratio:
+            interval = row.ratio.interval
+            points += [x for x in (interval.low, interval.high, *row.ratio.block_ratios) if 0 < x < math.inf]
+    low, high = min(points), max(points)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.3, high * 1.3)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{tick(value, '')}×")
+    axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+    if high / low < 30:
+        from matplotlib.ticker import LogLocator  # noqa: PLC0415
+
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.tick_params(axis="x", labelsize=9)
+    axes.axvspan(*band(TOLERANCE), color=theme.role(GRID), linewidth=0)
+    axes.axvline(1, color=theme.role(MUTED), linewidth=1.2)
+
+
+def _fill(axes: Axes, groups: Groups, theme: Theme) -> None:
+    from matplotlib.transforms import blended_transform_factory  # noqa: PLC0415
+
+    ticks: list[tuple[float, Cell]] = []
+    at = 0.0
+    right = axes.get_yaxis_transform()
+    margin = blended_transform_factory(axes.figure.transFigure, axes.transData)
+    for title, rows in groups:
+        axes.text(0.012, at, title, transform=margin, size=9, color=theme.role(MUTED), va="center", clip_on=False)
+        at += 0.9
+        for row in rows:
+            _mark(axes, at, row, theme)
+            axes.text(1.03, at, ratio_text(row), transform=right, size=9, va="center", clip_on=False)
+            ticks.append((at, row.other))
+            at += 1
+    row_labels(axes, [cell for _, cell in ticks], theme, [y for y, _ in ticks])
+
+
+def _mark(axes: Axes, at: float, row: Comparison, theme: Theme) -> None:
+    ratio, colour = row.ratio, theme.target(row.other.target)
+    if ratio is None or ratio.value is None:
+        return
+    low, high = ratio.interval.low, ratio.interval.high
+    left, right = axes.get_xlim()
+    points = [x for x in ratio.block_ratios if left <= x <= right]
+    # Below the bar, so that neither hides the other.
+    below = [at + 0.3] * len(points)
+    axes.plot(points, below, linestyle="none", marker="o", markersize=4, color=colour, alpha=0.3, mew=0)
+    axes.plot([max(low, left), min(high, right)], [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
+    if high > right:
+        axes.plot([right], [at], marker=">", color=colour, markersize=7, clip_on=False)
+    if ratio.value < math.inf:
+        hollow = theme.role(PAPER) if emulated(row.other) else colour
+        shape = marker(row.other.target)
+        axes.plot(
+            [ratio.value], [at], marker=shape, markersize=7.5, mfc=hollow, mec=colour, mew=1.6, color=theme.role(INK)
+        )
+
+
+def _alt(groups: Groups) -> str:
+    parts = [
+        f"{title}: " + ", ".join(f"{cell_label(row.other)} {ratio_text(row)}" for row in rows) for title, rows in groups
+    ]
+    return f"Ratios of medians against {_base_label(groups[0][1])}. {'; '.join(parts)}."
+
+
+def _table(groups: Groups) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (
+            title,
+            cell_label(row.other),
+            cell_label(row.base),
+            ratio_text(row),
+            verdict_text(row),
+            f"{row.ratio.n}" + (f" ({row.ratio.dropped} dropped)" if row.ratio.dropped else "") if row.ratio else "",
+        )
+        for title, found in groups
+        for row in found
+    ]
+    return (("metric", "box", "base", "ratio [95 %]", "verdict", "blocks"), *rows)

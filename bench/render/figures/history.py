@@ -1,0 +1,130 @@
+"""One series of a history: every commit's median with its interval, the levels between change points, the changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.history.detect import Change, State
+from bench.history.series import Series
+from bench.icount.model import ACCEL
+from bench.metrics import label, unit
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.text import clean, exact_change, quantity, times
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROWS: Final = 3
+"""Words of neighbouring changes stand in so many rows, since exact figures may change at every commit."""
+_ROW_PT: Final = 11
+
+_HOW = (
+    "One point per commit, oldest on the left: the median of its boots, with its 95 % interval. Lines are the levels "
+    "between change points; the shaded span is where the change may be. A cross at the top: most boots failed. Counts "
+    "of instructions are exact: they have no interval."
+)
+
+
+def draw(series: Series, changes: Sequence[Change], number: int, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure of one series, or None when it has no finite median; ``number`` makes its name unique."""
+    finite = [value for value in series.values if math.isfinite(value)]
+    if not finite:
+        return None
+    title = f"{clean(series.cell)}: {label(series.metric)}"
+    what, where = ("count", "clock") if series.accel == ACCEL else ("median", "host")
+    figure = canvas(3.0, title, f"{what} per commit · {where} {series.fingerprint} · {series.accel}", theme)
+    axes = add_axes(figure, left_in=1.0 if series.accel == ACCEL else 0.78, bottom_in=0.5)
+    _scale(axes, series, theme)
+    for number_of_change, change in enumerate(changes):
+        _mark(axes, change, number_of_change % _ROWS, theme)
+    _levels(axes, series, changes, theme)
+    _points(axes, series, theme)
+    name = f"history-{number}"
+    return Drawing(name, clean(series.cell), title, _alt(series, changes), _HOW, figure, _table(series, changes))
+
+
+def _scale(axes: Axes, series: Series, theme: Theme) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    finite = [value for value in series.values if math.isfinite(value)]
+    kind = unit(series.metric)
+    margin = (max(finite) - min(finite) or max(finite) or 1.0) * 0.12
+    axes.set_ylim(max(0.0, min(finite) - margin), max(finite) + margin)
+    axes.set_xlim(-0.7, len(series.values) - 0.3)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(lambda value, _: tick(value, kind))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_formatter(lambda value, _: _commit(series, round(value)))
+    axes.tick_params(axis="both", labelsize=8.5)
+    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y")
+
+
+def _commit(series: Series, place: int) -> str:
+    return series.commits[place].id[:7] if 0 <= place < len(series.commits) else ""
+
+
+def _mark(axes: Axes, change: Change, row: int, theme: Theme) -> None:
+    step = change.step
+    axes.axvspan(step.earliest - 0.5, step.latest - 0.5 + 0.02, color=theme.role(GRID), alpha=0.8, linewidth=0)
+    loud = change.state in (State.OPEN, State.EXPIRED)
+    axes.axvline(step.index - 0.5, color=theme.role(INK if loud else MUTED), linewidth=1.4 if loud else 0.9)
+    words = f"{ratio_words(change)} {change.state}" if step.ratio is not None else str(change.state)
+    height = axes.get_ylim()[1]
+    side = "left" if step.index < len(change.series.values) * 0.7 else "right"
+    where = step.index - 0.5 + (0.15 if side == "left" else -0.15)
+    colour = theme.role(INK if loud else MUTED)
+    style: dict[str, Any] = {"ha": side, "va": "top", "size": 8.5, "color": colour}
+    style |= {"xytext": (0, -_ROW_PT * row), "textcoords": "offset points", "weight": "bold" if loud else "normal"}
+    axes.annotate(words, (where, height), **style)
+
+
+def ratio_words(change: Change) -> str:
+    """``1.08×``; of counts every digit that says something: ``+0.0123 %``."""
+    ratio = change.step.ratio
+    return exact_change(ratio) if change.series.accel == ACCEL and ratio is not None else times(ratio)
+
+
+def _levels(axes: Axes, series: Series, changes: Sequence[Change], theme: Theme) -> None:
+    bounds = [0, *(change.step.index for change in changes), len(series.values)]
+    levels = [change.step.before for change in changes] + [changes[-1].step.after] if changes else []
+    for level, start, end in zip(levels, bounds, bounds[1:], strict=False):
+        if math.isfinite(level):
+            axes.plot([start - 0.5, end - 0.5], [level, level], color=theme.role(MUTED), linewidth=1.6, alpha=0.8)
+
+
+def _points(axes: Axes, series: Series, theme: Theme) -> None:
+    colour = theme.target(series.cell.split("/")[1] if "/" in series.cell else series.cell)
+    fill = theme.role(PAPER) if series.accel in ("tcg", "icount") else colour
+    good = [(place, point) for place, point in enumerate(series.points) if math.isfinite(point.median)]
+    for place, point in good:
+        if point.low is not None and point.high is not None and math.isfinite(point.high):
+            axes.plot([place, place], [point.low, point.high], color=colour, linewidth=0.9, alpha=0.55)
+    places, values = [place for place, _ in good], [point.median for _, point in good]
+    axes.plot(places, values, linestyle="none", marker="o", ms=4.5, mfc=fill, mec=colour, mew=1.3)
+    lost = [place for place, point in enumerate(series.points) if not math.isfinite(point.median)]
+    top = axes.get_ylim()[1]
+    axes.plot(lost, [top] * len(lost), linestyle="none", marker="x", ms=7, mec=colour, mew=1.8, clip_on=False)
+
+
+def _alt(series: Series, changes: Sequence[Change]) -> str:
+    if not changes:
+        return f"{len(series.values)} commits without a certain change."
+    kind = unit(series.metric)
+    said = [
+        f"{quantity(c.step.before, kind)} to {quantity(c.step.after, kind)} in {c.commits} ({c.state})" for c in changes
+    ]
+    return f"{len(series.values)} commits; " + "; ".join(said) + "."
+
+
+def _table(series: Series, changes: Sequence[Change]) -> tuple[tuple[str, ...], ...]:
+    kind, marks = unit(series.metric), {change.step.index: str(change.state) for change in changes}
+    rows = [
+        (commit.id[:12], clean(commit.subject, limit=60), quantity(point.median, kind), str(point.n), marks.get(n, ""))
+        for n, (commit, point) in enumerate(zip(series.commits, series.points, strict=True))
+    ]
+    return (("commit", "subject", "median", "boots", "change"), *rows)

@@ -1,0 +1,74 @@
+"""The ladder on the instruction clock: exact counts, so there is nothing to draw an interval around."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bench.icount.model import Count, Instructions
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.palette import GRID, LIGHT, PAPER, Theme, marker
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_IN: Final = 0.34
+_HOW: Final = (
+    "Guest instructions from the request (for a VM: from power-on) to ready, on a logarithmic axis; filled: the first "
+    "start in its guest, hollow: the second. A count is the length of the code path and no time."
+)
+_UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def draw(counted: Instructions, theme: Theme = LIGHT) -> Drawing:
+    """The figure of one file of counts."""
+    rows: dict[str, list[Count]] = {}
+    for count in sorted(counted.counts, key=lambda count: count.instructions):
+        rows.setdefault(count.cell.target, []).append(count)
+    title = f"{counted.scenario}: instructions until ready"
+    figure = canvas(1.25 + _ROW_IN * len(rows), title, "log axis · icount: one emulated CPU, everything in RAM", theme)
+    axes = add_axes(figure, left_in=1.2, bottom_in=0.40, right_in=1.75, top_in=0.66)
+    _scale(axes, [count.instructions for count in counted.counts])
+    for at, (target, counts) in enumerate(rows.items()):
+        axes.axhline(at, color=theme.role(GRID), linewidth=0.8, zorder=0)
+        for count in counts:
+            fill = theme.role(PAPER) if count.cell.factors.get("start") == "second" else theme.target(target)
+            edge = theme.target(target)
+            axes.plot([count.instructions], [at], marker=marker(target), markersize=7, mfc=fill, mec=edge, mew=1.6)
+        words = " / ".join(short(count.instructions) for count in _in_order(counts))
+        axes.text(1.03, at, words, transform=axes.get_yaxis_transform(), size=9, va="center")
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    return Drawing(
+        f"{counted.scenario}-instructions", counted.scenario, title, _alt(counted), _HOW, figure, _table(counted)
+    )
+
+
+def short(count: float) -> str:
+    """``213 M``: for a figure; tables have every digit."""
+    for factor, unit in _UNITS:
+        if count >= factor:
+            value = f"{count / factor:.3g}"
+            return f"{value} {unit}"
+    return f"{count:.0f}"
+
+
+def _in_order(counts: list[Count]) -> list[Count]:
+    return sorted(counts, key=lambda count: count.cell.factors.get("start", ""))
+
+
+def _scale(axes: Axes, totals: list[int]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(min(totals) / 1.6, max(totals) * 1.6)
+    axes.xaxis.set_major_formatter(lambda value, _: short(value))
+    axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+    axes.tick_params(axis="x", labelsize=9)
+
+
+def _alt(counted: Instructions) -> str:
+    parts = [f"{count.cell.key} {count.instructions}" for count in counted.counts]
+    return f"Guest instructions until ready: {'; '.join(parts)}."
+
+
+def _table(counted: Instructions) -> tuple[tuple[str, ...], ...]:
+    rows = [(count.cell.key, str(count.instructions), str(count.waited)) for count in counted.counts]
+    return (("cell", "instructions", "waited"), *rows)

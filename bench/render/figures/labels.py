@@ -1,0 +1,75 @@
+"""How boxes are named and told apart in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.plan import Cell
+from bench.render.palette import Theme, family
+from bench.render.text import cell_label, clean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LINE: Final = 22
+"""Characters of a box's name that fit beside its row."""
+
+
+def accelerators(cells: Sequence[Cell]) -> str:
+    """The subtitle's words on accelerators: every figure says how its virtual CPUs were made."""
+    kinds = sorted({cell.accel for cell in cells} - {"native"})
+    words = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
+    return f"VM boxes under {' and '.join(words.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
+
+
+def emulated(cell: Cell) -> bool:
+    """True when the cell's CPU is not a real one: dashed lines, hollow markers."""
+    return cell.accel in ("tcg", "icount")
+
+
+def variant(cells: Sequence[Cell], cell: Cell) -> int:
+    """0 for the first box of its colour in a figure, 1 for the next: same target, other options or accelerator."""
+    same = [other.key for other in cells if family(other.target) == family(cell.target)]
+    return same.index(cell.key)
+
+
+def row_labels(axes: Axes, cells: Sequence[Cell], theme: Theme, at: Sequence[float] | None = None) -> None:
+    """Box names as y tick labels in their colours, first cell on top; ``at``: their places, 0, 1, 2 ... by default."""
+    places = range(len(cells)) if at is None else at
+    axes.set_yticks(places, [row_label(cell) for cell in cells])
+    axes.set_ylim(places[-1] + 0.5, -0.5)
+    for tick, cell in zip(axes.get_yticklabels(), cells, strict=True):
+        tick.set_color(theme.target(cell.target))
+        tick.set_fontweight("bold")
+
+
+def row_label(cell: Cell) -> str:
+    """A box's name for a margin: what a user added to a long one goes to a second line, cut where it has no end."""
+    text = cell_label(cell)
+    if len(text) <= _LINE:
+        return text
+    name, _, options = cell.target.partition("[")
+    levels = [f"{factor}={cell.factors[factor]}" for factor in sorted(cell.factors)]
+    rest = _shortened(" ".join([*([options.rstrip("]")] if options else []), *levels]))
+    return clean(name if cell.accel == "native" else f"{name}/{cell.accel}", limit=_LINE) + f"\n{rest}"
+
+
+def _shortened(rest: str) -> str:
+    text = clean(rest)
+    # Two builds of a program differ near the end of their paths.
+    if "=/" in text and len(text) > _LINE:
+        return f"…{text[-(_LINE - 1) :]}"
+    return clean(text, limit=_LINE)
+
+
+def label_width_in(cells: Sequence[Cell]) -> float:
+    """Room for the longest line of all box names, inches."""
+    lines = [line for cell in cells for line in row_label(cell).split("\n")]
+    return 0.30 + 0.092 * max(map(len, lines), default=0)
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """How many columns of a legend fit the width."""
+    longest = max(map(len, labels), default=0)
+    return next((columns for columns, fits in ((3, 14), (2, 27)) if longest <= fits), 1)

@@ -1,0 +1,101 @@
+"""The ladder: every box of a scenario from the fastest to the slowest, on one logarithmic axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from bench.metrics import headline
+from bench.plan import Cell
+from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
+from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.text import cell_label, median_text, ratio_text, short_median, until_words
+from bench.results import Analysis, CellSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MIN_RUNGS: Final = 4
+"""With fewer boxes the distribution says the same, and more."""
+_ROW_IN: Final = 0.34
+_HOW: Final = (
+    "Boxes from the fastest to the slowest on a logarithmic axis: equal distances are equal ratios. The mark is the "
+    "median, the bar its interval, the faint dots the boots; the number beside it is how many times the box below is "
+    "the one above it. Hollow marks: emulated CPU."
+)
+
+Rung = tuple[Cell, CellSummary]
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when there are too few boxes for a ladder."""
+    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    rungs = _rungs(analysis, scenario, metric)
+    if len(rungs) < MIN_RUNGS:
+        return None
+    cells = [cell for cell, _ in rungs]
+    title = f"{scenario}: rung by rung, time until {until_words(metric)}"
+    figure = canvas(1.25 + _ROW_IN * len(rungs), title, f"log axis · {accelerators(cells)}", theme)
+    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
+    boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
+    time_axis(axes, [value for values in boots.values() for value in values], pad=1.6)
+    for at, rung in enumerate(rungs):
+        _rung(axes, at, rung, boots[rung[0].key], theme)
+    _steps(axes, rungs, theme)
+    row_labels(axes, cells, theme)
+    return Drawing(f"{scenario}-ladder", scenario, title, _alt(rungs, metric), _HOW, figure, _table(analysis, rungs))
+
+
+def _rungs(analysis: Analysis, scenario: str, metric: str) -> list[Rung]:
+    found = [(cell, analysis.summary(cell, metric)) for cell in analysis.cells(scenario)]
+    whole = [(cell, summary) for cell, summary in found if summary and 0 < summary.median.value < math.inf]
+    return sorted(whole, key=lambda rung: rung[1].median.value)
+
+
+def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float], theme: Theme) -> None:
+    cell, summary = rung
+    colour, median = theme.target(cell.target), summary.median
+    left, right = axes.get_xlim()
+    axes.axhline(at, color=theme.role(GRID), linewidth=0.8, zorder=0)
+    # Below the bar, so that neither hides the other.
+    below = [at + 0.22] * len(boots)
+    axes.plot(boots, below, linestyle="none", marker="o", markersize=3.6, color=colour, alpha=0.3, mew=0)
+    if median.interval is not None:
+        ends = [max(median.interval.low, left), min(median.interval.high, right)]
+        axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
+    fill = theme.role(PAPER) if emulated(cell) else colour
+    axes.plot([median.value], [at], marker=marker(cell.target), markersize=7, mfc=fill, mec=colour, mew=1.6)
+    axes.text(1.03, at, short_median(summary), transform=axes.get_yaxis_transform(), size=9, va="center")
+
+
+def _steps(axes: Axes, rungs: Sequence[Rung], theme: Theme) -> None:
+    """Between two rungs, how many times the lower is the upper."""
+    for at, ((_, upper), (_, lower)) in enumerate(pairwise(rungs)):
+        times = lower.median.value / upper.median.value
+        text = f"×{times:.2f}" if times < 10 else f"×{times:.0f}"
+        axes.text(
+            1.30,
+            at + 0.5,
+            text,
+            transform=axes.get_yaxis_transform(),
+            size=8,
+            va="center",
+            color=theme.role(MUTED),
+        )
+
+
+def _alt(rungs: Sequence[Rung], metric: str) -> str:
+    parts = [f"{cell_label(cell)} {median_text(summary)}" for cell, summary in rungs]
+    return f"Time until {until_words(metric)}, from the fastest box to the slowest: {'; '.join(parts)}."
+
+
+def _table(analysis: Analysis, rungs: Sequence[Rung]) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for cell, summary in rungs:
+        comparison = analysis.comparison(cell, summary.metric)
+        ratio = ratio_text(comparison) if comparison else "1 (base)"
+        rows.append((cell_label(cell), str(summary.n), median_text(summary), ratio))
+    return (("box", "boots", "median [95 %]", "ratio [95 %]"), *rows)

@@ -1,0 +1,192 @@
+"""Where the time goes: the same start-ups twice, on one scale and each on its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from bench.metrics import headline
+from bench.plan import Cell
+from bench.record import Endpoint
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels
+from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.text import cell_label, median_text, quantity, until_words
+from bench.results import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_HOW: Final = (
+    "Above, all boxes on one scale: what the difference costs. Below, each box on its own scale: where its time goes. "
+    "Bars end at the median of the boots that ended well; a phase is the distance between two median instants."
+)
+_NAMED_FROM: Final = 0.13
+"""Share of a bar from which a phase has room for its duration."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a start-up, ns since the request, between two median instants."""
+
+    start: Endpoint
+    end: Endpoint
+    begins_ns: float
+    ends_ns: float
+    kind: str
+    """The name of the endpoint that ends it, or ``setup``: where no VMM starts, no kernel boots before ``init``."""
+
+    @property
+    def name(self) -> str:
+        """What happens in it."""
+        return _NAMES.get(self.kind, self.kind)
+
+    @property
+    def length_ns(self) -> float:
+        """Its duration; negative only when two marks came in another order in most boots."""
+        return self.ends_ns - self.begins_ns
+
+
+_NAMES: Final = {
+    "created": "layer or overlay made",
+    "vmm": "VMM starts",
+    "accepted": "start call returns",
+    "kernel": "firmware, loader",
+    "setup": "box is set up",
+    "init": "guest kernel boots",
+    "root": "root is mounted",
+    "entered": "agent enters",
+    "listening": "workload: port opens",
+    "ready": "workload: ready",
+    "replied": "first correct reply",
+}
+
+
+def phases_of(analysis: Analysis, cell: Cell, last: Endpoint) -> tuple[Phase, ...]:
+    """The chain of a cell's phases up to ``last``, between median instants of the boots that ended well."""
+    good = [r for r in analysis.records if r.trial.cell.key == cell.key and r.outcome == "ok" and not r.trial.warmup]
+    found: list[Phase] = []
+    for start, end in analysis.chains.get(cell.key, ()):
+        starts = [r.endpoints_ns[start] for r in good if start in r.endpoints_ns]
+        ends = [r.endpoints_ns[end] for r in good if end in r.endpoints_ns]
+        if starts and ends:
+            boots = any(Endpoint.VMM in record.endpoints_ns for record in good)
+            kind = "setup" if end is Endpoint.INIT and not boots else str(end)
+            found.append(Phase(start, end, median(starts), median(ends), kind))
+        if end is last:
+            break
+    return tuple(found)
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no cell has two marks."""
+    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    last = Endpoint(metric.removeprefix("endpoint.").removesuffix("_ns"))
+    stacks = {cell.key: phases_of(analysis, cell, last) for cell in analysis.cells(scenario)}
+    cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
+    if not cells:
+        return None
+    title = f"{scenario}: where the time until {until_words(metric)} goes"
+    kinds = [kind for kind in _NAMES if any(phase.kind == kind for cell in cells for phase in stacks[cell.key])]
+    legend = 0.22 * math.ceil(len(kinds) / 2)
+    rows = len(cells)
+    narrow = 0.36 if any("\n" in row_label(cell) for cell in cells) else 0.27
+    figure = canvas(2.35 + rows * (narrow + 0.42) + legend, title, accelerators(cells), theme)
+    left = label_width_in(cells)
+    shares = add_axes(figure, left_in=left, bottom_in=0.35 + legend, right_in=0.28, top_in=1.75 + rows * narrow)
+    scale = add_axes(figure, left_in=left, bottom_in=1.10 + legend + rows * 0.42, right_in=0.75)
+    _on_one_scale(scale, cells, stacks, theme)
+    _on_own_scale(shares, cells, stacks, theme)
+    _legend(figure, kinds, theme)
+    return Drawing(
+        f"{scenario}-phases", scenario, title, _alt(cells, stacks, last), _HOW, figure, _table(analysis, cells, stacks)
+    )
+
+
+Stacks = dict[str, tuple[Phase, ...]]
+
+
+def _bar(axes: Axes, row: int, phase: Phase, theme: Theme, *, scale: float, height: float) -> None:
+    axes.barh(
+        row,
+        phase.length_ns / scale,
+        left=phase.begins_ns / scale,
+        height=height,
+        color=theme.phase(phase.kind),
+        edgecolor=theme.role(PAPER),
+        linewidth=0.6,
+    )
+
+
+def _on_one_scale(axes: Axes, cells: list[Cell], stacks: Stacks, theme: Theme) -> None:
+    for row, cell in enumerate(cells):
+        for phase in stacks[cell.key]:
+            _bar(axes, row, phase, theme, scale=1.0, height=0.62)
+        total = stacks[cell.key][-1].ends_ns
+        axes.annotate(
+            quantity(total, "ns"), (total, row), textcoords="offset points", xytext=(4, 0), va="center", size=9.5
+        )
+    row_labels(axes, cells, theme)
+    axes.set_xlim(0, max(stacks[cell.key][-1].ends_ns for cell in cells) * 1.02)
+    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
+    axes.tick_params(axis="x", labelsize=9)
+
+
+def _on_own_scale(axes: Axes, cells: list[Cell], stacks: Stacks, theme: Theme) -> None:
+    for row, cell in enumerate(cells):
+        total = stacks[cell.key][-1].ends_ns
+        for phase in stacks[cell.key]:
+            _bar(axes, row, phase, theme, scale=total, height=0.66)
+            if phase.length_ns / total >= _NAMED_FROM:
+                middle = (phase.begins_ns + phase.ends_ns) / 2 / total
+                text, colour = quantity(phase.length_ns, "ns"), theme.on_phase(phase.kind)
+                axes.text(middle, row, text, ha="center", va="center", size=8.5, color=colour)
+    row_labels(axes, cells, theme)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.tick_params(axis="x", labelsize=9)
+    axes.set_title("each box on its own scale", loc="left", size=9, color=theme.role(MUTED), pad=4)
+
+
+def _legend(figure: Canvas, kinds: list[str], theme: Theme) -> None:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    patches = [Patch(color=theme.phase(kind), label=_NAMES[kind]) for kind in kinds]
+    figure.legend(
+        handles=patches,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 0.0),
+        ncol=2,
+        fontsize=8.5,
+        labelcolor=theme.role(INK),
+        handlelength=1.1,
+        labelspacing=0.4,
+    )
+
+
+def _alt(cells: list[Cell], stacks: Stacks, last: Endpoint) -> str:
+    parts = []
+    for cell in cells:
+        longest = max(stacks[cell.key], key=lambda phase: phase.length_ns)
+        length = quantity(longest.length_ns, "ns")
+        total = quantity(stacks[cell.key][-1].ends_ns, "ns")
+        parts.append(f"{cell_label(cell)} {total} in all, of it {length} for “{longest.name}”")
+    return f"Phases until {last}: {'; '.join(parts)}."
+
+
+def _table(analysis: Analysis, cells: list[Cell], stacks: Stacks) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (
+            cell_label(cell),
+            f"{phase.start} → {phase.end}",
+            phase.name,
+            quantity(phase.ends_ns, "ns"),
+            median_text(analysis.summary(cell, f"phase.{phase.start}-{phase.end}_ns")),
+        )
+        for cell in cells
+        for phase in stacks[cell.key]
+    ]
+    return (("box", "marks", "phase", "reached at (median)", "length, median [95 %]"), *rows)

@@ -1,0 +1,114 @@
+"""What the next box costs: memory held over the number of boxes, every block's points and the line through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.marginal import Marginal, marginals
+from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
+from bench.render.figures.labels import accelerators, emulated, variant
+from bench.render.palette import LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.text import cell_label, quantity, with_interval
+from bench.results import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HOW: Final = (
+    "One point per trial: what the host held more with so many boxes than with none, daemons' fixed memory left out. "
+    "The line is the median of the blocks' slopes; its rise is what one more box costs, whatever its own PSS says."
+)
+# Parallel lines of one colour are told apart.
+_DASHES: Final = ("-", "--", ":", "-.")
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no boxes stayed at two numbers of them."""
+    found = marginals(analysis, scenario)
+    if not found:
+        return None
+    cells = [one.cell for one in found]
+    title = f"{scenario}: what one more box takes"
+    legend = 0.24 * len(found)
+    figure = canvas(3.3 + legend, title, f"memory held by all boxes together · {accelerators(cells)}", theme)
+    axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
+    for one in found:
+        _series(axes, one, variant(cells, one.cell), theme)
+    _frame(axes, found, theme)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.21), fontsize=9.5, borderaxespad=0, handletextpad=0.5)
+    return Drawing(f"{scenario}-slope", scenario, title, _alt(found), _HOW, figure, _table(found))
+
+
+def _series(axes: Axes, one: Marginal, number: int, theme: Theme) -> None:
+    colour = theme.target(one.cell.target)
+    fill = theme.role(PAPER) if emulated(one.cell) else colour
+    points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
+    x, y = zip(*points, strict=True)
+    # Many narrow steps: a straight line is a curve where the axis is logarithmic.
+    first, last = one.levels[0], one.levels[-1]
+    steps = [first + (last - first) * step / 64 for step in range(65)]
+    line = [(step, one.first + one.held.value * step) for step in steps]
+    drawn = [(step, size) for step, size in line if size > 0] or line
+    axes.plot(*zip(*drawn, strict=True), color=colour, linewidth=1.4, linestyle=_DASHES[number % 4])
+    axes.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=marker(one.cell.target),
+        ms=6.0,
+        mfc=fill,
+        mec=colour,
+        mew=1.3,
+        label=f"{cell_label(one.cell)}: {with_interval(one.held.value, one.held.interval, 'bytes')} a box",
+    )
+
+
+def _frame(axes: Axes, found: Sequence[Marginal], theme: Theme) -> None:
+    from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator  # noqa: PLC0415
+
+    levels = sorted({level for one in found for level in one.levels})
+    sizes = [size for one in found for points in one.blocks.values() for size in points.values()]
+    low, high = min(sizes), max(sizes)
+    tops = [max(size for points in one.blocks.values() for size in points.values()) for one in found]
+    if low > 0 and max(tops) >= LOG_FROM * min(tops):
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2)
+        axes.set_ylim(low / 1.6, high * 1.6)
+        decades = math.log2(high / low)
+        axes.yaxis.set_major_locator(LogLocator(base=2 ** max(1, round(decades / 5))))
+        axes.set_xlim(levels[0] / 1.15, levels[-1] * 1.15)
+    else:
+        axes.set_ylim(min(0.0, low * 1.1), high * 1.08)
+        axes.yaxis.set_major_locator(MultipleLocator(2 ** max(0, math.floor(math.log2(max(high, 1) / 2.5)))))
+        axes.set_xlim(0, levels[-1] * 1.05)
+    axes.xaxis.set_major_locator(FixedLocator(levels))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))
+    axes.xaxis.set_minor_locator(FixedLocator([]))
+    axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y")
+    axes.set_xlabel("boxes at once", size=9)
+    axes.tick_params(axis="both", labelsize=9)
+    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+
+
+def _alt(found: Sequence[Marginal]) -> str:
+    lines = [
+        f"{cell_label(one.cell)} {with_interval(one.held.value, one.held.interval, 'bytes')} per further box, "
+        f"{one.levels[0]} to {one.levels[-1]} boxes"
+        for one in found
+    ]
+    return f"Memory the host holds for each further box: {'; '.join(lines)}."
+
+
+def _table(found: Sequence[Marginal]) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (cell_label(one.cell), str(block), str(level), quantity(size, "bytes"))
+        for one in found
+        for block, points in one.blocks.items()
+        for level, size in sorted(points.items())
+    ]
+    return (("box", "block", "boxes", "held"), *rows)

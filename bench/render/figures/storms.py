@@ -1,0 +1,71 @@
+"""The distribution of a storm: every scheduled box is a step from its time on, the lost ones are marked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from bench.plan import Cell
+from bench.record import Endpoint
+from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.ecdf import curve, frame, line_of
+from bench.render.figures.labels import accelerators, legend_columns
+from bench.render.palette import LIGHT, Theme
+from bench.render.storms import storm_cells, storm_goal, storms_of
+from bench.render.text import cell_label, quantity
+from bench.results import Analysis
+from bench.storms import reached_by, times_ns
+
+_HOW: Final = (
+    "Every step is one box. Time runs from when the box was to be asked for, whether or not the host was ready to be "
+    "asked. A curve that ends in a cross below 100 % has lost boxes: they failed or timed out, and count as never."
+)
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure; None when the scenario has no storms, or no box of them was ever there."""
+    goal = storm_goal(analysis, scenario)
+    cells = [cell for cell in storm_cells(analysis, scenario) if storms_of(analysis, cell)]
+    values = {cell.key: pooled(analysis, cell, goal) for cell in cells}
+    finite = [value for series in values.values() for value in series if math.isfinite(value)]
+    if not finite:
+        return None
+    how = analysis.manifest.scenarios[scenario].scenario.storm.words()
+    title = f"{scenario}: storms, time until {goal}"
+    names = [f"{cell_label(cell)}  {_half(values[cell.key])}" for cell in cells]
+    columns = min(2, legend_columns(names))
+    legend = 0.24 * math.ceil(len(cells) / columns)
+    subtitle = f"boxes asked for {how}, each is one step · {accelerators(cells)}"
+    figure = canvas(3.3 + legend, title, subtitle, theme)
+    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
+    time_axis(axes, finite)
+    for cell, name in zip(cells, names, strict=True):
+        curve(axes, values[cell.key], name, theme.target(cell.target), line_of(cells, cell))
+    frame(axes, columns, theme)
+    return Drawing(f"{scenario}-storm", scenario, title, _alt(cells, values), _HOW, figure, _table(cells, values))
+
+
+def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:
+    """All boxes of all storms of a cell, ns, ascending; inf for those that never were there."""
+    return tuple(sorted(time for record in storms_of(analysis, cell) for time in times_ns(record.members, goal)))
+
+
+def _half(values: Sequence[float]) -> str:
+    return f"half by {quantity(reached_by(values, 0.5), 'ns')}"
+
+
+def _alt(cells: Sequence[Cell], values: dict[str, tuple[float, ...]]) -> str:
+    parts = [
+        f"{cell_label(cell)} {_half(values[cell.key])}, all by {quantity(values[cell.key][-1], 'ns')}" for cell in cells
+    ]
+    return f"Cumulative distribution over the boxes of storms: {'; '.join(parts)}."
+
+
+def _table(cells: Sequence[Cell], values: dict[str, tuple[float, ...]]) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for cell in cells:
+        series = values[cell.key]
+        points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in series)
+        rows.append((cell_label(cell), str(len(series)), points))
+    return (("storm", "boxes", "every box, sorted"), *rows)

@@ -1,0 +1,169 @@
+"""Where one start goes, step by step: each step a row, each stretch of its time where it happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bench.anatomy.model import CellAnatomy, StartAnatomy
+from bench.anatomy.steps import DEPTH, UNATTRIBUTED, step_named
+from bench.record import Endpoint
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.palette import INK, LIGHT, MUTED, Theme
+from bench.render.text import clean, file_stem, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HOW: Final = (
+    "One row a step, outermost on top; a bar stands where the start was busy with that step. At every instant the "
+    "innermost active step is charged, so no instant is in two rows, and all rows together are the whole start."
+)
+_ROW_IN: Final = 0.26
+# Phases' colours, so that a step here and its phase in a report look alike.
+_COLOURS: Final = {
+    "machinery": "vmm",
+    "isolate": "setup",
+    "mount": "kernel",
+    "start": "ready",
+    "unattributed": "accepted",
+}
+_SHARE_WORDS: Final = {
+    "machinery": "conduct",
+    "isolate": "isolate",
+    "mount": "mount",
+    "start": "start",
+    "unattributed": "unattributed",
+}
+_MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.ENTERED)
+
+
+def draw(cell: CellAnatomy, theme: Theme = LIGHT) -> Drawing:
+    """The typical start of a cell."""
+    start = cell.typical
+    steps = sorted(start.steps_ns, key=DEPTH.__getitem__)
+    title = clean(f"{cell.scenario} in {cell.box}: {quantity(start.total_ns, 'ns')} to ready, step by step", limit=70)
+    figure = canvas(1.55 + _ROW_IN * len(steps), title, _subtitle(cell), theme)
+    axes = add_axes(figure, left_in=1.72, bottom_in=0.62, right_in=1.35, top_in=0.72)
+    _bars(axes, start, steps, theme)
+    _marks(axes, start, theme)
+    _numbers(axes, cell, steps, theme)
+    _frame(axes, start, steps)
+    _legend(axes, cell, theme)
+    name = file_stem(f"{cell.scenario}-{cell.box}")
+    return Drawing(f"{name}-anatomy", cell.scenario, title, _alt(cell, steps), _HOW, figure, _table(cell))
+
+
+def _subtitle(cell: CellAnatomy) -> str:
+    count = len(cell.starts)
+    which = f"the median of {count} traced starts" if count > 1 else "the one traced start"
+    return f"{which}; {cell.attributed:.1%} of the time attributed; percentages over all of them"
+
+
+def _colour(step: str) -> str:
+    return _COLOURS[step_named(step).share]
+
+
+def _bars(axes: Axes, start: StartAnatomy, steps: list[str], theme: Theme) -> None:
+    for stretch in start.stretches:
+        axes.barh(
+            steps.index(stretch.step),
+            stretch.length_ns,
+            left=stretch.begin_ns,
+            height=0.66,
+            color=theme.phase(_colour(stretch.step)),
+            # The shortest stretch is still a line.
+            edgecolor=theme.phase(_colour(stretch.step)),
+            linewidth=0.5,
+        )
+
+
+def _marks(axes: Axes, start: StartAnatomy, theme: Theme) -> None:
+    last = -1.0
+    for mark in _MARKS:
+        at = start.marks_ns.get(mark)
+        if at is None or at >= start.total_ns:
+            continue
+        axes.axvline(at, color=theme.role(MUTED), linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
+        if last < 0 or at - last > 0.14 * start.total_ns:
+            place = (at, 1.0)
+            axes.annotate(
+                str(mark),
+                place,
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color=theme.role(MUTED),
+            )
+            last = float(at)
+
+
+def _numbers(axes: Axes, cell: CellAnatomy, steps: list[str], theme: Theme) -> None:
+    start = cell.typical
+    for row, step in enumerate(steps):
+        colour = theme.role(INK if step != UNATTRIBUTED else MUTED)
+        for text, points in ((quantity(start.steps_ns[step], "ns"), 50), (f"{cell.share(step):.1%}", 92)):
+            axes.annotate(
+                text,
+                (1.0, row),
+                xycoords=("axes fraction", "data"),
+                xytext=(points, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8.5,
+                color=colour,
+            )
+
+
+def _frame(axes: Axes, start: StartAnatomy, steps: list[str]) -> None:
+    axes.set_yticks(range(len(steps)), [step_named(step).short for step in steps], fontsize=9)
+    axes.set_ylim(len(steps) - 0.4, -0.6)
+    axes.set_xlim(0, start.total_ns)
+    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
+    axes.locator_params(axis="x", nbins=4)
+    axes.tick_params(axis="x", labelsize=9)
+
+
+def _legend(axes: Axes, cell: CellAnatomy, theme: Theme) -> None:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    shares = {name: share for name, share in cell.shares().items() if share >= 0.0005}
+    patches = [
+        Patch(color=theme.phase(_COLOURS[name]), label=f"{_SHARE_WORDS[name]} {share:.0%}")
+        for name, share in shares.items()
+    ]
+    axes.figure.legend(
+        handles=patches,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 0.0),
+        ncol=len(patches),
+        fontsize=8.5,
+        labelcolor=theme.role(INK),
+        handlelength=1.0,
+        columnspacing=1.2,
+    )
+
+
+def share_words(name: str) -> str:
+    """What a share is called."""
+    return _SHARE_WORDS[name]
+
+
+def _alt(cell: CellAnatomy, steps: list[str]) -> str:
+    start = cell.typical
+    largest = sorted(steps, key=lambda step: -start.steps_ns[step])[:5]
+    words = ", ".join(f"{step_named(step).short} {quantity(start.steps_ns[step], 'ns')}" for step in largest)
+    total = quantity(start.total_ns, "ns")
+    return f"Waterfall of one start of {clean(cell.box)}, {total} until ready; most of it: {words}."
+
+
+def _table(cell: CellAnatomy) -> tuple[tuple[str, ...], ...]:
+    start = cell.typical
+    rows = [
+        (step_named(step).label, quantity(start.steps_ns.get(step, 0), "ns"), f"{cell.share(step):.1%}")
+        for step in cell.steps()
+    ]
+    return (("step", "in this start", "share of all traced starts"), *rows)

@@ -1,0 +1,114 @@
+"""One self-contained page: figures, styles and raw data inside, no script, no request to anywhere."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from bench.render.figures.base import Figure, with_variables
+from bench.render.palette import exchange, target_class
+from bench.render.text import quantity
+from bench.render.troubles import Trouble
+from bench.render.view import Row, Section, View
+from bench.resources import templates_dir
+
+_COMPRESS_FROM: Final = 2**20
+"""Attachments above this are gzipped: base64 makes them a third larger again."""
+_SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"| height="[^"]*"')
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file inside the page."""
+
+    name: str
+    uri: str
+    size: str
+
+
+def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) -> str:
+    """The page's text.
+
+    Args:
+        figures: shown in their scenario's section, in this order.
+        files: raw data to take along, by name.
+    """
+    environment = page_environment()
+    # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
+    style = Markup(environment.get_template("report.css.j2").render(colours=exchange()))
+    return environment.get_template("report.html.j2").render(
+        view=_with_rows(view),
+        style=style,
+        figures=[_figure(figure) for figure in figures],
+        attachments=[attach(name, content) for name, content in files.items()],
+    )
+
+
+def page_environment() -> Environment:
+    """Templates as every page needs them: what is not ours is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=FileSystemLoader(templates_dir()),
+        autoescape=select_autoescape(enabled_extensions=("html", "html.j2"), default_for_string=True, default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def attach(name: str, content: bytes) -> Attachment:
+    """A file as a data URI; large ones gzipped, without a date so that the same input gives the same page."""
+    size = quantity(len(content), "bytes")
+    if len(content) > _COMPRESS_FROM:
+        content, name = gzip.compress(content, mtime=0), f"{name}.gz"
+    data = base64.b64encode(content).decode("ascii")
+    return Attachment(name, f"data:application/octet-stream;base64,{data}", size)
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    # matplotlib escapes every label it draws (as outlines, besides) and base.py the title and description.
+    svg = with_variables(_SIZE.sub(lambda match: match[1] or "", figure.light_svg, count=2))
+    return {
+        "name": figure.name,
+        "scenario": figure.scenario,
+        "svg": Markup(svg),
+        "how": figure.how,
+        "table": figure.table,
+    }
+
+
+def _with_rows(view: View) -> dict[str, Any]:
+    """The view's fields, with what only a page needs: colour classes and table rows."""
+    fields = {name: getattr(view, name) for name in view.__dataclass_fields__}
+    return fields | {
+        "sections": [_section(section) for section in view.sections],
+        "failure_rows": tuple((*_trouble(item), ", ".join(item.kept)) for item in view.failures),
+        "doubt_rows": tuple(_trouble(item) for item in view.doubts),
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    fields = {name: getattr(section, name) for name in section.__dataclass_fields__}
+    subject = next((row for row in section.rows if row.label == section.lead.label), None)
+    return fields | {
+        "rows": [_row(row) for row in section.rows],
+        "has_p95": section.has_p95,
+        "colour": target_class(subject.cell.target) if subject else "",
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return fields | {"colour": target_class(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
+
+
+def _trouble(item: Trouble) -> tuple[str, str, str, str]:
+    block = f"{item.block} (warm-up)" if item.warmup else str(item.block)
+    return item.trial, item.cell, block, item.text

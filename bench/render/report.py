@@ -1,0 +1,71 @@
+"""A campaign directory to its report: index.html, report.md and figures, derived, made anew at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.analyse import analyse
+from bench.campaign import MANIFEST, RECORDS, read_manifest, read_records
+from bench.errors import CampaignError
+from bench.render import html, markdown
+from bench.render.figures import save_figures
+from bench.render.view import View, build_view
+from bench.results import Analysis
+
+PAGE: Final = "index.html"
+TEXT: Final = "report.md"
+FIGURES: Final = "figures"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and what it says."""
+
+    page: Path
+    text: Path
+    figures: tuple[Path, ...]
+    analysis: Analysis
+    view: View
+
+
+def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Report:
+    """Write the report of the campaign in ``path``. The same records give the same bytes.
+
+    Args:
+        out: another directory for the report; the campaign's own when None.
+        png: also write light PNGs of the figures.
+
+    Raises:
+        CampaignError: not a campaign directory, or the report cannot be written.
+        RecordError: a line of the records is not a record.
+        NotComparableError: the records mix campaigns or sources.
+    """
+    analysis = analyse(read_manifest(path), read_records(path))
+    target = out or path
+    try:
+        return _write(analysis, path, target, png=png)
+    except OSError as error:
+        raise CampaignError(
+            f"the report cannot be written to {target}: {error.strerror}", hint="check its owner and free space"
+        ) from None
+
+
+def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Report:
+    view = build_view(analysis)
+    figures = save_figures(analysis, target / FIGURES, png=png)
+    pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
+    page, text = target / PAGE, target / TEXT
+    page.write_text(html.render(view, figures, _raw(campaign)), encoding="utf-8")
+    text.write_text(markdown.report(view, pictures), encoding="utf-8")
+    names = tuple(target / FIGURES / f"{figure.name}.svg" for figure in figures)
+    return Report(page, text, names, analysis, view)
+
+
+def _raw(campaign: Path) -> dict[str, bytes]:
+    """Records and manifest as they are, without the line that a crash may have torn."""
+    files = {name: campaign / name for name in (RECORDS, MANIFEST)}
+    content = {name: file.read_bytes() for name, file in files.items() if file.exists()}
+    records = content.get(RECORDS, b"")
+    return content | {RECORDS: records[: records.rfind(b"\n") + 1]}

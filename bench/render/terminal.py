@@ -1,0 +1,164 @@
+"""A campaign as rich tables: readable at 80 columns, and as plain text where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bench.metrics import label
+from bench.render.certificate import certificate_line
+from bench.render.facts import Table as FactTable
+from bench.render.names import Name
+from bench.render.text import cell_label, ratio_text, verdict_text
+from bench.render.view import Row, Section, View, build_view
+from bench.results import Analysis
+
+_WIDE: Final = 124
+"""Columns that one table with everything needs; below it there are two."""
+
+_MOST_ROWS: Final = 24
+"""Of one table on a narrow screen; the first are those that matter most."""
+_NAME: Final = 24
+"""What the first column keeps of a narrow screen."""
+_GAP: Final = 3
+
+Column = tuple[str, Callable[[Row], str]]
+
+
+class _Section:
+    """One scenario; how many tables it needs depends on the width, which only the console knows."""
+
+    def __init__(self, section: Section) -> None:
+        self._section = section
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        section = self._section
+        yield Text(section.lead.text, style="bold")
+        if section.lead.warning:
+            yield Text(section.lead.warning, style="yellow")
+        time, cost = _columns(section)
+        if options.max_width >= _WIDE:
+            yield _table(section.rows, [*time, *cost])
+        else:
+            yield _table(section.rows, time)
+            yield _table(section.rows, cost)
+        for found in (*section.storms, *section.residents, *section.exercises):
+            yield from _plain(found, width=options.max_width)
+        for note in section.notes:
+            yield Text(f"· {note}", style="dim")
+        yield Text("")
+
+
+def campaign_report(analysis: Analysis) -> RenderableType:
+    """Per scenario the leading sentence and its table(s), then failures, doubts and footnotes. Never prints."""
+    return view_report(build_view(analysis))
+
+
+def view_report(view: View) -> RenderableType:
+    """The same from a view."""
+    parts: list[RenderableType] = [_Section(section) for section in view.sections]
+    parts += _certificates(view)
+    parts += _list("Failed", [f"{t.trial} {t.cell} block {t.block}: {t.text}" for t in view.failures])
+    parts += _list("Doubts", view.doubt_kinds)
+    parts += _list("Left out, and notes on the host", view.left_out)
+    parts += [Text(note, style="dim") for note in view.footnotes]
+    return Group(*parts)
+
+
+def _certificates(view: View) -> list[RenderableType]:
+    lines = []
+    for certificate in view.certificates:
+        line = certificate_line(certificate)
+        lines.append(Text(f"{certificate.scenario}: ").append_text(line) if len(view.certificates) > 1 else line)
+    return [*lines, Text("")] if lines else []
+
+
+def comparison_table(analysis: Analysis, metrics: Sequence[str]) -> RenderableType:
+    """Every cell against its base, one row per cell and metric of ``metrics``, with verdict and notes."""
+    table = _empty(["box", "metric", "× base", "verdict"])
+    notes: dict[str, None] = {}
+    for found in analysis.comparisons:
+        if found.metric in metrics:
+            name = f"{found.other.scenario}: {cell_label(found.other)}"
+            table.add_row(Name(name), Text(label(found.metric)), Text(ratio_text(found)), Text(verdict_text(found)))
+            notes |= dict.fromkeys(f"{name}: {note}" for note in found.notes)
+    return Group(table, *(Text(f"· {note}", style="dim") for note in notes))
+
+
+def _columns(section: Section) -> tuple[list[Column], list[Column]]:
+    time: list[Column] = [
+        ("boots", lambda row: row.boots),
+        (f"{section.headline} [95 %]", lambda row: row.headline),
+        *([("p95", _p95)] if section.has_p95 else []),
+        (f"× {section.base} [95 %]", lambda row: row.ratio),
+    ]
+    cost: list[Column] = [
+        ("memory, PSS", lambda row: row.memory),
+        ("CPU per start", lambda row: row.cpu),
+        ("own disk", lambda row: row.disk),
+        ("doubts", lambda row: str(row.doubts) if row.doubts else ""),
+    ]
+    return time, cost
+
+
+def _p95(row: Row) -> str:
+    return row.p95
+
+
+def _table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
+    table = _empty(["box", *(head for head, _ in columns)])
+    for row in rows:
+        name = Name(row.label, style="bold" if row.is_base else "")
+        # Text, never a string: a string would be read as markup, and values hold what guests wrote.
+        table.add_row(name, *(Text(read(row)) for _, read in columns))
+    return table
+
+
+def _plain(found: FactTable, *, width: int) -> Iterator[RenderableType]:
+    """A table in as many parts as fit beside its first column; on a narrow screen without intervals, and cut."""
+    short = width < _WIDE
+    rows = [[cell.split(" [")[0] if short else cell for cell in row] for row in found.rows]
+    shown = rows[:_MOST_ROWS] if short else rows
+    yield Text(found.title, style="bold")
+    for columns in _parts(found.head, shown, width):
+        table = _empty([found.head[column] for column in columns])
+        for row in shown:
+            table.add_row(*(Text(row[column]) if column else Name(row[column]) for column in columns))
+        yield table
+    if len(shown) < len(rows):
+        yield Text(f"… and {len(rows) - len(shown)} more rows in the report", style="dim")
+
+
+def _parts(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Columns of each part, the first one in all of them: numbers are never cut, and names keep some room."""
+    widths = [max([len(head[column]), *(len(row[column]) for row in rows)]) + _GAP for column in range(len(head))]
+    room = width - min(widths[0], _NAME)
+    parts: list[list[int]] = [[0]]
+    used = 0
+    for column in range(1, len(head)):
+        if used + widths[column] > room and len(parts[-1]) > 1:
+            parts.append([0])
+            used = 0
+        parts[-1].append(column)
+        used += widths[column]
+    return parts
+
+
+def _empty(heads: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, head in enumerate(heads):
+        # The name folds rather than pushing numbers off an 80-column screen.
+        table.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number > 0)
+    return table
+
+
+def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    if not lines:
+        return []
+    return [Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines), Text("")]

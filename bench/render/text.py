@@ -1,0 +1,206 @@
+"""Numbers and untrusted text as people read them, for every output format alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bench.cache import content_key
+from bench.metrics import INSTRUCTIONS, higher_is_better, is_duration
+from bench.metrics import unit as unit_of
+from bench.plaintext import plain
+from bench.plan import Cell
+from bench.results import CellSummary, Comparison
+from bench.stats import Interval, Verdict, boots_needed
+from bench.units import format_bytes, format_ns, grouped
+
+BEYOND: Final = "beyond the limit"
+MISSING: Final = "–"
+MAX_TEXT: Final = 400
+_STEM_CHARS: Final = 80
+
+FACTORS: Final = {
+    "s": 1e9,
+    "ms": 1e6,
+    "µs": 1e3,
+    "ns": 1.0,
+    "GiB": 2.0**30,
+    "MiB": 2.0**20,
+    "KiB": 2.0**10,
+    "B": 1.0,
+    "G/s": 1e9,
+    "M/s": 1e6,
+    "k/s": 1e3,
+    "/s": 1.0,
+    "GiB/s": 2.0**30,
+    "MiB/s": 2.0**20,
+    "KiB/s": 2.0**10,
+    "B/s": 1.0,
+}
+_RATES: Final = ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"))
+
+
+def clean(text: str, *, limit: int = MAX_TEXT) -> str:
+    """Untrusted text on one line, without escapes and invisible characters, at most ``limit`` characters.
+
+    The caller still escapes it for its own format (markup, Markdown, HTML).
+    """
+    line = " ".join(plain(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def file_stem(text: str) -> str:
+    """A cell's name as part of a file's: letters, digits and dashes, and never another cell's."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in text).strip("-")
+    # Paths among the options: of any length, and alike once their slashes are gone.
+    return f"{name[:_STEM_CHARS]}-{content_key(text)[:8]}" if "=/" in text else name
+
+
+def clean_lines(text: str, *, limit: int = 64_000) -> str:
+    """As ``clean``, line by line, indentation kept: for files that are shown whole."""
+    lines = text[:limit].splitlines()
+    return "\n".join(line[: len(line) - len(line.lstrip(" "))] + clean(line.lstrip(" "), limit=1000) for line in lines)
+
+
+def significant(value: float) -> str:
+    """Three significant digits, two below 0.1, no exponent: ``0.035``, ``1.04``, ``18.2``, ``4190``."""
+    if value == 0:
+        return "0"
+    # Rounded first: 0.9997 is 1.00, not 1.000.
+    size = float(f"{abs(value):.3g}")
+    digits = 2 if size < 0.1 else 3
+    decimals = max(0, digits - 1 - math.floor(math.log10(size) + 1e-9))
+    text = f"{abs(value):.{min(decimals, 6)}f}"
+    return f"−{text}" if value < 0 else text
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """``188 ms``, ``64.0 MiB``; ``beyond the limit`` for inf, a dash for None."""
+    if value is None:
+        return MISSING
+    if math.isinf(value):
+        return BEYOND
+    return _WRITERS.get(unit, significant)(value)
+
+
+def exact_change(ratio: float) -> str:
+    """``+0.0123 %``, ``18.2×``: a change of counts, which has no noise to hide digits for; ``0 %`` when equal."""
+    if ratio >= 10:
+        return f"{significant(ratio)}×"
+    sign = "+" if ratio > 1 else ""
+    return f"{sign}{significant((ratio - 1) * 100)} %"
+
+
+def _rate(value: float) -> str:
+    """``28.5 k/s``: three digits, thousands by letter."""
+    scale, name = next((entry for entry in _RATES if abs(value) >= 0.9995 * entry[0]), (1.0, "/s"))
+    return f"{significant(value / scale)} {name}"
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.0f}" if unit in ("B", "ns") else significant(value)
+
+
+_WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
+    "ns": format_ns,
+    "bytes": format_bytes,
+    "per_s": _rate,
+    "bytes_per_s": lambda value: f"{format_bytes(value)}/s",
+    INSTRUCTIONS: lambda value: grouped(round(value)),
+}
+"""By unit; other numbers have three digits."""
+
+
+def bracket(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
+    """``[205, 232]`` in units of ``factor``; ``[205, ∞)`` when a time-out leaves no upper limit.
+
+    ``(beyond the limit)`` when so many boots timed out that there is no lower limit either.
+    """
+    if math.isinf(interval.low):
+        return f"({BEYOND})"
+    low = _number(interval.low / factor, unit)
+    return f"[{low}, ∞)" if math.isinf(interval.high) else f"[{low}, {_number(interval.high / factor, unit)}]"
+
+
+def with_interval(value: float, interval: Interval | None, unit: str) -> str:
+    """``224 ms [205, 232]``: the interval in the value's own unit."""
+    text = quantity(value, unit)
+    if interval is None or math.isinf(interval.low):
+        return text
+    # A median of nothing or beyond the limit has no unit of its own: the limit that says most gives one.
+    shown = quantity({0.0: interval.high, math.inf: interval.low}.get(value, value), unit)
+    name = shown.rpartition(" ")[2] if unit else ""
+    if value == 0 and name in FACTORS:
+        text = f"0 {name}"
+    limits = bracket(interval, FACTORS.get(name, 1.0), name)
+    return f"{text} {limits} {name}" if math.isinf(value) else f"{text} {limits}"
+
+
+def median_text(summary: CellSummary | None) -> str:
+    """A summary's median with its interval, or a dash when the metric was not measured."""
+    if summary is None:
+        return MISSING
+    return with_interval(summary.median.value, summary.median.interval, unit_of(summary.metric))
+
+
+def short_median(summary: CellSummary | None) -> str:
+    """The median alone, for narrow columns."""
+    return median_text(summary).split(" [")[0] if summary else MISSING
+
+
+def p95_text(summary: CellSummary | None) -> str:
+    """p95, or ``n < 59`` when there are too few boots for one."""
+    if summary is None:
+        return MISSING
+    return f"n < {boots_needed(0.95)}" if summary.p95 is None else quantity(summary.p95, "ns")
+
+
+def times(value: float | None) -> str:
+    """``18.5×``; ``∞`` when the other's median is beyond the limit."""
+    if value is None:
+        return MISSING
+    return "∞" if math.isinf(value) else f"{significant(value)}×"
+
+
+def ratio_text(comparison: Comparison | None) -> str:
+    """``18.5× [17.7, 19.0]``, or a dash when there is no ratio."""
+    if comparison is None or comparison.ratio is None:
+        return MISSING
+    return f"{times(comparison.ratio.value)} {bracket(comparison.ratio.interval)}"
+
+
+def verdict_text(comparison: Comparison) -> str:
+    """``slower`` for durations and rates, ``more`` for what is used up; equal and unknown are the same for all."""
+    if is_duration(comparison.metric) or higher_is_better(comparison.metric):
+        return str(comparison.verdict)
+    words = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
+    return words.get(comparison.verdict, str(comparison.verdict))
+
+
+def cell_label(cell: Cell) -> str:
+    """The box, and its factor levels when it has any: ``libvirt/tcg cache=cold``."""
+    levels = " ".join(f"{name}={cell.factors[name]}" for name in sorted(cell.factors))
+    return clean(f"{cell.box} {levels}".strip())
+
+
+_UNTIL: Final = {
+    "replied": "the first correct reply",
+    "accepted": "the start call returns",
+    "kernel": "the kernel's first word",
+    "init": "the agent's first mark",
+    "entered": "the workload is entered",
+    "listening": "the port is open",
+    "gone": "everything is gone",
+}
+
+
+def until_words(metric: str) -> str:
+    """``endpoint.replied_ns`` in a title that begins with "time until": ``the first correct reply``."""
+    name = headline_words(metric)
+    return _UNTIL.get(name, name)
+
+
+def headline_words(metric: str) -> str:
+    """``endpoint.ready_ns`` as a column head: ``ready``."""
+    return metric.removeprefix("endpoint.").removesuffix("_ns")

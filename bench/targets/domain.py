@@ -1,0 +1,191 @@
+"""The libvirt domain of a VM target, as XML: every device that is there is there on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as Xml
+
+EVENTS_PORT: Final = "boxbench.events"
+STDOUT_PORT: Final = "boxbench.stdout"
+STDERR_PORT: Final = "boxbench.stderr"
+
+TCG_CPU: Final = "qemu64"
+"""`max` makes TCG emulate wide vectors, which guests then use: plain memory copies become ten times slower."""
+
+# No console: each line on an emulated serial port costs. `panic=-1`: a dying guest ends at once instead of hanging.
+# `no_timer_check`: under emulation on a loaded host the kernel's test of the timer can fail, and it panics; guests of
+# KVM leave the test out by themselves.
+COMMAND_LINE: Final = "quiet panic=-1 no_timer_check"
+SERIAL_COMMAND_LINE: Final = "console=ttyS0 panic=-1 no_timer_check"
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """A virtio disk: vda, vdb and so on, in order."""
+
+    path: Path
+    format: str = "qcow2"
+    cache: str = "writeback"
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """A virtio-serial port: to a unix socket of ours, or into a file."""
+
+    name: str
+    path: Path
+    to_file: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a domain's hardware is made of, beside its disks and ports."""
+
+    accel: str
+    kind: str = "q35"
+    """The machine type: ``q35`` or ``pc``."""
+    firmware: str = "seabios"
+    """``seabios`` or ``ovmf``; with ``rom`` a file in its place."""
+    rom: Path | None = None
+    nic: bool = False
+    without: tuple[str, ...] = ()
+    """Features of the host's CPU that are not passed through (KVM)."""
+    emulator: Path | None = None
+    """A QEMU of the user's choice; None: libvirt's own."""
+
+
+@dataclass(frozen=True)
+class Boot:
+    """Direct kernel boot; a machine without one boots its first disk."""
+
+    kernel: Path
+    initramfs: Path | None = None
+    command_line: str = ""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One VM."""
+
+    name: str
+    machine: Machine
+    vcpus: int
+    cpus: tuple[int, ...]
+    """Host CPUs the vCPUs may run on."""
+    memory_bytes: int
+    owner: tuple[int, int]
+    """The uid and gid that QEMU runs as: ours, since it opens our files."""
+    boot: Boot | None = None
+    disks: tuple[DiskFile, ...] = ()
+    ports: tuple[Port, ...] = ()
+    serial: Path | None = None
+    """A unix socket of ours for the serial console."""
+    debug_console: Path | None = None
+    """A unix socket of ours for port 0xE9."""
+
+    def xml(self) -> str:
+        """The domain for virDomainCreateXML."""
+        root = Xml.Element("domain", type="kvm" if self.machine.accel == "kvm" else "qemu")
+        _text(root, "name", self.name)
+        _text(root, "memory", str(self.memory_bytes), unit="b")
+        _text(root, "vcpu", str(self.vcpus), placement="static", cpuset=",".join(map(str, self.cpus)))
+        self._os(root)
+        features = Xml.SubElement(root, "features")
+        Xml.SubElement(features, "acpi")
+        Xml.SubElement(features, "apic")
+        self._cpu(root)
+        for event in ("on_poweroff", "on_reboot", "on_crash"):
+            _text(root, event, "destroy")
+        self._devices(root)
+        label = Xml.SubElement(root, "seclabel", type="static", model="dac", relabel="no")
+        _text(label, "label", f"+{self.owner[0]}:+{self.owner[1]}")
+        return Xml.tostring(root, encoding="unicode")
+
+    def _os(self, root: Xml.Element) -> None:
+        machine = self.machine
+        boot = Xml.SubElement(root, "os")
+        if machine.firmware == "ovmf" and machine.rom is None:
+            boot.set("firmware", "efi")
+        _text(boot, "type", "hvm", arch="x86_64", machine=machine.kind)
+        if boot.get("firmware"):
+            # Signed boot loaders would be another variant; without this libvirt may choose keys that refuse ours.
+            firmware = Xml.SubElement(boot, "firmware")
+            Xml.SubElement(firmware, "feature", enabled="no", name="secure-boot")
+        if machine.rom is not None:
+            _text(boot, "loader", str(machine.rom), readonly="yes", type="rom")
+        if self.boot is not None:
+            _text(boot, "kernel", str(self.boot.kernel))
+            if self.boot.initramfs is not None:
+                _text(boot, "initrd", str(self.boot.initramfs))
+                _text(boot, "cmdline", self.boot.command_line)
+
+    def _cpu(self, root: Xml.Element) -> None:
+        if self.machine.accel == "kvm":
+            cpu = Xml.SubElement(root, "cpu", mode="host-passthrough", check="none", migratable="on")
+            for feature in self.machine.without:
+                Xml.SubElement(cpu, "feature", policy="disable", name=feature)
+        else:
+            cpu = Xml.SubElement(root, "cpu", mode="custom", match="exact", check="none")
+            _text(cpu, "model", TCG_CPU, fallback="forbid")
+
+    def _devices(self, root: Xml.Element) -> None:
+        devices = Xml.SubElement(root, "devices")
+        if self.machine.emulator is not None:
+            _text(devices, "emulator", str(self.machine.emulator))
+        for number, disk in enumerate(self.disks):
+            _disk(devices, disk, number, bootable=self.boot is None and number == 0)
+        # What libvirt would add unasked.
+        Xml.SubElement(devices, "controller", type="usb", model="none")
+        Xml.SubElement(devices, "memballoon", model="none")
+        Xml.SubElement(devices, "audio", id="1", type="none")
+        if self.machine.nic:
+            _nic(devices)
+        for port in self.ports:
+            _port(devices, port)
+        if self.serial is not None:
+            console = Xml.SubElement(devices, "serial", type="unix")
+            Xml.SubElement(console, "source", mode="connect", path=str(self.serial))
+        if self.debug_console is not None:
+            _debug_console(devices, self.debug_console)
+
+
+def _disk(devices: Xml.Element, file: DiskFile, number: int, *, bootable: bool) -> None:
+    disk = Xml.SubElement(devices, "disk", type="file", device="disk")
+    Xml.SubElement(disk, "driver", name="qemu", type=file.format, cache=file.cache, discard="unmap")
+    Xml.SubElement(disk, "source", file=str(file.path))
+    Xml.SubElement(disk, "target", dev=f"vd{chr(ord('a') + number)}", bus="virtio")
+    if file.read_only:
+        Xml.SubElement(disk, "readonly")
+    if bootable:
+        Xml.SubElement(disk, "boot", order="1")
+
+
+def _nic(devices: Xml.Element) -> None:
+    # QEMU has no NIC without a backend; with its link down nothing passes to this one.
+    nic = Xml.SubElement(devices, "interface", type="user")
+    Xml.SubElement(nic, "mac", address="52:54:00:b0:b0:01")
+    Xml.SubElement(nic, "model", type="virtio")
+    Xml.SubElement(nic, "link", state="down")
+
+
+def _port(devices: Xml.Element, port: Port) -> None:
+    channel = Xml.SubElement(devices, "channel", type="file" if port.to_file else "unix")
+    # QEMU connects to us, and the connection is an event; were QEMU to listen, we would have to poll.
+    source = Xml.SubElement(channel, "source", path=str(port.path))
+    if not port.to_file:
+        source.set("mode", "connect")
+    Xml.SubElement(channel, "target", type="virtio", name=port.name)
+
+
+def _debug_console(devices: Xml.Element, path: Path) -> None:
+    console = Xml.SubElement(devices, "serial", type="unix")
+    Xml.SubElement(console, "source", mode="connect", path=str(path))
+    Xml.SubElement(Xml.SubElement(console, "target", type="isa-debug"), "model", name="isa-debugcon")
+    Xml.SubElement(console, "address", type="isa", iobase="0xe9")
+
+
+def _text(parent: Xml.Element, tag: str, text: str, **attributes: str) -> None:
+    Xml.SubElement(parent, tag, attributes).text = text

@@ -1,0 +1,70 @@
+"""A box's writable layer: an overlay on the image's tree, mounted by the system call, as the engines do it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Final
+
+from bench.errors import LaunchError, TeardownError
+from bench.host.mounts import parse_mounts
+from bench.image.tree import ensure_tree_dir
+from bench.probes.disk import allocated_bytes
+from bench.targets.base import Order
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class Overlay:
+    """``root`` shows the image's tree; what the box changes goes to ``upper``. Made unmounted."""
+
+    def __init__(self, order: Order) -> None:
+        self.root = order.directory / "root"
+        self.upper = order.storage / "upper"
+        self.work = order.storage / "work"
+        self.lower = ensure_tree_dir(order.image)
+        self._source = order.tag
+        for directory in (self.root, self.upper, self.work):
+            directory.mkdir()
+
+    @property
+    def options(self) -> str:
+        """For mount(2)."""
+        return f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
+
+    def mount(self) -> None:
+        """Raises LaunchError."""
+        self._mount(self.root, "overlay", self.options)
+
+    def mount_proc(self) -> None:
+        """The host's process table inside the mounted tree, and a place for /sys. Raises LaunchError."""
+        for inside in ("proc", "sys"):
+            (self.root / inside).mkdir(exist_ok=True)
+        self._mount(self.root / "proc", "proc", "")
+
+    def _mount(self, point: Path, kind: str, options: str) -> None:
+        source = self._source.encode()
+        if _LIBC.mount(source, os.fsencode(point), kind.encode(), ctypes.c_ulong(0), options.encode()) != 0:
+            raise LaunchError(
+                f"{kind} cannot be mounted on {point}: {os.strerror(ctypes.get_errno())}",
+                hint="is overlayfs in this kernel, and is the cache on a file system that can carry an upper layer?",
+            )
+
+    def unmount(self) -> None:
+        """Unmount it and all that is mounted inside it; fine when nothing is. Raises TeardownError."""
+        for point in reversed(_mounted_at_or_below(self.root)):
+            if _LIBC.umount2(os.fsencode(point), 0) != 0:
+                raise TeardownError(
+                    f"{point} cannot be unmounted: {os.strerror(ctypes.get_errno())}",
+                    hint="a process still uses it; `boxbench clean` tries again",
+                )
+
+    def disk_bytes(self) -> dict[str, int]:
+        """``box.allocated``: what the box has written."""
+        return {"box.allocated": allocated_bytes(self.upper)}
+
+
+def _mounted_at_or_below(top: Path) -> list[str]:
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    return [mount.point for mount in parse_mounts(text) if Path(mount.point).is_relative_to(top)]

@@ -1,0 +1,71 @@
+"""Finding a box's host processes, without keeping any of them in memory for long."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from pathlib import Path
+
+import psutil
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    """All descendants, those of the agent's workload; empty when the process has ended."""
+    try:
+        return tuple(child.pid for child in psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return ()
+
+
+def find_by_argument(word: str) -> int | None:
+    """The first process that has ``word`` as one of its arguments."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                argv = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if word.encode() in argv:
+                return int(entry.name)
+    return None
+
+
+def wait_ended(pid: int, *, timeout_s: float) -> bool:
+    """Block until a process has ended, by its pidfd: no polling. True when it has."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        return bool(poller.poll(timeout_s * 1000))
+    finally:
+        os.close(fd)
+
+
+def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:
+    """SIGKILL, and wait for the end; True when it has ended."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    return wait_ended(pid, timeout_s=timeout_s)
+
+
+def parent_of(pid: int) -> int | None:
+    """The parent; None when either has ended."""
+    try:
+        return psutil.Process(pid).ppid() or None
+    except psutil.Error:
+        return None
+
+
+def living_pid(file: Path) -> int | None:
+    """The process whose pid a runtime wrote to ``file``; None when there is none yet, or it has ended."""
+    try:
+        pid = int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return None if wait_ended(pid, timeout_s=0) else pid

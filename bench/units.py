@@ -1,0 +1,88 @@
+"""Nanoseconds and bytes for people, and the sizes and durations people write. Nothing stored uses this."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_BYTES: Final = {
+    "": 1,
+    "b": 1,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+}
+_SECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9}
+_QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def _parse(text: str, scales: dict[str, int], example: str) -> int:
+    match = _QUANTITY.fullmatch(text)
+    scale = scales.get(match[2].lower()) if match else None
+    if match is None or scale is None:
+        raise ValueError(f"{text!r} is not of the form {example}")
+    return round(float(match[1]) * scale)
+
+
+def parse_bytes(text: str) -> int:
+    """``"256MiB"`` to bytes. Raises ValueError with an example of what is accepted."""
+    return _parse(text, _BYTES, '"256MiB" (B, KiB, MiB, GiB, kB, MB, GB)')
+
+
+def parse_duration_ns(text: str) -> int:
+    """``"30s"`` to nanoseconds. Raises ValueError with an example of what is accepted."""
+    if text.strip().replace(".", "").isdigit():
+        raise ValueError(f'{text!r} has no unit; write "30s" (ns, us, ms, s, min)')
+    return _parse(text, _SECONDS, '"30s" (ns, us, ms, s, min)')
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def format_ns(value_ns: float) -> str:
+    """A duration with three significant digits: ``188 ms``, ``3.81 s``."""
+    size = abs(value_ns)
+    sign = "−" if value_ns < 0 else ""
+    for limit, scale, unit in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):
+        if size < limit * 0.9995:
+            return f"{sign}{_three_digits(size / scale)} {unit}"
+    return f"{sign}{_three_digits(size / 1e9)} s"
+
+
+def format_bytes(value_bytes: float) -> str:
+    """A size with three significant digits and a binary prefix: ``64.0 MiB``."""
+    size = abs(value_bytes)
+    sign = "−" if value_bytes < 0 else ""
+    for scale, unit in ((1, "B"), (2**10, "KiB"), (2**20, "MiB")):
+        if size < scale * 1024 * 0.9995:
+            return f"{sign}{_three_digits(size / scale) if scale > 1 else round(size)} {unit}"
+    return f"{sign}{_three_digits(size / 2**30)} GiB"
+
+
+def format_ratio(value: float) -> str:
+    """A ratio with three significant digits: ``1.04×``, ``18.2×``."""
+    return f"{_three_digits(value)}×"
+
+
+def grouped(count: int) -> str:
+    """``212 992 113``: every digit, for counts of which every digit repeats."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def format_metric(name: str, value: float) -> str:
+    """Format by the unit that the metric's name ends in (``_ns``, ``_bytes``); else a plain number."""
+    if name == "instructions":
+        return grouped(round(value))
+    if name.endswith("_ns"):
+        return format_ns(value)
+    if name.endswith("_bytes"):
+        return format_bytes(value)
+    return f"{value:g}"

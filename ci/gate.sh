@@ -1,0 +1,91 @@
+#!/bin/sh
+# gate.sh OUT ARGUMENT...: run `boxbench gate ARGUMENT...` into the new directory OUT and tell everybody what it found.
+#
+# Runs the same on a laptop, in the GitHub action and in GitLab. Leaves beside the gate's own files in OUT:
+#   summary.md, junit.xml, annotations.txt    (and OUT.doctor.json: is this host fit at all?)
+# Ends with the gate's exit code: 0 not regressed, 3 regressed, 4 cannot tell, others: no verdict (see README).
+# An OUT that holds something is refused (2) and left as it is: an earlier run's verdict must not be told as this one's.
+#
+# Environment: BOXBENCH (the command, default boxbench), BOXBENCH_CANNOT_TELL (fail, the default, or pass: 4 becomes 0).
+set -u
+
+[ $# -ge 2 ] || { echo "usage: $0 OUT GATE-ARGUMENT..." >&2; exit 2; }
+out=$1
+shift
+boxbench=${BOXBENCH:-boxbench}
+page=${GITHUB_STEP_SUMMARY:-}
+
+say() { printf '%s\n' "$*" >&2; }
+
+meaning() {
+    case $1 in
+        0) echo "not regressed" ;;
+        1) echo "error" ;;
+        2) echo "the command line or a scenario is wrong" ;;
+        3) echo "regressed" ;;
+        4) echo "cannot tell" ;;
+        5) echo "this host cannot run what was asked" ;;
+        6) echo "partial results" ;;
+        130) echo "interrupted" ;;
+        *) echo "unknown" ;;
+    esac
+}
+
+# In GitHub a line that begins with :: is a command: what a box or a scenario prints must not be one.
+quiet_commands() {
+    [ -n "${GITHUB_ACTIONS:-}" ] || return 0
+    token=boxbench-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    echo "::stop-commands::$token"
+}
+
+loud_commands() { [ -z "${token:-}" ] || echo "::$token::"; }
+
+tell() {
+    for format in summary junit annotations; do
+        "$boxbench" export "$out" --format "$format" --out "$out/" >/dev/null || return 1
+    done
+    [ -z "$page" ] || cat "$out/summary.md" >>"$page"
+    if [ -n "${GITHUB_ACTIONS:-}" ]; then cat "$out/annotations.txt"; else cat "$out/summary.md"; fi
+}
+
+occupied() { [ -n "$(ls -A "$out" 2>/dev/null)" ]; }
+
+# The job's page and its annotations; $2 is why.
+no_verdict() {
+    text="## ⚠️ Boxbench: no verdict
+
+The gate ended with exit code $1: $(meaning "$1"). $2"
+    [ -z "$page" ] || printf '%s\n' "$text" >>"$page"
+    [ -z "${GITHUB_ACTIONS:-}" ] || echo "::error title=Boxbench::no verdict, exit code $1: $(meaning "$1")"
+}
+
+run() {
+    mkdir -p "$(dirname "$out")"
+    quiet_commands
+    "$boxbench" doctor || say "doctor: this host is not fit for everything; see above"
+    "$boxbench" doctor --json >"$out.doctor.json" || true
+    "$boxbench" gate "$@" --out "$out"
+    code=$?
+    loud_commands
+    # Other codes are no verdict, whatever was written before the gate came to its end.
+    case $code in 0 | 3 | 4) [ ! -f "$out/gate.json" ] || return 0 ;; esac
+    [ "$code" -ne 0 ] || code=1
+    no_verdict "$code" "Its log says why."
+    mkdir -p "$out"
+    printf '%s\n' "$text" >"$out/summary.md"
+    return 1
+}
+
+if occupied; then
+    say "$out exists and is not empty: name a directory that does not exist, or remove this one"
+    code=2
+    no_verdict 2 "The directory it was to write to holds something already."
+elif run "$@" && ! tell; then
+    say "the verdict stands, but its exports could not be written"
+fi
+if [ -n "${GITHUB_OUTPUT:-}" ]; then
+    printf 'exit-code=%s\nverdict=%s\ndirectory=%s\n' "$code" "$(meaning "$code")" "$out" >>"$GITHUB_OUTPUT"
+fi
+say "boxbench: $(meaning "$code") (exit code $code)"
+if [ "$code" -eq 4 ] && [ "${BOXBENCH_CANNOT_TELL:-fail}" = pass ]; then exit 0; fi
+exit "$code"

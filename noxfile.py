@@ -1,0 +1,74 @@
+"""What can be done with a clone. ``./bootstrap tests`` runs lint, types, tests, live, docs-check in this order.
+
+Sessions use the environment that runs nox, which ``bootstrap`` makes: one of their own each would build
+libvirt's binding, a minute's work, every time.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests", "docs-check"]
+
+PYTEST_NO_TESTS = 5
+
+
+def _python(session: nox.Session, *words: str, success_codes: tuple[int, ...] = (0,)) -> None:
+    session.run(sys.executable, "-m", *words, external=True, success_codes=success_codes)
+
+
+def _pytest(session: nox.Session, marker: str) -> None:
+    # `-k name` given by a person may leave one of the two sessions without tests; CI gives nothing.
+    codes = (0, PYTEST_NO_TESTS) if session.posargs else (0,)
+    _python(session, "pytest", "-m", marker, *session.posargs, success_codes=codes)
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Compare one small workload as process, container and VM."""
+    session.run(str(Path(sys.executable).with_name("boxbench")), "quickstart", *session.posargs, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and formatting."""
+    _python(session, "ruff", "check")
+    _python(session, "ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Every type, strictly."""
+    _python(session, "mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that needs no engine and no root."""
+    _pytest(session, "not live")
+
+
+@nox.session
+def live(session: nox.Session) -> None:
+    """Real engines: Docker, libvirt, QEMU; needs root."""
+    _pytest(session, "live")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What the harness itself costs."""
+    _python(session, "tests.bench.help_time")
+    _python(session, "tests.bench.harness_tax", *session.posargs)
+    _python(session, "tests.bench.runtime_tax")
+    _python(session, "tests.bench.probe_tax")
+
+
+@nox.session(name="docs-check")
+def docs_check(session: nox.Session) -> None:
+    """Commands and links in the documentation, the committed JSON Schema, words that must not appear."""
+    _python(session, "tests.docs_check")

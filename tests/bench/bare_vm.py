@@ -1,0 +1,106 @@
+"""The same VM by the plainest means: through bare libvirt, and by the command line that libvirt itself would use."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import proc
+from bench.clock import Clock
+from bench.engines.libvirtd import LibvirtEngine
+from bench.image.disk import ensure_disk, new_overlay
+from bench.run import Setting
+from bench.targets.base import Order
+from bench.targets.libvirt import LibvirtTarget
+
+READY = b" mark ready "
+
+
+class BareVm:
+    """Starts the VM of a cell again and again."""
+
+    def __init__(self, setting: Setting, engine: LibvirtEngine, scratch: Path, clock: Clock) -> None:
+        if not isinstance(setting.target, LibvirtTarget):
+            raise TypeError(f"not a libvirt cell: {setting.target.name}")
+        self._clock = clock
+        self._engine = engine
+        self._disk = ensure_disk(setting.image, setting.scenario.resources.disk)
+        self._patience_s = setting.scenario.ready.timeout / 1e9
+        order = Order(
+            tag=scratch.name,
+            directory=scratch,
+            storage=scratch,
+            image=setting.image,
+            scenario=setting.scenario,
+            cpus=setting.cpus,
+            mark=lambda _endpoint: None,
+        )
+        self._domain = setting.target.domain(order)
+        native = engine.connection.domainXMLToNative("qemu-argv", self._domain.xml(), 0)
+        self._argv = without_monitor(shlex.split(native.replace("\\\n", " ")))
+
+    def by_qemu(self, _number: int) -> int:
+        """ns from before the overlay is copied to the agent's mark `ready`, without libvirt."""
+        with self._listener() as listener:
+            begun = self._clock.now_ns()
+            new_overlay(self._disk, self._domain.disks[0].path)
+            process = proc.spawn(self._argv, stderr=subprocess.DEVNULL)
+            try:
+                return self._until_ready(listener) - begun
+            finally:
+                process.kill()
+                process.wait()
+
+    def by_libvirt(self, _number: int) -> int:
+        """The same through one call of libvirt, without our harness."""
+        with self._listener() as listener:
+            begun = self._clock.now_ns()
+            new_overlay(self._disk, self._domain.disks[0].path)
+            domain = self._engine.connection.createXML(self._domain.xml(), 0)
+            try:
+                return self._until_ready(listener) - begun
+            finally:
+                domain.destroy()
+
+    @contextmanager
+    def _listener(self) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(self._domain.ports[0].path))
+            listener.listen(1)
+            listener.settimeout(self._patience_s)
+            try:
+                yield listener
+            finally:
+                self._domain.ports[0].path.unlink()
+                self._domain.disks[0].path.unlink()
+
+    def _until_ready(self, listener: socket.socket) -> int:
+        with listener.accept()[0] as peer:
+            seen = b""
+            while READY not in seen:
+                chunk = peer.recv(4096)
+                if not chunk:
+                    raise RuntimeError(f"the VM ended before it was ready; it said {seen[-200:]!r}")
+                seen += chunk
+            return self._clock.now_ns()
+
+
+def without_monitor(argv: list[str]) -> list[str]:
+    """The command line without what only libvirt can serve: its environment, pause, secret key, monitor, logs."""
+    first = next(number for number, word in enumerate(argv) if "qemu-system" in word and "=" not in word)
+    words = iter(argv[first:])
+    kept = []
+    for word in words:
+        if word == "-S":
+            continue
+        if word in ("-object", "-chardev", "-mon"):
+            value = next(words)
+            if "masterKey" not in value and "charmonitor" not in value:
+                kept += [word, value]
+            continue
+        kept.append(word)
+    return kept

@@ -1,0 +1,107 @@
+"""What the sampler costs: boxes left alone for a while, with samples at the default rate and without, interleaved.
+
+The share of one CPU that the harness uses in that while, its quiet threads included, and what the box uses. Run it with
+nothing else on the machine: ``nox -s bench``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.campaign import new_campaign_id
+from bench.leftovers import find_leftovers, remove_leftovers
+from bench.plan import Cell, Trial
+from bench.resources import find_scenario
+from bench.run import Setting, run_trial
+from bench.rundir import campaign_dir, campaign_tag, only_campaign_on_host
+from bench.scenario import Design, load_scenario, narrowed
+from bench.stage import set_up
+from bench.stats import estimate
+
+
+def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float) -> dict[str, float]:
+    """One boot: shares of one CPU while the box was left alone. Raises RuntimeError when it gave no result."""
+    design = Design(blocks=1, warmups=0, idle=round(idle_s * 1e9), sample=Design().sample if on else None)
+    changed = replace(setting, scenario=setting.scenario.model_copy(update={"design": design}))
+    record, _ = run_trial(Trial(number=number, block=number, cell=cell, warmup=False), changed)
+    if record.failure is not None:
+        raise RuntimeError(record.failure.message)
+    samples = 0 if record.course is None else len(record.course.at_ns)
+    if on != (samples > 1):
+        raise RuntimeError(f"{samples} samples with the sampler {'on' if on else 'off'}")
+    used = record.cpu_ns
+    return {"harness": used["idle.harness"] / used["idle.window"], "box": used["idle.total"] / used["idle.window"]}
+
+
+def measure(settings: dict[Cell, Setting], *, rounds: int, idle_s: float) -> list[dict[str, Any]]:
+    """In each round every cell with and without, their order flipped from round to round."""
+    found: dict[tuple[Cell, bool], list[dict[str, float]]] = {}
+    number = 0
+    for turn in range(rounds):
+        for cell, setting in settings.items():
+            for on in (True, False) if turn % 2 else (False, True):
+                number += 1
+                found.setdefault((cell, on), []).append(shares(setting, cell, number, on=on, idle_s=idle_s))
+        print(f"round {turn + 1} of {rounds}", file=sys.stderr)
+    return [_result(cell, found[cell, True], found[cell, False]) for cell in settings]
+
+
+def _result(cell: Cell, on: list[dict[str, float]], off: list[dict[str, float]]) -> dict[str, Any]:
+    extra = estimate([with_["harness"] - without["harness"] for with_, without in zip(on, off, strict=True)])
+    return {
+        "box": cell.box,
+        "n": len(on),
+        "sampler": extra.value,
+        "interval": None if extra.interval is None else [extra.interval.low, extra.interval.high],
+        "on": on,
+        "off": off,
+    }
+
+
+def main() -> None:
+    """Print a line per box, keep every value with ``--json FILE``; exit with 1 when a sampler takes 1 % or more."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--idle", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--target", action="append", metavar="NAME", help="docker and libvirt when not given")
+    parser.add_argument("--json", type=Path)
+    words = parser.parse_args()
+    loaded = narrowed(load_scenario(find_scenario("hello")), targets=words.target or ["docker", "libvirt"])
+    identity = new_campaign_id()
+    with only_campaign_on_host():
+        campaign_dir(identity).mkdir(parents=True)
+        try:
+            with set_up(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as stage:
+                wanted = {spec.label for spec in loaded.scenario.targets}
+                settings = {cell: setting for cell, setting in stage.settings.items() if cell.target in wanted}
+                results = measure(settings, rounds=words.rounds, idle_s=words.idle)
+        finally:
+            remove_leftovers(find_leftovers(campaign_tag(identity)))
+    for result in results:
+        show(result)
+    if words.json:
+        words.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    sys.exit(any(result["sampler"] >= 0.01 for result in results))
+
+
+def show(result: dict[str, Any]) -> None:
+    """One line."""
+    low, high = result["interval"] or (float("nan"), float("nan"))
+    harness, box = (
+        " and ".join(f"{median(boot[name] for boot in result[side]):.3%}" for side in ("on", "off"))
+        for name in ("harness", "box")
+    )
+    print(
+        f"{result['box']}: the sampler takes {result['sampler']:.3%} [{low:.3%}, {high:.3%}] of one CPU, n = "
+        f"{result['n']}; with and without it the harness {harness}, the box {box}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Unit tests cannot touch the host: no process, no network. After the last test nothing of ours may be left."""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import os
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import pytest
+import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask for IPv6: here, before the guard
+
+from tests import leftovers
+from tests.lab import docker_client, lab, make_scenario
+from tests.needs import in_ci
+
+__all__ = ["docker_client", "lab", "make_scenario"]
+
+# matplotlib asks fontconfig once per machine when it builds its font cache.
+_HARMLESS: Final = ("fc-list",)
+_LOCAL_FAMILIES: Final = (socket.AF_UNIX, socket.AF_NETLINK)
+_STARTERS: Final = (
+    (os, "fork"),
+    (os, "forkpty"),
+    (os, "posix_spawn"),
+    (os, "posix_spawnp"),
+    (os, "system"),
+    (_posixsubprocess, "fork_exec"),
+)
+
+# A suite started in the background ignores SIGINT and SIGQUIT, and so would every process it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+_session = pytest.StashKey[leftovers.Snapshot]()
+
+
+@pytest.fixture(autouse=True)
+def _no_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unmarked test that starts a process or opens a network socket fails and says so."""
+    if request.node.get_closest_marker("live") or request.node.get_closest_marker("host"):
+        return
+    monkeypatch.setattr(subprocess.Popen, "__init__", _guarded_popen(subprocess.Popen.__init__))
+    monkeypatch.setattr(socket.socket, "__init__", _guarded_socket(socket.socket.__init__))
+    for module, name in _STARTERS:
+        monkeypatch.setattr(module, name, _refuse(f"called {module.__name__}.{name}"))
+
+
+def _fail(what: str) -> NoReturn:
+    pytest.fail(f"a unit test {what}; hand in a fake, or mark the test `host`", pytrace=True)
+
+
+def _refuse(what: str) -> Callable[..., NoReturn]:
+    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
+        _fail(what)
+
+    return refuse
+
+
+def _guarded_popen(real: Callable[..., None]) -> Callable[..., None]:
+    def guarded(self: object, args: Any, *more: Any, **kwargs: Any) -> None:
+        words = [args] if isinstance(args, str | Path) else list(args)
+        if Path(str(words[0])).name not in _HARMLESS:
+            _fail(f"started the process {words!r}")
+        # subprocess has its own name for fork_exec, so what is allowed here still runs.
+        real(self, args, *more, **kwargs)
+
+    return guarded
+
+
+def _guarded_socket(real: Callable[..., None]) -> Callable[..., None]:
+    def guarded(self: object, family: int = -1, *more: Any, **kwargs: Any) -> None:
+        made_here = kwargs.get("fileno") is None and len(more) < 3
+        if made_here and family not in _LOCAL_FAMILIES:
+            _fail(f"opened a network socket (family {family})")
+        real(self, family, *more, **kwargs)
+
+    return guarded
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Mark what this session starts, and remember what was there before."""
+    token = secrets.token_hex(8)
+    os.environ[leftovers.TOKEN_VARIABLE] = token
+    session.config.stash[_session] = leftovers.snapshot(token)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Go and look for survivors; one is a failed run."""
+    found = leftovers.find(session.config.stash[_session], by_name=in_ci())
+    if found:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.section("left on the host after the last test", red=True)
+            for line in found:
+                reporter.line(line)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

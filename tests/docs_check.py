@@ -1,0 +1,200 @@
+"""Does the documentation still tell the truth? Commands, links, the JSON Schema, words that must not appear.
+
+Run as ``python -m tests.docs_check``: prints every problem with its file and line, and exits with 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from bench import proc
+from bench.scenario import scenario_schema
+
+ROOT: Final = Path(__file__).parent.parent
+SCHEMA: Final = "scenarios/scenario.schema.json"
+PUBLISHED: Final = "reports/published/"
+
+# Options by command; the empty command has the program's own.
+Commands = Mapping[str, frozenset[str]]
+
+_FENCE: Final = re.compile(r"^\s*(```|~~~)")
+_LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+_SPAN: Final = re.compile(r"`([^`]+)`")
+
+# Written in two parts so that this file does not find itself.
+BANNED: Final = {
+    "an unfinished thing": re.compile(r"\bTO" + r"DO\b|\bFIX" + r"ME\b|\bXX" + r"X\b"),
+    "a path of somebody's machine": re.compile(
+        r"/wo" + r"rk/(main|shared)|/root" + r"/(scratch|\.pyenv)|/home" + r"/\w+/"
+    ),
+    "the host name of a package registry": re.compile(
+        r"(py"
+        + r"pi\.org|pythonho"
+        + r"sted\.org|deb\.deb"
+        + r"ian\.org|archive\.ubu"
+        + r"ntu\.com|registry\.np"
+        + r"mjs)"
+    ),
+}
+
+
+def commands_in(text: str) -> Iterator[tuple[int, str]]:
+    """Line number and text of everything in a Markdown file that reads as a command: code spans and code blocks."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield number, line.strip().removeprefix("$ ").removeprefix("# ")
+        else:
+            yield from ((number, span) for span in _SPAN.findall(line))
+
+
+def command_problems(text: str, commands: Commands, sessions: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """Commands and options that do not exist."""
+    for number, line in commands_in(text):
+        words = _words(line)
+        if not words:
+            continue
+        program, rest = Path(words[0]).name, words[1:]
+        if program == "boxbench":
+            yield from ((number, problem) for problem in _cli_problems(rest, commands))
+        elif program == "bootstrap":
+            yield from ((number, f"./bootstrap has no {word!r}") for word in rest[:1] if word not in _BOOTSTRAP)
+        elif program == "nox" and rest[:1] == ["-s"]:
+            yield from ((number, f"there is no nox session {word!r}") for word in rest[1:] if word not in sessions)
+
+
+_BOOTSTRAP: Final = ("setup", "quickstart", "tests", "help", "--help", "|")
+
+
+def _words(line: str) -> list[str]:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:
+        return []
+    while words and (words[0] == "sudo" or re.fullmatch(r"[A-Z_]+=\S*", words[0])):
+        words = words[1:]
+    return words
+
+
+def _cli_problems(words: list[str], commands: Commands) -> Iterator[str]:
+    listed = words[::2]
+    if words[1::2] and set(words[1::2]) == {"|"} and all(word in commands for word in listed[:2]):
+        # `boxbench run | resume | plan` is a list of commands, `boxbench plan | jq` is not.
+        yield from (f"boxbench has no command {word!r}" for word in listed if word not in commands)
+        return
+    until_pipe = words[: words.index("|")] if "|" in words else words
+    command = "" if not until_pipe or until_pipe[0].startswith("-") else until_pipe[0]
+    if " ".join(until_pipe[:2]) in commands:
+        command = " ".join(until_pipe[:2])
+    if command not in commands:
+        yield f"boxbench has no command {command!r}"
+        return
+    for word in until_pipe:
+        option = word.split("=", 1)[0]
+        if option.startswith("-") and option != "-" and option not in commands[command] | {"--help", "-h"}:
+            yield f"`boxbench {command}` has no option {option}"
+
+
+def link_problems(file: Path, text: str) -> Iterator[tuple[int, str]]:
+    """Relative links whose file or heading is not there."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for match in _LINK.finditer(line):
+            target = match[1]
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            path = (file.parent / name) if name else file
+            if not path.exists():
+                yield number, f"the link {target} leads nowhere"
+            elif anchor and path.suffix == ".md" and anchor not in anchors(path.read_text(encoding="utf-8")):
+                yield number, f"the link {target}: there is no such heading"
+
+
+def anchors(text: str) -> set[str]:
+    """The names by which headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def banned_problems(text: str) -> Iterator[tuple[int, str]]:
+    """Words that no committed file may hold."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for what, pattern in BANNED.items():
+            match = pattern.search(line)
+            if match:
+                yield number, f"{match[0]!r} is {what}"
+
+
+def schema_problems(committed: str) -> Iterator[tuple[int, str]]:
+    """Whether the committed JSON Schema is the current one."""
+    if committed != json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n":
+        yield 1, f"out of date: run `boxbench schema > {SCHEMA}`"
+
+
+def cli_commands() -> Commands:
+    """Every command of the program with its options."""
+    from typer.main import get_command
+
+    from bench.cli.common import app
+
+    program = get_command(app)
+    found = {"": program, **getattr(program, "commands", {})}
+    for group, known in list(found.items()):
+        if group:
+            found |= {f"{group} {name}": command for name, command in getattr(known, "commands", {}).items()}
+    return {
+        name: frozenset(
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        )
+        for name, command in found.items()
+    }
+
+
+def nox_sessions(text: str) -> frozenset[str]:
+    """Names of the sessions in a noxfile's text."""
+    plain = re.findall(r"^@nox\.session\ndef (\w+)", text, re.MULTILINE)
+    return frozenset({*plain, *re.findall(r'^@nox\.session\(name="([^"]+)"', text, re.MULTILINE)})
+
+
+def committed_files() -> list[Path]:
+    """What git knows, text files only."""
+    listing = proc.run(["git", "-C", ROOT, "ls-files", "-z"], timeout_s=30).text
+    files = [ROOT / name for name in listing.split("\0") if name]
+    return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:8000]]
+
+
+def problems() -> Iterator[str]:
+    """Every problem as ``FILE:LINE: what``."""
+    commands, sessions = cli_commands(), nox_sessions((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    for file in committed_files():
+        name, text = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
+        found = list(banned_problems(text)) if name != "LICENSE" else []
+        if file.suffix == ".md":
+            # A published report quotes the commands of its day, and its version in a span of code.
+            said = () if name.startswith(PUBLISHED) else command_problems(text, commands, sessions)
+            found += [*said, *link_problems(file, text)]
+        if name == SCHEMA:
+            found += schema_problems(text)
+        yield from (f"{name}:{number}: {problem}" for number, problem in found)
+
+
+def main() -> int:
+    """Print every problem; 1 when there is one."""
+    found = list(problems())
+    for problem in found:
+        sys.stdout.write(f"{problem}\n")
+    summary = f"{len(found)} problems" if found else "commands, links and schema are right"
+    sys.stdout.write(f"documentation: {summary}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

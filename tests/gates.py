@@ -1,0 +1,139 @@
+"""A gate without a host: campaigns are made up when they are asked for, and kept where real ones would be."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from bench.campaign import ImageEntry, Manifest, ScenarioEntry
+from bench.ground import Progress, Request
+from bench.plan import Cell, Trial, build_plan
+from bench.record import Failure, Record
+from bench.scenario import LoadedScenario
+from bench.stage import Stage
+from tests.factories import DOCKER, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_record, write_campaign
+
+# As quiet as no host is: what these tests are about must not be hidden by noise.
+BOXES: Final = {box.target: replace(box, spread=0.001) for box in (PROCESS, RUNC, DOCKER, LIBVIRT)}
+FINGERPRINT: Final = make_manifest().host["fingerprint"]
+
+if TYPE_CHECKING:
+    from bench.run import Setting
+
+Change = Callable[[Record], Record]
+
+
+def unchanged(record: Record) -> Record:
+    return record
+
+
+def edit(record: Record, **changes: object) -> Record:
+    return Record.model_validate(record.model_dump() | changes)
+
+
+def failed(record: Record, message: str = "the exercise ended with status 1", code: str = "ExerciseError") -> Record:
+    """A box that became ready, and failed before anything but its instants was read."""
+    failure = Failure(code=code, message=message, hint="look at its output")
+    nothing: dict[str, Any] = {key: {} for key in ("memory_bytes", "cpu_ns", "disk_bytes", "exercise")}
+    return edit(record, outcome="failed", failure=failure.model_dump(), course=None, **nothing)
+
+
+def of_side(name: str, target: str = "") -> Callable[[Record], bool]:
+    """Whether a record is of ``a`` or ``b``, and of a target."""
+
+    def chosen(record: Record) -> bool:
+        cell = record.trial.cell
+        return cell.scenario.endswith(f"-{name}") and target in ("", cell.target)
+
+    return chosen
+
+
+class Campaigns:
+    """Stands in for ``start_campaign``; ``change`` is applied to every record."""
+
+    def __init__(self, change: Change = unchanged) -> None:
+        self.change = change
+        self.asked: list[Request] = []
+
+    def start(self, request: Request, _progress: Progress) -> tuple[Record, ...]:
+        """Make up a campaign for a request."""
+        self.asked.append(request)
+        stage = Stage.__new__(Stage)
+        nothing = cast("Setting", None)
+        stage.settings = {cell: nothing for loaded in request.scenarios for cell in cells_of(loaded)}
+        with request.dress(stage):
+            manifest = manifest_of(request, f"c{len(self.asked):07}")
+            rng = random.Random(request.seed)
+            records = [self.change(made(trial, manifest, rng)) for trial in manifest.plan]
+            write_campaign(request.out, manifest, records)
+        return tuple(records)
+
+
+def made(trial: Trial, manifest: Manifest, rng: random.Random) -> Record:
+    box: Box = BOXES[trial.cell.target.partition("[")[0]]
+    return edit(make_record(trial, box, rng), campaign=manifest.id)
+
+
+def cells_of(loaded: LoadedScenario) -> Iterator[Cell]:
+    scenario = loaded.scenario
+    for spec in scenario.targets:
+        for levels in scenario.factors.combinations():
+            accel = BOXES[spec.target].accel
+            yield Cell(scenario=scenario.name, target=spec.label, accel=accel, factors=levels)
+
+
+def manifest_of(request: Request, identity: str) -> Manifest:
+    names = [loaded.scenario.name for loaded in request.scenarios]
+    cells = [cell for loaded in request.scenarios for cell in cells_of(loaded)]
+    image = ImageEntry(id="sha256:0", digest="ab" * 32, sizes_bytes={})
+    designs = {loaded.scenario.name: loaded.scenario.design for loaded in request.scenarios}
+    plan = build_plan(
+        cells,
+        blocks={name: design.blocks for name, design in designs.items()},
+        warmups={name: design.warmups for name, design in designs.items()},
+        seed=request.seed,
+    )
+    changes = {
+        "id": identity,
+        "scenarios": {
+            loaded.scenario.name: ScenarioEntry(scenario=loaded.scenario, directory=".", text="")
+            for loaded in request.scenarios
+        },
+        "images": dict.fromkeys(names, image),
+        "targets": {cell.box: {"how": "made up"} for cell in cells},
+        "plan": plan,
+        "notes": (),
+    }
+    return make_manifest().model_copy(update=changes)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Campaigns:
+    """No gate starts anything from here on."""
+    campaigns = Campaigns(change)
+    monkeypatch.setattr("bench.gate.conduct.start_campaign", campaigns.start)
+    monkeypatch.setattr("bench.gate.measure.start_campaign", campaigns.start)
+    monkeypatch.setattr("bench.gate.baseline.host_facts", dict)
+    monkeypatch.setattr("bench.gate.baseline.fingerprint", lambda _facts: FINGERPRINT)
+    return campaigns
+
+
+def scenario_at(directory: Path, name: str = "made", **more: object) -> Path:
+    """A scenario file whose boxes nobody will build."""
+    directory.mkdir(parents=True)
+    (directory / "Dockerfile").write_text("FROM scratch\n")
+    text: dict[str, object] = {
+        "question": "?",
+        "name": name,
+        "ready": {"when": "first-line"},
+        "targets": ["docker", "runc"],
+        "base": "docker",
+        **more,
+    }
+    (directory / "scenario.yaml").write_text(json.dumps(text))
+    return directory

@@ -1,0 +1,181 @@
+"""Real engines for tests, opened once a session, and single trials through the same code as a campaign's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+import pytest
+
+from bench.campaign import new_campaign_id
+from bench.clock import MonotonicClock
+from bench.engines.hub import Engines, open_engines
+from bench.errors import BoxbenchError
+from bench.image.build import build_image
+from bench.leftovers import find_containers, find_leftovers, remove_leftovers
+from bench.plan import Cell, Trial
+from bench.record import Record
+from bench.run import Setting, run_trial
+from bench.rundir import box_tag, campaign_dir, campaign_tag, owned_dir
+from bench.scenario import LoadedScenario, TargetSpec, load_scenario
+from bench.targets.base import Output, Target
+from bench.targets.table import make_target
+from tests.needs import need, need_target
+
+SCENARIO: Final = """\
+question: Does this target keep its contract?
+name: {name}
+workload:
+  base: {{tag: "boxbench/base-busybox:latest", packages: [busybox-static], variant: extract}}
+  build: {{network: none}}
+ready: {{when: first-line, timeout: 90s}}
+resources: {{cpus: 1, memory: 128MiB, disk: 64MiB}}
+targets: [process]
+base: process
+design: {{blocks: 1, warmups: 0, settle: 20ms}}
+"""
+
+Wrap = Callable[[Target], Any]
+"""Gives a target, which may be one only by name: a stand-in that passes everything on."""
+
+LEAST_MEMORY: Final = {"libvirt-full": 256 * 2**20}
+"""Targets that refuse the small boxes of most tests get this much."""
+
+
+def write_scenario(directory: Path, dockerfile: str, *, name: str, files: Mapping[str, str] | None = None) -> Path:
+    """A scenario directory with small limits; returns its scenario.yaml."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    for file, text in (files or {}).items():
+        (directory / file).write_text(text, encoding="utf-8")
+    scenario = directory / "scenario.yaml"
+    scenario.write_text(SCENARIO.format(name=name), encoding="utf-8")
+    return scenario
+
+
+@dataclass
+class Lab:
+    """What stands ready for single trials."""
+
+    campaign: str
+    engines: Engines
+    _made: dict[str, Target] = field(default_factory=dict)
+    _count: int = 0
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """The session's engine."""
+        return self.engines.docker.client
+
+    @property
+    def docker_host(self) -> str:
+        """For programs that shall use the session's engine."""
+        adapter = getattr(self.client.api, "_custom_adapter", None)
+        path = getattr(adapter, "socket_path", None)
+        return f"unix://{path}" if path else str(self.client.api.base_url)
+
+    def target(self, name: str) -> Target:
+        """A target under the accelerator that works everywhere; the test is skipped when the host cannot run it."""
+        if name not in self._made:
+            try:
+                made = make_target(TargetSpec(target=name), self.engines, accel="tcg")
+                reason = made.why_unavailable()
+            except BoxbenchError as error:
+                reason = error.message
+            if reason is not None:
+                need_target(reason)
+            self._made[name] = made
+        return self._made[name]
+
+    def run(self, name: str, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Trialed:
+        """One trial of a target from request to gone."""
+        setting = self.setting(name, loaded, wrap=wrap)
+        trial = self.trial(setting)
+        record, output = run_trial(trial, setting)
+        return Trialed(box_tag(self.campaign, trial.id), record, output, self)
+
+    def trial(self, setting: Setting, **factors: str) -> Trial:
+        """The next one, of a cell with these factors."""
+        self._count += 1
+        name, target = setting.scenario.name, setting.target
+        cell = Cell(scenario=name, target=target.name, accel=target.accel, factors=factors)
+        return Trial(number=self._count, block=0, cell=cell, warmup=False)
+
+    def setting(self, name: str, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Setting:
+        """What trials of a target need; everything is prepared."""
+        target = self.target(name)
+        loaded = _with_enough_memory(name, loaded)
+        image = build_image(self.client, loaded, lambda _text: None)
+        target.prepare(image, loaded.scenario)
+        return Setting(
+            campaign=self.campaign,
+            scenario=loaded.scenario,
+            image=image,
+            target=wrap(target) if wrap else target,
+            cpus=(0,),
+            clock=MonotonicClock(),
+            daemons=target.daemons(),
+        )
+
+
+def _with_enough_memory(name: str, loaded: LoadedScenario) -> LoadedScenario:
+    resources = loaded.scenario.resources
+    more = resources.model_copy(update={"memory": max(resources.memory, LEAST_MEMORY.get(name, 0))})
+    return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"resources": more})})
+
+
+@dataclass(frozen=True)
+class Trialed:
+    """What a trial gave."""
+
+    tag: str
+    record: Record
+    output: Output | None
+    lab: Lab
+
+    def assert_gone(self) -> None:
+        """Nothing of the box is on the host, and nothing had to be removed by force."""
+        assert [str(found) for found in find_leftovers(self.tag)] == []
+        assert [str(found) for found in find_containers(self.lab.client, self.tag)] == []
+        late = ("leftover:", "not removed:", "TeardownError")
+        assert [doubt for doubt in self.record.doubts if doubt.startswith(late)] == []
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Engines of this session, in a run directory of its own; everything ends with the session."""
+    campaign = new_campaign_id()
+    with ExitStack() as stack:
+        stack.callback(_sweep, campaign)
+        stack.enter_context(owned_dir(campaign_dir(campaign)))
+        yield Lab(campaign, stack.enter_context(open_engines(campaign_dir(campaign))))
+
+
+def _sweep(campaign: str) -> None:
+    remove_leftovers(find_leftovers(campaign_tag(campaign)))
+
+
+@pytest.fixture(scope="session")
+def docker_client(lab: Lab) -> docker.DockerClient:
+    """A client of the engine that runs, or of a private one."""
+    try:
+        return lab.client
+    except BoxbenchError as error:
+        need(error.message)
+        raise
+
+
+@pytest.fixture(scope="session")
+def make_scenario(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadedScenario]:
+    """A loaded scenario from a Dockerfile; keywords replace the scenario's own keys."""
+
+    def make(dockerfile: str, *, name: str, files: Mapping[str, str] | None = None, **changes: Any) -> LoadedScenario:
+        directory = tmp_path_factory.mktemp(name)
+        loaded = load_scenario(write_scenario(directory, dockerfile, name=name, files=files))
+        return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update=changes)})
+
+    return make

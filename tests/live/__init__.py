@@ -1,0 +1,1 @@
+"""Tests against real engines; see ``conftest.py``."""

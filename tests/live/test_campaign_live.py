@@ -1,0 +1,217 @@
+"""Whole campaigns through the command line: finished, killed, interrupted, resumed, cleaned."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+
+from bench.cache import cache_dir
+from bench.campaign import read_manifest, read_records
+from bench.errors import ExitCode
+from bench.leftovers import find_leftovers
+from bench.rundir import campaign_tag
+from tests.lab import write_scenario
+from tests.live.command import Command, refused
+from tests.needs import host_cannot
+
+PATIENCE_S: Final = 120.0
+BASE: Final = "FROM boxbench/base-busybox:latest\n"
+DOCKERFILE: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "busybox sleep 1; echo up; exec busybox sleep 1000"]\n'
+# Entries of the cache that an engine, a disk or a box ties to its own place.
+_NOT_SHARED: Final = ("docker", "boxes", "disk")
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """A directory whose name people give: a space, an umlaut, another script, a quote."""
+    return write_scenario(tmp_path / "mein Prüfling 測試's", DOCKERFILE, name="made").parent
+
+
+@pytest.fixture
+def own_engine(tmp_path: Path) -> dict[str, str]:
+    """Variables for a run that starts its own dockerd: a cache with a data root of its own."""
+    own = tmp_path / "cache"
+    own.mkdir()
+    for entry in cache_dir().iterdir():
+        if entry.is_dir() and entry.name not in _NOT_SHARED:
+            (own / entry.name).symlink_to(entry)
+    return {"DOCKER_HOST": "", "BOXBENCH_CACHE": str(own)}
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
+    """Until ``condition`` holds; the process must not end before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None, "the campaign ended before it was struck"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def tag_of(out: Path) -> str:
+    """The campaign's tag, from its manifest; not there yet when empty."""
+    try:
+        return campaign_tag(json.loads((out / "manifest.json").read_text())["id"])
+    except (FileNotFoundError, json.JSONDecodeError):
+        return ""
+
+
+def box_runs(out: Path, program: str, *, records: int) -> Callable[[], bool]:
+    """Whether so many records are written and a box lives, some time already, that has a process called so."""
+    seen: dict[str, float] = {}
+
+    def look() -> bool:
+        tag = tag_of(out)
+        if not tag or len(read_records(out)) < records:
+            return False
+        now = time.monotonic()
+        for leftover in find_leftovers(f"{tag}-t"):
+            if leftover.kind == "process" and program in leftover.name:
+                # A VM that is just being made would end with its maker.
+                return now - seen.setdefault(leftover.name, now) > (2.0 if program.startswith("qemu") else 0.1)
+        return False
+
+    return look
+
+
+def strike(boxbench: Command, number: signal.Signals, until: Callable[[], Any], *words: Any, **more: Any) -> int:
+    """Start, wait, send a signal to the harness alone; returns its exit code."""
+    process = boxbench.start(*words, **more)
+    try:
+        wait_for(until, process)
+        process.send_signal(number)
+        return process.wait(60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def finished(out: Path, *, before: bytes = b"") -> None:
+    """Every trial of the plan has one record, in order; what was there before is there byte for byte."""
+    content = (out / "records.jsonl").read_bytes()
+    assert content.startswith(before)
+    records = read_records(out)
+    assert [record.trial for record in records] == list(read_manifest(out).plan)
+    assert {record.outcome for record in records} == {"ok"}
+    assert find_leftovers(campaign_tag(read_manifest(out).id)) == ()
+
+
+def test_a_whole_campaign(boxbench: Command, scenario: Path) -> None:
+    """From a directory with a difficult name to a report, on another file system than the cache."""
+    place = Path("/dev/shm") / f"boxbench out {os.getpid()}"
+    if place.parent.stat().st_dev == cache_dir().stat().st_dev:
+        host_cannot("/dev/shm is not a file system of its own")
+    try:
+        targets = "process,docker,libvirt"
+        result = boxbench("run", scenario, "-t", targets, "--accel", "tcg", "-b", "1", "--seed", "7", "-o", place)
+        assert result.returncode == ExitCode.OK, result.stderr.decode()
+        finished(place)
+        boxes = {record.trial.cell.box for record in read_records(place)}
+        assert boxes == {"process", "docker", "libvirt/tcg"}
+        assert f"report: {place}/index.html" in result.text
+        summary = json.loads(boxbench("report", place, "--json").text)
+        assert summary["seed"] == 7
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    assert "Traceback" not in result.stderr.decode()
+
+
+def test_killed_while_a_vm_lives_and_resumed(boxbench: Command, scenario: Path) -> None:
+    out = boxbench.cwd / "out"
+    words = ("run", scenario, "-t", "process,libvirt", "--accel", "tcg", "-b", "2", "-o", out)
+    assert strike(boxbench, signal.SIGKILL, box_runs(out, "qemu-system", records=1), *words) == -signal.SIGKILL
+    tag, before = tag_of(out), (out / "records.jsonl").read_bytes()
+    assert find_leftovers(tag)
+    result = boxbench("resume", out)
+    assert result.returncode == ExitCode.OK, result.stderr.decode()
+    assert "removing what the last run left: process" in result.stderr.decode()
+    finished(out, before=before)
+    again = boxbench("resume", out)
+    assert (again.returncode, "nothing remained" in again.text) == (ExitCode.OK, True)
+
+
+def test_killed_with_its_own_engine_and_resumed(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
+    out = boxbench.cwd / "out"
+    words = ("run", scenario, "-t", "docker", "-b", "3", "-o", out)
+    until = box_runs(out, "boxinit", records=1)
+    assert strike(boxbench, signal.SIGKILL, until, *words, env=own_engine) == -signal.SIGKILL
+    before = (out / "records.jsonl").read_bytes()
+    assert [leftover for leftover in find_leftovers(tag_of(out)) if leftover.kind == "engine"]
+    new = boxbench("run", scenario, "-t", "docker", "-o", "other", env=own_engine)
+    refused(new, ExitCode.HOST_UNFIT, "another private dockerd", "boxbench clean")
+    result = boxbench("resume", out, env=own_engine)
+    assert result.returncode == ExitCode.OK, result.stderr.decode()
+    finished(out, before=before)
+    nothing_of(own_engine["BOXBENCH_CACHE"])
+
+
+def nothing_of(cache: str) -> None:
+    """No process and no mount of an engine whose data were there."""
+    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in lines if cache in line] == []
+    assert cache not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_killed_and_cleaned(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
+    """Nobody resumes: `clean` finds everything, the engine and its container included, and spares the living."""
+    out = boxbench.cwd / "out"
+    words = ("run", scenario, "-t", "docker", "-b", "3", "-o", out)
+    strike(boxbench, signal.SIGKILL, box_runs(out, "boxinit", records=0), *words, env=own_engine)
+    tag = tag_of(out)
+    listed = boxbench("clean", "--dry-run", env=own_engine)
+    assert "would remove engine dockerd" in listed.text
+    assert find_leftovers(tag)
+    cleaned = boxbench("clean", env=own_engine)
+    assert cleaned.returncode == ExitCode.OK, cleaned.stderr.decode()
+    assert find_leftovers(tag) == ()
+    nothing_of(own_engine["BOXBENCH_CACHE"])
+    assert boxbench.lab.client.ping()  # ours lives
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "terminated"])
+def test_interrupted_and_resumed(
+    boxbench: Command, scenario: Path, own_engine: dict[str, str], number: signal.Signals
+) -> None:
+    out = boxbench.cwd / "out"
+    vm = number == signal.SIGINT
+    words = ("run", scenario, "-t", "libvirt" if vm else "docker", "--accel", "tcg", "-b", "1", "-o", out)
+    until = box_runs(out, "qemu-system" if vm else "boxinit", records=0)
+    assert strike(boxbench, number, until, *words, env=own_engine) == ExitCode.INTERRUPTED
+    said = (boxbench.cwd / "stderr").read_text()
+    assert "trials remain" in said
+    assert f"boxbench resume {out}" in said.replace("'", "")
+    assert "Traceback" not in said
+    assert find_leftovers(tag_of(out)) == ()
+    nothing_of(own_engine["BOXBENCH_CACHE"])
+    before = b"".join(record.line().encode() for record in read_records(out))
+    assert boxbench("resume", out, env=own_engine).returncode == ExitCode.OK
+    finished(out, before=before)
+
+
+def test_interrupted_while_it_builds(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
+    (scenario / "Dockerfile").write_text(BASE + 'RUN ["/usr/bin/busybox", "sleep", "271.8"]\n' + DOCKERFILE)
+    before = boxbench.on_host()
+
+    def builds() -> bool:
+        lines = (process.info["cmdline"] for process in psutil.process_iter(["cmdline"]))
+        return any(line and line[-1] == "271.8" for line in lines)
+
+    words = ("run", scenario, "-t", "docker", "-o", "out")
+    assert strike(boxbench, signal.SIGINT, builds, *words, env=own_engine) == ExitCode.INTERRUPTED
+    said = (boxbench.cwd / "stderr").read_text()
+    assert "interrupted before a trial began" in said
+    assert "Traceback" not in said
+    assert not (boxbench.cwd / "out").exists()
+    assert not builds()
+    assert boxbench.on_host() - before == set()
+    nothing_of(own_engine["BOXBENCH_CACHE"])

@@ -1,0 +1,407 @@
+"""The certificate on real engines: boxes that are equal, boxes that were altered, and what a campaign does then."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tarfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bench import cache, targets
+from bench.campaign import MANIFEST, read_manifest
+from bench.certificate.judge import refuse_unequal
+from bench.certificate.model import Certificate
+from bench.certify import FIRST_NUMBER, NO_AGENT, certify
+from bench.channel import Channel
+from bench.clock import MonotonicClock
+from bench.errors import NotEqualError, NotReadyError
+from bench.image import disk as disks
+from bench.image.archive import content_digest, read_index, tree_digest
+from bench.image.build import build_image
+from bench.image.model import Image
+from bench.image.tree import ensure_tree_dir
+from bench.leftovers import find_leftovers
+from bench.plan import Cell, Trial
+from bench.probes.timeline import Timeline
+from bench.run import Setting, run_trial
+from bench.rundir import campaign_tag
+from bench.scenario import LoadedScenario, ReadyFirstLine, Resources, Scenario
+from bench.stage import Stage
+from bench.targets.base import Box, Order, Target
+from bench.targets.table import TARGETS, has_agent
+from tests.lab import Lab
+from tests.live.command import Command, refused
+from tests.needs import host_cannot, in_ci, need
+from tests.test_target_contract import ASKED_FOR, WHOLE_SYSTEMS
+
+CHEAP: Final = ("process", "docker")
+THREE: Final = ("process", "docker", "libvirt")
+NOTE: Final = "a note, to be altered by one byte"
+DOCKERFILE: Final = r"""
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+COPY passwd group /etc/
+COPY note /srv/note
+COPY secret /srv/secret
+COPY ["odd", "/srv/a b%c"]
+COPY odd /srv/a/b
+COPY odd /srv/a.b
+RUN ["/bin/busybox", "sh", "-c", "cd /srv && /bin/busybox ln note hard && /bin/busybox ln -s 'no where' link"]
+RUN ["/bin/busybox", "mkfifo", "-m", "640", "/srv/fifo"]
+RUN ["/bin/busybox", "chown", "1234:77", "/srv/fifo", "/srv/a/b"]
+RUN ["/bin/busybox", "chmod", "4711", "/srv/a.b"]
+RUN ["/bin/busybox", "chmod", "600", "/srv/secret"]
+ENV PATH=/bin PLAIN=one SPACED="two words" TRICKY="a=b;c%20d \$HOME 'q'" EMPTY=""
+ENV UMLAUT="häß"
+WORKDIR /srv
+USER dora
+ENTRYPOINT ["/bin/busybox", "sh", "-c"]
+CMD ["echo ready; exec busybox sleep 1000"]
+"""
+FILES: Final = {
+    "passwd": "root:x:0:0::/root:/bin/sh\ndora:x:1234:2345::/home/dora:/bin/sh\n",
+    "group": "root:x:0:\ndora:x:2345:\nextra:x:77:dora\n",
+    "note": NOTE,
+    "secret": "for root only",
+    "odd": "odd\n",
+}
+
+_NOT_SHARED: Final = ("look", "tree", "disk", "boxes", "docker")
+
+Alter = Callable[[Order], Order]
+
+
+class Altered:
+    """A target that gives its boxes something else than was ordered."""
+
+    def __init__(self, real: Target, alter: Alter) -> None:
+        self._real = real
+        self._alter = alter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def provision(self, order: Order) -> AbstractContextManager[Box]:
+        """The real box of the altered order."""
+        altered = self._alter(order)
+        self._real.prepare(altered.image, altered.scenario)
+        return self._real.provision(altered)
+
+
+@dataclass
+class Bench:
+    """One scenario on some targets."""
+
+    lab: Lab
+    loaded: LoadedScenario
+    image: Image
+
+    def stage(self, names: tuple[str, ...], altered: Mapping[str, Alter] | None = None) -> Stage:
+        """As ``bench.stage.set_up`` makes it, on the session's engines."""
+        stage = Stage(self.lab.campaign, self.lab.engines)
+        for name in names:
+            target = self.lab.target(name)
+            target.prepare(self.image, self.loaded.scenario)
+            cell = Cell(scenario=self.loaded.scenario.name, target=name, accel=target.accel)
+            alter = (altered or {}).get(name)
+            stage.settings[cell] = Setting(
+                campaign=self.lab.campaign,
+                scenario=self.loaded.scenario,
+                image=self.image,
+                target=Altered(target, alter) if alter else target,  # type: ignore[arg-type]
+                cpus=(0,),
+                clock=MonotonicClock(),
+                daemons=target.daemons(),
+            )
+            stage.descriptions[cell.box] = target.describe()
+        return stage
+
+    def certify(
+        self, names: tuple[str, ...], altered: Mapping[str, Alter] | None = None, *, fresh: bool = True
+    ) -> Certificate:
+        """The certificate of the scenario; nothing is left on the host."""
+        scenario = self.loaded.scenario
+        found = certify(self.stage(names, altered), [scenario], lambda _text: None, fresh=fresh)[scenario.name]
+        assert [str(left) for left in find_leftovers(f"{campaign_tag(self.lab.campaign)}-t{FIRST_NUMBER}")] == []
+        return found
+
+    def with_differs(self, **reasons: str) -> Bench:
+        """The same with declared differences."""
+        scenario = self.loaded.scenario.model_copy(update={"differs": reasons})
+        return replace(self, loaded=self.loaded.model_copy(update={"scenario": scenario}))
+
+
+@pytest.fixture(scope="session")
+def bench(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> Bench:
+    """An image with everything a digest must tell apart, run by a user who cannot read all of it."""
+    # As much memory and time as the hungriest and the slowest target need.
+    resources = Resources(cpus=1, memory=256 * 2**20, disk=64 * 2**20)
+    ready = ReadyFirstLine(when="first-line", timeout=240 * 10**9)
+    loaded = make_scenario(DOCKERFILE, name="certified", files=FILES, resources=resources, ready=ready)
+    return Bench(lab, loaded, build_image(lab.client, loaded, lambda _text: None))
+
+
+@pytest.fixture(scope="session")
+def other(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> Image:
+    """The same image with one other byte."""
+    files = {**FILES, "note": NOTE.replace("altered", "altereD")}
+    loaded = make_scenario(DOCKERFILE, name="altered", files=files)
+    return build_image(lab.client, loaded, lambda _text: None)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks, trees and disks of altered boxes must not get into anybody's cache; all else is shared."""
+    own, real = tmp_path / "cache", cache.cache_dir()
+    own.mkdir()
+    for entry in real.iterdir():
+        if entry.is_dir() and entry.name not in _NOT_SHARED:
+            (own / entry.name).symlink_to(entry)
+    monkeypatch.setenv("BOXBENCH_CACHE", str(own))
+
+
+def unequal(found: Certificate) -> list[str]:
+    return [finding.fact for finding in found.findings if finding.status == "unequal"]
+
+
+# Two boots of each whole system take minutes under emulation: as the contract, when asked for by name.
+@pytest.mark.parametrize("name", sorted(set(TARGETS) - (WHOLE_SYSTEMS - ASKED_FOR)))
+def test_every_target_gives_what_was_asked_for(bench: Bench, name: str) -> None:
+    found = bench.certify((name,))
+    if not has_agent(name):
+        assert list(found.silent.values()) == [NO_AGENT]
+        return
+    refuse_unequal([found])
+    (box,) = found.boxes
+    digest = found.finding("digest")
+    assert digest is not None
+    assert digest.seen == {box: bench.image.digest}
+    untold = [finding.fact for finding in found.findings if finding.must and finding.status != "equal"]
+    assert untold in ([], ["memory"])
+    unexplained = [finding.fact for finding in found.findings if "no known reason" in finding.why.values()]
+    assert unexplained == []
+
+
+def test_what_differs_between_targets_is_explained(bench: Bench) -> None:
+    found = bench.certify(THREE)
+    kernel = found.finding("kernel")
+    assert kernel is not None
+    assert kernel.why["libvirt/tcg"] == "a VM runs its own kernel"
+    assert kernel.why["process"] == kernel.why["docker"]
+    assert "no known reason" not in {why for finding in found.findings for why in finding.why.values()}
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_one_byte_is_caught(bench: Bench, other: Image, name: str) -> None:
+    def alter(order: Order) -> Order:
+        image = replace(
+            order.image, ref=other.ref, id=other.id, digest=other.digest, content=other.content, tree_tar=other.tree_tar
+        )
+        return replace(order, image=image)
+
+    found = bench.certify(tuple({"process", name}), {name: alter})
+    assert unequal(found) == ["digest"]
+    with pytest.raises(NotEqualError, match=f"tree digest in {name}") as caught:
+        refuse_unequal([found])
+    assert other.digest[:12] in caught.value.message
+    assert bench.image.digest[:12] in caught.value.message
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_one_variable_is_caught(bench: Bench, name: str) -> None:
+    def alter(order: Order) -> Order:
+        config = replace(order.image.config, env=(*order.image.config.env, "EXTRA=1"))
+        return replace(order, image=replace(order.image, config=config))
+
+    found = bench.certify((name,), {name: alter})
+    assert unequal(found) == ["env"]
+    with pytest.raises(NotEqualError, match=r"is EXTRA=1, asked for no such variable"):
+        refuse_unequal([found])
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_one_more_cpu_is_caught(bench: Bench, name: str) -> None:
+    cpus = tuple(sorted(os.sched_getaffinity(0))[:2])
+    if len(cpus) < 2:
+        host_cannot("there is one CPU")
+
+    def alter(order: Order) -> Order:
+        return replace(order, cpus=cpus, scenario=_with_resources(order.scenario, cpus=2))
+
+    assert unequal(bench.certify((name,), {name: alter})) == ["cpus"]
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_more_memory_is_caught(bench: Bench, name: str) -> None:
+    def alter(order: Order) -> Order:
+        return replace(order, scenario=_with_resources(order.scenario, memory=264 * 2**20))
+
+    assert unequal(bench.certify((name,), {name: alter})) == ["memory"]
+
+
+def test_other_user_directory_and_command_are_caught(bench: Bench) -> None:
+    def alter(order: Order) -> Order:
+        config = order.image.config
+        config = replace(config, uid=0, gid=0, groups=(0,), cwd="/", argv=(*config.argv, "more"))
+        return replace(order, image=replace(order.image, config=config))
+
+    assert unequal(bench.certify(("process",), {"process": alter})) == ["argv", "uid", "gid", "groups", "cwd"]
+
+
+def _with_resources(scenario: Scenario, **changes: int) -> Scenario:
+    return scenario.model_copy(update={"resources": scenario.resources.model_copy(update=changes)})
+
+
+def test_a_look_is_taken_once_until_the_tree_is_touched(bench: Bench) -> None:
+    if os.geteuid() != 0:
+        need("needs root")
+    said: list[str] = []
+    stage = bench.stage(("process",))
+    name = bench.loaded.scenario.name
+    for _ in range(2):
+        found = certify(stage, [bench.loaded.scenario], said.append)[name]
+        assert found.equal
+    assert said == [f"looking into process of {name}"]
+    tree = ensure_tree_dir(bench.image)
+    note = tree / "srv/note"
+    kept = note.stat()
+    note.write_text(NOTE.replace("altered", "altereD"), encoding="utf-8")
+    os.utime(note, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert unequal(certify(stage, [bench.loaded.scenario], said.append)[name]) == ["digest"]
+    assert len(said) == 2
+
+
+def test_a_patched_disk_is_caught(bench: Bench) -> None:
+    stage = bench.stage(("libvirt",))
+    name, size = bench.loaded.scenario.name, bench.loaded.scenario.resources.disk
+    assert certify(stage, [bench.loaded.scenario], lambda _text: None)[name].equal
+    raw = disks.ensure_disk(bench.image, size).raw
+    with raw.open("r+b") as file:
+        file.seek(file.read().index(NOTE.encode()))
+        file.write(b"A")
+    assert unequal(certify(stage, [bench.loaded.scenario], lambda _text: None)[name]) == ["digest"]
+
+
+def test_a_declared_digest_is_not_computed(bench: Bench) -> None:
+    declared = bench.with_differs(digest="only to be quick")
+    found = declared.certify(("process",))
+    finding = found.finding("digest")
+    assert finding is not None
+    assert (finding.status, finding.seen) == ("declared", {"process": None})
+    refuse_unequal([found])
+
+
+def test_a_box_that_does_not_come_up_is_named(bench: Bench) -> None:
+    def alter(order: Order) -> Order:
+        config = replace(order.image.config, cwd="/no/such/directory")
+        return replace(order, image=replace(order.image, config=config))
+
+    with pytest.raises(NotReadyError, match="certified/process could not be looked into") as caught:
+        bench.certify(("process",), {"process": alter})
+    assert "/no/such/directory" in caught.value.message
+
+
+def test_an_agent_that_cannot_digest_says_why(bench: Bench) -> None:
+    cell, setting = next(iter(bench.stage(("process",)).settings.items()))
+    errors: list[str] = []
+    trial = Trial(number=FIRST_NUMBER, block=0, cell=cell, warmup=True)
+
+    def ask(channel: Channel, timeline: Timeline) -> None:
+        channel.send("digest" + " x" * 40)
+        timeline.wait_for(timeline.failed, timeout_s=20)
+        errors.extend(timeline.errors)
+
+    run_trial(trial, replace(setting, ask=ask))
+    assert errors == ["digest: : Argument list too long"]
+
+
+SIZES: Final = (0, 1, 3, 55, 56, 57, 63, 64, 65, 111, 119, 120, 127, 128, 129, 4096, 262_143, 262_144, 262_145, 999_999)
+
+
+def test_the_agents_digest_is_the_builds_for_any_content(bench: Bench, tmp_path: Path) -> None:
+    """A tree of random contents, odd names, modes and owners, made as a tar and looked at in a process."""
+    rng = random.Random(20)
+    tar = tmp_path / "tree.tar"
+    with tarfile.open(bench.image.tree_tar) as source, tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as out:
+        for member in source:
+            out.addfile(member, source.extractfile(member) if member.isreg() else None)
+        for number, size in enumerate(SIZES):
+            content = tmp_path / "content"
+            content.write_bytes(rng.randbytes(size))
+            info = tarfile.TarInfo(f"srv/{number} %\xe4\n=\udcff{size}")
+            info.size, info.mode = size, rng.randrange(0o10000)
+            info.uid, info.gid = rng.randrange(2**31), rng.randrange(2**31)
+            with content.open("rb") as stream:
+                out.addfile(info, stream)
+    digest = tree_digest(read_index(tar))
+    image = replace(bench.image, tree_tar=tar, digest=digest, content=content_digest(read_index(tar)))
+    assert replace(bench, image=image).certify(("process",)).equal
+
+
+def test_certify_on_the_command_line(boxbench: Command) -> None:
+    result = boxbench("certify", "hello", "-t", ",".join(CHEAP))
+    assert result.returncode == 0, result.stderr
+    assert "process and docker agree in 9 of 9 facts that must be equal" in " ".join(result.text.split())
+    found = json.loads(boxbench("certify", "hello", "-t", "process", "--json").stdout)
+    digest = next(f for f in found["hello"]["findings"] if f["fact"] == "digest")
+    assert digest["status"] == "equal"
+    assert digest["seen"] == {"process": digest["asked"]}
+
+
+SITE: Final = """\
+from dataclasses import replace
+import bench.targets.process as module
+class Altered(module.ProcessTarget):
+    def provision(self, order):
+        config = replace(order.image.config, env=(*order.image.config.env, "EXTRA=1"))
+        return super().provision(replace(order, image=replace(order.image, config=config)))
+module.ProcessTarget = Altered
+"""
+
+
+@pytest.fixture
+def altering(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the process target of any boxbench gives one variable more."""
+    (tmp_path / "sitecustomize.py").write_text(SITE, encoding="utf-8")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_an_unequal_campaign_is_refused(boxbench: Command, altering: dict[str, str]) -> None:
+    before = boxbench.on_host()
+    words = ("hello", "-t", ",".join(CHEAP), "-b", "1", "-o", "out")
+    said = refused(boxbench("run", *words, env=altering), 1, "hello: the boxes are not equal", "EXTRA=1")
+    assert "environment in process is EXTRA=1, asked for no such variable" in said
+    assert "docker" not in said
+    assert not (boxbench.cwd / "out").exists()
+    refused(boxbench("certify", "hello", "-t", "process", env=altering), 1, "EXTRA=1")
+    # Elsewhere somebody else may be at work on this host.
+    assert not in_ci() or boxbench.on_host() - before == set()
+
+
+def test_a_campaign_carries_its_certificate(boxbench: Command, altering: dict[str, str]) -> None:
+    copy = boxbench.cwd / "mine"
+    copy.mkdir()
+    source = Path(targets.__file__).parents[2] / "scenarios/hello"
+    text = (source / "scenario.yaml").read_text(encoding="utf-8")
+    (copy / "scenario.yaml").write_text(text + "differs: {env: one variable more for a test}\n", encoding="utf-8")
+    (copy / "Dockerfile").write_bytes((source / "Dockerfile").read_bytes())
+    result = boxbench("run", "mine", "-t", ",".join(CHEAP), "-b", "1", "-o", "out", env=altering)
+    assert result.returncode == 0, result.stderr
+    out = boxbench.cwd / "out"
+    certificate = read_manifest(out).certificates["hello"]
+    finding = certificate.finding("env")
+    assert finding is not None
+    assert finding.status == "declared"
+    words = "declared different: environment (one variable more for a test)"
+    assert words in " ".join(result.text.split())
+    assert words in (out / "report.md").read_text(encoding="utf-8")
+    assert words in (out / "index.html").read_text(encoding="utf-8")
+    assert "certificates" in json.loads((out / MANIFEST).read_text(encoding="utf-8"))

@@ -1,0 +1,129 @@
+"""Containers with one factor changed: without a network namespace, on storage without copy-on-write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.engines.containerd import chain_id
+from bench.image.build import build_image
+from bench.image.model import Image
+from bench.image.saved import layers_of
+from bench.ready import ReadyLog
+from bench.record import Endpoint, Record
+from bench.scenario import LoadedScenario, TargetSpec
+from bench.targets.base import Box, Order, Target
+from bench.targets.options import Value
+from bench.targets.table import make_target
+from tests.lab import Lab, Trialed
+from tests.needs import need_target
+
+MIB = 2**20
+PAYLOAD_BYTES = 6 * MIB
+# The workload looks for itself at which network namespace it is in; `busybox dd` makes a tree whose size is known.
+DOCKERFILE = f"""
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+RUN ["/bin/busybox", "dd", "if=/dev/urandom", "of=/payload", "bs=1M", "count={PAYLOAD_BYTES // MIB}"]
+CMD ["/bin/busybox", "sh", "-c", "echo $(busybox readlink /proc/self/ns/net) up; exec busybox sleep 1000"]
+"""
+
+
+@pytest.fixture(scope="session")
+def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
+    made: LoadedScenario = make_scenario(DOCKERFILE, name="variants")
+    return made
+
+
+@dataclass
+class _Spied:
+    """A target whose boxes' own directories, and their tags, are remembered."""
+
+    real: Target
+    tags: list[str] = field(default_factory=list)
+    directories: list[Path] = field(default_factory=list)
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.real, attribute)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        self.tags.append(order.tag)
+        with self.real.provision(order) as box:
+            yield box
+            self.directories += [mount.own for mount in box._mounts]  # type: ignore[attr-defined]
+
+
+def made(lab: Lab, loaded: LoadedScenario, name: str, **options: Value) -> tuple[Target, Image]:
+    """A target with options, prepared; the test is skipped when this host cannot run it."""
+    target = make_target(TargetSpec(target=name, options=options), lab.engines, accel="tcg")
+    reason = target.why_unavailable()
+    if reason is not None:
+        need_target(reason)
+    image = build_image(lab.client, loaded, lambda _text: None)
+    target.prepare(image, loaded.scenario)
+    return target, image
+
+
+def run(lab: Lab, loaded: LoadedScenario, target: Target) -> Record:
+    """One trial from request to gone, that leaves nothing."""
+    trialed: Trialed = lab.run(target.name, loaded, wrap=lambda _default: target)
+    assert trialed.record.outcome == "ok", trialed.record.failure
+    assert {Endpoint.REQUESTED, Endpoint.READY, Endpoint.GONE} <= set(trialed.record.endpoints_ns)
+    trialed.assert_gone()
+    return trialed.record
+
+
+def saying(loaded: LoadedScenario, text: str) -> LoadedScenario:
+    """Ready only when the workload has said this."""
+    ready = ReadyLog(when="log", text=text, timeout=20 * 10**9)
+    return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"ready": ready})})
+
+
+@pytest.mark.parametrize("name", ["docker", "docker-cli"])
+def test_a_container_without_a_network_namespace(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """It is in the engine's; and what must be equal still is: the same user, limits and tree."""
+    dockerd = lab.engines.docker.daemon_pids.get("dockerd")
+    own = Path(f"/proc/{dockerd or 'self'}/ns/net").readlink()
+    target, _ = made(lab, loaded, name, network="host")
+    host = run(lab, saying(loaded, f"{own} up"), target)
+    assert target.describe()["network"] == "the host's: no network namespace"
+    default = run(lab, loaded, made(lab, loaded, name)[0])
+    must = ("argv", "uid", "gid", "groups", "cwd", "cpus", "memory_limit_bytes", "hostname")
+    assert {fact: host.inside.get(fact) for fact in must} == {fact: default.inside.get(fact) for fact in must}
+
+
+def test_a_bridge_that_is_not_there_is_said_beforehand(lab: Lab, loaded: LoadedScenario) -> None:
+    target = make_target(TargetSpec(target="docker", options={"network": "bridge"}), lab.engines, accel="tcg")
+    reason = target.why_unavailable()
+    if lab.engines.docker.private:
+        assert reason is not None
+        assert "no network 'bridge' (it has host, none)" in reason
+    elif reason is None:
+        run(lab, loaded, target)
+
+
+def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: LoadedScenario) -> None:
+    """A copy for each container, which goes with it: from containerd's book and from the disk."""
+    target, image = made(lab, loaded, "containerd", snapshotter="native")
+    api = lab.engines.containerd.api
+    assert api.has_snapshot(chain_id(layers_of(lab.client, image)), snapshotter="native")
+    spied = _Spied(target)
+    copied = run(lab, loaded, spied)  # type: ignore[arg-type]
+    assert copied.disk_bytes["box.allocated"] >= PAYLOAD_BYTES
+    (tag,), (directory,) = spied.tags, spied.directories
+    assert directory.parent.is_dir()
+    assert not directory.exists()
+    assert tag not in api.containers()
+    assert not any(api.has_snapshot(tag, snapshotter=kind) for kind in ("native", "overlayfs"))
+
+
+def test_storage_with_copy_on_write_holds_what_was_written(lab: Lab, loaded: LoadedScenario) -> None:
+    record = run(lab, loaded, made(lab, loaded, "containerd")[0])
+    assert record.disk_bytes["box.allocated"] < PAYLOAD_BYTES

@@ -1,0 +1,347 @@
+"""The VM rungs on real engines: KVM as far as this host has it, every one-factor option, the two big systems."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import proc
+from bench.channel import ListeningSocket
+from bench.errors import BoxbenchError, UsageError
+from bench.image.build import build_image
+from bench.image.disk import ensure_disk, new_overlay
+from bench.image.model import Image
+from bench.leftovers import find_leftovers
+from bench.ready import ReadyFirstLine
+from bench.record import Endpoint
+from bench.rundir import box_tag, campaign_dir
+from bench.scenario import LoadedScenario, Resources, TargetSpec
+from bench.targets.accel import virtual_cpu
+from bench.targets.base import Order
+from bench.targets.domainbox import DomainBox
+from bench.targets.qemu import parked_qemu
+from bench.targets.table import make_target
+from tests.lab import Lab, Trialed
+from tests.needs import host_cannot, need, need_target
+
+DOCKERFILE = """
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+CMD ["/bin/busybox", "sh", "-c", "echo up; echo no >&2; trap 'exit 5' TERM; while :; do /bin/busybox sleep 0.05; done"]
+"""
+MIB = 2**20
+
+
+@pytest.fixture(scope="session")
+def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
+    """A small server with enough memory and time for whole systems under emulation."""
+    return make_scenario(
+        DOCKERFILE,
+        name="vms",
+        ready=ReadyFirstLine(when="first-line", timeout=240 * 10**9),
+        resources=Resources(cpus=1, memory=384 * MIB, disk=64 * MIB),
+    )
+
+
+@pytest.fixture(scope="session")
+def image(lab: Lab, loaded: LoadedScenario) -> Image:
+    """Its image."""
+    return build_image(lab.client, loaded, lambda _text: None)
+
+
+@pytest.fixture
+def kvm() -> None:
+    """A virtual CPU runs under KVM; the test is skipped on hosts where none does."""
+    reason = virtual_cpu().reason
+    if reason is not None:
+        host_cannot(reason)
+
+
+def made(lab: Lab, name: str, accel: str = "tcg", **options: str) -> Any:
+    """A target with options."""
+    try:
+        target = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel=accel)
+        reason = target.why_unavailable()
+    except BoxbenchError as error:
+        reason = error.message
+    if reason is not None:
+        need_target(reason)
+    return target
+
+
+def run(lab: Lab, loaded: LoadedScenario, target: Any) -> Trialed:
+    """One trial of a target with options."""
+    label = f"{target.name}-with-options"
+    lab._made[label] = target
+    try:
+        return lab.run(label, loaded, wrap=lambda same: same)
+    finally:
+        del lab._made[label]
+
+
+def ok(trialed: Trialed, *endpoints: str) -> dict[Endpoint, int]:
+    """A whole life in this order, nothing left."""
+    record = trialed.record
+    assert record.outcome == "ok", (record.failure, trialed.output)
+    passed = record.endpoints_ns
+    stamps = [passed[Endpoint(endpoint)] for endpoint in endpoints]
+    assert stamps == sorted(stamps), passed
+    trialed.assert_gone()
+    return dict(passed)
+
+
+def served(trialed: Trialed) -> None:
+    """The workload ran to its stop signal, and its box was looked at."""
+    record = trialed.record
+    assert record.exit_code == 5, record
+    assert record.memory_bytes["pss.vmm"] > 30 * MIB
+    assert 0 < record.memory_bytes["guest.available"] < record.memory_bytes["guest.total"]
+    assert len(record.channel_rtt_ns) == 5
+    assert record.inside["cpus"] == "1"
+
+
+# --- a VM with nothing in it ---
+
+EMPTY_LIFE = ("requested", "vmm", "ready", "stopping", "ended", "gone")
+
+
+@pytest.mark.usefixtures("kvm")
+@pytest.mark.parametrize("via", ["qemu", "libvirt"])
+@pytest.mark.parametrize("firmware", ["none", "seabios"])
+def test_kvm_from_request_to_gone(lab: Lab, loaded: LoadedScenario, via: str, firmware: str) -> None:
+    target = made(lab, "vmm", "kvm", via=via, firmware=firmware)
+    assert target.accel == "kvm"
+    trialed = run(lab, loaded, target)
+    ok(trialed, *EMPTY_LIFE)
+    assert trialed.record.inside == {}
+    assert trialed.record.channel_rtt_ns == ()
+    assert not [doubt for doubt in trialed.record.doubts if doubt.startswith(("unknown:inside", "unknown:channel"))]
+    assert trialed.record.memory_bytes["pss.vmm"] > 5 * MIB
+
+
+@pytest.mark.parametrize("via", ["qemu", "libvirt"])
+@pytest.mark.parametrize("after", ["halt", "exit"])
+def test_the_empty_vm_under_emulation(lab: Lab, loaded: LoadedScenario, via: str, after: str) -> None:
+    trialed = run(lab, loaded, made(lab, "vmm", via=via, after=after))
+    ok(trialed, *EMPTY_LIFE)
+    assert ("pss.vmm" in trialed.record.memory_bytes) == (after == "halt")
+
+
+# --- KVM, paused: what a host that boots no kernel can still show ---
+
+
+_numbers = itertools.count()
+
+
+@contextmanager
+def ordered(lab: Lab, loaded: LoadedScenario, image: Image) -> Iterator[Order]:
+    """Where a box would live, without a trial around it."""
+    tag = box_tag(lab.campaign, f"p{next(_numbers):04d}")
+    directory = campaign_dir(lab.campaign) / tag
+    storage = campaign_dir(lab.campaign) / f"{tag}-storage"
+    for path in (directory, storage):
+        path.mkdir()
+    yield Order(tag, directory, storage, image, loaded.scenario, (0,), lambda _endpoint: None)
+
+
+def paused(lab: Lab, box: DomainBox) -> None:
+    """Create it paused, look at it, destroy it."""
+    library = lab.engines.libvirt.library
+    box.create(flags=library.VIR_DOMAIN_START_PAUSED)
+    domain = box.lookup()
+    assert domain.state()[0] == library.VIR_DOMAIN_PAUSED
+    described = domain.XMLDesc()
+    assert "type='kvm'" in described
+    assert "host-passthrough" in described
+    pid = box.main_pid()
+    assert pid is not None
+    assert b"\0-accel\0kvm\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    box.kill()
+    assert box.main_pid() is None
+
+
+@pytest.mark.usefixtures("kvm")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("libvirt", {}),
+        ("libvirt", {"machine": "pc", "console": "serial", "nic": "virtio", "disk_format": "raw"}),
+        ("libvirt-full", {"firmware": "ovmf"}),
+        ("vm-docker", {}),
+        ("vmm", {"via": "libvirt"}),
+    ],
+)
+def test_a_kvm_domain_is_created_paused_inspected_destroyed(
+    lab: Lab, loaded: LoadedScenario, image: Image, name: str, options: dict[str, str]
+) -> None:
+    target = made(lab, name, **options)
+    target.prepare(image, loaded.scenario)
+    # Not through --accel: whether a kernel would boot is another question.
+    target.accel = "kvm"
+    with ordered(lab, loaded, image) as order, target.provision(order) as box:
+        paused(lab, getattr(box, "vm", box))
+    assert [str(found) for found in find_leftovers(order.tag) if found.kind != "directory"] == []
+
+
+@pytest.mark.usefixtures("kvm")
+@pytest.mark.parametrize("name", ["microvm", "vmm"])
+def test_our_own_qemu_under_kvm_is_created_paused_inspected_ended(
+    lab: Lab, loaded: LoadedScenario, image: Image, name: str
+) -> None:
+    target = made(lab, name)
+    target.prepare(image, loaded.scenario)
+    target.accel = "kvm"
+    with ordered(lab, loaded, image) as order, ExitStack() as stack:
+        new_overlay(ensure_disk(image, loaded.scenario.resources.disk), order.storage / "disk.qcow2")
+        stack.callback(ListeningSocket(order.directory / "events", lambda: None).close)
+        qemu = stack.enter_context(parked_qemu(order, ["-S", *target.argv(order)]))
+        qemu.parked.go()
+        assert qemu.monitor.execute("query-kvm") == {"enabled": True, "present": True}
+        assert qemu.monitor.execute("query-status")["status"] == "prelaunch"
+        qemu.quit()
+        assert qemu.main_pid() is None
+        assert qemu.parked.status() == 0
+
+
+# --- one-factor options ---
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"machine": "pc"},
+        {"firmware": "ovmf"},
+        {"console": "serial", "nic": "virtio"},
+        {"kernel": "raw", "disk_format": "raw", "disk_cache": "none"},
+        {"disk_cache": "unsafe"},
+    ],
+)
+def test_every_domain_is_valid_xml(lab: Lab, loaded: LoadedScenario, image: Image, options: dict[str, str]) -> None:
+    tool = _validator()
+    for name in ("libvirt", "libvirt-full", "vm-docker", "vmm"):
+        known = {key: value for key, value in options.items() if key in ("machine", "firmware", "console")}
+        chosen = {"libvirt": options, "libvirt-full": known, "vm-docker": {}, "vmm": {"via": "libvirt"}}[name]
+        target = made(lab, name, **chosen)
+        target.prepare(image, loaded.scenario)
+        with ordered(lab, loaded, image) as order, target.provision(order) as box:
+            file = order.storage / "domain.xml"
+            file.write_text(getattr(box, "vm", box).domain.xml(), encoding="utf-8")
+            proc.run([tool, file, "domain"], timeout_s=30)
+
+
+def _validator() -> str:
+    try:
+        return proc.require_tool("virt-xml-validate", package="libvirt-clients")
+    except BoxbenchError as error:
+        need(error.message)
+        raise
+
+
+@pytest.mark.parametrize(
+    ("options", "life"),
+    [
+        (
+            {"machine": "pc", "console": "serial", "nic": "virtio"},
+            ("vmm", "kernel", "init", "root", "entered", "ready"),
+        ),
+        ({"kernel": "raw", "disk_format": "raw", "disk_cache": "none"}, ("created", "vmm", "init", "ready")),
+        ({"firmware": "ovmf", "disk_cache": "unsafe"}, ("vmm", "init", "ready")),
+    ],
+)
+def test_libvirt_with_other_parts(
+    lab: Lab, loaded: LoadedScenario, options: dict[str, str], life: tuple[str, ...]
+) -> None:
+    trialed = run(lab, loaded, made(lab, "libvirt", **options))
+    ok(trialed, "requested", *life, "stopping", "stopped", "ended", "gone")
+    served(trialed)
+
+
+def test_a_microvm_with_other_parts_has_a_clock_that_is_right(lab: Lab, loaded: LoadedScenario) -> None:
+    """Nothing in it can measure the TSC, so it has to believe what it is told."""
+    trialed = run(lab, loaded, made(lab, "microvm", kernel="raw", firmware="qboot"))
+    passed = ok(trialed, "requested", "created", "vmm", "init", "root", "entered", "ready", "stopped", "ended", "gone")
+    served(trialed)
+    guest = trialed.record.guest_ns
+    host_ns = passed[Endpoint.READY] - passed[Endpoint.INIT]
+    guest_ns = guest[Endpoint.READY] - guest[Endpoint.INIT]
+    assert abs(host_ns - guest_ns) < 50_000_000 + host_ns // 20
+
+
+def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
+    little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB, disk=64 * MIB)})
+    made(lab, "libvirt").prepare(image, little)
+    with pytest.raises(UsageError, match=r"with ovmf firmware a scenario needs at least 160 MiB"):
+        made(lab, "libvirt", firmware="ovmf").prepare(image, little)
+
+
+# --- the classic VM ---
+
+
+@pytest.mark.parametrize("options", [{}, {"firmware": "ovmf", "console": "serial"}])
+def test_the_classic_vm(lab: Lab, loaded: LoadedScenario, options: dict[str, str]) -> None:
+    trialed = run(lab, loaded, made(lab, "libvirt-full", **options))
+    passed = ok(
+        trialed, "requested", "created", "vmm", "init", "entered", "ready", "stopping", "stopped", "ended", "gone"
+    )
+    assert (Endpoint.KERNEL in passed) == ("console" in options)
+    served(trialed)
+    inside = trialed.record.inside
+    assert int(inside["pid"]) > 1, "systemd is the init"
+    assert inside["cgroup_version"] == "2"
+
+
+def test_the_classic_vm_refuses_too_little(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
+    target = made(lab, "libvirt-full")
+    little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB)})
+    with pytest.raises(UsageError, match=r"resources\.memory is 128 MiB"):
+        target.prepare(image, little)
+    hasty = loaded.scenario.model_copy(update={"ready": ReadyFirstLine(when="first-line", timeout=10**10)})
+    with pytest.raises(UsageError, match=r"ready\.timeout is 10"):
+        target.prepare(image, hasty)
+
+
+# --- a container in a VM ---
+
+
+@pytest.fixture(scope="module")
+def cold(lab: Lab, loaded: LoadedScenario) -> Trialed:
+    """VM and container from one request."""
+    return run(lab, loaded, made(lab, "vm-docker"))
+
+
+@pytest.fixture(scope="module")
+def warm(lab: Lab, loaded: LoadedScenario) -> Trialed:
+    """The container alone."""
+    return run(lab, loaded, made(lab, "vm-docker", mode="warm"))
+
+
+def test_cold_goes_through_the_vm(cold: Trialed) -> None:
+    passed = ok(
+        cold, "requested", "created", "vmm", "init", "root", "entered", "ready", "stopping", "stopped", "ended", "gone"
+    )
+    served(cold)
+    assert passed[Endpoint.ENTERED] > passed[Endpoint.ROOT]
+
+
+def test_warm_begins_with_the_container(cold: Trialed, warm: Trialed) -> None:
+    passed = ok(warm, "requested", "created", "init", "entered", "ready", "stopping", "stopped", "ended", "gone")
+    served(warm)
+    assert not {Endpoint.VMM, Endpoint.ROOT} & set(passed), "those were before the request"
+    assert passed[Endpoint.READY] < cold.record.endpoints_ns[Endpoint.READY]
+    # What the VM had used before the request is not the start's.
+    assert warm.record.cpu_ns["start.vmm"] < cold.record.cpu_ns["start.vmm"]
+
+
+def test_the_container_is_limited_by_control_groups_v2(cold: Trialed, loaded: LoadedScenario) -> None:
+    inside = cold.record.inside
+    assert inside["cgroup_version"] == "2"
+    assert int(inside["memory_limit_bytes"]) == loaded.scenario.resources.memory
+    assert int(inside["mem_total_bytes"]) > loaded.scenario.resources.memory
+    assert (inside["pid"], inside["seccomp"]) == ("1", "2")

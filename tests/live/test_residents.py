@@ -1,0 +1,73 @@
+"""Residents with real engines: boxes that stay, a ledger that reconciles, and a host that is clean afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bench.accounts import account_values
+from bench.errors import NotReadyError
+from bench.record import Endpoint, Record
+from bench.residents.trial import run_residents
+from bench.rundir import box_tag
+from bench.scenario import LoadedScenario
+from bench.units import parse_bytes
+from tests.lab import Lab, Trialed
+
+MIB = 2**20
+KEEPS = """
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+CMD ["/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]
+"""
+LEAVES = KEEPS.replace("sleep 1000", "sleep 1")
+
+Make = Callable[..., LoadedScenario]
+
+
+def _trial(lab: Lab, loaded: LoadedScenario, target: str, boxes: int) -> Trialed:
+    setting = lab.setting(target, loaded)
+    trial = lab.trial(setting, residents=str(boxes))
+    record, output = run_residents(trial, setting)
+    return Trialed(box_tag(lab.campaign, trial.id), record, output, lab)
+
+
+def _held(record: Record) -> float:
+    return account_values(record)["account.held_bytes"]
+
+
+def _moved(record: Record) -> int:
+    marks = (doubt.removeprefix("unsettled:") for doubt in record.doubts if doubt.startswith("unsettled:"))
+    return max(map(parse_bytes, marks), default=0)
+
+
+@pytest.mark.parametrize("target", ["docker", "libvirt"])
+def test_the_ledger_of_boxes_that_stay_reconciles(lab: Lab, make_scenario: Make, target: str) -> None:
+    loaded = make_scenario(KEEPS, name="keeps")
+    done = {boxes: _trial(lab, loaded, target, boxes) for boxes in (1, 2)}
+    for boxes, one in done.items():
+        one.assert_gone()
+        record, account = one.record, one.record.account_bytes
+        assert record.failure is None
+        assert [member.outcome for member in record.members] == ["ok"] * boxes
+        # The last box is the trial's own.
+        assert record.members[-1].endpoints_ns[Endpoint.READY] == record.endpoints_ns[Endpoint.READY]
+        parts = sum(size for name, size in account.items() if name.startswith("part."))
+        assert account["host.used"] == parts + account["unexplained"]
+        # Other programs may run beside a test: the ledger names them, and says by how much they moved meanwhile.
+        assert abs(account["unexplained"]) < max(0.1 * _held(record), 2 * MIB) + 2 * _moved(record)
+        assert record.memory_bytes["pss.total"] > 0
+    component = {"docker": "shim", "libvirt": "vmm"}[target]
+    alone, both = (done[boxes].record.account_bytes[f"part.anon.{component}"] for boxes in (1, 2))
+    assert both == pytest.approx(2 * alone, rel=0.25)
+
+
+def test_a_box_that_does_not_stay_fails_the_trial_and_nothing_is_left(lab: Lab, make_scenario: Make) -> None:
+    done = _trial(lab, make_scenario(LEAVES, name="leaves"), "process", 2)
+    done.assert_gone()
+    assert done.record.failure is not None
+    assert done.record.failure.code == NotReadyError.__name__
+    assert "of 2" in done.record.failure.message
+    assert "held" not in account_values(done.record)

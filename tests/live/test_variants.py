@@ -1,0 +1,111 @@
+"""Builds of the user's own: a trial runs what the option names, and its description says so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import proc
+from bench.cache import file_digest
+from bench.errors import BoxbenchError
+from bench.scenario import LoadedScenario, TargetSpec
+from bench.targets.base import Box, Order
+from bench.targets.table import make_target
+from tests.lab import Lab
+from tests.needs import need, need_target
+
+pytestmark = pytest.mark.live
+
+DOCKERFILE = """
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+CMD ["/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox sleep 1000"]
+"""
+
+
+@pytest.fixture(scope="session")
+def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
+    return make_scenario(DOCKERFILE, name="variants")
+
+
+def tool(name: str, package: str) -> Path:
+    """Where this host has it; skipped where it has not."""
+    try:
+        return Path(proc.require_tool(name, package=package))
+    except BoxbenchError as error:
+        need(error.message)
+        raise
+
+
+@dataclass
+class Watched:
+    """A target whose boxes are asked for their main process's command line before they end."""
+
+    real: Any
+    seen: list[str] = field(default_factory=list)
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.real, attribute)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        with self.real.provision(order) as box:
+            ask = box.processes
+
+            def processes() -> Any:
+                pid = box.main_pid()
+                if pid is not None:
+                    self.seen.append(Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0])
+                return ask()
+
+            box.processes = processes
+            yield box
+
+
+def run(lab: Lab, loaded: LoadedScenario, name: str, **options: str) -> Watched:
+    """A whole life of a box of this target; nothing of it is left."""
+    chosen = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel="tcg")
+    reason = chosen.why_unavailable()
+    if reason is not None:
+        need_target(reason)
+    watched = Watched(chosen)
+    trialed = lab.run(name, loaded, wrap=lambda _default: watched)
+    assert trialed.record.outcome == "ok", (trialed.record.failure, trialed.output)
+    trialed.assert_gone()
+    return watched
+
+
+def test_another_build_of_a_runtime(lab: Lab, loaded: LoadedScenario, tmp_path: Path) -> None:
+    """A copy that leaves its mark, so that it is seen to have run."""
+    real, own = tmp_path / "real-runc", tmp_path / "runc"
+    shutil.copy(tool("runc", "runc"), real)
+    own.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {real} "$@"\n')
+    own.chmod(0o755)
+    words = run(lab, loaded, "runc", program=str(own)).describe()
+    assert words["program"] == f"{own}, sha256 {file_digest(own)}"
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert any(" run --detach " in call for call in calls)
+    assert any(" delete --force " in call for call in calls)
+    (tmp_path / "copy").mkdir()
+    copy = Path(shutil.copy(real, tmp_path / "copy" / "runc"))
+    words = run(lab, loaded, "runc", program=str(copy)).describe()
+    assert words["program"] == f"{copy}, sha256 {file_digest(tool('runc', 'runc'))}"
+
+
+@pytest.mark.parametrize("name", ["microvm", "libvirt"])
+def test_another_qemu(lab: Lab, loaded: LoadedScenario, tmp_path: Path, name: str) -> None:
+    """By a symbolic link: a copy would look for its firmware beside itself."""
+    link = tmp_path / "qemu-system-x86_64"
+    link.symlink_to(tool("qemu-system-x86_64", "qemu-system-x86"))
+    default = lab.target(name).describe()
+    watched = run(lab, loaded, name, emulator=str(link))
+    assert watched.seen
+    assert set(watched.seen) == {str(link)}
+    assert watched.describe() == {**default, "emulator": f"{link}, sha256 {file_digest(link)}"}

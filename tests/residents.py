@@ -1,0 +1,71 @@
+"""Made-up campaigns with residents: a line is planted, and every ledger adds up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from bench.campaign import Manifest
+from bench.factors import Factors
+from bench.plan import Cell, Trial, build_plan
+from bench.record import Record
+from tests.factories import Box, make_manifest, make_record
+
+MIB = 2**20
+DAEMON_MIB = 133
+
+
+def make_residents(
+    lines: Sequence[tuple[Box, float, float]],
+    *,
+    levels: Sequence[int] = (1, 2, 4, 8),
+    blocks: int = 7,
+    noise_mib: float = 0.05,
+    seed: int = 1,
+) -> tuple[Manifest, tuple[Record, ...]]:
+    """A campaign of one scenario; ``lines``: a box, what the host holds at none, and what each adds, MiB."""
+    manifest = make_manifest(("hello",), [box for box, _, _ in lines], blocks=blocks)
+    cells = {
+        Cell(scenario="hello", target=line[0].target, accel=line[0].accel, factors={"residents": str(level)}): line
+        for line in lines
+        for level in levels
+    }
+    plan = build_plan(tuple(cells), blocks={"hello": blocks}, warmups={"hello": 1}, seed=seed)
+    entry = manifest.scenarios["hello"]
+    scenario = entry.scenario.model_copy(update={"factors": Factors(residents=tuple(levels))})
+    manifest = manifest.model_copy(
+        update={"plan": plan, "scenarios": {"hello": entry.model_copy(update={"scenario": scenario})}}
+    )
+    rng = random.Random(seed)
+    records = tuple(_record(trial, cells[trial.cell], rng, noise_mib) for trial in plan)
+    return manifest, records
+
+
+def _record(trial: Trial, line: tuple[Box, float, float], rng: random.Random, noise_mib: float) -> Record:
+    box, first, rise = line
+    count = int(trial.cell.factors["residents"])
+    held = round((first + rise * count + rng.gauss(0, noise_mib)) * MIB)
+    account = _account(box, held, count)
+    return make_record(trial, box, rng).model_copy(update={"account_bytes": account})
+
+
+def _account(box: Box, held: int, count: int) -> dict[str, int]:
+    """A ledger whose parts add up, 2 % of what is held unexplained."""
+    component = "vmm" if box.accel != "native" else "workload"
+    kernel = {"slab_unreclaimable": MIB // 4, "page_tables": MIB // 8, "kernel_stacks": MIB // 16}
+    kernel |= {"percpu": 0, "vmalloc": 0}
+    unexplained = held // 50
+    others = 3 * MIB
+    shared = sum(kernel.values()) + unexplained + MIB // 16
+    parts = {
+        f"part.anon.{component}": held - shared,
+        "part.harness": MIB // 16,
+        "part.others": others,
+        "part.cache": count * MIB,
+        "part.shmem": 0,
+        "part.slab_reclaimable": MIB // 8,
+        **{f"part.{name}": size for name, size in kernel.items()},
+    }
+    used = sum(parts.values()) + unexplained
+    fixed = {f"fixed.{name}": round(size * MIB) for name, size in box.daemons_mib.items()}
+    return {"host.used": used, "host.available": held, **parts, "unexplained": unexplained, "left": 0, **fixed}

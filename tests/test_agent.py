@@ -1,0 +1,508 @@
+"""The agent as a bare process: readiness, output, stop, errors - over real FIFOs, with no engine."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+from bench import proc
+from bench.boxconf import decode_bytes, decode_word, encode_word, render_boxconf
+from bench.exercise.model import MOST_OUTPUT_BYTES
+from bench.image import native
+from bench.image.model import BoxConfig
+from bench.scenario import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+
+pytestmark = pytest.mark.host
+
+LIMIT_S = 20.0
+HERE = BoxConfig(
+    argv=("/bin/true",),
+    env=("PATH=/usr/bin:/bin", "GREETING=hello world"),
+    cwd="/",
+    uid=os.geteuid(),
+    gid=os.getegid(),
+    groups=(os.getegid(),),
+    user="",
+    stop_signal=signal.SIGTERM,
+)
+
+
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not any(shutil.which(name) for name in native.COMPILERS):
+        pytest.skip("no C compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOXBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return native.agent_binary()
+
+
+class Box:
+    """An agent started on a channel directory, and what it sends."""
+
+    def __init__(self, binary: Path, directory: Path) -> None:
+        self.binary = binary
+        self.directory = directory
+        self.lines: list[str] = []
+        self._rest = b""
+        for name in ("events", "commands"):
+            os.mkfifo(directory / name)
+        self.events = os.open(directory / "events", os.O_RDWR | os.O_NONBLOCK)
+        self.commands = os.open(directory / "commands", os.O_RDWR)
+        self.process: Popen[bytes] | None = None
+
+    def start(self, config: BoxConfig, ready: Ready | None = None, *flags: str) -> Popen[bytes]:
+        (self.directory / "box.conf").write_bytes(render_boxconf(config, ready))
+        argv = [str(self.binary), "run", *flags, str(self.directory)]
+        self.process = proc.spawn(argv, stdout=PIPE, stderr=PIPE)
+        return self.process
+
+    def run(self, config: BoxConfig, ready: Ready | None = None, *flags: str) -> tuple[int, bytes, bytes]:
+        stdout, stderr = self.start(config, ready, *flags).communicate(timeout=LIMIT_S)
+        assert self.process is not None
+        self._read()
+        return self.process.returncode, stdout, stderr
+
+    def tell(self, line: str) -> None:
+        os.write(self.commands, line.encode() + b"\n")
+
+    def wait_for(self, start: str) -> str:
+        """The first line that starts so, waited for."""
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            for line in self.lines:
+                if line.startswith(start):
+                    return line
+            select.select([self.events], [], [], 0.2)
+            self._read()
+        pytest.fail(f"no {start!r} within {LIMIT_S} s; got {self.lines}")
+
+    def facts(self) -> dict[str, str]:
+        self.tell("facts")
+        self.wait_for("BB1 facts-end")
+        pairs = (line.split(" ", 3)[2:] for line in self.lines if line.startswith("BB1 fact "))
+        return {key: decode_word(value) for key, value in pairs}
+
+    def marks(self) -> list[str]:
+        return [line.split(" ")[2] for line in self.lines if line.startswith("BB1 mark ")]
+
+    def close(self) -> None:
+        if self.process is not None:
+            proc.stop(self.process)
+        os.close(self.events)
+        os.close(self.commands)
+
+    def _read(self) -> None:
+        try:
+            while chunk := os.read(self.events, 65536):
+                *whole, self._rest = (self._rest + chunk).split(b"\n")
+                self.lines += [line.decode("ascii") for line in whole]
+        except BlockingIOError:
+            return
+
+
+@pytest.fixture
+def box(binary: Path, tmp_path: Path) -> Iterator[Box]:
+    started = Box(binary, tmp_path)
+    yield started
+    started.close()
+
+
+def shell(script: str) -> BoxConfig:
+    return replace(HERE, argv=("/bin/sh", "-c", script))
+
+
+def python(script: str) -> BoxConfig:
+    return replace(HERE, argv=(sys.executable, "-c", script))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_marks_come_in_order_and_the_code_is_the_workloads(box: Box) -> None:
+    before = time.monotonic_ns()
+    code, stdout, stderr = box.run(shell("echo out; echo err >&2; exit 7"))
+    assert (code, stdout, stderr) == (7, b"out\n", b"err\n")
+    assert box.marks() == ["init", "entered", "ready"]
+    words = box.lines[-1].split(" ")
+    assert words[:4] == ["BB1", "exit", "7", "0"]
+    stamps = [int(line.rsplit(" ", 1)[1]) for line in box.lines]
+    assert stamps == sorted(stamps)
+    assert before < stamps[0] < stamps[-1] < time.monotonic_ns()
+
+
+def test_exit_says_what_the_workload_used(box: Box) -> None:
+    box.run(python("x = bytearray(50_000_000)\nfor i in range(10**6): pass"))
+    utime_us, stime_us, maxrss_kib = map(int, box.wait_for("BB1 exit").split(" ")[4:7])
+    assert utime_us > 1000
+    assert stime_us >= 0
+    assert 50_000 < maxrss_kib < 500_000
+
+
+def test_first_line_is_a_whole_line_of_stdout(box: Box) -> None:
+    box.start(shell("printf half; echo noise >&2; exec sleep 1000"), ReadyFirstLine(when="first-line"))
+    time.sleep(0.2)
+    box.tell("ping 1")
+    box.wait_for("BB1 pong 1")
+    assert box.marks() == ["init", "entered"]
+
+
+def test_first_line_of_a_workload_that_ends_at_once_is_marked_before_its_end(box: Box) -> None:
+    code, stdout, _ = box.run(shell("echo done"), ReadyFirstLine(when="first-line"))
+    assert (code, stdout) == (0, b"done\n")
+    assert [line.split(" ")[1] for line in box.lines] == ["mark", "mark", "mark", "exit"]
+    assert box.marks()[-1] == "ready"
+
+
+@pytest.mark.parametrize("target", ["", ">&2"])
+def test_log_text_split_by_two_writes_is_found(box: Box, target: str) -> None:
+    script = f"printf 'now rea' {target}; sleep 0.2; printf 'dy to serve' {target}; sleep 1000"
+    box.start(shell(script), ReadyLog(when="log", text="ready to serve"))
+    box.wait_for("BB1 mark ready")
+
+
+def test_log_text_far_behind_noise_is_found(box: Box) -> None:
+    script = "i=0; while [ $i -lt 3000 ]; do echo some line of noise; i=$((i+1)); done; echo READY 1; exec sleep 1000"
+    started = box.start(shell(script), ReadyLog(when="log", text="READY 1"))
+    drain = threading.Thread(target=lambda: started.stdout and started.stdout.read(), daemon=True)
+    drain.start()
+    box.wait_for("BB1 mark ready")
+    box.tell("stop")
+    box.wait_for("BB1 exit 143 15")
+    drain.join(LIMIT_S)
+
+
+@pytest.mark.parametrize(("code", "ready"), [(3, True), (0, False)])
+def test_exit_readiness_needs_the_wanted_code(box: Box, code: int, ready: bool) -> None:
+    box.run(shell(f"exit {code}"), ReadyExit(when="exit", code=3))
+    assert ("ready" in box.marks()) is ready
+    assert box.lines[-1].startswith(f"BB1 exit {code} 0 ")
+
+
+def test_a_stopped_workload_is_not_ready_by_its_exit(box: Box) -> None:
+    box.start(shell("trap 'exit 0' TERM; echo; while :; do sleep 0.01; done"), ReadyExit(when="exit", code=0))
+    time.sleep(0.2)
+    box.tell("stop")
+    box.wait_for("BB1 exit 0 0")
+    assert box.marks() == ["init", "entered"]
+
+
+def test_tcp_is_ready_when_a_connection_is_accepted(box: Box) -> None:
+    port = free_port()
+    script = f"import socket,time; time.sleep(.2); s=socket.create_server(('127.0.0.1',{port})); time.sleep(1000)"
+    box.start(python(script), ReadyTcp(when="tcp", port=port))
+    box.wait_for("BB1 mark ready")
+    assert box.marks() == ["init", "entered", "listening", "ready"]
+
+
+SERVER = """
+import itertools, socket, time
+server = socket.create_server(("127.0.0.1", {port}))
+for number in itertools.count():
+    connection, _ = server.accept()
+    request = connection.recv(4096).decode()
+    assert request.startswith("GET {path} HTTP/1.0") and "Connection: close" in request
+    for part in {answers}[min(number, len({answers}) - 1)]:
+        connection.sendall(part.encode())
+        time.sleep(0.05)
+    connection.close()
+"""
+
+
+def serve(port: int, answers: list[list[str]], path: str = "/") -> BoxConfig:
+    return python(SERVER.format(port=port, path=path, answers=repr(answers)))
+
+
+def test_http_tells_listening_ready_and_replied_apart(box: Box) -> None:
+    port = free_port()
+    starting = ["HTTP/1.1 503 Not yet\r\n\r\n", "starting"]
+    empty = ["HTTP/1.1 200 OK\r\n\r\n", "still loading"]
+    whole = ["HTTP/1.1 200 ", "OK\r\nX: it works\r\n", "\r\nand it wo", "rks now"]
+    ready = ReadyHttp(when="http", port=port, path="/health?full", contains="it works now")
+    box.start(serve(port, [starting, empty, whole], "/health?full"), ready)
+    box.wait_for("BB1 mark replied")
+    assert box.marks() == ["init", "entered", "listening", "ready", "replied"]
+
+
+def test_http_without_text_is_replied_with_the_status(box: Box) -> None:
+    port = free_port()
+    box.start(serve(port, [["HTTP/1.0 204 No Content\r\n\r\n"]]), ReadyHttp(when="http", port=port, status=204))
+    box.wait_for("BB1 mark replied")
+
+
+def test_http_wrong_status_is_never_ready(box: Box) -> None:
+    port = free_port()
+    box.start(serve(port, [["HTTP/1.0 500 Oops\r\n\r\n", "fine"]]), ReadyHttp(when="http", port=port, contains="fine"))
+    box.wait_for("BB1 mark listening")
+    time.sleep(0.3)
+    box.tell("ping x")
+    box.wait_for("BB1 pong x")
+    assert box.marks()[-1] == "listening"
+
+
+def test_stop_sends_the_images_signal(box: Box) -> None:
+    box.start(replace(shell("trap 'echo bye; exit 5' QUIT; echo up; while :; do sleep 0.01; done"), stop_signal=3))
+    time.sleep(0.2)
+    box.tell("stop")
+    assert box.wait_for("BB1 exit").startswith("BB1 exit 5 0 ")
+    assert box.process is not None
+    assert box.process.wait(LIMIT_S) == 5
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_signal_to_the_agent_is_a_stop(box: Box, sig: int) -> None:
+    started = box.start(shell("exec sleep 1000"))
+    box.wait_for("BB1 mark ready")
+    started.send_signal(sig)
+    box.wait_for("BB1 exit 143 15 ")
+    assert started.wait(LIMIT_S) == 143
+
+
+def test_a_workload_that_ignores_the_stop_is_killed(box: Box) -> None:
+    conf = shell("trap '' TERM; echo up; while :; do sleep 0.01; done")
+    rendered = render_boxconf(conf, None).replace(b"stop_timeout_ms 10000", b"stop_timeout_ms 100")
+    (box.directory / "box.conf").write_bytes(rendered)
+    box.process = proc.spawn([box.binary, "run", box.directory], stdout=PIPE, stderr=PIPE)
+    box.wait_for("BB1 mark ready")
+    time.sleep(0.1)
+    box.tell("stop")
+    box.wait_for("BB1 exit 137 9 ")
+
+
+def test_environment_and_directory_are_the_configured_ones_only(box: Box, tmp_path: Path) -> None:
+    _, stdout, _ = box.run(replace(HERE, argv=("env",), cwd=str(tmp_path)))
+    assert stdout.decode().splitlines() == list(HERE.env)
+    _, stdout, _ = Box.run(box, replace(HERE, argv=("pwd",), cwd=str(tmp_path)))
+    assert stdout.decode().strip() == str(tmp_path)
+
+
+def test_inherit_takes_what_the_engine_applied(box: Box) -> None:
+    _, stdout, _ = box.run(replace(HERE, argv=("env",), cwd="/nowhere"), None, "--inherit")
+    assert b"GREETING" not in stdout
+
+
+def test_facts_say_what_is_seen_inside(box: Box) -> None:
+    box.start(replace(shell("exec sleep 1000"), cwd="/usr"))
+    box.wait_for("BB1 mark ready")
+    facts = box.facts()
+    assert int(facts["cpus"]) == len(os.sched_getaffinity(0))
+    assert facts["kernel"] == os.uname().release
+    assert facts["cwd"] == "/usr"
+    assert facts["env.GREETING"] == "hello world"
+    assert [decode_word(word) for word in facts["argv"].split(" ")] == ["/bin/sh", "-c", "exec sleep 1000"]
+    assert (int(facts["uid"]), int(facts["gid"])) == (os.geteuid(), os.getegid())
+    assert int(facts["mem_total_bytes"]) > int(facts["mem_available_bytes"]) > 2**20
+    assert 0 <= int(facts["mem_listed_bytes"]) < int(facts["mem_total_bytes"])
+    assert int(facts["uptime_ns"]) > 0
+    assert box.process is not None
+    assert int(facts["pid"]) == box.process.pid
+    assert all(len(line) < 4096 for line in box.lines)
+
+
+def test_a_value_too_long_for_a_line_is_marked_as_cut(box: Box) -> None:
+    box.start(replace(shell("exec sleep 1000"), env=(*HERE.env, "LONG=" + "x y" * 5000)))
+    box.wait_for("BB1 mark ready")
+    assert box.facts()["env.LONG.cut"].startswith("x yx y")
+
+
+def test_pings_are_answered_and_nonsense_is_an_error(box: Box) -> None:
+    box.start(shell("exec sleep 1000"))
+    box.tell("ping one\nping two\nsing a song\nping three")
+    box.wait_for("BB1 pong three")
+    answers = [line for line in box.lines if not line.startswith("BB1 mark")]
+    assert answers == ["BB1 pong one", "BB1 pong two", "BB1 error unknown%20command%20sing", "BB1 pong three"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "text"),
+    [
+        (("/bin/nope",), 127, "exec /bin/nope: No such file or directory"),
+        (("nope",), 127, "exec nope: No such file or directory"),
+        (("/etc/passwd",), 126, "exec /etc/passwd: Permission denied"),
+    ],
+)
+def test_a_command_that_cannot_run_is_named(box: Box, argv: tuple[str, ...], code: int, text: str) -> None:
+    returned, _, stderr = box.run(replace(HERE, argv=argv))
+    assert returned == code
+    assert text in stderr.decode()
+    assert decode_word(box.wait_for("BB1 error").split(" ")[2]) == text
+
+
+def test_a_missing_directory_is_named(box: Box) -> None:
+    code, _, _ = box.run(replace(HERE, cwd="/no/such/place"))
+    assert code == 127
+    assert decode_word(box.wait_for("BB1 error").split(" ")[2]) == "chdir /no/such/place: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("conf", "text"),
+    [
+        (b"argv /bin/true\nfrobnicate 1\n", "unknown directive frobnicate"),
+        (b"cwd /\n", "no argv"),
+        (b"argv /bin/true\nready http x\n", "x is not a number"),
+        (b"argv /bin/true\nready psychic\n", "unknown kind psychic"),
+        (b"", "cannot be read or is empty"),
+        (b"argv x\n" * 2000, "more than 1024 lines of argv"),
+        (b"argv " + b"x" * 300_000 + b"\n", "larger than"),
+    ],
+)
+def test_a_bad_configuration_is_said_on_the_channel(box: Box, conf: bytes, text: str) -> None:
+    (box.directory / "box.conf").write_bytes(conf)
+    result = proc.run([box.binary, "run", box.directory], timeout_s=LIMIT_S, check=False)
+    assert result.returncode == 127
+    assert text in decode_word(box.wait_for("BB1 error").split(" ", 2)[2])
+
+
+def test_without_a_channel_the_error_is_on_stderr(binary: Path, tmp_path: Path) -> None:
+    result = proc.run([binary, "run", tmp_path], timeout_s=LIMIT_S, check=False)
+    assert result.returncode == 127
+    assert b"events: No such file or directory" in result.stderr
+
+
+def test_much_output_arrives_whole(box: Box) -> None:
+    code, stdout, _ = box.run(python("import sys; sys.stdout.write('0123456789abcdef' * 200_000)"))
+    assert code == 0
+    assert stdout == b"0123456789abcdef" * 200_000
+
+
+def test_a_closed_output_does_not_stop_the_workload(box: Box) -> None:
+    (box.directory / "box.conf").write_bytes(render_boxconf(shell("for i in 1 2 3; do echo $i; sleep 0.1; done"), None))
+    started = proc.spawn([box.binary, "run", box.directory], stdout=PIPE)
+    assert started.stdout is not None
+    started.stdout.close()
+    assert started.wait(LIMIT_S) == 0
+    box.wait_for("BB1 exit 0 0 ")
+
+
+def test_a_workload_with_a_signal_mask_of_its_own_starts_clean(box: Box) -> None:
+    _, stdout, _ = box.run(shell("grep -E 'SigBlk|SigIgn' /proc/self/status"))
+    assert stdout.decode().split() == ["SigBlk:", "0000000000000000", "SigIgn:", "0000000000000000"]
+
+
+def test_no_channel_leaks_into_the_workload(box: Box) -> None:
+    _, stdout, _ = box.run(replace(HERE, argv=("ls", "/proc/self/fd")))
+    assert stdout.split() == [b"0", b"1", b"2", b"3"]  # 3 is the directory that ls reads
+
+
+def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("chroot needs root")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    shutil.copy(box.binary, tree / "agent")
+    (tree / "ch").mkdir()
+    for name in ("events", "commands"):
+        os.link(box.directory / name, tree / "ch" / name)
+    # The agent is the workload too: without arguments it says how it is used, and ends with 127.
+    conf = render_boxconf(replace(HERE, argv=("/agent",)), ReadyExit(when="exit", code=127))
+    (tree / "ch" / "box.conf").write_bytes(conf)
+    joined = [tmp_path / "one", tmp_path / "two"]
+    for file in joined:
+        file.touch()
+    flags = [word for file in joined for word in ("--cgroup", str(file))]
+    result = proc.run([box.binary, *flags, "--chroot", tree, "run", "/ch"], timeout_s=LIMIT_S, check=False)
+    assert result.returncode == 127
+    assert b"usage: boxinit" in result.stderr
+    box.wait_for("BB1 exit 127 0 ")
+    assert box.marks() == ["init", "entered", "ready"]
+    assert [file.read_text() for file in joined] == ["0", "0"]
+
+
+# ---- the exercise ----
+
+
+def _exercised(box: Box, stream: str) -> bytes:
+    prefix = f"BB1 exercise-{stream} "
+    words = [line.removeprefix(prefix) for line in box.lines if line.startswith(prefix)]
+    return b"".join(map(decode_bytes, words))
+
+
+def _exercise(box: Box, *argv: str, limit_ms: int = 10_000) -> list[int]:
+    """Run it in a box with a sleeping workload; returns the numbers of its exit line."""
+    box.start(replace(HERE, argv=("sleep", "100"), cwd="/usr"), None)
+    box.wait_for("BB1 mark ready")
+    box.tell(" ".join(("exercise", str(limit_ms), *map(encode_word, argv))))
+    box.wait_for("BB1 exercise-end")
+    line = next(line for line in box.lines if line.startswith("BB1 exercise-exit"))
+    return [int(word) for word in line.split(" ")[2:]]
+
+
+def test_an_exercise_runs_as_the_workload_does_and_its_output_comes_whole(box: Box) -> None:
+    code, sig, user_us, *_, limit_passed, _ = _exercise(
+        box, "sh", "-c", 'echo "$GREETING in $(pwd)"; printf "a\\000b\\377%%\\n"; echo bad >&2'
+    )
+    assert (code, sig, limit_passed) == (0, 0, 0)
+    assert user_us < 1_000_000
+    assert _exercised(box, "stdout") == b"hello world in /usr\na\0b\xff%\n"
+    assert _exercised(box, "stderr") == b"bad\n"
+
+
+def test_stamps_of_an_exercise_come_before_its_output_is_whole(box: Box) -> None:
+    _exercise(box, "sh", "-c", "echo said; sleep 0.2")
+    kinds = [line.split(" ")[1] for line in box.lines if line.startswith("BB1 exercise")]
+    assert kinds == ["exercise-start", "exercise-exit", "exercise-stdout", "exercise-end"]
+    start, end = (
+        int(next(line for line in box.lines if line.startswith(f"BB1 exercise-{which}")).split(" ")[-1])
+        for which in ("start", "exit")
+    )
+    assert 200_000_000 <= end - start < 2_000_000_000
+
+
+def test_the_resources_of_an_exercise_are_its_own_and_its_childrens(box: Box) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    _, _, user_us, system_us, *_ = _exercise(box, "sh", "-c", f"{sys.executable} -c '{burn}'; true")
+    assert 300_000 <= user_us + system_us < 900_000
+
+
+def test_an_exercise_that_takes_too_long_is_killed_with_its_children(box: Box) -> None:
+    code, sig, *_, limit_passed, _ = _exercise(box, "sh", "-c", "echo $$; sleep 98765; true", limit_ms=300)
+    assert (code, sig, limit_passed) == (137, 9, 1)
+    group = int(_exercised(box, "stdout"))
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    pytest.fail("the children of the exercise still run")
+
+
+def test_an_exercise_that_does_not_exist_ends_as_a_shell_would_say_it(box: Box) -> None:
+    code, *_ = _exercise(box, "/no/such/program")
+    assert code == 127
+    assert _exercised(box, "stderr") == b"exec /no/such/program: No such file or directory\n"
+    assert box.process is not None
+    assert box.process.poll() is None, "the box lives on"
+
+
+def test_more_output_than_is_allowed_is_counted_and_not_sent(box: Box) -> None:
+    code, *_ = _exercise(box, "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x")
+    assert code == 0
+    assert _exercised(box, "stdout") == b"x" * MOST_OUTPUT_BYTES
+    assert box.wait_for("BB1 exercise-end") == "BB1 exercise-end 3000000 0"
+    assert max(map(len, box.lines)) <= 4096
+
+
+def test_what_an_exercise_leaves_running_ends_with_it(box: Box) -> None:
+    code, *_ = _exercise(box, "sh", "-c", "sleep 98765 & echo $!")
+    assert code == 0
+    left = int(_exercised(box, "stdout"))
+    deadline = time.monotonic() + LIMIT_S
+    while Path(f"/proc/{left}/stat").exists() and " Z " not in Path(f"/proc/{left}/stat").read_text(encoding="ascii"):
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.01)

@@ -1,0 +1,273 @@
+"""Records to results: what counts as censored, what as missing, and what is never pooled."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from bench.analyse import NotComparableError, analyse, metric_frame, to_samples
+from bench.campaign import Manifest
+from bench.exercise.model import Exercise, Profile
+from bench.metrics import CPU, DISK, MEMORY, STOP, component, component_position, label, sort_key, start_chain
+from bench.plan import Cell
+from bench.record import Endpoint, Record
+from bench.results import Analysis
+from bench.stats import Verdict
+from tests import factories
+from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
+
+READY = "endpoint.ready_ns"
+HELLO_DOCKER = Cell(scenario="hello", target="docker", accel="native")
+HELLO_VM = Cell(scenario="hello", target="libvirt", accel="tcg")
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    manifest = make_manifest()
+    return analyse(manifest, make_records(manifest))
+
+
+def edit(record: Record, **changes: object) -> Record:
+    return Record.model_validate(record.model_dump() | changes)
+
+
+def small(
+    boxes: Sequence[Box] = (PROCESS, DOCKER), *, blocks: int = 5, warmups: int = 0
+) -> tuple[Manifest, list[Record]]:
+    manifest = make_manifest(("hello",), boxes, blocks=blocks, warmups=warmups)
+    return manifest, list(make_records(manifest, boxes, troubles=False))
+
+
+def test_warmups_count_nowhere(analysis: Analysis) -> None:
+    summary = analysis.summary(HELLO_DOCKER, READY)
+    assert summary is not None
+    assert summary.n == 7
+    assert [sample.block for sample in analysis.of(HELLO_DOCKER, READY)] == list(range(1, 8))
+    assert len(analysis.of(HELLO_DOCKER, READY, warmups=True)) == 8
+
+
+def test_a_time_out_is_a_censored_start_and_missing_memory(analysis: Analysis) -> None:
+    start, memory = analysis.summary(HELLO_VM, READY), analysis.summary(HELLO_VM, MEMORY)
+    assert start is not None
+    assert memory is not None
+    assert (start.n, start.failures, start.median.censored, start.missing) == (7, 1, 1, 0)
+    assert math.isfinite(start.median.value)
+    assert (memory.n, memory.failures, memory.median.censored) == (6, 1, 0)
+
+
+def test_endpoints_before_a_failure_keep_their_value(analysis: Analysis) -> None:
+    lost = next(r for r in analysis.records if r.outcome == "timeout")
+    of_it = {s.metric: s for s in analysis.samples if s.trial == lost.trial.id}
+    assert of_it["endpoint.created_ns"].value == lost.endpoints_ns[Endpoint.CREATED]
+    assert of_it["endpoint.kernel_ns"].censored
+    assert not any(metric.startswith(("memory", "cpu", "disk", "phase", "endpoint.gone")) for metric in of_it)
+
+
+def lost_after_ready(record: Record) -> Record:
+    """Ready, and then neither a reply nor what the exercise was to give."""
+    kept = {k: v for k, v in record.endpoints_ns.items() if k is not Endpoint.REPLIED and k not in STOP}
+    failure = {"code": "ExerciseError", "message": "no", "hint": "look"}
+    empty: dict[str, object] = {key: {} for key in ("memory_bytes", "cpu_ns", "disk_bytes", "exercise")}
+    return edit(record, outcome="failed", failure=failure, endpoints_ns=kept, course=None, **empty)
+
+
+@pytest.mark.parametrize("headline", ["p99_ns", "get_per_s"])
+def test_what_a_scenario_asks_of_every_boot_is_censored(headline: str) -> None:
+    """The end of the start and the exercise's answer, also where not one boot of a cell has them; a rate is not."""
+    manifest = make_manifest(("web",), (PROCESS, DOCKER), blocks=5, warmups=0)
+    exercise = Exercise(parser="key-value", headline=headline, quick=Profile(command=("x",)))
+    scenario = manifest.scenarios["web"].scenario.model_copy(update={"headline": "ready", "exercise": exercise})
+    entry = manifest.scenarios["web"].model_copy(update={"scenario": scenario})
+    manifest = manifest.model_copy(update={"scenarios": {"web": entry}})
+    records = [
+        lost_after_ready(r) if r.trial.cell.target == "docker" else edit(r, exercise={headline: 5.0})
+        for r in make_records(manifest, (PROCESS, DOCKER), troubles=False)
+    ]
+    lost = {s.metric: s for s in to_samples(manifest, records) if s.cell.target == "docker" and s.block == 0}
+    assert not lost[READY].censored
+    assert lost["endpoint.replied_ns"].censored
+    assert (f"exercise.{headline}" in lost) is (headline == "p99_ns")
+    assert all(sample.censored for metric, sample in lost.items() if metric.startswith("exercise"))
+
+
+def test_a_box_without_an_agent_owes_no_reply() -> None:
+    manifest = make_manifest(("web",), (PROCESS, DOCKER), blocks=5, warmups=0)
+    records = [
+        edit(r, endpoints_ns={k: v for k, v in r.endpoints_ns.items() if k is not Endpoint.REPLIED})
+        for r in make_records(manifest, (PROCESS, DOCKER), troubles=False)
+    ]
+    records[0] = lost_after_ready(records[0])
+    assert "endpoint.replied_ns" not in {s.metric for s in to_samples(manifest, records)}
+
+
+def test_what_a_good_boot_lacks_is_missing_not_censored() -> None:
+    manifest, records = small()
+    at = next(i for i, r in enumerate(records) if r.trial.cell.target == "docker")
+    records[at] = edit(records[at], memory_bytes={})
+    found = analyse(manifest, records).summary(HELLO_DOCKER, MEMORY)
+    assert found is not None
+    assert (found.n, found.missing, found.median.censored, found.median.interval) == (4, 1, 0, None)
+
+
+def test_a_cell_that_always_fails_is_beyond_the_limit() -> None:
+    manifest, records = small()
+    records = [
+        factories.make_record(r.trial, DOCKER, random.Random(1), trouble="timeout")
+        if r.trial.cell.target == "docker"
+        else r
+        for r in records
+    ]
+    found = analyse(manifest, records)
+    summary = found.summary(HELLO_DOCKER, READY)
+    assert summary is not None
+    assert (summary.n, summary.median.value, summary.median.censored) == (5, math.inf, 5)
+    comparison = found.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
+    assert comparison is not None
+    assert comparison.ratio is not None
+    assert comparison.ratio.value == 0
+
+
+def test_comparison_is_paired_with_a_note_on_tcg(analysis: Analysis) -> None:
+    found = analysis.comparison(HELLO_VM, READY)
+    assert found is not None
+    assert found.ratio is not None
+    assert (found.base.key, found.ratio.n, found.verdict) == ("hello/docker", 7, Verdict.SLOWER)
+    assert "tcg: emulated CPU, not what KVM would cost" in found.notes
+    native = analysis.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
+    assert native is not None
+    assert native.notes == ()
+
+
+def test_the_base_is_not_compared_with_itself(analysis: Analysis) -> None:
+    assert analysis.comparison(HELLO_DOCKER, READY) is None
+
+
+def test_four_blocks_give_no_verdict() -> None:
+    manifest, records = small(blocks=4)
+    found = analyse(manifest, records).comparison(Cell(scenario="hello", target="process", accel="native"), READY)
+    assert found is not None
+    assert (found.ratio, found.verdict) == (None, Verdict.CANNOT_TELL)
+    assert "at least 5" in found.notes[0]
+
+
+def test_zero_has_no_ratio(analysis: Analysis) -> None:
+    found = analysis.comparison(Cell(scenario="hello", target="process", accel="native"), DISK)
+    assert found is not None
+    assert found.ratio is None
+    assert "zero" in found.notes[0]
+
+
+def test_unequal_boxes_are_named() -> None:
+    manifest, records = small()
+    records = [edit(r, inside=r.inside | {"cpus": "2"}) if r.trial.cell.target == "process" else r for r in records]
+    found = analyse(manifest, records).comparison(Cell(scenario="hello", target="process", accel="native"), READY)
+    assert found is not None
+    assert "not equal inside: cpus is 2, in the base 1" in found.notes
+
+
+def test_records_of_another_campaign_are_refused() -> None:
+    manifest, records = small()
+    with pytest.raises(NotComparableError, match="of campaign deadbeef, not c0ffee42"):
+        analyse(manifest, [*records[:-1], edit(records[-1], campaign="deadbeef")])
+
+
+def test_one_cell_never_mixes_sources() -> None:
+    manifest, records = small()
+    with pytest.raises(NotComparableError, match="mixes measured and simulated"):
+        analyse(manifest, [*records[:-1], edit(records[-1], source="simulated")])
+
+
+def test_measured_and_replayed_cells_are_not_compared() -> None:
+    manifest, records = small()
+    records = [edit(r, source="replayed") if r.trial.cell.target == "process" else r for r in records]
+    found = analyse(manifest, records).comparison(Cell(scenario="hello", target="process", accel="native"), READY)
+    assert found is not None
+    assert (found.ratio, found.notes[0]) == (None, "not compared: replayed against measured")
+
+
+def test_drift_of_the_native_control_is_noticed() -> None:
+    manifest, records = small(blocks=8)
+    slower = [
+        edit(r, endpoints_ns={k: round(v * 1.1**r.trial.block) for k, v in r.endpoints_ns.items()}) for r in records
+    ]
+    assert analyse(manifest, records).drifts[0].note == ""
+    note = analyse(manifest, slower).drifts[0].note
+    assert "slower from the first block to the last" in note
+
+
+def test_no_native_control_is_said() -> None:
+    manifest, records = small((DOCKER, LIBVIRT))
+    assert "no native control" in analyse(manifest, records).drifts[0].note
+
+
+def test_phases_follow_the_measured_order(analysis: Analysis) -> None:
+    ends = [end for _, end in analysis.chains[HELLO_DOCKER.key]]
+    assert ends == [Endpoint.CREATED, Endpoint.INIT, Endpoint.ENTERED, Endpoint.ACCEPTED, Endpoint.READY]
+
+
+def test_a_mark_that_few_boots_have_is_no_phase() -> None:
+    _, records = small()
+    boots = [r for r in records if r.trial.cell.target == "docker"]
+    rare = [edit(boots[0], endpoints_ns=boots[0].endpoints_ns | {Endpoint.LISTENING: 10**6}), *boots[1:]]
+    assert start_chain(rare) == start_chain(boots)
+
+
+def test_frame_has_one_row_per_boot_and_metric(analysis: Analysis) -> None:
+    frame = metric_frame(analysis.samples)
+    assert len(frame) == len(analysis.samples)
+    rows = frame[(frame["cell"] == "hello/libvirt/tcg") & (frame["metric"] == READY)]
+    assert sorted(rows["block"]) == list(range(8))
+    assert list(rows[rows["censored"]]["value"]) == [math.inf]
+    assert set(frame["unit"]) == {"ns", "bytes", ""}
+    assert set(frame["accel"]) == {"native", "tcg"}
+
+
+def test_empty_campaign_gives_empty_results() -> None:
+    found = analyse(make_manifest(), ())
+    assert (found.samples, found.summaries, found.comparisons) == ((), (), ())
+    assert next(iter(metric_frame(()).columns)) == "cell"
+
+
+def test_factors_are_compared_level_by_level() -> None:
+    manifest, records = small()
+    both: list[Record] = []
+    for level in ("warm", "cold"):
+        for r in records:
+            cell = r.trial.cell.model_copy(update={"factors": {"cache": level}})
+            both.append(r.model_copy(update={"trial": r.trial.model_copy(update={"cell": cell})}))
+    manifest = manifest.model_copy(update={"plan": tuple(r.trial for r in both)})
+    found = [c for c in analyse(manifest, both).comparisons if c.metric == READY]
+    assert [(c.base.factors, c.other.factors) for c in found] == [
+        ({"cache": "cold"}, {"cache": "cold"}),
+        ({"cache": "warm"}, {"cache": "warm"}),
+    ]
+
+
+def test_samples_of_a_plain_boot() -> None:
+    manifest, records = small(blocks=1)
+    values = {s.metric: s.value for s in to_samples(manifest, records) if s.cell.target == "docker"}
+    boot = next(r for r in records if r.trial.cell.target == "docker")
+    assert values[READY] == boot.endpoints_ns[Endpoint.READY]
+    assert values["phase.requested-created_ns"] == boot.endpoints_ns[Endpoint.CREATED]
+    assert values[CPU] == boot.cpu_ns["start.total"]
+    assert "endpoint.requested_ns" not in values
+
+
+def test_metric_names_in_words_and_order() -> None:
+    assert label("memory.pss.total_bytes") == "memory, PSS, total"
+    assert label("cpu.start.daemon.dockerd_ns") == "CPU, to ready, daemon, dockerd"
+    assert label(READY) == "time to ready"
+    assert component("cpu.start.daemon.dockerd_ns") == "daemon.dockerd"
+    names = ["disk.box.allocated_bytes", MEMORY, "memory.pss.vmm_bytes", READY, "phase.kernel-init_ns"]
+    assert sorted(names, key=sort_key) == [
+        READY,
+        "phase.kernel-init_ns",
+        "memory.pss.vmm_bytes",
+        MEMORY,
+        "disk.box.allocated_bytes",
+    ]
+    assert component_position("box") < component_position("something") < component_position("daemon.x")
+    assert component_position("daemon.x") < component_position("total")

@@ -1,0 +1,121 @@
+"""box.conf: every directive, and words that survive the wire."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.boxconf import decode_bytes, decode_number, decode_word, encode_word, probe_conf, render_boxconf
+from bench.errors import ProtocolError
+from bench.image.model import BoxConfig
+from bench.scenario import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+
+CONFIG = BoxConfig(
+    argv=("/bin/sh", "-c", "echo a b"),
+    env=("PATH=/bin", "GREETING=hello world\n"),
+    cwd="/srv/my app",
+    uid=33,
+    gid=33,
+    groups=(4, 33),
+    user="www-data",
+    stop_signal=3,
+)
+
+
+def lines(content: bytes) -> list[str]:
+    return content.decode("ascii").splitlines()
+
+
+def test_every_directive_in_full() -> None:
+    rendered = render_boxconf(CONFIG, ReadyFirstLine(when="first-line"), root="/dev/vda ext4", poweroff="reboot")
+    assert lines(rendered) == [
+        "argv /bin/sh",
+        "argv -c",
+        "argv echo%20a%20b",
+        "env PATH=/bin",
+        "env GREETING=hello%20world%0A",
+        "cwd /srv/my%20app",
+        "user 33 33 4,33",
+        "hostname boxbench",
+        "stop_signal 3",
+        "stop_timeout_ms 10000",
+        "ready first-line",
+        "poll_us 2000",
+        "root /dev/vda ext4",
+        "poweroff reboot",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ready", "line"),
+    [
+        (None, "ready started"),
+        (ReadyLog(when="log", text="up and running"), "ready log up%20and%20running"),
+        (ReadyExit(when="exit", code=3), "ready exit 3"),
+        (ReadyTcp(when="tcp", port=5432), "ready tcp 5432"),
+        (ReadyHttp(when="http", port=80, path="/a?b=c", status=204), "ready http 80 /a%3Fb=c 204 "),
+        (ReadyHttp(when="http", port=80, contains="ok then"), "ready http 80 / 200 ok%20then"),
+    ],
+)
+def test_readiness(ready: Ready | None, line: str) -> None:
+    assert line in lines(render_boxconf(CONFIG, ready))
+
+
+def test_poll_is_at_least_a_microsecond() -> None:
+    assert "poll_us 1" in lines(render_boxconf(CONFIG, ReadyTcp(when="tcp", port=1, poll=5)))
+
+
+def test_no_vm_directive_without_a_vm() -> None:
+    keys = {line.split(" ")[0] for line in lines(render_boxconf(CONFIG, None))}
+    assert not keys & {"root", "poweroff", "probe"}
+
+
+def test_probe_says_nothing_but_probe_and_how_to_leave() -> None:
+    assert lines(probe_conf()) == ["probe", "poweroff acpi"]
+    assert lines(probe_conf(poweroff="reboot")) == ["probe", "poweroff reboot"]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_words_survive(text: str) -> None:
+    word = encode_word(text)
+    assert " " not in word
+    assert "\n" not in word
+    assert decode_word(word) == text
+
+
+def test_bytes_that_are_not_text_survive() -> None:
+    text = b"caf\xe9".decode("utf-8", "surrogateescape")
+    assert encode_word(text) == "caf%E9"
+    assert decode_bytes("caf%E9") == b"caf\xe9"
+
+
+@given(st.binary())
+def test_what_was_decoded_is_text_that_a_record_can_hold(raw: bytes) -> None:
+    word = encode_word(raw.decode("utf-8", "surrogateescape"))
+    assert decode_bytes(word) == raw
+    decode_word(word).encode("utf-8")
+    decode_word(word, cut=True).encode("utf-8")
+
+
+def test_a_character_that_was_cut_apart_is_left_out() -> None:
+    assert decode_word("caf%C3") == "caf\ufffd"
+    assert decode_word("caf%C3", cut=True) == "caf"
+    assert decode_word("%E9caf%E2%82", cut=True) == "\ufffdcaf"
+    assert decode_word("caf%C3%A9", cut=True) == "café"
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), ("9" * 19, 10**19 - 1)])
+def test_numbers(text: str, number: int) -> None:
+    assert decode_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "²", "1²", "١", "-1", "+1", " 1", "1_0", "1\n", "0x1", "9" * 20, "9" * 5000])
+def test_what_is_no_number(text: str) -> None:
+    assert decode_number(text) is None
+
+
+@pytest.mark.parametrize("word", ["%", "100%", "%4", "%zz"])
+def test_a_torn_word_is_an_error(word: str) -> None:
+    with pytest.raises(ProtocolError, match="percent-encoded"):
+        decode_word(word)

@@ -1,0 +1,255 @@
+"""Campaign directories: written once, appended to, locked, and whole again after a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.campaign import (
+    LOCK,
+    MANIFEST,
+    RECORDS,
+    Campaign,
+    Manifest,
+    new_campaign_id,
+    read_manifest,
+    read_records,
+    reserve_directory,
+)
+from bench.errors import CampaignError, RecordError
+from bench.targets.base import Output
+from tests.factories import make_manifest, make_records
+
+MANIFEST_OBJECT = make_manifest(("hello",), blocks=2)
+RECORDS_OF_IT = make_records(MANIFEST_OBJECT, troubles=False)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A campaign directory without records."""
+    path = tmp_path / "campaign"
+    with Campaign.create(path, MANIFEST_OBJECT):
+        pass
+    return path
+
+
+def test_a_new_campaign_can_be_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "campaign"
+    with Campaign.create(path, MANIFEST_OBJECT) as campaign:
+        assert campaign.remaining() == MANIFEST_OBJECT.plan
+        for record in RECORDS_OF_IT:
+            campaign.append(record)
+    assert read_manifest(path) == MANIFEST_OBJECT
+    assert read_records(path) == RECORDS_OF_IT
+
+
+def test_a_campaign_without_records_has_none(made: Path) -> None:
+    assert read_records(made) == ()
+
+
+def test_appending_only_ever_adds(made: Path) -> None:
+    file = made / RECORDS
+    with Campaign.open(made) as campaign:
+        campaign.append(RECORDS_OF_IT[0])
+        before = file.read_bytes()
+        campaign.append(RECORDS_OF_IT[1])
+    assert file.read_bytes().startswith(before)
+    assert len(file.read_bytes()) > len(before)
+
+
+def test_a_record_is_on_the_disk_before_append_returns(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with Campaign.open(made) as campaign:
+        campaign.append(RECORDS_OF_IT[0])
+    assert synced == [len(RECORDS_OF_IT[0].line().encode())]
+
+
+@given(done=st.sets(st.integers(0, len(RECORDS_OF_IT) - 1)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_remains_is_what_has_no_record(made: Path, done: set[int]) -> None:
+    (made / RECORDS).unlink(missing_ok=True)
+    with Campaign.open(made) as campaign:
+        for number in sorted(done):
+            campaign.append(RECORDS_OF_IT[number])
+    with Campaign.open(made) as again:
+        assert [trial.number for trial in again.remaining()] == [
+            trial.number for trial in MANIFEST_OBJECT.plan if trial.number not in done
+        ]
+
+
+@given(cut=st.integers(1, 400))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_line_torn_anywhere_is_cut_and_its_trial_remains(made: Path, cut: int) -> None:
+    whole, torn = RECORDS_OF_IT[0].line().encode(), RECORDS_OF_IT[1].line().encode()
+    (made / RECORDS).write_bytes(whole + torn[: min(cut, len(torn) - 1)])
+    assert read_records(made) == RECORDS_OF_IT[:1]
+    with Campaign.open(made) as campaign:
+        assert (made / RECORDS).read_bytes() == whole
+        assert RECORDS_OF_IT[1].trial in campaign.remaining()
+        campaign.append(RECORDS_OF_IT[1])
+    assert read_records(made) == RECORDS_OF_IT[:2]
+
+
+def test_a_torn_first_line_leaves_nothing(made: Path) -> None:
+    (made / RECORDS).write_bytes(b'{"campaign": "c0f')
+    with Campaign.open(made) as campaign:
+        assert campaign.remaining() == MANIFEST_OBJECT.plan
+    assert (made / RECORDS).read_bytes() == b""
+
+
+def test_reading_never_changes_the_file(made: Path) -> None:
+    (made / RECORDS).write_bytes(b'{"torn')
+    read_records(made)
+    assert (made / RECORDS).read_bytes() == b'{"torn'
+
+
+@pytest.mark.parametrize("bad", ["\n", "{}\n", "\x00\x00\n", '{"campaign"\n', "\xff\n"])
+def test_a_bad_line_in_the_middle_is_an_error_with_its_number(made: Path, bad: str) -> None:
+    lines = [record.line() for record in RECORDS_OF_IT[:2]]
+    (made / RECORDS).write_text(lines[0] + bad + lines[1], encoding="latin-1")
+    with pytest.raises(RecordError, match=r"records\.jsonl:2"):
+        read_records(made)
+
+
+def test_a_line_separator_inside_a_record_is_no_line_end(made: Path) -> None:
+    record = RECORDS_OF_IT[0].model_copy(update={"inside": {"hostname": "a\u2028b\x85c"}})
+    with Campaign.open(made) as campaign:
+        campaign.append(record)
+    assert read_records(made) == (record,)
+
+
+def test_a_second_writer_is_refused_and_a_reader_is_not(made: Path) -> None:
+    with Campaign.open(made), pytest.raises(CampaignError, match="another boxbench"), Campaign.open(made):
+        pass
+    with Campaign.open(made):
+        assert read_records(made) == ()
+
+
+def test_the_lock_goes_with_its_holder(made: Path) -> None:
+    with pytest.raises(KeyError), Campaign.open(made):
+        raise KeyError
+    with Campaign.open(made):
+        pass
+    assert (made / LOCK).exists()
+
+
+def test_a_directory_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(CampaignError, match="not empty") as caught, Campaign.create(tmp_path, MANIFEST_OBJECT):
+        pass
+    assert "resume" in caught.value.hint
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
+    reserve_directory(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with Campaign.create(tmp_path, MANIFEST_OBJECT):
+        pass
+
+
+def test_a_file_in_the_way_is_an_expected_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(CampaignError, match="cannot be written"):
+            reserve_directory(path)
+
+
+def test_a_directory_that_cannot_be_written_is_an_expected_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(CampaignError, match="cannot be written: Permission denied"):
+        reserve_directory(tmp_path)
+
+
+def test_a_full_disk_leaves_whole_lines_and_says_how_to_go_on(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int) -> None:
+        with (made / RECORDS).open("r+b") as stream:
+            stream.truncate((made / RECORDS).stat().st_size - 5)
+        raise OSError(28, "No space left on device")
+
+    with Campaign.open(made) as campaign:
+        campaign.append(RECORDS_OF_IT[0])
+        with monkeypatch.context() as context:
+            context.setattr(os, "fsync", full)
+            with pytest.raises(CampaignError, match=r"t0001 cannot be written to .*: No space left") as caught:
+                campaign.append(RECORDS_OF_IT[1])
+        assert "resume" in caught.value.hint
+        campaign.append(RECORDS_OF_IT[2])
+    assert read_records(made) == (RECORDS_OF_IT[0], RECORDS_OF_IT[2])
+
+
+def test_a_directory_that_is_no_campaign(tmp_path: Path) -> None:
+    with pytest.raises(CampaignError, match=r"not a campaign directory: manifest\.json: No such file"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json", '{"id": 1}'])
+def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / MANIFEST).write_text(text, encoding="utf-8")
+    with pytest.raises(CampaignError, match=r"not a manifest: (?!:)") as caught:
+        read_manifest(tmp_path)
+    assert caught.value.hint
+
+
+def test_a_manifest_of_a_later_schema_is_refused(made: Path) -> None:
+    stored = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
+    stored["schema_number"] = 2
+    (made / MANIFEST).write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(CampaignError, match="schema_number"):
+        read_manifest(made)
+
+
+def test_a_manifest_survives_json() -> None:
+    assert Manifest.model_validate_json(MANIFEST_OBJECT.model_dump_json()) == MANIFEST_OBJECT
+
+
+def test_output_is_named_relative_to_the_campaign(made: Path) -> None:
+    trial = MANIFEST_OBJECT.plan[1]
+    with Campaign.open(made) as campaign:
+        kept = campaign.keep_output(trial, {"stdout": b"\xff raw", "exercise.stdout": b""})
+        assert campaign.keep_output(MANIFEST_OBJECT.plan[0], {}) == {}
+    assert kept == {name: f"artefacts/t0001/{name}" for name in ("stdout", "exercise.stdout")}
+    assert (made / kept["stdout"]).read_bytes() == b"\xff raw"
+    assert [folder.name for folder in (made / "artefacts").iterdir()] == ["t0001"]
+
+
+def test_output_that_finds_no_room_says_how_to_go_on(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with (
+        Campaign.open(made) as campaign,
+        pytest.raises(CampaignError, match=r"output of trial t0001 cannot be written to .*: No space left") as caught,
+    ):
+        campaign.keep_output(MANIFEST_OBJECT.plan[1], {"stdout": b"x"})
+    assert "resume" in caught.value.hint
+
+
+def test_of_a_trial_that_went_well_only_its_exercise_is_kept() -> None:
+    assert Output(b"", b"oh").contents() == {"stdout": b"", "stderr": b"oh"}
+    assert Output(b"", b"", {"exercise.stdout": b"1", "exercise.stderr": b""}).contents() == {"exercise.stdout": b"1"}
+    assert set(Output(b"a", b"b", {"exercise.stdout": b"1"}).contents()) == {"stdout", "stderr", "exercise.stdout"}
+
+
+def test_ids_are_short_safe_and_different() -> None:
+    ids = {new_campaign_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(text) == 8 and set(text) <= set("0123456789abcdef") for text in ids)

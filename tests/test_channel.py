@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from bench import channel as channels
+from bench.channel import Channel, Endpoints, Fifos, ListeningSocket
+from bench.errors import ProtocolError
+from bench.protocol import MAX_LINE_BYTES, Mark, Pong
+from bench.record import Endpoint
+
+Heard = Queue[tuple[Any, int]]
+
+
+@contextmanager
+def listening(ends: Endpoints, now_ns: Callable[[], int] = lambda: 42) -> Iterator[tuple[Channel, Heard]]:
+    heard: Heard = Queue()
+    channel = Channel(ends, now_ns=now_ns, on_message=lambda message, stamp: heard.put((message, stamp)))
+    try:
+        yield channel, heard
+    finally:
+        channel.close()
+
+
+@pytest.fixture
+def fifos(tmp_path: Path) -> Fifos:
+    return Fifos(tmp_path)
+
+
+def box_says(directory: Path, data: bytes) -> None:
+    fd = os.open(directory / "events", os.O_WRONLY)
+    os.write(fd, data)
+    os.close(fd)
+
+
+def test_lines_arrive_stamped(fifos: Fifos) -> None:
+    with listening(fifos) as (_, heard):
+        box_says(fifos.directory, b"BB1 mark init 1\nBB1 mark entered 2\n")
+        assert heard.get(timeout=5) == (Mark(Endpoint.INIT, 1), 42)
+        assert heard.get(timeout=5) == (Mark(Endpoint.ENTERED, 2), 42)
+
+
+def test_a_line_may_come_in_pieces(fifos: Fifos) -> None:
+    with listening(fifos) as (_, heard):
+        for piece in (b"BB1 po", b"ng p", b"1\nBB1 pong p2\n"):
+            box_says(fifos.directory, piece)
+        assert [heard.get(timeout=5)[0] for _ in range(2)] == [Pong("p1"), Pong("p2")]
+
+
+def test_the_last_words_are_heard_before_the_end(fifos: Fifos) -> None:
+    with listening(fifos) as (_, heard):
+        box_says(fifos.directory, b"BB1 pong last\n")
+    assert heard.get_nowait()[0] == Pong("last")
+
+
+def test_a_line_without_end_is_cut(fifos: Fifos) -> None:
+    with listening(fifos) as (_, heard):
+        for _ in range(3):
+            box_says(fifos.directory, b"x" * (MAX_LINE_BYTES // 2))
+        assert isinstance(heard.get(timeout=5)[0], ProtocolError)
+        box_says(fifos.directory, b"\nBB1 pong still\n")
+        answers = [heard.get(timeout=5)[0] for _ in range(2)]
+        assert answers[-1] == Pong("still")
+
+
+def test_a_flood_is_cut_off(fifos: Fifos, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "MAX_MESSAGES", 20)
+    with listening(fifos) as (_, heard):
+        box_says(fifos.directory, b"spam\n" * 30)
+        last = [heard.get(timeout=5)[0] for _ in range(31)][-1]
+        assert isinstance(last, ProtocolError)
+        assert "cut off: more than 20 messages" in last.message
+        box_says(fifos.directory, b"spam\n")
+        box_says(fifos.directory, b"spam\n")
+    assert heard.qsize() == 0
+
+
+def test_a_box_that_takes_its_own_words_back_does_not_end_the_listening(
+    fifos: Fifos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody in the box may read the FIFO: then there is nothing where there was something."""
+    read, stolen = channels._read, [None, None]
+    monkeypatch.setattr(channels, "_read", lambda fd: stolen.pop() if stolen else read(fd))
+    with listening(fifos) as (_, heard):
+        box_says(fifos.directory, b"BB1 pong here\n")
+        assert heard.get(timeout=5)[0] == Pong("here")
+    assert not stolen
+
+
+def test_nothing_yet_is_not_the_end() -> None:
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert channels._read(reader) is None
+    os.close(writer)
+    assert channels._read(reader) == b""
+    os.close(reader)
+
+
+def test_commands_reach_the_box_and_never_block(fifos: Fifos) -> None:
+    box = os.open(fifos.directory / "commands", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with listening(fifos) as (channel, _):
+            channel.send("ping p1")
+            assert os.read(box, 100) == b"ping p1\n"
+            for _ in range(10_000):
+                channel.send("ping a-box-that-does-not-read")
+    finally:
+        os.close(box)
+
+
+def test_closing_twice_and_without_a_word(fifos: Fifos) -> None:
+    with listening(fifos) as (channel, _):
+        channel.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "boxbench-events"]
+
+
+def test_anybody_in_the_box_may_write(fifos: Fifos) -> None:
+    assert (fifos.directory / "events").stat().st_mode & 0o777 == 0o666
+    fifos.close()
+
+
+def test_the_connection_of_a_vmm_is_an_event(tmp_path: Path) -> None:
+    connected = threading.Event()
+    ends = ListeningSocket(tmp_path / "events", connected.set)
+    with listening(ends) as (channel, heard), socket.socket(socket.AF_UNIX) as vmm:
+        assert not connected.is_set()
+        channel.send("ping nobody")
+        vmm.connect(str(tmp_path / "events"))
+        vmm.sendall(b"BB1 mark init 1\n")
+        assert heard.get(timeout=5)[0] == Mark(Endpoint.INIT, 1)
+        assert connected.is_set()
+        channel.send("ping p1")
+        assert vmm.recv(100) == b"ping p1\n"
+    assert not (tmp_path / "events").exists()
+
+
+def test_a_vmm_that_never_comes_does_not_hang_the_end(tmp_path: Path) -> None:
+    with listening(ListeningSocket(tmp_path / "events", lambda: None)):
+        pass
+
+
+def test_a_vmm_that_went_away_takes_no_commands(tmp_path: Path) -> None:
+    with listening(ListeningSocket(tmp_path / "events", lambda: None)) as (channel, heard):
+        with socket.socket(socket.AF_UNIX) as vmm:
+            vmm.connect(str(tmp_path / "events"))
+            vmm.sendall(b"BB1 pong here\n")
+            heard.get(timeout=5)
+        for _ in range(3):
+            channel.send("stop")

@@ -1,0 +1,208 @@
+"""The command line: every expected error is one paragraph and its exit code; help is plain and quick."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import cli
+from bench.cli.common import complain
+from bench.errors import BoxbenchError, ExitCode
+from bench.resources import scenarios_dir, shipped_scenarios
+from tests.factories import make_manifest, make_records, write_campaign
+
+COMMANDS_WITH_TARGETS = ("run", "plan", "certify", "anatomy", "floor", "instructions")
+
+
+@pytest.fixture(autouse=True)
+def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`main` takes SIGTERM and SIGHUP, which pytest must keep."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run `boxbench WORDS`; returns the exit code."""
+    monkeypatch.setattr(sys, "argv", ["boxbench", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == ExitCode.OK
+    assert capsys.readouterr().out.startswith("boxbench ")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("run", "--help"), ("clean", "-h")])
+def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    assert call(monkeypatch, *words) == ExitCode.OK
+    assert "Usage: boxbench" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [("fly",), ("run",), ("run", "hello", "--blocks", "0"), ("run", "--nope", "x")])
+def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Any) -> None:
+    assert call(monkeypatch, *words) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.err.startswith("boxbench: ")
+    assert "\n  → " in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "hello", "-b", "x"), "'--blocks' / '-b': a whole number is wanted (given: 'x')"),
+        (("run", "hello", "-b", "0"), "'--blocks' / '-b': at least 1 is wanted (given: '0')"),
+        (("run", "hello", "--accel", "nope"), "there is no accelerator 'nope'"),
+        (("quickstart", "--accel", "icount"), "counts instructions and no time"),
+        *(((name, "hello", "-t", ""), "-t names no target") for name in COMMANDS_WITH_TARGETS),
+        (("plan", "hello", "-t", "docker,"), "'' is not a target"),
+        (("plan", "hello", "-t", "docker[nope=1]"), "target 'docker' has no option 'nope'"),
+        (("plan", "hello", "hello"), "two scenarios are both called 'hello'"),
+        (("explain", ":web/docker", "Q"), "A needs a directory: DIR:web/docker"),
+    ],
+)
+def test_what_is_refused_before_anything_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert call(monkeypatch, *words) == ExitCode.USAGE
+    err = capsys.readouterr().err
+    assert said in err
+    assert "checking" not in err
+
+
+@pytest.mark.parametrize("words", [(), ("history",)])
+def test_no_command_is_answered_by_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert call(monkeypatch, *words) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.err.startswith("Usage: boxbench")
+    assert "→" not in said.err
+
+
+def test_every_line_of_the_list_of_commands_is_whole_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(monkeypatch, "--help") == ExitCode.OK
+    text = capsys.readouterr().out
+    assert "instructions  " in text
+    assert "..." not in text.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("scenarios",), ExitCode.OK),
+        (("report", "c"), ExitCode.OK),
+        (("gate", "c", "--bounds", "b.toml"), ExitCode.REGRESSION),
+        (("gate", "c", "--bounds", "b.toml", "--json"), ExitCode.REGRESSION),
+    ],
+)
+def test_a_reader_that_has_gone_is_no_error_and_changes_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    expected: ExitCode,
+) -> None:
+    manifest = make_manifest()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    (tmp_path / "b.toml").write_text('[[bound]]\ntarget = "docker"\nmetric = "endpoint.ready"\nmax = "1ns"\n')
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with contextlib.suppress(BrokenPipeError), open(writing, "w", encoding="utf-8", buffering=1) as gone:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", gone)
+        code = call(monkeypatch, *words)
+        # What stands in for it would be open until the program ends, and a test is not the program.
+        sys.stdout.close()
+    assert code == expected
+    assert capsys.readouterr().err == ""
+
+
+def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "schema") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["title"] == "Boxbench scenario"
+
+
+def test_scenarios_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "scenarios", "--json") == ExitCode.OK
+    assert {entry["name"] for entry in json.loads(capsys.readouterr().out)} == set(shipped_scenarios())
+
+
+def test_plan_is_repeatable(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for _ in range(2):
+        assert call(monkeypatch, "plan", str(scenarios_dir() / "hello"), "--seed", "3", "-b", "2") == ExitCode.OK
+        outputs.append(capsys.readouterr())
+    assert outputs[0].out == outputs[1].out
+    assert len(outputs[0].out.splitlines()) == 9
+    assert outputs[0].err == "seed 3: give it to run with --seed 3\n"
+
+
+def test_a_plan_tells_the_seed_that_it_drew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "plan", "hello", "-b", "1", "--json") == ExitCode.OK
+    drawn = json.loads(capsys.readouterr().out)
+    assert call(monkeypatch, "plan", "hello", "-b", "1", "--json", "--seed", str(drawn["seed"])) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == drawn
+    assert len(drawn["trials"]) == 6
+
+
+def test_a_report_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    manifest = make_manifest()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    assert call(monkeypatch, "report", str(tmp_path / "c"), "--json") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["campaign"] == manifest.id
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {"manifest.json", "records.jsonl"}
+
+
+def test_a_value_of_a_guest_is_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "run", "[bold]x[/bold]") == ExitCode.USAGE
+    assert "[bold]x[/bold]" in capsys.readouterr().err
+
+
+def test_an_error_keeps_its_lines_and_nothing_of_a_guests_controls(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("2 problems:\nfile:1:  \x1b[31mred\x1b[0m\nfile:2: \x9b5m\r\u202e.", "mend\x07 it")
+    assert capsys.readouterr().err == "boxbench: 2 problems:\nfile:1:  red\nfile:2:  5m  .\n  → mend  it\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "words"),
+    [
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted before a trial began"),
+        (BoxbenchError("it broke", hint="mend it"), ExitCode.ERROR, "boxbench: it broke\n  → mend it\n"),
+    ],
+)
+def test_what_ends_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: ExitCode,
+    words: str,
+) -> None:
+    def breaks() -> None:
+        raise raised
+
+    monkeypatch.setattr("bench.scenario.scenario_schema", breaks)
+    assert call(monkeypatch, "schema") == code
+    assert words in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bench.scenario.scenario_schema", breaks)
+    monkeypatch.setattr(sys, "argv", ["boxbench", "schema"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()

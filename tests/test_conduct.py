@@ -1,0 +1,156 @@
+"""What a campaign refuses before it costs anything, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import conduct, ground, leftovers, rundir
+from bench.conduct import Request, resume_campaign, start_campaign
+from bench.errors import CampaignError, TargetUnavailableError, UsageError
+from bench.host import fingerprint, host_facts
+from bench.leftovers import Leftover
+from bench.plan import Trial
+from bench.record import Record
+from bench.resources import scenarios_dir
+from bench.scenario import LoadedScenario, load_scenario, narrowed
+from bench.stage import Stage
+from tests.factories import make_manifest, write_campaign
+
+
+class Silent:
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def plan(self, trials: Sequence[Trial], total: int) -> None:
+        del trials, total
+
+    def begin(self, trial: Trial) -> None:
+        del trial
+
+    def end(self, record: Record) -> None:
+        del record
+
+
+@pytest.fixture(autouse=True)
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host on which nothing of ours is, and nothing can be set up."""
+    run = tmp_path / "run"
+    monkeypatch.setattr(rundir, "run_root", lambda: run)
+    monkeypatch.setattr(leftovers, "run_root", lambda: run)
+    monkeypatch.setattr(leftovers, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/sock")
+    return run
+
+
+@pytest.fixture
+def hello() -> LoadedScenario:
+    return narrowed(load_scenario(scenarios_dir() / "hello"), targets=["docker"])
+
+
+def test_two_scenarios_of_one_name(hello: LoadedScenario, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="both called 'hello'"):
+        start_campaign(Request((hello, hello), tmp_path / "out", seed=1), Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_target(hello: LoadedScenario, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no target 'warp'"):
+        start_campaign(Request((narrowed(hello, targets=["warp"]),), tmp_path / "out", seed=1), Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_up_that_fails_leaves_nothing(hello: LoadedScenario, tmp_path: Path, host: Path) -> None:
+    with pytest.raises(TargetUnavailableError, match="/nonexistent/sock"):
+        start_campaign(Request((hello,), tmp_path / "out", seed=1), Silent())
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in host.iterdir()] == ["lock"]
+
+
+def test_an_empty_directory_of_the_user_stays(hello: LoadedScenario, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(TargetUnavailableError):
+        start_campaign(Request((hello,), tmp_path / "out", seed=1), Silent())
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def _on_stage(
+    monkeypatch: pytest.MonkeyPatch, containers: Callable[[], tuple[Leftover, ...]], request: Request, progress: Silent
+) -> AbstractContextManager[Stage]:
+    engines: Any = SimpleNamespace(docker=SimpleNamespace(client=None))
+    monkeypatch.setattr(ground, "set_up", lambda *_args, **_more: nullcontext(Stage("0badcafe", engines)))
+    monkeypatch.setattr(ground, "find_containers", lambda _client, tag: containers() if tag else ())
+    return ground.dressed("0badcafe", request, progress)
+
+
+def _campaign_that_ends(stage: AbstractContextManager[Stage], do: Callable[[], None], how: BaseException) -> None:
+    with stage:
+        do()
+        raise how
+
+
+def test_a_container_that_an_engine_made_too_late_does_not_outlive_the_campaign(
+    hello: LoadedScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"earlier": Leftover("container", "earlier", lambda: there.pop("earlier"))}
+
+    def make() -> None:
+        assert not there
+        there["late"] = Leftover("container", "late", lambda: there.pop("late"))
+
+    stage = _on_stage(monkeypatch, lambda: tuple(there.values()), Request((hello,), tmp_path, seed=1), Silent())
+    with pytest.raises(KeyboardInterrupt):
+        _campaign_that_ends(stage, make, KeyboardInterrupt())
+    assert not there
+
+
+def test_an_engine_that_died_does_not_hide_how_a_campaign_ended(
+    hello: LoadedScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, progress = [True], Silent()
+
+    def containers() -> tuple[Leftover, ...]:
+        if not alive:
+            raise ConnectionError("no engine answers")
+        return ()
+
+    stage = _on_stage(monkeypatch, containers, Request((hello,), tmp_path, seed=1), progress)
+    with pytest.raises(KeyError):
+        _campaign_that_ends(stage, alive.clear, KeyError())
+    assert progress.said == ["left on the host: the containers of boxbench-0badcafe, if any: no engine answers"]
+
+
+def test_a_campaign_of_another_host_is_not_continued(tmp_path: Path) -> None:
+    write_campaign(tmp_path / "c", make_manifest(), [])
+    with pytest.raises(CampaignError, match="another host"):
+        resume_campaign(tmp_path / "c", Silent())
+
+
+def test_a_campaign_whose_scenario_is_gone_is_not_continued(tmp_path: Path) -> None:
+    manifest = make_manifest()
+    here = {**manifest.host, "fingerprint": fingerprint(host_facts())}
+    entries = {name: entry.model_copy(update={"directory": "gone"}) for name, entry in manifest.scenarios.items()}
+    write_campaign(tmp_path / "c", manifest.model_copy(update={"host": here, "scenarios": entries}), [])
+    with pytest.raises(CampaignError, match=r"no longer in .*gone"):
+        resume_campaign(tmp_path / "c", Silent())
+
+
+def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_path: Path) -> None:
+    """`..` of a linked directory is not where people think it is."""
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep/er")
+    request = Request((hello,), tmp_path / "link", seed=1)
+    entry = conduct._scenario_entries(request)["hello"]
+    manifest = make_manifest().model_copy(update={"scenarios": {"hello": entry}})
+    (again,) = conduct._request_of(tmp_path / "link", manifest).scenarios
+    assert again == hello

@@ -1,0 +1,94 @@
+"""The documentation check finds what it is there to find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import docs_check
+
+COMMANDS = {"": frozenset({"--version"}), "run": frozenset({"--blocks", "-b"}), "plan": frozenset({"--json"})}
+SESSIONS = frozenset({"lint", "docs-check"})
+
+
+def _commands(text: str) -> list[str]:
+    return [problem for _line, problem in docs_check.command_problems(text, COMMANDS, SESSIONS)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`boxbench run hello --blocks 9`",
+        "`boxbench --version`",
+        "`boxbench`",
+        "`boxbench run | plan`",
+        "`boxbench plan x --json | jq .`",
+        "```\n$ sudo boxbench run -b 3  # a comment\n```",
+        "    boxbench run --help",
+        "`./bootstrap quickstart --blocks 9`",
+        "`nox -s lint docs-check`",
+        "`A=1 .venv/bin/boxbench run`",
+        "prose about boxbench gate, which is no command line",
+        "`it's \"unbalanced`",
+    ],
+)
+def test_what_exists_is_fine(text: str) -> None:
+    assert _commands(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("`boxbench gate`", "boxbench has no command 'gate'"),
+        ("```\nboxbench run --block=9\n```", "`boxbench run` has no option --block"),
+        ("`boxbench --verbose`", "`boxbench ` has no option --verbose"),
+        ("`boxbench run | plan | gate`", "boxbench has no command 'gate'"),
+        ("    sudo ./bootstrap test", "./bootstrap has no 'test'"),
+        ("`nox -s typos`", "there is no nox session 'typos'"),
+    ],
+)
+def test_what_does_not_exist_is_found(text: str, problem: str) -> None:
+    assert _commands(text) == [problem]
+
+
+def test_links(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading, here\n", encoding="utf-8")
+    file = tmp_path / "a.md"
+    text = (
+        "[x](other.md) [x](other.md#a-heading-here) [x](https://example.org/y) [x](#top)\n# Top\n"
+        '![pic](none.png "title")\n[x](other.md#nope)\n[x](gone/)\n'
+    )
+    file.write_text(text, encoding="utf-8")
+    assert list(docs_check.link_problems(file, text)) == [
+        (3, "the link none.png leads nowhere"),
+        (4, "the link other.md#nope: there is no such heading"),
+        (5, "the link gone/ leads nowhere"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "word", ["TO" + "DO", "FIX" + "ME:", "deb.deb" + "ian.org", "/wo" + "rk/main/x", "/home" + "/jo/x"]
+)
+def test_banned_words(word: str) -> None:
+    assert [line for line, _what in docs_check.banned_problems(f"fine\nnot {word} fine\n")] == [2]
+
+
+@pytest.mark.parametrize("text", ["todo list", "a fixmeup", "/root/x", "docker.io/library/busybox", "/workload/main"])
+def test_words_that_only_look_banned(text: str) -> None:
+    assert list(docs_check.banned_problems(text)) == []
+
+
+def test_the_noxfile_is_understood() -> None:
+    text = (docs_check.ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert docs_check.nox_sessions(text) >= {"quickstart", "tests", "live", "lint", "types", "bench", "docs-check"}
+
+
+def test_the_command_line_is_understood() -> None:
+    commands = docs_check.cli_commands()
+    assert "--blocks" in commands["run"]
+    assert {"quickstart", "doctor", "schema", ""} <= set(commands)
+
+
+def test_a_stale_schema_is_found() -> None:
+    assert list(docs_check.schema_problems("{}")) != []

@@ -1,0 +1,97 @@
+"""Which engine is used, and what is said when there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import cache
+from bench.engines import dockerd, libvirtd
+from bench.engines.dockerd import docker_engine, running_client
+from bench.engines.hub import open_engines
+from bench.errors import HostUnfitError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_an_engine_that_was_named_must_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/sock")
+    with pytest.raises(HostUnfitError, match="does not answer") as caught:
+        running_client()
+    assert "unset DOCKER_HOST" in caught.value.hint
+
+
+def test_what_answers_must_be_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen()
+        listener.close()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/sock")
+        with pytest.raises(HostUnfitError, match="does not answer"):
+            running_client()
+
+
+def test_nobody_answers_and_nobody_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(dockerd, "_context_host", lambda: f"unix://{tmp_path}/none")
+    assert running_client() is None
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(HostUnfitError, match="started by root only"), docker_engine(tmp_path):
+        pass
+
+
+def test_two_engines_never_share_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dockerd, "find_by_argument", lambda word: os.getpid() if word == str(tmp_path) else None)
+    monkeypatch.setattr(dockerd, "_NEIGHBOUR_PATIENCE_S", 0.01)
+    dockerd._wait_for_data_root(tmp_path / "other")
+    with pytest.raises(HostUnfitError, match=rf"process {os.getpid()}\) is using") as caught:
+        dockerd._wait_for_data_root(tmp_path)
+    assert "boxbench clean" in caught.value.hint
+
+
+def test_a_private_engine_has_no_network_and_its_own_place(tmp_path: Path) -> None:
+    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", tmp_path / "home/sock")
+    assert {"--bridge=none", "--iptables=false", "--ip6tables=false"} <= set(words)
+    assert words[words.index("--data-root") + 1] == str(cache.cache_dir() / "docker")
+    assert words[words.index("--host") + 1] == f"unix://{tmp_path}/home/sock"
+
+
+def test_the_uri_that_was_named_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu+ssh://far/system")
+    assert libvirtd._choose_uri() == "qemu+ssh://far/system"
+
+
+def test_the_system_s_libvirt_is_used_when_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.setattr(libvirtd, "SYSTEM_SOCKETS", (tmp_path / "sock",))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert libvirtd._choose_uri() == "qemu:///session"
+    (tmp_path / "sock").touch()
+    assert libvirtd._choose_uri() == "qemu:///system"
+
+
+def test_no_binding_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "libvirt", None)
+    with pytest.raises(HostUnfitError, match="cannot be imported") as caught:
+        libvirtd.import_libvirt()
+    assert "boxbench[vm]" in caught.value.hint
+
+
+def test_versions_have_dots() -> None:
+    assert libvirtd._dotted(11_003_000) == "11.3.0"
+
+
+def test_engines_open_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/sock")
+    with open_engines(tmp_path) as engines:
+        assert engines.opened_docker() is None
+        with pytest.raises(HostUnfitError):
+            _ = engines.docker
+        assert engines.opened_docker() is None

@@ -1,0 +1,185 @@
+"""Factors: axes of the matrix, their cells, and every combination that cannot be honoured by its name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bench import matrix, pagecache
+from bench.errors import HostUnfitError, UsageError
+from bench.factors import Factors, resources_at, size_text
+from bench.matrix import check_matrix, places_of
+from bench.preview import preview
+from bench.resources import scenarios_dir
+from bench.scenario import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
+from bench.targets.guest import MIN_MEMORY_BYTES, check_memory
+
+MIB = 2**20
+
+Make = Callable[..., LoadedScenario]
+
+
+def _factors(**axes: Any) -> Factors:
+    return Factors.model_validate_json(json.dumps(axes))
+
+
+@pytest.fixture
+def make() -> Make:
+    hello = load_scenario(scenarios_dir() / "hello")
+
+    def make(*targets: str, **axes: Any) -> LoadedScenario:
+        chosen = narrowed(hello, targets=targets or ("process", "docker"))
+        return chosen.model_copy(update={"scenario": chosen.scenario.model_copy(update={"factors": _factors(**axes)})})
+
+    return make
+
+
+def test_without_axes_there_is_one_empty_combination() -> None:
+    assert Factors().levels() == {}
+    assert Factors().combinations() == ({},)
+
+
+def test_every_combination_of_levels_is_one() -> None:
+    found = _factors(cache=["warm", "cold"], memory=["128MiB", "1.5GiB"]).combinations()
+    assert found == (
+        {"cache": "warm", "memory": "128MiB"},
+        {"cache": "warm", "memory": "1536MiB"},
+        {"cache": "cold", "memory": "128MiB"},
+        {"cache": "cold", "memory": "1536MiB"},
+    )
+
+
+def test_a_single_level_needs_no_list() -> None:
+    assert _factors(concurrency=8, cache="cold", memory="1GiB").levels() == {
+        "concurrency": ("8",),
+        "cache": ("cold",),
+        "memory": ("1GiB",),
+    }
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"residents": [1, 1]},
+        {"memory": ["1GiB", "1024MiB"]},
+        {"residents": [0]},
+        {"residents": [True]},
+        {"concurrency": 5000},
+        {"cache": ["lukewarm"]},
+        {"cpus": ["1"]},
+        {"sockets": [1]},
+    ],
+)
+def test_what_is_no_axis_is_refused(axes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        _factors(**axes)
+
+
+@pytest.mark.parametrize(("size", "text"), [(2**30, "1GiB"), (96 * MIB, "96MiB"), (1536, "1536B"), (2048, "2KiB")])
+def test_a_size_has_one_name(size: int, text: str) -> None:
+    assert size_text(size) == text
+    assert resources_at({"memory": text, "cpus": "2", "cache": "cold"}) == {"memory": size, "cpus": 2}
+
+
+def test_places_carry_their_resources(make: Make) -> None:
+    places = places_of(make("docker", memory=["64MiB", "128MiB"]).scenario)
+    assert [(place.spec.label, place.scenario.resources.memory) for place in places] == [
+        ("docker", 64 * MIB),
+        ("docker", 128 * MIB),
+        ("process", 64 * MIB),
+        ("process", 128 * MIB),
+    ]
+
+
+def test_the_plan_has_every_place_in_every_block(make: Make) -> None:
+    loaded = narrowed(make("docker", residents=[1, 2]), blocks=2)
+    trials = preview([loaded], seed=1)
+    block = sorted(trial.cell.key for trial in trials if trial.block == 1)
+    assert block == [f"hello/{box}{{residents={n}}}" for box in ("docker", "process") for n in (1, 2)]
+
+
+def test_a_cell_without_axes_has_the_key_it_always_had(make: Make) -> None:
+    assert {trial.cell.key for trial in preview([make("docker")], seed=1)} == {"hello/docker", "hello/process"}
+
+
+def _refused(loaded: LoadedScenario) -> str:
+    with pytest.raises(UsageError) as caught:
+        check_matrix([loaded])
+    assert "factors:" in caught.value.hint
+    return caught.value.message
+
+
+def test_all_that_cannot_be_honoured_is_named_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    said = _refused(make("libvirt", "vmm", residents=[2], concurrency=[4], cache="cold", cpus=[1, 3], memory="64MiB"))
+    for words in (
+        "residents with concurrency",
+        "residents with cache=cold",
+        "cpus=3, and this process may use 2",
+        "vmm with cpus=1 memory=64MiB: its boxes have a size of their own",
+        "libvirt with memory=64MiB: such a box needs at least 96.0 MiB",
+    ):
+        assert said.count(words) == 1, words
+
+
+def test_the_least_memory_depends_on_the_firmware(make: Make) -> None:
+    loaded = make("libvirt", memory="128MiB")
+    check_matrix([loaded])
+    ovmf = TargetSpec(target="libvirt", options={"firmware": "ovmf"})
+    changed = loaded.scenario.model_copy(update={"targets": (ovmf,)})
+    assert "needs at least 160 MiB" in _refused(loaded.model_copy(update={"scenario": changed}))
+
+
+def test_too_little_memory_names_what_is_needed_and_where_the_edge_is_looked_for(make: Make) -> None:
+    scenario = make("libvirt").scenario
+    small = scenario.model_copy(update={"resources": scenario.resources.model_copy(update={"memory": 80 * 2**20})})
+    with pytest.raises(UsageError) as caught:
+        check_memory(small, MIN_MEMORY_BYTES["seabios"], "with seabios firmware")
+    assert caught.value.message.endswith(
+        ": resources.memory is 80.0 MiB; with seabios firmware a scenario needs at least 96.0 MiB"
+    )
+    assert "`boxbench floor` looks for the true edge" in caught.value.hint
+    check_memory(scenario, MIN_MEMORY_BYTES["seabios"], "with seabios firmware")
+
+
+def test_more_guests_than_the_host_has_memory_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "read_text", lambda *_: "MemTotal: 2097152 kB")
+    assert "libvirt with residents=64: guests of 8.50 GiB in all, and the host has 2.00 GiB" in _refused(
+        make("libvirt", residents=[2, 64])
+    )
+    check_matrix([make("docker", residents=[64])])
+
+
+def test_a_host_that_cannot_drop_caches(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "why_never_cold", lambda: "no such kernel")
+    assert "cache=cold: no such kernel" in _refused(make("docker", cache=["warm", "cold"]))
+    check_matrix([make("docker", cache="warm")])
+
+
+def test_the_scenario_without_factors_asks_for_too_many_cpus(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set())
+    assert "resources.cpus is 1, and this process may use 0" in _refused(make("docker"))
+
+
+def test_caches_are_dropped_through_the_kernels_file(tmp_path: Path) -> None:
+    assert "this kernel has no" in (pagecache.why_never_cold(tmp_path) or "")
+    with pytest.raises(HostUnfitError, match="caches cannot be dropped"):
+        pagecache.drop_caches(tmp_path)
+    (tmp_path / "proc/sys/vm").mkdir(parents=True)
+    (tmp_path / "proc/sys/vm/drop_caches").touch()
+    assert pagecache.why_never_cold(tmp_path) is None
+    assert pagecache.drop_caches(tmp_path) is None
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nCached: 7 kB\n", encoding="ascii")
+    assert pagecache.drop_caches(tmp_path) == 7 * 1024
+    assert (tmp_path / "proc/sys/vm/drop_caches").read_text(encoding="ascii") == "3"
+
+
+def test_an_old_manifest_has_no_factors() -> None:
+    scenario = Scenario.model_validate_json('{"question": "?", "name": "old", "ready": {"when": "first-line"}}')
+    assert scenario.factors == Factors()

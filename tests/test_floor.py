@@ -1,0 +1,276 @@
+"""The search for a floor, with thresholds that are known, sharp and blurred; and what it says."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.campaign import read_records
+from bench.clock import VirtualClock
+from bench.errors import CampaignError, UsageError
+from bench.floor.conduct import _Hunt, find_floors
+from bench.floor.model import (
+    Floors,
+    Level,
+    TargetFloor,
+    Terms,
+    levels_of,
+    read_floors,
+    write_floors,
+)
+from bench.floor.search import Edge, find_edge, success_at_least
+from bench.ground import Request
+from bench.image.model import BoxConfig, Image
+from bench.plan import Cell, Trial
+from bench.record import Failure, Record
+from bench.render.floor import floor_markdown, floor_notes, floor_rows
+from bench.resources import scenarios_dir
+from bench.run import Setting
+from bench.scenario import ReadyFirstLine, Scenario, load_scenario, narrowed
+from bench.targets.base import Output
+from tests.test_conduct import Silent
+
+MIB = 2**20
+
+
+def sharp(threshold: int) -> Callable[[int], bool]:
+    return lambda level: level >= threshold
+
+
+@pytest.mark.parametrize("threshold", range(1, 41))
+def test_a_sharp_edge_is_found_exactly(threshold: int) -> None:
+    edge = find_edge(sharp(threshold), lowest=1, highest=40, confirmations=3)
+    assert edge.level == threshold
+    assert edge.open_below == (threshold == 1)
+    assert edge.tally[threshold] == (True, True, True)
+    if threshold > 1:
+        assert edge.tally[threshold - 1] == (False, False, False)
+
+
+def test_few_tries_are_needed() -> None:
+    edge = find_edge(sharp(77), lowest=1, highest=128, confirmations=3)
+    assert sum(map(len, edge.tally.values())) <= 1 + 7 + 2 + 3
+
+
+def test_when_the_largest_fails_there_is_no_floor() -> None:
+    edge = find_edge(sharp(41), lowest=1, highest=40, confirmations=3)
+    assert edge == Edge(None, open_below=False, tally={40: (False,)})
+
+
+def test_the_end_of_the_range_is_no_floor() -> None:
+    edge = find_edge(sharp(1), lowest=4, highest=40, confirmations=2)
+    assert (edge.level, edge.open_below) == (4, True)
+    assert min(edge.tally) == 4
+
+
+def test_one_level_alone() -> None:
+    assert find_edge(sharp(1), lowest=7, highest=7, confirmations=2).level == 7
+
+
+def test_a_range_without_a_level_is_refused() -> None:
+    """An edge would be looked for downwards, without end."""
+    with pytest.raises(ValueError, match="no level from 2 to 1"):
+        find_edge(sharp(-1000), lowest=2, highest=1, confirmations=3)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "step", "expected"),
+    [(1, 128, 1, (1, 128)), (100, 128, 64, (2, 2)), (100, 110, 64, (2, 1)), (1, 3, 4, (1, 0)), (5, 5, 5, (1, 1))],
+)
+def test_what_is_tried_are_whole_steps(lowest: int, highest: int, step: int, expected: tuple[int, int]) -> None:
+    terms = Terms(lowest_bytes=lowest, highest_bytes=highest, step_bytes=step, confirmations=3)
+    assert terms.level_range == expected
+
+
+def test_a_range_between_two_steps_is_refused_before_anything_is_set_up(tmp_path: Path) -> None:
+    loaded = narrowed(load_scenario(scenarios_dir() / "hello"), targets=["docker"])
+    terms = Terms(lowest_bytes=100 * MIB, highest_bytes=110 * MIB, step_bytes=64 * MIB, confirmations=3)
+    with pytest.raises(UsageError, match=r"between 100 MiB and 110 MiB.* of 64\.0 MiB .* is 128 MiB") as caught:
+        find_floors(Request((loaded,), tmp_path / "out", seed=0), terms, Silent())
+    assert "--to 128MiB" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def _hunt(directory: Path) -> _Hunt:
+    config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
+    image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, directory / "tar", {})
+    scenario = Scenario(question="?", name="s", ready=ReadyFirstLine(when="first-line"))
+    target: Any = SimpleNamespace(name="fake")
+    return _Hunt(
+        trials=iter(range(10)),
+        cell=Cell(scenario="s", target="docker", accel="native"),
+        setting=Setting("abcdef12", scenario, image, target, (0,), VirtualClock()),
+        terms=Terms(lowest_bytes=MIB, highest_bytes=8 * MIB, step_bytes=MIB, confirmations=1),
+        directory=directory,
+        progress=Silent(),
+        limit_ns=10**10,
+    )
+
+
+def _tried(hunt: _Hunt, monkeypatch: pytest.MonkeyPatch, output: Output | None) -> bool:
+    def run(trial: Trial, _setting: Setting) -> tuple[Record, Output | None]:
+        return _record(trial.number, "the exercise ended with status 1"), output
+
+    monkeypatch.setattr("bench.floor.conduct.run_trial", run)
+    return hunt.works(4)
+
+
+def test_what_a_failed_exercise_wrote_is_kept_with_the_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output(b"", b"oh", {"exercise.stdout": b"half a table"})
+    assert not _tried(_hunt(tmp_path), monkeypatch, output)
+    (record,) = read_records(tmp_path)
+    assert set(record.artefacts) == {"stderr", "exercise.stdout"}
+    assert (tmp_path / record.artefacts["exercise.stdout"]).read_bytes() == b"half a table"
+
+
+def test_a_full_disk_ends_a_search_with_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CampaignError, match="record of trial t0000 cannot be written") as caught:
+        _tried(_hunt(tmp_path), monkeypatch, None)
+    assert "another --out" in caught.value.hint
+
+
+def test_a_lucky_try_does_not_make_a_floor() -> None:
+    # 20 worked once, by luck, in the bisection; it is not taken, since its next try fails.
+    luck = iter([True])
+
+    def works(level: int) -> bool:
+        return level >= 24 or (level == 20 and next(luck, False))
+
+    edge = find_edge(works, lowest=1, highest=40, confirmations=3)
+    assert edge.level == 24
+    assert edge.tally[20][0]
+    assert not all(edge.tally[20])
+
+
+def test_an_unlucky_try_is_made_good_downwards() -> None:
+    # 20 failed once by bad luck, and so did nothing else from 10 on: the search may stop above it, never below 10.
+    failed = iter([False])
+
+    def works(level: int) -> bool:
+        return next(failed, True) if level == 20 else level >= 10
+
+    edge = find_edge(works, lowest=1, highest=40, confirmations=3)
+    assert edge.level == 21
+    assert edge.tally[20] == (False, True, True)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_blurred_edge_always_ends_with_what_was_promised(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def works(level: int) -> bool:
+        return rng.random() < (level - 20) / 15
+
+    edge = find_edge(works, lowest=1, highest=60, confirmations=4)
+    assert edge.level is not None
+    assert edge.tally[edge.level] == (True,) * len(edge.tally[edge.level])
+    assert len(edge.tally[edge.level]) >= 4
+    assert len(edge.tally[edge.level - 1]) >= 4 or not all(edge.tally[edge.level - 1])
+    assert not all(edge.tally[edge.level - 1])
+    assert 20 < edge.level <= 36
+
+
+def test_what_confirmations_are_worth() -> None:
+    assert success_at_least(3) == pytest.approx(0.368, abs=0.001)
+    assert success_at_least(59) > 0.95
+    assert success_at_least(0) == 0
+
+
+def _record(number: int, why: str = "") -> Record:
+    trial = Trial(number=number, block=0, cell=Cell(scenario="s", target="docker", accel="native"), warmup=False)
+    return Record(
+        campaign="abcdef12",
+        trial=trial,
+        started_at="2031-02-03T04:05:06.000+00:00",
+        outcome="failed" if why else "ok",
+        failure=Failure(code="NotReadyError", message=why, hint="") if why else None,
+        endpoints_ns={},
+    )
+
+
+def test_the_most_frequent_reason_is_told_and_names_no_single_box() -> None:
+    records = [
+        _record(0, "boxbench-abcdef12-t0000 was refused"),
+        _record(1, "slow"),
+        _record(2, "boxbench-abcdef12-t0002 was refused"),
+        _record(3),
+    ]
+    (level, other) = levels_of(records, [MIB, MIB, MIB, 2 * MIB])
+    assert level == Level(memory_bytes=MIB, tried=3, worked=0, why_not="the box was refused")
+    assert other == Level(memory_bytes=2 * MIB, tried=1, worked=1)
+
+
+def _floors(*found: TargetFloor) -> Floors:
+    return Floors(
+        id="abcdef12",
+        created_at="2031-02-03T04:05:06+00:00",
+        boxbench="0.1.0",
+        command=("boxbench", "floor", "hello"),
+        scenario="hello",
+        text="name: hello\n",
+        goal="ready",
+        image_digest="ab" * 32,
+        terms=Terms(lowest_bytes=MIB, highest_bytes=128 * MIB, step_bytes=MIB, confirmations=3),
+        host={"fingerprint": "f"},
+        floors=found,
+    )
+
+
+def _found(**changes: object) -> TargetFloor:
+    values: dict[str, object] = {
+        "box": "docker",
+        "outcome": "found",
+        "floor_bytes": 6 * MIB,
+        "success_at_least": 0.37,
+        "limit_ns": 10**10,
+        "levels": (
+            Level(memory_bytes=5 * MIB, tried=3, worked=1, why_not="evil | \x1b[31m<b>"),
+            Level(memory_bytes=6 * MIB, tried=3, worked=3),
+        ),
+    }
+    return TargetFloor.model_validate(values | changes)
+
+
+def test_floors_survive_the_disk(tmp_path: Path) -> None:
+    floors = _floors(_found())
+    write_floors(tmp_path, floors)
+    assert read_floors(tmp_path) == floors
+    (tmp_path / "floor.json").write_text("{}")
+    with pytest.raises(CampaignError, match="not a floor"):
+        read_floors(tmp_path)
+    with pytest.raises(CampaignError, match="holds no floor"):
+        read_floors(tmp_path / "elsewhere")
+
+
+def test_a_table_says_what_is_known_and_what_is_not() -> None:
+    none = _found(
+        box="libvirt/tcg",
+        outcome="none",
+        floor_bytes=None,
+        success_at_least=None,
+        levels=(Level(memory_bytes=128 * MIB, tried=1, worked=0, why_not="no word"),),
+    )
+    low = _found(box="runc", outcome="at-most", levels=(Level(memory_bytes=6 * MIB, tried=3, worked=3),))
+    rows = floor_rows(_floors(_found(), none, low))
+    assert [row[:4] for row in rows] == [
+        ("docker", "6.00 MiB", "3 of 3", "1 of 3"),
+        ("libvirt/tcg", "more than 128 MiB", "–", "–"),
+        ("runc", "at most 6.00 MiB", "3 of 3", "not tried"),
+    ]
+
+
+def test_what_a_box_said_cannot_break_the_report() -> None:
+    text = floor_markdown(_floors(_found()))
+    assert "\x1b" not in text
+    assert "evil \\|" in text
+    assert any("evil" in note for note in floor_notes(_floors(_found())))

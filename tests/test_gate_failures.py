@@ -1,0 +1,289 @@
+"""Boots that fail: a gate is never green because of them, and says which they were."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from rich.console import Console
+
+from bench.errors import ExitCode
+from bench.exercise.model import Exercise, Profile
+from bench.export.jobsummary import summary
+from bench.gate.bounds import BoundsFile, Entry, check_bounds
+from bench.gate.cells import Boots, Pair, boots_of, pair_cells, rows_of
+from bench.gate.conduct import Order, run_gate
+from bench.gate.failures import failure_rows
+from bench.gate.judge import Sides, in_question, judge, look_at
+from bench.gate.measure import Silent
+from bench.gate.model import FAILURES, GateResult, Row, Verdict
+from bench.gate.rows import ask, verdicts
+from bench.gate.sides import Both, read_side
+from bench.gate.thresholds import Thresholds
+from bench.metrics import CPU, DISK, MEMORY
+from bench.plan import Cell
+from bench.record import Record
+from bench.render.gate import gate_report, headline, plan_lines
+from tests.factories import DOCKER, HOSTILE, RUNC, make_manifest, make_records
+from tests.gates import Campaigns, Change, edit, failed, install, of_side, scenario_at
+
+READY: Final = "endpoint.ready_ns"
+RATE: Final = "exercise.get_per_s"
+IN_B = of_side("b", "docker")
+
+
+def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: Change, **more: Any) -> tuple[GateResult, Campaigns]:
+    campaigns = install(monkeypatch, change)
+    word = str(scenario_at(tmp_path / "made", targets=["docker"]))
+    both = Both(read_side(word, "A", None), read_side(word, "B", None))
+    order = Order(both, tmp_path / "g", seed=1, **more)
+    return run_gate(order, Silent(), lambda _questions, _blocks: None), campaigns
+
+
+def row_of(result: GateResult, metric: str) -> Row:
+    (row,) = [row for row in result.rows if row.metric == metric]
+    return row
+
+
+def test_a_gate_whose_b_always_fails_after_ready_is_red(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The headline is there and equal on both sides: it was green."""
+    result, campaigns = gate(monkeypatch, tmp_path, lambda record: failed(record) if IN_B(record) else record)
+    assert result.exit_code == ExitCode.REGRESSION
+    row = row_of(result, FAILURES)
+    assert (row.verdict, row.box) == (Verdict.REGRESSED, "docker")
+    assert row.reason.startswith("all 7 boots of B failed, none of A's 7: 7× ExerciseError: the exercise ended")
+    # What was lost keeps its row, and nothing of boots that failed is called equal.
+    assert {row.metric for row in result.rows} == {READY, MEMORY, CPU, DISK, FAILURES}
+    assert {row.verdict for row in result.rows if row.metric != FAILURES} == {Verdict.CANNOT_TELL}
+    assert row_of(result, MEMORY).reason == "not measured on B at the first look"
+    assert row_of(result, READY).reason == "every boot of B failed at the first look"
+    assert "B, made/docker: 7 of 7 boots failed: 7× ExerciseError: the exercise ended with status 1" in result.notes
+    # Sixty more of them would tell nothing new.
+    assert (len(campaigns.asked), result.blocks_fresh) == (1, 0)
+    assert headline(result).startswith("REGRESSED: made/docker: failures: all 7 boots of B failed")
+    assert "| failures | 0/7 | 7/7 |" in summary(result)
+
+
+def test_one_failure_of_b_is_not_green(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def once(record: Record) -> Record:
+        return failed(record) if IN_B(record) and record.trial.block == 3 else record
+
+    result, _ = gate(monkeypatch, tmp_path, once, metrics=("endpoint.ready",), thresholds=Thresholds(((READY, 0.5),)))
+    assert row_of(result, READY).verdict is Verdict.NOT_REGRESSED
+    assert result.exit_code == ExitCode.CANNOT_TELL
+    assert row_of(result, FAILURES).reason.startswith("1 of 7 boots of B failed, none of A's 7")
+
+
+def test_failures_of_both_in_one_block_are_told_and_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def hiccup(record: Record) -> Record:
+        return failed(record) if record.trial.block == 3 else record
+
+    result, _ = gate(monkeypatch, tmp_path, hiccup, metrics=("endpoint.ready",), thresholds=Thresholds(((READY, 0.5),)))
+    assert result.exit_code == ExitCode.OK
+    assert [note.split(":")[0] for note in result.notes] == ["A, made/docker", "B, made/docker"]
+
+
+def test_failures_of_a_alone_are_no_fault_of_b(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    in_a = of_side("a")
+    result, _ = gate(
+        monkeypatch,
+        tmp_path,
+        lambda record: failed(record) if in_a(record) and record.trial.block == 3 else record,
+        metrics=("endpoint.ready",),
+        thresholds=Thresholds(((READY, 0.5),)),
+    )
+    assert result.exit_code == ExitCode.OK
+
+
+HELLO_DOCKER: Final = Cell(scenario="hello", target="docker", accel="native")
+HELLO_RUNC: Final = Cell(scenario="hello", target="runc", accel="native")
+PAIR: Final = Pair("hello", HELLO_DOCKER, HELLO_RUNC)
+
+
+def boots(*troubles: tuple[str, int], blocks: int = 7, code: str = "ExerciseError", message: str = "no") -> Boots:
+    """Of docker and runc; ``troubles``: target and block of boots that failed."""
+    manifest = make_manifest(("hello",), (DOCKER, RUNC), blocks=blocks, warmups=0)
+    records = make_records(manifest, (DOCKER, RUNC), troubles=False)
+    bad = set(troubles)
+    return boots_of(
+        manifest,
+        [failed(r, message, code) if (r.trial.cell.target, r.trial.block) in bad else r for r in records],
+    )
+
+
+def every(target: str, blocks: int = 7) -> list[tuple[str, int]]:
+    return [(target, block) for block in range(blocks)]
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (boots(), None),
+        (boots(("docker", 1)), None),
+        (boots(("docker", 1), ("runc", 1)), None),
+        (boots(("docker", 1), ("runc", 2)), Verdict.CANNOT_TELL),
+        (boots(*every("runc")), Verdict.REGRESSED),
+        (boots(*every("runc"), ("docker", 0)), Verdict.CANNOT_TELL),
+        (boots(*every("runc"), *every("docker")), Verdict.CANNOT_TELL),
+        (boots(*every("runc", 4), blocks=4), Verdict.CANNOT_TELL),
+        # That we were late with every storm says nothing about the boxes.
+        (boots(*every("runc"), code="LateError"), Verdict.CANNOT_TELL),
+    ],
+)
+def test_when_failures_are_a_row(found: Boots, verdict: Verdict | None) -> None:
+    rows = failure_rows([PAIR], [(found, found)])
+    assert [row.verdict for row in rows] == ([] if verdict is None else [verdict])
+
+
+def test_failures_against_a_baseline_and_over_two_stages() -> None:
+    stored, first, fresh = boots(("docker", 1)), boots(("runc", 1)), boots(("runc", 4))
+    # A's one of 7 against B's two of 14: no more often; against three of 14 it is.
+    assert failure_rows([PAIR], [(stored, first), (stored, fresh)]) == ()
+    (row,) = failure_rows([PAIR], [(stored, first), (stored, boots(("runc", 4), ("runc", 5)))])
+    assert row.reason.startswith("3 of 14 boots of B failed, 1 of A's 7: 3× ")
+    assert row.verdict is Verdict.CANNOT_TELL
+
+
+def test_what_a_guest_says_stays_text() -> None:
+    found = boots(*every("runc"), message=HOSTILE)
+    (row,) = failure_rows([PAIR], [(found, found)])
+    result = GateResult.model_validate({**_EMPTY, "rows": [row.model_dump()]})
+    console = Console(width=100, record=True, file=sys.stderr)
+    console.print(gate_report(result))
+    text = console.export_text()
+    assert "\x1b[31m" not in text + headline(result)
+    assert "0/7 → 7/7" in text
+
+
+_EMPTY: Final[dict[str, Any]] = {
+    "created_at": "2031-02-03T04:05:06+00:00",
+    "boxbench": "0",
+    "a": {"name": "A", "label": "a", "kind": "scenario"},
+    "b": {"name": "B", "label": "b", "kind": "scenario"},
+    "fingerprint": "f",
+}
+
+
+def without(found: Boots, target: str, metric: str) -> Boots:
+    kept = {key: series for key, series in found.values.items() if key != (f"hello/{target}", metric)}
+    return Boots(found.manifest, kept, found.ran, found.failures, found.campaigns)
+
+
+@pytest.mark.parametrize(("target", "side"), [("docker", "A"), ("runc", "B")])
+def test_a_metric_of_one_side_alone_keeps_its_row(target: str, side: str) -> None:
+    found = without(boots(), target, MEMORY)
+    scenario = found.manifest.scenarios["hello"].scenario
+    rows = rows_of(PAIR, found, found, (), scenario)
+    assert MEMORY in rows
+    question = next(q for q in ask(PAIR, rows, Thresholds()) if q.metric == MEMORY)
+    assert not question.candidate, "more blocks would not find it"
+    (row,) = verdicts([question], {})
+    assert (row.verdict, row.reason) == (Verdict.CANNOT_TELL, f"not measured on {side} at the first look")
+    assert row.first is not None
+    assert sorted((row.first.n_base, row.first.n_other)) == [0, 7]
+
+
+def test_what_a_wildcard_matches_in_one_box_alone_is_no_loss() -> None:
+    found = boots()
+    scenario = found.manifest.scenarios["hello"].scenario
+    rows = rows_of(PAIR, found, found, ("memory.*",), scenario)
+    assert MEMORY in rows
+    assert "memory.daemon.dockerd_bytes" not in rows
+    alike = Pair("hello", HELLO_RUNC, HELLO_RUNC)
+    lost = without(boots(), "runc", MEMORY)
+    assert MEMORY in rows_of(alike, found, lost, ("memory.*",), scenario)
+
+
+def test_what_was_in_question_and_is_gone_is_not_answered() -> None:
+    (question,) = ask(PAIR, {READY: Sides(dict.fromkeys(range(7), 10.0), dict.fromkeys(range(7), 9.0))}, Thresholds())
+    assert question.candidate
+    (row,) = verdicts([question], {})
+    assert (row.verdict, row.reason) == (Verdict.CANNOT_TELL, "not measured on A and B")
+
+
+def with_rate(found: Boots) -> tuple[Boots, Any]:
+    """An exercise whose answer is a rate, measured in every boot that went well."""
+    exercise = Exercise(parser="key-value", headline="get_per_s", quick=Profile(command=("x",)))
+    scenario = found.manifest.scenarios["hello"].scenario.model_copy(update={"exercise": exercise})
+    rates = {
+        (key, RATE): {block: 1000.0 + block for block in blocks if block not in found.failures.get(key, {})}
+        for key, blocks in found.ran.items()
+    }
+    values = {**found.values, **{key: series for key, series in rates.items() if series}}
+    return Boots(found.manifest, values, found.ran, found.failures, found.campaigns), scenario
+
+
+def test_a_rate_that_never_came_is_the_worst_and_not_the_best() -> None:
+    found, scenario = with_rate(boots(*every("runc")))
+    rows = rows_of(PAIR, found, found, (), scenario)
+    assert set(rows[RATE].other.values()) == {math.inf}
+    look, trouble = look_at(rows[RATE], "higher")
+    assert (look.n_other, look.base, look.other, look.ratio) == (7, 1003.0, None, 0.0)
+    assert (look.p_worse, look.p_better) == (1.0, 2.0**-7)
+    found_verdict = judge(
+        look, threshold=0.1, better="higher", p_adjusted=look.p_better, p_better_adjusted=1.0, trouble=trouble
+    )
+    assert found_verdict.verdict is Verdict.REGRESSED
+
+
+def test_some_lost_rates_widen_the_interval_towards_worse() -> None:
+    found, scenario = with_rate(boots(("runc", 1), ("runc", 4)))
+    look, _ = look_at(rows_of(PAIR, found, found, (), scenario)[RATE], "higher")
+    assert look.n_other == 7
+    assert look.interval is not None
+    assert look.interval.low == 0.0
+    assert look.interval.high < 1.01
+    # Without a failure it is what it was.
+    whole, scenario = with_rate(boots())
+    sides = rows_of(PAIR, whole, whole, (), scenario)[RATE]
+    assert look_at(sides, "higher") == look_at(sides, "lower")
+
+
+def test_mostly_zero_is_not_zero() -> None:
+    """Medians of 0 on both sides, and 9 of B's 20 boots at 100 MB."""
+    base = dict.fromkeys(range(20), 0.0)
+    other = {block: 100e6 * (block < 9) for block in range(20)}
+    look, trouble = look_at(Sides(base, other))
+    assert (look.base, look.other, look.all_zero) == (0.0, 0.0, False)
+    assert in_question(look, 0.02, "lower")
+    found = judge(look, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, trouble=trouble)
+    assert found.verdict is Verdict.CANNOT_TELL
+
+
+def test_limits_of_a_cell_that_always_fails_are_not_kept() -> None:
+    found = boots(*every("runc"), ("docker", 2))
+    limits = BoundsFile(
+        bound=tuple(Entry(target=target, metric="endpoint.ready", max="10s") for target in ("docker", "runc"))
+    )
+    result = check_bounds(limits, found, label="c")
+    assert [(bound.verdict, bound.reason) for bound in result.bounds] == [
+        (Verdict.NOT_REGRESSED, "within"),
+        (Verdict.CANNOT_TELL, "every boot failed"),
+    ]
+    assert result.notes[-2:] == (
+        "hello/docker: 1 of 7 boots failed: 1× ExerciseError: no",
+        "hello/runc: 7 of 7 boots failed: 7× ExerciseError: no",
+    )
+
+
+def test_a_b_that_was_never_ready_is_red_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def never(record: Record) -> Record:
+        if not IN_B(record):
+            return record
+        start = {name: at for name, at in record.endpoints_ns.items() if name in ("requested", "created")}
+        return edit(failed(record, "not ready within 120 s", "NotReadyError"), outcome="timeout", endpoints_ns=start)
+
+    result, campaigns = gate(monkeypatch, tmp_path, never)
+    assert (result.exit_code, len(campaigns.asked)) == (ExitCode.REGRESSION, 1)
+    look = row_of(result, READY).first
+    assert look is not None
+    assert look.other == math.inf
+    assert plan_lines((), 0) == ["the first look leaves nothing in question: no fresh blocks are needed"]
+
+
+def test_pairs_stay_pairs() -> None:
+    pairing = pair_cells("hello", [HELLO_DOCKER], [HELLO_DOCKER, HELLO_RUNC], {"docker": "docker"})
+    assert (len(pairing.pairs), pairing.only_base, pairing.only_other) == (1, (), (HELLO_RUNC,))

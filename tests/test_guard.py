@@ -1,0 +1,89 @@
+"""The fixtures that keep unit tests off the host, and the look around after the last test."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from bench import proc
+from tests import leftovers, needs
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: subprocess.run(["true"], check=False),
+        lambda: proc.run(["true"], timeout_s=1),
+        lambda: os.system("true"),  # noqa: S605
+        lambda: os.posix_spawn("/bin/true", ["true"], {}),
+        lambda: os.fork(),  # noqa: PLW0108 - the name must be looked up inside the test
+        lambda: multiprocessing.get_context("spawn").Process(target=print).start(),
+    ],
+)
+def test_a_unit_test_cannot_start_a_process(start: Callable[[], object]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="mark the test `host`"):
+        start()
+
+
+@pytest.mark.parametrize(
+    "connect",
+    [
+        socket.socket,
+        lambda: socket.socket(socket.AF_INET6),
+        lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
+        lambda: urllib.request.urlopen("http://127.0.0.1:9/", timeout=1),
+    ],
+)
+def test_a_unit_test_cannot_reach_the_network(connect: Callable[[], object]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="network socket"):
+        connect()
+
+
+def test_sockets_within_the_process_are_fine() -> None:
+    for end in socket.socketpair():
+        end.close()
+    with socket.socket(socket.AF_UNIX) as unix:
+        assert unix.family is socket.AF_UNIX
+
+
+@pytest.mark.host
+def test_what_a_test_leaves_running_is_found() -> None:
+    token = os.environ[leftovers.TOKEN_VARIABLE]
+    before = leftovers.snapshot(token)
+    process = proc.spawn(["sleep", "60"])
+    named = proc.spawn(["sh", "-c", "sleep 60; : boxbench-0123abcd"])
+    try:
+        found = leftovers.find(before, by_name=False)
+        assert any(line.startswith(f"process {process.pid}: sleep 60") for line in found)
+        assert any(line.startswith(f"process {named.pid}:") for line in leftovers.find(before, by_name=True))
+    finally:
+        proc.stop(process)
+        proc.stop(named)
+    assert not [line for line in leftovers.find(before, by_name=False) if "sleep 60" in line]
+
+
+def test_only_names_of_campaigns_count() -> None:
+    assert leftovers.TAG.search("/run/boxbench/boxbench-1a2b3c4d-t0012/console")
+    assert not leftovers.TAG.search("vim boxbench/README.md boxbench-notes boxbench-1a2b3c4dd")
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_a_missing_engine_skips_for_people_and_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    needs.need(None)
+    with pytest.raises(outcome, match="no dockerd"):
+        needs.need("no dockerd")
+
+
+def test_what_no_package_brings_is_a_skip_in_ci_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.skip.Exception, match="this host cannot: run KVM"):
+        needs.host_cannot("run KVM")

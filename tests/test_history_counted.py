@@ -1,0 +1,231 @@
+"""Counts of instructions in a history: a line per clock, exact, compared wherever the clock is the same."""
+
+from __future__ import annotations
+
+import random
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pytest
+from rich.console import Console
+
+from bench import cli
+from bench.campaign import MANIFEST
+from bench.errors import ExitCode
+from bench.export.formats import export_from
+from bench.gate.checkout import CHECKOUTS
+from bench.history.counted import PREFIX, clock_of, counted_lines, counts_file
+from bench.history.detect import State, check
+from bench.history.line import HistoryError, Line, parse_line
+from bench.history.store import DirectoryStore, add_line, read_history
+from bench.icount.model import FILE, Count, Instructions, Step, write_instructions
+from bench.icount.verdict import SLACK
+from bench.metrics import INSTRUCTIONS
+from bench.plan import Cell
+from bench.render.history import checked_json, view_history, write_page
+from tests.histories import git, make_commit, make_history, make_repository
+
+TODAY: Final = date(2031, 3, 1)
+NOW: Final = "2031-02-03T04:05:06+00:00"
+MANY: Final = 449_944_712
+
+
+def count(total: int, *more: int, target: str = "runc", start: str = "first", **inputs: str) -> Count:
+    """What `boxbench instructions` writes of one cell; waited 50 ticks."""
+    factors = {} if target in ("q35", "microvm") else {"start": start}
+    return Count(
+        cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
+        clocks=tuple(number + 50 for number in (total, *more)),
+        waits=(50,) * (1 + len(more)),
+        steps=(Step(name="ready", at=total),),
+        inputs={"qemu": "10.0", "machine": "microvm", "firmware a": "1", "agent": "x", "tree": "t"} | inputs,
+    )
+
+
+def counts(*cells: Count) -> Instructions:
+    return Instructions(scenario="hello", question="?", runs=len(cells[0].clocks), counts=cells)
+
+
+def line(number: int, *cells: Count) -> Line:
+    (found,), notes = counted_lines(counts(*cells), make_commit(number), measured_at=NOW)
+    assert notes == ()
+    return found
+
+
+def test_a_count_becomes_an_exact_point_and_keeps_what_decided_it() -> None:
+    found = line(1, count(MANY, MANY), count(MANY - 7, MANY - 7, start="second"))
+    assert found.fingerprint.startswith(PREFIX)
+    assert found.accel == dict.fromkeys(("hello/runc/icount{start=first}", "hello/runc/icount{start=second}"), "icount")
+    point = found.cells["hello/runc/icount{start=first}"][INSTRUCTIONS]
+    assert (point.median, point.n, point.failures, point.low, point.high) == (MANY, 2, 0, None, None)
+    assert found.counted["hello/runc/icount{start=first}"].inputs == {"tree": "t"}
+    assert found.host == {"qemu": "10.0"}
+    assert parse_line(found.text(), where="here") == found
+
+
+def test_the_same_counts_are_the_same_line_wherever_they_were_taken() -> None:
+    one, other = (count(MANY, tree=tree, **{"guest kernel": kernel}) for tree, kernel in (("t", "6.1"), ("u", "6.2")))
+    assert clock_of(one) == clock_of(other)
+    assert line(1, one) == line(1, one)
+
+
+@pytest.mark.parametrize("name", ["qemu", "machine", "firmware a", "firmware b", "agent", "counter", "launcher"])
+def test_another_clock_or_instrument_begins_another_series(name: str) -> None:
+    assert clock_of(count(1)) != clock_of(count(1, **{name: "other"}))
+
+
+def test_a_line_per_clock() -> None:
+    both = counts(count(1, target="q35", machine="q35"), count(2), count(3, start="second"))
+    lines, _ = counted_lines(both, make_commit(0), measured_at=NOW)
+    assert [sorted(found.cells) for found in lines] == [
+        ["hello/q35/icount"],
+        ["hello/runc/icount{start=first}", "hello/runc/icount{start=second}"],
+    ]
+
+
+def test_what_does_not_repeat_is_no_exact_figure() -> None:
+    lines, notes = counted_lines(counts(count(5, 5), count(5, 6, target="q35")), make_commit(0), measured_at=NOW)
+    assert [list(found.cells) for found in lines] == [["hello/runc/icount{start=first}"]]
+    assert notes == ("hello/q35/icount left out: its 2 runs gave different counts",)
+    with pytest.raises(HistoryError, match="do not repeat"):
+        counted_lines(counts(count(5, 6)), make_commit(0), measured_at=NOW)
+
+
+def test_every_difference_is_a_change_and_what_came_back_is_undone() -> None:
+    lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate((0, 0, 1, 0, 0, 7))]
+    checked = check(lines, today=TODAY)
+    assert [change.state for change in checked.changes] == [State.UNDONE, State.BETTER, State.OPEN]
+    assert checked.exit_code == ExitCode.REGRESSION
+    assert [change.bad for change in checked.open] == [make_commit(5)]
+    assert check(lines[:5], today=TODAY).exit_code == ExitCode.OK
+
+
+def test_a_clock_is_not_compared_with_another() -> None:
+    checked = check([line(0, count(MANY)), line(1, count(2 * MANY, qemu="11.0"))], today=TODAY)
+    assert checked.changes == ()
+    assert len(checked.series) == 2
+
+
+def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
+    lines = [
+        line(0, count(MANY, **{"program runc": "1.1", "initramfs": "i"})),
+        line(1, count(MANY + 4, **{"program runc": "1.2", "initramfs": "j"})),
+        line(2, count(MANY + 9, **{"program runc": "1.2", "initramfs": "k"})),
+    ]
+    checked = check(lines, today=TODAY)
+    assert [change.inputs for change in checked.changes] == [("program runc",), ("initramfs",)]
+    console = Console(record=True, width=160)
+    console.print(view_history(checked, everything=False))
+    said = console.export_text()
+    assert "instruction clock icount" in said
+    assert "(on record: program runc)" in said
+    assert "449 944 712" in said.replace("\u202f", " ").replace("\xa0", " ")
+    assert "+0.000001 %" in said
+    series = checked_json(checked)["series"]
+    assert series[0]["changes"][0]["inputs_changed"] == ["program runc"]
+    write_page(checked, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "on record: program runc" in page
+
+
+def engine(number: int, total: int) -> Line:
+    return line(number, count(total, target="docker", start="second", tree=f"t{number}"))
+
+
+def test_what_an_engines_second_start_does_by_itself_is_no_alarm() -> None:
+    rng = random.Random(1)
+    moves = [rng.randrange(MANY // 50) for _ in range(70)]
+    moving = [engine(number, MANY + move) for number, move in enumerate(moves[:40])]
+    checked = check(moving, today=TODAY)
+    assert checked.changes == ()
+    assert (checked.series[0].exact, checked.series[0].slack) == (False, SLACK)
+    # Steps within the slack are small; the rank test finds those beyond.
+    small, large = (
+        check([*moving, *(engine(40 + n, round(MANY * far) + move) for n, move in enumerate(moves[40:]))], today=TODAY)
+        for far in (1.03, 1.1)
+    )
+    assert [change.state for change in small.changes] == [State.SMALL]
+    assert [change.state for change in large.changes] == [State.OPEN]
+
+
+def test_the_same_count_twice_is_one_and_another_is_refused(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    add_line(store, line(0, count(MANY)))
+    add_line(store, line(0, count(MANY, MANY)))
+    with pytest.raises(HistoryError, match="has hello/runc/icount"):
+        add_line(store, line(0, count(MANY + 1)))
+    add_line(store, line(0, count(5, start="second")))
+    (found,) = read_history(store)
+    assert {cell: metrics[INSTRUCTIONS].median for cell, metrics in found.cells.items()} == {
+        "hello/runc/icount{start=first}": MANY,
+        "hello/runc/icount{start=second}": 5,
+    }
+    assert found.counted.keys() == found.cells.keys()
+
+
+def test_lines_from_before_there_were_counts_are_read() -> None:
+    (old,) = make_history([100.0])
+    text = old.model_dump_json(exclude={"counted"})
+    assert "counted" not in text
+    assert parse_line(text, where="here") == old
+
+
+def test_where_counts_lie(tmp_path: Path) -> None:
+    gate, single = tmp_path / "gate", tmp_path / "single"
+    for place in (gate / CHECKOUTS[0], gate / CHECKOUTS[1], single):
+        place.mkdir(parents=True)
+        write_instructions(place / FILE, counts(count(1)))
+    assert counts_file(gate) == gate / "b" / FILE, "what was under test, not what it was compared with"
+    assert counts_file(single) == counts_file(single / FILE) == single / FILE
+    assert counts_file(tmp_path) is None
+    (single / MANIFEST).touch()
+    assert counts_file(single) is None
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["boxbench", "history", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.host
+def test_history_add_takes_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hashes = make_repository(tmp_path / "repository", 4)
+    place = ("--dir", str(tmp_path / "history"))
+    for number, commit in enumerate(hashes):
+        file = tmp_path / f"{number}.json"
+        write_instructions(file, counts(count(MANY + (number > 2), tree=f"t{number}"), count(7, 8, target="q35")))
+        words = ("add", str(file), "--commit", commit, "--repository", str(tmp_path / "repository"), *place)
+        assert call(monkeypatch, *words) == 0
+    said = capsys.readouterr()
+    assert f"{hashes[3][:12]} on instruction clock icount" in said.out
+    assert "note: hello/q35/icount left out" in said.err
+    assert call(monkeypatch, "check", *place) == ExitCode.REGRESSION
+    assert f"{hashes[2][:10]}..{hashes[3][:10]}" in capsys.readouterr().out
+    assert git(tmp_path / "repository", "status", "--porcelain") == ""
+
+
+@pytest.mark.host
+def test_other_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_repository(tmp_path / "repository", 1)
+    (tmp_path / "x.json").write_text("{}", encoding="utf-8")
+    for name, said in (("x.json", "is no file of counts"), ("repository", "not a campaign")):
+        words = ("add", str(tmp_path / name), "--repository", str(tmp_path / "repository"))
+        assert call(monkeypatch, *words, "--dir", str(tmp_path / "history")) != 0
+        assert said in capsys.readouterr().err
+
+
+def test_a_history_of_counts_is_exported(tmp_path: Path) -> None:
+    for number in range(3):
+        add_line(DirectoryStore(tmp_path), line(number, count(MANY, tree=f"t{number}")))
+    files = export_from(tmp_path, "otava").files
+    (name,) = (name for name in files if name.endswith(".csv"))
+    assert files[name].decode().splitlines()[1].endswith(f",{float(MANY)!r}")

@@ -1,0 +1,83 @@
+"""The cache: made once, published whole, never half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import cache
+from bench.errors import HostUnfitError
+
+
+@pytest.fixture(autouse=True)
+def _own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path) -> None:
+    path.write_text("made")
+
+
+def test_an_entry_is_made_once() -> None:
+    calls: list[Path] = []
+
+    def make(path: Path) -> None:
+        calls.append(path)
+        write(path)
+
+    first, second = cache.ensure("kind", "key", make), cache.ensure("kind", "key", make)
+    assert first == second == cache.cache_dir() / "kind" / "key"
+    assert first.read_text() == "made"
+    assert len(calls) == 1
+    assert calls[0].parent == first.parent
+
+
+def test_a_failed_entry_leaves_nothing_and_can_be_made_again() -> None:
+    def fail(path: Path) -> None:
+        path.mkdir()
+        (path / "half").write_text("x")
+        raise RuntimeError("no more disk")
+
+    with pytest.raises(RuntimeError):
+        cache.ensure("kind", "key", fail)
+    directory = cache.cache_dir() / "kind"
+    assert [path.name for path in directory.iterdir()] == [".key.lock"]
+    assert cache.ensure("kind", "key", write).read_text() == "made"
+
+
+def test_an_entry_made_by_another_process_meanwhile_is_used() -> None:
+    final = cache.cache_dir() / "kind" / "key"
+
+    def make(path: Path) -> None:
+        pytest.fail("made twice")
+
+    final.parent.mkdir(parents=True)
+    final.write_text("theirs")
+    assert cache.ensure("kind", "key", make).read_text() == "theirs"
+
+
+def test_key_fences_its_parts() -> None:
+    assert cache.content_key("ab", "c") != cache.content_key("a", "bc")
+    assert cache.content_key("a", b"b") == cache.content_key("a", "b")
+    assert len(cache.content_key()) == 20
+
+
+def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BOXBENCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.cache_dir() == tmp_path / "xdg" / "boxbench"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache.cache_dir() == tmp_path / "home" / ".cache" / "boxbench"
+
+
+def test_a_place_that_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(HostUnfitError, match="cannot be made"):
+        cache.cache_dir()
+
+
+def test_the_way_to_start_over_names_the_directory() -> None:
+    assert str(cache.cache_dir()) in cache.start_over()

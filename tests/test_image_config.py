@@ -1,0 +1,143 @@
+"""What runs, resolved by the engines' rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.errors import BuildError
+from bench.image.archive import TreeIndex
+from bench.image.config import DEFAULT_PATH, resolve_config
+from bench.image.model import BoxConfig
+from bench.scenario import Workload
+from tests.test_image_archive import folder, index_of, link, member
+
+PASSWD = (
+    b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:www:/var/www:/bin/false\nbroken line\nbad:x:a:b:c:d:e\n"
+    + "odd:x:²:0:o:/:/\n".encode()
+)
+GROUP = b"root:x:0:\nweb:x:34:\nlog:x:4:adm,web\nadm:x:5:web\nssl:x:50:\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> TreeIndex:
+    return index_of(
+        tmp_path,
+        folder("etc"),
+        folder("srv"),
+        folder("usr/bin"),
+        (member("etc/passwd"), PASSWD),
+        (member("etc/group"), GROUP),
+        folder("usr"),
+        (member("usr/bin/server"), b""),
+        (member("usr/bin/notes.txt", mode=0o644), b""),
+        link("bin", "usr/bin"),
+        (member("srv/run"), b""),
+    )
+
+
+def resolve(tree: TreeIndex, workload: Workload | None = None, **config: Any) -> BoxConfig:
+    return resolve_config("shop", {"Cmd": ["/bin/server"]} | config, workload or Workload(), tree)
+
+
+def test_entrypoint_and_cmd_are_joined(tree: TreeIndex) -> None:
+    assert resolve(tree, Entrypoint=["server", "-f"], Cmd=["-x"]).argv == ("server", "-f", "-x")
+
+
+def test_the_scenarios_command_replaces_cmd_only(tree: TreeIndex) -> None:
+    workload = Workload(command=("--fast",))
+    assert resolve(tree, workload, Entrypoint=["server"], Cmd=["--slow"]).argv == ("server", "--fast")
+
+
+def test_defaults(tree: TreeIndex) -> None:
+    config = resolve(tree)
+    assert config.env == (f"PATH={DEFAULT_PATH}", "HOSTNAME=boxbench", "HOME=/root")
+    assert (config.cwd, config.uid, config.gid, config.groups) == ("/", 0, 0, (0,))
+    assert config.stop_signal == 15
+
+
+def test_environment_is_image_then_scenario_then_home(tree: TreeIndex) -> None:
+    workload = Workload(env={"MODE": "prod", "HOME": "/tmp"})
+    env = resolve(tree, workload, Env=["PATH=/bin", "MODE=dev", "LANG=C"]).env
+    assert env == ("PATH=/bin", "HOSTNAME=boxbench", "MODE=prod", "LANG=C", "HOME=/tmp")
+
+
+@pytest.mark.parametrize(
+    ("user", "ids", "home"),
+    [
+        ("", (0, 0, (0,)), "/root"),
+        ("web", (33, 34, (4, 5, 34)), "/var/www"),
+        ("33", (33, 34, (4, 5, 34)), "/var/www"),
+        ("web:ssl", (33, 50, (50,)), "/var/www"),
+        ("web:77", (33, 77, (77,)), "/var/www"),
+        ("1000", (1000, 0, (0,)), "/"),
+        ("1000:1000", (1000, 1000, (1000,)), "/"),
+    ],
+)
+def test_user(tree: TreeIndex, user: str, ids: tuple[int, int, tuple[int, ...]], home: str) -> None:
+    config = resolve(tree, User=user)
+    assert (config.uid, config.gid, config.groups) == ids
+    assert f"HOME={home}" in config.env
+    assert config.user == user
+
+
+def test_user_without_a_passwd_file(tmp_path: Path) -> None:
+    tree = index_of(tmp_path, folder("bin"), (member("bin/server"), b""))
+    config = resolve(tree)
+    assert (config.uid, config.gid, config.groups) == (0, 0, (0,))
+    assert "HOME=/" in config.env
+
+
+@pytest.mark.parametrize(
+    ("user", "name"),
+    [("nobody", "user 'nobody'"), ("web:staff", "group 'staff'"), ("odd", "user 'odd'"), ("²", "user '²'")],
+)
+def test_unknown_names_are_errors(tree: TreeIndex, user: str, name: str) -> None:
+    with pytest.raises(BuildError, match=name):
+        resolve(tree, User=user)
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", 3), ("QUIT", 3), ("3", 3), (None, 15), ("SIGRTMIN", 34)])
+def test_stop_signal(tree: TreeIndex, name: str | None, number: int) -> None:
+    assert resolve(tree, StopSignal=name).stop_signal == number
+
+
+@pytest.mark.parametrize("name", ["SIGWHAT", "65", "²"])
+def test_unknown_stop_signal(tree: TreeIndex, name: str) -> None:
+    with pytest.raises(BuildError, match=name):
+        resolve(tree, StopSignal=name)
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd"), [("server", "/"), ("/bin/server", "/"), ("/usr/bin/server", "/"), ("./run", "/srv")]
+)
+def test_a_command_in_the_image_is_accepted(tree: TreeIndex, argv: str, cwd: str) -> None:
+    assert resolve(tree, Cmd=[argv], WorkingDir=cwd).argv == (argv,)
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        ("nginx", "'nginx' is not in the image"),
+        ("/usr/bin/nope", "looked for /usr/bin/nope"),
+        ("/usr/bin", "is not in the image"),
+        ("/usr/bin/notes.txt", "is not executable"),
+        ("./run", "is not in the image"),
+    ],
+)
+def test_a_command_that_cannot_run_is_named(tree: TreeIndex, argv: str, text: str) -> None:
+    with pytest.raises(BuildError, match=text) as caught:
+        resolve(tree, Cmd=[argv])
+    assert "shop" in caught.value.message
+
+
+def test_path_of_the_scenario_counts(tree: TreeIndex) -> None:
+    with pytest.raises(BuildError, match="looked for /opt/server"):
+        resolve(tree, Workload(env={"PATH": "/opt"}), Cmd=["server"])
+
+
+def test_nothing_to_run(tree: TreeIndex) -> None:
+    with pytest.raises(BuildError, match="nothing to run"):
+        resolve(tree, Cmd=None)

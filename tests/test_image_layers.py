@@ -1,0 +1,84 @@
+"""Layers of an image from the stream of its archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench.errors import BuildError
+from bench.image.layers import layers_of
+from bench.image.model import Image
+
+SOFT, HARD = b"\0" * 300_000, os.urandom(200_000)
+
+
+def archive(layers: list[str], files: dict[str, bytes | str]) -> bytes:
+    """What `docker save` writes; a file that is text is a link to it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in (files | {"manifest.json": json.dumps([{"Layers": layers}]).encode()}).items():
+            member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                tar.addfile(member)
+            else:
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Engine:
+    """Gives one image, in small chunks."""
+
+    def __init__(self, saved: bytes, addresses: list[str]) -> None:
+        self.saved, self.addresses, self.asked = saved, addresses, 0
+        self.images = self
+
+    def get(self, _name: str) -> SimpleNamespace:
+        return SimpleNamespace(attrs={"RootFS": {"Layers": self.addresses}}, save=self.save)
+
+    def save(self) -> Iterator[bytes]:
+        self.asked += 1
+        for start in range(0, len(self.saved), 1000):
+            yield self.saved[start : start + 1000]
+
+
+@pytest.fixture
+def image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Image:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+    return SimpleNamespace(id="sha256:" + "ab" * 32, ref="boxbench/x:1")  # type: ignore[return-value]
+
+
+def test_every_layer_unpacked_and_compressed(image: Image) -> None:
+    files: dict[str, bytes | str] = {"blobs/sha256/a": SOFT, "blobs/sha256/b": HARD}
+    engine = Engine(archive(["blobs/sha256/b", "blobs/sha256/a"], files), ["sha256:hard", "sha256:soft"])
+    found = layers_of(engine, image)  # type: ignore[arg-type]
+    assert list(found) == ["sha256:hard", "sha256:soft"]
+    assert found["sha256:hard"][0] == len(HARD)
+    assert len(HARD) <= found["sha256:hard"][1] < 1.01 * len(HARD)
+    packer = zlib.compressobj(wbits=31)
+    assert found["sha256:soft"] == (len(SOFT), len(packer.compress(SOFT) + packer.flush()))
+    assert layers_of(engine, image) == found  # type: ignore[arg-type]
+    assert engine.asked == 1, "kept by the image's id"
+
+
+def test_a_layer_that_an_older_engine_links(image: Image) -> None:
+    files: dict[str, bytes | str] = {"one/layer.tar": HARD, "two/layer.tar": "../one/layer.tar"}
+    engine = Engine(archive(["one/layer.tar", "two/layer.tar"], files), ["sha256:1", "sha256:2"])
+    found = layers_of(engine, image)  # type: ignore[arg-type]
+    assert found["sha256:1"] == found["sha256:2"]
+
+
+@pytest.mark.parametrize("layers", [["elsewhere"], [], ["a", "a", "a"]])
+def test_what_does_not_fit_together_is_refused(image: Image, layers: list[str]) -> None:
+    engine = Engine(archive(layers, {"a": b"x"}), ["sha256:1"])
+    with pytest.raises(BuildError, match=r"layers of image boxbench/x:1 cannot be read"):
+        layers_of(engine, image)  # type: ignore[arg-type]

@@ -1,0 +1,145 @@
+"""YAML and TOML with line numbers: what is wrong is said with its place."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import ScenarioError
+from bench.markup import MAX_FILE_BYTES, Document, read_document
+
+
+def _read(folder: Path, text: str, name: str = "scenario.yaml") -> Document:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return read_document(file)
+
+
+def _error(folder: Path, text: str, name: str = "scenario.yaml") -> str:
+    with pytest.raises(ScenarioError) as caught:
+        _read(folder, text, name)
+    assert caught.value.hint
+    return caught.value.message.replace(f"{folder}/", "")
+
+
+def test_keys_know_their_lines(tmp_path: Path) -> None:
+    document = _read(tmp_path, "a: 1\nb:\n  c: 2\n  d:\n    - x\n    - y: 3\n")
+    assert document.data == {"a": 1, "b": {"c": 2, "d": ["x", {"y": 3}]}}
+    places: dict[tuple[str | int, ...], int] = {
+        ("a",): 1,
+        ("b",): 2,
+        ("b", "c"): 3,
+        ("b", "d"): 4,
+        ("b", "d", 0): 5,
+        ("b", "d", 1, "y"): 6,
+    }
+    assert {keys: document.line_of(keys) for keys in places} == places
+
+
+def test_a_missing_key_is_where_it_would_belong(tmp_path: Path) -> None:
+    document = _read(tmp_path, "\na: 1\nb:\n  c: 2\n")
+    assert document.line_of(("b", "missing", "deeper")) == 3
+    assert document.line_of(("missing",)) == 2
+
+
+def test_values_are_found_by_their_keys(tmp_path: Path) -> None:
+    document = _read(tmp_path, "b:\n  c: 2\n")
+    assert document.get(("b", "c")) == 2
+    assert document.get(("b", "c", "d")) is None
+    assert document.get(("x",)) is None
+
+
+def test_toml_is_read_by_its_suffix(tmp_path: Path) -> None:
+    document = _read(tmp_path, "a = 1\n[b]\nc = 2\n", "scenario.toml")
+    assert document.data == {"a": 1, "b": {"c": 2}}
+    assert document.line_of(("b", "c")) is None
+
+
+def test_anchors_and_merge_keys_still_have_lines(tmp_path: Path) -> None:
+    document = _read(tmp_path, "base: &b {x: 1}\nother:\n  <<: *b\n  y: 2\n")
+    assert document.data["other"] == {"x": 1, "y": 2}
+    assert document.line_of(("other", "y")) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "scenario.yaml:3: the key 'a' is given twice (first on line 1)"),
+        ("b:\n  c: 1\n  c: 2\n", "scenario.yaml:3: the key 'c' is given twice (first on line 2)"),
+        ("a: [1, 2\nb: 3\n", "scenario.yaml:2: not well-formed YAML:"),
+        ("a: 1\n\tb: 2\n", "scenario.yaml:2: not well-formed YAML:"),
+        ("a: !!python/object/apply:os.system ['id']\n", "scenario.yaml:1: not well-formed YAML:"),
+        ("a: *nowhere\n", "scenario.yaml:1: not well-formed YAML:"),
+        ("a: 1\n---\nb: 2\n", "scenario.yaml:2: not well-formed YAML:"),
+        ("- 1\n", "scenario.yaml: the file holds list, not keys and values"),
+        ("just text\n", "scenario.yaml: the file holds str, not keys and values"),
+        ("", "scenario.yaml: the file is empty"),
+        ("# only a comment\n", "scenario.yaml: the file is empty"),
+        ("a: \x01\n", "scenario.yaml: not well-formed YAML:"),
+        ("? [a, b]\n: 1\n", "scenario.yaml:1: not well-formed YAML:"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    assert _error(tmp_path, text).startswith(message)
+
+
+def test_wrong_toml(tmp_path: Path) -> None:
+    assert "not well-formed TOML" in _error(tmp_path, "a = \n", "s.toml")
+    assert "not well-formed TOML" in _error(tmp_path, "a = 1\na = 2\n", "s.toml")
+
+
+def test_files_that_are_no_scenario_files(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="No such file"):
+        read_document(tmp_path / "none.yaml")
+    with pytest.raises(ScenarioError, match="Is a directory"):
+        read_document(tmp_path)
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"a: caf\xe9\n")
+    with pytest.raises(ScenarioError, match="not UTF-8 text at byte 6"):
+        read_document(latin)
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    with pytest.raises(ScenarioError, match="larger than"):
+        read_document(large)
+
+
+def test_a_bomb_of_aliases_is_refused_not_expanded(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    assert "aliases" in _error(tmp_path, "\n".join(lines))
+
+
+def test_an_alias_to_itself_is_refused(tmp_path: Path) -> None:
+    assert "aliases" in _error(tmp_path, "a: &a [*a]\n")
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_a_mapping_or_an_expected_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_text(text, encoding="utf-8", errors="replace")
+    with contextlib.suppress(ScenarioError):
+        assert isinstance(read_document(file).data, dict)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("a:\n  b: 2031-02-03\n", "s.yaml", "s.yaml:2: a.b: 2031-02-03 is read as date"),
+        ("a: .nan\n", "s.yaml", "s.yaml:1: a: nan is read as float"),
+        ("a:\n- !!binary aGk=\n", "s.yaml", "s.yaml:2: a.0: b'hi' is read as bytes"),
+        ("a: !!set {x, y}\n", "s.yaml", "s.yaml:1: a: "),
+        ("a = 2031-02-03\n", "s.toml", "s.toml: a: 2031-02-03 is read as date"),
+    ],
+)
+def test_values_that_only_look_like_text(tmp_path: Path, text: str, name: str, message: str) -> None:
+    assert _error(tmp_path, text, name).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["s.yaml", "s.toml"])
+def test_very_deep_nesting_is_an_expected_error(tmp_path: Path, name: str) -> None:
+    separator = "=" if name == "s.toml" else ":"
+    assert "deep" in _error(tmp_path, f"a {separator} {'[' * 5000}{']' * 5000}\n", name)

@@ -1,0 +1,145 @@
+"""The door to subprocesses: limits, errors that say what happened, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import proc
+from bench.errors import HostUnfitError, ProcessError
+
+pytestmark = pytest.mark.host
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_run_returns_both_streams_and_the_code() -> None:
+    result = proc.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=10, check=False)
+    assert (result.text, result.stderr, result.returncode) == ("out\n", b"err\n", 3)
+
+
+def test_a_failure_names_command_code_and_stderr() -> None:
+    with pytest.raises(ProcessError, match=r"`sh -c .*` ended with exit code 7: disk on fire") as caught:
+        proc.run(["sh", "-c", "echo disk on fire >&2; exit 7"], timeout_s=10)
+    assert caught.value.hint
+    assert caught.value.said == "disk on fire"
+
+
+def test_only_the_tail_of_stderr_is_in_the_error() -> None:
+    with pytest.raises(ProcessError) as caught:
+        proc.run(["sh", "-c", "yes first | head -c 100000 >&2; echo last >&2; exit 1"], timeout_s=10)
+    assert len(caught.value.message) < proc.TAIL_BYTES + 200
+    assert caught.value.message.endswith("last")
+
+
+def test_a_missing_tool_is_a_host_that_is_unfit() -> None:
+    with pytest.raises(HostUnfitError, match="'no-such-tool-here'"):
+        proc.run(["no-such-tool-here"], timeout_s=1)
+
+
+def test_a_missing_working_directory_is_not_called_a_missing_tool(tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match=r"directory .*gone"):
+        proc.run(["true"], timeout_s=1, cwd=tmp_path / "gone")
+
+
+def test_a_file_that_may_not_be_run_is_an_expected_error(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\n", encoding="ascii")
+    with pytest.raises(HostUnfitError, match="Permission denied"):
+        proc.run([tool], timeout_s=1)
+
+
+def test_stdin_env_and_cwd_reach_the_tool(tmp_path: Path) -> None:
+    result = proc.run(
+        ["sh", "-c", "cat; pwd; echo $BOX $HOME"], timeout_s=10, stdin=b"in ", cwd=tmp_path, env={"BOX": "1"}
+    )
+    assert result.text == f"in {tmp_path}\n1 {os.environ['HOME']}\n"
+
+
+def test_stdin_is_empty_unless_given() -> None:
+    assert proc.run(["cat"], timeout_s=10).stdout == b""
+
+
+def test_output_can_go_to_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        result = proc.run(["echo", "big"], timeout_s=10, stdout_to=file)
+    assert result.stdout == b""
+    assert (tmp_path / "out").read_bytes() == b"big\n"
+
+
+def test_no_shell_ever_sees_the_words() -> None:
+    assert proc.run(["echo", "$HOME; `id`", "a b"], timeout_s=10).text == "$HOME; `id` a b\n"
+
+
+def test_a_time_limit_ends_the_whole_group() -> None:
+    start = time.monotonic()
+    with pytest.raises(ProcessError, match=r"still running after 0\.3 s") as caught:
+        proc.run(["sh", "-c", "sleep 60 & echo $! >&2; wait"], timeout_s=0.3)
+    assert time.monotonic() - start < 8
+    assert caught.value.hint
+
+
+def test_stop_asks_then_insists_then_kills() -> None:
+    stubborn = (
+        "import signal, time\nfor s in (2, 15): signal.signal(s, signal.SIG_IGN)\nprint(flush=True)\ntime.sleep(60)"
+    )
+    process = proc.spawn([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    steps: list[str] = []
+    proc.stop(process, on_step=steps.append, ladder=((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 5)))
+    assert steps == ["SIGINT", "SIGTERM", "SIGKILL"]
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_stop_kills_what_the_leader_left_behind() -> None:
+    process = proc.spawn(["sh", "-c", "sleep 60 & echo $!"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    process.wait(5)
+    assert _alive(child)
+    proc.stop(process)
+    for _ in range(100):
+        if not _alive(child):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"the child {child} outlived its group")
+
+
+def test_stop_of_an_ended_process_does_nothing() -> None:
+    process = proc.spawn(["true"])
+    process.wait(5)
+    steps: list[str] = []
+    proc.stop(process, on_step=steps.append)
+    assert steps == []
+
+
+def test_spawn_makes_its_own_session() -> None:
+    process = proc.spawn(["sleep", "60"])
+    try:
+        assert os.getsid(process.pid) == process.pid != os.getsid(0)
+    finally:
+        proc.stop(process)
+
+
+def test_require_tool_finds_what_is_in_sbin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert proc.require_tool("mke2fs", package="e2fsprogs").endswith("sbin/mke2fs")
+
+
+def test_require_tool_names_the_package() -> None:
+    with pytest.raises(HostUnfitError) as caught:
+        proc.require_tool("no-such-tool-here", package="no-such-package")
+    assert "no-such-package" in caught.value.hint

@@ -1,0 +1,101 @@
+"""What boxes see of themselves, what daemons take, and every endpoint side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.analyse import analyse
+from bench.plan import Cell
+from bench.render.facts import daemon_table, endpoint_table, host_pairs, inside_table
+from bench.render.text import cell_label
+from bench.results import Analysis
+from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
+
+
+def analysed(*boxes: Box) -> Analysis:
+    manifest = make_manifest(("hello",), boxes)
+    return analyse(manifest, make_records(manifest, boxes, troubles=False))
+
+
+def named(analysis: Analysis) -> list[tuple[Cell, str]]:
+    return [(cell, cell_label(cell)) for cell in analysis.cells("hello")]
+
+
+@pytest.mark.parametrize(
+    ("mib", "words"),
+    [
+        (163.0, "more, however many"),
+        (60.0, "less up to 2 boxes, more beyond"),
+        (5.0, "less, however many"),
+    ],
+)
+def test_break_even_of_a_box_without_daemons(mib: float, words: str) -> None:
+    # Docker: 8.7 MiB a box, and 133 MiB of daemons once.
+    analysis = analysed(PROCESS, DOCKER, replace(LIBVIRT, pss_mib={"vmm": mib}))
+    table = daemon_table(analysis, "hello", named(analysis))
+    assert table is not None
+    rows = {row[0]: row for row in table.rows}
+    assert rows["docker"][2:] == ("containerd 41.0 MiB, dockerd 92.0 MiB", "–")
+    assert rows["libvirt/tcg"][3] == words
+
+
+def test_daemons_nobody_saw_need_no_table() -> None:
+    analysis = analysed(PROCESS, LIBVIRT)
+    assert daemon_table(analysis, "hello", named(analysis)) is None
+
+
+def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
+    analysis = analysed(PROCESS, DOCKER)
+    table = endpoint_table(analysis, "hello", named(analysis))
+    assert table is not None
+    assert table.head == ("since the request", "process", "docker")
+    names = [row[0] for row in table.rows]
+    assert names == ["created", "accepted", "init", "entered", "ready", "stopping", "stopped", "gone", names[-1]]
+    assert table.rows[0][1] == "–"
+    assert table.rows[-1] == ("event channel, there and back", "195 µs", "195 µs")
+
+
+def test_polling_is_said_beside_what_was_polled() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,))
+    polled = [r.model_copy(update={"resolution_ns": {"ready": 2_000_000}}) for r in make_records(manifest, (PROCESS,))]
+    analysis = analyse(manifest, polled)
+    table = endpoint_table(analysis, "hello", named(analysis))
+    assert table is not None
+    assert next(row for row in table.rows if row[0] == "ready")[1].endswith("polled every 2.00 ms")
+
+
+def test_inside_shows_what_differs_and_hides_what_always_does() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,), blocks=5, warmups=0)
+    records = [
+        r.model_copy(update={"inside": r.inside | {"hostname": f"h{n}", "uptime_ns": str(n), "env.PATH": "/bin"}})
+        for n, r in enumerate(make_records(manifest, (PROCESS,)))
+    ]
+    analysis = analyse(manifest, records)
+    table = inside_table(analysis, "hello", named(analysis))
+    assert table is not None
+    rows = {row[0]: row[1] for row in table.rows}
+    assert rows["memory_limit_bytes"] == "256 MiB"
+    assert rows["hostname"] == "5 different values"
+    assert not {"uptime_ns", "env.PATH"} & set(rows)
+
+
+def test_host_facts_are_flat_words() -> None:
+    facts = {"memory_bytes": 2**30, "governors": ["a", "b"], "mitigations": {"mds": "off"}, "virtualised": True}
+    assert dict(host_pairs(facts)) == {
+        "memory": "1.00 GiB (1073741824 B)",
+        "governors": "a, b",
+        "mitigations": "mds: off",
+        "virtualised": "yes",
+    }
+
+
+def test_a_size_that_is_no_number_is_shown_as_it_is() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,), blocks=5, warmups=0)
+    odd = {"mem_total_bytes": "²", "memory_limit_bytes": "9" * 20}
+    records = [r.model_copy(update={"inside": r.inside | odd}) for r in make_records(manifest, (PROCESS,))]
+    analysis = analyse(manifest, records)
+    table = inside_table(analysis, "hello", named(analysis))
+    assert table is not None
+    assert odd.items() <= {row[0]: row[1] for row in table.rows}.items()

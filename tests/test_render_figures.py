@@ -1,0 +1,137 @@
+"""What figures are made of: labels that fit, phases that add up, ledgers that do not invent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from bench.analyse import analyse
+from bench.plan import Cell
+from bench.record import Endpoint
+from bench.render.figures import campaign_figures, forest, ledger, phases
+from bench.render.figures.base import darken, styled, tick, with_variables
+from bench.render.figures.labels import legend_columns, row_label, variant
+from bench.render.palette import exchange
+from bench.results import Analysis
+from tests.factories import DOCKER, LIBVIRT, PROCESS, THREE, make_manifest, make_records
+
+DOCKER_CELL = Cell(scenario="hello", target="docker", accel="native")
+VM_CELL = Cell(scenario="hello", target="libvirt", accel="tcg")
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    manifest = make_manifest(("hello",))
+    return analyse(manifest, make_records(manifest))
+
+
+def test_phases_join_and_end_at_the_headline(analysis: Analysis) -> None:
+    found = phases.phases_of(analysis, VM_CELL, Endpoint.READY)
+    assert found[0].begins_ns == 0
+    assert all(one.ends_ns == next_one.begins_ns for one, next_one in pairwise(found))
+    assert found[-1].end is Endpoint.READY
+    assert [phase.kind for phase in found] == [
+        "created",
+        "vmm",
+        "accepted",
+        "kernel",
+        "init",
+        "root",
+        "entered",
+        "ready",
+    ]
+
+
+def test_without_a_kernel_to_boot_init_is_called_otherwise(analysis: Analysis) -> None:
+    kinds = [phase.kind for phase in phases.phases_of(analysis, DOCKER_CELL, Endpoint.READY)]
+    assert "setup" in kinds
+    assert "init" not in kinds
+
+
+def test_ledger_is_ordered_and_leaves_totals_out(analysis: Analysis) -> None:
+    parts = ledger.parts_of(analysis, DOCKER_CELL, ledger.CPU_KIND)
+    assert list(parts) == ["box", "shim", "daemon.containerd", "daemon.dockerd"]
+    assert list(ledger.parts_of(analysis, DOCKER_CELL, ledger.MEMORY_KIND)) == ["workload", "agent", "shim"]
+
+
+def test_what_the_total_has_beyond_its_parts_is_named() -> None:
+    manifest = make_manifest(("hello",))
+    records = [
+        r.model_copy(update={"cpu_ns": r.cpu_ns | {"start.total": 2 * r.cpu_ns["start.total"]}}) if r.cpu_ns else r
+        for r in make_records(manifest)
+    ]
+    parts = ledger.parts_of(analyse(manifest, records), DOCKER_CELL, ledger.CPU_KIND)
+    assert parts["other"] == pytest.approx(sum(parts.values()) / 2, rel=0.05)
+
+
+def test_every_title_or_subtitle_says_how_virtual_cpus_were_made(analysis: Analysis) -> None:
+    for figure in campaign_figures(analysis):
+        assert figure.title.startswith("hello: ")
+        assert figure.alt.endswith(".")
+        assert len({len(row) for row in figure.table}) == 1, figure.name
+
+
+def test_alt_texts_carry_the_numbers(analysis: Analysis) -> None:
+    with styled():
+        drawing = forest.draw(analysis, "hello")
+    assert drawing is not None
+    assert "libvirt/tcg 19.1× [16.6, ∞)" in drawing.alt
+
+
+def test_nothing_to_compare_draws_no_forest() -> None:
+    manifest = make_manifest(("hello",), blocks=3)
+    with styled():
+        assert forest.draw(analyse(manifest, make_records(manifest)), "hello") is None
+
+
+def test_long_names_keep_their_accelerator() -> None:
+    cell = Cell(scenario="x", target="libvirt[cache=unsafe,console=serial,disk=raw]", accel="tcg")
+    first, second = row_label(cell).split("\n")
+    assert first == "libvirt/tcg"
+    assert second.startswith("cache=unsafe")
+    assert len(second) <= 22
+    assert row_label(VM_CELL) == "libvirt/tcg"
+
+
+def test_two_builds_of_a_program_are_told_apart_in_a_margin() -> None:
+    builds = [Cell(scenario="x", target=f"runc[program=/opt/builds/{n}/runc]", accel="native") for n in ("one", "two")]
+    names = [row_label(build).split("\n")[1] for build in builds]
+    assert [name[-8:] for name in names] == ["one/runc", "two/runc"]
+    assert max(map(len, names)) <= 22
+
+
+def test_boxes_of_one_colour_are_numbered() -> None:
+    kvm = VM_CELL.model_copy(update={"accel": "kvm"})
+    cells = [DOCKER_CELL, VM_CELL, kvm]
+    assert [variant(cells, cell) for cell in cells] == [0, 0, 1]
+
+
+def test_legends_fit() -> None:
+    assert [legend_columns(["x" * n]) for n in (10, 20, 40)] == [3, 2, 1]
+
+
+def test_ticks_are_round() -> None:
+    assert [tick(value, "ns") for value in (0, 10e6, 1.5e9)] == ["0", "10 ms", "1.5 s"]
+    assert tick(64 * 2**20, "bytes") == "64 MiB"
+    assert tick(100.0, "") == "100"
+
+
+def test_colours_are_exchanged_as_text() -> None:
+    light, dark = exchange()["t-docker"]
+    assert darken(f'style="fill: {light}"') == f'style="fill: {dark}"'
+    assert with_variables(f'style="fill: {light}"') == 'style="fill: var(--c-t-docker)"'
+
+
+def test_characters_that_the_font_lacks_do_not_stop_a_report() -> None:
+    boxes = (PROCESS, DOCKER, replace(LIBVIRT, target="libvirt[x=箱]"))
+    manifest = make_manifest(("hello",), boxes)
+    assert len(campaign_figures(analyse(manifest, make_records(manifest, boxes)))) == 7
+
+
+def test_boxes_that_took_nothing_are_drawn_and_lost_ones_are_not() -> None:
+    manifest = make_manifest(("hello",))
+    records = make_records(manifest, THREE)
+    only_failures = [r for r in records if r.outcome != "ok"]
+    assert campaign_figures(analyse(manifest, only_failures)) == ()

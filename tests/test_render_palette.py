@@ -1,0 +1,81 @@
+"""Targets can be told apart by everybody, on both pages."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.render.palette import DARK, LIGHT, MARKERS, PAPER, Theme, exchange, family, marker, target_class
+
+Floats = NDArray[np.float64]
+
+# Machado, Oliveira & Fernandes 2009, severity 1.0, on linear RGB.
+_SIGHT: Final[dict[str, Floats]] = {
+    "full": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+}
+_TO_XYZ: Final = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(colour: str) -> Floats:
+    parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: Floats) -> Floats:
+    xyz = _TO_XYZ @ np.clip(rgb, 0, 1) / np.array([0.9505, 1.0, 1.089])
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])
+
+
+def contrast(one: str, other: str) -> float:
+    light = sorted(float(_TO_XYZ[1] @ linear(colour)) + 0.05 for colour in (one, other))
+    return light[1] / light[0]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.mode)
+@pytest.mark.parametrize("sight", list(_SIGHT))
+def test_any_two_targets_differ(theme: Theme, sight: str) -> None:
+    seen = {name: lab(_SIGHT[sight] @ linear(theme.target(name))) for name in MARKERS}
+    for one, other in combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 15, (one, other)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.mode)
+def test_targets_stand_out_from_the_paper(theme: Theme) -> None:
+    assert min(contrast(theme.target(name), theme.role(PAPER)) for name in MARKERS) > 2.5
+
+
+def test_no_light_colour_is_used_twice() -> None:
+    # Figures are darkened by exchanging colours as text: a colour with two meanings would get the wrong partner.
+    light = [pair[0] for pair in exchange().values()]
+    assert len(set(light)) == len(light)
+
+
+def test_text_on_phases_can_be_read() -> None:
+    for name, (light, dark) in exchange().items():
+        if name.startswith("on-"):
+            phase = exchange()[f"p-{name.removeprefix('on-')}"]
+            assert contrast(light, phase[0]) > 3, name
+            assert contrast(dark, phase[1]) > 3, name
+
+
+def test_options_and_accelerators_do_not_change_the_colour() -> None:
+    assert family("libvirt[console=serial]/tcg") == "libvirt"
+    assert LIGHT.target("libvirt[console=serial]") == LIGHT.target("libvirt")
+    assert (family("runsc"), target_class("runsc")) == ("gvisor", "t-gvisor")
+
+
+def test_unknown_targets_have_a_stable_colour() -> None:
+    assert LIGHT.target("cloud-hypervisor") == LIGHT.target("cloud-hypervisor[x=1]")
+    assert target_class("cloud-hypervisor").startswith("o-")
+    assert marker("cloud-hypervisor") == "d"

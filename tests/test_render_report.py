@@ -1,0 +1,166 @@
+"""The page, its figures and its attachments: whole, self-contained, the same every time, deaf to its guests."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.campaign import RECORDS
+from bench.errors import CampaignError
+from bench.render.html import attach
+from bench.render.palette import exchange
+from bench.render.report import Report, write_report
+from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
+
+NASTY = Box(
+    "libvirt[x=<b onload=1>&'\"]", "tcg", LIBVIRT_INSTANTS := dict(DOCKER.instants_ms), {"vmm": 90.0}, {"vmm": 9.0}
+)
+BOXES = (PROCESS, DOCKER, NASTY)
+FIGURES = ("ratios", "ecdf", "phases", "memory", "cpu", "disk", "blocks")
+
+
+class Page(HTMLParser):
+    """Tags and attributes of a page, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def values(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.tags if name in attributes]
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    manifest = make_manifest(("hello",), BOXES)
+    return write_campaign(tmp_path_factory.mktemp("report") / "campaign", manifest, make_records(manifest, BOXES))
+
+
+@pytest.fixture(scope="module")
+def written(campaign: Path) -> Report:
+    return write_report(campaign)
+
+
+@pytest.fixture(scope="module")
+def page(written: Report) -> Page:
+    return Page(written.page.read_text(encoding="utf-8"))
+
+
+def test_everything_is_written_beside_the_records(campaign: Path, written: Report) -> None:
+    assert written.page == campaign / "index.html"
+    assert written.text == campaign / "report.md"
+    names = {file.name for file in (campaign / "figures").iterdir()}
+    assert names == {f"hello-{name}{end}" for name in FIGURES for end in (".svg", "-dark.svg", ".png")}
+
+
+def test_the_same_records_give_the_same_bytes(campaign: Path, written: Report, tmp_path: Path) -> None:
+    again = write_report(campaign, out=tmp_path, png=False)
+    for ours, theirs in ((again.page, written.page), (again.text, written.text)):
+        assert ours.read_bytes() == theirs.read_bytes()
+    for ours in again.figures:
+        assert ours.read_bytes() == (campaign / "figures" / ours.name).read_bytes()
+
+
+def test_page_asks_for_nothing(page: Page) -> None:
+    policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none';")
+    assert "script" not in policy
+    links = page.values("href") + page.values("src") + page.values("xlink:href")
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert not {"script", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def test_guests_stay_text(written: Report) -> None:
+    text = written.page.read_text(encoding="utf-8")
+    shown = re.sub(r'href="data:[^"]*"', "", text)
+    assert "<script" not in shown
+    assert "<b onload" not in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "&lt;script&gt;alert" in shown
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(page: Page) -> None:
+    ids = Counter(page.values("id"))
+    assert [name for name, count in ids.items() if count > 1] == []
+    wanted = [word for value in page.values("aria-labelledby") for word in value.split()]
+    wanted += [link[1:] for link in page.values("href") + page.values("xlink:href") if link.startswith("#")]
+    assert [name for name in wanted if name not in ids] == []
+
+
+def test_every_figure_has_words_and_numbers(page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(pictures) == tags.count("figcaption") == len(FIGURES)
+    assert all(attributes.get("role") == "img" and "aria-labelledby" in attributes for attributes in pictures)
+    assert tags.count("details") >= len(FIGURES)
+
+
+def test_figures_on_the_page_follow_its_colours(written: Report) -> None:
+    text = written.page.read_text(encoding="utf-8")
+    drawn = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert not [light for light, _ in exchange().values() if light in drawn]
+    used = set(re.findall(r"var\(--(c-[\w-]+)\)", drawn))
+    assert used
+    assert all(f"--{name}:" in text for name in used)
+
+
+def test_svg_files_are_wellformed_described_and_dark_when_dark(campaign: Path) -> None:
+    for name in FIGURES:
+        light, dark = ((campaign / "figures" / f"hello-{name}{end}.svg").read_text() for end in ("", "-dark"))
+        root = ElementTree.fromstring(light)
+        assert root.get("role") == "img"
+        assert root.find("{http://www.w3.org/2000/svg}desc") is not None
+        ElementTree.fromstring(dark)
+        assert not [light for light, partner in exchange().values() if light != partner and light in dark]
+
+
+def test_raw_data_travels_with_the_page(campaign: Path, page: Page) -> None:
+    files = {a["download"]: a["href"] for tag, a in page.tags if tag == "a" and "download" in a}
+    assert set(files) == {"records.jsonl", "manifest.json"}
+    content = base64.b64decode(files["records.jsonl"].split(",", 1)[1])
+    assert content == (campaign / RECORDS).read_bytes()
+    json.loads(base64.b64decode(files["manifest.json"].split(",", 1)[1]))
+
+
+def test_large_attachments_are_compressed_without_a_date() -> None:
+    content = b"x" * (2**20 + 1)
+    found = attach("records.jsonl", content)
+    assert found.name == "records.jsonl.gz"
+    assert gzip.decompress(base64.b64decode(found.uri.split(",", 1)[1])) == content
+    assert attach("records.jsonl", content) == found
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",), (PROCESS,), blocks=1, warmups=0)
+    campaign = write_campaign(tmp_path / "c", manifest, make_records(manifest, (PROCESS,)))
+    with (campaign / RECORDS).open("a") as file:
+        file.write('{"torn')
+    page = Page(write_report(campaign, png=False).page.read_text(encoding="utf-8"))
+    uri = next(a["href"] for tag, a in page.tags if a.get("download") == RECORDS)
+    assert b"torn" not in base64.b64decode(uri.split(",", 1)[1])
+
+
+def test_an_empty_campaign_has_a_report_too(tmp_path: Path) -> None:
+    written = write_report(write_campaign(tmp_path / "c", make_manifest(("hello",)), ()))
+    assert written.figures == ()
+    assert "no boot has ended yet" in written.page.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_explained(campaign: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CampaignError, match="cannot be written"):
+        write_report(campaign, out=tmp_path / "file", png=False)

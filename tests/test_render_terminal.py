@@ -1,0 +1,105 @@
+"""Tables for 80 columns and for pipes; what a guest says never reaches the terminal as an escape."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from bench.analyse import analyse
+from bench.metrics import MEMORY
+from bench.render.listing import listing
+from bench.render.names import Name, broken
+from bench.render.terminal import campaign_report, comparison_table
+from bench.results import Analysis
+from tests.factories import SIX, make_manifest, make_records
+
+
+def text_of(renderable: RenderableType, *, width: int, terminal: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system="truecolor" if terminal else None
+    )
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    manifest = make_manifest(boxes=SIX)
+    return analyse(manifest, make_records(manifest, SIX))
+
+
+def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
+    text = text_of(campaign_report(analysis), width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    # Both tables of a scenario are there, and no name had to be broken.
+    assert sum(line.startswith("libvirt/tcg") for line in text.splitlines()) == 4
+    assert "own disk" in text
+
+
+def test_wide_terminals_get_one_table(analysis: Analysis) -> None:
+    lines = text_of(campaign_report(analysis), width=150).splitlines()
+    assert sum(line.startswith("libvirt/tcg") for line in lines) == 2
+
+
+def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
+    text = text_of(campaign_report(analysis), width=150)
+    assert "hello: ready after 4.13 s in libvirt/tcg against 208 ms in docker: 19.8× [16.6, ∞)" in text
+    assert "This is not what KVM would cost." in text
+    assert "not ready within 120 s" in text
+    assert "steal in 2 of 96 trials (3.2%): the hypervisor took CPU time away" in text
+    assert "throttle could not be read in 96 of 96 trials" in text
+    assert "microvm left out" in text
+
+
+def test_guests_cannot_write_escapes_or_markup(analysis: Analysis) -> None:
+    plain = text_of(campaign_report(analysis), width=150)
+    assert "[bold]markup[/bold]" in plain
+    assert "\u202e" not in plain
+    coloured = text_of(campaign_report(analysis), width=150, terminal=True)
+    assert "\x1b[31mred" not in coloured
+
+
+def test_comparison_table_says_more_of_memory_and_slower_of_time(analysis: Analysis) -> None:
+    text = text_of(comparison_table(analysis, ("endpoint.ready_ns", MEMORY)), width=100)
+    assert "memory, PSS, total" in text
+    assert "slower" in text
+    assert "more" in text
+    assert "tcg: emulated CPU, not what KVM would cost" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        ("hello-slow/docker", 17, ["hello-slow/docker"]),
+        ("hello-slow/docker", 13, ["hello-slow/", "docker"]),
+        ("libvirt-full[firmware=ovmf]/tcg", 24, ["libvirt-full", "[firmware=ovmf]/tcg"]),
+        ("libvirt/tcg cache=cold cpus=2", 24, ["libvirt/tcg cache=cold", "cpus=2"]),
+        ("x[a=1,b=2]", 6, ["x[a=1,", "b=2]"]),
+        ("averyverylongname/tcg", 8, ["averyver", "ylongnam", "e/tcg"]),
+        ("", 5, [""]),
+    ],
+)
+def test_names_break_where_their_parts_meet(name: str, width: int, lines: list[str]) -> None:
+    assert list(broken(name, width)) == lines
+
+
+def test_a_narrow_table_breaks_no_name_inside_a_word() -> None:
+    table = Table()
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_row(Name("libvirt-full[firmware=ovmf]/tcg", "bold"), "1" * 50)
+    lines = [line.split("│")[1].strip() for line in text_of(table, width=80).splitlines() if line.startswith("│")]
+    assert lines == ["libvirt-full", "[firmware=ovmf]/tcg"]
+
+
+def test_lists_wrap_beside_their_names() -> None:
+    rows = [("libvirt-full", "word " * 30, "available"), ("docker", "short", "/a/path")]
+    lines = text_of(listing(rows), width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line[:14].strip() for line in lines] == ["libvirt-full", "", "", "", "docker", ""]
+    assert "[bold]" in text_of(listing([("a", "[bold]", "")]), width=80)

@@ -1,0 +1,52 @@
+"""Failures and doubts: one by one, and summed up so that a counter nobody can read does not drown the rest."""
+
+from __future__ import annotations
+
+from bench.render.troubles import doubted, failures, summed_up
+from tests.factories import PROCESS, make_manifest, make_records
+
+MANIFEST = make_manifest(("hello",), (PROCESS,), blocks=3, warmups=0)
+RECORDS = make_records(MANIFEST, (PROCESS,), troubles=False)
+
+
+def test_kinds_are_counted_with_their_range_and_meaning() -> None:
+    marks = (("pressure:cpu:29.2%", "busy:4"), ("pressure:cpu:83.0%", "leftover: mount /x"), ("unknown:psi",))
+    records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
+    assert summed_up(records) == (
+        "pressure:cpu in 2 of 3 trials (29.2% to 83.0%): tasks waited for a CPU",
+        "busy in 1 of 3 trials (4): other tasks were runnable when the trial began",
+        "leftover: mount /x in 1 of 3 trials",
+        "psi could not be read in 1 of 3 trials",
+    )
+    assert [item.text for item in doubted(records)] == [
+        "pressure:cpu:29.2%; busy:4",
+        "pressure:cpu:83.0%; leftover: mount /x",
+    ]
+
+
+def test_sentences_that_differ_in_how_much_only_are_one() -> None:
+    marks = (
+        ("guest-cpu: the guest counts 4.19 times what its virtual CPUs ran", "leftover: process 12"),
+        ("guest-cpu: the guest counts 10.5 times what its virtual CPUs ran", "leftover: process 7", "clock 1.5 or 2.5"),
+        ("guest-cpu: the guest counts 4.05 times what its virtual CPUs ran", "clock 1.5 or 3.5"),
+    )
+    records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
+    assert summed_up(records) == (
+        "guest-cpu: the guest counts 4.05 to 10.5 times what its virtual CPUs ran in 3 of 3 trials",
+        "leftover: process 12 in 1 of 3 trials",
+        "leftover: process 7 in 1 of 3 trials",
+        "clock 1.5 or 2.5 to 3.5 in 2 of 3 trials",
+    )
+
+
+def test_nothing_to_say_is_nothing() -> None:
+    calm = [record.model_copy(update={"doubts": ()}) for record in RECORDS]
+    assert (summed_up(calm), doubted(calm), failures(calm)) == ((), (), ())
+
+
+def test_failures_name_what_was_kept() -> None:
+    manifest = make_manifest(("hello",))
+    lost = next(r for r in make_records(manifest) if r.outcome == "timeout")
+    found = failures([lost.model_copy(update={"artefacts": {"stdout": "artefacts/t0018/stdout"}})])
+    assert found[0].text == "timeout: NotReadyError: not ready within 120 s (look at the console output)"
+    assert found[0].kept == ("artefacts/t0018/stdout",)

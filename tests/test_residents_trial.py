@@ -1,0 +1,107 @@
+"""Boxes that stay, made up for the purpose: what is read of all of them, and what ends with the last one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import run, rundir
+from bench.cgroup import BoxCgroup
+from bench.errors import TeardownError
+from bench.image.model import BoxConfig, Image
+from bench.plan import Cell, Trial
+from bench.probes import memory
+from bench.record import Record
+from bench.residents import box as resident_box
+from bench.residents.box import memory_of_all
+from bench.residents.trial import run_residents
+from bench.run import Setting
+from bench.scenario import Design, ReadyFirstLine, Scenario
+from tests.test_run import GOOD, MS, FakeBox, FakeTarget
+
+MIB = 2**20
+
+
+@pytest.fixture
+def stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeTarget, int], Record]:
+    """Runs boxes of a target below a temporary directory; there is nothing on the host to find."""
+    monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
+    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+
+    def several(target: FakeTarget, count: int) -> Record:
+        ready, design = ReadyFirstLine(when="first-line"), Design(settle=100 * MS, sample=10 * MS)
+        scenario = Scenario(question="?", name="made", ready=ready, design=design)
+        config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
+        image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
+        setting = Setting("0badcafe", scenario, image, target, (0,), target.clock)
+        cell = Cell(scenario="made", target="fake", accel="native", factors={"residents": str(count)})
+        record, _ = run_residents(Trial(number=3, block=0, cell=cell, warmup=False), setting)
+        assert not list((tmp_path / "run").glob("*/*"))
+        return record
+
+    return several
+
+
+def _watching() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name in ("stopwatch", "sampler")]
+
+
+def test_two_boxes_stay_and_go(stay: Callable[[FakeTarget, int], Record]) -> None:
+    target = FakeTarget(GOOD)
+    record = stay(target, 2)
+    assert (record.outcome, len(record.members)) == ("ok", 2)
+    assert target.log.count("left") == 2
+    assert target.switch_interval_s == pytest.approx(0.0001)
+    assert _watching() == []
+
+
+def test_a_last_box_that_does_not_stop_is_not_watched_beside_later_trials(
+    stay: Callable[[FakeTarget, int], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays(_box: FakeBox) -> None:
+        assert _watching() == ["stopwatch"]
+        raise TeardownError("it does not stop", hint="wait")
+
+    monkeypatch.setattr(FakeBox, "stop", stays)
+    record = stay(FakeTarget(GOOD), 1)
+    assert "TeardownError: it does not stop" in record.doubts
+    assert _watching() == []
+
+
+def _host(root: Path, boxes: Sequence[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """One process a box: what it maps of files in memory, and what its control group has of them, MiB."""
+    for pid, (mapped, held) in enumerate(boxes):
+        (root / str(pid)).mkdir()
+        sizes = {"Pss": 1024 + 1024 * mapped, "Pss_Shmem": 1024 * mapped}
+        text = "0-1 ---p 0 0:0 0 [rollup]\n" + "".join(f"{name}: {size} kB\n" for name, size in sizes.items())
+        (root / str(pid) / "smaps_rollup").write_text(text, encoding="ascii")
+        (root / f"{pid}/memory.stat").write_text(f"shmem {held * MIB}\n", encoding="ascii")
+    monkeypatch.setattr(resident_box, "memory_of", partial(memory.memory_of, root=root))
+    monkeypatch.setattr(resident_box, "unmapped_bytes", partial(memory.unmapped_bytes, root=root))
+    monkeypatch.setattr(resident_box, "cgroup_of", lambda pid: BoxCgroup("v2", {"unified": root / str(pid)}))
+    return [
+        SimpleNamespace(pid=pid, box=SimpleNamespace(processes=partial(dict, sentry=(pid,))))
+        for pid in range(len(boxes))
+    ]
+
+
+def test_memory_that_no_process_maps_is_added_box_by_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second box has mapped more than its group accounts for: the first one's memory must not vanish in that.
+    processes, found = memory_of_all(_host(tmp_path, [(1, 65), (9, 5)], monkeypatch))
+    assert processes == {"sentry": [0, 1]}
+    assert found["pss.sentry"] == (2 + 10) * MIB // 2
+    assert found["pss.unmapped"] == 64 * MIB // 2
+    assert found["pss.total"] == (2 + 10 + 64) * MIB // 2
+    assert found["cgroup.shmem"] == 70 * MIB // 2
+
+
+def test_where_all_is_mapped_nothing_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, found = memory_of_all(_host(tmp_path, [(4, 4), (4, 4)], monkeypatch))
+    assert found == {"pss.sentry": 5 * MIB, "pss.total": 5 * MIB, "cgroup.shmem": 4 * MIB}

@@ -1,0 +1,336 @@
+"""The one path of every trial, with a target made up for the purpose on a clock that moves only when told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Final
+
+import pytest
+
+from bench import run, rundir
+from bench.channel import Channel
+from bench.clock import VirtualClock
+from bench.errors import BoxbenchError, LaunchError, TeardownError
+from bench.image.model import BoxConfig, Image
+from bench.plan import Cell, Trial
+from bench.probes.observer import AGENT_PATIENCE_S, MEMORY_TRIES, PINGS
+from bench.probes.timeline import Timeline
+from bench.record import Endpoint, Record, parse_record
+from bench.run import Setting, run_trial
+from bench.scenario import Design, ReadyExit, ReadyFirstLine, ReadyHttp, Scenario
+from bench.targets.base import Order, Output
+
+MS: Final = 10**6
+# No process has this number: the kernel's highest is 2^22.
+NOBODY: Final = 2**22 + 1
+
+
+class FakeBox:
+    """A box whose whole life is a list of (ms, line)."""
+
+    def __init__(self, order: Order, target: FakeTarget) -> None:
+        self._order, self._target = order, target
+        self._timeline: Timeline = order.mark.__self__  # type: ignore[attr-defined]
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.channel = self
+        self.alive = True
+
+    # The host's end of the channel.
+    def connect(self, cancel: int) -> int | None:
+        del cancel
+        return self._read
+
+    def send(self, data: bytes) -> None:
+        verb, _, rest = data.decode().strip().partition(" ")
+        self._target.log.append(f"asked {verb}")
+        if self._target.deaf:
+            return
+        if verb == "ping":
+            self._say(2, f"BB1 pong {rest}")
+        elif verb == "facts":
+            self._say(1, "BB1 fact cpus 1\nBB1 facts-end")
+        elif verb == "flush":
+            self._say(4, f"BB1 fact flush_ns 3000\nBB1 fact flushes {rest}")
+
+    def close(self) -> None:
+        self._target.log.append("channel closed")
+        os.close(self._read)
+        os.close(self._write)
+
+    def _say(self, after_ms: int, line: str) -> None:
+        """After so many ms; back when it was heard, so that stamps do not depend on the scheduler."""
+        self._target.clock.advance_ns(after_ms * MS)
+        before = self._heard()
+        os.write(self._write, line.encode() + b"\n")
+        assert self._timeline.wait_for(lambda: self._heard() != before, timeout_s=10), line
+
+    def _heard(self) -> tuple[object, ...]:
+        timeline = self._timeline
+        pongs = [timeline.has_pong(f"p{number}") for number in range(PINGS)]
+        facts = (timeline.facts_complete(), "flushes" in timeline.facts)
+        return (len(timeline.relative_ns()), pongs, facts, len(timeline.errors), timeline.exit)
+
+    # The verbs.
+    def start(self) -> None:
+        self._target.log.append("start")
+        self._target.switch_interval_s = sys.getswitchinterval()
+        self._target.clock.advance_ns(3 * MS)
+        self._order.mark(Endpoint.CREATED)
+        if self._target.refuses is not None:
+            raise self._target.refuses
+        for after_ms, line in self._target.life:
+            self._say(after_ms, line)
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        self._target.log.append("processes")
+        return {"workload": (NOBODY,)}
+
+    def main_pid(self) -> int | None:
+        self._target.log.append("main_pid")
+        return NOBODY if self.alive and not self._target.dies else None
+
+    def stop(self) -> None:
+        self._target.log.append("stop")
+        if not self._target.deaf:
+            self._say(7, "BB1 exit 0 15 10 20 30 1")
+
+    def kill(self) -> None:
+        self.alive = False
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        self._target.log.append("disk_bytes")
+        return {"box.allocated": 4096}
+
+    def output(self) -> Output:
+        return Output(b"out", b"err")
+
+
+class FakeTarget:
+    """Says what its boxes were asked."""
+
+    name: ClassVar[str] = "fake"
+    accel = "native"
+
+    def __init__(self, life: Sequence[tuple[int, str]], **more: object) -> None:
+        self.life, self.log, self.clock = tuple(life), list[str](), VirtualClock(5_000 * MS)
+        self.dies = bool(more.get("dies"))
+        self.deaf = bool(more.get("deaf"))
+        self.refuses: BaseException | None = more.get("refuses")  # type: ignore[assignment]
+        self.survives = more.get("survives")
+        self.switch_interval_s = 0.0
+
+    def why_unavailable(self) -> str | None:
+        return None
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+    def daemons(self) -> dict[str, int]:
+        return {}
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        del image, scenario
+        return {}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[FakeBox]:
+        self.log.append("provision")
+        assert list(order.directory.iterdir()) == list(order.storage.iterdir()) == []
+        assert order.directory.name == order.storage.name == order.tag
+        try:
+            yield FakeBox(order, self)
+        finally:
+            self.log.append("left")
+            self.clock.advance_ns(11 * MS)
+            if isinstance(self.survives, BoxbenchError):
+                raise self.survives
+
+
+GOOD: Final = ((10, "BB1 mark init 1"), (5, "BB1 mark entered 2"), (20, "BB1 mark ready 3"))
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
+    """Runs a target's box below a temporary directory; there is nothing on the host to find."""
+    monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
+    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+
+    def one(target: FakeTarget, ready: ReadyFirstLine | ReadyHttp | ReadyExit | None = None) -> Record:
+        scenario = Scenario(
+            question="?", name="made", ready=ready or ReadyFirstLine(when="first-line"), design=Design(settle=100 * MS)
+        )
+        config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
+        image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
+        setting = Setting("0badcafe", scenario, image, target, (0,), target.clock)
+        cell = Cell(scenario="made", target="fake", accel="native")
+        record, output = run_trial(Trial(number=3, block=0, cell=cell, warmup=False), setting)
+        assert (output is None) == (record.outcome == "ok")
+        assert not list((tmp_path / "run").glob("*/*"))
+        assert not list((tmp_path / "boxes").iterdir())
+        return record
+
+    return one
+
+
+def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
+    target = FakeTarget(GOOD)
+    record = trial(target)
+    assert target.log == [
+        *("provision", "start"),
+        *("processes", "main_pid"),
+        *["asked ping"] * 5,
+        "asked facts",
+        *["processes"] * MEMORY_TRIES,  # nobody's memory cannot be read
+        "disk_bytes",
+        *("processes", "disk_bytes", "asked flush"),
+        *("stop", "channel closed", "left"),
+    ]
+    assert record.outcome == "ok"
+    assert {end.value: ns / MS for end, ns in record.endpoints_ns.items()} == {
+        **{"requested": 0, "created": 3, "init": 13, "entered": 18, "ready": 38, "accepted": 38},
+        # Five pings of 2 ms, the facts, the rest of 100 ms; syncs of 4 ms, and 10 without us.
+        **{"stopping": 163, "stopped": 170, "ended": 170, "gone": 181},
+    }
+    assert record.channel_rtt_ns == (2 * MS,) * 5
+    assert record.inside == {"cpus": "1", "flush_ns": "3000", "flushes": "3"}
+    assert record.flush is not None
+    assert (record.flush.asked, record.flush.took_ns, record.flush.vmm) == (3, 3000, None)
+    assert {name: size for name, size in record.disk_bytes.items() if name.startswith("box.")} == {
+        **{"box.allocated": 4096, "box.at_stop": 4096},
+    }
+    assert record.guest_ns == {Endpoint.INIT: 1, Endpoint.ENTERED: 2, Endpoint.READY: 3}
+    assert record.exit_code == 143
+    assert "pss.workload" not in record.memory_bytes
+    assert target.switch_interval_s == pytest.approx(0.0001), "stamps would wait for this thread"
+
+
+def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) -> None:
+    target = FakeTarget([*GOOD[:2], (5, "BB1 mark listening 3"), (5, "BB1 mark ready 4"), (5, "BB1 mark replied 5")])
+    record = trial(target, ReadyHttp(when="http", port=80, poll=2 * MS))
+    assert record.outcome == "ok"
+    assert record.resolution_ns == dict.fromkeys((Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED), 2 * MS)
+
+
+def test_an_early_end_is_a_failure_with_its_status(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD[:2], (1, "BB1 exit 7 0 1 1 1 1")]))
+    assert (record.outcome, record.exit_code) == ("failed", 7)
+    assert record.failure is not None
+    assert record.failure.message == "the workload ended with status 7 before it was ready"
+    assert Endpoint.STOPPING not in record.endpoints_ns
+
+
+def test_what_the_agent_complains_about_is_the_reason(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD[:1], (1, "BB1 error chdir%20/no")]))
+    assert record.failure is not None
+    assert record.failure.message == "the agent reported: chdir /no"
+
+
+def test_what_is_no_message_is_the_reason(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD[:1], (1, "\x1b[31mBB1 mark ready 1")]))
+    assert record.failure is not None
+    assert "not a message" in record.failure.message
+    assert "\x1b" not in record.failure.message
+
+
+def test_an_agent_that_ends_is_not_waited_for(trial: Callable[..., Record]) -> None:
+    """Ready means ended here; the ping comes too late."""
+    target = FakeTarget([*GOOD[:2], (1, "BB1 mark ready 3"), (0, "BB1 exit 7 0 1 1 1 1")], deaf=True)
+    begun = time.monotonic()
+    record = trial(target, ReadyExit(when="exit", code=7))
+    assert time.monotonic() - begun < AGENT_PATIENCE_S / 2
+    assert (record.outcome, record.exit_code, record.channel_rtt_ns) == ("ok", 7, ())
+    assert "unknown:channel_rtt (no answer to a ping)" in record.doubts
+
+
+def test_a_box_that_dies_in_silence(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LIVENESS_S", 0.01)
+    record = trial(FakeTarget(GOOD[:2], dies=True))
+    assert record.failure is not None
+    assert "ended before it was ready, without a word; last seen: " in record.failure.message
+
+
+def test_a_refused_start_keeps_what_was_passed(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([], refuses=LaunchError("no room", hint="make some")))
+    assert (record.outcome, record.failure and record.failure.code) == ("failed", "LaunchError")
+    assert Endpoint.CREATED in record.endpoints_ns
+    assert Endpoint.ACCEPTED not in record.endpoints_ns
+
+
+def test_a_failed_teardown_is_a_doubt_and_not_a_failure(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget(GOOD, survives=TeardownError("still there", hint="look")))
+    assert record.outcome == "ok"
+    assert "TeardownError: still there" in record.doubts
+    assert Endpoint.GONE not in record.endpoints_ns
+
+
+def test_the_first_error_is_the_cause(trial: Callable[..., Record]) -> None:
+    target = FakeTarget([*GOOD[:2], (1, "BB1 exit 7 0 1 1 1 1")], survives=TeardownError("still there", hint="look"))
+    record = trial(target)
+    assert record.failure is not None
+    assert record.failure.code == "NotReadyError"
+    assert "TeardownError: still there" in record.doubts
+
+
+@pytest.mark.parametrize("survives", [None, TeardownError("still there", hint="look")])
+def test_ctrl_c_leaves_through_the_same_door(trial: Callable[..., Record], survives: object) -> None:
+    class Interrupted(FakeTarget):
+        @property
+        def life(self) -> tuple[tuple[int, str], ...]:
+            raise KeyboardInterrupt
+
+        @life.setter
+        def life(self, value: object) -> None:
+            del value
+
+    target = Interrupted([], survives=survives)
+    with pytest.raises(KeyboardInterrupt):
+        trial(target)
+    assert target.log[-2:] == ["channel closed", "left"]
+
+
+def test_a_fault_of_ours_is_not_hidden_by_a_teardown(trial: Callable[..., Record]) -> None:
+    target = FakeTarget([(1, "BB1 mark init 1")], survives=TeardownError("still there", hint="look"), refuses=OSError())
+    with pytest.raises(OSError):  # noqa: PT011
+        trial(target)
+
+
+def test_a_box_that_was_cut_off_is_said_to_be(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.channel.MAX_MESSAGES", 3)
+    record = trial(FakeTarget([*GOOD[:1], (1, "\n".join(f"BB1 pong p{number}" for number in range(5)))]))
+    assert record.failure is not None
+    assert "the box was cut off: more than 3 messages" in record.failure.message
+
+
+def test_an_error_after_the_start_is_a_doubt(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD, (1, "BB1 error late")]))
+    assert record.outcome == "ok"
+    assert "channel: late" in record.doubts
+
+
+def test_a_last_message_that_comes_after_the_end_is_heard(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(Channel):
+        def close(self) -> None:
+            os.write(boxes[0]._write, b"BB1 exit 0 9 10 20 30 1\n")
+            super().close()
+
+    boxes: list[FakeBox] = []
+    monkeypatch.setattr(run, "Channel", Late)
+    monkeypatch.setattr(FakeBox, "stop", lambda box: boxes.append(box))  # noqa: PLW0108 - a method
+    record = trial(FakeTarget(GOOD))
+    assert (record.outcome, record.exit_code) == ("ok", 128 + signal.SIGKILL)
+    assert "killed: the workload did not end on its stop signal" in record.doubts
+
+
+def test_bytes_of_a_box_that_are_no_text_can_be_kept(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD[:1], (1, "BB1 fact env.X %FF%C3\nBB1 error chdir%20%FF")]))
+    assert record.inside == {"env.X": "\ufffd\ufffd"}
+    assert parse_record(record.line(), where="here") == record

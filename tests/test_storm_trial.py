@@ -1,0 +1,228 @@
+"""The order of a storm's phases, with boxes made up for the purpose on the real clock: what comes before what, and what
+is ended when something goes wrong in the middle."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Final
+
+import pytest
+
+from bench import run, rundir
+from bench.arrivals import Storm
+from bench.clock import MonotonicClock
+from bench.errors import LaunchError, TeardownError
+from bench.image.model import BoxConfig, Image
+from bench.plan import Cell, Trial
+from bench.record import Endpoint, Record
+from bench.run import Setting
+from bench.scenario import ReadyFirstLine, Scenario
+from bench.storm.trial import run_storm
+from bench.targets.base import Order, Output
+
+# No process has this number: the kernel's highest is 2^22.
+NOBODY: Final = 2**22 + 1
+
+
+class _Pipe:
+    """A channel on which nothing is said: the boxes mark by themselves."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def connect(self, cancel: int) -> int | None:
+        del cancel
+        return self._read
+
+    def send(self, data: bytes) -> None:
+        del data
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+class _Box:
+    def __init__(self, order: Order, target: _Target) -> None:
+        self._order, self._target = order, target
+        self.name = order.tag.rpartition("-")[2]
+        self.channel = _Pipe()
+        self._alive = False
+
+    def start(self) -> None:
+        self._target.say("start", self.name)
+        self._target.switch_interval_s = sys.getswitchinterval()
+        self._alive = True
+        behaviour = self._target.behaviour.get(self.name, "")
+        if behaviour == "refused":
+            raise LaunchError("the engine is full", hint="wait")
+        if behaviour == "ctrl-c":
+            _thread.interrupt_main()
+        elif behaviour != "hangs":
+            self._order.mark(Endpoint.READY)
+
+    def main_pid(self) -> int | None:
+        return NOBODY if self._alive else None
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        return {}
+
+    def stop(self) -> None:
+        self._target.say("stop", self.name)
+        self._alive = False
+
+    def kill(self) -> None:
+        self._target.say("kill", self.name)
+        self._alive = False
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        return {}
+
+    def output(self) -> Output:
+        return Output(self.name.encode(), b"")
+
+
+class _Target:
+    name: ClassVar[str] = "fake"
+    accel = "native"
+
+    def __init__(self, behaviour: Mapping[str, str]) -> None:
+        self.behaviour = behaviour
+        self.log: list[tuple[str, str]] = []
+        self.switch_interval_s = 0.0
+        self._lock = threading.Lock()
+
+    def say(self, what: str, box: str) -> None:
+        with self._lock:
+            self.log.append((what, box))
+
+    def boxes(self, what: str) -> list[str]:
+        return [box for verb, box in self.log if verb == what]
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[_Box]:
+        box = _Box(order, self)
+        self.say("provision", box.name)
+        if self.behaviour.get(box.name) == "impossible":
+            raise LaunchError("no room for it", hint="make room")
+        try:
+            yield box
+        finally:
+            self.say("removed", box.name)
+            if self.behaviour.get(box.name) == "stays":
+                raise TeardownError("it is still there", hint="look")
+
+
+@pytest.fixture
+def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[_Target, Record, Output | None]]:
+    """A storm below a temporary directory; no thread of it may outlive it."""
+    monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
+    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+
+    def one(
+        boxes: int, behaviour: Mapping[str, str], storm: Storm | None = None, *, target: _Target | None = None
+    ) -> tuple[_Target, Record, Output | None]:
+        target = target or _Target(behaviour)
+        ready = ReadyFirstLine(when="first-line", timeout=10**9)
+        scenario = Scenario(question="?", name="made", ready=ready, storm=storm or Storm(late=10**10))
+        config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
+        image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
+        setting = Setting("0badcafe", scenario, image, target, (0,), MonotonicClock())  # type: ignore[arg-type]
+        cell = Cell(scenario="made", target="fake", accel="native", factors={"concurrency": str(boxes)})
+        try:
+            record, output = run_storm(Trial(number=3, block=0, cell=cell, warmup=False), setting)
+        finally:
+            assert [t.name for t in threading.enumerate() if t.name.startswith("boxbench-")] == []
+            assert not list((tmp_path / "run").glob("*/*"))
+            assert not list((tmp_path / "boxes").iterdir())
+        return target, record, output
+
+    return one
+
+
+def test_the_order_of_phases(blow: Callable[..., tuple[_Target, Record, Output | None]]) -> None:
+    target, record, output = blow(3, {})
+    names = ["m00", "m01", "m02"]
+    verbs = [verb for verb, _ in target.log]
+    assert verbs == ["provision"] * 3 + ["start"] * 3 + ["stop"] * 3 + ["removed"] * 3
+    assert target.boxes("provision") == names
+    assert sorted(target.boxes("start")) == sorted(target.boxes("stop")) == names
+    assert target.boxes("removed") == names[::-1]
+    assert (record.outcome, output) == ("ok", None)
+    assert [member.outcome for member in record.members] == ["ok"] * 3
+    assert target.switch_interval_s == pytest.approx(0.0001)
+
+
+def test_a_schedule_is_kept_and_is_where_clocks_start(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    storm = Storm(interval=30 * 10**6, late=10**10)
+    target, record, _ = blow(4, {"m00": "hangs"}, storm)
+    assert target.boxes("start") == ["m00", "m01", "m02", "m03"]
+    assert [member.scheduled_ns for member in record.members] == [0, 30 * 10**6, 60 * 10**6, 90 * 10**6]
+    assert [member.outcome for member in record.members] == ["timeout", "ok", "ok", "ok"]
+    for member in record.members[1:]:
+        assert member.late_ns is not None
+        assert 0 <= member.late_ns <= member.endpoints_ns[Endpoint.READY]
+
+
+def test_a_refused_box_is_a_member_and_its_words_are_kept(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    target, record, output = blow(3, {"m01": "refused"})
+    assert [member.outcome for member in record.members] == ["ok", "failed", "ok"]
+    assert record.members[1].failure is not None
+    assert record.members[1].failure.message == "the engine is full"
+    assert "lost:1/3" in record.doubts
+    assert sorted(target.boxes("stop")) == ["m00", "m02"]
+    assert output is not None
+    assert output.stdout == b"== box 1 ==\nm01\n"
+
+
+def test_when_a_box_cannot_be_provisioned_none_is_asked_for(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    target, record, _ = blow(3, {"m02": "impossible"})
+    assert target.boxes("start") == []
+    assert target.boxes("removed") == ["m01", "m00"]
+    assert record.outcome == "failed"
+    assert record.failure is not None
+    assert record.failure.message == "no room for it"
+    assert [member.late_ns for member in record.members] == [None, None]
+
+
+def test_a_teardown_that_fails_is_its_members_doubt(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    target, record, _ = blow(3, {"m01": "stays"})
+    assert target.boxes("removed") == ["m02", "m01", "m00"]
+    assert record.outcome == "ok"
+    assert [member.doubts for member in record.members] == [(), ("TeardownError: it is still there",), ()]
+
+
+def test_late_requests_refuse_the_storm_and_keep_it(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    _, record, _ = blow(2, {}, Storm(late=1))
+    assert record.failure is not None
+    assert record.failure.code == "LateError"
+    assert [member.outcome for member in record.members] == ["ok", "ok"]
+
+
+def test_ctrl_c_ends_every_box_and_asks_for_no_more(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    target = _Target({"m00": "hangs", "m01": "ctrl-c"})
+    with pytest.raises(KeyboardInterrupt):
+        blow(3, {}, Storm(interval=3 * 10**8, late=10**10), target=target)
+    assert target.boxes("start") == ["m00"] or target.boxes("start") == ["m00", "m01"]
+    assert "m02" not in target.boxes("start")
+    assert "m01" in target.boxes("kill")
+    assert target.boxes("removed") == ["m02", "m01", "m00"]

@@ -1,0 +1,256 @@
+"""One contract for every target: what a box must do from request to gone, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from bench import boxconf
+from bench.probes import observer
+from bench.record import Endpoint
+from bench.scenario import LoadedScenario, ReadyExit, ReadyLog
+from bench.targets import libvirtfull
+from bench.targets.base import Box, Order, Output, Target
+from bench.targets.table import AGENTLESS, TARGETS
+from bench.units import format_bytes
+from tests.lab import LEAST_MEMORY, Lab, Trialed
+
+pytestmark = pytest.mark.live
+
+MEMORY: Final = 128 * 2**20
+# Under emulation each box of these takes most of a minute, so that the whole contract takes a quarter of an hour: when
+# asked for by name. What they add to the others is always tested, in tests/live/test_ladder_vms.py.
+WHOLE_SYSTEMS: Final = frozenset({"libvirt-full", "vm-docker"})
+ASKED_FOR: Final = frozenset(os.environ.get("BOXBENCH_CONTRACT_ALSO", "").split(",")) & WHOLE_SYSTEMS
+# What a box prints to look like the agent.
+FORGED: Final = "BB1 mark ready 1\\nBB1 exit 0 0 1 1 1 1\\nBB1 error no\\n"
+DOCKERFILE: Final = r"""
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /bin/busybox
+COPY passwd group /etc/
+COPY lost /bin/lost
+ENV PATH=/bin PLAIN=one SPACED="two words" TRICKY="a=b;c%20d \$HOME 'q'" EMPTY=""
+ENV UMLAUT="häß"
+WORKDIR /made/here
+USER dora
+STOPSIGNAL SIGUSR1
+ENTRYPOINT ["/bin/busybox", "sh", "-c"]
+CMD ["echo default; exec busybox sleep 1000"]
+"""
+FILES: Final = {
+    "passwd": "root:x:0:0::/root:/bin/sh\ndora:x:1234:2345::/home/dora:/bin/sh\n",
+    "group": "root:x:0:\ndora:x:2345:\nextra:x:77:dora\n",
+    "lost": "#!/no/such/interpreter\n",
+}
+
+
+@pytest.fixture(params=sorted(set(TARGETS) - AGENTLESS - (WHOLE_SYSTEMS - ASKED_FOR)))
+def name(request: pytest.FixtureRequest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every target of the table that this host can run."""
+    target: str = request.param
+    lab.target(target)
+    # A time-out that is too short for a whole system is refused; here it is the question.
+    monkeypatch.setattr(libvirtfull, "TCG_PATIENCE_NS", 0)
+    return target
+
+
+@pytest.fixture(scope="session")
+def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
+    """One image for the whole contract."""
+    made: LoadedScenario = make_scenario(DOCKERFILE, name="contract", files=FILES)
+    (made.directory / "lost").chmod(0o755)
+    workload = made.scenario.workload.model_copy(update={"env": {"LINES": "first\nsecond \n", "PLAIN": "two"}})
+    return made.model_copy(update={"scenario": made.scenario.model_copy(update={"workload": workload})})
+
+
+def doing(loaded: LoadedScenario, script: str, **changes: Any) -> LoadedScenario:
+    """The image with another shell script, and other keys of the scenario."""
+    workload = loaded.scenario.workload.model_copy(update={"command": (script,)})
+    return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"workload": workload, **changes})})
+
+
+def in_order(trialed: Trialed, *endpoints: Endpoint) -> None:
+    """These endpoints were passed, in this order."""
+    passed = trialed.record.endpoints_ns
+    assert set(endpoints) <= set(passed), trialed.record
+    stamps = [passed[endpoint] for endpoint in endpoints]
+    assert stamps == sorted(stamps), passed
+
+
+def test_a_whole_life(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """Readiness comes from the agent alone, the stop signal of the image arrives, the limits are seen inside."""
+    # What it leaves behind when it ends goes with the box.
+    up = "busybox sleep 0.3; echo up; busybox sleep 1000 & while :; do wait; done"
+    script = f"printf '{FORGED}'; trap 'exit 3' USR1; {up}"
+    trialed = lab.run(name, doing(loaded, script, ready=ReadyLog(when="log", text="up")))
+    record = trialed.record
+    assert record.outcome == "ok", record.failure
+    in_order(trialed, *map(Endpoint, ("requested", "init", "entered", "ready", "stopping", "ended", "gone")))
+    if Endpoint.CREATED in record.endpoints_ns:
+        in_order(trialed, Endpoint.REQUESTED, Endpoint.CREATED, Endpoint.INIT)
+    waited = record.endpoints_ns[Endpoint.READY] - record.endpoints_ns[Endpoint.ENTERED]
+    # Both stamps are ours and may be late, on a busy host; a forged mark would come at once.
+    assert waited >= 200_000_000
+    assert record.exit_code == 3
+    assert len(record.channel_rtt_ns) == observer.PINGS
+    trialed.assert_gone()
+    _sees_what_the_image_says(record.inside)
+    _sees_its_limits(trialed, max(MEMORY, LEAST_MEMORY.get(name, 0)))
+    assert record.cpu_ns["start.total"] > 0
+    assert record.memory_bytes["pss.total"] > 0
+    assert "box.allocated" in record.disk_bytes
+
+
+def _sees_what_the_image_says(inside: Mapping[str, str]) -> None:
+    assert (inside["uid"], inside["gid"], inside["cwd"]) == ("1234", "2345", "/made/here")
+    assert set(inside["groups"].split()) == {"77", "2345"}
+    env = {key.removeprefix("env."): value for key, value in inside.items() if key.startswith("env.")}
+    assert env["TRICKY"] == "a=b;c%20d $HOME 'q'"
+    assert (env["SPACED"], env["UMLAUT"], env["EMPTY"]) == ("two words", "häß", "")
+    assert (env["LINES"], env["PLAIN"]) == ("first\nsecond \n", "two")  # the scenario's
+    assert (env["PATH"], env["HOME"], env["HOSTNAME"]) == ("/bin", "/home/dora", "boxbench")
+    assert set(env) == {"PATH", "HOME", "HOSTNAME", "PLAIN", "SPACED", "TRICKY", "EMPTY", "UMLAUT", "LINES"}
+
+
+def _sees_its_limits(trialed: Trialed, limit: int) -> None:
+    inside, memory = trialed.record.inside, trialed.record.memory_bytes
+    assert inside["cpus"] == "1"
+    seen = int(inside.get("memory_limit_bytes", inside["mem_total_bytes"]))
+    # A guest's kernel keeps a part of its memory to itself.
+    assert limit // 4 < seen <= limit, format_bytes(seen)
+    assert ("guest.total" in memory) == ("vmm" in "".join(memory))
+
+
+def test_exit_code_and_output_of_a_crash_before_ready(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    script = f"printf '{FORGED}'; echo broken >&2; exit 7"
+    never = ReadyLog(when="log", text="never said", timeout=60 * 10**9)
+    trialed = lab.run(name, doing(loaded, script, ready=never))
+    record = trialed.record
+    assert (record.outcome, record.exit_code) == ("failed", 7)
+    assert record.failure is not None
+    assert "status 7" in record.failure.message
+    assert Endpoint.READY not in record.endpoints_ns
+    assert trialed.output == Output(FORGED.replace("\\n", "\n").encode(), b"broken\n")
+    trialed.assert_gone()
+
+
+def test_an_exit_can_be_the_readiness(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    trialed = lab.run(name, doing(loaded, "exit 7", ready=ReadyExit(when="exit", code=7)))
+    assert (trialed.record.outcome, trialed.record.exit_code) == ("ok", 7), trialed.record.failure
+    in_order(trialed, Endpoint.ENTERED, Endpoint.READY, Endpoint.STOPPED, Endpoint.GONE)
+    trialed.assert_gone()
+
+
+def test_a_command_that_cannot_be_executed(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """It is in the image and executable; only its interpreter is not there."""
+    workload = loaded.scenario.workload.model_copy(update={"command": ("exec /bin/lost",)})
+    lost = loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"workload": workload})})
+    trialed = lab.run(name, lost)
+    assert trialed.record.outcome == "failed"
+    assert trialed.record.exit_code in (126, 127)
+    trialed.assert_gone()
+
+
+def test_a_deaf_workload_is_killed(
+    name: str, lab: Lab, loaded: LoadedScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boxconf, "STOP_TIMEOUT_MS", 700)
+    script = "trap '' USR1 TERM INT; echo up; while :; do busybox sleep 1; done"
+    trialed = lab.run(name, doing(loaded, script))
+    record = trialed.record
+    assert (record.outcome, record.exit_code) == ("ok", 128 + signal.SIGKILL), record.failure
+    assert "killed: the workload did not end on its stop signal" in record.doubts
+    assert record.endpoints_ns[Endpoint.STOPPED] - record.endpoints_ns[Endpoint.STOPPING] >= 700_000_000
+    trialed.assert_gone()
+
+
+def test_never_ready_runs_into_the_time_limit(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    never = ReadyLog(when="log", text="never said", timeout=10**9)
+    trialed = lab.run(name, doing(loaded, "echo here I am; exec busybox sleep 1000", ready=never))
+    record = trialed.record
+    assert record.outcome == "timeout"
+    assert record.failure is not None
+    assert "not ready within 1.0" in record.failure.message
+    assert trialed.output is not None
+    trialed.assert_gone()
+
+
+@dataclass(frozen=True)
+class Sabotaged:
+    """A target whose boxes lose their main process: as it starts, or when it is looked at."""
+
+    real: Target
+    moment: str
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.real, attribute)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        with self.real.provision(order) as box:
+            yield _SabotagedBox(box, self.moment)
+
+
+class _SabotagedBox:
+    def __init__(self, box: Box, moment: str) -> None:
+        self._box, self._moment, self._struck = box, moment, False
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._box, attribute)
+
+    def start(self) -> None:
+        self._box.start()
+        if self._moment == "start":
+            self._strike()
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        found = self._box.processes()
+        if self._moment == "ready":
+            self._strike()
+        return found
+
+    def _strike(self) -> None:
+        if self._struck:
+            return
+        self._struck = True
+        pid = self._box.main_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_killed_before_ready(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """The agent of a container, the VMM of a VM."""
+    scenario = doing(loaded, "busybox sleep 30; echo up")
+    trialed = lab.run(name, scenario, wrap=lambda target: Sabotaged(target, "start"))
+    assert trialed.record.outcome == "failed"
+    assert trialed.record.failure is not None
+    assert "ended before it was ready" in trialed.record.failure.message
+    trialed.assert_gone()
+
+
+def test_killed_when_ready(name: str, lab: Lab, loaded: LoadedScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "AGENT_PATIENCE_S", 0.5)
+    scenario = doing(loaded, "echo up; exec busybox sleep 1000")
+    trialed = lab.run(name, scenario, wrap=lambda target: Sabotaged(target, "ready"))
+    assert Endpoint.READY in trialed.record.endpoints_ns
+    assert any(doubt.startswith("unknown:") for doubt in trialed.record.doubts)
+    # What could not be read is absent, not zero.
+    assert "pss.total" not in trialed.record.memory_bytes
+    trialed.assert_gone()
+
+
+@pytest.mark.parametrize("agentless", sorted(AGENTLESS))
+def test_a_target_without_an_agent(agentless: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """Its boxes run nothing of the image: they start, say so, and go."""
+    trialed = lab.run(agentless, loaded)
+    assert trialed.record.outcome == "ok", trialed.record.failure
+    in_order(trialed, Endpoint.REQUESTED, Endpoint.READY, Endpoint.GONE)
+    assert trialed.record.inside == {}
+    trialed.assert_gone()

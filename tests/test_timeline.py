@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from bench.clock import VirtualClock
+from bench.errors import ProtocolError
+from bench.probes.timeline import Timeline
+from bench.protocol import AgentError, Exit, Fact, FactsEnd, Mark, Pong
+from bench.record import Endpoint
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    return Timeline(VirtualClock(1000))
+
+
+def test_t0_is_the_request_and_the_order_is_that_of_time(timeline: Timeline) -> None:
+    assert timeline.relative_ns() == {}
+    timeline.mark(Endpoint.REQUESTED)
+    timeline.receive(Mark(Endpoint.ENTERED, 7), 1300)
+    timeline.receive(Mark(Endpoint.INIT, 5), 1200)
+    assert list(timeline.relative_ns().items()) == [
+        (Endpoint.REQUESTED, 0),
+        (Endpoint.INIT, 200),
+        (Endpoint.ENTERED, 300),
+    ]
+    assert timeline.guest_ns == {Endpoint.ENTERED: 7, Endpoint.INIT: 5}
+
+
+def test_the_first_stamp_wins(timeline: Timeline) -> None:
+    timeline.mark(Endpoint.REQUESTED)
+    for stamp, guest in ((1100, 1), (1900, 2)):
+        timeline.receive(Mark(Endpoint.READY, guest), stamp)
+    assert (timeline.relative_ns()[Endpoint.READY], timeline.guest_ns[Endpoint.READY]) == (100, 1)
+
+
+def test_only_the_first_end_counts(timeline: Timeline) -> None:
+    first = Exit(7, 0, 1, 1, 1, 1)
+    timeline.receive(first, 1500)
+    timeline.receive(Exit(0, 0, 1, 1, 1, 1), 1600)
+    assert timeline.exit == first
+    assert timeline.failed()
+
+
+@pytest.mark.parametrize("error", [AgentError("bad"), ProtocolError("bad", hint="look")])
+def test_errors_are_failures(timeline: Timeline, error: AgentError | ProtocolError) -> None:
+    assert not timeline.failed()
+    timeline.receive(error, 1)
+    assert (timeline.failed(), timeline.errors) == (True, ["bad"])
+
+
+def test_facts_are_complete_when_the_agent_says_so(timeline: Timeline) -> None:
+    timeline.receive(Fact("cpus", "1"), 1)
+    assert not timeline.facts_complete()
+    timeline.receive(FactsEnd(), 2)
+    assert (timeline.facts_complete(), timeline.facts) == (True, {"cpus": "1"})
+
+
+def test_a_mark_before_the_request_is_a_fault(timeline: Timeline) -> None:
+    timeline.mark(Endpoint.REQUESTED)
+    timeline.receive(Mark(Endpoint.INIT, 1), 999)
+    with pytest.raises(ValueError, match="before the request: init"):
+        timeline.relative_ns()
+
+
+def test_waiting_ends_with_the_message_and_not_with_the_time(timeline: Timeline) -> None:
+    sender = threading.Timer(0.05, timeline.receive, (Pong("p1"), 1234))
+    sender.start()
+    assert timeline.wait_for(lambda: timeline.has_pong("p1"), timeout_s=30)
+    assert timeline.pong_ns("p1") == 1234
+    assert not timeline.wait_for(lambda: timeline.has_pong("p2"), timeout_s=0.01)
+    sender.join()
