@@ -155,7 +155,7 @@ def _live(order: Order, setting: Setting, trace: Trace) -> None:
                 read_workload(box, timeline, exercise, trace.exercise)
         except BoxbenchError as error:
             note(trace, error)
-            trace.output = box.output()
+            trace.output = box.output(ended=timeline.exit is not None)
         finally:
             channel.close()
 

@@ -107,7 +107,8 @@ class FakeBox:
         self._target.log.append("disk_bytes")
         return {"box.allocated": 4096}
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
+        self._target.log.append("output, ended" if ended else "output so far")
         return Output(b"out", b"err")
 
 
@@ -219,7 +220,9 @@ def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) ->
 
 
 def test_an_early_end_is_a_failure_with_its_status(trial: Callable[..., Record]) -> None:
-    record = trial(FakeTarget([*GOOD[:2], (1, "BB1 exit 7 0 1 1 1 1")]))
+    target = FakeTarget([*GOOD[:2], (1, "BB1 exit 7 0 1 1 1 1")])
+    record = trial(target)
+    assert "output, ended" in target.log
     assert (record.outcome, record.exit_code) == ("failed", 7)
     assert record.failure is not None
     assert record.failure.message == "the workload ended with status 7 before it was ready"
@@ -227,7 +230,9 @@ def test_an_early_end_is_a_failure_with_its_status(trial: Callable[..., Record])
 
 
 def test_what_the_agent_complains_about_is_the_reason(trial: Callable[..., Record]) -> None:
-    record = trial(FakeTarget([*GOOD[:1], (1, "BB1 error chdir%20/no")]))
+    target = FakeTarget([*GOOD[:1], (1, "BB1 error chdir%20/no")])
+    record = trial(target)
+    assert "output so far" in target.log
     assert record.failure is not None
     assert record.failure.message == "the agent reported: chdir /no"
 

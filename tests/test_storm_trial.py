@@ -84,7 +84,8 @@ class _Box:
     def disk_bytes(self) -> Mapping[str, int]:
         return {}
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
+        del ended
         return Output(self.name.encode(), b"")
 
 

@@ -28,6 +28,8 @@ MEMORY: Final = 128 * 2**20
 # asked for by name. What they add to the others is always tested, in tests/live/test_ladder_vms.py.
 WHOLE_SYSTEMS: Final = frozenset({"libvirt-full", "vm-docker"})
 ASKED_FOR: Final = frozenset(os.environ.get("BOXBENCH_CONTRACT_ALSO", "").split(",")) & WHOLE_SYSTEMS
+# Enough of them to keep any engine busy for a while; all are kept.
+LINES: Final = 100_000
 # What a box prints to look like the agent.
 FORGED: Final = "BB1 mark ready 1\\nBB1 exit 0 0 1 1 1 1\\nBB1 error no\\n"
 DOCKERFILE: Final = r"""
@@ -138,6 +140,18 @@ def test_exit_code_and_output_of_a_crash_before_ready(name: str, lab: Lab, loade
     assert "status 7" in record.failure.message
     assert Endpoint.READY not in record.endpoints_ns
     assert trialed.output == Output(FORGED.replace("\\n", "\n").encode(), b"broken\n")
+    trialed.assert_gone()
+
+
+def test_a_crash_is_kept_to_its_last_word(name: str, lab: Lab, loaded: LoadedScenario) -> None:
+    """Engines copy what a box writes, and are still at it when the agent has told the end."""
+    never = ReadyLog(when="log", text="never said", timeout=60 * 10**9)
+    trialed = lab.run(name, doing(loaded, f"busybox seq {LINES}; exit 7", ready=never))
+    assert (trialed.record.outcome, trialed.record.exit_code) == ("failed", 7)
+    assert trialed.output is not None
+    written = b"".join(b"%d\n" % number for number in range(1, LINES + 1))
+    assert trialed.output.stdout[-20:] == written[-20:]
+    assert trialed.output.stdout == written
     trialed.assert_gone()
 
 

@@ -135,9 +135,9 @@ class _TracedBox:
         """The inner box's."""
         return self._inner.disk_bytes()
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """The inner box's."""
-        return self._inner.output()
+        return self._inner.output(ended=ended)
 
 
 class _StandingBox(_TracedBox):

@@ -64,7 +64,7 @@ def run_exercise(subject: Subject, exercise: Exercise, done: Exercised) -> None:
 def read_workload(box: Box, timeline: Timeline, exercise: Exercise, done: Exercised) -> None:
     """The same for a workload that was itself the exercise and has ended. Raises ExerciseError."""
     done.facts.update(_facts(exercise, exercise.chosen))
-    output = box.output()
+    output = box.output(ended=True)
     done.files.update({"exercise.stdout": output.stdout, "exercise.stderr": output.stderr})
     if not output.whole or max(len(output.stdout), len(output.stderr)) > MOST_OUTPUT_BYTES:
         raise ExerciseError(

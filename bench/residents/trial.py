@@ -138,7 +138,7 @@ def _tried(run: _Run, resident: Resident, step: Callable[[], None]) -> bool:
         step()
     except BoxbenchError as error:
         note(resident.trace, error)
-        run.output = resident.box.output()
+        run.output = resident.box.output(ended=resident.trace.timeline.exit is not None)
         kind = type(error)
         run.note(kind(f"box {resident.number + 1} of {run.count}: {error.message}", hint=error.hint))
         return False

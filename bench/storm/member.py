@@ -122,7 +122,7 @@ class Member:
 
     def _keep_output(self) -> None:
         """What it wrote is lost with the box."""
-        self.trace.output = self._box.output()
+        self.trace.output = self._box.output(ended=self.trace.timeline.exit is not None)
 
     @property
     def _goal(self) -> Endpoint:

@@ -20,6 +20,8 @@ Mark = Callable[[Endpoint], object]
 CHANNEL_IN_BOX = "/.boxbench/ch"
 """Where the directory with the agent's FIFOs appears inside a container."""
 AGENT_IN_BOX = "/.boxbench/boxinit"
+LOG_PATIENCE_S = 10
+"""How long an engine may take from the end of a workload until it has all that was written."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,12 @@ class Box(Protocol):
     def disk_bytes(self) -> Mapping[str, int]:
         """``box.allocated``: bytes on the host's disk that only this box has; absent when the host cannot tell."""
 
-    def output(self) -> Output:
-        """What the workload wrote so far; of gigabytes only the beginning and the end."""
+    def output(self, *, ended: bool) -> Output:
+        """What the workload wrote so far; of gigabytes only the beginning and the end.
+
+        Args:
+            ended: the agent has said that the workload has: what is still on its way to a log is waited for.
+        """
 
 
 @runtime_checkable

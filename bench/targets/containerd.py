@@ -26,7 +26,7 @@ from bench.probes.disk import allocated_bytes
 from bench.record import Endpoint
 from bench.rundir import LABEL
 from bench.scenario import Scenario
-from bench.targets.base import Order, Output
+from bench.targets.base import LOG_PATIENCE_S, Order, Output
 from bench.targets.choices import OPTIONS, STORAGE_WORDS
 from bench.targets.oci import contents_of, oci_config
 from bench.targets.options import Value, check_options, with_defaults
@@ -197,6 +197,10 @@ class _ContainerdBox:
         own: Path | None = self._mounts[0].own if self._mounts else None
         return {} if own is None or not own.is_dir() else {"box.allocated": allocated_bytes(own)}
 
-    def output(self) -> Output:
-        """From the files, into which the shim copies."""
+    def output(self, *, ended: bool) -> Output:
+        """From the files, into which the shim copies: it has ended when the task is deleted, and not before."""
+        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=LOG_PATIENCE_S):
+            with suppress(ContainerdError):
+                self._api.wait_task(self._order.tag)
+                self._api.delete_task(self._order.tag)
         return Output.of(clip_file(self._stdout), clip_file(self._stderr))

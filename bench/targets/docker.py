@@ -22,7 +22,7 @@ from bench.probes.disk import allocated_bytes
 from bench.record import Endpoint
 from bench.rundir import LABEL
 from bench.scenario import Scenario
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, LOG_PATIENCE_S, Order, Output
 from bench.targets.choices import NETWORK_WORDS, OPTIONS
 from bench.targets.crun import CrunTarget
 from bench.targets.dockerlog import read_log
@@ -262,10 +262,13 @@ class DockerBox:
         path = Path(upper.get("UpperDir", "/nonexistent"))
         return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
 
-    def output(self) -> Output:
-        """From the engine's log."""
+    def output(self, *, ended: bool) -> Output:
+        """From the engine's log, into which the engine copies: complete when it calls the container stopped."""
         try:
             with _told(LaunchError):
+                if ended:
+                    with suppress(RequestException):  # it takes longer; an engine that is gone fails below
+                        self._api.wait(self.order.tag, timeout=LOG_PATIENCE_S, condition="not-running")
                 return Output.of(*(read_log(self._api, self.order.tag, name) for name in ("stdout", "stderr")))
         except NotFound:
             return Output(b"", b"")

@@ -109,8 +109,9 @@ class DomainBox:
             return {}
         return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """From the files of the two ports."""
+        del ended
         files = {port.name: port.path for port in self.domain.ports}
         return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
 

@@ -183,7 +183,8 @@ class MicrovmBox:
             return {}
         return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """From the files of the two ports, and what QEMU itself said."""
+        del ended
         storage = self._order.storage
         return Output.of(clip_file(storage / "stdout"), clip_file(storage / "stderr") + clip_file(storage / "qemu.log"))

@@ -19,14 +19,14 @@ from bench.cgroup import PARENT, parents_for_runtimes
 from bench.channel import Fifos
 from bench.engines.hub import Engines
 from bench.engines.podman import PodmanEngine
-from bench.errors import BoxbenchError
+from bench.errors import BoxbenchError, ProcessError
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
 from bench.probes.disk import allocated_bytes
 from bench.rundir import LABEL
 from bench.scenario import Scenario
 from bench.targets import tryout
-from bench.targets.base import CHANNEL_IN_BOX, Order, Output
+from bench.targets.base import CHANNEL_IN_BOX, LOG_PATIENCE_S, Order, Output
 from bench.targets.choices import OPTIONS
 from bench.targets.ociruntime import Runtime
 from bench.targets.options import Value, check_options
@@ -187,8 +187,11 @@ class _PodmanBox:
             return found
         return {}
 
-    def output(self) -> Output:
-        """From podman's log."""
+    def output(self, *, ended: bool) -> Output:
+        """From podman's log, which conmon writes to the end before it lets the container be stopped."""
+        if ended:
+            with suppress(ProcessError):
+                self._engine.ask("wait", self._order.tag, check=False, timeout_s=LOG_PATIENCE_S)
         return Output.of(*self._engine.logs(self._order.tag))
 
 

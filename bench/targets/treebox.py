@@ -77,8 +77,9 @@ class TreeBox:
         """The overlay's upper directory."""
         return self.overlay.disk_bytes()
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """From the files."""
+        del ended
         return Output.of(clip_file(self.stdout), clip_file(self.stderr))
 
 

@@ -129,6 +129,7 @@ class ColdBox:
         self.channel = vm.channel
         self._order = order
         self.vm = vm
+        self._kept: Output | None = None
 
     def start(self) -> None:
         """The VM, then the container; the request waits in the socket until the engine takes it."""
@@ -156,6 +157,10 @@ class ColdBox:
         """Stop the container as ``docker stop`` does, then the VM."""
         with suppress(LaunchError):
             self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={STOP_TIMEOUT_MS // 1000}")
+        exercise = self._order.scenario.exercise
+        if exercise is not None and exercise.run == "workload":
+            # What it wrote is the result, and is lost with the VM.
+            self._kept = self.output(ended=True)
         self.vm.power_off()
 
     def kill(self) -> None:
@@ -170,9 +175,14 @@ class ColdBox:
         """The VM's."""
         return self.vm.guest_disk()
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """The container's log; what the VM said when its engine cannot be asked."""
+        if self._kept is not None:
+            return self._kept
         try:
+            if ended:
+                # The engine calls it stopped when it has all that was written.
+                self.vm.api.call("POST", f"/containers/{self._order.tag}/wait?condition=not-running")
             return Output.of(*self.vm.api.logs(self._order.tag))
         except LaunchError:
             return Output.of(NOTHING, self.vm.said())

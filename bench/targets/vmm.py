@@ -191,8 +191,9 @@ class VmmBox:
         """It has no disk."""
         return {}
 
-    def output(self) -> Output:
+    def output(self, *, ended: bool) -> Output:
         """What QEMU itself said."""
+        del ended
         return Output.of(NOTHING, clip_file(self._order.storage / "qemu.log"))
 
 
