@@ -17,6 +17,8 @@ from bench.scenario import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog
 
 STOP_TIMEOUT_MS: Final = 10_000
 """Between the stop signal and SIGKILL; what ``docker stop`` waits too."""
+ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
+"""For engines: the agent insists by itself and then tells the exit code, so they must not come first."""
 
 _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)

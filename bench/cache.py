@@ -78,6 +78,8 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
             make(partial)
+            # A name that outlives a power cut while its content does not would be trusted for ever.
+            os.sync()
             partial.rename(final)
         finally:
             remove(partial)

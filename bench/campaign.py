@@ -183,7 +183,11 @@ def keep_output(directory: Path, trial: Trial, contents: Mapping[str, bytes], *,
     try:
         for name, content in contents.items():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
+            with (folder / name).open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                # The record that names it is on the disk when it is told.
+                os.fsync(stream.fileno())
     except OSError as error:
         raise CampaignError(
             f"the output of trial {trial.id} cannot be written to {folder}: {error.strerror}", hint=remedy

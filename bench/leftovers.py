@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.cache import cache_dir
+from bench.cgroup import remove_groups
+from bench.clock import MonotonicClock
 from bench.errors import BoxbenchError, TeardownError
 from bench.host.mounts import parse_mounts
 from bench.host.unmount import mount_points, unmount
@@ -152,8 +154,18 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
 
 def _processes(carries: _Carries) -> Iterator[Leftover]:
     for pid, argv in _command_lines():
-        if any(carries(text) for text in _marks_of(Path("/proc") / str(pid), argv)):
-            yield Leftover("process", f"{pid} ({_program(argv)})", partial(_end, pid))
+        if _is_marked(pid, argv, carries):
+            yield Leftover("process", f"{pid} ({_program(argv)})", partial(_end_marked, pid, argv, carries))
+
+
+def _is_marked(pid: int, argv: list[str], carries: _Carries) -> bool:
+    return any(carries(text) for text in _marks_of(Path("/proc") / str(pid), argv))
+
+
+def _end_marked(pid: int, argv: list[str], carries: _Carries) -> None:
+    # The end of an engine takes a while, and many of these with it: a number may be somebody else's by now.
+    if _is_marked(pid, argv, carries):
+        _end(pid)
 
 
 def _program(argv: list[str]) -> str:
@@ -219,8 +231,8 @@ def _cgroups(carries: _Carries) -> Iterator[Leftover]:
 
 
 def _remove_cgroup(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.rmdir()
+    if remove_groups((path,), MonotonicClock()):
+        raise TeardownError(f"the control group {path} stays", hint="what runs in it? look at its cgroup.procs")
 
 
 def _walk(top: Path, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -239,10 +251,11 @@ def _traces(carries: _Carries) -> Iterator[Leftover]:
 
 def _directories(carries: _Carries) -> Iterator[Leftover]:
     for top in (run_root(), boxes_root()):
-        # A box's run directory is inside its campaign's.
-        candidates = [*top.glob("*"), *top.glob("*/*")] if top.is_dir() else []
-        for path in candidates:
-            if carries(path.name) and path.is_dir() and not path.is_symlink():
+        # A box's run directory is inside its campaign's; those of the living come and go meanwhile.
+        for directory, folders, _ in _walk(top, 2):
+            for path in (Path(directory, name) for name in sorted(folders)):
+                if not carries(path.name) or path.is_symlink():
+                    continue
                 yield Leftover("directory", str(path), partial(_remove_directory, path))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Final
 
 from bench.channel import Channel
 from bench.clock import Clock, prompt_stamps
+from bench.ending import ending_doubts, is_over
 from bench.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.exercise.measure import Subject, read_workload, run_exercise
 from bench.exercise.result import Exercised
@@ -155,7 +155,7 @@ def _live(order: Order, setting: Setting, trace: Trace) -> None:
                 read_workload(box, timeline, exercise, trace.exercise)
         except BoxbenchError as error:
             note(trace, error)
-            trace.output = box.output(ended=timeline.exit is not None)
+            trace.output = box.output(ended=is_over(box, timeline))
         finally:
             channel.close()
 
@@ -245,17 +245,6 @@ def prove_clean(tag: str) -> list[str]:
     return marks + [f"not removed: {text}" for text in remove_leftovers(found)]
 
 
-def _killed(timeline: Timeline) -> list[str]:
-    """Asked when the channel is closed: a box may have ended before its last message was taken."""
-    killed = timeline.exit is not None and timeline.exit.signal == signal.SIGKILL
-    return ["killed: the workload did not end on its stop signal"] if killed and timeline.has(Endpoint.STOPPING) else []
-
-
-def _late_errors(timeline: Timeline, failure: BoxbenchError | None) -> list[str]:
-    """The first error on the channel, where it came too late to be the failure: what was asked then got no answer."""
-    return [f"channel: {text}" for text in timeline.errors[:1] if failure is None or text not in failure.message]
-
-
 def record_of(trial: Trial, setting: Setting, trace: Trace, started_at: str) -> Record:
     """What is kept of a box."""
     timeline, failure = trace.timeline, trace.failure
@@ -283,5 +272,5 @@ def record_of(trial: Trial, setting: Setting, trace: Trace, started_at: str) -> 
         exit_code=timeline.exit.status if timeline.exit else None,
         exercise=trace.exercise.values,
         exercise_facts=trace.exercise.facts,
-        doubts=(*trace.doubts, *trace.seen.doubts, *_killed(timeline), *_late_errors(timeline, failure)),
+        doubts=(*trace.doubts, *trace.seen.doubts, *ending_doubts(timeline, setting.scenario, failure)),
     )

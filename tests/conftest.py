@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -32,6 +33,9 @@ _STARTERS: Final = (
     (os, "system"),
     (_posixsubprocess, "fork_exec"),
 )
+
+_LOOKS: Final = 20
+_LOOK_PAUSE_S: Final = 0.25
 
 # A suite started in the background ignores SIGINT and SIGQUIT, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -90,9 +94,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_session] = leftovers.snapshot(token)
 
 
+def _survivors(before: leftovers.Snapshot) -> list[str]:
+    """What is left; an engine that had to be killed leaves processes that are about to end."""
+    for _ in range(_LOOKS):
+        found = leftovers.find(before, by_name=in_ci())
+        if not any(line.startswith("process") for line in found):
+            break
+        time.sleep(_LOOK_PAUSE_S)
+    return found
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Go and look for survivors; one is a failed run."""
-    found = leftovers.find(session.config.stash[_session], by_name=in_ci())
+    found = _survivors(session.config.stash[_session])
     if found:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:

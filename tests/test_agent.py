@@ -88,6 +88,13 @@ class Box:
             self._read()
         pytest.fail(f"no {start!r} within {LIMIT_S} s; got {self.lines}")
 
+    def wait_for_output(self, line: bytes) -> None:
+        """The workload's first line."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], LIMIT_S)[0], f"no output within {LIMIT_S} s"
+        assert self.process.stdout.readline() == line
+
     def facts(self) -> dict[str, str]:
         self.tell("facts")
         self.wait_for("BB1 facts-end")
@@ -194,8 +201,8 @@ def test_exit_readiness_needs_the_wanted_code(box: Box, code: int, ready: bool) 
 
 
 def test_a_stopped_workload_is_not_ready_by_its_exit(box: Box) -> None:
-    box.start(shell("trap 'exit 0' TERM; echo; while :; do sleep 0.01; done"), ReadyExit(when="exit", code=0))
-    time.sleep(0.2)
+    box.start(shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done"), ReadyExit(when="exit", code=0))
+    box.wait_for_output(b"up\n")
     box.tell("stop")
     box.wait_for("BB1 exit 0 0")
     assert box.marks() == ["init", "entered"]
@@ -256,7 +263,7 @@ def test_http_wrong_status_is_never_ready(box: Box) -> None:
 
 def test_stop_sends_the_images_signal(box: Box) -> None:
     box.start(replace(shell("trap 'echo bye; exit 5' QUIT; echo up; while :; do sleep 0.01; done"), stop_signal=3))
-    time.sleep(0.2)
+    box.wait_for_output(b"up\n")
     box.tell("stop")
     assert box.wait_for("BB1 exit").startswith("BB1 exit 5 0 ")
     assert box.process is not None
@@ -277,8 +284,7 @@ def test_a_workload_that_ignores_the_stop_is_killed(box: Box) -> None:
     rendered = render_boxconf(conf, None).replace(b"stop_timeout_ms 10000", b"stop_timeout_ms 100")
     (box.directory / "box.conf").write_bytes(rendered)
     box.process = proc.spawn([box.binary, "run", box.directory], stdout=PIPE, stderr=PIPE)
-    box.wait_for("BB1 mark ready")
-    time.sleep(0.1)
+    box.wait_for_output(b"up\n")
     box.tell("stop")
     box.wait_for("BB1 exit 137 9 ")
 
@@ -420,6 +426,40 @@ def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> 
     box.wait_for("BB1 exit 127 0 ")
     assert box.marks() == ["init", "entered", "ready"]
     assert [file.read_text() for file in joined] == ["0", "0"]
+
+
+# ---- the last words ----
+
+PIPE_BYTES = 65536
+MANY = 2 * PIPE_BYTES - 4096
+"""What the host's pipe, the workload's, and the agent between them hold."""
+
+
+def test_a_slow_host_gets_all_of_the_output(box: Box) -> None:
+    started = box.start(shell(f"head -c {MANY} /dev/zero; exit 7"))
+    box.wait_for("BB1 exit 7")
+    assert started.stdout is not None
+    pieces = []
+    for _ in range(6):  # longer together than it would wait for a host that takes nothing
+        time.sleep(1)
+        pieces.append(os.read(started.stdout.fileno(), MANY // 8))
+    assert len(b"".join(pieces)) + len(started.stdout.read()) == MANY
+    assert not [line for line in box.lines if line.startswith("BB1 error")]
+
+
+def test_a_host_that_takes_nothing_is_told_what_it_missed(box: Box) -> None:
+    started = box.start(shell(f"head -c {MANY} /dev/zero; exit 7"))
+    box.wait_for("BB1 error the%20host%20did%20not%20take%20the%20last%20of%20the%20output")
+    assert started.wait(LIMIT_S) == 7
+
+
+def test_others_that_write_on_do_not_hold_the_end_up(box: Box) -> None:
+    started = box.start(shell("(exec yes) & sleep 0.2; exit 7"))
+    reading = threading.Thread(target=lambda: started.stdout and started.stdout.read(), daemon=True)
+    reading.start()
+    box.wait_for("BB1 exit 7")
+    assert started.wait(LIMIT_S / 4) == 7
+    reading.join(LIMIT_S)
 
 
 # ---- the exercise ----

@@ -231,10 +231,10 @@ def test_output_is_named_relative_to_the_campaign(made: Path) -> None:
 
 
 def test_output_that_finds_no_room_says_how_to_go_on(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_path: Path, _content: bytes) -> None:
+    def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with (
         Campaign.open(made) as campaign,
         pytest.raises(CampaignError, match=r"output of trial t0001 cannot be written to .*: No space left") as caught,

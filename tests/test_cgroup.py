@@ -12,10 +12,10 @@ from typing import Literal
 import pytest
 
 from bench import proc
-from bench.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup
+from bench.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
 from bench.cgroup.find import box_level, parse_membership
 from bench.cgroup.group import parse_io_v1, parse_io_v2
-from bench.clock import VirtualClock
+from bench.clock import MonotonicClock, VirtualClock
 from bench.errors import HostUnfitError, TeardownError
 
 Tree = Callable[[dict[str, str]], Path]
@@ -355,8 +355,8 @@ def test_a_real_group_with_a_survivor_is_reported(sleeper: Callable[[list[Path]]
     with pytest.raises(TeardownError, match=f"still has processes: {survivor.pid}"):
         stack.close()
     proc.stop(survivor)
+    assert remove_groups([file.parent for file in group.join_files], MonotonicClock()) == []
     for file in group.join_files:
-        file.parent.rmdir()
         # Another campaign on this host may be using the parent.
         with suppress(OSError):
             file.parent.parent.rmdir()

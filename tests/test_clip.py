@@ -122,7 +122,7 @@ def test_no_box_s_output_is_read_whole(flood: Path, name: str) -> None:
         (flood.parent / other).symlink_to(flood)
     kind, box = next((kind, box) for known, kind, box in boxes(flood) if known == name)
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    output = kind.output(box)
+    output = kind.output(box, ended=False)
     assert not output.whole
     assert b"bytes are left out ---\n" in output.stderr
     assert output.stderr.endswith(b"last\n")
@@ -187,8 +187,8 @@ def test_a_log_without_end_is_asked_for_its_last_lines(engine: FakePodman, monke
 
 @pytest.mark.host
 def test_a_podman_that_hangs_is_not_waited_for(engine: FakePodman, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(podman, "TIMEOUT_S", 0.5)
-    monkeypatch.setattr(FakePodman, "script", "import time; print('begun', flush=True); time.sleep(99)")
+    monkeypatch.setattr(podman, "TIMEOUT_S", 1.5)
+    monkeypatch.setattr(FakePodman, "argv", lambda *_words: ["sh", "-c", "echo begun; exec sleep 99"])
     stdout, _ = engine.logs("tag")
     assert not stdout.whole
     assert stdout.data.startswith(b"begun\n")

@@ -136,7 +136,7 @@ def test_an_engine_of_somebody_elses_is_not_to_be_replaced() -> None:
 
 def started(answer: BaseException, there_at: int, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     """An engine that was asked for a container, and then to remove it."""
-    monkeypatch.setattr("bench.targets.docker.MonotonicClock", VirtualClock)
+    monkeypatch.setattr("bench.targets.unanswered.MonotonicClock", VirtualClock)
     engine = FakeDocker(())
     engine.answer, engine.there_at = answer, there_at
     engines: Any = SimpleNamespace(docker=engine)
@@ -345,6 +345,38 @@ def test_a_snapshot_that_stays_is_no_clean_removal(tmp_path: Path) -> None:
     _box(FakeContainerd(Remove='snapshot "boxbench-c-t0001" does not exist: not found'), tmp_path).remove()
     with pytest.raises(TeardownError, match=r"the snapshot of boxbench-c-t0001 stays: .*directory not empty"):
         _box(FakeContainerd(Remove="failed to remove: directory not empty"), tmp_path).remove()
+
+
+class Unanswering(FakeContainerd):
+    """Ctrl-C comes while it makes a snapshot, which is there a moment later."""
+
+    def __init__(self, there_at: int) -> None:
+        super().__init__()
+        self.there_at = there_at
+        self.removals = 0
+
+    def _call(self, method: str, request: bytes, **limits: float) -> dict[int, list[int | bytes]]:
+        if method.endswith("Prepare"):
+            raise KeyboardInterrupt
+        if method.endswith("Snapshots/Remove"):
+            self.removals += 1
+            if self.removals < self.there_at:
+                raise ContainerdError("snapshot: not found", hint="")
+        return super()._call(method, request, **limits)
+
+
+def test_a_snapshot_that_nobody_waited_for_is_removed_when_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.targets.unanswered.MonotonicClock", VirtualClock)
+    monkeypatch.setattr("bench.targets.containerd.contents_of", lambda *_args, **_more: None)
+    monkeypatch.setattr("bench.targets.containerd.oci_config", lambda _contents: {})
+    api = Unanswering(there_at=4)
+    box = _box(api, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        box.start()
+    box.remove()
+    assert api.removals == 4
 
 
 def test_the_private_one_has_both_snapshotters() -> None:

@@ -267,7 +267,7 @@ class EndedBox:
     """Of its whole life only its output is left."""
 
     def __init__(self, output: Output) -> None:
-        self.output = lambda: output
+        self.output = lambda ended: output if ended else Output(b"", b"")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ LAYERS: Final = (
     ("probes",),
     ("targets",),
     ("leftovers", "pagecache"),
-    ("exercise.measure",),
+    ("exercise.measure", "ending"),
     ("run", "storm"),
     ("residents",),
     ("matrix", "runners"),

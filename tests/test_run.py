@@ -232,7 +232,7 @@ def test_an_early_end_is_a_failure_with_its_status(trial: Callable[..., Record])
 def test_what_the_agent_complains_about_is_the_reason(trial: Callable[..., Record]) -> None:
     target = FakeTarget([*GOOD[:1], (1, "BB1 error chdir%20/no")])
     record = trial(target)
-    assert "output so far" in target.log
+    assert "output, ended" in target.log, "it has ended with its complaint"
     assert record.failure is not None
     assert record.failure.message == "the agent reported: chdir /no"
 
@@ -317,6 +317,22 @@ def test_an_error_after_the_start_is_a_doubt(trial: Callable[..., Record]) -> No
     record = trial(FakeTarget([*GOOD, (1, "BB1 error late")]))
     assert record.outcome == "ok"
     assert "channel: late" in record.doubts
+
+
+def test_a_box_that_had_ended_by_itself_was_not_stopped(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD, (1, "BB1 exit 0 0 1 1 1 1")], deaf=True))
+    assert record.outcome == "ok"
+    assert "ended: the workload had ended before it was asked to stop" in record.doubts
+
+
+def test_an_end_that_nobody_told_is_a_doubt(trial: Callable[..., Record]) -> None:
+    assert "ended: the agent did not tell the workload's end" in trial(FakeTarget(GOOD, deaf=True)).doubts
+    stopped = trial(FakeTarget(GOOD))
+    batch = trial(
+        FakeTarget([*GOOD[:2], (1, "BB1 mark ready 3"), (0, "BB1 exit 7 0 1 1 1 1")], deaf=True),
+        ReadyExit(when="exit", code=7),
+    )
+    assert not [doubt for doubt in (*stopped.doubts, *batch.doubts) if doubt.startswith("ended:")]
 
 
 def test_a_last_message_that_comes_after_the_end_is_heard(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bench.anatomy.processes import Known, snapshot
 from bench.cache import cache_dir
@@ -16,6 +16,9 @@ from bench.image.model import Image
 from bench.probes.trace import TraceInstance
 from bench.scenario import Scenario
 from bench.targets.base import Box, Order, Output, RunsBefore, Target
+
+# Each takes some milliseconds, and daemons seldom start a thread.
+_SNAPSHOTS: Final = 5
 
 
 @dataclass
@@ -33,10 +36,22 @@ class Watch:
         """Follow ourselves, the daemons and all they will start; record from now on."""
         own = os.getpid()
         self.requested_ns = self.end_ns = None
-        self.known = snapshot(own, daemons, (cache_dir() / "agent").resolve())
-        self.instance.follow(thread for process in self.known for thread in process.threads)
+        self.known = self._followed(own, daemons)
         self.instance.restart()
         self.begin_ns = self.clock.now_ns()
+
+    def _followed(self, own: int, daemons: Mapping[str, int]) -> tuple[Known, ...]:
+        """What is known of us and the daemons, each of whose threads is followed: a new one may start meanwhile."""
+        agents = (cache_dir() / "agent").resolve()
+        seen: set[int] = set()
+        for _ in range(_SNAPSHOTS):
+            known = snapshot(own, daemons, agents)
+            threads = {thread for process in known for thread in process.threads}
+            if threads <= seen:
+                break
+            self.instance.follow(threads)
+            seen = threads
+        return known
 
     def disarm(self) -> None:
         """Record no more; the first call counts."""

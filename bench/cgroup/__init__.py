@@ -7,6 +7,6 @@ container's groups are ``docker/ID`` below the root of each v1 hierarchy.
 
 from bench.cgroup.find import cgroup_of
 from bench.cgroup.group import BoxCgroup
-from bench.cgroup.own import PARENT, OwnCgroup, own_cgroup, parents_for_runtimes
+from bench.cgroup.own import PARENT, OwnCgroup, own_cgroup, parents_for_runtimes, remove_groups
 
-__all__ = ["PARENT", "BoxCgroup", "OwnCgroup", "cgroup_of", "own_cgroup", "parents_for_runtimes"]
+__all__ = ["PARENT", "BoxCgroup", "OwnCgroup", "cgroup_of", "own_cgroup", "parents_for_runtimes", "remove_groups"]

@@ -19,7 +19,7 @@ from bench.host.read import HOST_ROOT, read_text
 PARENT: Final = "boxbench"
 """All our groups are below this one, so that leftovers can be found."""
 
-# A task leaves its group a moment after its parent has reaped it; no event tells.
+# A task leaves its group a moment after its parent has reaped it.
 _REMOVE_TRIES: Final = 100
 _REMOVE_PAUSE_S: Final = 0.01
 RUNTIME_CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
@@ -89,11 +89,13 @@ def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
         _make_parents(parents)
         yield
     finally:
-        for parent, _ in reversed(parents):
-            inner = sorted(parent.glob("*/")) if names and parent.name == names[-1] else []
-            for directory in (*inner, parent):
-                with contextlib.suppress(OSError):
-                    directory.rmdir()
+        directories = [parent for parent, _ in reversed(parents)]
+        inner = [group for parent in directories if names and parent.name == names[-1] for group in parent.glob("*/")]
+        remove_groups([*sorted(inner), *(parent for parent in directories if parent.name != PARENT)], MonotonicClock())
+        for parent in directories:
+            # Others may have groups in the outermost.
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 def _is_hierarchy(mount: Mount) -> bool:
@@ -208,13 +210,7 @@ def _file(group: OwnCgroup, controller: str, name: str) -> Path:
 
 
 def _remove(made: list[Path], clock: Clock) -> None:
-    left = made
-    for attempt in range(_REMOVE_TRIES):
-        if attempt:
-            clock.sleep(_REMOVE_PAUSE_S)
-        left = [directory for directory in left if not _remove_directory(directory)]
-        if not left:
-            break
+    left = remove_groups(made, clock)
     pids = BoxCgroup("v1", {str(path): path for path in left}).pids()
     for directory in made:
         # Stays while another campaign has a group in it.
@@ -225,6 +221,22 @@ def _remove(made: list[Path], clock: Clock) -> None:
             f"the control group {left[0]} still has processes: {' '.join(map(str, pids)) or 'none that we see'}",
             hint="`boxbench clean` removes it once they have ended",
         )
+
+
+def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
+    """Remove groups, inner ones first; tasks in them may have just ended, and no event tells when they leave.
+
+    Returns:
+        Those that stay: there are tasks in them, or they cannot be removed at all.
+    """
+    left = list(directories)
+    for attempt in range(_REMOVE_TRIES):
+        if attempt:
+            clock.sleep(_REMOVE_PAUSE_S)
+        left = [directory for directory in left if not _remove_directory(directory)]
+        if not left:
+            break
+    return left
 
 
 def _remove_directory(directory: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import signal
@@ -18,6 +17,7 @@ from bench import proc
 from bench.cache import cache_dir
 from bench.clock import MonotonicClock
 from bench.engines.containerdapi import NAMESPACE, ContainerdApi, ContainerdError
+from bench.engines.dataroot import held
 from bench.engines.dockerd import peer_pid
 from bench.errors import HostUnfitError
 from bench.rundir import LABEL, living_tags
@@ -26,7 +26,6 @@ SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
 IMPORT_TIMEOUT_S: Final = 600.0
 _ANSWER_TIMEOUT_S: Final = 5.0
-_NEIGHBOUR_PATIENCE_S: Final = 20.0
 _POLL_S: Final = 0.02
 _CONFIG: Final = """\
 version = 2
@@ -146,7 +145,7 @@ def _private(home: Path) -> Iterator[ContainerdApi]:
         )
     containerd = proc.require_tool("containerd", package="containerd")
     root = cache_dir() / "containerd"
-    with _held(root):
+    with held(root, "containerd"):
         config, log, socket = home / "config.toml", home / "log", home / "sock"
         config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
@@ -156,31 +155,6 @@ def _private(home: Path) -> Iterator[ContainerdApi]:
             yield ContainerdApi(socket)
         finally:
             proc.stop(process, ladder=((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
-
-
-@contextmanager
-def _held(root: Path) -> Iterator[None]:
-    """Two containerds on one root wait for each other without a word."""
-    root.mkdir(parents=True, exist_ok=True)
-    # Beside the directory itself: a cache may hold no more than a link to another cache's.
-    fd = os.open(root.resolve().with_name("containerd.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(_NEIGHBOUR_PATIENCE_S * 1e9)
-    try:
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if clock.now_ns() > deadline_ns:
-                    raise HostUnfitError(
-                        f"another private containerd is using {root}",
-                        hint="wait until the other boxbench ends",
-                    ) from None
-                clock.sleep(_POLL_S)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -22,6 +22,7 @@ from requests.exceptions import RequestException
 from bench import proc
 from bench.cache import cache_dir
 from bench.clock import MonotonicClock
+from bench.engines.dataroot import held
 from bench.engines.runtimes import engine_settings
 from bench.errors import HostUnfitError, TeardownError
 from bench.host.unmount import unmount
@@ -33,7 +34,7 @@ _DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 API_TIMEOUT_S: Final = 300
 _REMOVAL_TIMEOUT_S: Final = 20
 _POLL_S: Final = 0.05
-# The private engine of `boxbench targets` or `doctor` lives some seconds.
+# For one whose owner was killed, and that may be about to end.
 _NEIGHBOUR_PATIENCE_S: Final = 10.0
 
 
@@ -138,9 +139,22 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
             "no Docker Engine answers, and a private one can be started by root only",
             hint="start Docker, set DOCKER_HOST, or run as root",
         )
+    data_root = cache_dir() / "docker"
+    with held(data_root, "dockerd"):
+        _wait_for_data_root(data_root)
+        try:
+            with _spawned(run_dir / "dockerd") as engine:
+                yield engine
+        finally:
+            # It mounts its data root on itself, and leaves that behind when it was killed once. A mount that is busy
+            # hurts nobody, and the next engine's end tries again.
+            with suppress(TeardownError):
+                unmount(str(data_root.resolve()))
+
+
+@contextmanager
+def _spawned(home: Path) -> Iterator[DockerEngine]:
     dockerd = proc.require_tool("dockerd", package="docker.io")
-    _wait_for_data_root(cache_dir() / "docker")
-    home = run_dir / "dockerd"
     home.mkdir(parents=True, exist_ok=True)
     socket_path = home / "sock"
     log = home / "log"
@@ -154,10 +168,6 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
     finally:
         client.close()
         proc.stop(process)
-        # It mounts its data root on itself, and leaves that behind when it was killed once. A mount that is busy hurts
-        # nobody, and the next engine's end tries again.
-        with suppress(TeardownError):
-            unmount(str((cache_dir() / "docker").resolve()))
 
 
 def _wait_for_data_root(data_root: Path) -> None:

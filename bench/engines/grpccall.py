@@ -101,9 +101,11 @@ class GrpcConnection:
             self._send(connected, stream, b"\0" + len(request).to_bytes(4, "big") + request, answer)
             while not answer.ended:
                 self._receive(connected, stream, answer)
-        except (OSError, H2Error) as error:
+        except BaseException as error:
             # Half a call may be under way: the next one begins anew.
             self.close()
+            if not isinstance(error, (OSError, H2Error)):
+                raise
             raise ProtocolError(f"{self._path}: {method}: {error or type(error).__name__}", hint=_HINT) from None
         return answer.message()
 

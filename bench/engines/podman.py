@@ -21,10 +21,12 @@ LOAD_TIMEOUT_S: Final = 600.0
 # From the end of a command's output to its own.
 _END_S: Final = 5.0
 _PIECE_BYTES: Final = 65536
+# A log of ours, since a host's default may be its journal, which takes and keeps lines in its own time.
 # Locks as files of ours: those in /dev/shm are shared by all podmans of the host and outlive them.
 _SETTINGS: Final = """\
 [containers]
 http_proxy = false
+log_driver = "k8s-file"
 [engine]
 lock_type = "file"
 events_logger = "none"

@@ -23,6 +23,7 @@ from bench.units import format_ns
 
 # How often we look whether a silent box still lives; its words arrive by event, so this times nothing.
 LIVENESS_S: Final = 1.0
+LAST_MESSAGE_S: Final = 1.0
 # The agent kills at the limit by itself; an emulated guest may take this long to say so.
 PATIENCE_NS: Final = 20 * 10**9
 _LAST_WORDS: Final = 400
@@ -64,6 +65,8 @@ def run_exercise(subject: Subject, exercise: Exercise, done: Exercised) -> None:
 def read_workload(box: Box, timeline: Timeline, exercise: Exercise, done: Exercised) -> None:
     """The same for a workload that was itself the exercise and has ended. Raises ExerciseError."""
     done.facts.update(_facts(exercise, exercise.chosen))
+    # The box's end is told by the kernel, and may be known before its last message was taken.
+    timeline.wait_for(lambda: timeline.exit is not None, timeout_s=LAST_MESSAGE_S)
     output = box.output(ended=True)
     done.files.update({"exercise.stdout": output.stdout, "exercise.stderr": output.stderr})
     if not output.whole or max(len(output.stdout), len(output.stderr)) > MOST_OUTPUT_BYTES:

@@ -67,6 +67,7 @@ enum {
     EXERCISE_BYTES = 1024 * 1024, /* of an exercise's output that is sent; the rest is counted and thrown away */
 };
 #define ATTEMPT_LIMIT_NS 2000000000LL /* one HTTP attempt */
+#define DRAIN_PATIENCE_MS 5000        /* for a host that takes no output, once the workload has ended */
 #define RECHECK_NS 100000000LL        /* a command channel whose host end is closed is looked at again */
 #define CGROUP2_MAGIC 0x63677270L
 #define CGROUP1_MAGIC 0x27e0ebL
@@ -281,8 +282,9 @@ __attribute__((noreturn)) static void finish(int code)
 
 __attribute__((noreturn)) static void fatal_code(int code, const char *text)
 {
-    send_error(text);
+    /* First, since the host takes the error for the end and looks at the output. */
     dprintf(STDERR_FILENO, "boxinit: %s\n", text);
+    send_error(text);
     finish(code);
 }
 
@@ -688,24 +690,44 @@ static void serve_stream(struct stream *stream, const struct pollfd *slot)
         take_output(stream);
 }
 
-/* What the workload left in its pipes; waits at most a second for a host that does not read. */
+/* Bytes that wait in the workload's pipe. */
+static int queued(const struct stream *stream)
+{
+    int bytes = 0;
+    return stream->from >= 0 && ioctl(stream->from, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+/* Polls for what is pending, and for no more than ``left`` bytes of each pipe; false when there is neither. */
+static bool arm_drain(const int left[STREAMS], struct pollfd set[STREAMS])
+{
+    bool busy = false;
+    for (int i = 0; i < STREAMS; i++) {
+        arm_stream(&self.streams[i], &set[i]);
+        if (set[i].events == POLLIN && left[i] <= 0)
+            set[i].fd = -1;
+        busy = busy || set[i].fd >= 0;
+    }
+    return busy;
+}
+
+/* What the workload left in its pipes when it ended, and no more: others that hold them may write for ever. */
 static void drain_streams(void)
 {
-    int64_t limit_ns = now_ns() + 1000000000LL;
-    while (now_ns() < limit_ns) {
-        struct pollfd set[STREAMS];
-        bool pending = false;
-        for (int i = 0; i < STREAMS; i++) {
-            arm_stream(&self.streams[i], &set[i]);
-            pending = pending || self.streams[i].used > self.streams[i].sent;
+    int left[STREAMS];
+    struct pollfd set[STREAMS];
+    for (int i = 0; i < STREAMS; i++)
+        left[i] = queued(&self.streams[i]);
+    while (arm_drain(left, set)) {
+        int count = poll(set, STREAMS, DRAIN_PATIENCE_MS);
+        if (count == 0) {
+            send_error("the host did not take the last of the output");
+            return;
         }
-        int count = poll(set, STREAMS, pending ? 100 : 0);
-        if (count == 0 && !pending)
-            return;
-        for (int i = 0; i < STREAMS && count > 0; i++)
+        for (int i = 0; i < STREAMS && count > 0; i++) {
+            if (set[i].events == POLLIN && set[i].revents != 0)
+                left[i] -= (int)sizeof self.streams[i].chunk;
             serve_stream(&self.streams[i], &set[i]);
-        if (self.streams[0].from < 0 && self.streams[1].from < 0 && !pending)
-            return;
+        }
     }
 }
 

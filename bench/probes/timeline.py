@@ -105,10 +105,12 @@ class Timeline:
 
         A mark that came before the request would be a fault of ours, so it raises ValueError.
         """
-        if Endpoint.REQUESTED not in self._stamps:
+        with self._changed:
+            stamps = dict(self._stamps)
+        if Endpoint.REQUESTED not in stamps:
             return {}
-        t0 = self._stamps[Endpoint.REQUESTED]
-        relative = {endpoint: stamp - t0 for endpoint, stamp in self._stamps.items()}
+        t0 = stamps[Endpoint.REQUESTED]
+        relative = {endpoint: stamp - t0 for endpoint, stamp in stamps.items()}
         early = [str(endpoint) for endpoint, value in relative.items() if value < 0]
         if early:
             raise ValueError(f"stamped before the request: {', '.join(early)}")

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.clock import prompt_stamps
+from bench.ending import is_over
 from bench.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.host import doubts, read_counters
 from bench.plan import Trial
@@ -138,7 +139,7 @@ def _tried(run: _Run, resident: Resident, step: Callable[[], None]) -> bool:
         step()
     except BoxbenchError as error:
         note(resident.trace, error)
-        run.output = resident.box.output(ended=resident.trace.timeline.exit is not None)
+        run.output = resident.box.output(ended=is_over(resident.box, resident.trace.timeline))
         kind = type(error)
         run.note(kind(f"box {resident.number + 1} of {run.count}: {error.message}", hint=error.hint))
         return False

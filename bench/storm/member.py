@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from bench.channel import Channel
+from bench.ending import is_over
 from bench.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.plan import Trial
 from bench.probes.timeline import Timeline
@@ -122,7 +123,7 @@ class Member:
 
     def _keep_output(self) -> None:
         """What it wrote is lost with the box."""
-        self.trace.output = self._box.output(ended=self.trace.timeline.exit is not None)
+        self.trace.output = self._box.output(ended=is_over(self._box, self.trace.timeline))
 
     @property
     def _goal(self) -> Endpoint:

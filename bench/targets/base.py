@@ -20,8 +20,6 @@ Mark = Callable[[Endpoint], object]
 CHANNEL_IN_BOX = "/.boxbench/ch"
 """Where the directory with the agent's FIFOs appears inside a container."""
 AGENT_IN_BOX = "/.boxbench/boxinit"
-LOG_PATIENCE_S = 10
-"""How long an engine may take from the end of a workload until it has all that was written."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bench.cgroup import parents_for_runtimes
 from bench.channel import Fifos
@@ -26,12 +26,15 @@ from bench.probes.disk import allocated_bytes
 from bench.record import Endpoint
 from bench.rundir import LABEL
 from bench.scenario import Scenario
-from bench.targets.base import LOG_PATIENCE_S, Order, Output
+from bench.targets.base import Order, Output
 from bench.targets.choices import OPTIONS, STORAGE_WORDS
 from bench.targets.oci import contents_of, oci_config
 from bench.targets.options import Value, check_options, with_defaults
-from bench.targets.processes import children_of, parent_of, wait_ended
+from bench.targets.processes import LAST_WORDS_S, children_of, find_by_argument, parent_of, wait_ended
 from bench.targets.treebox import channel
+from bench.targets.unanswered import removals
+
+SHIM_PATIENCE_S: Final = 5.0
 
 
 class ContainerdTarget:
@@ -120,6 +123,8 @@ class _ContainerdBox:
         self._layers = layers
         self._mounts: tuple[Mount, ...] = ()
         self._agent: int | None = None
+        # Asked for, and not heard that it was made.
+        self._unanswered = False
         self._stdout, self._stderr = order.storage / "stdout", order.storage / "stderr"
         for file in (self._stdout, self._stderr):
             file.touch()
@@ -130,6 +135,7 @@ class _ContainerdBox:
         # Relative to the bundle, which containerd makes, and where the shim mounts the snapshot.
         spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
         labels = {LABEL: "1", f"{LABEL}.box": order.tag}
+        self._unanswered = True
         try:
             self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
             api.create_container(
@@ -143,6 +149,7 @@ class _ContainerdBox:
             order.mark(Endpoint.CREATED)
             self._agent = api.create_task(order.tag, self._mounts, stdout=self._stdout, stderr=self._stderr)
             api.start_task(order.tag)
+            self._unanswered = False
         except ContainerdError as error:
             raise LaunchError(error.message, hint="`boxbench targets` tells whether containerd works here") from None
 
@@ -172,15 +179,29 @@ class _ContainerdBox:
             self._api.kill_task(self._order.tag, number)
 
     def remove(self) -> None:
-        """Remove task, container and snapshot, as far as there are any.
+        """Remove task, container and snapshot, as far as there are any, also those that are still being made.
 
         What else stays is found by its tag. Raises TeardownError: the snapshot stays.
         """
+        for _ in removals(unanswered=self._unanswered):
+            self._remove_task()
+            if self._remove_snapshot():
+                return
+
+    def _remove_task(self) -> None:
         api, tag = self._api, self._order.tag
         self.kill()
+        shim = find_by_argument(tag)
         for remove in (api.wait_task, api.delete_task, api.delete_container):
             with suppress(ContainerdError):
                 remove(tag)
+        # It is only told to end when its task is deleted.
+        if shim is not None:
+            wait_ended(shim, timeout_s=SHIM_PATIENCE_S)
+
+    def _remove_snapshot(self) -> bool:
+        """Whether there was one."""
+        api, tag = self._api, self._order.tag
         try:
             api.remove_snapshot(tag, snapshotter=self._layers.snapshotter)
             # Removed is only marked; Docker's engine, too, has deleted the files when it answers.
@@ -191,6 +212,8 @@ class _ContainerdBox:
                 raise TeardownError(
                     f"the snapshot of {tag} stays: {error.message}", hint="remove it with `ctr snapshots`"
                 ) from None
+            return False
+        return True
 
     def disk_bytes(self) -> Mapping[str, int]:
         """What is the container's alone: the overlay's upper directory, or the copy of the tree."""
@@ -199,7 +222,7 @@ class _ContainerdBox:
 
     def output(self, *, ended: bool) -> Output:
         """From the files, into which the shim copies: it has ended when the task is deleted, and not before."""
-        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=LOG_PATIENCE_S):
+        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=LAST_WORDS_S):
             with suppress(ContainerdError):
                 self._api.wait_task(self._order.tag)
                 self._api.delete_task(self._order.tag)

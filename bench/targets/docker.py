@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from docker.errors import APIError, DockerException, NotFound
+from docker.types import LogConfig
 from requests.exceptions import RequestException
 
-from bench.boxconf import STOP_TIMEOUT_MS
+from bench.boxconf import ENGINE_STOP_TIMEOUT_S
 from bench.channel import Fifos
-from bench.clock import MonotonicClock
 from bench.engines.dockerd import DockerEngine
 from bench.engines.hub import Engines
 from bench.errors import BoxbenchError, LaunchError, TeardownError, UsageError
@@ -22,21 +22,19 @@ from bench.probes.disk import allocated_bytes
 from bench.record import Endpoint
 from bench.rundir import LABEL
 from bench.scenario import Scenario
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, LOG_PATIENCE_S, Order, Output
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
 from bench.targets.choices import NETWORK_WORDS, OPTIONS
 from bench.targets.crun import CrunTarget
 from bench.targets.dockerlog import read_log
 from bench.targets.gvisor import GvisorTarget, gvisor_processes
 from bench.targets.ociruntime import OciRuntimeTarget
 from bench.targets.options import Value, check_options
-from bench.targets.processes import children_of, parent_of
+from bench.targets.processes import LAST_WORDS_S, children_of, parent_of
 from bench.targets.treebox import HOSTNAME, channel
+from bench.targets.unanswered import removals
 
-# The agent insists by itself after its own time limit and then tells the exit code; the engine must not come first.
-STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
-# An engine that was not waited for makes the container all the same, a moment later.
-_LATE_TRIES: Final = 20
-_LATE_PAUSE_S: Final = 0.1
+LOG_DRIVER: Final = "json-file"
+"""Docker's own default; an engine may have been given another, whose log comes later, or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,7 @@ class DockerTarget:
             "seccomp": "the engine's default filter" if self._choice.seccomp else "none",
             "network": NETWORK_WORDS[self._choice.network],
             "limits": "cpuset and memory control group",
+            "log": LOG_DRIVER,
         }
 
     def _runtime_words(self) -> str:
@@ -202,6 +201,7 @@ class DockerBox:
             "host_config": self._api.create_host_config(
                 binds={str(self.channel.directory): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
                 cpuset_cpus=",".join(map(str, order.cpus)),
+                log_config=LogConfig(type=LOG_DRIVER),
                 mem_limit=memory,
                 memswap_limit=memory,
                 network_mode=self.choice.network,
@@ -240,7 +240,7 @@ class DockerBox:
     def stop(self) -> None:
         """``docker stop``; blocks until the container has ended."""
         with suppress(NotFound), _told(TeardownError):
-            self._api.stop(self.order.tag, timeout=STOP_TIMEOUT_S)
+            self._api.stop(self.order.tag, timeout=ENGINE_STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """``docker kill``."""
@@ -249,9 +249,7 @@ class DockerBox:
 
     def remove(self) -> None:
         """Remove the container and its writable layer, running or not, also one that the engine is still making."""
-        for attempt in range(_LATE_TRIES if self.unanswered else 1):
-            if attempt:
-                MonotonicClock().sleep(_LATE_PAUSE_S)
+        for _ in removals(unanswered=self.unanswered):
             with suppress(NotFound), _told(TeardownError):
                 self._api.remove_container(self.order.tag, force=True, v=True)
                 return
@@ -268,7 +266,7 @@ class DockerBox:
             with _told(LaunchError):
                 if ended:
                     with suppress(RequestException):  # it takes longer; an engine that is gone fails below
-                        self._api.wait(self.order.tag, timeout=LOG_PATIENCE_S, condition="not-running")
+                        self._api.wait(self.order.tag, timeout=LAST_WORDS_S, condition="not-running")
                 return Output.of(*(read_log(self._api, self.order.tag, name) for name in ("stdout", "stderr")))
         except NotFound:
             return Output(b"", b"")

@@ -15,7 +15,7 @@ from bench.engines.dockerd import DockerEngine, socket_of
 from bench.errors import BoxbenchError, HostUnfitError
 from bench.rundir import LABEL
 from bench.targets.base import CHANNEL_IN_BOX, Order
-from bench.targets.docker import Choice, DockerBox, DockerTarget
+from bench.targets.docker import LOG_DRIVER, Choice, DockerBox, DockerTarget
 from bench.targets.tool import start_by
 from bench.targets.treebox import HOSTNAME, INHERITING_AGENT_ARGV
 
@@ -68,7 +68,7 @@ class _DockerCliBox(DockerBox):
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.choice.network, "--memory", memory, "--memory-swap", memory)
-        yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)))
+        yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
         for entry in order.image.config.env:

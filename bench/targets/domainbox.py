@@ -15,7 +15,7 @@ from bench.probes.disk import allocated_bytes
 from bench.record import Endpoint
 from bench.targets.base import Order, Output
 from bench.targets.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
-from bench.targets.processes import find_by_argument, kill_and_wait, wait_ended
+from bench.targets.processes import await_last_words, find_by_argument, kill_and_wait, wait_ended
 
 END_PATIENCE_S: Final = 10.0
 
@@ -111,7 +111,8 @@ class DomainBox:
 
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports."""
-        del ended
+        if ended:
+            await_last_words(self.main_pid())
         files = {port.name: port.path for port in self.domain.ports}
         return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
 

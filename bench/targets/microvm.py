@@ -22,6 +22,7 @@ from bench.targets.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
 from bench.targets.domainbox import summed
 from bench.targets.guest import MIN_MEMORY_BYTES, Guest
 from bench.targets.options import Value, check_options, path_option, with_defaults
+from bench.targets.processes import await_last_words
 from bench.targets.qemu import (
     Qemu,
     accel_argv,
@@ -185,6 +186,7 @@ class MicrovmBox:
 
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports, and what QEMU itself said."""
-        del ended
+        if ended:
+            await_last_words(self.main_pid())
         storage = self._order.storage
         return Output.of(clip_file(storage / "stdout"), clip_file(storage / "stderr") + clip_file(storage / "qemu.log"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from bench import proc
-from bench.boxconf import STOP_TIMEOUT_MS
+from bench.boxconf import ENGINE_STOP_TIMEOUT_S
 from bench.cgroup import PARENT, parents_for_runtimes
 from bench.channel import Fifos
 from bench.engines.hub import Engines
@@ -26,17 +26,15 @@ from bench.probes.disk import allocated_bytes
 from bench.rundir import LABEL
 from bench.scenario import Scenario
 from bench.targets import tryout
-from bench.targets.base import CHANNEL_IN_BOX, LOG_PATIENCE_S, Order, Output
+from bench.targets.base import CHANNEL_IN_BOX, Order, Output
 from bench.targets.choices import OPTIONS
 from bench.targets.ociruntime import Runtime
 from bench.targets.options import Value, check_options
-from bench.targets.processes import children_of, living_pid, wait_ended
+from bench.targets.processes import LAST_WORDS_S, children_of, living_pid, wait_ended
 from bench.targets.tool import start_by
 from bench.targets.treebox import HOSTNAME, INHERITING_AGENT_ARGV, channel
 
 MONITOR_PATIENCE_S: Final = 5.0
-# The agent insists by itself after its own time limit and then tells the exit code; podman must not come first.
-STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
 
 
 class PodmanTarget:
@@ -160,7 +158,7 @@ class _PodmanBox:
 
     def stop(self) -> None:
         """``podman stop``; blocks until the container has ended."""
-        self._engine.ask("stop", "--time", str(STOP_TIMEOUT_S), self._order.tag, check=False)
+        self._engine.ask("stop", "--time", str(ENGINE_STOP_TIMEOUT_S), self._order.tag, check=False)
 
     def kill(self) -> None:
         """``podman kill``."""
@@ -191,7 +189,7 @@ class _PodmanBox:
         """From podman's log, which conmon writes to the end before it lets the container be stopped."""
         if ended:
             with suppress(ProcessError):
-                self._engine.ask("wait", self._order.tag, check=False, timeout_s=LOG_PATIENCE_S)
+                self._engine.ask("wait", self._order.tag, check=False, timeout_s=LAST_WORDS_S)
         return Output.of(*self._engine.logs(self._order.tag))
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+LAST_WORDS_S = 10
+"""From the end of a workload until all that it wrote is where it is kept; the agent gives up before."""
+
 
 def children_of(pid: int) -> tuple[int, ...]:
     """All descendants, those of the agent's workload; empty when the process has ended."""
@@ -43,6 +46,16 @@ def wait_ended(pid: int, *, timeout_s: float) -> bool:
         return bool(poller.poll(timeout_s * 1000))
     finally:
         os.close(fd)
+
+
+def await_last_words(pid: int | None) -> None:
+    """Wait for the end of an agent whose workload has ended: it is still passing on what was written last.
+
+    Args:
+        pid: of the box; None when it has ended.
+    """
+    if pid is not None:
+        wait_ended(pid, timeout_s=LAST_WORDS_S)
 
 
 def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.image.tree import ensure_tree_dir
 from bench.scenario import Scenario
 from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
 from bench.targets.overlay import Overlay
+from bench.targets.processes import await_last_words
 
 AGENT_ARGV: Final = (AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
 """The agent sets environment, directory and user itself."""
@@ -61,7 +63,7 @@ class TreeTarget:
         return {}
 
 
-class TreeBox:
+class TreeBox(ABC):
     """The part of a box that is files of ours."""
 
     def __init__(self, order: Order, ends: Fifos, overlay: Overlay) -> None:
@@ -73,13 +75,18 @@ class TreeBox:
         for file in (self.stdout, self.stderr):
             file.touch()
 
+    @abstractmethod
+    def main_pid(self) -> int | None:
+        """The agent, as the host numbers it."""
+
     def disk_bytes(self) -> Mapping[str, int]:
         """The overlay's upper directory."""
         return self.overlay.disk_bytes()
 
     def output(self, *, ended: bool) -> Output:
         """From the files."""
-        del ended
+        if ended:
+            await_last_words(self.main_pid())
         return Output.of(clip_file(self.stdout), clip_file(self.stderr))
 
 

@@ -37,8 +37,13 @@ def why_refused(tool: str, *identity: str, attempt: Attempt) -> str | None:
         identity: what else the answer depends on: versions, flags. The host always counts.
     """
     key = content_key("tryout-1", fingerprint(host_facts()), tool, *identity)
-    reason: str | None = kept_answer("tryout", key, lambda: {"reason": _try(tool, attempt)})["reason"]
+    reason: str | None = kept_answer("tryout", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
     return reason
+
+
+def _tried(tool: str, attempt: Attempt) -> str | None:
+    """Twice where it fails: a refusal is believed for an hour, and may be the load of a moment."""
+    return None if _try(tool, attempt) is None else _try(tool, attempt)
 
 
 def _try(tool: str, attempt: Attempt) -> str | None:

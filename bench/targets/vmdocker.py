@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from bench.boxconf import STOP_TIMEOUT_MS, render_boxconf
+from bench.boxconf import ENGINE_STOP_TIMEOUT_S, render_boxconf
 from bench.clip import NOTHING
 from bench.engines.hub import Engines
 from bench.errors import BoxbenchError, LaunchError
@@ -156,7 +156,7 @@ class ColdBox:
     def stop(self) -> None:
         """Stop the container as ``docker stop`` does, then the VM."""
         with suppress(LaunchError):
-            self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={STOP_TIMEOUT_MS // 1000}")
+            self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={ENGINE_STOP_TIMEOUT_S}")
         exercise = self._order.scenario.exercise
         if exercise is not None and exercise.run == "workload":
             # What it wrote is the result, and is lost with the VM.

@@ -194,9 +194,9 @@ def test_not_a_campaign(boxbench: Command, tmp_path: Path, command: str) -> None
 
 
 def test_never_ready_is_a_partial_result(boxbench: Command, scenario: Path) -> None:
-    change(scenario, "when: first-line, timeout: 90s", "when: log, text: never said, timeout: 1s")
+    change(scenario, "when: first-line, timeout: 90s", "when: log, text: never said, timeout: 4s")
     result = boxbench("run", scenario, "-b", "1", "-o", "out")
-    refused(result, ExitCode.PARTIAL, "1 of 1 trials gave no result", "not ready within 1.0", "artefacts")
+    refused(result, ExitCode.PARTIAL, "1 of 1 trials gave no result", "not ready within 4.0", "artefacts")
     (record,) = read_records(boxbench.cwd / "out")
     assert record.outcome == "timeout"
     assert (boxbench.cwd / "out" / record.artefacts["stdout"]).read_text() == "up\n"

@@ -184,7 +184,18 @@ def test_interrupted_and_resumed(
 ) -> None:
     out = boxbench.cwd / "out"
     vm = number == signal.SIGINT
-    words = ("run", scenario, "-t", "libvirt" if vm else "docker", "--accel", "tcg", "-b", "1", "-o", out)
+    words = (
+        "run",
+        scenario,
+        "-t",
+        "libvirt" if vm else "docker",
+        "--accel",
+        "tcg",
+        "-b",
+        "1" if vm else "3",
+        "-o",
+        out,
+    )
     until = box_runs(out, "qemu-system" if vm else "boxinit", records=0)
     assert strike(boxbench, number, until, *words, env=own_engine) == ExitCode.INTERRUPTED
     said = (boxbench.cwd / "stderr").read_text()

@@ -70,7 +70,7 @@ def test_cpu_in_every_kind_of_box(lab: Lab, target: str) -> None:
     assert found["cpu.events_per_s"] > 10
     assert 0.9e9 < found["wall_ns"] < 20e9
     # The box's own clock and the host's went alike: the marks of both are of the same two instants.
-    assert abs(found["wall_ns"] - found["guest_wall_ns"]) < 0.3e9
+    assert abs(found["wall_ns"] - found["guest_wall_ns"]) < 0.9e9
     if target != "libvirt":
         # All that the host spent on the box was spent by the exercise itself.
         assert done.record.cpu_ns["exercise.box"] == pytest.approx(found["own_cpu_ns"], rel=0.1, abs=2e7)
@@ -137,6 +137,6 @@ def test_a_batch_workload_is_its_own_exercise(lab: Lab, make_scenario: Make, tar
     assert done.record.failure is None
     assert done.record.exercise["rows_per_s"] == 42
     assert done.record.exercise["operations"] == 7
-    assert done.record.exercise["wall_ns"] > 0.25e9
+    assert done.record.exercise["wall_ns"] > 0.1e9
     assert done.output is not None
     assert done.output.files["exercise.stdout"] == b"rows_per_s=42\noperations=7\n"

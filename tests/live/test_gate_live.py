@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 QUICK: Final = (
     'FROM boxbench/base-busybox:latest\nCMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
 )
-SLOW: Final = QUICK.replace("echo up", "busybox sleep 1; echo up")
+SLOW: Final = QUICK.replace("echo up", "busybox sleep 2; echo up")
 COUNTED: Final = QUICK.replace("; exec busybox sleep 1000", "")
 TURNS: Final = 40
 TARGET: Final = ("-t", "docker", "-m", "endpoint.ready", "--seed", "3")
@@ -37,7 +37,7 @@ def read(place: Path) -> GateResult:
 
 
 def test_equal_sides_never_go_red(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", made, made, *TARGET, "--first", "5", "-b", "5", "-o", "g")
+    result = boxbench("gate", made, made, *TARGET, "--first", "5", "-b", "12", "-o", "g")
     assert result.returncode in (ExitCode.OK, ExitCode.CANNOT_TELL), result.stderr.decode()
     found = read(boxbench.cwd / "g")
     (row,) = found.rows
@@ -67,10 +67,10 @@ def test_a_planted_slowdown_goes_red(boxbench: Command, made: Path) -> None:
     (made / "Dockerfile").write_text(SLOW)
     git(made, "commit", "-q", "-a", "-m", "slow")
     before = git(made, "status", "--porcelain"), git(made, "worktree", "list")
-    words = ("--commits", "HEAD~1", "HEAD", "--first", "5", "-b", "5", "-o", "g", "--summary", "summary.md")
+    words = ("--commits", "HEAD~1", "HEAD", "--first", "5", "-b", "7", "-o", "g", "--summary", "summary.md")
     result = boxbench("gate", made, *TARGET, *words)
     assert result.returncode == ExitCode.REGRESSION, result.stderr.decode()
-    assert result.text.startswith("REGRESSED: made/docker: time to ready +")
+    assert result.text.startswith("REGRESSED: made/docker: time to ready ")
     assert "time to ready" in (boxbench.cwd / "summary.md").read_text()
     found = read(boxbench.cwd / "g")
     assert found.a is not None

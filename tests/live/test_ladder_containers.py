@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,8 @@ def test_what_a_killed_harness_leaves_is_found_and_removed(
     assert "process" in kinds or name == "docker-cli"
     assert remove_leftovers(found) == ()
     assert _left_for_good(campaign_tag(campaign)) == []
-    assert not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    with suppress(OSError):  # it is gone altogether
+        assert "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     if name == "containerd":
         _opening_removes_the_record(lab, campaign, tmp_path, monkeypatch)
 

@@ -22,7 +22,7 @@ FROM scratch
 COPY --from=tools /usr/bin/busybox /bin/busybox
 CMD ["/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]
 """
-LEAVES = KEEPS.replace("sleep 1000", "sleep 1")
+LEAVES = KEEPS.replace("sleep 1000", "sleep 0.3")
 
 Make = Callable[..., LoadedScenario]
 
