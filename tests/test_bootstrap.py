@@ -74,6 +74,8 @@ class FakeHost:
         self.log.touch()
         shutil.copy(SCRIPT, self.clone)
         (self.clone / "pyproject.toml").write_text("[project]\n", encoding="ascii")
+        (self.clone / "tests").mkdir()
+        (self.clone / "tests/constraints.txt").touch()
         for name in BASE_TOOLS:
             (self.bin / name).symlink_to(shutil.which(name) or "/missing")
         self.fake("id", "echo ${FAKE_UID:-0}")
@@ -183,7 +185,8 @@ def test_the_environment_is_made_of_the_project_with_libvirt(host: FakeHost) -> 
     assert lines[0] == f"venv {host.clone}/.venv"
     assert lines[-1].endswith("--editable .[vm]")
     host.run("tests")
-    assert any(line.endswith("--editable .[vm] --group dev") for line in host.logged().splitlines())
+    held = f"--constraint {host.clone}/tests/constraints.txt"
+    assert any(line.endswith(f"--editable .[vm] --group dev {held}") for line in host.logged().splitlines())
 
 
 def test_a_changed_pyproject_installs_again_but_keeps_the_environment(host: FakeHost) -> None:
