@@ -73,6 +73,9 @@ def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...],
     except ValueError:
         why = "no ratio: a value is zero or negative"
         return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+    if not ratio.value:
+        why = f"no ratio: half of the base's boots or more did not get there ({base.box} is the base)"
+        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
     return Comparison(metric, base, other, ratio, _verdict(metric, ratio.interval, tolerance), notes)
 
 

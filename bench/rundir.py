@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from bench.errors import HostUnfitError
 LABEL: Final = "boxbench"
 OWNER: Final = "owner"
 """The file in a run directory whose lock says that somebody lives in it."""
+
+HOST_NAME: Final = f"\0{LABEL}-campaign"
+"""An abstract socket's: one campaign per host, or per network namespace where containers have their own."""
 
 
 def campaign_tag(campaign: str) -> str:
@@ -41,31 +45,21 @@ def campaign_dir(campaign: str) -> Path:
 
 @contextmanager
 def only_campaign_on_host() -> Iterator[None]:
-    """Hold the host: two campaigns at once would measure each other.
+    """Hold the host: two campaigns at once would measure each other, also those of two users.
 
     Raises:
-        HostUnfitError: another campaign is running, or the directory cannot be made.
+        HostUnfitError: another campaign is running.
     """
-    root = run_root()
-    try:
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise HostUnfitError(
-            f"the run directory {root} cannot be used: {error.strerror}", hint="check its owner and mode"
-        ) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise HostUnfitError(
-            "another boxbench campaign is running on this host, and each would distort the other",
-            hint="wait for it to end",
-        ) from None
-    try:
+    # A name that every user sees, that nobody has to be allowed to write, and that goes with its process.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as holder:
+        try:
+            holder.bind(HOST_NAME)
+        except OSError:
+            raise HostUnfitError(
+                "another boxbench campaign is running on this host, and each would distort the other",
+                hint="wait for it to end",
+            ) from None
         yield
-    finally:
-        os.close(fd)
 
 
 @contextmanager

@@ -126,8 +126,8 @@ def test_a_cell_that_always_fails_is_beyond_the_limit() -> None:
     assert (summary.n, summary.median.value, summary.median.censored) == (5, math.inf, 5)
     comparison = found.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert comparison is not None
-    assert comparison.ratio is not None
-    assert comparison.ratio.value == 0
+    assert (comparison.ratio, comparison.verdict) == (None, Verdict.CANNOT_TELL), "0 times nothing is no number"
+    assert comparison.notes[0] == "no ratio: half of the base's boots or more did not get there (docker is the base)"
 
 
 def test_comparison_is_paired_with_a_note_on_tcg(analysis: Analysis) -> None:

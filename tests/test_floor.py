@@ -252,6 +252,12 @@ def test_floors_survive_the_disk(tmp_path: Path) -> None:
         read_floors(tmp_path / "elsewhere")
 
 
+def test_floors_that_find_no_room_say_so(tmp_path: Path) -> None:
+    (tmp_path / "floor.partial").mkdir()
+    with pytest.raises(CampaignError, match=r"floor\.json cannot be written: Is a directory"):
+        write_floors(tmp_path, _floors(_found()))
+
+
 def test_a_table_says_what_is_known_and_what_is_not() -> None:
     none = _found(
         box="libvirt/tcg",

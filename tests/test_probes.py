@@ -305,8 +305,11 @@ def test_what_is_no_number_in_a_guests_facts_is_not_told(odd: str) -> None:
     for key in ("cpus", "uptime_ns"):
         assert guest_busy_ns({**whole, key: odd}) is None
     assert guest_busy_ns({**whole, "cpu_stat": f"1 2 3 {odd} 20"}) is None
-    sizes = {"mem_total_bytes": odd, "mem_available_bytes": "5", "mem_listed_bytes": odd}
-    assert _guest_memory(sizes) == {"guest.available": 5}
+    sizes = {"mem_total_bytes": "9", "mem_available_bytes": "5", "mem_listed_bytes": "1"}
+    assert _guest_memory(sizes) == {"guest.total": 9, "guest.available": 6}
+    assert _guest_memory({**sizes, "mem_total_bytes": odd}) == {"guest.available": 6}
+    for half in ("mem_available_bytes", "mem_listed_bytes"):
+        assert _guest_memory({**sizes, half: odd}) == {"guest.total": 9}, "a part of it is another number"
 
 
 def test_syncs_that_nobody_can_count_are_no_syncs(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from bench.rundir import box_tag, campaign_dir, campaign_tag, only_campaign_on_h
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
+    # A campaign may be running on the host of the tests.
+    monkeypatch.setattr(rundir, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
     return tmp_path / "run"
 
 
@@ -46,7 +48,5 @@ def test_one_campaign_at_a_time() -> None:
 
 def test_a_run_root_that_cannot_be_made(root: Path) -> None:
     root.write_text("a file")
-    with pytest.raises(HostUnfitError, match="cannot be used"), only_campaign_on_host():
-        pass
     with pytest.raises(HostUnfitError, match="cannot be used"), owned_dir(root / "boxbench-1"):
         pass

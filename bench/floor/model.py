@@ -132,11 +132,16 @@ def median_of(values: Sequence[int]) -> int | None:
 
 
 def write_floors(directory: Path, floors: Floors) -> Path:
-    """Put ``floor.json`` into a directory; one that is there is replaced whole."""
+    """Put ``floor.json`` into a directory; one that is there is replaced whole. Raises CampaignError: no room."""
     file = directory / FILE
     partial = file.with_suffix(".partial")
-    partial.write_text(floors.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(file)
+    try:
+        partial.write_text(floors.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise CampaignError(
+            f"{file} cannot be written: {error.strerror}", hint="make room, or choose another place with --out"
+        ) from None
     return file
 
 

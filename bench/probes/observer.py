@@ -227,6 +227,6 @@ def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:
     found = {}
     if total is not None:
         found["guest.total"] = total
-    if available is not None:
-        found["guest.available"] = available + (listed or 0)
+    if available is not None and listed is not None:
+        found["guest.available"] = available + listed
     return found
