@@ -499,13 +499,13 @@ def test_stamps_of_an_exercise_come_before_its_output_is_whole(box: Box) -> None
         int(next(line for line in box.lines if line.startswith(f"BB1 exercise-{which}")).split(" ")[-1])
         for which in ("start", "exit")
     )
-    assert 200_000_000 <= end - start < 2_000_000_000
+    assert 200_000_000 <= end - start < 10_000_000_000
 
 
 def test_the_resources_of_an_exercise_are_its_own_and_its_childrens(box: Box) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     _, _, user_us, system_us, *_ = _exercise(box, "sh", "-c", f"{sys.executable} -c '{burn}'; true")
-    assert 300_000 <= user_us + system_us < 900_000
+    assert 300_000 <= user_us + system_us < 2_000_000
 
 
 def test_an_exercise_that_takes_too_long_is_killed_with_its_children(box: Box) -> None:
