@@ -22,10 +22,10 @@ def _python(session: nox.Session, *words: str, success_codes: tuple[int, ...] = 
     session.run(sys.executable, "-m", *words, external=True, success_codes=success_codes)
 
 
-def _pytest(session: nox.Session, marker: str) -> None:
+def _pytest(session: nox.Session, marker: str, *words: str) -> None:
     # `-k name` given by a person may leave one of the two sessions without tests; CI gives nothing.
     codes = (0, PYTEST_NO_TESTS) if session.posargs else (0,)
-    _python(session, "pytest", "-m", marker, *session.posargs, success_codes=codes)
+    _python(session, "pytest", "-m", marker, *words, *session.posargs, success_codes=codes)
 
 
 @nox.session
@@ -56,7 +56,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def live(session: nox.Session) -> None:
     """Real engines: Docker, libvirt, QEMU; needs root."""
-    _pytest(session, "live")
+    # What takes long is said, so that somebody notices when it begins to take longer.
+    _pytest(session, "live", "--durations=40", "--durations-min=5")
 
 
 @nox.session

@@ -139,11 +139,12 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
             "no Docker Engine answers, and a private one can be started by root only",
             hint="start Docker, set DOCKER_HOST, or run as root",
         )
+    dockerd = proc.require_tool("dockerd", package="docker.io")
     data_root = cache_dir() / "docker"
     with held(data_root, "dockerd"):
         _wait_for_data_root(data_root)
         try:
-            with _spawned(run_dir / "dockerd") as engine:
+            with _spawned(dockerd, run_dir / "dockerd") as engine:
                 yield engine
         finally:
             # It mounts its data root on itself, and leaves that behind when it was killed once. A mount that is busy
@@ -153,8 +154,7 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
 
 
 @contextmanager
-def _spawned(home: Path) -> Iterator[DockerEngine]:
-    dockerd = proc.require_tool("dockerd", package="docker.io")
+def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
     home.mkdir(parents=True, exist_ok=True)
     socket_path = home / "sock"
     log = home / "log"

