@@ -278,7 +278,8 @@ class EndedBox:
         Output(b"a_ns=1\n", b"x" * (MOST_OUTPUT_BYTES + 1)),
     ],
 )
-def test_a_workload_that_writes_too_much_is_not_read(output: Output) -> None:
+def test_a_workload_that_writes_too_much_is_not_read(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.exercise.measure.LAST_MESSAGE_S", 0.01)
     exercise = Exercise(parser="key-value", run="workload")
     box: Any = EndedBox(output)
     done = Exercised()

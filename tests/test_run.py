@@ -325,7 +325,8 @@ def test_a_box_that_had_ended_by_itself_was_not_stopped(trial: Callable[..., Rec
     assert "ended: the workload had ended before it was asked to stop" in record.doubts
 
 
-def test_an_end_that_nobody_told_is_a_doubt(trial: Callable[..., Record]) -> None:
+def test_an_end_that_nobody_told_is_a_doubt(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.probes.observer.AGENT_PATIENCE_S", 0.1)
     assert "ended: the agent did not tell the workload's end" in trial(FakeTarget(GOOD, deaf=True)).doubts
     stopped = trial(FakeTarget(GOOD))
     batch = trial(

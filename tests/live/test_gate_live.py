@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 QUICK: Final = (
     'FROM boxbench/base-busybox:latest\nCMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
 )
-SLOW: Final = QUICK.replace("echo up", "busybox sleep 2; echo up")
+SLOW: Final = QUICK.replace("echo up", "busybox sleep 1; echo up")
 COUNTED: Final = QUICK.replace("; exec busybox sleep 1000", "")
 TURNS: Final = 40
 TARGET: Final = ("-t", "docker", "-m", "endpoint.ready", "--seed", "3")
