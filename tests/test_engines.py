@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import cache
-from bench.engines import dockerd, libvirtd
+from bench.engines import dataroot, dockerd, libvirtd
+from bench.engines.dataroot import held
 from bench.engines.dockerd import docker_engine, running_client
 from bench.engines.hub import open_engines
 from bench.errors import HostUnfitError
@@ -54,6 +55,20 @@ def test_two_engines_never_share_their_data(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(HostUnfitError, match=rf"process {os.getpid()}\) is using") as caught:
         dockerd._wait_for_data_root(tmp_path)
     assert "boxbench clean" in caught.value.hint
+
+
+def test_an_engine_that_is_about_to_start_has_its_data_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataroot, "NEIGHBOUR_PATIENCE_S", 0.05)
+    refused = pytest.raises(HostUnfitError, match="another private dockerd is using")
+    with held(tmp_path / "docker", "dockerd"):
+        with refused, held(tmp_path / "docker", "dockerd"):
+            pass
+        with held(tmp_path / "containerd", "containerd"):
+            pass
+    with held(tmp_path / "docker", "dockerd"):
+        pass
 
 
 def test_a_private_engine_has_no_network_and_its_own_place(tmp_path: Path) -> None:

@@ -54,3 +54,11 @@ def test_a_ratio_to_what_never_came_has_no_number(tmp_path: Path) -> None:
     lead = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("**hello: "))
     assert "ready beyond the limit in libvirt/tcg" in lead
     assert "∞ (beyond the limit), 7 boots each, 7 of them failed" in lead
+
+
+def test_nothing_is_compared_with_a_base_that_never_came(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",))
+    text = write_report(write_campaign(tmp_path / "c", manifest, timed_out(manifest, ("docker",))), png=False).text
+    lead = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("**hello: "))
+    assert "beyond the limit in docker (n = 7), after " in lead
+    assert "No comparison: half of the base's boots or more did not get there (docker is the base)." in lead

@@ -84,12 +84,12 @@ def _sentence(analysis: Analysis, name: str, chosen: Comparison) -> Lead:
 def _lead_without_ratio(analysis: Analysis, name: str, metric: str) -> Lead:
     cells = analysis.cells(name)
     seen = [(cell, summary) for cell in cells if (summary := analysis.summary(cell, metric))]
-    parts = [f"{_at(summary)} in {cell_label(cell)} (n = {summary.n})" for cell, summary in seen]
+    parts = [f"{_after(summary)} in {cell_label(cell)} (n = {summary.n})" for cell, summary in seen]
     if not parts:
         return Lead(name, f"{name}: no boot has ended yet.", (), accel_warning(cells))
     why = next((c.notes[0] for c in analysis.comparisons if c.other.scenario == name and c.metric == metric), "")
-    reason = f": {clean(why)}" if why else ""
-    text = f"{name}: {_reached(metric)} after {', '.join(parts)}. No comparison{reason}."
+    reason = f": {clean(why.removeprefix('no ratio: '))}" if why else ""
+    text = f"{name}: {_reached(metric)} {', '.join(parts)}. No comparison{reason}."
     return Lead(name, text, (), accel_warning(cells))
 
 
