@@ -36,10 +36,10 @@ class Boxbench:
             accel: ``auto``, ``kvm`` or ``tcg``, for VMs.
 
         Raises:
-            bench.errors.TargetUnavailableError, bench.errors.HostUnfitError: this host cannot run it. Nothing is
+            errors.TargetUnavailableError, errors.HostUnfitError: this host cannot run it. Nothing is
                 skipped by itself: a test that did not measure must not look as if it had passed.
-            bench.errors.NotReadyError: not one boot gave a result.
-            bench.errors.UsageError: the scenario or the target's name is wrong, or the scenario's factors have several
+            errors.NotReadyError: not one boot gave a result.
+            errors.UsageError: the scenario or the target's name is wrong, or the scenario's factors have several
                 levels: each is a cell, and this measures one.
         """
         from bench.gate.measure import measure  # noqa: PLC0415 - a second that only its users shall spend

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.scenario import scenario_schema
+from bench.scenario.model import scenario_schema
+from bench.util import proc
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = "scenarios/scenario.schema.json"

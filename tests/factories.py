@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.campaign import MANIFEST, RECORDS, ImageEntry, Manifest, ScenarioEntry
-from bench.plan import Cell, Trial, build_plan
-from bench.ready import ReadyFirstLine, ReadyHttp
-from bench.record import Course, Endpoint, Failure, Flush, Record
-from bench.scenario import Design, Scenario, TargetSpec
+from bench.plan.trials import Cell, Trial, build_plan
+from bench.records.campaign import MANIFEST, RECORDS, ImageEntry, Manifest, ScenarioEntry
+from bench.records.record import Course, Endpoint, Failure, Flush, Record
+from bench.scenario.model import Design, Scenario, TargetSpec
+from bench.scenario.readiness import ReadyFirstLine, ReadyHttp
 
 CAMPAIGN_ID: Final = "c0ffee42"
 HOSTILE: Final = "<script>alert('box')</script>\x1b[31mred\x1b[0m [bold]markup[/bold] | `code` \u202egnp.exe"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from bench.campaign import ImageEntry, Manifest, ScenarioEntry
-from bench.ground import Progress, Request
-from bench.plan import Cell, Trial, build_plan
-from bench.record import Failure, Record
-from bench.scenario import LoadedScenario
-from bench.stage import Stage
+from bench.plan.trials import Cell, Trial, build_plan
+from bench.records.campaign import ImageEntry, Manifest, ScenarioEntry
+from bench.records.record import Failure, Record
+from bench.run.session import Progress, Request
+from bench.run.setup import Stage
+from bench.scenario.model import LoadedScenario
 from tests.factories import DOCKER, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_record, write_campaign
 
 # As quiet as no host is: what these tests are about must not be hidden by noise.
@@ -24,7 +24,7 @@ BOXES: Final = {box.target: replace(box, spread=0.001) for box in (PROCESS, RUNC
 FINGERPRINT: Final = make_manifest().host["fingerprint"]
 
 if TYPE_CHECKING:
-    from bench.run import Setting
+    from bench.run.trial import Setting
 
 Change = Callable[[Record], Record]
 
@@ -116,7 +116,7 @@ def manifest_of(request: Request, identity: str) -> Manifest:
 def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Campaigns:
     """No gate starts anything from here on."""
     campaigns = Campaigns(change)
-    monkeypatch.setattr("bench.gate.conduct.start_campaign", campaigns.start)
+    monkeypatch.setattr("bench.gate.run.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.measure.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.baseline.host_facts", dict)
     monkeypatch.setattr("bench.gate.baseline.fingerprint", lambda _facts: FINGERPRINT)

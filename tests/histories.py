@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from bench import proc
 from bench.history.line import Commit, Line, Point
+from bench.util import proc
 
 HOST: Final = "5f1d0c2ab877"
 OTHER_HOST: Final = "0123456789ab"

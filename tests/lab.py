@@ -11,19 +11,19 @@ from typing import Any, Final
 import docker
 import pytest
 
-from bench.campaign import new_campaign_id
-from bench.clock import MonotonicClock
-from bench.engines.hub import Engines, open_engines
-from bench.errors import BoxbenchError
+from bench.engines.lazy import Engines, open_engines
+from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, owned_dir
 from bench.image.build import build_image
-from bench.leftovers import find_containers, find_leftovers, remove_leftovers
-from bench.plan import Cell, Trial
-from bench.record import Record
-from bench.run import Setting, run_trial
-from bench.rundir import box_tag, campaign_dir, campaign_tag, owned_dir
-from bench.scenario import LoadedScenario, TargetSpec, load_scenario
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import new_campaign_id
+from bench.records.record import Record
+from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
 from bench.targets.base import Output, Target
 from bench.targets.table import make_target
+from bench.util.clock import MonotonicClock
+from bench.util.errors import BoxbenchError
 from tests.needs import need, need_target
 
 SCENARIO: Final = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from bench.campaign import Manifest
-from bench.factors import Factors
-from bench.plan import Cell, Trial, build_plan
-from bench.record import Record
+from bench.plan.trials import Cell, Trial, build_plan
+from bench.records.campaign import Manifest
+from bench.records.record import Record
+from bench.scenario.factors import Factors
 from tests.factories import Box, make_manifest, make_record
 
 MIB = 2**20

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.clock import Clock
 from bench.host import memory
 from bench.host.memory import SETTLED_BYTES, memory_account, read_memory, settled_memory
 from bench.probes.account import Account, account_doubts, ledger, take_account
+from bench.util.clock import Clock
 
 KIB, MIB = 2**10, 2**20
 

@@ -17,12 +17,12 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from bench import proc
-from bench.boxconf import decode_bytes, decode_word, encode_word, render_boxconf
-from bench.exercise.model import MOST_OUTPUT_BYTES
-from bench.image import native
+from bench.agent import compile as native
+from bench.agent.boxconf import decode_bytes, decode_word, encode_word, render_boxconf
 from bench.image.model import BoxConfig
-from bench.scenario import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.scenario.exercise import MOST_OUTPUT_BYTES
+from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.util import proc
 
 pytestmark = pytest.mark.host
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.analyse import NotComparableError, analyse, metric_frame, to_samples
-from bench.campaign import Manifest
-from bench.exercise.model import Exercise, Profile
-from bench.metrics import CPU, DISK, MEMORY, STOP, component, component_position, label, sort_key, start_chain
-from bench.plan import Cell
-from bench.record import Endpoint, Record
-from bench.results import Analysis
-from bench.stats import Verdict
+from bench.analysis.analyse import NotComparableError, analyse, metric_frame, to_samples
+from bench.analysis.metrics import CPU, DISK, MEMORY, STOP, component, component_position, label, sort_key, start_chain
+from bench.analysis.results import Analysis
+from bench.analysis.stats import Verdict
+from bench.plan.trials import Cell
+from bench.records.campaign import Manifest
+from bench.records.record import Endpoint, Record
+from bench.scenario.exercise import Exercise, Profile
 from tests import factories
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
 

@@ -16,10 +16,10 @@ from bench.anatomy.model import FILE, Anatomy, CellAnatomy, Limits, Overhead, St
 from bench.anatomy.processes import Life
 from bench.anatomy.summary import overhead
 from bench.anatomy.sweep import sweep, totals
-from bench.errors import CampaignError
 from bench.export.chrometrace import ATTRIBUTION_PID, CPUS_PID, chrome_trace, start_trace
-from bench.record import Endpoint, Record
-from bench.render.anatomy import anatomy_figures, bar, overhead_words, view_anatomy, write_files
+from bench.records.record import Endpoint, Record
+from bench.render.commands.anatomy import anatomy_figures, bar, overhead_words, view_anatomy, write_files
+from bench.util.errors import CampaignError
 from tests.factories import DOCKER, HOSTILE, make_manifest, make_records
 
 T0, TOTAL = 5_000_000, 1_000_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench.anatomy.activity import Activity, Kind
 from bench.anatomy.steps import DEPTH, SHARES, STEPS, UNATTRIBUTED
 from bench.anatomy.sweep import Segment, guest_phases, sweep, totals
-from bench.record import Endpoint
+from bench.records.record import Endpoint
 
 
 def one(begin: int, end: int, step: str, kind: Kind = "cpu") -> Activity:

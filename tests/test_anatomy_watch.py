@@ -10,7 +10,7 @@ import pytest
 from bench.anatomy import target
 from bench.anatomy.processes import Known
 from bench.anatomy.target import Watch
-from bench.clock import VirtualClock
+from bench.util.clock import VirtualClock
 
 
 def test_a_thread_that_starts_meanwhile_is_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:

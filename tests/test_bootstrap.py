@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from bench import proc
+from bench.util import proc
 from tests.needs import need
 
 pytestmark = pytest.mark.host

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.boxconf import decode_bytes, decode_number, decode_word, encode_word, probe_conf, render_boxconf
-from bench.errors import ProtocolError
+from bench.agent.boxconf import decode_bytes, decode_number, decode_word, encode_word, probe_conf, render_boxconf
 from bench.image.model import BoxConfig
-from bench.scenario import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.util.errors import ProtocolError
 
 CONFIG = BoxConfig(
     argv=("/bin/sh", "-c", "echo a b"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.campaign import (
+from bench.records.campaign import (
     LOCK,
     MANIFEST,
     RECORDS,
@@ -21,8 +21,8 @@ from bench.campaign import (
     read_records,
     reserve_directory,
 )
-from bench.errors import CampaignError, RecordError
 from bench.targets.base import Output
+from bench.util.errors import CampaignError, RecordError
 from tests.factories import make_manifest, make_records
 
 MANIFEST_OBJECT = make_manifest(("hello",), blocks=2)

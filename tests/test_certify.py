@@ -14,26 +14,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.analyse import analyse
-from bench.boxconf import encode_word
-from bench.campaign import Manifest
+from bench.agent.boxconf import encode_word
+from bench.agent.protocol import MAX_LINE_BYTES, Fact, parse_message
+from bench.analysis.analyse import analyse
+from bench.analysis.certified import with_doubts
 from bench.certificate import facts as facts_module
-from bench.certificate.explain import KINDS, UNEXPLAINED, kind_of, why
 from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_env, canonical_words
 from bench.certificate.judge import judge, refuse_unequal
-from bench.certificate.model import Certificate, Look, Status
-from bench.certificate.names import FACT_NAMES, FactName
-from bench.certificate.trials import with_doubts
-from bench.errors import NotEqualError, ScenarioError
+from bench.certificate.reasons import KINDS, UNEXPLAINED, kind_of, why
 from bench.image.archive import digest_words, read_index, tree_digest
-from bench.protocol import MAX_LINE_BYTES, Fact, parse_message
-from bench.record import Record
-from bench.render.certificate import certificate_view, certificates_report
+from bench.records.campaign import Manifest
+from bench.records.certificate import Certificate, Look, Status
+from bench.records.record import Record
 from bench.render.report import write_report
+from bench.render.sections.certificate import certificate_view, certificates_report
 from bench.render.terminal import view_report
-from bench.scenario import load_scenario, scenario_schema
+from bench.scenario.equality import FACT_NAMES, FactName
+from bench.scenario.model import load_scenario, scenario_schema
 from bench.targets.base import AGENT_IN_BOX
 from bench.targets.table import TARGETS
+from bench.util.errors import NotEqualError, ScenarioError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 
 MIB = 2**20

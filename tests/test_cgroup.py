@@ -11,12 +11,12 @@ from typing import Literal
 
 import pytest
 
-from bench import proc
-from bench.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
-from bench.cgroup.find import box_level, parse_membership
-from bench.cgroup.group import parse_io_v1, parse_io_v2
-from bench.clock import MonotonicClock, VirtualClock
-from bench.errors import HostUnfitError, TeardownError
+from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
+from bench.host.cgroup.find import box_level, parse_membership
+from bench.host.cgroup.group import parse_io_v1, parse_io_v2
+from bench.util import proc
+from bench.util.clock import MonotonicClock, VirtualClock
+from bench.util.errors import HostUnfitError, TeardownError
 
 Tree = Callable[[dict[str, str]], Path]
 US, BOX = 100, 200

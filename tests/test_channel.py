@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bench import channel as channels
-from bench.channel import Channel, Endpoints, Fifos, ListeningSocket
-from bench.errors import ProtocolError
-from bench.protocol import MAX_LINE_BYTES, Mark, Pong
-from bench.record import Endpoint
+from bench.agent import channel as channels
+from bench.agent.channel import Channel, Endpoints, Fifos, ListeningSocket
+from bench.agent.protocol import MAX_LINE_BYTES, Mark, Pong
+from bench.records.record import Endpoint
+from bench.util.errors import ProtocolError
 
 Heard = Queue[tuple[Any, int]]
 

@@ -11,9 +11,9 @@ from typing import Final
 import pytest
 import yaml
 
-from bench import proc
-from bench.errors import ExitCode
 from bench.gate.model import RESULT, GateResult
+from bench.util import proc
+from bench.util.errors import ExitCode
 from tests.test_export_gate import FASTER, GREEN, RED, UNSURE, make_gate
 
 ROOT: Final = Path(__file__).parent.parent

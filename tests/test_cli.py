@@ -13,8 +13,8 @@ import pytest
 
 from bench import cli
 from bench.cli.common import complain
-from bench.errors import BoxbenchError, ExitCode
-from bench.resources import scenarios_dir, shipped_scenarios
+from bench.util.errors import BoxbenchError, ExitCode
+from bench.util.package_data import scenarios_dir, shipped_scenarios
 from tests.factories import make_manifest, make_records, write_campaign
 
 COMMANDS_WITH_TARGETS = ("run", "plan", "certify", "anatomy", "floor", "instructions")
@@ -193,7 +193,7 @@ def test_what_ends_a_command(
     def breaks() -> None:
         raise raised
 
-    monkeypatch.setattr("bench.scenario.scenario_schema", breaks)
+    monkeypatch.setattr("bench.scenario.model.scenario_schema", breaks)
     assert call(monkeypatch, "schema") == code
     assert words in capsys.readouterr().err
 
@@ -202,7 +202,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def breaks() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bench.scenario.scenario_schema", breaks)
+    monkeypatch.setattr("bench.scenario.model.scenario_schema", breaks)
     monkeypatch.setattr(sys, "argv", ["boxbench", "schema"])
     with pytest.raises(ZeroDivisionError):
         cli.main()

@@ -11,18 +11,28 @@ from typing import Any, Final
 
 import pytest
 
-from bench.clip import HEAD_BYTES, LAST_LINES, MOST_READ_BYTES, NOTHING, TAIL_BYTES, Clip, Clipped, clip_file, file_end
 from bench.engines import podman
 from bench.engines.podman import PodmanEngine
-from bench.exercise.model import MOST_OUTPUT_BYTES
-from bench.proc import TAIL_BYTES as TAIL_OF_WORDS
-from bench.targets.containerd import _ContainerdBox
-from bench.targets.domain import STDERR_PORT, STDOUT_PORT
-from bench.targets.domainbox import DomainBox
-from bench.targets.microvm import MicrovmBox
-from bench.targets.parked import Parked
-from bench.targets.treebox import TreeBox
-from bench.targets.vmm import VmmBox
+from bench.scenario.exercise import MOST_OUTPUT_BYTES
+from bench.targets.containers.containerd import _ContainerdBox
+from bench.targets.launcher.held_process import Parked
+from bench.targets.rootfs_box import TreeBox
+from bench.targets.vms.domain import STDERR_PORT, STDOUT_PORT
+from bench.targets.vms.domain_box import DomainBox
+from bench.targets.vms.microvm import MicrovmBox
+from bench.targets.vms.vmm import VmmBox
+from bench.util.clip import (
+    HEAD_BYTES,
+    LAST_LINES,
+    MOST_READ_BYTES,
+    NOTHING,
+    TAIL_BYTES,
+    Clip,
+    Clipped,
+    clip_file,
+    file_end,
+)
+from bench.util.proc import TAIL_BYTES as TAIL_OF_WORDS
 
 KEPT: Final = HEAD_BYTES + TAIL_BYTES
 PIECE: Final = b"0123456789abcde\n"

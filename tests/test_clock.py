@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.clock import Clock, MonotonicClock, VirtualClock, prompt_stamps
+from bench.util.clock import Clock, MonotonicClock, VirtualClock, prompt_stamps
 
 
 def test_monotonic_clock_is_clock_monotonic() -> None:

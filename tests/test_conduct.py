@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 
-from bench import conduct, ground, leftovers, rundir
-from bench.conduct import Request, resume_campaign, start_campaign
-from bench.errors import CampaignError, TargetUnavailableError, UsageError
 from bench.host import fingerprint, host_facts
-from bench.leftovers import Leftover
-from bench.plan import Trial
-from bench.record import Record
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, load_scenario, narrowed
-from bench.stage import Stage
+from bench.host import run_directory as rundir
+from bench.plan.trials import Trial
+from bench.records.record import Record
+from bench.run import campaign as conduct
+from bench.run import cleanup as leftovers
+from bench.run import session as ground
+from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.run.cleanup import Leftover
+from bench.run.setup import Stage
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
+from bench.util.package_data import scenarios_dir
 from tests.factories import make_manifest, write_campaign
 
 

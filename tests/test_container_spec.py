@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from bench.cgroup import parents_for_runtimes
 from bench.engines.containerd import chain_id
 from bench.engines.runtimes import RUNSC_FLAGS, engine_settings
-from bench.errors import UsageError
-from bench.targets.gvisor import GvisorTarget, gofers_of
-from bench.targets.namespaces import NamespacesTarget, cgroup_mounts
-from bench.targets.oci import CAPABILITIES, Contents, oci_config, write_bundle
+from bench.host.cgroup import parents_for_runtimes
+from bench.targets.containers.gvisor import GvisorTarget, gofers_of
+from bench.targets.containers.oci import CAPABILITIES, Contents, oci_config, write_bundle
+from bench.targets.launcher.namespaces import NamespacesTarget, cgroup_mounts
+from bench.targets.smoke_test import tools_words
 from bench.targets.table import SUMMARIES, TARGETS, target_class
-from bench.targets.tryout import tools_words
+from bench.util.errors import UsageError
 
 V1 = (
     "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"

@@ -10,22 +10,23 @@ import pytest
 from docker.errors import APIError, NotFound
 from requests.exceptions import ReadTimeout
 
-from bench.clock import VirtualClock
-from bench.engines import containerd, containerdapi
-from bench.engines.containerdapi import ContainerdApi, ContainerdError, Mount
+from bench.engines import containerd
+from bench.engines import containerd_api as containerdapi
+from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
 from bench.engines.wire import Value as Encodable
 from bench.engines.wire import message, parse
-from bench.errors import LaunchError, TeardownError, UsageError
-from bench.factors import Factors
-from bench.matrix import check_matrix
-from bench.ready import ReadyTcp
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, TargetSpec, load_scenario
-from bench.targets.containerd import ContainerdTarget, _ContainerdBox, _Layers
-from bench.targets.docker import DockerBox, DockerTarget
-from bench.targets.dockercli import DockerCliTarget, _DockerCliBox
-from bench.targets.options import Value
+from bench.plan.matrix import check_matrix
+from bench.scenario.factors import Factors
+from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
+from bench.scenario.option_checks import Value
+from bench.scenario.readiness import ReadyTcp
+from bench.targets.containers.containerd import ContainerdTarget, _ContainerdBox, _Layers
+from bench.targets.containers.docker import DockerBox, DockerTarget
+from bench.targets.containers.docker_cli import DockerCliTarget, _DockerCliBox
 from bench.targets.table import shares_network
+from bench.util.clock import VirtualClock
+from bench.util.errors import LaunchError, TeardownError, UsageError
+from bench.util.package_data import scenarios_dir
 
 HOST_NETWORK: list[tuple[str, dict[str, Value]]] = [
     ("process", {}),
@@ -114,7 +115,7 @@ def test_the_network_is_said_and_asked_for(options: dict[str, Value], words: str
 
 @pytest.mark.parametrize("mode", ["none", "host", "bridge"])
 def test_the_client_asks_for_the_same_network(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.targets.dockercli._client_argv", lambda _engine: ["docker"])
+    monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
     box = docker_target({"network": mode}, DockerCliTarget).make_box(ORDER, CHANNEL)
     assert isinstance(box, _DockerCliBox)
     words = list(box._words())
@@ -136,7 +137,7 @@ def test_an_engine_of_somebody_elses_is_not_to_be_replaced() -> None:
 
 def started(answer: BaseException, there_at: int, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     """An engine that was asked for a container, and then to remove it."""
-    monkeypatch.setattr("bench.targets.unanswered.MonotonicClock", VirtualClock)
+    monkeypatch.setattr("bench.targets.containers.retry.MonotonicClock", VirtualClock)
     engine = FakeDocker(())
     engine.answer, engine.there_at = answer, there_at
     engines: Any = SimpleNamespace(docker=engine)
@@ -165,8 +166,8 @@ def test_a_client_that_was_called_off_may_leave_a_container_too(
     def interrupted(*_args: object, **_more: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.targets.dockercli._client_argv", lambda _engine: ["docker"])
-    monkeypatch.setattr("bench.targets.dockercli.start_by", interrupted)
+    monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
+    monkeypatch.setattr("bench.targets.containers.docker_cli.start_by", interrupted)
     order: Any = SimpleNamespace(**{**vars(ORDER), "directory": tmp_path})
     box = docker_target({}, DockerCliTarget).make_box(order, CHANNEL)
     with pytest.raises(KeyboardInterrupt):
@@ -368,9 +369,9 @@ class Unanswering(FakeContainerd):
 def test_a_snapshot_that_nobody_waited_for_is_removed_when_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.targets.unanswered.MonotonicClock", VirtualClock)
-    monkeypatch.setattr("bench.targets.containerd.contents_of", lambda *_args, **_more: None)
-    monkeypatch.setattr("bench.targets.containerd.oci_config", lambda _contents: {})
+    monkeypatch.setattr("bench.targets.containers.retry.MonotonicClock", VirtualClock)
+    monkeypatch.setattr("bench.targets.containers.containerd.contents_of", lambda *_args, **_more: None)
+    monkeypatch.setattr("bench.targets.containers.containerd.oci_config", lambda _contents: {})
     api = Unanswering(there_at=4)
     box = _box(api, tmp_path)
     with pytest.raises(KeyboardInterrupt):

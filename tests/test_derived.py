@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.derived import course_of, cpu_used, disk_used, in_stack
-from bench.metrics import label, values_of
-from bench.record import Course, Flush
-from bench.render.figures.course import shares
+from bench.analysis.derived import course_of, cpu_used, disk_used, in_stack
+from bench.analysis.metrics import label, values_of
+from bench.records.record import Course, Flush
+from bench.render.figures.samples import shares
 from tests.factories import make_manifest, make_records
 
 MIB = 2**20

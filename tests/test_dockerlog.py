@@ -15,9 +15,9 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from bench.clip import HEAD_BYTES, LAST_LINES, MOST_READ_BYTES, Clipped
-from bench.targets import dockerlog
-from bench.targets.dockerlog import read_log
+from bench.targets.containers import docker_log as dockerlog
+from bench.targets.containers.docker_log import read_log
+from bench.util.clip import HEAD_BYTES, LAST_LINES, MOST_READ_BYTES, Clipped
 
 Frames = Callable[[bool, str], Iterator[bytes]]
 """Contents of frames, given whether stdout is asked for and ``tail``."""

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench import proc
 from bench.doctor import Check, Host, diagnose, settings, tools, unfit
 from bench.doctor.diagnose import CHECKS
-from bench.errors import HostUnfitError, ProcessError
+from bench.util import proc
+from bench.util.errors import HostUnfitError, ProcessError
 
 
 class Usage(NamedTuple):

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench import ending
-from bench.clock import VirtualClock
-from bench.ending import is_over
-from bench.errors import ProtocolError
-from bench.probes.timeline import Timeline
-from bench.protocol import Exit
+from bench.agent.protocol import Exit
+from bench.agent.timeline import Timeline
+from bench.run import ending
+from bench.run.ending import is_over
+from bench.util.clock import VirtualClock
+from bench.util.errors import ProtocolError
 
 
 def box(pid: int | None) -> Any:

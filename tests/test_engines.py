@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import cache
-from bench.engines import dataroot, dockerd, libvirtd
-from bench.engines.dataroot import held
+from bench.engines import data_root as dataroot
+from bench.engines import dockerd, libvirtd
+from bench.engines.data_root import held
 from bench.engines.dockerd import docker_engine, running_client
-from bench.engines.hub import open_engines
-from bench.errors import HostUnfitError
+from bench.engines.lazy import open_engines
+from bench.util import cache
+from bench.util.errors import HostUnfitError
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import inspect
 
 import pytest
 
-from bench import errors
-from bench.errors import BoxbenchError, ExitCode
+from bench.util import errors
+from bench.util.errors import BoxbenchError, ExitCode
 
 ALL = [
     cls

@@ -9,33 +9,27 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from bench.analyse import analyse
-from bench.campaign import Manifest
-from bench.clock import VirtualClock
-from bench.comparison import _verdict
-from bench.errors import ExerciseError, ProtocolError, ScenarioError
-from bench.exercise.log import ExerciseLog
-from bench.exercise.measure import read_workload
-from bench.exercise.model import MOST_OUTPUT_BYTES, Exercise, Pattern, Profile
-from bench.exercise.parsers import MOST_VALUES, parse_output
-from bench.exercise.result import Exercised, Parsed
-from bench.metrics import higher_is_better, is_duration, label, stem, unit, values_of
-from bench.probes.timeline import Timeline
-from bench.protocol import (
-    ExerciseEnd,
-    ExerciseExit,
-    ExerciseOutput,
-    ExerciseStart,
-    parse_message,
-)
-from bench.record import Record
+from bench.agent.exercise_log import ExerciseLog
+from bench.agent.protocol import ExerciseEnd, ExerciseExit, ExerciseOutput, ExerciseStart, parse_message
+from bench.agent.timeline import Timeline
+from bench.analysis.analyse import analyse
+from bench.analysis.compare import _verdict
+from bench.analysis.metrics import higher_is_better, is_duration, label, stem, unit, values_of
+from bench.analysis.stats import Interval, Verdict
+from bench.records.campaign import Manifest
+from bench.records.record import Record
 from bench.render import html, markdown
 from bench.render.figures import campaign_figures
 from bench.render.text import quantity, with_interval
 from bench.render.view import build_view
-from bench.scenario import LoadedScenario, Scenario, load_scenario, narrowed
-from bench.stats import Interval, Verdict
+from bench.run.exercise.measure import read_workload
+from bench.run.exercise.parsers import MOST_VALUES, parse_output
+from bench.run.exercise.result import Exercised, Parsed
+from bench.scenario.exercise import MOST_OUTPUT_BYTES, Exercise, Pattern, Profile
+from bench.scenario.model import LoadedScenario, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
+from bench.util.clock import VirtualClock
+from bench.util.errors import ExerciseError, ProtocolError, ScenarioError
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records
 
 OUTPUTS: Final = Path(__file__).parent / "outputs"
@@ -279,7 +273,7 @@ class EndedBox:
     ],
 )
 def test_a_workload_that_writes_too_much_is_not_read(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.exercise.measure.LAST_MESSAGE_S", 0.01)
+    monkeypatch.setattr("bench.run.exercise.measure.LAST_MESSAGE_S", 0.01)
     exercise = Exercise(parser="key-value", run="workload")
     box: Any = EndedBox(output)
     done = Exercised()

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, Overhead, StartAnatomy, write_anatomy
-from bench.campaign import Manifest
-from bench.difference import Explanation, common_chain, explain_difference
-from bench.errors import UsageError
-from bench.record import Endpoint, Record
-from bench.render.difference import explanation_json, view_explanation
-from bench.results import NotComparableError
-from bench.side import Side, pairs, split_name
+from bench.explain.cells import Side, pairs, split_name
+from bench.explain.difference import Explanation, common_chain, explain_difference
+from bench.records.campaign import Manifest
+from bench.records.record import Endpoint, Record
+from bench.render.commands.explain import explanation_json, view_explanation
+from bench.util.errors import UsageError
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records, write_campaign
 
 MS = 10**6

@@ -16,14 +16,14 @@ import pytest
 import yaml
 
 from bench import cli
-from bench.errors import UsageError
+from bench.analysis.stats import estimate
 from bench.export import asv, otava
 from bench.export.base import Export, ExportError, bigger_is_better, equal_counts, make_table, one_word
 from bench.export.formats import FORMATS, export_from, kind_of
 from bench.export.gotext import name_of, unit_of
-from bench.plan import Cell
-from bench.record import Record
-from bench.stats import estimate
+from bench.plan.trials import Cell
+from bench.records.record import Record
+from bench.util.errors import UsageError
 from tests import schemas
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.histories import make_history
@@ -404,6 +404,6 @@ def test_the_wrong_kind_of_directory_is_told(campaign: Path, tmp_path: Path) -> 
 
 
 def _read(path: Path) -> tuple[Any, Any]:
-    from bench.campaign import read_manifest, read_records
+    from bench.records.campaign import read_manifest, read_records
 
     return read_manifest(path), read_records(path)

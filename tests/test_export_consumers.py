@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.errors import HostUnfitError
 from bench.export.formats import export_from
 from bench.history.otava import find_otava
 from bench.history.store import DirectoryStore, add_line
+from bench.util import proc
+from bench.util.errors import HostUnfitError
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.histories import HOST, make_line, make_repository
 from tests.needs import need

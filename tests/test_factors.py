@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bench import matrix, pagecache
-from bench.errors import HostUnfitError, UsageError
-from bench.factors import Factors, resources_at, size_text
-from bench.matrix import check_matrix, places_of
-from bench.preview import preview
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
-from bench.targets.guest import MIN_MEMORY_BYTES, check_memory
+from bench.host import pagecache
+from bench.plan import matrix
+from bench.plan.matrix import check_matrix, places_of
+from bench.plan.preview import preview
+from bench.scenario.factors import Factors, resources_at, size_text
+from bench.scenario.model import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
+from bench.targets.vms.guest import MIN_MEMORY_BYTES, check_memory
+from bench.util.errors import HostUnfitError, UsageError
+from bench.util.package_data import scenarios_dir
 
 MIB = 2**20
 

@@ -11,29 +11,21 @@ from typing import Any
 
 import pytest
 
-from bench.campaign import read_records
-from bench.clock import VirtualClock
-from bench.errors import CampaignError, UsageError
-from bench.floor.conduct import _Hunt, find_floors
-from bench.floor.model import (
-    Floors,
-    Level,
-    TargetFloor,
-    Terms,
-    levels_of,
-    read_floors,
-    write_floors,
-)
+from bench.floor.model import Floors, Level, TargetFloor, Terms, levels_of, read_floors, write_floors
+from bench.floor.run import _Hunt, find_floors
 from bench.floor.search import Edge, find_edge, success_at_least
-from bench.ground import Request
 from bench.image.model import BoxConfig, Image
-from bench.plan import Cell, Trial
-from bench.record import Failure, Record
-from bench.render.floor import floor_markdown, floor_notes, floor_rows
-from bench.resources import scenarios_dir
-from bench.run import Setting
-from bench.scenario import ReadyFirstLine, Scenario, load_scenario, narrowed
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import read_records
+from bench.records.record import Failure, Record
+from bench.render.commands.floor import floor_markdown, floor_notes, floor_rows
+from bench.run.session import Request
+from bench.run.trial import Setting
+from bench.scenario.model import ReadyFirstLine, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
+from bench.util.clock import VirtualClock
+from bench.util.errors import CampaignError, UsageError
+from bench.util.package_data import scenarios_dir
 from tests.test_conduct import Silent
 
 MIB = 2**20
@@ -117,7 +109,7 @@ def _tried(hunt: _Hunt, monkeypatch: pytest.MonkeyPatch, output: Output | None) 
     def run(trial: Trial, _setting: Setting) -> tuple[Record, Output | None]:
         return _record(trial.number, "the exercise ended with status 1"), output
 
-    monkeypatch.setattr("bench.floor.conduct.run_trial", run)
+    monkeypatch.setattr("bench.floor.run.run_trial", run)
     return hunt.works(4)
 
 

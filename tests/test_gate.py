@@ -15,24 +15,24 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 
 from bench import cli
-from bench.campaign import read_manifest, read_records
-from bench.errors import ExitCode, TooFewBootsError, UsageError
+from bench.analysis.results import NotComparableError
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of, pair_cells
 from bench.gate.checkmetrics import convert
-from bench.gate.conduct import nothing_left_without_data
 from bench.gate.exact import block_ratio, holm, rank_sum, signed_rank
+from bench.gate.false_alarms import pools_of, rate, replays
 from bench.gate.judge import Sides, in_question, judge, look_at
 from bench.gate.model import GateResult, Identity, Limits, Look, Row, Verdict
-from bench.gate.null import pools_of, rate, replays
 from bench.gate.rows import ask, blocks_for, planned, verdicts
+from bench.gate.run import nothing_left_without_data
 from bench.gate.sensitivity import blocks_needed, spread_of, visible
 from bench.gate.sides import Both, read_side, split_side
 from bench.gate.thresholds import Thresholds, check_patterns, parse_thresholds
-from bench.plan import Cell
-from bench.render.gate import gate_report, headline
-from bench.results import NotComparableError
-from bench.targetspec import parse_target
+from bench.plan.trials import Cell
+from bench.records.campaign import read_manifest, read_records
+from bench.render.commands.gate import gate_report, headline
+from bench.scenario.targets import parse_target
+from bench.util.errors import ExitCode, TooFewBootsError, UsageError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 
 READY: Final = "endpoint.ready_ns"

@@ -9,10 +9,11 @@ from typing import Final
 
 import pytest
 
-from bench import cli, proc
-from bench.errors import ExitCode
+from bench import cli
 from bench.gate.model import RESULT, GateResult
-from bench.record import Record
+from bench.records.record import Record
+from bench.util import proc
+from bench.util.errors import ExitCode
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.gates import Campaigns, failed, install, of_side, scenario_at
 

@@ -14,29 +14,29 @@ import pytest
 from rich.console import Console
 
 from bench import cli
-from bench.errors import ExitCode, TargetUnavailableError, UsageError
+from bench.analysis.metrics import INSTRUCTIONS, label, sort_key, unit
+from bench.analysis.results import NotComparableError
 from bench.export.annotations import commands
 from bench.export.formats import export_from
 from bench.export.jobsummary import summary
-from bench.gate import counted as module
-from bench.gate.conduct import Order
+from bench.gate import instructions as module
 from bench.gate.countable import countable
-from bench.gate.counted import CountOrder, Watchers, instead, nothing_left_without_counts, read_counts, run_counted
 from bench.gate.counts import count_rows
+from bench.gate.instructions import CountOrder, Watchers, instead, nothing_left_without_counts, read_counts, run_counted
 from bench.gate.measure import Silent
 from bench.gate.model import RESULT, GateResult, Row, Verdict
+from bench.gate.run import Order
 from bench.gate.sides import Both, Side, make_side
 from bench.gate.thresholds import Thresholds, parse_thresholds
-from bench.icount.conduct import CountRequest
-from bench.icount.model import FILE, Count, Instructions, Step, write_instructions
-from bench.metrics import INSTRUCTIONS, label, sort_key, unit
-from bench.plan import Cell
-from bench.render.gate import gate_report, headline
+from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.instructions.run import CountRequest
+from bench.plan.trials import Cell
+from bench.render.commands.gate import gate_report, headline
 from bench.render.text import exact_change, quantity
-from bench.resources import find_scenario
-from bench.results import NotComparableError
-from bench.scenario import load_scenario
-from bench.units import format_metric
+from bench.scenario.model import load_scenario
+from bench.util.errors import ExitCode, TargetUnavailableError, UsageError
+from bench.util.package_data import find_scenario
+from bench.util.units import format_metric
 from tests.test_export_gate import make_gate, make_row
 
 MILLION: Final = 1_000_000

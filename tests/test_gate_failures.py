@@ -10,23 +10,23 @@ from typing import Any, Final
 import pytest
 from rich.console import Console
 
-from bench.errors import ExitCode
-from bench.exercise.model import Exercise, Profile
+from bench.analysis.metrics import CPU, DISK, MEMORY
 from bench.export.jobsummary import summary
 from bench.gate.bounds import BoundsFile, Entry, check_bounds
 from bench.gate.cells import Boots, Pair, boots_of, pair_cells, rows_of
-from bench.gate.conduct import Order, run_gate
 from bench.gate.failures import failure_rows
 from bench.gate.judge import Sides, in_question, judge, look_at
 from bench.gate.measure import Silent
 from bench.gate.model import FAILURES, GateResult, Row, Verdict
 from bench.gate.rows import ask, verdicts
+from bench.gate.run import Order, run_gate
 from bench.gate.sides import Both, read_side
 from bench.gate.thresholds import Thresholds
-from bench.metrics import CPU, DISK, MEMORY
-from bench.plan import Cell
-from bench.record import Record
-from bench.render.gate import gate_report, headline, plan_lines
+from bench.plan.trials import Cell
+from bench.records.record import Record
+from bench.render.commands.gate import gate_report, headline, plan_lines
+from bench.scenario.exercise import Exercise, Profile
+from bench.util.errors import ExitCode
 from tests.factories import DOCKER, HOSTILE, RUNC, make_manifest, make_records
 from tests.gates import Campaigns, Change, edit, failed, install, of_side, scenario_at
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench.errors import TooFewBootsError
 from bench.gate.cells import Pair
-from bench.gate.conduct import Order
+from bench.gate.false_alarms import Pool, replays
 from bench.gate.measure import Silent, null_of, null_run
-from bench.gate.null import Pool, replays
+from bench.gate.run import Order
 from bench.gate.sides import Both, read_side
 from bench.gate.thresholds import Thresholds
-from bench.plan import Cell
-from bench.record import Record
-from bench.render.gatenull import null_report
+from bench.plan.trials import Cell
+from bench.records.record import Record
+from bench.render.commands.false_alarms import null_report
+from bench.util.errors import TooFewBootsError
 from tests.factories import DOCKER, RUNC, make_manifest, make_records, write_campaign
 from tests.gates import edit, failed, install, scenario_at
 
@@ -39,7 +39,7 @@ def test_a_rate_goes_red_as_often_as_a_time(monkeypatch: pytest.MonkeyPatch) -> 
     for metric in ("exercise.get_per_s", "exercise.p99_ns"):
         found = []
         for side in (0.0, 0.9):
-            monkeypatch.setattr("bench.gate.null.np.random.default_rng", lambda _seed, side=side: _Rigged(side))
+            monkeypatch.setattr("bench.gate.false_alarms.np.random.default_rng", lambda _seed, side=side: _Rigged(side))
             rows, _ = replays([pool(metric)], thresholds=Thresholds(), runs=1, seed=1)
             found.append((rows[0].red.hits, rows[0].significant.hits, rows[-1].red.hits))
         rates[metric] = found

@@ -7,21 +7,21 @@ from typing import Any, Final
 
 import pytest
 
-from bench.campaign import read_manifest, read_records
-from bench.errors import ExitCode, UsageError
+from bench.analysis.results import NotComparableError
 from bench.export.jobsummary import summary
-from bench.gate import counted as counted_module
+from bench.gate import instructions as counted_module
 from bench.gate.baseline import read_baseline
-from bench.gate.conduct import Order, run_gate
-from bench.gate.counted import CountOrder, Watchers, run_counted
+from bench.gate.instructions import CountOrder, Watchers, run_counted
 from bench.gate.measure import Silent, measure
 from bench.gate.model import RESULT, GateResult
+from bench.gate.run import Order, run_gate
 from bench.gate.sides import Both, Side, read_side
-from bench.icount.model import FILE, Count, Instructions, Step, write_instructions
-from bench.plan import Cell
-from bench.record import Record
-from bench.results import NotComparableError
-from bench.targetspec import split_labels
+from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.plan.trials import Cell
+from bench.records.campaign import read_manifest, read_records
+from bench.records.record import Record
+from bench.scenario.targets import split_labels
+from bench.util.errors import ExitCode, UsageError
 from tests.gates import Campaigns, edit, install, of_side, scenario_at
 
 READY: Final = "endpoint.ready_ns"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import proc
+from bench.util import proc
 from tests import leftovers, needs
 
 

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from bench.heap import set_aside
+from bench.run.interpreter import set_aside
 
 
 def test_what_was_there_is_left_alone_within() -> None:

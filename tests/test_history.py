@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.errors import ExitCode
+from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.history.acknowledge import Acknowledgement, read_acknowledgements
 from bench.history.detect import LEVEL, LEVEL_EACH, State, check, shared_level, times_worse
 from bench.history.git import BranchStore, find_commit
@@ -19,8 +19,8 @@ from bench.history.line import HistoryError, Line, summary_line
 from bench.history.series import series_of
 from bench.history.steps import LONGEST, commits_needed
 from bench.history.store import DirectoryStore, add_line, read_history
-from bench.metrics import CPU, DISK, MEMORY, headline
-from bench.render.history import checked_json, view_history, write_page
+from bench.render.commands.history import checked_json, view_history, write_page
+from bench.util.errors import ExitCode
 from tests.factories import HOSTILE, make_manifest, make_records
 from tests.histories import HOST, OTHER_HOST, READY, git, make_commit, make_history, make_line, make_repository
 

@@ -12,19 +12,19 @@ import pytest
 from rich.console import Console
 
 from bench import cli
-from bench.campaign import MANIFEST
-from bench.errors import ExitCode
+from bench.analysis.metrics import INSTRUCTIONS
 from bench.export.formats import export_from
 from bench.gate.checkout import CHECKOUTS
-from bench.history.counted import PREFIX, clock_of, counted_lines, counts_file
 from bench.history.detect import State, check
+from bench.history.instructions import PREFIX, clock_of, counted_lines, counts_file
 from bench.history.line import HistoryError, Line, parse_line
 from bench.history.store import DirectoryStore, add_line, read_history
-from bench.icount.model import FILE, Count, Instructions, Step, write_instructions
-from bench.icount.verdict import SLACK
-from bench.metrics import INSTRUCTIONS
-from bench.plan import Cell
-from bench.render.history import checked_json, view_history, write_page
+from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.instructions.verdict import SLACK
+from bench.plan.trials import Cell
+from bench.records.campaign import MANIFEST
+from bench.render.commands.history import checked_json, view_history, write_page
+from bench.util.errors import ExitCode
 from tests.histories import git, make_commit, make_history, make_repository
 
 TODAY: Final = date(2031, 3, 1)

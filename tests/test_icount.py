@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import ExitCode, LaunchError, NotReadyError, ProtocolError, RecordError
-from bench.icount.boot import parse_said
-from bench.icount.grpc import start_calls
-from bench.icount.model import STARTS, Count, Instructions, Step, read_instructions, write_instructions
-from bench.icount.recipe import Subject
-from bench.icount.scripts import container_recipe, vm_recipe
-from bench.icount.tree import image_archive, tree_entries
-from bench.icount.verdict import Outcome, compare_all, compare_counts
 from bench.image.archive import read_index
-from bench.image.initramfs import newc
 from bench.image.model import BoxConfig
-from bench.plan import Cell
-from bench.render.instructions import exit_code
-from bench.units import grouped
+from bench.image.vm.initramfs import newc
+from bench.instructions.boot import parse_said
+from bench.instructions.grpc import start_calls
+from bench.instructions.model import STARTS, Count, Instructions, Step, read_instructions, write_instructions
+from bench.instructions.recipe import Subject
+from bench.instructions.scripts import container_recipe, vm_recipe
+from bench.instructions.tree import image_archive, tree_entries
+from bench.instructions.verdict import Outcome, compare_all, compare_counts
+from bench.plan.trials import Cell
+from bench.render.commands.instructions import exit_code
+from bench.util.errors import ExitCode, LaunchError, NotReadyError, ProtocolError, RecordError
+from bench.util.units import grouped
 
 SAID = """\
 mark init 1000

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BuildError
 from bench.image.archive import TreeIndex, content_digest, read_index, tree_digest
+from bench.util.errors import BuildError
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, **fields: object) -> tarfile.TarInfo:

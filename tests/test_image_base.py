@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import HostUnfitError
-from bench.image.aptsources import os_release, trusted_sources
+from bench.image.apt_sources import os_release, trusted_sources
+from bench.util.errors import HostUnfitError
 
 MAIN = """Types: deb deb-src
 URIs: http://mirror.test/debian

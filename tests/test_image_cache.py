@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import cache
-from bench.errors import HostUnfitError
+from bench.util import cache
+from bench.util.errors import HostUnfitError
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench.errors import BuildError
 from bench.image.archive import TreeIndex
 from bench.image.config import DEFAULT_PATH, resolve_config
 from bench.image.model import BoxConfig
-from bench.scenario import Workload
+from bench.scenario.model import Workload
+from bench.util.errors import BuildError
 from tests.test_image_archive import folder, index_of, link, member
 
 PASSWD = (

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from bench.image.gpt import BIOS_BOOT, EFI_SYSTEM, LINUX, SECTOR, Partition, write_gpt
+from bench.image.vm.gpt import BIOS_BOOT, EFI_SYSTEM, LINUX, SECTOR, Partition, write_gpt
 
 SECTORS = 20_000
 PARTS = (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.image.initramfs import Entry, ensure_initramfs, newc, with_conf
 from bench.image.model import GuestKernel
+from bench.image.vm.initramfs import Entry, ensure_initramfs, newc, with_conf
+from bench.util import proc
 from tests.needs import need
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import HostUnfitError
-from bench.image.kernel import find_guest_kernel, named_kernel
-from bench.image.modules import load_order, parse_modinfo, prepare_modules
+from bench.image.vm.kernel import find_guest_kernel, named_kernel
+from bench.image.vm.modules import load_order, parse_modinfo, prepare_modules
+from bench.util.errors import HostUnfitError
 
 
 def module(depends: str = "", soft: str = "") -> bytes:

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.errors import BuildError
 from bench.image.layers import layers_of
 from bench.image.model import Image
+from bench.util.errors import BuildError
 
 SOFT, HARD = b"\0" * 300_000, os.urandom(200_000)
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from bench.image import payload
+from bench.image.vm import payload
 
 SAY = bytes([0xB0, ord("R"), 0xE6, 0xE9])
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.errors import HostUnfitError
-from bench.image.rawkernel import unpack_kernel
+from bench.image.vm.raw_kernel import unpack_kernel
+from bench.util.errors import HostUnfitError
 
 ELF = b"\x7fELF" + bytes(range(256)) * 40
 

@@ -15,63 +15,97 @@ FILES: Final = sorted(PACKAGE.rglob("*.py"))
 
 # Each row may import from itself and from the rows above it. A longer name wins over its package's.
 LAYERS: Final = (
-    ("errors", "clock", "heap", "units", "plaintext", "stats", "orderstats", "certificate.names", "certificate.model"),
     (
-        "proc",
-        "clip",
-        "markup",
+        "util",
+        "scenario",
+        "plan",
+        "records",
+        "agent",
+        "analysis",
         "explain",
-        "fields",
-        "factors",
-        "arrivals",
-        "ready",
-        "host",
-        "cache",
-        "kept",
-        "resources",
-        "rundir",
-        "exercise.model",
-        "targets.options",
-        "targets.choices",
-        "targetspec",
+        "util.errors",
+        "util.clock",
+        "run.interpreter",
+        "util.units",
+        "util.text",
+        "analysis.stats",
+        "analysis.orderstats",
+        "scenario.equality",
+        "records.certificate",
     ),
-    ("cgroup", "scenario"),
-    ("plan", "record", "campaign", "icount.model", "icount.verdict"),
-    ("image.model", "boxconf", "protocol", "channel"),
-    ("certificate", "exercise"),
+    (
+        "util.proc",
+        "util.clip",
+        "util.markup",
+        "scenario.validation",
+        "scenario.fields",
+        "scenario.factors",
+        "scenario.storm",
+        "scenario.readiness",
+        "host",
+        "util.cache",
+        "util.kept",
+        "util.package_data",
+        "host.run_directory",
+        "scenario.exercise",
+        "scenario.option_checks",
+        "scenario.target_options",
+        "scenario.targets",
+    ),
+    ("host.cgroup", "scenario.model"),
+    ("plan.trials", "records.record", "records.campaign", "instructions.model", "instructions.verdict"),
+    (
+        "image.model",
+        "agent.boxconf",
+        "agent.protocol",
+        "agent.channel",
+        "agent.timeline",
+        "agent.compile",
+        "agent.exercise_log",
+    ),
+    ("certificate", "analysis.certified", "run.exercise"),
     ("image",),
-    ("targets.processes",),
+    ("host.processes",),
     ("engines",),
     ("doctor",),
     ("targets.base",),
     ("probes",),
     ("targets",),
-    ("leftovers", "pagecache"),
-    ("exercise.measure", "ending"),
-    ("run", "storm"),
-    ("residents",),
-    ("matrix", "runners"),
-    ("stage", "preview", "certify", "ground", "conduct", "anatomy", "icount"),
-    ("derived", "storms", "accounts", "metrics", "results", "comparison", "analyse", "marginal"),
-    ("side", "difference", "floor"),
+    ("run.cleanup", "host.pagecache"),
+    ("run.exercise.measure", "run.ending"),
+    ("run.trial", "run.storm"),
+    ("run.residents",),
+    ("plan.matrix", "run.runners"),
+    ("run.setup", "plan.preview", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
+    (
+        "analysis.derived",
+        "analysis.storms",
+        "analysis.ledger",
+        "analysis.metrics",
+        "analysis.results",
+        "analysis.compare",
+        "analysis.analyse",
+        "analysis.residents",
+    ),
+    ("explain.cells", "explain.difference", "floor"),
     ("history", "gate", "sim"),
-    ("export", "render", "progress"),
+    ("export", "render", "cli.progress"),
     ("cli", "pytest_plugin"),
 )
 
 # What reads records never starts anything: a report is made where nothing is installed.
 READERS: Final = (
     "certificate",
-    "storms",
-    "derived",
-    "accounts",
-    "marginal",
-    "metrics",
-    "results",
-    "comparison",
-    "analyse",
-    "side",
-    "difference",
+    "analysis.storms",
+    "analysis.derived",
+    "analysis.ledger",
+    "analysis.residents",
+    "analysis.metrics",
+    "analysis.results",
+    "analysis.compare",
+    "analysis.analyse",
+    "explain.cells",
+    "explain.difference",
     "history",
     "gate",
     "export",
@@ -82,29 +116,29 @@ RUNNERS: Final = (
     "engines",
     "targets",
     "probes",
-    "leftovers",
-    "run",
-    "storm",
-    "residents",
-    "stage",
-    "ground",
-    "conduct",
-    "certify",
-    "channel",
-    "anatomy.conduct",
-    "floor.conduct",
+    "run.cleanup",
+    "run.trial",
+    "run.storm",
+    "run.residents",
+    "run.setup",
+    "run.session",
+    "run.campaign",
+    "run.certify",
+    "agent.channel",
+    "anatomy.run",
+    "floor.run",
     "anatomy.target",
-    "gate.conduct",
-    "gate.counted",
+    "gate.run",
+    "gate.instructions",
     "gate.checkout",
     "gate.measure",
 )
 
 OUTSIDE: Final = {
-    "pandas": ("analyse", "history", "gate", "export", "render", "sim"),
+    "pandas": ("analysis.analyse", "history", "gate", "export", "render", "sim"),
     "matplotlib": ("render",),
     "jinja2": ("render",),
-    "docker": ("engines", "targets", "image", "leftovers"),
+    "docker": ("engines", "targets", "image", "run.cleanup"),
     "h2": ("engines",),
     "libvirt": ("engines", "targets", "doctor"),
     "typer": ("cli",),
@@ -174,17 +208,17 @@ def test_what_reads_records_starts_nothing(module: str) -> None:
 
 def test_a_scenario_is_checked_without_any_engine() -> None:
     """Names and options of targets are known where no client library is installed."""
-    seen, rest = set[str](), {"scenario"}
+    seen, rest = set[str](), {"scenario.model"}
     while rest:
         module = rest.pop()
         seen.add(module)
         rest |= _ours(module) - seen
-    assert {"targets.options", "targets.choices"} <= seen
+    assert {"scenario.option_checks", "scenario.target_options"} <= seen
     assert not {name for name in seen if _starts(name, ("engines", "image", "probes", "targets.table"))}
     assert not seen & {name for name in MODULES if _starts(name, ("targets",))} - {
         "targets",
-        "targets.options",
-        "targets.choices",
+        "scenario.option_checks",
+        "scenario.target_options",
     }
 
 
@@ -213,7 +247,7 @@ def _calls(tree: ast.Module) -> Iterator[str]:
 
 _EXITS: Final = {"print", "exit", "quit", "sys.exit", "os._exit", "typer.Exit", "SystemExit", "typer.echo"}
 _STARTERS: Final = {"os.system", "os.popen", "os.fork", "os.posix_spawn", "os.posix_spawnp"} | {
-    f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output", "getoutput")
+    f"subprocess.{name}" for name in ("Popen", "run.trial", "call", "check_call", "check_output", "getoutput")
 }
 
 
@@ -222,7 +256,7 @@ def test_only_the_command_line_prints_and_exits(module: str) -> None:
     assert not _EXITS & set(_calls(MODULES[module]))
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "proc"])
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "util.proc"])
 def test_there_is_one_door_for_processes(module: str) -> None:
     assert not _STARTERS & set(_calls(MODULES[module]))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import cache
-from bench.kept import BAD_FOR_S, kept_answer
+from bench.util import cache
+from bench.util.kept import BAD_FOR_S, kept_answer
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,12 @@ from typing import Final
 
 import pytest
 
-from bench import leftovers, rundir
-from bench.errors import TeardownError
+from bench.host import run_directory as rundir
+from bench.host.run_directory import LABEL, living_tags, owned_dir
 from bench.host.unmount import unmount
-from bench.leftovers import Leftover, find_leftovers, remove_leftovers
-from bench.rundir import LABEL, living_tags, owned_dir
+from bench.run import cleanup as leftovers
+from bench.run.cleanup import Leftover, find_leftovers, remove_leftovers
+from bench.util.errors import TeardownError
 
 TAG: Final = "boxbench-1a2b3c4d"
 BOX: Final = f"{TAG}-t0001"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.accounts import account_values
-from bench.analyse import analyse
-from bench.marginal import break_evens, marginals, slope, start_of
+from bench.analysis.analyse import analyse
+from bench.analysis.ledger import account_values
+from bench.analysis.residents import break_evens, marginals, slope, start_of
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_record
 from tests.residents import MIB, make_residents
 

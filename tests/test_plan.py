@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.plan import Cell, Trial, build_plan
+from bench.plan.trials import Cell, Trial, build_plan
 
 NAMES = ("a", "b", "c")
 

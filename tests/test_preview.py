@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.errors import UsageError
-from bench.preview import preview
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, TargetSpec, load_scenario, narrowed
+from bench.plan.preview import preview
+from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario, narrowed
+from bench.util.errors import UsageError
+from bench.util.package_data import scenarios_dir
 
 
 @pytest.fixture

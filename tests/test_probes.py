@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from bench.cgroup import BoxCgroup
-from bench.channel import Channel, Fifos
-from bench.clock import MonotonicClock, VirtualClock
+from bench.agent.channel import Channel, Fifos
+from bench.agent.timeline import Timeline
+from bench.host.cgroup import BoxCgroup
 from bench.probes.cpu import (
     CpuReading,
     box_cpu_ns,
@@ -31,8 +31,8 @@ from bench.probes.memory import memory_of, parse_smaps_rollup
 from bench.probes.observer import _guest_memory
 from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
-from bench.probes.timeline import Timeline
-from bench.record import Course
+from bench.records.record import Course
+from bench.util.clock import MonotonicClock, VirtualClock
 
 ROLLUP: Final = """\
 55d0-7ffe ---p 00000000 00:00 0                          [rollup]

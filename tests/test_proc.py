@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.errors import HostUnfitError, ProcessError
+from bench.util import proc
+from bench.util.errors import HostUnfitError, ProcessError
 
 pytestmark = pytest.mark.host
 

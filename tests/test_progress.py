@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 from rich.console import Console
 
-from bench.plan import Trial
-from bench.progress import LiveProgress, LogProgress, make_progress
-from bench.record import Record
+from bench.cli.progress import LiveProgress, LogProgress, make_progress
+from bench.plan.trials import Trial
+from bench.records.record import Record
 from tests.factories import HOSTILE, THREE, make_manifest, make_record
 
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.boxconf import encode_word
-from bench.errors import ProtocolError
-from bench.protocol import (
+from bench.agent.boxconf import encode_word
+from bench.agent.protocol import (
     AGENT_MARKS,
     MAX_LINE_BYTES,
     AgentError,
@@ -21,7 +20,8 @@ from bench.protocol import (
     Pong,
     parse_message,
 )
-from bench.record import Endpoint
+from bench.records.record import Endpoint
+from bench.util.errors import ProtocolError
 
 
 @pytest.mark.parametrize(

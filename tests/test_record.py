@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import RecordError
-from bench.plan import Cell, Trial
-from bench.record import SCHEMA, Endpoint, Failure, Record, parse_record
+from bench.plan.trials import Cell, Trial
+from bench.records.record import SCHEMA, Endpoint, Failure, Record, parse_record
+from bench.util.errors import RecordError
 from tests.factories import HOSTILE
 
 TRIAL = Trial(number=3, block=1, cell=Cell(scenario="hello", target="docker", accel="native"), warmup=False)

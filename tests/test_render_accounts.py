@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.analyse import analyse
-from bench.render.accounts import account_tables, ledgers
+from bench.analysis.analyse import analyse
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report
+from bench.render.sections.residents import account_tables, ledgers
 from bench.render.terminal import view_report
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_manifest, make_records, write_campaign
 from tests.residents import MIB, make_residents

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analyse import analyse
-from bench.plan import Cell
-from bench.render.facts import daemon_table, endpoint_table, host_pairs, inside_table
+from bench.analysis.analyse import analyse
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table
 from bench.render.text import cell_label
-from bench.results import Analysis
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
 
 

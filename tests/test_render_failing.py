@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.analyse import analyse
-from bench.campaign import Manifest
-from bench.record import Record
+from bench.analysis.analyse import analyse
+from bench.records.campaign import Manifest
+from bench.records.record import Record
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report
 from bench.render.terminal import campaign_report

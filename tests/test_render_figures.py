@@ -7,14 +7,15 @@ from itertools import pairwise
 
 import pytest
 
-from bench.analyse import analyse
-from bench.plan import Cell
-from bench.record import Endpoint
-from bench.render.figures import campaign_figures, forest, ledger, phases
+from bench.analysis.analyse import analyse
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.records.record import Endpoint
+from bench.render.figures import campaign_figures, forest, phases
+from bench.render.figures import resources as ledger
 from bench.render.figures.base import darken, styled, tick, with_variables
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.palette import exchange
-from bench.results import Analysis
 from tests.factories import DOCKER, LIBVIRT, PROCESS, THREE, make_manifest, make_records
 
 DOCKER_CELL = Cell(scenario="hello", target="docker", accel="native")

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analyse import analyse
+from bench.analysis.analyse import analyse
 from bench.render.markdown import escape, fence, report, table
 from bench.render.view import build_view
 from tests.factories import make_manifest, make_records

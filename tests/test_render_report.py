@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.campaign import RECORDS
-from bench.errors import CampaignError
+from bench.records.campaign import RECORDS
 from bench.render.html import attach
 from bench.render.palette import exchange
 from bench.render.report import Report, write_report
+from bench.util.errors import CampaignError
 from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
 
 NASTY = Box(

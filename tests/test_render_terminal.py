@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from bench.analyse import analyse
-from bench.metrics import MEMORY
-from bench.render.listing import listing
-from bench.render.names import Name, broken
+from bench.analysis.analyse import analyse
+from bench.analysis.metrics import MEMORY
+from bench.analysis.results import Analysis
+from bench.render.commands.listing import listing
 from bench.render.terminal import campaign_report, comparison_table
-from bench.results import Analysis
+from bench.render.wrap import Name, broken
 from tests.factories import SIX, make_manifest, make_records
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.stats import Interval
 from bench.render.text import bracket, clean, clean_lines, quantity, significant, times, with_interval
-from bench.stats import Interval
 from tests.factories import HOSTILE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.render.troubles import doubted, failures, summed_up
+from bench.render.sections.problems import doubted, failures, summed_up
 from tests.factories import PROCESS, make_manifest, make_records
 
 MANIFEST = make_manifest(("hello",), (PROCESS,), blocks=3, warmups=0)

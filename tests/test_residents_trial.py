@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from bench import run, rundir
-from bench.cgroup import BoxCgroup
-from bench.errors import TeardownError
+from bench.host import run_directory as rundir
+from bench.host.cgroup import BoxCgroup
 from bench.image.model import BoxConfig, Image
-from bench.plan import Cell, Trial
+from bench.plan.trials import Cell, Trial
 from bench.probes import memory
-from bench.record import Record
-from bench.residents import box as resident_box
-from bench.residents.box import memory_of_all
-from bench.residents.trial import run_residents
-from bench.run import Setting
-from bench.scenario import Design, ReadyFirstLine, Scenario
+from bench.records.record import Record
+from bench.run import trial as run
+from bench.run.residents import box as resident_box
+from bench.run.residents.box import memory_of_all
+from bench.run.residents.trial import run_residents
+from bench.run.trial import Setting
+from bench.scenario.model import Design, ReadyFirstLine, Scenario
+from bench.util.errors import TeardownError
 from tests.test_run import GOOD, MS, FakeBox, FakeTarget
 
 MIB = 2**20

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import resources
-from bench.errors import HostUnfitError
+from bench.util import package_data as resources
+from bench.util.errors import HostUnfitError
 
 
 def test_a_checkout_finds_its_own_folders() -> None:

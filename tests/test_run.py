@@ -13,18 +13,19 @@ from typing import ClassVar, Final
 
 import pytest
 
-from bench import run, rundir
-from bench.channel import Channel
-from bench.clock import VirtualClock
-from bench.errors import BoxbenchError, LaunchError, TeardownError
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
+from bench.host import run_directory as rundir
 from bench.image.model import BoxConfig, Image
-from bench.plan import Cell, Trial
+from bench.plan.trials import Cell, Trial
 from bench.probes.observer import AGENT_PATIENCE_S, MEMORY_TRIES, PINGS
-from bench.probes.timeline import Timeline
-from bench.record import Endpoint, Record, parse_record
-from bench.run import Setting, run_trial
-from bench.scenario import Design, ReadyExit, ReadyFirstLine, ReadyHttp, Scenario
+from bench.records.record import Endpoint, Record, parse_record
+from bench.run import trial as run
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import Design, ReadyExit, ReadyFirstLine, ReadyHttp, Scenario
 from bench.targets.base import Order, Output
+from bench.util.clock import VirtualClock
+from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
 MS: Final = 10**6
 # No process has this number: the kernel's highest is 2^22.
@@ -307,7 +308,7 @@ def test_a_fault_of_ours_is_not_hidden_by_a_teardown(trial: Callable[..., Record
 
 
 def test_a_box_that_was_cut_off_is_said_to_be(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.channel.MAX_MESSAGES", 3)
+    monkeypatch.setattr("bench.agent.channel.MAX_MESSAGES", 3)
     record = trial(FakeTarget([*GOOD[:1], (1, "\n".join(f"BB1 pong p{number}" for number in range(5)))]))
     assert record.failure is not None
     assert "the box was cut off: more than 3 messages" in record.failure.message

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import rundir
-from bench.errors import HostUnfitError
-from bench.rundir import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir, run_root
+from bench.host import run_directory as rundir
+from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir, run_root
+from bench.util.errors import HostUnfitError
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import ScenarioError
-from bench.resources import scenarios_dir, shipped_scenarios
-from bench.scenario import ReadyHttp, Scenario, TargetSpec, load_scenario, narrowed, scenario_schema
+from bench.scenario.model import ReadyHttp, Scenario, TargetSpec, load_scenario, narrowed, scenario_schema
+from bench.util.errors import ScenarioError
+from bench.util.package_data import scenarios_dir, shipped_scenarios
 
 SCHEMA_FILE = Path(__file__).parent.parent / "scenarios" / "scenario.schema.json"
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import TooFewBootsError
-from bench.stats import (
+from bench.analysis.stats import (
     Interval,
     Verdict,
     band,
@@ -27,6 +26,7 @@ from bench.stats import (
     trend,
     verdict,
 )
+from bench.util.errors import TooFewBootsError
 
 INF = math.inf
 durations = st.floats(min_value=1e3, max_value=1e12, allow_nan=False)

@@ -11,24 +11,24 @@ from statistics import mean
 import pytest
 from pydantic import ValidationError
 
-from bench.analyse import analyse
-from bench.arrivals import Storm, offsets_ns
-from bench.campaign import Manifest
-from bench.errors import UsageError
-from bench.factors import Factors
+from bench.analysis.analyse import analyse
+from bench.analysis.metrics import label, values_of
+from bench.analysis.storms import is_storm, reached_by, shares_for, storm_values, times_ns
 from bench.host.counters import Counters
-from bench.matrix import check_matrix, places_of
-from bench.metrics import label, values_of
-from bench.plan import Cell, build_plan
-from bench.record import Endpoint, Failure, Member, Record, parse_record
+from bench.plan.matrix import check_matrix, places_of
+from bench.plan.trials import Cell, build_plan
+from bench.records.campaign import Manifest
+from bench.records.record import Endpoint, Failure, Member, Record, parse_record
 from bench.render.figures import campaign_figures
 from bench.render.markdown import report
 from bench.render.view import View, build_view
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, load_scenario, narrowed
-from bench.storm.member import member_tag, spread
-from bench.storm.watch import host_ns, late_doubts, storm_doubts, wake_ns
-from bench.storms import is_storm, reached_by, shares_for, storm_values, times_ns
+from bench.run.storm.member import member_tag, spread
+from bench.run.storm.watch import host_ns, late_doubts, storm_doubts, wake_ns
+from bench.scenario.factors import Factors
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.storm import Storm, offsets_ns
+from bench.util.errors import UsageError
+from bench.util.package_data import scenarios_dir
 from tests.factories import CAMPAIGN_ID, DOCKER, LIBVIRT, make_manifest
 
 MS = 10**6

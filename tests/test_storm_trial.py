@@ -14,18 +14,19 @@ from typing import ClassVar, Final
 
 import pytest
 
-from bench import run, rundir
-from bench.arrivals import Storm
-from bench.clock import MonotonicClock
-from bench.errors import LaunchError, TeardownError
+from bench.host import run_directory as rundir
 from bench.image.model import BoxConfig, Image
-from bench.plan import Cell, Trial
-from bench.record import Endpoint, Record
-from bench.run import Setting
-from bench.scenario import ReadyFirstLine, Scenario
-from bench.storm import trial as storm_trial
-from bench.storm.trial import run_storm
+from bench.plan.trials import Cell, Trial
+from bench.records.record import Endpoint, Record
+from bench.run import trial as run
+from bench.run.storm import trial as storm_trial
+from bench.run.storm.trial import run_storm
+from bench.run.trial import Setting
+from bench.scenario.model import ReadyFirstLine, Scenario
+from bench.scenario.storm import Storm
 from bench.targets.base import Order, Output
+from bench.util.clock import MonotonicClock
+from bench.util.errors import LaunchError, TeardownError
 
 # No process has this number: the kernel's highest is 2^22.
 NOBODY: Final = 2**22 + 1

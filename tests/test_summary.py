@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import CampaignError
 from bench.export.summary import campaign_summary
+from bench.util.errors import CampaignError
 from tests.factories import make_manifest, make_records, write_campaign
 
 

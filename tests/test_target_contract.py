@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import pytest
 
-from bench import boxconf
+from bench.agent import boxconf
 from bench.probes import observer
-from bench.record import Endpoint
-from bench.scenario import LoadedScenario, ReadyExit, ReadyLog, ReadyTcp
-from bench.targets import libvirtfull
+from bench.records.record import Endpoint
+from bench.scenario.model import LoadedScenario, ReadyExit, ReadyLog, ReadyTcp
 from bench.targets.base import Box, Order, Output, Target
 from bench.targets.table import AGENTLESS, TARGETS
-from bench.units import format_bytes
+from bench.targets.vms import libvirt_full as libvirtfull
+from bench.util.units import format_bytes
 from tests.lab import LEAST_MEMORY, Lab, Trialed
 
 pytestmark = pytest.mark.live

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from bench.targets.domain import Boot, DiskFile, Domain, Machine, Port
+from bench.targets.vms.domain import Boot, DiskFile, Domain, Machine, Port
 
 PLAIN = Domain(
     name="boxbench-1-t0001",

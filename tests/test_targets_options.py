@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import pytest
 
-from bench import proc
-from bench.cache import file_digest
 from bench.engines.libvirtd import LibvirtEngine
-from bench.errors import HostUnfitError, UsageError
 from bench.image.model import GuestKernel
-from bench.scenario import TargetSpec
-from bench.targets import accel, guest, qemu, tryout
-from bench.targets.choices import OPTIONS
-from bench.targets.options import Choice, PathOption, Value, check_options, path_option, with_defaults
+from bench.scenario.model import TargetSpec
+from bench.scenario.option_checks import Choice, PathOption, Value, check_options, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets import smoke_test as tryout
 from bench.targets.table import SUMMARIES, TARGETS, make_target
+from bench.targets.vms import accel, guest, qemu
+from bench.util import proc
+from bench.util.cache import file_digest
+from bench.util.errors import HostUnfitError, UsageError
 from tests.test_targets_vm import NO_ENGINES
 
 PROGRAM: Final = PathOption("program", "runc")

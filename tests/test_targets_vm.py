@@ -16,22 +16,22 @@ from typing import Any
 
 import pytest
 
-from bench.boxconf import render_boxconf
-from bench.clip import LAST_LINES, Clipped
-from bench.engines.engineapi import EngineApi, frames
-from bench.engines.hub import Engines
+from bench.agent.boxconf import render_boxconf
+from bench.engines.engine_api import EngineApi, frames
+from bench.engines.lazy import Engines
 from bench.engines.libvirtd import LibvirtEngine
-from bench.errors import HostUnfitError, LaunchError, TargetUnavailableError, UsageError
-from bench.image.disk import new_raw_copy
 from bench.image.model import BoxConfig, Disk, Image
-from bench.scenario import TargetSpec
-from bench.targets import accel
+from bench.image.vm.disk import new_raw_copy
+from bench.scenario.model import TargetSpec
 from bench.targets.base import Order
-from bench.targets.confdisk import conf_disk
-from bench.targets.qmp import Monitor
 from bench.targets.table import AGENTLESS, TARGETS, has_agent, make_target
-from bench.targets.vmdocker import creation
-from bench.targets.wordsocket import ConsoleWatch, WordSocket
+from bench.targets.vms import accel
+from bench.targets.vms.conf_disk import conf_disk
+from bench.targets.vms.marker_socket import ConsoleWatch, WordSocket
+from bench.targets.vms.qmp import Monitor
+from bench.targets.vms.vm_docker import creation
+from bench.util.clip import LAST_LINES, Clipped
+from bench.util.errors import HostUnfitError, LaunchError, TargetUnavailableError, UsageError
 from tests.factories import make_scenario
 
 VM_TARGETS = ("vmm", "microvm", "libvirt", "libvirt-full", "vm-docker")
@@ -384,7 +384,7 @@ def test_of_a_log_that_is_too_long_for_the_connection_the_last_lines_are_kept(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = frame(1, b"line\n") * LAST_LINES
-    monkeypatch.setattr("bench.engines.engineapi._LIMIT_BYTES", len(lines) + 1)
+    monkeypatch.setattr("bench.engines.engine_api._LIMIT_BYTES", len(lines) + 1)
     api = EngineApi(run_dir / "a", timeout_s=10)
     with playing(api.path, engine(reply(lines), reply(lines * 2))):
         stdout, stderr = api.logs("x")

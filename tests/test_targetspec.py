@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.errors import UsageError
-from bench.resources import find_scenario
-from bench.scenario import load_scenario, narrowed
-from bench.targetspec import TargetSpec, parse_target, parse_targets, split_labels
+from bench.scenario.model import load_scenario, narrowed
+from bench.scenario.targets import TargetSpec, parse_target, parse_targets, split_labels
+from bench.util.errors import UsageError
+from bench.util.package_data import find_scenario
 
 
 def test_a_label_says_target_and_options() -> None:

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from bench.clock import VirtualClock
-from bench.errors import ProtocolError
-from bench.probes.timeline import Timeline
-from bench.protocol import AgentError, Exit, Fact, FactsEnd, Mark, Pong
-from bench.record import Endpoint
+from bench.agent.protocol import AgentError, Exit, Fact, FactsEnd, Mark, Pong
+from bench.agent.timeline import Timeline
+from bench.records.record import Endpoint
+from bench.util.clock import VirtualClock
+from bench.util.errors import ProtocolError
 
 
 @pytest.fixture

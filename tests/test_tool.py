@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
-from bench.errors import LaunchError
-from bench.targets import tool
-from bench.targets.processes import living_pid
-from bench.targets.tool import start_by
+from bench.host.processes import living_pid
+from bench.targets.containers import tool
+from bench.targets.containers.tool import start_by
+from bench.util.errors import LaunchError
 
 pytestmark = pytest.mark.host
 AFTER_S: Final = 0.3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import ExitCode, HostUnfitError, TeardownError
-from bench.probes import trace
+from bench.host import tracefs as trace
+from bench.util.errors import ExitCode, HostUnfitError, TeardownError
 
 _STATS = (
     "entries: 12\noverrun: {overrun}\ncommit overrun: 2\nbytes: 99\nnow ts: 1.0\n"

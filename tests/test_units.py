@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.units import format_bytes, format_metric, format_ns, format_ratio, parse_bytes, parse_duration_ns
+from bench.util.units import format_bytes, format_metric, format_ns, format_ratio, parse_bytes, parse_duration_ns
 
 _SCALE_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

@@ -13,9 +13,9 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
-from bench.engines.grpccall import CallRefusedError, GrpcConnection
+from bench.engines.grpc_call import CallRefusedError, GrpcConnection
 from bench.engines.wire import message, number_of, parse, parts, texts
-from bench.errors import ProtocolError
+from bench.util.errors import ProtocolError
 
 
 @pytest.mark.parametrize(

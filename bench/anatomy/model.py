@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.anatomy.steps import DEPTH, SHARES, UNATTRIBUTED, step_named
 from bench.anatomy.sweep import Segment
-from bench.errors import CampaignError
-from bench.explain import first_problem
-from bench.record import Endpoint
+from bench.records.record import Endpoint
+from bench.scenario.validation import first_problem
+from bench.util.errors import CampaignError
 
 SCHEMA: Final = 1
 FILE: Final = "anatomy.json"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.errors import BoxbenchError
+from bench.util.errors import BoxbenchError
 
 Value = int | str
 

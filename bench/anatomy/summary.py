@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from bench.analysis.stats import median_ratio
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
-from bench.campaign import Manifest
-from bench.errors import HostUnfitError, NotReadyError, TooFewBootsError
-from bench.plan import Cell
-from bench.record import Endpoint, Record
-from bench.stats import median_ratio
+from bench.plan.trials import Cell
+from bench.records.campaign import Manifest
+from bench.records.record import Endpoint, Record
+from bench.util.errors import HostUnfitError, NotReadyError, TooFewBootsError
 
 TRACE: Final = "trace"
 """The factor whose levels are on and off."""

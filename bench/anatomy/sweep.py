@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from bench.anatomy.activity import Activity
 from bench.anatomy.steps import DEPTH, UNATTRIBUTED
-from bench.record import Endpoint
+from bench.records.record import Endpoint
 
 _GUEST = -1
 """The thread of a guest's phases: none of the host's."""

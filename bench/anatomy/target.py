@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from bench.agent.channel import Endpoints
 from bench.anatomy.processes import Known, snapshot
-from bench.cache import cache_dir
-from bench.channel import Endpoints
-from bench.clock import Clock
+from bench.host.tracefs import TraceInstance
 from bench.image.model import Image
-from bench.probes.trace import TraceInstance
-from bench.scenario import Scenario
+from bench.scenario.model import Scenario
 from bench.targets.base import Box, Order, Output, RunsBefore, Target
+from bench.util.cache import cache_dir
+from bench.util.clock import Clock
 
 # Each takes some milliseconds, and daemons seldom start a thread.
 _SNAPSHOTS: Final = 5

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.boxconf import decode_number, decode_word, encode_word
-from bench.certificate.names import FactName
-from bench.errors import ProtocolError
-from bench.protocol import CUT as CUT_KEY
-from bench.units import format_bytes
+from bench.agent.boxconf import decode_number, decode_word, encode_word
+from bench.agent.protocol import CUT as CUT_KEY
+from bench.scenario.equality import FactName
+from bench.util.errors import ProtocolError
+from bench.util.units import format_bytes
 
 IDLE: Final = ("/.boxbench/boxinit", "idle")
 """What a looked-at box runs, with the workload's own argv behind it."""

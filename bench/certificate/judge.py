@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.certificate.explain import why
 from bench.certificate.facts import FACT, FACTS, Fact, agrees, proves
-from bench.certificate.model import Certificate, Finding, Look, Status
-from bench.certificate.names import FactName
-from bench.errors import NotEqualError
+from bench.certificate.reasons import why
+from bench.records.certificate import Certificate, Finding, Look, Status
+from bench.scenario.equality import FactName
+from bench.util.errors import NotEqualError
 
 
 def judge(

@@ -14,7 +14,7 @@ from typer.main import get_command
 # Each module registers its commands, in the order of `boxbench --help`.
 from bench.cli import campaigns, export, gate, history, host, insight, instructions, limits  # noqa: F401
 from bench.cli.common import app, complain
-from bench.errors import BoxbenchError, ExitCode
+from bench.util.errors import BoxbenchError, ExitCode
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def _refused(error: Exception) -> ExitCode:
     from pydantic import ValidationError
 
     if isinstance(error.__cause__, ValidationError):
-        from bench.explain import first_problem
+        from bench.scenario.validation import first_problem
 
         # The parser checks values by pydantic, whose words are for programmers and leave out the value.
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined]

@@ -20,10 +20,10 @@ from bench.cli.common import (
     print_json,
 )
 from bench.cli.options import Accel, Out, PlanSeed, Seed, Skip, Targets
-from bench.errors import PartialResultsError
+from bench.util.errors import PartialResultsError
 
 if TYPE_CHECKING:
-    from bench.record import Record
+    from bench.records.record import Record
 
 QUICKSTART: Final = ("hello", "web")
 QUICKSTART_BLOCKS: Final = 5
@@ -66,8 +66,8 @@ def resume(campaign: Directory) -> None:
 
     Finished trials are kept; what the last run left on the host is removed first.
     """
-    from bench.conduct import resume_campaign
-    from bench.progress import make_progress
+    from bench.cli.progress import make_progress
+    from bench.run.campaign import resume_campaign
 
     with make_progress(console(stderr=True)) as progress:
         records = resume_campaign(campaign, progress)
@@ -81,7 +81,7 @@ def plan(
     scenarios: Scenarios, blocks: Blocks = None, targets: Targets = None, seed: PlanSeed = None, json: Json = False
 ) -> None:
     """Show what `run` would do, in which order."""
-    from bench.preview import preview
+    from bench.plan.preview import preview
 
     seed = draw_seed(seed)
     trials = preview(load(scenarios, blocks, targets), seed=seed)
@@ -116,8 +116,8 @@ def _campaign(
     skip: bool,
     profile: str | None = None,
 ) -> None:
-    from bench.conduct import Request, start_campaign
-    from bench.progress import make_progress
+    from bench.cli.progress import make_progress
+    from bench.run.campaign import Request, start_campaign
 
     loaded = load(names, blocks, targets, profile)
     request = Request(

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.exercise.model import ProfileName
-    from bench.scenario import LoadedScenario
+    from bench.scenario.exercise import ProfileName
+    from bench.scenario.model import LoadedScenario
 
 app = typer.Typer(
     name="boxbench",
@@ -47,7 +47,7 @@ def complain(message: str, hint: str) -> None:
 
 def shown(text: str) -> str:
     """Lines for the terminal: what guests and tools said in them cannot move, colour or hide anything."""
-    from bench.plaintext import plain_lines
+    from bench.util.text import plain_lines
 
     return plain_lines(text)
 
@@ -70,9 +70,9 @@ def load(
     names: list[str], blocks: int | None, targets: str | None, profile: str | None = None
 ) -> tuple[LoadedScenario, ...]:
     """Scenarios by name or path, narrowed to what the options ask for. Raises ScenarioError, UsageError."""
-    from bench.resources import find_scenario
-    from bench.scenario import load_scenario, narrowed
-    from bench.targetspec import split_labels
+    from bench.scenario.model import load_scenario, narrowed
+    from bench.scenario.targets import split_labels
+    from bench.util.package_data import find_scenario
 
     wanted = split_labels(targets) if targets is not None else None
     loaded = tuple(load_scenario(find_scenario(name)) for name in names)
@@ -81,7 +81,7 @@ def load(
 
 
 def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:
-    from bench.errors import UsageError
+    from bench.util.errors import UsageError
 
     if given is None:
         return None

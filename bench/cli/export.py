@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.common import app, shown
-from bench.errors import UsageError
+from bench.util.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.export.base import Export

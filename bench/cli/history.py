@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.common import Json, app, console, print_json, shown
-from bench.errors import UsageError
+from bench.util.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.history.detect import Checked
@@ -71,10 +71,10 @@ def add(
 def _lines(source: Path, commit: Commit) -> Sequence[Line]:
     from datetime import UTC, datetime
 
-    from bench.campaign import read_manifest, read_records
-    from bench.history.counted import counted_lines, counts_file
+    from bench.history.instructions import counted_lines, counts_file
     from bench.history.line import summary_line
-    from bench.icount.model import read_instructions
+    from bench.instructions.model import read_instructions
+    from bench.records.campaign import read_manifest, read_records
 
     counts = counts_file(source)
     if counts is None:
@@ -157,7 +157,7 @@ def _check(store: Store, acknowledged: Path | None, threshold: float, detector: 
 
 
 def _tell(checked: Checked, page: Path | None, json: bool, *, everything: bool) -> None:
-    from bench.render.history import checked_json, view_history, write_page
+    from bench.render.commands.history import checked_json, view_history, write_page
 
     if page is not None:
         write_page(checked, page)

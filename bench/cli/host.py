@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.common import Json, app, complain, console, print_json, shown
-from bench.errors import ExitCode
+from bench.util.errors import ExitCode
 
 
 @app.command()
@@ -16,8 +16,8 @@ def doctor(json: Json = False) -> None:
     from dataclasses import asdict
 
     from bench.doctor import diagnose, unfit
-    from bench.render.checks import checks_table
-    from bench.targets.accel import kvm_boot_check
+    from bench.render.commands.checks import checks_table
+    from bench.targets.vms.accel import kvm_boot_check
 
     checks = diagnose(extra=(kvm_boot_check,))
     if json:
@@ -31,8 +31,8 @@ def doctor(json: Json = False) -> None:
 @app.command()
 def targets(json: Json = False) -> None:
     """The ways to box a workload on this host."""
-    from bench.engines.hub import probe_engines
-    from bench.render.listing import listing
+    from bench.engines.lazy import probe_engines
+    from bench.render.commands.listing import listing
     from bench.targets.table import SUMMARIES, availability
 
     with probe_engines() as engines:
@@ -50,9 +50,9 @@ def targets(json: Json = False) -> None:
 @app.command()
 def scenarios(json: Json = False) -> None:
     """The bundled scenarios."""
-    from bench.render.listing import listing
-    from bench.resources import scenarios_dir, shipped_scenarios
-    from bench.scenario import load_scenario
+    from bench.render.commands.listing import listing
+    from bench.scenario.model import load_scenario
+    from bench.util.package_data import scenarios_dir, shipped_scenarios
 
     shipped = [load_scenario(scenarios_dir() / name) for name in shipped_scenarios()]
     found = [
@@ -68,7 +68,7 @@ def scenarios(json: Json = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    from bench.scenario import scenario_schema
+    from bench.scenario.model import scenario_schema
 
     print_json(scenario_schema())
 
@@ -76,8 +76,8 @@ def schema() -> None:
 @app.command()
 def clean(dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False) -> None:
     """Remove what dead campaigns left on this host."""
-    from bench.leftovers import find_leftovers, remove_leftovers, running_containers
-    from bench.rundir import only_campaign_on_host
+    from bench.host.run_directory import only_campaign_on_host
+    from bench.run.cleanup import find_leftovers, remove_leftovers, running_containers
 
     with only_campaign_on_host(), running_containers() as containers:
         found = (*containers, *find_leftovers())

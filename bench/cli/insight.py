@@ -22,9 +22,9 @@ def certify(
 ) -> None:
     """Prove, from inside, that all boxes run the same."""
     from bench.certificate.judge import refuse_unequal
-    from bench.conduct import Request, certify_only
-    from bench.progress import make_progress
-    from bench.render.certificate import certificates_report
+    from bench.cli.progress import make_progress
+    from bench.render.sections.certificate import certificates_report
+    from bench.run.campaign import Request, certify_only
 
     loaded = load(scenarios, None, targets)
     request = Request(scenarios=loaded, out=Path(), seed=0, accel=accel, skip_unavailable=skip_unavailable)
@@ -51,12 +51,12 @@ def anatomy(
     json: Json = False,
 ) -> None:
     """Take starts apart, step by step, from kernel events."""
-    from bench.anatomy.conduct import run_anatomy
     from bench.anatomy.model import write_anatomy
-    from bench.conduct import Request
+    from bench.anatomy.run import run_anatomy
+    from bench.cli.progress import make_progress
     from bench.export.chrometrace import start_trace
-    from bench.progress import make_progress
-    from bench.render.anatomy import view_anatomy, write_files
+    from bench.render.commands.anatomy import view_anatomy, write_files
+    from bench.run.campaign import Request
 
     loaded = load([scenario], starts, targets)
     directory = out or default_out(loaded, "anatomy-")
@@ -83,9 +83,9 @@ def explain(
     json: Json = False,
 ) -> None:
     """Why B is slower than A: phases and steps, ranked."""
-    from bench.difference import explain_difference
-    from bench.render.difference import explanation_json, view_explanation
-    from bench.side import pairs
+    from bench.explain.cells import pairs
+    from bench.explain.difference import explain_difference
+    from bench.render.commands.explain import explanation_json, view_explanation
 
     found = [explain_difference(left, right, force=force) for left, right in pairs(base, other)]
     if json:

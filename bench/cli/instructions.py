@@ -11,8 +11,8 @@ from bench.cli.common import Json, app, console, default_out, load, print_json
 from bench.cli.options import Results, Targets
 
 if TYPE_CHECKING:
-    from bench.icount.model import Instructions
-    from bench.icount.verdict import CountVerdict
+    from bench.instructions.model import Instructions
+    from bench.instructions.verdict import CountVerdict
 
 
 @app.command()
@@ -41,11 +41,11 @@ def instructions(
     json: Json = False,
 ) -> None:
     """Count starts in instructions: the same on every machine."""
-    from bench.icount.conduct import CountRequest, count_instructions
-    from bench.icount.model import TARGETS, read_instructions
-    from bench.icount.verdict import compare_all
-    from bench.progress import make_progress
-    from bench.render.instructions import exit_code
+    from bench.cli.progress import make_progress
+    from bench.instructions.model import TARGETS, read_instructions
+    from bench.instructions.run import CountRequest, count_instructions
+    from bench.instructions.verdict import compare_all
+    from bench.render.commands.instructions import exit_code
 
     base = None if against is None else read_instructions(against)
     (loaded,) = load([scenario], None, None)
@@ -68,7 +68,7 @@ def instructions(
 def _show(
     counted: Instructions, verdicts: tuple[CountVerdict, ...], directory: Path, *, band: float, json: bool
 ) -> None:
-    from bench.render.instructions import view_counts, view_verdicts, write_files
+    from bench.render.commands.instructions import view_counts, view_verdicts, write_files
 
     written = write_files(directory, counted)
     if json:
@@ -83,7 +83,7 @@ def _show(
 
 
 def _programs(words: list[str]) -> dict[str, Path]:
-    from bench.errors import UsageError
+    from bench.util.errors import UsageError
 
     pairs = [word.partition("=") for word in words]
     if any(not path for _, _, path in pairs):

@@ -9,11 +9,11 @@ import typer
 
 from bench.cli.common import Json, app, console, default_out, load
 from bench.cli.options import Accel, Results, Skip, Targets
-from bench.errors import PartialResultsError, UsageError
+from bench.util.errors import PartialResultsError, UsageError
 
 if TYPE_CHECKING:
-    from bench.conduct import Request
     from bench.floor.model import Terms
+    from bench.run.campaign import Request
 
 
 @app.command()
@@ -39,8 +39,8 @@ def floor(
     json: Json = False,
 ) -> None:
     """The least memory in which a workload still works."""
-    from bench.conduct import Request
     from bench.floor.model import Terms
+    from bench.run.campaign import Request
 
     (loaded,) = load([scenario], None, targets)
     directory = out or default_out((loaded,), "floor-")
@@ -63,9 +63,9 @@ def floor(
 
 
 def _search_and_show(request: Request, terms: Terms, *, json: bool) -> None:
-    from bench.floor.conduct import find_floors
-    from bench.progress import make_progress
-    from bench.render.floor import view_floors, write_text
+    from bench.cli.progress import make_progress
+    from bench.floor.run import find_floors
+    from bench.render.commands.floor import view_floors, write_text
 
     with make_progress(console(stderr=True)) as progress:
         floors = find_floors(request, terms, progress)
@@ -84,7 +84,7 @@ def _search_and_show(request: Request, terms: Terms, *, json: bool) -> None:
 
 
 def _size(option: str, text: str) -> int:
-    from bench.units import parse_bytes
+    from bench.util.units import parse_bytes
 
     try:
         size = parse_bytes(text)

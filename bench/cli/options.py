@@ -9,7 +9,7 @@ import typer
 
 
 def _some_targets(text: str) -> str:
-    from bench.errors import UsageError
+    from bench.util.errors import UsageError
 
     # A variable that is not set in a script must not mean "all of them".
     if not text.strip():
@@ -18,7 +18,7 @@ def _some_targets(text: str) -> str:
 
 
 def _known_accel(text: str) -> str:
-    from bench.targets.options import check_accel
+    from bench.scenario.option_checks import check_accel
 
     check_accel(text)
     return text

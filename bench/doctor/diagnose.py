@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.cache import cache_dir as default_cache_dir
 from bench.doctor import settings, tools
 from bench.doctor.check import Check, Host
-from bench.errors import BoxbenchError
 from bench.host import host_facts
 from bench.host.read import HOST_ROOT
+from bench.util.cache import cache_dir as default_cache_dir
+from bench.util.errors import BoxbenchError
 
 CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
     tools.check_root,
@@ -50,7 +50,7 @@ def diagnose(
 
     Args:
         root: where /proc, /sys and /dev are; tools are always the real ones.
-        cache_dir: where images and disks will be; ``bench.cache.cache_dir()`` when None.
+        cache_dir: where images and disks will be; ``bench.util.cache.cache_dir()`` when None.
         extra: further checks, such as booting a guest kernel under KVM, which take longer.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.doctor.check import Check, Host, Status
 from bench.host.read import parse_sizes, read_text
-from bench.units import format_bytes
+from bench.util.units import format_bytes
 
 # A box of 256 MiB beside a daemon, a browser for slides and this program.
 _LITTLE_MEMORY_BYTES = 2 * 2**30

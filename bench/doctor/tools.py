@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench import proc
 from bench.doctor.check import Check, Host
-from bench.errors import BoxbenchError, HostUnfitError
-from bench.units import format_bytes
+from bench.util import proc
+from bench.util.errors import BoxbenchError, HostUnfitError
+from bench.util.units import format_bytes
 
 SETUP: Final = "run `./bootstrap setup`"
 _TOOL_TIMEOUT_S: Final = 30.0

@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.cache import cache_dir
-from bench.clock import MonotonicClock
-from bench.engines.containerdapi import NAMESPACE, ContainerdApi, ContainerdError
-from bench.engines.dataroot import held
+from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdError
+from bench.engines.data_root import held
 from bench.engines.dockerd import peer_pid
-from bench.errors import HostUnfitError
-from bench.rundir import LABEL, living_tags
+from bench.host.run_directory import LABEL, living_tags
+from bench.util import proc
+from bench.util.cache import cache_dir
+from bench.util.clock import MonotonicClock
+from bench.util.errors import HostUnfitError
 
 SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0

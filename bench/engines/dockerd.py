@@ -19,14 +19,14 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from bench import proc
-from bench.cache import cache_dir
-from bench.clock import MonotonicClock
-from bench.engines.dataroot import held
+from bench.engines.data_root import held
 from bench.engines.runtimes import engine_settings
-from bench.errors import HostUnfitError, TeardownError
+from bench.host.processes import find_by_argument, wait_ended
 from bench.host.unmount import unmount
-from bench.targets.processes import find_by_argument, wait_ended
+from bench.util import proc
+from bench.util.cache import cache_dir
+from bench.util.clock import MonotonicClock
+from bench.util.errors import HostUnfitError, TeardownError
 
 START_TIMEOUT_S: Final = 60.0
 _UNIX: Final = "unix://"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from bench.cache import cache_dir
-from bench.errors import HostUnfitError
-from bench.rundir import owned_dir, run_root
+from bench.host.run_directory import owned_dir, run_root
+from bench.util.cache import cache_dir
+from bench.util.errors import HostUnfitError
 
 if TYPE_CHECKING:
     from types import ModuleType

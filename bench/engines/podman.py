@@ -11,10 +11,10 @@ from selectors import EVENT_READ, DefaultSelector
 from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Final
 
-from bench import cache, proc
-from bench.clip import LAST_LINES, NOTHING, Clip, Clipped
-from bench.clock import MonotonicClock
-from bench.errors import ProcessError
+from bench.util import cache, proc
+from bench.util.clip import LAST_LINES, NOTHING, Clip, Clipped
+from bench.util.clock import MonotonicClock
+from bench.util.errors import ProcessError
 
 TIMEOUT_S: Final = 60.0
 LOAD_TIMEOUT_S: Final = 600.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from bench.errors import ProtocolError
+from bench.util.errors import ProtocolError
 
 _VARINT: Final = 0
 _SIZED: Final = 2

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import proc
+from bench.analysis.metrics import label
 from bench.export.base import Export, ExportError, one_word, to_json
 from bench.history.line import Line, Point
-from bench.metrics import label
+from bench.util import proc
 
 _COLUMNS: Final = (
     "result",

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from bench.analyse import analyse
-from bench.cache import content_key
-from bench.campaign import Manifest
-from bench.errors import UsageError
-from bench.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, unit
-from bench.plan import Cell
-from bench.record import Record
-from bench.results import Analysis, Sample
-from bench.stats import Estimate, estimate
+from bench.analysis.analyse import analyse
+from bench.analysis.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, unit
+from bench.analysis.results import Analysis, Sample
+from bench.analysis.stats import Estimate, estimate
+from bench.plan.trials import Cell
+from bench.records.campaign import Manifest
+from bench.records.record import Record
+from bench.util.cache import content_key
+from bench.util.errors import UsageError
 
 MAIN: Final = (MEMORY, CPU, DISK)
 """Exported beside each scenario's headline when nobody asks for other metrics."""

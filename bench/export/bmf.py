@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from bench.analysis.metrics import stem
 from bench.export.base import Column, Export, Table, to_json
-from bench.metrics import stem
 
 _LONGEST: Final = 64
 """Bencher's limit on the name of a measure."""

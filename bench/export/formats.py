@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.campaign import MANIFEST, read_manifest, read_records
-from bench.errors import UsageError
-from bench.explain import first_problem
 from bench.export.base import Export, ExportError, make_table
 from bench.gate.model import RESULT, GateResult
 from bench.history.store import DirectoryStore, read_history
+from bench.records.campaign import MANIFEST, read_manifest, read_records
+from bench.scenario.validation import first_problem
+from bench.util.errors import UsageError
 
 Source = Literal["campaign", "gate", "history"]
 

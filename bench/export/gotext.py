@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bench.cache import content_key
+from bench.analysis.metrics import EXERCISE_OWN
 from bench.export.base import Export, Table, bigger_is_better
-from bench.metrics import EXERCISE_OWN
-from bench.plan import Cell
+from bench.plan.trials import Cell
+from bench.util.cache import content_key
 
 _SPACES: Final = re.compile(r"\s+")
 _LINE_BREAKS: Final = re.compile(r"[\r\n]+")

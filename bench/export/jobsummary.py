@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bench.analysis.metrics import label, unit
 from bench.export.base import Export
 from bench.export.verdicts import IMPROVED, SYMBOLS, headline, limits, moved, sides, worst_first
 from bench.gate.model import Bound, GateResult, Row, Verdict
-from bench.metrics import label, unit
-from bench.render.gate import about_counts, both_values
+from bench.render.commands.gate import about_counts, both_values
 from bench.render.markdown import escape
 from bench.render.text import clean, quantity
 

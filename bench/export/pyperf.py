@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.errors import TooFewBootsError
 from bench.export.base import Column, Export, ExportError, Table, bigger_is_better, equal_counts, positive
-from bench.record import Record
+from bench.records.record import Record
+from bench.util.errors import TooFewBootsError
 
 
 def export(table: Table) -> Export:

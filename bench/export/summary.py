@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bench.analyse import analyse
-from bench.campaign import read_manifest, read_records
-from bench.results import CellSummary, Comparison
-from bench.stats import Interval
+from bench.analysis.analyse import analyse
+from bench.analysis.results import CellSummary, Comparison
+from bench.analysis.stats import Interval
+from bench.records.campaign import read_manifest, read_records
 
 
 def campaign_summary(path: Path) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 
-from bench.analyse import metric_frame, to_samples
-from bench.errors import HostUnfitError
+from bench.analysis.analyse import metric_frame, to_samples
+from bench.analysis.results import Sample
 from bench.export.base import Column, Export, Table
-from bench.results import Sample
+from bench.util.errors import HostUnfitError
 
 
 def csv(table: Table) -> Export:

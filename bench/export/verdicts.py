@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from bench.analysis.metrics import label
 from bench.gate.model import GateResult, Limits, Row, Verdict
-from bench.metrics import label
-from bench.render.gate import both_values
+from bench.render.commands.gate import both_values
 from bench.render.text import clean, exact_change, significant
 
 SYMBOLS: Final = {Verdict.REGRESSED: "❌", Verdict.NOT_REGRESSED: "✅", Verdict.CANNOT_TELL: "❔"}

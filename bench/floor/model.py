@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.errors import CampaignError
-from bench.explain import first_problem
-from bench.record import Record
+from bench.records.record import Record
+from bench.scenario.validation import first_problem
+from bench.util.errors import CampaignError
 
 SCHEMA: Final = 1
 FILE: Final = "floor.json"

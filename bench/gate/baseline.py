@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from pathlib import Path
 
-from bench.campaign import MANIFEST, Manifest, read_manifest, read_records
-from bench.errors import RecordError, UsageError
+from bench.analysis.results import NotComparableError
 from bench.gate.cells import Boots, boots_of, renewed
 from bench.gate.model import RESULT, STAGES
 from bench.gate.sides import side_name
 from bench.host import fingerprint, host_facts
-from bench.icount.model import FILE, read_instructions
-from bench.results import NotComparableError
+from bench.instructions.model import FILE, read_instructions
+from bench.records.campaign import MANIFEST, Manifest, read_manifest, read_records
+from bench.util.errors import RecordError, UsageError
 
 
 def read_baseline(path: Path) -> Boots:

@@ -11,18 +11,18 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
-from bench.errors import UsageError
-from bench.explain import explain
-from bench.fields import Strict
+from bench.analysis.metrics import stem, unit
+from bench.analysis.stats import MIN_BOOTS, estimate
 from bench.gate.cells import Boots, place
 from bench.gate.failures import ends_of, said
 from bench.gate.model import Bound, GateResult, Identity, Limits, Verdict
 from bench.gate.thresholds import matches
-from bench.markup import Wanted, read_document
-from bench.metrics import stem, unit
-from bench.plan import Cell
-from bench.stats import MIN_BOOTS, estimate
-from bench.units import format_metric, parse_bytes, parse_duration_ns
+from bench.plan.trials import Cell
+from bench.scenario.fields import Strict
+from bench.scenario.validation import explain
+from bench.util.errors import UsageError
+from bench.util.markup import Wanted, read_document
+from bench.util.units import format_metric, parse_bytes, parse_duration_ns
 
 _HINT: Final = (
     'a limit is [[bound]] with scenario = "hello", target = "docker", metric = "endpoint.ready", max = "300ms"; '

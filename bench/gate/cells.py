@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from bench.analyse import check_pool, exercise_headline, to_samples
-from bench.campaign import Manifest
-from bench.certificate.trials import with_doubts
+from bench.analysis.analyse import check_pool, exercise_headline, to_samples
+from bench.analysis.certified import with_doubts
+from bench.analysis.results import NotComparableError, cells_of
 from bench.gate.judge import Series, Sides
 from bench.gate.thresholds import better, choose_metrics, named
-from bench.plan import Cell
-from bench.record import Failure, Record
-from bench.results import NotComparableError, cells_of
-from bench.scenario import Scenario
+from bench.plan.trials import Cell
+from bench.records.campaign import Manifest
+from bench.records.record import Failure, Record
+from bench.scenario.model import Scenario
 
 SideTargets = Mapping[str, str]
 """A's target labels, each with the one of B that it is compared with."""

@@ -15,9 +15,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.errors import UsageError
-from bench.explain import explain
-from bench.markup import Wanted, read_document
+from bench.scenario.validation import explain
+from bench.util.errors import UsageError
+from bench.util.markup import Wanted, read_document
 
 _HINT: Final = "checkmetrics files consist of [[metric]] entries with name and limits"
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.errors import ProcessError, UsageError
 from bench.gate.sides import Both, SideName, make_side, split_side
-from bench.resources import find_scenario
-from bench.scenario import load_scenario
+from bench.scenario.model import load_scenario
+from bench.util import proc
+from bench.util.errors import ProcessError, UsageError
+from bench.util.package_data import find_scenario
 
 _NAMES: Final[tuple[SideName, SideName]] = ("A", "B")
 CHECKOUTS: Final = tuple(name.lower() for name in _NAMES)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.errors import UsageError
 from bench.gate.sides import Both
-from bench.icount.model import TARGETS, Instructions
+from bench.instructions.model import TARGETS, Instructions
+from bench.util.errors import UsageError
 
 _RELATIVES: Final = {"libvirt": "q35", "libvirt-full": "q35"}
 """What can be counted in the place of what cannot."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bench.analysis.metrics import INSTRUCTIONS
 from bench.gate.model import Identity, Look, Row, Verdict
 from bench.gate.sides import Side, SideName
 from bench.gate.thresholds import Thresholds
-from bench.icount.model import ACCEL, Count, Instructions
-from bench.icount.verdict import CountVerdict, Outcome, compare_all
-from bench.metrics import INSTRUCTIONS
-from bench.units import grouped
+from bench.instructions.model import ACCEL, Count, Instructions
+from bench.instructions.verdict import CountVerdict, Outcome, compare_all
+from bench.util.units import grouped
 
 _COMPARABLE: Final = (Outcome.IDENTICAL, Outcome.CHANGED)
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.errors import LateError
+from bench.analysis.stats import MIN_BOOTS
 from bench.gate.cells import Boots, Pair, place
 from bench.gate.judge import Judgement
 from bench.gate.model import FAILURES, Look, Row, Verdict
-from bench.plan import Cell
-from bench.record import Failure
-from bench.stats import MIN_BOOTS
+from bench.plan.trials import Cell
+from bench.records.record import Failure
+from bench.util.errors import LateError
 
 NEVER_CAME: Final = "every boot of B failed"
 

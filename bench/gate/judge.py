@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
+from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
 from bench.gate.exact import block_ratio, rank_sum, signed_rank
 from bench.gate.model import LEVEL, Limits, Look, Verdict
-from bench.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
 
 Better = Literal["lower", "higher"]
 """Which way is good."""

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.campaign import read_manifest, read_records
-from bench.conduct import Progress, Request, start_campaign
-from bench.errors import NotReadyError, UsageError
+from bench.analysis.metrics import stem
+from bench.analysis.stats import Estimate, estimate
 from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
-from bench.gate.conduct import Order
-from bench.gate.null import REPLAYS, NullResult, NullRow, pools_of, replays, split_empty, twin_pools
+from bench.gate.false_alarms import REPLAYS, NullResult, NullRow, pools_of, replays, split_empty, twin_pools
+from bench.gate.run import Order
 from bench.gate.sides import make_side
 from bench.gate.thresholds import Thresholds, check_patterns, matches
-from bench.metrics import stem
-from bench.plan import Cell, Trial
-from bench.record import Record
-from bench.resources import find_scenario
-from bench.scenario import Scenario, load_scenario, narrowed
-from bench.stats import Estimate, estimate
-from bench.targetspec import parse_target
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import read_manifest, read_records
+from bench.records.record import Record
+from bench.run.campaign import Progress, Request, start_campaign
+from bench.scenario.model import Scenario, load_scenario, narrowed
+from bench.scenario.targets import parse_target
+from bench.util.errors import NotReadyError, UsageError
+from bench.util.package_data import find_scenario
 
 NULL: Final = "null"
 """In a gate's directory: the campaign of a scenario that was run as A and as B."""

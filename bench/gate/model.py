@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from bench.errors import ExitCode
-from bench.icount.model import ACCEL
+from bench.instructions.model import ACCEL
+from bench.util.errors import ExitCode
 
 SCHEMA: Final = 1
 RESULT: Final = "gate.json"

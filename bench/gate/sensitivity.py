@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from bench.analysis.orderstats import Floats
+from bench.analysis.stats import MIN_BOOTS
 from bench.gate.exact import pseudo_median
 from bench.gate.judge import Sides, p_values, ratio_of
 from bench.gate.model import LEVEL, POWER
-from bench.orderstats import Floats
-from bench.stats import MIN_BOOTS
 
 RUNS: Final = 200
 ASSURANCE: Final = 0.8

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.errors import UsageError
-from bench.resources import find_scenario
-from bench.scenario import LoadedScenario, load_scenario, narrowed
-from bench.targetspec import TargetSpec, parse_target, parse_targets
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.targets import TargetSpec, parse_target, parse_targets
+from bench.util.errors import UsageError
+from bench.util.package_data import find_scenario
 
 _NAME_ROOM: Final = 38
 """A scenario's name may have 40 characters, and a side adds two."""

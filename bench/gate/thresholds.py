@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.analyse import exercise_headline
-from bench.errors import UsageError
-from bench.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, stem
-from bench.scenario import Scenario
+from bench.analysis.analyse import exercise_headline
+from bench.analysis.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, stem
+from bench.scenario.model import Scenario
+from bench.util.errors import UsageError
 
 DEFAULTS: Final[Mapping[str, float]] = {
     # Two builds of one program differ by some per cent through file layout and cache alone, and nobody feels them.

@@ -10,12 +10,12 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from bench.errors import ExitCode
+from bench.analysis.metrics import higher_is_better
 from bench.history.acknowledge import Acknowledgement, matching
 from bench.history.line import Commit, Line
 from bench.history.series import Series, recent_commits, series_of
 from bench.history.steps import Step, commits_needed, exact_steps, find_steps
-from bench.metrics import higher_is_better
+from bench.util.errors import ExitCode
 
 LEVEL: Final = 0.05
 """The chance that a check of a whole history without any change finds one, at most: shared out over the series that are

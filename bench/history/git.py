@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.errors import ProcessError
 from bench.history.line import Commit, HistoryError
 from bench.history.store import SUFFIX, Edit
+from bench.util import proc
+from bench.util.errors import ProcessError
 
 _TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 5

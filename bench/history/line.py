@@ -12,14 +12,14 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from bench.analyse import analyse
-from bench.campaign import Manifest
-from bench.errors import UsageError
-from bench.explain import first_problem
-from bench.icount.model import ACCEL
-from bench.metrics import CPU, DISK, MEMORY, headline
-from bench.record import Record
-from bench.results import CellSummary
+from bench.analysis.analyse import analyse
+from bench.analysis.metrics import CPU, DISK, MEMORY, headline
+from bench.analysis.results import CellSummary
+from bench.instructions.model import ACCEL
+from bench.records.campaign import Manifest
+from bench.records.record import Record
+from bench.scenario.validation import first_problem
+from bench.util.errors import UsageError
 
 SCHEMA: Final = 1
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")

@@ -20,11 +20,11 @@ from typing import Final
 
 import yaml
 
-from bench import proc
-from bench.errors import HostUnfitError
 from bench.history.line import HistoryError
 from bench.history.series import Series
 from bench.history.steps import Step
+from bench.util import proc
+from bench.util.errors import HostUnfitError
 
 _TIMEOUT_S: Final = 120.0
 _LEAST: Final = 3

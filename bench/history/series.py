@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.analysis.metrics import sort_key
 from bench.history.line import Commit, Counted, Line, Point
 from bench.history.steps import LONGEST
 from bench.history.store import order
-from bench.icount.model import ACCEL
-from bench.metrics import sort_key
+from bench.instructions.model import ACCEL
 
 _MADE: Final = ("initramfs", "script", "command")
 """Inputs of a count that are made of others."""

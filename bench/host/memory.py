@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from bench.clock import Clock
 from bench.host.read import HOST_ROOT, parse_sizes, read_text
+from bench.util.clock import Clock
 
 PARTS: Final = (
     "anon",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.errors import TeardownError
 from bench.host.mounts import parse_mounts
+from bench.util import proc
+from bench.util.errors import TeardownError
 
 _TIMEOUT_S: Final = 10.0
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bench.boxconf import encode_word
-from bench.cache import start_over
-from bench.errors import BuildError
+from bench.agent.boxconf import encode_word
+from bench.util.cache import start_over
+from bench.util.errors import BuildError
 
 RUNTIME_PATHS: Final = (
     "dev",  # every engine mounts or fills its own

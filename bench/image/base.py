@@ -9,10 +9,10 @@ from typing import Final
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from bench import cache, proc
-from bench.errors import BuildError
-from bench.image.aptsources import os_release, trusted_sources
-from bench.scenario import Base
+from bench.image.apt_sources import os_release, trusted_sources
+from bench.scenario.model import Base
+from bench.util import cache, proc
+from bench.util.errors import BuildError
 
 LABEL_KEY: Final = "boxbench.base"
 

@@ -14,14 +14,14 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from bench import cache
-from bench.errors import BuildError
+from bench.agent.compile import agent_binary
 from bench.image.archive import content_digest, digest_words, read_index, tree_digest
 from bench.image.base import ensure_base
 from bench.image.config import resolve_config
 from bench.image.model import Image
-from bench.image.native import agent_binary
-from bench.scenario import LoadedScenario
+from bench.scenario.model import LoadedScenario
+from bench.util import cache
+from bench.util.errors import BuildError
 
 AGENT: Final = "/.boxbench/boxinit"
 """Where the agent is in every image."""

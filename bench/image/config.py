@@ -7,11 +7,11 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bench.boxconf import decode_number
-from bench.errors import BuildError
+from bench.agent.boxconf import decode_number
 from bench.image.archive import TreeIndex
 from bench.image.model import BoxConfig
-from bench.scenario import Workload
+from bench.scenario.model import Workload
+from bench.util.errors import BuildError
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Docker's, for images that set none."""

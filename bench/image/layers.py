@@ -13,9 +13,9 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from bench import cache
-from bench.errors import BuildError
 from bench.image.model import Image
+from bench.util import cache
+from bench.util.errors import BuildError
 
 _CHUNK: Final = 2**20
 _SMALL: Final = 2**22

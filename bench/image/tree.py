@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from bench import cache, proc
-from bench.errors import HostUnfitError
 from bench.image.model import Image
+from bench.util import cache, proc
+from bench.util.errors import HostUnfitError
 
 # What engines put into /dev of every container; a chroot has only what is in the tree.
 _DEVICES: Final = (

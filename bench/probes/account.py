@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bench.clock import Clock
 from bench.host.memory import PARTS, SETTLED_BYTES, read_memory, settled_memory
 from bench.probes.memory import anon_bytes
-from bench.units import format_bytes
+from bench.util.clock import Clock
+from bench.util.units import format_bytes
 
 _TRIES: Final = 5
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.boxconf import decode_number
-from bench.cgroup import BoxCgroup
+from bench.agent.boxconf import decode_number
+from bench.host.cgroup import BoxCgroup
 from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.boxconf import decode_number
-from bench.channel import Channel
+from bench.agent.boxconf import decode_number
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
 from bench.probes.disk import disks_are_cached, host_disks
-from bench.probes.timeline import Timeline
-from bench.record import Flush
+from bench.records.record import Flush
 
 SYNCS: Final = 3
 _PATIENCE_S: Final = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.cgroup import BoxCgroup
+from bench.host.cgroup import BoxCgroup
 from bench.host.read import parse_sizes
 
 # A control group's account lags behind by some pages per CPU.

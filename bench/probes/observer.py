@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from bench.boxconf import decode_number
-from bench.cgroup import BoxCgroup, cgroup_of
-from bench.channel import Channel
+from bench.agent.boxconf import decode_number
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
+from bench.host.cgroup import BoxCgroup, cgroup_of
 from bench.probes.cpu import CpuReading, box_cpu_ns, cpu_between, guest_busy_ns, read_cpu
 from bench.probes.disk import host_disks, written_by
 from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of
 from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
-from bench.probes.timeline import Timeline
-from bench.record import Course, Flush
-from bench.scenario import Design
+from bench.records.record import Course, Flush
+from bench.scenario.model import Design
 from bench.targets.base import Box, HasDisk, RunsBefore, Spends
 
 PINGS: Final = 5

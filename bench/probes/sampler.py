@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.cgroup import BoxCgroup
-from bench.clock import Clock
+from bench.host.cgroup import BoxCgroup
 from bench.host.read import HOST_ROOT, read_text
 from bench.probes.cpu import process_cpu_ns
-from bench.record import Course
+from bench.records.record import Course
+from bench.util.clock import Clock
 
 MOST_SAMPLES: Final = 1200
 """When there are as many, every second one is dropped, and from then on half as many are taken."""

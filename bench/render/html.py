@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import exchange, target_class
+from bench.render.sections.problems import Trouble
 from bench.render.text import quantity
-from bench.render.troubles import Trouble
 from bench.render.view import Row, Section, View
-from bench.resources import templates_dir
+from bench.util.package_data import templates_dir
 
 _COMPRESS_FROM: Final = 2**20
 """Attachments above this are gzipped: base64 makes them a third larger again."""

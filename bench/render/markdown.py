@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from bench.render.certificate import CertificateView
-from bench.render.facts import Table
-from bench.render.troubles import Trouble
+from bench.render.sections.certificate import CertificateView
+from bench.render.sections.facts import Table
+from bench.render.sections.problems import Trouble
 from bench.render.view import Row, Section, View
 
 # What Markdown reads as structure, and what GitHub turns into links, mentions and HTML.

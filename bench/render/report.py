@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.analyse import analyse
-from bench.campaign import MANIFEST, RECORDS, read_manifest, read_records
-from bench.errors import CampaignError
+from bench.analysis.analyse import analyse
+from bench.analysis.results import Analysis
+from bench.records.campaign import MANIFEST, RECORDS, read_manifest, read_records
 from bench.render import html, markdown
 from bench.render.figures import save_figures
 from bench.render.view import View, build_view
-from bench.results import Analysis
+from bench.util.errors import CampaignError
 
 PAGE: Final = "index.html"
 TEXT: Final = "report.md"

@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.metrics import label
-from bench.render.certificate import certificate_line
-from bench.render.facts import Table as FactTable
-from bench.render.names import Name
+from bench.analysis.metrics import label
+from bench.analysis.results import Analysis
+from bench.render.sections.certificate import certificate_line
+from bench.render.sections.facts import Table as FactTable
 from bench.render.text import cell_label, ratio_text, verdict_text
 from bench.render.view import Row, Section, View, build_view
-from bench.results import Analysis
+from bench.render.wrap import Name
 
 _WIDE: Final = 124
 """Columns that one table with everything needs; below it there are two."""

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.cache import content_key
-from bench.metrics import INSTRUCTIONS, higher_is_better, is_duration
-from bench.metrics import unit as unit_of
-from bench.plaintext import plain
-from bench.plan import Cell
-from bench.results import CellSummary, Comparison
-from bench.stats import Interval, Verdict, boots_needed
-from bench.units import format_bytes, format_ns, grouped
+from bench.analysis.metrics import INSTRUCTIONS, higher_is_better, is_duration
+from bench.analysis.metrics import unit as unit_of
+from bench.analysis.results import CellSummary, Comparison
+from bench.analysis.stats import Interval, Verdict, boots_needed
+from bench.plan.trials import Cell
+from bench.util.cache import content_key
+from bench.util.text import plain
+from bench.util.units import format_bytes, format_ns, grouped
 
 BEYOND: Final = "beyond the limit"
 MISSING: Final = "–"

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from bench.metrics import CPU, DISK, MEMORY, disturbances, headline
-from bench.plan import Cell
-from bench.render.accounts import ACCOUNT_NOTE, account_tables
-from bench.render.certificate import CertificateView, certificate_views
-from bench.render.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
-from bench.render.facts import Pairs, Table, daemon_table, endpoint_table, host_pairs, inside_table, pairs
-from bench.render.lead import Lead, lead_of
-from bench.render.resources import cpu_table, disk_table, image_table
-from bench.render.storms import STORM_NOTE, lost_boxes, storm_tables
+from bench.analysis.metrics import CPU, DISK, MEMORY, disturbances, headline
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.render.sections.certificate import CertificateView, certificate_views
+from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
+from bench.render.sections.facts import Pairs, Table, daemon_table, endpoint_table, host_pairs, inside_table, pairs
+from bench.render.sections.headline import Lead, lead_of
+from bench.render.sections.problems import Trouble, doubted, failures, summed_up
+from bench.render.sections.residents import ACCOUNT_NOTE, account_tables
+from bench.render.sections.resources import cpu_table, disk_table, image_table
+from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
 from bench.render.text import (
     cell_label,
     clean,
@@ -27,8 +29,6 @@ from bench.render.text import (
     ratio_text,
     short_median,
 )
-from bench.render.troubles import Trouble, doubted, failures, summed_up
-from bench.results import Analysis
 
 INFINITE: Final = "∞: a boot that timed out or failed counts as longer than any that was seen."
 P95: Final = "p95 needs 59 boots: with fewer it is often just the largest value seen."

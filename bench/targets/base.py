@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from bench.channel import Endpoints
-from bench.clip import Clipped
+from bench.agent.channel import Endpoints
 from bench.image.model import Image
-from bench.record import Endpoint
-from bench.scenario import Scenario
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.util.clip import Clipped
 
 Mark = Callable[[Endpoint], object]
 """Called by a box at the instant an endpoint is passed; the clock is the caller's."""

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from bench.errors import LaunchError, TeardownError
 from bench.host.mounts import parse_mounts
 from bench.image.tree import ensure_tree_dir
 from bench.probes.disk import allocated_bytes
 from bench.targets.base import Order
+from bench.util.errors import LaunchError, TeardownError
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 

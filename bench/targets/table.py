@@ -5,29 +5,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from bench.engines.hub import Engines
-from bench.errors import BoxbenchError, UsageError
-from bench.scenario import TargetSpec
+from bench.engines.lazy import Engines
+from bench.scenario.model import TargetSpec
+from bench.scenario.option_checks import check_accel
+from bench.scenario.target_options import why_no_target
 from bench.targets.base import Target
-from bench.targets.choices import why_no_target
-from bench.targets.options import check_accel
+from bench.util.errors import BoxbenchError, UsageError
 
 TARGETS: Final[dict[str, str]] = {
-    "process": "bench.targets.process:ProcessTarget",
-    "namespaces": "bench.targets.namespaces:NamespacesTarget",
-    "bubblewrap": "bench.targets.bubblewrap:BubblewrapTarget",
-    "runc": "bench.targets.runc:RuncTarget",
-    "crun": "bench.targets.crun:CrunTarget",
-    "gvisor": "bench.targets.gvisor:GvisorTarget",
-    "containerd": "bench.targets.containerd:ContainerdTarget",
-    "docker": "bench.targets.docker:DockerTarget",
-    "vmm": "bench.targets.vmm:VmmTarget",
-    "microvm": "bench.targets.microvm:MicrovmTarget",
-    "docker-cli": "bench.targets.dockercli:DockerCliTarget",
-    "podman": "bench.targets.podman:PodmanTarget",
-    "libvirt": "bench.targets.libvirt:LibvirtTarget",
-    "libvirt-full": "bench.targets.libvirtfull:LibvirtFullTarget",
-    "vm-docker": "bench.targets.vmdocker:VmDockerTarget",
+    "process": "bench.targets.launcher.process:ProcessTarget",
+    "namespaces": "bench.targets.launcher.namespaces:NamespacesTarget",
+    "bubblewrap": "bench.targets.launcher.bubblewrap:BubblewrapTarget",
+    "runc": "bench.targets.containers.runc:RuncTarget",
+    "crun": "bench.targets.containers.crun:CrunTarget",
+    "gvisor": "bench.targets.containers.gvisor:GvisorTarget",
+    "containerd": "bench.targets.containers.containerd:ContainerdTarget",
+    "docker": "bench.targets.containers.docker:DockerTarget",
+    "vmm": "bench.targets.vms.vmm:VmmTarget",
+    "microvm": "bench.targets.vms.microvm:MicrovmTarget",
+    "docker-cli": "bench.targets.containers.docker_cli:DockerCliTarget",
+    "podman": "bench.targets.containers.podman:PodmanTarget",
+    "libvirt": "bench.targets.vms.libvirt:LibvirtTarget",
+    "libvirt-full": "bench.targets.vms.libvirt_full:LibvirtFullTarget",
+    "vm-docker": "bench.targets.vms.vm_docker:VmDockerTarget",
 }
 
 AGENTLESS: Final = frozenset({"vmm"})

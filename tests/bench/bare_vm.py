@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import proc
-from bench.clock import Clock
 from bench.engines.libvirtd import LibvirtEngine
-from bench.image.disk import ensure_disk, new_overlay
-from bench.run import Setting
+from bench.image.vm.disk import ensure_disk, new_overlay
+from bench.run.trial import Setting
 from bench.targets.base import Order
-from bench.targets.libvirt import LibvirtTarget
+from bench.targets.vms.libvirt import LibvirtTarget
+from bench.util import proc
+from bench.util.clock import Clock
 
 READY = b" mark ready "
 

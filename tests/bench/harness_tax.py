@@ -20,19 +20,19 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from bench.campaign import new_campaign_id
-from bench.clock import MonotonicClock
+from bench.analysis.stats import RatioEstimate, median_ratio
 from bench.gate.exact import block_ratio
-from bench.leftovers import boxes_root, find_leftovers, remove_leftovers
-from bench.plan import Cell, Trial
-from bench.record import Endpoint
-from bench.resources import find_scenario
-from bench.run import Setting, run_trial
-from bench.rundir import campaign_dir, campaign_tag, only_campaign_on_host
-from bench.scenario import load_scenario, narrowed
-from bench.stage import Stage, set_up
-from bench.stats import RatioEstimate, median_ratio
-from bench.units import format_ns
+from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import new_campaign_id
+from bench.records.record import Endpoint
+from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
+from bench.run.setup import Stage, set_up
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import load_scenario, narrowed
+from bench.util.clock import MonotonicClock
+from bench.util.package_data import find_scenario
+from bench.util.units import format_ns
 from tests.bench.bare_vm import BareVm
 
 CLOCK = MonotonicClock()

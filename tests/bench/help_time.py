@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.clock import MonotonicClock
-from bench.stats import median_ratio
-from bench.units import format_ns
+from bench.analysis.stats import median_ratio
+from bench.util import proc
+from bench.util.clock import MonotonicClock
+from bench.util.units import format_ns
 
 LIMIT: Final = 1.5
 CLOCK: Final = MonotonicClock()

@@ -14,15 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.campaign import new_campaign_id
-from bench.leftovers import find_leftovers, remove_leftovers
-from bench.plan import Cell, Trial
-from bench.resources import find_scenario
-from bench.run import Setting, run_trial
-from bench.rundir import campaign_dir, campaign_tag, only_campaign_on_host
-from bench.scenario import Design, load_scenario, narrowed
-from bench.stage import set_up
-from bench.stats import estimate
+from bench.analysis.stats import estimate
+from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import new_campaign_id
+from bench.run.cleanup import find_leftovers, remove_leftovers
+from bench.run.setup import set_up
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import Design, load_scenario, narrowed
+from bench.util.package_data import find_scenario
 
 
 def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float) -> dict[str, float]:

@@ -23,25 +23,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import proc
-from bench.campaign import new_campaign_id
-from bench.cgroup import own_cgroup
-from bench.channel import Channel
-from bench.clock import MonotonicClock, prompt_stamps
-from bench.leftovers import boxes_root, find_leftovers, remove_leftovers
-from bench.plan import Cell, Trial
-from bench.probes.timeline import Timeline
-from bench.record import Endpoint
-from bench.resources import find_scenario
-from bench.run import Setting, run_trial
-from bench.rundir import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir
-from bench.scenario import load_scenario, narrowed
-from bench.stage import Stage, set_up
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
+from bench.host.cgroup import own_cgroup
+from bench.host.processes import wait_ended
+from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import new_campaign_id
+from bench.records.record import Endpoint
+from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
+from bench.run.setup import Stage, set_up
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import load_scenario, narrowed
 from bench.targets.base import Order
-from bench.targets.bubblewrap import command
-from bench.targets.ociruntime import OciBox
-from bench.targets.processes import wait_ended
-from bench.targets.treebox import tree_parts
+from bench.targets.containers.oci_runtime import OciBox
+from bench.targets.launcher.bubblewrap import command
+from bench.targets.rootfs_box import tree_parts
+from bench.util import proc
+from bench.util.clock import MonotonicClock, prompt_stamps
+from bench.util.package_data import find_scenario
 from tests.bench.harness_tax import Pair, measure, show
 
 CLOCK = MonotonicClock()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench import proc
-from bench.errors import HostUnfitError
-from bench.leftovers import find_containers, find_leftovers
-from bench.rundir import only_campaign_on_host
+from bench.host.run_directory import only_campaign_on_host
+from bench.run.cleanup import find_containers, find_leftovers
+from bench.util import proc
+from bench.util.errors import HostUnfitError
 from tests.lab import Lab
 from tests.needs import in_ci
 

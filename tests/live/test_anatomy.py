@@ -13,12 +13,12 @@ from typing import Any, Final
 import docker
 import pytest
 
-from bench import proc
 from bench.anatomy.model import Anatomy, read_anatomy
-from bench.errors import ExitCode
-from bench.leftovers import find_containers, find_leftovers, remove_leftovers
-from bench.probes.trace import find_instances, mounted_tracefs, tracefs, why_no_trace
-from bench.record import Endpoint
+from bench.host.tracefs import find_instances, mounted_tracefs, tracefs, why_no_trace
+from bench.records.record import Endpoint
+from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
+from bench.util import proc
+from bench.util.errors import ExitCode
 from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, need

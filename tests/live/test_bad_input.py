@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from bench.campaign import read_records
-from bench.errors import ExitCode
+from bench.records.campaign import read_records
+from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from bench.cache import cache_dir
-from bench.campaign import read_manifest, read_records
-from bench.errors import ExitCode
-from bench.leftovers import find_leftovers
-from bench.rundir import campaign_tag
+from bench.host.run_directory import campaign_tag
+from bench.records.campaign import read_manifest, read_records
+from bench.run.cleanup import find_leftovers
+from bench.util.cache import cache_dir
+from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
 from tests.needs import host_cannot

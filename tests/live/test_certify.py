@@ -14,28 +14,29 @@ from typing import Any, Final
 
 import pytest
 
-from bench import cache, targets
-from bench.campaign import MANIFEST, read_manifest
+from bench import targets
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
 from bench.certificate.judge import refuse_unequal
-from bench.certificate.model import Certificate
-from bench.certify import FIRST_NUMBER, NO_AGENT, certify
-from bench.channel import Channel
-from bench.clock import MonotonicClock
-from bench.errors import NotEqualError, NotReadyError
-from bench.image import disk as disks
+from bench.host.run_directory import campaign_tag
 from bench.image.archive import content_digest, read_index, tree_digest
 from bench.image.build import build_image
 from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
-from bench.leftovers import find_leftovers
-from bench.plan import Cell, Trial
-from bench.probes.timeline import Timeline
-from bench.run import Setting, run_trial
-from bench.rundir import campaign_tag
-from bench.scenario import LoadedScenario, ReadyFirstLine, Resources, Scenario
-from bench.stage import Stage
+from bench.image.vm import disk as disks
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import MANIFEST, read_manifest
+from bench.records.certificate import Certificate
+from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
+from bench.run.cleanup import find_leftovers
+from bench.run.setup import Stage
+from bench.run.trial import Setting, run_trial
+from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources, Scenario
 from bench.targets.base import Box, Order, Target
 from bench.targets.table import TARGETS, has_agent
+from bench.util import cache
+from bench.util.clock import MonotonicClock
+from bench.util.errors import NotEqualError, NotReadyError
 from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, in_ci, need
@@ -105,7 +106,7 @@ class Bench:
     image: Image
 
     def stage(self, names: tuple[str, ...], altered: Mapping[str, Alter] | None = None) -> Stage:
-        """As ``bench.stage.set_up`` makes it, on the session's engines."""
+        """As ``bench.run.setup.set_up`` makes it, on the session's engines."""
         stage = Stage(self.lab.campaign, self.lab.engines)
         for name in names:
             target = self.lab.target(name)
@@ -358,7 +359,7 @@ def test_certify_on_the_command_line(boxbench: Command) -> None:
 
 SITE: Final = """\
 from dataclasses import replace
-import bench.targets.process as module
+import bench.targets.launcher.process as module
 class Altered(module.ProcessTarget):
     def provision(self, order):
         config = replace(order.image.config, env=(*order.image.config.env, "EXTRA=1"))

@@ -14,11 +14,11 @@ from bench.engines.containerd import chain_id
 from bench.image.build import build_image
 from bench.image.model import Image
 from bench.image.saved import layers_of
-from bench.ready import ReadyLog
-from bench.record import Endpoint, Record
-from bench.scenario import LoadedScenario, TargetSpec
+from bench.records.record import Endpoint, Record
+from bench.scenario.model import LoadedScenario, TargetSpec
+from bench.scenario.option_checks import Value
+from bench.scenario.readiness import ReadyLog
 from bench.targets.base import Box, Order, Target
-from bench.targets.options import Value
 from bench.targets.table import make_target
 from tests.lab import Lab, Trialed
 from tests.needs import need_target

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from bench.record import Endpoint
-from bench.scenario import LoadedScenario, ReadyExit
+from bench.records.record import Endpoint
+from bench.scenario.model import LoadedScenario, ReadyExit
 from tests.lab import Lab
 
 SHELL: Final = (

@@ -7,10 +7,10 @@ from typing import Final
 
 import pytest
 
-from bench.exercise.model import Exercise, Profile
-from bench.ready import ReadyExit
-from bench.resources import find_scenario
-from bench.scenario import LoadedScenario, load_scenario
+from bench.scenario.exercise import Exercise, Profile
+from bench.scenario.model import LoadedScenario, load_scenario
+from bench.scenario.readiness import ReadyExit
+from bench.util.package_data import find_scenario
 from tests.lab import Lab
 
 pytestmark = pytest.mark.live

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Final
 
-from bench.errors import ExitCode
 from bench.floor.model import read_floors
-from bench.leftovers import find_leftovers
-from bench.record import parse_record
-from bench.rundir import campaign_tag
+from bench.host.run_directory import campaign_tag
+from bench.records.record import parse_record
+from bench.run.cleanup import find_leftovers
+from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
 from tests.live.test_campaign_live import BASE

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from bench import proc
-from bench.campaign import read_manifest, read_records
-from bench.errors import ExitCode
 from bench.gate.model import RESULT, GateResult, Verdict
+from bench.records.campaign import read_manifest, read_records
+from bench.util import proc
+from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
 
@@ -128,7 +128,7 @@ def test_the_fixture(boxbench: Command, made: Path, pytester: pytest.Pytester, m
         import sys
 
         def test_first_nothing_is_loaded(boxbench):
-            assert "bench.conduct" not in sys.modules and "pydantic" not in sys.modules
+            assert "bench.run.campaign" not in sys.modules and "pydantic" not in sys.modules
 
         def test_quick_enough(boxbench):
             docker = boxbench.measure({str(made)!r}, target="docker", blocks=5)

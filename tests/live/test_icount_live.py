@@ -10,16 +10,16 @@ from typing import Final
 
 import pytest
 
-from bench import proc
-from bench.icount.boot import boot
-from bench.icount.guest import make_guest
-from bench.icount.machine import SEED
 from bench.image.build import build_image
-from bench.image.kernel import find_guest_kernel
 from bench.image.model import Image
-from bench.image.rawkernel import ensure_raw_kernel
-from bench.leftovers import find_leftovers
-from bench.scenario import LoadedScenario
+from bench.image.vm.kernel import find_guest_kernel
+from bench.image.vm.raw_kernel import ensure_raw_kernel
+from bench.instructions.boot import boot
+from bench.instructions.guest import make_guest
+from bench.instructions.machine import SEED
+from bench.run.cleanup import find_leftovers
+from bench.scenario.model import LoadedScenario
+from bench.util import proc
 from tests.lab import Lab
 
 DOCKERFILE: Final = """\

@@ -14,18 +14,18 @@ from pathlib import Path
 import docker
 import pytest
 
-from bench import proc
-from bench.boxconf import decode_word, render_boxconf
-from bench.errors import BuildError, HostUnfitError
-from bench.image import disk as disks
+from bench.agent.boxconf import decode_word, render_boxconf
+from bench.agent.compile import agent_binary
 from bench.image.archive import read_index
 from bench.image.build import AGENT, CHANNEL, build_image
-from bench.image.initramfs import ensure_initramfs, with_conf
-from bench.image.kernel import find_guest_kernel
 from bench.image.model import GuestKernel, Image
-from bench.image.native import agent_binary
 from bench.image.tree import ensure_tree_dir
-from bench.scenario import LoadedScenario, load_scenario
+from bench.image.vm import disk as disks
+from bench.image.vm.initramfs import ensure_initramfs, with_conf
+from bench.image.vm.kernel import find_guest_kernel
+from bench.scenario.model import LoadedScenario, load_scenario
+from bench.util import proc
+from bench.util.errors import BuildError, HostUnfitError
 from tests.needs import need
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

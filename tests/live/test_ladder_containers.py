@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.campaign import new_campaign_id
 from bench.engines.containerd import containerd_engine
-from bench.leftovers import find_leftovers, remove_leftovers
-from bench.record import Record
-from bench.rundir import box_tag, campaign_tag
-from bench.scenario import LoadedScenario, TargetSpec
+from bench.host.run_directory import box_tag, campaign_tag
+from bench.records.campaign import new_campaign_id
+from bench.records.record import Record
+from bench.run.cleanup import find_leftovers, remove_leftovers
+from bench.scenario.model import LoadedScenario, TargetSpec
+from bench.scenario.option_checks import Value
 from bench.targets.base import Target
-from bench.targets.options import Value
 from bench.targets.table import make_target
+from bench.util import proc
 from tests.lab import Lab, Trialed
 from tests.needs import need_target
 
@@ -141,12 +141,12 @@ def test_a_refusal_is_the_tools_own_word(lab: Lab) -> None:
 DIES: str = """
     import os, signal, sys
     from pathlib import Path
-    from bench.clock import MonotonicClock
-    from bench.engines.hub import open_engines
+    from bench.util.clock import MonotonicClock
+    from bench.engines.lazy import open_engines
     from bench.image.build import build_image
-    from bench.leftovers import boxes_root
-    from bench.rundir import box_tag, campaign_dir, owned_dir
-    from bench.scenario import TargetSpec, load_scenario
+    from bench.run.cleanup import boxes_root
+    from bench.host.run_directory import box_tag, campaign_dir, owned_dir
+    from bench.scenario.model import TargetSpec, load_scenario
     from bench.targets.base import Order
     from bench.targets.table import make_target
 

@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from bench import proc
-from bench.channel import ListeningSocket
-from bench.errors import BoxbenchError, UsageError
+from bench.agent.channel import ListeningSocket
+from bench.host.run_directory import box_tag, campaign_dir
 from bench.image.build import build_image
-from bench.image.disk import ensure_disk, new_overlay
 from bench.image.model import Image
-from bench.leftovers import find_leftovers
-from bench.ready import ReadyFirstLine
-from bench.record import Endpoint
-from bench.rundir import box_tag, campaign_dir
-from bench.scenario import Design, LoadedScenario, Resources, TargetSpec
-from bench.targets.accel import virtual_cpu
+from bench.image.vm.disk import ensure_disk, new_overlay
+from bench.records.record import Endpoint
+from bench.run.cleanup import find_leftovers
+from bench.scenario.model import Design, LoadedScenario, Resources, TargetSpec
+from bench.scenario.readiness import ReadyFirstLine
 from bench.targets.base import Order
-from bench.targets.domainbox import DomainBox
-from bench.targets.qemu import parked_qemu
 from bench.targets.table import make_target
+from bench.targets.vms.accel import virtual_cpu
+from bench.targets.vms.domain_box import DomainBox
+from bench.targets.vms.qemu import parked_qemu
+from bench.util import proc
+from bench.util.errors import BoxbenchError, UsageError
 from tests.lab import Lab, Trialed
 from tests.needs import host_cannot, need, need_target
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.accounts import account_values
-from bench.errors import NotReadyError
-from bench.record import Endpoint, Record
-from bench.residents.trial import run_residents
-from bench.rundir import box_tag
-from bench.scenario import LoadedScenario
-from bench.units import parse_bytes
+from bench.analysis.ledger import account_values
+from bench.host.run_directory import box_tag
+from bench.records.record import Endpoint, Record
+from bench.run.residents.trial import run_residents
+from bench.scenario.model import LoadedScenario
+from bench.util.errors import NotReadyError
+from bench.util.units import parse_bytes
 from tests.lab import Lab, Trialed
 
 MIB = 2**20

@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import pytest
 
-from bench.arrivals import Storm
-from bench.campaign import read_records
-from bench.errors import ExitCode
-from bench.leftovers import find_containers, find_leftovers, remove_leftovers
-from bench.ready import ReadyFirstLine
-from bench.record import Endpoint, Record
-from bench.rundir import box_tag
-from bench.scenario import LoadedScenario
-from bench.storm.trial import run_storm
-from bench.storms import storm_values
+from bench.analysis.storms import storm_values
+from bench.host.run_directory import box_tag
+from bench.records.campaign import read_records
+from bench.records.record import Endpoint, Record
+from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
+from bench.run.storm.trial import run_storm
+from bench.scenario.model import LoadedScenario
+from bench.scenario.readiness import ReadyFirstLine
+from bench.scenario.storm import Storm
 from bench.targets.base import Order, Target
+from bench.util.errors import ExitCode
 from tests.lab import Lab, write_scenario
 from tests.live.command import Command
 from tests.live.test_campaign_live import BASE, strike, tag_of

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from bench import proc
-from bench.errors import BoxbenchError
-from bench.metrics import values_of
-from bench.ready import ReadyFirstLine
-from bench.record import Record
-from bench.scenario import Design, LoadedScenario, Resources, TargetSpec
+from bench.analysis.metrics import values_of
+from bench.records.record import Record
+from bench.scenario.model import Design, LoadedScenario, Resources, TargetSpec
+from bench.scenario.readiness import ReadyFirstLine
 from bench.targets.table import make_target
+from bench.util import proc
+from bench.util.errors import BoxbenchError
 from tests.lab import Lab
 from tests.needs import host_cannot, need, need_target
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bench import proc
-from bench.cache import file_digest
-from bench.errors import BoxbenchError
-from bench.scenario import LoadedScenario, TargetSpec
+from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Box, Order
 from bench.targets.table import make_target
+from bench.util import proc
+from bench.util.cache import file_digest
+from bench.util.errors import BoxbenchError
 from tests.lab import Lab
 from tests.needs import need, need_target
 

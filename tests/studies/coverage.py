@@ -1,4 +1,4 @@
-"""How often do the intervals of ``bench.stats`` hold what they promise, at the small n that benchmarks have?
+"""How often do the intervals of ``bench.analysis.stats`` hold what they promise, at the small n that benchmarks have?
 
     python -m tests.studies.coverage [REPLICATES]
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.stats import median_interval, median_ratio
+from bench.analysis.stats import median_interval, median_ratio
 
 Floats = NDArray[np.float64]
 Limits = tuple[float, float]
@@ -89,7 +89,7 @@ def worlds() -> Iterator[World]:
 
 
 def chosen(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
-    """What ``bench.stats.median_ratio`` does."""
+    """What ``bench.analysis.stats.median_ratio`` does."""
     sides = (dict(enumerate(np.exp(side).tolist())) for side in (base, other))
     found = median_ratio(*sides, level=LEVEL).interval
     return math.log(found.low), math.log(found.high)

@@ -18,17 +18,17 @@ from typing import Final
 import numpy as np
 from scipy import stats as scipy_stats
 
-from bench.campaign import read_manifest, read_records
+from bench.analysis.orderstats import Floats
 from bench.gate.cells import Boots, boots_of
 from bench.gate.exact import block_ratio, holm, signed_rank
+from bench.gate.false_alarms import REPLAY_BLOCKS, pools_of, rate, replays
 from bench.gate.judge import Series, Sides, judge, look_at
 from bench.gate.model import LEVEL, Verdict
-from bench.gate.null import REPLAY_BLOCKS, pools_of, rate, replays
 from bench.gate.sensitivity import blocks_needed, spread_of
 from bench.gate.thresholds import Thresholds
-from bench.orderstats import Floats
-from bench.record import Record
-from bench.render.gatenull import cells, rate_text
+from bench.records.campaign import read_manifest, read_records
+from bench.records.record import Record
+from bench.render.commands.false_alarms import cells, rate_text
 
 CAMPAIGN: Final = Path(__file__).parents[2] / "reports" / "published" / "2026-11-24-gate"
 READY: Final = "endpoint.ready_ns"

@@ -16,12 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.campaign import read_records
-from bench.conduct import Request, start_campaign
-from bench.progress import make_progress
-from bench.record import Endpoint
-from bench.resources import scenarios_dir
-from bench.scenario import LoadedScenario, load_scenario, narrowed
+from bench.cli.progress import make_progress
+from bench.records.campaign import read_records
+from bench.records.record import Endpoint
+from bench.run.campaign import Request, start_campaign
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.util.package_data import scenarios_dir
 
 SLOW: Final = "hello-slow"
 TRIAL_COUNT: Final = 200_000

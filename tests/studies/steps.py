@@ -24,9 +24,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import proc
 from bench.history.otava import find_otava
 from bench.history.steps import find_steps
+from bench.util import proc
 
 Floats = NDArray[np.float64]
 Family = Callable[[int, np.random.Generator], Floats]

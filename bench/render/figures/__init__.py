@@ -7,9 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.render.figures import account, blocks, course, ecdf, exercise, forest, ladder, ledger, phases, slope, storms
+from bench.analysis.results import Analysis
+from bench.render.figures import blocks, ecdf, exercise, forest, ladder, phases, slope, storms
+from bench.render.figures import memory_ledger as account
+from bench.render.figures import resources as ledger
+from bench.render.figures import samples as course
 from bench.render.figures.base import Drawing, Figure, finish, styled
-from bench.results import Analysis
 
 __all__ = ["Figure", "campaign_figures", "save_figures"]
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.metrics import headline
-from bench.plan import Cell
+from bench.analysis.metrics import headline
+from bench.analysis.results import Analysis, Sample
+from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
 from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
 from bench.render.text import cell_label, quantity, until_words
-from bench.results import Analysis, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.metrics import headline
-from bench.plan import Cell
+from bench.analysis.metrics import headline
+from bench.analysis.results import Analysis
+from bench.analysis.stats import ecdf
+from bench.analysis.storms import FACTOR
+from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
 from bench.render.palette import LIGHT, MUTED, Theme
 from bench.render.text import cell_label, median_text, quantity, short_median, until_words
-from bench.results import Analysis
-from bench.stats import ecdf
-from bench.storms import FACTOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

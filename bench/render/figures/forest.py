@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.comparison import TOLERANCE
-from bench.metrics import CPU, MEMORY, headline
-from bench.plan import Cell
+from bench.analysis.compare import TOLERANCE
+from bench.analysis.metrics import CPU, MEMORY, headline
+from bench.analysis.results import Analysis, Comparison
+from bench.analysis.stats import band
+from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
 from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme, marker
 from bench.render.text import cell_label, ratio_text, until_words, verdict_text
-from bench.results import Analysis, Comparison
-from bench.stats import band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.analysis.metrics import label, unit
 from bench.history.detect import Change, State
 from bench.history.series import Series
-from bench.icount.model import ACCEL
-from bench.metrics import label, unit
+from bench.instructions.model import ACCEL
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme
 from bench.render.text import clean, exact_change, quantity, times

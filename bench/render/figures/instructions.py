@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.icount.model import Count, Instructions
+from bench.instructions.model import Count, Instructions
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.palette import GRID, LIGHT, PAPER, Theme, marker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.plan import Cell
+from bench.plan.trials import Cell
 from bench.render.palette import Theme, family
 from bench.render.text import cell_label, clean
 

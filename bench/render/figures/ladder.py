@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from bench.metrics import headline
-from bench.plan import Cell
+from bench.analysis.metrics import headline
+from bench.analysis.results import Analysis, CellSummary
+from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
 from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
 from bench.render.text import cell_label, median_text, ratio_text, short_median, until_words
-from bench.results import Analysis, CellSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

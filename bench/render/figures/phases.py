@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from bench.metrics import headline
-from bench.plan import Cell
-from bench.record import Endpoint
+from bench.analysis.metrics import headline
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels
 from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
 from bench.render.text import cell_label, median_text, quantity, until_words
-from bench.results import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

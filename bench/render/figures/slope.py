@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.marginal import Marginal, marginals
+from bench.analysis.residents import Marginal, marginals
+from bench.analysis.results import Analysis
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, variant
 from bench.render.palette import LIGHT, MUTED, PAPER, Theme, marker
 from bench.render.text import cell_label, quantity, with_interval
-from bench.results import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

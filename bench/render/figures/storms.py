@@ -6,16 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from bench.plan import Cell
-from bench.record import Endpoint
+from bench.analysis.results import Analysis
+from bench.analysis.storms import reached_by, times_ns
+from bench.plan.trials import Cell
+from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.ecdf import curve, frame, line_of
 from bench.render.figures.labels import accelerators, legend_columns
 from bench.render.palette import LIGHT, Theme
-from bench.render.storms import storm_cells, storm_goal, storms_of
+from bench.render.sections.storms import storm_cells, storm_goal, storms_of
 from bench.render.text import cell_label, quantity
-from bench.results import Analysis
-from bench.storms import reached_by, times_ns
 
 _HOW: Final = (
     "Every step is one box. Time runs from when the box was to be asked for, whether or not the host was ready to be "

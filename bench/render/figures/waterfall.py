@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.anatomy.model import CellAnatomy, StartAnatomy
 from bench.anatomy.steps import DEPTH, UNATTRIBUTED, step_named
-from bench.record import Endpoint
+from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.palette import INK, LIGHT, MUTED, Theme
 from bench.render.text import clean, file_stem, quantity

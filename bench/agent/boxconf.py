@@ -1,0 +1,118 @@
+"""box.conf: what the agent is told to run, one directive a line; and words and numbers on its wire.
+
+The agent (``bench/agent/boxinit.c``) reads nothing else. A word is percent-encoded, so a line never holds a
+stray blank or newline; environment and arguments are bytes to the kernel and stay what they are.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from bench.image.model import BoxConfig
+from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog
+from bench.util.errors import ProtocolError
+
+STOP_TIMEOUT_MS: Final = 10_000
+"""Between the stop signal and SIGKILL; what ``docker stop`` waits too."""
+ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
+"""For engines: the agent insists by itself and then tells the exit code, so they must not come first."""
+
+_NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
+_NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
+
+
+def encode_word(text: str) -> str:
+    """Percent-encode every byte outside ``A-Za-z0-9_./:=,@+-``."""
+    raw = text.encode("utf-8", "surrogateescape")
+    return _NOT_PLAIN.sub(lambda match: b"%%%02X" % match[0][0], raw).decode("ascii")
+
+
+def decode_bytes(word: str) -> bytes:
+    """The bytes that ``encode_word`` encoded, whatever they are.
+
+    Raises:
+        ProtocolError: a percent sign without two hexadecimal digits.
+    """
+    if re.search(r"%(?![0-9A-Fa-f]{2})", word):
+        raise ProtocolError(
+            f"{word[:80]!r} is not a percent-encoded word",
+            hint="something else than the agent wrote to its channel, or the line was cut",
+        )
+    return unquote_to_bytes(word)
+
+
+def decode_word(word: str, *, cut: bool = False) -> str:
+    """The text that ``encode_word`` encoded; what is no UTF-8 in it becomes U+FFFD, so that a record can hold it.
+
+    Args:
+        cut: the agent has cut it at some byte: the part of a character at its end is left out, and the rest still
+            is what the whole began with.
+
+    Raises:
+        ProtocolError: as ``decode_bytes``.
+    """
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(decode_bytes(word), final=not cut)
+
+
+def decode_number(text: str) -> int | None:
+    """A number from 0 in text of a box or an image: 1 to 19 digits of ASCII. None for anything else."""
+    # str.isdigit is true of "²" too, which int() refuses, and of more digits than int() takes.
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def render_boxconf(
+    config: BoxConfig,
+    ready: Ready | None,
+    *,
+    root: str | None = None,
+    poweroff: str | None = None,
+    hostname: str = "boxbench",
+) -> bytes:
+    """The box.conf of one box.
+
+    Args:
+        ready: None when starting is enough.
+        root: VM only: ``"/dev/vda ext4"``; None keeps the initramfs as root.
+        poweroff: VM only: ``acpi``, or ``reboot`` for machines that have no ACPI.
+    """
+    lines = [f"argv {encode_word(word)}" for word in config.argv]
+    lines += [f"env {encode_word(entry)}" for entry in config.env]
+    lines.append(f"cwd {encode_word(config.cwd)}")
+    lines.append(f"user {config.uid} {config.gid} {','.join(map(str, config.groups))}")
+    lines.append(f"hostname {encode_word(hostname)}")
+    lines.append(f"stop_signal {config.stop_signal}")
+    lines.append(f"stop_timeout_ms {STOP_TIMEOUT_MS}")
+    lines.append(f"ready {_ready(ready)}")
+    if ready is not None:
+        lines.append(f"poll_us {max(1, ready.poll // 1000)}")
+    if root is not None:
+        lines.append(f"root {root}")
+    if poweroff is not None:
+        lines.append(f"poweroff {poweroff}")
+    return _text(lines)
+
+
+def probe_conf(*, poweroff: str = "acpi") -> bytes:
+    """A box.conf that only sends ``init`` and powers off: does a kernel boot under this accelerator?"""
+    return _text(["probe", f"poweroff {poweroff}"])
+
+
+def _ready(ready: Ready | None) -> str:
+    if ready is None:
+        return "started"
+    if isinstance(ready, ReadyFirstLine):
+        return "first-line"
+    if isinstance(ready, ReadyLog):
+        return f"log {encode_word(ready.text)}"
+    if isinstance(ready, ReadyExit):
+        return f"exit {ready.code}"
+    if isinstance(ready, ReadyHttp):
+        return f"http {ready.port} {encode_word(ready.path)} {ready.status} {encode_word(ready.contains)}"
+    return f"tcp {ready.port}"
+
+
+def _text(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("ascii")

@@ -1,0 +1,228 @@
+"""What the agent says, line by line. Guest output is hostile: bounded, checked, and never trusted further."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from bench.agent.boxconf import decode_bytes, decode_number, decode_word
+from bench.records.record import Endpoint
+from bench.util.errors import ProtocolError
+
+MAX_LINE_BYTES: Final = 4096
+MAGIC: Final = "BB1"
+CUT: Final = ".cut"
+"""Ends the key of a fact whose value was too long for a line."""
+# Percent-encoded, since the names of environment variables are in it.
+_KEY: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]{1,400}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+AGENT_MARKS: Final = frozenset(
+    {Endpoint.INIT, Endpoint.ROOT, Endpoint.ENTERED, Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED}
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An endpoint was passed, ``guest_ns`` on the box's own clock."""
+
+    endpoint: Endpoint
+    guest_ns: int
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The workload has ended: exit code or signal (0: none), and its own resource usage."""
+
+    code: int
+    signal: int
+    user_us: int
+    system_us: int
+    max_rss_kib: int
+    guest_ns: int
+
+    @property
+    def status(self) -> int:
+        """As a shell would say it: 128 + signal when a signal ended it."""
+        return 128 + self.signal if self.signal else self.code
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something the agent sees in the box."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class FactsEnd:
+    """All facts were sent."""
+
+
+@dataclass(frozen=True)
+class Pong:
+    """Answer to a ping."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class TreeDigest:
+    """The digest of the box's tree, as ``bench.image.archive.tree_digest`` defines it."""
+
+    hexadecimal: str
+
+
+@dataclass(frozen=True)
+class AgentError:
+    """The agent could not do something."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ExerciseStart:
+    """The exercise's command is about to be executed."""
+
+    guest_ns: int
+
+
+@dataclass(frozen=True)
+class ExerciseOutput:
+    """A piece of what it writes to ``stdout`` or ``stderr``."""
+
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ExerciseExit:
+    """It has ended: exit code or signal (0: none), and the resources of it and of its children that it waited for."""
+
+    code: int
+    signal: int
+    user_us: int
+    system_us: int
+    max_rss_kib: int
+    limit_passed: bool
+    """The agent killed it at its time limit."""
+    guest_ns: int
+
+
+@dataclass(frozen=True)
+class ExerciseEnd:
+    """All its output that is sent has been sent; so many bytes it wrote."""
+
+    stdout_bytes: int
+    stderr_bytes: int
+
+
+ExerciseMessage = ExerciseStart | ExerciseOutput | ExerciseExit | ExerciseEnd
+Message = Mark | Exit | Fact | FactsEnd | Pong | TreeDigest | AgentError | ExerciseMessage
+
+
+def parse_message(line: bytes) -> Message:
+    """One line, without its newline, as a message.
+
+    Raises:
+        ProtocolError: not a message; the error shows the start of the line with unprintable bytes escaped.
+    """
+    try:
+        words = line.decode("ascii").split(" ")
+        if len(line) <= MAX_LINE_BYTES and words[0] == MAGIC:
+            return _PARSERS[words[1]](words[2:])
+    except (UnicodeDecodeError, LookupError, ValueError):
+        pass
+    raise ProtocolError(
+        f"the event channel carried something that is not a message: {line[:80]!r}",
+        hint="something in the box writes to the agent's channel; look at the kept output of the trial",
+    )
+
+
+def _int(word: str) -> int:
+    number = decode_number(word)
+    if number is None:
+        raise ValueError(word)
+    return number
+
+
+def _mark(words: list[str]) -> Message:
+    name, stamp = words
+    endpoint = Endpoint(name)
+    if endpoint not in AGENT_MARKS:
+        raise ValueError(name)
+    return Mark(endpoint, _int(stamp))
+
+
+def _exit(words: list[str]) -> Message:
+    code, signal, user, system, rss, stamp = (_int(word) for word in words)
+    return Exit(code, signal, user, system, rss, stamp)
+
+
+def _fact(words: list[str]) -> Message:
+    key, value = words
+    if not _KEY.fullmatch(key):
+        raise ValueError(key)
+    return Fact(key, decode_word(value, cut=key.endswith(CUT)))
+
+
+def _facts_end(words: list[str]) -> Message:
+    if words:
+        raise ValueError(words)
+    return FactsEnd()
+
+
+def _pong(words: list[str]) -> Message:
+    (token,) = words
+    return Pong(token)
+
+
+def _digest(words: list[str]) -> Message:
+    (text,) = words
+    if not _DIGEST.fullmatch(text):
+        raise ValueError(text)
+    return TreeDigest(text)
+
+
+def _error(words: list[str]) -> Message:
+    (text,) = words
+    return AgentError(decode_word(text))
+
+
+def _exercise_start(words: list[str]) -> Message:
+    (stamp,) = words
+    return ExerciseStart(_int(stamp))
+
+
+def _exercise_output(stream: str, words: list[str]) -> Message:
+    (text,) = words
+    return ExerciseOutput(stream, decode_bytes(text))
+
+
+def _exercise_exit(words: list[str]) -> Message:
+    code, signal, user, system, rss, limit, stamp = (_int(word) for word in words)
+    return ExerciseExit(code, signal, user, system, rss, bool(limit), stamp)
+
+
+def _exercise_end(words: list[str]) -> Message:
+    stdout, stderr = (_int(word) for word in words)
+    return ExerciseEnd(stdout, stderr)
+
+
+_PARSERS: Final[dict[str, Callable[[list[str]], Message]]] = {
+    "mark": _mark,
+    "exit": _exit,
+    "fact": _fact,
+    "facts-end": _facts_end,
+    "pong": _pong,
+    "digest": _digest,
+    "error": _error,
+    "exercise-start": _exercise_start,
+    "exercise-stdout": partial(_exercise_output, "stdout"),
+    "exercise-stderr": partial(_exercise_output, "stderr"),
+    "exercise-exit": _exercise_exit,
+    "exercise-end": _exercise_end,
+}

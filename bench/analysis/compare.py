@@ -1,0 +1,142 @@
+"""Cells against their scenario's base, what boxes see of themselves, and drift of the native control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from bench.analysis.metrics import headline, higher_is_better, sort_key
+from bench.analysis.results import Comparison, Drift, Sample, cells_of
+from bench.analysis.stats import Interval, Trend, Verdict, band, median_ratio, trend, verdict
+from bench.plan.trials import Cell
+from bench.records.campaign import Manifest
+from bench.records.record import Record
+from bench.util.errors import TooFewBootsError
+
+TOLERANCE: Final = 0.05
+"""Medians whose whole interval of ratios lies within 5 % count as the same."""
+
+_CAVEATS: Final = {
+    "tcg": "tcg: emulated CPU, not what KVM would cost",
+    "icount": "icount: virtual time, one instruction is one nanosecond, not this host's speed",
+}
+_EQUAL_INSIDE: Final = ("cpus", "uid", "gid", "cwd", "digest")
+"""What must read the same in every box for the comparison to mean something."""
+
+
+def compare(
+    manifest: Manifest, samples: Iterable[Sample], records: Sequence[Record], *, tolerance: float = TOLERANCE
+) -> tuple[Comparison, ...]:
+    """Every cell against the cell of its scenario's base with the same factors, for every metric both have."""
+    table: dict[str, dict[str, list[Sample]]] = {}
+    for sample in samples:
+        if not sample.warmup:
+            table.setdefault(sample.cell.key, {}).setdefault(sample.metric, []).append(sample)
+    inside = {key: inside_facts(group) for key, group in by_cell(records).items()}
+    found: list[Comparison] = []
+    for scenario, entry in manifest.scenarios.items():
+        for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.base):
+            notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
+            left, right = table.get(base.key, {}), table.get(other.key, {})
+            for metric in sorted(left.keys() & right.keys(), key=sort_key):
+                found.append(_comparison(left[metric], right[metric], notes, tolerance))
+    return tuple(found)
+
+
+def caveats(base: Cell, other: Cell) -> tuple[str, ...]:
+    """What must be said beside a ratio of two cells; empty when they share their accelerator."""
+    if base.accel == other.accel:
+        return ()
+    return tuple(_CAVEATS[accel] for accel in sorted({base.accel, other.accel}) if accel in _CAVEATS)
+
+
+def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:
+    """Each cell with the base cell of the same factors; of several accelerators of the base its own one."""
+    bases = [cell for cell in cells if base in (cell.target, cell.box)]
+    for cell in cells:
+        same = [candidate for candidate in bases if candidate.factors == cell.factors]
+        same.sort(key=lambda candidate: (candidate.accel != cell.accel, candidate.key))
+        if same and cell not in same:
+            yield same[0], cell
+
+
+def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...], tolerance: float) -> Comparison:
+    base, other, metric = left[0].cell, right[0].cell, left[0].metric
+    if left[0].source != right[0].source:
+        why = f"not compared: {right[0].source} against {left[0].source}"
+        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+    try:
+        ratio = median_ratio({s.block: s.value for s in left}, {s.block: s.value for s in right})
+    except TooFewBootsError as error:
+        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (error.message, *notes))
+    except ValueError:
+        why = "no ratio: a value is zero or negative"
+        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+    if not ratio.value:
+        why = f"no ratio: half of the base's boots or more did not get there ({base.box} is the base)"
+        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+    return Comparison(metric, base, other, ratio, _verdict(metric, ratio.interval, tolerance), notes)
+
+
+def _verdict(metric: str, found: Interval, tolerance: float) -> Verdict:
+    """Half the rate is as slow as twice the time: of rates the reciprocal is judged."""
+    if higher_is_better(metric):
+        upper = 1 / found.low if found.low > 0 else math.inf
+        found = Interval(1 / found.high if found.high > 0 else math.inf, upper, found.level)
+    return verdict(found, band(tolerance))
+
+
+def drift(manifest: Manifest, scenario: str, samples: Iterable[Sample]) -> Drift:
+    """The trend of the native control's headline over a scenario's blocks."""
+    entry = manifest.scenarios[scenario].scenario
+    box, metric = entry.native_control.label, headline(entry)
+    control = [
+        s for s in samples if s.cell.scenario == scenario and s.cell.box == box and s.metric == metric and not s.warmup
+    ]
+    # At several levels of factors the control is one of its cells: two levels are no drift.
+    first = min((s.cell.key for s in control), default="")
+    series = {s.block: s.value for s in control if s.cell.key == first}
+    if not series:
+        return Drift(scenario, box, None, f"{scenario}: no native control, so drift of the host cannot be seen")
+    try:
+        moved = trend(series)
+    except (TooFewBootsError, ValueError) as error:
+        return Drift(scenario, box, None, f"{scenario}: drift cannot be told: {error}")
+    return Drift(scenario, box, moved, _drift_note(scenario, box, moved))
+
+
+def _drift_note(scenario: str, box: str, moved: Trend) -> str:
+    low, high = moved.interval.low, moved.interval.high
+    if low <= 0 <= high or abs(moved.change) < TOLERANCE:
+        return ""
+    way = "slower" if moved.change > 0 else "faster"
+    return (
+        f"{scenario}: {box} became {abs(moved.change):.0%} {way} from the first block to the last "
+        f"[{low:+.0%}, {high:+.0%}]: the host drifted; ratios within blocks still hold"
+    )
+
+
+def inside_facts(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """Each fact of some boots of one cell with its distinct values, sorted: one value when all boots agree."""
+    facts: dict[str, set[str]] = {}
+    for record in records:
+        for key, value in record.inside.items():
+            facts.setdefault(key, set()).add(value)
+    return {key: tuple(sorted(values)) for key, values in sorted(facts.items())}
+
+
+def _inside_notes(base: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(
+        f"not equal inside: {key} is {' or '.join(other[key])}, in the base {' or '.join(base[key])}"
+        for key in _EQUAL_INSIDE
+        if key in base and key in other and base[key] != other[key]
+    )
+
+
+def by_cell(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records grouped by the key of their cell, groups in order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.trial.cell.key, []).append(record)
+    return groups

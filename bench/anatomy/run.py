@@ -1,0 +1,188 @@
+"""An anatomy from request to result: a campaign whose cells come twice, traced and untraced, in random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bench.anatomy.activity import SYSCALLS, Seen, read_events
+from bench.anatomy.model import Anatomy, StartAnatomy
+from bench.anatomy.ringbuffer import Layout, PageLayout, decode, parse_format, parse_page_format
+from bench.anatomy.summary import TRACE, goal_endpoint, summarise
+from bench.anatomy.sweep import guest_phases, sweep, totals
+from bench.anatomy.target import Watch, traced
+from bench.host.run_directory import campaign_tag
+from bench.host.tracefs import TraceInstance, why_no_trace
+from bench.plan.trials import Cell, Trial
+from bench.records.campaign import read_manifest
+from bench.records.record import Endpoint, Record
+from bench.run.campaign import Progress, Request, start_campaign
+from bench.run.setup import Stage
+from bench.run.trial import Setting
+from bench.util.errors import HostUnfitError
+
+REQUIRED_EVENTS: Final = (
+    "sched/sched_switch",
+    "sched/sched_waking",
+    "sched/sched_process_exec",
+    "sched/sched_process_exit",
+    "task/task_newtask",
+    "syscalls/sys_enter_mount",
+    "syscalls/sys_exit_mount",
+    "syscalls/sys_enter_unshare",
+    "syscalls/sys_exit_unshare",
+)
+OPTIONAL_EVENTS: Final = tuple(
+    event
+    for event in (
+        "sched/sched_wakeup_new",
+        "cgroup/cgroup_mkdir",
+        "cgroup/cgroup_attach_task",
+        "kvm/kvm_entry",
+        *(f"syscalls/sys_{side}_{call}" for call in SYSCALLS for side in ("enter", "exit")),
+    )
+    if event not in REQUIRED_EVENTS
+)
+
+
+@dataclass(frozen=True)
+class TracedStart:
+    """One start with everything that its events say: for the trace file, never for the record."""
+
+    anatomy: StartAnatomy
+    seen: Seen
+    requested_ns: int
+
+
+@dataclass
+class Findings:
+    """What came in while the campaign ran."""
+
+    starts: dict[str, TracedStart] = field(default_factory=dict)
+    """By trial."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why a traced start says nothing, by trial."""
+    missing_events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """The anatomy, and by cell the one start that is drawn."""
+
+    anatomy: Anatomy
+    typical: dict[str, TracedStart]
+
+
+class Tracer:
+    """Dresses the stage of a campaign with a trace, and takes each traced start apart when its trial is over."""
+
+    def __init__(self, progress: Progress, targets: Sequence[str]) -> None:
+        self.findings = Findings()
+        self._progress = progress
+        self._targets = targets
+        self._watches: dict[str, Watch] = {}
+        self._layouts: dict[int, Layout] = {}
+        self._page: PageLayout | None = None
+
+    @contextmanager
+    def dress(self, stage: Stage) -> Iterator[None]:
+        """Every cell twice: with the factor ``trace`` on and off. Raises HostUnfitError."""
+        name = campaign_tag(stage.campaign)
+        with TraceInstance.create(name, required=REQUIRED_EVENTS, optional=OPTIONAL_EVENTS) as instance:
+            formats = [instance.format(event) for event in (*REQUIRED_EVENTS, *OPTIONAL_EVENTS)]
+            self._layouts = dict(parse_format(text) for text in formats if text is not None)
+            self._page = parse_page_format(instance.page_format())
+            self.findings.missing_events = instance.missing
+            stage.settings = dict(self._pairs(stage.settings, instance))
+            yield
+
+    def _pairs(self, settings: dict[Cell, Setting], instance: TraceInstance) -> Iterator[tuple[Cell, Setting]]:
+        for cell, setting in settings.items():
+            if cell.target not in self._targets:
+                continue  # the native control; drift hits traced and untraced starts alike
+            watch = Watch(instance, setting.clock)
+            on, off = (cell.model_copy(update={"factors": {**cell.factors, TRACE: level}}) for level in ("on", "off"))
+            self._watches[on.key] = watch
+            yield off, setting
+            yield on, replace(setting, target=traced(setting.target, watch))
+
+    def say(self, text: str) -> None:
+        """Passed on."""
+        self._progress.say(text)
+
+    def plan(self, trials: Sequence[Trial], total: int) -> None:
+        """Passed on."""
+        self._progress.plan(trials, total)
+
+    def begin(self, trial: Trial) -> None:
+        """Passed on."""
+        self._progress.begin(trial)
+
+    def end(self, record: Record) -> None:
+        """The trial is over and on disk: now there is time to read its trace."""
+        watch = self._watches.get(record.trial.cell.key)
+        if watch is not None:
+            self._read(record, watch)
+        self._progress.end(record)
+
+    def _read(self, record: Record, watch: Watch) -> None:
+        trial, goal = record.trial.id, goal_endpoint(record)
+        if record.outcome != "ok" or goal is None or watch.requested_ns is None or watch.begin_ns is None:
+            self.findings.refused[trial] = f"the start gave no result ({record.outcome})"
+            return
+        assert self._page is not None  # set by dress, without which there is no watch
+        raw = watch.instance.read()
+        events, gaps = decode(raw.pages, self._page, self._layouts)
+        if raw.lost or gaps:
+            self.findings.refused[trial] = f"{max(raw.lost, gaps)} events were lost: the trace's buffers were too small"
+            return
+        seen = read_events(events, watch.known, begin_ns=watch.begin_ns)
+        anatomy = take_apart(record, seen, goal=goal, requested_ns=watch.requested_ns)
+        sizes = {"events": len(events), "trace_bytes": raw.size_bytes}
+        self.findings.starts[trial] = TracedStart(anatomy.model_copy(update=sizes), seen, watch.requested_ns)
+
+
+def take_apart(record: Record, seen: Seen, *, goal: Endpoint, requested_ns: int) -> StartAnatomy:
+    """Charge every instant from the request to ``goal``.
+
+    Args:
+        requested_ns: the request on CLOCK_MONOTONIC, as the events have it.
+    """
+    marks = {endpoint: requested_ns + at for endpoint, at in record.endpoints_ns.items()}
+    agent_seen = any(life.had("agent") for life in seen.lives.values())
+    hidden = guest_phases(marks, goal, first_kvm_entry_ns=seen.first_kvm_entry_ns, agent_seen=agent_seen)
+    segments = sweep((*seen.activities, *hidden), begin_ns=requested_ns, end_ns=marks[goal])
+    return StartAnatomy(
+        trial=record.trial.id,
+        block=record.trial.block,
+        total_ns=record.endpoints_ns[goal],
+        segments=tuple((segment.begin_ns, segment.end_ns, segment.step) for segment in segments),
+        steps_ns=totals(segments),
+        marks_ns={name: at for name, at in record.endpoints_ns.items() if at <= record.endpoints_ns[goal]},
+        events=0,
+        trace_bytes=0,
+        doubts=record.doubts,
+    )
+
+
+def run_anatomy(request: Request, progress: Progress) -> Result:
+    """Run a campaign of one scenario with traced and untraced starts, and take the traced ones apart.
+
+    Raises:
+        HostUnfitError: no root, no tracefs, a kernel without the events, or every trace of a target lost events.
+        CampaignError, TargetUnavailableError: as ``start_campaign``.
+    """
+    reason = why_no_trace()
+    if reason is not None:
+        raise HostUnfitError(
+            f"anatomy needs the kernel's event trace: {reason}",
+            hint="run it as root on the host itself; `boxbench run` needs no trace and shows phases too",
+        )
+    (loaded,) = request.scenarios
+    tracer = Tracer(progress, [spec.label for spec in loaded.scenario.targets])
+    records = start_campaign(replace(request, dress=tracer.dress), tracer)
+    anatomy = summarise(read_manifest(request.out), records, tracer.findings)
+    typical = {cell.cell: tracer.findings.starts[cell.typical.trial] for cell in anatomy.cells}
+    return Result(anatomy, typical)

@@ -1,0 +1,125 @@
+"""Why a fact is what it is in a kind of box: a literal table, so that nothing is explained by guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bench.records.certificate import Kind
+from bench.scenario.equality import FactName
+
+UNEXPLAINED: Final = "no known reason"
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "process": "process",
+    "namespaces": "namespaces",
+    "bubblewrap": "namespaces",
+    "gvisor": "gvisor",
+    "vm-docker": "nested",
+}
+"""Targets by name; the others are containers, or VMs where they have an accelerator."""
+
+_HOST_KERNEL: Final = "the host's own kernel"
+_HOST_CGROUP: Final = "what the host has mounted"
+_HOST_CLOCK: Final = "the host's own clock"
+_HOST_MEMORY: Final = "the host's: a control group limits use, and /proc/meminfo knows nothing of it"
+_SAME_NAME: Final = "the name that all boxes with a UTS name space get"
+_KEEPS: Final = "nothing is taken away from a plain process"
+_VM_FENCE: Final = "nothing is taken away: the VM itself is the fence"
+_DROPS: Final = "the runtime takes capabilities away"
+
+_WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
+    "memory": {
+        "gvisor": "gVisor shows the limit as the machine's memory",
+        "vm": "the size is judged by the firmware's memory map, less what the firmware keeps",
+    },
+    "memory_usable": {
+        "process": _HOST_MEMORY,
+        "namespaces": _HOST_MEMORY,
+        "container": _HOST_MEMORY,
+        "gvisor": "gVisor's kernel shows the limit",
+        "vm": "the guest tax: what the guest kernel leaves of the VM's size",
+        "nested": "what the guest kernel leaves of the outer VM's size",
+    },
+    "kernel": {
+        "process": _HOST_KERNEL,
+        "namespaces": _HOST_KERNEL,
+        "container": _HOST_KERNEL,
+        "gvisor": "gVisor's own kernel, which names the version that it imitates",
+        "vm": "a VM runs its own kernel",
+        "nested": "the kernel of the VM around the container",
+    },
+    "hostname": {
+        "process": "the host's name: without a UTS name space there is no other",
+        "namespaces": _SAME_NAME,
+        "container": _SAME_NAME,
+        "gvisor": _SAME_NAME,
+        "vm": _SAME_NAME,
+        "nested": _SAME_NAME,
+    },
+    "cgroup_version": {
+        "process": _HOST_CGROUP,
+        "namespaces": _HOST_CGROUP,
+        "container": _HOST_CGROUP,
+        "gvisor": "what gVisor's kernel imitates",
+        "vm": "the guest mounts version 2",
+        "nested": "what the VM around the container has mounted",
+    },
+    "clocksource": {
+        "process": _HOST_CLOCK,
+        "namespaces": _HOST_CLOCK,
+        "container": _HOST_CLOCK,
+        "vm": "the guest kernel chooses among the clocks that its VM has",
+        "nested": "the guest kernel chooses among the clocks that its VM has",
+    },
+    "mounts": {
+        "process": "its root and /proc: what lies outside a chroot cannot be seen",
+        "namespaces": "a mount name space of its own",
+        "container": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
+        "gvisor": "gVisor's own mounts",
+        "vm": "a disk and the kernel's file systems, and nothing to mask",
+        "nested": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
+    },
+    "cap_eff": {
+        "process": _KEEPS,
+        "namespaces": "nothing is taken away by name spaces alone",
+        "container": _DROPS,
+        "gvisor": _DROPS,
+        "vm": _VM_FENCE,
+        "nested": _DROPS,
+    },
+    "cap_bnd": {
+        "process": _KEEPS,
+        "namespaces": "nothing is taken away by name spaces alone",
+        "container": _DROPS,
+        "gvisor": _DROPS,
+        "vm": _VM_FENCE,
+        "nested": _DROPS,
+    },
+    "seccomp": {
+        "process": "no filter",
+        "namespaces": "no filter",
+        "container": "as the runtime sets it: an engine's default is a filter",
+        "gvisor": "gVisor filters its own calls to the host, not the workload's to it",
+        "vm": "no filter: the workload has a kernel of its own",
+        "nested": "as the runtime sets it: an engine's default is a filter",
+    },
+    "no_new_privs": {
+        "process": "not set: setuid programs work",
+        "namespaces": "as the launcher sets it",
+        "container": "as the runtime sets it",
+        "gvisor": "as the runtime sets it",
+        "vm": "not set: setuid programs work",
+        "nested": "as the runtime sets it",
+    },
+}
+
+
+def why(fact: FactName, kind: Kind) -> str:
+    """One clause, or UNEXPLAINED."""
+    return _WHY.get(fact, {}).get(kind, UNEXPLAINED)
+
+
+def kind_of(target: str, *, is_vm: bool) -> Kind:
+    """The kind of a target by its name, options left out."""
+    return KINDS.get(target.partition("[")[0], "vm" if is_vm else "container")

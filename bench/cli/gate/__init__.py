@@ -1,0 +1,3 @@
+"""The command line of ``boxbench gate``."""
+
+from bench.cli.gate import command  # noqa: F401

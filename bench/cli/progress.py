@@ -1,0 +1,145 @@
+"""What a running campaign shows: a live line on a terminal, a quiet log elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.plan.trials import Trial
+from bench.records.record import Endpoint, Failure, Record
+from bench.util.text import plain, plain_lines
+from bench.util.units import format_ns
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+
+class LogProgress:
+    """One line a block, for log files and CI."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last_block = -1
+        self._blocks = 0
+
+    def __enter__(self) -> LogProgress:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def say(self, text: str) -> None:
+        """Preparations: only what is not a builder's chatter."""
+        if not text.startswith((" ", "Step ", "Successfully ")):
+            self._print(text)
+
+    def plan(self, trials: Sequence[Trial], total: int) -> None:
+        """How much there is to do."""
+        self._blocks = 1 + max((trial.block for trial in trials), default=0)
+        self._print(f"{len(trials)} of {total} trials to run")
+
+    def begin(self, trial: Trial) -> None:
+        """A line when a block begins."""
+        if trial.block != self._last_block:
+            self._last_block = trial.block
+            self._print(f"block {trial.block + 1} of {self._blocks}{' (warm-up)' if trial.warmup else ''}")
+
+    def end(self, record: Record) -> None:
+        """Failures are told at once."""
+        if record.failure is not None:
+            self._print(_failed(record, record.failure))
+
+    def _print(self, text: str) -> None:
+        _show(self._console, text)
+
+
+class LiveProgress:
+    """A bar with what runs, the block, and the time left, judged by the median trial of each cell so far."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.fields[block]}", style="bold", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[left]}", style="cyan", markup=False),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._waiting: list[Trial] = []
+        self._blocks = 0
+        self._done = 0
+        self._total = 0
+        self._seconds: dict[str, list[float]] = {}
+        self._begun = 0.0
+
+    def __enter__(self) -> LiveProgress:
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=None, completed=0, count="", block="setting up", left="")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """The current preparation, in place of the one before."""
+        self._update(description=" ".join(plain(text).split())[:70])
+
+    def plan(self, trials: Sequence[Trial], total: int) -> None:
+        """The bar gets its length."""
+        self._waiting = list(trials)
+        self._blocks = 1 + max((trial.block for trial in trials), default=0)
+        self._done = total - len(trials)
+        self._total = total
+        self._step()
+
+    def begin(self, trial: Trial) -> None:
+        """What runs now."""
+        self._begun = time.monotonic()
+        word = "warm-up" if trial.warmup else "block"
+        self._update(description=trial.cell.key, block=f"{word} {trial.block + 1}/{self._blocks}", left=self._left())
+
+    def end(self, record: Record) -> None:
+        """One step; failures stay on the screen."""
+        self._seconds.setdefault(record.trial.cell.key, []).append(time.monotonic() - self._begun)
+        self._waiting = [trial for trial in self._waiting if trial.id != record.trial.id]
+        self._done += 1
+        self._step()
+        if record.failure is not None:
+            _show(self._bar.console, _failed(record, record.failure))
+        elif Endpoint.READY in record.endpoints_ns:
+            took = format_ns(record.endpoints_ns[Endpoint.READY])
+            self._update(description=f"{record.trial.cell.key} ready in {took}")
+
+    def _left(self) -> str:
+        known = {key: sorted(values)[len(values) // 2] for key, values in self._seconds.items()}
+        if not known or any(trial.cell.key not in known for trial in self._waiting):
+            return ""
+        seconds = sum(known[trial.cell.key] for trial in self._waiting)
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
+
+    def _step(self) -> None:
+        self._update(total=self._total, completed=self._done, count=f"{self._done}/{self._total}")
+
+    def _update(self, **fields: object) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, **fields)  # type: ignore[arg-type]
+
+
+def _failed(record: Record, failure: Failure) -> str:
+    """A guest may have written a part of it: its further lines are indented, and pass for none of ours."""
+    return f"{record.trial.cell.key}: {record.outcome}: {failure.message}".replace("\n", "\n    ")
+
+
+def _show(console: Console, text: str) -> None:
+    console.print(plain_lines(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def make_progress(console: Console) -> LiveProgress | LogProgress:
+    """The live display on a terminal, the log elsewhere."""
+    return LiveProgress(console) if console.is_terminal else LogProgress(console)

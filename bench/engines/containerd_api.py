@@ -1,0 +1,186 @@
+"""containerd's gRPC API: the calls that make, start, stop and remove one container, in our own namespace of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.engines.grpc_call import CallRefusedError, GrpcConnection
+from bench.engines.wire import Value, message, number_of, parse, parts, texts
+from bench.util.errors import BoxbenchError, ProtocolError
+
+NAMESPACE: Final = "boxbench"
+SNAPSHOTTER: Final = "overlayfs"
+"""containerd's default, and ours."""
+_SNAPSHOTTER_PLUGINS: Final = "io.containerd.snapshotter.v1"
+RUNTIME: Final = "io.containerd.runc.v2"
+CALL_TIMEOUT_S: Final = 60.0
+_METADATA: Final = {"containerd-namespace": NAMESPACE}
+_SERVICES: Final = "containerd.services"
+_SPEC_TYPE: Final = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
+_OPTIONS_TYPE: Final = "containerd.runc.v1.Options"
+
+
+class ContainerdError(BoxbenchError):
+    """containerd refused, or does not answer."""
+
+    stable = False
+
+
+@dataclass(frozen=True)
+class Mount:
+    """How to mount a snapshot."""
+
+    encoded: bytes
+    kind: str
+    source: str
+    options: tuple[str, ...]
+
+    @classmethod
+    def decoded(cls, encoded: bytes) -> Mount:
+        """From containerd's message."""
+        fields = parse(encoded)
+        kind, source = ("".join(texts(fields, number)) for number in (1, 2))
+        return cls(encoded, kind, source, tuple(texts(fields, 4)))
+
+    @property
+    def own(self) -> Path | None:
+        """The directory with all that is the container's alone; None when it is no directory.
+
+        An overlay's upper one, what the container writes; or what is bound, a whole tree of its own.
+        """
+        if self.kind == "bind":
+            return Path(self.source)
+        found = [option for option in self.options if option.startswith("upperdir=")]
+        return Path(found[0].removeprefix("upperdir=")) if found else None
+
+
+class ContainerdApi:
+    """One connection. Every call raises ContainerdError with containerd's own words."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self._connection = GrpcConnection(socket)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def version(self, *, timeout_s: float = CALL_TIMEOUT_S) -> str:
+        """containerd's own."""
+        return texts(self._call("version.v1.Version/Version", b"", timeout_s=timeout_s), 1)[0]
+
+    def snapshotters(self) -> list[str]:
+        """Those that were loaded without an error."""
+        answer = self._call("introspection.v1.Introspection/Plugins", b"")
+        plugins = [parse(part) for part in parts(answer, 1)]
+        return [
+            name
+            for one in plugins
+            if texts(one, 1) == [_SNAPSHOTTER_PLUGINS] and not one.get(7)
+            for name in texts(one, 2)
+        ]
+
+    def prepare_snapshot(self, key: str, parent: str, *, snapshotter: str) -> tuple[Mount, ...]:
+        """A new writable layer on ``parent`` (a chain id)."""
+        # The root keeps it from the garbage collector until its container exists.
+        labels = {"containerd.io/gc.root": "boxbench"}
+        answer = self._call("snapshots.v1.Snapshots/Prepare", message({1: snapshotter, 2: key, 3: parent, 4: labels}))
+        return tuple(Mount.decoded(part) for part in parts(answer, 1))
+
+    def has_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> bool:
+        """Whether it exists."""
+        try:
+            self._call("snapshots.v1.Snapshots/Stat", message({1: snapshotter, 2: key}))
+        except ContainerdError as error:
+            if "not found" in error.message:
+                return False
+            raise
+        return True
+
+    def remove_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> None:
+        """Remove a layer."""
+        self._call("snapshots.v1.Snapshots/Remove", message({1: snapshotter, 2: key}))
+
+    def collect_garbage(self, key: str) -> None:
+        """Block until what was removed is gone from the disk: removing only marks it, for containerd's collector.
+
+        Args:
+            key: a name that nobody else uses at the moment.
+        """
+        # The API's one way to wait for a collection is the end of a lease, asked for to be synchronous.
+        try:
+            self._call("leases.v1.Leases/Create", message({1: key}))
+        except ContainerdError as error:
+            # One of a process that was killed in between.
+            if "already exists" not in error.message:
+                raise
+        self._call("leases.v1.Leases/Delete", message({1: key, 2: 1}))
+
+    def create_container(
+        self,
+        name: str,
+        *,
+        image: str,
+        spec: Mapping[str, Any],
+        labels: Mapping[str, str],
+        runc_state: Path | None,
+        snapshotter: str,
+    ) -> None:
+        """The record of a container, whose snapshot has its name."""
+        options = b"" if runc_state is None else message({1: _OPTIONS_TYPE, 2: message({7: str(runc_state)})})
+        container: dict[int, Value] = {
+            1: name,
+            2: labels,
+            3: image,
+            4: message({1: RUNTIME, 2: options}),
+            5: message({1: _SPEC_TYPE, 2: json.dumps(spec)}),
+            6: snapshotter,
+            7: name,
+        }
+        self._call("containers.v1.Containers/Create", message({1: message(container)}))
+
+    def containers(self) -> dict[str, str]:
+        """The snapshotter of each in our namespace, by name."""
+        answer = self._call("containers.v1.Containers/List", b"")
+        records = [parse(part) for part in parts(answer, 1)]
+        return {"".join(texts(one, 1)): "".join(texts(one, 6)) for one in records}
+
+    def delete_container(self, name: str) -> None:
+        """Delete the record."""
+        self._call("containers.v1.Containers/Delete", message({1: name}))
+
+    def create_task(self, name: str, mounts: Sequence[Mount], *, stdout: Path, stderr: Path) -> int:
+        """The shim, the container's namespaces and its first process, not running yet; its pid on the host."""
+        request: dict[int, Value] = {1: name, 3: [mount.encoded for mount in mounts], 5: str(stdout), 6: str(stderr)}
+        return number_of(self._call("tasks.v1.Tasks/Create", message(request)), 2)
+
+    def start_task(self, name: str) -> None:
+        """Let the first process run."""
+        self._call("tasks.v1.Tasks/Start", message({1: name}))
+
+    def kill_task(self, name: str, signal_number: int) -> None:
+        """Signal the first process."""
+        self._call("tasks.v1.Tasks/Kill", message({1: name, 3: signal_number}))
+
+    def wait_task(self, name: str) -> None:
+        """Block until the first process has ended and the shim knows it."""
+        self._call("tasks.v1.Tasks/Wait", message({1: name}))
+
+    def delete_task(self, name: str) -> None:
+        """Remove what has ended; the shim ends too."""
+        self._call("tasks.v1.Tasks/Delete", message({1: name}))
+
+    def _call(self, method: str, request: bytes, *, timeout_s: float = CALL_TIMEOUT_S) -> dict[int, list[int | bytes]]:
+        path = f"/{_SERVICES}.{method}"
+        try:
+            answer = self._connection.call(path, request, metadata=_METADATA, timeout_s=timeout_s)
+            return parse(answer)
+        except CallRefusedError as error:
+            said = error.text
+        except ProtocolError as error:
+            said = error.message
+        raise ContainerdError(f"containerd: {method.rpartition('.')[2]}: {said}", hint="look at containerd's log")

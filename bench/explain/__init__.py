@@ -1,0 +1,1 @@
+"""Which phases make two cells of a campaign differ: ``boxbench explain``."""

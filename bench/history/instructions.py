@@ -1,0 +1,97 @@
+"""Counts of instructions as lines of a history: a line per instruction clock, wherever it ran.
+
+Counts are of one unit where QEMU, its machine and its firmware are equal, and were taken with the same instruments
+where our own programs in the guest are (``icount.verdict``). The digest of both is the line's fingerprint: then hosts
+that have the same clock share a history, and a host that gets another one begins a new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench import __version__
+from bench.analysis.metrics import INSTRUCTIONS
+from bench.history.line import Commit, Counted, HistoryError, Line, Point
+from bench.instructions.model import ACCEL, FILE, Count, Instructions
+from bench.instructions.verdict import CLOCK, INSTRUMENT, compare_counts
+from bench.records.campaign import MANIFEST
+from bench.util.cache import content_key
+
+PREFIX: Final = "icount"
+"""Of a clock's fingerprint: no host's begins with it, since those are hexadecimal."""
+_SIDE: Final = "b"
+"""Where a gate keeps the counts of what was under test."""
+
+
+def counts_file(path: Path) -> Path | None:
+    """The file of counts that a path means: itself, the directory's, or that of a gate (its B). None for campaigns."""
+    if path.is_file():
+        return path
+    if (path / MANIFEST).exists():
+        return None
+    return next((file for file in (path / FILE, path / _SIDE / FILE) if file.is_file()), None)
+
+
+def counted_lines(
+    counted: Instructions, commit: Commit, *, measured_at: str
+) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """A line per clock, and a sentence on each cell that is no exact figure and was left out.
+
+    Args:
+        measured_at: ISO 8601 with zone; counts do not say when they were taken.
+
+    Raises:
+        HistoryError: no count repeats.
+    """
+    good = [count for count in counted.counts if count.repeats]
+    notes = tuple(
+        f"{count.cell.key} left out: its {len(count.clocks)} runs gave different counts"
+        for count in counted.counts
+        if not count.repeats
+    )
+    if not good:
+        raise HistoryError(
+            f"the counts of {counted.scenario} do not repeat, so there is no exact figure",
+            hint="add a campaign instead: `boxbench run` takes time",
+        )
+    source = f"counts-{content_key(counted.model_dump_json())[:8]}"
+    clocks = {fingerprint: [c for c in good if clock_of(c) == fingerprint] for fingerprint in map(clock_of, good)}
+    return tuple(
+        _line(fingerprint, counts, commit, source, measured_at) for fingerprint, counts in clocks.items()
+    ), notes
+
+
+def clock_of(count: Count) -> str:
+    """``icount5f1d0c2ab877``: the fingerprint of the clock and of our instruments in the guest."""
+    fixed = [f"{name}={count.inputs[name]}" for name in sorted(count.inputs) if _is_fixed(name)]
+    return PREFIX + content_key(*fixed)[:12]
+
+
+def _is_fixed(name: str) -> bool:
+    return name in (*CLOCK, *INSTRUMENT) or name.startswith("firmware ")
+
+
+def _line(fingerprint: str, counts: Sequence[Count], commit: Commit, source: str, measured_at: str) -> Line:
+    qemu = counts[0].inputs.get("qemu")
+    return Line(
+        fingerprint=fingerprint,
+        commit=commit,
+        campaigns=(source,),
+        measured_at=measured_at,
+        boxbench=__version__,
+        host={} if qemu is None else {"qemu": qemu},
+        accel={count.cell.key: ACCEL for count in counts},
+        cells={count.cell.key: {INSTRUCTIONS: _point(count)} for count in counts},
+        counted={count.cell.key: _beside(count) for count in counts},
+    )
+
+
+def _point(count: Count) -> Point:
+    return Point(n=len(count.clocks), failures=0, median=count.instructions)
+
+
+def _beside(count: Count) -> Counted:
+    inputs = {name: value for name, value in sorted(count.inputs.items()) if not _is_fixed(name)}
+    return Counted(inputs=inputs, slack=compare_counts(count, count).slack)

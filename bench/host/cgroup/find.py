@@ -1,0 +1,88 @@
+"""Which control groups a process is in, and whether they are a box's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bench.host.cgroup.group import UNIFIED, BoxCgroup
+from bench.host.mounts import Mount, parse_mounts
+from bench.host.read import HOST_ROOT, read_text
+
+CONTROLLERS: Final = ("memory", "cpu", "cpuacct", "blkio")
+
+# libvirt puts a domain's threads into groups below the one that holds its memory.
+_INNER: Final = re.compile(r"emulator|libvirt|vcpu\d+|iothread\d+")
+
+
+def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> BoxCgroup | None:
+    """The control group that a box has to itself.
+
+    Args:
+        pid: a process of the box, on the host.
+        ours: a process whose groups do not count as the box's own; this process when None.
+
+    Returns:
+        None when the process has ended, or when it shares every group with us, with a group above ours, or
+        with the whole host: then nothing in the numbers could be told apart as the box's.
+    """
+    theirs = parse_membership(read_text(root, f"proc/{pid}/cgroup") or "")
+    mine = parse_membership(read_text(root, f"proc/{os.getpid() if ours is None else ours}/cgroup") or "")
+    mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    own = {name: box_level(path) for name, path in theirs.items() if _is_own(box_level(path), mine.get(name))}
+    v1 = _directories(root, own, {name: mount for name in CONTROLLERS if (mount := _v1_mount(mounts, name))})
+    if v1:
+        return BoxCgroup("v1", v1)
+    v2 = next((mount for mount in mounts if mount.kind == "cgroup2"), None)
+    unified = _directories(root, own, {} if v2 is None else {UNIFIED: v2})
+    # On a hybrid host the v2 tree exists without controllers: such a group would read as a box without memory.
+    if unified and (read_text(unified[UNIFIED], "cgroup.controllers") or "").strip():
+        return BoxCgroup("v2", unified)
+    return None
+
+
+def parse_membership(text: str) -> dict[str, str]:
+    """Controller to path from /proc/PID/cgroup; the v2 path is under ``unified``."""
+    paths = {}
+    for line in text.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        names = [UNIFIED] if number == "0" and not controllers else controllers.split(",")
+        # The kernel marks a group that was removed under its last process.
+        paths.update({name: path.removesuffix(" (deleted)") for name in names})
+    return paths
+
+
+def box_level(path: str) -> str:
+    """The group of the whole box: for a libvirt domain the one above its emulator and vcpu groups."""
+    parts = PurePosixPath(path)
+    while _INNER.fullmatch(parts.name):
+        parts = parts.parent
+    return str(parts)
+
+
+def _is_own(path: str, ours: str | None) -> bool:
+    if path == "/" or path.startswith("/.."):
+        return False
+    # A group above ours holds the harness too.
+    return ours is None or not PurePosixPath(ours).is_relative_to(path)
+
+
+def _v1_mount(mounts: Sequence[Mount], controller: str) -> Mount | None:
+    return next((mount for mount in mounts if mount.kind == "cgroup" and controller in mount.options), None)
+
+
+def _directories(root: Path, own: Mapping[str, str], mounts: Mapping[str, Mount]) -> dict[str, Path]:
+    found = {}
+    for name, mount in mounts.items():
+        path = own.get(name)
+        # In a cgroup namespace or a bind mount only what is below the mounted part can be reached.
+        if path is None or not PurePosixPath(path).is_relative_to(mount.root):
+            continue
+        directory = root / mount.point.lstrip("/") / PurePosixPath(path).relative_to(mount.root)
+        if directory.is_dir():
+            found[name] = directory
+    return found

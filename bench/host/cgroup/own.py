@@ -1,0 +1,249 @@
+"""A control group of our own, for boxes that no engine makes one for (bare process, bare QEMU)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.host.cgroup.find import CONTROLLERS
+from bench.host.cgroup.group import UNIFIED, BoxCgroup
+from bench.host.mounts import Mount, parse_mounts
+from bench.host.read import HOST_ROOT, read_text
+from bench.util.clock import Clock, MonotonicClock
+from bench.util.errors import HostUnfitError, TeardownError
+
+PARENT: Final = "boxbench"
+"""All our groups are below this one, so that leftovers can be found."""
+
+# A task leaves its group a moment after its parent has reaped it.
+_REMOVE_TRIES: Final = 100
+_REMOVE_PAUSE_S: Final = 0.01
+RUNTIME_CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
+
+
+@dataclass(frozen=True)
+class OwnCgroup(BoxCgroup):
+    """A group that we made."""
+
+    @property
+    def join_files(self) -> tuple[Path, ...]:
+        """Write a pid (or 0 for the writer itself) to each of these to move it into the group."""
+        return tuple(directory / "cgroup.procs" for directory in _distinct(self))
+
+
+@contextmanager
+def own_cgroup(
+    name: str,
+    *,
+    memory_bytes: int | None = None,
+    root: Path = HOST_ROOT,
+    clock: Clock | None = None,
+) -> Iterator[OwnCgroup]:
+    """Make ``boxbench/NAME`` in every hierarchy that accounts memory, CPU or block I/O, and remove it at the end.
+
+    Args:
+        name: unique on the host, safe as a file name.
+        memory_bytes: hard limit, without swap beside it; none when None.
+
+    Raises:
+        HostUnfitError: no hierarchy, or no permission to make groups in it.
+        TeardownError: a process is still in the group; the group stays.
+    """
+    hierarchies = _hierarchies(root)
+    directories = {key: base / PARENT / name for key, base in hierarchies.items()}
+    group = OwnCgroup("v2" if UNIFIED in hierarchies else "v1", directories)
+    made: list[Path] = []
+    try:
+        _make(group, made, memory_bytes=memory_bytes)
+        yield group
+    except BaseException as error:
+        # The first error is the one to tell; the leftover is named beside it.
+        try:
+            _remove(made, clock or MonotonicClock())
+        except TeardownError as leftover:
+            error.add_note(leftover.message)
+        raise
+    _remove(made, clock or MonotonicClock())
+
+
+@contextmanager
+def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
+    """Have ``boxbench`` in every hierarchy, in which a runtime makes a box's groups, and remove it where it is empty.
+
+    ``names`` are groups below it, one in the other, that are made too, and removed with what a tool left in them.
+
+    An engine's own parent group is there before most of its containers too; and not every runtime can make one
+    in a v1 cpuset hierarchy, where a new group has no CPUs.
+
+    Raises:
+        HostUnfitError: no permission.
+    """
+    mounts = [mount for mount in parse_mounts(read_text(root, "proc/self/mountinfo") or "") if _is_hierarchy(mount)]
+    depths = [Path(PARENT, *names[:depth]) for depth in range(len(names) + 1)]
+    parents = [(root / mount.point.lstrip("/") / path, mount) for mount in mounts for path in depths]
+    try:
+        _make_parents(parents)
+        yield
+    finally:
+        directories = [parent for parent, _ in reversed(parents)]
+        inner = [group for parent in directories if names and parent.name == names[-1] for group in parent.glob("*/")]
+        remove_groups([*sorted(inner), *(parent for parent in directories if parent.name != PARENT)], MonotonicClock())
+        for parent in directories:
+            # Others may have groups in the outermost.
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def _is_hierarchy(mount: Mount) -> bool:
+    return mount.kind in ("cgroup", "cgroup2")
+
+
+def _make_parents(parents: Sequence[tuple[Path, Mount]]) -> None:
+    try:
+        for parent, mount in parents:
+            _make_parent(parent, mount)
+    except OSError as error:
+        raise HostUnfitError(
+            f"the control group {error.filename} cannot be made: {error.strerror}",
+            hint="run as root, or leave out the targets that need it",
+        ) from None
+
+
+def _make_parent(parent: Path, mount: Mount) -> None:
+    parent.mkdir(exist_ok=True)
+    if mount.kind == "cgroup2":
+        _hand_down(parent.parent, RUNTIME_CONTROLLERS)
+        _hand_down(parent, RUNTIME_CONTROLLERS)
+    elif "cpuset" in mount.options:
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            (parent / name).write_text((parent.parent / name).read_text(encoding="ascii"), encoding="ascii")
+
+
+def _hierarchies(root: Path) -> dict[str, Path]:
+    """Controller to the directory it is mounted on; only ``unified`` where v2 has the controllers."""
+    mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    v1: dict[str, Path] = {
+        name: root / mount.point.lstrip("/")
+        for name in CONTROLLERS
+        for mount in mounts
+        if mount.kind == "cgroup" and name in mount.options
+    }
+    if v1:
+        return v1
+    for mount in mounts:
+        if mount.kind == "cgroup2":
+            return {UNIFIED: root / mount.point.lstrip("/")}
+    raise HostUnfitError(
+        "no control group hierarchy with controllers is mounted on this host",
+        hint="mount cgroup2 on /sys/fs/cgroup (mount -t cgroup2 none /sys/fs/cgroup)",
+    )
+
+
+def _make(group: OwnCgroup, made: list[Path], *, memory_bytes: int | None) -> None:
+    doing = "made"
+    try:
+        for directory in _distinct(group):
+            _make_directory(directory, hand_down=group.version == "v2")
+            made.append(directory)
+        doing = "given its limits"
+        if memory_bytes is not None:
+            _limit_memory(group, memory_bytes)
+    except OSError as error:
+        raise HostUnfitError(
+            f"the control group {error.filename} cannot be {doing}: {error.strerror}",
+            hint="run as root on a kernel with the memory and cpu controllers, or leave out the targets that need it",
+        ) from None
+
+
+def _distinct(group: OwnCgroup) -> list[Path]:
+    # cpu and cpuacct are often one hierarchy under two names.
+    return sorted(set(group.directories.values()))
+
+
+def _make_directory(directory: Path, *, hand_down: bool) -> None:
+    parent = directory.parent
+    if hand_down:
+        _hand_down(parent.parent)
+    for attempt in range(3):
+        parent.mkdir(exist_ok=True)
+        try:
+            if hand_down:
+                _hand_down(parent)
+            directory.mkdir()
+            return
+        except FileNotFoundError:
+            # Another campaign removed the parent in between: it was empty for a moment.
+            if attempt == 2:
+                raise
+
+
+def _hand_down(directory: Path, controllers: Sequence[str] = ("memory", "cpu", "io")) -> None:
+    """Let groups below ``directory`` have controllers of their own (v2); each that is refused is simply absent."""
+    for controller in controllers:
+        with contextlib.suppress(OSError):
+            (directory / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+
+
+def _limit_memory(group: OwnCgroup, memory_bytes: int) -> None:
+    """A limit, and no swap beside it, as the engines' boxes have it."""
+    v1 = group.version == "v1"
+    limit = _file(group, "memory", "memory.limit_in_bytes" if v1 else "memory.max")
+    limit.write_text(str(memory_bytes), encoding="ascii")
+    # v1 limits memory and swap together, to no less than the limit of memory, so in this order. A kernel that does not
+    # account swap has no such file.
+    swap = limit.with_name("memory.memsw.limit_in_bytes" if v1 else "memory.swap.max")
+    if swap.exists():
+        swap.write_text(str(memory_bytes) if v1 else "0", encoding="ascii")
+
+
+def _file(group: OwnCgroup, controller: str, name: str) -> Path:
+    directory = group.directories.get(controller if group.version == "v1" else UNIFIED)
+    file = Path(controller) if directory is None else directory / name
+    if not file.exists():
+        # Opening it for writing would say "permission denied", which is not what is wrong.
+        raise FileNotFoundError(2, f"the kernel offers no {controller} controller here", str(file))
+    return file
+
+
+def _remove(made: list[Path], clock: Clock) -> None:
+    left = remove_groups(made, clock)
+    pids = BoxCgroup("v1", {str(path): path for path in left}).pids()
+    for directory in made:
+        # Stays while another campaign has a group in it.
+        with contextlib.suppress(OSError):
+            directory.parent.rmdir()
+    if left:
+        raise TeardownError(
+            f"the control group {left[0]} still has processes: {' '.join(map(str, pids)) or 'none that we see'}",
+            hint="`boxbench clean` removes it once they have ended",
+        )
+
+
+def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
+    """Remove groups, inner ones first; tasks in them may have just ended, and no event tells when they leave.
+
+    Returns:
+        Those that stay: there are tasks in them, or they cannot be removed at all.
+    """
+    left = list(directories)
+    for attempt in range(_REMOVE_TRIES):
+        if attempt:
+            clock.sleep(_REMOVE_PAUSE_S)
+        left = [directory for directory in left if not _remove_directory(directory)]
+        if not left:
+            break
+    return left
+
+
+def _remove_directory(directory: Path) -> bool:
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""A private instance of the kernel's event trace: one process tree, CLOCK_MONOTONIC, lost events counted."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.host.mounts import parse_mounts
+from bench.util import proc
+from bench.util.errors import BoxbenchError, HostUnfitError, ProcessError, TeardownError
+
+TRACEFS: Final = Path("/sys/kernel/tracing")
+# Where older kernels and some distributions have it mounted.
+_ELSEWHERE: Final = Path("/sys/kernel/debug/tracing")
+_MOUNT_TIMEOUT_S: Final = 10.0
+# A docker start fills about 2 MiB; what does not fit is dropped and counted, so this only has to be generous.
+_BUFFER_TOTAL_KIB: Final = 64 * 1024
+_BUFFER_MIN_KIB, _BUFFER_MAX_KIB = 1024, 16 * 1024
+# The inode number of the first pid namespace, fixed in include/uapi/linux/nsfs.h and since Linux 3.8.
+_FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
+_STATS_OF_LOSS: Final = ("overrun", "commit overrun", "dropped events")
+
+# A guest enters KVM a hundred thousand times in a start; what is asked for is the first time, at x86's reset vector.
+_FILTERS: Final = {"kvm/kvm_entry": "vcpu_id == 0 && rip == 0xfff0"}
+
+
+@dataclass(frozen=True)
+class RawTrace:
+    """What the kernel recorded, undecoded."""
+
+    pages: Mapping[int, tuple[bytes, ...]]
+    """By CPU, in order."""
+    lost: int
+    """Events that did not fit; more than 0 makes the whole trace doubtful."""
+
+    @property
+    def size_bytes(self) -> int:
+        """All pages together."""
+        return sum(len(page) for pages in self.pages.values() for page in pages)
+
+
+def why_no_trace() -> str | None:
+    """None when this process can trace the kernel, else the reason in one sentence. Mounts nothing."""
+    if os.geteuid() != 0:
+        return "the kernel's event trace (tracefs) can be used by root only"
+    if Path("/proc/self/ns/pid").readlink() != Path(_FIRST_PID_NAMESPACE):
+        return "boxbench runs in a pid namespace of its own, where the kernel's trace has other process numbers than it"
+    if "tracefs" not in Path("/proc/filesystems").read_text(encoding="ascii"):
+        return "this kernel has no tracefs (CONFIG_FTRACE is off)"
+    return None
+
+
+def mounted_tracefs() -> Path | None:
+    """Where tracefs is mounted; None when it is not."""
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    points = {mount.point for mount in parse_mounts(text) if mount.kind == "tracefs"}
+    return next((path for path in (TRACEFS, _ELSEWHERE) if str(path) in points), None)
+
+
+@contextmanager
+def tracefs() -> Iterator[Path]:
+    """The mounted tracefs; mounted here for as long as the context when it was not.
+
+    Raises:
+        HostUnfitError: not root, no tracefs in this kernel, or it cannot be mounted.
+    """
+    reason = why_no_trace()
+    if reason is not None:
+        raise HostUnfitError(reason, hint="run anatomy as root on the host itself; `boxbench run` needs no trace")
+    with ExitStack() as stack:
+        root = mounted_tracefs()
+        if root is None:
+            root = TRACEFS
+            try:
+                proc.run(["mount", "-t", "tracefs", "tracefs", str(root)], timeout_s=_MOUNT_TIMEOUT_S)
+            except ProcessError as error:
+                raise HostUnfitError(
+                    f"tracefs cannot be mounted on {root}: {error.message}", hint="is the kernel locked down?"
+                ) from None
+            stack.callback(_unmount, root)
+        yield root
+
+
+def _unmount(root: Path) -> None:
+    # Somebody else may have begun to use it: then it stays, which harms nobody.
+    with suppress(BoxbenchError):
+        proc.run(["umount", str(root)], timeout_s=_MOUNT_TIMEOUT_S)
+
+
+class TraceInstance:
+    """A trace of its own beside whatever else traces this host: its buffers, its events, its processes."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.path = root / "instances" / name
+        self.missing: tuple[str, ...] = ()
+        """Optional events that this kernel does not have."""
+
+    @classmethod
+    @contextmanager
+    def create(cls, name: str, *, required: Iterable[str], optional: Iterable[str]) -> Iterator[TraceInstance]:
+        """A new instance with these events (``sched/sched_switch``), switched off and following no process.
+
+        Raises:
+            HostUnfitError: no permission, no tracefs, or the kernel lacks a required event.
+        """
+        with tracefs() as root:
+            instance = cls(root, name)
+            with ExitStack() as stack:
+                stack.callback(instance._remove)
+                try:
+                    instance.path.mkdir()
+                    instance._configure(tuple(required), tuple(optional))
+                except OSError as error:
+                    raise HostUnfitError(
+                        f"the kernel refused a trace instance at {instance.path}: {error.strerror}",
+                        hint="is the kernel locked down, or its memory short? `dmesg` says more",
+                    ) from None
+                yield instance
+
+    def follow(self, threads: Iterable[int]) -> None:
+        """Record only these threads and what they start from now on."""
+        self._write("set_event_pid", " ".join(str(thread) for thread in threads))
+
+    def restart(self) -> None:
+        """Forget what was recorded, and record."""
+        self._write("trace", "")
+        self._write("tracing_on", "1")
+
+    def stop(self) -> None:
+        """Record no more; cheap, and safe to call twice."""
+        self._write("tracing_on", "0")
+
+    def format(self, event: str) -> str | None:
+        """The layout of an event as the kernel describes it; None when it has no such event."""
+        try:
+            return (self.path / "events" / event / "format").read_text(encoding="ascii")
+        except OSError:
+            return None
+
+    def page_format(self) -> str:
+        """The layout of a page of the ring buffer."""
+        return (self.path / "events" / "header_page").read_text(encoding="ascii")
+
+    def read(self) -> RawTrace:
+        """Take everything out of the buffers of all CPUs; recording must have been stopped."""
+        pages, lost = {}, 0
+        for directory in sorted((self.path / "per_cpu").iterdir()):
+            number = int(directory.name.removeprefix("cpu"))
+            lost += _lost(directory)
+            pages[number] = _pages(directory / "trace_pipe_raw")
+        return RawTrace(pages, lost)
+
+    def _configure(self, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
+        self._write("tracing_on", "0")
+        self._write("trace_clock", "mono")
+        # Dropping the newest and counting it is better than silently losing the beginning.
+        self._write("options/overwrite", "0")
+        self._write("options/event-fork", "1")
+        cpus = os.cpu_count() or 1
+        size = min(_BUFFER_MAX_KIB, max(_BUFFER_MIN_KIB, _BUFFER_TOTAL_KIB // cpus))
+        self._write("buffer_size_kb", str(size))
+        # No process yet: an empty list would mean all of them. The idle task cannot be listed, a free number can.
+        self._write("set_event_pid", _free_pid())
+        missing = [event for event in required if not self._enable(event)]
+        if missing:
+            raise HostUnfitError(
+                f"this kernel cannot trace {', '.join(missing)}",
+                hint="it was built without CONFIG_FTRACE_SYSCALLS or scheduler events; use a distribution's kernel",
+            )
+        self.missing = tuple(event for event in optional if not self._enable(event))
+
+    def _enable(self, event: str) -> bool:
+        if not (self.path / "events" / event / "enable").exists():
+            return False
+        try:
+            if event in _FILTERS:
+                self._write(f"events/{event}/filter", _FILTERS[event])
+        except OSError:
+            # Without its filter it would fill the buffers: another architecture's fields, or an older kernel's.
+            return False
+        self._write(f"events/{event}/enable", "1")
+        return True
+
+    def _write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, encoding="ascii")
+
+    def _remove(self) -> None:
+        if self.path.is_dir():
+            remove_instance(self.path)
+
+
+def _free_pid() -> str:
+    return Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii").strip()
+
+
+def _lost(directory: Path) -> int:
+    lost = 0
+    for line in (directory / "stats").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(": ")
+        if name in _STATS_OF_LOSS:
+            lost += int(value)
+    return lost
+
+
+def _pages(file: Path) -> tuple[bytes, ...]:
+    pages = []
+    size = os.sysconf("SC_PAGE_SIZE")
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # A read gives at most one page, and nothing when the buffer is empty.
+        while page := _chunk(fd, size):
+            pages.append(page)
+    finally:
+        os.close(fd)
+    return tuple(pages)
+
+
+def _chunk(fd: int, size: int) -> bytes:
+    try:
+        return os.read(fd, size)
+    except BlockingIOError:
+        return b""
+
+
+def find_instances(root: Path | None = None) -> tuple[Path, ...]:
+    """All trace instances on this host; none when tracefs is not mounted or not readable."""
+    top = root or mounted_tracefs()
+    if top is None:
+        return ()
+    try:
+        return tuple(sorted((top / "instances").iterdir()))
+    except OSError:
+        return ()
+
+
+def remove_instance(path: Path) -> None:
+    """Remove a trace instance with all it recorded. Raises TeardownError when somebody is reading it."""
+    try:
+        (path / "tracing_on").write_text("0", encoding="ascii")
+        path.rmdir()
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return
+        raise TeardownError(
+            f"the trace instance {path} cannot be removed: {error.strerror}",
+            hint="another program has one of its files open; `fuser` names it",
+        ) from None

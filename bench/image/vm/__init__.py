@@ -1,0 +1,1 @@
+"""Kernels, initial file systems and disks of virtual machines."""

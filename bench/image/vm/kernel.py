@@ -1,0 +1,170 @@
+"""The kernel that VMs boot: named by the user, the host's own, or the distribution's cloud kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench.image.apt_sources import trusted_sources
+from bench.image.model import GuestKernel
+from bench.image.vm.modules import prepare_modules
+from bench.util import cache, proc
+from bench.util.errors import HostUnfitError, ProcessError
+
+META_PACKAGES: Final = {
+    "x86_64": ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-kvm"),
+    "aarch64": ("linux-image-cloud-arm64", "linux-image-virtual"),
+}
+_CONCRETE: Final = re.compile(r"^\s*Depends: (linux-(?:image|modules)-\d[^\s:]*)", re.MULTILINE)
+
+
+def find_guest_kernel() -> GuestKernel:
+    """The guest kernel and the modules an initramfs needs.
+
+    Order: $BOXBENCH_KERNEL with $BOXBENCH_MODULES; /boot's for ``uname -r``, so that VM and container run the
+    same kernel; the distribution's cloud kernel, downloaded and unpacked into the cache, not installed.
+
+    Raises:
+        HostUnfitError: there is none, with what was tried.
+    """
+    named = os.environ.get("BOXBENCH_KERNEL")
+    if named:
+        return _named(Path(named), os.environ.get("BOXBENCH_MODULES"))
+    release = os.uname().release
+    own, modules = Path(f"/boot/vmlinuz-{release}"), Path(f"/lib/modules/{release}")
+    if os.access(own, os.R_OK) and (modules / "kernel").is_dir():
+        return _kernel(own, release, modules, f"this host's own ({own})")
+    return _distribution_kernel()
+
+
+def named_kernel(image: Path, modules: Path | None) -> GuestKernel:
+    """A kernel of the user's choice, whose source says what is in it: two builds can have one release.
+
+    Args:
+        image: a bzImage.
+        modules: its /lib/modules/RELEASE; None when it has all that a guest needs built in.
+
+    Raises:
+        HostUnfitError: a module that every guest needs is neither built in nor there.
+        OSError: it cannot be read.
+    """
+    found = _kernel(image, _release(image, modules), modules, cache.file_words(image))
+    if modules is None:
+        return found
+    # Prepared modules are called by their content.
+    content = cache.content_key(*(path.name for path in found.modules))
+    return replace(found, source=f"{found.source}, modules {modules}, content {content}")
+
+
+def with_modules(kernel: GuestKernel, extra: tuple[str, ...]) -> GuestKernel:
+    """The kernel with more modules than every guest needs. Raises HostUnfitError when it has not got one of them."""
+    if kernel.modules_dir is None or not extra:
+        return kernel
+    return replace(kernel, modules=prepare_modules(kernel.modules_dir, kernel.release, extra))
+
+
+def _named(image: Path, modules: str | None) -> GuestKernel:
+    if not image.is_file():
+        raise HostUnfitError(
+            f"guest kernel missing: BOXBENCH_KERNEL names {image}, which is not a file",
+            hint="name a bzImage (vmlinuz), or unset it",
+        )
+    directory = Path(modules) if modules else None
+    return _kernel(image.absolute(), _release(image, directory), directory, f"BOXBENCH_KERNEL ({image})")
+
+
+def _release(image: Path, modules: Path | None) -> str:
+    return image.name.removeprefix("vmlinuz-") if modules is None else modules.resolve().name
+
+
+def _kernel(image: Path, release: str, modules: Path | None, source: str) -> GuestKernel:
+    prepared = prepare_modules(modules, release)
+    return GuestKernel(image=image, release=release, source=source, modules=prepared, modules_dir=modules)
+
+
+def _distribution_kernel() -> GuestKernel:
+    machine = os.uname().machine
+    metas = META_PACKAGES.get(machine, ())
+    with tempfile.TemporaryDirectory(prefix="boxbench-apt-") as scratch:
+        apt = _apt_options(Path(scratch))
+        packages = _look_up(apt, metas)
+        if packages is None and _update(apt):
+            packages = _look_up(apt, metas)
+        if packages is None:
+            raise HostUnfitError(
+                f"guest kernel missing: no /boot/vmlinuz-{os.uname().release} with modules is readable, and APT knows"
+                f" none of {', '.join(metas) or f'a cloud kernel for {machine}'}",
+                hint="run `apt-get update`, or set BOXBENCH_KERNEL and BOXBENCH_MODULES",
+            )
+        tree = _ensure_unpacked(apt, packages, metas)
+    image = next((tree / "boot").glob("vmlinuz-*"))
+    release = image.name.removeprefix("vmlinuz-")
+    base = next(path for path in (tree / "usr/lib/modules", tree / "lib/modules") if path.is_dir())
+    return _kernel(image, release, base / release, f"package linux-image-{release}")
+
+
+def _ensure_unpacked(apt: list[str], packages: tuple[str, ...], metas: tuple[str, ...]) -> Path:
+    try:
+        return cache.ensure("kernel", "+".join(packages), lambda path: _download(apt, packages, path))
+    except HostUnfitError:
+        # Old package lists name a kernel that the mirror has replaced.
+        newer = _look_up(apt, metas) if _update(apt) else None
+        if newer is None or newer == packages:
+            raise
+        return cache.ensure("kernel", "+".join(newer), lambda path: _download(apt, newer, path))
+
+
+def _apt_options(scratch: Path) -> list[str]:
+    """APT limited to the signed sources, with the package lists this host already has."""
+    for name, text in trusted_sources().items():
+        (scratch / name).write_text(text, encoding="utf-8")
+    # As root APT downloads as a user that may not write our directories.
+    options = {
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": str(scratch),
+        "APT::Sandbox::User": "root",
+        "APT::Get::List-Cleanup": "0",
+        "Acquire::Languages": "none",
+    }
+    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+
+def _update(apt: list[str]) -> bool:
+    if os.geteuid() != 0:
+        return False
+    tool = proc.require_tool("apt-get", package="apt")
+    return proc.run([tool, *apt, "-q", "update"], timeout_s=180, check=False).returncode == 0
+
+
+def _look_up(apt: list[str], metas: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The packages that hold the kernel and its modules; None when APT knows none."""
+    tool = proc.require_tool("apt-cache", package="apt")
+    for meta in metas:
+        text = proc.run([tool, *apt, "depends", meta], timeout_s=60, check=False).text
+        image = next((name for name in _CONCRETE.findall(text) if name.startswith("linux-image-")), None)
+        if image is None:
+            continue
+        # Debian's image package holds its modules; Ubuntu's depends on a package that does.
+        below = proc.run([tool, *apt, "depends", image], timeout_s=60, check=False).text
+        return (image, *(name for name in _CONCRETE.findall(below) if name.startswith("linux-modules-")))
+    return None
+
+
+def _download(apt: list[str], packages: tuple[str, ...], directory: Path) -> None:
+    tool = proc.require_tool("apt-get", package="apt")
+    unpack = proc.require_tool("dpkg-deb", package="dpkg")
+    directory.mkdir()
+    with tempfile.TemporaryDirectory(prefix="boxbench-kernel-") as scratch:
+        try:
+            proc.run([tool, *apt, "-q", "download", *packages], timeout_s=300, cwd=Path(scratch))
+        except ProcessError as error:
+            raise HostUnfitError(
+                f"guest kernel missing: {', '.join(packages)} could not be downloaded: {error.message}",
+                hint="run `apt-get update`; is the mirror reachable? or set BOXBENCH_KERNEL and BOXBENCH_MODULES",
+            ) from None
+        for package in sorted(Path(scratch).glob("*.deb")):
+            proc.run([unpack, "-x", str(package), str(directory)], timeout_s=120)

@@ -1,0 +1,217 @@
+"""A guest: kernel, initramfs, memory; and the digests of everything that is in it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.agent.boxconf import render_boxconf
+from bench.agent.compile import agent_binary, static_program
+from bench.image.archive import TreeIndex, read_index
+from bench.image.base import ensure_unpacked
+from bench.image.model import GuestKernel, Image
+from bench.image.vm.initramfs import Entry, newc
+from bench.image.vm.kernel import find_guest_kernel, with_modules
+from bench.image.vm.raw_kernel import ensure_raw_kernel
+from bench.instructions.machine import clock_inputs, machine_argv, text_digest
+from bench.instructions.model import VM_TARGETS
+from bench.instructions.recipe import ARCHIVE, REF, TREE, Recipe, Subject
+from bench.instructions.scripts import container_recipe, vm_recipe
+from bench.instructions.tree import image_archive, tree_entries
+from bench.scenario.model import Scenario
+from bench.util import cache
+from bench.util.cache import file_digest
+from bench.util.errors import HostUnfitError, UsageError
+
+PACKAGES: Final = ("runc", "containerd", "docker.io", "docker-cli")
+RECIPE: Final = "1"
+"""Part of the cache key, and on record: raise it when what follows makes another guest."""
+
+_PROGRAMS: Final = {
+    "runc": "usr/sbin/runc",
+    "containerd": "usr/bin/containerd",
+    "containerd-shim-runc-v2": "usr/bin/containerd-shim-runc-v2",
+    "ctr": "usr/bin/ctr",
+    "dockerd": "usr/sbin/dockerd",
+    "docker": "usr/bin/docker",
+}
+# Programs are linked with these; tables of letters, modules of name services and the like are not needed.
+_LIBRARIES: Final = re.compile(r"(usr/)?lib(64)?/([^/]+/)?(lib[^/]+\.so[.0-9]*|ld-linux[^/]*)")
+_CONTAINER_MACHINE: Final = "microvm"
+_SMALL_BYTES: Final = 512 * 2**20
+_LARGE_BYTES: Final = 2 * 2**30
+# Packages of a merged /usr count on these being there already.
+_MERGED: Final = (("lib", "usr/lib"), ("lib64", "usr/lib64"))
+_DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "box", "modules", "etc", "var", "var/lib")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What one cell boots."""
+
+    target: str
+    kernel: Path
+    initramfs: Path
+    words: tuple[str, ...]
+    """Of QEMU: the machine and its clock."""
+    inputs: dict[str, str]
+
+
+def make_guest(target: str, image: Image, scenario: Scenario, *, seed: int, programs: Mapping[str, Path]) -> Guest:
+    """Put a guest together; its initramfs is cached by content.
+
+    Args:
+        programs: files to take instead of the distribution's, by the program's name.
+
+    Raises:
+        HostUnfitError, BuildError: see the makers of the parts.
+        UsageError: a program that no guest has.
+    """
+    _check_programs(programs)
+    index = read_index(image.tree_tar)
+    conf = render_boxconf(image.config, scenario.ready)
+    maker = _vm if target in VM_TARGETS else _containers
+    made = maker(target, image, scenario, index, programs)
+    entries = [*made.entries, *_own(made.recipe, conf)]
+    archive = newc(entries)
+    path = cache.ensure("icount", f"{text_digest(archive)}.cpio", lambda partial: _write(partial, archive))
+    machine = target if target in VM_TARGETS else _CONTAINER_MACHINE
+    words = machine_argv(machine, memory_bytes=made.memory_bytes, seed=seed)
+    inputs = clock_inputs(machine) | {
+        "machine": " ".join(words),
+        "guest kernel": f"{made.kernel.release} {file_digest(made.kernel.image)}",
+        "initramfs": text_digest(archive),
+        "agent": file_digest(agent_binary()),
+        "counter": file_digest(_counter()),
+        "script": text_digest(made.recipe.script),
+        "tree": image.digest,
+        "command": text_digest(conf),
+        **made.inputs,
+    }
+    kernel = ensure_raw_kernel(made.kernel) if made.raw_kernel else made.kernel.image
+    return Guest(target, kernel, path, tuple(words), inputs)
+
+
+@dataclass(frozen=True)
+class _Made:
+    recipe: Recipe
+    entries: list[Entry]
+    kernel: GuestKernel
+    memory_bytes: int
+    inputs: dict[str, str]
+    raw_kernel: bool
+
+
+def _vm(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
+    """The image's tree is the guest's root."""
+    del target, programs
+    memory = scenario.resources.memory
+    content = image.sizes_bytes["unpacked"]
+    # The archive and what is unpacked from it are both in memory for a moment, and tmpfs takes half of it.
+    if memory < 2 * content + 2**26:
+        raise UsageError(
+            f"{scenario.name}: a tree of {content >> 20} MiB does not fit into a VM of {memory >> 20} MiB as its root",
+            hint="give every box more memory, or count containers only: -t runc,docker",
+        )
+    recipe = vm_recipe()
+    return _Made(recipe, tree_entries(index), find_guest_kernel(), memory, {}, raw_kernel=False)
+
+
+def _containers(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
+    """A small system with the programs that the target needs, and the image in it as tree or archive."""
+    archive, layer = image_archive(index, image.config, REF)
+    subject = Subject(image.config, scenario.resources.memory, layer)
+    recipe = container_recipe(target, subject)
+    kernel = with_modules(find_guest_kernel(), ("overlay",))
+    entries = [Entry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
+    entries += _modules(kernel)
+    inputs: dict[str, str] = {}
+    if recipe.programs:
+        system = read_index(ensure_unpacked("boxbench/icount", PACKAGES))
+        entries += _system(system, recipe.programs, programs, inputs)
+    if recipe.needs_archive:
+        entries.append(Entry(ARCHIVE.lstrip("/"), stat.S_IFREG | 0o644, archive))
+    else:
+        entries += [Entry(TREE.lstrip("/"), stat.S_IFDIR | 0o755), *tree_entries(index, f"{TREE.lstrip('/')}/")]
+    launcher = static_program("bench.targets.launcher", "boxlaunch.c")
+    entries.append(Entry("etc/passwd", stat.S_IFREG | 0o644, b"root:x:0:0:root:/root:/bin/sh\n"))
+    entries += [Entry(".boxbench", stat.S_IFDIR | 0o755)]
+    if target in ("process", "namespaces"):
+        entries.append(Entry(".boxbench/boxlaunch", stat.S_IFREG | 0o755, launcher.read_bytes()))
+        inputs["launcher"] = file_digest(launcher)
+    memory = _LARGE_BYTES if recipe.needs_archive else _SMALL_BYTES
+    return _Made(recipe, entries, kernel, memory + 2 * image.sizes_bytes["unpacked"], inputs, raw_kernel=True)
+
+
+def _modules(kernel: GuestKernel) -> list[Entry]:
+    return [
+        Entry(f"modules/{path.name.partition('-')[2]}", stat.S_IFREG | 0o644, path.read_bytes())
+        for path in kernel.modules
+        if path.name.endswith("-overlay.ko")
+    ]
+
+
+def _system(
+    index: TreeIndex, wanted: tuple[str, ...], programs: Mapping[str, Path], inputs: dict[str, str]
+) -> list[Entry]:
+    """The programs and every shared library; a program of the user's in the place of the distribution's."""
+    paths = {_PROGRAMS[name]: name for name in wanted}
+    missing = [path for path in paths if path not in index.members]
+    if missing:
+        raise HostUnfitError(
+            f"this distribution's packages {', '.join(PACKAGES)} have no {', '.join(missing)}",
+            hint="is this Debian 13 or later?",
+        )
+    entries = tree_entries(index, keep=lambda name: name in paths or _LIBRARIES.fullmatch(name) is not None)
+    found = []
+    for entry in entries:
+        name = paths.get(entry.name)
+        if name is not None and name in programs:
+            entry = Entry(entry.name, entry.mode, programs[name].read_bytes())  # noqa: PLW2901
+        if name is not None:
+            inputs[f"program {name}"] = text_digest(entry.content)
+        found.append(entry)
+    found += [
+        Entry(name, stat.S_IFLNK | 0o777, target.encode()) for name, target in _MERGED if name not in index.members
+    ]
+    libraries = b"".join(text_digest(entry.content).encode() for entry in found if entry.name not in paths)
+    inputs["libraries"] = text_digest(libraries)
+    return found
+
+
+def _own(recipe: Recipe, conf: bytes) -> list[Entry]:
+    """PID 1, its script, the box.conf, a door to nowhere, and the recipe's files."""
+    entries = [
+        Entry("dev/null", stat.S_IFCHR | 0o666, device=(1, 3)),
+        Entry(".boxbench/counter", stat.S_IFREG | 0o755, _counter().read_bytes()),
+        Entry(".boxbench/script", stat.S_IFREG | 0o644, recipe.script),
+        Entry(".boxbench/box.conf", stat.S_IFREG | 0o644, conf),
+    ]
+    made: set[str] = set()
+    for path, content in sorted(recipe.files.items()):
+        for parent in reversed(Path(path).parents[:-1]):
+            if str(parent) not in made:
+                made.add(str(parent))
+                entries.append(Entry(str(parent), stat.S_IFDIR | 0o755))
+        entries.append(Entry(path, stat.S_IFREG | 0o644, content))
+    return entries
+
+
+def _counter() -> Path:
+    return static_program("bench.instructions", "counter.c")
+
+
+def _check_programs(programs: Mapping[str, Path]) -> None:
+    for name, path in programs.items():
+        if name not in _PROGRAMS:
+            raise UsageError(f"no guest has a program {name!r}", hint=f"there are: {', '.join(_PROGRAMS)}")
+        if not path.is_file():
+            raise UsageError(f"{path}, given as {name}, is not a file", hint="name an executable: runc=PATH")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

@@ -1,0 +1,1 @@
+"""What will be run: cells, blocks, and the order of trials."""

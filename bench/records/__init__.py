@@ -1,0 +1,1 @@
+"""What is stored: campaign directories, manifests, and one record per trial."""

@@ -1,0 +1,212 @@
+"""One line of raw truth about a trial: the type, its schema number, reading and writing lines.
+
+Schema history:
+    1: first published form; ``members`` and ``storm_ns`` came later, with empty defaults; so did ``exercise`` and
+        ``flush``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from bench.plan.trials import Trial
+from bench.scenario.validation import first_problem
+from bench.util.errors import RecordError
+
+SCHEMA: Final = 1
+
+
+class Endpoint(StrEnum):
+    """Named instants in a box's life, in the order in which they can come."""
+
+    REQUESTED = "requested"
+    """Just before the request leaves us: t0, always 0."""
+    CREATED = "created"
+    """The writable layer exists: container created, disk overlay in place."""
+    VMM = "vmm"
+    """The virtual machine monitor's process reached us over the event channel."""
+    ACCEPTED = "accepted"
+    """The start call returned."""
+    KERNEL = "kernel"
+    """The guest kernel's first output."""
+    INIT = "init"
+    """The agent's first mark: PID 1 of a container, or of a VM's initramfs."""
+    ROOT = "root"
+    """VM only: the image's file system is the root."""
+    ENTERED = "entered"
+    """The agent is about to run the workload."""
+    LISTENING = "listening"
+    READY = "ready"
+    REPLIED = "replied"
+    """The first correct reply."""
+    STOPPING = "stopping"
+    """We asked the box to stop."""
+    STOPPED = "stopped"
+    """The workload has ended."""
+    ENDED = "ended"
+    """The box's last host process has ended."""
+    GONE = "gone"
+    """Everything of the box was removed from the host."""
+
+
+class Failure(BaseModel):
+    """Why a trial did not give a result."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    code: str
+    message: str
+    hint: str
+
+
+class Member(BaseModel):
+    """One box of a trial that has many."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    number: int
+    """From 0; the box's tag is the trial's with ``-m`` and this in two digits or more."""
+    scheduled_ns: int = 0
+    """When it was to be asked for, since the first box of the trial was."""
+    late_ns: int | None = None
+    """How much later than scheduled it was asked for: the harness's fault, inside every endpoint. None: never asked."""
+    outcome: Literal["ok", "timeout", "failed"]
+    failure: Failure | None = None
+    endpoints_ns: dict[Endpoint, int] = {}
+    """Since ``scheduled_ns``; ``requested`` is 0."""
+    exit_code: int | None = None
+    doubts: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Member:
+        if (self.outcome == "ok") != (self.failure is None):
+            raise ValueError("failure is given exactly when the outcome is not ok")
+        if min((self.scheduled_ns, self.late_ns or 0, *self.endpoints_ns.values())) < 0:
+            raise ValueError("a time before t0")
+        return self
+
+
+class Course(BaseModel):
+    """How a ready box went on until it was asked to stop: samples, in order of time."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    at_ns: tuple[int, ...]
+    """Since it was first looked at, just after it was ready."""
+    memory_bytes: tuple[int, ...]
+    """A container's control group, page cache included; what of a VMM is resident."""
+    cpu_ns: tuple[int, ...]
+    """CPU time of the same since the first sample."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Course:
+        if not len(self.at_ns) == len(self.memory_bytes) == len(self.cpu_ns) >= 1:
+            raise ValueError("columns of different lengths, or none")
+        return self
+
+
+class Flush(BaseModel):
+    """What became of syncs in a ready box: requests to flush a disk's cache, counted. None: nobody counts here."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    asked: int
+    """Syncs of a new page that the agent was told had succeeded; 0 when it found no disk that it may write to."""
+    took_ns: int
+    """All of them together, on the box's own clock."""
+    vmm: int | None = None
+    """Flushes that the VMM got from its guest."""
+    host: int | None = None
+    """Flushes that the host's disks finished meanwhile."""
+    background: int | None = None
+    """The same in as much time (10 to 250 ms) without us."""
+    cached: bool | None = None
+    """Whether a disk of the host has a cache that can be flushed."""
+
+    @property
+    def honoured(self) -> Literal["yes", "no", "cannot tell"]:
+        """Whether a sync in the box reaches the host's disk."""
+        if not self.asked or not self.cached or self.host is None or self.background is None:
+            return "cannot tell"
+        if self.host >= self.asked and self.host > self.background:
+            return "yes"
+        return "no" if self.host <= self.background and self.host < self.asked else "cannot tell"
+
+
+class Record(BaseModel):
+    """What one trial showed. Times in ns since t0 on the host's CLOCK_MONOTONIC, sizes in bytes.
+
+    A key that is absent was not measured: missing is never zero.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    schema_number: Literal[1] = SCHEMA
+    campaign: str
+    trial: Trial
+    source: Literal["measured", "replayed", "simulated"] = "measured"
+    started_at: str
+    """Wall clock, ISO 8601, UTC: a label, never subtracted."""
+    outcome: Literal["ok", "timeout", "failed"]
+    failure: Failure | None = None
+    endpoints_ns: dict[Endpoint, int]
+    resolution_ns: dict[Endpoint, int] = {}
+    """For endpoints found by polling: the polling interval."""
+    guest_ns: dict[Endpoint, int] = {}
+    """The same marks on the box's own clock (CLOCK_MONOTONIC as the box sees it): data, not comparable."""
+    channel_rtt_ns: tuple[int, ...] = ()
+    """Round trips of an echo through the event channel and the agent, after ready."""
+    memory_bytes: dict[str, int] = {}
+    cpu_ns: dict[str, int] = {}
+    disk_bytes: dict[str, int] = {}
+    flush: Flush | None = None
+    course: Course | None = None
+    inside: dict[str, str] = {}
+    """What the agent sees in the box: cpus, memory, kernel, user, limits."""
+    exit_code: int | None = None
+    """The workload's; 128 + signal when a signal ended it; None when it did not end."""
+    doubts: tuple[str, ...] = ()
+    """Marks that travel with the numbers: throttling, steal, a slow or failed teardown."""
+    exercise: dict[str, float] = {}
+    """What the exercise gave, by name with its unit: from the tool's own output, and ``wall_ns`` (host's clock),
+    ``guest_wall_ns``, ``own_*`` (its rusage), ``operations``, ``cpu_per_operation_ns`` (host's CPU time)."""
+    exercise_facts: dict[str, str] = {}
+    """How it was run: ``profile``, ``where``, ``parser``, ``command``, ``timeout_ns``."""
+    artefacts: dict[str, str] = {}
+    """Kept files, relative to the campaign directory."""
+    account_bytes: dict[str, int] = {}
+    """Of a trial whose boxes stay: what all of them together added to the host. ``host.*``: its counters' growth;
+    ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``left``: of it after all were removed;
+    ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.account``."""
+    members: tuple[Member, ...] = ()
+    """The boxes of a trial that has many, in the order of their numbers: those that failed too."""
+    storm_ns: dict[str, int] = {}
+    """What a storm's generator saw of itself: ``late.max``, ``wake.median``, ``wake.max``; see ``bench.run.storm``."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Record:
+        if self.endpoints_ns.get(Endpoint.REQUESTED, 0) != 0:
+            raise ValueError("endpoints_ns: requested is t0 and must be 0")
+        if any(value < 0 for value in self.endpoints_ns.values()):
+            raise ValueError("endpoints_ns: before t0")
+        if (self.outcome == "ok") != (self.failure is None):
+            raise ValueError("failure is given exactly when the outcome is not ok")
+        return self
+
+    def line(self) -> str:
+        """One JSON line, newline included."""
+        return self.model_dump_json(exclude_defaults=False) + "\n"
+
+
+def parse_record(line: str, *, where: str) -> Record:
+    """A record from its line. Raises RecordError naming ``where`` and what is wrong."""
+    try:
+        return Record.model_validate_json(line)
+    except ValidationError as error:
+        raise RecordError(
+            f"{where}: not a record of schema {SCHEMA}: {first_problem(error)}",
+            hint="the file was edited, or written by another version of boxbench; keep it and use a new directory",
+        ) from None

@@ -1,0 +1,171 @@
+"""An anatomy for a terminal, and as files: figures, Chrome traces, JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.stats import Interval, estimate
+from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
+from bench.anatomy.steps import step_named
+from bench.render.figures.base import Figure, finish, styled
+from bench.render.figures.waterfall import draw, share_words
+from bench.render.text import bracket, clean, file_stem, quantity, with_interval
+from bench.util.errors import CampaignError
+
+FIGURES: Final = "figures"
+TRACES: Final = "traces"
+
+_STYLES: Final = {
+    "machinery": "blue",
+    "isolate": "cyan",
+    "mount": "yellow",
+    "start": "green",
+    "unattributed": "dim",
+}
+# Eighths of a cell: of a stretch that fills less than one something is still seen.
+_PARTS: Final = " ▏▎▍▌▋▊▉█"
+_BAR_MIN, _BAR_MAX = 12, 60
+
+
+class _Bar:
+    """The stretches of one step on the time axis of a start, as wide as its column."""
+
+    def __init__(self, start: StartAnatomy, step: str) -> None:
+        self._start = start
+        self._step = step
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        width = max(1, min(_BAR_MAX, options.max_width))
+        yield Text(bar(self._start, self._step, width), style=_STYLES[step_named(self._step).share], no_wrap=True)
+
+
+def bar(start: StartAnatomy, step: str, width: int) -> str:
+    """``width`` characters; a character is as full as the part of its time that the step has, if only a little."""
+    filled = [0.0] * width
+    per_cell = start.total_ns / width
+    for stretch in start.stretches:
+        if stretch.step == step:
+            first = min(width - 1, int(stretch.begin_ns / per_cell))
+            last = min(width - 1, int(max(stretch.begin_ns, stretch.end_ns - 1) / per_cell))
+            for cell in range(first, last + 1):
+                begin, end = max(stretch.begin_ns, cell * per_cell), min(stretch.end_ns, (cell + 1) * per_cell)
+                filled[cell] += max(0.0, end - begin) / per_cell
+    return "".join(_PARTS[0 if part <= 0 else max(1, min(8, round(part * 8)))] for part in filled)
+
+
+def view_anatomy(anatomy: Anatomy) -> RenderableType:
+    """Per cell the waterfall of its typical start, shares, and the price of tracing. Never prints."""
+    parts: list[RenderableType] = []
+    for cell in anatomy.cells:
+        parts += [_lead(cell), _table(cell), _footer(cell), Text("")]
+    if anatomy.resolution_ns is not None:
+        parts.append(Text(f"· ready was polled for every {quantity(anatomy.resolution_ns, 'ns')}", style="dim"))
+    if anatomy.missing_events:
+        parts.append(Text(f"· this kernel does not trace {', '.join(anatomy.missing_events)}", style="dim"))
+    return Group(*parts)
+
+
+def _lead(cell: CellAnatomy) -> Text:
+    totals = estimate([start.total_ns for start in cell.starts])
+    count = len(cell.starts)
+    text = Text(
+        f"{clean(cell.cell)}: {with_interval(totals.value, totals.interval, 'ns')} from request to ready", "bold"
+    )
+    text.append(f"  ({count} traced start{'s' if count > 1 else ''})", "not bold dim")
+    return text
+
+
+def _table(cell: CellAnatomy) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("step", overflow="fold")
+    table.add_column("typical start", min_width=_BAR_MIN, ratio=1)
+    table.add_column("median [95 %]", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    for step in cell.steps():
+        found = estimate([start.steps_ns.get(step, 0) for start in cell.starts])
+        table.add_row(
+            Text(step_named(step).short, style=_STYLES[step_named(step).share]),
+            _Bar(cell.typical, step),
+            Text(with_interval(found.value, found.interval, "ns")),
+            Text(f"{cell.share(step):.1%}"),
+        )
+    return table
+
+
+def _footer(cell: CellAnatomy) -> Text:
+    shares = cell.shares()
+    words = "  ".join(f"{share_words(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
+    text = Text(f"{words}  — {cell.attributed:.1%} attributed\n")
+    waits = [f"{step_named(step).short} {part:.1%}" for step, part in cell.waited().items() if part >= 0.001]
+    if waits:
+        text.append(f"nothing was active until woken by: {', '.join(waits)}\n", style="dim")
+    text.append(f"tracing: {overhead_words(cell.overhead)}", style="dim")
+    for refused in cell.refused:
+        text.append(f"\nnot used: {clean(refused)}", style="yellow")
+    doubtful = sum(bool(start.doubts) for start in cell.starts)
+    if doubtful:
+        text.append(f"\n{doubtful} of {len(cell.starts)} starts carry doubts about the host", style="yellow")
+    return text
+
+
+def overhead_words(overhead: Overhead) -> str:
+    """``1.02× [0.99, 1.05] of an untraced start (7 blocks)``."""
+    if overhead.ratio is None or overhead.interval is None:
+        return f"its price cannot be told: {overhead.note or 'no start became ready'}"
+    return (
+        f"{overhead.ratio:.2f}× {bracket(_interval(overhead.interval))} of an untraced start ({overhead.blocks} blocks)"
+    )
+
+
+def _interval(limits: Limits) -> Interval:
+    return Interval(limits.low, math.inf if limits.high is None else limits.high, limits.level)
+
+
+def anatomy_figures(anatomy: Anatomy, *, png: bool = False) -> tuple[Figure, ...]:
+    """A waterfall per cell. The same input, the same bytes."""
+    with styled():
+        return tuple(finish(draw(cell), png=png) for cell in anatomy.cells)
+
+
+def write_files(directory: Path, anatomy: Anatomy, traces: Mapping[str, str]) -> tuple[Path, ...]:
+    """Figures (light, dark, PNG) and traces into a campaign directory; returns what was written.
+
+    Args:
+        traces: Chrome traces as text, by cell.
+
+    Raises:
+        CampaignError: the directory cannot be written.
+    """
+    try:
+        return (*_write_figures(directory / FIGURES, anatomy), *_write_traces(directory / TRACES, traces))
+    except OSError as error:
+        raise CampaignError(
+            f"the anatomy cannot be written to {directory}: {error.strerror}", hint="check its owner and free space"
+        ) from None
+
+
+def _write_figures(directory: Path, anatomy: Anatomy) -> Iterable[Path]:
+    directory.mkdir(parents=True, exist_ok=True)
+    for figure in anatomy_figures(anatomy, png=True):
+        for name, content in ((f"{figure.name}.svg", figure.light_svg), (f"{figure.name}-dark.svg", figure.dark_svg)):
+            (directory / name).write_text(content, encoding="utf-8")
+        (directory / f"{figure.name}.png").write_bytes(figure.light_png or b"")
+        yield directory / f"{figure.name}.svg"
+
+
+def _write_traces(directory: Path, traces: Mapping[str, str]) -> Iterable[Path]:
+    directory.mkdir(parents=True, exist_ok=True)
+    for cell, content in traces.items():
+        name = file_stem(cell)
+        file = directory / f"{name}.trace.json"
+        file.write_text(content, encoding="ascii")
+        yield file

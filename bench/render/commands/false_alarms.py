@@ -1,0 +1,56 @@
+"""False alarms of the gate on equal sides, as a table."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.metrics import label
+from bench.gate.false_alarms import NullResult, NullRow, Rate
+from bench.render.text import clean
+from bench.render.wrap import Name
+
+
+def null_report(result: NullResult) -> RenderableType:
+    """The table, what its columns mean, and thresholds to use. Never prints."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, head in enumerate(("box", "metric", "significant", "red", "green", "limit", "proposed")):
+        table.add_column(
+            Text(head), justify="left" if number < 2 else "right", overflow="fold", no_wrap=number in (2, 5, 6)
+        )
+    for row in result.rows:
+        name, *rest = cells(row)
+        table.add_row(Name(name), *map(Text, rest))
+    return Group(table, Text(""), *(Text(f"· {line}", style="dim") for line in words(result)))
+
+
+def cells(row: NullRow) -> tuple[str, ...]:
+    """One row as text; the last row of a result is about whole runs."""
+    name = f"{clean(row.scenario)}/{clean(row.box)}" if row.box else "whole runs"
+    return (
+        name,
+        label(row.metric) if row.metric else "any row, after Holm",
+        rate_text(row.significant),
+        f"{row.red.share:.1%}",
+        f"{row.green.share:.1%}",
+        "" if row.threshold is None else f"{row.threshold:.1%}",
+        "" if row.proposed is None else f"{row.proposed:.1%}",
+    )
+
+
+def rate_text(rate: Rate) -> str:
+    """``5.0% [3.7, 6.5]``."""
+    return f"{rate.share:.1%} [{100 * rate.interval.low:.1f}, {100 * rate.interval.high:.1f}]"
+
+
+def words(result: NullResult) -> list[str]:
+    """What the columns mean."""
+    return [
+        f"{result.replays} resampled runs of {result.blocks} blocks, nothing changed; host {result.fingerprint}",
+        f"significant: the exact test alone, which must not be more often than {result.level:.0%} [95 % interval]",
+        "red: the verdict regressed, a false alarm; green: not regressed; the rest cannot tell",
+        f"proposed: with this threshold 95 of 100 such runs are green at {result.blocks} blocks",
+        *(f"{clean(name)}: left out, nothing of what was asked for was measured" for name in result.left_out),
+    ]

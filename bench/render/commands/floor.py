@@ -1,0 +1,123 @@
+"""Floors as a table, for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.floor.model import Floors, Level, TargetFloor
+from bench.render.markdown import escape, table
+from bench.render.text import clean, quantity
+from bench.render.wrap import Name
+from bench.util.errors import CampaignError
+from bench.util.units import format_bytes
+
+TEXT: Final = "floor.md"
+HEAD: Final = ("box", "floor", "worked", "a step below", "PSS of one", "ready in")
+UNKNOWN: Final = "–"
+
+
+def floor_rows(floors: Floors) -> tuple[tuple[str, ...], ...]:
+    """One row per target, in the words of HEAD."""
+    return tuple(_row(found, floors.terms.step_bytes) for found in floors.floors)
+
+
+def _row(found: TargetFloor, step: int) -> tuple[str, ...]:
+    below = None if found.floor_bytes is None else found.level(found.floor_bytes - step)
+    return (
+        clean(found.box),
+        floor_words(found),
+        _share(found.level(found.floor_bytes)),
+        "not tried" if found.outcome == "at-most" else _share(below),
+        UNKNOWN if found.pss_bytes is None else format_bytes(found.pss_bytes),
+        UNKNOWN if found.ready_ns is None else quantity(found.ready_ns, "ns"),
+    )
+
+
+def floor_words(found: TargetFloor) -> str:
+    """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``."""
+    if found.floor_bytes is None:
+        return f"more than {format_bytes(found.levels[-1].memory_bytes)}"
+    size = format_bytes(found.floor_bytes)
+    return f"at most {size}" if found.outcome == "at-most" else size
+
+
+def _share(level: Level | None) -> str:
+    return UNKNOWN if level is None else f"{level.worked} of {level.tried}"
+
+
+def floor_notes(floors: Floors) -> tuple[str, ...]:
+    """What a reader has to know beside the table."""
+    terms = floors.terms
+    notes = [
+        f"A boot works when the box is {floors.goal} in time, then {_duty(terms.exercise)}, "
+        "and lives until it is asked to stop. "
+        f"At the floor {terms.confirmations} boots of {terms.confirmations} worked. Searched from "
+        f"{format_bytes(terms.lowest_bytes)} to {format_bytes(terms.highest_bytes)} in steps of "
+        f"{format_bytes(terms.step_bytes)}."
+    ]
+    sure = next((f.success_at_least for f in floors.floors if f.success_at_least is not None), None)
+    if sure is not None:
+        notes.append(
+            f"That {terms.confirmations} boots of {terms.confirmations} worked says (95 %) that at least {sure:.0%} of "
+            "all would: more with --confirm."
+        )
+    for found in floors.floors:
+        failed = [level for level in found.levels if level.why_not and level.memory_bytes < (found.floor_bytes or 1e18)]
+        if failed:
+            why = failed[-1]
+            notes.append(f"{clean(found.box)}, why not with {format_bytes(why.memory_bytes)}: {clean(why.why_not)}")
+        notes += [f"{clean(found.box)}: {clean(mark)}" for mark in found.doubts]
+    return (*notes, *(clean(note) for note in floors.notes))
+
+
+def _duty(exercise: bool) -> str:
+    return "does its exercise (quick; what makes the load needs memory too)" if exercise else "answers"
+
+
+def view_floors(floors: Floors) -> RenderableType:
+    """For a terminal."""
+    shown = RichTable(box=None, pad_edge=False, header_style="bold")
+    for number, head in enumerate(HEAD):
+        # The name folds rather than pushing numbers off an 80-column screen.
+        shown.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number > 0)
+    for row in floor_rows(floors):
+        shown.add_row(Name(row[0]), *map(Text, row[1:]))
+    title = Text(_title(floors), style="bold")
+    return Group(title, shown, *(Text(f"· {note}", style="dim") for note in floor_notes(floors)))
+
+
+def _title(floors: Floors) -> str:
+    return f"{clean(floors.scenario)}: the least memory in which it works"
+
+
+def floor_markdown(floors: Floors) -> str:
+    """The same with every size that was tried."""
+    lines = [f"# {escape(_title(floors))}", "", table(HEAD, floor_rows(floors), numbers=True), ""]
+    lines += [f"- {escape(note)}" for note in floor_notes(floors)]
+    for found in floors.floors:
+        rows = [
+            (format_bytes(level.memory_bytes), f"{level.worked} of {level.tried}", clean(level.why_not))
+            for level in found.levels
+        ]
+        lines += ["", f"## {escape(found.box)}: {found.tries} boots", ""]
+        lines.append(table(("memory", "worked", "why not, most often"), rows))
+    host = ", ".join(clean(str(floors.host.get(key, ""))) for key in ("cpu_model", "kernel_release", "distribution"))
+    lines += ["", f"{escape(host)} · boxbench {escape(floors.boxbench)} · {escape(floors.created_at)}", ""]
+    return "\n".join(lines)
+
+
+def write_text(directory: Path, floors: Floors) -> Path:
+    """Put ``floor.md`` into a directory. Raises CampaignError."""
+    file = directory / TEXT
+    try:
+        file.write_text(floor_markdown(floors), encoding="utf-8")
+    except OSError as error:
+        raise CampaignError(
+            f"{file} cannot be written: {error.strerror}", hint="check the owner of its directory and the free space"
+        ) from None
+    return file

@@ -1,0 +1,222 @@
+"""A gate on the terminal: one line that says it all, a table of rows, then what the numbers rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.metrics import label, sort_key, unit
+from bench.gate.model import FAILURES, POWER, Bound, GateResult, Limits, Row, Verdict
+from bench.gate.rows import Question
+from bench.render.text import MISSING, clean, exact_change, quantity, significant
+from bench.render.wrap import Name
+
+STYLES: Final = {Verdict.REGRESSED: "bold red", Verdict.CANNOT_TELL: "yellow", Verdict.NOT_REGRESSED: "green"}
+MARKS: Final = {Verdict.REGRESSED: "✗", Verdict.CANNOT_TELL: "?", Verdict.NOT_REGRESSED: "✓"}
+
+
+_WHOLE: Final = (2, 3)
+"""Columns of numbers, which do not fold."""
+
+
+def gate_report(result: GateResult) -> RenderableType:
+    """The whole result. Never prints."""
+    parts: list[RenderableType] = [Text(headline(result), style=STYLES[result.verdict]), Text("")]
+    if result.rows:
+        parts.append(_rows(sorted(result.rows, key=importance)))
+    if result.bounds:
+        parts.append(_bounds(result.bounds))
+    parts += [Text(f"· {line}", style="dim") for line in (*foot(result), *map(clean, result.notes))]
+    return Group(*parts)
+
+
+def headline(result: GateResult) -> str:
+    """``REGRESSED: hello/docker: time to ready +12.1 % [+8.3 %, +16.0 %]; 3 more rows not regressed.``"""
+    worst = [row for row in sorted(result.rows, key=importance) if row.verdict is result.verdict]
+    bad = [f"{clean(row.scenario)}/{clean(row.box)}: {label(row.metric)}{_sign(row)}{moved(row)}" for row in worst[:3]]
+    bad += [
+        f"{clean(bound.cell)}: {label(bound.metric)}, {bound.reason}"
+        for bound in result.bounds
+        if bound.verdict is result.verdict
+    ][:3]
+    total = len(result.verdicts)
+    count = sum(verdict is result.verdict for verdict in result.verdicts)
+    if result.verdict is Verdict.NOT_REGRESSED:
+        better = [row for row in worst if row.improved]
+        said = "; better: " + ", ".join(f"{row.box} {label(row.metric)} {moved(row)}" for row in better[:3])
+        return f"NOT REGRESSED: {total} of {total} within their limits{said if better else ''}"
+    more = f" (and {count - len(bad)} more)" if count > len(bad) else ""
+    return f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}, of {total} in all"
+
+
+def importance(row: Row) -> tuple[int, bool, tuple[int, str, int, str], str]:
+    """Sort key: regressions, what cannot be told, improvements, the rest; failures first, time before other metrics."""
+    order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
+    rank = 2 if row.improved else order[row.verdict]
+    return rank, row.metric != FAILURES, sort_key(row.metric), row.name
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as a change: ``+5.2 %``, ``18.2×``, ``∞``."""
+    if ratio is None:
+        return "–"
+    if math.isinf(ratio):
+        return "∞"
+    if ratio >= 10:
+        return f"{significant(ratio)}×"
+    return f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
+
+
+def bracket(interval: Limits | None) -> str:
+    """``[+3.1 %, +7.4 %]``; empty when there is none."""
+    return "" if interval is None else f"[{percent(interval.low)}, {percent(interval.high)}]"
+
+
+def moved(row: Row) -> str:
+    """The change of a row with its interval."""
+    look = row.decisive
+    if look is None or look.ratio is None:
+        return clean(row.reason)
+    return exact_change(look.ratio) if row.counted else f"{percent(look.ratio)} {bracket(look.interval)}"
+
+
+def _sign(row: Row) -> str:
+    """Between a metric and its change, or the reason why there is none."""
+    return " " if row.decisive is not None and row.decisive.ratio is not None else ": "
+
+
+def plan_lines(questions: Sequence[Question], blocks: int) -> list[str]:
+    """What the fresh blocks will be able to see, before they run."""
+    open_rows = [question for question in questions if question.candidate]
+    if not open_rows:
+        return ["the first look leaves nothing in question: no fresh blocks are needed"]
+    lines = [f"{len(open_rows)} of {len(questions)} rows are in question; {blocks} fresh blocks decide"]
+    for question in open_rows:
+        name = f"{question.pair.box}, {label(question.metric)}"
+        lines.append(f"  {name}: {visible_text(question.visible, blocks)} (threshold {question.threshold:.1%})")
+    return lines
+
+
+def visible_text(visible: float | None, blocks: int) -> str:
+    """The smallest change that so many blocks can see, in words."""
+    if visible is None:
+        return "how small a change can be seen is unknown: too few values above 0 in the first look"
+    if math.isinf(visible):
+        return f"{blocks} blocks can show no worsening, however large"
+    return f"{blocks} blocks see a worsening of {visible:.1%} or more in {POWER:.0%} of runs"
+
+
+def foot(result: GateResult) -> list[str]:
+    """What the numbers rest on."""
+    lines = []
+    if result.a is not None:
+        lines.append(f"A: {_side(result.a.label, result.a.commit)}; B: {_side(result.b.label, result.b.commit)}")
+    if result.a is not None and (result.times or not result.rows):
+        lines.append(
+            f"{result.blocks_first} blocks of a first look chose what is in question, {result.blocks_fresh} fresh ones "
+            f"gave the verdict; a run in which nothing changed goes red in at most {result.level:.0%} of runs"
+        )
+    if result.counts:
+        lines.append(about_counts(result))
+    seen = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
+    if "tcg" in seen:
+        lines.append("tcg: an emulated CPU; changes show the shape of a cost, not its size under KVM")
+    lines.append(f"host {result.fingerprint}" + (f", VMs under {', '.join(seen)}" if seen else ""))
+    return lines
+
+
+def about_counts(result: GateResult) -> str:
+    """What instructions are; that they are exact only where some could be compared."""
+    length = "instructions are the length of the code path, not time"
+    if not any(row.exact for row in result.rows):
+        return length
+    return f"{length}; they are exact and repeat on every run and machine, so there are no statistics"
+
+
+def _side(text: str, commit: str | None) -> str:
+    return clean(text, limit=100) + (f" ({commit[:12]})" if commit else "")
+
+
+def _rows(rows: Sequence[Row]) -> RenderableType:
+    table = _empty("box", "metric", "A → B", "change, % [95 %]", "verdict")
+    notes = []
+    for row in rows:
+        look = row.decisive
+        # All digits of two counts are too wide for one line.
+        arrow = " →\n" if row.counted else " → "
+        values = arrow.join(both_values(row))
+        verdict = f"{MARKS[row.verdict]} {'improved' if row.improved else row.verdict.value}"
+        accel = "" if row.accel == "native" or row.accel in row.box else f" {row.accel}"
+        table.add_row(
+            Name(clean(row.box) + accel),
+            Text(label(row.metric)),
+            Text(values),
+            Text(moved(row).replace(" %", "") if look and look.ratio is not None else ""),
+            Text(verdict, style=STYLES[row.verdict]),
+        )
+        notes.append(Text(f"· {clean(row.box)}, {label(row.metric)}: {_why(row)}", style="dim"))
+    return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _needs_words(row)))
+
+
+def both_values(row: Row) -> tuple[str, str]:
+    """A's and B's median with its unit; of failures, how many of how many."""
+    look = row.decisive
+    if look is None:
+        return MISSING, MISSING
+    if row.metric == FAILURES:
+        return f"{look.failures_base}/{look.n_base}", f"{look.failures_other}/{look.n_other}"
+    return quantity(look.base, unit(row.metric)), quantity(look.other, unit(row.metric))
+
+
+def _needs_words(row: Row) -> bool:
+    return row.verdict is not Verdict.NOT_REGRESSED or row.improved
+
+
+def _why(row: Row) -> str:
+    look, reason = row.decisive, clean(row.reason)
+    if row.metric == FAILURES:
+        return reason
+    if row.counted:
+        return f"{reason} (threshold {row.threshold * 100:.3g}%)"
+    parts = [f"{reason} ({row.threshold:.1%})"]
+    if row.p_adjusted is not None and not row.improved:
+        parts.append(f"p {row.p_adjusted:.2g}")
+    if look is not None:
+        parts.append(f"{look.n_base} and {look.n_other} boots")
+        if look.failures_base or look.failures_other:
+            parts.append(f"{look.failures_base} and {look.failures_other} of them failed")
+    if row.visible is not None and math.isfinite(row.visible):
+        parts.append(f"{row.visible:.1%} was to be seen")
+    return ", ".join(parts)
+
+
+def _bounds(bounds: Sequence[Bound]) -> RenderableType:
+    table = _empty("cell", "metric", "median [95 %]", "at least", "at most", "verdict")
+    for bound in bounds:
+        kind = unit(bound.metric)
+        limits = "" if bound.interval is None else f" [{quantity(bound.interval.low, kind)}, "
+        limits += "" if bound.interval is None else f"{quantity(bound.interval.high, kind)}]"
+        table.add_row(
+            Name(clean(bound.cell)),
+            Text(label(bound.metric)),
+            Text(quantity(bound.median, kind) + limits),
+            Text("" if bound.minimum is None else quantity(bound.minimum, kind)),
+            Text("" if bound.maximum is None else quantity(bound.maximum, kind)),
+            Text(f"{MARKS[bound.verdict]} {bound.reason}", style=STYLES[bound.verdict]),
+        )
+    return table
+
+
+def _empty(*heads: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(
+            Text(head), justify="left" if number in (0, 1) else "right", overflow="fold", no_wrap=number in _WHOLE
+        )
+    return table

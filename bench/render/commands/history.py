@@ -1,0 +1,206 @@
+"""A history as people and programs read it: terminal, JSON, one self-contained page with a figure per series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.metrics import label, unit
+from bench.history.detect import Change, Checked, State
+from bench.history.line import Commit, HistoryError
+from bench.history.series import Series
+from bench.history.steps import LONGEST
+from bench.instructions.model import ACCEL
+from bench.render.figures.base import finish, styled, with_variables
+from bench.render.figures.history import draw, ratio_words
+from bench.render.html import page_environment
+from bench.render.palette import exchange
+from bench.render.text import clean, quantity
+
+_STYLES: Final = {
+    State.OPEN: "bold red",
+    State.EXPIRED: "bold red",
+    State.ACKNOWLEDGED: "yellow",
+    State.UNDONE: "dim",
+    State.SMALL: "dim",
+    State.BETTER: "green",
+}
+
+
+def headline(checked: Checked) -> str:
+    """The answer in one sentence, and what was not looked at."""
+    left_out = f"; {checked.left_out} series without one of the last {LONGEST} commits are left out"
+    return _answer(checked) + (left_out if checked.left_out else "")
+
+
+def _answer(checked: Checked) -> str:
+    count = len(checked.open)
+    if count:
+        return f"{count} change{'s' if count > 1 else ''} for the worse that nobody has acknowledged"
+    if checked.too_short == len(checked.series):
+        return f"cannot tell yet: a change can be told from chance from {checked.needed} commits on"
+    if checked.too_short:
+        return f"nothing became worse; {checked.too_short} series are still too short ({checked.needed} commits needed)"
+    return "nothing became worse"
+
+
+def view_history(checked: Checked, *, everything: bool) -> RenderableType:
+    """The headline and, by host, a row per change; with ``everything`` also the series without one."""
+    lines: list[RenderableType] = [Text(headline(checked), style="bold red" if checked.open else "bold")]
+    for host in dict.fromkeys(series.fingerprint for series in checked.series):
+        table = _host_table(checked, host, everything=everything)
+        if table.row_count:
+            clock = any(series.accel == ACCEL for series in checked.series if series.fingerprint == host)
+            lines += [Text(f"\n{'instruction clock' if clock else 'host'} {host}", style="dim"), table]
+    lines += [Text(hint, style="dim") for hint in _hints(checked)]
+    return Group(*lines)
+
+
+def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("cell", "metric", "commits", "before", "after", "change", "state"):
+        # Narrow terminals fold names, never numbers and what is pasted elsewhere.
+        table.add_column(name, no_wrap=name not in ("cell", "metric", "state"), overflow="fold")
+    here = [change for change in checked.changes if change.series.fingerprint == host]
+    for change in here:
+        if everything or change.state is not State.SMALL:
+            table.add_row(*(Text(cell) for cell in _cells(change)), Text(_state(change), style=_STYLES[change.state]))
+    changed = {id(change.series) for change in here}
+    for series in checked.series:
+        if everything and series.fingerprint == host and id(series) not in changed:
+            table.add_row(*(Text(cell) for cell in _steady(series)), Text("steady", style="dim"))
+    return table
+
+
+def _cells(change: Change) -> tuple[str, ...]:
+    series, step = change.series, change.step
+    before, after = (quantity(value, unit(series.metric)) for value in (step.before, step.after))
+    return clean(series.cell), label(series.metric), change.commits, before, after, ratio_words(change)
+
+
+def _steady(series: Series) -> tuple[str, ...]:
+    finite = [value for value in series.values if math.isfinite(value)]
+    last = quantity(finite[-1], unit(series.metric)) if finite else "–"
+    return clean(series.cell), label(series.metric), f"{len(series.values)} commits", "", last, ""
+
+
+def _state(change: Change) -> str:
+    known = change.acknowledgement
+    if known is None:
+        return str(change.state)
+    until = f" until {known.until}" if known.until and change.state is State.ACKNOWLEDGED else ""
+    return f"{change.state}{until}: {clean(known.reason, limit=80)}"
+
+
+def _hints(checked: Checked) -> list[str]:
+    if not checked.open:
+        return []
+    worst = checked.open[0]
+    recorded = f" (on record: {_inputs(worst)})" if worst.inputs else ""
+    return [
+        f"→ git log {worst.commits} lists what changed there{recorded}; "
+        f'to accept it, an [[acknowledge]] with commit = "{worst.bad.id[:12]}" and a reason'
+    ]
+
+
+def _inputs(change: Change) -> str:
+    """What differs in the guest of a count: perhaps a program of the host's distribution, and nothing of the commit."""
+    return ", ".join(map(clean, change.inputs))
+
+
+def checked_json(checked: Checked) -> dict[str, Any]:
+    """For programs; infinity (a median beyond the limit) is null, with ``beyond_limit`` true."""
+    return {
+        "headline": headline(checked),
+        "exit_code": int(checked.exit_code),
+        "detector": checked.detector,
+        "commits_needed": checked.needed,
+        "series_too_short": checked.too_short,
+        "series_left_out": checked.left_out,
+        "series": [_series_json(series, checked.changes) for series in checked.series],
+    }
+
+
+def _series_json(series: Series, changes: Sequence[Change]) -> dict[str, Any]:
+    return {
+        "fingerprint": series.fingerprint,
+        "cell": series.cell,
+        "accel": series.accel,
+        "metric": series.metric,
+        "commits": len(series.commits),
+        "last_commit": series.commits[-1].id,
+        "last_median": _finite(series.values[-1]),
+        "changes": [_change_json(change) for change in changes if change.series is series],
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    known, step = change.acknowledgement, change.step
+    return {
+        "state": str(change.state),
+        "good": _commit_json(change.good),
+        "bad": _commit_json(change.bad),
+        "range": change.commits,
+        "widest_range": f"{change.widest[0].id[:12]}..{change.widest[1].id[:12]}",
+        "before": _finite(step.before),
+        "after": _finite(step.after),
+        "beyond_limit": math.isinf(step.after),
+        "ratio": None if step.ratio is None else _finite(step.ratio),
+        "inputs_changed": list(change.inputs),
+        "acknowledged": None if known is None else known.model_dump(mode="json"),
+    }
+
+
+def _commit_json(commit: Commit) -> dict[str, str]:
+    return {"id": commit.id, "committed_at": commit.committed_at, "subject": commit.subject}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def write_page(checked: Checked, file: Path) -> None:
+    """One file that loads nothing. Raises HistoryError when it cannot be written."""
+    environment = page_environment()
+    style = Markup(environment.get_template("report.css.j2").render(colours=exchange()))
+    text = environment.get_template("history.html.j2").render(
+        style=style,
+        headline=headline(checked),
+        alarm=bool(checked.open),
+        changes=[_row(change) for change in checked.changes],
+        series=_drawn(checked),
+        detector=checked.detector,
+    )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HistoryError(f"{file} cannot be written: {error.strerror}", hint="choose another --page") from None
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    recorded = f"; on record: {_inputs(change)}" if change.inputs else ""
+    return change.series.fingerprint, *_cells(change), _state(change) + recorded
+
+
+def _drawn(checked: Checked) -> list[dict[str, Any]]:
+    """Series with open changes first, then those with any, then the rest."""
+    opened = {id(change.series) for change in checked.open}
+    changed = {id(change.series) for change in checked.changes}
+    ordered = sorted(checked.series, key=lambda series: (id(series) not in opened, id(series) not in changed))
+    found = []
+    with styled():
+        for number, series in enumerate(ordered):
+            drawing = draw(series, [change for change in checked.changes if change.series is series], number)
+            if drawing is not None:
+                figure = finish(drawing)
+                svg = Markup(with_variables(figure.light_svg))
+                found.append({"title": figure.title, "svg": svg, "how": figure.how, "table": figure.table})
+    return found

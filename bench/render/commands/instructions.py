@@ -1,0 +1,122 @@
+"""Counts of instructions: the table, the comparison, the files. Never a unit of time: a count is not one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.instructions.model import FILE, Count, Instructions, write_instructions
+from bench.instructions.verdict import CountVerdict, Outcome
+from bench.render.figures.base import finish, styled
+from bench.render.figures.instructions import draw
+from bench.render.text import MISSING, clean
+from bench.util.errors import ExitCode
+from bench.util.units import grouped
+
+_NOTE: Final = (
+    "Guest instructions (icount), from the request, for a VM from power-on, to ready: the length of the code path, not "
+    "time. Waited: what the guest's clock jumped, beside them, while the processor was halted until a timer. Caches, "
+    "disks, real devices and other CPUs do not exist on this clock."
+)
+_STYLES: Final = {
+    Outcome.IDENTICAL: "green",
+    Outcome.CHANGED: "",
+    Outcome.NOT_COMPARABLE: "yellow",
+    Outcome.UNSTABLE: "yellow",
+}
+
+
+def view_counts(counted: Instructions) -> RenderableType:
+    """One row per cell. Never prints."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(f"{clean(counted.scenario)}", overflow="fold")
+    for name in ("instructions", "waited", "against the least", "runs"):
+        table.add_column(name, justify="right")
+    least = {start: min(count.instructions for count in group) for start, group in _by_start(counted).items()}
+    for count in counted.counts:
+        table.add_row(
+            Text(count.label),
+            Text(grouped(count.instructions)),
+            Text(grouped(count.waited)),
+            Text(f"{count.instructions / least[_start(count)]:.2f}"),
+            _runs(count),
+        )
+    return Group(table, Text(_NOTE, style="dim"))
+
+
+def _start(count: Count) -> str:
+    return count.cell.factors.get("start", "power-on")
+
+
+def _by_start(counted: Instructions) -> dict[str, list[Count]]:
+    groups: dict[str, list[Count]] = {}
+    for count in counted.counts:
+        groups.setdefault(_start(count), []).append(count)
+    return groups
+
+
+def _runs(count: Count) -> Text:
+    runs = len(count.clocks)
+    if runs == 1:
+        return Text("1")
+    if count.repeats:
+        return Text(f"{runs}, identical", style="green")
+    return Text(f"{runs}, differ by up to {grouped(max(count.clocks) - min(count.clocks))}", style="yellow")
+
+
+def view_verdicts(verdicts: Sequence[CountVerdict], *, band: float) -> RenderableType:
+    """B against A, one row per cell. Never prints."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("against the baseline", overflow="fold")
+    table.add_column("difference", justify="right")
+    table.add_column("of it in the workload", justify="right")
+    table.add_column("ratio", justify="right")
+    table.add_column("verdict", overflow="fold")
+    for verdict in verdicts:
+        regressed = verdict.regressed(band=band)
+        words = f"{verdict.outcome.value}: {clean(verdict.reason)}" + (" – REGRESSED" if regressed else "")
+        # Above the band and still no regression: the reader should not have to wonder.
+        if verdict.ratio is not None and not regressed and verdict.ratio > 1 + band:
+            words += f" (moves by itself: from {verdict.slack:.0%} on it counts)"
+        table.add_row(
+            Text(clean(verdict.key)),
+            Text(MISSING if verdict.difference is None else _signed(verdict.difference)),
+            Text(MISSING if verdict.difference is None or verdict.inside is None else _signed(verdict.inside)),
+            Text(MISSING if verdict.ratio is None else f"{verdict.ratio:.6f}"),
+            Text(words, style="red" if regressed else _STYLES[verdict.outcome]),
+        )
+    return Group(Text(""), table)
+
+
+def _signed(count: int) -> str:
+    return ("+" if count > 0 else "−" if count < 0 else "") + grouped(abs(count))
+
+
+def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
+    """The counts, the ladder as a figure (light, dark, PNG)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_instructions(directory / FILE, counted)
+    with styled():
+        figure = finish(draw(counted), png=True)
+    svg, dark, png = (directory / f"instructions{end}" for end in (".svg", "-dark.svg", ".png"))
+    svg.write_text(figure.light_svg, encoding="utf-8")
+    dark.write_text(figure.dark_svg, encoding="utf-8")
+    if figure.light_png is not None:
+        png.write_bytes(figure.light_png)
+    return (directory / FILE, svg, dark, png)
+
+
+def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:
+    """For CI: a regression, cannot tell, or fine."""
+    if any(verdict.regressed(band=band) for verdict in verdicts):
+        return ExitCode.REGRESSION
+    unsure = (Outcome.NOT_COMPARABLE, Outcome.UNSTABLE)
+    if any(verdict.outcome in unsure for verdict in verdicts) or not all(count.repeats for count in counted.counts):
+        return ExitCode.CANNOT_TELL
+    return ExitCode.OK

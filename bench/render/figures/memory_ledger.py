@@ -1,0 +1,157 @@
+"""The ledger of a host full of boxes: what it used more, split by holder until nothing is left, or hatched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.labels import accelerators, label_width_in, row_labels
+from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.sections.residents import Ledger, ledgers, share_words
+from bench.render.text import FACTORS, cell_label, quantity, significant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_IN: Final = 0.56
+_FADE: Final = (1.0, 0.66, 0.44, 0.28, 0.18)
+_UNEXPLAINED: Final = "unexplained"
+# As many parts as fit under a bar are named there; the table has all.
+_NAMED: Final = 3
+_LEAST: Final = 0.02
+_ROOM: Final = 42
+"""Characters that fit under a whole bar."""
+_HOW: Final = (
+    "The line at 100 % is what the host, by its own counters, holds more with all boxes than without; page cache and "
+    "reclaimable slab are left out. The bar is what we can name of it: the boxes' own processes, growth of daemons and "
+    "of the harness, the kernel's share. What nobody explains is hatched; left of zero was given back."
+)
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no boxes stayed."""
+    found = [ledger for ledger in ledgers(analysis, scenario) if ledger.held > 0]
+    if not found:
+        return None
+    cells = [ledger.cell for ledger in found]
+    title = f"{scenario}: the ledger of boxes that stay"
+    figure = canvas(1.52 + _ROW_IN * len(cells), title, f"all boxes together, median · {accelerators(cells)}", theme)
+    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.0)
+    ends = [_stack(axes, row, ledger, theme) for row, ledger in enumerate(found)]
+    low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
+    for row, ledger in enumerate(found):
+        _words(axes, row, ledger, (min(ends[row][0], 0.0), max(ends[row][1], 1.0)), theme)
+    _frame(axes, cells, low, high, theme)
+    _legend(axes, theme)
+    return Drawing(f"{scenario}-ledger", scenario, title, _alt(found), _HOW, figure, _table(found))
+
+
+def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
+    """Components of the boxes first, what nobody explains last."""
+    parts = dict(ledger.parts)
+    rest = [(name, size) for name, size in parts.items() if name not in ("boxes", _UNEXPLAINED)]
+    return [*ledger.anon, *rest, *([(_UNEXPLAINED, parts[_UNEXPLAINED])] if _UNEXPLAINED in parts else [])]
+
+
+def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, float]:
+    """Draw one bar as shares of what is held; what was given back goes to the left of zero. Returns both ends."""
+    colour = theme.target(ledger.cell.target)
+    low = high = 0.0
+    for number, (name, size) in enumerate(_pieces(ledger)):
+        share = size / ledger.held
+        hatched = name == _UNEXPLAINED
+        axes.barh(
+            row,
+            share,
+            left=high if share >= 0 else low,
+            height=0.42,
+            color="none" if hatched else colour,
+            alpha=1.0 if hatched else _FADE[min(number, len(_FADE) - 1)],
+            edgecolor=theme.role(MUTED if hatched else PAPER),
+            linewidth=0.8,
+            hatch="/////" if hatched else None,
+        )
+        low, high = (low, high + share) if share >= 0 else (low + share, high)
+    return low, high
+
+
+def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float], theme: Theme) -> None:
+    total = quantity(ledger.held, "bytes")
+    axes.annotate(
+        total, (ends[1], row), textcoords="offset points", xytext=(8, 0), va="center", size=9.5, weight="bold"
+    )
+    unit = total.rpartition(" ")[2]
+    small: dict[str, Any] = {
+        "textcoords": "offset points",
+        "va": "center",
+        "size": 7.8,
+        "color": theme.role(MUTED),
+    }
+    axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
+    if ledger.share is not None:
+        axes.annotate(f"{share_words(ledger.share)} hatched", (ends[1], row), xytext=(8, -13), **small)
+
+
+def _largest(ledger: Ledger, unit: str) -> str:
+    """``shim 32.7 · daemons 4.77 MiB``: the largest parts, as many as fit under the bar, in the bar's order."""
+    named = [piece for piece in _pieces(ledger) if piece[0] != _UNEXPLAINED]
+    by_size = sorted(named, key=lambda piece: -abs(piece[1]))
+    for most in range(_NAMED, 0, -1):
+        words = [
+            f"{name} {significant(size / FACTORS[unit])}"
+            for name, size in named
+            if (name, size) in by_size[:most] and abs(size) >= _LEAST * ledger.held
+        ]
+        text = f"{' · '.join(words)} {unit}"
+        if len(text) <= _ROOM:
+            break
+    return text
+
+
+def _legend(axes: Axes, theme: Theme) -> None:
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    whole = Line2D([], [], color=theme.role(INK), linewidth=1.4, label="held, by the host's own counters")
+    hatched = Patch(facecolor="none", edgecolor=theme.role(MUTED), hatch="/////", label=_UNEXPLAINED, linewidth=0.8)
+    axes.figure.legend(
+        handles=[whole, hatched], loc="lower left", bbox_to_anchor=(0.0, 0.0), ncol=2, fontsize=8.5, handletextpad=0.5
+    )
+
+
+def _frame(axes: Axes, cells: Sequence[Cell], low: float, high: float, theme: Theme) -> None:
+    from matplotlib.ticker import MultipleLocator  # noqa: PLC0415
+
+    row_labels(axes, cells, theme)
+    axes.set_ylim(len(cells) - 0.42, -0.42)
+    most = high - low
+    axes.set_xlim(low - 0.018 * most, high + 0.03 * most)
+    axes.xaxis.set_major_locator(MultipleLocator(0.25 if most < 2 else 0.5 * math.ceil(most / 2)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.tick_params(axis="x", labelsize=9)
+    axes.axvline(1.0, color=theme.role(INK), linewidth=1.4)
+    if low < 0:
+        axes.axvline(0, color=theme.role(MUTED), linewidth=0.8)
+
+
+def _alt(found: Sequence[Ledger]) -> str:
+    texts = []
+    for ledger in found:
+        size = dict(ledger.parts).get(_UNEXPLAINED)
+        share = "" if ledger.share is None else f" ({share_words(ledger.share)})"
+        rest = "" if size is None else f", {quantity(size, 'bytes')}{share} unexplained"
+        texts.append(f"{cell_label(ledger.cell)} {quantity(ledger.held, 'bytes')}{rest}")
+    return f"What the host holds more with all boxes than without: {'; '.join(texts)}."
+
+
+def _table(found: Sequence[Ledger]) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (cell_label(ledger.cell), name, quantity(size, "bytes"))
+        for ledger in found
+        for name, size in (*_pieces(ledger), ("held by the host's counters", ledger.held))
+    ]
+    return (("box", "part", "median"), *rows)

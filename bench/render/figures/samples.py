@@ -1,0 +1,103 @@
+"""How ready boxes went on: memory and CPU over time, one line per boot."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+from bench.records.record import Course
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.labels import accelerators, legend_columns
+from bench.render.palette import LIGHT, MUTED, Theme
+from bench.render.text import cell_label, median_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LEAST_SAMPLES: Final = 10
+"""Of fewer a line shows nothing that a number does not."""
+_WINDOW: Final = 5
+"""Samples over which a CPU share is taken: two neighbours are too close to the kernel's own steps."""
+_HOW: Final = (
+    "One line per boot, from ready until the box was asked to stop. Memory is the control group of a container, page "
+    "cache included, or what of a VMM is resident; CPU is that of the same, as a share of one CPU."
+)
+_PEAK: Final = "memory.course.peak_bytes"
+
+
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+    """The figure, or None when no box was watched for long enough."""
+    courses = {cell.key: _courses(analysis, cell) for cell in analysis.cells(scenario)}
+    cells = [cell for cell in analysis.cells(scenario) if courses[cell.key]]
+    if not cells:
+        return None
+    title = f"{scenario}: memory and CPU of a box that is ready"
+    columns = legend_columns([cell_label(cell) for cell in cells])
+    legend = 0.24 * -(-len(cells) // columns)
+    figure = canvas(4.3 + legend, title, accelerators(cells), theme)
+    memory = add_axes(figure, left_in=0.82, bottom_in=2.35 + legend, top_in=0.9)
+    share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=2.55)
+    for cell in cells:
+        for number, course in enumerate(courses[cell.key]):
+            _lines(memory, share, course, theme.target(cell.target), "" if number else cell_label(cell))
+    every = [course for found in courses.values() for course in found]
+    end_s = max(course.at_ns[-1] for course in every) / 1e9
+    _frame(memory, end_s, theme)
+    _frame(share, end_s, theme)
+    _ticks(memory, share, max(max(course.memory_bytes) for course in every))
+    memory.tick_params(axis="x", labelbottom=False)
+    share.set_xlabel("since ready", size=9)
+    share.legend(*memory.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(-0.06, -0.3), ncol=columns,
+                 fontsize=9.5, borderaxespad=0, handletextpad=0.5)  # fmt: skip
+    peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
+    alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
+    table = (("box", "largest memory after ready, median [95 %]"), *peaks)
+    return Drawing(f"{scenario}-course", scenario, title, alt, _HOW, figure, table)
+
+
+def _courses(analysis: Analysis, cell: Cell) -> list[Course]:
+    return [
+        record.course
+        for record in analysis.records
+        if record.trial.cell.key == cell.key
+        and not record.trial.warmup
+        and record.course is not None
+        and len(record.course.at_ns) >= _LEAST_SAMPLES
+    ]
+
+
+def shares(course: Course, window: int = _WINDOW) -> list[tuple[float, float]]:
+    """Instants in s and the share of one CPU up to each, over ``window`` samples."""
+    samples = list(zip(course.at_ns, course.cpu_ns, strict=True))[::window]
+    return [(end / 1e9, (used - before) / (end - begin)) for (begin, before), (end, used) in pairwise(samples)]
+
+
+def _lines(memory: Axes, share: Axes, course: Course, colour: str, label: str) -> None:
+    style: dict[str, Any] = {"color": colour, "linewidth": 1.3, "alpha": 0.75}
+    memory.plot([at / 1e9 for at in course.at_ns], course.memory_bytes, label=label or "_", **style)
+    points = shares(course)
+    share.plot([at for at, _ in points], [100 * part for _, part in points], **style)
+
+
+def _frame(axes: Axes, end_s: float, theme: Theme) -> None:
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, 1.02 * end_s)
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y")
+    axes.tick_params(axis="both", labelsize=9)
+    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} s")
+
+
+def _ticks(memory: Axes, share: Axes, most: int) -> None:
+    from matplotlib.ticker import MultipleLocator  # noqa: PLC0415
+
+    # A power of two, so that ticks read 64 MiB and not 61.0.
+    memory.yaxis.set_major_locator(MultipleLocator(2 ** max(0, math.floor(math.log2(most / 2.5)))))
+    memory.yaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))
+    memory.set_title("memory", size=9, loc="left")
+    share.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    share.set_title("CPU, share of one", size=9, loc="left")

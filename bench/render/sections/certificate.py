@@ -1,0 +1,169 @@
+"""The equivalence certificate in words and cells, for every format; and on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.certificate.facts import FACT, proves
+from bench.certificate.judge import difference, rejudged
+from bench.records.campaign import Manifest
+from bench.records.certificate import Certificate, Finding, Status
+from bench.render.sections.facts import Table
+from bench.render.text import MISSING, clean
+
+NONE: Final = "No certificate: nothing on record shows that the boxes ran the same."
+SAME: Final = "="
+_WORDS: Final[Mapping[Status, str]] = {
+    "equal": "equal",
+    "unequal": "NOT EQUAL",
+    "declared": "differs, declared",
+    "unknown": "not told",
+    "same": "same",
+    "differs": "differs",
+}
+_STYLES: Final[Mapping[Status, str]] = {
+    "equal": "green",
+    "unequal": "bold red",
+    "declared": "yellow",
+    "unknown": "yellow",
+}
+_LONGEST: Final = 60
+
+
+@dataclass(frozen=True)
+class CertificateView:
+    """The certificate of one scenario as clean text."""
+
+    scenario: str
+    ok: bool
+    """False when something differs that must not, or could not be told, or there is no certificate."""
+    sentence: str
+    tables: tuple[Table, ...]
+    """What must be equal, what is reported, why it differs."""
+
+
+def certificate_views(manifest: Manifest) -> tuple[CertificateView, ...]:
+    """One for each scenario of a campaign, also where there is no certificate."""
+    return tuple(
+        CertificateView(clean(name), False, NONE, ())
+        if (found := manifest.certificates.get(name)) is None
+        else certificate_view(rejudged(found))
+        for name in manifest.scenarios
+    )
+
+
+def certificate_view(certificate: Certificate) -> CertificateView:
+    """One certificate."""
+    must = [finding for finding in certificate.findings if finding.must]
+    reported = [finding for finding in certificate.findings if not finding.must]
+    boxes = [clean(name) for name in certificate.boxes]
+    tables = (
+        Table("must be equal", ("fact", "asked for", *boxes, "result"), tuple(_row(f, certificate) for f in must)),
+        Table("reported", ("fact", *boxes, "result"), tuple(_row(f, certificate) for f in reported)),
+        Table("why", ("fact", "why it differs"), _reasons(certificate)),
+    )
+    ok = bool(boxes) and all(finding.status in ("equal", "declared") for finding in must)
+    return CertificateView(clean(certificate.scenario), ok, sentence(certificate), tables if boxes else ())
+
+
+def sentence(certificate: Certificate) -> str:
+    """The whole certificate in a line."""
+    if not certificate.boxes:
+        return "No certificate: there is no agent in any of the boxes."
+    must = [finding for finding in certificate.findings if finding.must]
+    by: dict[Status, list[Finding]] = {}
+    for finding in must:
+        by.setdefault(finding.status, []).append(finding)
+    digest = certificate.finding("digest")
+    tree = f" (tree digest {digest.asked[:12]})" if digest and digest.asked and digest.status == "equal" else ""
+    names = _listed([clean(name) for name in certificate.boxes])
+    parts = [f"Seen from inside, {names} {'agree' if len(certificate.boxes) > 1 else 'is as asked for'}"]
+    parts[0] += f" in {len(by.get('equal', []))} of {len(must)} facts that must be equal{tree}"
+    parts += [f"NOT EQUAL: {_listed(_titles(by['unequal']))}"] if "unequal" in by else []
+    parts += [f"declared different: {', '.join(_declared(f) for f in by['declared'])}"] if "declared" in by else []
+    parts += [f"not told: {', '.join(_untold(f) for f in by['unknown'])}"] if "unknown" in by else []
+    parts += [f"{clean(name)}: {clean(why)}" for name, why in certificate.silent.items()]
+    return "; ".join(parts) + "."
+
+
+def certificates_report(certificates: Sequence[Certificate]) -> RenderableType:
+    """For a terminal: the sentence, then the tables."""
+    parts: list[RenderableType] = []
+    for certificate in certificates:
+        view = certificate_view(certificate)
+        parts += [Text(view.scenario, style="bold"), certificate_line(view)]
+        for table in view.tables:
+            parts += [Text(""), _rich(table)]
+        parts.append(Text(""))
+    return Group(*parts)
+
+
+def certificate_line(view: CertificateView) -> Text:
+    """The sentence, marked."""
+    return Text(f"{'✓' if view.ok else '⚠'} {view.sentence}", style="green" if view.ok else "yellow")
+
+
+def _row(finding: Finding, certificate: Certificate) -> tuple[str, ...]:
+    show = FACT[finding.fact].show
+    asked = None if finding.asked is None else clean(show(finding.asked), limit=_LONGEST)
+    cells = [_cell(finding, finding.seen.get(name), asked) for name in certificate.boxes]
+    start = (FACT[finding.fact].title,) if asked is None else (FACT[finding.fact].title, asked)
+    return (*start, *cells, _WORDS[finding.status])
+
+
+def _cell(finding: Finding, seen: str | None, asked: str | None) -> str:
+    if seen is None:
+        return MISSING
+    if finding.status == "unequal" and finding.asked is not None and seen != finding.asked:
+        return clean(difference(finding.fact, finding.asked, seen)[1], limit=_LONGEST)
+    shown = clean(FACT[finding.fact].show(seen), limit=_LONGEST)
+    return SAME if shown == asked else shown
+
+
+def _reasons(certificate: Certificate) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for finding in certificate.findings:
+        boxes: dict[str, list[str]] = {}
+        for name, why in finding.why.items():
+            boxes.setdefault(why, []).append(clean(name))
+        words = [f"{', '.join(names)}: {clean(why)}" for why, names in boxes.items()]
+        words += [f"declared: {clean(finding.declared)}"] if finding.status == "declared" and finding.declared else []
+        if words:
+            rows.append((FACT[finding.fact].title, "; ".join(words)))
+    return tuple(rows)
+
+
+def _titles(findings: Sequence[Finding]) -> list[str]:
+    return [FACT[finding.fact].title for finding in findings]
+
+
+def _declared(finding: Finding) -> str:
+    title = FACT[finding.fact].title
+    return f"{title} ({clean(finding.declared)})" if finding.declared else title
+
+
+def _untold(finding: Finding) -> str:
+    asked = finding.asked or ""
+    silent = [box for box, value in finding.seen.items() if value is None or not proves(finding.fact, asked, value)]
+    return f"{FACT[finding.fact].title} by {_listed([clean(name) for name in silent])}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _rich(table: Table) -> RichTable:
+    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in table.head:
+        made.add_column(Text(head), overflow="fold")
+    styles = {_WORDS[status]: style for status, style in _STYLES.items()}
+    for row in table.rows:
+        made.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+    return made

@@ -1,0 +1,164 @@
+"""What the host is and what each box saw of itself, as tables of clean text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.agent.boxconf import decode_number
+from bench.analysis.metrics import MEMORY
+from bench.analysis.results import Analysis, CellSummary
+from bench.plan.trials import Cell
+from bench.records.record import Endpoint
+from bench.render.text import MISSING, clean, median_text, quantity
+
+Pairs = tuple[tuple[str, str], ...]
+
+_FIRST: Final = ("cpus", "mem_total_bytes", "memory_limit_bytes", "kernel", "machine", "uid", "gid", "cwd", "digest")
+# Different in every boot by their nature: they are in the records, and say nothing about equality.
+_VOLATILE: Final = (
+    "uptime_ns",
+    "pid",
+    "mem_available_bytes",
+    "mem_listed_bytes",
+    "argv",
+    "cpu_stat",
+    "flushes",
+    "flush_ns",
+)
+_MOST_VALUES: Final = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """A head and rows of equal length."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def pairs(items: Iterable[tuple[str, object]]) -> Pairs:
+    """Names and values as clean text."""
+    return tuple((clean(str(name)), clean(str(value))) for name, value in items)
+
+
+def host_pairs(facts: Mapping[str, object]) -> Pairs:
+    """Host facts one level deep, sorted by name: lists joined, sizes for people with the exact bytes."""
+    return pairs((key.removesuffix("_bytes").replace("_", " "), _value(key, facts[key])) for key in sorted(facts))
+
+
+def _value(key: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {inner}" for name, inner in sorted(value.items())) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    if key.endswith("_bytes") and isinstance(value, int):
+        return f"{quantity(value, 'bytes')} ({value} B)"
+    return str(value)
+
+
+def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
+    """One row per fact, one column per box; None when no box reported any."""
+    seen = [(label, analysis.inside.get(cell.key, {})) for cell, label in cells]
+    names = {name for _, facts in seen for name in facts if name not in _VOLATILE and not name.startswith("env.")}
+    if not names:
+        return None
+    ordered = sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    rows = tuple((clean(name), *(_seen(name, facts.get(name, ())) for _, facts in seen)) for name in ordered)
+    return Table(scenario, ("seen inside", *(label for label, _ in seen)), rows)
+
+
+def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
+    """Every endpoint of every box side by side, and what asking the box costs; None when nothing was reached."""
+    rows = []
+    for endpoint in Endpoint:
+        found = [analysis.summary(cell, f"endpoint.{endpoint}_ns") for cell, _ in cells]
+        if any(found):
+            rows.append((str(endpoint), *(_reached(analysis, summary, endpoint) for summary in found)))
+    echoes = [_echo(analysis, cell) for cell, _ in cells]
+    if any(echo is not None for echo in echoes):
+        rows.append(("event channel, there and back", *(quantity(echo, "ns") for echo in echoes)))
+    return Table(scenario, ("since the request", *(label for _, label in cells)), tuple(rows)) if rows else None
+
+
+def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
+    """Memory that is there once per host beside what each box takes; None when no daemon was seen."""
+    entries = {cell.key: _memory(analysis, cell) for cell, _ in cells}
+    if not any(daemons for _, daemons in entries.values()):
+        return None
+    base = analysis.manifest.scenarios[scenario].scenario.base
+    against = next((entries[cell.key] for cell, _ in cells if base in (cell.target, cell.box)), None)
+    rows = []
+    for cell, label in cells:
+        box, daemons = entries[cell.key]
+        names = ", ".join(f"{name} {quantity(size, 'bytes')}" for name, size in daemons.items()) or "none"
+        rows.append((label, quantity(box, "bytes"), names, _break_even(entries[cell.key], against)))
+    return Table(scenario, ("box", "each box, PSS", "once per host", f"memory in all, against {base}"), tuple(rows))
+
+
+Memory = tuple[float | None, dict[str, float]]
+"""PSS of one box, and of each daemon that serves it; medians, bytes."""
+
+
+def _memory(analysis: Analysis, cell: Cell) -> Memory:
+    one = analysis.summary(cell, MEMORY)
+    prefix = "memory.daemon."
+    daemons = {
+        clean(summary.metric.removeprefix(prefix).removesuffix("_bytes")): summary.median.value
+        for summary in analysis.summaries
+        if summary.cell.key == cell.key and summary.metric.startswith(prefix)
+    }
+    return (one.median.value if one else None), daemons
+
+
+def _break_even(mine: Memory, base: Memory | None) -> str:
+    """Up to how many boxes this kind takes less memory than the base, at the PSS of a single box."""
+    if base is None or base is mine or mine[0] is None or base[0] is None:
+        return MISSING
+    each, once = mine[0] - base[0], sum(mine[1].values()) - sum(base[1].values())
+    if each <= 0 and once <= 0:
+        return "less, however many"
+    if each >= 0 and once >= 0:
+        return "more, however many"
+    whole = math.floor(-once / each)
+    if whole < 1:
+        return "more, however many" if each > 0 else "less, however many"
+    plural = f"{whole} box{'es' * (whole > 1)}"
+    return f"less up to {plural}, more beyond" if each > 0 else f"more up to {plural}, less beyond"
+
+
+def _reached(analysis: Analysis, summary: CellSummary | None, endpoint: Endpoint) -> str:
+    if summary is None:
+        return MISSING
+    polled = {
+        record.resolution_ns[endpoint]
+        for record in analysis.records
+        if record.trial.cell.key == summary.cell.key and endpoint in record.resolution_ns
+    }
+    return median_text(summary) + (f", polled every {quantity(max(polled), 'ns')}" if polled else "")
+
+
+def _echo(analysis: Analysis, cell: Cell) -> float | None:
+    """The median over boots of each boot's median round trip, ns."""
+    boots = [median(r.channel_rtt_ns) for r in analysis.records if r.trial.cell.key == cell.key and r.channel_rtt_ns]
+    return median(boots) if boots else None
+
+
+def _seen(name: str, values: Sequence[str]) -> str:
+    if not values:
+        return MISSING
+    if len(values) > _MOST_VALUES:
+        return f"{len(values)} different values"
+    # Sizes that differ by a few pages read the same.
+    return " or ".join(dict.fromkeys(_readable(name, value) for value in values))
+
+
+def _readable(name: str, value: str) -> str:
+    size = decode_number(value) if name.endswith("_bytes") else None
+    return clean(value, limit=120) if size is None else quantity(size, "bytes")

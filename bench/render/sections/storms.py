@@ -1,0 +1,110 @@
+"""Storms in a report: one row per cell, percentiles over scheduled boxes, and the boxes that were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.analysis.results import Analysis
+from bench.analysis.storms import ALL, FACTOR, GOALS, SHARES, is_storm
+from bench.plan.trials import Cell
+from bench.records.record import Endpoint, Record
+from bench.render.sections.facts import Table
+from bench.render.sections.problems import Trouble
+from bench.render.text import MISSING, cell_label, clean, median_text, quantity
+
+STORM_NOTE: Final = (
+    "In a storm every box's clock starts when it was to be asked for. “50 %” is the time by which half of the "
+    "scheduled boxes were there; a box that failed or timed out never was. One number per storm; brackets are over "
+    "storms. “asked late” and “woke late” are the harness's own delays, at worst: they are inside the numbers."
+)
+
+
+def storms_of(analysis: Analysis, cell: Cell) -> tuple[Record, ...]:
+    """The storms of a cell that count: no warm-ups, none that was refused."""
+    return tuple(
+        record
+        for record in analysis.records
+        if record.trial.cell.key == cell.key and is_storm(record) and record.outcome == "ok" and not record.trial.warmup
+    )
+
+
+def storm_cells(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
+    """The scenario's cells that are storms."""
+    return tuple(cell for cell in analysis.cells(scenario) if FACTOR in cell.factors)
+
+
+def storm_goal(analysis: Analysis, scenario: str) -> Endpoint:
+    """Where a start ends: the first correct reply where there is one, else ready."""
+    when = analysis.manifest.scenarios[scenario].scenario.ready.when
+    return GOALS[1] if when == "http" else GOALS[0]
+
+
+def storm_tables(analysis: Analysis, scenario: str) -> tuple[Table, ...]:
+    """When the boxes were there, and how the storms went; empty when the scenario has none."""
+    cells = storm_cells(analysis, scenario)
+    if not cells:
+        return ()
+    goal = storm_goal(analysis, scenario)
+    names = [name for name in (*SHARES, ALL) if any(analysis.summary(cell, _metric(goal, name)) for cell in cells)]
+    storms = [(_label(cell), cell, storms_of(analysis, cell)) for cell in cells]
+    times = tuple(
+        (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
+        for label, cell, found in storms
+    )
+    how = analysis.manifest.scenarios[scenario].scenario.storm.words()
+    return (
+        Table(f"Storms, boxes asked for {how}: time until {goal}", ("box", "storms", *map(_share_words, names)), times),
+        Table("How the storms went", _HOW, tuple((label, *_course(found)) for label, _, found in storms)),
+    )
+
+
+_HOW: Final = ("box", "lost", "asked late", "CPUs busy", "woke late, p95")
+
+
+def _label(cell: Cell) -> str:
+    """The number of boxes has its own column."""
+    return cell_label(cell.model_copy(update={"factors": {k: v for k, v in cell.factors.items() if k != FACTOR}}))
+
+
+def _metric(goal: Endpoint, name: str) -> str:
+    return f"storm.{goal}.{name}_ns"
+
+
+def _share_words(name: str) -> str:
+    return "all" if name == ALL else f"{SHARES[name]:.0%}".replace("%", " %")
+
+
+def _boxes(storms: Sequence[Record]) -> str:
+    sizes = sorted({len(record.members) for record in storms})
+    return f"{len(storms)} × {' or '.join(map(str, sizes))}" if sizes else MISSING
+
+
+def _course(storms: Sequence[Record]) -> tuple[str, str, str, str]:
+    boxes = [member for record in storms for member in record.members]
+    lost = sum(member.outcome != "ok" for member in boxes)
+    late = [record.storm_ns["late.max"] for record in storms if "late.max" in record.storm_ns]
+    busy = [r.storm_ns["host.busy"] / r.storm_ns["host.all"] for r in storms if r.storm_ns.get("host.all")]
+    woken = [record.storm_ns["wake.p95"] for record in storms if "wake.p95" in record.storm_ns]
+    return (
+        f"{lost} of {len(boxes)}" if boxes else MISSING,
+        f"≤ {quantity(max(late), 'ns')}" if late else MISSING,
+        _range(busy) if busy else MISSING,
+        f"≤ {quantity(max(woken), 'ns')}" if woken else MISSING,
+    )
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = (f"{share:.0%}".replace("%", " %") for share in (min(shares), max(shares)))
+    return low if low == high else f"{low} to {high}"
+
+
+def lost_boxes(records: Sequence[Record]) -> Iterator[Trouble]:
+    """The boxes of storms and ramps that gave no result, each with its reason."""
+    for record in records:
+        trial, kept = record.trial, tuple(map(clean, record.artefacts.values()))
+        for member in record.members:
+            # When the trial itself failed, its own failure says more.
+            if member.failure is not None and record.failure is None:
+                text = f"box {member.number}: {member.outcome}: {member.failure.code}: {member.failure.message}"
+                yield Trouble(trial.id, clean(trial.cell.key), trial.block, trial.warmup, clean(text), kept)

@@ -1,0 +1,1 @@
+"""How trials are run: one box, storms, residents, and whole campaigns."""

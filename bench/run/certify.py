@@ -1,0 +1,224 @@
+"""Looking into boxes that do nothing: what the agent sees there, and the digest of the tree it stands in.
+
+A look boots the scenario's image once, with the agent's own idle workload in place of the real one: what a server
+writes after its start must not count as a difference of the image. All else is what the trials get. The agent can
+only read the whole tree as root, so where an engine starts it as another user the tree is read in a second boot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench.agent.boxconf import encode_word
+from bench.agent.channel import Channel
+from bench.agent.compile import agent_binary
+from bench.agent.timeline import Timeline
+from bench.certificate.facts import IDLE, canonical_env, canonical_words
+from bench.certificate.judge import judge
+from bench.certificate.reasons import kind_of
+from bench.host import fingerprint, host_facts
+from bench.image.archive import digest_words
+from bench.image.model import Image
+from bench.plan.trials import Cell, Trial
+from bench.records.certificate import Certificate, Look
+from bench.records.record import Record
+from bench.run.setup import Stage
+from bench.run.trial import Setting, run_trial
+from bench.scenario.equality import FactName
+from bench.scenario.model import ReadyFirstLine, Scenario
+from bench.targets.table import has_agent
+from bench.util import cache
+from bench.util.errors import NotReadyError
+
+RECIPE: Final = "1"
+"""Part of the cache key: raise it when a look sees something else."""
+NO_AGENT: Final = "no agent inside: nothing to compare"
+# Trial numbers far above any plan's, so that no look can be taken for a trial.
+FIRST_NUMBER: Final = 900_000
+# An emulated CPU hashes about 20 MB/s; a tenth of that is a host in trouble.
+DIGEST_BYTES_PER_S: Final = 2_000_000
+DIGEST_LEAST_S: Final = 60.0
+
+Say = Callable[[str], None]
+
+
+def certify(stage: Stage, scenarios: Sequence[Scenario], say: Say, *, fresh: bool = False) -> dict[str, Certificate]:
+    """A certificate for every scenario of a stage.
+
+    Args:
+        fresh: boot every box now, also where a look at the same thing is in the cache.
+        say: told which box is looked into.
+
+    Raises:
+        NotReadyError: a box did not come up, or its agent did not answer.
+    """
+    host = fingerprint(host_facts())
+    numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 2 * len(stage.settings)))
+    return {scenario.name: _certificate(stage, scenario, host, numbers, say, fresh=fresh) for scenario in scenarios}
+
+
+def _certificate(
+    stage: Stage, scenario: Scenario, host: str, numbers: Iterator[int], say: Say, *, fresh: bool
+) -> Certificate:
+    looks = []
+    settings = _one_per_box(stage, scenario)
+    for cell, setting in settings.items():
+        key = look_key(cell, setting, stage.descriptions[cell.box], host)
+        if fresh:
+            cache.remove(cache.cache_dir() / "look" / key)
+        looks.append(_cached(key, cell, setting, numbers, say))
+    return judge(scenario.name, looks, asked_of(next(iter(settings.values()))), scenario.differs)
+
+
+def _one_per_box(stage: Stage, scenario: Scenario) -> dict[Cell, Setting]:
+    """The first cell of every box: levels of factors change how often and how large, not what runs.
+
+    That the resources of the other levels were given is checked on every trial's own facts.
+    """
+    found: dict[str, Cell] = {}
+    for cell in stage.settings:
+        if cell.scenario == scenario.name:
+            found.setdefault(cell.box, cell)
+    return {cell: stage.settings[cell] for cell in found.values()}
+
+
+def asked_of(setting: Setting) -> dict[FactName, str]:
+    """What every box of a scenario should show, in the canonical forms of a certificate."""
+    image, resources = setting.image, setting.scenario.resources
+    config = image.config
+    return {
+        "digest": image.digest,
+        "argv": canonical_words(config.argv),
+        "env": canonical_env(config.env),
+        "uid": str(config.uid),
+        "gid": str(config.gid),
+        "groups": " ".join(map(str, sorted(set(config.groups)))),
+        "cwd": config.cwd,
+        "cpus": str(resources.cpus),
+        "memory": f"limit {resources.memory}",
+    }
+
+
+def look_key(cell: Cell, setting: Setting, description: dict[str, str], host: str) -> str:
+    """A name for all that a look depends on: image, agent, target, accelerator, resources, host."""
+    image, scenario = setting.image, setting.scenario
+    return cache.content_key(
+        RECIPE,
+        host,
+        cell.box,
+        json.dumps(description, sort_keys=True),
+        image.digest,
+        image.content,
+        image.id,
+        repr(image.config),
+        agent_binary().name,
+        scenario.resources.model_dump_json(),
+        str("digest" in scenario.differs),
+        _state(image, is_vm=cell.accel != "native"),
+    )
+
+
+def _state(image: Image, *, is_vm: bool) -> str:
+    """When the unpacked tree was last changed, by anybody: a look must not outlive what it looked at.
+
+    A change of content, mode or owner moves the time of change (ctime), which no program can set back. The disks
+    that VMs boot are checked by their own time; both are 0 where there is none, as with engines that keep their own.
+    """
+    top = cache.cache_dir() / ("disk" if is_vm else f"tree/{image.content}")
+    if is_vm:
+        disks = sorted(disk for disk in top.glob("*/disk.raw") if not disk.parent.name.startswith("."))
+        return cache.content_key(*(f"{disk.parent.name} {disk.stat().st_ctime_ns}" for disk in disks))
+    return str(max((_changed_ns(Path(directory), files) for directory, _, files in os.walk(top)), default=0))
+
+
+def _changed_ns(directory: Path, files: list[str]) -> int:
+    return max(directory.lstat().st_ctime_ns, *((directory / name).lstat().st_ctime_ns for name in files), 0)
+
+
+def _cached(key: str, cell: Cell, setting: Setting, numbers: Iterator[int], say: Say) -> Look:
+    def make(path: Path) -> None:
+        say(f"looking into {cell.box} of {cell.scenario}")
+        path.write_text(look_into(cell, setting, numbers).model_dump_json(), encoding="utf-8")
+
+    return Look.model_validate_json(cache.ensure("look", key, make).read_text(encoding="utf-8"))
+
+
+def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
+    """Boot one box and ask its agent.
+
+    Raises:
+        NotReadyError: it did not come up, or its agent did not answer in time.
+    """
+    kind = kind_of(cell.target, is_vm=cell.accel != "native")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not has_agent(setting.target.name):
+        return Look(box=cell.box, kind=kind, looked_at=now, silent=NO_AGENT)
+    wanted = "digest" not in setting.scenario.differs
+    digests: list[str] = []
+
+    def ask(channel: Channel, timeline: Timeline) -> None:
+        if wanted and timeline.facts.get("agent_uid") == "0":
+            digests.append(_ask_digest(channel, timeline, setting.image))
+
+    record = _boot(cell, replace(_idle(setting), ask=ask), next(numbers))
+    if wanted and not digests:
+        _boot(cell, replace(_as_root(_idle(setting)), ask=ask), next(numbers))
+    if wanted and not digests:
+        raise _no_look(cell, "the agent is not root, so it cannot read the whole tree")
+    return Look(box=cell.box, kind=kind, looked_at=now, facts=record.inside, digest=digests[0] if digests else None)
+
+
+def _idle(setting: Setting) -> Setting:
+    config = setting.image.config
+    idle = replace(config, argv=(*IDLE, *config.argv), stop_signal=int(signal.SIGTERM))
+    scenario = setting.scenario
+    ready = ReadyFirstLine(when="first-line", timeout=scenario.ready.timeout)
+    design = scenario.design.model_copy(update={"settle": 1})
+    return replace(
+        setting,
+        image=replace(setting.image, config=idle),
+        scenario=scenario.model_copy(update={"ready": ready, "design": design, "exercise": None}),
+    )
+
+
+def _as_root(setting: Setting) -> Setting:
+    config = replace(setting.image.config, user="0:0", uid=0, gid=0, groups=(0,), cwd="/")
+    return replace(setting, image=replace(setting.image, config=config))
+
+
+def _boot(cell: Cell, setting: Setting, number: int) -> Record:
+    trial = Trial(number=number, block=0, cell=cell, warmup=True)
+    record, _ = run_trial(trial, setting)
+    if record.failure is not None:
+        raise _no_look(cell, record.failure.message)
+    if "argv" not in record.inside and "argv.cut" not in record.inside:
+        raise _no_look(cell, "its agent told no facts")
+    return record
+
+
+def _ask_digest(channel: Channel, timeline: Timeline, image: Image) -> str:
+    limit_s = DIGEST_LEAST_S + image.sizes_bytes.get("unpacked", 0) / DIGEST_BYTES_PER_S
+    channel.send(" ".join(["digest", *map(encode_word, digest_words())]))
+    if not timeline.wait_for(lambda: timeline.tree_digest is not None or timeline.failed(), timeout_s=limit_s):
+        raise NotReadyError(
+            f"the agent had no digest of its tree within {limit_s:.0f} s",
+            hint="is the host overloaded? an image much larger than its content also takes long; see sizes_bytes",
+        )
+    if timeline.tree_digest is None:
+        said = timeline.errors[0] if timeline.errors else "the idle workload ended"
+        raise NotReadyError(f"the agent could not digest its tree: {said}", hint="try `boxbench certify` again")
+    return timeline.tree_digest
+
+
+def _no_look(cell: Cell, why: str) -> NotReadyError:
+    return NotReadyError(
+        f"{cell.key} could not be looked into, so nothing shows that it runs the same as the others: {why}",
+        hint="`boxbench doctor` checks the engines; leave the target out with -t, or give its boxes more memory",
+    )

@@ -1,0 +1,265 @@
+"""What a box or a campaign left on the host: found by its tag, ended by its id, never by a broad name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench.host.cgroup import remove_groups
+from bench.host.mounts import parse_mounts
+from bench.host.processes import kill_and_wait, wait_ended
+from bench.host.run_directory import LABEL, living_tags, run_root
+from bench.host.tracefs import find_instances, remove_instance
+from bench.host.unmount import mount_points, unmount
+from bench.targets.base import CHANNEL_IN_BOX
+from bench.util.cache import cache_dir
+from bench.util.clock import MonotonicClock
+from bench.util.errors import BoxbenchError, TeardownError
+
+if TYPE_CHECKING:
+    import docker
+
+CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+# Deep enough for /sys/fs/cgroup/<controller>/machine.slice/<domain>/libvirt/emulator.
+_CGROUP_DEPTH: Final = 6
+_ENGINE_PATIENCE_S: Final = 15.0
+# Programs whose options name the box or the run directory that they belong to.
+_PROGRAMS: Final = ("dockerd", "containerd", "boxinit", "containerd-shim-runc-v2")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """One thing that should not be there any more."""
+
+    kind: str
+    """``container``, ``engine``, ``process``, ``mount``, ``cgroup``, ``trace``, ``directory``."""
+    name: str
+    remove: Callable[[], object]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def boxes_root() -> Path:
+    """Where boxes keep what must lie on a disk."""
+    return cache_dir() / "boxes"
+
+
+def find_containers(client: docker.DockerClient, tag: str = LABEL) -> tuple[Leftover, ...]:
+    """Containers of an engine that carry our label and ``tag``; remove them before anything else of a box."""
+    return tuple(_containers(client, tag))
+
+
+@contextmanager
+def running_containers() -> Iterator[tuple[Leftover, ...]]:
+    """Our containers in the engine that runs on this host, if one does; a private one is not started for this."""
+    from bench.engines.dockerd import running_client  # noqa: PLC0415
+
+    client = running_client()
+    if client is None:
+        yield ()
+        return
+    try:
+        yield find_containers(client)
+    finally:
+        client.close()
+
+
+def find_leftovers(tag: str = LABEL) -> tuple[Leftover, ...]:
+    """Everything on the host, but containers, that carries ``tag``, in the order in which it has to be removed.
+
+    Args:
+        tag: of a box or of a campaign; or the label itself for all there is, but for what a living process owns.
+    """
+    # An engine removes its containers in order, if it is asked first. Processes hold mounts and control groups;
+    # inner mounts come before outer ones.
+    carries = _Carries(tag)
+    return (
+        *_engines(carries),
+        *_processes(carries),
+        *_mounts(carries),
+        *_cgroups(carries),
+        *_traces(carries),
+        *_directories(carries),
+    )
+
+
+def remove_leftovers(found: tuple[Leftover, ...]) -> tuple[str, ...]:
+    """Try to remove each; every step is tried. Returns what could not be removed, in words."""
+    failed = []
+    for leftover in found:
+        try:
+            leftover.remove()
+        except (OSError, BoxbenchError) as error:
+            failed.append(f"{leftover}: {error}")
+    return tuple(failed)
+
+
+class _Carries:
+    """Whether a text carries a tag."""
+
+    def __init__(self, tag: str) -> None:
+        everything = tag == LABEL
+        # The bare label must match our names, not any text with the word in it: a checkout may be called boxbench.
+        self._needle = f"{LABEL}-" if everything else tag
+        self._living = living_tags() if everything else ()
+
+    def __call__(self, text: str) -> bool:
+        return self._needle in text and not any(tag in text for tag in self._living)
+
+
+def _containers(client: docker.DockerClient, tag: str) -> Iterator[Leftover]:
+    carries = _Carries(tag)
+    for container in client.api.containers(all=True, filters={"label": LABEL}):
+        name = container["Names"][0].lstrip("/")
+        if carries(name):
+            remove = partial(client.api.remove_container, container["Id"], force=True, v=True)
+            yield Leftover("container", name, remove)
+
+
+def _engines(carries: _Carries) -> Iterator[Leftover]:
+    for pid, argv in _command_lines():
+        if Path(argv[0]).name == "dockerd" and any(carries(word) for word in argv):
+            address = argv[argv.index("--host") + 1] if "--host" in argv else None
+            yield Leftover("engine", f"dockerd {pid}", partial(_end_engine, pid, address))
+
+
+def _end_engine(pid: int, address: str | None) -> None:
+    """Let a private engine remove its containers, whose processes would outlive it, and then end."""
+    from bench.engines.dockerd import remove_all_containers  # noqa: PLC0415
+
+    with suppress(BoxbenchError):  # one that does not answer any more can only be killed
+        if address is not None:
+            remove_all_containers(address)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    if not wait_ended(pid, timeout_s=_ENGINE_PATIENCE_S):
+        _end(pid)
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
+    own = _ancestors()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) not in own:
+            with suppress(OSError):
+                yield int(entry.name), (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+
+
+def _processes(carries: _Carries) -> Iterator[Leftover]:
+    for pid, argv in _command_lines():
+        if _is_marked(pid, argv, carries):
+            yield Leftover("process", f"{pid} ({_program(argv)})", partial(_end_marked, pid, argv, carries))
+
+
+def _is_marked(pid: int, argv: list[str], carries: _Carries) -> bool:
+    return any(carries(text) for text in _marks_of(Path("/proc") / str(pid), argv))
+
+
+def _end_marked(pid: int, argv: list[str], carries: _Carries) -> None:
+    # The end of an engine takes a while, and many of these with it: a number may be somebody else's by now.
+    if _is_marked(pid, argv, carries):
+        _end(pid)
+
+
+def _program(argv: list[str]) -> str:
+    # A box chooses its own command line: nothing that a terminal obeys may come from it.
+    name = "".join(letter if letter.isprintable() else "?" for letter in Path(argv[0]).name)
+    return name[:40] or "no command line"
+
+
+def _marks_of(entry: Path, argv: list[str]) -> Iterator[str]:
+    """Where a process of a box shows its tag: root (chrooted), control group, mounts of its own, its name options."""
+    try:
+        yield str((entry / "root").readlink())
+        yield (entry / "cgroup").read_text(encoding="ascii", errors="replace")
+        yield from _channel_mounts((entry / "mountinfo").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return
+    program = Path(argv[0]).name
+    if program.startswith("qemu-system") or program in _PROGRAMS:
+        yield from argv[1:]
+
+
+def _channel_mounts(mountinfo: str) -> Iterator[str]:
+    """What a container's channel is mounted from: the box's run directory.
+
+    No other mount counts: those of a box that lives on the host can be seen by services with mounts of their own.
+    """
+    for mount in parse_mounts(mountinfo):
+        if mount.point == CHANNEL_IN_BOX:
+            yield mount.root
+
+
+def _ancestors() -> set[int]:
+    """Ourselves and all above us: the harness must not end what it runs in."""
+    pids = set()
+    pid = os.getpid()
+    while pid > 0 and pid not in pids:
+        pids.add(pid)
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            break
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pids
+
+
+def _end(pid: int) -> None:
+    if not kill_and_wait(pid):
+        raise TeardownError(f"process {pid} did not end on SIGKILL", hint="it hangs in the kernel; look at `dmesg`")
+
+
+def _mounts(carries: _Carries) -> Iterator[Leftover]:
+    for point in reversed(mount_points()):
+        if carries(point):
+            # An engine that lives, or was asked to end, takes its own mounts away: before us, or at this very moment.
+            yield Leftover("mount", point, partial(unmount, point))
+
+
+def _cgroups(carries: _Carries) -> Iterator[Leftover]:
+    found = [Path(directory) for directory, _, _ in _walk(CGROUP_ROOT, _CGROUP_DEPTH) if carries(directory)]
+    # Inner groups first.
+    for path in sorted(found, key=lambda path: -len(path.parts)):
+        yield Leftover("cgroup", str(path), partial(_remove_cgroup, path))
+
+
+def _remove_cgroup(path: Path) -> None:
+    if remove_groups((path,), MonotonicClock()):
+        raise TeardownError(f"the control group {path} stays", hint="what runs in it? look at its cgroup.procs")
+
+
+def _walk(top: Path, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
+    base = len(top.parts)
+    for directory, folders, files in os.walk(top):
+        if len(Path(directory).parts) - base >= depth:
+            folders.clear()
+        yield directory, folders, files
+
+
+def _traces(carries: _Carries) -> Iterator[Leftover]:
+    for path in find_instances():
+        if carries(path.name):
+            yield Leftover("trace", str(path), partial(remove_instance, path))
+
+
+def _directories(carries: _Carries) -> Iterator[Leftover]:
+    for top in (run_root(), boxes_root()):
+        # A box's run directory is inside its campaign's; those of the living come and go meanwhile.
+        for directory, folders, _ in _walk(top, 2):
+            for path in (Path(directory, name) for name in sorted(folders)):
+                if not carries(path.name) or path.is_symlink():
+                    continue
+                yield Leftover("directory", str(path), partial(_remove_directory, path))
+
+
+def _remove_directory(path: Path) -> None:
+    # A box's directory has gone with its campaign's.
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)

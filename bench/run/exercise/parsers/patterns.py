@@ -1,0 +1,36 @@
+"""A user's own regular expressions, for tools that have no parser here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from bench.run.exercise.result import Parsed
+from bench.scenario.exercise import Pattern
+from bench.util.errors import ExerciseError
+
+# Expressions of people meet text of boxes: on a short line even a bad one ends soon.
+MOST_LINE: Final = 1000
+
+
+def search(patterns: Mapping[str, Pattern], text: str) -> Parsed:
+    """The first line that has each. Raises ExerciseError naming what was not found or is no number."""
+    lines = [line[:MOST_LINE] for line in text.splitlines()]
+    values: dict[str, float] = {}
+    for name, pattern in patterns.items():
+        expression = re.compile(pattern.match)
+        found = next((match[1] for line in lines if (match := expression.search(line))), None)
+        if found is None:
+            raise ExerciseError(
+                f"no line of the output matches exercise.patterns.{name}: {pattern.match!r}",
+                hint="the raw output is kept with the trial: compare them",
+            )
+        try:
+            values[name] = float(found.replace(",", "")) * pattern.scale
+        except ValueError:
+            raise ExerciseError(
+                f"exercise.patterns.{name} found {found[:80]!r}, which is no number",
+                hint="put the number, and only it, into the expression's group",
+            ) from None
+    return Parsed(values)

@@ -1,0 +1,139 @@
+"""From scenarios to cells that can run: engines opened, images built, targets made, all checked before a trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.engines.lazy import Engines, open_engines
+from bench.host.run_directory import campaign_dir
+from bench.image.build import build_image
+from bench.image.layers import layers_of
+from bench.image.model import Image
+from bench.plan.matrix import Place, check_matrix, places_of, specs_of
+from bench.plan.trials import Cell
+from bench.records.campaign import ImageEntry, LayerEntry
+from bench.run.interpreter import set_aside
+from bench.run.trial import Setting
+from bench.scenario.model import LoadedScenario, TargetSpec
+from bench.targets.base import Target
+from bench.targets.table import make_target
+from bench.util.clock import MonotonicClock
+from bench.util.errors import HostUnfitError, TargetUnavailableError
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Stage:
+    """Everything that stands ready; lives as long as the engines it opened."""
+
+    campaign: str
+    engines: Engines
+    settings: dict[Cell, Setting] = field(default_factory=dict)
+    images: dict[str, ImageEntry] = field(default_factory=dict)
+    descriptions: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By box (``libvirt/tcg``)."""
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def set_up(
+    campaign: str,
+    scenarios: Sequence[LoadedScenario],
+    *,
+    accel: str,
+    skip_unavailable: bool,
+    say: Say,
+) -> Iterator[Stage]:
+    """Open engines, build images, make and prepare targets; all daemons end with the context.
+
+    Args:
+        accel: for VM targets: ``auto``, ``kvm`` or ``tcg``.
+        skip_unavailable: leave out targets that this host cannot run, with a note, instead of refusing.
+        say: told what is being done, for a progress display.
+
+    Raises:
+        UsageError, TargetUnavailableError, HostUnfitError, BuildError.
+    """
+    check_matrix(scenarios)
+    with open_engines(campaign_dir(campaign)) as engines:
+        stage = Stage(campaign, engines)
+        targets = _targets(stage, scenarios, accel=accel, skip=skip_unavailable, say=say)
+        for loaded in scenarios:
+            _add_scenario(stage, loaded, targets, say)
+        with set_aside():
+            yield stage
+
+
+def _targets(
+    stage: Stage, scenarios: Sequence[LoadedScenario], *, accel: str, skip: bool, say: Say
+) -> dict[str, Target]:
+    """By label; each made once, although several scenarios use it."""
+    made: dict[str, Target] = {}
+    specs = {spec.label: spec for loaded in scenarios for spec in specs_of(loaded.scenario)}
+    wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
+    for label, spec in specs.items():
+        say(f"checking target {label}")
+        found = _made(spec, stage.engines, accel)
+        if not isinstance(found, str):
+            made[label] = found
+        elif skip or label not in wanted:
+            stage.notes.append(f"Target {label} was left out: {found}.")
+        else:
+            raise TargetUnavailableError(
+                found, hint=f"leave it out with --skip-unavailable, or choose targets with -t; not available: {label}"
+            )
+    return made
+
+
+def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
+    """The target, or why this host cannot run it."""
+    try:
+        target = make_target(spec, engines, accel=accel)
+        reason = target.why_unavailable()
+    except (TargetUnavailableError, HostUnfitError) as error:
+        # An accelerator or a guest kernel is looked for when the target is made.
+        reason = f"{spec.target}: {error.advice}"
+    return target if reason is None else reason
+
+
+def _add_scenario(stage: Stage, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
+    scenario = loaded.scenario
+    image = build_image(stage.engines.docker.client, loaded, say)
+    layers = layers_of(stage.engines.docker.client, image)
+    sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
+    for place in places_of(scenario):
+        target = targets.get(place.spec.label)
+        if target is None:
+            continue
+        cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
+        say(f"preparing {cell.key}")
+        sizes.update(target.prepare(image, place.scenario))
+        stage.settings[cell] = _setting(stage, place, image, target)
+        stage.descriptions[cell.box] = target.describe()
+    if not any(cell.scenario == scenario.name for cell in stage.settings):
+        raise TargetUnavailableError(
+            f"{scenario.name}: this host can run none of its targets", hint="`boxbench doctor` says what is missing"
+        )
+    stage.images[scenario.name] = ImageEntry(
+        id=image.id,
+        digest=image.digest,
+        sizes_bytes=sizes,
+        layers={name: LayerEntry(unpacked=size, compressed=packed) for name, (size, packed) in layers.items()},
+    )
+
+
+def _setting(stage: Stage, place: Place, image: Image, target: Target) -> Setting:
+    return Setting(
+        campaign=stage.campaign,
+        scenario=place.scenario,
+        image=image,
+        target=target,
+        cpus=tuple(sorted(os.sched_getaffinity(0))[-place.scenario.resources.cpus :]),
+        clock=MonotonicClock(),
+        daemons=target.daemons(),
+        cold=place.levels.get("cache") == "cold",
+    )

@@ -1,0 +1,1 @@
+"""A scenario file: what it may say, and how it is checked."""

@@ -1,0 +1,55 @@
+"""When a box counts as ready: what the agent in it waits for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bench.scenario.fields import PATH_PATTERN, DurationNs, Port, Strict
+
+
+class _Ready(Strict):
+    timeout: DurationNs = 120 * 10**9
+    poll: DurationNs = 2 * 10**6
+    """How often the agent tries, where no event exists; this is the resolution of the result."""
+
+
+class ReadyFirstLine(_Ready):
+    """Ready when the workload has written its first line to stdout."""
+
+    when: Literal["first-line"]
+
+
+class ReadyLog(_Ready):
+    """Ready when a line of stdout or stderr contains ``text``."""
+
+    when: Literal["log"]
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ReadyExit(_Ready):
+    """Ready when the workload has ended with ``code``."""
+
+    when: Literal["exit"]
+    code: Annotated[int, Field(ge=0, le=255)] = 0
+
+
+class ReadyTcp(_Ready):
+    """Ready when 127.0.0.1:``port`` accepts a connection, inside the box."""
+
+    when: Literal["tcp"]
+    port: Port
+
+
+class ReadyHttp(_Ready):
+    """Ready when a GET on 127.0.0.1 answers ``status``, inside the box; ``contains`` makes the reply a correct one."""
+
+    when: Literal["http"]
+    port: Port
+    path: Annotated[str, Field(pattern=PATH_PATTERN, max_length=200)] = "/"
+    status: Annotated[int, Field(ge=100, le=599)] = 200
+    contains: Annotated[str, Field(max_length=200)] = ""
+
+
+Ready = Annotated[ReadyFirstLine | ReadyLog | ReadyExit | ReadyTcp | ReadyHttp, Field(discriminator="when")]

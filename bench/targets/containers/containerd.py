@@ -1,0 +1,230 @@
+"""A container through containerd's API: Docker without dockerd. The shim and runc are those that Docker uses.
+
+The request is what a client of containerd calls: a writable snapshot, the container's record (then `created`), the
+task, its start. The spec is ours (`bench.targets.containers.oci`), as it is every client's own: dockerd, too,
+writes one.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from bench.agent.channel import Fifos
+from bench.engines.containerd import ContainerdEngine, chain_id
+from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
+from bench.engines.lazy import Engines
+from bench.host.cgroup import parents_for_runtimes
+from bench.host.processes import LAST_WORDS_S, children_of, find_by_argument, parent_of, wait_ended
+from bench.host.run_directory import LABEL
+from bench.image.model import Image
+from bench.image.saved import ensure_archive, layers_of
+from bench.probes.disk import allocated_bytes
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, with_defaults
+from bench.scenario.target_options import OPTIONS, STORAGE_WORDS
+from bench.targets.base import Order, Output
+from bench.targets.containers.oci import contents_of, oci_config
+from bench.targets.containers.retry import removals
+from bench.targets.rootfs_box import channel
+from bench.util.clip import clip_file
+from bench.util.errors import BoxbenchError, LaunchError, TeardownError
+
+SHIM_PATIENCE_S: Final = 5.0
+
+
+class ContainerdTarget:
+    """No network, runc, storage with copy-on-write or without."""
+
+    name: ClassVar[str] = "containerd"
+    is_vm: ClassVar[bool] = False
+    accel = "native"
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del accel
+        check_options(self.name, options, OPTIONS[self.name])
+        self._snapshotter = with_defaults(options, OPTIONS[self.name])["snapshotter"]
+        self._engines = engines
+
+    def why_unavailable(self) -> str | None:
+        """Needs containerd, running or startable, and in it the snapshotter."""
+        try:
+            has = self._engines.containerd.api.snapshotters()
+        except BoxbenchError as error:
+            return f"{self.name}: {error.message}"
+        if self._snapshotter in has:
+            return None
+        return f"{self.name}: containerd has no snapshotter {self._snapshotter!r} (it has {', '.join(has) or 'none'})"
+
+    def describe(self) -> dict[str, str]:
+        """containerd, runc, snapshotter."""
+        return {
+            **self._engines.containerd.describe(),
+            "storage": STORAGE_WORDS[self._snapshotter],
+            "request": "gRPC API: snapshot, container, task create + start",
+            "isolation": "namespaces (no user namespace), Docker's default capabilities; no seccomp, no AppArmor",
+            "network": "none: a namespace with loopback only",
+            "limits": "cpuset and memory control group",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """containerd."""
+        return self._engines.containerd.daemon_pids
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Load the image from Docker's archive of it."""
+        del scenario
+        archive = ensure_archive(self._engines.docker.client, image)
+        self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
+        # What others have removed is not to be deleted at the expense of the first box.
+        self._engines.containerd.api.collect_garbage(self._engines.run_dir.name)
+        return {}
+
+    def _chain(self, image: Image) -> str:
+        return chain_id(layers_of(self._engines.docker.client, image))
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[_ContainerdBox]:
+        """Make the FIFOs and the files of output; snapshot and container are part of the request."""
+        with ExitStack() as stack:
+            stack.enter_context(parents_for_runtimes())
+            ends = stack.enter_context(channel(order.directory / "ch", order))
+            # A connection of its own, open before the request: boxes of a storm must not wait for each other in us.
+            api = ContainerdApi(self._engines.containerd.api.socket)
+            stack.callback(api.close)
+            api.version()
+            layers = _Layers(self._chain(order.image), self._snapshotter)
+            box = _ContainerdBox(order, ends, self._engines.containerd, api, layers)
+            stack.callback(box.remove)
+            yield box
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """What a container is put on."""
+
+    chain: str
+    """Chain id of the image's top layer."""
+    snapshotter: str
+
+
+class _ContainerdBox:
+    def __init__(
+        self, order: Order, ends: Fifos, engine: ContainerdEngine, api: ContainerdApi, layers: _Layers
+    ) -> None:
+        self.channel = ends
+        self._api = api
+        self._order = order
+        self._engine = engine
+        self._layers = layers
+        self._mounts: tuple[Mount, ...] = ()
+        self._agent: int | None = None
+        # Asked for, and not heard that it was made.
+        self._unanswered = False
+        self._stdout, self._stderr = order.storage / "stdout", order.storage / "stderr"
+        for file in (self._stdout, self._stderr):
+            file.touch()
+
+    def start(self) -> None:
+        """Snapshot, container, task, start. Raises LaunchError."""
+        api, order, snapshotter = self._api, self._order, self._layers.snapshotter
+        # Relative to the bundle, which containerd makes, and where the shim mounts the snapshot.
+        spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
+        labels = {LABEL: "1", f"{LABEL}.box": order.tag}
+        self._unanswered = True
+        try:
+            self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
+            api.create_container(
+                order.tag,
+                image=order.image.ref,
+                spec=spec,
+                labels=labels,
+                runc_state=self._engine.runc_state,
+                snapshotter=snapshotter,
+            )
+            order.mark(Endpoint.CREATED)
+            self._agent = api.create_task(order.tag, self._mounts, stdout=self._stdout, stderr=self._stderr)
+            api.start_task(order.tag)
+            self._unanswered = False
+        except ContainerdError as error:
+            raise LaunchError(error.message, hint="`boxbench targets` tells whether containerd works here") from None
+
+    def main_pid(self) -> int | None:
+        """The agent, as the host numbers it."""
+        return None if self._agent is None or wait_ended(self._agent, timeout_s=0) else self._agent
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """The agent, the workload, and the shim that stays beside every container."""
+        agent = self.main_pid()
+        if agent is None:
+            return {}
+        found: dict[str, Sequence[int]] = {"agent": (agent,), "workload": children_of(agent)}
+        shim = parent_of(agent)
+        return found if shim is None or shim == 1 else {**found, "shim": (shim,)}
+
+    def stop(self) -> None:
+        """SIGTERM to the agent, which passes the image's stop signal on."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ContainerdError):  # it has ended already
+            self._api.kill_task(self._order.tag, number)
+
+    def remove(self) -> None:
+        """Remove task, container and snapshot, as far as there are any, also those that are still being made.
+
+        What else stays is found by its tag. Raises TeardownError: the snapshot stays.
+        """
+        for _ in removals(unanswered=self._unanswered):
+            self._remove_task()
+            if self._remove_snapshot():
+                return
+
+    def _remove_task(self) -> None:
+        api, tag = self._api, self._order.tag
+        self.kill()
+        shim = find_by_argument(tag)
+        for remove in (api.wait_task, api.delete_task, api.delete_container):
+            with suppress(ContainerdError):
+                remove(tag)
+        # It is only told to end when its task is deleted.
+        if shim is not None:
+            wait_ended(shim, timeout_s=SHIM_PATIENCE_S)
+
+    def _remove_snapshot(self) -> bool:
+        """Whether there was one."""
+        api, tag = self._api, self._order.tag
+        try:
+            api.remove_snapshot(tag, snapshotter=self._layers.snapshotter)
+            # Removed is only marked; Docker's engine, too, has deleted the files when it answers.
+            api.collect_garbage(tag)
+        except ContainerdError as error:
+            # Nothing but this call would tell: a snapshot is no process, no mount, and in containerd's own directory.
+            if "not found" not in error.message:
+                raise TeardownError(
+                    f"the snapshot of {tag} stays: {error.message}", hint="remove it with `ctr snapshots`"
+                ) from None
+            return False
+        return True
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """What is the container's alone: the overlay's upper directory, or the copy of the tree."""
+        own: Path | None = self._mounts[0].own if self._mounts else None
+        return {} if own is None or not own.is_dir() else {"box.allocated": allocated_bytes(own)}
+
+    def output(self, *, ended: bool) -> Output:
+        """From the files, into which the shim copies: it has ended when the task is deleted, and not before."""
+        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=LAST_WORDS_S):
+            with suppress(ContainerdError):
+                self._api.wait_task(self._order.tag)
+                self._api.delete_task(self._order.tag)
+        return Output.of(clip_file(self._stdout), clip_file(self._stderr))

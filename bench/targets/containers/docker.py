@@ -1,0 +1,272 @@
+"""A container through the Docker Engine API: what ``docker run`` does, without the client program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from docker.errors import APIError, DockerException, NotFound
+from docker.types import LogConfig
+from requests.exceptions import RequestException
+
+from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S
+from bench.agent.channel import Fifos
+from bench.engines.dockerd import DockerEngine
+from bench.engines.lazy import Engines
+from bench.host.processes import LAST_WORDS_S, children_of, parent_of
+from bench.host.run_directory import LABEL
+from bench.image.model import Image
+from bench.probes.disk import allocated_bytes
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options
+from bench.scenario.target_options import NETWORK_WORDS, OPTIONS
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
+from bench.targets.containers.crun import CrunTarget
+from bench.targets.containers.docker_log import read_log
+from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
+from bench.targets.containers.oci_runtime import OciRuntimeTarget
+from bench.targets.containers.retry import removals
+from bench.targets.rootfs_box import HOSTNAME, channel
+from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
+
+LOG_DRIVER: Final = "json-file"
+"""Docker's own default; an engine may have been given another, whose log comes later, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options of a target say."""
+
+    runtime: str | None
+    """None is the engine's default."""
+    seccomp: bool
+    """The engine's default filter, or none."""
+    network: str
+    """The network mode, as the API has it: a key of NETWORK_WORDS."""
+
+
+class DockerTarget:
+    """Create and start through the API; loopback is all that workloads use of any network."""
+
+    name: ClassVar[str] = "docker"
+    is_vm: ClassVar[bool] = False
+    request: ClassVar[str] = "Engine API: create + start"
+    accel = "native"
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del accel
+        check_options(self.name, options, OPTIONS[self.name])
+        self._choice = _choice(self.name, options)
+        self._engines = engines
+
+    def why_unavailable(self) -> str | None:
+        """Needs an engine, running or startable, and in it the runtime and the network."""
+        try:
+            self._engines.docker.client.ping()
+            return self._why_no_runtime(self._choice.runtime) or self._why_no_network(self._choice.network)
+        except BoxbenchError as error:
+            return f"{self.name}: {error.advice}"
+        except (DockerException, RequestException) as error:
+            return f"{self.name}: the engine does not answer: {error}"
+
+    def _why_no_runtime(self, runtime: str | None) -> str | None:
+        has = self._engines.docker.client.info().get("Runtimes", {})
+        if runtime is not None and runtime not in has:
+            return f"{self.name}: the engine has no runtime {runtime!r} (it has {', '.join(has)})"
+        alone = self._runtime_alone()
+        return None if alone is None else alone.why_unavailable()
+
+    def _why_no_network(self, network: str) -> str | None:
+        # Every engine has the other two. One without a bridge may start the container all the same, with loopback only.
+        if network != "bridge":
+            return None
+        has = sorted(found["Name"] for found in self._engines.docker.client.api.networks())
+        if network in has:
+            return None
+        remedy = "; start Docker or set DOCKER_HOST: the private one has no bridge" * self._engines.docker.private
+        return f"{self.name}: the engine has no network {network!r} (it has {', '.join(has) or 'none at all'}){remedy}"
+
+    def _runtime_alone(self) -> OciRuntimeTarget | None:
+        """The runtime without the engine; None for runc, which comes with engines, and where the host is not ours."""
+        kinds = {"crun": CrunTarget, "runsc": GvisorTarget}
+        kind = kinds.get(self._choice.runtime or "")
+        return kind({}, self._engines, accel=self.accel) if kind is not None and self._engines.docker.private else None
+
+    def describe(self) -> dict[str, str]:
+        """Engine, containerd, runc, storage driver."""
+        return {
+            **self._engines.docker.describe(),
+            "request": self.request,
+            "runtime": self._runtime_words(),
+            "seccomp": "the engine's default filter" if self._choice.seccomp else "none",
+            "network": NETWORK_WORDS[self._choice.network],
+            "limits": "cpuset and memory control group",
+            "log": LOG_DRIVER,
+        }
+
+    def _runtime_words(self) -> str:
+        alone = self._runtime_alone()
+        return " ".join(alone.runtime.words()) if alone is not None else self._choice.runtime or "the engine's default"
+
+    def daemons(self) -> dict[str, int]:
+        """dockerd and containerd."""
+        return self._engines.docker.daemon_pids
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Nothing: the engine has the image."""
+        del image, scenario
+        return {}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[DockerBox]:
+        """Make the FIFOs; the container itself is part of the request."""
+        with ExitStack() as stack:
+            ends = stack.enter_context(channel(order.directory / "ch", order))
+            box = self.make_box(order, ends)
+            stack.callback(box.remove)
+            yield box
+
+    def make_box(self, order: Order, ends: Fifos) -> DockerBox:
+        """A box that does not exist in the engine yet."""
+        return DockerBox(order, ends, self._engines.docker, self._choice)
+
+
+def _choice(target: str, options: Mapping[str, Value]) -> Choice:
+    """Raises UsageError: options that exclude each other."""
+    runtime = options.get("runtime")
+    network = str(options.get("network", "none"))
+    if runtime == "runsc" and network != "none":
+        raise UsageError(
+            f"target {target!r}: network={network} with runtime=runsc would not tell what the network costs: gVisor's "
+            "kernel answers from a network stack of its own",
+            hint="leave out network, or give runtime: runc or crun",
+        )
+    return Choice(None if runtime is None else str(runtime), bool(options.get("seccomp", True)), network)
+
+
+@contextmanager
+def _told(kind: type[BoxbenchError]) -> Iterator[None]:
+    """An engine that fails or dies under a box fails this trial, not the campaign."""
+    try:
+        yield
+    except NotFound:
+        raise
+    except (DockerException, RequestException) as error:
+        raise kind(f"docker: the engine failed: {error}", hint="is it still running? look at its log") from None
+
+
+class DockerBox:
+    """A container, named by its tag."""
+
+    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, choice: Choice) -> None:
+        self.channel = ends
+        self.order = order
+        self.choice = choice
+        self._api = engine.client.api
+        # The engine was asked for the container, and we have not heard that it made it.
+        self.unanswered = False
+
+    def start(self) -> None:
+        """Create the container, then start it."""
+        self.unanswered = True
+        try:
+            self._api.create_container(**self._creation())
+            self.unanswered = False
+            self.order.mark(Endpoint.CREATED)
+            self._api.start(self.order.tag)
+        except (DockerException, RequestException) as error:
+            # A refusal is an answer; a connection that broke, or was given up, is none.
+            self.unanswered = self.unanswered and not isinstance(error, APIError)
+            raise LaunchError(
+                f"docker: the engine refused to start {self.order.tag}: {error}",
+                hint="`boxbench doctor` checks the engine",
+            ) from None
+
+    def _creation(self) -> dict[str, Any]:
+        order = self.order
+        memory = order.scenario.resources.memory
+        return {
+            "image": order.image.ref,
+            "name": order.tag,
+            "hostname": HOSTNAME,
+            "user": order.image.config.user,
+            "entrypoint": [AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX],
+            "command": [],
+            "environment": list(order.image.config.env),
+            "labels": {LABEL: "1", f"{LABEL}.box": order.tag},
+            "host_config": self._api.create_host_config(
+                binds={str(self.channel.directory): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
+                cpuset_cpus=",".join(map(str, order.cpus)),
+                log_config=LogConfig(type=LOG_DRIVER),
+                mem_limit=memory,
+                memswap_limit=memory,
+                network_mode=self.choice.network,
+                runtime=self.choice.runtime,
+                security_opt=None if self.choice.seccomp else ["seccomp=unconfined"],
+            ),
+        }
+
+    def _inspect(self) -> dict[str, Any]:
+        try:
+            with _told(LaunchError):
+                inspected: dict[str, Any] = self._api.inspect_container(self.order.tag)
+        except NotFound:
+            return {}
+        return inspected
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """The agent and the workload, or gVisor's components, and the shim that stays beside every container."""
+        about = self._inspect()
+        pid = about.get("State", {}).get("Pid")
+        if not pid:
+            return {}
+        found: dict[str, Sequence[int]] = {"agent": (pid,), "workload": children_of(pid)}
+        if self.choice.runtime == "runsc":
+            found = gvisor_processes(pid, about["Id"])
+        shim = parent_of(pid)
+        # In the engine's own pid namespace, or on another host, the parent is nothing of the box.
+        if shim is not None and shim > 1:
+            found["shim"] = (shim,)
+        return found
+
+    def main_pid(self) -> int | None:
+        """The agent, as the host numbers it."""
+        return self._inspect().get("State", {}).get("Pid") or None
+
+    def stop(self) -> None:
+        """``docker stop``; blocks until the container has ended."""
+        with suppress(NotFound), _told(TeardownError):
+            self._api.stop(self.order.tag, timeout=ENGINE_STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """``docker kill``."""
+        with _told(TeardownError), suppress(NotFound, APIError):  # APIError 409: it is not running
+            self._api.kill(self.order.tag)
+
+    def remove(self) -> None:
+        """Remove the container and its writable layer, running or not, also one that the engine is still making."""
+        for _ in removals(unanswered=self.unanswered):
+            with suppress(NotFound), _told(TeardownError):
+                self._api.remove_container(self.order.tag, force=True, v=True)
+                return
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """The writable layer, where the storage driver keeps it as a directory on this host."""
+        upper = (self._inspect().get("GraphDriver") or {}).get("Data") or {}
+        path = Path(upper.get("UpperDir", "/nonexistent"))
+        return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
+
+    def output(self, *, ended: bool) -> Output:
+        """From the engine's log, into which the engine copies: complete when it calls the container stopped."""
+        try:
+            with _told(LaunchError):
+                if ended:
+                    with suppress(RequestException):  # it takes longer; an engine that is gone fails below
+                        self._api.wait(self.order.tag, timeout=LAST_WORDS_S, condition="not-running")
+                return Output.of(*(read_log(self._api, self.order.tag, name) for name in ("stdout", "stderr")))
+        except NotFound:
+            return Output(b"", b"")

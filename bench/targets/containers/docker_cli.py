@@ -1,0 +1,97 @@
+"""A container through the ``docker`` command, with what the API target asks for: the difference prices the client.
+
+Only the request is the client's: looking, stopping and removing go through the API, as for the API target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from bench.agent.channel import Fifos
+from bench.engines.dockerd import DockerEngine, socket_of
+from bench.host.run_directory import LABEL
+from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.containers.docker import LOG_DRIVER, Choice, DockerBox, DockerTarget
+from bench.targets.containers.tool import start_by
+from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
+from bench.util import proc
+from bench.util.errors import BoxbenchError, HostUnfitError
+
+
+class DockerCliTarget(DockerTarget):
+    """``docker run --detach``."""
+
+    name: ClassVar[str] = "docker-cli"
+    request: ClassVar[str] = "one process: docker run --detach"
+
+    def why_unavailable(self) -> str | None:
+        """Needs what the API target needs, the client program, and an engine on a unix socket."""
+        reason = super().why_unavailable()
+        if reason is None:
+            try:
+                _client_argv(self._engines.docker)
+            except BoxbenchError as error:
+                reason = f"{self.name}: {error.message}"
+        return reason
+
+    def describe(self) -> dict[str, str]:
+        """With the client's version."""
+        version = proc.run([_program(), "--version"], timeout_s=10).text.strip()
+        return {**super().describe(), "client": version}
+
+    def make_box(self, order: Order, ends: Fifos) -> DockerBox:
+        """A box that the client will ask for."""
+        return _DockerCliBox(order, ends, self._engines.docker, self._choice)
+
+
+class _DockerCliBox(DockerBox):
+    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, choice: Choice) -> None:
+        super().__init__(order, ends, engine, choice)
+        self._client = _client_argv(engine)
+        self._spent_ns = 0
+
+    def start(self) -> None:
+        """Run the client to its end; nobody sees the container being created in between. Raises LaunchError."""
+        said, complaint = self.order.directory / "cli.out", self.order.directory / "cli.err"
+        self.unanswered = True
+        self._spent_ns = start_by([*self._client, *self._words()], stdout=said, stderr=complaint)
+        self.unanswered = False
+
+    def spent_ns(self) -> Mapping[str, int]:
+        """Of the client."""
+        return {"client": self._spent_ns}
+
+    def _words(self) -> Iterator[str]:
+        order, memory = self.order, str(self.order.scenario.resources.memory)
+        agent, *words = INHERITING_AGENT_ARGV
+        yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
+        yield from ("--network", self.choice.network, "--memory", memory, "--memory-swap", memory)
+        yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
+        yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
+        yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
+        for entry in order.image.config.env:
+            yield from ("--env", entry)
+        if order.image.config.user:
+            yield from ("--user", order.image.config.user)
+        if self.choice.runtime is not None:
+            yield from ("--runtime", self.choice.runtime)
+        if not self.choice.seccomp:
+            yield from ("--security-opt", "seccomp=unconfined")
+        yield from ("--entrypoint", agent, order.image.ref, *words)
+
+
+def _program() -> str:
+    return proc.require_tool("docker", package="docker-cli")
+
+
+def _client_argv(engine: DockerEngine) -> list[str]:
+    """Raises HostUnfitError: no client program, or an engine that it would need more than an address for."""
+    socket: Path | None = socket_of(engine.client)
+    if socket is None:
+        raise HostUnfitError(
+            f"the engine at {engine.client.api.base_url} is not on a unix socket",
+            hint="use an engine of this host, or leave the target out",
+        )
+    return [_program(), "--host", f"unix://{socket}"]

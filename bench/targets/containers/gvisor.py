@@ -1,0 +1,74 @@
+"""gVisor: the box's system calls are answered by a kernel in user space (the sentry), started by runsc on a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from bench.agent.channel import Fifos
+from bench.engines.runtimes import RUNSC_FLAGS
+from bench.host.processes import children_of
+from bench.scenario.option_checks import Value, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import Order
+from bench.targets.containers.oci_runtime import OciBox, OciRuntimeTarget, Runtime
+from bench.targets.overlay import Overlay
+
+
+class GvisorTarget(OciRuntimeTarget):
+    """``runsc run --detach``."""
+
+    name: ClassVar[str] = "gvisor"
+
+    def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
+        """The platform is an option, and another build of runsc."""
+        self._platform = with_defaults(options, OPTIONS[self.name])["platform"]
+        flags = (f"--platform={self._platform}", *RUNSC_FLAGS)
+        return Runtime("runsc", "runsc", flags, chosen=path_option(options, "program"))
+
+    def describe(self) -> dict[str, str]:
+        """With platform and flags."""
+        return {
+            **super().describe(),
+            "isolation": "gVisor: the sentry, a kernel in user space, inside namespaces; no seccomp of the box's own",
+            "platform": self._platform,
+            "network": "none: the sentry's own loopback",
+            "flags": " ".join(RUNSC_FLAGS),
+        }
+
+    def make_box(self, order: Order, ends: Fifos, overlay: Overlay) -> OciBox:
+        """With gVisor's components."""
+        return _GvisorBox(order, ends, overlay, self.runtime)
+
+
+class _GvisorBox(OciBox):
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """gVisor's components."""
+        sentry = self.main_pid()
+        return {} if sentry is None else gvisor_processes(sentry, self.order.tag)
+
+
+def gofers_of(name: str, *, proc_root: Path = Path("/proc")) -> tuple[int, ...]:
+    """runsc's file servers, by their command lines.
+
+    Args:
+        name: in the path of the bundle: the box's tag, or the engine's id of the container.
+    """
+    found = []
+    for entry in proc_root.iterdir():
+        if entry.name.isdigit():
+            try:
+                argv = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+            except OSError:
+                continue
+            if argv[0] == "runsc-gofer" and any(word.startswith("--bundle=") and name in word for word in argv):
+                found.append(int(entry.name))
+    return tuple(sorted(found))
+
+
+def gvisor_processes(sentry: int, name: str) -> dict[str, Sequence[int]]:
+    """The sentry holds agent and workload; the gofer opens files for it; the stubs run the box's code."""
+    found: dict[str, Sequence[int]] = {"sentry": (sentry,), "workload": children_of(sentry)}
+    gofers = gofers_of(name)
+    return {**found, "gofer": gofers} if gofers else found

@@ -1,0 +1,205 @@
+"""A container by podman: ``podman run --detach``. No daemon; conmon stays beside the container.
+
+The runtime is runc unless the scenario says crun, although podman's own default is crun: then the difference to the
+Docker targets is the engine's. Its other defaults (seccomp filter, capabilities, a control group namespace) stay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S
+from bench.agent.channel import Fifos
+from bench.engines.lazy import Engines
+from bench.engines.podman import PodmanEngine
+from bench.host.cgroup import PARENT, parents_for_runtimes
+from bench.host.processes import LAST_WORDS_S, children_of, living_pid, wait_ended
+from bench.host.run_directory import LABEL
+from bench.image.model import Image
+from bench.image.saved import ensure_archive
+from bench.probes.disk import allocated_bytes
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options
+from bench.scenario.target_options import OPTIONS
+from bench.targets import smoke_test as tryout
+from bench.targets.base import CHANNEL_IN_BOX, Order, Output
+from bench.targets.containers.oci_runtime import Runtime
+from bench.targets.containers.tool import start_by
+from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, channel
+from bench.util import proc
+from bench.util.errors import BoxbenchError, ProcessError
+
+MONITOR_PATIENCE_S: Final = 5.0
+
+
+class PodmanTarget:
+    """One podman process a request."""
+
+    name: ClassVar[str] = "podman"
+    is_vm: ClassVar[bool] = False
+    accel = "native"
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del accel
+        check_options(self.name, options, OPTIONS[self.name])
+        runtime = str(options.get("runtime", "runc"))
+        self._runtime = Runtime(runtime, runtime)
+        self._engines = engines
+
+    def why_unavailable(self) -> str | None:
+        """Needs root, the program, its runtime, and a try that went well."""
+        if os.geteuid() != 0:
+            return f"{self.name}: a rootless podman is another thing than the root's that is measured here"
+        try:
+            version = proc.run([_program(), "--version"], timeout_s=10).text.strip()
+            return tryout.why_refused(self.name, version, *self._runtime.words(), attempt=self._attempt)
+        except BoxbenchError as error:
+            return f"{self.name}: {error.message}"
+
+    def _attempt(self, directory: Path, name: str) -> proc.Result:
+        engine = PodmanEngine(directory / "home", directory / "storage", None)
+        engine.make()
+        try:
+            where = ("--network", "none", "--name", name, "--cgroup-parent", f"/{PARENT}/{name}")
+            words = ("run", *where, "--rootfs", str(directory / "rootfs"), *tryout.ARGV)
+            return engine.ask(*_runtime_words(self._runtime), *words, check=False)
+        finally:
+            engine.ask("rm", "--all", "--force", "--time", "0", check=False)
+
+    def describe(self) -> dict[str, str]:
+        """Versions, and what is not podman's default."""
+        return {
+            "engine": self._engines.podman.version(),
+            "runtime": self._runtime.version(),
+            "request": "one process: podman run --detach",
+            "isolation": "podman's defaults for root: seccomp filter, capabilities, a control group namespace",
+            "storage": "overlay",
+            "network": "none",
+            "limits": "cpuset and memory control group",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Load the image from Docker's archive of it."""
+        del scenario
+        self._engines.podman.load(_bare_id(image), ensure_archive(self._engines.docker.client, image))
+        return {}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[_PodmanBox]:
+        """Make the FIFOs and the parent of the control groups; the container is part of the request."""
+        with ExitStack() as stack:
+            stack.enter_context(parents_for_runtimes(order.tag))
+            ends = stack.enter_context(channel(order.directory / "ch", order))
+            box = _PodmanBox(order, ends, self._engines.podman, self._runtime)
+            stack.callback(box.remove)
+            yield box
+
+
+class _PodmanBox:
+    def __init__(self, order: Order, ends: Fifos, engine: PodmanEngine, runtime: Runtime) -> None:
+        self.channel = ends
+        self._order = order
+        self._engine = engine
+        self._pid_files = {"agent": order.directory / "pid", "monitor": order.directory / "conmon.pid"}
+        self._spent_ns = 0
+        # Everything that need not be asked in the measured part.
+        self._argv = engine.argv(*_runtime_words(runtime), *self._words())
+
+    def start(self) -> None:
+        """Run podman to the end of its own process. Raises LaunchError."""
+        said, complaint = self._order.directory / "podman.out", self._order.directory / "podman.err"
+        self._spent_ns = start_by(self._argv, stdout=said, stderr=complaint, env=self._engine.env)
+
+    def _words(self) -> Iterator[str]:
+        order, memory = self._order, str(self._order.scenario.resources.memory)
+        agent, *words = INHERITING_AGENT_ARGV
+        yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
+        yield from ("--network", "none", "--memory", memory, "--memory-swap", memory)
+        yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--cgroup-parent", f"/{PARENT}/{order.tag}")
+        yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
+        yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
+        yield from ("--pidfile", str(self._pid_files["agent"]), "--conmon-pidfile", str(self._pid_files["monitor"]))
+        # podman adds variables and accounts of its own; the boxes of other engines have none.
+        yield from ("--unsetenv-all", "--passwd=false", "--systemd=false")
+        for entry in order.image.config.env:
+            yield from ("--env", entry)
+        if order.image.config.user:
+            yield from ("--user", order.image.config.user)
+        # It leaves out the primary group where the image has no accounts; Docker never does.
+        for group in order.image.config.groups:
+            yield from ("--group-add", str(group))
+        yield from ("--entrypoint", json.dumps([agent, *words]), _bare_id(order.image))
+
+    def spent_ns(self) -> Mapping[str, int]:
+        """Of podman's own process and the runtime that it ran."""
+        return {"client": self._spent_ns}
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """The agent, the workload, and conmon."""
+        agent = self.main_pid()
+        if agent is None:
+            return {}
+        found: dict[str, Sequence[int]] = {"agent": (agent,), "workload": children_of(agent)}
+        monitor = living_pid(self._pid_files["monitor"])
+        return found if monitor is None else {**found, "monitor": (monitor,)}
+
+    def main_pid(self) -> int | None:
+        """The agent, as the host numbers it."""
+        return living_pid(self._pid_files["agent"])
+
+    def stop(self) -> None:
+        """``podman stop``; blocks until the container has ended."""
+        self._engine.ask("stop", "--time", str(ENGINE_STOP_TIMEOUT_S), self._order.tag, check=False)
+
+    def kill(self) -> None:
+        """``podman kill``."""
+        self._engine.ask("kill", self._order.tag, check=False)
+
+    def remove(self) -> None:
+        """Remove the container and its writable layer, running or not. Raises ProcessError."""
+        monitor = living_pid(self._pid_files["monitor"])
+        self._engine.ask("rm", "--force", "--ignore", "--time", "0", "--volumes", self._order.tag)
+        if monitor is not None:
+            # It ends a moment later, and is in a control group until then.
+            wait_ended(monitor, timeout_s=MONITOR_PATIENCE_S)
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """The writable layer."""
+        driver = self._inspect().get("GraphDriver") or {}
+        path = Path((driver.get("Data") or {}).get("UpperDir", "/nonexistent"))
+        return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
+
+    def _inspect(self) -> dict[str, Any]:
+        result = self._engine.ask("container", "inspect", self._order.tag, check=False)
+        with suppress(ValueError, IndexError):
+            found: dict[str, Any] = json.loads(result.stdout)[0]
+            return found
+        return {}
+
+    def output(self, *, ended: bool) -> Output:
+        """From podman's log, which conmon writes to the end before it lets the container be stopped."""
+        if ended:
+            with suppress(ProcessError):
+                self._engine.ask("wait", self._order.tag, check=False, timeout_s=LAST_WORDS_S)
+        return Output.of(*self._engine.logs(self._order.tag))
+
+
+def _program() -> str:
+    return proc.require_tool("podman", package="podman")
+
+
+def _runtime_words(runtime: Runtime) -> tuple[str, str]:
+    return ("--runtime", proc.require_tool(runtime.program, package=runtime.package))
+
+
+def _bare_id(image: Image) -> str:
+    return image.id.removeprefix("sha256:")

@@ -1,0 +1,1 @@
+"""Targets that start a process without any container runtime."""

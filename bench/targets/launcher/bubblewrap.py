@@ -1,0 +1,134 @@
+"""bubblewrap: somebody else's program over the same primitives as our `namespaces` target, as Flatpak uses it.
+
+bwrap makes no control group: it is started parked in the box's, by our launcher, as `namespaces` is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar, Final
+
+from bench.engines.lazy import Engines
+from bench.host.cgroup import OwnCgroup, own_cgroup
+from bench.host.processes import children_of, parent_of
+from bench.scenario.option_checks import Value, check_options
+from bench.scenario.target_options import OPTIONS
+from bench.targets import smoke_test as tryout
+from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.launcher.launched import LaunchedBox
+from bench.targets.overlay import Overlay
+from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, TreeTarget, tree_parts
+from bench.util import proc
+from bench.util.errors import BoxbenchError
+
+ISOLATION: Final = (
+    "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup",
+    "--as-pid-1", "--die-with-parent", "--hostname", HOSTNAME,
+    # The agent becomes the image's user by itself.
+    "--cap-add", "ALL",
+)  # fmt: skip
+_TRY_TIMEOUT_S: Final = 20.0
+
+
+class BubblewrapTarget(TreeTarget):
+    """``bwrap`` with the overlay, all its namespaces but that of users, and our agent as PID 1."""
+
+    name: ClassVar[str] = "bubblewrap"
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del engines, accel
+        check_options(self.name, options, OPTIONS[self.name])
+
+    def why_unavailable(self) -> str | None:
+        """Needs root, the program with overlay support (0.11), and a try that went well."""
+        reason = super().why_unavailable()
+        if reason is not None:
+            return reason
+        try:
+            return tryout.why_refused(self.name, _version(), attempt=_attempt)
+        except BoxbenchError as error:
+            return f"{self.name}: {error.message}"
+
+    def describe(self) -> dict[str, str]:
+        """In words."""
+        return {
+            "runtime": _version(),
+            "isolation": "namespaces: mount, pid, uts, ipc, net, cgroup; pivot_root; no capability dropped, no seccomp",
+            "network": "a namespace with loopback only",
+            "writable layer": "overlayfs, mounted by bwrap, after the request",
+            "limits": "CPU affinity and a memory control group, joined before the request",
+            "request": "one process: bwrap",
+        }
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[LaunchedBox]:
+        """Make the FIFOs and the control group, park the launcher."""
+        with ExitStack() as stack:
+            ends, overlay = stack.enter_context(tree_parts(order))
+            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.scenario.resources.memory))
+            box = _BwrapBox(order, ends, overlay)
+            box.park(self.name, command(overlay, group, ends.directory), group, stack)
+            yield box
+
+
+class _BwrapBox(LaunchedBox):
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """bwrap stays outside and waits for the agent; in the box's control group, so its CPU time is the box's."""
+        outer = self.main_pid()
+        if outer is None:
+            return {}
+        inside = children_of(outer)
+        agents = tuple(pid for pid in inside if parent_of(pid) == outer)
+        workload = tuple(pid for pid in inside if pid not in agents)
+        return {"bwrap": (outer,), "agent": agents, "workload": workload}
+
+    def stop(self) -> None:
+        """SIGTERM to the agent: bwrap does not pass signals on."""
+        for pid in self.processes().get("agent", ()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def command(overlay: Overlay, group: OwnCgroup, channel: Path) -> list[str]:
+    """The whole command line of a box. Raises HostUnfitError: bwrap is not installed."""
+    seen = [*_tree(overlay), *_sees_group(group), "--bind", str(channel), CHANNEL_IN_BOX]
+    return [_program(), *seen, *ISOLATION, *AGENT_ARGV]
+
+
+def _program() -> str:
+    return proc.require_tool("bwrap", package="bubblewrap")
+
+
+def _version() -> str:
+    return proc.run([_program(), "--version"], timeout_s=10).text.strip()
+
+
+def _tree(overlay: Overlay) -> list[str]:
+    layers = ["--overlay-src", str(overlay.lower), "--overlay", str(overlay.upper), str(overlay.work), "/"]
+    return [*layers, "--proc", "/proc", "--dev", "/dev", "--ro-bind", "/sys", "/sys"]
+
+
+def _sees_group(group: OwnCgroup) -> list[str]:
+    """In its control group namespace the box's own group is the root, so the limits are there."""
+    if group.version == "v2":
+        (directory,) = set(group.directories.values())
+        return ["--ro-bind", str(directory), "/sys/fs/cgroup"]
+    # boxbench/TAG below the hierarchy.
+    return [
+        word
+        for directory in sorted(set(group.directories.values()))
+        for word in ("--ro-bind", str(directory), str(directory.parent.parent))
+    ]
+
+
+def _attempt(directory: Path, name: str) -> proc.Result:
+    del name
+    upper, work = directory / "upper", directory / "work"
+    for layer in (upper, work):
+        layer.mkdir()
+    argv = [_program(), "--overlay-src", str(directory / "rootfs"), "--overlay", str(upper), str(work), "/"]
+    return proc.run([*argv, *ISOLATION, *tryout.ARGV], timeout_s=_TRY_TIMEOUT_S, check=False)

@@ -1,0 +1,51 @@
+"""The workload as a plain process in a chrooted tree: no isolation at all, the base that every box is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import ClassVar
+
+from bench.engines.lazy import Engines
+from bench.host.cgroup import own_cgroup
+from bench.scenario.option_checks import Value, check_options
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.launcher.launched import LaunchedBox
+from bench.targets.overlay import Overlay
+from bench.targets.rootfs_box import AGENT_ARGV, TreeTarget, channel
+
+
+class ProcessTarget(TreeTarget):
+    """``boxinit`` and the workload, chrooted, in a control group of their own for the accounting."""
+
+    name: ClassVar[str] = "process"
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del engines, accel
+        check_options(self.name, options, OPTIONS[self.name])
+
+    def describe(self) -> dict[str, str]:
+        """In words."""
+        return {
+            "isolation": "none: chroot into the image's tree, the host's network and process table",
+            "writable layer": "overlayfs, mounted before the request",
+            "limits": "CPU affinity and a memory control group, as the containers have",
+        }
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[LaunchedBox]:
+        """Mount the writable layer, make the FIFOs and the control group, park the launcher."""
+        with ExitStack() as stack:
+            overlay = Overlay(order)
+            stack.callback(overlay.unmount)
+            overlay.mount()
+            overlay.mount_proc()
+            ends = stack.enter_context(channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
+            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.scenario.resources.memory))
+            box = LaunchedBox(order, ends, overlay)
+            # The agent itself goes into the tree: it keeps a door to the host's /sys, where the limits can be read.
+            agent, *words = AGENT_ARGV
+            root = str(overlay.root)
+            box.park(self.name, [root + agent, "--chroot", root, *words], group, stack)
+            yield box

@@ -1,0 +1,100 @@
+"""What targets share that run from the image's unpacked tree: channel, output files, writable layer, agent's words."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import ClassVar, Final
+
+from bench.agent.boxconf import render_boxconf
+from bench.agent.channel import Fifos
+from bench.host.processes import await_last_words
+from bench.image.model import Image
+from bench.image.tree import ensure_tree_dir
+from bench.scenario.model import Scenario
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
+from bench.targets.overlay import Overlay
+from bench.util.clip import clip_file
+
+AGENT_ARGV: Final = (AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
+"""The agent sets environment, directory and user itself."""
+INHERITING_AGENT_ARGV: Final = (AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX)
+"""The engine has set them."""
+# What the agent sets in a VM; a container would get its id, and the workloads would see different names.
+HOSTNAME: Final = "boxbench"
+
+
+@contextmanager
+def channel(directory: Path, order: Order) -> Iterator[Fifos]:
+    """Make the channel's directory, with what the agent is told and the FIFOs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.scenario.ready))
+    ends = Fifos(directory)
+    try:
+        yield ends
+    finally:
+        ends.close()
+
+
+class TreeTarget:
+    """A target without a daemon, run by root from the unpacked tree."""
+
+    name: ClassVar[str]
+    is_vm: ClassVar[bool] = False
+    accel = "native"
+
+    def why_unavailable(self) -> str | None:
+        """Needs root: an overlay mount, a control group."""
+        if os.geteuid() != 0:
+            return f"{self.name}: only root can mount the writable layer and make the control group"
+        return None
+
+    def daemons(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Unpack the tree."""
+        del scenario
+        ensure_tree_dir(image)
+        return {}
+
+
+class TreeBox(ABC):
+    """The part of a box that is files of ours."""
+
+    def __init__(self, order: Order, ends: Fifos, overlay: Overlay) -> None:
+        self.channel = ends
+        self.order = order
+        self.overlay = overlay
+        self.stdout = order.storage / "stdout"
+        self.stderr = order.storage / "stderr"
+        for file in (self.stdout, self.stderr):
+            file.touch()
+
+    @abstractmethod
+    def main_pid(self) -> int | None:
+        """The agent, as the host numbers it."""
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """The overlay's upper directory."""
+        return self.overlay.disk_bytes()
+
+    def output(self, *, ended: bool) -> Output:
+        """From the files."""
+        if ended:
+            await_last_words(self.main_pid())
+        return Output.of(clip_file(self.stdout), clip_file(self.stderr))
+
+
+@contextmanager
+def tree_parts(order: Order) -> Iterator[tuple[Fifos, Overlay]]:
+    """The channel in the box's run directory, to be bind-mounted, and the overlay, which is not mounted yet."""
+    with ExitStack() as stack:
+        ends = stack.enter_context(channel(order.directory / "ch", order))
+        overlay = Overlay(order)
+        stack.callback(overlay.unmount)
+        yield ends, overlay

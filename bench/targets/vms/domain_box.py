@@ -1,0 +1,126 @@
+"""A box that is a libvirt domain: start, look, stop, kill, whatever the domain is made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from bench.agent.channel import Endpoints
+from bench.engines.libvirtd import LibvirtEngine
+from bench.host.processes import await_last_words, find_by_argument, kill_and_wait, wait_ended
+from bench.probes.disk import allocated_bytes
+from bench.records.record import Endpoint
+from bench.targets.base import Order, Output
+from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
+from bench.util.clip import clip_file
+from bench.util.errors import LaunchError
+
+END_PATIENCE_S: Final = 10.0
+
+MakeDisks = Callable[[], None]
+"""Makes the disks that every box has its own of; part of the request."""
+
+
+def agent_ports(order: Order) -> tuple[Port, ...]:
+    """The agent's event channel and the workload's output."""
+    return (
+        Port(EVENTS_PORT, order.directory / "events"),
+        Port(STDOUT_PORT, order.storage / "stdout", to_file=True),
+        Port(STDERR_PORT, order.storage / "stderr", to_file=True),
+    )
+
+
+def own_ids() -> tuple[int, int]:
+    """The uid and gid that QEMU shall run as: ours, since it opens our files."""
+    return os.geteuid(), os.getegid()
+
+
+class DomainBox:
+    """One transient domain."""
+
+    def __init__(
+        self, order: Order, channel: Endpoints, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
+    ) -> None:
+        self.channel = channel
+        self.domain = domain
+        self._order = order
+        self._engine = engine
+        self._make_disks = make_disks
+        self._pid: int | None = None
+
+    def start(self) -> None:
+        """Fresh disks, then the domain."""
+        self.create(flags=0)
+
+    def create(self, *, flags: int) -> None:
+        """Fresh disks, then the domain; flags are libvirt's. Raises LaunchError."""
+        try:
+            self._make_disks()
+            self._order.mark(Endpoint.CREATED)
+            self._engine.connection.createXML(self.domain.xml(), flags)
+        except (self._engine.library.libvirtError, OSError) as error:
+            raise LaunchError(
+                f"libvirt: the domain {self.domain.name} did not start: {error}",
+                hint="`boxbench doctor` checks libvirt, QEMU and the accelerator",
+            ) from None
+
+    def lookup(self) -> Any:
+        """The domain's libvirt object. Raises libvirtError when it is gone."""
+        return self._engine.connection.lookupByName(self.domain.name)
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """QEMU; everything inside is its memory and its time."""
+        pid = self.main_pid()
+        return {} if pid is None else {"vmm": (pid,)}
+
+    def main_pid(self) -> int | None:
+        """QEMU's process, known by the domain's name on its command line."""
+        if self._pid is None:
+            self._pid = find_by_argument(f"guest={self.domain.name},debug-threads=on")
+        if self._pid is not None and wait_ended(self._pid, timeout_s=0):
+            return None
+        return self._pid
+
+    def stop(self) -> None:
+        """Ask the agent, which is the guest's init: it stops the workload, syncs and powers off."""
+        self.channel.send(b"stop\n")
+
+    def kill(self) -> None:
+        """Destroy the domain, and make sure that QEMU has ended."""
+        pid = self.main_pid()
+        with suppress(self._engine.library.libvirtError):
+            self.lookup().destroy()
+        if pid is not None and not wait_ended(pid, timeout_s=END_PATIENCE_S):
+            kill_and_wait(pid)
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """What this box's own disks hold: what it wrote, and their metadata. Absent when it has none."""
+        own = [disk.path for disk in self.domain.disks if disk.path.is_relative_to(self._order.storage)]
+        return {"box.allocated": sum(map(allocated_bytes, own))} if own else {}
+
+    def guest_disk(self) -> Mapping[str, int]:
+        """As libvirt asks QEMU."""
+        disks = (f"vd{chr(ord('a') + at)}" for at, disk in enumerate(self.domain.disks) if not disk.read_only)
+        try:
+            told = [self.lookup().blockStatsFlags(name) for name in disks]
+        except self._engine.library.libvirtError:
+            return {}
+        return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+
+    def output(self, *, ended: bool) -> Output:
+        """From the files of the two ports."""
+        if ended:
+            await_last_words(self.main_pid())
+        files = {port.name: port.path for port in self.domain.ports}
+        return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
+
+
+def summed(told: Sequence[Mapping[str, int]], names: Mapping[str, str]) -> dict[str, int]:
+    """Counters of several disks under our names; one that a disk does not have is absent."""
+    return {
+        ours: sum(disk[theirs] for disk in told)
+        for ours, theirs in names.items()
+        if told and all(theirs in disk for disk in told)
+    }

@@ -1,0 +1,104 @@
+"""The engine VM's disk with one image in its store: made by booting the VM once and loading the image into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import docker
+
+from bench.host.run_directory import LABEL, owned_dir, run_root
+from bench.image.model import Disk, Image
+from bench.image.saved import ensure_archive, layers_of
+from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk, make_overlay
+from bench.scenario.model import Scenario
+from bench.targets.base import Order
+from bench.targets.vms.domain import DiskFile
+from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
+from bench.util import cache
+from bench.util.errors import BuildError, LaunchError
+
+RECIPE: Final = "1"
+"""Part of the cache key: raise it when what follows makes another disk."""
+
+_TIMEOUT_S: Final = 600.0
+_MEMORY_BYTES: Final = 2**30
+
+
+def ensure_engine_disk_with(image: Image, scenario: Scenario, vm: EngineVm, client: docker.DockerClient) -> Disk:
+    """A disk with an engine that has ``image``, and an empty overlay on it, cached by the image's id.
+
+    Raises:
+        BuildError: the VM did not come up, or what it loaded is not what was sent.
+        HostUnfitError: as ``ensure_engine_disk``.
+    """
+    system = ensure_engine_disk()
+    directory = cache.cache_dir() / "engine-disk"
+    key = cache.content_key(RECIPE, system.name, image.id, image.ref, str(directory))
+
+    def make(partial: Path) -> None:
+        partial.mkdir()
+        disk = partial / "engine.qcow2"
+        make_overlay(system, disk, ENGINE_BYTES)
+        _load(disk, key, image, scenario, vm=vm, client=client)
+        make_overlay(directory / key / "engine.qcow2", partial / "overlay.qcow2", ENGINE_BYTES, base_format="qcow2")
+
+    entry = cache.ensure("engine-disk", key, make)
+    about = (entry / "engine.qcow2").stat()
+    return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, about.st_blocks * 512)
+
+
+def _load(disk: Path, key: str, image: Image, scenario: Scenario, *, vm: EngineVm, client: docker.DockerClient) -> None:
+    with _order(key, image, scenario) as order:
+        archive, layers = ensure_archive(client, image), layers_of(client, image)
+        cpus = len(order.cpus)
+        domain = vm.domain(order, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
+        with vm.provisioned(order, domain, lambda: None, timeout_s=_TIMEOUT_S) as box:
+            try:
+                box.start()
+                _upload(box, archive, image, layers)
+            except LaunchError as error:
+                raise BuildError(
+                    f"image {image.name}: loading it into the engine's VM failed: {error.message}; {box.fate()}",
+                    hint=error.hint,
+                ) from None
+            if not box.power_off():
+                raise BuildError(
+                    f"image {image.name}: the engine's VM did not power off after the image was loaded",
+                    hint="run again; if it stays so, look at the host's load",
+                )
+
+
+def _upload(box: EngineVmBox, archive: Path, image: Image, layers: list[str]) -> None:
+    with archive.open("rb") as content:
+        box.api.upload("/images/load?quiet=1", content, archive.stat().st_size)
+    inside = box.api.call("GET", f"/images/{image.ref}/json")["RootFS"]["Layers"]
+    if inside != layers:
+        raise BuildError(
+            f"image {image.name}: the engine in the VM has other layers than the one that built it: {inside}, {layers}",
+            hint=cache.start_over(),
+        )
+
+
+@contextmanager
+def _order(key: str, image: Image, scenario: Scenario) -> Iterator[Order]:
+    """Not a trial, but it carries a tag like one, so that `boxbench clean` finds what a kill leaves."""
+    tag = f"{LABEL}-prepare-{key[:8]}"
+    directory, storage = run_root() / tag, cache.cache_dir() / "boxes" / tag
+    with owned_dir(directory), ExitStack() as stack:
+        for path in (directory, storage):
+            stack.callback(shutil.rmtree, path, ignore_errors=True)
+        storage.mkdir(parents=True, exist_ok=True)
+        yield Order(
+            tag=tag,
+            directory=directory,
+            storage=storage,
+            image=image,
+            scenario=scenario,
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
+            mark=lambda _endpoint: None,
+        )

@@ -1,0 +1,133 @@
+"""The small VM that runs a Docker Engine: its domain, its channels, and its disk with an image loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bench.agent.boxconf import render_boxconf
+from bench.agent.channel import Channel, Endpoints, ListeningSocket
+from bench.agent.protocol import Mark, Message
+from bench.engines.engine_api import EngineApi
+from bench.engines.libvirtd import LibvirtEngine
+from bench.host.processes import wait_ended
+from bench.image.model import BoxConfig
+from bench.image.vm.system import ENGINE_ARGV
+from bench.records.record import Endpoint
+from bench.targets.base import Order
+from bench.targets.vms.domain import COMMAND_LINE, EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Boot, DiskFile, Domain, Port
+from bench.targets.vms.domain_box import DomainBox, MakeDisks, own_ids
+from bench.targets.vms.guest import ROOT, Guest
+from bench.targets.vms.qemu import machine_for
+from bench.util.clip import Clipped, clip_file
+from bench.util.clock import MonotonicClock
+from bench.util.errors import ProtocolError
+
+API_PORT: Final = "boxbench.api"
+BOX_PORT: Final = "boxbench.box"
+STOP_PATIENCE_S: Final = 25.0
+_SAID_BYTES: Final = 1000
+_CONFIG: Final = BoxConfig(
+    argv=ENGINE_ARGV,
+    env=("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",),
+    cwd="/",
+    uid=0,
+    gid=0,
+    groups=(0,),
+    user="",
+    stop_signal=15,
+)
+
+
+@dataclass(frozen=True)
+class EngineVm:
+    """What all these VMs have in common."""
+
+    libvirt: LibvirtEngine
+    guest: Guest
+    accel: str
+
+    def domain(self, order: Order, disks: tuple[DiskFile, ...], *, vcpus: int, memory_bytes: int) -> Domain:
+        """The domain of one VM; its first disk is the root."""
+        conf = render_boxconf(_CONFIG, None, root=ROOT, poweroff="acpi")
+        return Domain(
+            name=order.tag,
+            machine=machine_for(self.accel),
+            vcpus=vcpus,
+            cpus=order.cpus,
+            memory_bytes=memory_bytes,
+            owner=own_ids(),
+            boot=Boot(self.guest.kernel_file, self.guest.initramfs_with(conf), COMMAND_LINE),
+            disks=disks,
+            ports=(
+                Port(EVENTS_PORT, order.directory / "vm"),
+                Port(BOX_PORT, order.directory / "events"),
+                Port(API_PORT, order.directory / "api"),
+                Port(STDOUT_PORT, order.storage / "vm-stdout", to_file=True),
+                Port(STDERR_PORT, order.storage / "vm-stderr", to_file=True),
+            ),
+        )
+
+    @contextmanager
+    def provisioned(
+        self, order: Order, domain: Domain, make_disks: MakeDisks, *, timeout_s: float
+    ) -> Iterator[EngineVmBox]:
+        """Listen for everything that the VM connects to; nothing of it is left afterwards."""
+        with ExitStack() as stack:
+            box_end = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
+            stack.callback(box_end.close)
+            api = EngineApi(order.directory / "api", timeout_s=timeout_s)
+            stack.callback(api.close)
+            vm_end = ListeningSocket(order.directory / "vm", lambda: None)
+            vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_passing_on(order.mark))
+            stack.callback(vm.close)
+            box = EngineVmBox(order, box_end, self.libvirt, domain, make_disks, vm=vm, api=api)
+            stack.callback(box.kill)
+            yield box
+
+
+class EngineVmBox(DomainBox):
+    """A VM with an engine in it; the channel is that of the one container it will run."""
+
+    def __init__(
+        self,
+        order: Order,
+        channel: Endpoints,
+        engine: LibvirtEngine,
+        domain: Domain,
+        make_disks: MakeDisks,
+        *,
+        vm: Channel,
+        api: EngineApi,
+    ) -> None:
+        super().__init__(order, channel, engine, domain, make_disks)
+        self.api = api
+        self._vm = vm
+
+    def power_off(self) -> bool:
+        """Ask the VM's init to end the engine and the machine, and wait; False when it is still there."""
+        pid = self.main_pid()
+        self._vm.send("stop")
+        return pid is None or wait_ended(pid, timeout_s=STOP_PATIENCE_S)
+
+    def fate(self) -> str:
+        """What became of the VM and the last that it said, for an error message."""
+        state = "has ended" if self.main_pid() is None else "still runs"
+        said = self.said().data[-_SAID_BYTES:].decode(errors="replace").strip()
+        return f"the VM {state} and has said {said or 'nothing'}"
+
+    def said(self) -> Clipped:
+        """What the engine and the VM's init wrote."""
+        return clip_file({port.name: port.path for port in self.domain.ports}[STDERR_PORT])
+
+
+def _passing_on(mark: Callable[[Endpoint], object]) -> Callable[[Message | ProtocolError, int], None]:
+    """The VM's own agent: its first mark and its root are the box's; what else it says is not about the workload."""
+
+    def take(message: Message | ProtocolError, _stamp_ns: int) -> None:
+        if isinstance(message, Mark) and message.endpoint in (Endpoint.INIT, Endpoint.ROOT):
+            mark(message.endpoint)
+
+    return take

@@ -1,0 +1,93 @@
+"""What every VM with a Linux guest is made of: kernel, initramfs with its box.conf, disk, least memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from bench.agent.boxconf import render_boxconf
+from bench.agent.compile import agent_binary
+from bench.image.model import Disk, GuestKernel, Image
+from bench.image.vm.disk import ensure_disk
+from bench.image.vm.initramfs import ensure_initramfs, with_conf
+from bench.image.vm.kernel import find_guest_kernel, named_kernel, with_modules
+from bench.image.vm.raw_kernel import ensure_raw_kernel
+from bench.scenario.model import Scenario
+from bench.util.cache import content_key, ensure
+from bench.util.errors import UsageError
+from bench.util.units import format_bytes
+
+MIN_MEMORY_BYTES: Final = {"seabios": 96 * 2**20, "ovmf": 160 * 2**20}
+"""
+By firmware, which shares the memory: what a scenario must give. A margin above the edge, which moves with the kernel
+(`boxbench floor` found 89 MiB below SeaBIOS): near it a start may fail, or be slow because memory is short.
+"""
+ROOT: Final = "/dev/vda ext4"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """How a target's guests are made."""
+
+    poweroff: str = "acpi"
+    """``acpi``, or ``reboot`` for machines without it."""
+    modules: tuple[str, ...] = ()
+    """Kernel modules beside those that every guest needs."""
+    firmware: str = "seabios"
+    raw_kernel: bool = False
+    """Boot an unpacked vmlinux instead of the compressed image."""
+    named: Path | None = None
+    """A bzImage of the user's choice; None: what ``find_guest_kernel`` finds."""
+    named_modules: Path | None = None
+    """Its /lib/modules/RELEASE."""
+
+    @cached_property
+    def kernel(self) -> GuestKernel:
+        """Found once. Raises HostUnfitError."""
+        found = named_kernel(self.named, self.named_modules) if self.named else find_guest_kernel()
+        return with_modules(found, self.modules)
+
+    @property
+    def kernel_file(self) -> Path:
+        """What the VMM loads. Raises HostUnfitError when the kernel cannot be unpacked."""
+        return ensure_raw_kernel(self.kernel) if self.raw_kernel else self.kernel.image
+
+    def words(self) -> str:
+        """For ``describe``."""
+        packing = "unpacked vmlinux" if self.raw_kernel else "compressed"
+        return f"{self.kernel.release} ({self.kernel.source}), {packing}"
+
+    def initramfs(self, image: Image, scenario: Scenario) -> Path:
+        """The agent, the modules and the box.conf, cached by content."""
+        return self.initramfs_with(render_boxconf(image.config, scenario.ready, root=ROOT, poweroff=self.poweroff))
+
+    def initramfs_with(self, conf: bytes) -> Path:
+        """The same with a box.conf of the caller's."""
+        base = ensure_initramfs(self.kernel, agent_binary())
+        return ensure("initramfs-conf", content_key(str(base), conf), lambda path: with_conf(base, conf, path))
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make all that boxes share. Raises UsageError when the scenario's memory is too little to rely on."""
+        check_memory(scenario, MIN_MEMORY_BYTES[self.firmware], f"with {self.firmware} firmware")
+        disk = self.disk(image, scenario)
+        self.initramfs(image, scenario)
+        _ = self.kernel_file
+        return {"disk_logical": disk.logical_bytes, "disk_allocated": disk.allocated_bytes}
+
+    def disk(self, image: Image, scenario: Scenario) -> Disk:
+        """The scenario's disk."""
+        return ensure_disk(image, scenario.resources.disk)
+
+
+def check_memory(scenario: Scenario, least_bytes: int, where: str) -> None:
+    """Raise UsageError when the scenario's memory is less than ``least_bytes``, which it needs ``where``."""
+    memory = scenario.resources.memory
+    if memory < least_bytes:
+        raise UsageError(
+            f"{scenario.name}: resources.memory is {format_bytes(memory)}; {where} a scenario needs at least "
+            f"{format_bytes(least_bytes)}",
+            hint="give every box more memory, or leave out this VM target with -t; `boxbench floor` looks for the true "
+            "edge, which is below that",
+        )

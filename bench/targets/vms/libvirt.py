@@ -1,0 +1,142 @@
+"""A full VM through libvirt: QEMU, virtio disk and channels, direct kernel boot; each part can be switched alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import ClassVar, Final
+
+from bench.agent.channel import ListeningSocket
+from bench.engines.lazy import Engines
+from bench.image.model import Disk, Image
+from bench.image.vm.disk import new_overlay, new_raw_copy
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import Order
+from bench.targets.vms.accel import choose_accel
+from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, DiskFile, Domain, Machine
+from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
+from bench.targets.vms.guest import MIN_MEMORY_BYTES, Guest
+from bench.targets.vms.marker_socket import ConsoleWatch
+from bench.targets.vms.qemu import cpu_words, emulator_words, machine_for
+from bench.util.errors import BoxbenchError
+
+FIRMWARE_NAMES: Final = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
+FIRST_KERNEL_WORDS: Final = b"Linux version"
+
+
+class LibvirtTarget:
+    """One transient domain per box."""
+
+    name: ClassVar[str] = "libvirt"
+    is_vm: ClassVar[bool] = True
+
+    @staticmethod
+    def least_memory(options: Mapping[str, Value]) -> int:
+        """Bytes that a scenario must give under the chosen firmware."""
+        return MIN_MEMORY_BYTES[with_defaults(options, OPTIONS["libvirt"])["firmware"]]
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        check_options(self.name, options, OPTIONS[self.name])
+        self._options = with_defaults(options, OPTIONS[self.name])
+        self._emulator = path_option(options, "emulator")
+        self._engines = engines
+        nic = self._options["nic"] == "virtio"
+        self._guest = Guest(
+            modules=("virtio_net",) if nic else (),
+            firmware=self._options["firmware"],
+            raw_kernel=self._options["kernel"] == "raw",
+            named=path_option(options, "guest_kernel"),
+            named_modules=path_option(options, "guest_modules"),
+        )
+        machine, emulator = self._options["machine"], self._emulator
+        self.accel = choose_accel(accel, lambda: self._guest.kernel, machine=machine, emulator=emulator)
+
+    def why_unavailable(self) -> str | None:
+        """Needs libvirt with QEMU, and a guest kernel."""
+        try:
+            self._engines.libvirt.require_emulator(self._emulator, self._options["machine"])
+            self._engines.libvirt.require_firmware(self._options["firmware"], self._options["machine"], self._emulator)
+            _ = self._guest.kernel_file
+        except BoxbenchError as error:
+            return f"libvirt: {error.advice}"
+        return None
+
+    def describe(self) -> dict[str, str]:
+        """Which VM this is: without these words a VM's number says nothing."""
+        chosen = self._options
+        network = "no NIC" if chosen["nic"] == "none" else "virtio-net with its link down, driver loaded"
+        console = "no serial console" if chosen["console"] == "none" else "serial console, kernel messages on it"
+        layer = "qcow2 overlay on a raw ext4 base" if chosen["disk_format"] == "qcow2" else "own raw copy of ext4"
+        return {
+            **self._engines.libvirt.describe(),
+            **emulator_words(self._emulator),
+            "accelerator": self.accel,
+            "machine": f"{chosen['machine']}, no default devices, {network}, {console}, no balloon",
+            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "boot": f"direct kernel boot through {FIRMWARE_NAMES[chosen['firmware']]}, "
+            f"command line: {self._command_line}",
+            "guest kernel": self._guest.words(),
+            "disk": f"virtio-blk, {layer}, cache={chosen['disk_cache']}",
+            "event channel": "virtio-serial",
+            "request": "virDomainCreateXML",
+        }
+
+    @property
+    def _command_line(self) -> str:
+        return COMMAND_LINE if self._options["console"] == "none" else SERIAL_COMMAND_LINE
+
+    def daemons(self) -> dict[str, int]:
+        """libvirt's own process, where it is one: in process it is ours."""
+        return self._engines.libvirt.daemon_pids()
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make the disk and the initramfs."""
+        return self._guest.prepare(image, scenario)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[DomainBox]:
+        """Listen for the VMM; the domain and its disk are part of the request."""
+        with ExitStack() as stack:
+            domain, disk = self.domain(order), self._guest.disk(order.image, order.scenario)
+            ends = ListeningSocket(domain.ports[0].path, lambda: order.mark(Endpoint.VMM))
+            stack.callback(ends.close)
+            if domain.serial is not None:
+                watch = ConsoleWatch(domain.serial, FIRST_KERNEL_WORDS, lambda: order.mark(Endpoint.KERNEL))
+                stack.callback(watch.close)
+            box = DomainBox(order, ends, self._engines.libvirt, domain, lambda: self._new_disk(disk, domain))
+            stack.callback(box.kill)
+            yield box
+
+    def _new_disk(self, disk: Disk, domain: Domain) -> None:
+        make = new_overlay if self._options["disk_format"] == "qcow2" else new_raw_copy
+        make(disk, domain.disks[0].path)
+
+    def domain(self, order: Order) -> Domain:
+        """The domain of one box."""
+        chosen = self._options
+        form = chosen["disk_format"]
+        return Domain(
+            name=order.tag,
+            machine=self._machine(),
+            vcpus=order.scenario.resources.cpus,
+            cpus=order.cpus,
+            memory_bytes=order.scenario.resources.memory,
+            owner=own_ids(),
+            boot=Boot(self._guest.kernel_file, self._guest.initramfs(order.image, order.scenario), self._command_line),
+            disks=(DiskFile(order.storage / f"disk.{form}", form, chosen["disk_cache"]),),
+            ports=agent_ports(order),
+            serial=order.directory / "serial" if chosen["console"] == "serial" else None,
+        )
+
+    def _machine(self) -> Machine:
+        chosen = self._options
+        return machine_for(
+            self.accel,
+            kind=chosen["machine"],
+            firmware=chosen["firmware"],
+            nic=chosen["nic"] == "virtio",
+            emulator=self._emulator,
+        )

@@ -1,0 +1,164 @@
+"""The classic VM: firmware, boot loader, the distribution's kernel and initrd, systemd, the workload as a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import ClassVar, Final
+
+from bench.agent.boxconf import render_boxconf
+from bench.agent.channel import ListeningSocket
+from bench.engines.lazy import Engines
+from bench.image.model import Disk, Image
+from bench.image.vm.boot_disk import check_tools
+from bench.image.vm.disk import ensure_disk, new_overlay
+from bench.image.vm.kernel import find_guest_kernel
+from bench.image.vm.system import CLASSIC_PACKAGES, ensure_classic_disk
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import Order
+from bench.targets.vms.accel import choose_accel
+from bench.targets.vms.conf_disk import conf_disk
+from bench.targets.vms.domain import DiskFile, Domain
+from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
+from bench.targets.vms.guest import check_memory
+from bench.targets.vms.libvirt import FIRMWARE_NAMES, FIRST_KERNEL_WORDS
+from bench.targets.vms.marker_socket import ConsoleWatch
+from bench.targets.vms.qemu import cpu_words, emulator_words, machine_for
+from bench.util.errors import BoxbenchError, UsageError
+from bench.util.units import format_ns
+
+# The initrd alone unpacks to some 60 MiB beside its packed self; found by trying.
+MIN_MEMORY_BYTES: Final = 256 * 2**20
+# 25 s on a quiet host, twice that on a busy one, more with OVMF; a time-out that cuts into this measures itself.
+TCG_PATIENCE_NS: Final = 120 * 10**9
+_COMMAND_LINE: Final = {"none": "quiet panic=-1", "serial": "console=ttyS0 panic=-1"}
+
+
+class LibvirtFullTarget:
+    """One transient domain per box, which boots its own disk."""
+
+    name: ClassVar[str] = "libvirt-full"
+    is_vm: ClassVar[bool] = True
+
+    @staticmethod
+    def least_memory(options: Mapping[str, Value]) -> int:
+        """Bytes that a scenario must give, whatever the firmware."""
+        del options
+        return MIN_MEMORY_BYTES
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        check_options(self.name, options, OPTIONS[self.name])
+        self._options = with_defaults(options, OPTIONS[self.name])
+        self._emulator = path_option(options, "emulator")
+        self._engines = engines
+        # The distribution's kernel: the direct-boot targets' is the same one, or near enough for this question.
+        machine, emulator = self._options["machine"], self._emulator
+        self.accel = choose_accel(accel, find_guest_kernel, machine=machine, emulator=emulator)
+
+    def why_unavailable(self) -> str | None:
+        """Needs libvirt with QEMU, and what makes a disk that boots."""
+        try:
+            self._engines.libvirt.require_emulator(self._emulator, self._options["machine"])
+            self._engines.libvirt.require_firmware(self._options["firmware"], self._options["machine"], self._emulator)
+            check_tools()
+        except BoxbenchError as error:
+            return f"libvirt-full: {error.advice}"
+        return None
+
+    def describe(self) -> dict[str, str]:
+        """Which VM this is."""
+        chosen = self._options
+        console = "no serial console" if chosen["console"] == "none" else "serial console"
+        return {
+            **self._engines.libvirt.describe(),
+            **emulator_words(self._emulator),
+            "accelerator": self.accel,
+            "machine": f"{chosen['machine']}, no default devices, no NIC, {console}, no balloon",
+            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "boot": f"{FIRMWARE_NAMES[chosen['firmware']]}, GRUB from the disk, distribution kernel and initrd "
+            f"(initramfs-tools), systemd; command line: {_COMMAND_LINE[chosen['console']]}",
+            "system": ", ".join(CLASSIC_PACKAGES),
+            "workload": "a systemd unit of multi-user.target, the image's tree on a second disk as its root; `init` is "
+            "the agent's start in it",
+            "disk": "two virtio-blk disks, qcow2 overlays on raw ext4 bases, cache=writeback",
+            "event channel": "virtio-serial",
+            "request": "virDomainCreateXML",
+            "stop": "the agent stops the workload; the end of its unit makes systemd power off",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """libvirt's own process, where it is one: in process it is ours."""
+        return self._engines.libvirt.daemon_pids()
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make the system's disk, the scenario's, and the one with its box.conf."""
+        check_memory(scenario, MIN_MEMORY_BYTES, "with a whole system in the box")
+        self._check_patience(scenario)
+        system, own = self._system(), ensure_disk(image, scenario.resources.disk)
+        _conf_disk(image, scenario)
+        return {
+            "system_logical": system.logical_bytes,
+            "system_allocated": system.allocated_bytes,
+            "disk_logical": own.logical_bytes,
+            "disk_allocated": own.allocated_bytes,
+        }
+
+    def _check_patience(self, scenario: Scenario) -> None:
+        if self.accel == "tcg" and scenario.ready.timeout < TCG_PATIENCE_NS:
+            raise UsageError(
+                f"{scenario.name}: ready.timeout is {format_ns(scenario.ready.timeout)}, and a whole system on an "
+                f"emulated CPU takes up to {format_ns(TCG_PATIENCE_NS)} to come up",
+                hint="raise ready.timeout, leave out libvirt-full with -t, or use a host with working KVM",
+            )
+
+    def _system(self) -> Disk:
+        return ensure_classic_disk(_COMMAND_LINE[self._options["console"]])
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[DomainBox]:
+        """Listen for the VMM; the domain and its overlays are part of the request."""
+        with ExitStack() as stack:
+            domain = self.domain(order)
+            ends = ListeningSocket(domain.ports[0].path, lambda: order.mark(Endpoint.VMM))
+            stack.callback(ends.close)
+            if domain.serial is not None:
+                watch = ConsoleWatch(domain.serial, FIRST_KERNEL_WORDS, lambda: order.mark(Endpoint.KERNEL))
+                stack.callback(watch.close)
+            system, own = self._system(), ensure_disk(order.image, order.scenario.resources.disk)
+
+            def new_disks() -> None:
+                new_overlay(system, domain.disks[0].path)
+                new_overlay(own, domain.disks[1].path)
+
+            box = DomainBox(order, ends, self._engines.libvirt, domain, new_disks)
+            stack.callback(box.kill)
+            yield box
+
+    def domain(self, order: Order) -> Domain:
+        """The domain of one box."""
+        chosen = self._options
+        return Domain(
+            name=order.tag,
+            machine=machine_for(
+                self.accel, kind=chosen["machine"], firmware=chosen["firmware"], emulator=self._emulator
+            ),
+            vcpus=order.scenario.resources.cpus,
+            cpus=order.cpus,
+            memory_bytes=order.scenario.resources.memory,
+            owner=own_ids(),
+            disks=(
+                DiskFile(order.storage / "system.qcow2"),
+                DiskFile(order.storage / "disk.qcow2"),
+                DiskFile(_conf_disk(order.image, order.scenario), "raw", read_only=True),
+            ),
+            ports=agent_ports(order),
+            serial=order.directory / "serial" if chosen["console"] == "serial" else None,
+        )
+
+
+def _conf_disk(image: Image, scenario: Scenario) -> Path:
+    return conf_disk(render_boxconf(image.config, scenario.ready))

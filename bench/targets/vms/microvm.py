@@ -1,0 +1,192 @@
+"""A micro-VM: QEMU's machine type `microvm`, started by us and controlled through QMP, direct kernel boot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import ClassVar, Final
+
+from bench.agent.channel import ListeningSocket
+from bench.engines.lazy import Engines
+from bench.host.processes import await_last_words
+from bench.image.model import Image
+from bench.image.vm.disk import new_overlay
+from bench.probes.disk import allocated_bytes
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import Order, Output
+from bench.targets.vms.accel import choose_accel
+from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
+from bench.targets.vms.domain_box import summed
+from bench.targets.vms.guest import MIN_MEMORY_BYTES, Guest
+from bench.targets.vms.qemu import (
+    Qemu,
+    accel_argv,
+    cpu_words,
+    emulator_words,
+    find_qemu,
+    parked_qemu,
+    qemu_version,
+    require_qemu,
+    tsc_khz,
+)
+from bench.util.clip import clip_file
+from bench.util.errors import BoxbenchError, LaunchError
+
+_LEGACY: Final = ("rtc", "pit", "pic", "isa-serial")
+_FIRMWARE: Final = {"seabios": "bios-microvm.bin", "qboot": "qboot.rom"}
+# No ACPI: `reboot=t` ends the machine by a triple fault, which QEMU takes for a reset, and `-no-reboot` for the end.
+COMMAND_LINE: Final = "quiet panic=-1 reboot=t no_timer_check"
+
+
+class MicrovmTarget:
+    """One QEMU per box, no daemon."""
+
+    name: ClassVar[str] = "microvm"
+    is_vm: ClassVar[bool] = True
+
+    @staticmethod
+    def least_memory(options: Mapping[str, Value]) -> int:
+        """Bytes that a scenario must give; both firmwares are small."""
+        del options
+        return MIN_MEMORY_BYTES["seabios"]
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        del engines
+        check_options(self.name, options, OPTIONS[self.name])
+        self._options = with_defaults(options, OPTIONS[self.name])
+        self._emulator = path_option(options, "emulator")
+        self.guest = Guest(
+            poweroff="reboot",
+            raw_kernel=self._options["kernel"] == "raw",
+            named=path_option(options, "guest_kernel"),
+            named_modules=path_option(options, "guest_modules"),
+        )
+        self.accel = choose_accel(accel, lambda: self.guest.kernel, machine=self._machine, emulator=self._emulator)
+
+    def why_unavailable(self) -> str | None:
+        """Needs QEMU and a guest kernel."""
+        try:
+            require_qemu(self._emulator)
+            _ = self.guest.kernel_file
+        except BoxbenchError as error:
+            return f"microvm: {error.advice}"
+        return None
+
+    def describe(self) -> dict[str, str]:
+        """Which VM this is."""
+        return {
+            "vmm": qemu_version(find_qemu(self._emulator)),
+            **emulator_words(self._emulator),
+            "accelerator": self.accel,
+            "machine": f"{self._machine}, no PCI, no NIC, no balloon",
+            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "boot": f"direct kernel boot through {self._options['firmware']}, command line: {COMMAND_LINE}"
+            # The rate is this host's and is measured anew each time.
+            + (" tsc_early_khz=RATE" if self.accel == "tcg" else ""),
+            "guest kernel": self.guest.words(),
+            "disk": "virtio-blk (mmio), qcow2 overlay on a raw ext4 base, cache=writeback",
+            "event channel": "virtio-serial (mmio)",
+            "request": "exec of QEMU; QMP for control",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make the disk and the initramfs."""
+        return self.guest.prepare(image, scenario)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[MicrovmBox]:
+        """Listen for the VMM, park its launcher; QEMU and its overlay are part of the request."""
+        with ExitStack() as stack:
+            ends = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
+            stack.callback(ends.close)
+            qemu = stack.enter_context(parked_qemu(order, self.argv(order), emulator=self._emulator))
+            disk = self.guest.disk(order.image, order.scenario)
+            yield MicrovmBox(order, ends, qemu, lambda: new_overlay(disk, order.storage / "disk.qcow2"))
+
+    @property
+    def _machine(self) -> str:
+        return ",".join(("microvm", *(f"{name}={self._options['legacy']}" for name in _LEGACY)))
+
+    @property
+    def _command_line(self) -> str:
+        # A microvm has nothing that the kernel could measure the TSC with; under KVM the hypervisor tells its rate.
+        return f"{COMMAND_LINE} tsc_early_khz={tsc_khz()}" if self.accel == "tcg" else COMMAND_LINE
+
+    def argv(self, order: Order) -> list[str]:
+        """QEMU's words for one box, but for those that every QEMU of ours has."""
+        resources = order.scenario.resources
+        return [
+            "-machine", self._machine, *accel_argv(self.accel, vcpus=resources.cpus, emulator=self._emulator),
+            "-m", f"{resources.memory}B",
+            "-bios", _FIRMWARE[self._options["firmware"]],
+            "-kernel", str(self.guest.kernel_file),
+            "-initrd", str(self.guest.initramfs(order.image, order.scenario)),
+            "-append", self._command_line,
+            "-drive", f"if=none,id=root,format=qcow2,cache=writeback,discard=unmap,file={order.storage}/disk.qcow2",
+            "-device", "virtio-blk-device,drive=root",
+            "-device", "virtio-serial-device",
+            "-chardev", f"socket,id=events,path={order.directory}/events",
+            "-device", f"virtserialport,chardev=events,name={EVENTS_PORT}",
+            "-chardev", f"file,id=stdout,path={order.storage}/stdout",
+            "-device", f"virtserialport,chardev=stdout,name={STDOUT_PORT}",
+            "-chardev", f"file,id=stderr,path={order.storage}/stderr",
+            "-device", f"virtserialport,chardev=stderr,name={STDERR_PORT}",
+        ]  # fmt: skip
+
+
+class MicrovmBox:
+    """A QEMU of ours with an agent in its guest."""
+
+    def __init__(self, order: Order, channel: ListeningSocket, qemu: Qemu, new_disk: Callable[[], None]) -> None:
+        self.channel = channel
+        self.qemu = qemu
+        self._order = order
+        self._new_disk = new_disk
+
+    def start(self) -> None:
+        """A copy of the empty overlay, then QEMU."""
+        self._new_disk()
+        self._order.mark(Endpoint.CREATED)
+        self.qemu.parked.go()
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """QEMU."""
+        return self.qemu.processes()
+
+    def main_pid(self) -> int | None:
+        """QEMU."""
+        return self.qemu.main_pid()
+
+    def stop(self) -> None:
+        """Ask the agent, which is the guest's init: it stops the workload, syncs and ends the machine."""
+        self.channel.send(b"stop\n")
+
+    def kill(self) -> None:
+        """End QEMU through its monitor, or kill it."""
+        self.qemu.quit()
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """The overlay: what this box wrote, and the qcow2 metadata."""
+        return {"box.allocated": allocated_bytes(self._order.storage / "disk.qcow2")}
+
+    def guest_disk(self) -> Mapping[str, int]:
+        """As QEMU counts."""
+        try:
+            told = [disk["stats"] for disk in self.qemu.monitor.execute("query-blockstats")]
+        except LaunchError:
+            return {}
+        return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+
+    def output(self, *, ended: bool) -> Output:
+        """From the files of the two ports, and what QEMU itself said."""
+        if ended:
+            await_last_words(self.main_pid())
+        storage = self._order.storage
+        return Output.of(clip_file(storage / "stdout"), clip_file(storage / "stderr") + clip_file(storage / "qemu.log"))

@@ -1,0 +1,229 @@
+"""Docker Desktop's arrangement: a small Linux VM that runs a Docker Engine, and the container inside it.
+
+The host speaks the Engine's API, as in the ``docker`` target, through a virtio-serial port in place of the socket. The
+container has its event channel to the host as a device: no relay is between the agent and the host's stamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S, render_boxconf
+from bench.engines.lazy import Engines
+from bench.host.run_directory import LABEL
+from bench.image.model import Image
+from bench.image.vm.disk import new_overlay
+from bench.image.vm.system import ENGINE_ARGV, ENGINE_PACKAGES
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import AGENT_IN_BOX, Box, Order, Output
+from bench.targets.vms.accel import choose_accel
+from bench.targets.vms.conf_disk import conf_disk
+from bench.targets.vms.domain import COMMAND_LINE, DiskFile
+from bench.targets.vms.engine_disk import ensure_engine_disk_with
+from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
+from bench.targets.vms.guest import Guest
+from bench.targets.vms.qemu import cpu_words
+from bench.util.clip import NOTHING
+from bench.util.errors import BoxbenchError, LaunchError
+from bench.util.units import format_bytes
+
+ENGINE_MEMORY_BYTES: Final = 768 * 2**20
+"""The VM has this beside what the container may use: kernel, dockerd, containerd, shim, page cache."""
+# One answer of the engine, its VM's boot included; ready.timeout counts from when the container has been started.
+ANSWER_TIMEOUT_S: Final = 300.0
+CONF_DEVICE: Final = "/dev/boxbench.conf"
+EVENTS_DEVICE: Final = "/dev/boxbench.events"
+
+
+class VmDockerTarget:
+    """One VM per box, with one container in it."""
+
+    name: ClassVar[str] = "vm-docker"
+    is_vm: ClassVar[bool] = True
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        check_options(self.name, options, OPTIONS[self.name])
+        self._warm = with_defaults(options, OPTIONS[self.name])["mode"] == "warm"
+        self._engines = engines
+        self._guest = Guest(modules=("overlay",))
+        self.accel = choose_accel(accel, lambda: self._guest.kernel)
+
+    def why_unavailable(self) -> str | None:
+        """Needs libvirt with QEMU, a guest kernel with overlayfs, and an engine that has the image."""
+        try:
+            self._engines.libvirt.connection.getVersion()
+            _ = self._guest.kernel_file
+        except BoxbenchError as error:
+            return f"vm-docker: {error.advice}"
+        return None
+
+    def describe(self) -> dict[str, str]:
+        """Which VM, which engine, how the request reaches it."""
+        return {
+            **self._engines.libvirt.describe(),
+            "accelerator": self.accel,
+            "machine": "q35, no default devices, no NIC, no serial console, no balloon",
+            "cpu model": cpu_words(self.accel),
+            "boot": f"direct kernel boot through SeaBIOS, command line: {COMMAND_LINE}",
+            "guest kernel": self._guest.words(),
+            "system": f"{', '.join(ENGINE_PACKAGES)} on ext4, our init, no systemd; {' '.join(ENGINE_ARGV[1:])}",
+            "disk": "virtio-blk, qcow2 overlay on a qcow2 with the image loaded, cache=writeback",
+            "mode": "warm: VM and engine are up before the request"
+            if self._warm
+            else "cold: the request is for VM, engine and container; `init` and `root` are the VM's",
+            "request": "Engine API: create + start, through virtio-serial",
+            "event channel": "virtio-serial port, passed into the container as a device",
+            "limits": "cpuset and memory control group (v2) of the container; the VM has the same CPUs, and "
+            f"{format_bytes(ENGINE_MEMORY_BYTES)} of memory more",
+            "stop": "Engine API: stop; then the VM's init ends engine and machine",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """libvirt's own process, where it is one: in process it is ours."""
+        return self._engines.libvirt.daemon_pids()
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make the VM's disk, boot it once and load the image."""
+        disk = ensure_engine_disk_with(image, scenario, self._vm(), self._engines.docker.client)
+        return {"engine_disk_allocated": disk.allocated_bytes}
+
+    def _vm(self) -> EngineVm:
+        return EngineVm(self._engines.libvirt, self._guest, self.accel)
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        """Cold: listen; warm: bring the VM and its engine up."""
+        disk = ensure_engine_disk_with(order.image, order.scenario, self._vm(), self._engines.docker.client)
+        conf = conf_disk(render_boxconf(order.image.config, order.scenario.ready))
+        root = order.storage / "disk.qcow2"
+        # What happens before the request has no endpoint.
+        vm_order = replace(order, mark=_nothing) if self._warm else order
+        resources = order.scenario.resources
+        domain = self._vm().domain(
+            vm_order,
+            (DiskFile(root), DiskFile(conf, "raw", read_only=True)),
+            vcpus=resources.cpus,
+            memory_bytes=resources.memory + ENGINE_MEMORY_BYTES,
+        )
+        with self._vm().provisioned(
+            vm_order, domain, lambda: new_overlay(disk, root), timeout_s=ANSWER_TIMEOUT_S
+        ) as vm:
+            if not self._warm:
+                yield ColdBox(order, vm)
+                return
+            vm.start()
+            vm.api.call("GET", "/_ping")
+            yield WarmBox(order, vm)
+
+
+class ColdBox:
+    """A VM that will be booted for its container."""
+
+    def __init__(self, order: Order, vm: EngineVmBox) -> None:
+        self.channel = vm.channel
+        self._order = order
+        self.vm = vm
+        self._kept: Output | None = None
+
+    def start(self) -> None:
+        """The VM, then the container; the request waits in the socket until the engine takes it."""
+        self.vm.start()
+        self._run_container()
+
+    def _run_container(self) -> None:
+        tag = self._order.tag
+        try:
+            self.vm.api.call("POST", f"/containers/create?name={tag}", creation(self._order))
+            self._order.mark(Endpoint.CREATED)
+            self.vm.api.call("POST", f"/containers/{tag}/start")
+        except LaunchError as error:
+            raise LaunchError(f"vm-docker: {error.message}; {self.vm.fate()}", hint=error.hint) from None
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """QEMU; engine, shim and workload are its memory and its time."""
+        return self.vm.processes()
+
+    def main_pid(self) -> int | None:
+        """QEMU: the container's own process is the VM's."""
+        return self.vm.main_pid()
+
+    def stop(self) -> None:
+        """Stop the container as ``docker stop`` does, then the VM."""
+        with suppress(LaunchError):
+            self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={ENGINE_STOP_TIMEOUT_S}")
+        exercise = self._order.scenario.exercise
+        if exercise is not None and exercise.run == "workload":
+            # What it wrote is the result, and is lost with the VM.
+            self._kept = self.output(ended=True)
+        self.vm.power_off()
+
+    def kill(self) -> None:
+        """Destroy the VM."""
+        self.vm.kill()
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """The VM's overlay: what the engine and the container wrote."""
+        return self.vm.disk_bytes()
+
+    def guest_disk(self) -> Mapping[str, int]:
+        """The VM's."""
+        return self.vm.guest_disk()
+
+    def output(self, *, ended: bool) -> Output:
+        """The container's log; what the VM said when its engine cannot be asked."""
+        if self._kept is not None:
+            return self._kept
+        try:
+            if ended:
+                # The engine calls it stopped when it has all that was written.
+                self.vm.api.call("POST", f"/containers/{self._order.tag}/wait?condition=not-running")
+            return Output.of(*self.vm.api.logs(self._order.tag))
+        except LaunchError:
+            return Output.of(NOTHING, self.vm.said())
+
+
+class WarmBox(ColdBox):
+    """A VM that is up, for a container that is not there yet."""
+
+    def start(self) -> None:
+        """The container."""
+        self._run_container()
+
+    def running_before(self) -> Mapping[str, Sequence[int]]:
+        """QEMU."""
+        return self.vm.processes()
+
+
+def creation(order: Order) -> dict[str, Any]:
+    """The body of the request for the container: as the ``docker`` target's, with devices in place of the mount."""
+    memory = order.scenario.resources.memory
+    devices = [
+        {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"}
+        for path in (EVENTS_DEVICE, CONF_DEVICE)
+    ]
+    return {
+        "Image": order.image.ref,
+        "Hostname": "boxbench",
+        "User": order.image.config.user,
+        "Entrypoint": [AGENT_IN_BOX, "attach", "--inherit", EVENTS_DEVICE, CONF_DEVICE],
+        "Cmd": [],
+        "Env": list(order.image.config.env),
+        "Labels": {LABEL: "1"},
+        "HostConfig": {
+            "Devices": devices,
+            "CpusetCpus": f"0-{order.scenario.resources.cpus - 1}",
+            "Memory": memory,
+            "MemorySwap": memory,
+            "NetworkMode": "none",
+        },
+    }
+
+
+def _nothing(_endpoint: Endpoint) -> None:
+    pass

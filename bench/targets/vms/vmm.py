@@ -1,0 +1,205 @@
+"""A VM with no OS in it: a payload of a few dozen bytes says "ready" and halts. The price of the hypervisor alone.
+
+No agent and no workload run in it, so it has no `init` and no `entered`: QEMU's connection to us is `vmm`, the byte on
+the debug console is `ready`. It is also the rung that runs under real KVM on hosts where no stock kernel boots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import ClassVar, Final
+
+from bench.engines.lazy import Engines
+from bench.image.model import Image
+from bench.image.vm.payload import WORD, ensure_elf, ensure_rom
+from bench.records.record import Endpoint
+from bench.scenario.model import Scenario
+from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
+from bench.scenario.target_options import OPTIONS
+from bench.targets.base import Box, Order, Output
+from bench.targets.vms.accel import choose_bare_accel
+from bench.targets.vms.domain import Boot, Domain
+from bench.targets.vms.domain_box import DomainBox, own_ids
+from bench.targets.vms.marker_socket import WordSocket
+from bench.targets.vms.qemu import (
+    Qemu,
+    accel_argv,
+    cpu_words,
+    emulator_words,
+    find_qemu,
+    machine_for,
+    parked_qemu,
+    qemu_version,
+    require_qemu,
+)
+from bench.util.clip import NOTHING, clip_file
+from bench.util.errors import BoxbenchError
+
+MEMORY_BYTES: Final = 2 * 2**20
+_MICROVM: Final = "microvm,rtc=off,pit=off,pic=off,isa-serial=off"
+
+
+class VmmTarget:
+    """One QEMU per box, by ourselves or by libvirt."""
+
+    name: ClassVar[str] = "vmm"
+    is_vm: ClassVar[bool] = True
+
+    def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
+        check_options(self.name, options, OPTIONS[self.name])
+        self._options = with_defaults(options, OPTIONS[self.name])
+        self._emulator = path_option(options, "emulator")
+        self._engines = engines
+        own = self._options["accel"]
+        self.accel = choose_bare_accel(accel if own == "any" else own, emulator=self._emulator)
+
+    def why_unavailable(self) -> str | None:
+        """Needs QEMU, and libvirt when it goes through it."""
+        try:
+            require_qemu(self._emulator)
+            if self._options["via"] == "libvirt":
+                self._engines.libvirt.connection.getVersion()
+                self._engines.libvirt.require_emulator(self._emulator, "q35")
+        except BoxbenchError as error:
+            return f"vmm: {error.advice}"
+        return None
+
+    def describe(self) -> dict[str, str]:
+        """Which machine, and that the workload is not in it."""
+        firmware = "none: the payload is in its place" if self._options["firmware"] == "none" else "SeaBIOS"
+        return {
+            **self._way(),
+            "accelerator": self.accel,
+            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "firmware": firmware,
+            "inside": "no OS, no agent and not the workload: a payload that says one byte on the debug console, then "
+            + ("halts until it is told to end" if self._options["after"] == "halt" else "ends the machine"),
+            "ready": "that byte has arrived",
+            "limits": f"one CPU, {MEMORY_BYTES // 2**20} MiB, whatever the scenario gives its boxes",
+        }
+
+    def _way(self) -> dict[str, str]:
+        if self._options["via"] == "libvirt":
+            words = {**self._engines.libvirt.describe(), **emulator_words(self._emulator)}
+            return {**words, "machine": "q35", "request": "virDomainCreateXML"}
+        return {
+            "vmm": qemu_version(find_qemu(self._emulator)),
+            **emulator_words(self._emulator),
+            "machine": f"{_MICROVM}, no devices but a debug console",
+            "request": "exec of QEMU; QMP for control",
+        }
+
+    def daemons(self) -> dict[str, int]:
+        """libvirt's own process, where it is used and is one."""
+        return self._engines.libvirt.daemon_pids() if self._options["via"] == "libvirt" else {}
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """Make the payloads."""
+        del image, scenario
+        exits = self._options["after"] == "exit"
+        return {"payload": ensure_rom(exits=exits).stat().st_size + ensure_elf(exits=exits).stat().st_size}
+
+    def provision(self, order: Order) -> AbstractContextManager[Box]:
+        """Listen for the VMM; nothing runs but a parked launcher."""
+        return self._by_libvirt(order) if self._options["via"] == "libvirt" else self._by_qemu(order)
+
+    @contextmanager
+    def _by_qemu(self, order: Order) -> Iterator[Box]:
+        with ExitStack() as stack:
+            ends = stack.enter_context(_listening(order))
+            qemu = stack.enter_context(parked_qemu(order, self.argv(order), emulator=self._emulator))
+            yield VmmBox(order, ends, qemu)
+
+    @contextmanager
+    def _by_libvirt(self, order: Order) -> Iterator[Box]:
+        with ExitStack() as stack:
+            ends = stack.enter_context(_listening(order))
+            box = DomainVmmBox(order, ends, self._engines.libvirt, self.domain(order), lambda: None)
+            stack.callback(box.kill)
+            yield box
+
+    def argv(self, order: Order) -> list[str]:
+        """QEMU's words for one box, but for those that every QEMU of ours has."""
+        exits = self._options["after"] == "exit"
+        rom = self._options["firmware"] == "none"
+        return [
+            "-machine", _MICROVM, *accel_argv(self.accel, vcpus=1, emulator=self._emulator),
+            "-m", f"{MEMORY_BYTES // 2**20}M",
+            *(("-bios", str(ensure_rom(exits=exits))) if rom else ("-kernel", str(ensure_elf(exits=exits)))),
+            "-chardev", f"socket,id=word,path={order.directory}/events",
+            "-device", "isa-debugcon,chardev=word,iobase=0xe9",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        ]  # fmt: skip
+
+    def domain(self, order: Order) -> Domain:
+        """The same for libvirt, which knows no microvm and no debug exit: q35, left by a reset."""
+        exits = self._options["after"] == "exit"
+        rom = self._options["firmware"] == "none"
+        return Domain(
+            name=order.tag,
+            machine=machine_for(self.accel, rom=ensure_rom(exits=exits) if rom else None, emulator=self._emulator),
+            vcpus=1,
+            cpus=order.cpus,
+            memory_bytes=MEMORY_BYTES,
+            owner=own_ids(),
+            boot=None if rom else Boot(ensure_elf(exits=exits)),
+            debug_console=order.directory / "events",
+        )
+
+
+@contextmanager
+def _listening(order: Order) -> Iterator[WordSocket]:
+    ends = WordSocket(
+        order.directory / "events", lambda: order.mark(Endpoint.VMM), WORD, lambda: order.mark(Endpoint.READY)
+    )
+    try:
+        yield ends
+    finally:
+        ends.close()
+
+
+class VmmBox:
+    """A QEMU of ours with nothing in it."""
+
+    def __init__(self, order: Order, channel: WordSocket, qemu: Qemu) -> None:
+        self.channel = channel
+        self.qemu = qemu
+        self._order = order
+
+    def start(self) -> None:
+        """Start QEMU."""
+        self.qemu.parked.go()
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """QEMU."""
+        return self.qemu.processes()
+
+    def main_pid(self) -> int | None:
+        """QEMU."""
+        return self.qemu.main_pid()
+
+    def stop(self) -> None:
+        """Nothing inside can be asked: the hypervisor ends it, through QMP."""
+        self.qemu.quit()
+
+    def kill(self) -> None:
+        """The same."""
+        self.qemu.quit()
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """It has no disk."""
+        return {}
+
+    def output(self, *, ended: bool) -> Output:
+        """What QEMU itself said."""
+        del ended
+        return Output.of(NOTHING, clip_file(self._order.storage / "qemu.log"))
+
+
+class DomainVmmBox(DomainBox):
+    """A domain with nothing in it."""
+
+    def stop(self) -> None:
+        """Nothing inside can be asked: the hypervisor ends it."""
+        self.kill()

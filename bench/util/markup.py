@@ -1,0 +1,181 @@
+"""YAML and TOML files read with the line of every key, so that an error can point at it."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from bench.util.errors import ScenarioError
+
+MAX_FILE_BYTES: Final = 2**20
+# A scenario has some dozens of values; aliases of aliases, or an alias to itself, reach any number.
+_MAX_NODES: Final = 10_000
+_MAX_DEPTH: Final = 40
+
+Key = str | int
+
+
+class Wanted(NamedTuple):
+    """What a file should be, in the words of an error's next step."""
+
+    name_it: str
+    start_it: str
+
+
+SCENARIO: Final = Wanted(
+    name_it="name a scenario file, a directory with a scenario.yaml, or one of `boxbench scenarios`",
+    start_it="start it with `question:` and `name:`",
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: its data, its text, and where each key stands."""
+
+    data: Any
+    text: str
+    lines: dict[tuple[Key, ...], int] = field(default_factory=dict)
+
+    def line_of(self, keys: Sequence[Key]) -> int | None:
+        """The line (from 1) of the deepest part of ``keys`` that is in the file; None where unknown (TOML)."""
+        for length in range(len(keys), -1, -1):
+            line = self.lines.get(tuple(keys[:length]))
+            if line is not None:
+                return line
+        return None
+
+    def get(self, keys: Sequence[Key]) -> Any:
+        """The value at ``keys``, or None."""
+        value = self.data
+        for key in keys:
+            if isinstance(value, dict):
+                value = value.get(key)
+            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return None
+        return value
+
+
+def read_document(path: Path, what: Wanted = SCENARIO) -> Document:
+    """Read a ``.yaml``, ``.yml`` or ``.toml`` file whose top level is a mapping.
+
+    Args:
+        what: what the file should be, for the next step of an error.
+
+    Raises:
+        ScenarioError: missing, too large, not text, not well-formed, a key given twice, no mapping, a value that
+            JSON has no form for.
+    """
+    text = _read_text(path, what.name_it)
+    try:
+        document = _parse_toml(path, text) if path.suffix == ".toml" else _parse_yaml(path, text)
+    except RecursionError:
+        raise ScenarioError(f"{path}: nested too deep", hint="such a file is at most a few levels deep") from None
+    if document.data is None:
+        raise ScenarioError(f"{path}: the file is empty", hint=what.start_it)
+    if not isinstance(document.data, dict):
+        raise ScenarioError(
+            f"{path}: the file holds {type(document.data).__name__}, not keys and values",
+            hint=what.start_it,
+        )
+    _refuse_other_types(path, document, document.data, ())
+    return document
+
+
+def _refuse_other_types(path: Path, document: Document, value: Any, keys: tuple[Key, ...]) -> None:
+    """YAML and TOML know dates, sets, bytes and not-a-number; a scenario is what JSON can say."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_other_types(path, document, item, (*keys, str(key)))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _refuse_other_types(path, document, item, (*keys, number))
+    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
+        line = document.line_of(keys)
+        at = f"{path}:{line}" if line else str(path)
+        raise ScenarioError(
+            f"{at}: {'.'.join(map(str, keys))}: {value!s} is read as {type(value).__name__}, not as text or a number",
+            hint="put it in quotes",
+        )
+
+
+def _read_text(path: Path, name_it: str) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ScenarioError(
+                f"{path}: larger than {MAX_FILE_BYTES} bytes",
+                hint="is this the right file? big data belongs into the build context",
+            )
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{path}: {error.strerror}", hint=name_it) from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
+
+
+def _parse_toml(path: Path, text: str) -> Document:
+    try:
+        return Document(tomllib.loads(text), text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: not well-formed TOML: {error}", hint="correct the file and try again") from None
+
+
+def _parse_yaml(path: Path, text: str) -> Document:
+    lines: dict[tuple[Key, ...], int] = {}
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            _Index(path, lines).add(root, ())
+        return Document(yaml.safe_load(text), text, lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ScenarioError(
+            f"{at}: not well-formed YAML: {error.problem}", hint="correct the file and try again"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{path}: not well-formed YAML: {error}", hint="correct the file and try again") from None
+
+
+class _Index:
+    """Collects the line of every key, and refuses what a person would not write."""
+
+    def __init__(self, path: Path, lines: dict[tuple[Key, ...], int]) -> None:
+        self._path = path
+        self._lines = lines
+        self._nodes = 0
+
+    def add(self, node: yaml.Node, keys: tuple[Key, ...]) -> None:
+        line = node.start_mark.line + 1
+        self._nodes += 1
+        if self._nodes > _MAX_NODES or len(keys) > _MAX_DEPTH:
+            raise ScenarioError(
+                f"{self._path}:{line}: too many or too deep values, written out or through aliases",
+                hint="write the few values that are needed without aliases",
+            )
+        self._lines.setdefault(keys, line)
+        if isinstance(node, yaml.MappingNode):
+            self._add_mapping(node, keys)
+        elif isinstance(node, yaml.SequenceNode):
+            for number, item in enumerate(node.value):
+                self.add(item, (*keys, number))
+
+    def _add_mapping(self, node: yaml.MappingNode, keys: tuple[Key, ...]) -> None:
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            name, line = str(key_node.value), key_node.start_mark.line + 1
+            if name in seen:
+                raise ScenarioError(
+                    f"{self._path}:{line}: the key {name!r} is given twice (first on line {seen[name]})",
+                    hint="keep one of them",
+                )
+            seen[name] = line
+            self._lines[(*keys, name)] = line
+            self.add(value_node, (*keys, name))

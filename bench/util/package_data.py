@@ -1,0 +1,48 @@
+"""Files that travel with the package: scenarios and report templates, in a checkout and in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from bench.util.errors import HostUnfitError
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+
+
+def _find(packaged: str, checkout: str) -> Path:
+    # A checkout has no bench/_data: the wheel's build makes it from the same folders.
+    places = (_PACKAGE / "_data" / packaged, _PACKAGE.parent / checkout)
+    for place in places:
+        if place.is_dir():
+            return place
+    raise HostUnfitError(
+        f"the files of boxbench are incomplete: neither {places[0]} nor {places[1]} exists",
+        hint="install boxbench again, or run it from a whole checkout",
+    )
+
+
+def scenarios_dir() -> Path:
+    """The folder with one folder per shipped scenario. Raises HostUnfitError when the installation is incomplete."""
+    return _find("scenarios", "scenarios")
+
+
+def templates_dir() -> Path:
+    """The folder with the report's templates and styles. Raises HostUnfitError as above."""
+    return _find("templates", "reports/templates")
+
+
+def shipped_scenarios() -> tuple[str, ...]:
+    """Names of the shipped scenarios, sorted."""
+    return tuple(sorted(file.parent.name for file in scenarios_dir().glob("*/scenario.yaml")))
+
+
+def find_scenario(name_or_path: str) -> Path:
+    """The path of a scenario: a file or folder that exists, else the shipped scenario of that name.
+
+    A name that is neither comes back as a path that does not exist: ``load_scenario`` explains it.
+    """
+    path = Path(name_or_path)
+    if path.exists() or name_or_path not in shipped_scenarios():
+        return path
+    return scenarios_dir() / name_or_path
