@@ -22,7 +22,7 @@ from bench.util.errors import ExitCode
 from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, need
-from tests.test_anatomy_render import assert_nested, slices
+from tests.unit.render.test_anatomy import assert_nested, slices
 
 STARTS: Final = 2
 PATIENCE_S: Final = 120.0

@@ -37,10 +37,10 @@ from bench.targets.table import TARGETS, has_agent
 from bench.util import cache
 from bench.util.clock import MonotonicClock
 from bench.util.errors import NotEqualError, NotReadyError
+from tests.contract.test_target_contract import ASKED_FOR, WHOLE_SYSTEMS
 from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, in_ci, need
-from tests.test_target_contract import ASKED_FOR, WHOLE_SYSTEMS
 
 CHEAP: Final = ("process", "docker")
 THREE: Final = ("process", "docker", "libvirt")

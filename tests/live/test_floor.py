@@ -13,7 +13,7 @@ from bench.run.cleanup import find_leftovers
 from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
-from tests.live.test_campaign_live import BASE
+from tests.live.test_campaign import BASE
 
 MIB: Final = 2**20
 NEEDS: Final = 40

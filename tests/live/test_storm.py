@@ -24,7 +24,7 @@ from bench.targets.base import Order, Target
 from bench.util.errors import ExitCode
 from tests.lab import Lab, write_scenario
 from tests.live.command import Command
-from tests.live.test_campaign_live import BASE, strike, tag_of
+from tests.live.test_campaign import BASE, strike, tag_of
 
 CALM: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
 SHELL: Final = ("/usr/bin/busybox", "sh", "-c")

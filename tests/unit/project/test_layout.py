@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-PACKAGE: Final = Path(__file__).parent.parent / "bench"
+PACKAGE: Final = Path(__file__).parents[3] / "bench"
 MODULES: Final = sorted(PACKAGE.rglob("*.py"))
 
 MODULE_LINES: Final = 300

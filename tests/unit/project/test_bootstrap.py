@@ -16,7 +16,7 @@ from tests.needs import need
 
 pytestmark = pytest.mark.host
 
-SCRIPT: Final = Path(__file__).parent.parent / "bootstrap"
+SCRIPT: Final = Path(__file__).parents[3] / "bootstrap"
 # What a fresh Debian has without asking (coreutils, dash, findutils).
 BASE_TOOLS: Final = (
     "sh",

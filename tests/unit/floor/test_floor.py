@@ -26,7 +26,7 @@ from bench.targets.base import Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import CampaignError, UsageError
 from bench.util.package_data import scenarios_dir
-from tests.test_conduct import Silent
+from tests.unit.run.test_campaign import Silent
 
 MIB = 2**20
 

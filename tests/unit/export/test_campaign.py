@@ -27,9 +27,9 @@ from bench.util.errors import UsageError
 from tests import schemas
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.histories import make_history
-from tests.test_render_failing import ALL, timed_out
+from tests.unit.render.test_failing import ALL, timed_out
 
-PUBLISHED: Final = Path(__file__).parent.parent / "reports" / "published" / "2026-11-24-quickstart"
+PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-quickstart"
 READY: Final = "endpoint.ready_ns"
 CAMPAIGN_FORMATS: Final = [name for name, known in FORMATS.items() if known.source == "campaign"]
 VM: Final = "hello/libvirt/tcg"

@@ -24,7 +24,7 @@ from bench.run.residents.trial import run_residents
 from bench.run.trial import Setting
 from bench.scenario.model import Design, ReadyFirstLine, Scenario
 from bench.util.errors import TeardownError
-from tests.test_run import GOOD, MS, FakeBox, FakeTarget
+from tests.unit.run.test_trial import GOOD, MS, FakeBox, FakeTarget
 
 MIB = 2**20
 

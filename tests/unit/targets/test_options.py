@@ -19,7 +19,7 @@ from bench.targets.vms import accel, guest, qemu
 from bench.util import proc
 from bench.util.cache import file_digest
 from bench.util.errors import HostUnfitError, UsageError
-from tests.test_targets_vm import NO_ENGINES
+from tests.unit.targets.test_vms import NO_ENGINES
 
 PROGRAM: Final = PathOption("program", "runc")
 DEFAULTS: Final = {

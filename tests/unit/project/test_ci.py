@@ -14,9 +14,9 @@ import yaml
 from bench.gate.model import RESULT, GateResult
 from bench.util import proc
 from bench.util.errors import ExitCode
-from tests.test_export_gate import FASTER, GREEN, RED, UNSURE, make_gate
+from tests.unit.export.test_gate import FASTER, GREEN, RED, UNSURE, make_gate
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[3]
 EXAMPLES: Final = ROOT / "ci" / "examples"
 SCRIPT: Final = ROOT / "ci" / "gate.sh"
 

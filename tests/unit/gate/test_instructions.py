@@ -37,7 +37,7 @@ from bench.scenario.model import load_scenario
 from bench.util.errors import ExitCode, TargetUnavailableError, UsageError
 from bench.util.package_data import find_scenario
 from bench.util.units import format_metric
-from tests.test_export_gate import make_gate, make_row
+from tests.unit.export.test_gate import make_gate, make_row
 
 MILLION: Final = 1_000_000
 

@@ -36,7 +36,7 @@ from bench.util.errors import ExitCode, TooFewBootsError, UsageError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 
 READY: Final = "endpoint.ready_ns"
-PUBLISHED: Final = Path(__file__).parents[1] / "reports" / "published" / "2026-11-24-gate"
+PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-gate"
 
 
 def drawn(n: int, *, ratio: float = 1.0, spread: float = 0.05, seed: int = 1) -> Sides:

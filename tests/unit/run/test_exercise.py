@@ -32,8 +32,8 @@ from bench.util.clock import VirtualClock
 from bench.util.errors import ExerciseError, ProtocolError, ScenarioError
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records
 
-OUTPUTS: Final = Path(__file__).parent / "outputs"
-SCENARIOS: Final = Path(__file__).parent.parent / "scenarios"
+OUTPUTS: Final = Path(__file__).parents[2] / "outputs"
+SCENARIOS: Final = Path(__file__).parents[3] / "scenarios"
 COMMAND: Final = Profile(command=("true",))
 
 

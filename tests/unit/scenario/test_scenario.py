@@ -16,7 +16,7 @@ from bench.scenario.model import ReadyHttp, Scenario, TargetSpec, load_scenario,
 from bench.util.errors import ScenarioError
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 
-SCHEMA_FILE = Path(__file__).parent.parent / "scenarios" / "scenario.schema.json"
+SCHEMA_FILE = Path(__file__).parents[3] / "scenarios" / "scenario.schema.json"
 
 MINIMAL = """\
 question: How long?

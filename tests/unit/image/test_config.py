@@ -12,7 +12,7 @@ from bench.image.config import DEFAULT_PATH, resolve_config
 from bench.image.model import BoxConfig
 from bench.scenario.model import Workload
 from bench.util.errors import BuildError
-from tests.test_image_archive import folder, index_of, link, member
+from tests.unit.image.test_archive import folder, index_of, link, member
 
 PASSWD = (
     b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:www:/var/www:/bin/false\nbroken line\nbad:x:a:b:c:d:e\n"
