@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bench.plan.trials import Cell, Trial, build_plan
 from bench.records.campaign import MANIFEST, RECORDS, ImageEntry, Manifest, ScenarioEntry
-from bench.records.record import Course, Endpoint, Failure, Flush, Record
+from bench.records.record import Endpoint, Failure, Flush, Record, Samples
 from bench.scenario.model import Design, Scenario, TargetSpec
 from bench.scenario.readiness import ReadyFirstLine, ReadyHttp
 
@@ -41,7 +41,7 @@ class Box:
 
 PROCESS: Final = Box(
     "process",
-    instants_ms={Endpoint.ACCEPTED: 1.1, Endpoint.INIT: 2.0, Endpoint.ENTERED: 3.1, Endpoint.READY: 8.2},
+    instants_ms={Endpoint.START_RETURNED: 1.1, Endpoint.INIT: 2.0, Endpoint.EXEC: 3.1, Endpoint.READY: 8.2},
     pss_mib={"workload": 1.4, "agent": 0.3},
     cpu_ms={"box": 6.1},
 )
@@ -50,8 +50,8 @@ RUNC: Final = Box(
     instants_ms={
         Endpoint.CREATED: 6.0,
         Endpoint.INIT: 31.0,
-        Endpoint.ACCEPTED: 34.0,
-        Endpoint.ENTERED: 35.5,
+        Endpoint.START_RETURNED: 34.0,
+        Endpoint.EXEC: 35.5,
         Endpoint.READY: 41.0,
     },
     pss_mib={"workload": 1.4, "agent": 0.3},
@@ -63,8 +63,8 @@ DOCKER: Final = Box(
     instants_ms={
         Endpoint.CREATED: 14.0,
         Endpoint.INIT: 168.0,
-        Endpoint.ENTERED: 171.0,
-        Endpoint.ACCEPTED: 182.0,
+        Endpoint.EXEC: 171.0,
+        Endpoint.START_RETURNED: 182.0,
         Endpoint.READY: 229.0,
     },
     pss_mib={"workload": 1.5, "agent": 0.3, "shim": 6.9},
@@ -75,7 +75,7 @@ DOCKER: Final = Box(
 )
 GVISOR: Final = Box(
     "gvisor",
-    instants_ms={Endpoint.CREATED: 60.0, Endpoint.INIT: 240.0, Endpoint.ENTERED: 246.0, Endpoint.READY: 262.0},
+    instants_ms={Endpoint.CREATED: 60.0, Endpoint.INIT: 240.0, Endpoint.EXEC: 246.0, Endpoint.READY: 262.0},
     pss_mib={"workload": 2.1, "sentry": 31.0, "gofer": 9.0},
     cpu_ms={"box": 20.0, "sentry": 180.0},
     own_disk_mib=0.1,
@@ -87,11 +87,11 @@ MICROVM: Final = Box(
     instants_ms={
         Endpoint.CREATED: 9.0,
         Endpoint.VMM: 90.0,
-        Endpoint.ACCEPTED: 96.0,
+        Endpoint.START_RETURNED: 96.0,
         Endpoint.KERNEL: 210.0,
         Endpoint.INIT: 1710.0,
         Endpoint.ROOT: 1790.0,
-        Endpoint.ENTERED: 1830.0,
+        Endpoint.EXEC: 1830.0,
         Endpoint.READY: 1905.0,
     },
     pss_mib={"vmm": 121.0},
@@ -106,11 +106,11 @@ LIBVIRT: Final = Box(
     instants_ms={
         Endpoint.CREATED: 22.0,
         Endpoint.VMM: 301.0,
-        Endpoint.ACCEPTED: 478.0,
+        Endpoint.START_RETURNED: 478.0,
         Endpoint.KERNEL: 910.0,
         Endpoint.INIT: 3790.0,
         Endpoint.ROOT: 3960.0,
-        Endpoint.ENTERED: 4030.0,
+        Endpoint.EXEC: 4030.0,
         Endpoint.READY: 4190.0,
     },
     pss_mib={"vmm": 163.0},
@@ -171,7 +171,7 @@ def make_scenario(name: str = "hello", boxes: Sequence[Box] = THREE, *, blocks: 
         name=name,
         ready=ReadyHttp(when="http", port=8080) if web else ReadyFirstLine(when="first-line"),
         targets=tuple(TargetSpec(target=name) for name in dict.fromkeys(box.target for box in boxes)),
-        base="docker" if any(box.target == "docker" for box in boxes) else boxes[0].target,
+        baseline="docker" if any(box.target == "docker" for box in boxes) else boxes[0].target,
         design=Design(blocks=blocks, warmups=warmups),
     )
 
@@ -251,7 +251,7 @@ def make_record(trial: Trial, box: Box, rng: random.Random, *, trouble: str = ""
         memory_bytes=_memory(box, rng) if ok else {},
         cpu_ns=_cpu(box, rng) if ok else {},
         disk_bytes=_disk(box) if ok else {},
-        course=_course(box) if ok and trial.cell.scenario == "web" else None,
+        samples=_course(box) if ok and trial.cell.scenario == "web" else None,
         flush=Flush(asked=3, took_ns=6 * _MS, host=4, background=0, cached=True) if ok else None,
         inside=_inside(box, trouble) if ok else {},
         doubts=doubts,
@@ -269,7 +269,7 @@ def _endpoints(trial: Trial, box: Box, rng: random.Random) -> dict[Endpoint, int
     instants = {Endpoint.REQUESTED: 0.0, **box.instants_ms}
     if trial.cell.scenario == "web":
         # The server needs a moment more than the first line, and twelve times that when the CPU is emulated.
-        entered, extra = instants[Endpoint.ENTERED], 60.0 if box.accel == "native" else 720.0
+        entered, extra = instants[Endpoint.EXEC], 60.0 if box.accel == "native" else 720.0
         instants[Endpoint.LISTENING] = entered + extra * 0.8
         instants[Endpoint.READY] = entered + extra
         instants[Endpoint.REPLIED] = entered + extra + 2
@@ -303,9 +303,9 @@ def _cpu(box: Box, rng: random.Random) -> dict[str, int]:
     return used | idle | {"stop.total": round(total * 0.1)}
 
 
-def _course(box: Box) -> Course:
+def _course(box: Box) -> Samples:
     pss = sum(box.pss_mib.values()) * _MIB
-    return Course(
+    return Samples(
         at_ns=tuple(number * 100 * _MS for number in range(30)),
         memory_bytes=tuple(round(pss * (1 + number / 40)) for number in range(30)),
         cpu_ns=tuple(number * 100 * _MS // (8 if box.accel == "native" else 3) for number in range(30)),

@@ -41,7 +41,7 @@ def failed(record: Record, message: str = "the exercise ended with status 1", co
     """A box that became ready, and failed before anything but its instants was read."""
     failure = Failure(code=code, message=message, hint="look at its output")
     nothing: dict[str, Any] = {key: {} for key in ("memory_bytes", "cpu_ns", "disk_bytes", "exercise")}
-    return edit(record, outcome="failed", failure=failure.model_dump(), course=None, **nothing)
+    return edit(record, outcome="failed", failure=failure.model_dump(), samples=None, **nothing)
 
 
 def of_side(name: str, target: str = "") -> Callable[[Record], bool]:
@@ -132,7 +132,7 @@ def scenario_at(directory: Path, name: str = "made", **more: object) -> Path:
         "name": name,
         "ready": {"when": "first-line"},
         "targets": ["docker", "runc"],
-        "base": "docker",
+        "baseline": "docker",
         **more,
     }
     (directory / "scenario.yaml").write_text(json.dumps(text))

@@ -35,7 +35,7 @@ workload:
 ready: {{when: first-line, timeout: 90s}}
 resources: {{cpus: 1, memory: 128MiB, disk: 64MiB}}
 targets: [process]
-base: process
+baseline: process
 design: {{blocks: 1, warmups: 0, settle: 20ms}}
 """
 

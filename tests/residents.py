@@ -46,7 +46,7 @@ def _record(trial: Trial, line: tuple[Box, float, float], rng: random.Random, no
     count = int(trial.cell.factors["residents"])
     held = round((first + rise * count + rng.gauss(0, noise_mib)) * MIB)
     account = _account(box, held, count)
-    return make_record(trial, box, rng).model_copy(update={"account_bytes": account})
+    return make_record(trial, box, rng).model_copy(update={"ledger_bytes": account})
 
 
 def _account(box: Box, held: int, count: int) -> dict[str, int]:
@@ -68,4 +68,4 @@ def _account(box: Box, held: int, count: int) -> dict[str, int]:
     }
     used = sum(parts.values()) + unexplained
     fixed = {f"fixed.{name}": round(size * MIB) for name, size in box.daemons_mib.items()}
-    return {"host.used": used, "host.available": held, **parts, "unexplained": unexplained, "left": 0, **fixed}
+    return {"host.used": used, "host.available": held, **parts, "unexplained": unexplained, "not_released": 0, **fixed}

@@ -588,7 +588,7 @@ static void start_workload(void)
     struct start start = {.argv = self.conf.argv};
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
         fatal("pipe: %s", strerror(errno));
-    mark("entered");
+    mark("exec");
     self.child = spawn_child(&start, out[1], err[1]);
     if (self.child < 0)
         fatal("fork: %s", strerror(errno));

@@ -20,7 +20,7 @@ CUT: Final = ".cut"
 _KEY: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]{1,400}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 AGENT_MARKS: Final = frozenset(
-    {Endpoint.INIT, Endpoint.ROOT, Endpoint.ENTERED, Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED}
+    {Endpoint.INIT, Endpoint.ROOT, Endpoint.EXEC, Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED}
 )
 
 

@@ -36,7 +36,7 @@ def compare(
     inside = {key: inside_facts(group) for key, group in by_cell(records).items()}
     found: list[Comparison] = []
     for scenario, entry in manifest.scenarios.items():
-        for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.base):
+        for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
             notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
             left, right = table.get(base.key, {}), table.get(other.key, {})
             for metric in sorted(left.keys() & right.keys(), key=sort_key):

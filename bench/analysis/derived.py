@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.records.record import Record
 
-TOTALS: Final = ("total", "harness", "rest", "host_busy")
+TOTALS: Final = ("total", "harness", "host_other", "host_busy")
 """Components that are a sum, or nothing of the box's."""
 _MINUTE_NS: Final = 60 * 10**9
 _ENOUGH_BYTES: Final = 2**20
@@ -21,13 +21,13 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
     if window:
         idle = {key: value for key, value in used_ns.items() if key.startswith("idle.") and key != "idle.window"}
         found |= {key: round(value * _MINUTE_NS / window) for key, value in idle.items()}
-    for when in ("start", "stop", "idle", "life"):
+    for when in ("start", "stop", "idle", "lifetime"):
         whole, box, ours = (found.get(f"{when}.{name}") for name in ("host_busy", "total", "harness"))
         if whole is not None and box is not None and ours is not None:
-            found[f"{when}.rest"] = whole - box - ours
+            found[f"{when}.host_other"] = whole - box - ours
         vmm, guest = found.get(f"{when}.vmm"), found.get(f"{when}.guest")
         if vmm is not None and guest is not None:
-            found[f"{when}.surplus"] = vmm - guest
+            found[f"{when}.vmm_overhead"] = vmm - guest
     return found
 
 
@@ -37,22 +37,22 @@ def disk_used(record: Record) -> dict[str, float]:
     sizes = record.disk_bytes
     wrote = sizes.get("guest.written", sizes.get("box.written"))
     if wrote is not None and wrote >= _ENOUGH_BYTES and "host.written" in sizes:
-        found["disk.amplification"] = sizes["host.written"] / wrote
+        found["disk.write_amplification"] = sizes["host.written"] / wrote
     if record.flush is not None and record.flush.asked:
         found["disk.flush.sync_ns"] = record.flush.took_ns / record.flush.asked
     return found
 
 
-def course_of(record: Record) -> dict[str, float]:
+def samples_of(record: Record) -> dict[str, float]:
     """Peak and mean of what was sampled of a ready box's memory."""
-    if record.course is None:
+    if record.samples is None:
         return {}
-    sizes = record.course.memory_bytes
-    return {"memory.course.peak_bytes": max(sizes), "memory.course.mean_bytes": sum(sizes) / len(sizes)}
+    sizes = record.samples.memory_bytes
+    return {"memory.samples.peak_bytes": max(sizes), "memory.samples.mean_bytes": sum(sizes) / len(sizes)}
 
 
 def in_stack(names: Sequence[str]) -> tuple[str, ...]:
     """Of the components of one kind of CPU time those that add up to its total: threads in place of their VMM."""
     threads = any(name.startswith("threads.") for name in names)
-    beside = {*TOTALS, "guest", "surplus", "workload", "vmm" * threads}
+    beside = {*TOTALS, "guest", "vmm_overhead", "workload", "vmm" * threads}
     return tuple(name for name in names if name not in beside)

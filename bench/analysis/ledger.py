@@ -1,4 +1,4 @@
-"""The metrics of a trial whose boxes stay, from the account that its record holds."""
+"""The metrics of a trial whose boxes stay, from the ledger that its record holds."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from bench.scenario.factors import FLEETS
 
 FACTOR: Final = FLEETS[0]
 
-USED: Final = "account.added_bytes"
-HELD: Final = "account.held_bytes"
-UNEXPLAINED: Final = "account.unexplained_bytes"
+USED: Final = "ledger.added_bytes"
+UNRECLAIMABLE: Final = "ledger.unreclaimable_bytes"
+UNEXPLAINED: Final = "ledger.unexplained_bytes"
 
 # What the kernel takes back when it needs memory: it costs nothing until then.
 _RECLAIMABLE: Final = ("part.cache", "part.slab_reclaimable")
 _KERNEL: Final = ("slab_unreclaimable", "page_tables", "kernel_stacks", "percpu", "vmalloc")
 
 
-def account_values(record: Record) -> dict[str, float]:
+def ledger_values(record: Record) -> dict[str, float]:
     """By metric, bytes, of all boxes of the trial together; what was not measured is absent.
 
-    ``account.added``: what the host used more, without what other programs took or gave back meanwhile.
-    ``account.held``: the part of it that the kernel cannot take back, the host's delta of the ledger; it is the sum of
-    ``anon.<component>``, ``daemon.<name>``, ``harness``, ``kernel``, ``shmem`` and ``unexplained``.
-    ``account.reclaimable``: the other part, page cache and reclaimable slab. ``account.available``: what the kernel
-    believes new programs lost. ``account.left``: what was still used after the boxes were gone.
+    ``ledger.added``: what the host used more, without what other programs took or gave back meanwhile.
+    ``ledger.unreclaimable``: the part of it that the kernel cannot take back, the host's delta of the ledger. It is the
+    sum of ``anon.<component>``, ``daemon.<name>``, ``harness``, ``kernel``, ``shmem`` and ``unexplained``.
+    ``ledger.reclaimable``: the other part, page cache and reclaimable slab. ``ledger.available``: what the kernel
+    believes new programs lost. ``ledger.not_released``: what was still used after the boxes were gone.
     """
-    account = record.account_bytes
-    others, used = account.get("part.others", 0), account.get("host.used")
+    ledger = record.ledger_bytes
+    others, used = ledger.get("part.others", 0), ledger.get("host.used")
     found: dict[str, float] = {
         name.removeprefix("part."): size
-        for name, size in account.items()
+        for name, size in ledger.items()
         if name.startswith(("part.anon.", "part.daemon.", "fixed."))
-        or name in ("part.harness", "part.shmem", "part.others", "unexplained", "left")
+        or name in ("part.harness", "part.shmem", "part.others", "unexplained", "not_released")
     }
-    kernel = [account[f"part.{name}"] for name in _KERNEL if f"part.{name}" in account]
+    kernel = [ledger[f"part.{name}"] for name in _KERNEL if f"part.{name}" in ledger]
     if kernel:
         found["kernel"] = sum(kernel)
     if used is not None:
         found["added"] = used - others
-        if all(name in account for name in _RECLAIMABLE):
-            found["reclaimable"] = sum(account[name] for name in _RECLAIMABLE)
-            found["held"] = found["added"] - found["reclaimable"]
-    if "host.available" in account:
-        found["available"] = account["host.available"] - others
-    return {f"account.{name}_bytes": value for name, value in found.items()}
+        if all(name in ledger for name in _RECLAIMABLE):
+            found["reclaimable"] = sum(ledger[name] for name in _RECLAIMABLE)
+            found["unreclaimable"] = found["added"] - found["reclaimable"]
+    if "host.available" in ledger:
+        found["available"] = ledger["host.available"] - others
+    return {f"ledger.{name}_bytes": value for name, value in found.items()}
 
 
 def residents_of(cell: Cell) -> int | None:

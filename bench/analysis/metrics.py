@@ -11,8 +11,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from bench.analysis.derived import TOTALS, course_of, cpu_used, disk_used
-from bench.analysis.ledger import account_values
+from bench.analysis.derived import TOTALS, cpu_used, disk_used, samples_of
+from bench.analysis.ledger import ledger_values
 from bench.analysis.storms import is_storm, storm_values
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import Scenario
@@ -48,14 +48,14 @@ UNKNOWN: Final = "unknown:"
 Chain = tuple[tuple[Endpoint, Endpoint], ...]
 """Consecutive endpoints of a cell, from and to."""
 
-_KINDS: Final = ("headline", INSTRUCTIONS, "endpoint", "storm", "exercise", "phase", "memory", "account", "cpu", "disk")
+_KINDS: Final = ("headline", INSTRUCTIONS, "endpoint", "storm", "exercise", "phase", "memory", "ledger", "cpu", "disk")
 _COMPONENTS: Final = (
     "box",
     "workload",
     "agent",
     "vmm",
     "guest",
-    "surplus",
+    "vmm_overhead",
     "vcpu",
     "main",
     "io",
@@ -90,38 +90,38 @@ _WORDS: Final = {
     "guest": "seen by the guest",
     "host_busy": "whole host, busy",
     "harness": "ourselves",
-    "rest": "rest of the host: kernel, interrupts, others",
+    "host_other": "rest of the host: kernel, interrupts, others",
     "start": "to ready",
     "exercise": "during the exercise",
     "stop": "from stopping to gone",
-    "life": "from request to gone",
+    "lifetime": "from request to gone",
     "idle": "idle, per minute",
     "threads": "VMM threads",
     "vcpu": "virtual CPUs",
     "io": "I/O",
     "main": "main loop",
-    "surplus": "VMM beyond the guest",
+    "vmm_overhead": "VMM beyond the guest",
     "runtime": "programs that made the box and ended",
     "box": "box",
     "allocated": "own, allocated",
     "at_stop": "own, allocated before its stop",
     "written": "written",
     "host": "whole host",
-    "amplification": "bytes to the host's disks per byte written",
+    "write_amplification": "bytes to the host's disks per byte written",
     "flush": "flush",
     "sync": "one sync",
-    "course": "from ready to stop, sampled",
+    "samples": "from ready to stop, sampled",
     "unmapped": "mapped by no process",
 }
 
 _PHASES: Final = {
     Endpoint.CREATED: "create layer or overlay",
     Endpoint.VMM: "start the VMM",
-    Endpoint.ACCEPTED: "start call returns",
+    Endpoint.START_RETURNED: "start call returns",
     Endpoint.KERNEL: "firmware and loader",
     Endpoint.INIT: "set up, or boot the kernel",
     Endpoint.ROOT: "mount the root",
-    Endpoint.ENTERED: "agent enters the box",
+    Endpoint.EXEC: "agent enters the box",
     Endpoint.LISTENING: "workload opens its port",
     Endpoint.READY: "workload is ready",
     Endpoint.REPLIED: "first correct reply",
@@ -239,7 +239,7 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
     )
     for kind, group, suffix in groups:
         values |= {f"{kind}.{key}_{suffix}": value for key, value in group.items()}
-    return values | disk_used(record) | course_of(record) | account_values(record)
+    return values | disk_used(record) | samples_of(record) | ledger_values(record)
 
 
 def disturbances(record: Record) -> tuple[str, ...]:

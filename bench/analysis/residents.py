@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from bench.analysis.ledger import HELD, USED, residents_of, without_residents
+from bench.analysis.ledger import UNRECLAIMABLE, USED, residents_of, without_residents
 from bench.analysis.results import Analysis
 from bench.analysis.stats import Estimate, estimate
 from bench.plan.trials import Cell
@@ -93,7 +93,7 @@ def marginals(analysis: Analysis, scenario: str) -> tuple[Marginal, ...]:
 
 def _marginal(analysis: Analysis, cells: Sequence[Cell]) -> Marginal | None:
     levels = tuple(sorted(level for cell in cells if (level := residents_of(cell)) is not None))
-    every = _by_block(analysis, cells, HELD)
+    every = _by_block(analysis, cells, UNRECLAIMABLE)
     whole = {block: points for block, points in every.items() if len(points) == len(levels)}
     if not whole:
         return None
@@ -123,7 +123,7 @@ def _by_block(analysis: Analysis, cells: Sequence[Cell], metric: str) -> dict[in
 
 def _fixed(analysis: Analysis, cells: Sequence[Cell]) -> float:
     """The daemons' memory before the first box: the median over trials, all daemons together."""
-    metrics = {s.metric for s in analysis.summaries if s.metric.startswith("account.fixed.")}
+    metrics = {s.metric for s in analysis.summaries if s.metric.startswith("ledger.fixed.")}
     sizes = {metric: [s.value for cell in cells for s in analysis.of(cell, metric)] for metric in metrics}
     return sum(median(values) for values in sizes.values() if values)
 

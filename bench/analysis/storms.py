@@ -67,6 +67,6 @@ def storm_values(record: Record) -> dict[str, float]:
         if endpoint in GOALS:
             shares = shares_for(len(times)).items()
             values |= {f"storm.{endpoint}.{name}_ns": reached_by(times, share) for name, share in shares}
-    if record.storm_ns.get("late.max"):
-        values["storm.late_ns"] = record.storm_ns["late.max"]
+    if record.storm_ns.get("lateness.max"):
+        values["storm.lateness_ns"] = record.storm_ns["lateness.max"]
     return values

@@ -99,26 +99,26 @@ def guest_phases(
         return _phases(_guest_begin(marks, goal, first_kvm_entry_ns), marks, _guest_chain(marks, goal))
     if agent_seen or Endpoint.INIT not in marks:
         return ()
-    return _phases(marks[Endpoint.INIT], marks, ((Endpoint.ENTERED, "agent"), (goal, "application")))
+    return _phases(marks[Endpoint.INIT], marks, ((Endpoint.EXEC, "agent"), (goal, "application")))
 
 
 def _guest_begin(marks: Mapping[Endpoint, int], goal: Endpoint, first_kvm_entry_ns: int | None) -> int:
     first_mark = min(marks[name] for name in (Endpoint.KERNEL, Endpoint.INIT, goal) if name in marks)
-    begun = max(marks[Endpoint.VMM], marks.get(Endpoint.ACCEPTED, 0))
+    begun = max(marks[Endpoint.VMM], marks.get(Endpoint.START_RETURNED, 0))
     if first_kvm_entry_ns is not None:
         begun = first_kvm_entry_ns
     return begun if begun < first_mark else marks[Endpoint.VMM]
 
 
 def _guest_chain(marks: Mapping[Endpoint, int], goal: Endpoint) -> tuple[tuple[Endpoint, str], ...]:
-    if Endpoint.INIT not in marks and Endpoint.ENTERED not in marks:
+    if Endpoint.INIT not in marks and Endpoint.EXEC not in marks:
         # No agent and no system: what there is until the payload's word is the machine itself.
         return ((goal, "firmware"),)
     return (
         (Endpoint.KERNEL, "firmware"),
         (Endpoint.INIT, "kernel" if Endpoint.KERNEL in marks else "boot"),
         (Endpoint.ROOT, "initramfs"),
-        (Endpoint.ENTERED, "agent"),
+        (Endpoint.EXEC, "agent"),
         (goal, "application"),
     )
 

@@ -39,7 +39,7 @@ def refuse_unequal(certificates: Sequence[Certificate]) -> None:
     raise NotEqualError(
         "; ".join(_in_words(certificate) for certificate in unequal),
         hint="find out what gives that box something else; a difference that is meant is declared in the scenario: "
-        f"differs: {{{facts[0]}: why}}",
+        f"allowed_differences: {{{facts[0]}: why}}",
     )
 
 

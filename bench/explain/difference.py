@@ -158,13 +158,13 @@ def _notes(base: Side, other: Side) -> tuple[str, ...]:
 def common_chain(left: Sequence[Record], right: Sequence[Record], goal: Endpoint) -> tuple[Endpoint, ...]:
     """The endpoints up to ``goal`` that all boots of both sides passed, in the one order that holds for both.
 
-    Of two endpoints that come in different orders the later named one stays out: most often ``accepted``, which a
+    Of two endpoints that come in different orders the later named one stays out: most often ``start_returned``, which a
     start call may stamp before or after the box's own first mark.
     """
     boots = (*left, *right)
     shared = [name for name in START if name is not Endpoint.REQUESTED and all(name in r.endpoints_ns for r in boots)]
     # The goal and the agent's marks first: what conflicts with them is left out.
-    order = sorted(shared, key=lambda name: (name is not goal, name is Endpoint.ACCEPTED, START.index(name)))
+    order = sorted(shared, key=lambda name: (name is not goal, name is Endpoint.START_RETURNED, START.index(name)))
     kept: list[Endpoint] = [Endpoint.REQUESTED]
     for name in order:
         candidate = sorted((*kept, name), key=lambda one: _median_at(left, one))

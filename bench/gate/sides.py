@@ -116,7 +116,7 @@ def make_side(
         # An option is as the scenario file has it, when the label is one of its own.
         known = {entry.label: entry for entry in own.targets}
         chosen = known.get(spec.label, spec)
-        changes |= {"targets": (chosen,), "base": chosen.label}
+        changes |= {"targets": (chosen,), "baseline": chosen.label}
     renamed = loaded.model_copy(update={"scenario": own.model_copy(update=changes)})
     return Side(renamed, own.name, label, spec is not None, kind, commit, spec is not None or targets is not None)
 
@@ -129,7 +129,7 @@ def _only(loaded: LoadedScenario, targets: Sequence[str]) -> LoadedScenario:
     known = narrowed(loaded, targets=rest).scenario.targets if rest else ()
     specs = {spec.label: spec for spec in (*known, *(TargetSpec(target=name) for name in ONLY_COUNTED))}
     chosen = tuple(specs[parse_target(label).label] for label in dict.fromkeys(targets))
-    scenario = loaded.scenario.model_copy(update={"targets": chosen, "base": chosen[0].label})
+    scenario = loaded.scenario.model_copy(update={"targets": chosen, "baseline": chosen[0].label})
     return loaded.model_copy(update={"scenario": scenario})
 
 

@@ -610,7 +610,7 @@ static void tell_heard(void)
 static void await_ready(void)
 {
     int status;
-    tell("mark accepted %llu", stamp());
+    tell("mark start_returned %llu", stamp());
     if (self.listener > 0)
         waitpid(self.listener, &status, 0);
     self.listener = 0;

@@ -75,7 +75,7 @@ class Count(Frozen):
     def inside(self) -> int | None:
         """From the workload's first instruction to ready, on the clock; None where the agent did not say both."""
         at = {step.name: step.at for step in self.steps}
-        return at["ready"] - at["entered"] if {"ready", "entered"} <= at.keys() else None
+        return at["ready"] - at["exec"] if {"ready", "exec"} <= at.keys() else None
 
     @property
     def repeats(self) -> bool:

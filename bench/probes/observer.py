@@ -17,7 +17,7 @@ from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of
 from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
-from bench.records.record import Course, Flush
+from bench.records.record import Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box, HasDisk, RunsBefore, Spends
 
@@ -36,7 +36,7 @@ class Observation:
     cpu_ns: dict[str, int] = field(default_factory=dict)
     disk_bytes: dict[str, int] = field(default_factory=dict)
     flush: Flush | None = None
-    course: Course | None = None
+    samples: Samples | None = None
     doubts: list[str] = field(default_factory=list)
 
 
@@ -90,7 +90,7 @@ class Observer:
 
     def begin_stop(self, seen: Observation) -> None:
         """Just before the box is asked to stop: its disk; from now on CPU is read again and again, until it is gone."""
-        self._end_course(seen)
+        self._end_samples(seen)
         if self.main_pid is not None:
             self._disk(seen)
             self._stopping = self._read(self._own_cpu())
@@ -103,20 +103,20 @@ class Observer:
 
     def gone(self, seen: Observation) -> None:
         """After everything of the box was removed: what stopping took, and its whole life."""
-        self._end_course(seen)
+        self._end_samples(seen)
         if self._watch is None or self._stopping is None:
             return
         after = self._read(self._watch.close())
         # A shim waits for the box's own processes too, when they end: they are in the box's account already.
         after = replace(after, children={**self._stopping.children, **after.children})
         self._note(seen, "stop", cpu_between(self._stopping, after))
-        self._note(seen, "life", cpu_between(self._before, after))
+        self._note(seen, "lifetime", cpu_between(self._before, after))
         if self._timeline.exit is not None:
-            seen.cpu_ns["life.workload"] = (self._timeline.exit.user_us + self._timeline.exit.system_us) * 1000
+            seen.cpu_ns["lifetime.workload"] = (self._timeline.exit.user_us + self._timeline.exit.system_us) * 1000
 
-    def _end_course(self, seen: Observation) -> None:
+    def _end_samples(self, seen: Observation) -> None:
         if self._sampler is not None:
-            seen.course, self._sampler = self._sampler.close(), None
+            seen.samples, self._sampler = self._sampler.close(), None
 
     def _own_cpu(self) -> dict[str, int]:
         spent = self._box.spent_ns() if isinstance(self._box, Spends) else {}

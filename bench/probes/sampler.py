@@ -11,7 +11,7 @@ from typing import Final
 from bench.host.cgroup import BoxCgroup
 from bench.host.read import HOST_ROOT, read_text
 from bench.probes.cpu import process_cpu_ns
-from bench.records.record import Course
+from bench.records.record import Samples
 from bench.util.clock import Clock
 
 MOST_SAMPLES: Final = 1200
@@ -62,14 +62,14 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._thread.start()
 
-    def close(self) -> Course | None:
+    def close(self) -> Samples | None:
         """End the thread; None when there was nothing to read. May be called again."""
         self._done.set()
         self._thread.join()
         if not self._samples:
             return None
         at, memory, used = zip(*self._samples, strict=True)
-        return Course(at_ns=at, memory_bytes=memory, cpu_ns=tuple(value - used[0] for value in used))
+        return Samples(at_ns=at, memory_bytes=memory, cpu_ns=tuple(value - used[0] for value in used))
 
     def _run(self) -> None:
         while True:

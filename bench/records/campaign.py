@@ -70,7 +70,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    schema_number: Literal[1] = 1
+    schema_number: Literal[2] = 2
     id: str
     created_at: str
     boxbench: str

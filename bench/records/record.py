@@ -3,6 +3,9 @@
 Schema history:
     1: first published form; ``members`` and ``storm_ns`` came later, with empty defaults; so did ``exercise`` and
         ``flush``.
+    2: the field's terms. ``course`` became ``samples``, ``account_bytes`` became ``ledger_bytes`` (``left`` in it
+        ``not_released``), ``late_ns`` of members ``lateness_ns``; the endpoints ``accepted`` and ``entered`` became
+        ``start_returned`` and ``exec``; CPU time of the whole life ``lifetime``.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from bench.plan.trials import Trial
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 class Endpoint(StrEnum):
@@ -28,7 +31,7 @@ class Endpoint(StrEnum):
     """The writable layer exists: container created, disk overlay in place."""
     VMM = "vmm"
     """The virtual machine monitor's process reached us over the event channel."""
-    ACCEPTED = "accepted"
+    START_RETURNED = "start_returned"
     """The start call returned."""
     KERNEL = "kernel"
     """The guest kernel's first output."""
@@ -36,7 +39,7 @@ class Endpoint(StrEnum):
     """The agent's first mark: PID 1 of a container, or of a VM's initramfs."""
     ROOT = "root"
     """VM only: the image's file system is the root."""
-    ENTERED = "entered"
+    EXEC = "exec"
     """The agent is about to run the workload."""
     LISTENING = "listening"
     READY = "ready"
@@ -71,7 +74,7 @@ class Member(BaseModel):
     """From 0; the box's tag is the trial's with ``-m`` and this in two digits or more."""
     scheduled_ns: int = 0
     """When it was to be asked for, since the first box of the trial was."""
-    late_ns: int | None = None
+    lateness_ns: int | None = None
     """How much later than scheduled it was asked for: the harness's fault, inside every endpoint. None: never asked."""
     outcome: Literal["ok", "timeout", "failed"]
     failure: Failure | None = None
@@ -84,12 +87,12 @@ class Member(BaseModel):
     def _consistent(self) -> Member:
         if (self.outcome == "ok") != (self.failure is None):
             raise ValueError("failure is given exactly when the outcome is not ok")
-        if min((self.scheduled_ns, self.late_ns or 0, *self.endpoints_ns.values())) < 0:
+        if min((self.scheduled_ns, self.lateness_ns or 0, *self.endpoints_ns.values())) < 0:
             raise ValueError("a time before t0")
         return self
 
 
-class Course(BaseModel):
+class Samples(BaseModel):
     """How a ready box went on until it was asked to stop: samples, in order of time."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -102,7 +105,7 @@ class Course(BaseModel):
     """CPU time of the same since the first sample."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Course:
+    def _consistent(self) -> Samples:
         if not len(self.at_ns) == len(self.memory_bytes) == len(self.cpu_ns) >= 1:
             raise ValueError("columns of different lengths, or none")
         return self
@@ -144,7 +147,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    schema_number: Literal[1] = SCHEMA
+    schema_number: Literal[2] = SCHEMA
     campaign: str
     trial: Trial
     source: Literal["measured", "replayed", "simulated"] = "measured"
@@ -163,7 +166,7 @@ class Record(BaseModel):
     cpu_ns: dict[str, int] = {}
     disk_bytes: dict[str, int] = {}
     flush: Flush | None = None
-    course: Course | None = None
+    samples: Samples | None = None
     inside: dict[str, str] = {}
     """What the agent sees in the box: cpus, memory, kernel, user, limits."""
     exit_code: int | None = None
@@ -174,17 +177,18 @@ class Record(BaseModel):
     """What the exercise gave, by name with its unit: from the tool's own output, and ``wall_ns`` (host's clock),
     ``guest_wall_ns``, ``own_*`` (its rusage), ``operations``, ``cpu_per_operation_ns`` (host's CPU time)."""
     exercise_facts: dict[str, str] = {}
-    """How it was run: ``profile``, ``where``, ``parser``, ``command``, ``timeout_ns``."""
+    """How it was run: ``profile``, ``parser``, ``command``, ``timeout_ns``."""
     artefacts: dict[str, str] = {}
     """Kept files, relative to the campaign directory."""
-    account_bytes: dict[str, int] = {}
+    ledger_bytes: dict[str, int] = {}
     """Of a trial whose boxes stay: what all of them together added to the host. ``host.*``: its counters' growth;
-    ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``left``: of it after all were removed;
-    ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.account``."""
+    ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``not_released``: of it after all were removed;
+    ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.ledger``."""
     members: tuple[Member, ...] = ()
     """The boxes of a trial that has many, in the order of their numbers: those that failed too."""
     storm_ns: dict[str, int] = {}
-    """What a storm's generator saw of itself: ``late.max``, ``wake.median``, ``wake.max``; see ``bench.run.storm``."""
+    """What a storm's generator saw of itself: ``lateness.max``, ``wake.median``, ``wake.max``. See
+    ``bench.run.storm``."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Record:

@@ -62,12 +62,12 @@ _OTHERS: Final = (
 _PHASES: Final[dict[str, tuple[str, str]]] = {
     "created": ("#9fb3c8", "#6f8399"),
     "vmm": ("#6a86ad", "#8fabd4"),
-    "accepted": ("#c4cedb", "#4f5d70"),
+    "start_returned": ("#c4cedb", "#4f5d70"),
     "kernel": ("#f3c877", "#a87b22"),
     "setup": ("#3f8fa6", "#59b3cc"),
     "init": ("#d97b29", "#ef9a4e"),
     "root": ("#f5dfb8", "#7a6133"),
-    "entered": ("#b8a6cf", "#8d78ab"),
+    "exec": ("#b8a6cf", "#8d78ab"),
     "listening": ("#2f7d5b", "#4fb78a"),
     "ready": ("#8fcfae", "#2f7657"),
     "replied": ("#55626f", "#c3ccd6"),
@@ -115,11 +115,11 @@ class Theme:
 
     def phase(self, name: str) -> str:
         """The colour of a phase; unknown ones look like the start call."""
-        return _PHASES.get(name, _PHASES["accepted"])[self._index]
+        return _PHASES.get(name, _PHASES["start_returned"])[self._index]
 
     def on_phase(self, name: str) -> str:
         """Black or white, whichever can be read on the phase's colour."""
-        return _ON_PHASES.get(name, _ON_PHASES["accepted"])[self._index]
+        return _ON_PHASES.get(name, _ON_PHASES["start_returned"])[self._index]
 
     @property
     def _index(self) -> int:

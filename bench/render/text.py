@@ -186,10 +186,10 @@ def cell_label(cell: Cell) -> str:
 
 _UNTIL: Final = {
     "replied": "the first correct reply",
-    "accepted": "the start call returns",
+    "start_returned": "the start call returns",
     "kernel": "the kernel's first word",
     "init": "the agent's first mark",
-    "entered": "the workload is entered",
+    "exec": "the workload is entered",
     "listening": "the port is open",
     "gone": "everything is gone",
 }

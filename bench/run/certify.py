@@ -74,7 +74,7 @@ def _certificate(
         if fresh:
             cache.remove(cache.cache_dir() / "look" / key)
         looks.append(_cached(key, cell, setting, numbers, say))
-    return judge(scenario.name, looks, asked_of(next(iter(settings.values()))), scenario.differs)
+    return judge(scenario.name, looks, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
 
 
 def _one_per_box(stage: Stage, scenario: Scenario) -> dict[Cell, Setting]:
@@ -120,7 +120,7 @@ def look_key(cell: Cell, setting: Setting, description: dict[str, str], host: st
         repr(image.config),
         agent_binary().name,
         scenario.resources.model_dump_json(),
-        str("digest" in scenario.differs),
+        str("digest" in scenario.allowed_differences),
         _state(image, is_vm=cell.accel != "native"),
     )
 
@@ -160,7 +160,7 @@ def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not has_agent(setting.target.name):
         return Look(box=cell.box, kind=kind, looked_at=now, silent=NO_AGENT)
-    wanted = "digest" not in setting.scenario.differs
+    wanted = "digest" not in setting.scenario.allowed_differences
     digests: list[str] = []
 
     def ask(channel: Channel, timeline: Timeline) -> None:

@@ -166,7 +166,7 @@ def start_box(box: Box, timeline: Timeline) -> None:
     try:
         timeline.mark(Endpoint.REQUESTED)
         box.start()
-        timeline.mark(Endpoint.ACCEPTED)
+        timeline.mark(Endpoint.START_RETURNED)
     finally:
         gc.enable()
 
@@ -267,7 +267,7 @@ def record_of(trial: Trial, setting: Setting, trace: Trace, started_at: str) -> 
         cpu_ns=trace.seen.cpu_ns,
         disk_bytes=trace.seen.disk_bytes,
         flush=trace.seen.flush,
-        course=trace.seen.course,
+        samples=trace.seen.samples,
         inside=dict(timeline.facts),
         exit_code=timeline.exit.status if timeline.exit else None,
         exercise=trace.exercise.values,

@@ -50,7 +50,7 @@ def _without_reasons(value: object) -> object:
     return value
 
 
-Differs = Annotated[
+AllowedDifferences = Annotated[
     dict[FactName, Annotated[str, Field(max_length=200)]],
     BeforeValidator(_without_reasons),
     WithJsonSchema(_SCHEMA),

@@ -57,8 +57,6 @@ class Exercise(Strict):
     parser: ParserName
     run: Literal["command", "workload"] = "command"
     """``workload``: the workload itself is the exercise (``ready.when: exit``); its stdout is read."""
-    where: Literal["box", "host"] = "box"
-    """Where the load is generated: in the box, with the box's CPUs and memory."""
     profile: ProfileName = "quick"
     quick: Profile = Profile()
     full: Profile | None = None
@@ -69,11 +67,6 @@ class Exercise(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Exercise:
-        if self.where == "host":
-            raise ValueError(
-                "where: 'host' is refused: boxes have no network device, so nothing on the host reaches their ports "
-                "on an equal path; generate the load in the box"
-            )
         if (self.parser == "patterns") != bool(self.patterns):
             raise ValueError("patterns: are given exactly when parser is 'patterns'")
         for name in ("quick", "full"):

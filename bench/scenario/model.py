@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.scenario.equality import Differs
+from bench.scenario.equality import AllowedDifferences
 from bench.scenario.exercise import Exercise, ProfileName, check_exercise
 from bench.scenario.factors import FLEETS, Factors
 from bench.scenario.fields import BY_HAND, IMAGE_PATTERN, NAME_PATTERN, Bytes, DurationNs, Strict
@@ -108,7 +108,7 @@ class Design(Strict):
     """How often memory and CPU time of a ready box are sampled; null: never."""
 
 
-Headline = Literal["accepted", "kernel", "init", "entered", "listening", "ready", "replied", "gone"]
+Headline = Literal["start_returned", "kernel", "init", "exec", "listening", "ready", "replied", "gone"]
 
 
 class Scenario(Strict):
@@ -124,7 +124,7 @@ class Scenario(Strict):
         TargetSpec(target="docker"),
         TargetSpec(target="libvirt"),
     )
-    base: str = "docker"
+    baseline: str = "docker"
     """The target that the others are compared with."""
     headline: Headline = "ready"
     design: Design = Design()
@@ -133,7 +133,7 @@ class Scenario(Strict):
     """How the boxes of the factor ``concurrency`` are asked for."""
     exercise: Exercise | None = None
     """What is done with the ready box; nothing when there is none."""
-    differs: Differs = Field(default={})
+    allowed_differences: AllowedDifferences = Field(default={})
     """Facts that may differ between boxes, with the reason: without it such a campaign is refused."""
 
     @model_validator(mode="after")
@@ -180,7 +180,7 @@ def load_scenario(path: Path) -> LoadedScenario:
     try:
         # Strict JSON mode: lists may become tuples, "1" never becomes 1.
         scenario = Scenario.model_validate_json(json.dumps(document.data), context=BY_HAND)
-        faults += _wrong_base(file, document, scenario)
+        faults += _wrong_baseline(file, document, scenario)
     except ValidationError as error:
         faults += faults_of(file, document, error)
     if scenario is None or faults:
@@ -195,7 +195,8 @@ def narrowed(
     targets: Sequence[str] | None = None,
     profile: ProfileName | None = None,
 ) -> LoadedScenario:
-    """The scenario with another number of blocks, or only some of its targets; the base stays when it is among them.
+    """The scenario with another number of blocks, or only some of its targets. The baseline stays if it is among
+    them.
 
     Args:
         targets: labels of the scenario's own targets, or of others, which get the options that the label has.
@@ -214,8 +215,8 @@ def narrowed(
         known = {spec.label: spec for spec in scenario.targets}
         wanted = {spec.label: known.get(spec.label, spec) for spec in parse_targets(targets)}
         chosen = tuple(wanted.values())
-        base = scenario.base if scenario.base in wanted else chosen[0].label
-        scenario = scenario.model_copy(update={"targets": chosen, "base": base})
+        baseline = scenario.baseline if scenario.baseline in wanted else chosen[0].label
+        scenario = scenario.model_copy(update={"targets": chosen, "baseline": baseline})
     return loaded.model_copy(update={"scenario": scenario})
 
 
@@ -236,13 +237,13 @@ def scenario_schema() -> dict[str, Any]:
     return schema
 
 
-def _wrong_base(file: Path, document: Document, scenario: Scenario) -> Iterator[Fault]:
+def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Iterator[Fault]:
     # Not the model's own rule: a plan of some of the targets (``narrowed``) may leave the base out.
     labels = [spec.label for spec in scenario.targets]
     # ``libvirt/tcg`` is the cell of one accelerator.
-    if not {scenario.base, scenario.base.rpartition("/")[0]} & set(labels):
+    if not {scenario.baseline, scenario.baseline.rpartition("/")[0]} & set(labels):
         hint = f"the others are compared with it: name one of {', '.join(labels)}"
-        yield fault(file, document, ("base",), f"{given_words(scenario.base)} is not among the targets", hint)
+        yield fault(file, document, ("baseline",), f"{given_words(scenario.baseline)} is not among the targets", hint)
 
 
 def _missing_files(file: Path, document: Document) -> Iterator[Fault]:

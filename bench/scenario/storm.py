@@ -32,7 +32,7 @@ class Storm(Strict):
     """From one request to the next; 0 is all at once."""
     arrivals: Literal["fixed", "poisson"] = "fixed"
     """``poisson``: independent requests that come once an ``interval`` on average, drawn from the campaign's seed."""
-    late: DurationNs = 50 * 10**6
+    max_lateness: DurationNs = 50 * 10**6
     """A storm whose requests left later than this is refused: the harness was measured, not the target."""
 
     @model_validator(mode="after")

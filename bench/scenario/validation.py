@@ -48,6 +48,15 @@ _WORDS: Final[Mapping[str, str]] = {
     "json_invalid": "this is no JSON: {error}",
 }
 """By pydantic's name of the error; its context fills the braces."""
+_RENAMED: Final[Mapping[tuple[Key, ...], str]] = {
+    ("base",): "this key is called 'baseline' now",
+    ("differs",): "this key is called 'allowed_differences' now",
+    ("storm", "late"): "this key is called 'storm.max_lateness' now",
+    ("exercise", "where"): "this key no longer exists: an exercise always runs in the box; remove it",
+}
+"""Keys of earlier versions, and what to write instead."""
+_RENAMED_ENDPOINTS: Final = {"accepted": "start_returned", "entered": "exec"}
+"""Endpoints of earlier versions, which a scenario may have named as its headline."""
 _EMPTY: Final = {"string_too_short": "must not be empty", "too_short": "must not be empty"}
 _CHOICES: Final = {"literal_error": "expected", "enum": "expected", "union_tag_invalid": "expected_tags"}
 """Errors about one of several words, and where the context has the words."""
@@ -135,7 +144,11 @@ def _in_words(problem: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
         keys = (*keys, str(context["discriminator"]).strip("'"))
     if keys[-1:] and keys[-1] in _MEMBERS and kind in ("string_type", "int_type", "bool_type"):
         return keys[:-1], f"text, a whole number, true or false is wanted{_given(problem, '')}"
+    if kind == "extra_forbidden" and keys in _RENAMED:
+        return keys, _RENAMED[keys]
     text = _text(kind, context, problem)
+    if keys == ("headline",) and problem["input"] in _RENAMED_ENDPOINTS:
+        text = f"{given_words(problem['input'])} is called {_RENAMED_ENDPOINTS[problem['input']]!r} now"
     if kind == "value_error" and (about := _ABOUT.fullmatch(text)):
         return (*keys, *about[1].split(".")), about[2]
     return keys, text + _given(problem, text)

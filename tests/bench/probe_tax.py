@@ -32,7 +32,7 @@ def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float
     record, _ = run_trial(Trial(number=number, block=number, cell=cell, warmup=False), changed)
     if record.failure is not None:
         raise RuntimeError(record.failure.message)
-    samples = 0 if record.course is None else len(record.course.at_ns)
+    samples = 0 if record.samples is None else len(record.samples.at_ns)
     if on != (samples > 1):
         raise RuntimeError(f"{samples} samples with the sampler {'on' if on else 'off'}")
     used = record.cpu_ns

@@ -1,7 +1,7 @@
 """Our stop watch against somebody else's: hyperfine around the very same command lines, interleaved.
 
 runc: from just before `runc run --detach` to its end; the writable layer is mounted before, on both sides. Ours is a
-whole trial (channel, marks, probes around it), and the interval is `accepted` less `created` of its record.
+whole trial (channel, marks, probes around it), and the interval is `start_returned` less `created` of its record.
 
 bubblewrap: the life of a box whose workload ends at once, from just before bwrap starts until it has ended. Both run in
 a control group like the other's, on the same CPU. hyperfine's watch stops when it has reaped bwrap; ours when bwrap's
@@ -74,11 +74,11 @@ def hyperfine(argv: Sequence[str], directory: Path, *, join: Sequence[Path] = ()
 
 
 def our_runc(setting: Setting, cell: Cell, number: int) -> int:
-    """A whole trial's ``accepted`` less ``created``, ns."""
+    """A whole trial's ``start_returned`` less ``created``, ns."""
     record, _ = run_trial(Trial(number=number, block=number, cell=cell, warmup=False), setting)
     if record.failure is not None:
         raise RuntimeError(record.failure.message)
-    return record.endpoints_ns[Endpoint.ACCEPTED] - record.endpoints_ns[Endpoint.CREATED]
+    return record.endpoints_ns[Endpoint.START_RETURNED] - record.endpoints_ns[Endpoint.CREATED]
 
 
 def their_runc(setting: Setting, number: int) -> int:

@@ -94,11 +94,11 @@ def test_a_whole_life(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     trialed = lab.run(name, doing(loaded, script, ready=ReadyLog(when="log", text="up")))
     record = trialed.record
     assert record.outcome == "ok", record.failure
-    in_order(trialed, *map(Endpoint, ("requested", "init", "entered", "ready", "stopping", "ended", "gone")))
+    in_order(trialed, *map(Endpoint, ("requested", "init", "exec", "ready", "stopping", "ended", "gone")))
     if Endpoint.CREATED in record.endpoints_ns:
         in_order(trialed, Endpoint.REQUESTED, Endpoint.CREATED, Endpoint.INIT)
     # By the agent's own clock; a forged mark would come at once, and has a time of its own.
-    assert record.guest_ns[Endpoint.READY] - record.guest_ns[Endpoint.ENTERED] >= 290_000_000
+    assert record.guest_ns[Endpoint.READY] - record.guest_ns[Endpoint.EXEC] >= 290_000_000
     assert record.exit_code == 3
     assert len(record.channel_rtt_ns) == observer.PINGS
     trialed.assert_gone()
@@ -163,7 +163,7 @@ def test_a_crash_is_kept_to_its_last_word(name: str, when: str, lab: Lab, loaded
 def test_an_exit_can_be_the_readiness(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     trialed = lab.run(name, doing(loaded, "exit 7", ready=ReadyExit(when="exit", code=7)))
     assert (trialed.record.outcome, trialed.record.exit_code) == ("ok", 7), trialed.record.failure
-    in_order(trialed, Endpoint.ENTERED, Endpoint.READY, Endpoint.STOPPED, Endpoint.GONE)
+    in_order(trialed, Endpoint.EXEC, Endpoint.READY, Endpoint.STOPPED, Endpoint.GONE)
     trialed.assert_gone()
 
 

@@ -136,7 +136,7 @@ class Bench:
 
     def with_differs(self, **reasons: str) -> Bench:
         """The same with declared differences."""
-        scenario = self.loaded.scenario.model_copy(update={"differs": reasons})
+        scenario = self.loaded.scenario.model_copy(update={"allowed_differences": reasons})
         return replace(self, loaded=self.loaded.model_copy(update={"scenario": scenario}))
 
 
@@ -392,7 +392,9 @@ def test_a_campaign_carries_its_certificate(boxbench: Command, altering: dict[st
     copy.mkdir()
     source = Path(targets.__file__).parents[2] / "scenarios/hello"
     text = (source / "scenario.yaml").read_text(encoding="utf-8")
-    (copy / "scenario.yaml").write_text(text + "differs: {env: one variable more for a test}\n", encoding="utf-8")
+    (copy / "scenario.yaml").write_text(
+        text + "allowed_differences: {env: one variable more for a test}\n", encoding="utf-8"
+    )
     (copy / "Dockerfile").write_bytes((source / "Dockerfile").read_bytes())
     result = boxbench("run", "mine", "-t", ",".join(CHEAP), "-b", "1", "-o", "out", env=altering)
     assert result.returncode == 0, result.stderr

@@ -223,7 +223,7 @@ def test_web_answers_in_docker(
             assert container.wait()["StatusCode"] == 0
         finally:
             container.remove(force=True)
-    assert marks(lines) == ["init", "entered", "listening", "ready", "replied"]
+    assert marks(lines) == ["init", "exec", "listening", "ready", "replied"]
 
 
 def boot(kernel: GuestKernel, initrd: Path, overlay: Path, memory_mib: int, stop_after: str) -> tuple[list[str], str]:
@@ -285,7 +285,7 @@ def facts_of(lines: list[str]) -> dict[str, str]:
 
 def test_hello_boots_in_a_vm(hello: tuple[LoadedScenario, Image], kernel: GuestKernel, tmp_path: Path) -> None:
     lines, stdout = boot_scenario(hello, kernel, tmp_path, "BB1 mark ready")
-    assert marks(lines) == ["init", "root", "entered", "ready"]
+    assert marks(lines) == ["init", "root", "exec", "ready"]
     assert lines[-1].startswith("BB1 exit 143 15 ")
     assert stdout == "hello from the box\n"
     facts = facts_of(lines)
@@ -298,7 +298,7 @@ def test_web_boots_in_a_vm_as_in_a_container(
     web: tuple[LoadedScenario, Image], kernel: GuestKernel, tmp_path: Path
 ) -> None:
     lines, _ = boot_scenario(web, kernel, tmp_path, "BB1 mark replied")
-    assert marks(lines) == ["init", "root", "entered", "listening", "ready", "replied"]
+    assert marks(lines) == ["init", "root", "exec", "listening", "ready", "replied"]
     config = web[1].config
     facts = facts_of(lines)
     assert (int(facts["uid"]), int(facts["gid"]), facts["cwd"]) == (config.uid, config.gid, config.cwd)

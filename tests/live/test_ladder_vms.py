@@ -251,7 +251,7 @@ def _validator() -> str:
     [
         (
             {"machine": "pc", "console": "serial", "nic": "virtio"},
-            ("vmm", "kernel", "init", "root", "entered", "ready"),
+            ("vmm", "kernel", "init", "root", "exec", "ready"),
         ),
         ({"kernel": "raw", "disk_format": "raw", "disk_cache": "none"}, ("created", "vmm", "init", "ready")),
         ({"firmware": "ovmf", "disk_cache": "unsafe"}, ("vmm", "init", "ready")),
@@ -268,7 +268,7 @@ def test_libvirt_with_other_parts(
 def test_a_microvm_with_other_parts_has_a_clock_that_is_right(lab: Lab, loaded: LoadedScenario) -> None:
     """Nothing in it can measure the TSC, so it has to believe what it is told."""
     trialed = run(lab, loaded, made(lab, "microvm", kernel="raw", firmware="qboot"))
-    passed = ok(trialed, "requested", "created", "vmm", "init", "root", "entered", "ready", "stopped", "ended", "gone")
+    passed = ok(trialed, "requested", "created", "vmm", "init", "root", "exec", "ready", "stopped", "ended", "gone")
     served(trialed)
     guest = trialed.record.guest_ns
     host_ns = passed[Endpoint.READY] - passed[Endpoint.INIT]
@@ -289,9 +289,7 @@ def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenari
 @pytest.mark.parametrize("options", [{}, {"firmware": "ovmf", "console": "serial"}])
 def test_the_classic_vm(lab: Lab, loaded: LoadedScenario, options: dict[str, str]) -> None:
     trialed = run(lab, loaded, made(lab, "libvirt-full", **options))
-    passed = ok(
-        trialed, "requested", "created", "vmm", "init", "entered", "ready", "stopping", "stopped", "ended", "gone"
-    )
+    passed = ok(trialed, "requested", "created", "vmm", "init", "exec", "ready", "stopping", "stopped", "ended", "gone")
     assert (Endpoint.KERNEL in passed) == ("console" in options)
     served(trialed)
     inside = trialed.record.inside
@@ -326,14 +324,14 @@ def warm(lab: Lab, loaded: LoadedScenario) -> Trialed:
 
 def test_cold_goes_through_the_vm(cold: Trialed) -> None:
     passed = ok(
-        cold, "requested", "created", "vmm", "init", "root", "entered", "ready", "stopping", "stopped", "ended", "gone"
+        cold, "requested", "created", "vmm", "init", "root", "exec", "ready", "stopping", "stopped", "ended", "gone"
     )
     served(cold)
-    assert passed[Endpoint.ENTERED] > passed[Endpoint.ROOT]
+    assert passed[Endpoint.EXEC] > passed[Endpoint.ROOT]
 
 
 def test_warm_begins_with_the_container(cold: Trialed, warm: Trialed) -> None:
-    passed = ok(warm, "requested", "created", "init", "entered", "ready", "stopping", "stopped", "ended", "gone")
+    passed = ok(warm, "requested", "created", "init", "exec", "ready", "stopping", "stopped", "ended", "gone")
     served(warm)
     assert not {Endpoint.VMM, Endpoint.ROOT} & set(passed), "those were before the request"
     assert passed[Endpoint.READY] < cold.record.endpoints_ns[Endpoint.READY]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.analysis.ledger import account_values
+from bench.analysis.ledger import ledger_values
 from bench.host.run_directory import box_tag
 from bench.records.record import Endpoint, Record
 from bench.run.residents.trial import run_residents
@@ -35,7 +35,7 @@ def _trial(lab: Lab, loaded: LoadedScenario, target: str, boxes: int) -> Trialed
 
 
 def _held(record: Record) -> float:
-    return account_values(record)["account.held_bytes"]
+    return ledger_values(record)["ledger.unreclaimable_bytes"]
 
 
 def _moved(record: Record) -> int:
@@ -49,7 +49,7 @@ def test_the_ledger_of_boxes_that_stay_reconciles(lab: Lab, make_scenario: Make,
     done = {boxes: _trial(lab, loaded, target, boxes) for boxes in (1, 2)}
     for boxes, one in done.items():
         one.assert_gone()
-        record, account = one.record, one.record.account_bytes
+        record, account = one.record, one.record.ledger_bytes
         assert record.failure is None
         assert [member.outcome for member in record.members] == ["ok"] * boxes
         # The last box is the trial's own.
@@ -60,7 +60,7 @@ def test_the_ledger_of_boxes_that_stay_reconciles(lab: Lab, make_scenario: Make,
         assert abs(account["unexplained"]) < max(0.1 * _held(record), 2 * MIB) + 2 * _moved(record)
         assert record.memory_bytes["pss.total"] > 0
     component = {"docker": "shim", "libvirt": "vmm"}[target]
-    alone, both = (done[boxes].record.account_bytes[f"part.anon.{component}"] for boxes in (1, 2))
+    alone, both = (done[boxes].record.ledger_bytes[f"part.anon.{component}"] for boxes in (1, 2))
     assert both == pytest.approx(2 * alone, rel=0.25)
 
 
@@ -70,4 +70,4 @@ def test_a_box_that_does_not_stay_fails_the_trial_and_nothing_is_left(lab: Lab, 
     assert done.record.failure is not None
     assert done.record.failure.code == NotReadyError.__name__
     assert "of 2" in done.record.failure.message
-    assert "held" not in account_values(done.record)
+    assert "held" not in ledger_values(done.record)

@@ -29,7 +29,7 @@ from tests.live.test_campaign import BASE, strike, tag_of
 CALM: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
 SHELL: Final = ("/usr/bin/busybox", "sh", "-c")
 # The machine of the tests runs other things too: what is late is late, and no test of targets.
-PATIENT: Final = Storm(late=30 * 10**9)
+PATIENT: Final = Storm(max_lateness=30 * 10**9)
 
 
 class Planted:
@@ -80,12 +80,12 @@ def test_a_storm_of_eight(blow: Callable[..., Record], name: str) -> None:
     assert [member.number for member in record.members] == list(range(8))
     for member in record.members:
         assert (member.outcome, member.scheduled_ns) == ("ok", 0)
-        assert member.late_ns is not None
+        assert member.lateness_ns is not None
         # The clock starts by the schedule: our own delay is inside.
-        assert member.endpoints_ns[Endpoint.READY] > member.late_ns
+        assert member.endpoints_ns[Endpoint.READY] > member.lateness_ns
         assert member.endpoints_ns[Endpoint.ENDED] > member.endpoints_ns[Endpoint.READY]
-    assert {"wake.median", "wake.p95", "wake.max", "host.busy", "host.all", "late.max"} <= record.storm_ns.keys()
-    assert record.storm_ns["late.max"] == max(member.late_ns or 0 for member in record.members)
+    assert {"wake.median", "wake.p95", "wake.max", "host.busy", "host.all", "lateness.max"} <= record.storm_ns.keys()
+    assert record.storm_ns["lateness.max"] == max(member.lateness_ns or 0 for member in record.members)
     # All were there at once: nobody was stopped before the last one was ready.
     ready = max(member.endpoints_ns[Endpoint.READY] for member in record.members)
     assert ready < min(member.endpoints_ns[Endpoint.STOPPING] for member in record.members)
@@ -101,11 +101,11 @@ def test_a_storm_of_three_vms(blow: Callable[..., Record]) -> None:
 def test_the_schedule_waits_for_nobody(blow: Callable[..., Record]) -> None:
     """The first box never comes; the others are asked for at their times all the same."""
     ready = ReadyFirstLine(when="first-line", timeout=8 * 10**9)
-    storm = Storm(interval=100 * 10**6, late=4 * 10**9)
+    storm = Storm(interval=100 * 10**6, max_lateness=4 * 10**9)
     record = blow("process", 4, planted={"m00": "exec busybox sleep 1000"}, ready=ready, storm=storm)
     assert [member.scheduled_ns for member in record.members] == [0, 10**8, 2 * 10**8, 3 * 10**8]
     assert [member.outcome for member in record.members] == ["timeout", "ok", "ok", "ok"]
-    assert all((member.late_ns or 0) < 4 * 10**9 for member in record.members)
+    assert all((member.lateness_ns or 0) < 4 * 10**9 for member in record.members)
 
 
 @pytest.mark.parametrize("name", ["docker", "gvisor"])
@@ -126,11 +126,11 @@ def test_boxes_that_fail_are_censored_and_never_dropped(blow: Callable[..., Reco
 
 
 def test_a_harness_that_is_late_refuses_its_storm(blow: Callable[..., Record]) -> None:
-    record = blow("process", 3, storm=Storm(late=1))
+    record = blow("process", 3, storm=Storm(max_lateness=1))
     assert record.outcome == "failed"
     assert record.failure is not None
     assert record.failure.code == "LateError"
-    assert "storm.late" in record.failure.message
+    assert "storm.max_lateness" in record.failure.message
     assert len(record.members) == 3
     assert storm_values(record) == {}
 

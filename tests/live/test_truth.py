@@ -118,7 +118,7 @@ def test_a_container(boot: Boot, name: str) -> None:
     # The first boot of all reads the program itself into the page cache, and is charged for it.
     assert grown_mib("cgroup.file", burnt, nothing) == pytest.approx(0, abs=2)
     # 2.0 s of CPU time.
-    assert burnt.cpu_ns["life.workload"] / SECOND == pytest.approx(2.0, rel=0.03)
+    assert burnt.cpu_ns["lifetime.workload"] / SECOND == pytest.approx(2.0, rel=0.03)
     # What a start spends itself varies by tens of milliseconds, so one pair of up to three.
     assert any(_burnt_two_s(boot(name, MEMORY_AND_CPU, nth), boot(name, NOTHING, nth)) for nth in range(3))
     assert burnt.cpu_ns["start.host_busy"] > 1.9 * SECOND
@@ -143,7 +143,7 @@ def test_a_virtual_machine(boot: Boot, name: str) -> None:
     nothing, burnt, wrote = (boot(name, variant) for variant in (NOTHING, MEMORY_AND_CPU, DISK))
     # Both at the same age: a guest that has just booted gives memory back to itself for some seconds more.
     _guest_has_64_mib_less(burnt, boot(name, CPU))
-    assert _told_two_s(burnt, own=nothing.cpu_ns["life.workload"] / SECOND), burnt.cpu_ns
+    assert _told_two_s(burnt, own=nothing.cpu_ns["lifetime.workload"] / SECOND), burnt.cpu_ns
     for record in (nothing, burnt):
         _told_apart(record)
     _idles(nothing, most=1.0)
@@ -209,12 +209,14 @@ def _told_apart(record: Record) -> None:
 
 def _burnt_two_s(burnt: Record, nothing: Record) -> bool:
     """As the host counts, within 3 %: to ready, and in the whole life."""
-    return all(used_s(column, burnt, nothing) == pytest.approx(2.0, rel=0.03) for column in ("start.box", "life.box"))
+    return all(
+        used_s(column, burnt, nothing) == pytest.approx(2.0, rel=0.03) for column in ("start.box", "lifetime.box")
+    )
 
 
 def _told_two_s(burnt: Record, *, own: float = 0.0) -> bool:
     """As a kernel says whose clock runs on while its CPU waits for one of the host's: never less."""
-    return 2.0 * 0.97 <= burnt.cpu_ns["life.workload"] / SECOND <= 2.3 + own
+    return 2.0 * 0.97 <= burnt.cpu_ns["lifetime.workload"] / SECOND <= 2.3 + own
 
 
 def _idles(nothing: Record, *, most: float) -> None:

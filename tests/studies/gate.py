@@ -108,7 +108,7 @@ def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[flo
     echoes = [tuple(float(value) for value in record.channel_rtt_ns) for record in good]
     # Instants of one start, each taken apart from the mean of its kind: five views of the same boot.
     names = [name for name in good[0].endpoints_ns if all(record.endpoints_ns.get(name) for record in good)]
-    names = [name for name in names if name in ("created", "init", "entered", "ready", "accepted")]
+    names = [name for name in names if name in ("created", "init", "exec", "ready", "start_returned")]
     instants = np.array([[float(record.endpoints_ns[name]) for name in names] for record in good])
     centred = instants / np.exp(np.log(instants).mean(axis=0))
     return {"channel echo": echoes, "instants of the start": [tuple(row) for row in centred.tolist()]}

@@ -34,7 +34,7 @@ _HOW: Final = (
 
 def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
     """The figure, or None when no boxes stayed."""
-    found = [ledger for ledger in ledgers(analysis, scenario) if ledger.held > 0]
+    found = [ledger for ledger in ledgers(analysis, scenario) if ledger.unreclaimable > 0]
     if not found:
         return None
     cells = [ledger.cell for ledger in found]
@@ -62,7 +62,7 @@ def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, f
     colour = theme.target(ledger.cell.target)
     low = high = 0.0
     for number, (name, size) in enumerate(_pieces(ledger)):
-        share = size / ledger.held
+        share = size / ledger.unreclaimable
         hatched = name == _UNEXPLAINED
         axes.barh(
             row,
@@ -80,7 +80,7 @@ def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, f
 
 
 def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float], theme: Theme) -> None:
-    total = quantity(ledger.held, "bytes")
+    total = quantity(ledger.unreclaimable, "bytes")
     axes.annotate(
         total, (ends[1], row), textcoords="offset points", xytext=(8, 0), va="center", size=9.5, weight="bold"
     )
@@ -104,7 +104,7 @@ def _largest(ledger: Ledger, unit: str) -> str:
         words = [
             f"{name} {significant(size / FACTORS[unit])}"
             for name, size in named
-            if (name, size) in by_size[:most] and abs(size) >= _LEAST * ledger.held
+            if (name, size) in by_size[:most] and abs(size) >= _LEAST * ledger.unreclaimable
         ]
         text = f"{' · '.join(words)} {unit}"
         if len(text) <= _ROOM:
@@ -144,7 +144,7 @@ def _alt(found: Sequence[Ledger]) -> str:
         size = dict(ledger.parts).get(_UNEXPLAINED)
         share = "" if ledger.share is None else f" ({share_words(ledger.share)})"
         rest = "" if size is None else f", {quantity(size, 'bytes')}{share} unexplained"
-        texts.append(f"{cell_label(ledger.cell)} {quantity(ledger.held, 'bytes')}{rest}")
+        texts.append(f"{cell_label(ledger.cell)} {quantity(ledger.unreclaimable, 'bytes')}{rest}")
     return f"What the host holds more with all boxes than without: {'; '.join(texts)}."
 
 
@@ -152,6 +152,6 @@ def _table(found: Sequence[Ledger]) -> tuple[tuple[str, ...], ...]:
     rows = [
         (cell_label(ledger.cell), name, quantity(size, "bytes"))
         for ledger in found
-        for name, size in (*_pieces(ledger), ("held by the host's counters", ledger.held))
+        for name, size in (*_pieces(ledger), ("held by the host's counters", ledger.unreclaimable))
     ]
     return (("box", "part", "median"), *rows)

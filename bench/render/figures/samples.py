@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.records.record import Course
+from bench.records.record import Samples
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, legend_columns
 from bench.render.palette import LIGHT, MUTED, Theme
@@ -25,7 +25,7 @@ _HOW: Final = (
     "One line per boot, from ready until the box was asked to stop. Memory is the control group of a container, page "
     "cache included, or what of a VMM is resident; CPU is that of the same, as a share of one CPU."
 )
-_PEAK: Final = "memory.course.peak_bytes"
+_PEAK: Final = "memory.samples.peak_bytes"
 
 
 def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
@@ -55,27 +55,27 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
     alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
     table = (("box", "largest memory after ready, median [95 %]"), *peaks)
-    return Drawing(f"{scenario}-course", scenario, title, alt, _HOW, figure, table)
+    return Drawing(f"{scenario}-samples", scenario, title, alt, _HOW, figure, table)
 
 
-def _courses(analysis: Analysis, cell: Cell) -> list[Course]:
+def _courses(analysis: Analysis, cell: Cell) -> list[Samples]:
     return [
-        record.course
+        record.samples
         for record in analysis.records
         if record.trial.cell.key == cell.key
         and not record.trial.warmup
-        and record.course is not None
-        and len(record.course.at_ns) >= _LEAST_SAMPLES
+        and record.samples is not None
+        and len(record.samples.at_ns) >= _LEAST_SAMPLES
     ]
 
 
-def shares(course: Course, window: int = _WINDOW) -> list[tuple[float, float]]:
+def shares(course: Samples, window: int = _WINDOW) -> list[tuple[float, float]]:
     """Instants in s and the share of one CPU up to each, over ``window`` samples."""
     samples = list(zip(course.at_ns, course.cpu_ns, strict=True))[::window]
     return [(end / 1e9, (used - before) / (end - begin)) for (begin, before), (end, used) in pairwise(samples)]
 
 
-def _lines(memory: Axes, share: Axes, course: Course, colour: str, label: str) -> None:
+def _lines(memory: Axes, share: Axes, course: Samples, colour: str, label: str) -> None:
     style: dict[str, Any] = {"color": colour, "linewidth": 1.3, "alpha": 0.75}
     memory.plot([at / 1e9 for at in course.at_ns], course.memory_bytes, label=label or "_", **style)
     points = shares(course)

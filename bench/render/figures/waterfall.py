@@ -25,7 +25,7 @@ _COLOURS: Final = {
     "isolate": "setup",
     "mount": "kernel",
     "start": "ready",
-    "unattributed": "accepted",
+    "unattributed": "start_returned",
 }
 _SHARE_WORDS: Final = {
     "machinery": "conduct",
@@ -34,7 +34,7 @@ _SHARE_WORDS: Final = {
     "start": "start",
     "unattributed": "unattributed",
 }
-_MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.ENTERED)
+_MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.EXEC)
 
 
 def draw(cell: CellAnatomy, theme: Theme = LIGHT) -> Drawing:

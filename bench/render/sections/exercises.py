@@ -58,7 +58,7 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
     metrics, exercise = exercise_metrics(analysis, scenario), exercise_of(analysis, scenario)
     if exercise is None or not metrics:
         return ()
-    title = f"Exercise: {exercise.parser}, profile {exercise.profile}, load generated in the {exercise.where}"
+    title = f"Exercise: {exercise.parser}, profile {exercise.profile}, load generated in the box"
     head = ("exercise", "which way", *(name for _, name in cells))
     rows = tuple(
         (clean(_words(metric)), _way(metric), *(median_text(analysis.summary(cell, metric)) for cell, _ in cells))
@@ -73,7 +73,7 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
         if (found := analysis.comparison(cell, metric)) is not None and found.ratio is not None
     )
     if ratios:
-        base = clean(analysis.manifest.scenarios[scenario].scenario.base)
+        base = clean(analysis.manifest.scenarios[scenario].scenario.baseline)
         tables.append(
             Table(f"Exercise against {base}", ("exercise", "which way", "box", f"× {base}", "verdict"), ratios)
         )

@@ -92,7 +92,7 @@ def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, 
     entries = {cell.key: _memory(analysis, cell) for cell, _ in cells}
     if not any(daemons for _, daemons in entries.values()):
         return None
-    base = analysis.manifest.scenarios[scenario].scenario.base
+    base = analysis.manifest.scenarios[scenario].scenario.baseline
     against = next((entries[cell.key] for cell, _ in cells if base in (cell.target, cell.box)), None)
     rows = []
     for cell, label in cells:

@@ -20,7 +20,7 @@ ACCEL_WARNING: Final = {
 }
 
 
-ENTERED: Final = f"endpoint.{Endpoint.ENTERED.value}_ns"
+EXEC: Final = f"endpoint.{Endpoint.EXEC.value}_ns"
 """The agent's word that it is about to run the workload."""
 
 
@@ -55,7 +55,7 @@ def lead_of(analysis: Analysis, name: str, metric: str) -> Lead:
     Never about a box without an agent: it has not run the workload.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
-    virtual = [c for c in found if c.other.accel != "native" and analysis.summary(c.other, ENTERED) is not None]
+    virtual = [c for c in found if c.other.accel != "native" and analysis.summary(c.other, EXEC) is not None]
     # A virtual machine is what the question is about; the bare process is the control, not an answer.
     boxed = virtual or [c for c in found if c.other.target != "process"] or found
     if not boxed:

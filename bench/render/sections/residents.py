@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.analysis.ledger import HELD, UNEXPLAINED, residents_of, without_residents
+from bench.analysis.ledger import UNEXPLAINED, UNRECLAIMABLE, residents_of, without_residents
 from bench.analysis.metrics import MEMORY, component_position
 from bench.analysis.residents import BreakEven, Marginal, break_evens, marginals
 from bench.analysis.results import Analysis
@@ -40,7 +40,7 @@ class Ledger:
 
     cell: Cell
     boxes: int
-    held: float
+    unreclaimable: float
     """By the host's own counters."""
     reclaimable: float
     parts: tuple[tuple[str, float], ...]
@@ -64,18 +64,18 @@ def ledgers(analysis: Analysis, scenario: str) -> tuple[Ledger, ...]:
 
 def _ledger(analysis: Analysis, cell: Cell, boxes: int) -> Ledger | None:
     sizes = {
-        summary.metric.removeprefix("account.").removesuffix("_bytes"): summary.median.value
+        summary.metric.removeprefix("ledger.").removesuffix("_bytes"): summary.median.value
         for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.startswith("account.")
+        if summary.cell.key == cell.key and summary.metric.startswith("ledger.")
     }
-    if "held" not in sizes:
+    if "unreclaimable" not in sizes:
         return None
     parts = [(title, [sizes[name] for name in sizes if _in(name, names)]) for title, names in COLUMNS]
     anon = [(name.removeprefix("anon."), size) for name, size in sizes.items() if name.startswith("anon.")]
     return Ledger(
         cell,
         boxes,
-        sizes["held"],
+        sizes["unreclaimable"],
         sizes["reclaimable"],
         tuple((title, sum(values)) for title, values in parts if values),
         tuple(sorted(anon, key=lambda part: (component_position(part[0]), part[0]))),
@@ -88,7 +88,7 @@ def _in(name: str, wanted: Sequence[str]) -> bool:
 
 
 def _share(analysis: Analysis, cell: Cell) -> float | None:
-    held = {s.trial: s.value for s in analysis.of(cell, HELD)}
+    held = {s.trial: s.value for s in analysis.of(cell, UNRECLAIMABLE)}
     shares = [s.value / held[s.trial] for s in analysis.of(cell, UNEXPLAINED) if held.get(s.trial, 0) > 0]
     return median(shares) if shares else None
 
@@ -141,7 +141,7 @@ def _ledger_table(found: Sequence[Ledger]) -> Table:
     titles = [title for title, _ in COLUMNS if title != _REST and any(sizes.get(title) for sizes in parts)]
     rows = []
     for ledger, sizes in zip(found, parts, strict=True):
-        held = quantity(ledger.held, "bytes")
+        held = quantity(ledger.unreclaimable, "bytes")
         factor = FACTORS[held.rpartition(" ")[2]]
         numbers = [significant(sizes[title] / factor) if title in sizes else MISSING for title in titles]
         share = MISSING if ledger.share is None else share_words(ledger.share)

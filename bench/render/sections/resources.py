@@ -20,7 +20,7 @@ _CPU: Final = (
     ("VMM beyond the guest", "cpu.start.surplus_ns"),
     ("from stopping to gone", "cpu.stop.total_ns"),
     ("idle, per minute", "cpu.idle.total_ns"),
-    ("rest of the host, to ready", "cpu.start.rest_ns"),
+    ("rest of the host, to ready", "cpu.start.host_other_ns"),
 )
 _DISK: Final = (
     ("own, ready", "disk.box.allocated_bytes"),
@@ -28,7 +28,7 @@ _DISK: Final = (
     ("written by the guest", "disk.guest.written_bytes"),
     ("written by the box", "disk.box.written_bytes"),
     ("written by the whole host", "disk.host.written_bytes"),
-    ("per byte the guest wrote", "disk.amplification"),
+    ("per byte the guest wrote", "disk.write_amplification"),
 )
 
 

@@ -83,7 +83,7 @@ def _boxes(storms: Sequence[Record]) -> str:
 def _course(storms: Sequence[Record]) -> tuple[str, str, str, str]:
     boxes = [member for record in storms for member in record.members]
     lost = sum(member.outcome != "ok" for member in boxes)
-    late = [record.storm_ns["late.max"] for record in storms if "late.max" in record.storm_ns]
+    late = [record.storm_ns["lateness.max"] for record in storms if "lateness.max" in record.storm_ns]
     busy = [r.storm_ns["host.busy"] / r.storm_ns["host.all"] for r in storms if r.storm_ns.get("host.all")]
     woken = [record.storm_ns["wake.p95"] for record in storms if "wake.p95" in record.storm_ns]
     return (

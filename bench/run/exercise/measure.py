@@ -74,8 +74,8 @@ def read_workload(box: Box, timeline: Timeline, exercise: Exercise, done: Exerci
             f"the workload wrote more than {MOST_OUTPUT_BYTES} bytes", hint="let it write a summary only"
         )
     at, ended = timeline.relative_ns(), timeline.exit
-    if Endpoint.ENTERED in at and Endpoint.STOPPED in at:
-        done.values["wall_ns"] = at[Endpoint.STOPPED] - at[Endpoint.ENTERED]
+    if Endpoint.EXEC in at and Endpoint.STOPPED in at:
+        done.values["wall_ns"] = at[Endpoint.STOPPED] - at[Endpoint.EXEC]
     if ended is not None:
         _own_cpu(done, ended.user_us, ended.system_us, ended.max_rss_kib)
     _read(exercise, done, output.stdout, None)
@@ -84,7 +84,6 @@ def read_workload(box: Box, timeline: Timeline, exercise: Exercise, done: Exerci
 def _facts(exercise: Exercise, profile: Profile) -> dict[str, str]:
     return {
         "profile": exercise.profile,
-        "where": exercise.where,
         "parser": exercise.parser,
         "command": "(the workload)" if profile.command is None else shlex.join(profile.command),
         "timeout_ns": str(profile.timeout),

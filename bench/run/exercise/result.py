@@ -22,6 +22,6 @@ class Exercised:
 
     values: dict[str, float] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    """How it was run: profile, where, parser, command."""
+    """How it was run: profile, parser, command."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Its raw output, kept beside the records."""

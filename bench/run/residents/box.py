@@ -46,7 +46,7 @@ class Resident:
         return Member(
             number=self.number,
             scheduled_ns=max(0, self.asked_ns - begin_ns),
-            late_ns=0 if self.asked_ns else None,
+            lateness_ns=0 if self.asked_ns else None,
             outcome="ok" if failure is None else "timeout" if trace.timed_out else "failed",
             failure=None if failure is None else Failure(code=failure.code, message=failure.message, hint=failure.hint),
             endpoints_ns=trace.timeline.relative_ns(),

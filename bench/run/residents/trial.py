@@ -20,7 +20,7 @@ from bench.host import doubts, read_counters
 from bench.host.processes import wait_ended
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
-from bench.probes.account import Account, account_doubts, ledger, take_account
+from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.probes.memory import memory_of
 from bench.probes.observer import Observer
 from bench.records.record import Endpoint, Record
@@ -74,13 +74,13 @@ def run_residents(trial: Trial, setting: Setting) -> tuple[Record, Output | None
     before, begin_ns = read_counters(), setting.clock.now_ns()
     rest_ns = setting.scenario.design.settle
     try:
-        empty = take_account(setting.clock, rest_ns=rest_ns)
+        empty = read_host_memory(setting.clock, rest_ns=rest_ns)
         run.account.update(_fixed(setting.daemons))
         with ExitStack() as stack:
             _fill(run, stack, empty)
-        left = take_account(setting.clock, rest_ns=rest_ns)
+        left = read_host_memory(setting.clock, rest_ns=rest_ns)
         if run.failure is None and "used" in left.host and "used" in empty.host:
-            run.account["left"] = left.host["used"] - empty.host["used"]
+            run.account["not_released"] = left.host["used"] - empty.host["used"]
     except BoxbenchError as error:
         for cause in causes(error):
             if not isinstance(cause, BoxbenchError):
@@ -97,7 +97,7 @@ def _fixed(daemons: Mapping[str, int]) -> dict[str, int]:
     return {f"fixed.{name}": size for name, size in found.items() if size is not None}
 
 
-def _fill(run: _Run, stack: ExitStack, empty: Account) -> None:
+def _fill(run: _Run, stack: ExitStack, empty: HostMemory) -> None:
     available = tuple(sorted(os.sched_getaffinity(0)))
     overlap = max(1, len(available) // len(run.setting.cpus))
     for first in range(0, run.count - 1, overlap):
@@ -108,7 +108,7 @@ def _fill(run: _Run, stack: ExitStack, empty: Account) -> None:
     _stop_all(run, run.residents[:-1])
 
 
-def _last(run: _Run, empty: Account) -> None:
+def _last(run: _Run, empty: HostMemory) -> None:
     """The box that is the trial's own, removed before the others: its end and removal must not hold theirs."""
     try:
         with provisioned(run.trial, run.setting, run.count - 1) as last:
@@ -146,7 +146,7 @@ def _tried(run: _Run, resident: Resident, step: Callable[[], None]) -> bool:
     return True
 
 
-def _look(run: _Run, last: Resident, empty: Account) -> None:
+def _look(run: _Run, last: Resident, empty: HostMemory) -> None:
     """The last box as in a trial of one; then the host with all of them."""
     setting, trace = run.setting, last.trace
     gc.collect()
@@ -155,13 +155,13 @@ def _look(run: _Run, last: Resident, empty: Account) -> None:
         return
     trace.finish = observer.gone
     observer.look(trace.seen, setting.scenario.design)
-    full = take_account(setting.clock, rest_ns=setting.scenario.design.settle)
+    full = read_host_memory(setting.clock, rest_ns=setting.scenario.design.settle)
     _check_all_there(run)
     processes, memory = memory_of_all(run.residents)
     kept = {name: value for name, value in trace.seen.memory_bytes.items() if name.startswith(("guest.", "daemon."))}
     trace.seen.memory_bytes = memory | kept
     run.account.update(ledger(empty, full, processes, setting.daemons))
-    run.doubts += account_doubts(empty, full)
+    run.doubts += ledger_doubts(empty, full)
     stop_box(last.box, trace, observer)
 
 
@@ -199,4 +199,4 @@ def _record(run: _Run, started_at: str) -> Record:
     record = record_of(run.trial, run.setting, trace, started_at)
     begin_ns = run.residents[0].asked_ns if run.residents else 0
     members = tuple(resident.record(begin_ns) for resident in run.residents)
-    return record.model_copy(update={"account_bytes": run.account, "members": members})
+    return record.model_copy(update={"ledger_bytes": run.account, "members": members})

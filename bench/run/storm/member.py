@@ -52,7 +52,7 @@ class Member:
     def __init__(self, number: int, scheduled_ns: int, setting: Setting, box: Box, trace: Trace) -> None:
         self.number = number
         self.scheduled_ns = scheduled_ns
-        self.late_ns: int | None = None
+        self.lateness_ns: int | None = None
         self.settled = threading.Event()
         self.trace = trace
         self.fault: BaseException | None = None
@@ -104,10 +104,10 @@ class Member:
         while (left_ns := due_ns - clock.now_ns()) > 0:
             if gates.cancel.wait(left_ns / 1e9):
                 return
-        self.late_ns = clock.now_ns() - due_ns
+        self.lateness_ns = clock.now_ns() - due_ns
         timeline.mark(Endpoint.REQUESTED, at_ns=due_ns)
         self._box.start()
-        timeline.mark(Endpoint.ACCEPTED)
+        timeline.mark(Endpoint.START_RETURNED)
         await_goal(self._box, self._setting, self.trace, since_ns=due_ns)
         self._in_time()
 
@@ -149,12 +149,12 @@ class Member:
         trace, failure = self.trace, self.trace.failure
         never = Failure(code="LaunchError", message="never asked for: the storm was called off", hint="run it again")
         why = None if failure is None else Failure(code=failure.code, message=failure.message, hint=failure.hint)
-        if why is None and self.late_ns is None:
+        if why is None and self.lateness_ns is None:
             why = never
         return MemberRecord(
             number=self.number,
             scheduled_ns=self.scheduled_ns,
-            late_ns=self.late_ns,
+            lateness_ns=self.lateness_ns,
             outcome="ok" if why is None else "timeout" if trace.timed_out else "failed",
             failure=why,
             endpoints_ns=trace.timeline.relative_ns(),

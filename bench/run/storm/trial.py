@@ -120,16 +120,17 @@ def _blow(storm: _Storm, setting: Setting) -> None:
 
 
 def _check_late(storm: _Storm, scenario: Scenario) -> None:
-    asked = [member for member in storm.members if member.late_ns is not None]
-    worst = max(asked, key=lambda member: member.late_ns or 0, default=None)
-    if worst is None or worst.late_ns is None:
+    asked = [member for member in storm.members if member.lateness_ns is not None]
+    worst = max(asked, key=lambda member: member.lateness_ns or 0, default=None)
+    if worst is None or worst.lateness_ns is None:
         return
-    storm.seen_ns["late.max"] = worst.late_ns
-    storm.doubts += late_doubts(worst.late_ns, [m.took_ns() for m in asked if m.trace.failure is None])
-    if worst.late_ns > scenario.storm.late:
+    storm.seen_ns["lateness.max"] = worst.lateness_ns
+    storm.doubts += late_doubts(worst.lateness_ns, [m.took_ns() for m in asked if m.trace.failure is None])
+    if worst.lateness_ns > scenario.storm.max_lateness:
         raise LateError(
-            f"the harness asked for box {worst.number} {format_ns(worst.late_ns)} after its time, and the limit is "
-            f"{format_ns(scenario.storm.late)} (storm.late): this storm would show the harness, not the target",
+            f"the harness asked for box {worst.number} {format_ns(worst.lateness_ns)} after its time, and the limit is "
+            f"{format_ns(scenario.storm.max_lateness)} (storm.max_lateness): this storm would show the harness, not "
+            "the target",
             hint="storm with fewer boxes, leave more room between them (storm.interval), or use a larger host",
         )
 

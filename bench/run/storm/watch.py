@@ -50,11 +50,11 @@ class Watch:
         return wake_ns(self._late_ns)
 
 
-def wake_ns(late_ns: Sequence[int]) -> dict[str, int]:
+def wake_ns(lateness_ns: Sequence[int]) -> dict[str, int]:
     """The same from the numbers."""
-    if not late_ns:
+    if not lateness_ns:
         return {}
-    ordered = sorted(late_ns)
+    ordered = sorted(lateness_ns)
     p95 = ordered[-(-19 * len(ordered) // 20) - 1]
     return {"wake.median": round(median(ordered)), "wake.p95": p95, "wake.max": ordered[-1]}
 
@@ -80,8 +80,8 @@ def storm_doubts(seen_ns: dict[str, int]) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def late_doubts(late_ns: int, took_ns: Sequence[int]) -> tuple[str, ...]:
+def late_doubts(lateness_ns: int, took_ns: Sequence[int]) -> tuple[str, ...]:
     """``late-requests:1.2ms`` when the worst request was late by a notable part of the median box's time."""
-    if not took_ns or late_ns <= LATE_SHARE * median(took_ns):
+    if not took_ns or lateness_ns <= LATE_SHARE * median(took_ns):
         return ()
-    return (f"late-requests:{late_ns / 1e6:.1f}ms",)
+    return (f"late-requests:{lateness_ns / 1e6:.1f}ms",)

@@ -1,6 +1,6 @@
 """A VM with no OS in it: a payload of a few dozen bytes says "ready" and halts. The price of the hypervisor alone.
 
-No agent and no workload run in it, so it has no `init` and no `entered`: QEMU's connection to us is `vmm`, the byte on
+No agent and no workload run in it, so it has no `init` and no `exec`: QEMU's connection to us is `vmm`, the byte on
 the debug console is `ready`. It is also the rung that runs under real KVM on hosts where no stock kernel boots.
 """
 

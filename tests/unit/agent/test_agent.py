@@ -144,7 +144,7 @@ def test_marks_come_in_order_and_the_code_is_the_workloads(box: Box) -> None:
     before = time.monotonic_ns()
     code, stdout, stderr = box.run(shell("echo out; echo err >&2; exit 7"))
     assert (code, stdout, stderr) == (7, b"out\n", b"err\n")
-    assert box.marks() == ["init", "entered", "ready"]
+    assert box.marks() == ["init", "exec", "ready"]
     words = box.lines[-1].split(" ")
     assert words[:4] == ["BB1", "exit", "7", "0"]
     stamps = [int(line.rsplit(" ", 1)[1]) for line in box.lines]
@@ -165,7 +165,7 @@ def test_first_line_is_a_whole_line_of_stdout(box: Box) -> None:
     time.sleep(0.2)
     box.tell("ping 1")
     box.wait_for("BB1 pong 1")
-    assert box.marks() == ["init", "entered"]
+    assert box.marks() == ["init", "exec"]
 
 
 def test_first_line_of_a_workload_that_ends_at_once_is_marked_before_its_end(box: Box) -> None:
@@ -205,7 +205,7 @@ def test_a_stopped_workload_is_not_ready_by_its_exit(box: Box) -> None:
     box.wait_for_output(b"up\n")
     box.tell("stop")
     box.wait_for("BB1 exit 0 0")
-    assert box.marks() == ["init", "entered"]
+    assert box.marks() == ["init", "exec"]
 
 
 def test_tcp_is_ready_when_a_connection_is_accepted(box: Box) -> None:
@@ -213,7 +213,7 @@ def test_tcp_is_ready_when_a_connection_is_accepted(box: Box) -> None:
     script = f"import socket,time; time.sleep(.2); s=socket.create_server(('127.0.0.1',{port})); time.sleep(1000)"
     box.start(python(script), ReadyTcp(when="tcp", port=port))
     box.wait_for("BB1 mark ready")
-    assert box.marks() == ["init", "entered", "listening", "ready"]
+    assert box.marks() == ["init", "exec", "listening", "ready"]
 
 
 SERVER = """
@@ -242,7 +242,7 @@ def test_http_tells_listening_ready_and_replied_apart(box: Box) -> None:
     ready = ReadyHttp(when="http", port=port, path="/health?full", contains="it works now")
     box.start(serve(port, [starting, empty, whole], "/health?full"), ready)
     box.wait_for("BB1 mark replied")
-    assert box.marks() == ["init", "entered", "listening", "ready", "replied"]
+    assert box.marks() == ["init", "exec", "listening", "ready", "replied"]
 
 
 def test_http_without_text_is_replied_with_the_status(box: Box) -> None:
@@ -424,7 +424,7 @@ def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> 
     assert result.returncode == 127
     assert b"usage: boxinit" in result.stderr
     box.wait_for("BB1 exit 127 0 ")
-    assert box.marks() == ["init", "entered", "ready"]
+    assert box.marks() == ["init", "exec", "ready"]
     assert [file.read_text() for file in joined] == ["0", "0"]
 
 

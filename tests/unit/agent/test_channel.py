@@ -43,9 +43,9 @@ def box_says(directory: Path, data: bytes) -> None:
 
 def test_lines_arrive_stamped(fifos: Fifos) -> None:
     with listening(fifos) as (_, heard):
-        box_says(fifos.directory, b"BB1 mark init 1\nBB1 mark entered 2\n")
+        box_says(fifos.directory, b"BB1 mark init 1\nBB1 mark exec 2\n")
         assert heard.get(timeout=5) == (Mark(Endpoint.INIT, 1), 42)
-        assert heard.get(timeout=5) == (Mark(Endpoint.ENTERED, 2), 42)
+        assert heard.get(timeout=5) == (Mark(Endpoint.EXEC, 2), 42)
 
 
 def test_a_line_may_come_in_pieces(fifos: Fifos) -> None:

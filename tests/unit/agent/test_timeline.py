@@ -19,14 +19,14 @@ def timeline() -> Timeline:
 def test_t0_is_the_request_and_the_order_is_that_of_time(timeline: Timeline) -> None:
     assert timeline.relative_ns() == {}
     timeline.mark(Endpoint.REQUESTED)
-    timeline.receive(Mark(Endpoint.ENTERED, 7), 1300)
+    timeline.receive(Mark(Endpoint.EXEC, 7), 1300)
     timeline.receive(Mark(Endpoint.INIT, 5), 1200)
     assert list(timeline.relative_ns().items()) == [
         (Endpoint.REQUESTED, 0),
         (Endpoint.INIT, 200),
-        (Endpoint.ENTERED, 300),
+        (Endpoint.EXEC, 300),
     ]
-    assert timeline.guest_ns == {Endpoint.ENTERED: 7, Endpoint.INIT: 5}
+    assert timeline.guest_ns == {Endpoint.EXEC: 7, Endpoint.INIT: 5}
 
 
 def test_the_first_stamp_wins(timeline: Timeline) -> None:

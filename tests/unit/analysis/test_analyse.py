@@ -71,7 +71,7 @@ def lost_after_ready(record: Record) -> Record:
     kept = {k: v for k, v in record.endpoints_ns.items() if k is not Endpoint.REPLIED and k not in STOP}
     failure = {"code": "ExerciseError", "message": "no", "hint": "look"}
     empty: dict[str, object] = {key: {} for key in ("memory_bytes", "cpu_ns", "disk_bytes", "exercise")}
-    return edit(record, outcome="failed", failure=failure, endpoints_ns=kept, course=None, **empty)
+    return edit(record, outcome="failed", failure=failure, endpoints_ns=kept, samples=None, **empty)
 
 
 @pytest.mark.parametrize("headline", ["p99_ns", "get_per_s"])
@@ -205,7 +205,7 @@ def test_no_native_control_is_said() -> None:
 
 def test_phases_follow_the_measured_order(analysis: Analysis) -> None:
     ends = [end for _, end in analysis.chains[HELLO_DOCKER.key]]
-    assert ends == [Endpoint.CREATED, Endpoint.INIT, Endpoint.ENTERED, Endpoint.ACCEPTED, Endpoint.READY]
+    assert ends == [Endpoint.CREATED, Endpoint.INIT, Endpoint.EXEC, Endpoint.START_RETURNED, Endpoint.READY]
 
 
 def test_a_mark_that_few_boots_have_is_no_phase() -> None:

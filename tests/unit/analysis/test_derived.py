@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.analysis.derived import course_of, cpu_used, disk_used, in_stack
+from bench.analysis.derived import cpu_used, disk_used, in_stack, samples_of
 from bench.analysis.metrics import label, values_of
-from bench.records.record import Course, Flush
+from bench.records.record import Flush, Samples
 from bench.render.figures.samples import shares
 from tests.factories import make_manifest, make_records
 
@@ -25,23 +25,23 @@ def test_the_rest_of_the_host_and_of_the_vmm() -> None:
     found = cpu_used(
         {"start.host_busy": 100, "start.total": 60, "start.harness": 15, "start.vmm": 60, "start.guest": 45}
     )
-    assert (found["start.rest"], found["start.surplus"]) == (25, 15)
-    assert "start.rest" not in cpu_used({"start.host_busy": 100, "start.total": 60})
+    assert (found["start.host_other"], found["start.vmm_overhead"]) == (25, 15)
+    assert "start.host_other" not in cpu_used({"start.host_busy": 100, "start.total": 60})
 
 
 def test_a_stack_adds_up_to_its_total() -> None:
-    names = ["box", "shim", "daemon.dockerd", "runtime", "harness", "rest", "host_busy", "workload"]
+    names = ["box", "shim", "daemon.dockerd", "runtime", "harness", "host_other", "host_busy", "workload"]
     assert in_stack(names) == ("box", "shim", "daemon.dockerd", "runtime")
-    vm = ["vmm", "threads.vcpu", "threads.main", "guest", "surplus", "host_busy", "rest"]
+    vm = ["vmm", "threads.vcpu", "threads.main", "guest", "vmm_overhead", "host_busy", "host_other"]
     assert in_stack(vm) == ("threads.vcpu", "threads.main")
     assert in_stack(["vmm", "daemon.libvirtd"]) == ("vmm", "daemon.libvirtd"), "of a record without threads"
 
 
 def test_bytes_of_the_host_per_byte_of_the_guest() -> None:
     sizes = {"guest.written": 10 * MIB, "box.written": 11 * MIB, "host.written": 15 * MIB}
-    assert disk_used(record(disk_bytes=sizes, flush=None)) == {"disk.amplification": 1.5}
+    assert disk_used(record(disk_bytes=sizes, flush=None)) == {"disk.write_amplification": 1.5}
     container = {"box.written": 5 * MIB, "host.written": 15 * MIB}
-    assert disk_used(record(disk_bytes=container, flush=None)) == {"disk.amplification": 3.0}
+    assert disk_used(record(disk_bytes=container, flush=None)) == {"disk.write_amplification": 3.0}
     assert disk_used(record(disk_bytes=sizes | {"guest.written": 4096}, flush=None)) == {}, (
         "most of it would be somebody else's"
     )
@@ -71,13 +71,13 @@ def test_every_metric_has_words() -> None:
 
 
 def test_peak_and_mean_of_a_course() -> None:
-    course = Course(at_ns=(0, 1, 2), memory_bytes=(10, 40, 10), cpu_ns=(0, 1, 2))
-    assert course_of(record(course=course)) == {"memory.course.peak_bytes": 40, "memory.course.mean_bytes": 20}
-    assert course_of(record()) == {}
+    course = Samples(at_ns=(0, 1, 2), memory_bytes=(10, 40, 10), cpu_ns=(0, 1, 2))
+    assert samples_of(record(samples=course)) == {"memory.samples.peak_bytes": 40, "memory.samples.mean_bytes": 20}
+    assert samples_of(record()) == {}
 
 
 def test_a_share_of_a_cpu_over_several_samples() -> None:
-    course = Course(
+    course = Samples(
         at_ns=tuple(n * 10**9 for n in range(5)), memory_bytes=(1,) * 5, cpu_ns=(0, 5, 10**9, 10**9 + 7, 2 * 10**9)
     )
     assert shares(course, window=2) == [(2.0, 0.5), (4.0, 0.5)]

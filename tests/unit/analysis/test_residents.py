@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.analyse import analyse
-from bench.analysis.ledger import account_values
+from bench.analysis.ledger import ledger_values
 from bench.analysis.residents import break_evens, marginals, slope, start_of
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_record
 from tests.residents import MIB, make_residents
@@ -93,12 +93,12 @@ def test_one_level_has_no_slope_and_old_campaigns_none_at_all() -> None:
     manifest, records = make_residents([(DOCKER, 2.0, 7.0)], levels=(8,))
     assert marginals(analyse(manifest, records), "hello") == ()
     record = make_record(records[0].trial, DOCKER, random.Random(1))
-    assert account_values(record) == {}
+    assert ledger_values(record) == {}
 
 
 def test_the_metrics_of_an_account_add_up() -> None:
     _, records = make_residents([(LIBVIRT, 5.0, 210.0)])
-    values = account_values(records[0])
+    values = ledger_values(records[0])
     parts = ("anon.vmm", "harness", "kernel", "shmem", "unexplained")
-    assert sum(values[f"account.{name}_bytes"] for name in parts) == values["account.held_bytes"]
-    assert values["account.added_bytes"] == values["account.held_bytes"] + values["account.reclaimable_bytes"]
+    assert sum(values[f"ledger.{name}_bytes"] for name in parts) == values["ledger.unreclaimable_bytes"]
+    assert values["ledger.added_bytes"] == values["ledger.unreclaimable_bytes"] + values["ledger.reclaimable_bytes"]

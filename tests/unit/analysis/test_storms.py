@@ -78,7 +78,7 @@ def member(number: int, ready_ms: float | None, outcome: str = "ok") -> Member:
         endpoints |= {Endpoint.READY: round(ready_ms * MS), Endpoint.STOPPING: 10**10}
     failure = None if outcome == "ok" else LOST
     return Member.model_validate(
-        {"number": number, "late_ns": 1, "outcome": outcome, "failure": failure, "endpoints_ns": endpoints}
+        {"number": number, "lateness_ns": 1, "outcome": outcome, "failure": failure, "endpoints_ns": endpoints}
     )
 
 
@@ -93,7 +93,7 @@ def storm_record(members: list[Member], *, number: int = 0, block: int = 0, fail
         failure=failure,
         endpoints_ns={Endpoint.REQUESTED: 0},
         members=tuple(members),
-        storm_ns={"late.max": 2 * MS, "host.busy": 98, "host.all": 100, "wake.p95": 3 * MS},
+        storm_ns={"lateness.max": 2 * MS, "host.busy": 98, "host.all": 100, "wake.p95": 3 * MS},
     )
 
 
@@ -166,7 +166,7 @@ def test_the_stop_of_a_storm_is_no_metric() -> None:
         "storm.ready.p50_ns",
         "storm.ready.p75_ns",
         "storm.ready.all_ns",
-        "storm.late_ns",
+        "storm.lateness_ns",
     }
     assert label("storm.ready.p75_ns") == "storm, p75 of the boxes ready"
 

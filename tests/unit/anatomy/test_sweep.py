@@ -87,10 +87,10 @@ def phases(marks: dict[Endpoint, int], kvm: int | None = None, *, seen: bool = F
 
 MARKS = {
     Endpoint.VMM: 10,
-    Endpoint.ACCEPTED: 20,
+    Endpoint.START_RETURNED: 20,
     Endpoint.INIT: 50,
     Endpoint.ROOT: 60,
-    Endpoint.ENTERED: 70,
+    Endpoint.EXEC: 70,
     Endpoint.READY: 100,
 }
 
@@ -107,21 +107,21 @@ def test_a_guest_begins_with_its_first_entry_into_kvm_where_that_is_known() -> N
 
 
 def test_a_start_call_that_returns_late_does_not_hide_the_boot() -> None:
-    assert phases({**MARKS, Endpoint.ACCEPTED: 55})[0] == (10, 50, "boot")
+    assert phases({**MARKS, Endpoint.START_RETURNED: 55})[0] == (10, 50, "boot")
 
 
 def test_a_box_whose_agent_is_a_process_of_the_host_has_nothing_hidden() -> None:
-    assert phases({Endpoint.INIT: 50, Endpoint.ENTERED: 60, Endpoint.READY: 100}, seen=True) == []
+    assert phases({Endpoint.INIT: 50, Endpoint.EXEC: 60, Endpoint.READY: 100}, seen=True) == []
 
 
 def test_a_kernel_in_user_space_hides_the_agent() -> None:
-    marks = {Endpoint.INIT: 50, Endpoint.ENTERED: 60, Endpoint.READY: 100}
+    marks = {Endpoint.INIT: 50, Endpoint.EXEC: 60, Endpoint.READY: 100}
     assert phases(marks) == [(50, 60, "agent"), (60, 100, "application")]
     assert phases({Endpoint.READY: 100}) == []
 
 
 def test_a_vm_without_a_system_is_all_machine() -> None:
-    assert phases({Endpoint.VMM: 10, Endpoint.ACCEPTED: 20, Endpoint.READY: 100}) == [(20, 100, "firmware")]
+    assert phases({Endpoint.VMM: 10, Endpoint.START_RETURNED: 20, Endpoint.READY: 100}) == [(20, 100, "firmware")]
 
 
 def test_every_step_has_a_share_and_a_place() -> None:

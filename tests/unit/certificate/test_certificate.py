@@ -142,7 +142,7 @@ def test_an_altered_box_is_refused_with_fact_values_and_box(change: str) -> None
         refuse_unequal([found])
     assert words in caught.value.message
     assert "process" not in caught.value.message
-    assert f"differs: {{{fact}: why}}" in caught.value.hint
+    assert f"allowed_differences: {{{fact}: why}}" in caught.value.hint
 
 
 @pytest.mark.parametrize("change", ALTERED)
@@ -281,25 +281,31 @@ def scenario(tmp_path: Path, extra: str) -> Path:
     ("text", "differs"),
     [
         ("", {}),
-        ("differs: [cap_eff, memory]\n", {"cap_eff": "", "memory": ""}),
-        ("differs: {memory: gVisor hides it}\n", {"memory": "gVisor hides it"}),
+        ("allowed_differences: [cap_eff, memory]\n", {"cap_eff": "", "memory": ""}),
+        ("allowed_differences: {memory: gVisor hides it}\n", {"memory": "gVisor hides it"}),
     ],
 )
 def test_a_scenario_declares_differences(tmp_path: Path, text: str, differs: dict[str, str]) -> None:
-    assert load_scenario(scenario(tmp_path, text)).scenario.differs == differs
+    assert load_scenario(scenario(tmp_path, text)).scenario.allowed_differences == differs
 
 
 @pytest.mark.parametrize(
-    "text", ["differs: [memroy]\n", "differs: {memroy: why}\n", "differs: all\n", "differs: [1]\n"]
+    "text",
+    [
+        "allowed_differences: [memroy]\n",
+        "allowed_differences: {memroy: why}\n",
+        "allowed_differences: all\n",
+        "allowed_differences: [1]\n",
+    ],
 )
 def test_an_unknown_fact_cannot_be_declared(tmp_path: Path, text: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_scenario(scenario(tmp_path, text))
-    assert "differs" in caught.value.message
+    assert "allowed_differences" in caught.value.message
 
 
 def test_the_schema_knows_the_facts() -> None:
-    assert "memory" in json.dumps(scenario_schema()["properties"]["differs"])
+    assert "memory" in json.dumps(scenario_schema()["properties"]["allowed_differences"])
 
 
 def certified(manifest: Manifest) -> Manifest:

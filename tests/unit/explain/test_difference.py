@@ -23,7 +23,7 @@ from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_r
 MS = 10**6
 STEADY = (replace(PROCESS, spread=0.001), replace(DOCKER, spread=0.001), replace(LIBVIRT, spread=0.001))
 SLOW = replace(DOCKER, spread=0.001, instants_ms={**DOCKER.instants_ms, Endpoint.CREATED: 114.0, Endpoint.INIT: 268.0,
-                                                  Endpoint.ENTERED: 271.0, Endpoint.ACCEPTED: 282.0,
+                                                  Endpoint.EXEC: 271.0, Endpoint.START_RETURNED: 282.0,
                                                   Endpoint.READY: 329.0})  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_other_endpoints_are_refused_even_by_force(tmp_path: Path) -> None:
     left = campaign(tmp_path / "a")
     manifest = make_manifest(["hello"], STEADY)
     entry = manifest.scenarios["hello"]
-    scenario = entry.scenario.model_copy(update={"headline": "entered"})
+    scenario = entry.scenario.model_copy(update={"headline": "exec"})
     change = {"scenarios": {"hello": entry.model_copy(update={"scenario": scenario})}}
     right = campaign(tmp_path / "b", identity="beef0001", change=change)
     with pytest.raises(NotComparableError, match="ends at ready"):
@@ -196,13 +196,13 @@ def _boots(*instants: dict[Endpoint, int]) -> list[Record]:
 
 
 def test_marks_in_another_order_stay_out_of_the_common_chain() -> None:
-    left = _boots({Endpoint.ACCEPTED: 5, Endpoint.INIT: 10, Endpoint.READY: 20})
-    right = _boots({Endpoint.INIT: 5, Endpoint.ACCEPTED: 10, Endpoint.READY: 20, Endpoint.CREATED: 1})
+    left = _boots({Endpoint.START_RETURNED: 5, Endpoint.INIT: 10, Endpoint.READY: 20})
+    right = _boots({Endpoint.INIT: 5, Endpoint.START_RETURNED: 10, Endpoint.READY: 20, Endpoint.CREATED: 1})
     assert common_chain(left, right, Endpoint.READY) == (Endpoint.REQUESTED, Endpoint.INIT, Endpoint.READY)
 
 
 def test_marks_after_the_goal_are_not_phases() -> None:
-    late = _boots({Endpoint.INIT: 10, Endpoint.READY: 20, Endpoint.ACCEPTED: 30})
+    late = _boots({Endpoint.INIT: 10, Endpoint.READY: 20, Endpoint.START_RETURNED: 30})
     assert common_chain(late, late, Endpoint.READY) == (Endpoint.REQUESTED, Endpoint.INIT, Endpoint.READY)
 
 

@@ -314,7 +314,7 @@ def test_go_is_told_that_rates_are_better_higher(exercise: Path) -> None:
 def test_pyperf_holds_fractions(exercise: Path) -> None:
     found = json.loads(one(export_from(exercise, "pyperf", metrics=["disk.*"])))
     suite = {entry["metadata"]["name"]: entry for entry in found["benchmarks"]}
-    values = [value for run in suite[f"{VM} disk.amplification"]["runs"] for value in run["values"]]
+    values = [value for run in suite[f"{VM} disk.write_amplification"]["runs"] for value in run["values"]]
     assert values == pytest.approx([(30 + 13 * block) / 64 for block in range(1, 8)])
     written = [value for run in suite[f"{VM} disk.host.written_bytes"]["runs"] for value in run["values"]]
     assert all(isinstance(value, int) for value in written)

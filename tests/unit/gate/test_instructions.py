@@ -48,7 +48,7 @@ def count(total: int, *more: int, target: str = "runc", start: str = "first", **
         cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
         clocks=(total, *more),
         waits=(0,) * (1 + len(more)),
-        steps=(Step(name="entered", at=100), Step(name="ready", at=total)),
+        steps=(Step(name="exec", at=100), Step(name="ready", at=total)),
         inputs={"qemu": "10.0", "machine": "m", "tree": "t"} | inputs,
     )
 

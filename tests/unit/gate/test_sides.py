@@ -147,7 +147,7 @@ def test_cells_without_a_counterpart_in_the_baseline(tmp_path: Path, campaigns: 
 def counts() -> Instructions:
     cell = Cell(scenario="made", target="runc", accel="icount", factors={"start": "first"})
     count = Count(
-        cell=cell, clocks=(7,), waits=(0,), steps=(Step(name="entered", at=1), Step(name="ready", at=7)), inputs={}
+        cell=cell, clocks=(7,), waits=(0,), steps=(Step(name="exec", at=1), Step(name="ready", at=7)), inputs={}
     )
     return Instructions(scenario="made", question="?", runs=1, counts=(count,))
 
@@ -171,7 +171,7 @@ def test_counted_sides_say_what_one_has_alone(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(counted_module, "count_instructions", lambda _request, _say: counts())
     monkeypatch.setattr(counted_module, "host_facts", dict)
     monkeypatch.setattr(counted_module, "fingerprint", lambda _facts: "f")
-    both = sides(tmp_path, {}, {"targets": ["runc"], "base": "runc"})
+    both = sides(tmp_path, {}, {"targets": ["runc"], "baseline": "runc"})
     (tmp_path / "g").mkdir()
     watchers = Watchers(Silent(), lambda _questions, _blocks: None, lambda _sentence: None)
     result = run_counted(CountOrder(Order(both, tmp_path / "g", seed=1)), lambda _place, _counts: None, watchers)

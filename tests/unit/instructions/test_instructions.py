@@ -33,7 +33,7 @@ mark init 1000
 clock 1100 100
 request first
 mark requested 5000
-mark accepted 7000
+mark start_returned 7000
 waited 40
 agent BB1 mark init 4500
 agent BB1 fact env.PATH /bin
@@ -48,7 +48,11 @@ CONFIG = BoxConfig(("/bin/x",), ("PATH=/bin",), "/", 0, 0, (0,), "", 15)
 def test_a_start_is_counted_from_its_request_on_one_clock() -> None:
     (started,) = parse_said("runc", SAID)
     # The agent's clock is 1000 behind the counter.
-    assert [(step.name, step.at) for step in started.steps] == [("init", 500), ("ready", 1500), ("accepted", 2000)]
+    assert [(step.name, step.at) for step in started.steps] == [
+        ("init", 500),
+        ("ready", 1500),
+        ("start_returned", 2000),
+    ]
     assert (started.clock, started.waited) == (1500, 40)
 
 
@@ -156,7 +160,7 @@ def test_what_was_not_counted_again_is_left_alone() -> None:
 
 def test_a_workload_that_got_longer_is_told_from_its_engine() -> None:
     base, other = (
-        _count(1000).model_copy(update={"steps": (Step(name="entered", at=at), Step(name="ready", at=ready))})
+        _count(1000).model_copy(update={"steps": (Step(name="exec", at=at), Step(name="ready", at=ready))})
         for at, ready in ((900, 1000), (880, 1030))
     )
     assert compare_counts(base, other).inside == 50

@@ -31,7 +31,7 @@ from bench.probes.memory import memory_of, parse_smaps_rollup
 from bench.probes.observer import _guest_memory
 from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
-from bench.records.record import Course
+from bench.records.record import Samples
 from bench.util.clock import MonotonicClock, VirtualClock
 
 ROLLUP: Final = """\
@@ -240,7 +240,7 @@ def test_holes_are_free_and_links_count_once(tmp_path: Path) -> None:
     assert allocated_bytes(tree / "full") == full - empty
 
 
-def sampled(read: Any, *, interval_ns: int = 10**6, most: int = 1000, enough: int = 8) -> Course | None:
+def sampled(read: Any, *, interval_ns: int = 10**6, most: int = 1000, enough: int = 8) -> Samples | None:
     """Samples until enough were taken."""
     calls: list[int] = []
 

@@ -210,7 +210,7 @@ def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
 
 def test_a_manifest_of_a_later_schema_is_refused(made: Path) -> None:
     stored = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
-    stored["schema_number"] = 2
+    stored["schema_number"] = 3
     (made / MANIFEST).write_text(json.dumps(stored), encoding="utf-8")
     with pytest.raises(CampaignError, match="schema_number"):
         read_manifest(made)

@@ -71,7 +71,7 @@ def test_what_was_not_measured_is_not_zero() -> None:
         ({"memory_bytes": {"pss": None}}, "valid integer"),
         ({"colour": "red"}, "Extra inputs"),
         ({"source": "guessed"}, "measured"),
-        ({"schema_number": 2}, "Input should be 1"),
+        ({"schema_number": 1}, "Input should be 2"),
     ],
 )
 def test_a_record_checks_itself(changes: dict[str, Any], message: str) -> None:
@@ -103,4 +103,4 @@ def test_endpoints_are_in_the_order_of_a_life() -> None:
     names = [endpoint.value for endpoint in Endpoint]
     assert names[0] == "requested"
     assert names[-1] == "gone"
-    assert names.index("init") < names.index("entered") < names.index("ready") < names.index("stopped")
+    assert names.index("init") < names.index("exec") < names.index("ready") < names.index("stopped")

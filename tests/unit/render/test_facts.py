@@ -52,7 +52,7 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     assert table is not None
     assert table.head == ("since the request", "process", "docker")
     names = [row[0] for row in table.rows]
-    assert names == ["created", "accepted", "init", "entered", "ready", "stopping", "stopped", "gone", names[-1]]
+    assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone", names[-1]]
     assert table.rows[0][1] == "–"
     assert table.rows[-1] == ("event channel, there and back", "195 µs", "195 µs")
 

@@ -36,11 +36,11 @@ def test_phases_join_and_end_at_the_headline(analysis: Analysis) -> None:
     assert [phase.kind for phase in found] == [
         "created",
         "vmm",
-        "accepted",
+        "start_returned",
         "kernel",
         "init",
         "root",
-        "entered",
+        "exec",
         "ready",
     ]
 

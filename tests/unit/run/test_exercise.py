@@ -193,7 +193,6 @@ QUICK: Final = {"parser": "wrk", "quick": {"command": ["wrk"]}}
 @pytest.mark.parametrize(
     ("exercise", "more", "why"),
     [
-        ({**QUICK, "where": "host"}, {}, "'host' is refused: boxes have no network device"),
         ({"parser": "wrk"}, {}, "quick.command: is missing"),
         ({**QUICK, "run": "workload"}, {"ready": {"when": "exit"}}, "the workload's own command is run"),
         ({"parser": "wrk", "run": "workload"}, {}, "run: workload needs ready.when exit"),
@@ -362,7 +361,7 @@ def exercised_campaign() -> tuple[Manifest, list[Record]]:
     manifest = make_manifest(("hello",), BOXES, blocks=7, warmups=0)
     entry = manifest.scenarios["hello"]
     exercise = Exercise(parser="redis-benchmark", headline="get_per_s", quick=COMMAND)
-    scenario = entry.scenario.model_copy(update={"exercise": exercise, "base": "process"})
+    scenario = entry.scenario.model_copy(update={"exercise": exercise, "baseline": "process"})
     entry = entry.model_copy(update={"scenario": scenario})
     records = []
     for record in make_records(manifest, BOXES, troubles=False):

@@ -134,7 +134,7 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     ) -> tuple[_Target, Record, Output | None]:
         target = target or _Target(behaviour)
         ready = ReadyFirstLine(when="first-line", timeout=10**9)
-        scenario = Scenario(question="?", name="made", ready=ready, storm=storm or Storm(late=10**10))
+        scenario = Scenario(question="?", name="made", ready=ready, storm=storm or Storm(max_lateness=10**10))
         config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
         image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
         setting = Setting("0badcafe", scenario, image, target, (0,), MonotonicClock())  # type: ignore[arg-type]
@@ -166,14 +166,14 @@ def test_the_order_of_phases(blow: Callable[..., tuple[_Target, Record, Output |
 def test_a_schedule_is_kept_and_is_where_clocks_start(
     blow: Callable[..., tuple[_Target, Record, Output | None]],
 ) -> None:
-    storm = Storm(interval=30 * 10**6, late=10**10)
+    storm = Storm(interval=30 * 10**6, max_lateness=10**10)
     target, record, _ = blow(4, {"m00": "hangs"}, storm)
     assert target.boxes("start") == ["m00", "m01", "m02", "m03"]
     assert [member.scheduled_ns for member in record.members] == [0, 30 * 10**6, 60 * 10**6, 90 * 10**6]
     assert [member.outcome for member in record.members] == ["timeout", "ok", "ok", "ok"]
     for member in record.members[1:]:
-        assert member.late_ns is not None
-        assert 0 <= member.late_ns <= member.endpoints_ns[Endpoint.READY]
+        assert member.lateness_ns is not None
+        assert 0 <= member.lateness_ns <= member.endpoints_ns[Endpoint.READY]
 
 
 def test_a_refused_box_is_a_member_and_its_words_are_kept(
@@ -198,7 +198,7 @@ def test_when_a_box_cannot_be_provisioned_none_is_asked_for(
     assert record.outcome == "failed"
     assert record.failure is not None
     assert record.failure.message == "no room for it"
-    assert [member.late_ns for member in record.members] == [None, None]
+    assert [member.lateness_ns for member in record.members] == [None, None]
 
 
 def test_a_teardown_that_fails_is_its_members_doubt(
@@ -213,7 +213,7 @@ def test_a_teardown_that_fails_is_its_members_doubt(
 def test_late_requests_refuse_the_storm_and_keep_it(
     blow: Callable[..., tuple[_Target, Record, Output | None]],
 ) -> None:
-    _, record, _ = blow(2, {}, Storm(late=1))
+    _, record, _ = blow(2, {}, Storm(max_lateness=1))
     assert record.failure is not None
     assert record.failure.code == "LateError"
     assert [member.outcome for member in record.members] == ["ok", "ok"]
@@ -226,7 +226,7 @@ def test_ctrl_c_ends_every_box_and_asks_for_no_more(
     # The main thread notices when it looks next.
     monkeypatch.setattr(storm_trial, "_LISTEN_S", 0.02)
     with pytest.raises(KeyboardInterrupt):
-        blow(3, {}, Storm(interval=10**9, late=10**10), target=target)
+        blow(3, {}, Storm(interval=10**9, max_lateness=10**10), target=target)
     assert target.boxes("start") == ["m00"] or target.boxes("start") == ["m00", "m01"]
     assert "m02" not in target.boxes("start")
     assert "m01" in target.boxes("kill")

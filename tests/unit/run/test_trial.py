@@ -154,7 +154,7 @@ class FakeTarget:
                 raise self.survives
 
 
-GOOD: Final = ((10, "BB1 mark init 1"), (5, "BB1 mark entered 2"), (20, "BB1 mark ready 3"))
+GOOD: Final = ((10, "BB1 mark init 1"), (5, "BB1 mark exec 2"), (20, "BB1 mark ready 3"))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     ]
     assert record.outcome == "ok"
     assert {end.value: ns / MS for end, ns in record.endpoints_ns.items()} == {
-        **{"requested": 0, "created": 3, "init": 13, "entered": 18, "ready": 38, "accepted": 38},
+        **{"requested": 0, "created": 3, "init": 13, "exec": 18, "ready": 38, "start_returned": 38},
         # Five pings of 2 ms, the facts, the rest of 100 ms; syncs of 4 ms, and 10 without us.
         **{"stopping": 163, "stopped": 170, "ended": 170, "gone": 181},
     }
@@ -207,7 +207,7 @@ def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     assert {name: size for name, size in record.disk_bytes.items() if name.startswith("box.")} == {
         **{"box.allocated": 4096, "box.at_stop": 4096},
     }
-    assert record.guest_ns == {Endpoint.INIT: 1, Endpoint.ENTERED: 2, Endpoint.READY: 3}
+    assert record.guest_ns == {Endpoint.INIT: 1, Endpoint.EXEC: 2, Endpoint.READY: 3}
     assert record.exit_code == 143
     assert "pss.workload" not in record.memory_bytes
     assert target.switch_interval_s == pytest.approx(0.0001), "stamps would wait for this thread"
@@ -266,7 +266,7 @@ def test_a_refused_start_keeps_what_was_passed(trial: Callable[..., Record]) -> 
     record = trial(FakeTarget([], refuses=LaunchError("no room", hint="make some")))
     assert (record.outcome, record.failure and record.failure.code) == ("failed", "LaunchError")
     assert Endpoint.CREATED in record.endpoints_ns
-    assert Endpoint.ACCEPTED not in record.endpoints_ns
+    assert Endpoint.START_RETURNED not in record.endpoints_ns
 
 
 def test_a_failed_teardown_is_a_doubt_and_not_a_failure(trial: Callable[..., Record]) -> None:

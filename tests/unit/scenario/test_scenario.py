@@ -52,7 +52,7 @@ def test_defaults_are_a_whole_comparison(write: Write) -> None:
     loaded = load_scenario(write())
     scenario = loaded.scenario
     assert [spec.label for spec in scenario.targets] == ["process", "docker", "libvirt"]
-    assert (scenario.base, scenario.headline, scenario.design.blocks, scenario.design.warmups) == (
+    assert (scenario.baseline, scenario.headline, scenario.design.blocks, scenario.design.warmups) == (
         "docker",
         "ready",
         7,
@@ -90,7 +90,7 @@ def test_toml_says_the_same(write: Write) -> None:
         question = "How long?"
         name = "hello"
         targets = ["process", {target = "docker", options = {network = "none"}}]
-        base = "process"
+        baseline = "process"
         [ready]
         when = "http"
         port = 8080
@@ -106,7 +106,7 @@ def test_options_are_part_of_the_label_in_one_order() -> None:
 
 
 def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
-    more = "targets: [libvirt, {target: libvirt, options: {console: serial}}]\nbase: libvirt\n"
+    more = "targets: [libvirt, {target: libvirt, options: {console: serial}}]\nbaseline: libvirt\n"
     labels = [spec.label for spec in load_scenario(write(more=more)).scenario.targets]
     assert labels == ["libvirt", "libvirt[console=serial]"]
 
@@ -153,9 +153,17 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
             "scenario.yaml:5: headline: 'listening' needs ready.when tcp or http, not 'first-line'",
         ),
         ("headline: replied\n", "headline: 'replied' needs ready.when http, not 'first-line'"),
-        ("headline: sometime\n", "scenario.yaml:5: headline: 'sometime' is not one of accepted, kernel"),
-        ("base: podman\n", "scenario.yaml:5: base: 'podman' is not among the targets"),
-        ("targets: [process, libvirt]\n", "scenario.yaml:1: base: 'docker' is not among the targets"),
+        ("headline: sometime\n", "scenario.yaml:5: headline: 'sometime' is not one of start_returned, kernel"),
+        ("baseline: podman\n", "scenario.yaml:5: baseline: 'podman' is not among the targets"),
+        ("base: process\n", "scenario.yaml:5: base: this key is called 'baseline' now"),
+        ("differs: [memory]\n", "scenario.yaml:5: differs: this key is called 'allowed_differences' now"),
+        ("storm: {late: 1s}\n", "scenario.yaml:5: storm.late: this key is called 'storm.max_lateness' now"),
+        ("headline: entered\n", "scenario.yaml:5: headline: 'entered' is called 'exec' now"),
+        (
+            "exercise: {where: box, parser: wrk, quick: {command: [wrk]}}\n",
+            "scenario.yaml:5: exercise.where: this key no longer exists: an exercise always runs in the box",
+        ),
+        ("targets: [process, libvirt]\n", "scenario.yaml:1: baseline: 'docker' is not among the targets"),
         ("workload: {context: none}\n", "scenario.yaml:5: workload.context: the directory none does not exist"),
         ("workload: {dockerfile: None}\n", "scenario.yaml:5: workload.dockerfile: None does not exist"),
         ("workload:\n  env: {A: 1}\n", "scenario.yaml:6: workload.env.A: text is wanted, in quotes"),
@@ -247,19 +255,23 @@ def test_targets_and_options_are_checked_with_all_the_rest(write: Write) -> None
 
 
 def test_a_file_that_an_option_names_may_be_another_hosts(write: Write) -> None:
-    more = "targets: [{target: gvisor, options: {program: /nowhere/runsc}}]\nbase: 'gvisor[program=/nowhere/runsc]'\n"
+    more = (
+        "targets: [{target: gvisor, options: {program: /nowhere/runsc}}]\nbaseline: 'gvisor[program=/nowhere/runsc]'\n"
+    )
     assert load_scenario(write(more=more)).scenario.targets[0].options == {"program": "/nowhere/runsc"}
 
 
 def test_what_was_recorded_by_another_version_can_still_be_read() -> None:
-    text = json.dumps({"question": "q", "name": "n", "ready": {"when": "exit"}, "targets": ["warp"], "base": "warp"})
+    text = json.dumps(
+        {"question": "q", "name": "n", "ready": {"when": "exit"}, "targets": ["warp"], "baseline": "warp"}
+    )
     assert Scenario.model_validate_json(text).targets == (TargetSpec(target="warp"),)
 
 
 def test_a_value_is_shown_short_and_harmless(write: Write) -> None:
     message = _error(write(more='headline: "\\e[31m' + "x" * 5000 + '"\n')).message
     assert "\x1b" not in message
-    assert "xxx…' is not one of accepted" in message
+    assert "xxx…' is not one of start_returned" in message
     assert len(message) < 300
 
 
@@ -270,7 +282,7 @@ def test_a_missing_dockerfile_is_a_scenario_error(write: Write) -> None:
 
 
 def test_base_may_name_one_accelerator(write: Write) -> None:
-    assert load_scenario(write(more="base: libvirt/tcg\n")).scenario.base == "libvirt/tcg"
+    assert load_scenario(write(more="baseline: libvirt/tcg\n")).scenario.baseline == "libvirt/tcg"
 
 
 def test_scenarios_are_frozen(write: Write) -> None:
@@ -287,8 +299,8 @@ def test_a_scenario_survives_json(write: Write) -> None:
 def test_narrowing_keeps_the_base_when_it_can(write: Write) -> None:
     loaded = load_scenario(write())
     assert narrowed(loaded, blocks=3).scenario.design.blocks == 3
-    assert narrowed(loaded, targets=["docker", "process"]).scenario.base == "docker"
-    assert narrowed(loaded, targets=["process", "gvisor"]).scenario.base == "process"
+    assert narrowed(loaded, targets=["docker", "process"]).scenario.baseline == "docker"
+    assert narrowed(loaded, targets=["process", "gvisor"]).scenario.baseline == "process"
     assert narrowed(loaded).scenario == loaded.scenario
 
 

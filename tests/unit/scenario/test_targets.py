@@ -35,7 +35,7 @@ def test_a_scenario_can_be_narrowed_to_targets_with_options_that_it_does_not_nam
     loaded = load_scenario(find_scenario("ladder"))
     chosen = narrowed(loaded, targets=["docker[network=host]", "docker", "vmm[accel=tcg]"]).scenario
     assert [spec.label for spec in chosen.targets] == ["docker[network=host]", "docker", "vmm[accel=tcg]"]
-    assert chosen.base == "docker"
+    assert chosen.baseline == "docker"
     assert chosen.targets[2] in loaded.scenario.targets
 
 

@@ -199,7 +199,7 @@ def test_gvisor_keeps_the_network_it_always_had() -> None:
 def crowded(target: str, options: dict[str, Value], **factors: Any) -> LoadedScenario:
     loaded = load_scenario(scenarios_dir() / "hello")
     spec = TargetSpec(target=target, options=options)
-    changes = {"targets": (spec,), "base": spec.label, "ready": ReadyTcp(when="tcp", port=80)}
+    changes = {"targets": (spec,), "baseline": spec.label, "ready": ReadyTcp(when="tcp", port=80)}
     factors = {"factors": Factors.model_validate(factors)}
     return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update=changes | factors)})
 

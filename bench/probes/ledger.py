@@ -17,7 +17,7 @@ _TRIES: Final = 5
 
 
 @dataclass(frozen=True)
-class Account:
+class HostMemory:
     """The host at rest at one moment, bytes."""
 
     host: Mapping[str, int]
@@ -30,19 +30,19 @@ class Account:
     """Pids of what this process has started itself: launchers, engines of its own."""
 
 
-def take_account(clock: Clock, *, rest_ns: int, root: Path = Path("/"), own: int | None = None) -> Account:
+def read_host_memory(clock: Clock, *, rest_ns: int, root: Path = Path("/"), own: int | None = None) -> HostMemory:
     """Wait until the host is at rest, and read it.
 
     Args:
         own: this process; asked of the system when None.
     """
     host, moved = settled_memory(clock, rest_ns=rest_ns, root=root)
-    tries: list[Account] = []
+    tries: list[HostMemory] = []
     while len(tries) < _TRIES and not any(one.moved <= SETTLED_BYTES for one in tries):
         before, anon, after = host, _anon(root / "proc"), read_memory(root)
         # Counters and processes are of one moment only when nothing moved while the processes were read.
         moved_now = abs(after.get("used", 0) - before.get("used", 0))
-        tries.append(Account(after, anon, moved_now, _children(root / "proc", os.getpid() if own is None else own)))
+        tries.append(HostMemory(after, anon, moved_now, _children(root / "proc", os.getpid() if own is None else own)))
         host = after
     best = min(tries, key=lambda one: one.moved)
     return replace(best, moved=max(best.moved, moved))
@@ -70,8 +70,8 @@ def _parent(stat: Path) -> int | None:
 
 
 def ledger(
-    before: Account,
-    after: Account,
+    before: HostMemory,
+    after: HostMemory,
     processes: Mapping[str, Sequence[int]],
     daemons: Mapping[str, int],
     *,
@@ -106,7 +106,7 @@ def ledger(
 
 
 def _holders(
-    before: Account, after: Account, processes: Mapping[str, Sequence[int]], daemons: Mapping[str, int], own: int
+    before: HostMemory, after: HostMemory, processes: Mapping[str, Sequence[int]], daemons: Mapping[str, int], own: int
 ) -> dict[str, int]:
     """Growth of anonymous memory by holder; a process that has ended since gave its memory back."""
     # Launchers come with the boxes; an engine of our own was there before, and goes on by itself.
@@ -120,7 +120,7 @@ def _holders(
     return grown
 
 
-def account_doubts(*accounts: Account) -> tuple[str, ...]:
+def ledger_doubts(*accounts: HostMemory) -> tuple[str, ...]:
     """``unsettled:1.20 MiB`` for the reading that moved most, if any moved by more than the settle rule allows."""
     most = max((account.moved for account in accounts), default=0)
     return (f"unsettled:{format_bytes(most)}",) if most > SETTLED_BYTES else ()

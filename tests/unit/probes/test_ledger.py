@@ -10,7 +10,7 @@ import pytest
 
 from bench.host import memory
 from bench.host.memory import SETTLED_BYTES, memory_account, read_memory, settled_memory
-from bench.probes.account import Account, account_doubts, ledger, take_account
+from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.util.clock import Clock
 
 KIB, MIB = 2**10, 2**20
@@ -115,21 +115,23 @@ def test_a_host_that_does_not_rest_is_read_all_the_same(monkeypatch: pytest.Monk
     account, moved = settled_memory(clock, rest_ns=0)
     assert moved == 9 * MIB > SETTLED_BYTES
     assert clock.now_ns() == pytest.approx(15e9)
-    restless = Account(account, {}, moved)
-    assert account_doubts(Account({}, {}, 0), restless) == ("unsettled:9.00 MiB",)
-    assert account_doubts(Account({}, {}, SETTLED_BYTES)) == ()
+    restless = HostMemory(account, {}, moved)
+    assert ledger_doubts(HostMemory({}, {}, 0), restless) == ("unsettled:9.00 MiB",)
+    assert ledger_doubts(HostMemory({}, {}, SETTLED_BYTES)) == ()
 
 
 def test_an_account_has_every_process_that_can_be_read(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SETTLE_WINDOW_NS", memory.SETTLE_EVERY_NS)
-    account = take_account(Ticking(), rest_ns=0, root=host)
+    account = read_host_memory(Ticking(), rest_ns=0, root=host)
     assert account.anon == {7: 120 * KIB, 8: 40 * KIB}
     assert account.host["anon"] == 304556 * KIB
 
 
 def test_the_ledger_names_every_holder_and_the_rest_is_unexplained() -> None:
-    before = Account({"used": 1000, "available": 900, "cache": 300, "slab_reclaimable": 50}, {1: 100, 2: 60, 9: 5}, 0)
-    after = Account(
+    before = HostMemory(
+        {"used": 1000, "available": 900, "cache": 300, "slab_reclaimable": 50}, {1: 100, 2: 60, 9: 5}, 0
+    )
+    after = HostMemory(
         {"used": 1900, "available": 250, "cache": 420, "slab_reclaimable": 40, "percpu": 7},
         {1: 110, 2: 75, 30: 200, 31: 210, 40: 30, 50: 12},
         0,
@@ -153,8 +155,8 @@ def test_the_ledger_names_every_holder_and_the_rest_is_unexplained() -> None:
 
 def test_launchers_are_the_harness_and_an_engine_of_ours_for_other_boxes_is_not() -> None:
     # 5 is a private engine, which was there before; 6 and 7 launchers, and 8 the box of one of them.
-    before = Account({}, {1: 100, 5: 500}, 0, frozenset({5}))
-    after = Account({}, {1: 110, 5: 300, 6: 40, 7: 41, 8: 900, 9: 7}, 0, frozenset({5, 6, 7, 8}))
+    before = HostMemory({}, {1: 100, 5: 500}, 0, frozenset({5}))
+    after = HostMemory({}, {1: 110, 5: 300, 6: 40, 7: 41, 8: 900, 9: 7}, 0, frozenset({5, 6, 7, 8}))
     found = ledger(before, after, {"agent": [8]}, {}, own=1)
     assert found == {"part.anon.agent": 900, "part.harness": 10 + 40 + 41, "part.others": 7 - 200}
 
@@ -163,9 +165,9 @@ def test_an_account_knows_what_we_have_started(host: Path, monkeypatch: pytest.M
     monkeypatch.setattr(memory, "SETTLE_WINDOW_NS", memory.SETTLE_EVERY_NS)
     (host / "proc/7/stat").write_text("7 (box) (launch) S 42 7 7 0\n", encoding="ascii")
     (host / "proc/8/stat").write_text("8 (S 42 42) S 1 8 8 0\n", encoding="ascii")
-    assert take_account(Ticking(), rest_ns=0, root=host, own=42).children == {7}
+    assert read_host_memory(Ticking(), rest_ns=0, root=host, own=42).children == {7}
 
 
 def test_without_a_host_delta_nothing_is_unexplained() -> None:
-    found = ledger(Account({}, {}, 0), Account({}, {3: 8}, 0), {"vmm": [3]}, {}, own=1)
+    found = ledger(HostMemory({}, {}, 0), HostMemory({}, {3: 8}, 0), {"vmm": [3]}, {}, own=1)
     assert found == {"part.anon.vmm": 8, "part.harness": 0, "part.others": 0}
