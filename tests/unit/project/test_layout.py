@@ -1,43 +1,43 @@
-"""Short modules, short functions: what one screen holds, one reader holds."""
+"""Functions stay short, and every module and package has a docstring."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 PACKAGE: Final = Path(__file__).parents[3] / "bench"
-MODULES: Final = sorted(PACKAGE.rglob("*.py"))
-
-MODULE_LINES: Final = 300
 FUNCTION_LINES: Final = 50
 
 
-def _name(file: Path) -> str:
-    return str(file.relative_to(PACKAGE))
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    """The path below ``bench/`` and the syntax tree of every module, packages' ``__init__.py`` included."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        yield str(file.relative_to(PACKAGE)), ast.parse(file.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("file", MODULES, ids=_name)
-def test_a_module_fits_one_reader(file: Path) -> None:
-    lines = len(file.read_text(encoding="utf-8").splitlines())
-    assert lines < MODULE_LINES, f"{_name(file)} has {lines} lines: split it along what it does"
+def _functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Name and number of lines of every function, nested ones and methods included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-@pytest.mark.parametrize("file", MODULES, ids=_name)
-def test_functions_are_short(file: Path) -> None:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    long = {
-        node.name: (node.end_lineno or node.lineno) - node.lineno + 1
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    too_long = {name: lines for name, lines in long.items() if lines >= FUNCTION_LINES}
-    assert not too_long, f"{_name(file)}: {too_long}: name the steps and make them functions"
+def test_functions_are_short() -> None:
+    too_long = [
+        f"{module}: {name} has {lines} lines"
+        for module, tree in _modules()
+        for name, lines in _functions(tree)
+        if lines >= FUNCTION_LINES
+    ]
+    assert not too_long, f"split these at {FUNCTION_LINES} lines, one function per step:\n" + "\n".join(too_long)
 
 
-@pytest.mark.parametrize("file", MODULES, ids=_name)
-def test_a_module_says_what_it_is_for(file: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-    assert docstring, f"{_name(file)} has no docstring"
+def test_every_module_and_package_has_a_docstring() -> None:
+    trees = dict(_modules())
+    missing = [module for module, tree in trees.items() if not ast.get_docstring(tree)]
+    folders = {str(file.parent.relative_to(PACKAGE)) for file in PACKAGE.rglob("*.py")}
+    missing += [f"{folder}/__init__.py" for folder in sorted(folders) if str(Path(folder, "__init__.py")) not in trees]
+    assert len(trees) > 100, "the package was not found"
+    assert not missing, "no docstring:\n" + "\n".join(missing)
