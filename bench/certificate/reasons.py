@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bench.records.certificate import Kind
 from bench.scenario.equality import FactName
+from bench.scenario.target_table import Kind
 
 UNEXPLAINED: Final = "no known reason"
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "process": "process",
-    "namespaces": "namespaces",
-    "bubblewrap": "namespaces",
-    "gvisor": "gvisor",
-    "vm-docker": "nested",
-}
-"""Targets by name; the others are containers, or VMs where they have an accelerator."""
 
 _HOST_KERNEL: Final = "the host's own kernel"
 _HOST_CGROUP: Final = "what the host has mounted"
@@ -118,8 +109,3 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
 def why(fact: FactName, kind: Kind) -> str:
     """One clause, or UNEXPLAINED."""
     return _WHY.get(fact, {}).get(kind, UNEXPLAINED)
-
-
-def kind_of(target: str, *, is_vm: bool) -> Kind:
-    """The kind of a target by its name, options left out."""
-    return KINDS.get(target.partition("[")[0], "vm" if is_vm else "container")

@@ -33,15 +33,18 @@ def targets(json: Json = False) -> None:
     """The ways to box a workload on this host."""
     from bench.engines.lazy import probe_engines
     from bench.render.commands.listing import listing
-    from bench.targets.table import SUMMARIES, availability
+    from bench.scenario.target_table import TARGETS
+    from bench.targets.table import availability
 
     with probe_engines() as engines:
         reasons = availability(engines)
     if json:
-        print_json({name: {"summary": SUMMARIES[name], "unavailable": reason} for name, reason in reasons.items()})
+        print_json(
+            {name: {"summary": TARGETS[name].summary, "unavailable": reason} for name, reason in reasons.items()}
+        )
         return
     rows = [
-        (name, SUMMARIES[name], "available" if reason is None else f"not available: {shown(reason)}")
+        (name, TARGETS[name].summary, "available" if reason is None else f"not available: {shown(reason)}")
         for name, reason in reasons.items()
     ]
     console().print(listing(rows))

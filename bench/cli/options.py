@@ -18,7 +18,7 @@ def _some_targets(text: str) -> str:
 
 
 def _known_accel(text: str) -> str:
-    from bench.scenario.option_checks import check_accel
+    from bench.scenario.options import check_accel
 
     check_accel(text)
     return text

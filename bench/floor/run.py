@@ -25,8 +25,8 @@ from bench.run.setup import Stage
 from bench.run.trial import Setting, goal_of, run_trial
 from bench.scenario.factors import Factors, size_text
 from bench.scenario.model import LoadedScenario, Scenario
+from bench.scenario.target_table import has_agent, target_info
 from bench.targets.base import Output
-from bench.targets.table import has_agent, has_resources
 from bench.util.cache import cache_dir
 from bench.util.errors import InterruptedCampaignError, UsageError
 from bench.util.units import format_bytes
@@ -154,7 +154,7 @@ def find_floors(request: Request, terms: Terms, progress: Progress) -> Floors:
 
 
 def _check(scenario: Scenario, terms: Terms) -> None:
-    unbounded = [spec.label for spec in scenario.targets if not has_resources(spec.target)]
+    unbounded = [spec.label for spec in scenario.targets if not target_info(spec.target).has_resources]
     if unbounded:
         raise UsageError(
             f"{', '.join(unbounded)}: the boxes do not get the scenario's memory, so there is no floor to find",

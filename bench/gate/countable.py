@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from bench.gate.sides import Both
 from bench.instructions.model import TARGETS, Instructions
+from bench.scenario import target_table
 from bench.util.errors import UsageError
-
-_RELATIVES: Final = {"libvirt": "q35", "libvirt-full": "q35"}
-"""What can be counted in the place of what cannot."""
 
 
 def countable(both: Both, *, asked: bool, baseline: Instructions | None = None) -> tuple[tuple[str, ...], str]:
@@ -48,8 +45,11 @@ def _choice(stored: set[str] | None) -> str:
 
 
 def _named(label: str) -> str:
-    relative = _RELATIVES.get(label.partition("[")[0])
-    return f"{label} (its countable relative is {relative})" if relative else label
+    name = target_table.target_name(label)
+    info = target_table.TARGETS.get(name)
+    if info is None or info.counted_as in (None, name):
+        return label
+    return f"{label} (its countable relative is {info.counted_as})"
 
 
 def _left_out(labels: Sequence[str]) -> str:

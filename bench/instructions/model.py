@@ -9,13 +9,15 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.plan.trials import Cell
+from bench.scenario import target_table
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
 
 FILE: Final = "instructions.json"
 ACCEL: Final = "icount"
-VM_TARGETS: Final = ("microvm", "q35")
-CONTAINER_TARGETS: Final = ("process", "namespaces", "runc", "containerd", "docker", "docker-cli")
+_COUNTED: Final = {info.counted_as: info.is_vm for info in target_table.TARGETS.values() if info.counted_as}
+VM_TARGETS: Final = tuple(name for name, is_vm in _COUNTED.items() if is_vm)
+CONTAINER_TARGETS: Final = tuple(name for name, is_vm in _COUNTED.items() if not is_vm)
 TARGETS: Final = (*VM_TARGETS, *CONTAINER_TARGETS)
 """Everything that can be counted, cheapest engine first."""
 DAEMON_TARGETS: Final = ("containerd", "docker", "docker-cli")

@@ -11,7 +11,7 @@ from bench.host.pagecache import why_never_cold
 from bench.host.read import HOST_ROOT, parse_sizes, read_text
 from bench.scenario.factors import FLEETS, resources_at
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec
-from bench.targets.table import has_agent, has_resources, is_vm, least_memory_bytes, shares_network, target_class
+from bench.scenario.target_table import TargetInfo, target_info
 from bench.util.errors import UsageError
 from bench.util.units import format_bytes
 
@@ -28,6 +28,11 @@ class Place:
     """By factor; a cell's ``factors``."""
     scenario: Scenario
     """With the resources of these levels."""
+
+    @property
+    def target(self) -> TargetInfo:
+        """The target's row. Raises UsageError when there is none."""
+        return target_info(self.spec.target)
 
 
 def specs_of(scenario: Scenario) -> tuple[TargetSpec, ...]:
@@ -66,7 +71,7 @@ def check_names(scenarios: Sequence[LoadedScenario]) -> None:
         )
     for loaded in scenarios:
         for spec in loaded.scenario.targets:
-            target_class(spec.target)
+            target_info(spec.target)
 
 
 def check_matrix(scenarios: Sequence[LoadedScenario]) -> None:
@@ -105,11 +110,11 @@ def _impossible_place(place: Place) -> Iterator[str]:
         asked = f"cpus={levels['cpus']}" if "cpus" in levels else f"resources.cpus is {resources.cpus}"
         yield f"{asked}, and this process may use {available}"
     fixed = [f"{name}={levels[name]}" for name in ("cpus", "memory") if name in levels]
-    if fixed and not has_resources(place.spec.target):
+    if fixed and not place.target.has_resources:
         yield f"{label} with {' '.join(fixed)}: its boxes have a size of their own"
-    if place.scenario.exercise is not None and not has_agent(place.spec.target):
+    if place.scenario.exercise is not None and not place.target.has_agent:
         yield f"{label} with an exercise: no workload and nobody who could run a command is in its boxes"
-    least = least_memory_bytes(place.spec)
+    least = place.target.least_memory_bytes(place.spec.options)
     if least is not None and "memory" in levels and resources.memory < least:
         yield f"{label} with memory={levels['memory']}: such a box needs at least {format_bytes(least)}"
     yield from _one_port(place)
@@ -118,15 +123,17 @@ def _impossible_place(place: Place) -> Iterator[str]:
 
 def _one_port(place: Place) -> Iterator[str]:
     ready, label = place.scenario.ready, place.spec.label
+    if ready.when not in ("tcp", "http") or not place.target.shares_network(place.spec.options):
+        return
     for name in FLEETS:
-        if int(place.levels.get(name, "1")) > 1 and ready.when in ("tcp", "http") and shares_network(place.spec):
+        if int(place.levels.get(name, "1")) > 1:
             yield f"{label} with {name}={place.levels[name]}: its boxes share the host's network, and one port there"
 
 
 def _too_many(place: Place) -> Iterator[str]:
     """A guest may touch all its memory; that a host has none of it left would be found out by its OOM killer."""
     for name in FLEETS:
-        if name not in place.levels or not is_vm(place.spec.target) or not has_resources(place.spec.target):
+        if name not in place.levels or not place.target.is_vm or not place.target.has_resources:
             continue
         wanted = int(place.levels[name]) * place.scenario.resources.memory + _SPARE_BYTES
         total = parse_sizes(read_text(HOST_ROOT, "proc/meminfo") or "").get("MemTotal")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.plan.matrix import check_matrix, check_names, places_of
 from bench.plan.trials import Cell, Trial, build_plan
 from bench.scenario.model import LoadedScenario, TargetSpec
-from bench.targets.table import is_vm
+from bench.scenario.target_table import target_info
 
 UNDECIDED: str = "auto"
 
@@ -40,7 +40,7 @@ def preview(scenarios: Sequence[LoadedScenario], *, seed: int) -> tuple[Trial, .
 
 
 def _accel(spec: TargetSpec) -> str:
-    if not is_vm(spec.target):
+    if not target_info(spec.target).is_vm:
         return "native"
     named = str(spec.options.get("accel", "any"))
     return UNDECIDED if named == "any" else named

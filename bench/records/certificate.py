@@ -7,9 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.scenario.equality import FactName
-
-Kind = Literal["process", "namespaces", "container", "gvisor", "vm", "nested"]
-"""What a target is, as far as explanations go; ``nested``: a container inside a VM."""
+from bench.scenario.target_table import Kind
 
 Status = Literal["equal", "unequal", "declared", "unknown", "same", "differs"]
 """Of a fact that must be equal: ``equal``, ``unequal``, ``declared`` (it differs, as the scenario says) or

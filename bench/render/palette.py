@@ -10,6 +10,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bench.scenario.target_table import TARGETS, target_name
+
 Mode = Literal["light", "dark"]
 
 INK: Final = "ink"
@@ -25,32 +27,6 @@ _ROLES: Final[dict[str, tuple[str, str]]] = {
     PAPER: ("#fefefe", "#12161c"),
 }
 
-_TARGETS: Final[dict[str, tuple[str, str]]] = {
-    "process": ("#555e6b", "#97a2aa"),
-    "namespaces": ("#2eadcd", "#cff1f5"),
-    "runc": ("#22a87c", "#2ce1a8"),
-    "containerd": ("#2693f1", "#6fb0ff"),
-    "docker": ("#0b319e", "#5080ff"),
-    "podman": ("#04144b", "#3b67ab"),
-    "gvisor": ("#7a1fea", "#d1b6ed"),
-    "microvm": ("#d88318", "#f1c12c"),
-    "libvirt": ("#c23a22", "#f0764a"),
-    "docker-in-vm": ("#5e031c", "#d5407a"),
-}
-_ALIASES: Final = {
-    "runsc": "gvisor",
-    "crun": "runc",
-    "docker-cli": "docker",
-    "vmm": "microvm",
-    "libvirt-full": "libvirt",
-    "bubblewrap": "namespaces",
-    "unshare": "namespaces",
-    "qemu": "microvm",
-    "firecracker": "microvm",
-    "docker-in-libvirt": "docker-in-vm",
-    "nested": "docker-in-vm",
-    "vm-docker": "docker-in-vm",
-}
 _OTHERS: Final = (
     ("#5f7a2d", "#b9d67d"),
     ("#a88a5b", "#dcc39a"),
@@ -85,18 +61,7 @@ _ON_PHASES: Final = {
     for serial, (name, (light, dark)) in enumerate(_PHASES.items())
 }
 
-MARKERS: Final = {
-    "process": "o",
-    "namespaces": "v",
-    "runc": "^",
-    "containerd": "<",
-    "docker": "s",
-    "podman": "h",
-    "gvisor": "D",
-    "microvm": "P",
-    "libvirt": "X",
-    "docker-in-vm": "*",
-}
+_OTHER_MARKER: Final = "."
 
 
 @dataclass(frozen=True)
@@ -130,21 +95,16 @@ LIGHT: Final = Theme("light")
 DARK: Final = Theme("dark")
 
 
-def family(label: str) -> str:
-    """The target's name without options and accelerator, aliases resolved: ``libvirt[console=serial]`` is libvirt."""
-    name = label.split("[", maxsplit=1)[0].split("/", maxsplit=1)[0]
-    return _ALIASES.get(name, name)
-
-
 def marker(label: str) -> str:
     """The target's marker: a second way to tell it apart."""
-    return MARKERS.get(family(label), "d")
+    info = TARGETS.get(target_name(label))
+    return _OTHER_MARKER if info is None else info.marker
 
 
 def exchange() -> dict[str, tuple[str, str]]:
     """Every colour by a name for style sheets: (light, dark)."""
     named = dict(_ROLES)
-    named |= {f"t-{name}": pair for name, pair in _TARGETS.items()}
+    named |= {f"t-{name}": info.colours for name, info in TARGETS.items()}
     named |= {f"o-{number}": pair for number, pair in enumerate(_OTHERS)}
     named |= {f"p-{name}": pair for name, pair in _PHASES.items()}
     named |= {f"on-{name}": pair for name, pair in _ON_PHASES.items()}
@@ -153,8 +113,8 @@ def exchange() -> dict[str, tuple[str, str]]:
 
 def target_class(label: str) -> str:
     """The name of a target's colour in ``exchange``."""
-    name = family(label)
-    return f"t-{name}" if name in _TARGETS else f"o-{_other(name)}"
+    name = target_name(label)
+    return f"t-{name}" if name in TARGETS else f"o-{_other(name)}"
 
 
 def _other(name: str) -> int:
@@ -163,5 +123,5 @@ def _other(name: str) -> int:
 
 
 def _of_target(label: str) -> tuple[str, str]:
-    name = family(label)
-    return _TARGETS[name] if name in _TARGETS else _OTHERS[_other(name)]
+    name = target_name(label)
+    return TARGETS[name].colours if name in TARGETS else _OTHERS[_other(name)]

@@ -22,7 +22,6 @@ from bench.agent.compile import agent_binary
 from bench.agent.timeline import Timeline
 from bench.certificate.facts import IDLE, canonical_env, canonical_words
 from bench.certificate.judge import judge
-from bench.certificate.reasons import kind_of
 from bench.host import fingerprint, host_facts
 from bench.image.archive import digest_words
 from bench.image.model import Image
@@ -33,7 +32,7 @@ from bench.run.setup import Stage
 from bench.run.trial import Setting, run_trial
 from bench.scenario.equality import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
-from bench.targets.table import has_agent
+from bench.scenario.target_table import has_agent, target_info
 from bench.util import cache
 from bench.util.errors import NotReadyError
 
@@ -156,7 +155,7 @@ def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
     Raises:
         NotReadyError: it did not come up, or its agent did not answer in time.
     """
-    kind = kind_of(cell.target, is_vm=cell.accel != "native")
+    kind = target_info(setting.target.name).kind
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not has_agent(setting.target.name):
         return Look(box=cell.box, kind=kind, looked_at=now, silent=NO_AGENT)

@@ -25,8 +25,8 @@ from bench.run.ending import ending_doubts, is_over
 from bench.run.exercise.measure import Subject, read_workload, run_exercise
 from bench.run.exercise.result import Exercised
 from bench.scenario.model import Scenario
+from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Order, Output, Target
-from bench.targets.table import has_agent
 from bench.util.clock import Clock, prompt_stamps
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.util.units import format_ns

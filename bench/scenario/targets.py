@@ -10,8 +10,8 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bench.scenario.fields import Strict
-from bench.scenario.option_checks import refuse
-from bench.scenario.target_options import problems_of
+from bench.scenario.options import refuse
+from bench.scenario.target_table import problems_of
 from bench.scenario.validation import Fault, fault
 from bench.util.errors import UsageError
 from bench.util.markup import Document

@@ -43,7 +43,6 @@ class TreeTarget:
     """A target without a daemon, run by root from the unpacked tree."""
 
     name: ClassVar[str]
-    is_vm: ClassVar[bool] = False
     accel = "native"
 
     def why_unavailable(self) -> str | None:

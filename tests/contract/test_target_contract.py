@@ -15,8 +15,8 @@ from bench.agent import boxconf
 from bench.probes import observer
 from bench.records.record import Endpoint
 from bench.scenario.model import LoadedScenario, ReadyExit, ReadyLog, ReadyTcp
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output, Target
-from bench.targets.table import AGENTLESS, TARGETS
 from bench.targets.vms import libvirt_full as libvirtfull
 from bench.util.units import format_bytes
 from tests.lab import LEAST_MEMORY, Lab, Trialed
@@ -51,6 +51,9 @@ FILES: Final = {
     "group": "root:x:0:\ndora:x:2345:\nextra:x:77:dora\n",
     "lost": "#!/no/such/interpreter\n",
 }
+
+
+AGENTLESS: Final = frozenset(name for name, info in TARGETS.items() if not info.has_agent)
 
 
 @pytest.fixture(params=sorted(set(TARGETS) - AGENTLESS - (WHOLE_SYSTEMS - ASKED_FOR)))

@@ -32,8 +32,8 @@ from bench.run.cleanup import find_leftovers
 from bench.run.setup import Stage
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources, Scenario
+from bench.scenario.target_table import TARGETS, has_agent
 from bench.targets.base import Box, Order, Target
-from bench.targets.table import TARGETS, has_agent
 from bench.util import cache
 from bench.util.clock import MonotonicClock
 from bench.util.errors import NotEqualError, NotReadyError

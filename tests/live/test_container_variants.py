@@ -16,7 +16,7 @@ from bench.image.model import Image
 from bench.image.saved import layers_of
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import LoadedScenario, TargetSpec
-from bench.scenario.option_checks import Value
+from bench.scenario.options import Value
 from bench.scenario.readiness import ReadyLog
 from bench.targets.base import Box, Order, Target
 from bench.targets.table import make_target

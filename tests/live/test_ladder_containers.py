@@ -19,7 +19,7 @@ from bench.records.campaign import new_campaign_id
 from bench.records.record import Record
 from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.scenario.model import LoadedScenario, TargetSpec
-from bench.scenario.option_checks import Value
+from bench.scenario.options import Value
 from bench.targets.base import Target
 from bench.targets.table import make_target
 from bench.util import proc

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.plan.trials import Cell
-from bench.render.palette import Theme, family
+from bench.render.palette import Theme
 from bench.render.text import cell_label, clean
+from bench.scenario.target_table import target_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def emulated(cell: Cell) -> bool:
 
 def variant(cells: Sequence[Cell], cell: Cell) -> int:
     """0 for the first box of its colour in a figure, 1 for the next: same target, other options or accelerator."""
-    same = [other.key for other in cells if family(other.target) == family(cell.target)]
+    same = [other.key for other in cells if target_name(other.target) == target_name(cell.target)]
     return same.index(cell.key)
 
 

@@ -28,8 +28,8 @@ from bench.run.ending import is_over
 from bench.run.residents.box import Resident, memory_of_all, provisioned
 from bench.run.storm.member import spread
 from bench.run.trial import STOP_LIMIT_S, Setting, Trace, causes, note, prove_clean, record_of, stop_box
+from bench.scenario.target_table import has_agent
 from bench.targets.base import Output
-from bench.targets.table import has_agent
 from bench.util.clock import prompt_stamps
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 

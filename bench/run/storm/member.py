@@ -22,8 +22,8 @@ from bench.records.record import Endpoint, Failure
 from bench.records.record import Member as MemberRecord
 from bench.run.ending import is_over
 from bench.run.trial import STOP_LIMIT_S, Setting, Trace, await_goal, causes, goal_of, note, ordered
+from bench.scenario.target_table import has_agent
 from bench.targets.base import Box
-from bench.targets.table import has_agent
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.util.units import format_ns
 

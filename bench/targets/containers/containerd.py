@@ -26,8 +26,8 @@ from bench.image.saved import ensure_archive, layers_of
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, with_defaults
-from bench.scenario.target_options import OPTIONS, STORAGE_WORDS
+from bench.scenario.options import Value, check_options, with_defaults
+from bench.scenario.target_table import SNAPSHOTTERS, TARGETS
 from bench.targets.base import Order, Output
 from bench.targets.containers.oci import contents_of, oci_config
 from bench.targets.containers.retry import removals
@@ -42,13 +42,12 @@ class ContainerdTarget:
     """No network, runc, storage with copy-on-write or without."""
 
     name: ClassVar[str] = "containerd"
-    is_vm: ClassVar[bool] = False
     accel = "native"
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del accel
-        check_options(self.name, options, OPTIONS[self.name])
-        self._snapshotter = with_defaults(options, OPTIONS[self.name])["snapshotter"]
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._snapshotter = with_defaults(options, TARGETS[self.name].options)["snapshotter"]
         self._engines = engines
 
     def why_unavailable(self) -> str | None:
@@ -65,7 +64,7 @@ class ContainerdTarget:
         """containerd, runc, snapshotter."""
         return {
             **self._engines.containerd.describe(),
-            "storage": STORAGE_WORDS[self._snapshotter],
+            "storage": SNAPSHOTTERS[self._snapshotter],
             "request": "gRPC API: snapshot, container, task create + start",
             "isolation": "namespaces (no user namespace), Docker's default capabilities; no seccomp, no AppArmor",
             "network": "none: a namespace with loopback only",

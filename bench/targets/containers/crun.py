@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from bench.scenario.option_checks import Value, path_option
+from bench.scenario.options import Value, path_option
 from bench.targets.containers.oci_runtime import OciRuntimeTarget, Runtime
 
 

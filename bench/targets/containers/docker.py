@@ -22,8 +22,8 @@ from bench.image.model import Image
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import NETWORK_WORDS, OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import NETWORKS, TARGETS
 from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
 from bench.targets.containers.crun import CrunTarget
 from bench.targets.containers.docker_log import read_log
@@ -46,20 +46,19 @@ class Choice:
     seccomp: bool
     """The engine's default filter, or none."""
     network: str
-    """The network mode, as the API has it: a key of NETWORK_WORDS."""
+    """The network mode, as the API has it: a key of NETWORKS."""
 
 
 class DockerTarget:
     """Create and start through the API; loopback is all that workloads use of any network."""
 
     name: ClassVar[str] = "docker"
-    is_vm: ClassVar[bool] = False
     request: ClassVar[str] = "Engine API: create + start"
     accel = "native"
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
         self._choice = _choice(self.name, options)
         self._engines = engines
 
@@ -103,7 +102,7 @@ class DockerTarget:
             "request": self.request,
             "runtime": self._runtime_words(),
             "seccomp": "the engine's default filter" if self._choice.seccomp else "none",
-            "network": NETWORK_WORDS[self._choice.network],
+            "network": NETWORKS[self._choice.network],
             "limits": "cpuset and memory control group",
             "log": LOG_DRIVER,
         }

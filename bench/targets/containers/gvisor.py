@@ -9,8 +9,8 @@ from typing import ClassVar
 from bench.agent.channel import Fifos
 from bench.engines.runtimes import RUNSC_FLAGS
 from bench.host.processes import children_of
-from bench.scenario.option_checks import Value, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, path_option, with_defaults
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.containers.oci_runtime import OciBox, OciRuntimeTarget, Runtime
 from bench.targets.overlay import Overlay
@@ -23,7 +23,7 @@ class GvisorTarget(OciRuntimeTarget):
 
     def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
         """The platform is an option, and another build of runsc."""
-        self._platform = with_defaults(options, OPTIONS[self.name])["platform"]
+        self._platform = with_defaults(options, TARGETS[self.name].options)["platform"]
         flags = (f"--platform={self._platform}", *RUNSC_FLAGS)
         return Runtime("runsc", "runsc", flags, chosen=path_option(options, "program"))
 

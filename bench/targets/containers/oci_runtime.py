@@ -21,8 +21,8 @@ from bench.engines.lazy import Engines
 from bench.host.cgroup import PARENT, parents_for_runtimes
 from bench.host.processes import children_of, living_pid
 from bench.records.record import Endpoint
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
 from bench.targets.base import Order
 from bench.targets.containers.oci import Contents, contents_of, write_bundle
@@ -91,7 +91,7 @@ class OciRuntimeTarget(TreeTarget, ABC):
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines, accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
         self.runtime = self.make_runtime(options)
 
     @abstractmethod

@@ -24,8 +24,8 @@ from bench.image.model import Image
 from bench.image.saved import ensure_archive
 from bench.probes.disk import allocated_bytes
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
 from bench.targets.base import CHANNEL_IN_BOX, Order, Output
 from bench.targets.containers.oci_runtime import Runtime
@@ -41,12 +41,11 @@ class PodmanTarget:
     """One podman process a request."""
 
     name: ClassVar[str] = "podman"
-    is_vm: ClassVar[bool] = False
     accel = "native"
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
         runtime = str(options.get("runtime", "runc"))
         self._runtime = Runtime(runtime, runtime)
         self._engines = engines

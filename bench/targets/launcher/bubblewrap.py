@@ -15,8 +15,8 @@ from typing import ClassVar, Final
 from bench.engines.lazy import Engines
 from bench.host.cgroup import OwnCgroup, own_cgroup
 from bench.host.processes import children_of, parent_of
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
 from bench.targets.base import CHANNEL_IN_BOX, Order
 from bench.targets.launcher.launched import LaunchedBox
@@ -41,7 +41,7 @@ class BubblewrapTarget(TreeTarget):
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines, accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
 
     def why_unavailable(self) -> str | None:
         """Needs root, the program with overlay support (0.11), and a try that went well."""

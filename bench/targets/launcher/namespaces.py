@@ -15,8 +15,8 @@ from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
 from bench.host.mounts import parse_mounts
 from bench.host.read import HOST_ROOT, read_text
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import NAMESPACES, OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import NAMESPACES, TARGETS
 from bench.targets.base import CHANNEL_IN_BOX, Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
@@ -31,7 +31,7 @@ class NamespacesTarget(TreeTarget):
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines, accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
         self._on = {name: bool(options.get(name, name in NAMESPACES)) for name in (*NAMESPACES, "user")}
         default_root = "pivot" if self._on["mount"] else "chroot"
         self._root = str(options.get("root", default_root))

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
-from bench.scenario.option_checks import Value, check_options
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import CHANNEL_IN_BOX, Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
@@ -23,7 +23,7 @@ class ProcessTarget(TreeTarget):
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines, accel
-        check_options(self.name, options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
 
     def describe(self) -> dict[str, str]:
         """In words."""

@@ -22,7 +22,7 @@ from bench.image.model import GuestKernel
 from bench.image.vm.initramfs import ensure_initramfs, with_conf
 from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.payload import EXIT_STATUS, ensure_rom
-from bench.scenario.option_checks import check_accel
+from bench.scenario.options import check_accel
 from bench.util import proc
 from bench.util.cache import cache_dir, content_key, file_digest
 from bench.util.clock import Clock, MonotonicClock

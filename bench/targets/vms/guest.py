@@ -15,11 +15,11 @@ from bench.image.vm.initramfs import ensure_initramfs, with_conf
 from bench.image.vm.kernel import find_guest_kernel, named_kernel, with_modules
 from bench.image.vm.raw_kernel import ensure_raw_kernel
 from bench.scenario.model import Scenario
+from bench.scenario.target_table import DIRECT_BOOT_MEMORY_BYTES
 from bench.util.cache import content_key, ensure
 from bench.util.errors import UsageError
 from bench.util.units import format_bytes
 
-MIN_MEMORY_BYTES: Final = {"seabios": 96 * 2**20, "ovmf": 160 * 2**20}
 """
 By firmware, which shares the memory: what a scenario must give. A margin above the edge, which moves with the kernel
 (`boxbench floor` found 89 MiB below SeaBIOS): near it a start may fail, or be slow because memory is short.
@@ -70,7 +70,7 @@ class Guest:
 
     def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
         """Make all that boxes share. Raises UsageError when the scenario's memory is too little to rely on."""
-        check_memory(scenario, MIN_MEMORY_BYTES[self.firmware], f"with {self.firmware} firmware")
+        check_memory(scenario, DIRECT_BOOT_MEMORY_BYTES[self.firmware], f"with {self.firmware} firmware")
         disk = self.disk(image, scenario)
         self.initramfs(image, scenario)
         _ = self.kernel_file

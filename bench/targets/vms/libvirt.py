@@ -12,13 +12,13 @@ from bench.image.model import Disk, Image
 from bench.image.vm.disk import new_overlay, new_raw_copy
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options, path_option, with_defaults
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, DiskFile, Domain, Machine
 from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
-from bench.targets.vms.guest import MIN_MEMORY_BYTES, Guest
+from bench.targets.vms.guest import Guest
 from bench.targets.vms.marker_socket import ConsoleWatch
 from bench.targets.vms.qemu import cpu_words, emulator_words, machine_for
 from bench.util.errors import BoxbenchError
@@ -31,16 +31,10 @@ class LibvirtTarget:
     """One transient domain per box."""
 
     name: ClassVar[str] = "libvirt"
-    is_vm: ClassVar[bool] = True
-
-    @staticmethod
-    def least_memory(options: Mapping[str, Value]) -> int:
-        """Bytes that a scenario must give under the chosen firmware."""
-        return MIN_MEMORY_BYTES[with_defaults(options, OPTIONS["libvirt"])["firmware"]]
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
-        check_options(self.name, options, OPTIONS[self.name])
-        self._options = with_defaults(options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._options = with_defaults(options, TARGETS[self.name].options)
         self._emulator = path_option(options, "emulator")
         self._engines = engines
         nic = self._options["nic"] == "virtio"

@@ -17,8 +17,8 @@ from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.system import CLASSIC_PACKAGES, ensure_classic_disk
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options, path_option, with_defaults
+from bench.scenario.target_table import TARGETS, WHOLE_SYSTEM_MEMORY_BYTES
 from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.conf_disk import conf_disk
@@ -32,7 +32,6 @@ from bench.util.errors import BoxbenchError, UsageError
 from bench.util.units import format_ns
 
 # The initrd alone unpacks to some 60 MiB beside its packed self; found by trying.
-MIN_MEMORY_BYTES: Final = 256 * 2**20
 # 25 s on a quiet host, twice that on a busy one, more with OVMF; a time-out that cuts into this measures itself.
 TCG_PATIENCE_NS: Final = 120 * 10**9
 _COMMAND_LINE: Final = {"none": "quiet panic=-1", "serial": "console=ttyS0 panic=-1"}
@@ -42,17 +41,10 @@ class LibvirtFullTarget:
     """One transient domain per box, which boots its own disk."""
 
     name: ClassVar[str] = "libvirt-full"
-    is_vm: ClassVar[bool] = True
-
-    @staticmethod
-    def least_memory(options: Mapping[str, Value]) -> int:
-        """Bytes that a scenario must give, whatever the firmware."""
-        del options
-        return MIN_MEMORY_BYTES
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
-        check_options(self.name, options, OPTIONS[self.name])
-        self._options = with_defaults(options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._options = with_defaults(options, TARGETS[self.name].options)
         self._emulator = path_option(options, "emulator")
         self._engines = engines
         # The distribution's kernel: the direct-boot targets' is the same one, or near enough for this question.
@@ -96,7 +88,7 @@ class LibvirtFullTarget:
 
     def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
         """Make the system's disk, the scenario's, and the one with its box.conf."""
-        check_memory(scenario, MIN_MEMORY_BYTES, "with a whole system in the box")
+        check_memory(scenario, WHOLE_SYSTEM_MEMORY_BYTES, "with a whole system in the box")
         self._check_patience(scenario)
         system, own = self._system(), ensure_disk(image, scenario.resources.disk)
         _conf_disk(image, scenario)

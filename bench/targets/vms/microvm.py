@@ -14,13 +14,13 @@ from bench.image.vm.disk import new_overlay
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options, path_option, with_defaults
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
 from bench.targets.vms.domain_box import summed
-from bench.targets.vms.guest import MIN_MEMORY_BYTES, Guest
+from bench.targets.vms.guest import Guest
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
@@ -45,18 +45,11 @@ class MicrovmTarget:
     """One QEMU per box, no daemon."""
 
     name: ClassVar[str] = "microvm"
-    is_vm: ClassVar[bool] = True
-
-    @staticmethod
-    def least_memory(options: Mapping[str, Value]) -> int:
-        """Bytes that a scenario must give; both firmwares are small."""
-        del options
-        return MIN_MEMORY_BYTES["seabios"]
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines
-        check_options(self.name, options, OPTIONS[self.name])
-        self._options = with_defaults(options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._options = with_defaults(options, TARGETS[self.name].options)
         self._emulator = path_option(options, "emulator")
         self.guest = Guest(
             poweroff="reboot",

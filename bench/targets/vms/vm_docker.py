@@ -19,8 +19,8 @@ from bench.image.vm.disk import new_overlay
 from bench.image.vm.system import ENGINE_ARGV, ENGINE_PACKAGES
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options, with_defaults
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import AGENT_IN_BOX, Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.conf_disk import conf_disk
@@ -45,11 +45,10 @@ class VmDockerTarget:
     """One VM per box, with one container in it."""
 
     name: ClassVar[str] = "vm-docker"
-    is_vm: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
-        check_options(self.name, options, OPTIONS[self.name])
-        self._warm = with_defaults(options, OPTIONS[self.name])["mode"] == "warm"
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._warm = with_defaults(options, TARGETS[self.name].options)["mode"] == "warm"
         self._engines = engines
         self._guest = Guest(modules=("overlay",))
         self.accel = choose_accel(accel, lambda: self._guest.kernel)

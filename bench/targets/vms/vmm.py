@@ -15,8 +15,8 @@ from bench.image.model import Image
 from bench.image.vm.payload import WORD, ensure_elf, ensure_rom
 from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
-from bench.scenario.option_checks import Value, check_options, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Value, check_options, path_option, with_defaults
+from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_bare_accel
 from bench.targets.vms.domain import Boot, Domain
@@ -44,11 +44,10 @@ class VmmTarget:
     """One QEMU per box, by ourselves or by libvirt."""
 
     name: ClassVar[str] = "vmm"
-    is_vm: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
-        check_options(self.name, options, OPTIONS[self.name])
-        self._options = with_defaults(options, OPTIONS[self.name])
+        check_options(self.name, options, TARGETS[self.name].options)
+        self._options = with_defaults(options, TARGETS[self.name].options)
         self._emulator = path_option(options, "emulator")
         self._engines = engines
         own = self._options["accel"]

@@ -7,7 +7,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ from bench.analysis.certified import with_doubts
 from bench.certificate import facts as facts_module
 from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_env, canonical_words
 from bench.certificate.judge import judge, refuse_unequal
-from bench.certificate.reasons import KINDS, UNEXPLAINED, kind_of, why
+from bench.certificate.reasons import UNEXPLAINED, why
 from bench.image.archive import digest_words, read_index, tree_digest
 from bench.records.campaign import Manifest
 from bench.records.certificate import Certificate, Look, Status
@@ -31,8 +31,8 @@ from bench.render.sections.certificate import certificate_view, certificates_rep
 from bench.render.terminal import view_report
 from bench.scenario.equality import FACT_NAMES, FactName
 from bench.scenario.model import load_scenario, scenario_schema
+from bench.scenario.target_table import TARGETS, Kind
 from bench.targets.base import AGENT_IN_BOX
-from bench.targets.table import TARGETS
 from bench.util.errors import NotEqualError, ScenarioError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 
@@ -236,23 +236,15 @@ def test_no_answer_of_a_box_breaks_the_judge_or_the_report(raw: dict[str, str]) 
 
 def test_every_kind_of_target_is_explained_where_it_differs() -> None:
     reported = [fact.name for fact in FACTS if not fact.must and fact.name != "machine"]
-    kinds = {"process", "container", "vm", *KINDS.values()}
+    kinds = {info.kind for info in TARGETS.values()}
+    assert kinds == set(get_args(Kind))
     missing = [
         (fact, kind)
         for fact in reported
         for kind in sorted(kinds)
-        if why(fact, kind_of_kind(kind)) == UNEXPLAINED and (fact, kind) != ("clocksource", "gvisor")
+        if why(fact, kind) == UNEXPLAINED and (fact, kind) != ("clocksource", "gvisor")
     ]
     assert missing == []
-
-
-def kind_of_kind(kind: str) -> Any:
-    return kind
-
-
-@pytest.mark.parametrize("name", sorted(TARGETS))
-def test_every_target_has_a_kind(name: str) -> None:
-    assert kind_of(f"{name}[option=1]", is_vm=False) == kind_of(name, is_vm=False)
 
 
 def test_ways_to_show_values() -> None:

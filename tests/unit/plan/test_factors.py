@@ -17,7 +17,8 @@ from bench.plan.matrix import check_matrix, places_of
 from bench.plan.preview import preview
 from bench.scenario.factors import Factors, resources_at, size_text
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
-from bench.targets.vms.guest import MIN_MEMORY_BYTES, check_memory
+from bench.scenario.target_table import DIRECT_BOOT_MEMORY_BYTES
+from bench.targets.vms.guest import check_memory
 from bench.util.errors import HostUnfitError, UsageError
 from bench.util.package_data import scenarios_dir
 
@@ -141,12 +142,12 @@ def test_too_little_memory_names_what_is_needed_and_where_the_edge_is_looked_for
     scenario = make("libvirt").scenario
     small = scenario.model_copy(update={"resources": scenario.resources.model_copy(update={"memory": 80 * 2**20})})
     with pytest.raises(UsageError) as caught:
-        check_memory(small, MIN_MEMORY_BYTES["seabios"], "with seabios firmware")
+        check_memory(small, DIRECT_BOOT_MEMORY_BYTES["seabios"], "with seabios firmware")
     assert caught.value.message.endswith(
         ": resources.memory is 80.0 MiB; with seabios firmware a scenario needs at least 96.0 MiB"
     )
     assert "`boxbench floor` looks for the true edge" in caught.value.hint
-    check_memory(scenario, MIN_MEMORY_BYTES["seabios"], "with seabios firmware")
+    check_memory(scenario, DIRECT_BOOT_MEMORY_BYTES["seabios"], "with seabios firmware")
 
 
 def test_more_guests_than_the_host_has_memory_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,6 @@ LAYERS: Final = (
         "analysis.stats",
         "analysis.orderstats",
         "scenario.equality",
-        "records.certificate",
     ),
     (
         "util.proc",
@@ -48,12 +47,21 @@ LAYERS: Final = (
         "util.package_data",
         "host.run_directory",
         "scenario.exercise",
-        "scenario.option_checks",
-        "scenario.target_options",
+        "scenario.options",
+        "scenario.target_table",
         "scenario.targets",
     ),
     ("host.cgroup", "scenario.model"),
-    ("plan.trials", "records.record", "records.campaign", "instructions.model", "instructions.verdict"),
+    (
+        "records.certificate",
+        "plan.trials",
+        "plan.matrix",
+        "plan.preview",
+        "records.record",
+        "records.campaign",
+        "instructions.model",
+        "instructions.verdict",
+    ),
     (
         "image.model",
         "agent.boxconf",
@@ -71,12 +79,12 @@ LAYERS: Final = (
     ("targets.base",),
     ("probes",),
     ("targets",),
-    ("run.cleanup", "host.pagecache"),
+    ("run.cleanup",),
     ("run.exercise.measure", "run.ending"),
     ("run.trial", "run.storm"),
     ("run.residents",),
-    ("plan.matrix", "run.runners"),
-    ("run.setup", "plan.preview", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
+    ("run.runners",),
+    ("run.setup", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
     (
         "analysis.derived",
         "analysis.storms",
@@ -213,12 +221,12 @@ def test_a_scenario_is_checked_without_any_engine() -> None:
         module = rest.pop()
         seen.add(module)
         rest |= _ours(module) - seen
-    assert {"scenario.option_checks", "scenario.target_options"} <= seen
+    assert {"scenario.options", "scenario.target_table"} <= seen
     assert not {name for name in seen if _starts(name, ("engines", "image", "probes", "targets.table"))}
     assert not seen & {name for name in MODULES if _starts(name, ("targets",))} - {
         "targets",
-        "scenario.option_checks",
-        "scenario.target_options",
+        "scenario.options",
+        "scenario.target_table",
     }
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.render.palette import DARK, LIGHT, MARKERS, PAPER, Theme, exchange, family, marker, target_class
+from bench.render.palette import DARK, LIGHT, PAPER, Theme, exchange, marker, target_class
+from bench.scenario.target_table import TARGETS, target_name
 
 Floats = NDArray[np.float64]
 
@@ -45,14 +46,14 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.mode)
 @pytest.mark.parametrize("sight", list(_SIGHT))
 def test_any_two_targets_differ(theme: Theme, sight: str) -> None:
-    seen = {name: lab(_SIGHT[sight] @ linear(theme.target(name))) for name in MARKERS}
+    seen = {name: lab(_SIGHT[sight] @ linear(theme.target(name))) for name in TARGETS}
     for one, other in combinations(seen, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 15, (one, other)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.mode)
 def test_targets_stand_out_from_the_paper(theme: Theme) -> None:
-    assert min(contrast(theme.target(name), theme.role(PAPER)) for name in MARKERS) > 2.5
+    assert min(contrast(theme.target(name), theme.role(PAPER)) for name in TARGETS) > 2.5
 
 
 def test_no_light_colour_is_used_twice() -> None:
@@ -70,12 +71,18 @@ def test_text_on_phases_can_be_read() -> None:
 
 
 def test_options_and_accelerators_do_not_change_the_colour() -> None:
-    assert family("libvirt[console=serial]/tcg") == "libvirt"
+    assert target_name("libvirt[console=serial]/tcg") == "libvirt"
     assert LIGHT.target("libvirt[console=serial]") == LIGHT.target("libvirt")
-    assert (family("runsc"), target_class("runsc")) == ("gvisor", "t-gvisor")
+    assert target_class("libvirt[console=serial]/tcg") == "t-libvirt"
+    assert marker("libvirt[console=serial]/tcg") == "X"
+
+
+def test_every_target_has_a_marker_of_its_own() -> None:
+    markers = [info.marker for info in TARGETS.values()]
+    assert len(set(markers)) == len(markers)
 
 
 def test_unknown_targets_have_a_stable_colour() -> None:
     assert LIGHT.target("cloud-hypervisor") == LIGHT.target("cloud-hypervisor[x=1]")
     assert target_class("cloud-hypervisor").startswith("o-")
-    assert marker("cloud-hypervisor") == "d"
+    assert marker("cloud-hypervisor") not in {info.marker for info in TARGETS.values()}

@@ -18,12 +18,12 @@ from bench.engines.wire import message, parse
 from bench.plan.matrix import check_matrix
 from bench.scenario.factors import Factors
 from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
-from bench.scenario.option_checks import Value
+from bench.scenario.options import Value
 from bench.scenario.readiness import ReadyTcp
+from bench.scenario.target_table import target_info
 from bench.targets.containers.containerd import ContainerdTarget, _ContainerdBox, _Layers
 from bench.targets.containers.docker import DockerBox, DockerTarget
 from bench.targets.containers.docker_cli import DockerCliTarget, _DockerCliBox
-from bench.targets.table import shares_network
 from bench.util.clock import VirtualClock
 from bench.util.errors import LaunchError, TeardownError, UsageError
 from bench.util.package_data import scenarios_dir
@@ -207,7 +207,7 @@ def crowded(target: str, options: dict[str, Value], **factors: Any) -> LoadedSce
 @pytest.mark.parametrize("fleet", ["concurrency", "residents"])
 @pytest.mark.parametrize(("target", "options"), HOST_NETWORK)
 def test_one_port_for_all_boxes_is_refused(target: str, options: dict[str, Value], fleet: str) -> None:
-    assert shares_network(TargetSpec(target=target, options=options))
+    assert target_info(target).shares_network(options)
     label = TargetSpec(target=target, options=options).label
     with pytest.raises(UsageError) as caught:
         check_matrix([crowded(target, options, **{fleet: (2,)})])
@@ -217,7 +217,7 @@ def test_one_port_for_all_boxes_is_refused(target: str, options: dict[str, Value
 
 @pytest.mark.parametrize(("target", "options"), OWN_NETWORK)
 def test_a_port_for_each_box(target: str, options: dict[str, Value]) -> None:
-    assert not shares_network(TargetSpec(target=target, options=options))
+    assert not target_info(target).shares_network(options)
     check_matrix([crowded(target, options, concurrency=(2,))])
 
 

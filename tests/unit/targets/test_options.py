@@ -11,10 +11,9 @@ import pytest
 from bench.engines.libvirtd import LibvirtEngine
 from bench.image.model import GuestKernel
 from bench.scenario.model import TargetSpec
-from bench.scenario.option_checks import Choice, PathOption, Value, check_options, path_option, with_defaults
-from bench.scenario.target_options import OPTIONS
+from bench.scenario.options import Choice, PathOption, Value, check_options, path_option, with_defaults
 from bench.targets import smoke_test as tryout
-from bench.targets.table import SUMMARIES, TARGETS, make_target
+from bench.targets.table import make_target
 from bench.targets.vms import accel, guest, qemu
 from bench.util import proc
 from bench.util.cache import file_digest
@@ -121,10 +120,6 @@ def test_a_path_has_no_default(tmp_path: Path) -> None:
     assert with_defaults({"program": str(link)}, allowed) == {"kind": "a"}
     assert path_option({"program": str(link)}, "program") == link
     assert path_option({}, "program") is None
-
-
-def test_every_target_has_its_row_of_options() -> None:
-    assert list(OPTIONS) == list(TARGETS) == list(SUMMARIES)
 
 
 @pytest.mark.parametrize("name", EMULATORS)

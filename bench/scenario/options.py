@@ -1,4 +1,4 @@
-"""Options of targets: what a scenario may switch, checked before anything starts."""
+"""Options of targets: the values that one takes, and the checks of given values against them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.util.errors import UsageError
 
 Value = str | int | bool
 
-# A path becomes part of a cell's name, where commas, brackets, colons and signs of equality have a meaning.
+# A path becomes part of a cell's key, in which commas, brackets, colons and equals signs have a meaning.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._+@~/-]+")
 
 
@@ -22,26 +22,26 @@ class Problem(NamedTuple):
     """One thing that is wrong with a target or its options."""
 
     keys: tuple[str, ...]
-    """Where, from the target on: the name of the option, or nothing when it is the target itself."""
+    """Path below the target: the name of the option, or empty when the target itself is wrong."""
     message: str
     hint: str
 
 
 @dataclass(frozen=True)
 class PathOption:
-    """An option that names a file of this host; not given, the target uses its own."""
+    """An option that names a file of this host. Without it the target uses its own file."""
 
     kind: Literal["program", "file", "directory"]
     name: str = "*"
-    """A pattern of the file's name: processes are told apart by their programs' names."""
+    """Pattern that the file's name must match, because processes are identified by the names of their programs."""
     needs: str | None = None
-    """Another option, without which this one means nothing."""
+    """Another option, without which this one has no effect."""
 
     def why_not(self, value: Value, *, on_host: bool = True) -> tuple[str, str] | None:
-        """None when ``value`` is such a path, else why not and what to do.
+        """None when ``value`` is acceptable, else the reason and a hint.
 
         Args:
-            on_host: also ask whether this host has it.
+            on_host: also check that this host has the file.
         """
         if not isinstance(value, str) or not value.startswith("/"):
             return "that is no absolute path", f"name a {self.kind} from / on"
@@ -73,30 +73,30 @@ class PathOption:
 
 
 Choice = tuple[Value, ...] | PathOption
-"""What an option takes: one of these values, the first of which is the default; or a path."""
+"""What an option accepts: one of these values, of which the first is the default, or a path."""
 
 
 def check_options(target: str, given: Mapping[str, Value], allowed: Mapping[str, Choice]) -> None:
-    """Raise UsageError for options that the target does not have, or values that an option does not take here."""
+    """Raise UsageError when the target has no such option, or an option does not accept its value on this host."""
     refuse(tuple(problems_in(target, given, allowed, on_host=True)))
 
 
 def refuse(problems: Sequence[Problem]) -> None:
-    """Raise one UsageError that tells all problems, if there are any."""
+    """Raise one UsageError that lists all problems, if there are any."""
     if len(problems) == 1:
         raise UsageError(problems[0].message, hint=problems[0].hint)
     if problems:
-        said = "; ".join(f"{problem.message} ({problem.hint})" for problem in problems)
-        raise UsageError(said, hint="`boxbench targets` lists the targets; correct these and try again")
+        text = "; ".join(f"{problem.message} ({problem.hint})" for problem in problems)
+        raise UsageError(text, hint="`boxbench targets` lists the targets; correct these and try again")
 
 
 def problems_in(
     target: str, given: Mapping[str, Value], allowed: Mapping[str, Choice], *, on_host: bool
 ) -> Iterator[Problem]:
-    """What is wrong with the options of a target.
+    """Every problem of the options given to a target.
 
     Args:
-        on_host: also look whether this host has the files that options name.
+        on_host: also check that this host has the files that options name.
     """
     for name, value in given.items():
         if name not in allowed:
@@ -128,20 +128,20 @@ def _why_not(value: Value, choice: Choice, *, on_host: bool) -> tuple[str, str] 
 
 
 def with_defaults(given: Mapping[str, Value], allowed: Mapping[str, Choice]) -> dict[str, str]:
-    """Every option with values as text, the first one for those that were not given; paths are not among them."""
+    """Every option except paths, with its value as text: the given one or the default."""
     return {
         name: str(given.get(name, choice[0])) for name, choice in allowed.items() if not isinstance(choice, PathOption)
     }
 
 
 def path_option(given: Mapping[str, Value], name: str) -> Path | None:
-    """The path that a checked option names; None when it was not given."""
+    """The path that an option names; None when it was not given. The option has been checked before."""
     value = given.get(name)
     return None if value is None else Path(str(value))
 
 
 def check_accel(wanted: str) -> None:
-    """Raise UsageError for what is no accelerator of a campaign, whether or not a target has one."""
+    """Raise UsageError unless ``wanted`` is an accelerator that a campaign can use: ``auto``, ``kvm`` or ``tcg``."""
     if wanted == "icount":
         raise UsageError(
             "--accel icount: that clock counts instructions and no time, so it is nothing for a campaign",

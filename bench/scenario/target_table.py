@@ -1,0 +1,311 @@
+"""The table of targets: one row holds all that is known of a target before its module is imported.
+
+Target modules import client libraries and engines. Scenarios are checked, plans are made and reports are rendered on
+hosts where none of them is installed, so everything but the implementation is data here. A new target is one row
+and one module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from bench.scenario.options import Choice, PathOption, Problem, Value, problems_in
+from bench.util.errors import UsageError
+
+Kind = Literal["process", "namespaces", "container", "gvisor", "vm", "nested"]
+"""What sort of box a target makes. ``nested``: a container inside a VM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetInfo:
+    """One target, as data."""
+
+    implementation: str
+    """``module:Class``, imported only when a box is to be made."""
+    summary: str
+    """One line for `boxbench targets`."""
+    kind: Kind
+    colours: tuple[str, str]
+    """Its colour in figures, ``#rrggbb``: on a light page, on a dark page."""
+    marker: str
+    """Its marker in figures, a matplotlib marker code."""
+    options: Mapping[str, Choice] = field(default_factory=dict)
+    """By name. The first value of each is the default."""
+    has_agent: bool = True
+    """Whether the workload and its agent run in the boxes. Without an agent the target itself reports readiness."""
+    host_network: bool | tuple[str, Value] = False
+    """Whether boxes use the host's network and so share one set of ports: always, never, or with this option at
+    this value."""
+    least_memory_bytes: Callable[[Mapping[str, Value]], int | None] = lambda _options: None
+    """From the given options: the least memory that a scenario must give a box; None when there is no such bound."""
+    counted_as: str | None = None
+    """The name under which `boxbench instructions` counts its starts. A name other than the target's own is a close
+    relative that can be counted in its place; None when there is neither."""
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether the boxes get the scenario's CPUs and memory; without a workload they have a size of their own."""
+        return self.has_agent
+
+    @property
+    def is_vm(self) -> bool:
+        """Whether its boxes run under an accelerator (kvm or tcg)."""
+        return self.kind in ("vm", "nested")
+
+    def shares_network(self, options: Mapping[str, Value]) -> bool:
+        """Whether boxes with these options use the host's network."""
+        if isinstance(self.host_network, bool):
+            return self.host_network
+        name, value = self.host_network
+        return options.get(name) == value
+
+
+NAMESPACES: Final = ("mount", "pid", "uts", "ipc", "net", "cgroup")
+"""On by default; ``user`` is off, as it is for containers that root starts."""
+SNAPSHOTTERS: Final = {
+    "overlayfs": "overlayfs",
+    "native": "native: the whole tree copied for each container, as Docker's vfs does",
+}
+"""containerd's snapshotters, and how each is described."""
+NETWORKS: Final = {
+    "none": "none",
+    "host": "the host's: no network namespace",
+    "bridge": "a namespace with a veth pair, whose other end is in the engine's bridge",
+}
+"""Network modes by their names in Docker's API, and how each is described."""
+DIRECT_BOOT_MEMORY_BYTES: Final = {"seabios": 96 * 2**20, "ovmf": 160 * 2**20}
+"""By firmware: the least memory in which a kernel that is booted directly is sure to work."""
+WHOLE_SYSTEM_MEMORY_BYTES: Final = 256 * 2**20
+"""The least memory in which a whole distribution is sure to boot."""
+
+_DOCKER: Final[Mapping[str, Choice]] = {
+    "runtime": ("runc", "crun", "runsc"),
+    "seccomp": (True, False),
+    "network": tuple(NETWORKS),
+}
+# Another build of QEMU. Cleaning up after a box finds its processes by this name.
+_EMULATOR: Final = PathOption("program", "qemu-system-*")
+# Another kernel than the one all VM targets use (a bzImage), and its /lib/modules/RELEASE unless all is built in.
+_KERNEL: Final[Mapping[str, Choice]] = {
+    "guest_kernel": PathOption("file"),
+    "guest_modules": PathOption("directory", needs="guest_kernel"),
+}
+
+TARGETS: Final[dict[str, TargetInfo]] = {
+    "process": TargetInfo(
+        implementation="bench.targets.launcher.process:ProcessTarget",
+        summary="the workload as a plain process in a chrooted tree: no isolation, the baseline",
+        kind="process",
+        colours=("#555e6b", "#97a2aa"),
+        marker="o",
+        host_network=True,
+        counted_as="process",
+    ),
+    "namespaces": TargetInfo(
+        implementation="bench.targets.launcher.namespaces:NamespacesTarget",
+        summary="the kernel's primitives alone: namespaces, overlay, pivot_root, no runtime",
+        kind="namespaces",
+        colours=("#2eadcd", "#cff1f5"),
+        marker="v",
+        options={
+            **dict.fromkeys(NAMESPACES, (True, False)),
+            "user": (False, True),
+            "root": ("pivot", "chroot"),
+        },
+        host_network=("net", False),
+        counted_as="namespaces",
+    ),
+    "bubblewrap": TargetInfo(
+        implementation="bench.targets.launcher.bubblewrap:BubblewrapTarget",
+        summary="bwrap over the same primitives: a second implementation",
+        kind="namespaces",
+        colours=("#19659a", "#096653"),
+        marker="H",
+    ),
+    "runc": TargetInfo(
+        implementation="bench.targets.containers.runc:RuncTarget",
+        summary="an OCI bundle run by runc: no daemon, no shim, no client",
+        kind="container",
+        colours=("#22a87c", "#2ce1a8"),
+        marker="^",
+        options={"program": PathOption("program", "runc")},
+        counted_as="runc",
+    ),
+    "crun": TargetInfo(
+        implementation="bench.targets.containers.crun:CrunTarget",
+        summary="an OCI bundle run by crun",
+        kind="container",
+        colours=("#306748", "#46f788"),
+        marker="p",
+        options={"program": PathOption("program", "crun")},
+    ),
+    "gvisor": TargetInfo(
+        implementation="bench.targets.containers.gvisor:GvisorTarget",
+        summary="an OCI bundle run by runsc: a kernel in user space handles the system calls",
+        kind="gvisor",
+        colours=("#7a1fea", "#d1b6ed"),
+        marker="D",
+        options={
+            # How the sentry intercepts system calls. Not kvm, which needs a KVM that runs whole kernels and hangs
+            # on others.
+            "platform": ("systrap", "ptrace"),
+            "program": PathOption("program", "runsc"),
+        },
+    ),
+    "containerd": TargetInfo(
+        implementation="bench.targets.containers.containerd:ContainerdTarget",
+        summary="a container through containerd's API: containerd, shim, runc, no dockerd",
+        kind="container",
+        colours=("#2693f1", "#6fb0ff"),
+        marker="<",
+        options={"snapshotter": tuple(SNAPSHOTTERS)},
+        counted_as="containerd",
+    ),
+    "docker": TargetInfo(
+        implementation="bench.targets.containers.docker:DockerTarget",
+        summary="a container through the Docker Engine API: dockerd, containerd, shim, runc",
+        kind="container",
+        colours=("#0b319e", "#5080ff"),
+        marker="s",
+        options=_DOCKER,
+        host_network=("network", "host"),
+        counted_as="docker",
+    ),
+    "docker-cli": TargetInfo(
+        implementation="bench.targets.containers.docker_cli:DockerCliTarget",
+        summary="the same container through the `docker` command: the difference is the client's cost",
+        kind="container",
+        colours=("#1d324a", "#253bfb"),
+        marker=">",
+        options=_DOCKER,
+        host_network=("network", "host"),
+        counted_as="docker-cli",
+    ),
+    "podman": TargetInfo(
+        implementation="bench.targets.containers.podman:PodmanTarget",
+        summary="a container by podman: an engine without a daemon, conmon beside every container",
+        kind="container",
+        colours=("#04144b", "#3b67ab"),
+        marker="h",
+        options={"runtime": ("runc", "crun")},
+    ),
+    "vmm": TargetInfo(
+        implementation="bench.targets.vms.vmm:VmmTarget",
+        summary="a VM with no OS in it: a payload of a few bytes reports ready; the cost of the hypervisor alone",
+        kind="vm",
+        colours=("#c49855", "#fefc1e"),
+        marker="8",
+        options={
+            "via": ("qemu", "libvirt"),
+            # ``none`` puts the payload in the firmware's place, ``seabios`` loads it as a kernel.
+            "firmware": ("none", "seabios"),
+            # ``halt`` uses no CPU until the box is stopped, so that its memory can be read; ``exit`` ends at once.
+            "after": ("halt", "exit"),
+            # Makes KVM and TCG two cells of one campaign; ``any`` is the accelerator of all VM targets.
+            "accel": ("any", "kvm", "tcg"),
+            "emulator": _EMULATOR,
+        },
+        has_agent=False,
+    ),
+    "microvm": TargetInfo(
+        implementation="bench.targets.vms.microvm:MicrovmTarget",
+        summary="a micro-VM: QEMU microvm without libvirt, virtio-mmio, direct kernel boot",
+        kind="vm",
+        colours=("#d88318", "#f1c12c"),
+        marker="P",
+        options={
+            "kernel": ("compressed", "raw"),
+            "firmware": ("seabios", "qboot"),
+            # ``on`` adds the old devices (clock, timer, interrupt controller, serial port) that a guest can do without.
+            "legacy": ("off", "on"),
+            "emulator": _EMULATOR,
+            **_KERNEL,
+        },
+        # qboot is as small as SeaBIOS.
+        least_memory_bytes=lambda _options: DIRECT_BOOT_MEMORY_BYTES["seabios"],
+        counted_as="microvm",
+    ),
+    "libvirt": TargetInfo(
+        implementation="bench.targets.vms.libvirt:LibvirtTarget",
+        summary="a full VM through libvirt: QEMU q35, virtio, direct kernel boot",
+        kind="vm",
+        colours=("#c23a22", "#f0764a"),
+        marker="X",
+        options={
+            "machine": ("q35", "pc"),
+            "firmware": ("seabios", "ovmf"),
+            "kernel": ("compressed", "raw"),
+            "console": ("none", "serial"),
+            "nic": ("none", "virtio"),
+            "disk_format": ("qcow2", "raw"),
+            "disk_cache": ("writeback", "none", "unsafe"),
+            "emulator": _EMULATOR,
+            **_KERNEL,
+        },
+        least_memory_bytes=lambda options: DIRECT_BOOT_MEMORY_BYTES[str(options.get("firmware", "seabios"))],
+        counted_as="q35",
+    ),
+    "libvirt-full": TargetInfo(
+        implementation="bench.targets.vms.libvirt_full:LibvirtFullTarget",
+        summary="the classic VM: firmware, GRUB, distribution kernel and initrd, systemd, the workload as a unit",
+        kind="vm",
+        colours=("#780a02", "#95401f"),
+        marker="d",
+        options={
+            "firmware": ("seabios", "ovmf"),
+            "console": ("none", "serial"),
+            "machine": ("q35", "pc"),
+            "emulator": _EMULATOR,
+        },
+        least_memory_bytes=lambda _options: WHOLE_SYSTEM_MEMORY_BYTES,
+        counted_as="q35",
+    ),
+    "vm-docker": TargetInfo(
+        implementation="bench.targets.vms.vm_docker:VmDockerTarget",
+        summary="Docker Desktop's arrangement: a small VM runs the Docker Engine, the container is inside it",
+        kind="nested",
+        colours=("#5e031c", "#d5407a"),
+        marker="*",
+        # ``cold``: VM and container are requested; ``warm``: the VM and its engine run, the container is requested.
+        options={"mode": ("cold", "warm")},
+    ),
+}
+"""Every target, in the order of the ladder: from no isolation to a container inside a VM."""
+
+
+def target_name(label: str) -> str:
+    """The target of a label or cell: ``libvirt`` of ``libvirt[console=serial]/tcg``."""
+    return label.partition("[")[0].partition("/")[0]
+
+
+def target_info(name: str) -> TargetInfo:
+    """The row of a target. Raises UsageError that names all targets when there is none."""
+    if (unknown := why_no_target(name)) is not None:
+        raise UsageError(unknown.message, hint=unknown.hint)
+    return TARGETS[name]
+
+
+def has_agent(name: str) -> bool:
+    """Whether the workload and its agent run in the boxes of a target. A target without a row, as tests make them, has
+    an agent."""
+    return name not in TARGETS or TARGETS[name].has_agent
+
+
+def why_no_target(name: str) -> Problem | None:
+    """None when there is such a target, else the problem."""
+    if name in TARGETS:
+        return None
+    return Problem(
+        (), f"there is no target {name!r}", f"the targets are: {', '.join(TARGETS)}; `boxbench targets` explains them"
+    )
+
+
+def problems_of(target: str, given: Mapping[str, Value]) -> Iterator[Problem]:
+    """Every problem of a target as a scenario asks for it. Whether this host has the files it names is not checked."""
+    unknown = why_no_target(target)
+    if unknown is None:
+        yield from problems_in(target, given, TARGETS[target].options, on_host=False)
+    else:
+        yield unknown
