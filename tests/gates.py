@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,8 +15,8 @@ import pytest
 from bench.plan.trials import Cell, Trial, build_plan
 from bench.records.campaign import ImageEntry, Manifest, ScenarioEntry
 from bench.records.record import Failure, Record
-from bench.run.session import Progress, Request
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
+from bench.run.session import OnPrepared, Progress, Request
 from bench.scenario.model import LoadedScenario
 from tests.factories import DOCKER, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_record, write_campaign
 
@@ -24,6 +25,7 @@ BOXES: Final = {box.target: replace(box, spread=0.001) for box in (PROCESS, RUNC
 FINGERPRINT: Final = make_manifest().host["fingerprint"]
 
 if TYPE_CHECKING:
+    from bench.engines.lazy import Engines
     from bench.run.trial import Setting
 
 Change = Callable[[Record], Record]
@@ -61,13 +63,14 @@ class Campaigns:
         self.change = change
         self.asked: list[Request] = []
 
-    def start(self, request: Request, _progress: Progress) -> tuple[Record, ...]:
+    def start(
+        self, request: Request, _progress: Progress, *, on_prepared: OnPrepared = nullcontext
+    ) -> tuple[Record, ...]:
         """Make up a campaign for a request."""
         self.asked.append(request)
-        stage = Stage.__new__(Stage)
         nothing = cast("Setting", None)
-        stage.settings = {cell: nothing for loaded in request.scenarios for cell in cells_of(loaded)}
-        with request.dress(stage):
+        settings = {cell: nothing for loaded in request.scenarios for cell in cells_of(loaded)}
+        with on_prepared(Prepared("0badcafe", cast("Engines", None), settings)):
             manifest = manifest_of(request, f"c{len(self.asked):07}")
             rng = random.Random(request.seed)
             records = [self.change(made(trial, manifest, rng)) for trial in manifest.plan]

@@ -15,11 +15,11 @@ from bench.anatomy.sweep import guest_phases, sweep, totals
 from bench.anatomy.target import Watch, traced
 from bench.host.run_directory import campaign_tag
 from bench.host.tracefs import TraceInstance, why_no_trace
-from bench.plan.trials import Cell, Trial
+from bench.plan.trials import Cell
 from bench.records.campaign import read_manifest
 from bench.records.record import Endpoint, Record
 from bench.run.campaign import Progress, Request, start_campaign
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
 from bench.run.trial import Setting
 from bench.util.errors import HostUnfitError
 
@@ -76,27 +76,25 @@ class Result:
 
 
 class Tracer:
-    """Dresses the stage of a campaign with a trace, and takes each traced start apart when its trial is over."""
+    """Traces the cells of a campaign, and analyses each traced start when its trial is over."""
 
-    def __init__(self, progress: Progress, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str]) -> None:
         self.findings = Findings()
-        self._progress = progress
         self._targets = targets
         self._watches: dict[str, Watch] = {}
         self._layouts: dict[int, Layout] = {}
         self._page: PageLayout | None = None
 
     @contextmanager
-    def dress(self, stage: Stage) -> Iterator[None]:
+    def traced_cells(self, prepared: Prepared) -> Iterator[Prepared]:
         """Every cell twice: with the factor ``trace`` on and off. Raises HostUnfitError."""
-        name = campaign_tag(stage.campaign)
+        name = campaign_tag(prepared.campaign)
         with TraceInstance.create(name, required=REQUIRED_EVENTS, optional=OPTIONAL_EVENTS) as instance:
             formats = [instance.format(event) for event in (*REQUIRED_EVENTS, *OPTIONAL_EVENTS)]
             self._layouts = dict(parse_format(text) for text in formats if text is not None)
             self._page = parse_page_format(instance.page_format())
             self.findings.missing_events = instance.missing
-            stage.settings = dict(self._pairs(stage.settings, instance))
-            yield
+            yield replace(prepared, settings=dict(self._pairs(prepared.settings, instance)))
 
     def _pairs(self, settings: dict[Cell, Setting], instance: TraceInstance) -> Iterator[tuple[Cell, Setting]]:
         for cell, setting in settings.items():
@@ -108,31 +106,18 @@ class Tracer:
             yield off, setting
             yield on, replace(setting, target=traced(setting.target, watch))
 
-    def say(self, text: str) -> None:
-        """Passed on."""
-        self._progress.say(text)
-
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """Passed on."""
-        self._progress.plan(trials, total)
-
-    def begin(self, trial: Trial) -> None:
-        """Passed on."""
-        self._progress.begin(trial)
-
-    def end(self, record: Record) -> None:
-        """The trial is over and on disk: now there is time to read its trace."""
+    def after_trial(self, record: Record) -> None:
+        """Read the trace of a trial whose record is on disk."""
         watch = self._watches.get(record.trial.cell.key)
         if watch is not None:
             self._read(record, watch)
-        self._progress.end(record)
 
     def _read(self, record: Record, watch: Watch) -> None:
         trial, goal = record.trial.id, goal_endpoint(record)
         if record.outcome != "ok" or goal is None or watch.requested_ns is None or watch.begin_ns is None:
             self.findings.refused[trial] = f"the start gave no result ({record.outcome})"
             return
-        assert self._page is not None  # set by dress, without which there is no watch
+        assert self._page is not None  # set by traced_cells, without which there is no watch
         raw = watch.instance.read()
         events, gaps = decode(raw.pages, self._page, self._layouts)
         if raw.lost or gaps:
@@ -181,8 +166,8 @@ def run_anatomy(request: Request, progress: Progress) -> Result:
             hint="run it as root on the host itself; `boxbench run` needs no trace and shows phases too",
         )
     (loaded,) = request.scenarios
-    tracer = Tracer(progress, [spec.label for spec in loaded.scenario.targets])
-    records = start_campaign(replace(request, dress=tracer.dress), tracer)
+    tracer = Tracer([spec.label for spec in loaded.scenario.targets])
+    records = start_campaign(request, progress, on_prepared=tracer.traced_cells, after_trial=tracer.after_trial)
     anatomy = summarise(read_manifest(request.out), records, tracer.findings)
     typical = {cell.cell: tracer.findings.starts[cell.typical.trial] for cell in anatomy.cells}
     return Result(anatomy, typical)

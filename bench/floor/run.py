@@ -20,8 +20,8 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import append_record, keep_output, new_campaign_id
 from bench.records.record import Endpoint, Failure, Record
 from bench.run.certify import certify
-from bench.run.session import Progress, Request, reserved, staged
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
+from bench.run.session import Progress, Request, reserved, session
 from bench.run.trial import Setting, goal_of, run_trial
 from bench.scenario.factors import Factors, size_text
 from bench.scenario.model import LoadedScenario, Scenario
@@ -146,11 +146,11 @@ def find_floors(request: Request, terms: Terms, progress: Progress) -> Floors:
     terms = terms.model_copy(update={"exercise": terms.exercise and loaded.scenario.exercise is not None})
     request = replace(request, scenarios=(_at_the_top(loaded, terms),))
     identity = new_campaign_id()
-    with reserved(request.out), staged(identity, request, progress) as stage:
-        refuse_unequal(tuple(certify(stage, [request.scenarios[0].scenario], progress.say).values()))
-        floors = _empty(identity, request, stage, terms)
+    with reserved(request.out), session(identity, request, progress) as prepared:
+        refuse_unequal(tuple(certify(prepared, [request.scenarios[0].scenario], progress.say).values()))
+        floors = _empty(identity, request, prepared, terms)
         with _told(request.out):
-            return _search(floors, request, stage, progress)
+            return _search(floors, request, prepared, progress)
 
 
 def _check(scenario: Scenario, terms: Terms) -> None:
@@ -184,7 +184,7 @@ def _at_the_top(loaded: LoadedScenario, terms: Terms) -> LoadedScenario:
     return loaded.model_copy(update={"scenario": scenario.model_copy(update=changed)})
 
 
-def _empty(identity: str, request: Request, stage: Stage, terms: Terms) -> Floors:
+def _empty(identity: str, request: Request, prepared: Prepared, terms: Terms) -> Floors:
     (loaded,) = request.scenarios
     facts = host_facts(cache_dir=cache_dir())
     return Floors(
@@ -195,11 +195,11 @@ def _empty(identity: str, request: Request, stage: Stage, terms: Terms) -> Floor
         scenario=loaded.scenario.name,
         text=loaded.text,
         goal=str(goal_of(loaded.scenario)),
-        image_digest=stage.images[loaded.scenario.name].digest,
+        image_digest=prepared.images[loaded.scenario.name].digest,
         terms=terms,
         host={**facts, "fingerprint": fingerprint(facts)},
         floors=(),
-        notes=tuple(stage.notes),
+        notes=tuple(prepared.notes),
     )
 
 
@@ -214,17 +214,17 @@ def _told(out: Path) -> Iterator[None]:
         ) from None
 
 
-def _search(floors: Floors, request: Request, stage: Stage, progress: Progress) -> Floors:
+def _search(floors: Floors, request: Request, prepared: Prepared, progress: Progress) -> Floors:
     wanted = [spec.label for spec in request.scenarios[0].scenario.targets]
     terms = floors.terms
     lowest, highest = terms.level_range
     numbers = iter(range(10**6))
-    for cell, setting in stage.settings.items():
+    for cell, setting in prepared.settings.items():
         if cell.target not in wanted:
             continue  # the native control of campaigns
         hunt = _Hunt(numbers, cell, setting, terms, request.out, progress, setting.scenario.ready.timeout)
         edge = find_edge(hunt.works, lowest=lowest, highest=highest, confirmations=terms.confirmations)
-        found = hunt.floor(edge, stage.descriptions[cell.box])
+        found = hunt.floor(edge, prepared.descriptions[cell.box])
         floors = floors.model_copy(update={"floors": (*floors.floors, found)})
         # After each target: an interruption keeps what is finished.
         write_floors(request.out, floors)

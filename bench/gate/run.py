@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from bench.gate.thresholds import Thresholds, check_patterns
 from bench.plan.trials import Cell
 from bench.records.campaign import MANIFEST, read_manifest, read_records
 from bench.run.campaign import Progress, Request, start_campaign
-from bench.run.setup import Stage as Dressed
+from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
 
 FIRST_BLOCKS: Final = 7
@@ -146,10 +147,9 @@ def _campaign(
         accel=order.accel,
         skip_unavailable=order.skip_unavailable,
         command=order.command,
-        dress=lambda found: _comparable(order, found, baseline),
     )
     progress.say(f"{'first look' if stage == FIRST else 'fresh blocks'}: {blocks} blocks")
-    start_campaign(request, progress)
+    start_campaign(request, progress, on_prepared=partial(_refuse_incomparable, order, baseline))
     return boots_of(read_manifest(request.out), read_records(request.out))
 
 
@@ -164,10 +164,10 @@ def _narrowed(order: Order, side: Side, blocks: int, only: Sequence[Pair]) -> Lo
 
 
 @contextmanager
-def _comparable(order: Order, dressed: Dressed, baseline: Boots | None) -> Iterator[None]:
-    """Before the first trial: what cannot be compared must not cost time."""
-    refuse_alone(order.both.b, _paired(order, list(dressed.settings), baseline))
-    yield
+def _refuse_incomparable(order: Order, baseline: Boots | None, prepared: Prepared) -> Iterator[Prepared]:
+    """Before the first trial: cells that cannot be compared must not cost time."""
+    refuse_alone(order.both.b, _paired(order, list(prepared.settings), baseline))
+    yield prepared
 
 
 def _pairing(order: Order, first: Boots, baseline: Boots | None) -> Pairing:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from bench import __version__
 from bench.certificate.judge import refuse_unequal
@@ -19,23 +21,42 @@ from bench.records.campaign import Campaign, Manifest, ScenarioEntry, new_campai
 from bench.records.certificate import Certificate
 from bench.records.record import Record
 from bench.run.certify import certify
-from bench.run.runners import runner_of
-from bench.run.session import Progress, Request, clean_host, dressed, reserved, staged
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
+from bench.run.residents.trial import run_residents
+from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
+from bench.run.storm.trial import run_storm
+from bench.run.trial import Setting, run_trial
+from bench.scenario.factors import FLEETS
 from bench.scenario.model import LoadedScenario
+from bench.targets.base import Output
 from bench.util.cache import cache_dir
 from bench.util.errors import CampaignError, InterruptedCampaignError
 
 __all__ = ["Progress", "Request", "certify_only", "resume_campaign", "start_campaign"]
 
+AfterTrial = Callable[[Record], None]
+"""Hook after a trial's record is on disk and before the next trial starts."""
 
-def start_campaign(request: Request, progress: Progress) -> tuple[Record, ...]:
-    """A new campaign from nothing to its last record.
+Runner = Callable[[Trial, Setting], tuple[Record, Output | None]]
+RUNNERS: Final[dict[str, Runner]] = {"residents": run_residents, "concurrency": run_storm}
+"""Runs a trial of many boxes, by the factor that its cell has; every other trial has one box."""
+
+
+def start_campaign(
+    request: Request,
+    progress: Progress,
+    *,
+    on_prepared: OnPrepared = nullcontext,
+    after_trial: AfterTrial | None = None,
+) -> tuple[Record, ...]:
+    """Run a new campaign to its last record.
 
     Raises:
         CampaignError: the output directory is taken or cannot be written.
-        NotEqualError: the boxes of a scenario do not run the same, and it does not say so.
-        InterruptedCampaignError: Ctrl-C; the directory can be resumed.
+        NotEqualError: the boxes of a scenario do not run the same, and the scenario does not declare it.
+        InterruptedCampaignError: Ctrl-C; the campaign can be resumed.
+        UsageError, TargetUnavailableError, HostUnfitError, BuildError: as ``bench.run.prepare.prepare``.
+        BoxbenchError: what ``on_prepared`` raises.
     """
     check_names(request.scenarios)
     identity = new_campaign_id()
@@ -43,12 +64,12 @@ def start_campaign(request: Request, progress: Progress) -> tuple[Record, ...]:
         stack.enter_context(only_campaign_on_host())
         stack.enter_context(reserved(request.out))
         stack.enter_context(clean_host(identity, progress))
-        stage = stack.enter_context(dressed(identity, request, progress))
-        certificates = certify(stage, [loaded.scenario for loaded in request.scenarios], progress.say)
+        prepared = stack.enter_context(prepared_request(identity, request, progress, on_prepared=on_prepared))
+        certificates = certify(prepared, [loaded.scenario for loaded in request.scenarios], progress.say)
         refuse_unequal(tuple(certificates.values()))
-        manifest = _manifest(identity, request, stage, certificates)
+        manifest = _manifest(identity, request, prepared, certificates)
         campaign = stack.enter_context(Campaign.create(request.out, manifest))
-        return _run(campaign, stage, progress)
+        return _run(campaign, prepared, progress, after_trial)
 
 
 def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
@@ -63,9 +84,9 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
     with only_campaign_on_host(), clean_host(manifest.id, progress), Campaign.open(path) as campaign:
         if not campaign.remaining():
             return ()
-        with dressed(manifest.id, request, progress) as stage:
-            _same_stage(manifest, stage)
-            return _run(campaign, stage, progress)
+        with prepared_request(manifest.id, request, progress) as prepared:
+            _check_unchanged(manifest, prepared)
+            return _run(campaign, prepared, progress)
 
 
 def certify_only(request: Request, progress: Progress) -> dict[str, Certificate]:
@@ -74,11 +95,11 @@ def certify_only(request: Request, progress: Progress) -> dict[str, Certificate]
     Raises:
         NotReadyError: a box could not be looked into.
     """
-    with staged(new_campaign_id(), request, progress) as stage:
-        return certify(stage, [loaded.scenario for loaded in request.scenarios], progress.say, fresh=True)
+    with session(new_campaign_id(), request, progress) as prepared:
+        return certify(prepared, [loaded.scenario for loaded in request.scenarios], progress.say, fresh=True)
 
 
-def _manifest(identity: str, request: Request, stage: Stage, certificates: dict[str, Certificate]) -> Manifest:
+def _manifest(identity: str, request: Request, prepared: Prepared, certificates: dict[str, Certificate]) -> Manifest:
     facts = host_facts(cache_dir=cache_dir())
     designs = {loaded.scenario.name: loaded.scenario.design for loaded in request.scenarios}
     return Manifest(
@@ -88,17 +109,17 @@ def _manifest(identity: str, request: Request, stage: Stage, certificates: dict[
         command=request.command,
         seed=request.seed,
         scenarios=_scenario_entries(request),
-        images=stage.images,
-        targets=stage.descriptions,
+        images=prepared.images,
+        targets=prepared.descriptions,
         certificates=certificates,
         plan=build_plan(
-            tuple(stage.settings),
+            tuple(prepared.settings),
             blocks={name: design.blocks for name, design in designs.items()},
             warmups={name: design.warmups for name, design in designs.items()},
             seed=request.seed,
         ),
         host={**facts, "fingerprint": fingerprint(facts)},
-        notes=tuple(stage.notes),
+        notes=tuple(prepared.notes),
     )
 
 
@@ -113,11 +134,13 @@ def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
     }
 
 
-def _run(campaign: Campaign, stage: Stage, progress: Progress) -> tuple[Record, ...]:
+def _run(
+    campaign: Campaign, prepared: Prepared, progress: Progress, after_trial: AfterTrial | None = None
+) -> tuple[Record, ...]:
     trials = campaign.remaining()
     progress.plan(trials, len(campaign.manifest.plan))
     try:
-        return tuple(_one(campaign, stage, trial, progress) for trial in trials)
+        return tuple(_one(campaign, prepared, trial, progress, after_trial) for trial in trials)
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
             f"interrupted; {len(campaign.remaining())} of {len(campaign.manifest.plan)} trials remain",
@@ -125,12 +148,17 @@ def _run(campaign: Campaign, stage: Stage, progress: Progress) -> tuple[Record, 
         ) from None
 
 
-def _one(campaign: Campaign, stage: Stage, trial: Trial, progress: Progress) -> Record:
+def _one(
+    campaign: Campaign, prepared: Prepared, trial: Trial, progress: Progress, after_trial: AfterTrial | None
+) -> Record:
     progress.begin(trial)
-    record, output = runner_of(trial)(trial, replace(stage.settings[trial.cell], seed=campaign.manifest.seed))
+    run = next((RUNNERS[factor] for factor in FLEETS if factor in trial.cell.factors), run_trial)
+    record, output = run(trial, replace(prepared.settings[trial.cell], seed=campaign.manifest.seed))
     if output is not None:
         record = record.model_copy(update={"artefacts": campaign.keep_output(trial, output.contents())})
     campaign.append(record)
+    if after_trial is not None:
+        after_trial(record)
     progress.end(record)
     return record
 
@@ -168,15 +196,15 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
     )
 
 
-def _same_stage(manifest: Manifest, stage: Stage) -> None:
-    missing = {trial.cell.key for trial in manifest.plan} - {cell.key for cell in stage.settings}
+def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
+    missing = {trial.cell.key for trial in manifest.plan} - {cell.key for cell in prepared.settings}
     if missing:
         raise CampaignError(
             f"cells of the campaign cannot run any more: {', '.join(sorted(missing))}",
             hint="`boxbench doctor` says what is missing",
         )
-    changed = [name for name, entry in manifest.images.items() if stage.images[name].digest != entry.digest]
-    changed += [box for box, words in manifest.targets.items() if stage.descriptions.get(box) != words]
+    changed = [name for name, entry in manifest.images.items() if prepared.images[name].digest != entry.digest]
+    changed += [box for box, words in manifest.targets.items() if prepared.descriptions.get(box) != words]
     if changed:
         raise CampaignError(
             f"not what it was when the campaign began: {', '.join(changed)}",

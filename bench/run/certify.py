@@ -28,7 +28,7 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.certificate import Certificate, Look
 from bench.records.record import Record
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
 from bench.run.trial import Setting, run_trial
 from bench.scenario.equality import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
@@ -48,8 +48,10 @@ DIGEST_LEAST_S: Final = 60.0
 Say = Callable[[str], None]
 
 
-def certify(stage: Stage, scenarios: Sequence[Scenario], say: Say, *, fresh: bool = False) -> dict[str, Certificate]:
-    """A certificate for every scenario of a stage.
+def certify(
+    prepared: Prepared, scenarios: Sequence[Scenario], say: Say, *, fresh: bool = False
+) -> dict[str, Certificate]:
+    """A certificate for every prepared scenario.
 
     Args:
         fresh: boot every box now, also where a look at the same thing is in the cache.
@@ -59,33 +61,33 @@ def certify(stage: Stage, scenarios: Sequence[Scenario], say: Say, *, fresh: boo
         NotReadyError: a box did not come up, or its agent did not answer.
     """
     host = fingerprint(host_facts())
-    numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 2 * len(stage.settings)))
-    return {scenario.name: _certificate(stage, scenario, host, numbers, say, fresh=fresh) for scenario in scenarios}
+    numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 2 * len(prepared.settings)))
+    return {scenario.name: _certificate(prepared, scenario, host, numbers, say, fresh=fresh) for scenario in scenarios}
 
 
 def _certificate(
-    stage: Stage, scenario: Scenario, host: str, numbers: Iterator[int], say: Say, *, fresh: bool
+    prepared: Prepared, scenario: Scenario, host: str, numbers: Iterator[int], say: Say, *, fresh: bool
 ) -> Certificate:
     looks = []
-    settings = _one_per_box(stage, scenario)
+    settings = _one_per_box(prepared, scenario)
     for cell, setting in settings.items():
-        key = look_key(cell, setting, stage.descriptions[cell.box], host)
+        key = look_key(cell, setting, prepared.descriptions[cell.box], host)
         if fresh:
             cache.remove(cache.cache_dir() / "look" / key)
         looks.append(_cached(key, cell, setting, numbers, say))
     return judge(scenario.name, looks, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
 
 
-def _one_per_box(stage: Stage, scenario: Scenario) -> dict[Cell, Setting]:
+def _one_per_box(prepared: Prepared, scenario: Scenario) -> dict[Cell, Setting]:
     """The first cell of every box: levels of factors change how often and how large, not what runs.
 
     That the resources of the other levels were given is checked on every trial's own facts.
     """
     found: dict[str, Cell] = {}
-    for cell in stage.settings:
+    for cell in prepared.settings:
         if cell.scenario == scenario.name:
             found.setdefault(cell.box, cell)
-    return {cell: stage.settings[cell] for cell in found.values()}
+    return {cell: prepared.settings[cell] for cell in found.values()}
 
 
 def asked_of(setting: Setting) -> dict[FactName, str]:
@@ -166,9 +168,9 @@ def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
         if wanted and timeline.facts.get("agent_uid") == "0":
             digests.append(_ask_digest(channel, timeline, setting.image))
 
-    record = _boot(cell, replace(_idle(setting), ask=ask), next(numbers))
+    record = _boot(cell, replace(_idle(setting), after_ready=ask), next(numbers))
     if wanted and not digests:
-        _boot(cell, replace(_as_root(_idle(setting)), ask=ask), next(numbers))
+        _boot(cell, replace(_as_root(_idle(setting)), after_ready=ask), next(numbers))
     if wanted and not digests:
         raise _no_look(cell, "the agent is not root, so it cannot read the whole tree")
     return Look(box=cell.box, kind=kind, looked_at=now, facts=record.inside, digest=digests[0] if digests else None)

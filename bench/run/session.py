@@ -1,4 +1,4 @@
-"""What boots boxes stands on: a request, the host to itself, everything set up, and all of it gone afterwards."""
+"""Set-up and tear-down around everything that starts boxes: host lock, clean host, engines, images, targets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from bench.plan.trials import Trial
 from bench.records.campaign import reserve_directory
 from bench.records.record import Record
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
-from bench.run.setup import Stage, set_up
+from bench.run.prepare import Prepared, prepare
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, TeardownError
 
+OnPrepared = Callable[[Prepared], AbstractContextManager[Prepared]]
+"""Hook between preparation and the first box: it may refuse (raise), or yield other cells than were prepared. Its
+context ends before the engines do."""
+
 
 class Progress(Protocol):
-    """Who is told what happens."""
+    """Receives what happens, for a display."""
 
     def say(self, text: str) -> None:
-        """Something is being prepared."""
+        """A step of the preparation starts, or something was left on the host."""
 
     def plan(self, trials: Sequence[Trial], total: int) -> None:
         """``trials`` of ``total`` will run now."""
@@ -32,7 +36,7 @@ class Progress(Protocol):
         """A trial starts."""
 
     def end(self, record: Record) -> None:
-        """A trial has ended."""
+        """A trial has ended and its record is on disk."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +49,32 @@ class Request:
     accel: str = "auto"
     skip_unavailable: bool = False
     command: tuple[str, ...] = ()
-    dress: Callable[[Stage], AbstractContextManager[object]] = nullcontext
-    """Changes what was set up, such as which cells there are; left before the engines end."""
 
 
 @contextmanager
-def staged(identity: str, request: Request, progress: Progress) -> Iterator[Stage]:
-    """Everything stands ready, for what boots boxes without being a campaign; the host is clean afterwards.
+def session(identity: str, request: Request, progress: Progress) -> Iterator[Prepared]:
+    """Prepare everything for boxes that are not part of a campaign; the host is clean afterwards.
 
     Raises:
-        HostUnfitError: a campaign is running. And what ``bench.run.setup.set_up`` raises.
+        HostUnfitError: a campaign is running on this host.
+        UsageError, TargetUnavailableError, BuildError: as ``bench.run.prepare.prepare``.
     """
     check_names(request.scenarios)
     with (
         only_campaign_on_host(),
         clean_host(identity, progress),
-        dressed(identity, request, progress) as stage,
+        prepared_request(identity, request, progress) as prepared,
     ):
-        yield stage
+        yield prepared
 
 
 @contextmanager
 def reserved(out: Path) -> Iterator[None]:
-    """Refuse a bad place before anything costs time; leave no empty directory when the set-up fails."""
+    """Check the output directory before anything costs time; remove it again when it stays empty.
+
+    Raises:
+        CampaignError: the directory has something in it, or cannot be written.
+    """
     existed = out.exists()
     reserve_directory(out)
     try:
@@ -79,14 +86,19 @@ def reserved(out: Path) -> Iterator[None]:
 
 @contextmanager
 def clean_host(identity: str, progress: Progress) -> Iterator[None]:
-    """Remove what an earlier run of this campaign left, and what this one leaves; say what could not be removed."""
+    """Remove what an earlier run of this campaign left on the host, and at the end what this run leaves.
+
+    Raises:
+        TeardownError: something of the earlier run cannot be removed.
+    """
     tag = campaign_tag(identity)
-    for leftover in find_leftovers(tag):
+    found = find_leftovers(tag)
+    for leftover in found:
         progress.say(f"removing what the last run left: {leftover}")
-    stuck = remove_leftovers(find_leftovers(tag))
+    stuck = remove_leftovers(found)
     if stuck:
         raise TeardownError(
-            "the last run's remains could not be removed: " + "; ".join(stuck),
+            "these remains of the last run could not be removed: " + "; ".join(stuck),
             hint="end them by hand, then resume",
         )
     try:
@@ -98,29 +110,36 @@ def clean_host(identity: str, progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def dressed(identity: str, request: Request, progress: Progress) -> Iterator[Stage]:
-    """Everything that the request needs, set up, and changed as the request says. Raises what ``set_up`` does."""
-    with set_up(
+def prepared_request(
+    identity: str, request: Request, progress: Progress, *, on_prepared: OnPrepared = nullcontext
+) -> Iterator[Prepared]:
+    """Prepare all that the request needs, and remove the engine's containers of this campaign before and after.
+
+    Raises:
+        UsageError, TargetUnavailableError, HostUnfitError, BuildError: as ``bench.run.prepare.prepare``.
+        BoxbenchError: what ``on_prepared`` raises.
+    """
+    with prepare(
         identity,
         request.scenarios,
         accel=request.accel,
         skip_unavailable=request.skip_unavailable,
         say=progress.say,
-    ) as stage:
-        # A kill -9 leaves the containers of a shared engine behind; those of a private one end with it.
-        remove_leftovers(find_containers(stage.engines.docker.client, campaign_tag(identity)))
+    ) as prepared:
+        # After a kill -9 the containers of a shared engine are still there; those of a private one end with it.
+        remove_leftovers(find_containers(prepared.engines.docker.client, campaign_tag(identity)))
         try:
-            with request.dress(stage):
-                yield stage
+            with on_prepared(prepared) as chosen:
+                yield chosen
         finally:
-            # One that the engine made after its box was given up: nothing else looks into a shared engine.
-            for text in _remove_containers(stage, campaign_tag(identity)):
+            # The engine may have made a container after we gave up its box. No other search covers a shared engine.
+            for text in _remove_containers(prepared, campaign_tag(identity)):
                 progress.say(f"left on the host: {text}")
 
 
-def _remove_containers(stage: Stage, tag: str) -> tuple[str, ...]:
-    """What could not be removed, in words; an engine that has died must not hide what a campaign ended with."""
+def _remove_containers(prepared: Prepared, tag: str) -> tuple[str, ...]:
+    """What could not be removed. An engine that has died must not replace the error that ended the campaign."""
     try:
-        return remove_leftovers(find_containers(stage.engines.docker.client, tag))
+        return remove_leftovers(find_containers(prepared.engines.docker.client, tag))
     except (BoxbenchError, OSError) as error:
         return (f"the containers of {tag}, if any: {error}",)

@@ -24,10 +24,11 @@ from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
 from bench.run.ending import ending_doubts, is_over
 from bench.run.exercise.measure import Subject, read_workload, run_exercise
 from bench.run.exercise.result import Exercised
+from bench.run.interpreter import fast_thread_switch
 from bench.scenario.model import Scenario
 from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Order, Output, Target
-from bench.util.clock import Clock, prompt_stamps
+from bench.util.clock import Clock
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.util.units import format_ns
 
@@ -48,8 +49,8 @@ class Setting:
     clock: Clock
     daemons: dict[str, int] = field(default_factory=dict)
     """Pids of the daemons that serve this target, by name."""
-    ask: Callable[[Channel, Timeline], None] | None = None
-    """What else the agent is asked before the box is stopped: only when nothing is measured."""
+    after_ready: Callable[[Channel, Timeline], None] | None = None
+    """Hook: asks the agent more, after the box was read and before it is stopped. For boxes that are not measured."""
     seed: int = 0
     """The campaign's, for what a trial draws by itself: the arrivals of a storm."""
     cold: bool = False
@@ -77,7 +78,7 @@ class Trace:
         return replace(self.output or Output(b"", b""), files=self.exercise.files)
 
 
-@prompt_stamps()
+@fast_thread_switch()
 def run_trial(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
     """Run one box from request to gone. A failure of the box is a record too; what it wrote comes back beside it.
 
@@ -146,8 +147,8 @@ def _live(order: Order, setting: Setting, trace: Trace) -> None:
             await_goal(box, setting, trace)
             trace.finish = observer.gone
             observer.look(trace.seen, setting.scenario.design)
-            if setting.ask is not None:
-                setting.ask(channel, timeline)
+            if setting.after_ready is not None:
+                setting.after_ready(channel, timeline)
             if exercise is not None and exercise.run == "command":
                 run_exercise(Subject(box, channel, timeline, observer, trace.seen), exercise, trace.exercise)
             stop_box(box, trace, observer)

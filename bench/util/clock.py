@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, Protocol
-
-# The channel's thread stamps what arrives while another thread talks to an engine; CPython hands the interpreter
-# over only this often (default 5 ms), which would be an error of that size in a stamp.
-_SWITCH_INTERVAL_S: Final = 0.0001
+from typing import Protocol
 
 
 class Clock(Protocol):
@@ -54,21 +47,3 @@ class VirtualClock:
         if delta_ns < 0:
             raise ValueError(f"a monotonic clock cannot go back by {-delta_ns} ns")
         self._now_ns += delta_ns
-
-
-@contextmanager
-def prompt_stamps() -> Iterator[None]:
-    """Let a thread that wants the interpreter have it within 0.1 ms, so that no stamp waits for another thread.
-
-    Around everything that boots boxes and stamps what they say; also as a decorator.
-    """
-    before = sys.getswitchinterval()
-    if before <= _SWITCH_INTERVAL_S:
-        # Each setting rounds down to whole microseconds: a trial within such a block must not wear it off.
-        yield
-        return
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

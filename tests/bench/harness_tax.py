@@ -27,7 +27,7 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
-from bench.run.setup import Stage, set_up
+from bench.run.prepare import Prepared, prepare
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import load_scenario, narrowed
 from bench.util.clock import MonotonicClock
@@ -48,10 +48,10 @@ class Pair:
     bare: Callable[[int], int]
 
 
-def our_start(stage: Stage, cell: Cell, endpoint: Endpoint, number: int) -> int:
+def our_start(prepared: Prepared, cell: Cell, endpoint: Endpoint, number: int) -> int:
     """One trial of ours; ns to ``endpoint``. Raises RuntimeError when it gave no result."""
     trial = Trial(number=number, block=number, cell=cell, warmup=False)
-    record, _ = run_trial(trial, stage.settings[cell])
+    record, _ = run_trial(trial, prepared.settings[cell])
     if record.failure is not None:
         raise RuntimeError(record.failure.message)
     return record.endpoints_ns[endpoint]
@@ -135,8 +135,8 @@ def main() -> None:
         for directory in (campaign_dir(identity), scratch):
             directory.mkdir(parents=True)
         try:
-            with set_up(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as stage:
-                pairs = [pair for pair in _pairs(stage, scratch) if words.only in pair.name]
+            with prepare(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as prepared:
+                pairs = [pair for pair in _pairs(prepared, scratch) if words.only in pair.name]
                 results = measure(pairs, rounds=words.rounds, warmups=words.warmups)
         finally:
             remove_leftovers(find_leftovers(campaign_tag(identity)))
@@ -145,28 +145,28 @@ def main() -> None:
         words.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
-def _pairs(stage: Stage, scratch: Path) -> list[Pair]:
-    cells = {cell.target: cell for cell in stage.settings}
+def _pairs(prepared: Prepared, scratch: Path) -> list[Pair]:
+    cells = {cell.target: cell for cell in prepared.settings}
     docker, libvirt = cells["docker"], cells["libvirt"]
-    client = stage.engines.docker.client
-    bare = BareVm(stage.settings[libvirt], stage.engines.libvirt, scratch, CLOCK)
+    client = prepared.engines.docker.client
+    bare = BareVm(prepared.settings[libvirt], prepared.engines.libvirt, scratch, CLOCK)
     return [
         Pair(
             "docker, to the first output",
             "docker-py: create, attach, start, first byte",
-            lambda number: our_start(stage, docker, Endpoint.READY, 4 * number),
-            lambda number: bare_docker_start(stage.settings[docker], client, number),
+            lambda number: our_start(prepared, docker, Endpoint.READY, 4 * number),
+            lambda number: bare_docker_start(prepared.settings[docker], client, number),
         ),
         Pair(
             f"{libvirt.box}, to the first output",
             "bare libvirt: one createXML of the same domain",
-            lambda number: our_start(stage, libvirt, Endpoint.READY, 4 * number + 1),
+            lambda number: our_start(prepared, libvirt, Endpoint.READY, 4 * number + 1),
             bare.by_libvirt,
         ),
         Pair(
             f"{libvirt.box} without libvirt",
             "the same QEMU command line; the difference is libvirt's own work",
-            lambda number: our_start(stage, libvirt, Endpoint.READY, 4 * number + 2),
+            lambda number: our_start(prepared, libvirt, Endpoint.READY, 4 * number + 2),
             bare.by_qemu,
         ),
     ]

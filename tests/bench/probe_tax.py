@@ -19,7 +19,7 @@ from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_o
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.run.cleanup import find_leftovers, remove_leftovers
-from bench.run.setup import set_up
+from bench.run.prepare import prepare
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import Design, load_scenario, narrowed
 from bench.util.package_data import find_scenario
@@ -77,9 +77,9 @@ def main() -> None:
     with only_campaign_on_host():
         campaign_dir(identity).mkdir(parents=True)
         try:
-            with set_up(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as stage:
+            with prepare(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as prepared:
                 wanted = {spec.label for spec in loaded.scenario.targets}
-                settings = {cell: setting for cell, setting in stage.settings.items() if cell.target in wanted}
+                settings = {cell: setting for cell, setting in prepared.settings.items() if cell.target in wanted}
                 results = measure(settings, rounds=words.rounds, idle_s=words.idle)
         finally:
             remove_leftovers(find_leftovers(campaign_tag(identity)))

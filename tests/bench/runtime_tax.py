@@ -32,7 +32,8 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
-from bench.run.setup import Stage, set_up
+from bench.run.interpreter import fast_thread_switch
+from bench.run.prepare import Prepared, prepare
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import load_scenario, narrowed
 from bench.targets.base import Order
@@ -40,7 +41,7 @@ from bench.targets.containers.oci_runtime import OciBox
 from bench.targets.launcher.bubblewrap import command
 from bench.targets.rootfs_box import tree_parts
 from bench.util import proc
-from bench.util.clock import MonotonicClock, prompt_stamps
+from bench.util.clock import MonotonicClock
 from bench.util.package_data import find_scenario
 from tests.bench.harness_tax import Pair, measure, show
 
@@ -122,12 +123,12 @@ def their_bubblewrap(setting: Setting, number: int) -> int:
             return hyperfine(argv, order.directory, join=group.join_files, cpus=order.cpus)
 
 
-def pairs(stage: Stage) -> list[Pair]:
+def pairs(prepared: Prepared) -> list[Pair]:
     """What this host can run of the two."""
-    cells = {cell.target: cell for cell in stage.settings}
+    cells = {cell.target: cell for cell in prepared.settings}
     made = []
     if "runc" in cells:
-        runc = stage.settings[cells["runc"]]
+        runc = prepared.settings[cells["runc"]]
         made.append(
             Pair(
                 "runc run --detach",
@@ -137,7 +138,7 @@ def pairs(stage: Stage) -> list[Pair]:
             )
         )
     if "bubblewrap" in cells:
-        bwrap = ending_at_once(stage.settings[cells["bubblewrap"]])
+        bwrap = ending_at_once(prepared.settings[cells["bubblewrap"]])
         made.append(
             Pair(
                 "bwrap, its whole life",
@@ -166,10 +167,10 @@ def run(rounds: int, warmups: int, targets: Sequence[str] = TARGETS) -> list[dic
         try:
             # As in a trial: the channel's thread gets the interpreter at once, and gives it back at once.
             with (
-                prompt_stamps(),
-                set_up(identity, [loaded], accel="auto", skip_unavailable=True, say=lambda _text: None) as stage,
+                fast_thread_switch(),
+                prepare(identity, [loaded], accel="auto", skip_unavailable=True, say=lambda _text: None) as prepared,
             ):
-                return measure(pairs(stage), rounds=rounds, warmups=warmups)
+                return measure(pairs(prepared), rounds=rounds, warmups=warmups)
         finally:
             remove_leftovers(find_leftovers(campaign_tag(identity)))
 

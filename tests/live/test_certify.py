@@ -29,7 +29,7 @@ from bench.records.campaign import MANIFEST, read_manifest
 from bench.records.certificate import Certificate
 from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
 from bench.run.cleanup import find_leftovers
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources, Scenario
 from bench.scenario.target_table import TARGETS, has_agent
@@ -105,9 +105,9 @@ class Bench:
     loaded: LoadedScenario
     image: Image
 
-    def stage(self, names: tuple[str, ...], altered: Mapping[str, Alter] | None = None) -> Stage:
-        """As ``bench.run.setup.set_up`` makes it, on the session's engines."""
-        stage = Stage(self.lab.campaign, self.lab.engines)
+    def stage(self, names: tuple[str, ...], altered: Mapping[str, Alter] | None = None) -> Prepared:
+        """As ``bench.run.prepare.prepare`` makes it, on the session's engines."""
+        stage = Prepared(self.lab.campaign, self.lab.engines)
         for name in names:
             target = self.lab.target(name)
             target.prepare(self.image, self.loaded.scenario)
@@ -320,7 +320,7 @@ def test_an_agent_that_cannot_digest_says_why(bench: Bench) -> None:
         timeline.wait_for(timeline.failed, timeout_s=20)
         errors.extend(timeline.errors)
 
-    run_trial(trial, replace(setting, ask=ask))
+    run_trial(trial, replace(setting, after_ready=ask))
     assert errors == ["digest: : Argument list too long"]
 
 

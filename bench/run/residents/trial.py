@@ -25,12 +25,12 @@ from bench.probes.memory import memory_of
 from bench.probes.observer import Observer
 from bench.records.record import Endpoint, Record
 from bench.run.ending import is_over
+from bench.run.interpreter import fast_thread_switch
 from bench.run.residents.box import Resident, memory_of_all, provisioned
 from bench.run.storm.member import spread
 from bench.run.trial import STOP_LIMIT_S, Setting, Trace, causes, note, prove_clean, record_of, stop_box
 from bench.scenario.target_table import has_agent
 from bench.targets.base import Output
-from bench.util.clock import prompt_stamps
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 
 FACTOR: Final = "residents"
@@ -60,7 +60,7 @@ class _Run:
             self.doubts.append(f"{error.code}: {error.message}")
 
 
-@prompt_stamps()
+@fast_thread_switch()
 def run_residents(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
     """Fill the host with as many boxes as the cell's ``residents`` says, read it, and empty it again.
 

@@ -15,13 +15,13 @@ from bench.host.pagecache import drop_caches
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Failure, Record
+from bench.run.interpreter import fast_thread_switch
 from bench.run.storm.member import Gates, Member, provisioned, spread
 from bench.run.storm.watch import Watch, host_ns, late_doubts, storm_doubts
 from bench.run.trial import Setting, causes, prove_clean
 from bench.scenario.model import Scenario
 from bench.scenario.storm import offsets_ns
 from bench.targets.base import Output
-from bench.util.clock import prompt_stamps
 from bench.util.errors import BoxbenchError, LateError
 from bench.util.units import format_ns
 
@@ -49,7 +49,7 @@ class _Storm:
             self.doubts.append(f"{error.code}: {error.message}")
 
 
-@prompt_stamps()
+@fast_thread_switch()
 def run_storm(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
     """Run as many boxes as the cell's ``concurrency`` says. Boxes that fail are members like the others.
 

@@ -83,8 +83,7 @@ LAYERS: Final = (
     ("run.exercise.measure", "run.ending"),
     ("run.trial", "run.storm"),
     ("run.residents",),
-    ("run.runners",),
-    ("run.setup", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
+    ("run.prepare", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
     (
         "analysis.derived",
         "analysis.storms",
@@ -128,7 +127,7 @@ RUNNERS: Final = (
     "run.trial",
     "run.storm",
     "run.residents",
-    "run.setup",
+    "run.prepare",
     "run.session",
     "run.campaign",
     "run.certify",

@@ -17,10 +17,10 @@ from bench.plan.trials import Trial
 from bench.records.record import Record
 from bench.run import campaign as conduct
 from bench.run import cleanup as leftovers
-from bench.run import session as ground
+from bench.run import session
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.run.cleanup import Leftover
-from bench.run.setup import Stage
+from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed
 from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
 from bench.util.package_data import scenarios_dir
@@ -89,17 +89,17 @@ def test_an_empty_directory_of_the_user_stays(hello: LoadedScenario, tmp_path: P
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def _on_stage(
+def _prepared(
     monkeypatch: pytest.MonkeyPatch, containers: Callable[[], tuple[Leftover, ...]], request: Request, progress: Silent
-) -> AbstractContextManager[Stage]:
+) -> AbstractContextManager[Prepared]:
     engines: Any = SimpleNamespace(docker=SimpleNamespace(client=None))
-    monkeypatch.setattr(ground, "set_up", lambda *_args, **_more: nullcontext(Stage("0badcafe", engines)))
-    monkeypatch.setattr(ground, "find_containers", lambda _client, tag: containers() if tag else ())
-    return ground.dressed("0badcafe", request, progress)
+    monkeypatch.setattr(session, "prepare", lambda *_args, **_more: nullcontext(Prepared("0badcafe", engines)))
+    monkeypatch.setattr(session, "find_containers", lambda _client, tag: containers() if tag else ())
+    return session.prepared_request("0badcafe", request, progress)
 
 
-def _campaign_that_ends(stage: AbstractContextManager[Stage], do: Callable[[], None], how: BaseException) -> None:
-    with stage:
+def _campaign_that_ends(prepared: AbstractContextManager[Prepared], do: Callable[[], None], how: BaseException) -> None:
+    with prepared:
         do()
         raise how
 
@@ -113,9 +113,9 @@ def test_a_container_that_an_engine_made_too_late_does_not_outlive_the_campaign(
         assert not there
         there["late"] = Leftover("container", "late", lambda: there.pop("late"))
 
-    stage = _on_stage(monkeypatch, lambda: tuple(there.values()), Request((hello,), tmp_path, seed=1), Silent())
+    prepared = _prepared(monkeypatch, lambda: tuple(there.values()), Request((hello,), tmp_path, seed=1), Silent())
     with pytest.raises(KeyboardInterrupt):
-        _campaign_that_ends(stage, make, KeyboardInterrupt())
+        _campaign_that_ends(prepared, make, KeyboardInterrupt())
     assert not there
 
 
@@ -129,9 +129,9 @@ def test_an_engine_that_died_does_not_hide_how_a_campaign_ended(
             raise ConnectionError("no engine answers")
         return ()
 
-    stage = _on_stage(monkeypatch, containers, Request((hello,), tmp_path, seed=1), progress)
+    prepared = _prepared(monkeypatch, containers, Request((hello,), tmp_path, seed=1), progress)
     with pytest.raises(KeyError):
-        _campaign_that_ends(stage, alive.clear, KeyError())
+        _campaign_that_ends(prepared, alive.clear, KeyError())
     assert progress.said == ["left on the host: the containers of boxbench-0badcafe, if any: no engine answers"]
 
 

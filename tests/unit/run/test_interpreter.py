@@ -1,17 +1,18 @@
-"""Our own garbage: what was there before is not walked again."""
+"""The interpreter while boxes are measured: old objects are not collected, threads switch fast."""
 
 from __future__ import annotations
 
 import gc
+import sys
 
 import pytest
 
-from bench.run.interpreter import set_aside
+from bench.run.interpreter import fast_thread_switch, frozen_heap
 
 
 def test_what_was_there_is_left_alone_within() -> None:
     before = [[number] for number in range(1000)]
-    with set_aside():
+    with frozen_heap():
         assert gc.get_freeze_count() > len(before)
         assert not any(one is before for one in gc.get_objects())
         after = [[0]]
@@ -20,6 +21,23 @@ def test_what_was_there_is_left_alone_within() -> None:
 
 
 def test_an_error_ends_it_too() -> None:
-    with pytest.raises(KeyError), set_aside():
+    with pytest.raises(KeyError), frozen_heap():
         raise KeyError
     assert gc.get_freeze_count() == 0
+
+
+@fast_thread_switch()
+def _many_trials() -> None:
+    for _ in range(200):
+        with fast_thread_switch():
+            assert sys.getswitchinterval() == pytest.approx(0.0001)
+    assert sys.getswitchinterval() == pytest.approx(0.0001)
+    raise KeyError
+
+
+def test_threads_switch_fast_within_and_as_before_afterwards() -> None:
+    before = sys.getswitchinterval()
+    assert before > 0.001
+    with pytest.raises(KeyError):
+        _many_trials()
+    assert sys.getswitchinterval() == before

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.clock import Clock, MonotonicClock, VirtualClock, prompt_stamps
+from bench.util.clock import Clock, MonotonicClock, VirtualClock
 
 
 def test_monotonic_clock_is_clock_monotonic() -> None:
@@ -56,20 +55,3 @@ def test_virtual_clock_refuses_to_go_back() -> None:
 def test_both_are_clocks() -> None:
     clocks: list[Clock] = [MonotonicClock(), VirtualClock()]
     assert all(isinstance(clock.now_ns(), int) for clock in clocks)
-
-
-@prompt_stamps()
-def _many_trials() -> None:
-    for _ in range(200):
-        with prompt_stamps():
-            assert sys.getswitchinterval() == pytest.approx(0.0001)
-    assert sys.getswitchinterval() == pytest.approx(0.0001)
-    raise KeyError
-
-
-def test_stamps_are_prompt_while_asked_for_and_not_afterwards() -> None:
-    before = sys.getswitchinterval()
-    assert before > 0.001
-    with pytest.raises(KeyError):
-        _many_trials()
-    assert sys.getswitchinterval() == before

@@ -15,7 +15,7 @@ from bench.image.model import Image
 from bench.plan.matrix import Place, check_matrix, places_of, specs_of
 from bench.plan.trials import Cell
 from bench.records.campaign import ImageEntry, LayerEntry
-from bench.run.interpreter import set_aside
+from bench.run.interpreter import frozen_heap
 from bench.run.trial import Setting
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Target
@@ -26,9 +26,9 @@ from bench.util.errors import HostUnfitError, TargetUnavailableError
 Say = Callable[[str], None]
 
 
-@dataclass
-class Stage:
-    """Everything that stands ready; lives as long as the engines it opened."""
+@dataclass(frozen=True)
+class Prepared:
+    """Cells that can run, with their images and targets; valid while the engines it opened run."""
 
     campaign: str
     engines: Engines
@@ -40,14 +40,14 @@ class Stage:
 
 
 @contextmanager
-def set_up(
+def prepare(
     campaign: str,
     scenarios: Sequence[LoadedScenario],
     *,
     accel: str,
     skip_unavailable: bool,
     say: Say,
-) -> Iterator[Stage]:
+) -> Iterator[Prepared]:
     """Open engines, build images, make and prepare targets; all daemons end with the context.
 
     Args:
@@ -60,16 +60,16 @@ def set_up(
     """
     check_matrix(scenarios)
     with open_engines(campaign_dir(campaign)) as engines:
-        stage = Stage(campaign, engines)
-        targets = _targets(stage, scenarios, accel=accel, skip=skip_unavailable, say=say)
+        prepared = Prepared(campaign, engines)
+        targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
         for loaded in scenarios:
-            _add_scenario(stage, loaded, targets, say)
-        with set_aside():
-            yield stage
+            _add_scenario(prepared, loaded, targets, say)
+        with frozen_heap():
+            yield prepared
 
 
 def _targets(
-    stage: Stage, scenarios: Sequence[LoadedScenario], *, accel: str, skip: bool, say: Say
+    prepared: Prepared, scenarios: Sequence[LoadedScenario], *, accel: str, skip: bool, say: Say
 ) -> dict[str, Target]:
     """By label; each made once, although several scenarios use it."""
     made: dict[str, Target] = {}
@@ -77,11 +77,11 @@ def _targets(
     wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
     for label, spec in specs.items():
         say(f"checking target {label}")
-        found = _made(spec, stage.engines, accel)
+        found = _made(spec, prepared.engines, accel)
         if not isinstance(found, str):
             made[label] = found
         elif skip or label not in wanted:
-            stage.notes.append(f"Target {label} was left out: {found}.")
+            prepared.notes.append(f"Target {label} was left out: {found}.")
         else:
             raise TargetUnavailableError(
                 found, hint=f"leave it out with --skip-unavailable, or choose targets with -t; not available: {label}"
@@ -100,10 +100,10 @@ def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
     return target if reason is None else reason
 
 
-def _add_scenario(stage: Stage, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
+def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
     scenario = loaded.scenario
-    image = build_image(stage.engines.docker.client, loaded, say)
-    layers = layers_of(stage.engines.docker.client, image)
+    image = build_image(prepared.engines.docker.client, loaded, say)
+    layers = layers_of(prepared.engines.docker.client, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
     for place in places_of(scenario):
         target = targets.get(place.spec.label)
@@ -112,13 +112,13 @@ def _add_scenario(stage: Stage, loaded: LoadedScenario, targets: dict[str, Targe
         cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
         say(f"preparing {cell.key}")
         sizes.update(target.prepare(image, place.scenario))
-        stage.settings[cell] = _setting(stage, place, image, target)
-        stage.descriptions[cell.box] = target.describe()
-    if not any(cell.scenario == scenario.name for cell in stage.settings):
+        prepared.settings[cell] = _setting(prepared, place, image, target)
+        prepared.descriptions[cell.box] = target.describe()
+    if not any(cell.scenario == scenario.name for cell in prepared.settings):
         raise TargetUnavailableError(
             f"{scenario.name}: this host can run none of its targets", hint="`boxbench doctor` says what is missing"
         )
-    stage.images[scenario.name] = ImageEntry(
+    prepared.images[scenario.name] = ImageEntry(
         id=image.id,
         digest=image.digest,
         sizes_bytes=sizes,
@@ -126,9 +126,9 @@ def _add_scenario(stage: Stage, loaded: LoadedScenario, targets: dict[str, Targe
     )
 
 
-def _setting(stage: Stage, place: Place, image: Image, target: Target) -> Setting:
+def _setting(prepared: Prepared, place: Place, image: Image, target: Target) -> Setting:
     return Setting(
-        campaign=stage.campaign,
+        campaign=prepared.campaign,
         scenario=place.scenario,
         image=image,
         target=target,
