@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from bench.records.record import Record
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
-from bench.targets.base import Output, Target
+from bench.targets.base import Box, Order, Output, Target, TargetProxy
 from bench.targets.table import make_target
 from bench.util.clock import MonotonicClock
 from bench.util.errors import BoxbenchError
@@ -39,8 +39,8 @@ baseline: process
 design: {{blocks: 1, warmups: 0, settle: 20ms}}
 """
 
-Wrap = Callable[[Target], Any]
-"""Gives a target, which may be one only by name: a stand-in that passes everything on."""
+Wrap = Callable[[Target], Target]
+"""Puts a proxy around a target."""
 
 LEAST_MEMORY: Final = {"libvirt-full": 256 * 2**20}
 """Targets that refuse the small boxes of most tests get this much."""
@@ -55,6 +55,39 @@ def write_scenario(directory: Path, dockerfile: str, *, name: str, files: Mappin
     scenario = directory / "scenario.yaml"
     scenario.write_text(SCENARIO.format(name=name), encoding="utf-8")
     return scenario
+
+
+class ProxiedTarget(TargetProxy):
+    """A real target whose orders, boxes or both a test changes; it keeps all orders and all real boxes.
+
+    Args:
+        order: returns the order that the real target gets instead.
+        box: returns the proxy of a real box that the trial gets instead.
+    """
+
+    def __init__(
+        self,
+        inner: Target,
+        *,
+        order: Callable[[Order], Order] | None = None,
+        box: Callable[[Box], Box] | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self.orders: list[Order] = []
+        self.boxes: list[Box] = []
+        self._change_order = order
+        self._change_box = box
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        """Provision a real box of the changed order."""
+        if self._change_order is not None:
+            order = self._change_order(order)
+            self.inner.prepare(order.image, order.scenario)
+        self.orders.append(order)
+        with self.inner.provision(order) as real:
+            self.boxes.append(real)
+            yield real if self._change_box is None else self._change_box(real)
 
 
 @dataclass

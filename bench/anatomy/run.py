@@ -12,7 +12,7 @@ from bench.anatomy.model import Anatomy, StartAnatomy
 from bench.anatomy.ringbuffer import Layout, PageLayout, decode, parse_format, parse_page_format
 from bench.anatomy.summary import TRACE, goal_endpoint, summarise
 from bench.anatomy.sweep import guest_phases, sweep, totals
-from bench.anatomy.target import Watch, traced
+from bench.anatomy.target import TracedTarget, Watch
 from bench.host.run_directory import campaign_tag
 from bench.host.tracefs import TraceInstance, why_no_trace
 from bench.plan.trials import Cell
@@ -104,7 +104,7 @@ class Tracer:
             on, off = (cell.model_copy(update={"factors": {**cell.factors, TRACE: level}}) for level in ("on", "off"))
             self._watches[on.key] = watch
             yield off, setting
-            yield on, replace(setting, target=traced(setting.target, watch))
+            yield on, replace(setting, target=TracedTarget(setting.target, watch))
 
     def after_trial(self, record: Record) -> None:
         """Read the trace of a trial whose record is on disk."""

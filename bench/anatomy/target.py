@@ -6,14 +6,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
-from bench.agent.channel import Endpoints
 from bench.anatomy.processes import Known, snapshot
 from bench.host.tracefs import TraceInstance
-from bench.image.model import Image
-from bench.scenario.model import Scenario
-from bench.targets.base import Box, Order, Output, RunsBefore, Target
+from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.util.cache import cache_dir
 from bench.util.clock import Clock
 
@@ -60,108 +57,47 @@ class Watch:
             self.end_ns = self.clock.now_ns()
 
 
-def traced(inner: Target, watch: Watch) -> Target:
-    """The same target with its starts traced; its name stays, since what a box has depends on it."""
-
-    class Named(_TracedTarget):
-        name: ClassVar[str] = inner.name
-
-    return Named(inner, watch)
-
-
-class _TracedTarget:
-    """Another target, traced from the end of provisioning to the first question after ready."""
+class TracedTarget(TargetProxy):
+    """A target whose boxes are traced from the end of provisioning until they are ready."""
 
     def __init__(self, inner: Target, watch: Watch) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._watch = watch
-
-    @property
-    def accel(self) -> str:
-        """The inner target's."""
-        return self._inner.accel
-
-    def why_unavailable(self) -> str | None:
-        """The inner target's."""
-        return self._inner.why_unavailable()
-
-    def describe(self) -> dict[str, str]:
-        """The inner target's."""
-        return self._inner.describe()
-
-    def daemons(self) -> dict[str, int]:
-        """The inner target's."""
-        return self._inner.daemons()
-
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
-        """The inner target's."""
-        return self._inner.prepare(image, scenario)
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
-        """The inner target's; nothing of provisioning is in the trace."""
-        with self._inner.provision(order) as box:
-            self._watch.arm(self._inner.daemons())
+        """Provision a box, then start the trace."""
+        with self.inner.provision(order) as box:
+            self._watch.arm(self.inner.daemons())
             try:
-                yield (
-                    _StandingBox(box, box, self._watch) if isinstance(box, RunsBefore) else _TracedBox(box, self._watch)
-                )
+                yield TracedBox(box, self._watch)
             finally:
                 self._watch.disarm()
 
 
-class _TracedBox:
-    """Everything passes through; ``start`` is stamped, and what comes after ready ends the trace."""
+class TracedBox(BoxProxy):
+    """A box that records when its start was requested, and ends the trace once it is ready."""
 
     def __init__(self, inner: Box, watch: Watch) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._watch = watch
 
-    @property
-    def channel(self) -> Endpoints:
-        """The inner box's."""
-        return self._inner.channel
-
     def start(self) -> None:
-        """The harness has stamped the request just before: about a microsecond lies between the two stamps."""
+        """Record the time and start the box. The harness took its own stamp about a microsecond before."""
         self._watch.requested_ns = self._watch.clock.now_ns()
-        self._inner.start()
+        self.inner.start()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """Asked first when the box is ready: the end of the trace."""
+        """End the trace. The observer calls this first when the box is ready; ``main_pid`` is called before that."""
         self._watch.disarm()
-        return self._inner.processes()
-
-    def main_pid(self) -> int | None:
-        """Also asked while the box starts, so the trace goes on."""
-        return self._inner.main_pid()
+        return self.inner.processes()
 
     def stop(self) -> None:
-        """Ends the trace if nothing did before."""
+        """End the trace if it still runs, and stop the box."""
         self._watch.disarm()
-        self._inner.stop()
+        self.inner.stop()
 
     def kill(self) -> None:
-        """Ends the trace if nothing did before."""
+        """End the trace if it still runs, and kill the box."""
         self._watch.disarm()
-        self._inner.kill()
-
-    def disk_bytes(self) -> Mapping[str, int]:
-        """The inner box's."""
-        return self._inner.disk_bytes()
-
-    def output(self, *, ended: bool) -> Output:
-        """The inner box's."""
-        return self._inner.output(ended=ended)
-
-
-class _StandingBox(_TracedBox):
-    """A traced box that stands on something that runs before."""
-
-    def __init__(self, inner: Box, before: RunsBefore, watch: Watch) -> None:
-        super().__init__(inner, watch)
-        self._before = before
-
-    def running_before(self) -> Mapping[str, Sequence[int]]:
-        """The inner box's."""
-        return self._before.running_before()
+        self.inner.kill()

@@ -21,7 +21,7 @@ def probe_flush(channel: Channel, timeline: Timeline, guest_disk: Callable[[], M
     """Let the agent write and sync a file; None when it does not answer.
 
     Args:
-        guest_disk: what a VMM counts, see ``bench.targets.base.HasDisk``.
+        guest_disk: what a VMM counts, see ``bench.targets.base.Box.guest_disk``.
     """
     before, host_before, begun_ns = guest_disk(), host_disks(), timeline.clock.now_ns()
     channel.send(f"flush {SYNCS}")

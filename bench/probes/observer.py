@@ -19,7 +19,7 @@ from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
 from bench.records.record import Flush, Samples
 from bench.scenario.model import Design
-from bench.targets.base import Box, HasDisk, RunsBefore, Spends
+from bench.targets.base import Box
 
 PINGS: Final = 5
 MEMORY_TRIES: Final = 10
@@ -58,7 +58,8 @@ class Observer:
         self._sampler: Sampler | None = None
         self.main_pid: int | None = None
         # What a box brings along, it had before the request.
-        running = box.running_before() if isinstance(box, RunsBefore) else {}
+        running = box.running_before()
+        self._ran_before = bool(running)
         self._disk_before = self._disk_counters(running)
         self._before = self._read(box_cpu_ns(running, None))
 
@@ -119,8 +120,7 @@ class Observer:
             seen.samples, self._sampler = self._sampler.close(), None
 
     def _own_cpu(self) -> dict[str, int]:
-        spent = self._box.spent_ns() if isinstance(self._box, Spends) else {}
-        return {**box_cpu_ns(self._processes, self._group), **spent}
+        return {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
 
     def _read(self, box: Mapping[str, int]) -> CpuReading:
         shim = next(iter(self._processes.get("shim", ())), None) if self._watch is None else None
@@ -139,20 +139,16 @@ class Observer:
         seen.disk_bytes.update({name: value - self._disk_before.get(name, 0) for name, value in after.items()})
         # An agent that did not answer before will not answer now.
         if seen.channel_rtt_ns and self._timeline.exit is None:
-            box = self._box
-            seen.flush = probe_flush(
-                self._channel, self._timeline, box.guest_disk if isinstance(box, HasDisk) else dict
-            )
+            seen.flush = probe_flush(self._channel, self._timeline, self._box.guest_disk)
 
     def _disk_counters(self, processes: Mapping[str, Sequence[int]]) -> dict[str, int]:
-        box = self._box
         found = {f"host.{name}": value for name, value in host_disks().items() if name in ("read", "written")}
         own = [pid for component, pids in processes.items() if component not in ("shim", "monitor") for pid in pids]
         written = written_by(own) if own else None
         if written is not None:
             found["box.written"] = written
         # A VMM that does not run yet has nothing to tell.
-        guest = box.guest_disk() if own and isinstance(box, HasDisk) else {}
+        guest = self._box.guest_disk() if own else {}
         return found | {f"guest.{name}": value for name, value in guest.items() if name in ("read", "written")}
 
     def _idle(self, seen: Observation, idle_ns: int) -> None:
@@ -184,7 +180,7 @@ class Observer:
         told = guest_busy_ns(self._timeline.facts)
         ran = seen.cpu_ns.get("start.threads.vcpu")
         # One that ran before the request counts from its own boot on, and not from the request.
-        if told is None or ran is None or "start.guest" in seen.cpu_ns or isinstance(self._box, RunsBefore):
+        if told is None or ran is None or "start.guest" in seen.cpu_ns or self._ran_before:
             return
         # A guest's clock goes on while its virtual CPUs wait for one of the host's.
         seen.cpu_ns["start.guest"] = min(told, ran)

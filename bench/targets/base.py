@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol
 
 from bench.agent.channel import Endpoints
 from bench.image.model import Image
@@ -62,67 +63,117 @@ class Output:
         return {name: content for name, content in {**streams, **self.files}.items() if content or not self.files}
 
 
-class Box(Protocol):
-    """One box, provisioned; nothing of it runs before ``start``."""
+class Box(ABC):
+    """One provisioned box. Nothing of the workload runs before ``start``."""
 
-    @property
-    def channel(self) -> Endpoints:
-        """The host's end of the event channel, open since the box was provisioned."""
+    channel: Endpoints
+    """The host's end of the event channel. It is open from provisioning on."""
 
+    @abstractmethod
     def start(self) -> None:
-        """Ask for the box; marks what the caller cannot see (created). Raises LaunchError."""
+        """Request the box. Marks the endpoints that only the box sees, such as ``created``. Raises LaunchError."""
 
+    @abstractmethod
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """Host pids by component: ``workload``, ``agent``, ``shim``, ``vmm``. Asked when the box is ready."""
+        """Host pids by component, such as ``workload``, ``agent``, ``shim`` or ``vmm``; read when the box is ready."""
 
+    @abstractmethod
     def main_pid(self) -> int | None:
-        """The host process whose end is the end of the box; None when it has ended already."""
+        """The host process that ends when the box ends; None when it has ended."""
 
+    @abstractmethod
     def stop(self) -> None:
-        """Ask the box to stop, as its users do; may return before it has."""
+        """Ask the box to stop in the way its users do. May return before the box has stopped."""
 
+    @abstractmethod
     def kill(self) -> None:
-        """End the box now; no error when it has ended already."""
+        """End the box now. A box that has ended already is no error."""
 
+    @abstractmethod
     def disk_bytes(self) -> Mapping[str, int]:
-        """``box.allocated``: bytes on the host's disk that only this box has; absent when the host cannot tell."""
+        """``box.allocated``: bytes on the host's disk that belong to this box alone; empty when they are unknown."""
 
+    @abstractmethod
     def output(self, *, ended: bool) -> Output:
-        """What the workload wrote so far; of gigabytes only the beginning and the end.
+        """What the workload has written so far. Long output is clipped to its beginning and its end.
 
         Args:
-            ended: the agent has said that the workload has: what is still on its way to a log is waited for.
+            ended: the workload has exited. Output that is still on its way to a log is waited for.
         """
 
-
-@runtime_checkable
-class RunsBefore(Protocol):
-    """A box that stands on something of its own that runs before the request, such as a VM that is up already."""
-
     def running_before(self) -> Mapping[str, Sequence[int]]:
-        """As ``Box.processes``, before the start."""
+        """Host pids, as ``processes``, of what belongs to the box and runs before ``start``.
 
-
-@runtime_checkable
-class Spends(Protocol):
-    """A box whose request is a program of its own that runs and ends: a runtime, a client."""
+        Empty for most boxes. A VM that is up before its container is requested is one that is not.
+        """
+        return {}
 
     def spent_ns(self) -> Mapping[str, int]:
-        """CPU time of such programs that have ended by now, ns, by name."""
-
-
-@runtime_checkable
-class HasDisk(Protocol):
-    """A box with a disk of its own, which its VMM counts."""
+        """CPU time, ns, of programs that started the box and have exited, by component: ``runtime`` or ``client``."""
+        return {}
 
     def guest_disk(self) -> Mapping[str, int]:
-        """What the guest asked of its disks so far: ``read``, ``written`` (bytes), ``flushes``; empty when untold."""
+        """What a guest has asked of its disks so far: ``read`` and ``written``, bytes, and ``flushes``, a count.
+
+        Empty for a box without a disk of its own, and when the VMM does not answer.
+        """
+        return {}
+
+
+class BoxProxy(Box):
+    """Passes every call on to another box. Wrappers derive from it and override what they change."""
+
+    def __init__(self, inner: Box) -> None:
+        self.inner = inner
+        self.channel = inner.channel
+
+    def start(self) -> None:
+        """See ``Box``."""
+        self.inner.start()
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """See ``Box``."""
+        return self.inner.processes()
+
+    def main_pid(self) -> int | None:
+        """See ``Box``."""
+        return self.inner.main_pid()
+
+    def stop(self) -> None:
+        """See ``Box``."""
+        self.inner.stop()
+
+    def kill(self) -> None:
+        """See ``Box``."""
+        self.inner.kill()
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """See ``Box``."""
+        return self.inner.disk_bytes()
+
+    def output(self, *, ended: bool) -> Output:
+        """See ``Box``."""
+        return self.inner.output(ended=ended)
+
+    def running_before(self) -> Mapping[str, Sequence[int]]:
+        """See ``Box``."""
+        return self.inner.running_before()
+
+    def spent_ns(self) -> Mapping[str, int]:
+        """See ``Box``."""
+        return self.inner.spent_ns()
+
+    def guest_disk(self) -> Mapping[str, int]:
+        """See ``Box``."""
+        return self.inner.guest_disk()
 
 
 class Target(Protocol):
     """A way to box a workload."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """The target's name in a scenario."""
 
     @property
     def accel(self) -> str:
@@ -145,3 +196,40 @@ class Target(Protocol):
 
         Leave: nothing of the box is left on the host. Raises TeardownError when something is.
         """
+
+
+class TargetProxy:
+    """Passes every call on to another target. Wrappers derive from it and override what they change."""
+
+    def __init__(self, inner: Target) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        """The inner target's name, since what a box has depends on it."""
+        return self.inner.name
+
+    @property
+    def accel(self) -> str:
+        """See ``Target``."""
+        return self.inner.accel
+
+    def why_unavailable(self) -> str | None:
+        """See ``Target``."""
+        return self.inner.why_unavailable()
+
+    def describe(self) -> dict[str, str]:
+        """See ``Target``."""
+        return self.inner.describe()
+
+    def daemons(self) -> dict[str, int]:
+        """See ``Target``."""
+        return self.inner.daemons()
+
+    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+        """See ``Target``."""
+        return self.inner.prepare(image, scenario)
+
+    def provision(self, order: Order) -> AbstractContextManager[Box]:
+        """See ``Target``."""
+        return self.inner.provision(order)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from bench.host.processes import await_last_words
 from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
 from bench.scenario.model import Scenario
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Box, Order, Output
 from bench.targets.overlay import Overlay
 from bench.util.clip import clip_file
 
@@ -62,8 +61,10 @@ class TreeTarget:
         return {}
 
 
-class TreeBox(ABC):
+class TreeBox(Box):
     """The part of a box that is files of ours."""
+
+    channel: Fifos
 
     def __init__(self, order: Order, ends: Fifos, overlay: Overlay) -> None:
         self.channel = ends
@@ -73,10 +74,6 @@ class TreeBox(ABC):
         self.stderr = order.storage / "stderr"
         for file in (self.stdout, self.stderr):
             file.touch()
-
-    @abstractmethod
-    def main_pid(self) -> int | None:
-        """The agent, as the host numbers it."""
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The overlay's upper directory."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -16,10 +14,10 @@ from bench.probes import observer
 from bench.records.record import Endpoint
 from bench.scenario.model import LoadedScenario, ReadyExit, ReadyLog, ReadyTcp
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import Box, Order, Output, Target
+from bench.targets.base import Box, BoxProxy, Output, Target
 from bench.targets.vms import libvirt_full as libvirtfull
 from bench.util.units import format_bytes
-from tests.lab import LEAST_MEMORY, Lab, Trialed
+from tests.lab import LEAST_MEMORY, Lab, ProxiedTarget, Trialed
 
 pytestmark = pytest.mark.live
 
@@ -204,36 +202,20 @@ def test_never_ready_runs_into_the_time_limit(name: str, lab: Lab, loaded: Loade
     trialed.assert_gone()
 
 
-@dataclass(frozen=True)
-class Sabotaged:
-    """A target whose boxes lose their main process: as it starts, or when it is looked at."""
+class SabotagedBox(BoxProxy):
+    """A box that loses its main process: as it starts, or when its processes are read."""
 
-    real: Target
-    moment: str
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self.real, attribute)
-
-    @contextmanager
-    def provision(self, order: Order) -> Iterator[Box]:
-        with self.real.provision(order) as box:
-            yield _SabotagedBox(box, self.moment)
-
-
-class _SabotagedBox:
-    def __init__(self, box: Box, moment: str) -> None:
-        self._box, self._moment, self._struck = box, moment, False
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self._box, attribute)
+    def __init__(self, inner: Box, moment: str) -> None:
+        super().__init__(inner)
+        self._moment, self._struck = moment, False
 
     def start(self) -> None:
-        self._box.start()
+        self.inner.start()
         if self._moment == "start":
             self._strike()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        found = self._box.processes()
+        found = self.inner.processes()
         if self._moment == "ready":
             self._strike()
         return found
@@ -242,15 +224,20 @@ class _SabotagedBox:
         if self._struck:
             return
         self._struck = True
-        pid = self._box.main_pid()
+        pid = self.inner.main_pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+
+
+def sabotaged(target: Target, moment: str) -> ProxiedTarget:
+    """The target with such boxes."""
+    return ProxiedTarget(target, box=lambda box: SabotagedBox(box, moment))
 
 
 def test_killed_before_ready(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     """The agent of a container, the VMM of a VM."""
     scenario = doing(loaded, "busybox sleep 30; echo up")
-    trialed = lab.run(name, scenario, wrap=lambda target: Sabotaged(target, "start"))
+    trialed = lab.run(name, scenario, wrap=lambda target: sabotaged(target, "start"))
     assert trialed.record.outcome == "failed"
     assert trialed.record.failure is not None
     assert "ended before it was ready" in trialed.record.failure.message
@@ -260,7 +247,7 @@ def test_killed_before_ready(name: str, lab: Lab, loaded: LoadedScenario) -> Non
 def test_killed_when_ready(name: str, lab: Lab, loaded: LoadedScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "AGENT_PATIENCE_S", 0.5)
     scenario = doing(loaded, "echo up; exec busybox sleep 1000")
-    trialed = lab.run(name, scenario, wrap=lambda target: Sabotaged(target, "ready"))
+    trialed = lab.run(name, scenario, wrap=lambda target: sabotaged(target, "ready"))
     assert Endpoint.READY in trialed.record.endpoints_ns
     assert any(doubt.startswith("unknown:") for doubt in trialed.record.doubts)
     # What could not be read is absent, not zero.

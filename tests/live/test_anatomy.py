@@ -14,8 +14,10 @@ import docker
 import pytest
 
 from bench.anatomy.model import Anatomy, read_anatomy
+from bench.anatomy.summary import TRACE
 from bench.host.tracefs import find_instances, mounted_tracefs, tracefs, why_no_trace
-from bench.records.record import Endpoint
+from bench.records.campaign import read_records
+from bench.records.record import Endpoint, Record
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.util import proc
 from bench.util.errors import ExitCode
@@ -116,6 +118,32 @@ def test_tracefs_is_mounted_only_while_it_is_needed() -> None:
         assert (root / "instances").is_dir()
         assert mounted_tracefs() == root
     assert mounted_tracefs() == before
+
+
+@pytest.mark.parametrize("name", ["runc", "docker-cli", "microvm"])
+def test_a_traced_start_records_what_an_untraced_one_does(name: str, boxbench: Command) -> None:
+    """The same components of CPU time, and the same counters of the guest's disk."""
+    boxbench.lab.target(name)
+    done = boxbench("anatomy", "hello", "-t", name, "--accel", "tcg", "--starts", "1", "-o", "out")
+    assert done.returncode == 0, done.stderr.decode()
+    records = [one for one in read_records(boxbench.cwd / "out") if not one.trial.warmup]
+    by_level = {one.trial.cell.factors[TRACE]: one for one in records if TRACE in one.trial.cell.factors}
+    on, off = by_level["on"], by_level["off"]
+    assert _components(on) == _components(off)
+    assert on.disk_bytes.keys() == off.disk_bytes.keys()
+    if name == "microvm":
+        assert {"guest.read", "guest.written"} <= on.disk_bytes.keys()
+        for record in (on, off):
+            assert record.flush is not None
+            assert record.flush.vmm is not None
+    else:
+        spent = {"runc": "runtime", "docker-cli": "client"}[name]
+        assert on.cpu_ns[f"start.{spent}"] > 0
+
+
+def _components(record: Record) -> set[str]:
+    """Names of its CPU times; threads aside, since QEMU starts workers for I/O when it needs one."""
+    return {name for name in record.cpu_ns if ".threads." not in name}
 
 
 @pytest.fixture

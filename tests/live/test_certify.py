@@ -7,10 +7,9 @@ import os
 import random
 import tarfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -33,12 +32,12 @@ from bench.run.prepare import Prepared
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources, Scenario
 from bench.scenario.target_table import TARGETS, has_agent
-from bench.targets.base import Box, Order, Target
+from bench.targets.base import Order
 from bench.util import cache
 from bench.util.clock import MonotonicClock
 from bench.util.errors import NotEqualError, NotReadyError
 from tests.contract.test_target_contract import ASKED_FOR, WHOLE_SYSTEMS
-from tests.lab import Lab
+from tests.lab import Lab, ProxiedTarget
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, in_ci, need
 
@@ -80,23 +79,6 @@ _NOT_SHARED: Final = ("look", "tree", "disk", "boxes", "docker")
 Alter = Callable[[Order], Order]
 
 
-class Altered:
-    """A target that gives its boxes something else than was ordered."""
-
-    def __init__(self, real: Target, alter: Alter) -> None:
-        self._real = real
-        self._alter = alter
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def provision(self, order: Order) -> AbstractContextManager[Box]:
-        """The real box of the altered order."""
-        altered = self._alter(order)
-        self._real.prepare(altered.image, altered.scenario)
-        return self._real.provision(altered)
-
-
 @dataclass
 class Bench:
     """One scenario on some targets."""
@@ -117,7 +99,7 @@ class Bench:
                 campaign=self.lab.campaign,
                 scenario=self.loaded.scenario,
                 image=self.image,
-                target=Altered(target, alter) if alter else target,  # type: ignore[arg-type]
+                target=ProxiedTarget(target, order=alter) if alter else target,
                 cpus=(0,),
                 clock=MonotonicClock(),
                 daemons=target.daemons(),

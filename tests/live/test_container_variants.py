@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,9 +15,10 @@ from bench.records.record import Endpoint, Record
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.scenario.options import Value
 from bench.scenario.readiness import ReadyLog
-from bench.targets.base import Box, Order, Target
+from bench.targets.base import Target
+from bench.targets.containers.containerd import _ContainerdBox
 from bench.targets.table import make_target
-from tests.lab import Lab, Trialed
+from tests.lab import Lab, ProxiedTarget, Trialed
 from tests.needs import need_target
 
 MIB = 2**20
@@ -39,25 +37,6 @@ CMD ["/bin/busybox", "sh", "-c", "echo $(busybox readlink /proc/self/ns/net) up;
 def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
     made: LoadedScenario = make_scenario(DOCKERFILE, name="variants")
     return made
-
-
-@dataclass
-class _Spied:
-    """A target whose boxes' own directories, and their tags, are remembered."""
-
-    real: Target
-    tags: list[str] = field(default_factory=list)
-    directories: list[Path] = field(default_factory=list)
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self.real, attribute)
-
-    @contextmanager
-    def provision(self, order: Order) -> Iterator[Box]:
-        self.tags.append(order.tag)
-        with self.real.provision(order) as box:
-            yield box
-            self.directories += [mount.own for mount in box._mounts]  # type: ignore[attr-defined]
 
 
 def made(lab: Lab, loaded: LoadedScenario, name: str, **options: Value) -> tuple[Target, Image]:
@@ -114,10 +93,13 @@ def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: Lo
     target, image = made(lab, loaded, "containerd", snapshotter="native")
     api = lab.engines.containerd.api
     assert api.has_snapshot(chain_id(layers_of(lab.client, image)), snapshotter="native")
-    spied = _Spied(target)
-    copied = run(lab, loaded, spied)  # type: ignore[arg-type]
+    proxied = ProxiedTarget(target)
+    copied = run(lab, loaded, proxied)
     assert copied.disk_bytes["box.allocated"] >= PAYLOAD_BYTES
-    (tag,), (directory,) = spied.tags, spied.directories
+    (order,), (box,) = proxied.orders, proxied.boxes
+    assert isinstance(box, _ContainerdBox)
+    (directory,), tag = (mount.own for mount in box._mounts), order.tag
+    assert directory is not None
     assert directory.parent.is_dir()
     assert not directory.exists()
     assert tag not in api.containers()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,7 @@ from bench.scenario.readiness import ReadyFirstLine
 from bench.scenario.storm import Storm
 from bench.targets.base import Order, Target
 from bench.util.errors import ExitCode
-from tests.lab import Lab, write_scenario
+from tests.lab import Lab, ProxiedTarget, write_scenario
 from tests.live.command import Command
 from tests.live.test_campaign import BASE, strike, tag_of
 
@@ -32,33 +31,26 @@ SHELL: Final = ("/usr/bin/busybox", "sh", "-c")
 PATIENT: Final = Storm(max_lateness=30 * 10**9)
 
 
-class Planted:
-    """A real target in which some members of a storm run something else: everything but their command is the same."""
+def planted(target: Target, commands: Mapping[str, str]) -> ProxiedTarget:
+    """A target in which some members of a storm run something else. Only their commands differ."""
 
-    def __init__(self, target: Target, commands: Mapping[str, str]) -> None:
-        self._target = target
-        self._commands = commands
+    def order(asked: Order) -> Order:
+        command = commands.get(asked.tag.rpartition("-")[2])
+        if command is None:
+            return asked
+        config = replace(asked.image.config, argv=(*SHELL, command))
+        return replace(asked, image=replace(asked.image, config=config))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, name)
-
-    @contextmanager
-    def provision(self, order: Order) -> Iterator[Any]:
-        command = self._commands.get(order.tag.rpartition("-")[2])
-        if command is not None:
-            config = replace(order.image.config, argv=(*SHELL, command))
-            order = replace(order, image=replace(order.image, config=config))
-        with self._target.provision(order) as box:
-            yield box
+    return ProxiedTarget(target, order=order)
 
 
 @pytest.fixture
 def blow(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> Callable[..., Record]:
     """A storm of a target; afterwards nothing of any of its boxes may be there."""
 
-    def one(name: str, boxes: int, *, planted: Mapping[str, str] | None = None, **changes: Any) -> Record:
+    def one(name: str, boxes: int, *, commands: Mapping[str, str] | None = None, **changes: Any) -> Record:
         loaded = make_scenario(CALM, name="storm", **{"storm": PATIENT, **changes})
-        wrap = None if planted is None else lambda target: Planted(target, planted)
+        wrap = None if commands is None else lambda target: planted(target, commands)
         setting = lab.setting(name, loaded, wrap=wrap)
         trial = lab.trial(setting, concurrency=str(boxes))
         record, _ = run_storm(trial, setting)
@@ -102,7 +94,7 @@ def test_the_schedule_waits_for_nobody(blow: Callable[..., Record]) -> None:
     """The first box never comes; the others are asked for at their times all the same."""
     ready = ReadyFirstLine(when="first-line", timeout=8 * 10**9)
     storm = Storm(interval=100 * 10**6, max_lateness=4 * 10**9)
-    record = blow("process", 4, planted={"m00": "exec busybox sleep 1000"}, ready=ready, storm=storm)
+    record = blow("process", 4, commands={"m00": "exec busybox sleep 1000"}, ready=ready, storm=storm)
     assert [member.scheduled_ns for member in record.members] == [0, 10**8, 2 * 10**8, 3 * 10**8]
     assert [member.outcome for member in record.members] == ["timeout", "ok", "ok", "ok"]
     assert all((member.lateness_ns or 0) < 4 * 10**9 for member in record.members)
@@ -111,8 +103,8 @@ def test_the_schedule_waits_for_nobody(blow: Callable[..., Record]) -> None:
 @pytest.mark.parametrize("name", ["docker", "gvisor"])
 def test_boxes_that_fail_are_censored_and_never_dropped(blow: Callable[..., Record], name: str) -> None:
     ready = ReadyFirstLine(when="first-line", timeout=15 * 10**9)
-    planted = {"m01": "exit 7", "m03": "exec busybox sleep 1000"}
-    record = blow(name, 4, planted=planted, ready=ready)
+    commands = {"m01": "exit 7", "m03": "exec busybox sleep 1000"}
+    record = blow(name, 4, commands=commands, ready=ready)
     assert record.outcome == "ok"
     assert [member.outcome for member in record.members] == ["ok", "failed", "ok", "timeout"]
     assert record.members[1].exit_code == 7

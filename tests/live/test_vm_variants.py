@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.scenario.model import LoadedScenario, TargetSpec
-from bench.targets.base import Box, Order
+from bench.targets.base import Box, BoxProxy, Target
 from bench.targets.table import make_target
 from bench.util import proc
 from bench.util.cache import file_digest
 from bench.util.errors import BoxbenchError
-from tests.lab import Lab
+from tests.lab import Lab, ProxiedTarget
 from tests.needs import need, need_target
 
 pytestmark = pytest.mark.live
@@ -44,42 +41,32 @@ def tool(name: str, package: str) -> Path:
         raise
 
 
-@dataclass
-class Watched:
-    """A target whose boxes are asked for their main process's command line before they end."""
+class Watched(BoxProxy):
+    """A box whose main process's program is noted whenever its processes are read."""
 
-    real: Any
-    seen: list[str] = field(default_factory=list)
+    def __init__(self, inner: Box, programs: list[str]) -> None:
+        super().__init__(inner)
+        self._programs = programs
 
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self.real, attribute)
-
-    @contextmanager
-    def provision(self, order: Order) -> Iterator[Box]:
-        with self.real.provision(order) as box:
-            ask = box.processes
-
-            def processes() -> Any:
-                pid = box.main_pid()
-                if pid is not None:
-                    self.seen.append(Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0])
-                return ask()
-
-            box.processes = processes
-            yield box
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        pid = self.inner.main_pid()
+        if pid is not None:
+            self._programs.append(Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0])
+        return self.inner.processes()
 
 
-def run(lab: Lab, loaded: LoadedScenario, name: str, **options: str) -> Watched:
-    """A whole life of a box of this target; nothing of it is left."""
+def run(lab: Lab, loaded: LoadedScenario, name: str, **options: str) -> tuple[Target, list[str]]:
+    """A whole life of a box of this target, of which nothing is left. Returns the target and the programs seen."""
     chosen = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel="tcg")
     reason = chosen.why_unavailable()
     if reason is not None:
         need_target(reason)
-    watched = Watched(chosen)
+    programs: list[str] = []
+    watched = ProxiedTarget(chosen, box=lambda box: Watched(box, programs))
     trialed = lab.run(name, loaded, wrap=lambda _default: watched)
     assert trialed.record.outcome == "ok", (trialed.record.failure, trialed.output)
     trialed.assert_gone()
-    return watched
+    return chosen, programs
 
 
 def test_another_build_of_a_runtime(lab: Lab, loaded: LoadedScenario, tmp_path: Path) -> None:
@@ -88,14 +75,14 @@ def test_another_build_of_a_runtime(lab: Lab, loaded: LoadedScenario, tmp_path: 
     shutil.copy(tool("runc", "runc"), real)
     own.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {real} "$@"\n')
     own.chmod(0o755)
-    words = run(lab, loaded, "runc", program=str(own)).describe()
+    words = run(lab, loaded, "runc", program=str(own))[0].describe()
     assert words["program"] == f"{own}, sha256 {file_digest(own)}"
     calls = (tmp_path / "calls").read_text().splitlines()
     assert any(" run --detach " in call for call in calls)
     assert any(" delete --force " in call for call in calls)
     (tmp_path / "copy").mkdir()
     copy = Path(shutil.copy(real, tmp_path / "copy" / "runc"))
-    words = run(lab, loaded, "runc", program=str(copy)).describe()
+    words = run(lab, loaded, "runc", program=str(copy))[0].describe()
     assert words["program"] == f"{copy}, sha256 {file_digest(tool('runc', 'runc'))}"
 
 
@@ -105,7 +92,7 @@ def test_another_qemu(lab: Lab, loaded: LoadedScenario, tmp_path: Path, name: st
     link = tmp_path / "qemu-system-x86_64"
     link.symlink_to(tool("qemu-system-x86_64", "qemu-system-x86"))
     default = lab.target(name).describe()
-    watched = run(lab, loaded, name, emulator=str(link))
-    assert watched.seen
-    assert set(watched.seen) == {str(link)}
-    assert watched.describe() == {**default, "emulator": f"{link}, sha256 {file_digest(link)}"}
+    target, programs = run(lab, loaded, name, emulator=str(link))
+    assert programs
+    assert set(programs) == {str(link)}
+    assert target.describe() == {**default, "emulator": f"{link}, sha256 {file_digest(link)}"}

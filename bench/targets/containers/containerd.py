@@ -28,7 +28,7 @@ from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
 from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import SNAPSHOTTERS, TARGETS
-from bench.targets.base import Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.containers.oci import contents_of, oci_config
 from bench.targets.containers.retry import removals
 from bench.targets.rootfs_box import channel
@@ -112,7 +112,9 @@ class _Layers:
     snapshotter: str
 
 
-class _ContainerdBox:
+class _ContainerdBox(Box):
+    channel: Fifos
+
     def __init__(
         self, order: Order, ends: Fifos, engine: ContainerdEngine, api: ContainerdApi, layers: _Layers
     ) -> None:

@@ -24,7 +24,7 @@ from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NETWORKS, TARGETS
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Order, Output
+from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Box, Order, Output
 from bench.targets.containers.crun import CrunTarget
 from bench.targets.containers.docker_log import read_log
 from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
@@ -158,8 +158,10 @@ def _told(kind: type[BoxbenchError]) -> Iterator[None]:
         raise kind(f"docker: the engine failed: {error}", hint="is it still running? look at its log") from None
 
 
-class DockerBox:
+class DockerBox(Box):
     """A container, named by its tag."""
+
+    channel: Fifos
 
     def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, choice: Choice) -> None:
         self.channel = ends

@@ -27,7 +27,7 @@ from bench.scenario.model import Scenario
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
-from bench.targets.base import CHANNEL_IN_BOX, Order, Output
+from bench.targets.base import CHANNEL_IN_BOX, Box, Order, Output
 from bench.targets.containers.oci_runtime import Runtime
 from bench.targets.containers.tool import start_by
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, channel
@@ -103,7 +103,9 @@ class PodmanTarget:
             yield box
 
 
-class _PodmanBox:
+class _PodmanBox(Box):
+    channel: Fifos
+
     def __init__(self, order: Order, ends: Fifos, engine: PodmanEngine, runtime: Runtime) -> None:
         self.channel = ends
         self._order = order

@@ -12,7 +12,7 @@ from bench.engines.libvirtd import LibvirtEngine
 from bench.host.processes import await_last_words, find_by_argument, kill_and_wait, wait_ended
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
-from bench.targets.base import Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
 from bench.util.clip import clip_file
 from bench.util.errors import LaunchError
@@ -37,7 +37,7 @@ def own_ids() -> tuple[int, int]:
     return os.geteuid(), os.getegid()
 
 
-class DomainBox:
+class DomainBox(Box):
     """One transient domain."""
 
     def __init__(

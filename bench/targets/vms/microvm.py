@@ -16,7 +16,7 @@ from bench.records.record import Endpoint
 from bench.scenario.model import Scenario
 from bench.scenario.options import Value, check_options, path_option, with_defaults
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
 from bench.targets.vms.domain_box import summed
@@ -134,7 +134,7 @@ class MicrovmTarget:
         ]  # fmt: skip
 
 
-class MicrovmBox:
+class MicrovmBox(Box):
     """A QEMU of ours with an agent in its guest."""
 
     def __init__(self, order: Order, channel: ListeningSocket, qemu: Qemu, new_disk: Callable[[], None]) -> None:

@@ -121,7 +121,7 @@ class VmDockerTarget:
             yield WarmBox(order, vm)
 
 
-class ColdBox:
+class ColdBox(Box):
     """A VM that will be booted for its container."""
 
     def __init__(self, order: Order, vm: EngineVmBox) -> None:

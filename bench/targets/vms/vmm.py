@@ -158,7 +158,7 @@ def _listening(order: Order) -> Iterator[WordSocket]:
         ends.close()
 
 
-class VmmBox:
+class VmmBox(Box):
     """A QEMU of ours with nothing in it."""
 
     def __init__(self, order: Order, channel: WordSocket, qemu: Qemu) -> None:

@@ -24,7 +24,7 @@ from bench.run.storm.trial import run_storm
 from bench.run.trial import Setting
 from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.storm import Storm
-from bench.targets.base import Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.util.clock import MonotonicClock
 from bench.util.errors import LaunchError, TeardownError
 
@@ -50,7 +50,7 @@ class _Pipe:
         os.close(self._write)
 
 
-class _Box:
+class _Box(Box):
     def __init__(self, order: Order, target: _Target) -> None:
         self._order, self._target = order, target
         self.name = order.tag.rpartition("-")[2]

@@ -23,7 +23,7 @@ from bench.records.record import Endpoint, Record, parse_record
 from bench.run import trial as run
 from bench.run.trial import Setting, run_trial
 from bench.scenario.model import Design, ReadyExit, ReadyFirstLine, ReadyHttp, Scenario
-from bench.targets.base import Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
@@ -32,7 +32,7 @@ MS: Final = 10**6
 NOBODY: Final = 2**22 + 1
 
 
-class FakeBox:
+class FakeBox(Box):
     """A box whose whole life is a list of (ms, line)."""
 
     def __init__(self, order: Order, target: FakeTarget) -> None:
