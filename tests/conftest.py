@@ -1,4 +1,9 @@
-"""Unit tests cannot touch the host: no process, no network. After the last test nothing of ours may be left."""
+"""Rules for every test.
+
+- A test without the mark ``host`` or ``live`` fails when it starts a process or opens a network socket.
+- In CI a skipped test fails, unless the host lacks something that no package can install.
+- Processes, mounts and control groups that are left on the host after the last test fail the run.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pytest
 import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask for IPv6: here, before the guard
 
-from tests import leftovers
+from tests import leftovers, needs
 from tests.lab import docker_client, lab, make_scenario
-from tests.needs import in_ci
 
 __all__ = ["docker_client", "lab", "make_scenario"]
 
@@ -87,6 +91,15 @@ def _guarded_socket(real: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure in CI, where everything that packages can bring is installed."""
+    report = yield
+    if needs.in_ci():
+        needs.fail_skip(report)
+    return report
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Mark what this session starts, and remember what was there before."""
     token = secrets.token_hex(8)
@@ -97,7 +110,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _survivors(before: leftovers.Snapshot) -> list[str]:
     """What is left; an engine that had to be killed leaves processes that are about to end."""
     for _ in range(_LOOKS):
-        found = leftovers.find(before, by_name=in_ci())
+        found = leftovers.find(before, by_name=needs.in_ci())
         if not any(line.startswith("process") for line in found):
             break
         time.sleep(_LOOK_PAUSE_S)

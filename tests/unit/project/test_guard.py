@@ -1,4 +1,4 @@
-"""The fixtures that keep unit tests off the host, and the look around after the last test."""
+"""Unit tests cannot touch the host, processes that outlive the tests are found, and CI turns skips into failures."""
 
 from __future__ import annotations
 
@@ -87,3 +87,12 @@ def test_what_no_package_brings_is_a_skip_in_ci_too(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.skip.Exception, match="this host cannot: run KVM"):
         needs.host_cannot("run KVM")
+
+
+@pytest.mark.parametrize(("reason", "outcome"), [("no podman", "failed"), (f"{needs.HOST_CANNOT}run KVM", "skipped")])
+def test_other_skips_fail_in_ci(reason: str, outcome: str) -> None:
+    where = ("tests/x.py", 1, f"Skipped: {reason}")
+    report = pytest.TestReport("x", ("tests/x.py", 1, "x"), {}, outcome="skipped", longrepr=where, when="call")
+    needs.fail_skip(report)
+    assert report.outcome == outcome
+    assert reason in str(report.longrepr)

@@ -1,21 +1,20 @@
-"""A program that starts a box and ends: what becomes of it when it is called off, with real programs."""
+"""A program that starts a box and ends: what happens to it when the start is interrupted, with real programs."""
 
 from __future__ import annotations
 
 import signal
-import time
+import threading
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-from bench.host.processes import living_pid
+from bench.host.processes import living_pid, wait_ended
 from bench.targets.containers import tool
 from bench.targets.containers.tool import start_by
 from bench.util.errors import LaunchError
+from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
-AFTER_S: Final = 0.3
 
 
 def _start(words: str, directory: Path) -> int:
@@ -24,20 +23,27 @@ def _start(words: str, directory: Path) -> int:
     )
 
 
-def _start_under_a_timer(words: str, directory: Path) -> None:
-    signal.setitimer(signal.ITIMER_REAL, AFTER_S)
-    _start(words, directory)
+def _interrupt_when_written(file: Path) -> None:
+    """Raise KeyboardInterrupt in the main thread as soon as the file has content."""
+    wait_until(lambda: file.exists() and file.read_bytes(), f"content of {file}")
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
 
 
 def _start_and_ctrl_c(words: str, directory: Path) -> None:
-    """Ctrl-C for this process alone, as one in a terminal is: the program has a session of its own."""
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    """Ctrl-C for this process alone, as in a terminal: the program has a session of its own.
+
+    Args:
+        words: a shell script that writes ``$DIR/pid`` when the interruption shall come.
+    """
+    before = signal.signal(signal.SIGUSR2, signal.default_int_handler)
+    watcher = threading.Thread(target=_interrupt_when_written, args=(directory / "pid",))
+    watcher.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            _start_under_a_timer(words, directory)
+            _start(words, directory)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        watcher.join(LIMIT_S)
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_its_output_and_its_cpu_time_are_kept(tmp_path: Path) -> None:
@@ -52,14 +58,23 @@ def test_its_complaint_is_told(tmp_path: Path) -> None:
 
 def test_one_that_hangs_does_not_outlive_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool, "_GRACE_S", 0.1)
-    _start_and_ctrl_c("echo $$ >$DIR/pid; exec sleep 60", tmp_path)
+    _start_and_ctrl_c("echo $$ >$DIR/pid; exec sleep 3600", tmp_path)
     assert (tmp_path / "pid").read_text()
     assert living_pid(tmp_path / "pid") is None
 
 
 def test_one_that_is_about_to_end_may_finish_what_it_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool, "_GRACE_S", 60)
-    begun = time.monotonic()
-    _start_and_ctrl_c(f"sleep {3 * AFTER_S}; touch $DIR/made", tmp_path)
+    """It ends after the interruption, and the wait for it ends with it and not at the time limit."""
+    waits: list[bool] = []
+
+    def noted(pid: int, *, timeout_s: float) -> bool:
+        if timeout_s == LIMIT_S:  # the grace
+            (tmp_path / "go").touch()
+        waits.append(wait_ended(pid, timeout_s=timeout_s))
+        return waits[-1]
+
+    monkeypatch.setattr(tool, "_GRACE_S", LIMIT_S)
+    monkeypatch.setattr(tool, "wait_ended", noted)
+    _start_and_ctrl_c("echo $$ >$DIR/pid; until [ -e $DIR/go ]; do sleep 0.01; done; touch $DIR/made", tmp_path)
     assert (tmp_path / "made").exists()
-    assert time.monotonic() - begun < tool._GRACE_S / 2, "it was waited for longer than it lived"
+    assert waits == [True], "the interrupted wait does not return; the grace ends with the program"
