@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from bench.image.model import BoxConfig
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog
 from bench.util.errors import ProtocolError
 
+AGENT_IN_BOX: Final = "/.boxbench/boxinit"
+"""The agent's program in every box."""
+CHANNEL_IN_BOX: Final = "/.boxbench/ch"
+"""The directory with the agent's FIFOs in every container."""
 STOP_TIMEOUT_MS: Final = 10_000
 """Between the stop signal and SIGKILL; what ``docker stop`` waits too."""
 ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
@@ -22,6 +26,24 @@ ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
 
 _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class BoxConfig:
+    """What runs in a box and as which user: the image's configuration and the scenario's, resolved to plain values."""
+
+    argv: tuple[str, ...]
+    """The image's ENTRYPOINT, followed by the scenario's command or else the image's CMD."""
+    env: tuple[str, ...]
+    """``NAME=VALUE``: the whole environment, nothing is inherited."""
+    cwd: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    """Supplementary groups. ``gid`` is among them, as container engines do it."""
+    user: str
+    """As the image names it; empty for root."""
+    stop_signal: int
 
 
 def encode_word(text: str) -> str:

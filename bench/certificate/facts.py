@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.agent.boxconf import decode_number, decode_word, encode_word
+from bench.agent.boxconf import AGENT_IN_BOX, decode_number, decode_word, encode_word
 from bench.agent.protocol import CUT as CUT_KEY
 from bench.scenario.equality import FactName
 from bench.util.errors import ProtocolError
 from bench.util.units import format_bytes
 
-IDLE: Final = ("/.boxbench/boxinit", "idle")
+IDLE: Final = (AGENT_IN_BOX, "idle")
 """What a looked-at box runs, with the workload's own argv behind it."""
 CUT: Final = "…"
 """Not in the alphabet of encoded words."""

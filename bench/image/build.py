@@ -14,6 +14,7 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
+from bench.agent.boxconf import AGENT_IN_BOX
 from bench.agent.compile import agent_binary
 from bench.image.archive import content_digest, digest_words, read_index, tree_digest
 from bench.image.base import ensure_base
@@ -23,10 +24,6 @@ from bench.scenario.model import LoadedScenario
 from bench.util import cache
 from bench.util.errors import BuildError
 
-AGENT: Final = "/.boxbench/boxinit"
-"""Where the agent is in every image."""
-CHANNEL: Final = "/.boxbench/ch"
-"""Where targets mount a box's channel directory."""
 LABELS: Final = {"boxbench": "1"}
 CONTENT_RECIPE: Final = "content-1"
 """Part of the name under which content digests are kept: a new way to make them is a new recipe."""
@@ -171,7 +168,7 @@ def _export_to(client: docker.DockerClient, ref: str, path: Path) -> None:
     name = f"boxbench-export-{secrets.token_hex(4)}"
     try:
         # Created, never started: what is exported is the image, with the mount points that the engine adds.
-        client.api.create_container(ref, command=[AGENT], name=name, labels=LABELS, hostname="boxbench")
+        client.api.create_container(ref, command=[AGENT_IN_BOX], name=name, labels=LABELS, hostname="boxbench")
         with path.open("wb") as file:
             for chunk in client.api.export(name):
                 file.write(chunk)

@@ -7,9 +7,8 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bench.agent.boxconf import decode_number
+from bench.agent.boxconf import BoxConfig, decode_number
 from bench.image.archive import TreeIndex
-from bench.image.model import BoxConfig
 from bench.scenario.model import Workload
 from bench.util.errors import BuildError
 

@@ -5,23 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class BoxConfig:
-    """What runs in a box and as whom: the image's configuration and the scenario's, resolved to plain values."""
-
-    argv: tuple[str, ...]
-    """ENTRYPOINT and CMD, the scenario's command in place of CMD."""
-    env: tuple[str, ...]
-    """``NAME=VALUE``, the whole environment: nothing else is in it."""
-    cwd: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    """Supplementary groups, ``gid`` included as the engines do."""
-    user: str
-    """As the image says it; empty for root."""
-    stop_signal: int
+from bench.agent.boxconf import BoxConfig
 
 
 @dataclass(frozen=True)

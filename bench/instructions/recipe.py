@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.agent.boxconf import encode_word
-from bench.image.model import BoxConfig
+from bench.agent.boxconf import BoxConfig, encode_word
 
 REF: Final = "docker.io/boxbench/counted:latest"
 """What engines call the image."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
+from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
-from bench.image.model import BoxConfig
 from bench.image.vm.initramfs import Entry
 
 _LINKED: Final = 1 << 24

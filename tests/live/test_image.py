@@ -14,10 +14,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from bench.agent.boxconf import decode_word, render_boxconf
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, decode_word, render_boxconf
 from bench.agent.compile import agent_binary
 from bench.image.archive import read_index
-from bench.image.build import AGENT, CHANNEL, build_image
+from bench.image.build import build_image
 from bench.image.model import GuestKernel, Image
 from bench.image.tree import ensure_tree_dir
 from bench.image.vm import disk as disks
@@ -99,8 +99,8 @@ def test_tree_keeps_owners_and_has_devices(web: tuple[LoadedScenario, Image]) ->
     tree = ensure_tree_dir(web[1])
     assert (tree / "srv/run").stat().st_uid == web[1].config.uid
     assert (tree / "dev/null").is_char_device()
-    assert os.access(tree / AGENT.lstrip("/"), os.X_OK)
-    assert (tree / CHANNEL.lstrip("/")).is_dir()
+    assert os.access(tree / AGENT_IN_BOX.lstrip("/"), os.X_OK)
+    assert (tree / CHANNEL_IN_BOX.lstrip("/")).is_dir()
     assert tree.parent.stat().st_mode & 0o077 == 0
 
 
@@ -211,10 +211,10 @@ def test_web_answers_in_docker(
     with channel(tmp_path / "ch", render_boxconf(image.config, loaded.scenario.ready)) as events:
         container = docker_client.containers.create(
             image.ref,
-            entrypoint=[AGENT],
-            command=["run", "--inherit", CHANNEL],
+            entrypoint=[AGENT_IN_BOX],
+            command=["run", "--inherit", CHANNEL_IN_BOX],
             network_mode="none",
-            volumes={str(tmp_path / "ch"): {"bind": CHANNEL, "mode": "rw"}},
+            volumes={str(tmp_path / "ch"): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
         )
         try:
             container.start()

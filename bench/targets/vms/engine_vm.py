@@ -7,13 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench.agent.boxconf import render_boxconf
+from bench.agent.boxconf import BoxConfig, render_boxconf
 from bench.agent.channel import Channel, Endpoints, ListeningSocket
 from bench.agent.protocol import Mark, Message
 from bench.engines.engine_api import EngineApi
 from bench.engines.libvirtd import LibvirtEngine
 from bench.host.processes import wait_ended
-from bench.image.model import BoxConfig
 from bench.image.vm.system import ENGINE_ARGV
 from bench.records.record import Endpoint
 from bench.targets.base import Order

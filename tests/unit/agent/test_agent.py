@@ -18,8 +18,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from bench.agent import compile as native
-from bench.agent.boxconf import decode_bytes, decode_word, encode_word, render_boxconf
-from bench.image.model import BoxConfig
+from bench.agent.boxconf import BoxConfig, decode_bytes, decode_word, encode_word, render_boxconf
 from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util import proc

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.agent.boxconf import decode_bytes, decode_number, decode_word, encode_word, probe_conf, render_boxconf
-from bench.image.model import BoxConfig
+from bench.agent.boxconf import (
+    BoxConfig,
+    decode_bytes,
+    decode_number,
+    decode_word,
+    encode_word,
+    probe_conf,
+    render_boxconf,
+)
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util.errors import ProtocolError
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from bench.agent.boxconf import BoxConfig
 from bench.floor.model import Floors, Level, TargetFloor, Terms, levels_of, read_floors, write_floors
 from bench.floor.run import _Hunt, find_floors
 from bench.floor.search import Edge, find_edge, success_at_least
-from bench.image.model import BoxConfig, Image
+from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
 from bench.records.record import Failure, Record

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
 from bench.image.config import DEFAULT_PATH, resolve_config
-from bench.image.model import BoxConfig
 from bench.scenario.model import Workload
 from bench.util.errors import BuildError
 from tests.unit.image.test_archive import folder, index_of, link, member

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.agent.boxconf import BoxConfig
 from bench.image.archive import read_index
-from bench.image.model import BoxConfig
 from bench.image.vm.initramfs import newc
 from bench.instructions.boot import parse_said
 from bench.instructions.grpc import start_calls

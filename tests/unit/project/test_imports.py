@@ -62,8 +62,8 @@ LAYERS: Final = (
         "instructions.verdict",
     ),
     (
-        "image.model",
         "agent.boxconf",
+        "image.model",
         "agent.protocol",
         "agent.channel",
         "agent.timeline",

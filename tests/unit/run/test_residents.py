@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from bench.agent.boxconf import BoxConfig
 from bench.host import run_directory as rundir
 from bench.host.cgroup import BoxCgroup
-from bench.image.model import BoxConfig, Image
+from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes import memory
 from bench.records.record import Record

@@ -14,8 +14,9 @@ from typing import ClassVar, Final
 
 import pytest
 
+from bench.agent.boxconf import BoxConfig
 from bench.host import run_directory as rundir
-from bench.image.model import BoxConfig, Image
+from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.record import Endpoint, Record
 from bench.run import trial as run

@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
+from bench.agent.boxconf import BoxConfig
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host import run_directory as rundir
-from bench.image.model import BoxConfig, Image
+from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes.observer import MEMORY_TRIES, PINGS
 from bench.records.record import Endpoint, Record, parse_record

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from bench.agent.boxconf import render_boxconf
+from bench.agent.boxconf import BoxConfig, render_boxconf
 from bench.engines.engine_api import EngineApi, frames
 from bench.engines.lazy import Engines
 from bench.engines.libvirtd import LibvirtEngine
-from bench.image.model import BoxConfig, Disk, Image
+from bench.image.model import Disk, Image
 from bench.image.vm.disk import new_raw_copy
 from bench.scenario.model import TargetSpec
 from bench.scenario.target_table import TARGETS, has_agent
