@@ -202,7 +202,7 @@ def _own(recipe: Recipe, conf: bytes) -> list[Entry]:
 
 
 def _counter() -> Path:
-    return static_program("bench.instructions", "counter.c")
+    return static_program("bench.instructions", "counter")
 
 
 def _check_programs(programs: Mapping[str, Path]) -> None:
