@@ -1,0 +1,241 @@
+#define _GNU_SOURCE
+#include "digest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "protocol.h"
+#include "sha256.h"
+#include "shared/percent.h"
+#include "words.h"
+
+enum {
+    MAX_LEFT_OUT = 32,
+    MAX_DIRECTORY = 1024 * 1024, /* entries of one directory, which are sorted in memory */
+    PATH_BYTES = 4096,
+};
+
+static pid_t digester;
+
+/* State of the process that computes the digest. Unlike the agent it may allocate memory. It dies with the agent. */
+static struct {
+    struct sha256 tree;
+    char *left_out[MAX_LEFT_OUT];
+    size_t left_outc;
+    char path[PATH_BYTES]; /* absolute; empty for the root */
+} digest;
+
+__attribute__((noreturn)) static void digest_failed(void)
+{
+    char text[PATH_BYTES + 128];
+    snprintf(text, sizeof text, "digest: %s: %s", digest.path, strerror(errno));
+    send_error(text);
+    _exit(1);
+}
+
+static bool is_listed(const char *path)
+{
+    for (size_t i = 0; i < digest.left_outc; i++)
+        if (strcmp(path, digest.left_out[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_entry_left_out(const char *name)
+{
+    char path[PATH_BYTES + 256];
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return true;
+    snprintf(path, sizeof path, "%s/%s", digest.path + 1, name);
+    return is_listed(path);
+}
+
+/* Whether it is a directory that holds nothing but entries that are left out by name. */
+static bool is_empty_directory(void)
+{
+    struct dirent *entry;
+    bool empty = true;
+    DIR *directory = opendir(digest.path);
+    if (directory == NULL)
+        return false;
+    while (empty && (entry = readdir(directory)) != NULL)
+        empty = is_entry_left_out(entry->d_name);
+    closedir(directory);
+    return empty;
+}
+
+/* Whether the path is listed, or listed with a slash at its end and an empty directory. */
+static bool is_left_out(void)
+{
+    char directory[PATH_BYTES + 1];
+    if (is_listed(digest.path + 1))
+        return true;
+    snprintf(directory, sizeof directory, "%s/", digest.path + 1);
+    return is_listed(directory) && is_empty_directory();
+}
+
+static void digest_content(char *text)
+{
+    static char buffer[256 * 1024];
+    struct sha256 sha;
+    ssize_t got;
+    int fd = open(digest.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        digest_failed();
+    sha256_begin(&sha);
+    while ((got = read(fd, buffer, sizeof buffer)) > 0)
+        sha256_add(&sha, buffer, (size_t)got);
+    if (got < 0)
+        digest_failed();
+    close(fd);
+    sha256_end(&sha, text);
+}
+
+static void digest_link(char *text, size_t room)
+{
+    char target[PATH_BYTES];
+    ssize_t length = readlink(digest.path, target, sizeof target - 1);
+    if (length < 0)
+        digest_failed();
+    target[length] = 0;
+    percent_encode(target, text, room);
+}
+
+static char kind_of(mode_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG: return 'f';
+    case S_IFDIR: return 'd';
+    case S_IFLNK: return 'l';
+    case S_IFIFO: return 'p';
+    case S_IFCHR: return 'c';
+    case S_IFBLK: return 'b';
+    default: return '?';
+    }
+}
+
+static void digest_entry(const struct stat *status)
+{
+    static char data[3 * PATH_BYTES], path[3 * PATH_BYTES], line[sizeof data + sizeof path + 256];
+    char kind = kind_of(status->st_mode);
+    bool device = kind == 'c' || kind == 'b';
+    strcpy(data, "-");
+    if (kind == 'f')
+        digest_content(data);
+    else if (kind == 'l')
+        digest_link(data, sizeof data);
+    percent_encode(digest.path + 1, path, sizeof path);
+    int length = snprintf(line, sizeof line, "%c %04o %u %u %u:%u %lld %s %s\n", kind,
+                          kind == 'l' ? 0777 : status->st_mode & 07777, status->st_uid, status->st_gid,
+                          device ? major(status->st_rdev) : 0, device ? minor(status->st_rdev) : 0,
+                          kind == 'f' ? (long long)status->st_size : 0, path, data);
+    sha256_add(&digest.tree, line, (size_t)length);
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static char **sorted_names(size_t *count)
+{
+    size_t room = 0;
+    char **names = NULL;
+    struct dirent *entry;
+    DIR *directory = opendir(*digest.path != 0 ? digest.path : "/");
+    if (directory == NULL)
+        digest_failed();
+    *count = 0;
+    while (errno = 0, (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (*count == room) {
+            room = room > 0 ? 2 * room : 64;
+            errno = E2BIG;
+            if (room > MAX_DIRECTORY || (names = realloc(names, room * sizeof *names)) == NULL)
+                digest_failed();
+        }
+        if ((names[(*count)++] = strdup(entry->d_name)) == NULL)
+            digest_failed();
+    }
+    if (errno != 0)
+        digest_failed();
+    closedir(directory);
+    if (*count > 0)
+        qsort(names, *count, sizeof *names, by_bytes);
+    return names;
+}
+
+static void digest_directory(size_t length)
+{
+    struct stat status;
+    size_t count;
+    char **names = sorted_names(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(names[i]) + 1;
+        errno = ENAMETOOLONG;
+        if (length + size >= PATH_BYTES)
+            digest_failed();
+        digest.path[length] = '/';
+        memcpy(digest.path + length + 1, names[i], size);
+        free(names[i]);
+        if (!is_left_out()) {
+            if (lstat(digest.path, &status) != 0)
+                digest_failed();
+            digest_entry(&status);
+            if (S_ISDIR(status.st_mode))
+                digest_directory(length + size);
+        }
+        digest.path[length] = 0;
+    }
+    free(names);
+}
+
+__attribute__((noreturn)) static void digest_tree(char *left_out)
+{
+    char text[SHA256_TEXT_BYTES];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (*left_out != 0) {
+        errno = E2BIG;
+        if (digest.left_outc == MAX_LEFT_OUT)
+            digest_failed();
+        digest.left_out[digest.left_outc++] = decoded_word(&left_out);
+    }
+    sha256_begin(&digest.tree);
+    digest_directory(0);
+    sha256_end(&digest.tree, text);
+    send_line("BB1 digest %s", text);
+    _exit(0);
+}
+
+void start_digest(char *left_out)
+{
+    if (digester > 0) {
+        send_error("digest: the last one is not done");
+        return;
+    }
+    digester = fork();
+    if (digester == 0)
+        digest_tree(left_out);
+    if (digester < 0)
+        send_error("digest: fork failed");
+}
+
+bool is_digester(pid_t pid) { return pid == digester; }
+
+void digester_exited(int status)
+{
+    digester = 0;
+    if (WIFSIGNALED(status))
+        send_error("digest: it was killed; is there too little memory?");
+}
