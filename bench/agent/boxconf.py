@@ -1,6 +1,6 @@
 """box.conf: what the agent is told to run, one directive a line; and words and numbers on its wire.
 
-The agent (``bench/agent/boxinit.c``) reads nothing else. A word is percent-encoded, so a line never holds a
+The agent (``bench/agent/boxinit``) reads nothing else. A word is percent-encoded, so a line never holds a
 stray blank or newline; environment and arguments are bytes to the kernel and stay what they are.
 """
 

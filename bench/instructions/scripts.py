@@ -10,8 +10,8 @@ from bench.instructions.starters import KINDS
 from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.targets.rootfs_box import HOSTNAME
 
-REST_MS: Final = 3000
-"""Before each request, of the guest's time: daemons finish what they do after a start, or after the last box."""
+SETTLE_MS: Final = 3000
+"""Sleep before each request, of the guest's time: daemons finish what they do after their start or after a box."""
 _PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINKS: Final = (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"))
 
@@ -44,7 +44,7 @@ def container_recipe(target: str, subject: Subject) -> Recipe:
         for name in ("", "/root", "/upper", "/work"):
             recipe.do("dir", f"/box/{start}{name}")
         starter.before(start)
-        recipe.do("rest", str(REST_MS))
+        recipe.do("sleep", str(SETTLE_MS))
         recipe.do("request", start)
         starter.request(start)
         recipe.do("ready")

@@ -93,7 +93,7 @@ class _Process(Starter):
         self.recipe.do("mount", "proc", f"{root}/proc", "proc")
         self.recipe.do("channel", root + CHANNEL_IN_BOX)
         agent = (root + AGENT_IN_BOX, "--chroot", root, "run", CHANNEL_IN_BOX)
-        self.recipe.do("park", LAUNCHER, "--control", "3", "--", *agent)
+        self.recipe.do("hold", LAUNCHER, "--control", "3", "--", *agent)
 
     def request(self, start: str) -> None:
         del start
@@ -107,7 +107,7 @@ class _Namespaces(Starter):
         words += ["--bind", f"/box/{start}/ch:{CHANNEL_IN_BOX.lstrip('/')}", "--hostname", HOSTNAME, "--enter", "pivot"]
         for name in _NAMESPACES:
             words += ["--new", name]
-        self.recipe.do("park", LAUNCHER, "--control", "3", *words, "--", AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
+        self.recipe.do("hold", LAUNCHER, "--control", "3", *words, "--", AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
 
     def request(self, start: str) -> None:
         del start

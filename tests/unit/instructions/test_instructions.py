@@ -267,8 +267,8 @@ def test_a_box_is_requested_and_awaited_as_often_as_there_are_starts(target: str
     assert verbs.count("request") == verbs.count("ready") == verbs.count("stop") == len(STARTS)
     for start in STARTS:
         at = recipe.lines.index(f"request {start}")
-        # Everything that the guest has to rest from comes before, nothing else between.
-        assert verbs[at - 1] == "rest"
+        # The guest settles immediately before the request, and nothing but the start comes after it.
+        assert verbs[at - 1] == "sleep"
         assert set(verbs[at + 1 : verbs.index("ready", at)]) <= {"mount", "call", "go", "grpc", "http"}
     assert verbs[-1] == "finish"
 
