@@ -1,8 +1,9 @@
-/* Things that only a kernel can do, each for so many milliseconds of wall time; one line name=value for each.
+/* Measures what only a kernel can do, each operation for MS milliseconds of wall time, and prints one line NAME=VALUE
+ * for each.
  *
  *   kernel run MS   system calls, page faults, fork, fork and exec, switches between two processes, small files
- *   kernel idle     says "ready" and sleeps
- *   kernel nothing  ends at once: what exec starts
+ *   kernel idle     prints "ready" and sleeps
+ *   kernel nothing  exits at once; it is the program that the exec test starts
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -32,7 +33,7 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Each does some work and returns how many of its kind that was. */
+/* Does a batch of operations and returns how many. */
 typedef long (*work)(void);
 
 static long system_calls(void)
@@ -48,7 +49,7 @@ static long page_faults(void)
     char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         fail("mmap");
-    madvise(memory, PAGES * page, MADV_NOHUGEPAGE); /* one fault a page, whatever the host prefers */
+    madvise(memory, PAGES * page, MADV_NOHUGEPAGE); /* one fault per page, whatever the host's setting is */
     for (size_t i = 0; i < PAGES; i++)
         memory[i * page] = 1;
     munmap(memory, PAGES * page);
@@ -84,7 +85,7 @@ static long execs(void)
 
 static int there[2], back[2];
 
-/* The other process answers every byte, so each round is two switches on one CPU. */
+/* The partner answers every byte, so that each round is two switches on one CPU. */
 static pid_t start_partner(void)
 {
     if (pipe(there) != 0 || pipe(back) != 0)

@@ -1,9 +1,10 @@
-/* How many bytes per second go through one CPU to memory and back: the four loops that McCalpin's STREAM made known.
+/* Measures memory bandwidth of one CPU in bytes per second, with the four loops of McCalpin's STREAM.
  *
- *   stream MIB REPEATS   three arrays of MIB mebibytes each; the best of REPEATS counts, as there
- *   stream idle          says "ready" and sleeps
+ *   stream MIB REPEATS   three arrays of MIB mebibytes each; the best of REPEATS counts, as in STREAM
+ *   stream idle          prints "ready" and sleeps
  *
- * Bytes are counted as STREAM does: what the loop names, without what a cache reads before it is overwritten.
+ * Bytes are counted as STREAM counts them: what the loop reads and writes by name, without the lines that a cache reads
+ * before they are overwritten.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -23,7 +24,7 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* noinline: no loop may be joined with the next one, or found to be useless. */
+/* noinline: the compiler must neither join two loops nor remove one. */
 __attribute__((noinline)) static void copy(void)
 {
     for (size_t i = 0; i < count; i++)
@@ -62,12 +63,12 @@ static double *array(double value)
         perror("memory");
         exit(1);
     }
-    for (size_t i = 0; i < count; i++) /* touched before it is timed */
+    for (size_t i = 0; i < count; i++) /* page faults come before the timing */
         made[i] = value;
     return made;
 }
 
-/* What the loops leave is known: a box that computes something else has measured nothing. */
+/* Checks the arrays against the values that the loops must leave. A wrong value makes the measurement worthless. */
 static void check(int repeats)
 {
     double x = 1, y = 2, z = 0;

@@ -3,13 +3,12 @@
  *
  *   dockervm WORD...      WORD... is dockerd's command line, without its socket
  *
- * It listens on the Engine's socket itself and hands the open socket to dockerd (`-H fd://`): whoever connects before
- * dockerd is up simply waits, so that nobody has to poll. It relays bytes between the virtio-serial port boxbench.api,
- * which is the host's end of that socket, and dockerd, one connection at a time; and it gives the port boxbench.box and
- * the disk with the box.conf names and modes under which a container can have them.
+ * It listens on the Engine's socket itself and passes the open socket to dockerd (`-H fd://`). A client that connects
+ * before dockerd is up waits, and need not poll. It relays bytes between dockerd and the virtio-serial port
+ * boxbench.api, whose other end the host has, one connection at a time. It gives the port boxbench.box and the disk with
+ * the box.conf names and modes with which a container can have them.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +26,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 65536, PATH_BYTES = 512, LISTEN_FD = 3, MAX_WORDS = 64 };
+#include "shared/files.h"
+#include "shared/virtio_port.h"
+
+enum { CHUNK_BYTES = 65536, LISTEN_FD = 3, MAX_WORDS = 64 };
 
 #define ENGINE_SOCKET "/run/docker.sock"
 #define BOX_PORT "/dev/boxbench.events"
@@ -38,38 +40,22 @@ static pid_t engine;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fatal(const char *format, ...)
 {
-    va_list words;
-    va_start(words, format);
+    va_list arguments;
+    va_start(arguments, format);
     fputs("dockervm: ", stderr);
-    vfprintf(stderr, format, words);
+    vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
-    va_end(words);
+    va_end(arguments);
     exit(1);
 }
 
-/* /dev/vport0p1 of a port's name. */
-static void find_port(const char *wanted, char path[PATH_BYTES])
+static void find_port(const char *name, char path[PORT_PATH_BYTES])
 {
-    char file[PATH_BYTES], name[128];
-    struct dirent *entry;
-    DIR *ports = opendir("/sys/class/virtio-ports");
-    while (ports != NULL && (entry = readdir(ports)) != NULL) {
-        snprintf(file, sizeof file, "/sys/class/virtio-ports/%.200s/name", entry->d_name);
-        FILE *stream = fopen(file, "r");
-        bool found = stream != NULL && fgets(name, sizeof name, stream) != NULL &&
-                     strncmp(name, wanted, strlen(wanted)) == 0 && name[strlen(wanted)] == '\n';
-        if (stream != NULL)
-            fclose(stream);
-        if (found) {
-            snprintf(path, PATH_BYTES, "/dev/%.200s", entry->d_name);
-            closedir(ports);
-            return;
-        }
-    }
-    fatal("no virtio-serial port %s", wanted);
+    if (!find_virtio_port(name, path))
+        fatal("no virtio-serial port %s", name);
 }
 
-/* A container's user, whoever that is, opens these; the engine copies the nodes with their modes. */
+/* Any user of a container opens these; the engine copies the nodes with their modes. */
 static void offer(const char *device, const char *name)
 {
     if (chmod(device, 0666) != 0 || symlink(device, name) != 0)
@@ -121,7 +107,7 @@ static void run_engine(char **words, int listener)
         fatal("fork: %s", strerror(errno));
     if (engine > 0)
         return;
-    /* As systemd's sd_listen_fds(3) has it: the first passed socket is 3, and the pid must be the reader's own. */
+    /* The protocol of sd_listen_fds(3): the first passed socket is 3, and the pid must be the reader's own. */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -136,21 +122,7 @@ static void run_engine(char **words, int listener)
     fatal("%s: %s", argv[0], strerror(errno));
 }
 
-static bool write_all(int fd, const char *data, size_t length)
-{
-    while (length > 0) {
-        ssize_t put = write(fd, data, length);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        data += put;
-        length -= (size_t)put;
-    }
-    return true;
-}
-
-/* Moves what is there; false at the end of the source or of the sink. */
+/* Moves the bytes that have arrived. False when either end is closed. */
 static bool move(int from, int to)
 {
     static char chunk[CHUNK_BYTES];
@@ -195,7 +167,7 @@ static void relay(int port, int signals)
         if (set[PORT].revents & POLLIN)
             move(port, connection);
         else if (set[PORT].revents & POLLHUP)
-            end(); /* the host has closed its end: nobody will ask for anything any more */
+            end(); /* the host has closed its end, so no request will come any more */
         if (set[ENGINE].revents != 0 && !move(connection, port)) {
             close(connection);
             connection = connect_to_engine();
@@ -215,7 +187,7 @@ static int watch_signals(void)
 
 int main(int argc, char **argv)
 {
-    char path[PATH_BYTES];
+    char path[PORT_PATH_BYTES];
     if (argc < 2)
         fatal("usage: dockervm DOCKERD [WORD]...");
     signal(SIGPIPE, SIG_IGN);

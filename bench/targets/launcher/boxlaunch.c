@@ -1,28 +1,28 @@
 /*
- * boxlaunch: the host-side starter of boxes that have no engine.
+ * boxlaunch: starts boxes that have no engine, on the host.
  *
  *   boxlaunch --control FD [--cgroup FILE]... [--chroot TREE] -- PROGRAM [WORD]...
  *   boxlaunch --control FD [--cgroup FILE]... --isolate TREE [--new NAMESPACE]... [--overlay OPTIONS]
  *             [--bind SOURCE:PLACE]... [--cgroupfs NAME:OPTIONS]... [--hostname NAME] [--enter pivot|chroot]
  *             -- PROGRAM [WORD]...
  *
- * It joins the control groups, says `p` (parked) on FD and waits. On `g` (go) it starts PROGRAM and says its pid
- * in decimal with a newline. Then it passes SIGTERM and SIGINT on, waits, and ends with the program's status.
+ * It joins the control groups, writes `p` (prepared) to FD and waits. When it reads `g` (go) it starts PROGRAM and
+ * writes PROGRAM's pid in decimal with a newline. From then on it forwards SIGTERM and SIGINT, and it ends with the
+ * program's status.
  *
- * Why it exists: moving a process into a v1 memory group costs some 10 ms (the kernel waits for a grace period),
- * which is the price of our accounting, not of a process. Parked inside the group before the request, it does in
- * the measured part what a shell does: vfork and exec.
+ * Why it exists: moving a process into a v1 memory group takes about 10 ms, because the kernel waits for a grace
+ * period. That is the price of our accounting and not of a process. Held inside the group before the request, this
+ * program does in the measured part what a shell does: vfork and exec.
  *
- * --isolate makes a container of the kernel's primitives and nothing else, all of it in the measured part: clone
- * into the namespaces that --new names (mount, pid, uts, ipc, net, cgroup, user), the overlay, /proc, /sys, /dev and
- * the binds mounted, loopback up, host name set, then pivot_root or chroot. There a vfork will not do: with a user
- * namespace the parent must write the maps while the child waits, so the child is a copy, like any fork.
+ * --isolate makes a container from the kernel's primitives alone, and all of that is in the measured part: clone into
+ * the namespaces that --new names (mount, pid, uts, ipc, net, cgroup, user), mount the overlay, /proc, /sys, /dev and
+ * the binds, bring up loopback, set the host name, then pivot_root or chroot. The child is a copy, as of any fork: with
+ * a user namespace the parent must write the maps while the child waits, which a vfork does not allow.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,14 +31,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "shared/kernel.h"
 
 enum { CANNOT_START = 127, MAX_PAIRS = 32 };
 
@@ -56,22 +56,22 @@ static struct {
     size_t bind_count, cgroup_count;
     int maps_written[2], problem[2];
     volatile pid_t child;
-    /* Set by the child, which shares our memory until it has executed. */
+    /* Set by the vfork child, which shares our memory until it has executed the program. */
     volatile int child_errno;
 } self = {.control = -1};
 
 static void __attribute__((format(printf, 1, 2), noreturn)) fatal(const char *format, ...)
 {
-    va_list words;
-    va_start(words, format);
+    va_list arguments;
+    va_start(arguments, format);
     fputs("boxlaunch: ", stderr);
-    vfprintf(stderr, format, words);
+    vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
-    va_end(words);
+    va_end(arguments);
     _exit(CANNOT_START);
 }
 
-static void pass_on(int signal_number)
+static void forward_signal(int signal_number)
 {
     if (self.child > 0)
         kill(self.child, signal_number);
@@ -79,12 +79,10 @@ static void pass_on(int signal_number)
         _exit(128 + signal_number);
 }
 
-static void join_cgroup(const char *file)
+static void join(const char *cgroup_file)
 {
-    int fd = open(file, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        fatal("cannot join %s: %s", file, strerror(errno));
-    close(fd);
+    if (!join_cgroup(cgroup_file))
+        fatal("cannot join %s: %s", cgroup_file, strerror(errno));
 }
 
 static uint64_t namespace_flag(const char *name)
@@ -106,12 +104,12 @@ static void add_pair(struct pair *pairs, size_t *count, char *text)
 {
     char *colon = strchr(text, ':');
     if (colon == NULL || *count == MAX_PAIRS)
-        fatal("%s: not two words with a colon, or too many", text);
+        fatal("%s: not two words divided by a colon, or too many of them", text);
     *colon = 0;
     pairs[(*count)++] = (struct pair){text, colon + 1};
 }
 
-/* The flags of --isolate; false when it is none of them. */
+/* Reads a flag that belongs to --isolate. False when it is none of them. */
 static bool isolation_flag(const char *flag, char *value)
 {
     if (strcmp(flag, "--isolate") == 0) {
@@ -134,7 +132,7 @@ static bool isolation_flag(const char *flag, char *value)
     return true;
 }
 
-/* Reads the flags; returns the program's words. */
+/* Reads the flags, and returns the program and its arguments. */
 static char **read_flags(char **argument)
 {
     for (; argument[0] != NULL; argument += 2) {
@@ -145,7 +143,7 @@ static char **read_flags(char **argument)
         if (strcmp(argument[0], "--control") == 0)
             self.control = atoi(argument[1]);
         else if (strcmp(argument[0], "--cgroup") == 0)
-            join_cgroup(argument[1]);
+            join(argument[1]);
         else if (strcmp(argument[0], "--chroot") == 0)
             self.tree = argument[1];
         else if (!isolation_flag(argument[0], argument[1]))
@@ -154,13 +152,14 @@ static char **read_flags(char **argument)
     fatal("usage: boxlaunch --control FD [--cgroup FILE]... [--chroot TREE | --isolate TREE ...] -- PROGRAM [WORD]...");
 }
 
-static void park(void)
+/* Reports that everything is prepared, and waits to be told to start. */
+static void wait_for_go(void)
 {
     char word = 'p';
     fcntl(self.control, F_SETFD, FD_CLOEXEC);
     if (write(self.control, &word, 1) != 1)
         fatal("the control descriptor: %s", strerror(errno));
-    /* The end of the harness ends us. */
+    /* The end of the harness closes the socket, and there is nothing to start. */
     if (read(self.control, &word, 1) != 1 || word != 'g')
         _exit(0);
 }
@@ -182,13 +181,13 @@ static void start(char **words)
         fatal("cannot start %s: %s", words[0], strerror(self.child_errno));
 }
 
-/* ---- the isolated child; its working directory is the tree until it enters it ---- */
+/* ---- the isolated child; until it enters the tree, the tree is its working directory ---- */
 
 static void __attribute__((noreturn)) give_up(const char *what)
 {
     char text[512];
     int length = snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
-    /* Nobody to tell when even this fails: the end without a word is seen as such. */
+    /* The parent also notices when this fails, since the pipe then closes without a text. */
     if (write(self.problem[1], text, (size_t)length) != length)
         _exit(CANNOT_START + 1);
     _exit(CANNOT_START);
@@ -196,7 +195,7 @@ static void __attribute__((noreturn)) give_up(const char *what)
 
 static bool has(uint64_t namespace) { return (self.namespaces & namespace) != 0; }
 
-static void place(const char *path)
+static void make_dir(const char *path)
 {
     if (mkdir(path, 0755) != 0 && errno != EEXIST)
         give_up(path);
@@ -204,7 +203,7 @@ static void place(const char *path)
 
 static void mount_on(const char *type, const char *path, unsigned long flags, const char *data)
 {
-    place(path);
+    make_dir(path);
     if (mount(type, path, type, flags, data) != 0)
         give_up(path);
 }
@@ -225,7 +224,7 @@ static void make_device(const char *name, unsigned major_number, unsigned minor_
             give_up(path);
         return;
     }
-    /* A user namespace may not make devices. */
+    /* The kernel refuses mknod(2) in a user namespace, so the host's device is bound. */
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         give_up(path);
@@ -239,7 +238,7 @@ static void make_link(const char *target, const char *path)
         give_up(path);
 }
 
-/* What engines put into every container's /dev. */
+/* Fills /dev with what engines put into that of every container. */
 static void fill_dev(void)
 {
     mount_on("tmpfs", "dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k");
@@ -259,7 +258,8 @@ static void fill_dev(void)
     mount_on("mqueue", "dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
-/* NAME is the directory of a version 1 hierarchy and OPTIONS its controllers; `.` is the one of version 2. */
+/* Mounts the control groups of --cgroupfs NAME:OPTIONS. NAME is the directory of a version 1 hierarchy and OPTIONS are
+ * its controllers; the name `.` stands for version 2. */
 static void mount_cgroups(void)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
@@ -294,19 +294,10 @@ static void mount_all(void)
         bind_on(self.binds[i].left, self.binds[i].right);
 }
 
-static void bring_up_loopback(void)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0)
-        give_up("bring up loopback");
-    close(fd);
-}
-
 static void enter_tree(void)
 {
     if (self.pivot) {
-        /* Both on one directory: the old root is on top of the new one and is taken away from there. */
+        /* With one directory for both, the old root is mounted on top of the new one and is unmounted there. */
         if (syscall(SYS_pivot_root, ".", ".") != 0)
             give_up("pivot_root");
         if (umount2(".", MNT_DETACH) != 0)
@@ -323,15 +314,15 @@ static void __attribute__((noreturn)) isolated(char **words)
     char byte;
     close(self.maps_written[1]);
     close(self.problem[0]);
-    /* Closed without a byte: the parent could not write the maps, and says so itself. */
+    /* Without a byte the parent could not write the maps, and it reports that itself. */
     if (has(CLONE_NEWUSER) && read(self.maps_written[0], &byte, 1) != 1)
         _exit(CANNOT_START);
     umask(0);
     mount_all();
     if (has(CLONE_NEWUTS) && self.hostname != NULL && sethostname(self.hostname, strlen(self.hostname)) != 0)
         give_up("set the host name");
-    if (has(CLONE_NEWNET))
-        bring_up_loopback();
+    if (has(CLONE_NEWNET) && !bring_up_loopback())
+        give_up("bring up loopback");
     enter_tree();
     umask(022);
     execve(words[0], words, environ);
@@ -340,7 +331,7 @@ static void __attribute__((noreturn)) isolated(char **words)
 
 static void write_map(const char *name)
 {
-    /* The identity: files keep their owners, only the privileges are of the namespace. */
+    /* The identity map: files keep their owners, and only the privileges are those of the namespace. */
     static const char whole[] = "0 0 4294967295\n";
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)self.child, name);
@@ -353,9 +344,9 @@ static void write_map(const char *name)
 static void start_isolated(char **words)
 {
     struct clone_args how = {.flags = self.namespaces, .exit_signal = SIGCHLD};
-    char said[512];
+    char problem[512];
     if (self.pivot && !has(CLONE_NEWNS))
-        fatal("pivot_root without a mount namespace would take the host's root away");
+        fatal("pivot_root without a mount namespace would replace the host's root");
     if (pipe2(self.maps_written, O_CLOEXEC) != 0 || pipe2(self.problem, O_CLOEXEC) != 0)
         fatal("pipe: %s", strerror(errno));
     pid_t child = (pid_t)syscall(SYS_clone3, &how, sizeof how);
@@ -373,14 +364,14 @@ static void start_isolated(char **words)
     }
     close(self.maps_written[0]);
     close(self.maps_written[1]);
-    /* Its last copy is closed by the exec. */
-    ssize_t length = read(self.problem[0], said, sizeof said - 1);
+    /* The exec closes the last copy of the pipe, so an empty read means that the program was executed. */
+    ssize_t length = read(self.problem[0], problem, sizeof problem - 1);
     if (length != 0)
-        fatal("cannot start: %.*s", length > 0 ? (int)length : 1, length > 0 ? said : "?");
+        fatal("cannot start: %.*s", length > 0 ? (int)length : 1, length > 0 ? problem : "?");
     close(self.problem[0]);
 }
 
-static void tell_pid(void)
+static void report_pid(void)
 {
     char text[16];
     int length = snprintf(text, sizeof text, "%d\n", (int)self.child);
@@ -399,16 +390,16 @@ static int wait_for_child(void)
 int main(int argc, char **argv)
 {
     (void)argc;
-    signal(SIGTERM, pass_on);
-    signal(SIGINT, pass_on);
+    signal(SIGTERM, forward_signal);
+    signal(SIGINT, forward_signal);
     char **words = read_flags(argv + 1);
     if (words[0] == NULL || self.control < 0)
         fatal("no program, or no control descriptor");
-    park();
+    wait_for_go();
     if (self.isolate)
         start_isolated(words);
     else
         start(words);
-    tell_pid();
+    report_pid();
     return wait_for_child();
 }

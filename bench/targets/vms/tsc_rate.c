@@ -1,9 +1,10 @@
-/* tscrate: prints how fast this CPU's time stamp counter runs, kHz, measured against CLOCK_MONOTONIC for 100 ms. */
+/* tsc_rate: prints the rate of this CPU's time stamp counter in kHz, measured against CLOCK_MONOTONIC for 100 ms. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 #include <x86intrin.h>
+
+#include "shared/clock.h"
 
 enum { TRIES = 20 };
 
@@ -12,14 +13,7 @@ struct pair {
     uint64_t ticks;
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-/* Both clocks at one instant: of some tries the one that was least interrupted. */
+/* Reads both clocks at one instant. Of several tries the shortest counts, since it was interrupted least. */
 static struct pair read_both(void)
 {
     struct pair best = {0, 0};
@@ -38,9 +32,8 @@ static struct pair read_both(void)
 
 int main(void)
 {
-    struct timespec pause = {.tv_nsec = 100000000L};
     struct pair begin = read_both();
-    nanosleep(&pause, NULL);
+    sleep_ms(100);
     struct pair end = read_both();
     printf("%llu\n", (unsigned long long)((double)(end.ticks - begin.ticks) * 1e6 / (double)(end.ns - begin.ns)));
 }
