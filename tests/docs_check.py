@@ -1,6 +1,6 @@
-"""Does the documentation still tell the truth? Commands, links, the JSON Schema, words that must not appear.
+"""Checks the documentation: commands, links, paths, DESIGN's list of packages, the JSON Schema, banned words.
 
-Run as ``python -m tests.docs_check``: prints every problem with its file and line, and exits with 1 if there is one.
+Run as ``python -m tests.docs_check``. It prints every problem with its file and line, and exits with 1 if there is one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bench.util import proc
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = "scenarios/scenario.schema.json"
 PUBLISHED: Final = "reports/published/"
+DESIGN: Final = "DESIGN.md"
 
 # Options by command; the empty command has the program's own.
 Commands = Mapping[str, frozenset[str]]
@@ -26,6 +27,10 @@ Commands = Mapping[str, frozenset[str]]
 _FENCE: Final = re.compile(r"^\s*(```|~~~)")
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 _SPAN: Final = re.compile(r"`([^`]+)`")
+_PATH: Final = re.compile(r"((?:bench|tests|scenarios|reports|ci|docs|\.ci)/[\w./-]*)(?::(\w+))?")
+"""A path of this repository, and perhaps a name in it: ``bench/run/trial.py`` or ``bench/run/trial.py:run_trial``."""
+_PACKAGE: Final = re.compile(r"      (\w+)/ ")
+"""A line of DESIGN's listing that describes a package of ``bench/``."""
 
 # Written in two parts so that this file does not find itself.
 BANNED: Final = {
@@ -118,6 +123,42 @@ def link_problems(file: Path, text: str) -> Iterator[tuple[int, str]]:
                 yield number, f"the link {target}: there is no such heading"
 
 
+def path_problems(root: Path, text: str) -> Iterator[tuple[int, str]]:
+    """Paths in code spans that do not exist below ``root``, and names after a path that its file does not contain.
+
+    What a command writes (``reports/out/``) is no path of the repository.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        for span in _SPAN.findall(line):
+            match = _PATH.fullmatch(span)
+            if match is None or match[1].startswith("reports/out/"):
+                continue
+            path = root / match[1]
+            if not path.exists():
+                yield number, f"the path {match[1]} does not exist"
+            elif match[2] and (path.is_dir() or not re.search(rf"\b{match[2]}\b", path.read_text(encoding="utf-8"))):
+                yield number, f"{match[1]} does not contain {match[2]}"
+
+
+def listing_problems(packages: set[str], design: str) -> Iterator[tuple[int, str]]:
+    """Packages that DESIGN's listing lacks, and those in it that do not exist.
+
+    Args:
+        packages: names of the folders of ``bench/``.
+    """
+    listed = {match[1]: number for number, line in enumerate(design.splitlines(), 1) if (match := _PACKAGE.match(line))}
+    for name, number in listed.items():
+        if name not in packages:
+            yield number, f"bench/ has no package {name!r}"
+    for name in sorted(packages - listed.keys()):
+        yield 1, f"the listing of bench/ lacks the package {name!r}"
+
+
+def package_names(root: Path) -> set[str]:
+    """The folders of ``bench/`` that hold code."""
+    return {file.parent.name for file in (root / "bench").glob("*/__init__.py")}
+
+
 def anchors(text: str) -> set[str]:
     """The names by which headings can be linked to."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
@@ -178,9 +219,12 @@ def problems() -> Iterator[str]:
         name, text = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
         found = list(banned_problems(text)) if name != "LICENSE" else []
         if file.suffix == ".md":
-            # A published report quotes the commands of its day, and its version in a span of code.
-            said = () if name.startswith(PUBLISHED) else command_problems(text, commands, sessions)
-            found += [*said, *link_problems(file, text)]
+            found += link_problems(file, text)
+            # A published report quotes the commands of its day, and its version in a code span.
+            if not name.startswith(PUBLISHED):
+                found += [*command_problems(text, commands, sessions), *path_problems(ROOT, text)]
+        if name == DESIGN:
+            found += listing_problems(package_names(ROOT), text)
         if name == SCHEMA:
             found += schema_problems(text)
         yield from (f"{name}:{number}: {problem}" for number, problem in found)
@@ -191,7 +235,7 @@ def main() -> int:
     found = list(problems())
     for problem in found:
         sys.stdout.write(f"{problem}\n")
-    summary = f"{len(found)} problems" if found else "commands, links and schema are right"
+    summary = f"{len(found)} problems" if found else "commands, links, paths and schema are right"
     sys.stdout.write(f"documentation: {summary}\n")
     return 1 if found else 0
 

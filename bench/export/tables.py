@@ -1,31 +1,28 @@
-"""The frame of a campaign, one row per boot and metric, as CSV and as Parquet."""
+"""The long table, one row per boot and metric: CSV for people, Parquet for programs."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
-from bench.analysis.analyse import to_samples
-from bench.analysis.frame import sample_frame
+from bench.analysis.analyse import metric_frame, to_samples
 from bench.analysis.results import Sample
 from bench.export.base import Column, Export, Table
 from bench.util.errors import HostUnfitError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def csv(table: Table) -> Export:
-    """``boots.csv``. ``OpenedCampaign.frame`` describes the columns; ``value`` is empty where ``censored`` is true.
+    """``value`` is empty where the boot failed or timed out: ``censored`` is true there.
 
-    With ``--boots`` the file holds the complete boots asked for and the failed boots before the last of them, without
-    warm-ups.
+    Of a cut campaign (``--boots``) the rows are those of the complete boots asked for and of what failed before the
+    last of them; warm-ups are in a whole one only.
     """
-    return Export({"boots.csv": _frame(table).to_csv(index=False, lineterminator="\n").encode()})
+    frame = metric_frame(_samples(table))
+    frame["value"] = frame["value"].where(~frame["censored"])
+    return Export({"boots.csv": frame.to_csv(index=False, lineterminator="\n").encode()})
 
 
 def parquet(table: Table) -> Export:
-    """``boots.parquet``: the same columns with types. ``value`` is null where ``censored`` is true.
+    """The same columns, typed. ``value`` is null where ``censored``.
 
     Raises:
         HostUnfitError: pyarrow is not installed.
@@ -38,20 +35,15 @@ def parquet(table: Table) -> Export:
             "Parquet files are written by pyarrow, which is not installed",
             hint="pip install 'boxbench[parquet]', or export as csv",
         ) from None
-    content = pa.Table.from_pandas(_frame(table), preserve_index=False)
+    frame = metric_frame(_samples(table))
+    frame["value"] = frame["value"].where(~frame["censored"])
+    content = pa.Table.from_pandas(frame, preserve_index=False)
     manifest = table.manifest
     known = {"campaign": manifest.id, "fingerprint": table.fingerprint, "boxbench": manifest.boxbench}
     content = content.replace_schema_metadata({f"boxbench.{name}": value for name, value in known.items()})
     buffer = io.BytesIO()
     pq.write_table(content, buffer, compression="zstd")
     return Export({"boots.parquet": buffer.getvalue()})
-
-
-def _frame(table: Table) -> pd.DataFrame:
-    frame = sample_frame(_samples(table), table.records)
-    # Infinity is a convention of ours: in files a censored value is a missing one.
-    frame["value"] = frame["value"].where(~frame["censored"])
-    return frame
 
 
 def _samples(table: Table) -> tuple[Sample, ...]:

@@ -67,6 +67,37 @@ def test_links(tmp_path: Path) -> None:
     ]
 
 
+def test_paths(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "run.py").write_text("def start() -> None: ...\n", encoding="utf-8")
+    text = (
+        "`bench/run.py` `bench/` `bench/run.py:start` `reports/out/x` `bench/<name>/` `/tests/x` ci/nowhere\n"
+        "`bench/stop.py` `docs/x.md`\n"
+        "`bench/run.py:star` `bench/:start`\n"
+    )
+    assert list(docs_check.path_problems(tmp_path, text)) == [
+        (2, "the path bench/stop.py does not exist"),
+        (2, "the path docs/x.md does not exist"),
+        (3, "bench/run.py does not contain star"),
+        (3, "bench/ does not contain start"),
+    ]
+
+
+def test_the_listing_of_packages() -> None:
+    design = (
+        "    bench/\n      util/       tools\n      ghost/      nothing\n"
+        "        run.c     a file\n    tests/        tests\n"
+    )
+    assert list(docs_check.listing_problems({"util", "run"}, design)) == [
+        (3, "bench/ has no package 'ghost'"),
+        (1, "the listing of bench/ lacks the package 'run'"),
+    ]
+
+
+def test_packages_are_found() -> None:
+    assert {"util", "targets", "cli"} <= docs_check.package_names(docs_check.ROOT)
+
+
 @pytest.mark.parametrize(
     "word", ["TO" + "DO", "FIX" + "ME:", "deb.deb" + "ian.org", "/wo" + "rk/main/x", "/home" + "/jo/x"]
 )

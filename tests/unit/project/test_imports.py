@@ -29,6 +29,7 @@ LAYERS: Final = (
         "util.units",
         "util.text",
         "analysis.stats",
+        "analysis.orderstats",
         "scenario.equality",
     ),
     (
@@ -90,12 +91,8 @@ LAYERS: Final = (
         "analysis.metrics",
         "analysis.results",
         "analysis.compare",
-        "analysis.exercises",
         "analysis.analyse",
-        "analysis.components",
-        "analysis.phases",
         "analysis.residents",
-        "analysis.frame",
     ),
     ("explain.cells", "explain.difference", "floor"),
     ("history", "gate", "sim"),
@@ -113,11 +110,7 @@ READERS: Final = (
     "analysis.metrics",
     "analysis.results",
     "analysis.compare",
-    "analysis.exercises",
     "analysis.analyse",
-    "analysis.components",
-    "analysis.phases",
-    "analysis.frame",
     "explain.cells",
     "explain.difference",
     "history",
@@ -149,7 +142,7 @@ RUNNERS: Final = (
 )
 
 OUTSIDE: Final = {
-    "pandas": ("analysis.frame",),
+    "pandas": ("analysis.analyse", "history", "gate", "export", "render", "sim"),
     "matplotlib": ("render",),
     "jinja2": ("render",),
     "docker": ("engines", "targets", "image", "run.cleanup"),
