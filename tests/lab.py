@@ -83,7 +83,7 @@ class ProxiedTarget(TargetProxy):
         """Provision a real box of the changed order."""
         if self._change_order is not None:
             order = self._change_order(order)
-            self.inner.prepare(order.image, order.scenario)
+            self.inner.prepare(order.image, order.resources, order.ready)
         self.orders.append(order)
         with self.inner.provision(order) as real:
             self.boxes.append(real)
@@ -143,7 +143,7 @@ class Lab:
         target = self.target(name)
         loaded = _with_enough_memory(name, loaded)
         image = build_image(self.client, loaded, lambda _text: None)
-        target.prepare(image, loaded.scenario)
+        target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         return Setting(
             campaign=self.campaign,
             scenario=loaded.scenario,

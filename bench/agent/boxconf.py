@@ -15,10 +15,13 @@ from urllib.parse import unquote_to_bytes
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog
 from bench.util.errors import ProtocolError
 
-AGENT_IN_BOX: Final = "/.boxbench/boxinit"
-"""The agent's program in every box."""
-CHANNEL_IN_BOX: Final = "/.boxbench/ch"
-"""The directory with the agent's FIFOs in every container."""
+DIRECTORY_IN_BOX: Final = "/.boxbench"
+"""The directory of everything that Boxbench adds to a box."""
+AGENT_IN_BOX: Final = f"{DIRECTORY_IN_BOX}/boxinit"
+"""The agent's program, in every image."""
+CHANNEL_IN_BOX: Final = f"{DIRECTORY_IN_BOX}/ch"
+"""Where the directory with the agent's box.conf and FIFOs appears inside a container."""
+
 STOP_TIMEOUT_MS: Final = 10_000
 """Between the stop signal and SIGKILL; what ``docker stop`` waits too."""
 ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5

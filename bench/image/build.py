@@ -14,7 +14,7 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from bench.agent.boxconf import AGENT_IN_BOX
+from bench.agent.boxconf import AGENT_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
 from bench.image.archive import content_digest, digest_words, read_index, tree_digest
 from bench.image.base import ensure_base
@@ -29,7 +29,7 @@ CONTENT_RECIPE: Final = "content-1"
 """Part of the name under which content digests are kept: a new way to make them is a new recipe."""
 
 _TAIL_LINES: Final = 30
-_WRAPPER: Final = "FROM {image}\nCOPY boxbench /.boxbench\n"
+_WRAPPER: Final = f"FROM {{image}}\nCOPY boxbench {DIRECTORY_IN_BOX}\n"
 
 Log = Callable[[str], None]
 

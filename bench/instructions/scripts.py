@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.instructions.model import STARTS
 from bench.instructions.recipe import Recipe, Subject
 from bench.instructions.starters import KINDS
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.targets.rootfs_box import HOSTNAME
 
 SETTLE_MS: Final = 3000

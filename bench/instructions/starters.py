@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Final
 
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.instructions import grpc
 from bench.instructions.recipe import ARCHIVE, REF, TREE, Recipe, Subject
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.targets.containers.oci import Contents, oci_config
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 

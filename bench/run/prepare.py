@@ -111,7 +111,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
             continue
         cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
         say(f"preparing {cell.key}")
-        sizes.update(target.prepare(image, place.scenario))
+        sizes.update(target.prepare(image, place.scenario.resources, place.scenario.ready))
         prepared.settings[cell] = _setting(prepared, place, image, target)
         prepared.descriptions[cell.box] = target.describe()
     if not any(cell.scenario == scenario.name for cell in prepared.settings):

@@ -118,6 +118,7 @@ def ordered(tag: str, setting: Setting, timeline: Timeline) -> Iterator[Order]:
     """A box's directories and all it has to know; removed at the end."""
     directory = campaign_dir(setting.campaign) / tag
     storage = boxes_root() / tag
+    exercise = setting.scenario.exercise
     with ExitStack() as stack:
         for path in (directory, storage):
             stack.callback(shutil.rmtree, path, ignore_errors=True)
@@ -127,7 +128,9 @@ def ordered(tag: str, setting: Setting, timeline: Timeline) -> Iterator[Order]:
             directory=directory,
             storage=storage,
             image=setting.image,
-            scenario=setting.scenario,
+            resources=setting.scenario.resources,
+            ready=setting.scenario.ready,
+            keep_output=exercise is not None and exercise.run == "workload",
             cpus=setting.cpus,
             mark=timeline.mark,
         )

@@ -12,32 +12,37 @@ from typing import Protocol
 from bench.agent.channel import Endpoints
 from bench.image.model import Image
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.util.clip import Clipped
 
 Mark = Callable[[Endpoint], object]
 """Called by a box at the instant an endpoint is passed; the clock is the caller's."""
 
-CHANNEL_IN_BOX = "/.boxbench/ch"
-"""Where the directory with the agent's FIFOs appears inside a container."""
-AGENT_IN_BOX = "/.boxbench/boxinit"
 
-
-@dataclass(frozen=True)
-class Order:
-    """One box to be made."""
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A box's part of the host: its name, its directories and its CPUs."""
 
     tag: str
-    """``boxbench-<campaign>-<trial>``: in the name of everything that belongs to the box."""
+    """``boxbench-<campaign>-<trial>``: part of the name of everything that belongs to the box."""
     directory: Path
     """The box's own run directory, empty: sockets, FIFOs, mount points. Its name is the tag."""
     storage: Path
     """The box's own directory on a disk, empty: writable layers, overlays, output. Its name is the tag."""
-    image: Image
-    scenario: Scenario
     cpus: tuple[int, ...]
-    """Host CPUs the workload may use."""
+    """Host CPUs that the workload may use."""
     mark: Mark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Slot):
+    """Everything that a target needs to make one box."""
+
+    image: Image
+    resources: Resources
+    ready: Ready
+    keep_output: bool = False
+    """Whether the output is read after the box has stopped. A box whose output goes away with it keeps a copy."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ class Target(Protocol):
     def daemons(self) -> dict[str, int]:
         """Host pids, by name, of what serves all boxes of this target and is counted once per host."""
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make what all boxes of an image share, before anything is timed; returns sizes, bytes. Raises BuildError."""
 
     def provision(self, order: Order) -> AbstractContextManager[Box]:
@@ -226,9 +231,9 @@ class TargetProxy:
         """See ``Target``."""
         return self.inner.daemons()
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """See ``Target``."""
-        return self.inner.prepare(image, scenario)
+        return self.inner.prepare(image, resources, ready)
 
     def provision(self, order: Order) -> AbstractContextManager[Box]:
         """See ``Target``."""

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar, Final
 
-from bench.agent.boxconf import render_boxconf
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, render_boxconf
 from bench.agent.channel import Fifos
 from bench.host.processes import await_last_words
 from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
-from bench.scenario.model import Scenario
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Box, Order, Output
+from bench.scenario.model import Ready, Resources
+from bench.targets.base import Box, Order, Output
 from bench.targets.overlay import Overlay
 from bench.util.clip import clip_file
 
@@ -30,7 +30,7 @@ HOSTNAME: Final = "boxbench"
 def channel(directory: Path, order: Order) -> Iterator[Fifos]:
     """Make the channel's directory, with what the agent is told and the FIFOs."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.scenario.ready))
+    (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.ready))
     ends = Fifos(directory)
     try:
         yield ends
@@ -54,9 +54,9 @@ class TreeTarget:
         """None."""
         return {}
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Unpack the tree."""
-        del scenario
+        del resources, ready
         ensure_tree_dir(image)
         return {}
 

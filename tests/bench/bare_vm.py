@@ -35,7 +35,8 @@ class BareVm:
             directory=scratch,
             storage=scratch,
             image=setting.image,
-            scenario=setting.scenario,
+            resources=setting.scenario.resources,
+            ready=setting.scenario.ready,
             cpus=setting.cpus,
             mark=lambda _endpoint: None,
         )

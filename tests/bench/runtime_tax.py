@@ -59,7 +59,16 @@ def order_for(setting: Setting, name: str) -> Iterator[Order]:
         for path in (directory, storage):
             path.mkdir(parents=True)
             stack.callback(proc.run, ["rm", "-r", path], timeout_s=LIMIT_S)
-        yield Order(tag, directory, storage, setting.image, setting.scenario, setting.cpus, lambda _endpoint: None)
+        yield Order(
+            tag=tag,
+            directory=directory,
+            storage=storage,
+            image=setting.image,
+            resources=setting.scenario.resources,
+            ready=setting.scenario.ready,
+            cpus=setting.cpus,
+            mark=lambda _endpoint: None,
+        )
 
 
 def hyperfine(argv: Sequence[str], directory: Path, *, join: Sequence[Path] = (), cpus: Sequence[int] = ()) -> int:
@@ -117,7 +126,7 @@ def our_bubblewrap(setting: Setting, number: int) -> int:
 def their_bubblewrap(setting: Setting, number: int) -> int:
     """The same command line in a control group like ours, ns."""
     with order_for(setting, f"bare{number}") as order, tree_parts(order) as (ends, overlay):
-        memory = order.scenario.resources.memory
+        memory = order.resources.memory
         with own_cgroup(order.tag, memory_bytes=memory) as group:
             argv = command(overlay, group, ends.directory)
             return hyperfine(argv, order.directory, join=group.join_files, cpus=order.cpus)

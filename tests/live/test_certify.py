@@ -30,7 +30,7 @@ from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
 from bench.run.cleanup import find_leftovers
 from bench.run.prepare import Prepared
 from bench.run.trial import Setting, run_trial
-from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources, Scenario
+from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources
 from bench.scenario.target_table import TARGETS, has_agent
 from bench.targets.base import Order
 from bench.util import cache
@@ -92,7 +92,7 @@ class Bench:
         stage = Prepared(self.lab.campaign, self.lab.engines)
         for name in names:
             target = self.lab.target(name)
-            target.prepare(self.image, self.loaded.scenario)
+            target.prepare(self.image, self.loaded.scenario.resources, self.loaded.scenario.ready)
             cell = Cell(scenario=self.loaded.scenario.name, target=name, accel=target.accel)
             alter = (altered or {}).get(name)
             stage.settings[cell] = Setting(
@@ -217,7 +217,7 @@ def test_one_more_cpu_is_caught(bench: Bench, name: str) -> None:
         host_cannot("there is one CPU")
 
     def alter(order: Order) -> Order:
-        return replace(order, cpus=cpus, scenario=_with_resources(order.scenario, cpus=2))
+        return replace(order, cpus=cpus, resources=order.resources.model_copy(update={"cpus": 2}))
 
     assert unequal(bench.certify((name,), {name: alter})) == ["cpus"]
 
@@ -225,7 +225,7 @@ def test_one_more_cpu_is_caught(bench: Bench, name: str) -> None:
 @pytest.mark.parametrize("name", THREE)
 def test_more_memory_is_caught(bench: Bench, name: str) -> None:
     def alter(order: Order) -> Order:
-        return replace(order, scenario=_with_resources(order.scenario, memory=264 * 2**20))
+        return replace(order, resources=order.resources.model_copy(update={"memory": 264 * 2**20}))
 
     assert unequal(bench.certify((name,), {name: alter})) == ["memory"]
 
@@ -237,10 +237,6 @@ def test_other_user_directory_and_command_are_caught(bench: Bench) -> None:
         return replace(order, image=replace(order.image, config=config))
 
     assert unequal(bench.certify(("process",), {"process": alter})) == ["argv", "uid", "gid", "groups", "cwd"]
-
-
-def _with_resources(scenario: Scenario, **changes: int) -> Scenario:
-    return scenario.model_copy(update={"resources": scenario.resources.model_copy(update=changes)})
 
 
 def test_a_look_is_taken_once_until_the_tree_is_touched(bench: Bench) -> None:

@@ -46,7 +46,7 @@ def made(lab: Lab, loaded: LoadedScenario, name: str, **options: Value) -> tuple
     if reason is not None:
         need_target(reason)
     image = build_image(lab.client, loaded, lambda _text: None)
-    target.prepare(image, loaded.scenario)
+    target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     return target, image
 
 

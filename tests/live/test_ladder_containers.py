@@ -156,10 +156,19 @@ DIES: str = """
     with owned_dir(campaign_dir(campaign)), open_engines(campaign_dir(campaign)) as engines:
         target = make_target(TargetSpec(target=name), engines, accel="tcg")
         image = build_image(engines.docker.client, loaded, lambda text: None)
-        target.prepare(image, loaded.scenario)
+        target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         directory, storage = campaign_dir(campaign) / tag, boxes_root() / tag
         directory.mkdir(parents=True), storage.mkdir(parents=True)
-        order = Order(tag, directory, storage, image, loaded.scenario, (0,), lambda endpoint: None)
+        order = Order(
+            tag=tag,
+            directory=directory,
+            storage=storage,
+            image=image,
+            resources=loaded.scenario.resources,
+            ready=loaded.scenario.ready,
+            cpus=(0,),
+            mark=lambda endpoint: None,
+        )
         with target.provision(order) as box:
             box.start()
             print(box.main_pid(), flush=True)

@@ -149,7 +149,16 @@ def ordered(lab: Lab, loaded: LoadedScenario, image: Image) -> Iterator[Order]:
     storage = campaign_dir(lab.campaign) / f"{tag}-storage"
     for path in (directory, storage):
         path.mkdir()
-    yield Order(tag, directory, storage, image, loaded.scenario, (0,), lambda _endpoint: None)
+    yield Order(
+        tag=tag,
+        directory=directory,
+        storage=storage,
+        image=image,
+        resources=loaded.scenario.resources,
+        ready=loaded.scenario.ready,
+        cpus=(0,),
+        mark=lambda _endpoint: None,
+    )
 
 
 def paused(lab: Lab, box: DomainBox) -> None:
@@ -183,7 +192,7 @@ def test_a_kvm_domain_is_created_paused_inspected_destroyed(
     lab: Lab, loaded: LoadedScenario, image: Image, name: str, options: dict[str, str]
 ) -> None:
     target = made(lab, name, **options)
-    target.prepare(image, loaded.scenario)
+    target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     # Not through --accel: whether a kernel would boot is another question.
     target.accel = "kvm"
     with ordered(lab, loaded, image) as order, target.provision(order) as box:
@@ -197,7 +206,7 @@ def test_our_own_qemu_under_kvm_is_created_paused_inspected_ended(
     lab: Lab, loaded: LoadedScenario, image: Image, name: str
 ) -> None:
     target = made(lab, name)
-    target.prepare(image, loaded.scenario)
+    target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     target.accel = "kvm"
     with ordered(lab, loaded, image) as order, ExitStack() as stack:
         new_overlay(ensure_disk(image, loaded.scenario.resources.disk), order.storage / "disk.qcow2")
@@ -231,7 +240,7 @@ def test_every_domain_is_valid_xml(lab: Lab, loaded: LoadedScenario, image: Imag
         known = {key: value for key, value in options.items() if key in ("machine", "firmware", "console")}
         chosen = {"libvirt": options, "libvirt-full": known, "vm-docker": {}, "vmm": {"via": "libvirt"}}[name]
         target = made(lab, name, **chosen)
-        target.prepare(image, loaded.scenario)
+        target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         with ordered(lab, loaded, image) as order, target.provision(order) as box:
             file = order.storage / "domain.xml"
             file.write_text(getattr(box, "vm", box).domain.xml(), encoding="utf-8")
@@ -278,9 +287,9 @@ def test_a_microvm_with_other_parts_has_a_clock_that_is_right(lab: Lab, loaded: 
 
 def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
     little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB, disk=64 * MIB)})
-    made(lab, "libvirt").prepare(image, little)
+    made(lab, "libvirt").prepare(image, little.resources, little.ready)
     with pytest.raises(UsageError, match=r"with ovmf firmware a scenario needs at least 160 MiB"):
-        made(lab, "libvirt", firmware="ovmf").prepare(image, little)
+        made(lab, "libvirt", firmware="ovmf").prepare(image, little.resources, little.ready)
 
 
 # --- the classic VM ---
@@ -301,10 +310,10 @@ def test_the_classic_vm_refuses_too_little(lab: Lab, loaded: LoadedScenario, ima
     target = made(lab, "libvirt-full")
     little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB)})
     with pytest.raises(UsageError, match=r"resources\.memory is 128 MiB"):
-        target.prepare(image, little)
+        target.prepare(image, little.resources, little.ready)
     hasty = loaded.scenario.model_copy(update={"ready": ReadyFirstLine(when="first-line", timeout=10**10)})
     with pytest.raises(UsageError, match=r"ready\.timeout is 10"):
-        target.prepare(image, hasty)
+        target.prepare(image, hasty.resources, hasty.ready)
 
 
 # --- a container in a VM ---

@@ -25,7 +25,7 @@ from bench.image.model import Image
 from bench.image.saved import ensure_archive, layers_of
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import SNAPSHOTTERS, TARGETS
 from bench.targets.base import Box, Order, Output
@@ -75,9 +75,9 @@ class ContainerdTarget:
         """containerd."""
         return self._engines.containerd.daemon_pids
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Load the image from Docker's archive of it."""
-        del scenario
+        del resources, ready
         archive = ensure_archive(self._engines.docker.client, image)
         self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
         # What others have removed is not to be deleted at the expense of the first box.

@@ -12,7 +12,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig
 from requests.exceptions import RequestException
 
-from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
@@ -21,10 +21,10 @@ from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NETWORKS, TARGETS
-from bench.targets.base import AGENT_IN_BOX, CHANNEL_IN_BOX, Box, Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.containers.crun import CrunTarget
 from bench.targets.containers.docker_log import read_log
 from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
@@ -115,9 +115,9 @@ class DockerTarget:
         """dockerd and containerd."""
         return self._engines.docker.daemon_pids
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Nothing: the engine has the image."""
-        del image, scenario
+        del image, resources, ready
         return {}
 
     @contextmanager
@@ -189,7 +189,7 @@ class DockerBox(Box):
 
     def _creation(self) -> dict[str, Any]:
         order = self.order
-        memory = order.scenario.resources.memory
+        memory = order.resources.memory
         return {
             "image": order.image.ref,
             "name": order.tag,

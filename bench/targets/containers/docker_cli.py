@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine, socket_of
 from bench.host.run_directory import LABEL
-from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.base import Order
 from bench.targets.containers.docker import LOG_DRIVER, Choice, DockerBox, DockerTarget
 from bench.targets.containers.tool import start_by
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
@@ -64,7 +65,7 @@ class _DockerCliBox(DockerBox):
         return {"client": self._spent_ns}
 
     def _words(self) -> Iterator[str]:
-        order, memory = self.order, str(self.order.scenario.resources.memory)
+        order, memory = self.order, str(self.order.resources.memory)
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.choice.network, "--memory", memory, "--memory-swap", memory)

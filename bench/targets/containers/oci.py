@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.host.cgroup import PARENT
 from bench.host.mounts import CgroupMode, cgroup_mode, parse_mounts
 from bench.host.read import HOST_ROOT, read_text
-from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.base import Order
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 
 OCI_VERSION: Final = "1.0.2"
@@ -88,7 +89,7 @@ def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
         gid=config.gid,
         groups=config.groups,
         binds={str(channel): CHANNEL_IN_BOX},
-        memory_bytes=order.scenario.resources.memory,
+        memory_bytes=order.resources.memory,
         cpus=order.cpus,
         cgroup=f"/{PARENT}/{order.tag}",
     )

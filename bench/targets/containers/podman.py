@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S
+from bench.agent.boxconf import CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S
 from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.engines.podman import PodmanEngine
@@ -23,11 +23,11 @@ from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
 from bench.probes.disk import allocated_bytes
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
-from bench.targets.base import CHANNEL_IN_BOX, Box, Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.containers.oci_runtime import Runtime
 from bench.targets.containers.tool import start_by
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, channel
@@ -86,9 +86,9 @@ class PodmanTarget:
         """None."""
         return {}
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Load the image from Docker's archive of it."""
-        del scenario
+        del resources, ready
         self._engines.podman.load(_bare_id(image), ensure_archive(self._engines.docker.client, image))
         return {}
 
@@ -121,7 +121,7 @@ class _PodmanBox(Box):
         self._spent_ns = start_by(self._argv, stdout=said, stderr=complaint, env=self._engine.env)
 
     def _words(self) -> Iterator[str]:
-        order, memory = self._order, str(self._order.scenario.resources.memory)
+        order, memory = self._order, str(self._order.resources.memory)
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", "none", "--memory", memory, "--memory-swap", memory)

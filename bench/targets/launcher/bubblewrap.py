@@ -12,13 +12,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Final
 
+from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.lazy import Engines
 from bench.host.cgroup import OwnCgroup, own_cgroup
 from bench.host.processes import children_of, parent_of
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test as tryout
-from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
 from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, TreeTarget, tree_parts
@@ -69,7 +70,7 @@ class BubblewrapTarget(TreeTarget):
         """Make the FIFOs and the control group, park the launcher."""
         with ExitStack() as stack:
             ends, overlay = stack.enter_context(tree_parts(order))
-            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.scenario.resources.memory))
+            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = _BwrapBox(order, ends, overlay)
             box.park(self.name, command(overlay, group, ends.directory), group, stack)
             yield box

@@ -11,13 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
 from bench.host.mounts import parse_mounts
 from bench.host.read import HOST_ROOT, read_text
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NAMESPACES, TARGETS
-from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
 from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, TreeTarget, tree_parts
@@ -54,7 +55,7 @@ class NamespacesTarget(TreeTarget):
         """Make the FIFOs and the control group, park the launcher."""
         with ExitStack() as stack:
             ends, overlay = stack.enter_context(tree_parts(order))
-            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.scenario.resources.memory))
+            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
             box.park(self.name, AGENT_ARGV, group, stack, flags=self._flags(overlay, ends.directory))
             yield box

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
+from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import CHANNEL_IN_BOX, Order
+from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
 from bench.targets.rootfs_box import AGENT_ARGV, TreeTarget, channel
@@ -42,7 +43,7 @@ class ProcessTarget(TreeTarget):
             overlay.mount()
             overlay.mount_proc()
             ends = stack.enter_context(channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
-            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.scenario.resources.memory))
+            group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
             # The agent itself goes into the tree: it keeps a door to the host's /sys, where the limits can be read.
             agent, *words = AGENT_ARGV

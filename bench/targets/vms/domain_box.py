@@ -12,7 +12,7 @@ from bench.engines.libvirtd import LibvirtEngine
 from bench.host.processes import await_last_words, find_by_argument, kill_and_wait, wait_ended
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
-from bench.targets.base import Box, Order, Output
+from bench.targets.base import Box, Output, Slot
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
 from bench.util.clip import clip_file
 from bench.util.errors import LaunchError
@@ -23,12 +23,12 @@ MakeDisks = Callable[[], None]
 """Makes the disks that every box has its own of; part of the request."""
 
 
-def agent_ports(order: Order) -> tuple[Port, ...]:
+def agent_ports(slot: Slot) -> tuple[Port, ...]:
     """The agent's event channel and the workload's output."""
     return (
-        Port(EVENTS_PORT, order.directory / "events"),
-        Port(STDOUT_PORT, order.storage / "stdout", to_file=True),
-        Port(STDERR_PORT, order.storage / "stderr", to_file=True),
+        Port(EVENTS_PORT, slot.directory / "events"),
+        Port(STDOUT_PORT, slot.storage / "stdout", to_file=True),
+        Port(STDERR_PORT, slot.storage / "stderr", to_file=True),
     )
 
 
@@ -41,11 +41,11 @@ class DomainBox(Box):
     """One transient domain."""
 
     def __init__(
-        self, order: Order, channel: Endpoints, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
+        self, slot: Slot, channel: Endpoints, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
     ) -> None:
         self.channel = channel
         self.domain = domain
-        self._order = order
+        self._slot = slot
         self._engine = engine
         self._make_disks = make_disks
         self._pid: int | None = None
@@ -58,7 +58,7 @@ class DomainBox(Box):
         """Fresh disks, then the domain; flags are libvirt's. Raises LaunchError."""
         try:
             self._make_disks()
-            self._order.mark(Endpoint.CREATED)
+            self._slot.mark(Endpoint.CREATED)
             self._engine.connection.createXML(self.domain.xml(), flags)
         except (self._engine.library.libvirtError, OSError) as error:
             raise LaunchError(
@@ -97,7 +97,7 @@ class DomainBox(Box):
 
     def disk_bytes(self) -> Mapping[str, int]:
         """What this box's own disks hold: what it wrote, and their metadata. Absent when it has none."""
-        own = [disk.path for disk in self.domain.disks if disk.path.is_relative_to(self._order.storage)]
+        own = [disk.path for disk in self.domain.disks if disk.path.is_relative_to(self._slot.storage)]
         return {"box.allocated": sum(map(allocated_bytes, own))} if own else {}
 
     def guest_disk(self) -> Mapping[str, int]:

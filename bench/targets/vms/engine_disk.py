@@ -15,8 +15,7 @@ from bench.host.run_directory import LABEL, owned_dir, run_root
 from bench.image.model import Disk, Image
 from bench.image.saved import ensure_archive, layers_of
 from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk, make_overlay
-from bench.scenario.model import Scenario
-from bench.targets.base import Order
+from bench.targets.base import Slot
 from bench.targets.vms.domain import DiskFile
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.util import cache
@@ -29,7 +28,7 @@ _TIMEOUT_S: Final = 600.0
 _MEMORY_BYTES: Final = 2**30
 
 
-def ensure_engine_disk_with(image: Image, scenario: Scenario, vm: EngineVm, client: docker.DockerClient) -> Disk:
+def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerClient) -> Disk:
     """A disk with an engine that has ``image``, and an empty overlay on it, cached by the image's id.
 
     Raises:
@@ -44,7 +43,7 @@ def ensure_engine_disk_with(image: Image, scenario: Scenario, vm: EngineVm, clie
         partial.mkdir()
         disk = partial / "engine.qcow2"
         make_overlay(system, disk, ENGINE_BYTES)
-        _load(disk, key, image, scenario, vm=vm, client=client)
+        _load(disk, key, image, vm=vm, client=client)
         make_overlay(directory / key / "engine.qcow2", partial / "overlay.qcow2", ENGINE_BYTES, base_format="qcow2")
 
     entry = cache.ensure("engine-disk", key, make)
@@ -52,12 +51,12 @@ def ensure_engine_disk_with(image: Image, scenario: Scenario, vm: EngineVm, clie
     return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, about.st_blocks * 512)
 
 
-def _load(disk: Path, key: str, image: Image, scenario: Scenario, *, vm: EngineVm, client: docker.DockerClient) -> None:
-    with _order(key, image, scenario) as order:
+def _load(disk: Path, key: str, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
+    with _slot(key) as slot:
         archive, layers = ensure_archive(client, image), layers_of(client, image)
-        cpus = len(order.cpus)
-        domain = vm.domain(order, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
-        with vm.provisioned(order, domain, lambda: None, timeout_s=_TIMEOUT_S) as box:
+        cpus = len(slot.cpus)
+        domain = vm.domain(slot, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
+        with vm.provisioned(slot, domain, lambda: None, timeout_s=_TIMEOUT_S) as box:
             try:
                 box.start()
                 _upload(box, archive, image, layers)
@@ -85,7 +84,7 @@ def _upload(box: EngineVmBox, archive: Path, image: Image, layers: list[str]) ->
 
 
 @contextmanager
-def _order(key: str, image: Image, scenario: Scenario) -> Iterator[Order]:
+def _slot(key: str) -> Iterator[Slot]:
     """Not a trial, but it carries a tag like one, so that `boxbench clean` finds what a kill leaves."""
     tag = f"{LABEL}-prepare-{key[:8]}"
     directory, storage = run_root() / tag, cache.cache_dir() / "boxes" / tag
@@ -93,12 +92,10 @@ def _order(key: str, image: Image, scenario: Scenario) -> Iterator[Order]:
         for path in (directory, storage):
             stack.callback(shutil.rmtree, path, ignore_errors=True)
         storage.mkdir(parents=True, exist_ok=True)
-        yield Order(
+        yield Slot(
             tag=tag,
             directory=directory,
             storage=storage,
-            image=image,
-            scenario=scenario,
             cpus=tuple(sorted(os.sched_getaffinity(0))),
             mark=lambda _endpoint: None,
         )

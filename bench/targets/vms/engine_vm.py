@@ -15,7 +15,7 @@ from bench.engines.libvirtd import LibvirtEngine
 from bench.host.processes import wait_ended
 from bench.image.vm.system import ENGINE_ARGV
 from bench.records.record import Endpoint
-from bench.targets.base import Order
+from bench.targets.base import Slot
 from bench.targets.vms.domain import COMMAND_LINE, EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Boot, DiskFile, Domain, Port
 from bench.targets.vms.domain_box import DomainBox, MakeDisks, own_ids
 from bench.targets.vms.guest import ROOT, Guest
@@ -48,41 +48,41 @@ class EngineVm:
     guest: Guest
     accel: str
 
-    def domain(self, order: Order, disks: tuple[DiskFile, ...], *, vcpus: int, memory_bytes: int) -> Domain:
+    def domain(self, slot: Slot, disks: tuple[DiskFile, ...], *, vcpus: int, memory_bytes: int) -> Domain:
         """The domain of one VM; its first disk is the root."""
         conf = render_boxconf(_CONFIG, None, root=ROOT, poweroff="acpi")
         return Domain(
-            name=order.tag,
+            name=slot.tag,
             machine=machine_for(self.accel),
             vcpus=vcpus,
-            cpus=order.cpus,
+            cpus=slot.cpus,
             memory_bytes=memory_bytes,
             owner=own_ids(),
             boot=Boot(self.guest.kernel_file, self.guest.initramfs_with(conf), COMMAND_LINE),
             disks=disks,
             ports=(
-                Port(EVENTS_PORT, order.directory / "vm"),
-                Port(BOX_PORT, order.directory / "events"),
-                Port(API_PORT, order.directory / "api"),
-                Port(STDOUT_PORT, order.storage / "vm-stdout", to_file=True),
-                Port(STDERR_PORT, order.storage / "vm-stderr", to_file=True),
+                Port(EVENTS_PORT, slot.directory / "vm"),
+                Port(BOX_PORT, slot.directory / "events"),
+                Port(API_PORT, slot.directory / "api"),
+                Port(STDOUT_PORT, slot.storage / "vm-stdout", to_file=True),
+                Port(STDERR_PORT, slot.storage / "vm-stderr", to_file=True),
             ),
         )
 
     @contextmanager
     def provisioned(
-        self, order: Order, domain: Domain, make_disks: MakeDisks, *, timeout_s: float
+        self, slot: Slot, domain: Domain, make_disks: MakeDisks, *, timeout_s: float
     ) -> Iterator[EngineVmBox]:
         """Listen for everything that the VM connects to; nothing of it is left afterwards."""
         with ExitStack() as stack:
-            box_end = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
+            box_end = ListeningSocket(slot.directory / "events", lambda: slot.mark(Endpoint.VMM))
             stack.callback(box_end.close)
-            api = EngineApi(order.directory / "api", timeout_s=timeout_s)
+            api = EngineApi(slot.directory / "api", timeout_s=timeout_s)
             stack.callback(api.close)
-            vm_end = ListeningSocket(order.directory / "vm", lambda: None)
-            vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_passing_on(order.mark))
+            vm_end = ListeningSocket(slot.directory / "vm", lambda: None)
+            vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_passing_on(slot.mark))
             stack.callback(vm.close)
-            box = EngineVmBox(order, box_end, self.libvirt, domain, make_disks, vm=vm, api=api)
+            box = EngineVmBox(slot, box_end, self.libvirt, domain, make_disks, vm=vm, api=api)
             stack.callback(box.kill)
             yield box
 
@@ -92,7 +92,7 @@ class EngineVmBox(DomainBox):
 
     def __init__(
         self,
-        order: Order,
+        slot: Slot,
         channel: Endpoints,
         engine: LibvirtEngine,
         domain: Domain,
@@ -101,7 +101,7 @@ class EngineVmBox(DomainBox):
         vm: Channel,
         api: EngineApi,
     ) -> None:
-        super().__init__(order, channel, engine, domain, make_disks)
+        super().__init__(slot, channel, engine, domain, make_disks)
         self.api = api
         self._vm = vm
 

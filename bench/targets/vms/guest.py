@@ -14,7 +14,7 @@ from bench.image.vm.disk import ensure_disk
 from bench.image.vm.initramfs import ensure_initramfs, with_conf
 from bench.image.vm.kernel import find_guest_kernel, named_kernel, with_modules
 from bench.image.vm.raw_kernel import ensure_raw_kernel
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.target_table import DIRECT_BOOT_MEMORY_BYTES
 from bench.util.cache import content_key, ensure
 from bench.util.errors import UsageError
@@ -59,34 +59,43 @@ class Guest:
         packing = "unpacked vmlinux" if self.raw_kernel else "compressed"
         return f"{self.kernel.release} ({self.kernel.source}), {packing}"
 
-    def initramfs(self, image: Image, scenario: Scenario) -> Path:
+    def initramfs(self, image: Image, ready: Ready) -> Path:
         """The agent, the modules and the box.conf, cached by content."""
-        return self.initramfs_with(render_boxconf(image.config, scenario.ready, root=ROOT, poweroff=self.poweroff))
+        return self.initramfs_with(render_boxconf(image.config, ready, root=ROOT, poweroff=self.poweroff))
 
     def initramfs_with(self, conf: bytes) -> Path:
         """The same with a box.conf of the caller's."""
         base = ensure_initramfs(self.kernel, agent_binary())
         return ensure("initramfs-conf", content_key(str(base), conf), lambda path: with_conf(base, conf, path))
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make all that boxes share. Raises UsageError when the scenario's memory is too little to rely on."""
-        check_memory(scenario, DIRECT_BOOT_MEMORY_BYTES[self.firmware], f"with {self.firmware} firmware")
-        disk = self.disk(image, scenario)
-        self.initramfs(image, scenario)
+        check_memory(
+            image.name,
+            resources.memory,
+            least_bytes=DIRECT_BOOT_MEMORY_BYTES[self.firmware],
+            where=f"with {self.firmware} firmware",
+        )
+        disk = self.disk(image, resources)
+        self.initramfs(image, ready)
         _ = self.kernel_file
         return {"disk_logical": disk.logical_bytes, "disk_allocated": disk.allocated_bytes}
 
-    def disk(self, image: Image, scenario: Scenario) -> Disk:
+    def disk(self, image: Image, resources: Resources) -> Disk:
         """The scenario's disk."""
-        return ensure_disk(image, scenario.resources.disk)
+        return ensure_disk(image, resources.disk)
 
 
-def check_memory(scenario: Scenario, least_bytes: int, where: str) -> None:
-    """Raise UsageError when the scenario's memory is less than ``least_bytes``, which it needs ``where``."""
-    memory = scenario.resources.memory
-    if memory < least_bytes:
+def check_memory(scenario: str, memory_bytes: int, *, least_bytes: int, where: str) -> None:
+    """Raise UsageError when a scenario gives its boxes less memory than a target needs.
+
+    Args:
+        scenario: the scenario's name.
+        where: the circumstances in which a box needs ``least_bytes``, such as "with ovmf firmware".
+    """
+    if memory_bytes < least_bytes:
         raise UsageError(
-            f"{scenario.name}: resources.memory is {format_bytes(memory)}; {where} a scenario needs at least "
+            f"{scenario}: resources.memory is {format_bytes(memory_bytes)}; {where} a scenario needs at least "
             f"{format_bytes(least_bytes)}",
             hint="give every box more memory, or leave out this VM target with -t; `boxbench floor` looks for the true "
             "edge, which is below that",

@@ -11,7 +11,7 @@ from bench.engines.lazy import Engines
 from bench.image.model import Disk, Image
 from bench.image.vm.disk import new_overlay, new_raw_copy
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, path_option, with_defaults
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
@@ -86,15 +86,15 @@ class LibvirtTarget:
         """libvirt's own process, where it is one: in process it is ours."""
         return self._engines.libvirt.daemon_pids()
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the disk and the initramfs."""
-        return self._guest.prepare(image, scenario)
+        return self._guest.prepare(image, resources, ready)
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[DomainBox]:
         """Listen for the VMM; the domain and its disk are part of the request."""
         with ExitStack() as stack:
-            domain, disk = self.domain(order), self._guest.disk(order.image, order.scenario)
+            domain, disk = self.domain(order), self._guest.disk(order.image, order.resources)
             ends = ListeningSocket(domain.ports[0].path, lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
             if domain.serial is not None:
@@ -115,11 +115,11 @@ class LibvirtTarget:
         return Domain(
             name=order.tag,
             machine=self._machine(),
-            vcpus=order.scenario.resources.cpus,
+            vcpus=order.resources.cpus,
             cpus=order.cpus,
-            memory_bytes=order.scenario.resources.memory,
+            memory_bytes=order.resources.memory,
             owner=own_ids(),
-            boot=Boot(self._guest.kernel_file, self._guest.initramfs(order.image, order.scenario), self._command_line),
+            boot=Boot(self._guest.kernel_file, self._guest.initramfs(order.image, order.ready), self._command_line),
             disks=(DiskFile(order.storage / f"disk.{form}", form, chosen["disk_cache"]),),
             ports=agent_ports(order),
             serial=order.directory / "serial" if chosen["console"] == "serial" else None,

@@ -16,7 +16,7 @@ from bench.image.vm.disk import ensure_disk, new_overlay
 from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.system import CLASSIC_PACKAGES, ensure_classic_disk
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, path_option, with_defaults
 from bench.scenario.target_table import TARGETS, WHOLE_SYSTEM_MEMORY_BYTES
 from bench.targets.base import Order
@@ -86,12 +86,17 @@ class LibvirtFullTarget:
         """libvirt's own process, where it is one: in process it is ours."""
         return self._engines.libvirt.daemon_pids()
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the system's disk, the scenario's, and the one with its box.conf."""
-        check_memory(scenario, WHOLE_SYSTEM_MEMORY_BYTES, "with a whole system in the box")
-        self._check_patience(scenario)
-        system, own = self._system(), ensure_disk(image, scenario.resources.disk)
-        _conf_disk(image, scenario)
+        check_memory(
+            image.name,
+            resources.memory,
+            least_bytes=WHOLE_SYSTEM_MEMORY_BYTES,
+            where="with a whole system in the box",
+        )
+        self._check_patience(image, ready)
+        system, own = self._system(), ensure_disk(image, resources.disk)
+        _conf_disk(image, ready)
         return {
             "system_logical": system.logical_bytes,
             "system_allocated": system.allocated_bytes,
@@ -99,10 +104,10 @@ class LibvirtFullTarget:
             "disk_allocated": own.allocated_bytes,
         }
 
-    def _check_patience(self, scenario: Scenario) -> None:
-        if self.accel == "tcg" and scenario.ready.timeout < TCG_PATIENCE_NS:
+    def _check_patience(self, image: Image, ready: Ready) -> None:
+        if self.accel == "tcg" and ready.timeout < TCG_PATIENCE_NS:
             raise UsageError(
-                f"{scenario.name}: ready.timeout is {format_ns(scenario.ready.timeout)}, and a whole system on an "
+                f"{image.name}: ready.timeout is {format_ns(ready.timeout)}, and a whole system on an "
                 f"emulated CPU takes up to {format_ns(TCG_PATIENCE_NS)} to come up",
                 hint="raise ready.timeout, leave out libvirt-full with -t, or use a host with working KVM",
             )
@@ -120,7 +125,7 @@ class LibvirtFullTarget:
             if domain.serial is not None:
                 watch = ConsoleWatch(domain.serial, FIRST_KERNEL_WORDS, lambda: order.mark(Endpoint.KERNEL))
                 stack.callback(watch.close)
-            system, own = self._system(), ensure_disk(order.image, order.scenario.resources.disk)
+            system, own = self._system(), ensure_disk(order.image, order.resources.disk)
 
             def new_disks() -> None:
                 new_overlay(system, domain.disks[0].path)
@@ -138,19 +143,19 @@ class LibvirtFullTarget:
             machine=machine_for(
                 self.accel, kind=chosen["machine"], firmware=chosen["firmware"], emulator=self._emulator
             ),
-            vcpus=order.scenario.resources.cpus,
+            vcpus=order.resources.cpus,
             cpus=order.cpus,
-            memory_bytes=order.scenario.resources.memory,
+            memory_bytes=order.resources.memory,
             owner=own_ids(),
             disks=(
                 DiskFile(order.storage / "system.qcow2"),
                 DiskFile(order.storage / "disk.qcow2"),
-                DiskFile(_conf_disk(order.image, order.scenario), "raw", read_only=True),
+                DiskFile(_conf_disk(order.image, order.ready), "raw", read_only=True),
             ),
             ports=agent_ports(order),
             serial=order.directory / "serial" if chosen["console"] == "serial" else None,
         )
 
 
-def _conf_disk(image: Image, scenario: Scenario) -> Path:
-    return conf_disk(render_boxconf(image.config, scenario.ready))
+def _conf_disk(image: Image, ready: Ready) -> Path:
+    return conf_disk(render_boxconf(image.config, ready))

@@ -13,7 +13,7 @@ from bench.image.model import Image
 from bench.image.vm.disk import new_overlay
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, path_option, with_defaults
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
@@ -89,9 +89,9 @@ class MicrovmTarget:
         """None."""
         return {}
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the disk and the initramfs."""
-        return self.guest.prepare(image, scenario)
+        return self.guest.prepare(image, resources, ready)
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[MicrovmBox]:
@@ -100,7 +100,7 @@ class MicrovmTarget:
             ends = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
             qemu = stack.enter_context(parked_qemu(order, self.argv(order), emulator=self._emulator))
-            disk = self.guest.disk(order.image, order.scenario)
+            disk = self.guest.disk(order.image, order.resources)
             yield MicrovmBox(order, ends, qemu, lambda: new_overlay(disk, order.storage / "disk.qcow2"))
 
     @property
@@ -114,13 +114,13 @@ class MicrovmTarget:
 
     def argv(self, order: Order) -> list[str]:
         """QEMU's words for one box, but for those that every QEMU of ours has."""
-        resources = order.scenario.resources
+        resources = order.resources
         return [
             "-machine", self._machine, *accel_argv(self.accel, vcpus=resources.cpus, emulator=self._emulator),
             "-m", f"{resources.memory}B",
             "-bios", _FIRMWARE[self._options["firmware"]],
             "-kernel", str(self.guest.kernel_file),
-            "-initrd", str(self.guest.initramfs(order.image, order.scenario)),
+            "-initrd", str(self.guest.initramfs(order.image, order.ready)),
             "-append", self._command_line,
             "-drive", f"if=none,id=root,format=qcow2,cache=writeback,discard=unmap,file={order.storage}/disk.qcow2",
             "-device", "virtio-blk-device,drive=root",

@@ -11,7 +11,7 @@ from typing import Final
 from bench.agent.compile import static_program
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
-from bench.targets.base import Order
+from bench.targets.base import Slot
 from bench.targets.launcher.held_process import Parked
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain import TCG_CPU, Machine
@@ -110,7 +110,7 @@ class Qemu:
 
 
 @contextmanager
-def parked_qemu(order: Order, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
+def parked_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
     """A QEMU that will start on ``go``, in a control group of the box; nothing of it is left afterwards.
 
     Args:
@@ -119,10 +119,10 @@ def parked_qemu(order: Order, argv: Sequence[str], *, emulator: Path | None = No
     """
     with ExitStack() as stack:
         # Its memory is the guest's size and its own, so the group only accounts.
-        group = stack.enter_context(own_cgroup(order.tag))
-        monitor = Monitor(order.directory / "qmp")
+        group = stack.enter_context(own_cgroup(slot.tag))
+        monitor = Monitor(slot.directory / "qmp")
         stack.callback(monitor.close)
-        words = [find_qemu(emulator), "-name", f"guest={order.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
-        parked = Parked("qemu", words, group=group, cpus=order.cpus, log=order.storage / "qemu.log")
+        words = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
+        parked = Parked("qemu", words, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
         stack.callback(parked.kill)
         yield Qemu(parked, monitor)

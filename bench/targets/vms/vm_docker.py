@@ -11,17 +11,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from bench.agent.boxconf import ENGINE_STOP_TIMEOUT_S, render_boxconf
+from bench.agent.boxconf import AGENT_IN_BOX, ENGINE_STOP_TIMEOUT_S, render_boxconf
 from bench.engines.lazy import Engines
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.vm.disk import new_overlay
 from bench.image.vm.system import ENGINE_ARGV, ENGINE_PACKAGES
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import AGENT_IN_BOX, Box, Order, Output
+from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.conf_disk import conf_disk
 from bench.targets.vms.domain import COMMAND_LINE, DiskFile
@@ -87,9 +87,10 @@ class VmDockerTarget:
         """libvirt's own process, where it is one: in process it is ours."""
         return self._engines.libvirt.daemon_pids()
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the VM's disk, boot it once and load the image."""
-        disk = ensure_engine_disk_with(image, scenario, self._vm(), self._engines.docker.client)
+        del resources, ready
+        disk = ensure_engine_disk_with(image, self._vm(), self._engines.docker.client)
         return {"engine_disk_allocated": disk.allocated_bytes}
 
     def _vm(self) -> EngineVm:
@@ -98,12 +99,12 @@ class VmDockerTarget:
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
         """Cold: listen; warm: bring the VM and its engine up."""
-        disk = ensure_engine_disk_with(order.image, order.scenario, self._vm(), self._engines.docker.client)
-        conf = conf_disk(render_boxconf(order.image.config, order.scenario.ready))
+        disk = ensure_engine_disk_with(order.image, self._vm(), self._engines.docker.client)
+        conf = conf_disk(render_boxconf(order.image.config, order.ready))
         root = order.storage / "disk.qcow2"
         # What happens before the request has no endpoint.
         vm_order = replace(order, mark=_nothing) if self._warm else order
-        resources = order.scenario.resources
+        resources = order.resources
         domain = self._vm().domain(
             vm_order,
             (DiskFile(root), DiskFile(conf, "raw", read_only=True)),
@@ -156,9 +157,8 @@ class ColdBox(Box):
         """Stop the container as ``docker stop`` does, then the VM."""
         with suppress(LaunchError):
             self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={ENGINE_STOP_TIMEOUT_S}")
-        exercise = self._order.scenario.exercise
-        if exercise is not None and exercise.run == "workload":
-            # What it wrote is the result, and is lost with the VM.
+        if self._order.keep_output:
+            # The log is inside the VM.
             self._kept = self.output(ended=True)
         self.vm.power_off()
 
@@ -201,7 +201,7 @@ class WarmBox(ColdBox):
 
 def creation(order: Order) -> dict[str, Any]:
     """The body of the request for the container: as the ``docker`` target's, with devices in place of the mount."""
-    memory = order.scenario.resources.memory
+    memory = order.resources.memory
     devices = [
         {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"}
         for path in (EVENTS_DEVICE, CONF_DEVICE)
@@ -216,7 +216,7 @@ def creation(order: Order) -> dict[str, Any]:
         "Labels": {LABEL: "1"},
         "HostConfig": {
             "Devices": devices,
-            "CpusetCpus": f"0-{order.scenario.resources.cpus - 1}",
+            "CpusetCpus": f"0-{order.resources.cpus - 1}",
             "Memory": memory,
             "MemorySwap": memory,
             "NetworkMode": "none",

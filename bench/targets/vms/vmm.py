@@ -14,7 +14,7 @@ from bench.engines.lazy import Engines
 from bench.image.model import Image
 from bench.image.vm.payload import WORD, ensure_elf, ensure_rom
 from bench.records.record import Endpoint
-from bench.scenario.model import Scenario
+from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, path_option, with_defaults
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
@@ -93,9 +93,9 @@ class VmmTarget:
         """libvirt's own process, where it is used and is one."""
         return self._engines.libvirt.daemon_pids() if self._options["via"] == "libvirt" else {}
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the payloads."""
-        del image, scenario
+        del image, resources, ready
         exits = self._options["after"] == "exit"
         return {"payload": ensure_rom(exits=exits).stat().st_size + ensure_elf(exits=exits).stat().st_size}
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.agent.boxconf import encode_word
+from bench.agent.boxconf import AGENT_IN_BOX, encode_word
 from bench.agent.protocol import MAX_LINE_BYTES, Fact, parse_message
 from bench.analysis.analyse import analyse
 from bench.analysis.certified import with_doubts
@@ -32,7 +32,6 @@ from bench.render.terminal import view_report
 from bench.scenario.equality import FACT_NAMES, FactName
 from bench.scenario.model import load_scenario, scenario_schema
 from bench.scenario.target_table import TARGETS, Kind
-from bench.targets.base import AGENT_IN_BOX
 from bench.util.errors import NotEqualError, ScenarioError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 

@@ -140,14 +140,14 @@ def test_the_least_memory_depends_on_the_firmware(make: Make) -> None:
 
 def test_too_little_memory_names_what_is_needed_and_where_the_edge_is_looked_for(make: Make) -> None:
     scenario = make("libvirt").scenario
-    small = scenario.model_copy(update={"resources": scenario.resources.model_copy(update={"memory": 80 * 2**20})})
+    least_bytes, where = DIRECT_BOOT_MEMORY_BYTES["seabios"], "with seabios firmware"
     with pytest.raises(UsageError) as caught:
-        check_memory(small, DIRECT_BOOT_MEMORY_BYTES["seabios"], "with seabios firmware")
+        check_memory(scenario.name, 80 * 2**20, least_bytes=least_bytes, where=where)
     assert caught.value.message.endswith(
         ": resources.memory is 80.0 MiB; with seabios firmware a scenario needs at least 96.0 MiB"
     )
     assert "`boxbench floor` looks for the true edge" in caught.value.hint
-    check_memory(scenario, DIRECT_BOOT_MEMORY_BYTES["seabios"], "with seabios firmware")
+    check_memory(scenario.name, scenario.resources.memory, least_bytes=least_bytes, where=where)
 
 
 def test_more_guests_than_the_host_has_memory_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from bench.probes.observer import MEMORY_TRIES, PINGS
 from bench.records.record import Endpoint, Record, parse_record
 from bench.run import trial as run
 from bench.run.trial import Setting, run_trial
-from bench.scenario.model import Design, ReadyExit, ReadyFirstLine, ReadyHttp, Scenario
+from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
@@ -136,8 +136,8 @@ class FakeTarget:
     def daemons(self) -> dict[str, int]:
         return {}
 
-    def prepare(self, image: Image, scenario: Scenario) -> dict[str, int]:
-        del image, scenario
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
+        del image, resources, ready
         return {}
 
     @contextmanager

@@ -94,7 +94,7 @@ def docker_target(
 ORDER: Any = SimpleNamespace(
     tag="boxbench-c-t0001",
     cpus=(0,),
-    scenario=SimpleNamespace(resources=SimpleNamespace(memory=2**20)),
+    resources=SimpleNamespace(memory=2**20),
     image=SimpleNamespace(ref="image", config=SimpleNamespace(user="", env=())),
 )
 CHANNEL: Any = SimpleNamespace(directory=Path("/ch"))

@@ -115,7 +115,8 @@ def _order(tmp_path: Path) -> Order:
         directory=tmp_path / "run",
         storage=tmp_path / "disk",
         image=SimpleNamespace(id="sha256:1", ref="image", config=config),
-        scenario=SimpleNamespace(resources=SimpleNamespace(memory=2**27, cpus=1), exercise=None),
+        resources=SimpleNamespace(memory=2**27, cpus=1),
+        keep_output=False,
         cpus=(0,),
         mark=lambda _endpoint: None,
     )

@@ -408,7 +408,16 @@ def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path)
     config = BoxConfig(("/bin/x",), ("A=1",), "/", 7, 7, (7,), "seven", 15)
     image = Image("demo", "boxbench/demo:1", "sha256:1", "d", "c", config, tmp_path / "tar", {})
     scenario = make_scenario("demo")
-    order = Order("boxbench-1-t0001", tmp_path, tmp_path, image, scenario, (3,), lambda _endpoint: None)
+    order = Order(
+        tag="boxbench-1-t0001",
+        directory=tmp_path,
+        storage=tmp_path,
+        image=image,
+        resources=scenario.resources,
+        ready=scenario.ready,
+        cpus=(3,),
+        mark=lambda _endpoint: None,
+    )
     body = creation(order)
     assert body["Image"] == "boxbench/demo:1"
     assert body["Env"] == ["A=1"]
