@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdError
-from bench.engines.data_root import held
+from bench.engines.data_root import exclusive_data_root
 from bench.engines.dockerd import peer_pid
 from bench.host.run_directory import LABEL, living_tags
 from bench.util import proc
@@ -145,7 +145,7 @@ def _private(home: Path) -> Iterator[ContainerdApi]:
         )
     containerd = proc.require_tool("containerd", package="containerd")
     root = cache_dir() / "containerd"
-    with held(root, "containerd"):
+    with exclusive_data_root(root, "containerd"):
         config, log, socket = home / "config.toml", home / "log", home / "sock"
         config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:

@@ -1,4 +1,7 @@
-"""An engine's own directory in the cache: two engines on one destroy it, or wait for each other without a word."""
+"""The data root of a private engine in the cache, used by one engine at a time.
+
+Two engines on one data root would destroy it, or one would wait for the other without saying so.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,22 @@ from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
 
 _POLL_S: Final = 0.02
-# The private engine of `boxbench targets` or `doctor` lives some seconds.
-NEIGHBOUR_PATIENCE_S: Final = 20.0
+WAIT_TIMEOUT_S: Final = 20.0
+"""How long to wait for another engine to end. That of `boxbench targets` or `doctor` runs for a few seconds."""
 
 
 @contextmanager
-def held(root: Path, engine: str) -> Iterator[None]:
-    """Have an engine's directory for ourselves; made when missing.
+def exclusive_data_root(root: Path, engine: str) -> Iterator[None]:
+    """Lock an engine's data root, which is created when missing.
+
+    Args:
+        engine: names the lock file and appears in the error.
 
     Raises:
-        HostUnfitError: another one has it, and goes on having it.
+        HostUnfitError: another engine still uses it after WAIT_TIMEOUT_S.
     """
     root.mkdir(parents=True, exist_ok=True)
-    # Beside the directory itself: a cache may hold no more than a link to another cache's.
+    # The lock is beside the resolved directory, since a cache may link to the data root of another cache.
     fd = os.open(root.resolve().with_name(f"{engine}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock(fd, root, engine)
@@ -36,7 +42,7 @@ def held(root: Path, engine: str) -> Iterator[None]:
 
 def _lock(fd: int, root: Path, engine: str) -> None:
     clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(NEIGHBOUR_PATIENCE_S * 1e9)
+    deadline_ns = clock.now_ns() + round(WAIT_TIMEOUT_S * 1e9)
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

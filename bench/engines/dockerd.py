@@ -19,10 +19,10 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from bench.engines.data_root import held
+from bench.engines.data_root import exclusive_data_root
 from bench.engines.runtimes import engine_settings
+from bench.host.mounts import unmount
 from bench.host.processes import find_by_argument, wait_ended
-from bench.host.unmount import unmount
 from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
@@ -141,7 +141,7 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
         )
     dockerd = proc.require_tool("dockerd", package="docker.io")
     data_root = cache_dir() / "docker"
-    with held(data_root, "dockerd"):
+    with exclusive_data_root(data_root, "dockerd"):
         _wait_for_data_root(data_root)
         try:
             with _spawned(dockerd, run_dir / "dockerd") as engine:

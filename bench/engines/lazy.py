@@ -1,9 +1,10 @@
-"""All engines of a campaign, each opened when first needed and closed together."""
+"""The engines of a campaign: each is opened when first used, and all are closed together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,60 +19,60 @@ if TYPE_CHECKING:
 
 
 class Engines:
-    """Opens late: a campaign without VMs never needs libvirt."""
+    """Opens each engine on first use, so that a campaign without VMs does not need libvirt.
+
+    Every property raises HostUnfitError if its engine cannot be opened. The next use tries again.
+    """
+
+    # The modules are imported on first use for the same reason: their client libraries may be missing.
 
     def __init__(self, run_dir: Path, stack: ExitStack) -> None:
         self.run_dir = run_dir
         self._stack = stack
-        self._docker: DockerEngine | None = None
-        self._libvirt: LibvirtEngine | None = None
-        self._podman: PodmanEngine | None = None
-        self._containerd: ContainerdEngine | None = None
 
-    @property
+    @cached_property
     def docker(self) -> DockerEngine:
-        """The Docker Engine. Raises HostUnfitError."""
-        if self._docker is None:
-            from bench.engines.dockerd import docker_engine  # noqa: PLC0415
+        """The Docker Engine."""
+        from bench.engines.dockerd import docker_engine  # noqa: PLC0415
 
-            self._docker = self._stack.enter_context(docker_engine(self.run_dir))
-        return self._docker
+        return self._stack.enter_context(docker_engine(self.run_dir))
 
-    @property
+    @cached_property
     def libvirt(self) -> LibvirtEngine:
-        """The libvirt connection. Raises HostUnfitError."""
-        if self._libvirt is None:
-            from bench.engines.libvirtd import libvirt_engine  # noqa: PLC0415
+        """The libvirt connection."""
+        from bench.engines.libvirtd import libvirt_engine  # noqa: PLC0415
 
-            self._libvirt = self._stack.enter_context(libvirt_engine())
-        return self._libvirt
+        return self._stack.enter_context(libvirt_engine())
 
-    @property
+    @cached_property
     def containerd(self) -> ContainerdEngine:
-        """containerd, beside the one that an engine may have of its own. Raises HostUnfitError."""
-        if self._containerd is None:
-            from bench.engines.containerd import containerd_engine  # noqa: PLC0415
+        """A containerd that is used directly. It is not the one that a private Docker Engine starts for itself."""
+        from bench.engines.containerd import containerd_engine  # noqa: PLC0415
 
-            self._containerd = self._stack.enter_context(containerd_engine(self.run_dir))
-        return self._containerd
+        return self._stack.enter_context(containerd_engine(self.run_dir))
 
-    @property
+    @cached_property
     def podman(self) -> PodmanEngine:
-        """podman with storage of its own. Raises HostUnfitError."""
-        if self._podman is None:
-            from bench.engines.podman import podman_engine  # noqa: PLC0415
+        """podman with its own storage."""
+        from bench.engines.podman import podman_engine  # noqa: PLC0415
 
-            self._podman = self._stack.enter_context(podman_engine(self.run_dir))
-        return self._podman
+        return self._stack.enter_context(podman_engine(self.run_dir))
 
-    def opened_docker(self) -> DockerEngine | None:
-        """The Docker Engine if something has needed it."""
-        return self._docker
+
+@contextmanager
+def open_engines(run_dir: Path) -> Iterator[Engines]:
+    """Engines for a campaign; every daemon that they start stops at the end.
+
+    Args:
+        run_dir: the campaign's run directory, for sockets and run-time state.
+    """
+    with ExitStack() as stack:
+        yield Engines(run_dir, stack)
 
 
 @contextmanager
 def probe_engines() -> Iterator[Engines]:
-    """Engines for a question, not for a campaign: in a run directory that is gone afterwards."""
+    """Engines for a question about this host, in a temporary run directory."""
     run_root().mkdir(mode=0o755, parents=True, exist_ok=True)
     with (
         TemporaryDirectory(prefix="boxbench-probe-", dir=run_root()) as name,
@@ -79,10 +80,3 @@ def probe_engines() -> Iterator[Engines]:
         open_engines(Path(name)) as engines,
     ):
         yield engines
-
-
-@contextmanager
-def open_engines(run_dir: Path) -> Iterator[Engines]:
-    """An ``Engines``, and the end of every daemon it started."""
-    with ExitStack() as stack:
-        yield Engines(run_dir, stack)

@@ -20,8 +20,8 @@ from bench.gate.thresholds import matches
 from bench.plan.trials import Cell
 from bench.scenario.fields import Strict
 from bench.scenario.validation import explain
+from bench.util.document import FileKind, read_document
 from bench.util.errors import UsageError
-from bench.util.markup import Wanted, read_document
 from bench.util.units import format_metric, parse_bytes, parse_duration_ns
 
 _HINT: Final = (
@@ -62,7 +62,7 @@ def read_bounds(path: Path) -> BoundsFile:
     Raises:
         UsageError: every mistake at once, with its key.
     """
-    document = read_document(path, Wanted("name a TOML file with [[bound]] entries", _HINT))
+    document = read_document(path, FileKind("name a TOML file with [[bound]] entries", _HINT))
     try:
         return BoundsFile.model_validate_json(json.dumps(document.data))
     except ValidationError as error:

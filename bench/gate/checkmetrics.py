@@ -16,8 +16,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.scenario.validation import explain
+from bench.util.document import FileKind, read_document
 from bench.util.errors import UsageError
-from bench.util.markup import Wanted, read_document
 
 _HINT: Final = "checkmetrics files consist of [[metric]] entries with name and limits"
 
@@ -76,7 +76,7 @@ def convert(path: Path, target: str) -> tuple[str, tuple[str, ...]]:
     Raises:
         UsageError: not a checkmetrics file, or nothing in it can be converted.
     """
-    document = read_document(path, Wanted("name kata's checkmetrics TOML file", _HINT))
+    document = read_document(path, FileKind("name kata's checkmetrics TOML file", _HINT))
     try:
         entries = MetricsFile.model_validate_json(json.dumps(document.data)).metric
     except ValidationError as error:

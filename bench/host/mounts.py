@@ -1,4 +1,4 @@
-"""The mount table: which cgroup hierarchy is where, and which file system a path is on."""
+"""The mount table: where the cgroup hierarchies are, which file system a path is on, and unmounting."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Final, Literal
+
+from bench.util import proc
+from bench.util.errors import TeardownError
 
 CgroupMode = Literal["v1", "hybrid", "v2"]
+
+_UNMOUNT_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -16,16 +21,16 @@ class Mount:
     """One line of /proc/PID/mountinfo."""
 
     root: str
-    """The directory of the file system that is mounted: ``/`` unless it is a bind mount or in a namespace."""
+    """The directory of the file system that is mounted; ``/`` except for bind mounts and in namespaces."""
     point: str
     kind: str
     """The file system type."""
     options: tuple[str, ...]
-    """The super block's options: for cgroup v1 the controllers."""
+    """The options of the super block; for cgroup v1 they include the controllers."""
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
-    """The mounts of a mountinfo text, in its order; lines of another form are left out."""
+    """The mounts in the text of a mountinfo file, in order. Lines that do not have its format are ignored."""
     mounts = []
     for line in text.splitlines():
         left, separator, right = line.partition(" - ")
@@ -36,14 +41,14 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
 
 
 def _unescape(path: str) -> str:
-    # The kernel writes space, tab, newline and backslash as three octal digits.
+    # The kernel escapes space, tab, newline and backslash as three octal digits.
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 
 def cgroup_mode(mounts: Sequence[Mount]) -> CgroupMode | None:
-    """``v2`` alone, ``v1`` alone, ``hybrid`` when both hierarchies are mounted, None when neither is."""
+    """``v1`` or ``v2`` if only that hierarchy is mounted, ``hybrid`` if both are, None if neither is."""
     v2 = any(mount.kind == "cgroup2" for mount in mounts)
-    # A v1 mount without controllers (systemd's own, name=systemd) accounts nothing but still refuses v2-only tools.
+    # This includes v1 mounts without controllers (name=systemd): tools that support only v2 refuse to run beside them.
     v1 = any(mount.kind == "cgroup" for mount in mounts)
     if v1 and v2:
         return "hybrid"
@@ -51,11 +56,33 @@ def cgroup_mode(mounts: Sequence[Mount]) -> CgroupMode | None:
 
 
 def filesystem_of(mounts: Sequence[Mount], path: Path) -> str | None:
-    """The file system type that ``path`` (which need not exist yet) is on; None when the table does not tell."""
+    """The type of the file system that holds ``path``, which need not exist; None if no mount covers it."""
     target = PurePosixPath(path.resolve())
     best: Mount | None = None
     for mount in mounts:
-        # Later lines cover earlier ones, so equal depth takes the later.
+        # A later mount on the same directory hides the earlier one.
         if target.is_relative_to(mount.point) and (best is None or len(mount.point) >= len(best.point)):
             best = mount
     return best.kind if best else None
+
+
+def mount_points() -> list[str]:
+    """Every mount point that this process sees, in the order in which they were mounted."""
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    return [mount.point for mount in parse_mounts(text)]
+
+
+def unmount(point: str) -> None:
+    """Unmount ``point``. It is not an error if nothing is mounted there or another process unmounts it first.
+
+    Raises:
+        TeardownError: the mount is still there.
+    """
+    if point not in mount_points():
+        return
+    result = proc.run(["umount", point], timeout_s=_UNMOUNT_TIMEOUT_S, check=False)
+    if result.returncode != 0 and point in mount_points():
+        raise TeardownError(
+            f"{point} cannot be unmounted: {proc.tail(result.stderr)}",
+            hint="a process still uses it; `lsof` names the process",
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-LAST_WORDS_S = 10
+OUTPUT_DRAIN_S = 10
 """From the end of a workload until all that it wrote is where it is kept; the agent gives up before."""
 
 
@@ -48,14 +48,14 @@ def wait_ended(pid: int, *, timeout_s: float) -> bool:
         os.close(fd)
 
 
-def await_last_words(pid: int | None) -> None:
+def await_output_drained(pid: int | None) -> None:
     """Wait for the end of an agent whose workload has ended: it is still passing on what was written last.
 
     Args:
         pid: of the box; None when it has ended.
     """
     if pid is not None:
-        wait_ended(pid, timeout_s=LAST_WORDS_S)
+        wait_ended(pid, timeout_s=OUTPUT_DRAIN_S)
 
 
 def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.host.cgroup import remove_groups
-from bench.host.mounts import parse_mounts
+from bench.host.mounts import mount_points, parse_mounts, unmount
 from bench.host.processes import kill_and_wait, wait_ended
 from bench.host.run_directory import LABEL, living_tags, run_root
 from bench.host.tracefs import find_instances, remove_instance
-from bench.host.unmount import mount_points, unmount
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import BoxbenchError, TeardownError

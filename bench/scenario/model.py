@@ -23,8 +23,8 @@ from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, given_words, told
+from bench.util.document import Document, read_document
 from bench.util.errors import ScenarioError
-from bench.util.markup import Document, read_document
 
 # Readiness is part of what a scenario says, whichever module it is written in.
 __all__ = [

@@ -13,8 +13,8 @@ from bench.scenario.fields import Strict
 from bench.scenario.options import refuse
 from bench.scenario.target_table import problems_of
 from bench.scenario.validation import Fault, fault
+from bench.util.document import Document
 from bench.util.errors import UsageError
-from bench.util.markup import Document
 
 _TARGET: Final = re.compile(r"([a-z0-9-]+)(?:\[([^\[\]]*)\])?")
 _OPTION: Final = re.compile(r"([A-Za-z0-9_]+)=(.+)")

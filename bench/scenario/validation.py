@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from bench.scenario.fields import FORMS
+from bench.util.document import Document, Key
 from bench.util.errors import ScenarioError
-from bench.util.markup import Document, Key
 from bench.util.text import plain
 
 _MOST_GIVEN: Final = 60

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, render_boxconf
 from bench.agent.channel import Fifos
-from bench.host.processes import await_last_words
+from bench.host.processes import await_output_drained
 from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
 from bench.scenario.model import Ready, Resources
@@ -82,7 +82,7 @@ class TreeBox(Box):
     def output(self, *, ended: bool) -> Output:
         """From the files."""
         if ended:
-            await_last_words(self.main_pid())
+            await_output_drained(self.main_pid())
         return Output.of(clip_file(self.stdout), clip_file(self.stderr))
 
 

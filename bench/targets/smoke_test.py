@@ -17,9 +17,8 @@ from bench.host import fingerprint, host_facts
 from bench.host.cgroup import parents_for_runtimes
 from bench.host.run_directory import LABEL
 from bench.util import proc
-from bench.util.cache import cache_dir, content_key
+from bench.util.cache import cache_dir, cached_probe, content_key
 from bench.util.errors import BoxbenchError
-from bench.util.kept import kept_answer
 
 ARGV: Final = ("/boxinit", "run")
 _SAID: Final = b"boxinit: run:"
@@ -37,7 +36,7 @@ def why_refused(tool: str, *identity: str, attempt: Attempt) -> str | None:
         identity: what else the answer depends on: versions, flags. The host always counts.
     """
     key = content_key("tryout-1", fingerprint(host_facts()), tool, *identity)
-    reason: str | None = kept_answer("tryout", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
+    reason: str | None = cached_probe("tryout", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
     return reason
 
 

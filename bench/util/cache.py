@@ -1,25 +1,37 @@
-"""Things that cost time to make, kept by content: a half-made entry is never seen, and nobody makes one twice."""
+"""A cache on disk of what takes long to make: trees, disks, kernels, programs, and answers about this host.
+
+Entries are named by their content. An entry is published with one rename, so readers never see a partial one, and a
+lock makes sure that only one process makes it.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Final
 
 from bench.util.errors import HostUnfitError
 
+NEGATIVE_LIFETIME_S: Final = 3600.0
+"""How long ``cached_probe`` keeps a negative answer."""
+
 
 def cache_dir() -> Path:
-    """$BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench; made when missing.
+    """The cache directory, created when missing.
+
+    It is $BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench.
 
     Raises:
-        HostUnfitError: it cannot be made.
+        HostUnfitError: the directory cannot be created.
     """
     own = os.environ.get("BOXBENCH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -29,7 +41,10 @@ def cache_dir() -> Path:
 
 
 def content_key(*parts: str | bytes) -> str:
-    """A name for what ``parts`` determine: 20 hexadecimal digits of a SHA-256, each part fenced by its length."""
+    """A cache key for what ``parts`` determine: 20 hexadecimal digits of a SHA-256.
+
+    The length of each part goes into the hash, so ("ab", "c") and ("a", "bc") have different keys.
+    """
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
@@ -39,46 +54,51 @@ def content_key(*parts: str | bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Sixteen hexadecimal digits of a file's SHA-256. Raises OSError."""
+    """The first 16 hexadecimal digits of a file's SHA-256. Raises OSError."""
     found = path.stat()
     return _file_digest(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-# A program of 20 MB is asked for between trials: read it once, and not where it would push the box out of the caches.
+# Targets ask for the digest of a 20 MB program between trials. Reading it each time would evict pages of the next box
+# from the page cache.
 @lru_cache(maxsize=64)
-def _file_digest(path: Path, *_as_it_was: int) -> str:
+def _file_digest(path: Path, *_identity: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
-def file_words(path: Path) -> str:
-    """Path and content, for people: two builds of one version say the same of themselves. Raises OSError."""
+def describe_file(path: Path) -> str:
+    """The path and digest of a program, for records and reports. Raises OSError.
+
+    Two builds of a program can report the same version; their digests differ.
+    """
     return f"{path}, sha256 {file_digest(path)}"
 
 
 def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The cache entry ``kind/key``, made first when missing.
+    """The path of the cache entry ``kind/key``, which is made when missing.
 
     Args:
-        kind: a directory of the cache: ``agent``, ``disk``.
-        key: the entry's name: a content key, with a suffix where a tool wants one.
-        make: writes a file, or makes a directory, at the path it gets; it is beside the final place, so that
-            the rename that publishes it is atomic.
+        kind: a subdirectory of the cache, such as ``agent`` or ``disk``.
+        key: the entry's name: a content key, with a suffix if a tool requires one.
+        make: creates a file or directory at the path it is given, which is in the entry's own directory. Renaming
+            it publishes the entry.
 
     Raises:
-        HostUnfitError: the cache cannot be written; and whatever ``make`` raises, after its remains are removed.
+        HostUnfitError: the cache cannot be written.
+        Exception: whatever ``make`` raises. What it had written is removed.
     """
     final = cache_dir() / kind / key
     if final.exists():
         return final
     _make(final.parent)
     with _lock(final):
-        if final.exists():  # another process made it while we waited
+        if final.exists():  # another process made it while this one waited
             return final
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
             make(partial)
-            # A name that outlives a power cut while its content does not would be trusted for ever.
+            # After a power cut the rename could survive while the content is lost; the entry would be used for ever.
             os.sync()
             partial.rename(final)
         finally:
@@ -87,21 +107,62 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
 
 def start_over() -> str:
-    """The next step where what is cached must be wrong, for an error's hint."""
-    return f"delete the directory {cache_dir()}, all of which is made anew, and run again"
+    """The hint for an error that a damaged cache entry can cause."""
+    return f"delete the directory {cache_dir()} and run again; everything in it is made again"
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a tree; what is not there is fine."""
+    """Delete a file or a directory tree. A missing path is not an error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
+def cached_probe(kind: str, key: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The cached answer to a question about this host; ``probe`` runs when there is none.
+
+    A positive answer does not expire: the key must name the host and every program that it depends on. A negative
+    answer expires after an hour (NEGATIVE_LIFETIME_S), since load or a starting daemon may have caused it.
+
+    Args:
+        kind: a subdirectory of the cache.
+        key: a content key.
+        probe: returns a JSON object whose ``reason`` is None in a positive answer and says what failed in a
+            negative one.
+
+    Raises:
+        HostUnfitError: the cache cannot be written.
+        Exception: whatever ``probe`` raises.
+    """
+    name = f"{key}.json"
+    _remove_expired(cache_dir() / kind / name)
+    path = ensure(kind, name, lambda partial: _write_json(partial, probe()))
+    return _read_json(path)
+
+
+def _remove_expired(path: Path) -> None:
+    try:
+        age_s = time.time() - path.stat().st_mtime
+        # The age is negative after the clock was set back.
+        if not 0 <= age_s < NEGATIVE_LIFETIME_S and _read_json(path)["reason"] is not None:
+            path.unlink()
+    except FileNotFoundError:
+        return
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
 @contextmanager
 def _lock(final: Path) -> Iterator[None]:
-    # The lock file stays: removing it would let a third process lock a new file of the same name.
+    # The lock file is not removed: a third process could then lock a new file of the same name.
     descriptor = os.open(final.with_name(f".{final.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -115,6 +176,6 @@ def _make(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HostUnfitError(
-            f"the cache directory {path} cannot be made: {error.strerror}",
-            hint="set BOXBENCH_CACHE to a directory with a few hundred MiB of room",
+            f"the cache directory {path} cannot be created: {error.strerror}",
+            hint="set BOXBENCH_CACHE to a directory with a few hundred MiB of free space",
         ) from None

@@ -67,11 +67,6 @@ def format_bytes(value_bytes: float) -> str:
     return f"{sign}{_three_digits(size / 2**30)} GiB"
 
 
-def format_ratio(value: float) -> str:
-    """A ratio with three significant digits: ``1.04×``, ``18.2×``."""
-    return f"{_three_digits(value)}×"
-
-
 def grouped(count: int) -> str:
     """``212 992 113``: every digit, for counts of which every digit repeats."""
     return f"{count:,}".replace(",", "\u202f")

@@ -72,15 +72,6 @@ class BoxCgroup:
             return self._reading("cpuacct", "cpuacct.usage")
         return _us_to_ns(self._reading("cpu", "cpu.stat", ("usage_usec",)))
 
-    def cpu_parts_ns(self) -> dict[str, int]:
-        """``user`` and ``system``, ns; each alone may be off by the kernel's sampling, their sum is not."""
-        if self.version == "v1":
-            user, system = (self._reading("cpuacct", f"cpuacct.usage_{part}") for part in ("user", "sys"))
-        else:
-            parts = (self._reading("cpu", "cpu.stat", (f"{part}_usec",)) for part in ("user", "system"))
-            user, system = (_us_to_ns(part) for part in parts)
-        return {name: value for name, value in (("user", user), ("system", system)) if value is not None}
-
     def throttled_ns(self) -> int | None:
         """Time in which the group was held back by its own CPU limit, ns."""
         if self.version == "v1":
@@ -90,12 +81,6 @@ class BoxCgroup:
     def oom_kills(self) -> int | None:
         """Tasks killed because the group was out of memory."""
         return self._reading("memory", "memory.oom_control" if self.version == "v1" else "memory.events", ("oom_kill",))
-
-    def io_bytes(self) -> dict[str, int]:
-        """``read`` and ``write``: bytes that reached block devices on the group's account."""
-        if self.version == "v1":
-            return parse_io_v1(self._text("blkio", "blkio.throttle.io_service_bytes_recursive"))
-        return parse_io_v2(self._text("io", "io.stat"))
 
     def pids(self) -> tuple[int, ...]:
         """The processes in the group and in the groups below it."""
@@ -121,29 +106,3 @@ class BoxCgroup:
 
 def _us_to_ns(value_us: int | None) -> int | None:
     return None if value_us is None else value_us * 1000
-
-
-def parse_io_v1(text: str | None) -> dict[str, int]:
-    """``253:0 Read 4096`` lines, summed over devices; empty when the file could not be read."""
-    if text is None:
-        return {}
-    totals = {"read": 0, "write": 0}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1].lower() in totals:
-            totals[words[1].lower()] += int(words[2])
-    return totals
-
-
-def parse_io_v2(text: str | None) -> dict[str, int]:
-    """``253:0 rbytes=4096 wbytes=0 ...`` lines, summed over devices; empty when the file could not be read."""
-    if text is None:
-        return {}
-    totals = {"read": 0, "write": 0}
-    names = {"rbytes": "read", "wbytes": "write"}
-    for line in text.splitlines():
-        for word in line.split()[1:]:
-            name, _, value = word.partition("=")
-            if name in names:
-                totals[names[name]] += int(value)
-    return totals

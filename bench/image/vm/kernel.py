@@ -52,7 +52,7 @@ def named_kernel(image: Path, modules: Path | None) -> GuestKernel:
         HostUnfitError: a module that every guest needs is neither built in nor there.
         OSError: it cannot be read.
     """
-    found = _kernel(image, _release(image, modules), modules, cache.file_words(image))
+    found = _kernel(image, _release(image, modules), modules, cache.describe_file(image))
     if modules is None:
         return found
     # Prepared modules are called by their content.

@@ -19,7 +19,7 @@ from bench.engines.containerd import ContainerdEngine, chain_id
 from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
 from bench.engines.lazy import Engines
 from bench.host.cgroup import parents_for_runtimes
-from bench.host.processes import LAST_WORDS_S, children_of, find_by_argument, parent_of, wait_ended
+from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, parent_of, wait_ended
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layers_of
@@ -224,7 +224,7 @@ class _ContainerdBox(Box):
 
     def output(self, *, ended: bool) -> Output:
         """From the files, into which the shim copies: it has ended when the task is deleted, and not before."""
-        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=LAST_WORDS_S):
+        if ended and self._agent is not None and wait_ended(self._agent, timeout_s=OUTPUT_DRAIN_S):
             with suppress(ContainerdError):
                 self._api.wait_task(self._order.tag)
                 self._api.delete_task(self._order.tag)

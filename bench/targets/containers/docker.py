@@ -16,7 +16,7 @@ from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOU
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
-from bench.host.processes import LAST_WORDS_S, children_of, parent_of
+from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.probes.disk import allocated_bytes
@@ -267,7 +267,7 @@ class DockerBox(Box):
             with _told(LaunchError):
                 if ended:
                     with suppress(RequestException):  # it takes longer; an engine that is gone fails below
-                        self._api.wait(self.order.tag, timeout=LAST_WORDS_S, condition="not-running")
+                        self._api.wait(self.order.tag, timeout=OUTPUT_DRAIN_S, condition="not-running")
                 return Output.of(*(read_log(self._api, self.order.tag, name) for name in ("stdout", "stderr")))
         except NotFound:
             return Output(b"", b"")

@@ -30,7 +30,7 @@ from bench.targets.containers.tool import start_by
 from bench.targets.overlay import Overlay
 from bench.targets.rootfs_box import TreeBox, TreeTarget, tree_parts
 from bench.util import proc
-from bench.util.cache import file_digest, file_words
+from bench.util.cache import describe_file, file_digest
 from bench.util.errors import BoxbenchError
 
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -62,7 +62,7 @@ class Runtime:
 
     def origin(self) -> dict[str, str]:
         """Which build was chosen, for ``describe``; nothing when none was."""
-        return {} if self.chosen is None else {"program": file_words(self.chosen)}
+        return {} if self.chosen is None else {"program": describe_file(self.chosen)}
 
     def _found(self) -> str:
         return proc.require_tool(str(self.chosen or self.program), package=self.package)

@@ -18,7 +18,7 @@ from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.engines.podman import PodmanEngine
 from bench.host.cgroup import PARENT, parents_for_runtimes
-from bench.host.processes import LAST_WORDS_S, children_of, living_pid, wait_ended
+from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_ended
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
@@ -190,7 +190,7 @@ class _PodmanBox(Box):
         """From podman's log, which conmon writes to the end before it lets the container be stopped."""
         if ended:
             with suppress(ProcessError):
-                self._engine.ask("wait", self._order.tag, check=False, timeout_s=LAST_WORDS_S)
+                self._engine.ask("wait", self._order.tag, check=False, timeout_s=OUTPUT_DRAIN_S)
         return Output.of(*self._engine.logs(self._order.tag))
 
 

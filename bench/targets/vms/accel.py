@@ -24,10 +24,9 @@ from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.payload import EXIT_STATUS, ensure_rom
 from bench.scenario.options import check_accel
 from bench.util import proc
-from bench.util.cache import cache_dir, content_key, file_digest
+from bench.util.cache import cache_dir, cached_probe, content_key, file_digest
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import TargetUnavailableError
-from bench.util.kept import kept_answer
 
 PROBE_LIMIT_S: Final = 15.0
 _POLL_S: Final = 0.05
@@ -94,7 +93,7 @@ def why_no_kvm(kernel: GuestKernel, *, machine: str = "q35", emulator: Path | No
     contents = (kernel.release, file_digest(kernel.image), *(path.name for path in kernel.modules))
     key = content_key("kvm-probe-3", fingerprint(host_facts()), *identity, machine, *cpu.without, "guest", *contents)
 
-    reason: str | None = kept_answer("accel", key, lambda: {"reason": _boot(qemu, kernel, machine, cpu)})["reason"]
+    reason: str | None = cached_probe("accel", key, lambda: {"reason": _boot(qemu, kernel, machine, cpu)})["reason"]
     return reason
 
 
@@ -105,7 +104,7 @@ def virtual_cpu(emulator: Path | None = None) -> VirtualCpu:
         return VirtualCpu("kvm: /dev/kvm " + ("cannot be opened by this user" if exists else "does not exist here"))
     qemu, identity = _qemu(emulator)
     key = content_key("kvm-cpu-2", fingerprint(host_facts()), *identity)
-    found = kept_answer("accel", f"cpu-{key}", lambda: asdict(_try_cpus(qemu)))
+    found = cached_probe("accel", f"cpu-{key}", lambda: asdict(_try_cpus(qemu)))
     return VirtualCpu(found["reason"], tuple(found["without"]))
 
 

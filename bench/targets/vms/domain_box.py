@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bench.agent.channel import Endpoints
 from bench.engines.libvirtd import LibvirtEngine
-from bench.host.processes import await_last_words, find_by_argument, kill_and_wait, wait_ended
+from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
 from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
@@ -112,7 +112,7 @@ class DomainBox(Box):
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports."""
         if ended:
-            await_last_words(self.main_pid())
+            await_output_drained(self.main_pid())
         files = {port.name: port.path for port in self.domain.ports}
         return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
 

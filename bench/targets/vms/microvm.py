@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from bench.agent.channel import ListeningSocket
 from bench.engines.lazy import Engines
-from bench.host.processes import await_last_words
+from bench.host.processes import await_output_drained
 from bench.image.model import Image
 from bench.image.vm.disk import new_overlay
 from bench.probes.disk import allocated_bytes
@@ -180,6 +180,6 @@ class MicrovmBox(Box):
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports, and what QEMU itself said."""
         if ended:
-            await_last_words(self.main_pid())
+            await_output_drained(self.main_pid())
         storage = self._order.storage
         return Output.of(clip_file(storage / "stdout"), clip_file(storage / "stderr") + clip_file(storage / "qemu.log"))

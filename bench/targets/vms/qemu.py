@@ -17,7 +17,7 @@ from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain import TCG_CPU, Machine
 from bench.targets.vms.qmp import Monitor
 from bench.util import proc
-from bench.util.cache import file_words
+from bench.util.cache import describe_file
 from bench.util.errors import HostUnfitError
 
 # Every device is there on purpose; `-no-reboot`: a reset is the end of the box.
@@ -50,7 +50,7 @@ def require_qemu(emulator: Path | None) -> None:
 
 def emulator_words(emulator: Path | None) -> dict[str, str]:
     """Version and content of a chosen QEMU, for ``describe``; nothing when none was chosen. Raises ProcessError."""
-    return {} if emulator is None else {"vmm": qemu_version(str(emulator)), "emulator": file_words(emulator)}
+    return {} if emulator is None else {"vmm": qemu_version(str(emulator)), "emulator": describe_file(emulator)}
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 
 from bench.engines import data_root as dataroot
 from bench.engines import dockerd, libvirtd
-from bench.engines.data_root import held
+from bench.engines.data_root import exclusive_data_root
 from bench.engines.dockerd import docker_engine, running_client
 from bench.engines.lazy import open_engines
 from bench.util import cache
@@ -61,14 +61,14 @@ def test_two_engines_never_share_their_data(tmp_path: Path, monkeypatch: pytest.
 def test_an_engine_that_is_about_to_start_has_its_data_for_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataroot, "NEIGHBOUR_PATIENCE_S", 0.05)
+    monkeypatch.setattr(dataroot, "WAIT_TIMEOUT_S", 0.05)
     refused = pytest.raises(HostUnfitError, match="another private dockerd is using")
-    with held(tmp_path / "docker", "dockerd"):
-        with refused, held(tmp_path / "docker", "dockerd"):
+    with exclusive_data_root(tmp_path / "docker", "dockerd"):
+        with refused, exclusive_data_root(tmp_path / "docker", "dockerd"):
             pass
-        with held(tmp_path / "containerd", "containerd"):
+        with exclusive_data_root(tmp_path / "containerd", "containerd"):
             pass
-    with held(tmp_path / "docker", "dockerd"):
+    with exclusive_data_root(tmp_path / "docker", "dockerd"):
         pass
 
 
@@ -107,7 +107,7 @@ def test_versions_have_dots() -> None:
 def test_engines_open_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/sock")
     with open_engines(tmp_path) as engines:
-        assert engines.opened_docker() is None
+        assert "docker" not in vars(engines)
         with pytest.raises(HostUnfitError):
             _ = engines.docker
-        assert engines.opened_docker() is None
+        assert "docker" not in vars(engines)

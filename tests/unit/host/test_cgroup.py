@@ -13,7 +13,6 @@ import pytest
 
 from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
 from bench.host.cgroup.find import box_level, parse_membership
-from bench.host.cgroup.group import parse_io_v1, parse_io_v2
 from bench.util import proc
 from bench.util.clock import MonotonicClock, VirtualClock
 from bench.util.errors import HostUnfitError, TeardownError
@@ -43,7 +42,6 @@ V2 = {
     ),
     f"{V2_BOX}/memory.events": "low 0\noom 2\noom_kill 1\n",
     f"{V2_BOX}/cpu.stat": "usage_usec 30\nuser_usec 10\nsystem_usec 20\nnr_periods 1\nthrottled_usec 5\n",
-    f"{V2_BOX}/io.stat": "254:0 rbytes=10 wbytes=20 rios=1 wios=1\n254:16 rbytes=1 wbytes=2 rios=1 wios=1\n7:0 \n",
     f"{V2_BOX}/cgroup.procs": f"{BOX}\n",
     f"{V2_BOX}/inner/cgroup.procs": "201\n",
 }
@@ -60,12 +58,8 @@ V1 = {
     "sys/fs/cgroup/memory/docker/abc/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
     "sys/fs/cgroup/memory/docker/abc/cgroup.procs": f"{BOX}\n",
     "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpuacct.usage": "30000\n",
-    "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpuacct.usage_user": "10000\n",
-    "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpuacct.usage_sys": "20000\n",
     "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.stat": "nr_periods 1\nnr_throttled 1\nthrottled_time 5000\n",
-    "sys/fs/cgroup/blkio/docker/abc/blkio.throttle.io_service_bytes_recursive": (
-        "254:0 Read 10\n254:0 Write 20\n254:0 Sync 30\n254:0 Total 30\n254:16 Read 1\n254:16 Write 2\nTotal 33\n"
-    ),
+    "sys/fs/cgroup/blkio/docker/abc/cgroup.procs": f"{BOX}\n",
     "sys/fs/cgroup/unified/docker/abc/cgroup.controllers": "\n",
 }
 
@@ -99,10 +93,8 @@ def test_both_versions_tell_the_same(tree: Tree, files: dict[str, str], version:
     assert memory == {"usage": 1000, "peak": 2000, "anon": 300, "file": 400, "kernel": 50, "shmem": 7, "sock": 3}
     assert swap == (0 if version == "v2" else None)
     assert group.cpu_ns() == 30_000
-    assert group.cpu_parts_ns() == {"user": 10_000, "system": 20_000}
     assert group.throttled_ns() == 5_000
     assert group.oom_kills() == 1
-    assert group.io_bytes() == {"read": 11, "write": 22}
 
 
 def test_processes_below_the_group_are_the_boxs(tree: Tree) -> None:
@@ -123,10 +115,8 @@ def test_missing_is_absent_and_never_zero(tree: Tree) -> None:
     group = _found(tree({**files, f"{V2_BOX}/cgroup.controllers": "memory"}))
     assert group.memory_bytes() == {}
     assert group.cpu_ns() is None
-    assert group.cpu_parts_ns() == {}
     assert group.throttled_ns() is None
     assert group.oom_kills() is None
-    assert group.io_bytes() == {}
     assert group.pids() == ()
 
 
@@ -202,11 +192,6 @@ def test_membership_lines() -> None:
         "name=systemd": "/s",
         "unified": "/u",
     }
-
-
-def test_io_of_nothing_is_zero_and_io_unknown_is_absent() -> None:
-    assert parse_io_v1("Total 0\n") == parse_io_v2("") == {"read": 0, "write": 0}
-    assert parse_io_v1(None) == parse_io_v2(None) == {}
 
 
 # --- groups of our own -----------------------------------------------------------------------------------------------

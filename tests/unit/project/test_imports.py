@@ -35,7 +35,7 @@ LAYERS: Final = (
     (
         "util.proc",
         "util.clip",
-        "util.markup",
+        "util.document",
         "scenario.validation",
         "scenario.fields",
         "scenario.factors",
@@ -43,7 +43,6 @@ LAYERS: Final = (
         "scenario.readiness",
         "host",
         "util.cache",
-        "util.kept",
         "util.package_data",
         "host.run_directory",
         "scenario.exercise",

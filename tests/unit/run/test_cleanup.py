@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from bench.host import run_directory as rundir
+from bench.host.mounts import unmount
 from bench.host.run_directory import LABEL, living_tags, owned_dir
-from bench.host.unmount import unmount
 from bench.run import cleanup as leftovers
 from bench.run.cleanup import Leftover, find_leftovers, remove_leftovers
 from bench.util.errors import TeardownError

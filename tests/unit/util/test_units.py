@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.units import format_bytes, format_metric, format_ns, format_ratio, parse_bytes, parse_duration_ns
+from bench.util.units import format_bytes, format_metric, format_ns, parse_bytes, parse_duration_ns
 
 _SCALE_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -108,11 +108,6 @@ def test_format_bytes_keeps_three_digits(value: int) -> None:
 def test_formatted_durations_never_show_four_digits_below_the_next_unit(value: int) -> None:
     number, unit = format_ns(value).split(" ")
     assert float(number) < 1000 or unit == "s"
-
-
-@pytest.mark.parametrize(("value", "text"), [(1.0, "1.00×"), (1.044, "1.04×"), (18.16, "18.2×"), (217.4, "217×")])
-def test_format_ratio(value: float, text: str) -> None:
-    assert format_ratio(value) == text
 
 
 def test_format_metric_goes_by_the_name() -> None:

@@ -21,14 +21,14 @@ _MAX_DEPTH: Final = 40
 Key = str | int
 
 
-class Wanted(NamedTuple):
+class FileKind(NamedTuple):
     """What a file should be, in the words of an error's next step."""
 
     name_it: str
     start_it: str
 
 
-SCENARIO: Final = Wanted(
+SCENARIO: Final = FileKind(
     name_it="name a scenario file, a directory with a scenario.yaml, or one of `boxbench scenarios`",
     start_it="start it with `question:` and `name:`",
 )
@@ -63,7 +63,7 @@ class Document:
         return value
 
 
-def read_document(path: Path, what: Wanted = SCENARIO) -> Document:
+def read_document(path: Path, what: FileKind = SCENARIO) -> Document:
     """Read a ``.yaml``, ``.yml`` or ``.toml`` file whose top level is a mapping.
 
     Args:

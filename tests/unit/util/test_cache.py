@@ -1,7 +1,9 @@
-"""The cache: made once, published whole, never half."""
+"""Cache entries are made once and published whole; negative answers about the host expire."""
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -75,8 +77,33 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_that_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(HostUnfitError, match="cannot be made"):
+    with pytest.raises(HostUnfitError, match="cannot be created"):
         cache.cache_dir()
+
+
+@pytest.mark.parametrize(
+    ("reason", "age_s", "probes"),
+    [
+        (None, 0.0, 1),
+        (None, 10 * cache.NEGATIVE_LIFETIME_S, 1),
+        ("the host was busy", 0.0, 1),
+        ("the host was busy", cache.NEGATIVE_LIFETIME_S / 2, 1),
+        ("the host was busy", cache.NEGATIVE_LIFETIME_S + 1, 2),
+        ("the clock was set back", -60.0, 2),
+    ],
+)
+def test_only_a_negative_answer_expires(reason: str | None, age_s: float, probes: int) -> None:
+    calls: list[int] = []
+
+    def probe() -> dict[str, str | None]:
+        calls.append(1)
+        return {"reason": reason}
+
+    assert cache.cached_probe("kind", "key", probe) == {"reason": reason}
+    then = time.time() - age_s
+    os.utime(cache.cache_dir() / "kind" / "key.json", (then, then))
+    assert cache.cached_probe("kind", "key", probe) == {"reason": reason}
+    assert len(calls) == probes
 
 
 def test_the_way_to_start_over_names_the_directory() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.util.document import MAX_FILE_BYTES, Document, read_document
 from bench.util.errors import ScenarioError
-from bench.util.markup import MAX_FILE_BYTES, Document, read_document
 
 
 def _read(folder: Path, text: str, name: str = "scenario.yaml") -> Document:
