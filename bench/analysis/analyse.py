@@ -1,4 +1,4 @@
-"""Manifest and records to samples, summaries, comparisons: typed results first, a pandas frame on request."""
+"""From a campaign's manifest and records to its results: samples, summaries, comparisons."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
 
 from bench.analysis.certified import with_doubts
-from bench.analysis.compare import TOLERANCE, by_cell, caveats, compare, drift, inside_facts
+from bench.analysis.compare import TOLERANCE, by_cell, compare, drift, inside_facts
+from bench.analysis.exercises import exercise_headline
 from bench.analysis.metrics import (
-    EXERCISE,
     Chain,
     disturbances,
     headline,
@@ -21,7 +20,7 @@ from bench.analysis.metrics import (
     stop_chain,
     values_of,
 )
-from bench.analysis.results import Analysis, CellSummary, Comparison, Drift, NotComparableError, Sample, cells_of
+from bench.analysis.results import Analysis, CellSummary, NotComparableError, Sample
 from bench.analysis.stats import estimate, quantile
 from bench.analysis.storms import is_storm
 from bench.records.campaign import Manifest
@@ -29,48 +28,12 @@ from bench.records.record import Endpoint, Record
 from bench.scenario.model import Scenario
 from bench.util.errors import TooFewBootsError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "TOLERANCE",
-    "Analysis",
-    "CellSummary",
-    "Comparison",
-    "Drift",
-    "NotComparableError",
-    "Sample",
-    "analyse",
-    "caveats",
-    "cells_of",
-    "check_pool",
-    "compare",
-    "exercise_headline",
-    "metric_frame",
-    "summarise",
-    "to_samples",
-]
-
-FRAME_COLUMNS: Final = (
-    "cell",
-    "scenario",
-    "box",
-    "accel",
-    "factors",
-    "block",
-    "warmup",
-    "trial",
-    "metric",
-    "unit",
-    "value",
-    "censored",
-    "doubts",
-    "source",
-)
-
 
 def analyse(manifest: Manifest, records: Sequence[Record], *, tolerance: float = TOLERANCE) -> Analysis:
     """All results of one campaign.
+
+    Args:
+        tolerance: two medians count as the same when the whole interval of their ratio is within this share of 1.
 
     Raises:
         NotComparableError: the records are not all of this campaign, or one cell mixes sources.
@@ -91,35 +54,39 @@ def analyse(manifest: Manifest, records: Sequence[Record], *, tolerance: float =
 
 
 def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
-    """Refuse records of another campaign, and cells that mix measured with replayed or simulated ones."""
+    """Check that records can be analysed together.
+
+    Raises:
+        NotComparableError: a record is of another campaign, or a cell mixes measured, replayed and simulated records.
+    """
     sources: dict[str, str] = {}
     for record in records:
         if record.campaign != manifest.id:
             raise NotComparableError(
                 f"record {record.trial.id} is of campaign {record.campaign}, not {manifest.id}",
-                hint="analyse each campaign directory on its own; compare their reports",
+                hint="analyse each campaign directory separately and compare the reports",
             )
         first = sources.setdefault(record.trial.cell.key, record.source)
         if record.source != first:
             raise NotComparableError(
                 f"{record.trial.cell.key} mixes {first} and {record.source} records",
-                hint="measured, replayed and simulated boots are never pooled; use one campaign for each",
+                hint="measured, replayed and simulated boots are never pooled; use a campaign for each",
             )
 
 
 def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, ...]:
     """One sample per boot and metric.
 
-    A boot that timed out or failed counts as censored for what its scenario asks of every boot (``_asked``) and for
-    every start-up endpoint that other boots of its cell reached and it did not. Its other metrics are missing: what
-    the harness did to end a failed box says nothing about the box.
+    A boot that failed or timed out is censored in the metrics that its scenario expects of every boot (``_expected``)
+    and in the endpoints of a start that other boots of its cell reached. Its other metrics are missing: how the
+    harness ended a failed box is no property of the box.
     """
     samples: list[Sample] = []
     for group in by_cell(records).values():
         good = _good(group)
         chains = (start_chain(good), stop_chain(good))
         scenario = manifest.scenarios[group[0].trial.cell.scenario].scenario
-        expected = {f"endpoint.{end}_ns" for _, end in chains[0]} | _asked(scenario, good)
+        expected = {f"endpoint.{end}_ns" for _, end in chains[0]} | _expected(scenario, good)
         main = headline(scenario)
         for record in group:
             values = _values(record, chains, expected, main)
@@ -128,7 +95,7 @@ def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, .
 
 
 def summarise(samples: Iterable[Sample], records: Iterable[Record]) -> tuple[CellSummary, ...]:
-    """One summary per cell and metric, ordered by cell and by ``metrics.sort_key``; warm-ups are left out."""
+    """One summary per cell and metric without warm-ups, ordered by cell and by ``metrics.sort_key``."""
     kept = [record for record in records if not record.trial.warmup]
     boots = Counter(record.trial.cell.key for record in kept)
     failures = Counter(record.trial.cell.key for record in kept if record.outcome != "ok")
@@ -140,55 +107,20 @@ def summarise(samples: Iterable[Sample], records: Iterable[Record]) -> tuple[Cel
     )
 
 
-def metric_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """The samples as a long frame, one row per boot and metric.
-
-    Columns: FRAME_COLUMNS; ``value`` is inf when ``censored``, ``doubts`` is a count.
-    """
-    import pandas as pd  # noqa: PLC0415 - half a second that no other reader of samples needs to spend
-
-    rows = [
-        {
-            "cell": s.cell.key,
-            "scenario": s.cell.scenario,
-            "box": s.cell.box,
-            "accel": s.cell.accel,
-            "factors": ",".join(f"{name}={s.cell.factors[name]}" for name in sorted(s.cell.factors)),
-            "block": s.block,
-            "warmup": s.warmup,
-            "trial": s.trial,
-            "metric": s.metric,
-            "unit": s.unit,
-            "value": s.value,
-            "censored": s.censored,
-            "doubts": s.doubts,
-            "source": s.source,
-        }
-        for s in samples
-    ]
-    return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
-
-
-def exercise_headline(scenario: Scenario) -> str | None:
-    """The metric that answers the exercise's question; None where there is none."""
-    exercise = scenario.exercise
-    return None if exercise is None or exercise.headline is None else f"{EXERCISE}{exercise.headline}"
-
-
 def _good(records: Sequence[Record]) -> list[Record]:
-    """Boots that ended well, without warm-ups where there are others."""
+    """Boots that ended well; warm-ups only when there are no others."""
     good = [record for record in records if record.outcome == "ok"]
     return [record for record in good if not record.trial.warmup] or good
 
 
-def _asked(scenario: Scenario, good: Sequence[Record]) -> set[str]:
-    """What every boot of a cell is started for: the headline, the end of the start, the answer of the exercise.
+def _expected(scenario: Scenario, good: Sequence[Record]) -> set[str]:
+    """Metrics that every boot of a cell should have: the headline, the end of the start, the exercise's headline.
 
-    A rate is not among them: a boot that never came has none, and ``inf`` would make it the best of all.
+    Rates are excluded: a failed boot has none, and ``inf`` would make it the best of all.
     """
     goal = Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
     asked = {headline(scenario)}
-    # Boxes without an agent are ready and never asked for a reply: then no good boot has one.
+    # A box without an agent gets ready and is not asked for a reply, so no good boot has one.
     if not good or any(goal in record.endpoints_ns for record in good):
         asked.add(f"endpoint.{goal}_ns")
     answer = exercise_headline(scenario)
@@ -197,7 +129,7 @@ def _asked(scenario: Scenario, good: Sequence[Record]) -> set[str]:
 
 def _values(record: Record, chains: Sequence[Chain], expected: set[str], main: str) -> dict[str, float]:
     if is_storm(record):
-        # Every box may be lost; but a storm that was refused says nothing about the boxes.
+        # All boxes of a storm may be lost, which is a result. A storm that was refused is none.
         return {main: math.inf} | values_of(record, chains) if record.outcome == "ok" else {}
     return values_of(record, chains) if record.outcome == "ok" else _censored(record, expected)
 
@@ -209,10 +141,16 @@ def _censored(record: Record, expected: set[str]) -> dict[str, float]:
 
 def _sample(record: Record, metric: str, value: float) -> Sample:
     trial = record.trial
-    censored = value == math.inf
-    doubts = len(disturbances(record))
     return Sample(
-        trial.cell, record.source, trial.block, trial.warmup, trial.id, metric, float(value), censored, doubts
+        cell=trial.cell,
+        source=record.source,
+        block=trial.block,
+        warmup=trial.warmup,
+        trial=trial.id,
+        metric=metric,
+        value=float(value),
+        censored=value == math.inf,
+        doubts=len(disturbances(record)),
     )
 
 
@@ -223,18 +161,17 @@ def _summary(group: list[Sample], boots: int, failures: int, failed: Set[str]) -
     except TooFewBootsError as error:
         p95, reason = None, error.message
     first = group[0]
-    # A storm that went well may have lost its boxes: its value is beyond the limit, and not missing.
+    # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
     missing = boots - failures - sum(not sample.censored or sample.trial not in failed for sample in group)
-    doubts = sum(sample.doubts > 0 for sample in group)
     return CellSummary(
-        first.cell,
-        first.metric,
-        first.source,
-        len(group),
-        failures,
-        max(0, missing),
-        estimate(values),
-        p95,
-        reason,
-        doubts,
+        cell=first.cell,
+        metric=first.metric,
+        source=first.source,
+        n=len(group),
+        failures=failures,
+        missing=max(0, missing),
+        median=estimate(values),
+        p95=p95,
+        p95_reason=reason,
+        doubts=sum(sample.doubts > 0 for sample in group),
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.analysis.metrics import headline, higher_is_better, sort_key
 from bench.analysis.results import Comparison, Drift, Sample, cells_of
-from bench.analysis.stats import Interval, Trend, Verdict, band, median_ratio, trend, verdict
+from bench.analysis.stats import Interval, RatioEstimate, Trend, Verdict, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
 from bench.records.campaign import Manifest
 from bench.records.record import Record
@@ -62,21 +62,33 @@ def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:
 
 
 def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...], tolerance: float) -> Comparison:
-    base, other, metric = left[0].cell, right[0].cell, left[0].metric
+    metric = left[0].metric
+    ratio, why_not = _ratio(left, right)
+    verdict_of = Verdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance)
+    return Comparison(
+        metric=metric,
+        base=left[0].cell,
+        other=right[0].cell,
+        ratio=ratio,
+        verdict=verdict_of,
+        notes=(why_not, *notes) if why_not else notes,
+    )
+
+
+def _ratio(left: list[Sample], right: list[Sample]) -> tuple[RatioEstimate | None, str]:
+    """The ratio of two metrics, or None and the reason why there is none."""
     if left[0].source != right[0].source:
-        why = f"not compared: {right[0].source} against {left[0].source}"
-        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+        return None, f"not compared: {right[0].source} against {left[0].source}"
     try:
         ratio = median_ratio({s.block: s.value for s in left}, {s.block: s.value for s in right})
     except TooFewBootsError as error:
-        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (error.message, *notes))
+        return None, error.message
     except ValueError:
-        why = "no ratio: a value is zero or negative"
-        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
+        return None, "no ratio: a value is zero or negative"
     if not ratio.value:
-        why = f"no ratio: half of the base's boots or more did not get there ({base.box} is the base)"
-        return Comparison(metric, base, other, None, Verdict.CANNOT_TELL, (why, *notes))
-    return Comparison(metric, base, other, ratio, _verdict(metric, ratio.interval, tolerance), notes)
+        box = left[0].cell.box
+        return None, f"no ratio: half of the baseline's boots or more have no value ({box} is the baseline)"
+    return ratio, ""
 
 
 def _verdict(metric: str, found: Interval, tolerance: float) -> Verdict:

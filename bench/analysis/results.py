@@ -1,4 +1,4 @@
-"""What an analysis finds, as frozen values; made by ``bench.analysis.analyse``."""
+"""The results of an analysis as frozen values. ``bench.analysis.analyse`` makes them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from bench.analysis.stats import Estimate, RatioEstimate, Trend, Verdict
 from bench.plan.trials import Cell
 from bench.records.campaign import Manifest
 from bench.records.record import Record
+from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
 
 class NotComparableError(UsageError):
-    """Records of different campaigns, hosts or sources were put together."""
+    """Records of different campaigns, hosts or sources were mixed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One metric of one boot. ``value`` is inf when ``censored``: the boot ended before it came."""
+    """One metric of one boot.
+
+    Attributes:
+        source: ``measured``, ``replayed`` or ``simulated``.
+        trial: the trial's id.
+        value: in the metric's unit; inf when ``censored``.
+        censored: the boot ended before the metric had a value (it failed or timed out).
+        doubts: how many disturbances are on the record.
+    """
 
     cell: Cell
     source: str
@@ -34,19 +43,20 @@ class Sample:
 
     @property
     def unit(self) -> str:
-        """``ns``, ``bytes`` or empty."""
+        """The metric's unit, such as ``ns`` or ``bytes``; empty for a plain number."""
         return unit(self.metric)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellSummary:
-    """One metric of one cell over its boots, warm-ups left out.
+    """One metric of one cell over its boots, without warm-ups.
 
     Attributes:
-        failures: trials of this cell that did not end well, whether or not they bear on this metric.
-        missing: boots that ended well and still have no value.
-        p95: None when ``n`` cannot support it; then ``p95_reason`` says why.
-        doubts: boots that something disturbed.
+        n: boots that have a value, censored ones included.
+        failures: trials of this cell that failed or timed out, whether or not they affect this metric.
+        missing: boots that ended well and have no value.
+        p95: None when ``n`` is too small for it; ``p95_reason`` then says so.
+        doubts: boots with at least one disturbance.
     """
 
     cell: Cell
@@ -61,9 +71,13 @@ class CellSummary:
     doubts: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One metric of a cell against the same metric of its base; ``ratio`` is None when ``notes`` say why."""
+    """One metric of a cell against the same metric of its baseline cell.
+
+    Attributes:
+        ratio: median of ``other`` over median of ``base``; None when there is none, and ``notes`` say why.
+    """
 
     metric: str
     base: Cell
@@ -75,7 +89,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Drift:
-    """How a scenario's native control moved over the blocks; ``trend`` is None when ``note`` says why."""
+    """How the native control of a scenario moved over the blocks.
+
+    Attributes:
+        box: the native control.
+        trend: None when it cannot be computed; ``note`` then says why.
+        note: a sentence for the report; empty when there is nothing to report.
+    """
 
     scenario: str
     box: str
@@ -83,9 +103,14 @@ class Drift:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Everything a report needs to know about a campaign."""
+    """All results of one campaign.
+
+    Attributes:
+        chains: the endpoints of a start in order, by cell key.
+        inside: what the boxes reported about themselves, by cell key and fact, with every distinct value.
+    """
 
     manifest: Manifest
     records: tuple[Record, ...]
@@ -94,20 +119,22 @@ class Analysis:
     comparisons: tuple[Comparison, ...]
     drifts: tuple[Drift, ...]
     chains: Mapping[str, Chain]
-    """Start-up phases by cell key."""
     inside: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """By cell key: what the boxes saw of themselves, with every distinct value."""
+
+    def scenario(self, name: str) -> Scenario:
+        """The scenario of that name, as the campaign ran it. Raises KeyError."""
+        return self.manifest.scenarios[name].scenario
 
     def cells(self, scenario: str) -> tuple[Cell, ...]:
         """The scenario's cells in the order in which it lists its targets."""
         return cells_of(self.manifest, scenario)
 
     def summary(self, cell: Cell, metric: str) -> CellSummary | None:
-        """The summary of one metric, or None when the cell has no value of it."""
+        """The summary of one metric; None when the cell has no value of it."""
         return self._summaries.get((cell.key, metric))
 
     def comparison(self, cell: Cell, metric: str) -> Comparison | None:
-        """The comparison of a cell with its base, or None (the base itself, no shared metric)."""
+        """The comparison of a cell with its baseline; None for the baseline itself and for a metric only one has."""
         return self._comparisons.get((cell.key, metric))
 
     def of(self, cell: Cell, metric: str, *, warmups: bool = False) -> tuple[Sample, ...]:
@@ -115,7 +142,7 @@ class Analysis:
         found = self._samples.get((cell.key, metric), [])
         return tuple(sorted((s for s in found if warmups or not s.warmup), key=lambda s: s.block))
 
-    # A report asks thousands of times: looking through all samples each time takes half a minute at 100 blocks.
+    # A report asks thousands of times. Searching all samples each time takes half a minute at 100 blocks.
 
     @cached_property
     def _summaries(self) -> dict[tuple[str, str], CellSummary]:
@@ -134,12 +161,12 @@ class Analysis:
 
 
 def cells_of(manifest: Manifest, scenario: str) -> tuple[Cell, ...]:
-    """A scenario's cells in the order of its targets, then of accelerators and factors."""
+    """A scenario's cells, ordered by its targets, then by accelerator and factors."""
     planned = {trial.cell.key: trial.cell for trial in manifest.plan if trial.cell.scenario == scenario}
     labels = [spec.label for spec in manifest.scenarios[scenario].scenario.targets]
 
     def position(cell: Cell) -> tuple[int, str]:
-        # The native control may be in the plan without being among the scenario's targets: it comes first.
+        # The plan may hold the native control although the scenario does not list it: it comes first.
         return labels.index(cell.target) if cell.target in labels else -1, cell.key
 
     return tuple(sorted(planned.values(), key=position))

@@ -14,20 +14,26 @@ wide as the bootstrap's when the host drifts much. ``python -m tests.studies.cov
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.analysis.orderstats import Floats, Values, ascending, between, median_limits, middle
 from bench.util.errors import TooFewBootsError
 
 MIN_BOOTS: Final = 5
 """Below this, minimum to maximum covers the median with less than 93 %: no interval, no verdict."""
 
 _TAIL_RISK: Final = 0.05
+_SMALL_SURPLUS: Final = 0.02
+"""Below this the plain interval stays: 96.9 % with 6 boots, where interpolation falls to 90 % between two modes."""
+
+Floats = NDArray[np.float64]
+Values = Sequence[float] | Floats
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,14 @@ def quantile(values: Values, q: float) -> float:
     Raises:
         TooFewBootsError: fewer than ``boots_needed(q)`` values.
     """
-    data = ascending(values)
+    data = _ascending(values)
     if len(data) < boots_needed(q):
         raise TooFewBootsError(
             f"the {q:.0%} quantile of {len(data)} boots: n too small, {boots_needed(q)} are needed",
             hint="run more blocks, or read the median",
         )
     at = q * (len(data) - 1)
-    return between(data, math.floor(at), at - math.floor(at))
+    return _between(data, math.floor(at), at - math.floor(at))
 
 
 def median(values: Values) -> float:
@@ -123,10 +129,10 @@ def median(values: Values) -> float:
     Raises:
         TooFewBootsError: no values.
     """
-    data = ascending(values)
+    data = _ascending(values)
     if not len(data):
         raise TooFewBootsError("the median of no boots", hint="see the failures of this cell")
-    return middle(data)
+    return _middle(data)
 
 
 def median_interval(values: Values, *, level: float = 0.95) -> Interval:
@@ -138,7 +144,7 @@ def median_interval(values: Values, *, level: float = 0.95) -> Interval:
         TooFewBootsError: n below 5.
     References: Hettmansperger & Sheather 1986, Confidence intervals based on interpolated order statistics.
     """
-    data = ascending(values)
+    data = _ascending(values)
     _require(len(data))
     return _limits(data, level)
 
@@ -149,7 +155,7 @@ def estimate(values: Values, *, level: float = 0.95) -> Estimate:
     Raises:
         TooFewBootsError: no values.
     """
-    data = ascending(values)
+    data = _ascending(values)
     interval = _limits(data, level) if len(data) >= MIN_BOOTS else None
     return Estimate(median(data), interval, len(data), int(np.isinf(data).sum()))
 
@@ -183,7 +189,7 @@ def median_ratio_unpaired(base: Values, other: Values, *, level: float = 0.95) -
         TooFewBootsError: n or m below 5.
         ValueError: a value <= 0, or NaN.
     """
-    left, right = ascending(base), ascending(other)
+    left, right = _ascending(base), _ascending(other)
     n = min(len(left), len(right))
     _require(n)
     value, interval = _join(left, right, 0.0, level)
@@ -214,7 +220,7 @@ def ecdf(values: Values) -> tuple[Floats, Floats]:
 
     Censored boots count in the share and are never reached: with one of four censored the curve ends at 0.75.
     """
-    data = ascending(values)
+    data = _ascending(values)
     finite = data[np.isfinite(data)]
     return finite, np.arange(1, len(finite) + 1) / max(len(data), 1)
 
@@ -248,7 +254,7 @@ def _require(n: int) -> None:
 
 
 def _limits(data: Floats, level: float) -> Interval:
-    return Interval(*median_limits(data, level))
+    return Interval(*_median_limits(data, level))
 
 
 def _logs(data: Floats) -> Floats:
@@ -266,13 +272,13 @@ def _trusted_correlation(left: Floats, right: Floats) -> float:
 
 
 def _signs(data: Floats) -> Floats:
-    mid = middle(np.sort(data))
+    mid = _middle(np.sort(data))
     return (data > mid).astype(np.float64) - (data < mid)
 
 
 def _join(left: Floats, right: Floats, correlation: float, level: float) -> tuple[float | None, Interval]:
     """MOVER on logs: the distances of each side's limits from its median, joined like the sides of a triangle."""
-    mids = middle(np.sort(left)), middle(np.sort(right))
+    mids = _middle(np.sort(left)), _middle(np.sort(right))
     b, o = (_limits(np.sort(_logs(side)), level) for side in (left, right))
     if math.inf in mids:
         low = 0.0 if math.isinf(b.high) else _exp(o.low - b.high)
@@ -294,3 +300,53 @@ def _third_side(a: float, b: float, correlation: float) -> float:
 
 def _exp(value: float) -> float:
     return math.inf if value == math.inf else math.exp(value)
+
+
+def _ascending(values: Values) -> Floats:
+    """The values sorted, shape (n,). Raises ValueError on NaN."""
+    data = np.sort(np.asarray(values, dtype=np.float64))
+    if np.isnan(data).any():
+        raise ValueError("NaN is not a value: leave out what was not measured, use inf for a time-out")
+    return data
+
+
+def _between(data: Floats, index: int, share: float) -> float:
+    """The point ``share`` (0 to 1) of the way from ``data[index]`` to its neighbour on the right."""
+    # 0 * inf is NaN: a share of nothing must not look at its neighbour.
+    low = float(data[index])
+    return low if share == 0 else (1 - share) * low + share * float(data[index + 1])
+
+
+def _middle(data: Floats) -> float:
+    """The median of sorted data, n >= 1; for even n inf when either middle value is."""
+    half = (len(data) - 1) / 2
+    return _between(data, math.floor(half), half - math.floor(half))
+
+
+def _median_limits(data: Floats, level: float) -> tuple[float, float, float]:
+    """Low and high limit of the median of sorted data, n >= 2, and the level they reach.
+
+    References: Hettmansperger & Sheather 1986, Confidence intervals based on interpolated order statistics.
+    """
+    index, share, reached = _plan(len(data), level)
+    high = float(data[-1 - index])
+    if share:
+        high = (1 - share) * high + share * float(data[-2 - index])
+    return _between(data, index, share), high, reached
+
+
+@cache
+def _plan(n: int, level: float) -> tuple[int, float, float]:
+    """Which order statistic (from 0), how far towards the next inner one, and the level that is reached."""
+
+    def covers(depth: int) -> float:
+        return float(1 - 2 * sum(math.comb(n, k) for k in range(depth)) / 2**n)
+
+    depth = max((d for d in range(1, n // 2 + 1) if covers(d) >= level), default=0)
+    if depth == 0:
+        return 0, 0.0, covers(1)
+    if 2 * (depth + 1) > n or covers(depth) - level < _SMALL_SURPLUS:
+        return depth - 1, 0.0, covers(depth)
+    surplus = (covers(depth) - level) / (covers(depth) - covers(depth + 1))
+    share = (n - depth) * surplus / (depth + (n - 2 * depth) * surplus)
+    return depth - 1, share, level

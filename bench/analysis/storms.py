@@ -1,60 +1,81 @@
-"""Storms from their records: percentiles over the boxes that were scheduled, those that never came included.
+"""Storms: percentiles over all scheduled boxes, lost ones included.
 
-A percentile here is the time by which that share of the scheduled boxes had passed an endpoint, their clocks started
-by the schedule. A box that failed or timed out counts as infinitely late, so a percentile may be infinite; it never
-looks better because a box was lost. The storm is the statistical unit: boxes of one storm hinder each other.
+A percentile is the time by which that share of the scheduled boxes had passed an endpoint. Each box's clock starts at
+its scheduled instant. A box that failed or timed out counts as infinitely late, so a percentile may be infinite and
+never looks better because a box was lost. The storm is the statistical unit, since its boxes affect each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Member, Record
+from bench.scenario.model import Scenario
 
 FACTOR: Final = "concurrency"
 SHARES: Final = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ALL: Final = "all"
-"""The time by which every box was there: the last one's."""
+"""The share of the last box: the time by which every box had passed the endpoint."""
 GOALS: Final = (Endpoint.READY, Endpoint.REPLIED)
-# What the boxes of a storm do at its end is ordered by us, one gate for all.
+# The harness ends all boxes of a storm at once, so these instants say nothing about a box.
 _ENDS: Final = (Endpoint.STOPPING, Endpoint.STOPPED, Endpoint.ENDED, Endpoint.GONE)
 
 
 def is_storm(record: Record) -> bool:
-    """Whether a record is of a storm, not of one box or of boxes that were started one after another."""
-    return FACTOR in record.trial.cell.factors and bool(record.members)
+    """Whether a record is of a storm: boxes requested on a schedule, not one box and not boxes one after another."""
+    return is_storm_cell(record.trial.cell) and bool(record.members)
+
+
+def is_storm_cell(cell: Cell) -> bool:
+    """Whether trials of this cell are storms."""
+    return FACTOR in cell.factors
+
+
+def storms_of(records: Iterable[Record], cell: Cell) -> tuple[Record, ...]:
+    """The storms of a cell that count: no warm-ups, and none that the harness refused."""
+    return tuple(
+        record
+        for record in records
+        if record.trial.cell.key == cell.key and is_storm(record) and record.outcome == "ok" and not record.trial.warmup
+    )
+
+
+def goal_of(scenario: Scenario) -> Endpoint:
+    """The endpoint that ends a start in a storm: the first correct reply for HTTP readiness, else ready."""
+    return Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
 
 
 def times_ns(members: Sequence[Member], endpoint: Endpoint) -> tuple[float, ...]:
-    """One value per scheduled box, ns since it was to be asked for, ascending; inf for one that never got there."""
+    """One value per scheduled box, ns since its scheduled instant, ascending; inf for a box that never got there."""
     return tuple(sorted(_time(member, endpoint) for member in members))
 
 
 def _time(member: Member, endpoint: Endpoint) -> float:
     at = member.endpoints_ns.get(endpoint)
-    # A box that was there after its time limit is lost too; what it passed before on its way did happen.
+    # A box that reached the goal after its time limit is lost. The endpoints that it passed before did happen.
     late = member.outcome != "ok" and endpoint in GOALS
     return math.inf if at is None or late else float(at)
 
 
 def reached_by(times: Sequence[float], share: float) -> float:
-    """The time by which ``share`` of all, in (0, 1], had come; ``times`` ascending, at least one."""
+    """The time by which ``share`` of all, in (0, 1], had passed; ``times`` ascending, at least one."""
     # 0.9 * 10 is 9.000000000000002 in some orders of evaluation: a box too many.
     return times[max(1, math.ceil(round(share * len(times), 9))) - 1]
 
 
 def shares_for(boxes: int) -> dict[str, float]:
-    """The percentiles that so many boxes have: one that only the last box decides is ``all``, and not shown twice."""
+    """The percentiles of a storm of so many boxes, by name; one that falls on the last box is only in ``all``."""
     found = {name: share for name, share in SHARES.items() if math.ceil(round(share * boxes, 9)) < boxes}
     return found | {ALL: 1.0}
 
 
 def storm_values(record: Record) -> dict[str, float]:
-    """The metrics of one storm: ``endpoint.ready_ns`` (half of its boxes), ``storm.ready.p75_ns``, and so on.
+    """The metrics of one storm, ns: ``endpoint.ready_ns`` (half of its boxes), ``storm.ready.p75_ns``, and so on.
 
-    Empty for a storm that was refused: it shows the harness.
+    Empty for a storm that was refused, since its numbers describe the harness.
     """
     if record.outcome != "ok":
         return {}

@@ -1,28 +1,31 @@
-"""The long table, one row per boot and metric: CSV for people, Parquet for programs."""
+"""The frame of a campaign, one row per boot and metric, as CSV and as Parquet."""
 
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
-from bench.analysis.analyse import metric_frame, to_samples
+from bench.analysis.analyse import to_samples
+from bench.analysis.frame import sample_frame
 from bench.analysis.results import Sample
 from bench.export.base import Column, Export, Table
 from bench.util.errors import HostUnfitError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def csv(table: Table) -> Export:
-    """``value`` is empty where the boot failed or timed out: ``censored`` is true there.
+    """``boots.csv``. ``OpenedCampaign.frame`` describes the columns; ``value`` is empty where ``censored`` is true.
 
-    Of a cut campaign (``--boots``) the rows are those of the complete boots asked for and of what failed before the
-    last of them; warm-ups are in a whole one only.
+    With ``--boots`` the file holds the complete boots asked for and the failed boots before the last of them, without
+    warm-ups.
     """
-    frame = metric_frame(_samples(table))
-    frame["value"] = frame["value"].where(~frame["censored"])
-    return Export({"boots.csv": frame.to_csv(index=False, lineterminator="\n").encode()})
+    return Export({"boots.csv": _frame(table).to_csv(index=False, lineterminator="\n").encode()})
 
 
 def parquet(table: Table) -> Export:
-    """The same columns, typed. ``value`` is null where ``censored``.
+    """``boots.parquet``: the same columns with types. ``value`` is null where ``censored`` is true.
 
     Raises:
         HostUnfitError: pyarrow is not installed.
@@ -35,15 +38,20 @@ def parquet(table: Table) -> Export:
             "Parquet files are written by pyarrow, which is not installed",
             hint="pip install 'boxbench[parquet]', or export as csv",
         ) from None
-    frame = metric_frame(_samples(table))
-    frame["value"] = frame["value"].where(~frame["censored"])
-    content = pa.Table.from_pandas(frame, preserve_index=False)
+    content = pa.Table.from_pandas(_frame(table), preserve_index=False)
     manifest = table.manifest
     known = {"campaign": manifest.id, "fingerprint": table.fingerprint, "boxbench": manifest.boxbench}
     content = content.replace_schema_metadata({f"boxbench.{name}": value for name, value in known.items()})
     buffer = io.BytesIO()
     pq.write_table(content, buffer, compression="zstd")
     return Export({"boots.parquet": buffer.getvalue()})
+
+
+def _frame(table: Table) -> pd.DataFrame:
+    frame = sample_frame(_samples(table), table.records)
+    # Infinity is a convention of ours: in files a censored value is a missing one.
+    frame["value"] = frame["value"].where(~frame["censored"])
+    return frame
 
 
 def _samples(table: Table) -> tuple[Sample, ...]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from bench.analysis.analyse import check_pool, exercise_headline, to_samples
+from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
+from bench.analysis.exercises import exercise_headline
 from bench.analysis.results import NotComparableError, cells_of
 from bench.gate.judge import Series, Sides
 from bench.gate.thresholds import better, choose_metrics, named

@@ -11,8 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.analysis.orderstats import Floats
-from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median_ratio
+from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate, median_ratio
 
 
 def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[float, float]:

@@ -9,8 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.analysis.orderstats import Floats
-from bench.analysis.stats import MIN_BOOTS
+from bench.analysis.stats import MIN_BOOTS, Floats
 from bench.gate.exact import pseudo_median
 from bench.gate.judge import Sides, p_values, ratio_of
 from bench.gate.model import LEVEL, POWER

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.analysis.analyse import exercise_headline
+from bench.analysis.exercises import exercise_headline
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, stem
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError

@@ -9,7 +9,7 @@ from typing import Final
 from bench.analysis.metrics import INSTRUCTIONS, higher_is_better, is_duration
 from bench.analysis.metrics import unit as unit_of
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Interval, Verdict, boots_needed
+from bench.analysis.stats import Estimate, Interval, Verdict, boots_needed
 from bench.plan.trials import Cell
 from bench.util.cache import content_key
 from bench.util.text import plain
@@ -137,11 +137,16 @@ def with_interval(value: float, interval: Interval | None, unit: str) -> str:
     return f"{text} {limits} {name}" if math.isinf(value) else f"{text} {limits}"
 
 
+def format_estimate(found: Estimate, unit: str) -> str:
+    """A median with its interval: ``224 ms [205, 232]``."""
+    return with_interval(found.value, found.interval, unit)
+
+
 def median_text(summary: CellSummary | None) -> str:
     """A summary's median with its interval, or a dash when the metric was not measured."""
     if summary is None:
         return MISSING
-    return with_interval(summary.median.value, summary.median.interval, unit_of(summary.metric))
+    return format_estimate(summary.median, unit_of(summary.metric))
 
 
 def short_median(summary: CellSummary | None) -> str:

@@ -17,7 +17,7 @@ from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAna
 from bench.anatomy.steps import step_named
 from bench.render.figures.base import Figure, finish, styled
 from bench.render.figures.waterfall import draw, share_words
-from bench.render.text import bracket, clean, file_stem, quantity, with_interval
+from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
 from bench.util.errors import CampaignError
 
 FIGURES: Final = "figures"
@@ -77,9 +77,7 @@ def view_anatomy(anatomy: Anatomy) -> RenderableType:
 def _lead(cell: CellAnatomy) -> Text:
     totals = estimate([start.total_ns for start in cell.starts])
     count = len(cell.starts)
-    text = Text(
-        f"{clean(cell.cell)}: {with_interval(totals.value, totals.interval, 'ns')} from request to ready", "bold"
-    )
+    text = Text(f"{clean(cell.cell)}: {format_estimate(totals, 'ns')} from request to ready", "bold")
     text.append(f"  ({count} traced start{'s' if count > 1 else ''})", "not bold dim")
     return text
 
@@ -95,7 +93,7 @@ def _table(cell: CellAnatomy) -> Table:
         table.add_row(
             Text(step_named(step).short, style=_STYLES[step_named(step).share]),
             _Bar(cell.typical, step),
-            Text(with_interval(found.value, found.interval, "ns")),
+            Text(format_estimate(found, "ns")),
             Text(f"{cell.share(step):.1%}"),
         )
     return table

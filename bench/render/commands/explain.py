@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.analysis.stats import Estimate, Interval
 from bench.explain.difference import Explanation, Part
-from bench.render.text import MISSING, clean, quantity, with_interval
+from bench.render.text import MISSING, clean, format_estimate, quantity
 
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
 _NOISE: Final = "cannot be told from noise"
@@ -60,7 +60,7 @@ def _table(head: str, parts: Sequence[Part]) -> Table:
 
 
 def _median(value: Estimate) -> str:
-    return with_interval(value.value, value.interval, "ns")
+    return format_estimate(value, "ns")
 
 
 def _share(part: Part) -> str:

@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from bench.analysis.results import Analysis
-from bench.render.figures import blocks, ecdf, exercise, forest, ladder, phases, slope, storms
-from bench.render.figures import memory_ledger as account
-from bench.render.figures import resources as ledger
-from bench.render.figures import samples as course
+from bench.render.figures import (
+    blocks,
+    ecdf,
+    exercise,
+    forest,
+    ladder,
+    memory_ledger,
+    phases,
+    resources,
+    samples,
+    slope,
+    storms,
+)
 from bench.render.figures.base import Drawing, Figure, finish, styled
 
 __all__ = ["Figure", "campaign_figures", "save_figures"]
@@ -25,11 +34,11 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
     forest.draw,
     ecdf.draw,
     storms.draw,
-    account.draw,
+    memory_ledger.draw,
     slope.draw,
     phases.draw,
-    *(partial(ledger.draw, kind=kind) for kind in ledger.KINDS),
-    course.draw,
+    *(partial(resources.draw, chart=chart) for chart in resources.CHARTS),
+    samples.draw,
     blocks.draw,
 )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.analysis.exercises import direction, exercise_metrics
 from bench.analysis.metrics import EXERCISE_OWN, label
 from bench.analysis.results import Analysis
 from bench.render.figures.base import Drawing
 from bench.render.figures.forest import compared, plot
 from bench.render.palette import LIGHT, Theme
-from bench.render.sections.exercises import direction, exercise_metrics
 
 _MOST: Final = 8
 _HOW: Final = (

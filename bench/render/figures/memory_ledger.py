@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.analysis.residents import Ledger, ledgers
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
-from bench.render.sections.residents import Ledger, ledgers, share_words
+from bench.render.sections.residents import share_words
 from bench.render.text import FACTORS, cell_label, quantity, significant
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
 
 def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
     """Components of the boxes first, what nobody explains last."""
-    parts = dict(ledger.parts)
+    parts = ledger.holders
     rest = [(name, size) for name, size in parts.items() if name not in ("boxes", _UNEXPLAINED)]
-    return [*ledger.anon, *rest, *([(_UNEXPLAINED, parts[_UNEXPLAINED])] if _UNEXPLAINED in parts else [])]
+    return [
+        *ledger.components.items(),
+        *rest,
+        *([(_UNEXPLAINED, parts[_UNEXPLAINED])] if _UNEXPLAINED in parts else []),
+    ]
 
 
 def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, float]:
@@ -92,8 +97,8 @@ def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float], them
         "color": theme.role(MUTED),
     }
     axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
-    if ledger.share is not None:
-        axes.annotate(f"{share_words(ledger.share)} hatched", (ends[1], row), xytext=(8, -13), **small)
+    if ledger.unexplained_share is not None:
+        axes.annotate(f"{share_words(ledger.unexplained_share)} hatched", (ends[1], row), xytext=(8, -13), **small)
 
 
 def _largest(ledger: Ledger, unit: str) -> str:
@@ -141,8 +146,8 @@ def _frame(axes: Axes, cells: Sequence[Cell], low: float, high: float, theme: Th
 def _alt(found: Sequence[Ledger]) -> str:
     texts = []
     for ledger in found:
-        size = dict(ledger.parts).get(_UNEXPLAINED)
-        share = "" if ledger.share is None else f" ({share_words(ledger.share)})"
+        size = ledger.holders.get(_UNEXPLAINED)
+        share = "" if ledger.unexplained_share is None else f" ({share_words(ledger.unexplained_share)})"
         rest = "" if size is None else f", {quantity(size, 'bytes')}{share} unexplained"
         texts.append(f"{cell_label(ledger.cell)} {quantity(ledger.unreclaimable, 'bytes')}{rest}")
     return f"What the host holds more with all boxes than without: {'; '.join(texts)}."

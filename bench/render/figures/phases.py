@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.metrics import headline
+from bench.analysis.phases import Phase, phases_of
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
@@ -28,28 +27,6 @@ _NAMED_FROM: Final = 0.13
 """Share of a bar from which a phase has room for its duration."""
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of a start-up, ns since the request, between two median instants."""
-
-    start: Endpoint
-    end: Endpoint
-    begins_ns: float
-    ends_ns: float
-    kind: str
-    """The name of the endpoint that ends it, or ``setup``: where no VMM starts, no kernel boots before ``init``."""
-
-    @property
-    def name(self) -> str:
-        """What happens in it."""
-        return _NAMES.get(self.kind, self.kind)
-
-    @property
-    def length_ns(self) -> float:
-        """Its duration; negative only when two marks came in another order in most boots."""
-        return self.ends_ns - self.begins_ns
-
-
 _NAMES: Final = {
     "created": "layer or overlay made",
     "vmm": "VMM starts",
@@ -65,20 +42,8 @@ _NAMES: Final = {
 }
 
 
-def phases_of(analysis: Analysis, cell: Cell, last: Endpoint) -> tuple[Phase, ...]:
-    """The chain of a cell's phases up to ``last``, between median instants of the boots that ended well."""
-    good = [r for r in analysis.records if r.trial.cell.key == cell.key and r.outcome == "ok" and not r.trial.warmup]
-    found: list[Phase] = []
-    for start, end in analysis.chains.get(cell.key, ()):
-        starts = [r.endpoints_ns[start] for r in good if start in r.endpoints_ns]
-        ends = [r.endpoints_ns[end] for r in good if end in r.endpoints_ns]
-        if starts and ends:
-            boots = any(Endpoint.VMM in record.endpoints_ns for record in good)
-            kind = "setup" if end is Endpoint.INIT and not boots else str(end)
-            found.append(Phase(start, end, median(starts), median(ends), kind))
-        if end is last:
-            break
-    return tuple(found)
+def _name(phase: Phase) -> str:
+    return _NAMES.get(phase.kind, phase.kind)
 
 
 def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
@@ -173,7 +138,7 @@ def _alt(cells: list[Cell], stacks: Stacks, last: Endpoint) -> str:
         longest = max(stacks[cell.key], key=lambda phase: phase.length_ns)
         length = quantity(longest.length_ns, "ns")
         total = quantity(stacks[cell.key][-1].ends_ns, "ns")
-        parts.append(f"{cell_label(cell)} {total} in all, of it {length} for “{longest.name}”")
+        parts.append(f"{cell_label(cell)} {total} in all, of it {length} for “{_name(longest)}”")
     return f"Phases until {last}: {'; '.join(parts)}."
 
 
@@ -182,7 +147,7 @@ def _table(analysis: Analysis, cells: list[Cell], stacks: Stacks) -> tuple[tuple
         (
             cell_label(cell),
             f"{phase.start} → {phase.end}",
-            phase.name,
+            _name(phase),
             quantity(phase.ends_ns, "ns"),
             median_text(analysis.summary(cell, f"phase.{phase.start}-{phase.end}_ns")),
         )

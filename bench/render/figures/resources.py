@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.derived import in_stack
-from bench.analysis.metrics import CPU, DISK, MEMORY, component_position, headline
+from bench.analysis.components import CPU_USED, DISK_USED, MEMORY_USED, Resource, components_of
+from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
@@ -25,19 +24,22 @@ _ROW_IN: Final = 0.56
 _FADE: Final = (1.0, 0.66, 0.44, 0.28, 0.18)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One currency: where its components are found and how its total and its mark are called."""
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A figure of one resource.
 
-    name: str
+    Attributes:
+        title: follows the scenario's name.
+        how: how to read the figure.
+        mark: what the diamond beside a bar means; empty without one.
+        marked: the diamond's value in the resource's unit; None for a cell that has none.
+    """
+
+    resource: Resource
     title: str
-    prefix: str
-    total: str
-    unit: str
     how: str
     mark: str
     marked: Callable[[Analysis, Cell], float | None]
-    """A second number worth seeing beside the bar; None when this cell has none."""
 
 
 def _guest_used(analysis: Analysis, cell: Cell) -> float | None:
@@ -55,61 +57,54 @@ def _nothing(_analysis: Analysis, _cell: Cell) -> None:
     return None
 
 
-MEMORY_KIND: Final = Kind(
-    "memory",
-    "memory one box takes from the host",
-    "memory.pss.",
-    MEMORY,
-    "bytes",
-    "Proportional set size of every host process that exists for the box, after it settled. The diamond is what the "
-    "guest itself believes to be in use.",
-    "in use as the guest sees it",
-    _guest_used,
+CHARTS: Final = (
+    Chart(
+        resource=MEMORY_USED,
+        title="memory one box takes from the host",
+        how="The bar is the proportional set size (PSS) of every host process that exists for the box, once it has "
+        "settled. The diamond is the memory in use as the guest sees it.",
+        mark="in use as the guest sees it",
+        marked=_guest_used,
+    ),
+    Chart(
+        resource=CPU_USED,
+        title="CPU time one start takes from the host",
+        how="The bar is the CPU time of the box and of every process that works for it, from the request to the end of "
+        "the start. The diamond is the time that passed on the clock.",
+        mark="time that passed",
+        marked=_wall,
+    ),
+    Chart(
+        resource=DISK_USED,
+        title="disk one box takes beyond the image",
+        how="The bar is the disk blocks that belong to the box alone: its writable layer or overlay. The subtitle "
+        "gives the size of the image, which all boxes share.",
+        mark="",
+        marked=_nothing,
+    ),
 )
-CPU_KIND: Final = Kind(
-    "cpu",
-    "CPU time one start takes from the host",
-    "cpu.start.",
-    CPU,
-    "ns",
-    "CPU seconds of the box and of all that works for it, from the request to the end of the start. The diamond is "
-    "the time that passed meanwhile.",
-    "time that passed",
-    _wall,
-)
-DISK_KIND: Final = Kind(
-    "disk",
-    "disk one box takes beyond the image",
-    "disk.",
-    DISK,
-    "bytes",
-    "Blocks that belong to the box alone: its writable layer or overlay. The image, counted once, is in the subtitle.",
-    "",
-    _nothing,
-)
-KINDS: Final = (MEMORY_KIND, CPU_KIND, DISK_KIND)
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT, *, kind: Kind = MEMORY_KIND) -> Drawing | None:
-    """The figure of one currency, or None when no cell has any of it."""
-    stacks = {cell.key: parts_of(analysis, cell, kind) for cell in analysis.cells(scenario)}
+def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT, *, chart: Chart) -> Drawing | None:
+    """The figure of one resource, or None when no cell has any of it."""
+    stacks = {cell.key: components_of(analysis, cell, chart.resource) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
     if not any(sum(stacks[cell.key].values()) for cell in cells):
         return None
-    title = f"{scenario}: {kind.title}"
-    subtitle = _image(analysis, scenario) if kind is DISK_KIND else f"median · {accelerators(cells)}"
-    marks = {cell.key: mark for cell in cells if (mark := kind.marked(analysis, cell)) is not None}
+    title = f"{scenario}: {chart.title}"
+    subtitle = _image(analysis, scenario) if chart.resource is DISK_USED else f"median · {accelerators(cells)}"
+    marks = {cell.key: mark for cell in cells if (mark := chart.marked(analysis, cell)) is not None}
     foot = 0.30 if marks else 0.0
     figure = canvas(1.22 + _ROW_IN * len(cells) + foot, title, subtitle, theme)
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=0.85)
     for row, cell in enumerate(cells):
         _stack(axes, row, stacks[cell.key], theme.target(cell.target), theme)
-        _label(axes, row, stacks[cell.key], _words(analysis, cell, kind), theme)
-    _marks(axes, [marks.get(cell.key) for cell in cells], kind, theme)
-    _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], kind, theme)
-    alt = _alt(analysis, cells, kind)
-    name = f"{scenario}-{kind.name}"
-    return Drawing(name, scenario, title, alt, kind.how, figure, _table(analysis, cells, kind))
+        _label(axes, row, stacks[cell.key], _words(analysis, cell, chart), theme)
+    _marks(axes, [marks.get(cell.key) for cell in cells], chart, theme)
+    _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], chart, theme)
+    alt = _alt(analysis, cells, chart)
+    name = f"{scenario}-{chart.resource.name}"
+    return Drawing(name, scenario, title, alt, chart.how, figure, _table(analysis, cells, chart))
 
 
 @dataclass(frozen=True)
@@ -122,40 +117,10 @@ class Words:
     """Where the diamond is, or 0."""
 
 
-def _words(analysis: Analysis, cell: Cell, kind: Kind) -> Words:
-    summary = analysis.summary(cell, kind.total)
-    total = summary.median.value if summary else sum(parts_of(analysis, cell, kind).values())
-    return Words(total, kind.unit, kind.marked(analysis, cell) or 0.0)
-
-
-def parts_of(analysis: Analysis, cell: Cell, kind: Kind) -> dict[str, float]:
-    """Median of every component of one kind, ordered; what the total holds beyond them is ``other``."""
-    found: dict[str, float] = {}
-    for summary in analysis.summaries:
-        if summary.cell.key == cell.key and summary.metric.startswith(kind.prefix):
-            name = summary.metric.removeprefix(kind.prefix).removesuffix(f"_{kind.unit}")
-            found[name] = summary.median.value
-    if kind is DISK_KIND:
-        return {"own": found["box.allocated"]} if "box.allocated" in found else {}
-    total = found.pop("total", None)
-    if kind is CPU_KIND:
-        found = {name: found[name] for name in in_stack(list(found))}
-    rest = _rest(analysis, cell, kind, list(found)) if total else None
-    # A rest below 2 % is what rounding and reading one after the other leave.
-    if total and rest is not None and rest > 0.02 * total:
-        found["other"] = rest
-    return dict(sorted(found.items(), key=lambda item: (component_position(item[0].removeprefix("threads.")), item[0])))
-
-
-def _rest(analysis: Analysis, cell: Cell, kind: Kind, names: Sequence[str]) -> float | None:
-    """The median over boots of what the total has beyond its parts: medians of parts need not add up to the total's."""
-    metrics = [f"{kind.prefix}{name}_{kind.unit}" for name in ("total", *names)]
-    boots: dict[str, dict[str, float]] = {}
-    for metric in metrics:
-        for sample in analysis.of(cell, metric):
-            boots.setdefault(sample.trial, {})[metric] = sample.value
-    whole = [parts for parts in boots.values() if len(parts) == len(metrics)]
-    return median(2 * parts[metrics[0]] - sum(parts.values()) for parts in whole) if whole else None
+def _words(analysis: Analysis, cell: Cell, chart: Chart) -> Words:
+    summary = analysis.summary(cell, chart.resource.total)
+    total = summary.median.value if summary else sum(components_of(analysis, cell, chart.resource).values())
+    return Words(total, chart.resource.unit, chart.marked(analysis, cell) or 0.0)
 
 
 def _stack(axes: Axes, row: int, parts: Parts, colour: str, theme: Theme) -> None:
@@ -199,7 +164,7 @@ def _named(parts: Parts, words: Words) -> str:
     return f"{' · '.join(numbers)} {unit}"
 
 
-def _marks(axes: Axes, marks: Sequence[float | None], kind: Kind, theme: Theme) -> None:
+def _marks(axes: Axes, marks: Sequence[float | None], chart: Chart, theme: Theme) -> None:
     points = [(value, row) for row, value in enumerate(marks) if value is not None]
     if not points:
         return
@@ -213,13 +178,13 @@ def _marks(axes: Axes, marks: Sequence[float | None], kind: Kind, theme: Theme) 
         markerfacecolor=theme.role(PAPER),
         markeredgecolor=theme.role(INK),
         markeredgewidth=1.2,
-        label=kind.mark,
+        label=chart.mark,
         clip_on=False,
     )
     axes.figure.legend(loc="lower left", bbox_to_anchor=(0.0, 0.0), fontsize=8.5, handletextpad=0.2)
 
 
-def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], kind: Kind, theme: Theme) -> None:
+def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], chart: Chart, theme: Theme) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
     row_labels(axes, cells, theme)
@@ -227,18 +192,18 @@ def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], kind: Kin
     most = max(values)
     # A little to the left of 0, so that a mark at 0 does not touch the names.
     axes.set_xlim(-0.018 * most, most * 1.03)
-    if kind.unit == "bytes":
+    if chart.resource.unit == "bytes":
         # A power of two, so that ticks read 64 MiB and not 61.0.
         axes.xaxis.set_major_locator(MultipleLocator(2 ** max(0, math.floor(math.log2(most / 2.5)))))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(lambda value, _: tick(value, kind.unit))
+    axes.xaxis.set_major_formatter(lambda value, _: tick(value, chart.resource.unit))
     axes.tick_params(axis="x", labelsize=9)
 
 
-def _alt(analysis: Analysis, cells: Sequence[Cell], kind: Kind) -> str:
-    parts = [f"{cell_label(cell)} {median_text(analysis.summary(cell, kind.total))}" for cell in cells]
-    return f"{kind.title[0].upper()}{kind.title[1:]}: {'; '.join(parts)}."
+def _alt(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> str:
+    parts = [f"{cell_label(cell)} {median_text(analysis.summary(cell, chart.resource.total))}" for cell in cells]
+    return f"{chart.title[0].upper()}{chart.title[1:]}: {'; '.join(parts)}."
 
 
 def _image(analysis: Analysis, scenario: str) -> str:
@@ -249,11 +214,11 @@ def _image(analysis: Analysis, scenario: str) -> str:
     return f"image, once for all: {', '.join(parts)}" if parts else "size of the image not measured"
 
 
-def _table(analysis: Analysis, cells: Sequence[Cell], kind: Kind) -> tuple[tuple[str, ...], ...]:
+def _table(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> tuple[tuple[str, ...], ...]:
     rows = [
         (cell_label(summary.cell), summary.metric, str(summary.n), median_text(summary))
         for cell in cells
         for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.startswith(kind.prefix.split(".")[0] + ".")
+        if summary.cell.key == cell.key and summary.metric.startswith(chart.resource.prefix.split(".")[0] + ".")
     ]
     return (("box", "metric", "boots", "median [95 %]"), *rows)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.residents import Marginal, marginals
+from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, variant
 from bench.render.palette import LIGHT, MUTED, PAPER, Theme, marker
-from bench.render.text import cell_label, quantity, with_interval
+from bench.render.text import cell_label, format_estimate, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _DASHES: Final = ("-", "--", ":", "-.")
 
 def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
     """The figure, or None when no boxes stayed at two numbers of them."""
-    found = marginals(analysis, scenario)
+    found = marginal_costs(analysis, scenario)
     if not found:
         return None
     cells = [one.cell for one in found]
@@ -41,7 +41,7 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     return Drawing(f"{scenario}-slope", scenario, title, _alt(found), _HOW, figure, _table(found))
 
 
-def _series(axes: Axes, one: Marginal, number: int, theme: Theme) -> None:
+def _series(axes: Axes, one: MarginalCost, number: int, theme: Theme) -> None:
     colour = theme.target(one.cell.target)
     fill = theme.role(PAPER) if emulated(one.cell) else colour
     points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
@@ -49,7 +49,7 @@ def _series(axes: Axes, one: Marginal, number: int, theme: Theme) -> None:
     # Many narrow steps: a straight line is a curve where the axis is logarithmic.
     first, last = one.levels[0], one.levels[-1]
     steps = [first + (last - first) * step / 64 for step in range(65)]
-    line = [(step, one.first + one.held.value * step) for step in steps]
+    line = [(step, one.intercept + one.unreclaimable.value * step) for step in steps]
     drawn = [(step, size) for step, size in line if size > 0] or line
     axes.plot(*zip(*drawn, strict=True), color=colour, linewidth=1.4, linestyle=_DASHES[number % 4])
     axes.plot(
@@ -61,11 +61,11 @@ def _series(axes: Axes, one: Marginal, number: int, theme: Theme) -> None:
         mfc=fill,
         mec=colour,
         mew=1.3,
-        label=f"{cell_label(one.cell)}: {with_interval(one.held.value, one.held.interval, 'bytes')} a box",
+        label=f"{cell_label(one.cell)}: {format_estimate(one.unreclaimable, 'bytes')} a box",
     )
 
 
-def _frame(axes: Axes, found: Sequence[Marginal], theme: Theme) -> None:
+def _frame(axes: Axes, found: Sequence[MarginalCost], theme: Theme) -> None:
     from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator  # noqa: PLC0415
 
     levels = sorted({level for one in found for level in one.levels})
@@ -95,16 +95,16 @@ def _frame(axes: Axes, found: Sequence[Marginal], theme: Theme) -> None:
     axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
 
 
-def _alt(found: Sequence[Marginal]) -> str:
+def _alt(found: Sequence[MarginalCost]) -> str:
     lines = [
-        f"{cell_label(one.cell)} {with_interval(one.held.value, one.held.interval, 'bytes')} per further box, "
+        f"{cell_label(one.cell)} {format_estimate(one.unreclaimable, 'bytes')} per further box, "
         f"{one.levels[0]} to {one.levels[-1]} boxes"
         for one in found
     ]
     return f"Memory the host holds for each further box: {'; '.join(lines)}."
 
 
-def _table(found: Sequence[Marginal]) -> tuple[tuple[str, ...], ...]:
+def _table(found: Sequence[MarginalCost]) -> tuple[tuple[str, ...], ...]:
     rows = [
         (cell_label(one.cell), str(block), str(level), quantity(size, "bytes"))
         for one in found

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.analysis.results import Analysis
-from bench.analysis.storms import reached_by, times_ns
+from bench.analysis.storms import goal_of, is_storm_cell, reached_by, storms_of, times_ns
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.ecdf import curve, frame, line_of
 from bench.render.figures.labels import accelerators, legend_columns
 from bench.render.palette import LIGHT, Theme
-from bench.render.sections.storms import storm_cells, storm_goal, storms_of
 from bench.render.text import cell_label, quantity
 
 _HOW: Final = (
@@ -25,13 +24,13 @@ _HOW: Final = (
 
 def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
     """The figure; None when the scenario has no storms, or no box of them was ever there."""
-    goal = storm_goal(analysis, scenario)
-    cells = [cell for cell in storm_cells(analysis, scenario) if storms_of(analysis, cell)]
+    goal = goal_of(analysis.scenario(scenario))
+    cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records, cell)]
     values = {cell.key: pooled(analysis, cell, goal) for cell in cells}
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
         return None
-    how = analysis.manifest.scenarios[scenario].scenario.storm.words()
+    how = analysis.scenario(scenario).storm.words()
     title = f"{scenario}: storms, time until {goal}"
     names = [f"{cell_label(cell)}  {_half(values[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))
@@ -48,7 +47,9 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
 
 def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:
     """All boxes of all storms of a cell, ns, ascending; inf for those that never were there."""
-    return tuple(sorted(time for record in storms_of(analysis, cell) for time in times_ns(record.members, goal)))
+    return tuple(
+        sorted(time for record in storms_of(analysis.records, cell) for time in times_ns(record.members, goal))
+    )
 
 
 def _half(values: Sequence[float]) -> str:

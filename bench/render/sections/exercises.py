@@ -6,56 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.analysis.metrics import EXERCISE, EXERCISE_OWN, higher_is_better, label, sort_key, unit
+from bench.analysis.exercises import direction, exercise_headline, exercise_metrics
+from bench.analysis.metrics import EXERCISE_OWN, label, unit
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.sections.facts import Table
 from bench.render.sections.headline import Cost, Lead
 from bench.render.text import bracket, cell_label, clean, median_text, quantity, ratio_text, times, verdict_text
-from bench.scenario.exercise import Exercise
 
-HIGHER: Final = "higher is better"
-LOWER: Final = "lower is better"
 EXERCISE_NOTE: Final = (
     "An exercise runs in the ready box. Its ratios are other / base: above 1 is good for rates (per second) and bad "
     "for times and costs, and each row says which."
 )
-# What a reader looks at first of the many values that a tool gives.
-_FIRST: Final = ("_per_s", "cpu_per_operation_ns", "p50_ns", "p99_ns", "mean_ns")
-
-
-def direction(metric: str) -> str:
-    """``higher is better`` for rates, ``lower is better`` for what takes time or is used up."""
-    return HIGHER if higher_is_better(metric) else LOWER
-
-
-def exercise_of(analysis: Analysis, scenario: str) -> Exercise | None:
-    """What the scenario's boxes were exercised with."""
-    return analysis.manifest.scenarios[scenario].scenario.exercise
-
-
-def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[str, ...]:
-    """The exercise's metrics that any box has: the headline, rates, what an operation costs, latencies, the rest."""
-    exercise = exercise_of(analysis, scenario)
-    if exercise is None:
-        return ()
-    found = {
-        summary.metric
-        for summary in analysis.summaries
-        if summary.cell.scenario == scenario and summary.metric.startswith(EXERCISE)
-    }
-    main = f"{EXERCISE}{exercise.headline}"
-
-    def position(metric: str) -> tuple[bool, bool, int, tuple[int, str, int, str]]:
-        kind = next((number for number, end in enumerate(_FIRST) if metric.endswith(end)), len(_FIRST))
-        return metric != main, metric in EXERCISE_OWN, kind, sort_key(metric)
-
-    return tuple(sorted(found, key=position))
 
 
 def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> tuple[Table, ...]:
     """Medians of every value by box, and their ratios to the base with a verdict; empty without an exercise."""
-    metrics, exercise = exercise_metrics(analysis, scenario), exercise_of(analysis, scenario)
+    metrics, exercise = exercise_metrics(analysis, scenario), analysis.scenario(scenario).exercise
     if exercise is None or not metrics:
         return ()
     title = f"Exercise: {exercise.parser}, profile {exercise.profile}, load generated in the box"
@@ -73,7 +40,7 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
         if (found := analysis.comparison(cell, metric)) is not None and found.ratio is not None
     )
     if ratios:
-        base = clean(analysis.manifest.scenarios[scenario].scenario.baseline)
+        base = clean(analysis.scenario(scenario).baseline)
         tables.append(
             Table(f"Exercise against {base}", ("exercise", "which way", "box", f"× {base}", "verdict"), ratios)
         )
@@ -82,10 +49,9 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
 
 def with_exercise(lead: Lead, analysis: Analysis, scenario: str) -> Lead:
     """The lead of a scenario whose question is answered by its exercise: that sentence and number come first."""
-    exercise = exercise_of(analysis, scenario)
-    if exercise is None or exercise.headline is None:
+    metric = exercise_headline(analysis.scenario(scenario))
+    if metric is None:
         return lead
-    metric = f"{EXERCISE}{exercise.headline}"
     shown = [cell for cell in analysis.cells(scenario) if analysis.summary(cell, metric)]
     if not shown:
         return replace(lead, text=f"{scenario}: no exercise has ended well. {lead.text}")

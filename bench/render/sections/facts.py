@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -92,14 +91,12 @@ def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, 
     entries = {cell.key: _memory(analysis, cell) for cell, _ in cells}
     if not any(daemons for _, daemons in entries.values()):
         return None
-    base = analysis.manifest.scenarios[scenario].scenario.baseline
-    against = next((entries[cell.key] for cell, _ in cells if base in (cell.target, cell.box)), None)
     rows = []
     for cell, label in cells:
         box, daemons = entries[cell.key]
         names = ", ".join(f"{name} {quantity(size, 'bytes')}" for name, size in daemons.items()) or "none"
-        rows.append((label, quantity(box, "bytes"), names, _break_even(entries[cell.key], against)))
-    return Table(scenario, ("box", "each box, PSS", "once per host", f"memory in all, against {base}"), tuple(rows))
+        rows.append((label, quantity(box, "bytes"), names))
+    return Table(scenario, ("box", "each box, PSS", "once per host"), tuple(rows))
 
 
 Memory = tuple[float | None, dict[str, float]]
@@ -115,22 +112,6 @@ def _memory(analysis: Analysis, cell: Cell) -> Memory:
         if summary.cell.key == cell.key and summary.metric.startswith(prefix)
     }
     return (one.median.value if one else None), daemons
-
-
-def _break_even(mine: Memory, base: Memory | None) -> str:
-    """Up to how many boxes this kind takes less memory than the base, at the PSS of a single box."""
-    if base is None or base is mine or mine[0] is None or base[0] is None:
-        return MISSING
-    each, once = mine[0] - base[0], sum(mine[1].values()) - sum(base[1].values())
-    if each <= 0 and once <= 0:
-        return "less, however many"
-    if each >= 0 and once >= 0:
-        return "more, however many"
-    whole = math.floor(-once / each)
-    if whole < 1:
-        return "more, however many" if each > 0 else "less, however many"
-    plural = f"{whole} box{'es' * (whole > 1)}"
-    return f"less up to {plural}, more beyond" if each > 0 else f"more up to {plural}, less beyond"
 
 
 def _reached(analysis: Analysis, summary: CellSummary | None, endpoint: Endpoint) -> str:

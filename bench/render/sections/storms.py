@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.analysis.results import Analysis
-from bench.analysis.storms import ALL, FACTOR, GOALS, SHARES, is_storm
+from bench.analysis.storms import ALL, FACTOR, SHARES, goal_of, is_storm_cell, storms_of
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Record
 from bench.render.sections.facts import Table
@@ -20,39 +20,19 @@ STORM_NOTE: Final = (
 )
 
 
-def storms_of(analysis: Analysis, cell: Cell) -> tuple[Record, ...]:
-    """The storms of a cell that count: no warm-ups, none that was refused."""
-    return tuple(
-        record
-        for record in analysis.records
-        if record.trial.cell.key == cell.key and is_storm(record) and record.outcome == "ok" and not record.trial.warmup
-    )
-
-
-def storm_cells(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
-    """The scenario's cells that are storms."""
-    return tuple(cell for cell in analysis.cells(scenario) if FACTOR in cell.factors)
-
-
-def storm_goal(analysis: Analysis, scenario: str) -> Endpoint:
-    """Where a start ends: the first correct reply where there is one, else ready."""
-    when = analysis.manifest.scenarios[scenario].scenario.ready.when
-    return GOALS[1] if when == "http" else GOALS[0]
-
-
 def storm_tables(analysis: Analysis, scenario: str) -> tuple[Table, ...]:
     """When the boxes were there, and how the storms went; empty when the scenario has none."""
-    cells = storm_cells(analysis, scenario)
+    cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell)]
     if not cells:
         return ()
-    goal = storm_goal(analysis, scenario)
+    goal = goal_of(analysis.scenario(scenario))
     names = [name for name in (*SHARES, ALL) if any(analysis.summary(cell, _metric(goal, name)) for cell in cells)]
-    storms = [(_label(cell), cell, storms_of(analysis, cell)) for cell in cells]
+    storms = [(_label(cell), cell, storms_of(analysis.records, cell)) for cell in cells]
     times = tuple(
         (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
         for label, cell, found in storms
     )
-    how = analysis.manifest.scenarios[scenario].scenario.storm.words()
+    how = analysis.scenario(scenario).storm.words()
     return (
         Table(f"Storms, boxes asked for {how}: time until {goal}", ("box", "storms", *map(_share_words, names)), times),
         Table("How the storms went", _HOW, tuple((label, *_course(found)) for label, _, found in storms)),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.analyse import analyse
 from bench.analysis.ledger import ledger_values
-from bench.analysis.residents import break_evens, marginals, slope, start_of
+from bench.analysis.residents import break_evens, intercept, ledgers, marginal_costs, slope
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_record
 from tests.residents import MIB, make_residents
 
@@ -20,7 +20,7 @@ from tests.residents import MIB, make_residents
 def test_a_line_has_its_slope_and_its_start(rise: int, start: int, levels: set[int]) -> None:
     points = {level: float(start + rise * level) for level in levels}
     assert slope(points) == pytest.approx(rise)
-    assert start_of(points, rise) == pytest.approx(start)
+    assert intercept(points, rise) == pytest.approx(start)
 
 
 def test_one_disturbed_reading_does_not_move_the_slope() -> None:
@@ -44,54 +44,54 @@ def test_one_number_of_boxes_has_no_slope() -> None:
 
 def test_what_is_planted_is_found() -> None:
     manifest, records = make_residents([(PROCESS, 1.0, 0.2), (DOCKER, 2.0, 7.0), (LIBVIRT, 5.0, 210.0)])
-    found = {one.cell.box: one for one in marginals(analyse(manifest, records), "hello")}
+    found = {one.cell.box: one for one in marginal_costs(analyse(manifest, records), "hello")}
     assert list(found) == ["process", "docker", "libvirt/tcg"]
     for box, rise, first, fixed in (("process", 0.2, 1, 0), ("docker", 7, 2, 133), ("libvirt/tcg", 210, 5, 0)):
         one = found[box]
         assert one.levels == (1, 2, 4, 8)
-        assert one.held.value == pytest.approx(rise * MIB, rel=0.02, abs=0.05 * MIB)
-        assert one.held.interval is not None
-        assert one.held.interval.low <= one.held.value <= one.held.interval.high
-        assert one.first == pytest.approx(first * MIB, rel=0.1, abs=0.3 * MIB)
+        assert one.unreclaimable.value == pytest.approx(rise * MIB, rel=0.02, abs=0.05 * MIB)
+        assert one.unreclaimable.interval is not None
+        assert one.unreclaimable.interval.low <= one.unreclaimable.value <= one.unreclaimable.interval.high
+        assert one.intercept == pytest.approx(first * MIB, rel=0.1, abs=0.3 * MIB)
         assert one.fixed == pytest.approx(fixed * MIB, rel=0.01)
         assert one.partial == 0
-        # The cache is not held, and it is used.
-        assert one.used is not None
-        assert one.used.value == pytest.approx((rise + 1) * MIB, rel=0.05, abs=0.1 * MIB)
+        # Page cache counts in what is added; the kernel can take it back.
+        assert one.added is not None
+        assert one.added.value == pytest.approx((rise + 1) * MIB, rel=0.05, abs=0.1 * MIB)
 
 
 def test_a_daemon_pays_where_the_lines_cross() -> None:
     """133 MiB of daemons and 2 + 7 N against 20 N: less from 11 boxes on; against 210 N from the first."""
     for rise, boxes in ((20.0, 11), (210.0, 1)):
         manifest, records = make_residents([(DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, rise)], noise_mib=0.0)
-        (found,) = break_evens(marginals(analyse(manifest, records), "hello"))
+        (found,) = break_evens(marginal_costs(analyse(manifest, records), "hello"))
         assert (found.one.box, found.other.box) == ("docker", "libvirt/tcg")
         assert found.boxes.value == boxes
 
 
 def test_a_daemon_whose_boxes_cost_as_much_never_pays() -> None:
     manifest, records = make_residents([(DOCKER, 2.0, 30.0), (LIBVIRT, 0.0, 20.0)], noise_mib=0.0)
-    assert break_evens(marginals(analyse(manifest, records), "hello")) == ()
+    assert break_evens(marginal_costs(analyse(manifest, records), "hello")) == ()
 
 
 def test_a_block_that_lacks_a_level_is_left_out_and_counted() -> None:
     manifest, records = make_residents([(DOCKER, 2.0, 7.0)])
     lost = next(r for r in records if r.trial.cell.factors["residents"] == "4" and not r.trial.warmup)
     rest = [r for r in records if r is not lost]
-    (found,) = marginals(analyse(manifest, rest), "hello")
+    (found,) = marginal_costs(analyse(manifest, rest), "hello")
     assert (len(found.blocks), found.partial) == (6, 1)
 
 
 def test_below_five_blocks_there_is_a_slope_without_an_interval() -> None:
     manifest, records = make_residents([(DOCKER, 2.0, 7.0)], blocks=3)
-    (found,) = marginals(analyse(manifest, records), "hello")
-    assert found.held.interval is None
-    assert math.isfinite(found.held.value)
+    (found,) = marginal_costs(analyse(manifest, records), "hello")
+    assert found.unreclaimable.interval is None
+    assert math.isfinite(found.unreclaimable.value)
 
 
 def test_one_level_has_no_slope_and_old_campaigns_none_at_all() -> None:
     manifest, records = make_residents([(DOCKER, 2.0, 7.0)], levels=(8,))
-    assert marginals(analyse(manifest, records), "hello") == ()
+    assert marginal_costs(analyse(manifest, records), "hello") == ()
     record = make_record(records[0].trial, DOCKER, random.Random(1))
     assert ledger_values(record) == {}
 
@@ -102,3 +102,11 @@ def test_the_metrics_of_an_account_add_up() -> None:
     parts = ("anon.vmm", "harness", "kernel", "shmem", "unexplained")
     assert sum(values[f"ledger.{name}_bytes"] for name in parts) == values["ledger.unreclaimable_bytes"]
     assert values["ledger.added_bytes"] == values["ledger.unreclaimable_bytes"] + values["ledger.reclaimable_bytes"]
+
+
+def test_the_holders_of_a_ledger_add_up() -> None:
+    manifest, records = make_residents([(PROCESS, 1.0, 0.2), (DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, 20.0)])
+    for ledger in ledgers(analyse(manifest, records), "hello"):
+        # Each is a median of its own, so the sum is off by a little noise.
+        assert sum(size for size in ledger.holders.values()) == pytest.approx(ledger.unreclaimable, abs=0.2 * MIB)
+        assert sum(ledger.components.values()) == pytest.approx(ledger.holders["boxes"])

@@ -29,7 +29,6 @@ LAYERS: Final = (
         "util.units",
         "util.text",
         "analysis.stats",
-        "analysis.orderstats",
         "scenario.equality",
     ),
     (
@@ -90,8 +89,12 @@ LAYERS: Final = (
         "analysis.metrics",
         "analysis.results",
         "analysis.compare",
+        "analysis.exercises",
         "analysis.analyse",
+        "analysis.components",
+        "analysis.phases",
         "analysis.residents",
+        "analysis.frame",
     ),
     ("explain.cells", "explain.difference", "floor"),
     ("history", "gate", "sim"),
@@ -109,7 +112,11 @@ READERS: Final = (
     "analysis.metrics",
     "analysis.results",
     "analysis.compare",
+    "analysis.exercises",
     "analysis.analyse",
+    "analysis.components",
+    "analysis.phases",
+    "analysis.frame",
     "explain.cells",
     "explain.difference",
     "history",
@@ -141,7 +148,7 @@ RUNNERS: Final = (
 )
 
 OUTSIDE: Final = {
-    "pandas": ("analysis.analyse", "history", "gate", "export", "render", "sim"),
+    "pandas": ("analysis.frame",),
     "matplotlib": ("render",),
     "jinja2": ("render",),
     "docker": ("engines", "targets", "image", "run.cleanup"),

@@ -61,4 +61,4 @@ def test_nothing_is_compared_with_a_base_that_never_came(tmp_path: Path) -> None
     text = write_report(write_campaign(tmp_path / "c", manifest, timed_out(manifest, ("docker",))), png=False).text
     lead = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("**hello: "))
     assert "beyond the limit in docker (n = 7), after " in lead
-    assert "No comparison: half of the base's boots or more did not get there (docker is the base)." in lead
+    assert "No comparison: half of the baseline's boots or more have no value (docker is the baseline)." in lead

@@ -1,18 +1,15 @@
-"""What figures are made of: labels that fit, phases that add up, ledgers that do not invent."""
+"""Figures: labels that fit, alt texts with the numbers, colours that can be exchanged."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.records.record import Endpoint
-from bench.render.figures import campaign_figures, forest, phases
-from bench.render.figures import resources as ledger
+from bench.render.figures import campaign_figures, forest
 from bench.render.figures.base import darken, styled, tick, with_variables
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.palette import exchange
@@ -26,45 +23,6 @@ VM_CELL = Cell(scenario="hello", target="libvirt", accel="tcg")
 def analysis() -> Analysis:
     manifest = make_manifest(("hello",))
     return analyse(manifest, make_records(manifest))
-
-
-def test_phases_join_and_end_at_the_headline(analysis: Analysis) -> None:
-    found = phases.phases_of(analysis, VM_CELL, Endpoint.READY)
-    assert found[0].begins_ns == 0
-    assert all(one.ends_ns == next_one.begins_ns for one, next_one in pairwise(found))
-    assert found[-1].end is Endpoint.READY
-    assert [phase.kind for phase in found] == [
-        "created",
-        "vmm",
-        "start_returned",
-        "kernel",
-        "init",
-        "root",
-        "exec",
-        "ready",
-    ]
-
-
-def test_without_a_kernel_to_boot_init_is_called_otherwise(analysis: Analysis) -> None:
-    kinds = [phase.kind for phase in phases.phases_of(analysis, DOCKER_CELL, Endpoint.READY)]
-    assert "setup" in kinds
-    assert "init" not in kinds
-
-
-def test_ledger_is_ordered_and_leaves_totals_out(analysis: Analysis) -> None:
-    parts = ledger.parts_of(analysis, DOCKER_CELL, ledger.CPU_KIND)
-    assert list(parts) == ["box", "shim", "daemon.containerd", "daemon.dockerd"]
-    assert list(ledger.parts_of(analysis, DOCKER_CELL, ledger.MEMORY_KIND)) == ["workload", "agent", "shim"]
-
-
-def test_what_the_total_has_beyond_its_parts_is_named() -> None:
-    manifest = make_manifest(("hello",))
-    records = [
-        r.model_copy(update={"cpu_ns": r.cpu_ns | {"start.total": 2 * r.cpu_ns["start.total"]}}) if r.cpu_ns else r
-        for r in make_records(manifest)
-    ]
-    parts = ledger.parts_of(analyse(manifest, records), DOCKER_CELL, ledger.CPU_KIND)
-    assert parts["other"] == pytest.approx(sum(parts.values()) / 2, rel=0.05)
 
 
 def test_every_title_or_subtitle_says_how_virtual_cpus_were_made(analysis: Analysis) -> None:

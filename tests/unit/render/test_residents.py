@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from bench.analysis.analyse import analyse
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report
-from bench.render.sections.residents import account_tables, ledgers
+from bench.render.sections.residents import account_tables
 from bench.render.terminal import view_report
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_manifest, make_records, write_campaign
-from tests.residents import MIB, make_residents
+from tests.residents import make_residents
 
 LINES = [(PROCESS, 1.0, 0.2), (DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, 20.0)]
 
@@ -36,12 +35,22 @@ def test_tables_say_slope_pss_ledger_and_break_even() -> None:
     assert even.rows == (("docker", "libvirt/tcg", "11 boxes"),)
 
 
-def test_the_parts_of_a_ledger_are_what_is_held() -> None:
-    manifest, records = make_residents(LINES)
-    for ledger in ledgers(analyse(manifest, records), "hello"):
-        # Medians of parts; the noise is small.
-        assert sum(size for _, size in ledger.parts) == pytest.approx(ledger.unreclaimable, abs=0.2 * MIB)
-        assert sum(size for _, size in ledger.anon) == pytest.approx(dict(ledger.parts)["boxes"])
+def test_a_report_has_one_break_even(tmp_path: Path) -> None:
+    """It follows from measurements with several boxes. The PSS of a single box gives no other one beside it."""
+    manifest, records = make_residents(LINES, noise_mib=0.0)
+    report = write_report(write_campaign(tmp_path / "c", manifest, records), png=False)
+    (section,) = report.view.sections
+    tables = [*section.residents, *(found for found in (section.endpoints, section.daemons, section.cpu) if found)]
+    told = [found for found in tables for row in found.rows if any("11 boxes" in cell for cell in row)]
+    assert [found.head for found in told] == [("box with daemons", "takes less than", "from")]
+    text = report.text.read_text(encoding="utf-8")
+    assert "however many" not in text
+    assert "more beyond" not in text
+    # Without residents there is nothing to take it from.
+    plain = make_manifest(("hello",))
+    report = write_report(write_campaign(tmp_path / "p", plain, make_records(plain)), png=False)
+    assert report.view.sections[0].daemons is not None
+    assert "however many" not in report.text.read_text(encoding="utf-8")
 
 
 def test_a_campaign_without_residents_has_none_of_it() -> None:

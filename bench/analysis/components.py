@@ -1,0 +1,76 @@
+"""What one box uses of a resource (memory, CPU time, disk), split by component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.analysis.derived import in_stack
+from bench.analysis.metrics import CPU, DISK, MEMORY, component_position
+from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
+
+OTHER: Final = "other"
+"""The component that holds what the total has beyond the named parts."""
+
+_LEAST_SHARE: Final = 0.02
+"""A smaller rest is an artefact: values are rounded, and processes are read one after the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource that boxes use up.
+
+    Attributes:
+        name: ``memory``, ``cpu`` or ``disk``.
+        prefix: what the names of its component metrics begin with.
+        total: the metric that holds the sum.
+        unit: ``bytes`` or ``ns``.
+    """
+
+    name: str
+    prefix: str
+    total: str
+    unit: str
+
+
+MEMORY_USED: Final = Resource(name="memory", prefix="memory.pss.", total=MEMORY, unit="bytes")
+CPU_USED: Final = Resource(name="cpu", prefix="cpu.start.", total=CPU, unit="ns")
+DISK_USED: Final = Resource(name="disk", prefix="disk.", total=DISK, unit="bytes")
+
+
+def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[str, float]:
+    """The median of each component of a cell, in the resource's unit, in the order in which they are stacked.
+
+    The components add up to about the total; what the total has beyond them is OTHER. Empty when nothing was measured.
+    """
+    found: dict[str, float] = {}
+    for summary in analysis.summaries:
+        if summary.cell.key == cell.key and summary.metric.startswith(resource.prefix):
+            name = summary.metric.removeprefix(resource.prefix).removesuffix(f"_{resource.unit}")
+            found[name] = summary.median.value
+    if resource is DISK_USED:
+        return {"own": found["box.allocated"]} if "box.allocated" in found else {}
+    total = found.pop("total", None)
+    if resource is CPU_USED:
+        found = {name: found[name] for name in in_stack(list(found))}
+    rest = _rest(analysis, cell, resource, list(found)) if total else None
+    if total and rest is not None and rest > _LEAST_SHARE * total:
+        found[OTHER] = rest
+    return dict(sorted(found.items(), key=lambda item: (component_position(item[0].removeprefix("threads.")), item[0])))
+
+
+def _rest(analysis: Analysis, cell: Cell, resource: Resource, names: Sequence[str]) -> float | None:
+    """The median over boots of total minus parts; None when no boot has all of them.
+
+    The difference is taken within each boot, since medians of parts need not add up to the median of the total.
+    """
+    metrics = [f"{resource.prefix}{name}_{resource.unit}" for name in ("total", *names)]
+    boots: dict[str, dict[str, float]] = {}
+    for metric in metrics:
+        for sample in analysis.of(cell, metric):
+            boots.setdefault(sample.trial, {})[metric] = sample.value
+    whole = [parts for parts in boots.values() if len(parts) == len(metrics)]
+    return median(2 * parts[metrics[0]] - sum(parts.values()) for parts in whole) if whole else None

@@ -1,0 +1,48 @@
+"""The exercise of a scenario (the load test that runs in a ready box): its metrics, and which way each is better."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.analysis.metrics import EXERCISE, EXERCISE_OWN, higher_is_better, sort_key
+from bench.analysis.results import Analysis
+from bench.scenario.model import Scenario
+
+HIGHER: Final = "higher is better"
+LOWER: Final = "lower is better"
+
+# A tool reports many values. These kinds matter most and come first, in this order.
+_FIRST: Final = ("_per_s", "cpu_per_operation_ns", "p50_ns", "p99_ns", "mean_ns")
+
+
+def direction(metric: str) -> str:
+    """HIGHER for rates, LOWER for times and for resources that are used up."""
+    return HIGHER if higher_is_better(metric) else LOWER
+
+
+def exercise_headline(scenario: Scenario) -> str | None:
+    """The metric that answers the question of the exercise; None without an exercise or without such a metric."""
+    exercise = scenario.exercise
+    return None if exercise is None or exercise.headline is None else f"{EXERCISE}{exercise.headline}"
+
+
+def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[str, ...]:
+    """The exercise metrics that at least one box has; empty for a scenario without an exercise.
+
+    Order: the headline, rates, CPU time per operation, latencies, other values of the tool, and at the end what
+    Boxbench itself measures of every exercise.
+    """
+    if analysis.scenario(scenario).exercise is None:
+        return ()
+    main = exercise_headline(analysis.scenario(scenario))
+    found = {
+        summary.metric
+        for summary in analysis.summaries
+        if summary.cell.scenario == scenario and summary.metric.startswith(EXERCISE)
+    }
+
+    def position(metric: str) -> tuple[bool, bool, int, tuple[int, str, int, str]]:
+        kind = next((number for number, end in enumerate(_FIRST) if metric.endswith(end)), len(_FIRST))
+        return metric != main, metric in EXERCISE_OWN, kind, sort_key(metric)
+
+    return tuple(sorted(found, key=position))

@@ -1,0 +1,109 @@
+"""A campaign as a frame: columns, types, censored boots, empty and damaged campaigns, and a cheap import."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bench
+from bench.analysis.frame import FRAME_DTYPES, OpenedCampaign
+from bench.analysis.results import NotComparableError
+from bench.util import proc
+from bench.util.errors import CampaignError, RecordError
+from tests.factories import DOCKER, LIBVIRT, make_manifest, make_records, write_campaign
+from tests.residents import make_residents
+
+READY = "endpoint.ready_ns"
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> OpenedCampaign:
+    manifest = make_manifest(("hello",))
+    return bench.open_campaign(write_campaign(tmp_path / "c", manifest, make_records(manifest)))
+
+
+def test_an_opened_campaign_has_its_manifest_and_records(campaign: OpenedCampaign) -> None:
+    assert campaign.manifest.id == "c0ffee42"
+    assert len(campaign.records) == len(campaign.manifest.plan)
+    assert bench.open_campaign(str(campaign.path)) == campaign
+
+
+def test_a_frame_has_one_row_per_boot_and_metric(campaign: OpenedCampaign) -> None:
+    frame = campaign.frame()
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == dict(FRAME_DTYPES)
+    assert len(frame) == len(campaign.analysis.samples)
+    assert not frame.duplicated(["trial", "metric"]).any()
+    assert set(frame["campaign"]) == {"c0ffee42"}
+    assert set(frame["unit"]) == {"ns", "bytes", ""}
+    assert set(frame["accel"]) == {"native", "tcg"}
+    assert list(frame[frame["metric"] == READY]["block"].unique()) == list(range(8))
+    assert not frame.isna().any().any()
+
+
+def test_a_censored_boot_counts_as_slower_than_all_others(campaign: OpenedCampaign) -> None:
+    frame = campaign.frame()
+    rows = frame[(frame["cell"] == "hello/libvirt/tcg") & (frame["metric"] == READY) & ~frame["warmup"]]
+    lost = rows[rows["censored"]]
+    assert list(zip(lost["block"], lost["outcome"], lost["value"], strict=True)) == [(3, "timeout", math.inf)]
+    assert set(rows[~rows["censored"]]["outcome"]) == {"ok"}
+    summary = campaign.analysis.summary(campaign.manifest.plan[0].cell, READY)
+    assert summary is not None
+    mine = frame[(frame["cell"] == summary.cell.key) & (frame["metric"] == READY) & ~frame["warmup"]]
+    assert mine["value"].median() == summary.median.value
+
+
+def test_the_medians_of_a_frame_are_those_of_the_report(campaign: OpenedCampaign) -> None:
+    frame = campaign.frame()
+    medians = frame[~frame["warmup"]].groupby(["cell", "metric"])["value"].median()
+    for summary in campaign.analysis.summaries:
+        assert np.isclose(medians[summary.cell.key, summary.metric], summary.median.value), summary.metric
+
+
+def test_factors_are_a_column(tmp_path: Path) -> None:
+    manifest, records = make_residents([(DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, 20.0)], levels=(1, 8))
+    frame = bench.open_campaign(write_campaign(tmp_path / "c", manifest, records)).frame()
+    assert set(frame["factors"]) == {"residents=1", "residents=8"}
+    assert set(frame["target"]) == {"docker", "libvirt"}
+    assert set(frame["box"]) == {"docker", "libvirt/tcg"}
+
+
+def test_without_records_a_frame_has_its_columns(tmp_path: Path) -> None:
+    frame = bench.open_campaign(write_campaign(tmp_path / "c", make_manifest(), ())).frame()
+    assert len(frame) == 0
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == dict(FRAME_DTYPES)
+
+
+def test_what_is_no_campaign_is_an_error(tmp_path: Path, campaign: OpenedCampaign) -> None:
+    with pytest.raises(CampaignError, match="not a campaign directory"):
+        bench.open_campaign(tmp_path / "nothing")
+    records = campaign.path / "records.jsonl"
+    whole = records.read_text(encoding="utf-8")
+    records.write_text("{}\n" + whole, encoding="utf-8")
+    with pytest.raises(RecordError, match=r"records\.jsonl:1"):
+        bench.open_campaign(campaign.path)
+    records.write_text(whole.replace("c0ffee42", "other000", 1), encoding="utf-8")
+    with pytest.raises(NotComparableError):
+        bench.open_campaign(campaign.path).frame()
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out(campaign: OpenedCampaign) -> None:
+    with (campaign.path / "records.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"campaign": "c0ff')
+    assert bench.open_campaign(campaign.path).records == campaign.records
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'open_campaing'"):
+        _ = bench.open_campaing
+
+
+@pytest.mark.host
+def test_the_package_alone_imports_nothing_heavy() -> None:
+    code = "import bench, sys; print(*sys.modules)"
+    loaded = set(proc.run([sys.executable, "-c", code], timeout_s=60).text.split())
+    assert "bench" in loaded
+    assert not [name for name in loaded if name.startswith("bench.") or name in {"numpy", "pandas", "pydantic"}]
