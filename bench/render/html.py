@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
-from bench.render.palette import exchange, target_class
+from bench.render.palette import PALETTE, target_colour_name
 from bench.render.sections.problems import Trouble
 from bench.render.text import quantity
 from bench.render.view import Row, Section, View
@@ -42,7 +42,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
     """
     environment = page_environment()
     # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
-    style = Markup(environment.get_template("report.css.j2").render(colours=exchange()))
+    style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
     return environment.get_template("report.html.j2").render(
         view=_with_rows(view),
         style=style,
@@ -100,13 +100,13 @@ def _section(section: Section) -> dict[str, Any]:
     return fields | {
         "rows": [_row(row) for row in section.rows],
         "has_p95": section.has_p95,
-        "colour": target_class(subject.cell.target) if subject else "",
+        "colour": target_colour_name(subject.cell.target) if subject else "",
     }
 
 
 def _row(row: Row) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    return fields | {"colour": target_class(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
+    return fields | {"colour": target_colour_name(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
 
 
 def _trouble(item: Trouble) -> tuple[str, str, str, str]:

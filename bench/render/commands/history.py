@@ -21,7 +21,7 @@ from bench.instructions.model import ACCEL
 from bench.render.figures.base import finish, styled, with_variables
 from bench.render.figures.history import draw, ratio_words
 from bench.render.html import page_environment
-from bench.render.palette import exchange
+from bench.render.palette import PALETTE
 from bench.render.text import clean, quantity
 
 _STYLES: Final = {
@@ -169,7 +169,7 @@ def _finite(value: float) -> float | None:
 def write_page(checked: Checked, file: Path) -> None:
     """One file that loads nothing. Raises HistoryError when it cannot be written."""
     environment = page_environment()
-    style = Markup(environment.get_template("report.css.j2").render(colours=exchange()))
+    style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
     text = environment.get_template("history.html.j2").render(
         style=style,
         headline=headline(checked),

@@ -1,17 +1,17 @@
-"""What all figures share: a canvas in the suite's style, SVG text that is the same in every run, dark from light."""
+"""What all figures share: canvas, style, axes, and SVG text that is the same in every run, in light and dark."""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme, exchange
+from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
 from bench.render.text import quantity
 
 if TYPE_CHECKING:
@@ -26,10 +26,13 @@ LOG_FROM: Final = 10.0
 
 _SALT: Final = "boxbench"
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
+_COLOUR: Final = re.compile(r"(?<=: )#[0-9a-f]{6}(?=[;\"])")
+"""A colour in a style attribute, as matplotlib writes it."""
+_NAMES: Final = {colour.light: name for name, colour in PALETTE.items()}
 _PATH_DATA: Final = re.compile(r'\bd="[^"]*"')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
     """A finished figure.
 
@@ -52,7 +55,7 @@ class Figure:
     light_png: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drawing:
     """A figure before it is text."""
 
@@ -66,7 +69,7 @@ class Drawing:
 
 
 @contextmanager
-def styled(theme: Theme = LIGHT) -> Iterator[None]:
+def styled() -> Iterator[None]:
     """Matplotlib as the suite wants it, whatever the user's matplotlibrc says; restored afterwards."""
     import matplotlib as mpl  # noqa: PLC0415 - half a second that only figures need to spend
 
@@ -74,23 +77,24 @@ def styled(theme: Theme = LIGHT) -> Iterator[None]:
         # A label may hold a character that the font lacks: it shows as a box, and the report is still made.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
-        for name, value in _style(theme).items():
+        for name, value in _style().items():
             mpl.rcParams[name] = value  # type: ignore[index]
         yield
 
 
-def _style(theme: Theme) -> Mapping[str, Any]:
-    ink, muted, grid, paper = (theme.role(name) for name in (INK, MUTED, GRID, PAPER))
+def _style() -> Mapping[str, Any]:
     return {
         "svg.fonttype": "path",
         "svg.hashsalt": _SALT,
         "font.family": "DejaVu Sans",
         "font.size": 10,
-        "text.color": ink,
+        "text.color": INK,
         "text.parse_math": False,
-        "axes.edgecolor": muted,
-        "axes.labelcolor": muted,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": MUTED,
         "axes.facecolor": "none",
+        # matplotlib's own colours have no partner for dark pages.
+        "axes.prop_cycle": f"cycler('color', ['{INK}'])",
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.spines.left": False,
@@ -98,29 +102,27 @@ def _style(theme: Theme) -> Mapping[str, Any]:
         "axes.grid": True,
         "axes.grid.axis": "x",
         "axes.axisbelow": True,
-        "grid.color": grid,
+        "grid.color": GRID,
         "grid.linewidth": 0.8,
-        "xtick.color": muted,
+        "xtick.color": MUTED,
         "xtick.major.size": 3,
-        "ytick.color": muted,
-        "ytick.labelcolor": ink,
+        "ytick.color": MUTED,
+        "ytick.labelcolor": INK,
         "ytick.major.size": 0,
         "ytick.minor.size": 0,
-        "figure.facecolor": paper,
-        "savefig.facecolor": paper,
+        "figure.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
         "legend.frameon": False,
     }
 
 
-def canvas(height_in: float, title: str, subtitle: str, theme: Theme) -> Canvas:
+def canvas(height_in: float, title: str, subtitle: str) -> Canvas:
     """An empty figure with its title in the top left corner; axes belong below ``top_of``."""
     from matplotlib.figure import Figure as New  # noqa: PLC0415
 
     figure = New(figsize=(WIDTH_IN, height_in))
-    figure.text(
-        0.012, 1 - 0.10 / height_in, title, ha="left", va="top", size=12.5, weight="bold", color=theme.role(INK)
-    )
-    figure.text(0.012, 1 - 0.36 / height_in, subtitle, ha="left", va="top", size=9, color=theme.role(MUTED))
+    figure.text(0.012, 1 - 0.10 / height_in, title, ha="left", va="top", size=12.5, weight="bold", color=INK)
+    figure.text(0.012, 1 - 0.36 / height_in, subtitle, ha="left", va="top", size=9, color=MUTED)
     return figure
 
 
@@ -168,7 +170,7 @@ def finish(drawing: Drawing, *, png: bool = False) -> Figure:
         alt=drawing.alt,
         how=drawing.how,
         light_svg=light,
-        dark_svg=darken(light),
+        dark_svg=recoloured(light, lambda name: PALETTE[name].dark),
         table=drawing.table,
         light_png=png_of(drawing.canvas) if png else None,
     )
@@ -210,15 +212,12 @@ def _own_ids(text: str, name: str) -> str:
     return re.sub(r"url\(#", f"url(#{name}-", text)
 
 
-def darken(light_svg: str) -> str:
-    """The figure for dark pages: every colour of the light mode exchanged for its partner."""
-    return _exchange(light_svg, dict(exchange().values()))
+def recoloured(light_svg: str, paint: Callable[[str], str]) -> str:
+    """An SVG drawn in light colours with ``paint(NAME)`` in place of each colour of PALETTE."""
+    # A colour that is not in the palette stays as it is. Tests draw every figure and find such a colour.
+    return _COLOUR.sub(lambda found: paint(_NAMES[found[0]]) if found[0] in _NAMES else found[0], light_svg)
 
 
 def with_variables(light_svg: str) -> str:
-    """The figure for a page that follows the reader's choice: colours become ``var(--c-NAME)``."""
-    return _exchange(light_svg, {light: f"var(--c-{name})" for name, (light, _) in exchange().items()})
-
-
-def _exchange(text: str, table: Mapping[str, str]) -> str:
-    return re.sub("|".join(map(re.escape, table)), lambda match: table[match[0]], text)
+    """The figure for a page that follows the reader's choice of light or dark: colours become ``var(--c-NAME)``."""
+    return recoloured(light_svg, lambda name: f"var(--c-{name})")

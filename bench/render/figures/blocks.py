@@ -11,7 +11,7 @@ from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
-from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, quantity, until_words
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _HOW: Final = (
 )
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no boot has reached the headline."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in analysis.cells(scenario)]
@@ -36,22 +36,30 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     cells = [cell for cell, _ in series]
     columns = legend_columns([cell_label(cell) for cell in cells])
     legend = 0.24 * math.ceil(len(cells) / columns)
-    figure = canvas(3.3 + legend, title, f"time until {word} · {accelerators(cells)}", theme)
+    figure = canvas(3.3 + legend, title, f"time until {word} · {accelerators(cells)}")
     axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend)
     time_axis(axes, finite, which="y", pad=1.5)
-    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.tick_params(axis="y", labelcolor=MUTED)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
-    _blocks(axes, [sample for _, samples in series for sample in samples], theme)
+    _blocks(axes, [sample for _, samples in series for sample in samples])
     for cell, samples in series:
-        _points(axes, cell, samples, theme, _shape(cells, cell))
+        _points(axes, cell, samples, _shape(cells, cell))
     axes.legend(
         loc="upper left", bbox_to_anchor=(-0.06, -0.19), ncol=columns, fontsize=9.5, borderaxespad=0, handletextpad=0.5
     )
-    return Drawing(f"{scenario}-blocks", scenario, title, _alt(analysis, scenario), _HOW, figure, _table(series))
+    return Drawing(
+        name=f"{scenario}-blocks",
+        scenario=scenario,
+        title=title,
+        alt=_alt(analysis, scenario),
+        how=_HOW,
+        canvas=figure,
+        table=_table(series),
+    )
 
 
-def _blocks(axes: Axes, samples: Sequence[Sample], theme: Theme) -> None:
+def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     warm = [sample.block for sample in samples if sample.warmup]
@@ -61,7 +69,7 @@ def _blocks(axes: Axes, samples: Sequence[Sample], theme: Theme) -> None:
     axes.set_xlabel("block", size=9)
     axes.tick_params(axis="x", labelsize=9)
     if warm:
-        axes.axvspan(min(warm) - 0.5, max(warm) + 0.5, color=theme.role(GRID), alpha=0.55, linewidth=0)
+        axes.axvspan(min(warm) - 0.5, max(warm) + 0.5, color=GRID, alpha=0.55, linewidth=0)
 
 
 def _shape(cells: Sequence[Cell], cell: Cell) -> str:
@@ -69,9 +77,9 @@ def _shape(cells: Sequence[Cell], cell: Cell) -> str:
     return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
 
 
-def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], theme: Theme, shape: str) -> None:
-    colour = theme.target(cell.target)
-    fill = theme.role(PAPER) if emulated(cell) else colour
+def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: str) -> None:
+    colour = target_colour(cell.target)
+    fill = PAPER if emulated(cell) else colour
     good = [sample for sample in samples if not sample.censored]
     blocks, values = [sample.block for sample in good], [sample.value for sample in good]
     # The line is there to lead the eye along one box; nothing happened between two blocks.
@@ -84,7 +92,7 @@ def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], theme: Theme, sha
     axes.plot(lost, [top] * len(lost), linestyle="none", marker="x", ms=8, mec=colour, mew=2, clip_on=False)
     doubted = [sample for sample in good if sample.doubts]
     x, y = [sample.block for sample in doubted], [sample.value for sample in doubted]
-    axes.plot(x, y, linestyle="none", marker="o", ms=12, mfc="none", mec=theme.role(MUTED), mew=1.2)
+    axes.plot(x, y, linestyle="none", marker="o", ms=12, mfc="none", mec=MUTED, mew=1.2)
 
 
 def _alt(analysis: Analysis, scenario: str) -> str:

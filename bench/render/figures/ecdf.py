@@ -13,14 +13,14 @@ from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
-from bench.render.palette import LIGHT, MUTED, Theme
+from bench.render.palette import MUTED, target_colour
 from bench.render.text import cell_label, median_text, quantity, short_median, until_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no boot has reached the headline."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     # Storms have a figure of their own, in which every box is one step.
@@ -34,29 +34,29 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     names = [f"{cell_label(cell)}  {short_median(analysis.summary(cell, metric))}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.05 + 0.205 * math.ceil(len(cells) / columns)
-    figure = canvas(3.3 + legend, title, f"every boot is one step · {accelerators(cells)}", theme)
+    figure = canvas(3.3 + legend, title, f"every boot is one step · {accelerators(cells)}")
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
     for cell, name in zip(cells, names, strict=True):
-        curve(axes, values[cell.key], name, theme.target(cell.target), line_of(cells, cell))
-    frame(axes, columns, theme)
+        curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
+    frame(axes, columns)
     return Drawing(
-        f"{scenario}-ecdf",
-        scenario,
-        title,
-        _alt(analysis, cells, metric),
-        _HOW,
-        figure,
-        _table(analysis, cells, metric),
+        name=f"{scenario}-ecdf",
+        scenario=scenario,
+        title=title,
+        alt=_alt(analysis, cells, metric),
+        how=_HOW,
+        canvas=figure,
+        table=_table(analysis, cells, metric),
     )
 
 
-def frame(axes: Axes, columns: int, theme: Theme) -> None:
+def frame(axes: Axes, columns: int) -> None:
     """Shares on the y axis, the legend below."""
     axes.set_ylim(-0.02, 1.04)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.grid(visible=True, axis="y")
-    axes.tick_params(axis="y", labelcolor=theme.role(MUTED), labelsize=9)
+    axes.tick_params(axis="y", labelcolor=MUTED, labelsize=9)
     axes.legend(
         loc="upper left", bbox_to_anchor=(-0.02, -0.13), ncol=columns, fontsize=9.2, handlelength=2.4, borderaxespad=0
     )

@@ -9,7 +9,6 @@ from bench.analysis.metrics import EXERCISE_OWN, label
 from bench.analysis.results import Analysis
 from bench.render.figures.base import Drawing
 from bench.render.figures.forest import compared, plot
-from bench.render.palette import LIGHT, Theme
 
 _MOST: Final = 8
 _HOW: Final = (
@@ -19,9 +18,9 @@ _HOW: Final = (
 )
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None without an exercise or anything to compare it with. At most the first eight values."""
     metrics = [metric for metric in exercise_metrics(analysis, scenario) if metric not in EXERCISE_OWN]
     groups = ((f"{label(metric).removeprefix('exercise, ')}: {direction(metric)}", metric) for metric in metrics)
     found = compared(analysis, scenario, groups)[:_MOST]
-    return plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW, theme) if found else None
+    return plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW) if found else None

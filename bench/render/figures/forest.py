@@ -13,7 +13,7 @@ from bench.analysis.stats import band
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
-from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, ratio_text, until_words, verdict_text
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _HOW: Final = (
 Groups = Sequence[tuple[str, Sequence[Comparison]]]
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when nothing could be compared."""
     entry = analysis.manifest.scenarios[scenario].scenario
     groups = [
@@ -38,22 +38,28 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
         ("CPU per start", CPU),
     ]
     found = compared(analysis, scenario, groups)
-    return plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW, theme) if found else None
+    return plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW) if found else None
 
 
-def plot(scenario: str, found: Groups, name: str, what: str, how: str, theme: Theme) -> Drawing:  # noqa: PLR0917
+def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawing:
     """Groups of ratios against their base, one row each; ``found`` is not empty."""
     title = f"{scenario}: {what} {_base_label(found[0][1])}"
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
-    figure = canvas(
-        1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].base]), theme
-    )
+    figure = canvas(1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].base]))
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
-    _scale(axes, [row for _, rows in found for row in rows], theme)
-    _fill(axes, found, theme)
-    return Drawing(name, scenario, title, _alt(found), how, figure, _table(found))
+    _scale(axes, [row for _, rows in found for row in rows])
+    _fill(axes, found)
+    return Drawing(
+        name=name,
+        scenario=scenario,
+        title=title,
+        alt=_alt(found),
+        how=how,
+        canvas=figure,
+        table=_table(found),
+    )
 
 
 def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, str]]) -> Groups:
@@ -71,7 +77,7 @@ def _base_label(rows: Sequence[Comparison]) -> str:
     return labels[0] if len(labels) == 1 else "their base"
 
 
-def _scale(axes: Axes, rows: Sequence[Comparison], theme: Theme) -> None:
+def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
     points = [1.0]
     for row in rows:
         if row.ratio:
@@ -87,11 +93,11 @@ def _scale(axes: Axes, rows: Sequence[Comparison], theme: Theme) -> None:
 
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.tick_params(axis="x", labelsize=9)
-    axes.axvspan(*band(TOLERANCE), color=theme.role(GRID), linewidth=0)
-    axes.axvline(1, color=theme.role(MUTED), linewidth=1.2)
+    axes.axvspan(*band(TOLERANCE), color=GRID, linewidth=0)
+    axes.axvline(1, color=MUTED, linewidth=1.2)
 
 
-def _fill(axes: Axes, groups: Groups, theme: Theme) -> None:
+def _fill(axes: Axes, groups: Groups) -> None:
     from matplotlib.transforms import blended_transform_factory  # noqa: PLC0415
 
     ticks: list[tuple[float, Cell]] = []
@@ -99,18 +105,18 @@ def _fill(axes: Axes, groups: Groups, theme: Theme) -> None:
     right = axes.get_yaxis_transform()
     margin = blended_transform_factory(axes.figure.transFigure, axes.transData)
     for title, rows in groups:
-        axes.text(0.012, at, title, transform=margin, size=9, color=theme.role(MUTED), va="center", clip_on=False)
+        axes.text(0.012, at, title, transform=margin, size=9, color=MUTED, va="center", clip_on=False)
         at += 0.9
         for row in rows:
-            _mark(axes, at, row, theme)
+            _mark(axes, at, row)
             axes.text(1.03, at, ratio_text(row), transform=right, size=9, va="center", clip_on=False)
             ticks.append((at, row.other))
             at += 1
-    row_labels(axes, [cell for _, cell in ticks], theme, [y for y, _ in ticks])
+    row_labels(axes, [cell for _, cell in ticks], [y for y, _ in ticks])
 
 
-def _mark(axes: Axes, at: float, row: Comparison, theme: Theme) -> None:
-    ratio, colour = row.ratio, theme.target(row.other.target)
+def _mark(axes: Axes, at: float, row: Comparison) -> None:
+    ratio, colour = row.ratio, target_colour(row.other.target)
     if ratio is None or ratio.value is None:
         return
     low, high = ratio.interval.low, ratio.interval.high
@@ -123,11 +129,9 @@ def _mark(axes: Axes, at: float, row: Comparison, theme: Theme) -> None:
     if high > right:
         axes.plot([right], [at], marker=">", color=colour, markersize=7, clip_on=False)
     if ratio.value < math.inf:
-        hollow = theme.role(PAPER) if emulated(row.other) else colour
+        hollow = PAPER if emulated(row.other) else colour
         shape = marker(row.other.target)
-        axes.plot(
-            [ratio.value], [at], marker=shape, markersize=7.5, mfc=hollow, mec=colour, mew=1.6, color=theme.role(INK)
-        )
+        axes.plot([ratio.value], [at], marker=shape, markersize=7.5, mfc=hollow, mec=colour, mew=1.6, color=INK)
 
 
 def _alt(groups: Groups) -> str:

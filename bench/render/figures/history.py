@@ -11,7 +11,7 @@ from bench.history.detect import Change, State
 from bench.history.series import Series
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.palette import GRID, INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, exact_change, quantity, times
 
 if TYPE_CHECKING:
@@ -28,25 +28,33 @@ _HOW = (
 )
 
 
-def draw(series: Series, changes: Sequence[Change], number: int, theme: Theme = LIGHT) -> Drawing | None:
+def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | None:
     """The figure of one series, or None when it has no finite median; ``number`` makes its name unique."""
     finite = [value for value in series.values if math.isfinite(value)]
     if not finite:
         return None
     title = f"{clean(series.cell)}: {label(series.metric)}"
     what, where = ("count", "clock") if series.accel == ACCEL else ("median", "host")
-    figure = canvas(3.0, title, f"{what} per commit · {where} {series.fingerprint} · {series.accel}", theme)
+    figure = canvas(3.0, title, f"{what} per commit · {where} {series.fingerprint} · {series.accel}")
     axes = add_axes(figure, left_in=1.0 if series.accel == ACCEL else 0.78, bottom_in=0.5)
-    _scale(axes, series, theme)
+    _scale(axes, series)
     for number_of_change, change in enumerate(changes):
-        _mark(axes, change, number_of_change % _ROWS, theme)
-    _levels(axes, series, changes, theme)
-    _points(axes, series, theme)
+        _mark(axes, change, number_of_change % _ROWS)
+    _levels(axes, series, changes)
+    _points(axes, series)
     name = f"history-{number}"
-    return Drawing(name, clean(series.cell), title, _alt(series, changes), _HOW, figure, _table(series, changes))
+    return Drawing(
+        name=name,
+        scenario=clean(series.cell),
+        title=title,
+        alt=_alt(series, changes),
+        how=_HOW,
+        canvas=figure,
+        table=_table(series, changes),
+    )
 
 
-def _scale(axes: Axes, series: Series, theme: Theme) -> None:
+def _scale(axes: Axes, series: Series) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     finite = [value for value in series.values if math.isfinite(value)]
@@ -59,7 +67,7 @@ def _scale(axes: Axes, series: Series, theme: Theme) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: _commit(series, round(value)))
     axes.tick_params(axis="both", labelsize=8.5)
-    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.tick_params(axis="y", labelcolor=MUTED)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
 
@@ -68,16 +76,16 @@ def _commit(series: Series, place: int) -> str:
     return series.commits[place].id[:7] if 0 <= place < len(series.commits) else ""
 
 
-def _mark(axes: Axes, change: Change, row: int, theme: Theme) -> None:
+def _mark(axes: Axes, change: Change, row: int) -> None:
     step = change.step
-    axes.axvspan(step.earliest - 0.5, step.latest - 0.5 + 0.02, color=theme.role(GRID), alpha=0.8, linewidth=0)
+    axes.axvspan(step.earliest - 0.5, step.latest - 0.5 + 0.02, color=GRID, alpha=0.8, linewidth=0)
     loud = change.state in (State.OPEN, State.EXPIRED)
-    axes.axvline(step.index - 0.5, color=theme.role(INK if loud else MUTED), linewidth=1.4 if loud else 0.9)
+    axes.axvline(step.index - 0.5, color=(INK if loud else MUTED), linewidth=1.4 if loud else 0.9)
     words = f"{ratio_words(change)} {change.state}" if step.ratio is not None else str(change.state)
     height = axes.get_ylim()[1]
     side = "left" if step.index < len(change.series.values) * 0.7 else "right"
     where = step.index - 0.5 + (0.15 if side == "left" else -0.15)
-    colour = theme.role(INK if loud else MUTED)
+    colour = INK if loud else MUTED
     style: dict[str, Any] = {"ha": side, "va": "top", "size": 8.5, "color": colour}
     style |= {"xytext": (0, -_ROW_PT * row), "textcoords": "offset points", "weight": "bold" if loud else "normal"}
     axes.annotate(words, (where, height), **style)
@@ -89,17 +97,17 @@ def ratio_words(change: Change) -> str:
     return exact_change(ratio) if change.series.accel == ACCEL and ratio is not None else times(ratio)
 
 
-def _levels(axes: Axes, series: Series, changes: Sequence[Change], theme: Theme) -> None:
+def _levels(axes: Axes, series: Series, changes: Sequence[Change]) -> None:
     bounds = [0, *(change.step.index for change in changes), len(series.values)]
     levels = [change.step.before for change in changes] + [changes[-1].step.after] if changes else []
     for level, start, end in zip(levels, bounds, bounds[1:], strict=False):
         if math.isfinite(level):
-            axes.plot([start - 0.5, end - 0.5], [level, level], color=theme.role(MUTED), linewidth=1.6, alpha=0.8)
+            axes.plot([start - 0.5, end - 0.5], [level, level], color=MUTED, linewidth=1.6, alpha=0.8)
 
 
-def _points(axes: Axes, series: Series, theme: Theme) -> None:
-    colour = theme.target(series.cell.split("/")[1] if "/" in series.cell else series.cell)
-    fill = theme.role(PAPER) if series.accel in ("tcg", "icount") else colour
+def _points(axes: Axes, series: Series) -> None:
+    colour = target_colour(series.cell.split("/")[1] if "/" in series.cell else series.cell)
+    fill = PAPER if series.accel in ("tcg", "icount") else colour
     good = [(place, point) for place, point in enumerate(series.points) if math.isfinite(point.median)]
     for place, point in good:
         if point.low is not None and point.high is not None and math.isfinite(point.high):

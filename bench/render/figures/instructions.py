@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.instructions.model import Count, Instructions
 from bench.render.figures.base import Drawing, add_axes, canvas
-from bench.render.palette import GRID, LIGHT, PAPER, Theme, marker
+from bench.render.palette import GRID, PAPER, marker, target_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,27 +19,33 @@ _HOW: Final = (
 _UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def draw(counted: Instructions, theme: Theme = LIGHT) -> Drawing:
+def draw(counted: Instructions) -> Drawing:
     """The figure of one file of counts."""
     rows: dict[str, list[Count]] = {}
     for count in sorted(counted.counts, key=lambda count: count.instructions):
         rows.setdefault(count.cell.target, []).append(count)
     title = f"{counted.scenario}: instructions until ready"
-    figure = canvas(1.25 + _ROW_IN * len(rows), title, "log axis · icount: one emulated CPU, everything in RAM", theme)
+    figure = canvas(1.25 + _ROW_IN * len(rows), title, "log axis · icount: one emulated CPU, everything in RAM")
     axes = add_axes(figure, left_in=1.2, bottom_in=0.40, right_in=1.75, top_in=0.66)
     _scale(axes, [count.instructions for count in counted.counts])
     for at, (target, counts) in enumerate(rows.items()):
-        axes.axhline(at, color=theme.role(GRID), linewidth=0.8, zorder=0)
+        axes.axhline(at, color=GRID, linewidth=0.8, zorder=0)
         for count in counts:
-            fill = theme.role(PAPER) if count.cell.factors.get("start") == "second" else theme.target(target)
-            edge = theme.target(target)
+            fill = PAPER if count.cell.factors.get("start") == "second" else target_colour(target)
+            edge = target_colour(target)
             axes.plot([count.instructions], [at], marker=marker(target), markersize=7, mfc=fill, mec=edge, mew=1.6)
         words = " / ".join(short(count.instructions) for count in _in_order(counts))
         axes.text(1.03, at, words, transform=axes.get_yaxis_transform(), size=9, va="center")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     return Drawing(
-        f"{counted.scenario}-instructions", counted.scenario, title, _alt(counted), _HOW, figure, _table(counted)
+        name=f"{counted.scenario}-instructions",
+        scenario=counted.scenario,
+        title=title,
+        alt=_alt(counted),
+        how=_HOW,
+        canvas=figure,
+        table=_table(counted),
     )
 
 

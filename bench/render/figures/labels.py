@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.plan.trials import Cell
-from bench.render.palette import Theme
+from bench.render.palette import target_colour
 from bench.render.text import cell_label, clean
 from bench.scenario.target_table import target_name
 
@@ -35,13 +35,13 @@ def variant(cells: Sequence[Cell], cell: Cell) -> int:
     return same.index(cell.key)
 
 
-def row_labels(axes: Axes, cells: Sequence[Cell], theme: Theme, at: Sequence[float] | None = None) -> None:
+def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = None) -> None:
     """Box names as y tick labels in their colours, first cell on top; ``at``: their places, 0, 1, 2 ... by default."""
     places = range(len(cells)) if at is None else at
     axes.set_yticks(places, [row_label(cell) for cell in cells])
     axes.set_ylim(places[-1] + 0.5, -0.5)
     for tick, cell in zip(axes.get_yticklabels(), cells, strict=True):
-        tick.set_color(theme.target(cell.target))
+        tick.set_color(target_colour(cell.target))
         tick.set_fontweight("bold")
 
 

@@ -12,7 +12,7 @@ from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
-from bench.render.palette import GRID, LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, median_text, ratio_text, short_median, until_words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _HOW: Final = (
 Rung = tuple[Cell, CellSummary]
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when there are too few boxes for a ladder."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     rungs = _rungs(analysis, scenario, metric)
@@ -38,15 +38,23 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
         return None
     cells = [cell for cell, _ in rungs]
     title = f"{scenario}: rung by rung, time until {until_words(metric)}"
-    figure = canvas(1.25 + _ROW_IN * len(rungs), title, f"log axis · {accelerators(cells)}", theme)
+    figure = canvas(1.25 + _ROW_IN * len(rungs), title, f"log axis · {accelerators(cells)}")
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
     time_axis(axes, [value for values in boots.values() for value in values], pad=1.6)
     for at, rung in enumerate(rungs):
-        _rung(axes, at, rung, boots[rung[0].key], theme)
-    _steps(axes, rungs, theme)
-    row_labels(axes, cells, theme)
-    return Drawing(f"{scenario}-ladder", scenario, title, _alt(rungs, metric), _HOW, figure, _table(analysis, rungs))
+        _rung(axes, at, rung, boots[rung[0].key])
+    _steps(axes, rungs)
+    row_labels(axes, cells)
+    return Drawing(
+        name=f"{scenario}-ladder",
+        scenario=scenario,
+        title=title,
+        alt=_alt(rungs, metric),
+        how=_HOW,
+        canvas=figure,
+        table=_table(analysis, rungs),
+    )
 
 
 def _rungs(analysis: Analysis, scenario: str, metric: str) -> list[Rung]:
@@ -55,23 +63,25 @@ def _rungs(analysis: Analysis, scenario: str, metric: str) -> list[Rung]:
     return sorted(whole, key=lambda rung: rung[1].median.value)
 
 
-def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float], theme: Theme) -> None:
+def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
     cell, summary = rung
-    colour, median = theme.target(cell.target), summary.median
+    colour, median = target_colour(cell.target), summary.median
     left, right = axes.get_xlim()
-    axes.axhline(at, color=theme.role(GRID), linewidth=0.8, zorder=0)
+    axes.axhline(at, color=GRID, linewidth=0.8, zorder=0)
     # Below the bar, so that neither hides the other.
     below = [at + 0.22] * len(boots)
     axes.plot(boots, below, linestyle="none", marker="o", markersize=3.6, color=colour, alpha=0.3, mew=0)
     if median.interval is not None:
         ends = [max(median.interval.low, left), min(median.interval.high, right)]
         axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
-    fill = theme.role(PAPER) if emulated(cell) else colour
-    axes.plot([median.value], [at], marker=marker(cell.target), markersize=7, mfc=fill, mec=colour, mew=1.6)
+    fill = PAPER if emulated(cell) else colour
+    axes.plot(
+        [median.value], [at], linestyle="none", marker=marker(cell.target), markersize=7, mfc=fill, mec=colour, mew=1.6
+    )
     axes.text(1.03, at, short_median(summary), transform=axes.get_yaxis_transform(), size=9, va="center")
 
 
-def _steps(axes: Axes, rungs: Sequence[Rung], theme: Theme) -> None:
+def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
     """Between two rungs, how many times the lower is the upper."""
     for at, ((_, upper), (_, lower)) in enumerate(pairwise(rungs)):
         times = lower.median.value / upper.median.value
@@ -83,7 +93,7 @@ def _steps(axes: Axes, rungs: Sequence[Rung], theme: Theme) -> None:
             transform=axes.get_yaxis_transform(),
             size=8,
             va="center",
-            color=theme.role(MUTED),
+            color=MUTED,
         )
 
 

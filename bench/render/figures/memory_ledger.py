@@ -11,7 +11,7 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels
-from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.sections.residents import share_words
 from bench.render.text import FACTORS, cell_label, quantity, significant
 
@@ -33,22 +33,30 @@ _HOW: Final = (
 )
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no boxes stayed."""
     found = [ledger for ledger in ledgers(analysis, scenario) if ledger.unreclaimable > 0]
     if not found:
         return None
     cells = [ledger.cell for ledger in found]
     title = f"{scenario}: the ledger of boxes that stay"
-    figure = canvas(1.52 + _ROW_IN * len(cells), title, f"all boxes together, median · {accelerators(cells)}", theme)
+    figure = canvas(1.52 + _ROW_IN * len(cells), title, f"all boxes together, median · {accelerators(cells)}")
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.0)
-    ends = [_stack(axes, row, ledger, theme) for row, ledger in enumerate(found)]
+    ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
     for row, ledger in enumerate(found):
-        _words(axes, row, ledger, (min(ends[row][0], 0.0), max(ends[row][1], 1.0)), theme)
-    _frame(axes, cells, low, high, theme)
-    _legend(axes, theme)
-    return Drawing(f"{scenario}-ledger", scenario, title, _alt(found), _HOW, figure, _table(found))
+        _words(axes, row, ledger, (min(ends[row][0], 0.0), max(ends[row][1], 1.0)))
+    _frame(axes, cells, low, high)
+    _legend(axes)
+    return Drawing(
+        name=f"{scenario}-ledger",
+        scenario=scenario,
+        title=title,
+        alt=_alt(found),
+        how=_HOW,
+        canvas=figure,
+        table=_table(found),
+    )
 
 
 def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
@@ -62,9 +70,9 @@ def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
     ]
 
 
-def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, float]:
+def _stack(axes: Axes, row: int, ledger: Ledger) -> tuple[float, float]:
     """Draw one bar as shares of what is held; what was given back goes to the left of zero. Returns both ends."""
-    colour = theme.target(ledger.cell.target)
+    colour = target_colour(ledger.cell.target)
     low = high = 0.0
     for number, (name, size) in enumerate(_pieces(ledger)):
         share = size / ledger.unreclaimable
@@ -76,7 +84,7 @@ def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, f
             height=0.42,
             color="none" if hatched else colour,
             alpha=1.0 if hatched else _FADE[min(number, len(_FADE) - 1)],
-            edgecolor=theme.role(MUTED if hatched else PAPER),
+            edgecolor=(MUTED if hatched else PAPER),
             linewidth=0.8,
             hatch="/////" if hatched else None,
         )
@@ -84,7 +92,7 @@ def _stack(axes: Axes, row: int, ledger: Ledger, theme: Theme) -> tuple[float, f
     return low, high
 
 
-def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float], theme: Theme) -> None:
+def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> None:
     total = quantity(ledger.unreclaimable, "bytes")
     axes.annotate(
         total, (ends[1], row), textcoords="offset points", xytext=(8, 0), va="center", size=9.5, weight="bold"
@@ -94,7 +102,7 @@ def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float], them
         "textcoords": "offset points",
         "va": "center",
         "size": 7.8,
-        "color": theme.role(MUTED),
+        "color": MUTED,
     }
     axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
     if ledger.unexplained_share is not None:
@@ -117,30 +125,30 @@ def _largest(ledger: Ledger, unit: str) -> str:
     return text
 
 
-def _legend(axes: Axes, theme: Theme) -> None:
+def _legend(axes: Axes) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    whole = Line2D([], [], color=theme.role(INK), linewidth=1.4, label="held, by the host's own counters")
-    hatched = Patch(facecolor="none", edgecolor=theme.role(MUTED), hatch="/////", label=_UNEXPLAINED, linewidth=0.8)
+    whole = Line2D([], [], color=INK, linewidth=1.4, label="held, by the host's own counters")
+    hatched = Patch(facecolor="none", edgecolor=MUTED, hatch="/////", label=_UNEXPLAINED, linewidth=0.8)
     axes.figure.legend(
         handles=[whole, hatched], loc="lower left", bbox_to_anchor=(0.0, 0.0), ncol=2, fontsize=8.5, handletextpad=0.5
     )
 
 
-def _frame(axes: Axes, cells: Sequence[Cell], low: float, high: float, theme: Theme) -> None:
+def _frame(axes: Axes, cells: Sequence[Cell], low: float, high: float) -> None:
     from matplotlib.ticker import MultipleLocator  # noqa: PLC0415
 
-    row_labels(axes, cells, theme)
+    row_labels(axes, cells)
     axes.set_ylim(len(cells) - 0.42, -0.42)
     most = high - low
     axes.set_xlim(low - 0.018 * most, high + 0.03 * most)
     axes.xaxis.set_major_locator(MultipleLocator(0.25 if most < 2 else 0.5 * math.ceil(most / 2)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.tick_params(axis="x", labelsize=9)
-    axes.axvline(1.0, color=theme.role(INK), linewidth=1.4)
+    axes.axvline(1.0, color=INK, linewidth=1.4)
     if low < 0:
-        axes.axvline(0, color=theme.role(MUTED), linewidth=0.8)
+        axes.axvline(0, color=MUTED, linewidth=0.8)
 
 
 def _alt(found: Sequence[Ledger]) -> str:

@@ -12,7 +12,7 @@ from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels
-from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
 from bench.render.text import cell_label, median_text, quantity, until_words
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _name(phase: Phase) -> str:
     return _NAMES.get(phase.kind, phase.kind)
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no cell has two marks."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     last = Endpoint(metric.removeprefix("endpoint.").removesuffix("_ns"))
@@ -59,74 +59,80 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     legend = 0.22 * math.ceil(len(kinds) / 2)
     rows = len(cells)
     narrow = 0.36 if any("\n" in row_label(cell) for cell in cells) else 0.27
-    figure = canvas(2.35 + rows * (narrow + 0.42) + legend, title, accelerators(cells), theme)
+    figure = canvas(2.35 + rows * (narrow + 0.42) + legend, title, accelerators(cells))
     left = label_width_in(cells)
     shares = add_axes(figure, left_in=left, bottom_in=0.35 + legend, right_in=0.28, top_in=1.75 + rows * narrow)
     scale = add_axes(figure, left_in=left, bottom_in=1.10 + legend + rows * 0.42, right_in=0.75)
-    _on_one_scale(scale, cells, stacks, theme)
-    _on_own_scale(shares, cells, stacks, theme)
-    _legend(figure, kinds, theme)
+    _on_one_scale(scale, cells, stacks)
+    _on_own_scale(shares, cells, stacks)
+    _legend(figure, kinds)
     return Drawing(
-        f"{scenario}-phases", scenario, title, _alt(cells, stacks, last), _HOW, figure, _table(analysis, cells, stacks)
+        name=f"{scenario}-phases",
+        scenario=scenario,
+        title=title,
+        alt=_alt(cells, stacks, last),
+        how=_HOW,
+        canvas=figure,
+        table=_table(analysis, cells, stacks),
     )
 
 
 Stacks = dict[str, tuple[Phase, ...]]
 
 
-def _bar(axes: Axes, row: int, phase: Phase, theme: Theme, *, scale: float, height: float) -> None:
+def _bar(axes: Axes, row: int, phase: Phase, *, scale: float, height: float) -> None:
     axes.barh(
         row,
         phase.length_ns / scale,
         left=phase.begins_ns / scale,
         height=height,
-        color=theme.phase(phase.kind),
-        edgecolor=theme.role(PAPER),
+        color=phase_colour(phase.kind),
+        edgecolor=PAPER,
         linewidth=0.6,
     )
 
 
-def _on_one_scale(axes: Axes, cells: list[Cell], stacks: Stacks, theme: Theme) -> None:
+def _on_one_scale(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
     for row, cell in enumerate(cells):
         for phase in stacks[cell.key]:
-            _bar(axes, row, phase, theme, scale=1.0, height=0.62)
+            _bar(axes, row, phase, scale=1.0, height=0.62)
         total = stacks[cell.key][-1].ends_ns
         axes.annotate(
             quantity(total, "ns"), (total, row), textcoords="offset points", xytext=(4, 0), va="center", size=9.5
         )
-    row_labels(axes, cells, theme)
+    row_labels(axes, cells)
     axes.set_xlim(0, max(stacks[cell.key][-1].ends_ns for cell in cells) * 1.02)
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axes.tick_params(axis="x", labelsize=9)
 
 
-def _on_own_scale(axes: Axes, cells: list[Cell], stacks: Stacks, theme: Theme) -> None:
+def _on_own_scale(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
     for row, cell in enumerate(cells):
         total = stacks[cell.key][-1].ends_ns
         for phase in stacks[cell.key]:
-            _bar(axes, row, phase, theme, scale=total, height=0.66)
+            _bar(axes, row, phase, scale=total, height=0.66)
             if phase.length_ns / total >= _NAMED_FROM:
                 middle = (phase.begins_ns + phase.ends_ns) / 2 / total
-                text, colour = quantity(phase.length_ns, "ns"), theme.on_phase(phase.kind)
+                text, colour = quantity(phase.length_ns, "ns"), text_colour_on_phase(phase.kind)
                 axes.text(middle, row, text, ha="center", va="center", size=8.5, color=colour)
-    row_labels(axes, cells, theme)
+    row_labels(axes, cells)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.tick_params(axis="x", labelsize=9)
-    axes.set_title("each box on its own scale", loc="left", size=9, color=theme.role(MUTED), pad=4)
+    axes.set_title("each box on its own scale", loc="left", size=9, color=MUTED, pad=4)
 
 
-def _legend(figure: Canvas, kinds: list[str], theme: Theme) -> None:
+def _legend(figure: Canvas, kinds: list[str]) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    patches = [Patch(color=theme.phase(kind), label=_NAMES[kind]) for kind in kinds]
+    patches = [Patch(color=phase_colour(kind), label=_NAMES[kind]) for kind in kinds]
     figure.legend(
         handles=patches,
         loc="lower left",
         bbox_to_anchor=(0.0, 0.0),
         ncol=2,
         fontsize=8.5,
-        labelcolor=theme.role(INK),
+        labelcolor=INK,
         handlelength=1.1,
         labelspacing=0.4,
     )

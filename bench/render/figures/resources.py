@@ -13,7 +13,7 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_labels
-from bench.render.palette import INK, LIGHT, MUTED, PAPER, Theme
+from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import FACTORS, cell_label, median_text, quantity, significant
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ CHARTS: Final = (
 )
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT, *, chart: Chart) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
     """The figure of one resource, or None when no cell has any of it."""
     stacks = {cell.key: components_of(analysis, cell, chart.resource) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
@@ -95,16 +95,24 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT, *, chart: Char
     subtitle = _image(analysis, scenario) if chart.resource is DISK_USED else f"median · {accelerators(cells)}"
     marks = {cell.key: mark for cell in cells if (mark := chart.marked(analysis, cell)) is not None}
     foot = 0.30 if marks else 0.0
-    figure = canvas(1.22 + _ROW_IN * len(cells) + foot, title, subtitle, theme)
+    figure = canvas(1.22 + _ROW_IN * len(cells) + foot, title, subtitle)
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=0.85)
     for row, cell in enumerate(cells):
-        _stack(axes, row, stacks[cell.key], theme.target(cell.target), theme)
-        _label(axes, row, stacks[cell.key], _words(analysis, cell, chart), theme)
-    _marks(axes, [marks.get(cell.key) for cell in cells], chart, theme)
-    _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], chart, theme)
+        _stack(axes, row, stacks[cell.key], target_colour(cell.target))
+        _label(axes, row, stacks[cell.key], _words(analysis, cell, chart))
+    _marks(axes, [marks.get(cell.key) for cell in cells], chart)
+    _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], chart)
     alt = _alt(analysis, cells, chart)
     name = f"{scenario}-{chart.resource.name}"
-    return Drawing(name, scenario, title, alt, chart.how, figure, _table(analysis, cells, chart))
+    return Drawing(
+        name=name,
+        scenario=scenario,
+        title=title,
+        alt=alt,
+        how=chart.how,
+        canvas=figure,
+        table=_table(analysis, cells, chart),
+    )
 
 
 @dataclass(frozen=True)
@@ -123,17 +131,15 @@ def _words(analysis: Analysis, cell: Cell, chart: Chart) -> Words:
     return Words(total, chart.resource.unit, chart.marked(analysis, cell) or 0.0)
 
 
-def _stack(axes: Axes, row: int, parts: Parts, colour: str, theme: Theme) -> None:
+def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
     left = 0.0
     for number, value in enumerate(parts.values()):
         fade = _FADE[min(number, len(_FADE) - 1)]
-        axes.barh(
-            row, value, left=left, height=0.42, color=colour, alpha=fade, edgecolor=theme.role(PAPER), linewidth=0.8
-        )
+        axes.barh(row, value, left=left, height=0.42, color=colour, alpha=fade, edgecolor=PAPER, linewidth=0.8)
         left += value
 
 
-def _label(axes: Axes, row: int, parts: Parts, words: Words, theme: Theme) -> None:
+def _label(axes: Axes, row: int, parts: Parts, words: Words) -> None:
     end = max(sum(parts.values()), words.mark)
     axes.annotate(
         quantity(words.total, words.unit),
@@ -153,7 +159,7 @@ def _label(axes: Axes, row: int, parts: Parts, words: Words, theme: Theme) -> No
             xytext=(1, -15),
             va="center",
             size=8.2,
-            color=theme.role(MUTED),
+            color=MUTED,
         )
 
 
@@ -164,7 +170,7 @@ def _named(parts: Parts, words: Words) -> str:
     return f"{' · '.join(numbers)} {unit}"
 
 
-def _marks(axes: Axes, marks: Sequence[float | None], chart: Chart, theme: Theme) -> None:
+def _marks(axes: Axes, marks: Sequence[float | None], chart: Chart) -> None:
     points = [(value, row) for row, value in enumerate(marks) if value is not None]
     if not points:
         return
@@ -175,8 +181,8 @@ def _marks(axes: Axes, marks: Sequence[float | None], chart: Chart, theme: Theme
         linestyle="none",
         marker="D",
         markersize=5.5,
-        markerfacecolor=theme.role(PAPER),
-        markeredgecolor=theme.role(INK),
+        markerfacecolor=PAPER,
+        markeredgecolor=INK,
         markeredgewidth=1.2,
         label=chart.mark,
         clip_on=False,
@@ -184,10 +190,10 @@ def _marks(axes: Axes, marks: Sequence[float | None], chart: Chart, theme: Theme
     axes.figure.legend(loc="lower left", bbox_to_anchor=(0.0, 0.0), fontsize=8.5, handletextpad=0.2)
 
 
-def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], chart: Chart, theme: Theme) -> None:
+def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], chart: Chart) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
-    row_labels(axes, cells, theme)
+    row_labels(axes, cells)
     axes.set_ylim(len(cells) - 0.42, -0.42)
     most = max(values)
     # A little to the left of 0, so that a mark at 0 does not touch the names.

@@ -11,7 +11,7 @@ from bench.plan.trials import Cell
 from bench.records.record import Samples
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, legend_columns
-from bench.render.palette import LIGHT, MUTED, Theme
+from bench.render.palette import MUTED, target_colour
 from bench.render.text import cell_label, median_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _HOW: Final = (
 _PEAK: Final = "memory.samples.peak_bytes"
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no box was watched for long enough."""
     courses = {cell.key: _courses(analysis, cell) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if courses[cell.key]]
@@ -37,16 +37,16 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     title = f"{scenario}: memory and CPU of a box that is ready"
     columns = legend_columns([cell_label(cell) for cell in cells])
     legend = 0.24 * -(-len(cells) // columns)
-    figure = canvas(4.3 + legend, title, accelerators(cells), theme)
+    figure = canvas(4.3 + legend, title, accelerators(cells))
     memory = add_axes(figure, left_in=0.82, bottom_in=2.35 + legend, top_in=0.9)
     share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=2.55)
     for cell in cells:
         for number, course in enumerate(courses[cell.key]):
-            _lines(memory, share, course, theme.target(cell.target), "" if number else cell_label(cell))
+            _lines(memory, share, course, target_colour(cell.target), "" if number else cell_label(cell))
     every = [course for found in courses.values() for course in found]
     end_s = max(course.at_ns[-1] for course in every) / 1e9
-    _frame(memory, end_s, theme)
-    _frame(share, end_s, theme)
+    _frame(memory, end_s)
+    _frame(share, end_s)
     _ticks(memory, share, max(max(course.memory_bytes) for course in every))
     memory.tick_params(axis="x", labelbottom=False)
     share.set_xlabel("since ready", size=9)
@@ -55,7 +55,15 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
     alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
     table = (("box", "largest memory after ready, median [95 %]"), *peaks)
-    return Drawing(f"{scenario}-samples", scenario, title, alt, _HOW, figure, table)
+    return Drawing(
+        name=f"{scenario}-samples",
+        scenario=scenario,
+        title=title,
+        alt=alt,
+        how=_HOW,
+        canvas=figure,
+        table=table,
+    )
 
 
 def _courses(analysis: Analysis, cell: Cell) -> list[Samples]:
@@ -82,13 +90,13 @@ def _lines(memory: Axes, share: Axes, course: Samples, colour: str, label: str) 
     share.plot([at for at, _ in points], [100 * part for _, part in points], **style)
 
 
-def _frame(axes: Axes, end_s: float, theme: Theme) -> None:
+def _frame(axes: Axes, end_s: float) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlim(0, 1.02 * end_s)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
     axes.tick_params(axis="both", labelsize=9)
-    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.tick_params(axis="y", labelcolor=MUTED)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} s")
 
 

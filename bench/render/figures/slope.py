@@ -10,7 +10,7 @@ from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, variant
-from bench.render.palette import LIGHT, MUTED, PAPER, Theme, marker
+from bench.render.palette import MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, format_estimate, quantity
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _HOW: Final = (
 _DASHES: Final = ("-", "--", ":", "-.")
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no boxes stayed at two numbers of them."""
     found = marginal_costs(analysis, scenario)
     if not found:
@@ -32,18 +32,26 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     cells = [one.cell for one in found]
     title = f"{scenario}: what one more box takes"
     legend = 0.24 * len(found)
-    figure = canvas(3.3 + legend, title, f"memory held by all boxes together · {accelerators(cells)}", theme)
+    figure = canvas(3.3 + legend, title, f"memory held by all boxes together · {accelerators(cells)}")
     axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
     for one in found:
-        _series(axes, one, variant(cells, one.cell), theme)
-    _frame(axes, found, theme)
+        _series(axes, one, variant(cells, one.cell))
+    _frame(axes, found)
     axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.21), fontsize=9.5, borderaxespad=0, handletextpad=0.5)
-    return Drawing(f"{scenario}-slope", scenario, title, _alt(found), _HOW, figure, _table(found))
+    return Drawing(
+        name=f"{scenario}-slope",
+        scenario=scenario,
+        title=title,
+        alt=_alt(found),
+        how=_HOW,
+        canvas=figure,
+        table=_table(found),
+    )
 
 
-def _series(axes: Axes, one: MarginalCost, number: int, theme: Theme) -> None:
-    colour = theme.target(one.cell.target)
-    fill = theme.role(PAPER) if emulated(one.cell) else colour
+def _series(axes: Axes, one: MarginalCost, number: int) -> None:
+    colour = target_colour(one.cell.target)
+    fill = PAPER if emulated(one.cell) else colour
     points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
     x, y = zip(*points, strict=True)
     # Many narrow steps: a straight line is a curve where the axis is logarithmic.
@@ -65,7 +73,7 @@ def _series(axes: Axes, one: MarginalCost, number: int, theme: Theme) -> None:
     )
 
 
-def _frame(axes: Axes, found: Sequence[MarginalCost], theme: Theme) -> None:
+def _frame(axes: Axes, found: Sequence[MarginalCost]) -> None:
     from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator  # noqa: PLC0415
 
     levels = sorted({level for one in found for level in one.levels})
@@ -92,7 +100,7 @@ def _frame(axes: Axes, found: Sequence[MarginalCost], theme: Theme) -> None:
     axes.grid(visible=True, axis="y")
     axes.set_xlabel("boxes at once", size=9)
     axes.tick_params(axis="both", labelsize=9)
-    axes.tick_params(axis="y", labelcolor=theme.role(MUTED))
+    axes.tick_params(axis="y", labelcolor=MUTED)
 
 
 def _alt(found: Sequence[MarginalCost]) -> str:

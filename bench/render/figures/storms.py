@@ -13,7 +13,7 @@ from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.ecdf import curve, frame, line_of
 from bench.render.figures.labels import accelerators, legend_columns
-from bench.render.palette import LIGHT, Theme
+from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
 
 _HOW: Final = (
@@ -22,7 +22,7 @@ _HOW: Final = (
 )
 
 
-def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | None:
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no storms, or no box of them was ever there."""
     goal = goal_of(analysis.scenario(scenario))
     cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records, cell)]
@@ -36,13 +36,21 @@ def draw(analysis: Analysis, scenario: str, theme: Theme = LIGHT) -> Drawing | N
     columns = min(2, legend_columns(names))
     legend = 0.24 * math.ceil(len(cells) / columns)
     subtitle = f"boxes asked for {how}, each is one step · {accelerators(cells)}"
-    figure = canvas(3.3 + legend, title, subtitle, theme)
+    figure = canvas(3.3 + legend, title, subtitle)
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
     for cell, name in zip(cells, names, strict=True):
-        curve(axes, values[cell.key], name, theme.target(cell.target), line_of(cells, cell))
-    frame(axes, columns, theme)
-    return Drawing(f"{scenario}-storm", scenario, title, _alt(cells, values), _HOW, figure, _table(cells, values))
+        curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
+    frame(axes, columns)
+    return Drawing(
+        name=f"{scenario}-storm",
+        scenario=scenario,
+        title=title,
+        alt=_alt(cells, values),
+        how=_HOW,
+        canvas=figure,
+        table=_table(cells, values),
+    )
 
 
 def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from bench.anatomy.model import CellAnatomy, StartAnatomy
 from bench.anatomy.steps import DEPTH, UNATTRIBUTED, step_named
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.palette import INK, LIGHT, MUTED, Theme
+from bench.render.palette import INK, MUTED, phase_colour
 from bench.render.text import clean, file_stem, quantity
 
 if TYPE_CHECKING:
@@ -37,20 +37,28 @@ _SHARE_WORDS: Final = {
 _MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.EXEC)
 
 
-def draw(cell: CellAnatomy, theme: Theme = LIGHT) -> Drawing:
+def draw(cell: CellAnatomy) -> Drawing:
     """The typical start of a cell."""
     start = cell.typical
     steps = sorted(start.steps_ns, key=DEPTH.__getitem__)
     title = clean(f"{cell.scenario} in {cell.box}: {quantity(start.total_ns, 'ns')} to ready, step by step", limit=70)
-    figure = canvas(1.55 + _ROW_IN * len(steps), title, _subtitle(cell), theme)
+    figure = canvas(1.55 + _ROW_IN * len(steps), title, _subtitle(cell))
     axes = add_axes(figure, left_in=1.72, bottom_in=0.62, right_in=1.35, top_in=0.72)
-    _bars(axes, start, steps, theme)
-    _marks(axes, start, theme)
-    _numbers(axes, cell, steps, theme)
+    _bars(axes, start, steps)
+    _marks(axes, start)
+    _numbers(axes, cell, steps)
     _frame(axes, start, steps)
-    _legend(axes, cell, theme)
+    _legend(axes, cell)
     name = file_stem(f"{cell.scenario}-{cell.box}")
-    return Drawing(f"{name}-anatomy", cell.scenario, title, _alt(cell, steps), _HOW, figure, _table(cell))
+    return Drawing(
+        name=f"{name}-anatomy",
+        scenario=cell.scenario,
+        title=title,
+        alt=_alt(cell, steps),
+        how=_HOW,
+        canvas=figure,
+        table=_table(cell),
+    )
 
 
 def _subtitle(cell: CellAnatomy) -> str:
@@ -63,27 +71,27 @@ def _colour(step: str) -> str:
     return _COLOURS[step_named(step).share]
 
 
-def _bars(axes: Axes, start: StartAnatomy, steps: list[str], theme: Theme) -> None:
+def _bars(axes: Axes, start: StartAnatomy, steps: list[str]) -> None:
     for stretch in start.stretches:
         axes.barh(
             steps.index(stretch.step),
             stretch.length_ns,
             left=stretch.begin_ns,
             height=0.66,
-            color=theme.phase(_colour(stretch.step)),
+            color=phase_colour(_colour(stretch.step)),
             # The shortest stretch is still a line.
-            edgecolor=theme.phase(_colour(stretch.step)),
+            edgecolor=phase_colour(_colour(stretch.step)),
             linewidth=0.5,
         )
 
 
-def _marks(axes: Axes, start: StartAnatomy, theme: Theme) -> None:
+def _marks(axes: Axes, start: StartAnatomy) -> None:
     last = -1.0
     for mark in _MARKS:
         at = start.marks_ns.get(mark)
         if at is None or at >= start.total_ns:
             continue
-        axes.axvline(at, color=theme.role(MUTED), linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
+        axes.axvline(at, color=MUTED, linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
         if last < 0 or at - last > 0.14 * start.total_ns:
             place = (at, 1.0)
             axes.annotate(
@@ -95,15 +103,15 @@ def _marks(axes: Axes, start: StartAnatomy, theme: Theme) -> None:
                 ha="center",
                 va="bottom",
                 fontsize=8,
-                color=theme.role(MUTED),
+                color=MUTED,
             )
             last = float(at)
 
 
-def _numbers(axes: Axes, cell: CellAnatomy, steps: list[str], theme: Theme) -> None:
+def _numbers(axes: Axes, cell: CellAnatomy, steps: list[str]) -> None:
     start = cell.typical
     for row, step in enumerate(steps):
-        colour = theme.role(INK if step != UNATTRIBUTED else MUTED)
+        colour = INK if step != UNATTRIBUTED else MUTED
         for text, points in ((quantity(start.steps_ns[step], "ns"), 50), (f"{cell.share(step):.1%}", 92)):
             axes.annotate(
                 text,
@@ -127,12 +135,12 @@ def _frame(axes: Axes, start: StartAnatomy, steps: list[str]) -> None:
     axes.tick_params(axis="x", labelsize=9)
 
 
-def _legend(axes: Axes, cell: CellAnatomy, theme: Theme) -> None:
+def _legend(axes: Axes, cell: CellAnatomy) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     shares = {name: share for name, share in cell.shares().items() if share >= 0.0005}
     patches = [
-        Patch(color=theme.phase(_COLOURS[name]), label=f"{_SHARE_WORDS[name]} {share:.0%}")
+        Patch(color=phase_colour(_COLOURS[name]), label=f"{_SHARE_WORDS[name]} {share:.0%}")
         for name, share in shares.items()
     ]
     axes.figure.legend(
@@ -141,7 +149,7 @@ def _legend(axes: Axes, cell: CellAnatomy, theme: Theme) -> None:
         bbox_to_anchor=(0.0, 0.0),
         ncol=len(patches),
         fontsize=8.5,
-        labelcolor=theme.role(INK),
+        labelcolor=INK,
         handlelength=1.0,
         columnspacing=1.2,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,11 @@ from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures import campaign_figures, forest
-from bench.render.figures.base import darken, styled, tick, with_variables
+from bench.render.figures.base import recoloured, styled, tick, with_variables
 from bench.render.figures.labels import legend_columns, row_label, variant
-from bench.render.palette import exchange
-from tests.factories import DOCKER, LIBVIRT, PROCESS, THREE, make_manifest, make_records
+from bench.render.palette import PALETTE
+from tests.factories import DOCKER, LIBVIRT, PROCESS, SIX, THREE, make_manifest, make_records
+from tests.residents import make_residents
 
 DOCKER_CELL = Cell(scenario="hello", target="docker", accel="native")
 VM_CELL = Cell(scenario="hello", target="libvirt", accel="tcg")
@@ -77,10 +79,25 @@ def test_ticks_are_round() -> None:
     assert tick(100.0, "") == "100"
 
 
-def test_colours_are_exchanged_as_text() -> None:
-    light, dark = exchange()["t-docker"]
-    assert darken(f'style="fill: {light}"') == f'style="fill: {dark}"'
-    assert with_variables(f'style="fill: {light}"') == 'style="fill: var(--c-t-docker)"'
+def test_colours_are_recoloured_in_styles_only() -> None:
+    light, dark = PALETTE["t-docker"]
+    svg = f'<desc>{light}</desc><path style="fill: {light}; stroke: {light}"/>'
+    assert recoloured(svg, lambda name: PALETTE[name].dark) == svg.replace(f": {light}", f": {dark}")
+    assert with_variables(svg) == svg.replace(f": {light}", ": var(--c-t-docker)")
+
+
+def test_figures_have_colours_of_the_palette_only() -> None:
+    manifest = make_manifest(("hello", "web"), SIX)
+    figures = campaign_figures(analyse(manifest, make_records(manifest, SIX)))
+    figures += campaign_figures(analyse(*make_residents([(DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, 20.0)])))
+    kinds = {figure.name.partition("-")[2] for figure in figures}
+    assert kinds == {
+        *("ladder", "ratios", "ecdf", "phases", "memory", "cpu", "disk", "samples", "blocks", "ledger", "slope")
+    }
+    for figure in figures:
+        light, dark = (set(re.findall(r"#[0-9a-f]{6}", svg)) for svg in (figure.light_svg, figure.dark_svg))
+        assert light <= {colour.light for colour in PALETTE.values()}, figure.name
+        assert dark <= {colour.dark for colour in PALETTE.values()}, figure.name
 
 
 def test_characters_that_the_font_lacks_do_not_stop_a_report() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bench.records.campaign import RECORDS
 from bench.render.html import attach
-from bench.render.palette import exchange
+from bench.render.palette import PALETTE
 from bench.render.report import Report, write_report
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
@@ -112,7 +112,7 @@ def test_every_figure_has_words_and_numbers(page: Page) -> None:
 def test_figures_on_the_page_follow_its_colours(written: Report) -> None:
     text = written.page.read_text(encoding="utf-8")
     drawn = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
-    assert not [light for light, _ in exchange().values() if light in drawn]
+    assert not [light for light, _ in PALETTE.values() if light in drawn]
     used = set(re.findall(r"var\(--(c-[\w-]+)\)", drawn))
     assert used
     assert all(f"--{name}:" in text for name in used)
@@ -125,7 +125,7 @@ def test_svg_files_are_wellformed_described_and_dark_when_dark(campaign: Path) -
         assert root.get("role") == "img"
         assert root.find("{http://www.w3.org/2000/svg}desc") is not None
         ElementTree.fromstring(dark)
-        assert not [light for light, partner in exchange().values() if light != partner and light in dark]
+        assert not [light for light, partner in PALETTE.values() if light != partner and light in dark]
 
 
 def test_raw_data_travels_with_the_page(campaign: Path, page: Page) -> None:
