@@ -1,8 +1,8 @@
 #!/bin/sh
-# comment.sh SUMMARY: post a gate's summary on the pull request of the run that made it; for the job with a token.
+# comment.sh SUMMARY: post a gate's summary on the pull request of the run that made it. For the job with the token.
 #
-# The file comes from a job that ran a stranger's code: it is text and nothing else. Which pull request it goes to is
-# taken from GitHub's own event, never from the file.
+# The file comes from a job that ran untrusted code, so it is treated as text. The pull request is taken from GitHub's
+# event, never from the file.
 # Environment: GH_TOKEN, REPOSITORY (owner/name), HEAD_OWNER, HEAD_BRANCH, HEAD_SHA (all of the workflow_run event).
 set -eu
 
@@ -19,7 +19,7 @@ fi
 
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
-# Nobody is to be called by a stranger's text: a zero-width space takes mentions apart.
+# Untrusted text must not mention people: a zero-width space breaks mentions.
 { printf '%s\n' "$marker"; head -c "$limit" "$summary" | iconv -c -f UTF-8 -t UTF-8 | sed 's/@/@\xe2\x80\x8b/g'; } >"$body"
 
 old=$(gh api --paginate "repos/$REPOSITORY/issues/$number/comments" \

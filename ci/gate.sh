@@ -1,15 +1,16 @@
 #!/bin/sh
-# gate.sh OUT ARGUMENT...: run `boxbench gate ARGUMENT...` into the new directory OUT and tell everybody what it found.
+# gate.sh OUT COMMAND ARGUMENT...: run `boxbench gate COMMAND ARGUMENT...` into the new directory OUT; report its verdict.
 #
-# Runs the same on a laptop, in the GitHub action and in GitLab. Leaves beside the gate's own files in OUT:
-#   summary.md, junit.xml, annotations.txt    (and OUT.doctor.json: is this host fit at all?)
+# COMMAND is `compare` or `bounds`: gate.sh gate-out compare my-api/ --commits origin/main HEAD
+# Works the same on a laptop, in the GitHub action and in GitLab. Adds to the gate's own files in OUT:
+#   summary.md, junit.xml, annotations.txt    (and OUT.doctor.json: the checks of this host)
 # Ends with the gate's exit code: 0 not regressed, 3 regressed, 4 cannot tell, others: no verdict (see README).
-# An OUT that holds something is refused (2) and left as it is: an earlier run's verdict must not be told as this one's.
+# An OUT that is not empty is refused (2) and not changed, so that no earlier verdict is reported as this one's.
 #
 # Environment: BOXBENCH (the command, default boxbench), BOXBENCH_CANNOT_TELL (fail, the default, or pass: 4 becomes 0).
 set -u
 
-[ $# -ge 2 ] || { echo "usage: $0 OUT GATE-ARGUMENT..." >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 OUT COMMAND ARGUMENT..." >&2; exit 2; }
 out=$1
 shift
 boxbench=${BOXBENCH:-boxbench}
@@ -31,7 +32,7 @@ meaning() {
     esac
 }
 
-# In GitHub a line that begins with :: is a command: what a box or a scenario prints must not be one.
+# GitHub takes a line that begins with :: as a command. Output of boxes and scenarios must not be taken as one.
 quiet_commands() {
     [ -n "${GITHUB_ACTIONS:-}" ] || return 0
     token=boxbench-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -40,7 +41,7 @@ quiet_commands() {
 
 loud_commands() { [ -z "${token:-}" ] || echo "::$token::"; }
 
-tell() {
+report() {
     for format in summary junit annotations; do
         "$boxbench" export "$out" --format "$format" --out "$out/" >/dev/null || return 1
     done
@@ -50,7 +51,7 @@ tell() {
 
 occupied() { [ -n "$(ls -A "$out" 2>/dev/null)" ]; }
 
-# The job's page and its annotations; $2 is why.
+# Write "no verdict" to the job's page and its annotations. $1 is the exit code, $2 the reason.
 no_verdict() {
     text="## ⚠️ Boxbench: no verdict
 
@@ -62,15 +63,15 @@ The gate ended with exit code $1: $(meaning "$1"). $2"
 run() {
     mkdir -p "$(dirname "$out")"
     quiet_commands
-    "$boxbench" doctor || say "doctor: this host is not fit for everything; see above"
+    "$boxbench" doctor || say "doctor: some checks of this host failed; see above"
     "$boxbench" doctor --json >"$out.doctor.json" || true
     "$boxbench" gate "$@" --out "$out"
     code=$?
     loud_commands
-    # Other codes are no verdict, whatever was written before the gate came to its end.
+    # Other codes are no verdict, even if a result was written before the gate failed.
     case $code in 0 | 3 | 4) [ ! -f "$out/gate.json" ] || return 0 ;; esac
     [ "$code" -ne 0 ] || code=1
-    no_verdict "$code" "Its log says why."
+    no_verdict "$code" "The log of the job has the reason."
     mkdir -p "$out"
     printf '%s\n' "$text" >"$out/summary.md"
     return 1
@@ -79,8 +80,8 @@ run() {
 if occupied; then
     say "$out exists and is not empty: name a directory that does not exist, or remove this one"
     code=2
-    no_verdict 2 "The directory it was to write to holds something already."
-elif run "$@" && ! tell; then
+    no_verdict 2 "Its output directory was not empty."
+elif run "$@" && ! report; then
     say "the verdict stands, but its exports could not be written"
 fi
 if [ -n "${GITHUB_OUTPUT:-}" ]; then

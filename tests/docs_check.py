@@ -182,11 +182,9 @@ def schema_problems(committed: str) -> Iterator[tuple[int, str]]:
 
 def cli_commands() -> Commands:
     """Every command of the program with its options."""
-    from typer.main import get_command
+    from bench.cli.program import make_program
 
-    from bench.cli.common import app
-
-    program = get_command(app)
+    program = make_program()
     found = {"": program, **getattr(program, "commands", {})}
     for group, known in list(found.items()):
         if group:

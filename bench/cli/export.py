@@ -1,64 +1,80 @@
-"""Results for other programs."""
+"""``boxbench export``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.common import app, shown
+from bench.cli.messages import note
+from bench.export.base import Export
+from bench.export.formats import FORMATS, export_from
 from bench.util.errors import UsageError
-
-if TYPE_CHECKING:
-    from bench.export.base import Export
-
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option("--metric", "-m", metavar="PATTERN", help="Metrics by name or pattern [headline, memory, CPU, disk]."),
-]
 
 
 def _list_formats(wanted: bool) -> None:
     if wanted:
-        from bench.export.formats import FORMATS
-
         for name, known in FORMATS.items():
             print(f"{name:24} {known.summary} (from a {known.source})")
         raise typer.Exit()
 
 
-@app.command()
-def export(
-    source: Annotated[Path, typer.Argument(metavar="CAMPAIGN", help="A campaign, a gate's directory or a history.")],
-    format_name: Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="One of --formats.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE|DIR", help="One file, or a directory for several.")
-    ] = None,
-    metric: Metrics = None,
-    boots: Annotated[
-        int | None, typer.Option("--boots", min=2, help="Only so many boots of each cell, to equal another campaign's.")
-    ] = None,
-    repository: Annotated[
-        Path | None, typer.Option("--repository", metavar="DIR", help="Of a history's commits [here].")
-    ] = None,
-    formats: Annotated[
-        bool, typer.Option("--formats", callback=_list_formats, is_eager=True, help="List the formats and exit.")
-    ] = False,
-) -> None:
-    """Write results as other programs read them."""
-    from bench.export.formats import export_from
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="SOURCE", help="Directory of a campaign, a gate or a history.", show_default=False),
+]
+FormatName = Annotated[
+    str,
+    typer.Option("--format", "-f", metavar="NAME", help="One of the formats that --formats lists.", show_default=False),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE|DIR", help="A file, or a directory for several. [default: stdout]"),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        "-m",
+        metavar="PATTERN",
+        help="Metrics by name or pattern; repeat it for several. [default: headline, memory, CPU, disk]",
+        show_default=False,
+    ),
+]
+Boots = Annotated[
+    int | None,
+    typer.Option("--boots", metavar="N", min=2, help="Only the first N boots of each cell. [default: all]"),
+]
+Repository = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Git repository of a history's commits. [default: here]"),
+]
+Formats = Annotated[
+    bool, typer.Option("--formats", callback=_list_formats, is_eager=True, help="List the formats and exit.")
+]
 
+
+def export(
+    source: Source,
+    format_name: FormatName,
+    out: Out = None,
+    metric: Metrics = None,
+    boots: Boots = None,
+    repository: Repository = None,
+    formats: Formats = False,
+) -> None:
+    """`boxbench export --formats` lists what can be written: CSV, Parquet, JUnit XML, traces and others."""
     del formats
     made = export_from(source, format_name, metrics=metric or (), boots=boots, repository=repository)
-    for note in made.notes:
-        print(shown(f"note: {note}"), file=sys.stderr)
+    for text in made.notes:
+        note(f"note: {text}")
     _deliver(made, out)
 
 
 def _deliver(made: Export, out: Path | None) -> None:
-    """One file goes to stdout or to a file, several to a directory."""
+    """Write one file to stdout or to a file, several to a directory."""
     if out is None and len(made.files) == 1:
         sys.stdout.buffer.write(next(iter(made.files.values())))
         return

@@ -1,54 +1,68 @@
-"""The command that counts instructions instead of taking the time."""
+"""``boxbench instructions``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.common import Json, app, console, default_out, load, print_json
-from bench.cli.options import Results, Targets
+from bench.cli.console import console, print_json
+from bench.cli.loading import default_out, load
+from bench.cli.options import Json, OneScenario, ResultsOut, Targets
+from bench.cli.progress import make_progress
+from bench.instructions.model import TARGETS, Instructions, read_instructions
+from bench.instructions.run import CountRequest, count_instructions
+from bench.instructions.verdict import CountVerdict, compare_all
+from bench.render.commands.instructions import exit_code, view_counts, view_verdicts, write_files
+from bench.util.errors import UsageError
 
-if TYPE_CHECKING:
-    from bench.instructions.model import Instructions
-    from bench.instructions.verdict import CountVerdict
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="FILE", help="Compare with these stored counts, of another version or machine."),
+]
+Band = Annotated[
+    float,
+    typer.Option("--band", metavar="PERCENT", min=0, help="An increase over --against above this is a regression."),
+]
+Runs = Annotated[
+    int, typer.Option("--runs", "-n", metavar="N", min=1, help="Runs of each cell; their counts must be identical.")
+]
+Programs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--program",
+        metavar="NAME=PATH",
+        help="Use this file instead of the guest's runc, containerd, dockerd, ... Repeat it for several.",
+        show_default=False,
+    ),
+]
+GuestSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Seed of the guests' random numbers; counts depend on it.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="Guests at the same time. [default: one per CPU]")
+]
 
 
-@app.command()
 def instructions(
-    scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A scenario file or directory, or a bundled one.")
-    ],
+    scenario: OneScenario,
     targets: Targets = None,
-    against: Annotated[
-        Path | None,
-        typer.Option("--against", metavar="FILE", help="Counts of another version or machine to compare with."),
-    ] = None,
-    band: Annotated[
-        float, typer.Option("--band", metavar="PERCENT", min=0, help="More than this above --against is a regression.")
-    ] = 0.1,
-    runs: Annotated[int, typer.Option("--runs", "-n", min=1, help="Runs of each cell: they must be identical.")] = 1,
-    program: Annotated[
-        list[str] | None,
-        typer.Option("--program", metavar="NAME=PATH", help="Another runc, containerd, dockerd, ... for the guests."),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Seed of the guests' random numbers; part of what is counted.")
-    ] = 1,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Guests at once [one per CPU].")] = None,
-    out: Results = None,
+    against: Against = None,
+    band: Band = 0.1,
+    runs: Runs = 1,
+    program: Programs = None,
+    seed: GuestSeed = 1,
+    jobs: Jobs = None,
+    out: ResultsOut = None,
     json: Json = False,
 ) -> None:
-    """Count starts in instructions: the same on every machine."""
-    from bench.cli.progress import make_progress
-    from bench.instructions.model import TARGETS, read_instructions
-    from bench.instructions.run import CountRequest, count_instructions
-    from bench.instructions.verdict import compare_all
-    from bench.render.commands.instructions import exit_code
+    """Counts are taken in an emulated machine and are the same on every host, so one run is enough.
 
+    With --against: exit code 3 for a regression, 4 when counts cannot be compared.
+    """
     base = None if against is None else read_instructions(against)
-    (loaded,) = load([scenario], None, None)
+    (loaded,) = load([scenario])
     directory = out or default_out((loaded,), "instructions-")
     request = CountRequest(
         loaded=loaded,
@@ -68,8 +82,6 @@ def instructions(
 def _show(
     counted: Instructions, verdicts: tuple[CountVerdict, ...], directory: Path, *, band: float, json: bool
 ) -> None:
-    from bench.render.commands.instructions import view_counts, view_verdicts, write_files
-
     written = write_files(directory, counted)
     if json:
         against = [verdict.as_json(band=band) for verdict in verdicts]
@@ -82,10 +94,8 @@ def _show(
         print(file)
 
 
-def _programs(words: list[str]) -> dict[str, Path]:
-    from bench.util.errors import UsageError
-
-    pairs = [word.partition("=") for word in words]
+def _programs(assignments: list[str]) -> dict[str, Path]:
+    pairs = [text.partition("=") for text in assignments]
     if any(not path for _, _, path in pairs):
-        raise UsageError("--program wants NAME=PATH", hint="for instance: --program runc=/usr/local/bin/runc")
+        raise UsageError("--program must be NAME=PATH", hint="for instance: --program runc=/usr/local/bin/runc")
     return {name: Path(path) for name, _, path in pairs}

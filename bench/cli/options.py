@@ -1,4 +1,4 @@
-"""Options that several commands have; what can be checked without a host or a scenario is, while they are parsed."""
+"""Arguments and options that several commands have. Values are checked while the command line is parsed."""
 
 from __future__ import annotations
 
@@ -7,45 +7,110 @@ from typing import Annotated
 
 import typer
 
+from bench.scenario.options import check_accel
+from bench.util.errors import UsageError
+
 
 def _some_targets(text: str) -> str:
-    from bench.util.errors import UsageError
-
-    # A variable that is not set in a script must not mean "all of them".
+    # An unset variable in a script must not mean "all of them".
     if not text.strip():
         raise UsageError("-t names no target", hint="write it like -t docker,libvirt, or leave it out for all targets")
     return text
 
 
 def _known_accel(text: str) -> str:
-    from bench.scenario.options import check_accel
-
     check_accel(text)
     return text
 
 
-def known_clock(text: str) -> str:
-    """An accelerator, or the clock that counts instructions. Raises UsageError."""
+def _accel_or_icount(text: str) -> str:
     return text if text == "icount" else _known_accel(text)
 
 
+Scenarios = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SCENARIO...",
+        help="Scenario files, their directories, or names of bundled scenarios.",
+        show_default=False,
+    ),
+]
+OneScenario = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file, its directory, or the name of a bundled scenario.",
+        show_default=False,
+    ),
+]
+Campaign = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CAMPAIGN", help="Directory of a campaign, as `boxbench run` printed it.", show_default=False
+    ),
+]
+Blocks = Annotated[
+    int | None,
+    typer.Option(
+        "--blocks",
+        "-b",
+        metavar="N",
+        min=1,
+        help="Number of blocks; each block boots every box once. [default: the scenario's]",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="quick|full", help="Length of the load test. [default: the scenario's]"),
+]
 Targets = Annotated[
     str | None,
     typer.Option(
-        "--targets", "-t", metavar="A,B", parser=_some_targets, help="Only these targets: docker,libvirt[nic=virtio]."
+        "--targets",
+        "-t",
+        metavar="A,B",
+        parser=_some_targets,
+        help="Only these targets, such as docker,libvirt[nic=virtio]. [default: all of the scenario]",
     ),
 ]
 Accel = Annotated[
-    str, typer.Option("--accel", metavar="auto|kvm|tcg", parser=_known_accel, help="Accelerator of VM targets.")
+    str,
+    typer.Option(
+        "--accel",
+        metavar="auto|kvm|tcg",
+        parser=_known_accel,
+        help="How VMs run: kvm is hardware virtualisation, tcg an emulated CPU; auto takes kvm where it works.",
+    ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the order of trials [drawn, and kept on record].")]
-PlanSeed = Annotated[int | None, typer.Option("--seed", help="Seed of the order of trials [drawn, and printed].")]
-Skip = Annotated[bool, typer.Option("--skip-unavailable", help="Leave out targets this host cannot run, and say so.")]
-Out = Annotated[
+AccelOrCount = Annotated[
+    str,
+    typer.Option(
+        "--accel",
+        metavar="auto|kvm|tcg|icount",
+        parser=_accel_or_icount,
+        help="How VMs run: kvm, tcg (an emulated CPU), or auto. icount counts the instructions of every target instead "
+        "of measuring time.",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", metavar="N", help="Seed for the order of trials. [default: random, stored with the results]"
+    ),
+]
+Skip = Annotated[
+    bool, typer.Option("--skip-unavailable", help="Leave out targets that this host cannot run, with a note.")
+]
+CampaignOut = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="New campaign directory [reports/out/<time>-<names>]."),
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="New directory for the campaign. [default: reports/out/<time>-<names>]"
+    ),
 ]
-Results = Annotated[
+ResultsOut = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="New directory for the results [reports/out/<time>-<name>]."),
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="New directory for the results. [default: reports/out/<time>-<name>]"
+    ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

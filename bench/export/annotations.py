@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.export.base import Export
 from bench.export.verdicts import headline, sentence, worst_first
-from bench.gate.model import GateResult, Row, Verdict
+from bench.gate.model import GateResult, GateRow, Verdict
 from bench.render.text import clean
 
 MOST: Final = 10
@@ -36,11 +36,11 @@ def commands(result: GateResult) -> tuple[str, ...]:
     return tuple(line for level, lines in found.items() for line in _fewest(level, lines))
 
 
-def _title(row: Row) -> str:
+def _title(row: GateRow) -> str:
     return "Boxbench: improved" if row.improved else f"Boxbench: {row.verdict}"
 
 
-def _message(row: Row) -> str:
+def _message(row: GateRow) -> str:
     reason = clean(row.reason)
     return f"{sentence(row)}. {reason}" if reason and row.verdict is Verdict.CANNOT_TELL else sentence(row)
 

@@ -8,7 +8,7 @@ from typing import Final
 from bench.analysis.metrics import label, unit
 from bench.export.base import Export
 from bench.export.verdicts import IMPROVED, SYMBOLS, headline, limits, moved, sides, worst_first
-from bench.gate.model import Bound, GateResult, Row, Verdict
+from bench.gate.model import Bound, GateResult, GateRow, Verdict
 from bench.render.commands.gate import about_counts, both_values
 from bench.render.markdown import escape
 from bench.render.text import clean, quantity
@@ -66,7 +66,7 @@ def bounded(text: str, *, limit: int = LIMIT_BYTES) -> str:
     return "\n".join([*kept, *closing]) + tail
 
 
-def _section(title: str, rows: Sequence[Row], *, reasons: bool = False) -> list[str]:
+def _section(title: str, rows: Sequence[GateRow], *, reasons: bool = False) -> list[str]:
     if not rows:
         return []
     lines = [f"### {title}", ""] if title else []
@@ -81,16 +81,16 @@ def _section(title: str, rows: Sequence[Row], *, reasons: bool = False) -> list[
     return lines
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[GateRow]) -> list[str]:
     return [*_HEAD, *(_line(row) for row in rows)]
 
 
-def _line(row: Row) -> str:
+def _line(row: GateRow) -> str:
     look = row.decisive
     base, other = both_values(row)
     mark = IMPROVED if row.improved else SYMBOLS[row.verdict]
     interval = "exact" if row.exact else limits(look.interval if look else None)
-    boots = f"{look.n_base} + {look.n_other}" if look else "–"
+    boots = f"{look.n_a} + {look.n_b}" if look else "–"
     cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(label(row.metric)), base, other)
     return f"| {' | '.join(cells)} | **{moved(row)}** | {interval} | {boots} |"
 
@@ -115,8 +115,9 @@ def _foot(result: GateResult) -> list[str]:
     host = f"host {result.fingerprint}" + (f", VMs under {', '.join(accelerators)}" if accelerators else "")
     if "tcg" in accelerators:
         host += " (emulated CPU: the shape of a cost, not its size)"
-    blocks = f"{result.blocks_first} blocks first, {result.blocks_fresh} fresh" if result.blocks_first else ""
-    chance = f"a run goes red without a change in at most {result.level:.0%} of runs" if result.times else ""
+    blocks = f"screening {result.blocks_screening} blocks, confirmation {result.blocks_confirmation}"
+    blocks = blocks if result.blocks_screening else ""
+    chance = f"without a change, at most {result.level:.0%} of runs are red" if result.times else ""
     lines = [
         " · ".join(
             part for part in (escape(host), blocks, chance, about_counts(result) if result.counts else "") if part

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.export.base import Export
 from bench.export.verdicts import sentence, sides
-from bench.gate.model import Bound, GateResult, Row, Verdict
+from bench.gate.model import Bound, GateResult, GateRow, Verdict
 from bench.render.text import clean
 
 
@@ -36,7 +36,7 @@ def _suite(result: GateResult, name: str, cases: list[Any]) -> Any:
     return suite
 
 
-def _case(row: Row) -> Any:
+def _case(row: GateRow) -> Any:
     import junitparser  # noqa: PLC0415
 
     case = junitparser.TestCase(clean(row.metric), classname=clean(f"{row.scenario}.{row.box}"))

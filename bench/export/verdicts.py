@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 from bench.analysis.metrics import label
-from bench.gate.model import GateResult, Limits, Row, Verdict
+from bench.analysis.stats import Interval
+from bench.gate.model import GateResult, GateRow, Verdict
 from bench.render.commands.gate import both_values
 from bench.render.text import clean, exact_change, significant
 
@@ -50,18 +51,18 @@ def change(ratio: float | None) -> str:
     return f"{percent:+.1f} %".replace("-", "−")
 
 
-def moved(row: Row) -> str:
+def moved(row: GateRow) -> str:
     """The change of a row: of counts, with every digit that says something."""
     ratio = row.decisive.ratio if row.decisive else None
     return exact_change(ratio) if row.counted and ratio is not None else change(ratio)
 
 
-def limits(interval: Limits | None) -> str:
+def limits(interval: Interval | None) -> str:
     """``[+3.1 %, +7.4 %]``."""
     return "" if interval is None else f"[{change(interval.low)}, {change(interval.high)}]"
 
 
-def sentence(row: Row) -> str:
+def sentence(row: GateRow) -> str:
     """``time to ready of hello/docker: 188 ms → 203 ms, +8.0 % [+6.1 %, +9.8 %], 12 boots a side``."""
     look = row.decisive
     where = f"{clean(row.scenario)}/{clean(row.box)}"
@@ -70,15 +71,15 @@ def sentence(row: Row) -> str:
     base, other = both_values(row)
     if row.counted:
         return f"{label(row.metric)} of {where}: {base} → {other}, {moved(row)}, exact"
-    counts = f"{look.n_base} and {look.n_other} boots"
+    counts = f"{look.n_a} and {look.n_b} boots"
     return f"{label(row.metric)} of {where}: {base} → {other}, {change(look.ratio)} {limits(look.interval)}, {counts}"
 
 
-def worst_first(result: GateResult) -> tuple[Row, ...]:
+def worst_first(result: GateResult) -> tuple[GateRow, ...]:
     """Regressions, then what cannot be told, improvements, the rest; larger changes first."""
     order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
 
-    def key(row: Row) -> tuple[int, float, str]:
+    def key(row: GateRow) -> tuple[int, float, str]:
         ratio = row.decisive.ratio if row.decisive else None
         size = 0.0 if ratio is None else math.inf if ratio <= 0 or math.isinf(ratio) else abs(math.log(ratio))
         return 2 if row.improved else order[row.verdict], -size, row.name

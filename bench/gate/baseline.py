@@ -1,4 +1,4 @@
-"""A stored baseline: a campaign, or the directory of an earlier gate, of this host."""
+"""Stored baselines: a campaign, or the directory of an earlier gate, of this host."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from bench.util.errors import RecordError, UsageError
 
 
 def read_baseline(path: Path) -> Boots:
-    """A stored campaign of this host. Of a gate the fresh boots, and the first look's where it settled a cell.
+    """Read a stored campaign of this host.
+
+    Of a gate's directory: the boots of confirmation, and those of screening where it settled a cell.
 
     Raises:
         NotComparableError: it was measured on another host.
         UsageError: it holds counts of instructions.
         CampaignError, RecordError: not a campaign directory.
     """
-    # A gate keeps its campaigns one level down, and fresh blocks only of what was still in question.
+    # A gate keeps its campaigns one level down, and confirmation has only the cells that screening did not settle.
     stages = [path / stage for stage in STAGES if (path / RESULT).exists() and (path / stage / MANIFEST).exists()]
     if not stages:
         _refuse_counts(path)
@@ -31,7 +33,11 @@ def read_baseline(path: Path) -> Boots:
 
 
 def stored_name(manifest: Manifest, name: str) -> str:
-    """The scenario's name in a stored campaign: its own, or the one that an earlier gate gave to its B."""
+    """The scenario's name in a stored campaign: its own, or the name of B in an earlier gate.
+
+    Raises:
+        NotComparableError: the campaign has neither.
+    """
     found = [stored for stored in (name, side_name(name, "B")) if stored in manifest.scenarios]
     if not found:
         raise NotComparableError(
@@ -47,7 +53,7 @@ def _read(place: Path, named: Path) -> Boots:
     if here != there:
         raise NotComparableError(
             f"the baseline {named} was measured on another host (fingerprint {there}, here {here})",
-            hint="numbers of two hosts say nothing about a change: make a baseline here, or compare A and B in one run",
+            hint="numbers of two hosts cannot show a change: make a baseline here, or compare A and B in one run",
         )
     return boots_of(manifest, read_records(place))
 
@@ -55,7 +61,7 @@ def _read(place: Path, named: Path) -> Boots:
 def _refuse_counts(path: Path) -> None:
     if (path / MANIFEST).exists():
         return
-    # A file of counts, the directory of one, and that of a gate that counted.
+    # A file of counts, its directory, and the directory of a counting gate.
     for place in (path, path / FILE, path / "b" / FILE):
         try:
             if place.is_file() and read_instructions(place):
@@ -65,6 +71,6 @@ def _refuse_counts(path: Path) -> None:
     else:
         return
     raise UsageError(
-        f"the baseline {path} is one of the instruction clock: it holds counts, and this gate takes the time",
+        f"the baseline {path} holds counts of instructions, and this gate measures time",
         hint="add --accel icount to compare with it, or name a campaign, as `boxbench run` makes one",
     )

@@ -1,4 +1,4 @@
-"""Fixed limits: a TOML file of what must not be passed, judged on a campaign's medians with their intervals. Pure."""
+"""Fixed limits from a TOML file, judged by a campaign's medians and their intervals. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
 from bench.analysis.metrics import stem, unit
-from bench.analysis.stats import MIN_BOOTS, estimate
+from bench.analysis.stats import MIN_BOOTS, Interval, estimate
 from bench.gate.cells import Boots, place
-from bench.gate.failures import ends_of, said
-from bench.gate.model import Bound, GateResult, Identity, Limits, Verdict
+from bench.gate.failures import describe_ends, ends_of
+from bench.gate.model import Bound, GateResult, Identity, Verdict
 from bench.gate.thresholds import matches
 from bench.plan.trials import Cell
 from bench.scenario.fields import Strict
@@ -26,41 +26,44 @@ from bench.util.units import format_metric, parse_bytes, parse_duration_ns
 
 _HINT: Final = (
     'a limit is [[bound]] with scenario = "hello", target = "docker", metric = "endpoint.ready", max = "300ms"; '
-    'a VM says its accelerator: target = "libvirt/kvm"'
+    'a VM needs its accelerator: target = "libvirt/kvm"'
 )
 
 
-class Entry(Strict):
-    """One ``[[bound]]`` of the file."""
+class BoundEntry(Strict):
+    """One ``[[bound]]`` of the file.
+
+    Attributes:
+        scenario: None means every scenario of the campaign.
+        target: ``docker``, ``libvirt/tcg``, options included. A VM needs its accelerator, since they are never mixed.
+        metric: with or without its unit: ``endpoint.ready``.
+        min, max: a number in the metric's unit, or a duration or size with its unit: ``"300ms"``, ``"20MiB"``.
+    """
 
     scenario: str | None = None
-    """None: every scenario of the campaign."""
     target: str
-    """``docker``, ``libvirt/tcg``, options included; a VM without its accelerator is refused: never mixed."""
     metric: str
-    """With or without its unit: ``endpoint.ready``."""
     min: float | int | str | None = None
-    """A number in the metric's unit, or a duration or size with one: ``"300ms"``, ``"20MiB"``."""
     max: float | int | str | None = None
 
     @model_validator(mode="after")
-    def _limits_something(self) -> Entry:
+    def _limits_something(self) -> BoundEntry:
         if self.min is None and self.max is None:
             raise ValueError("neither min nor max is given")
         return self
 
 
 class BoundsFile(Strict):
-    """The file."""
+    """A bounds file."""
 
-    bound: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    bound: Annotated[tuple[BoundEntry, ...], Field(min_length=1)]
 
 
 def read_bounds(path: Path) -> BoundsFile:
-    """A TOML (or YAML) file of limits.
+    """Read a TOML (or YAML) file of limits.
 
     Raises:
-        UsageError: every mistake at once, with its key.
+        UsageError: lists every mistake with its key.
     """
     document = read_document(path, FileKind("name a TOML file with [[bound]] entries", _HINT))
     try:
@@ -70,7 +73,7 @@ def read_bounds(path: Path) -> BoundsFile:
 
 
 def check_bounds(limits: BoundsFile, boots: Boots, *, label: str, command: tuple[str, ...] = ()) -> GateResult:
-    """Judge a campaign by fixed limits. A limit that nothing was measured for is "cannot tell", never passed.
+    """Judge a campaign by fixed limits. A limit without a measurement is "cannot tell", never passed.
 
     Raises:
         UsageError: a VM without its accelerator, or a limit in another unit than its metric.
@@ -96,49 +99,48 @@ def check_bounds(limits: BoundsFile, boots: Boots, *, label: str, command: tuple
 
 
 def _failures(limits: BoundsFile, boots: Boots) -> tuple[str, ...]:
-    """A sentence for each cell with a limit some of whose boots failed."""
+    """A sentence for each cell with a limit and with failed boots."""
     cells = {cell.key: cell for entry in limits.bound for cell in _cells(entry, boots)}
     ends = {key: ends_of(cell, [boots]) for key, cell in cells.items()}
-    return tuple(f"{key}: {said(of)}" for key, of in ends.items() if of.failed)
+    return tuple(f"{key}: {describe_ends(of)}" for key, of in ends.items() if of.failed)
 
 
-def _judged(entry: Entry, boots: Boots) -> list[Bound]:
+def _judged(entry: BoundEntry, boots: Boots) -> list[Bound]:
     cells = _cells(entry, boots)
     if not cells:
         return [_unmeasured(entry, f"{entry.scenario or '*'}/{entry.target}", "the campaign has no such cell")]
     return [bound for cell in cells for bound in _of_cell(entry, cell, boots)]
 
 
-def _cells(entry: Entry, boots: Boots) -> list[Cell]:
+def _cells(entry: BoundEntry, boots: Boots) -> list[Cell]:
     cells = {trial.cell.key: trial.cell for trial in boots.manifest.plan}
     near = [cell for cell in cells.values() if entry.scenario in (None, cell.scenario)]
     found = [cell for cell in near if entry.target in (place(cell), cell.box)]
     if not found and any(cell.target == entry.target for cell in near):
         boxes = sorted({cell.box for cell in near if cell.target == entry.target})
         raise UsageError(
-            f"bounds: target {entry.target!r} does not say its accelerator",
-            hint=f"a limit holds for one accelerator; write {' or '.join(boxes)}",
+            f"bounds: target {entry.target!r} does not name its accelerator",
+            hint=f"a limit is for one accelerator; write {' or '.join(boxes)}",
         )
     return found
 
 
-def _of_cell(entry: Entry, cell: Cell, boots: Boots) -> list[Bound]:
+def _of_cell(entry: BoundEntry, cell: Cell, boots: Boots) -> list[Bound]:
     metrics = [metric for metric in boots.metrics(cell) if matches(entry.metric, metric)]
     if not metrics:
         return [_unmeasured(entry, cell.key, "this metric was not measured")]
     bounds = [_bound(entry, cell, metric, list(boots.series(cell, metric).values())) for metric in metrics]
     if not boots.all_failed(cell):
         return bounds
-    # What a boot was on its way to failing is within no limit of a boot.
+    # Values of boots that failed later cannot show that a limit holds.
     doubt = {"verdict": Verdict.CANNOT_TELL, "reason": "every boot failed"}
     return [bound.model_copy(update=doubt) if bound.verdict is Verdict.NOT_REGRESSED else bound for bound in bounds]
 
 
-def _bound(entry: Entry, cell: Cell, metric: str, values: Sequence[float]) -> Bound:
+def _bound(entry: BoundEntry, cell: Cell, metric: str, values: Sequence[float]) -> Bound:
     low, high = (None if limit is None else _value(limit, metric) for limit in (entry.min, entry.max))
     found = estimate(values)
-    interval = found.interval
-    verdict, reason = _verdict(metric, (low, high), None if interval is None else (interval.low, interval.high))
+    verdict, reason = _verdict(metric, (low, high), found.interval)
     return Bound(
         cell=cell.key,
         metric=metric,
@@ -146,28 +148,26 @@ def _bound(entry: Entry, cell: Cell, metric: str, values: Sequence[float]) -> Bo
         maximum=high,
         n=found.n,
         median=found.value,
-        interval=None if interval is None else Limits(low=interval.low, high=interval.high, level=interval.level),
+        interval=found.interval,
         verdict=verdict,
         reason=reason,
     )
 
 
-def _verdict(
-    metric: str, allowed: tuple[float | None, float | None], interval: tuple[float, float] | None
-) -> tuple[Verdict, str]:
+def _verdict(metric: str, allowed: tuple[float | None, float | None], interval: Interval | None) -> tuple[Verdict, str]:
     if interval is None:
         return Verdict.CANNOT_TELL, f"fewer than {MIN_BOOTS} boots"
-    (low, high), (least, most) = interval, allowed
-    if most is not None and low > most:
+    least, most = allowed
+    if most is not None and interval.low > most:
         return Verdict.REGRESSED, f"above {format_metric(metric, most)}"
-    if least is not None and high < least:
+    if least is not None and interval.high < least:
         return Verdict.REGRESSED, f"below {format_metric(metric, least)}"
-    if (most is None or high <= most) and (least is None or low >= least):
+    if (most is None or interval.high <= most) and (least is None or interval.low >= least):
         return Verdict.NOT_REGRESSED, "within"
-    return Verdict.CANNOT_TELL, "the interval reaches over the limit"
+    return Verdict.CANNOT_TELL, "the limit lies inside the interval"
 
 
-def _unmeasured(entry: Entry, cell: str, why: str) -> Bound:
+def _unmeasured(entry: BoundEntry, cell: str, why: str) -> Bound:
     return Bound(
         cell=cell,
         metric=entry.metric,

@@ -1,4 +1,4 @@
-"""Which cell is compared with which, and the boots of both: from a campaign's manifest and records."""
+"""Pairs of cells that are compared, and the boots of both, from a campaign's manifest and records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
 from bench.analysis.exercises import exercise_headline
 from bench.analysis.results import NotComparableError, cells_of
-from bench.gate.judge import Series, Sides
+from bench.gate.judge import Series, SeriesPair
 from bench.gate.thresholds import better, choose_metrics, named
 from bench.plan.trials import Cell
 from bench.records.campaign import Manifest
@@ -18,42 +18,42 @@ from bench.records.record import Failure, Record
 from bench.scenario.model import Scenario
 
 SideTargets = Mapping[str, str]
-"""A's target labels, each with the one of B that it is compared with."""
+"""A's target labels, each with the label of B that it is compared with."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A's cell and B's, and what people call the two together."""
+class CellPair:
+    """A's cell and B's cell, and the scenario's name as reports show it."""
 
     scenario: str
-    base: Cell
-    other: Cell
+    a: Cell
+    b: Cell
 
     @property
     def box(self) -> str:
-        """``docker``, or ``docker → runc`` where the sides are boxed differently; factor levels included."""
-        left, right = place(self.base), place(self.other)
+        """``docker``, or ``docker → runc`` where the sides differ; factor levels included."""
+        left, right = place(self.a), place(self.b)
         return left if left == right else f"{left} → {right}"
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which cells belong together, and those of A alone and of B alone: their target, or their factor levels."""
+    """Cells that are compared, and those that only A or only B has, by target and factor levels."""
 
-    pairs: tuple[Pair, ...]
-    only_base: tuple[Cell, ...] = ()
-    only_other: tuple[Cell, ...] = ()
+    pairs: tuple[CellPair, ...]
+    only_a: tuple[Cell, ...] = ()
+    only_b: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
 class Boots:
-    """The boots of one campaign, or of the two stages of a gate, warm-ups left out.
+    """The boots of one campaign, or of the two stages of a gate, without warm-ups.
 
     Attributes:
         values: by cell key and metric, a value per block.
         ran: by cell key, the blocks that have a record.
-        failures: by cell key, why boots ended badly, by block.
-        campaigns: ids of all campaigns that boots came from; ``manifest`` is the first one's.
+        failures: by cell key, why boots failed, by block.
+        campaigns: ids of all campaigns with these boots; ``manifest`` is the first one's.
     """
 
     manifest: Manifest
@@ -63,19 +63,19 @@ class Boots:
     campaigns: tuple[str, ...]
 
     def metrics(self, cell: Cell) -> tuple[str, ...]:
-        """What was measured of a cell."""
+        """The metrics that were measured in a cell."""
         return tuple(metric for key, metric in self.values if key == cell.key)
 
     def series(self, cell: Cell, metric: str) -> Series:
-        """Empty when there is none."""
+        """A cell's values of a metric by block; empty when there are none."""
         return self.values.get((cell.key, metric), {})
 
     def failed(self, cell: Cell) -> Mapping[int, Failure]:
-        """Why boots of a cell ended badly, by block."""
+        """Why boots of a cell failed, by block."""
         return self.failures.get(cell.key, {})
 
     def all_failed(self, cell: Cell) -> bool:
-        """Whether not one boot of a cell ended well, of one at least."""
+        """Whether the cell has boots and every one of them failed."""
         return 0 < len(self.ran.get(cell.key, ())) == len(self.failed(cell))
 
 
@@ -103,7 +103,7 @@ def boots_of(manifest: Manifest, records: Sequence[Record]) -> Boots:
 
 
 def renewed(old: Boots, new: Boots) -> Boots:
-    """``old`` with the boots of ``new`` in the place of its own, for every cell that ``new`` has."""
+    """The boots of both; for a cell that ``new`` has, only those of ``new``."""
     kept = {key: series for key, series in old.values.items() if key[0] not in new.ran}
     return Boots(
         old.manifest,
@@ -114,55 +114,57 @@ def renewed(old: Boots, new: Boots) -> Boots:
     )
 
 
-def pair_cells(name: str, base: Sequence[Cell], other: Sequence[Cell], targets: SideTargets) -> Pairing:
-    """Cells of the two sides that belong together: their targets by ``targets``, the same factor levels.
+def pair_cells(name: str, cells_a: Sequence[Cell], cells_b: Sequence[Cell], targets: SideTargets) -> Pairing:
+    """Pair the cells of the two sides whose targets correspond by ``targets`` and whose factor levels are equal.
 
     Raises:
         NotComparableError: a pair would mix accelerators, or there is none.
     """
-    theirs = {(cell.target, *_levels(cell)): cell for cell in other}
-    matches = [(cell, theirs.get((targets.get(cell.target, ""), *_levels(cell)))) for cell in base]
-    pairs = tuple(Pair(name, cell, match) for cell, match in matches if match is not None)
+    theirs = {(cell.target, *_levels(cell)): cell for cell in cells_b}
+    matches = [(cell, theirs.get((targets.get(cell.target, ""), *_levels(cell)))) for cell in cells_a]
+    pairs = tuple(CellPair(name, cell, match) for cell, match in matches if match is not None)
     for pair in pairs:
-        if pair.base.accel != pair.other.accel:
+        if pair.a.accel != pair.b.accel:
             raise NotComparableError(
-                f"{pair.base.key} and {pair.other.key} have different accelerators: what an emulated CPU does is no "
-                "other hypervisor's time",
-                hint="give both sides the same with --accel",
+                f"{pair.a.key} and {pair.b.key} have different accelerators: the time of an "
+                "emulated CPU cannot be compared with that of another hypervisor",
+                hint="give both sides the same accelerator with --accel",
             )
     if not pairs:
         raise NotComparableError(
             f"{name}: the two sides have no cell in common",
-            hint="name targets that both can run with -t, or `boxbench doctor` for what is missing",
+            hint="name targets that both can run with -t; `boxbench doctor` shows what this host lacks",
         )
-    taken = {pair.other.key for pair in pairs}
+    taken = {pair.b.key for pair in pairs}
     return Pairing(
         pairs,
         tuple(cell for cell, match in matches if match is None),
-        tuple(cell for cell in other if cell.key not in taken),
+        tuple(cell for cell in cells_b if cell.key not in taken),
     )
 
 
 def cells_by_side(manifest: Manifest, scenario: str) -> tuple[Cell, ...]:
-    """A scenario's cells of the targets that it lists: its native control is not among them unless it is listed."""
+    """A scenario's cells of the targets that it lists; its native control only if it is listed."""
     labels = {spec.label for spec in manifest.scenarios[scenario].scenario.targets}
     return tuple(cell for cell in cells_of(manifest, scenario) if cell.target in labels)
 
 
-def rows_of(pair: Pair, base: Boots, other: Boots, patterns: Sequence[str], scenario: Scenario) -> dict[str, Sides]:
-    """By metric: the boots of both sides. One campaign on both sides means pairs by block.
+def rows_of(
+    pair: CellPair, boots_a: Boots, boots_b: Boots, patterns: Sequence[str], scenario: Scenario
+) -> dict[str, SeriesPair]:
+    """The boots of both sides by metric, paired by block when both are in one campaign.
 
-    What only one side has keeps its row, with nothing on the other: a metric that was lost must not look unchanged.
-    Only of what a pattern happens to match (``unshared``) such rows are left out.
+    A metric that only one side has keeps its row, with no boots on the other: a lost metric must not look unchanged.
+    Metrics that only a wildcard matches are left out (``unshared``).
     """
-    left_out = unshared(pair, base, other, patterns, scenario)
-    known = {*base.metrics(pair.base), *other.metrics(pair.other)} - {*left_out[0], *left_out[1]}
-    failures = len(base.failed(pair.base)), len(other.failed(pair.other))
+    left_out = unshared(pair, boots_a, boots_b, patterns, scenario)
+    known = {*boots_a.metrics(pair.a), *boots_b.metrics(pair.b)} - {*left_out[0], *left_out[1]}
+    failures = len(boots_a.failed(pair.a)), len(boots_b.failed(pair.b))
     return {
-        metric: Sides(
-            _judged(base, pair.base, metric, scenario),
-            _judged(other, pair.other, metric, scenario),
-            base is other,
+        metric: SeriesPair(
+            _judged(boots_a, pair.a, metric, scenario),
+            _judged(boots_b, pair.b, metric, scenario),
+            boots_a is boots_b,
             failures,
         )
         for metric in choose_metrics(patterns, scenario, known)
@@ -170,14 +172,14 @@ def rows_of(pair: Pair, base: Boots, other: Boots, patterns: Sequence[str], scen
 
 
 def unshared(
-    pair: Pair, base: Boots, other: Boots, patterns: Sequence[str], scenario: Scenario
+    pair: CellPair, boots_a: Boots, boots_b: Boots, patterns: Sequence[str], scenario: Scenario
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Metrics of A alone and of B alone that only a wildcard asked for and that nobody expects on both sides.
+    """Metrics that only A has, and that only B has, which a wildcard matched and both sides need not have.
 
     Different boxes consist of different parts, and phases are named after the order of their ends, which may differ.
     """
-    alike = place(pair.base) == place(pair.other)
-    mine, theirs = set(base.metrics(pair.base)), set(other.metrics(pair.other))
+    alike = place(pair.a) == place(pair.b)
+    mine, theirs = set(boots_a.metrics(pair.a)), set(boots_b.metrics(pair.b))
     first, second = (
         tuple(
             metric
@@ -190,10 +192,10 @@ def unshared(
 
 
 def _judged(boots: Boots, cell: Cell, metric: str, scenario: Scenario) -> Series:
-    """The values, with those boots that failed before they gave the rate which answers the exercise's question."""
+    """The values; for the exercise's main rate, failed boots count as infinite cost."""
     series = boots.series(cell, metric)
     if metric != exercise_headline(scenario) or better(metric) == "lower":
-        # What is not a rate is censored by the analysis; other values a failed box does not owe.
+        # The analysis has censored everything but rates. A failed box need not have other values.
         return series
     return dict.fromkeys(boots.failed(cell), math.inf) | dict(series)
 

@@ -1,4 +1,4 @@
-"""Revisions of the repository that a scenario is in, unpacked into directories; the repository stays as it is."""
+"""Revisions of a scenario's repository, unpacked into directories. The repository is not changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.gate.sides import Both, SideName, make_side, split_side
+from bench.gate.sides import SideName, SidePair, make_side, split_side
 from bench.scenario.model import load_scenario
 from bench.util import proc
 from bench.util.errors import ProcessError, UsageError
@@ -14,7 +14,7 @@ from bench.util.package_data import find_scenario
 
 _NAMES: Final[tuple[SideName, SideName]] = ("A", "B")
 CHECKOUTS: Final = tuple(name.lower() for name in _NAMES)
-"""Directories in a gate's own."""
+"""Directories in a gate's directory, one per side."""
 _LIMIT_S: Final = 300.0
 
 
@@ -30,8 +30,8 @@ def repository_of(directory: Path) -> Path:
 
 
 def commit_of(repository: Path, revision: str) -> str:
-    """The full hash that a revision means. Raises UsageError."""
-    # The option ends options: a revision that begins with a dash is none.
+    """The full hash of a revision. Raises UsageError."""
+    # A revision that begins with a dash must not be read as an option.
     return _git(
         repository,
         "rev-parse",
@@ -47,7 +47,7 @@ def commit_of(repository: Path, revision: str) -> str:
 def unpack(repository: Path, commit: str, to: Path) -> None:
     """Write the files of a commit below ``to``, as a checkout would (filters, line ends), without a worktree.
 
-    An index of its own is used, so that nothing is registered in the repository and a kill leaves nothing there.
+    A private index is used: nothing is registered in the repository, and a kill leaves nothing there.
 
     Raises:
         UsageError: git failed.
@@ -57,7 +57,7 @@ def unpack(repository: Path, commit: str, to: Path) -> None:
     env = {"GIT_INDEX_FILE": str(index.absolute())}
     try:
         _git(repository, "read-tree", commit, env=env)
-        # The prefix is a string, not a directory: it needs its slash.
+        # git puts the prefix before file names as it is, so it needs its slash.
         _git(repository, "checkout-index", "--all", "--force", f"--prefix={to.absolute()}/", env=env)
     finally:
         index.unlink(missing_ok=True)
@@ -65,32 +65,32 @@ def unpack(repository: Path, commit: str, to: Path) -> None:
 
 def _git(
     directory: Path,
-    *words: str,
+    *arguments: str,
     env: dict[str, str] | None = None,
-    hint: str = "see what git says above",
+    hint: str = "the message is git's own",
     what: str = "",
 ) -> str:
     place = directory if directory.is_dir() else directory.parent
     try:
-        return proc.run(["git", "-C", place, *words], timeout_s=_LIMIT_S, env=env).text.strip()
+        return proc.run(["git", "-C", place, *arguments], timeout_s=_LIMIT_S, env=env).text.strip()
     except ProcessError as error:
         raise UsageError(what or error.message, hint=hint) from None
 
 
-def sides_of_commits(word: str, revisions: tuple[str, str], out: Path, targets: Sequence[str] | None) -> Both:
+def sides_of_commits(name: str, revisions: tuple[str, str], out: Path, targets: Sequence[str] | None) -> SidePair:
     """One scenario at two revisions, unpacked into ``out/a`` and ``out/b``.
 
     Raises:
-        UsageError, ScenarioError: no repository, no such revision, no such scenario there.
+        UsageError, ScenarioError: no repository, no such revision, or the revision has no such scenario.
     """
-    path, spec = split_side(word)
+    path, spec = split_side(name)
     here = find_scenario(path).resolve()
     repository = repository_of(here)
     sides = []
-    for name, revision in zip(_NAMES, revisions, strict=True):
+    for side, revision in zip(_NAMES, revisions, strict=True):
         commit = commit_of(repository, revision)
-        place = out / name.lower()
+        place = out / side.lower()
         unpack(repository, commit, place)
         loaded = load_scenario(place / here.relative_to(repository))
-        sides.append(make_side(loaded, name, label=revision, spec=spec, targets=targets, kind="commit", commit=commit))
-    return Both(*sides)
+        sides.append(make_side(loaded, side, label=revision, spec=spec, targets=targets, kind="commit", commit=commit))
+    return SidePair(*sides)

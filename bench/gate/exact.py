@@ -1,6 +1,6 @@
-"""Exact tests by permutation, at any number of boots, with ties and with boots that never came (``inf``): pure.
+"""Exact permutation tests for any number of boots, with ties and with failed boots (``inf``). Pure.
 
-Both are rank tests whose whole null distribution is counted, not sampled and not approximated.
+Both are rank tests. Their whole null distribution is computed, neither sampled nor approximated.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate, med
 def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[float, float]:
     """One-sided p values that ``other`` is larger, and that it is smaller, paired by block.
 
-    When nothing differs, the two values of a block may be exchanged: their order within the block was drawn. So every
-    pattern of signs of the blocks' log ratios is equally likely, and the sum of ranks of the positive ones is compared
-    with all 2^n of them. Blocks with equal values (or where both sides were cut off) say nothing and are left out.
+    Without a difference, the two values of a block can be exchanged, since their order within the block was drawn.
+    Then every pattern of signs of the blocks' log ratios is equally likely. The sum of ranks of the positive ones is
+    compared with all 2^n patterns. Blocks with equal values, or with both sides cut off, are left out.
 
     Returns:
-        ``(1.0, 1.0)`` when no block says anything; never below 2^-n.
+        ``(1.0, 1.0)`` when every block is left out; never below 2^-n.
     References: Wilcoxon 1945; Fisher 1935, The Design of Experiments, section 21.
     """
     shared = sorted(base.keys() & other.keys())
@@ -37,16 +37,16 @@ def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[
 
 
 def block_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level: float = 0.95) -> RatioEstimate:
-    """How many times ``base`` ``other`` is within a block, with an exact interval (``signed_rank`` turned around).
+    """The ratio ``other / base`` within a block, with an exact interval (``signed_rank`` inverted).
 
-    The estimate is the Hodges-Lehmann pseudo-median of the blocks' log ratios: what the host does to a whole block
-    drops out, which ``stats.median_ratio`` can trust only in part. For two builds of one thing both estimate the
-    same; for things of different shape (a container, an emulated VM) they do not, so reports use the other one.
-    Where a boot was cut off there is no ratio in its block, and ``stats.median_ratio`` is what comes back.
+    The estimate is the Hodges-Lehmann pseudo-median of the blocks' log ratios. What the host does to a whole block
+    cancels, which ``stats.median_ratio`` achieves only in part. For two builds of one program both estimate the same
+    ratio; for distributions of different shape (a container, an emulated VM) they do not, so reports use
+    ``stats.median_ratio``. A block with a boot that was cut off has no ratio; then ``stats.median_ratio`` is returned.
 
     Args:
         base, other: values above 0 by block, at least 5 blocks that hold both.
-        level: with 5 blocks no interval covers more than 93.75 %, and the result says so.
+        level: of the interval; with 5 blocks no interval covers more than 93.75 %, and the result has that level.
 
     Raises:
         TooFewBootsError: fewer than 5 blocks hold both.
@@ -65,7 +65,7 @@ def block_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level:
 
 
 def pseudo_median(values: Floats, level: float) -> tuple[float, float, float, float]:
-    """The median of all means of two (Walsh averages), its exact limits and the level that they reach; n >= 5."""
+    """The median of the means of all pairs (Walsh averages), its exact limits, and their level; n >= 5."""
     n = len(values)
     rows, columns = np.triu_indices(n)
     means = np.sort((values[rows] + values[columns]) / 2)
@@ -77,7 +77,7 @@ def pseudo_median(values: Floats, level: float) -> tuple[float, float, float, fl
 
 
 def rank_sum(base: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """The same for two campaigns that share no blocks: all ways to draw ``other``'s boots out of all boots.
+    """As ``signed_rank``, for campaigns without common blocks: over all ways to draw ``other``'s boots from all boots.
 
     References: Wilcoxon 1945; Mann & Whitney 1947.
     """
@@ -87,13 +87,13 @@ def rank_sum(base: Sequence[float], other: Sequence[float]) -> tuple[float, floa
     key = tuple(sorted(ranks.tolist()))
     above = _tail_of_draws(key, len(other))
     observed = int(ranks[len(base) :].sum())
-    # Mirrored ranks: as small a sum is as rare as its mirror image is large.
+    # With mirrored ranks, the lower tail is the upper tail of the mirrored sum.
     below = _tail_of_draws(tuple(sorted(2 * (len(key) + 1) - rank for rank in key)), len(other))
     return float(above[observed]), float(below[2 * (len(key) + 1) * len(other) - observed])
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment: comparing the results with a level holds it for the whole family.
+    """P values with Holm's step-down adjustment, which keeps a level for the whole family.
 
     References: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
@@ -110,17 +110,17 @@ def _log_ratio(base: float, other: float) -> float:
     if base == other:
         return 0.0
     if base <= 0:
-        # No ratio, yet clearly larger: ranks need only the order.
+        # There is no ratio, but ``other`` is larger, and ranks need only the order.
         return math.inf
     if other <= 0 or base == math.inf:
         return -math.inf
-    # A difference of logs turns round exactly when the sides do; log(other / base) does not in its last digit, which
-    # would break ties between rises and falls of the same size, always in favour of the same ones.
+    # A difference of logs changes only its sign when the sides are exchanged. log(other / base) also changes its last
+    # digit, which would break ties between rises and falls of the same size, always in favour of the same ones.
     return math.log(other) - math.log(base)
 
 
 def _double_ranks(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Twice the ranks from 1, ties sharing their mean: twice, so that they are whole numbers."""
+    """Twice the ranks from 1, where ties share their mean; doubled so that they are whole numbers."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     before = np.cumsum(counts) - counts
     return np.asarray((2 * before + counts + 1)[inverse], dtype=np.int64)
@@ -128,7 +128,7 @@ def _double_ranks(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 @lru_cache(maxsize=256)
 def _tail_of_signs(ranks: tuple[int, ...]) -> Floats:
-    """By sum of positive ranks: the share of sign patterns that reach it."""
+    """The share of sign patterns that reach each sum of positive ranks."""
     shares = np.ones(1)
     for rank in ranks:
         # Each rank is in the sum or not; halved each time, so that 2^n never overflows.
@@ -141,7 +141,7 @@ def _tail_of_signs(ranks: tuple[int, ...]) -> Floats:
 
 @lru_cache(maxsize=256)
 def _tail_of_draws(ranks: tuple[int, ...], count: int) -> Floats:
-    """By sum of ranks of ``count`` drawn boots: the share of draws that reach it."""
+    """The share of draws of ``count`` boots that reach each sum of ranks."""
     size = sum(ranks[-count:]) + 1
     table = np.zeros((count + 1, size))
     table[0, 0] = 1.0

@@ -1,4 +1,4 @@
-"""A against A: how often does the gate cry wolf here, and which thresholds does this host's noise allow? Pure."""
+"""The A/A test: how often is the gate red on this host without a change, and which thresholds are safe? Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS
-from bench.gate.cells import Boots, Pair, cells_by_side, place
+from bench.analysis.stats import MIN_BOOTS, Interval
+from bench.gate.cells import Boots, CellPair, cells_by_side, place
 from bench.gate.exact import holm
-from bench.gate.judge import Sides, judge, look_at, oriented
-from bench.gate.model import LEVEL, Frozen, Limits, Look, Verdict
+from bench.gate.judge import SeriesPair, judge, oriented, stage_result
+from bench.gate.model import LEVEL, Frozen, StageResult, Verdict
 from bench.gate.rows import p_of
 from bench.gate.thresholds import Thresholds, better, choose_metrics
 from bench.util.errors import TooFewBootsError
@@ -32,7 +32,7 @@ class Rate(Frozen):
 
     hits: int
     runs: int
-    interval: Limits
+    interval: Interval
 
     @property
     def share(self) -> float:
@@ -40,16 +40,17 @@ class Rate(Frozen):
         return self.hits / self.runs
 
 
-class NullRow(Frozen):
+class AaRow(Frozen):
     """One metric of one cell against itself.
 
     Attributes:
         box: empty in the last row, which is about whole runs over all rows.
-        boots: how many the campaign holds.
-        significant: the exact test alone, at ``LEVEL`` (after Holm for whole runs): has to be that level.
-        red: the gate's verdict ``regressed``: false alarms.
-        green: ``not regressed``; the rest is ``cannot tell``.
-        threshold: that was used; None for whole runs.
+        boots: how many the campaign has of this cell.
+        significant: runs in which the exact test alone was significant at ``LEVEL`` (after Holm for whole runs). Its
+            share should be that level.
+        red: runs with the verdict ``regressed``: false alarms.
+        green: runs with ``not regressed``; the rest is ``cannot tell``.
+        threshold: the one that was used; None for whole runs.
         proposed: the smallest threshold that leaves 95 of 100 unchanged runs green.
     """
 
@@ -65,8 +66,8 @@ class NullRow(Frozen):
     proposed: float | None = None
 
 
-class NullResult(Frozen):
-    """All rows, and what they rest on."""
+class AaResult(Frozen):
+    """All rows, and the campaigns and settings behind them."""
 
     campaigns: tuple[str, ...]
     fingerprint: str
@@ -74,20 +75,20 @@ class NullResult(Frozen):
     blocks: int
     """Per side and replay."""
     level: float = LEVEL
-    rows: tuple[NullRow, ...]
+    rows: tuple[AaRow, ...]
     left_out: tuple[str, ...] = ()
-    """Cells of which nothing that was asked for was measured."""
+    """Cells in which none of the metrics asked for was measured."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What A/A pairs are drawn from: boots of one cell in the order of their blocks, or of two equal cells.
+    """Boots from which A/A pairs are drawn: of one cell in block order, or of two equal cells.
 
     Attributes:
         values: by metric, shape (blocks,) for one cell or (blocks, 2) for two; NaN where a boot has no value.
     """
 
-    pair: Pair
+    pair: CellPair
     values: Mapping[str, Values]
     twin: bool
     blocks: int
@@ -95,24 +96,24 @@ class Pool:
     @property
     def name(self) -> str:
         """``hello/docker``."""
-        return f"{self.pair.scenario}/{place(self.pair.base)}"
+        return f"{self.pair.scenario}/{place(self.pair.a)}"
 
     @property
     def room(self) -> int:
-        """How many pairs of boots there are to draw."""
+        """How many pairs of boots can be drawn."""
         return self.blocks if self.twin else self.blocks // 2
 
 
 class _Tally(NamedTuple):
     key: tuple[int, str]
-    look: Look
+    stage: StageResult
     p_worse: float
     verdict: Verdict
     high: float
 
 
 def pools_of(boots: Boots, patterns: Sequence[str]) -> tuple[Pool, ...]:
-    """Every cell of a stored campaign as its own twin."""
+    """A pool for every cell of a stored campaign."""
     found = []
     for name, entry in boots.manifest.scenarios.items():
         for cell in cells_by_side(boots.manifest, name):
@@ -122,17 +123,17 @@ def pools_of(boots: Boots, patterns: Sequence[str]) -> tuple[Pool, ...]:
                 metric: np.array([boots.series(cell, metric).get(block, math.nan) for block in blocks])
                 for metric in metrics
             }
-            found.append(Pool(Pair(name, cell, cell), values, False, len(blocks)))
+            found.append(Pool(CellPair(name, cell, cell), values, False, len(blocks)))
     return tuple(found)
 
 
-def twin_pools(boots: Boots, pairs: Sequence[Pair], patterns: Sequence[str]) -> tuple[Pool, ...]:
-    """The pairs of an A/A campaign: two cells that run the same."""
+def twin_pools(boots: Boots, pairs: Sequence[CellPair], patterns: Sequence[str]) -> tuple[Pool, ...]:
+    """A pool for every pair of an A/A campaign: two cells that run the same."""
     found = []
     for pair in pairs:
-        scenario = boots.manifest.scenarios[pair.base.scenario].scenario
-        metrics = choose_metrics(patterns, scenario, set(boots.metrics(pair.base)) & set(boots.metrics(pair.other)))
-        sides = [[boots.series(cell, metric) for cell in (pair.base, pair.other)] for metric in metrics]
+        scenario = boots.manifest.scenarios[pair.a.scenario].scenario
+        metrics = choose_metrics(patterns, scenario, set(boots.metrics(pair.a)) & set(boots.metrics(pair.b)))
+        sides = [[boots.series(cell, metric) for cell in (pair.a, pair.b)] for metric in metrics]
         blocks = sorted({block for both in sides for series in both for block in series})
         values = {
             metric: np.array([[series.get(block, math.nan) for series in both] for block in blocks])
@@ -144,11 +145,11 @@ def twin_pools(boots: Boots, pairs: Sequence[Pair], patterns: Sequence[str]) -> 
 
 def replays(
     pools: Sequence[Pool], *, thresholds: Thresholds, runs: int = REPLAYS, blocks: int | None = None, seed: int
-) -> tuple[tuple[NullRow, ...], int]:
-    """False alarms over resampled gates on equal sides, and the blocks per side that each of them had.
+) -> tuple[tuple[AaRow, ...], int]:
+    """Resample gates on equal sides. Returns the rates of each verdict, and the number of blocks per side.
 
-    A replay draws blocks without replacement, keeps them in order (neighbours of one cell become pairs, so that drift
-    hits both sides as it does in a gate), and draws for each pair which value is A's.
+    A replay draws blocks without replacement and keeps them in order. Neighbouring boots of one cell become pairs, so
+    that drift affects both sides as in a gate. Which value of a pair is A's is drawn.
 
     Args:
         pools: with values, see ``split_empty``.
@@ -158,7 +159,7 @@ def replays(
     """
     if not pools:
         raise TooFewBootsError(
-            "there is nothing to replay: no cell has values of these metrics",
+            "there is nothing to resample: no cell has values of these metrics",
             hint="name a campaign with boots, and metrics of it with -m",
         )
     size = _size(pools, REPLAY_BLOCKS if blocks is None else blocks)
@@ -174,7 +175,7 @@ def split_empty(pools: Sequence[Pool]) -> tuple[tuple[Pool, ...], tuple[str, ...
 
 
 def _size(pools: Sequence[Pool], wanted: int) -> int:
-    """Pairs per replay: those wanted, as far as every cell has them."""
+    """Pairs per replay: the number wanted, or fewer when a cell has fewer."""
     least = min(pools, key=lambda pool: pool.room)
     if wanted < MIN_BOOTS:
         raise TooFewBootsError(
@@ -186,7 +187,7 @@ def _size(pools: Sequence[Pool], wanted: int) -> int:
         raise TooFewBootsError(
             f"{least.name} has values in {least.blocks} blocks, which make {least.room} pairs of boots: at least "
             f"{MIN_BOOTS} are needed",
-            hint=f"run {each} blocks or more; 40 make the rates worth something",
+            hint=f"run {each} blocks or more; useful rates need about 40",
         )
     return min(wanted, least.room)
 
@@ -196,41 +197,41 @@ def _keys(run: Sequence[_Tally]) -> Iterator[tuple[int, tuple[int, str]]]:
 
 
 def _replay(pools: Sequence[Pool], size: int, rng: Rng, thresholds: Thresholds) -> Iterator[_Tally]:
-    found: list[tuple[tuple[int, str], Look, str]] = []
+    found: list[tuple[tuple[int, str], StageResult, str]] = []
     for number, pool in enumerate(pools):
         drawn = np.sort(rng.choice(pool.blocks, size if pool.twin else 2 * size, replace=False))
         flips = rng.random(size) < 0.5
         for metric, values in pool.values.items():
             pairs = values[drawn] if pool.twin else values[drawn].reshape(size, 2)
-            found.append(((number, metric), *look_at(_sides(pairs, flips), better(metric))))
-    worse = holm({repr(key): p_of(look, key[1]) for key, look, _ in found})
-    for key, look, trouble in found:
+            found.append(((number, metric), *stage_result(_series_pair(pairs, flips), better(metric))))
+    worse = holm({repr(key): p_of(stage, key[1]) for key, stage, _ in found})
+    for key, stage, problem in found:
         limit, way = thresholds.of(key[1]), better(key[1])
         verdict = judge(
-            look, threshold=limit, better=way, p_adjusted=worse[repr(key)], p_better_adjusted=None, trouble=trouble
+            stage, threshold=limit, better=way, p_adjusted=worse[repr(key)], p_better_adjusted=None, problem=problem
         ).verdict
-        high = math.inf if look.interval is None else oriented(look.interval, way).high
-        yield _Tally(key, look, worse[repr(key)], verdict, high)
+        high = math.inf if stage.interval is None else oriented(stage.interval, way).high
+        yield _Tally(key, stage, worse[repr(key)], verdict, high)
 
 
-def _sides(pairs: Values, flips: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Sides:
+def _series_pair(pairs: Values, flips: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> SeriesPair:
     turned = np.where(flips[:, None], pairs[:, ::-1], pairs)
-    base, other = (
+    a, b = (
         {block: float(value) for block, value in enumerate(turned[:, side]) if not math.isnan(value)} for side in (0, 1)
     )
-    return Sides(base, other)
+    return SeriesPair(a, b)
 
 
-def _row(pool: Pool, metric: str, tallies: Sequence[_Tally], thresholds: Thresholds) -> NullRow:
+def _row(pool: Pool, metric: str, tallies: Sequence[_Tally], thresholds: Thresholds) -> AaRow:
     highs = sorted(tally.high for tally in tallies)
     reach = highs[math.ceil((1 - LEVEL) * len(highs)) - 1] - 1
-    return NullRow(
+    return AaRow(
         scenario=pool.pair.scenario,
-        box=place(pool.pair.base),
-        accel=pool.pair.base.accel,
+        box=place(pool.pair.a),
+        accel=pool.pair.a.accel,
         metric=metric,
         boots=pool.blocks * (2 if pool.twin else 1),
-        significant=rate([p_of(tally.look, metric) <= LEVEL for tally in tallies]),
+        significant=rate([p_of(tally.stage, metric) <= LEVEL for tally in tallies]),
         red=rate([tally.verdict is Verdict.REGRESSED for tally in tallies]),
         green=rate([tally.verdict is Verdict.NOT_REGRESSED for tally in tallies]),
         threshold=thresholds.of(metric),
@@ -238,9 +239,9 @@ def _row(pool: Pool, metric: str, tallies: Sequence[_Tally], thresholds: Thresho
     )
 
 
-def _whole(tallies: Sequence[Sequence[_Tally]]) -> NullRow:
-    """All rows of a replay together: what a user sees as one run."""
-    return NullRow(
+def _whole(tallies: Sequence[Sequence[_Tally]]) -> AaRow:
+    """All rows of a replay together: one run of the gate."""
+    return AaRow(
         scenario="",
         box="",
         accel="",
@@ -259,4 +260,4 @@ def rate(hits: Sequence[bool], *, level: float = 0.95) -> Rate:
     count, runs, tail = sum(hits), len(hits), (1 - level) / 2
     low = float(betaincinv(count, runs - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, runs - count, 1 - tail)) if count < runs else 1.0
-    return Rate(hits=count, runs=runs, interval=Limits(low=low, high=high, level=level))
+    return Rate(hits=count, runs=runs, interval=Interval(low, high, level))

@@ -1,4 +1,4 @@
-"""From two series of boots to a verdict: medians, ratio, interval, exact test, band. Pure."""
+"""The verdict on one row, from two series of boots: medians, ratio, interval, exact test, threshold. Pure."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from typing import Final, Literal, NamedTuple
 
 from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
 from bench.gate.exact import block_ratio, rank_sum, signed_rank
-from bench.gate.model import LEVEL, Limits, Look, Verdict
+from bench.gate.model import LEVEL, StageResult, Verdict
 
 Better = Literal["lower", "higher"]
-"""Which way is good."""
+"""Which way a metric improves."""
 
 Series = Mapping[int, float]
-"""One value per boot by block; ``inf`` for a boot that failed or timed out before it came."""
+"""One value per boot, by block. ``inf`` stands for a boot that failed or timed out before it had a value."""
 
 NO_BLOCKS: Final[Series] = {}
 
 
-class Sides(NamedTuple):
-    """One metric of a pair of cells: A's boots and B's."""
+class SeriesPair(NamedTuple):
+    """The boots of A and of B: one metric of a pair of cells.
 
-    base: Series
-    other: Series
+    Attributes:
+        paired: equal block numbers mean the same moment; False with a stored baseline.
+        failures: how many boots of A and of B failed.
+    """
+
+    a: Series
+    b: Series
     paired: bool = True
-    """Whether equal block numbers mean the same moment: not so for a stored baseline."""
     failures: tuple[int, int] = (0, 0)
 
 
 class Judgement(NamedTuple):
-    """A verdict with its words."""
+    """A verdict with its reason, one sentence."""
 
     verdict: Verdict
     improved: bool
@@ -39,53 +43,47 @@ class Judgement(NamedTuple):
 
 
 class Oriented(NamedTuple):
-    """An interval of how many times worse B is: above 1 is worse, whatever the metric."""
+    """An interval of how many times worse B is: above 1 is worse, for every metric."""
 
     low: float
     high: float
 
 
-def look_at(sides: Sides, better: Better = "lower") -> tuple[Look, str]:
-    """What one stage says about one row, and why it has no ratio (empty when it has one)."""
-    base, other = _usable(sides)
+def stage_result(pair: SeriesPair, better: Better = "lower") -> tuple[StageResult, str]:
+    """The result of one stage for one row, and why it has no ratio (empty when it has one)."""
+    a, b = _usable(pair)
     plain = {
-        "n_base": len(base),
-        "n_other": len(other),
-        "failures_base": sides.failures[0],
-        "failures_other": sides.failures[1],
-        "base": _middle(base, better),
-        "other": _middle(other, better),
+        "n_a": len(a),
+        "n_b": len(b),
+        "failures_a": pair.failures[0],
+        "failures_b": pair.failures[1],
+        "median_a": _middle(a, better),
+        "median_b": _middle(b, better),
     }
-    if not (sides.base and sides.other):
-        return Look(**plain), f"not measured on {' and '.join(_bare(sides))}"
-    if min(len(base), len(other)) < MIN_BOOTS:
-        few = min(len(base), len(other))
-        return Look(**plain), f"{few} boots per side: at least {MIN_BOOTS} are needed for a verdict"
-    if not any((*base.values(), *other.values())):
-        return Look(**plain, all_zero=True), "0 on both sides"
+    if not (pair.a and pair.b):
+        return StageResult(**plain), f"not measured on {' and '.join(_sides_without_boots(pair))}"
+    if min(len(a), len(b)) < MIN_BOOTS:
+        few = min(len(a), len(b))
+        return StageResult(**plain), f"{few} boots per side; a verdict needs at least {MIN_BOOTS}"
+    if not any((*a.values(), *b.values())):
+        return StageResult(**plain, all_zero=True), "0 on both sides"
     try:
-        ratio, larger, smaller = _compared(base, other, better, paired=sides.paired)
+        ratio, larger, smaller = _compared(a, b, better, paired=pair.paired)
     except ValueError:
-        return Look(**plain), "no ratio: a value is 0"
-    return Look(
-        **plain,
-        ratio=ratio.value,
-        interval=Limits(low=ratio.interval.low, high=ratio.interval.high, level=ratio.interval.level),
-        p_worse=larger,
-        p_better=smaller,
-    ), ""
+        return StageResult(**plain), "no ratio: a value is 0"
+    return StageResult(**plain, ratio=ratio.value, interval=ratio.interval, p_worse=larger, p_better=smaller), ""
 
 
-def _bare(sides: Sides) -> list[str]:
-    return [name for name, series in (("A", sides.base), ("B", sides.other)) if not series]
+def _sides_without_boots(pair: SeriesPair) -> list[str]:
+    return [name for name, series in (("A", pair.a), ("B", pair.b)) if not series]
 
 
-def _compared(base: Series, other: Series, better: Better, *, paired: bool) -> tuple[RatioEstimate, float, float]:
+def _compared(a: Series, b: Series, better: Better, *, paired: bool) -> tuple[RatioEstimate, float, float]:
     """The ratio, and the p values that B is larger and that it is smaller. Raises ValueError: a value is 0."""
-    if better == "lower" or all(map(math.isfinite, (*base.values(), *other.values()))):
-        return ratio_of(base, other, paired=paired), *p_values(base, other, paired=paired)
-    # As the time per piece of work, a boot that never came is the worst of a rate too.
-    costs = _costs(base), _costs(other)
+    if better == "lower" or all(map(math.isfinite, (*a.values(), *b.values()))):
+        return ratio_of(a, b, paired=paired), *p_values(a, b, paired=paired)
+    # A failed boot must be the worst value of a rate, too. As time per piece of work it is: infinite.
+    costs = _costs(a), _costs(b)
     ratio = ratio_of(*costs, paired=paired)
     value = None if ratio.value is None else _inverse(ratio.value)
     limits = Interval(_inverse(ratio.interval.high), _inverse(ratio.interval.low), ratio.interval.level)
@@ -102,7 +100,7 @@ def _inverse(value: float) -> float:
 
 
 def _middle(series: Series, better: Better) -> float | None:
-    """The median; None without a boot, and where that of a rate falls on a boot that never came: no rate says that."""
+    """The median; None without a boot, and where the median of a rate falls on a failed boot, which has no rate."""
     if not series:
         return None
     if better == "lower" or all(map(math.isfinite, series.values())):
@@ -111,81 +109,83 @@ def _middle(series: Series, better: Better) -> float | None:
     return None if math.isinf(cost) else _inverse(cost)
 
 
-def p_values(base: Series, other: Series, *, paired: bool) -> tuple[float, float]:
+def p_values(a: Series, b: Series, *, paired: bool) -> tuple[float, float]:
     """Exact one-sided p values that B is larger, and that it is smaller."""
-    return signed_rank(base, other) if paired else rank_sum(list(base.values()), list(other.values()))
+    return signed_rank(a, b) if paired else rank_sum(list(a.values()), list(b.values()))
 
 
-def oriented(interval: Limits, better: Better) -> Oriented:
+def oriented(interval: Interval, better: Better) -> Oriented:
     """The interval of the ratio as "times worse"."""
     if better == "lower":
         return Oriented(interval.low, interval.high)
-    return Oriented(1 / interval.high if interval.high else math.inf, 1 / interval.low if interval.low else math.inf)
+    return Oriented(_inverse(interval.high), _inverse(interval.low))
 
 
-def in_question(look: Look, threshold: float, better: Better) -> bool:
-    """Whether the first look leaves a change possible that matters, in either direction."""
-    if look.interval is None:
-        # What a side has no value of, it will not have in fresh blocks either.
-        return not look.all_zero and min(look.n_base, look.n_other) > 0
-    low, high = oriented(look.interval, better)
+def in_question(stage: StageResult, threshold: float, better: Better) -> bool:
+    """Whether screening leaves a change possible that is beyond the threshold, in either direction."""
+    if stage.interval is None:
+        # A side without values in screening will have none in confirmation either.
+        return not stage.all_zero and min(stage.n_a, stage.n_b) > 0
+    low, high = oriented(stage.interval, better)
     return high > 1 + threshold or low < 1 / (1 + threshold)
 
 
 def judge(
-    look: Look,
+    stage: StageResult,
     *,
     threshold: float,
     better: Better = "lower",
     p_adjusted: float | None,
     p_better_adjusted: float | None,
-    trouble: str = "",
+    problem: str = "",
 ) -> Judgement:
     """The verdict on one row.
 
-    Regressed: the whole interval beyond the threshold, and the test significant after Holm. Not regressed: no part of
-    the interval beyond the threshold; the band is open towards better. All else: cannot tell.
+    Regressed: the whole interval is beyond the threshold, and the test is significant after Holm's adjustment.
+    Not regressed: no part of the interval is beyond the threshold; an improvement of any size passes.
+    Otherwise: cannot tell.
 
     Args:
-        p_adjusted, p_better_adjusted: None when the row was not tested, since the first look had ruled a change out.
-        trouble: why there is no ratio, as ``look_at`` says it.
+        p_adjusted, p_better_adjusted: None when the row was not tested, because screening had ruled a change out.
+        problem: why there is no ratio, as ``stage_result`` returns it.
     """
-    if look.interval is None:
-        if look.all_zero:
-            return Judgement(Verdict.NOT_REGRESSED, False, trouble)
-        return Judgement(Verdict.CANNOT_TELL, False, trouble)
-    low, high = oriented(look.interval, better)
+    if stage.interval is None:
+        if stage.all_zero:
+            return Judgement(Verdict.NOT_REGRESSED, False, problem)
+        return Judgement(Verdict.CANNOT_TELL, False, problem)
+    low, high = oriented(stage.interval, better)
     limit = 1 + threshold
     if low > limit:
-        return _beyond(p_adjusted, look)
+        return _beyond(p_adjusted, stage)
     if high <= limit:
         improved = high < 1 / limit and p_better_adjusted is not None and p_better_adjusted <= LEVEL
-        words = "the whole interval is better than the threshold" if improved else "the whole interval is in the band"
-        return Judgement(Verdict.NOT_REGRESSED, improved, words)
-    words = "the interval reaches beyond the threshold" if low <= 1 else "worse, but perhaps less than the threshold"
-    return Judgement(Verdict.CANNOT_TELL, False, f"{words}: more blocks, or a quieter host")
+        side = "better than the threshold" if improved else "within the threshold"
+        return Judgement(Verdict.NOT_REGRESSED, improved, f"the whole interval is {side}")
+    reason = "the interval reaches beyond the threshold" if low <= 1 else "worse, but perhaps less than the threshold"
+    return Judgement(Verdict.CANNOT_TELL, False, f"{reason}: run more blocks, or use a quieter host")
 
 
-def _beyond(p_adjusted: float | None, look: Look) -> Judgement:
+def _beyond(p_adjusted: float | None, stage: StageResult) -> Judgement:
     if p_adjusted is None:
-        words = "beyond the threshold in fresh blocks, though the first look had ruled that out: run it again"
-        return Judgement(Verdict.CANNOT_TELL, False, words)
+        reason = "confirmation is beyond the threshold although screening had ruled that out: run the gate again"
+        return Judgement(Verdict.CANNOT_TELL, False, reason)
     if p_adjusted > LEVEL:
-        n = min(look.n_base, look.n_other)
-        words = f"beyond the threshold, but {n} boots per side cannot be significant (p {p_adjusted:.2g} after Holm)"
-        return Judgement(Verdict.CANNOT_TELL, False, words)
+        n = min(stage.n_a, stage.n_b)
+        reason = f"beyond the threshold, but {n} boots per side cannot be significant (p {p_adjusted:.2g} after Holm)"
+        return Judgement(Verdict.CANNOT_TELL, False, reason)
     return Judgement(Verdict.REGRESSED, False, "the whole interval is beyond the threshold")
 
 
-def _usable(sides: Sides) -> tuple[Series, Series]:
-    """Of paired sides only the blocks that hold both; where one side has nothing, what the other has."""
-    if not (sides.paired and sides.base and sides.other):
-        return sides.base, sides.other
-    shared = sorted(sides.base.keys() & sides.other.keys())
-    return {block: sides.base[block] for block in shared}, {block: sides.other[block] for block in shared}
+def _usable(pair: SeriesPair) -> tuple[Series, Series]:
+    """Paired: only blocks with both boots. When one side has no boot at all: the boots of the other."""
+    if not (pair.paired and pair.a and pair.b):
+        return pair.a, pair.b
+    shared = sorted(pair.a.keys() & pair.b.keys())
+    return {block: pair.a[block] for block in shared}, {block: pair.b[block] for block in shared}
 
 
-def ratio_of(base: Series, other: Series, *, paired: bool) -> RatioEstimate:
+def ratio_of(a: Series, b: Series, *, paired: bool) -> RatioEstimate:
+    """How many times A's value B's is, with its interval. Raises ValueError: a value is 0."""
     if paired:
-        return block_ratio(base, other)
-    return median_ratio_unpaired(list(base.values()), list(other.values()))
+        return block_ratio(a, b)
+    return median_ratio_unpaired(list(a.values()), list(b.values()))

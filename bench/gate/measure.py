@@ -1,46 +1,40 @@
-"""Measurements for those who judge themselves: one cell for an assertion, a campaign against itself."""
+"""Measure one cell in order to assert on it: behind the pytest fixture ``boxbench``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from bench.analysis.metrics import stem
 from bench.analysis.stats import Estimate, estimate
-from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
-from bench.gate.false_alarms import REPLAYS, NullResult, NullRow, pools_of, replays, split_empty, twin_pools
-from bench.gate.run import Order
+from bench.gate.cells import Boots, boots_of, cells_by_side
 from bench.gate.sides import make_side
-from bench.gate.thresholds import Thresholds, check_patterns, matches
+from bench.gate.thresholds import matches
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_manifest, read_records
 from bench.records.record import Record
-from bench.run.campaign import Progress, Request, start_campaign
+from bench.run.campaign import Request, start_campaign
 from bench.scenario.model import Scenario, load_scenario, narrowed
 from bench.scenario.targets import parse_target
 from bench.util.errors import NotReadyError, UsageError
 from bench.util.package_data import find_scenario
 
-NULL: Final = "null"
-"""In a gate's directory: the campaign of a scenario that was run as A and as B."""
-
 
 class Silent:
-    """Progress that nobody watches."""
+    """Shows no progress."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def begin(self, trial: Trial) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def end(self, record: Record) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,36 +54,36 @@ class Measurement:
 
     @property
     def accel(self) -> str:
-        """``native``, ``kvm``, ``tcg``: assert on it before asserting on a VM's time."""
+        """``native``, ``kvm`` or ``tcg``. Assert on it before you assert on the time of a VM."""
         return self.cell.accel
 
     def values(self, metric: str) -> list[float]:
-        """One value per boot, in block order; ns or bytes, as the metric's name says. ``inf`` for a boot that failed.
+        """One value per boot in block order, in ns or bytes as the metric's name ends; ``inf`` for a failed boot.
 
         Args:
             metric: with or without its unit: ``endpoint.ready``.
 
         Raises:
-            UsageError: it was not measured, or more than one is meant.
+            UsageError: it was not measured, or the name matches more than one metric.
         """
         known = self._boots.metrics(self.cell)
         found = [name for name in known if matches(metric, name)]
         if len(found) != 1:
             some = ", ".join(stem(name) for name in known[:12])
-            raise UsageError(f"{metric!r} is {len(found)} metrics of {self.cell.key}", hint=f"measured are {some}")
+            raise UsageError(f"{metric!r} matches {len(found)} metrics of {self.cell.key}", hint=f"measured are {some}")
         series = self._boots.series(self.cell, found[0])
         return [series[block] for block in sorted(series)]
 
     def estimate(self, metric: str) -> Estimate:
-        """The median with its 95 % interval (None below 5 boots)."""
+        """The median with its 95 % interval; the interval is None below 5 boots."""
         return estimate(self.values(metric))
 
     def median(self, metric: str) -> float:
-        """The median, ns or bytes; ``inf`` when it falls on a boot that failed."""
+        """The median in ns or bytes; ``inf`` when it falls on a failed boot."""
         return self.estimate(metric).value
 
     def at_most(self, metric: str, limit: float) -> bool:
-        """Whether the whole 95 % interval of the median is at most ``limit``: the assertion that noise cannot pass."""
+        """Whether the whole 95 % interval of the median is at most ``limit``; False below 5 boots."""
         interval = self.estimate(metric).interval
         return interval is not None and interval.high <= limit
 
@@ -113,7 +107,7 @@ def measure(
     loaded = load_scenario(find_scenario(str(scenario)))
     _only_one_cell(loaded.scenario)
     side = make_side(loaded, "B", label=str(scenario), spec=parse_target(target))
-    # One cell: the scenario keeps its own name.
+    # There is no other side, so the scenario keeps its own name.
     renamed = side.loaded.scenario.model_copy(update={"name": loaded.scenario.name})
     chosen = narrowed(side.loaded.model_copy(update={"scenario": renamed}), blocks=blocks)
     start_campaign(Request(scenarios=(chosen,), out=out, seed=seed, accel=accel), Silent())
@@ -134,67 +128,8 @@ def _only_one_cell(scenario: Scenario) -> None:
         axes = "; ".join(f"{name}: {', '.join(levels)}" for name, levels in several.items())
         raise UsageError(
             f"{scenario.name} has factors with several levels ({axes}), so that a target is "
-            f"{len(scenario.factors.combinations())} cells, and this measures one",
+            f"{len(scenario.factors.combinations())} cells; measure() runs one",
             hint="copy the scenario and leave one level of each factor, as in `factors: {"
             + ", ".join(f"{name}: {levels[0]}" for name, levels in several.items())
             + "}`; `boxbench run` measures them all",
         )
-
-
-def null_of(
-    path: Path,
-    *,
-    thresholds: Thresholds,
-    metrics: Sequence[str] = (),
-    blocks: int | None = None,
-    runs: int = REPLAYS,
-    seed: int,
-) -> NullResult:
-    """A stored campaign against itself, by resampling.
-
-    Raises:
-        TooFewBootsError: a cell has fewer than 10 boots.
-        CampaignError, RecordError, UsageError: not a campaign, or a metric that it does not have.
-    """
-    boots = boots_of(read_manifest(path), read_records(path))
-    check_patterns(metrics, thresholds, {metric for _, metric in boots.values})
-    pools, left_out = split_empty(pools_of(boots, metrics))
-    rows, size = replays(pools, thresholds=thresholds, runs=runs, blocks=blocks, seed=seed)
-    return _result(boots, rows, size, runs, left_out)
-
-
-def null_run(order: Order, progress: Progress) -> NullResult:
-    """The same scenario as A and as B, run now for ``order.first_blocks`` blocks, then resampled block by block.
-
-    Raises:
-        TooFewBootsError: fewer than 5 blocks.
-        As ``start_campaign``.
-    """
-    sides = (order.both.a, order.both.b)
-    request = Request(
-        scenarios=tuple(narrowed(side.loaded, blocks=order.first_blocks) for side in sides),
-        out=order.out / NULL,
-        seed=order.seed,
-        accel=order.accel,
-        skip_unavailable=order.skip_unavailable,
-        command=order.command,
-    )
-    start_campaign(request, progress)
-    boots = boots_of(read_manifest(request.out), read_records(request.out))
-    base, other = (cells_by_side(boots.manifest, side.loaded.scenario.name) for side in sides)
-    pairs = pair_cells(order.both.title, base, other, order.both.targets()).pairs
-    check_patterns(order.metrics, order.thresholds, {metric for _, metric in boots.values})
-    pools, left_out = split_empty(twin_pools(boots, pairs, order.metrics))
-    rows, size = replays(pools, thresholds=order.thresholds, blocks=None, seed=order.seed)
-    return _result(boots, rows, size, REPLAYS, left_out)
-
-
-def _result(boots: Boots, rows: tuple[NullRow, ...], size: int, runs: int, left_out: tuple[str, ...]) -> NullResult:
-    return NullResult(
-        campaigns=(boots.manifest.id,),
-        fingerprint=str(boots.manifest.host.get("fingerprint")),
-        replays=runs,
-        blocks=size,
-        rows=rows,
-        left_out=left_out,
-    )

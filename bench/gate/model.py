@@ -1,7 +1,11 @@
-"""What a gate found, as frozen values: what every rendering and export is made from, and ``gate.json`` holds.
+"""The result of a gate as frozen values. ``gate.json`` stores it; every report and export is made from it.
 
-Numbers are in the unit that a metric's name ends in (``_ns``, ``_bytes``). Infinity (a median beyond the time
-limit, the ratio to it) is the string ``"Infinity"`` in JSON; a value that does not exist is null, never zero.
+Numbers are in the unit that a metric's name ends in (``_ns``, ``_bytes``). Infinity (a median beyond the time limit,
+or the ratio to it) is the string ``"Infinity"`` in JSON. A value that does not exist is null, never zero.
+
+Schema history of ``gate.json``:
+    1: first form.
+    2: stages are called ``screening`` and ``confirmation``, sides ``a`` and ``b``, ``visible`` is ``detectable``.
 """
 
 from __future__ import annotations
@@ -11,35 +15,36 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from bench.analysis.stats import Interval
 from bench.instructions.model import ACCEL
 from bench.util.errors import ExitCode
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 RESULT: Final = "gate.json"
-"""The file of a gate's directory that holds a GateResult."""
-FIRST: Final = "first"
-FRESH: Final = "fresh"
-STAGES: Final = (FIRST, FRESH)
-"""Directories in a gate's own: a campaign each, the second one where something was in question."""
+"""The file in a gate's directory that holds its GateResult."""
+SCREENING: Final = "screening"
+CONFIRMATION: Final = "confirmation"
+STAGES: Final = (SCREENING, CONFIRMATION)
+"""Subdirectories of a gate's directory, one campaign each. The second exists only where a row needed new blocks."""
 
 FAILURES: Final = "failures"
-"""The metric of the row about boots that ended badly, there only where they bear on the verdict. ``Look.base`` and
-``Look.other`` are how many did, of all boots of both stages."""
+"""The metric of a row about failed boots. Such a row exists only where failures affect the verdict. Its ``median_a``
+and ``median_b`` are the numbers of failed boots, over all boots of both stages."""
 
 LEVEL: Final = 0.05
-"""The chance that a run goes red at all although nothing has changed, at most."""
+"""The largest chance that a run is red although nothing has changed."""
 POWER: Final = 0.95
-"""The share of runs in which a change as large as the smallest visible one is found."""
+"""The share of runs in which a change of the smallest detectable size is found."""
 
 
 class Frozen(BaseModel):
-    """Immutable, and strict about what it holds."""
+    """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Verdict(StrEnum):
-    """What may be said about one metric of one cell. An improvement is ``not regressed`` with ``Row.improved``."""
+    """The verdict on one metric of one cell. An improvement is ``not regressed`` with ``GateRow.improved``."""
 
     REGRESSED = "regressed"
     NOT_REGRESSED = "not regressed"
@@ -47,117 +52,112 @@ class Verdict(StrEnum):
 
 
 class Identity(Frozen):
-    """What one side was."""
+    """What was measured on one side.
+
+    Attributes:
+        label: as the user named it: a scenario, ``hello:docker``, a revision, or the directory of a baseline.
+        commit: the full hash; None unless the side is a revision.
+        campaigns: ids of the campaigns with its boots: screening, then confirmation; or the baseline's.
+        images: digest of the file tree by scenario.
+        targets: the targets' own descriptions by box (``docker``, ``libvirt/tcg``).
+    """
 
     name: Literal["A", "B"]
     label: str
-    """As the user named it: a scenario, ``hello:docker``, a revision, the directory of a baseline."""
     kind: Literal["scenario", "commit", "baseline", "bounds"]
     commit: str | None = None
-    """The full hash, for commits."""
     campaigns: tuple[str, ...] = ()
-    """Ids of the campaigns that hold its boots: first look, fresh blocks; or the baseline's."""
     images: dict[str, str] = {}
-    """Tree digests by scenario."""
     targets: dict[str, dict[str, str]] = {}
-    """The targets' own descriptions by box (``docker``, ``libvirt/tcg``)."""
 
 
-class Limits(Frozen):
-    """``low`` <= ``high``; ``level``: coverage, in (0, 1), which is below 0.95 for 5 boots."""
-
-    low: float
-    high: float
-    level: float
-
-
-class Look(Frozen):
-    """What one stage says about one row: its own boots only.
+class StageResult(Frozen):
+    """What the boots of one stage show about one row.
 
     Attributes:
-        n_base, n_other: boots that count; those that failed or timed out are among them where the metric is censored.
-        failures_base, failures_other: boots that failed or timed out, whether or not they bear on this metric.
-        base, other: medians, in the metric's unit; None without a boot.
-        ratio: other / base of the medians; None where there is none (too few boots, a zero), ``Row.reason`` says why.
-        interval: of the ratio.
+        n_a, n_b: boots that count. Failed boots are among them where the metric is censored.
+        failures_a, failures_b: boots that failed or timed out, whether or not this metric needs them.
+        median_a, median_b: medians in the metric's unit; None without a boot.
+        ratio: median_b / median_a. None with too few boots or a zero; then ``GateRow.reason`` says why.
+        interval: of the ratio; None without a ratio, and for counts of instructions, which are exact.
         p_worse, p_better: exact one-sided p values that B's values are larger, and that they are smaller (METHOD.md).
-        all_zero: every value of both sides is 0, at least MIN_BOOTS of each: equal, though there is no ratio.
+        all_zero: every value of both sides is 0, with at least MIN_BOOTS boots each: equal, without a ratio.
     """
 
-    n_base: int
-    n_other: int
-    failures_base: int = 0
-    failures_other: int = 0
-    base: float | None = None
-    other: float | None = None
+    n_a: int
+    n_b: int
+    failures_a: int = 0
+    failures_b: int = 0
+    median_a: float | None = None
+    median_b: float | None = None
     ratio: float | None = None
-    interval: Limits | None = None
+    interval: Interval | None = None
     p_worse: float | None = None
     p_better: float | None = None
     all_zero: bool = False
 
 
-class Row(Frozen):
+class GateRow(Frozen):
     """One metric of one pair of cells, with its verdict.
 
     Attributes:
-        scenario: its name as in the file, without what the gate added to tell the sides apart.
-        box: ``docker``, ``libvirt/tcg``; both sides' (``docker → docker[runtime=crun]``) where they differ.
-        base_cell, other_cell: cell keys in the campaigns.
-        accel: ``native``, ``kvm``, ``tcg`` or ``icount``: always the same on both sides.
-        threshold: relative change that matters, 0.05 is 5 %.
-        candidate: the first look did not rule a change out, so that fresh blocks had to decide.
-        first, fresh: the two stages; ``fresh`` is None when the first look settled the row. Counts of instructions
-            have one, ``fresh``, with the runs of each side, and neither interval nor p values: they are exact.
+        scenario: its name as in the file, without the suffix by which the gate tells the sides apart.
+        box: ``docker``, ``libvirt/tcg``; ``docker → docker[runtime=crun]`` where the sides differ.
+        cell_a, cell_b: cell keys in the campaigns.
+        accel: ``native``, ``kvm``, ``tcg`` or ``icount``: the same on both sides.
+        threshold: the smallest relative change that matters; 0.05 is 5 %.
+        candidate: screening did not rule a change out, so that confirmation decides.
+        screening, confirmation: the two stages. ``confirmation`` is None when screening settled the row. Counts of
+            instructions have only ``confirmation``, with the runs of each side.
         p_adjusted: Holm-adjusted p value of "B is no worse" over all candidates; None when not tested.
         p_better_adjusted: the same for "B is no better".
-        visible: the smallest relative change that the fresh blocks could see in 95 of 100 runs, said before they ran;
-            None when the spread was unknown, infinite when so few boots can show nothing.
-        improved: whole interval beyond the threshold on the good side, and significant.
-        reason: one sentence for people: why this verdict.
+        detectable: the smallest relative change that confirmation finds in 95 of 100 runs, computed before it ran.
+            None when the spread was unknown; infinite when so few boots can show no change.
+        improved: the whole interval is beyond the threshold on the good side, and significant.
+        reason: one sentence: why this verdict.
     """
 
     scenario: str
     box: str
-    base_cell: str
-    other_cell: str
+    cell_a: str
+    cell_b: str
     accel: str
     metric: str
     better: Literal["lower", "higher"] = "lower"
     threshold: float
     candidate: bool = True
-    first: Look | None = None
-    fresh: Look | None = None
+    screening: StageResult | None = None
+    confirmation: StageResult | None = None
     p_adjusted: float | None = None
     p_better_adjusted: float | None = None
-    visible: float | None = None
+    detectable: float | None = None
     verdict: Verdict
     improved: bool = False
     reason: str = ""
 
     @property
-    def decisive(self) -> Look | None:
-        """The stage that the verdict rests on."""
-        return self.fresh or self.first
+    def decisive(self) -> StageResult | None:
+        """The stage that the verdict rests on; None when neither ran."""
+        return self.confirmation or self.screening
 
     @property
     def counted(self) -> bool:
-        """Whether it is of the instruction clock: exact, and no time."""
+        """Whether the row counts instructions instead of measuring time."""
         return self.accel == ACCEL
 
     @property
     def exact(self) -> bool:
-        """Counted, and comparable."""
+        """Whether the row counts instructions and both sides could be compared."""
         return self.counted and self.decisive is not None and self.decisive.ratio is not None
 
     @property
     def name(self) -> str:
-        """``hello/docker endpoint.ready_ns``: stable from run to run."""
+        """``hello/docker endpoint.ready_ns``: the same in every run."""
         return f"{self.scenario}/{self.box} {self.metric}"
 
 
 class Bound(Frozen):
-    """A fixed limit of one metric, with what was measured; in the metric's unit."""
+    """A fixed limit of one metric with the measured value, in the metric's unit."""
 
     cell: str
     metric: str
@@ -165,47 +165,50 @@ class Bound(Frozen):
     maximum: float | None = None
     n: int
     median: float | None = None
-    interval: Limits | None = None
+    interval: Interval | None = None
     verdict: Verdict
     reason: str = ""
 
     @property
     def name(self) -> str:
-        """``hello/docker endpoint.ready_ns``: stable from run to run."""
+        """``hello/docker endpoint.ready_ns``: the same in every run."""
         return f"{self.cell} {self.metric}"
 
 
 class GateResult(Frozen):
-    """A whole gate: compared sides in ``rows``, or fixed limits in ``bounds``."""
+    """The whole result of a gate: compared sides in ``rows``, or fixed limits in ``bounds``.
 
-    # ``verdict`` and ``exit_code`` are in the JSON for its readers, and computed again when it is read back.
+    Attributes:
+        created_at: ISO 8601, UTC.
+        boxbench: version that made it.
+        level: the largest chance of a red run without a change; 0 where every row counts instructions.
+        a: what B is compared with; None for fixed limits.
+        fingerprint: of the host on which both sides ran. Counts of a baseline may be of another host.
+        host: the host's facts.
+    """
+
+    # ``verdict`` and ``exit_code`` are in the JSON for its readers; they are computed again when it is read.
     model_config = ConfigDict(extra="ignore")
 
-    schema_number: Literal[1] = SCHEMA
+    schema_number: Literal[2] = SCHEMA
     created_at: str
-    """ISO 8601, UTC."""
     boxbench: str
-    """Version."""
     command: tuple[str, ...] = ()
     seed: int | None = None
     level: float = LEVEL
-    """The chance of a red run without a change, at most; 0 where every row is counted."""
     a: Identity | None = None
-    """What B is compared with; None for fixed limits."""
     b: Identity
     fingerprint: str
-    """Of the host that both sides ran on; counts of a baseline may be of another."""
     host: dict[str, Any] = {}
-    """Its facts."""
-    rows: tuple[Row, ...] = ()
+    rows: tuple[GateRow, ...] = ()
     bounds: tuple[Bound, ...] = ()
-    blocks_first: int = 0
-    blocks_fresh: int = 0
+    blocks_screening: int = 0
+    blocks_confirmation: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
-        """Whether some rows are of the instruction clock."""
+        """Whether some rows count instructions."""
         return any(row.counted for row in self.rows)
 
     @property
@@ -215,13 +218,13 @@ class GateResult(Frozen):
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Of all rows and bounds."""
+        """Verdicts of all rows and bounds."""
         return (*(row.verdict for row in self.rows), *(bound.verdict for bound in self.bounds))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> Verdict:
-        """The worst: one regression is a red run; green only when every row is."""
+        """The worst verdict: one regression makes the run red; the run is green only when every row is."""
         found = self.verdicts
         if Verdict.REGRESSED in found:
             return Verdict.REGRESSED

@@ -1,4 +1,4 @@
-"""Rows of a gate: the first look's candidates, what fresh blocks can see, and the verdicts from fresh blocks."""
+"""Rows of a gate: candidates after screening, the change that confirmation can detect, and the verdicts."""
 
 from __future__ import annotations
 
@@ -7,57 +7,60 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.gate.cells import Pair
+from bench.gate.cells import CellPair
 from bench.gate.exact import holm
-from bench.gate.judge import NO_BLOCKS, Judgement, Sides, in_question, judge, look_at
-from bench.gate.model import Look, Row, Verdict
-from bench.gate.sensitivity import MAX_BLOCKS, Spread, blocks_needed, spread_of, visible
+from bench.gate.judge import NO_BLOCKS, Judgement, SeriesPair, in_question, judge, stage_result
+from bench.gate.model import GateRow, StageResult, Verdict
+from bench.gate.sensitivity import MAX_BLOCKS, Spread, blocks_needed, smallest_detectable, spread_of
 from bench.gate.thresholds import Thresholds, better
 
-GONE: Final = Sides(NO_BLOCKS, NO_BLOCKS)
+GONE: Final = SeriesPair(NO_BLOCKS, NO_BLOCKS)
 """A metric that neither side has."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One metric of one pair of cells before fresh blocks: what the first look saw.
+    """One metric of one pair of cells after screening.
 
     Attributes:
-        candidate: a change that matters, for worse or better, was not ruled out.
-        spread: the pilot's noise; None when it had too few boots.
-        hopeless: why no boots of this pair are worth running or judging; empty when they are.
-        visible: the smallest worsening that the fresh blocks will see; None until planned or when unknown.
+        problem: why screening gave no ratio; empty when it did.
+        candidate: screening did not rule out a change beyond the threshold, for worse or better.
+        spread: the noise in screening; None with too few boots.
+        detectable: the smallest worsening that confirmation will find; None until planned, or when unknown.
+        hopeless: why more boots of this pair would show nothing; empty when they would.
     """
 
-    pair: Pair
+    pair: CellPair
     metric: str
     threshold: float
-    first: Look
-    trouble: str
+    screening: StageResult
+    problem: str
     candidate: bool
     spread: Spread | None
-    visible: float | None = None
+    detectable: float | None = None
     hopeless: str = ""
 
     @property
     def key(self) -> str:
         """Unique in a gate."""
-        return f"{self.pair.base.key} {self.metric}"
+        return f"{self.pair.a.key} {self.metric}"
 
 
-def ask(pair: Pair, rows: Mapping[str, Sides], thresholds: Thresholds, *, hopeless: str = "") -> tuple[Question, ...]:
-    """What the first look leaves open, metric by metric.
+def ask(
+    pair: CellPair, rows: Mapping[str, SeriesPair], thresholds: Thresholds, *, hopeless: str = ""
+) -> tuple[Question, ...]:
+    """The result of screening, metric by metric.
 
     Args:
-        hopeless: see ``Question``: then nothing is in question, since more boots would answer nothing.
+        hopeless: see ``Question``. When it is not empty no row becomes a candidate.
     """
     found = []
-    for metric, sides in rows.items():
-        look, trouble = look_at(sides, better(metric))
+    for metric, series in rows.items():
+        stage, problem = stage_result(series, better(metric))
         limit = thresholds.of(metric)
-        candidate = not hopeless and in_question(look, limit, better(metric))
-        question = Question(pair, metric, limit, look, trouble, candidate, spread_of(sides), hopeless=hopeless)
-        found.append(question)
+        candidate = not hopeless and in_question(stage, limit, better(metric))
+        spread = spread_of(series)
+        found.append(Question(pair, metric, limit, stage, problem, candidate, spread, hopeless=hopeless))
     return tuple(found)
 
 
@@ -66,99 +69,105 @@ def family_of(questions: Sequence[Question]) -> int:
     return sum(question.candidate for question in questions)
 
 
-def blocks_for(questions: Sequence[Question], *, see: float | None, seed: int, most: int) -> int:
-    """Fresh blocks that let every candidate see a change of ``see`` (or twice its threshold), ``most`` at most.
+def blocks_for(questions: Sequence[Question], *, detect: float | None, seed: int, most: int) -> int:
+    """Blocks of confirmation after which every candidate shows a change of ``detect``, at most ``most``.
 
-    A candidate whose pilot says nothing about its spread asks for ``most``.
+    A candidate whose spread is unknown needs ``most``.
+
+    Args:
+        detect: relative change, 0.05 is 5 %; None means twice each row's threshold.
     """
     needed = [
-        _needed(question, see or 2 * question.threshold, family_of(questions), seed, most)
+        _needed(question, detect or 2 * question.threshold, family_of(questions), seed, most)
         for question in questions
         if question.candidate
     ]
     return max(needed, default=0)
 
 
-def _needed(question: Question, see: float, family: int, seed: int, most: int) -> int:
+def _needed(question: Question, detect: float, family: int, seed: int, most: int) -> int:
     if question.spread is None:
         return most
+    limit = min(most, MAX_BLOCKS)
     found = blocks_needed(
-        question.spread, see=see, threshold=question.threshold, family=family, seed=seed, most=min(most, MAX_BLOCKS)
+        question.spread, detect=detect, threshold=question.threshold, family=family, seed=seed, most=limit
     )
     return most if found is None else found
 
 
 def planned(questions: Sequence[Question], blocks: int, *, seed: int) -> tuple[Question, ...]:
-    """The questions with the smallest change that ``blocks`` fresh ones can see."""
+    """The questions with the smallest change that ``blocks`` blocks of confirmation can detect."""
     family = family_of(questions)
     return tuple(
-        replace(question, visible=_visible(question, blocks, family, seed)) if question.candidate else question
+        replace(question, detectable=_detectable(question, blocks, family, seed)) if question.candidate else question
         for question in questions
     )
 
 
-def _visible(question: Question, blocks: int, family: int, seed: int) -> float | None:
+def _detectable(question: Question, blocks: int, family: int, seed: int) -> float | None:
     if question.spread is None:
         return None
-    return visible(question.spread, blocks, threshold=question.threshold, family=family, seed=seed)
+    return smallest_detectable(question.spread, blocks, threshold=question.threshold, family=family, seed=seed)
 
 
-def verdicts(questions: Sequence[Question], fresh: Mapping[str, Sides]) -> tuple[Row, ...]:
-    """The rows: judged by their fresh boots where there are any, Holm over all candidates.
+def verdicts(questions: Sequence[Question], confirmation: Mapping[str, SeriesPair]) -> tuple[GateRow, ...]:
+    """The rows, judged by their boots of confirmation where there are any, with Holm's adjustment over all candidates.
 
     Args:
-        fresh: by ``Question.key``; pairs that the first look settled are not in it.
+        confirmation: boots by ``Question.key``. Pairs that screening settled are not in it.
     """
-    # What was in question and is gone from the fresh blocks of both sides has not been answered by the first look.
-    given = {q.key: fresh.get(q.key, GONE) for q in questions if q.candidate or q.key in fresh}
-    looks = {q.key: look_at(given[q.key], better(q.metric)) for q in questions if q.key in given}
+    # Screening does not answer a candidate whose metric has vanished from the confirmation of both sides.
+    series = {q.key: confirmation.get(q.key, GONE) for q in questions if q.candidate or q.key in confirmation}
+    stages = {q.key: stage_result(series[q.key], better(q.metric)) for q in questions if q.key in series}
     tested = [q for q in questions if q.candidate]
-    worse = holm({q.key: p_of(looks[q.key][0], q.metric, worse=True) for q in tested})
-    good = holm({q.key: p_of(looks[q.key][0], q.metric, worse=False) for q in tested})
-    return tuple(_row(q, looks.get(q.key), worse.get(q.key), good.get(q.key)) for q in questions)
+    worse = holm({q.key: p_of(stages[q.key][0], q.metric, worse=True) for q in tested})
+    good = holm({q.key: p_of(stages[q.key][0], q.metric, worse=False) for q in tested})
+    return tuple(_row(q, stages.get(q.key), worse.get(q.key), good.get(q.key)) for q in questions)
 
 
-def p_of(look: Look, metric: str, *, worse: bool = True) -> float:
+def p_of(stage: StageResult, metric: str, *, worse: bool = True) -> float:
     """The p value that B is worse (or better) in ``metric``; 1 for a row without a ratio, which can show nothing."""
     larger = worse == (better(metric) == "lower")
-    value = look.p_worse if larger else look.p_better
+    value = stage.p_worse if larger else stage.p_better
     return 1.0 if value is None or math.isnan(value) else value
 
 
-def _row(question: Question, fresh: tuple[Look, str] | None, worse: float | None, good: float | None) -> Row:
-    look, trouble = fresh or (question.first, question.trouble)
-    found = _hopeless(question, look) or judge(
-        look,
+def _row(
+    question: Question, confirmation: tuple[StageResult, str] | None, worse: float | None, good: float | None
+) -> GateRow:
+    stage, problem = confirmation or (question.screening, question.problem)
+    found = _hopeless(question, stage) or judge(
+        stage,
         threshold=question.threshold,
         better=better(question.metric),
         p_adjusted=worse,
         p_better_adjusted=good,
-        trouble=trouble,
+        problem=problem,
     )
-    settled = "" if fresh else " at the first look"
-    return Row(
+    settled = "" if confirmation else " (settled by screening)"
+    return GateRow(
         scenario=question.pair.scenario,
         box=question.pair.box,
-        base_cell=question.pair.base.key,
-        other_cell=question.pair.other.key,
-        accel=question.pair.base.accel,
+        cell_a=question.pair.a.key,
+        cell_b=question.pair.b.key,
+        accel=question.pair.a.accel,
         metric=question.metric,
         better=better(question.metric),
         threshold=question.threshold,
         candidate=question.candidate,
-        first=question.first,
-        fresh=fresh[0] if fresh else None,
+        screening=question.screening,
+        confirmation=confirmation[0] if confirmation else None,
         p_adjusted=worse,
         p_better_adjusted=good,
-        visible=question.visible,
+        detectable=question.detectable,
         verdict=found.verdict,
         improved=found.improved,
         reason=found.reason + settled,
     )
 
 
-def _hopeless(question: Question, look: Look) -> Judgement | None:
-    """What boots that failed had come to by then is no verdict; where there is nothing, that is the reason."""
-    if not question.hopeless or look.interval is None:
+def _hopeless(question: Question, stage: StageResult) -> Judgement | None:
+    """Values that boots had before they failed give no verdict. Without values, their absence is the reason."""
+    if not question.hopeless or stage.interval is None:
         return None
     return Judgement(Verdict.CANNOT_TELL, False, question.hopeless)

@@ -1,4 +1,4 @@
-"""What a number of boots can show: the smallest change found in 95 of 100 runs, simulated with the gate's own rule."""
+"""The smallest change that a number of boots finds in 95 of 100 runs, simulated with the gate's own rule."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ import numpy as np
 
 from bench.analysis.stats import MIN_BOOTS, Floats
 from bench.gate.exact import pseudo_median
-from bench.gate.judge import Sides, p_values, ratio_of
+from bench.gate.judge import SeriesPair, p_values, ratio_of
 from bench.gate.model import LEVEL, POWER
 
 RUNS: Final = 200
 ASSURANCE: Final = 0.8
-"""A pilot may have been lucky: its spread is taken at the upper limit of an 80 % one-sided interval (Browne 1995)."""
+"""Few boots may show too small a spread by chance. The upper limit of its 80 % one-sided interval is used (Browne
+1995)."""
 MAX_BLOCKS: Final = 500
 _STEP: Final = 1.05
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What a pilot says about the noise of one row: log values less their side's median.
+    """The noise of one row in screening: logs of values minus their side's median.
 
     Attributes:
-        base, other: shape (n,) each; paired sides share their order, so that what the host does to both stays.
-        fixed: boots of a stored baseline, which more blocks do not add to; None when both sides are run.
+        a, b: shape (n,) each. Paired sides share their order, which keeps what the host did to both.
+        fixed: number of boots of a stored baseline, which more blocks do not increase; None when both sides run.
     """
 
-    base: Floats
-    other: Floats
+    a: Floats
+    b: Floats
     paired: bool
     fixed: int | None = None
 
 
-def spread_of(sides: Sides) -> Spread | None:
-    """The spread of a pilot's row; None when fewer than 5 boots per side have a value above 0."""
-    if sides.paired:
-        shared = sorted(sides.base.keys() & sides.other.keys())
-        values = [(sides.base[block], sides.other[block]) for block in shared]
+def spread_of(series: SeriesPair) -> Spread | None:
+    """The spread of a row in screening; None when fewer than 5 boots per side have a value above 0."""
+    if series.paired:
+        shared = sorted(series.a.keys() & series.b.keys())
+        values = [(series.a[block], series.b[block]) for block in shared]
         kept = [pair for pair in values if all(math.isfinite(value) and value > 0 for value in pair)]
-        base, other = ([pair[side] for pair in kept] for side in (0, 1))
+        a, b = ([pair[side] for pair in kept] for side in (0, 1))
     else:
-        base, other = (
-            [value for value in side.values() if math.isfinite(value) and value > 0]
-            for side in (sides.base, sides.other)
+        a, b = (
+            [value for value in side.values() if math.isfinite(value) and value > 0] for side in (series.a, series.b)
         )
-    if min(len(base), len(other)) < MIN_BOOTS:
+    if min(len(a), len(b)) < MIN_BOOTS:
         return None
-    if not sides.paired:
-        return Spread(_residuals(base), _residuals(other), False, len(base))
-    # Equal sides for the gate's own estimate, which is not the difference of medians.
-    left, right = np.log(base), np.log(other)
+    if not series.paired:
+        return Spread(_residuals(a), _residuals(b), False, len(a))
+    # Shifted so that the sides are equal by the gate's own estimate, which is not the difference of medians.
+    left, right = np.log(a), np.log(b)
     shift = pseudo_median(right - left, 0.95)[0]
     middle = float(np.median(left))
     return Spread(left - middle, right - shift - middle, True)
@@ -62,17 +62,17 @@ def spread_of(sides: Sides) -> Spread | None:
 def one_sided_spread(series: list[float], *, paired: bool = True) -> Spread | None:
     """The spread of two equal sides, from the boots of one cell in block order: neighbours become pairs."""
     pairs = list(zip(series[::2], series[1::2], strict=False))
-    base, other = ({number: pair[side] for number, pair in enumerate(pairs)} for side in (0, 1))
-    return spread_of(Sides(base, other, paired))
+    a, b = ({number: pair[side] for number, pair in enumerate(pairs)} for side in (0, 1))
+    return spread_of(SeriesPair(a, b, paired))
 
 
-def visible(spread: Spread, n: int, *, threshold: float, family: int, seed: int) -> float:
+def smallest_detectable(spread: Spread, n: int, *, threshold: float, family: int, seed: int) -> float:
     """The smallest relative worsening that ``n`` blocks find in 95 of 100 runs; inf when they can find none.
 
-    Found means: the whole interval beyond ``threshold`` and the test significant in the worst case of Holm.
+    Found means: the whole interval is beyond ``threshold`` and the test is significant in Holm's worst case.
 
     Args:
-        family: rows that are tested together.
+        family: number of rows that are tested together.
     """
     level = LEVEL / max(1, family)
     if n < MIN_BOOTS or (spread.paired and 2.0**-n > level):
@@ -87,11 +87,11 @@ def visible(spread: Spread, n: int, *, threshold: float, family: int, seed: int)
     return math.inf
 
 
-def blocks_needed(spread: Spread, *, see: float, threshold: float, family: int, seed: int, most: int) -> int | None:
-    """The least blocks whose smallest visible change is at most ``see``; None when ``most`` do not suffice."""
+def blocks_needed(spread: Spread, *, detect: float, threshold: float, family: int, seed: int, most: int) -> int | None:
+    """The fewest blocks that detect a change of ``detect``; None when ``most`` blocks do not."""
 
     def enough(n: int) -> bool:
-        return visible(spread, n, threshold=threshold, family=family, seed=seed) <= see
+        return smallest_detectable(spread, n, threshold=threshold, family=family, seed=seed) <= detect
 
     low, high = MIN_BOOTS - 1, MIN_BOOTS
     while not enough(high):
@@ -112,15 +112,14 @@ def _share_found(
     runs: list[tuple[Floats, Floats, float]], shift: float, paired: bool, threshold: float, level: float
 ) -> float:
     found = 0
-    for base, other, low in runs:
+    for a, b, low in runs:
         if low + shift > math.log1p(threshold):
-            found += _series_p(base, other + shift, paired) <= level
+            found += _series_p(a, b + shift, paired) <= level
     return found / len(runs)
 
 
-def _series_p(base: Floats, other: Floats, paired: bool) -> float:
-    left, right = _series(base), _series(other)
-    return p_values(left, right, paired=paired)[0]
+def _series_p(a: Floats, b: Floats, paired: bool) -> float:
+    return p_values(_series(a), _series(b), paired=paired)[0]
 
 
 def _series(logs: Floats) -> dict[int, float]:
@@ -128,24 +127,24 @@ def _series(logs: Floats) -> dict[int, float]:
 
 
 def _draws(spread: Spread, n: int, rng: np.random.Generator, count: int) -> Iterator[tuple[Floats, Floats, float]]:
-    """Simulated runs of two equal sides: logs of both, and the log of the interval's lower end."""
+    """Simulated runs of two equal sides: logs of A and of B, and the log of the interval's lower end."""
     for _ in range(count):
         if spread.paired:
-            rows = rng.integers(0, len(spread.base), n)
-            base, other = _smooth(spread.base, rows, rng), _smooth(spread.other, rows, rng)
+            rows = rng.integers(0, len(spread.a), n)
+            a, b = _smooth(spread.a, rows, rng), _smooth(spread.b, rows, rng)
         else:
             size = spread.fixed or n
-            base = _smooth(spread.base, rng.integers(0, len(spread.base), size), rng)
-            other = _smooth(spread.other, rng.integers(0, len(spread.other), n), rng)
-        yield base, other, _low(base, other, paired=spread.paired)
+            a = _smooth(spread.a, rng.integers(0, len(spread.a), size), rng)
+            b = _smooth(spread.b, rng.integers(0, len(spread.b), n), rng)
+        yield a, b, _low(a, b, paired=spread.paired)
 
 
-def _low(base: Floats, other: Floats, *, paired: bool) -> float:
-    return math.log(ratio_of(_series(base), _series(other), paired=paired).interval.low)
+def _low(a: Floats, b: Floats, *, paired: bool) -> float:
+    return math.log(ratio_of(_series(a), _series(b), paired=paired).interval.low)
 
 
 def _smooth(residuals: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rng: np.random.Generator) -> Floats:
-    """Residuals drawn with replacement, smoothed (Silverman's width): five values are not the only five there are."""
+    """Residuals drawn with replacement and smoothed (Silverman's width), since other values than these few occur."""
     size = float(residuals.std(ddof=1))
     width = 1.06 * len(residuals) ** -0.2
     noise = rng.normal(0.0, width * size, len(rows))

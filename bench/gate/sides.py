@@ -1,4 +1,4 @@
-"""What A and B mean on the command line: two scenarios that one campaign can hold, and whose cells belong together."""
+"""The two sides of a comparison, A and B, as scenarios that one campaign can hold."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
 
 _NAME_ROOM: Final = 38
-"""A scenario's name may have 40 characters, and a side adds two."""
+"""A scenario's name may have 40 characters, and a side's suffix needs two."""
 
 ONLY_COUNTED: Final = ("q35",)
-"""Machines of the instruction clock that are no targets of campaigns."""
+"""Machines that can be counted in instructions and are not targets of campaigns."""
 
 SideName = Literal["A", "B"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side as it will run.
+    """One side, ready to run.
 
     Attributes:
-        loaded: renamed, so that both sides fit into one campaign.
+        loaded: renamed, so that one campaign can hold both sides.
         name: the scenario's own name.
-        label: what the user wrote.
-        explicit: a single target was named, so that the other side's may have another name.
-        named: its targets were named on the command line, one way or the other.
+        label: as the user named it.
+        explicit: named as ``SCENARIO:TARGET``; then the other side may have a different target.
+        commit: full hash of a revision, else None.
+        named: its targets were named on the command line, as ``SCENARIO:TARGET`` or with ``-t``.
     """
 
     loaded: LoadedScenario
@@ -42,55 +43,55 @@ class Side:
     named: bool = False
 
     def same_as(self, other: Side) -> bool:
-        """Whether nothing can differ: the same commit or files, the same targets and options."""
+        """Whether both sides are the same commit or files, with the same targets and options."""
         place, others = ((side.commit or str(side.loaded.directory), side.loaded.text) for side in (self, other))
         return (place, self.labels) == (others, other.labels)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of its targets."""
+        """Labels of its targets."""
         return tuple(spec.label for spec in self.loaded.scenario.targets)
 
 
 @dataclass(frozen=True)
-class Both:
-    """A and B, and how their targets correspond."""
+class SidePair:
+    """A and B."""
 
     a: Side
     b: Side
 
     @property
     def title(self) -> str:
-        """The scenario's name, or both names."""
+        """The scenario's name, or both names where they differ."""
         return self.a.name if self.a.name == self.b.name else f"{self.a.name} → {self.b.name}"
 
     def targets(self) -> dict[str, str]:
-        """A's target labels with B's. Raises UsageError when they share none."""
+        """A's target labels, each with B's. Raises UsageError when the sides have no target in common."""
         if self.a.explicit and self.b.explicit:
             return {self.a.labels[0]: self.b.labels[0]}
         found = {label: label for label in self.a.labels if label in self.b.labels}
         if not found:
             raise UsageError(
                 f"{self.a.label} and {self.b.label} have no target in common",
-                hint="name one on each side, as in `boxbench gate hello:docker hello:runc`",
+                hint="name one on each side, as in `boxbench gate compare hello:docker hello:runc`",
             )
         return found
 
     def alone(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Target labels of A alone, and of B alone: they are not compared. Raises UsageError as ``targets``."""
+        """Target labels that only A has, and that only B has. Raises UsageError as ``targets``."""
         pairs = self.targets()
         theirs = set(pairs.values())
         return tuple(x for x in self.a.labels if x not in pairs), tuple(x for x in self.b.labels if x not in theirs)
 
 
-def read_side(word: str, name: SideName, targets: Sequence[str] | None) -> Side:
+def read_side(name_or_path: str, name: SideName, targets: Sequence[str] | None) -> Side:
     """``SCENARIO`` or ``SCENARIO:TARGET[key=value,...]`` as one side.
 
     Raises:
         UsageError, ScenarioError: no such scenario, or the target is not of this form.
     """
-    path, spec = split_side(word)
-    return make_side(load_scenario(find_scenario(path)), name, label=word, spec=spec, targets=targets)
+    path, spec = split_side(name_or_path)
+    return make_side(load_scenario(find_scenario(path)), name, label=name_or_path, spec=spec, targets=targets)
 
 
 def make_side(
@@ -106,14 +107,15 @@ def make_side(
     """A loaded scenario as one side, with one target or some of them."""
     if spec is not None and targets is not None:
         raise UsageError(
-            f"{label} names a target already, and -t {','.join(targets)} names others", hint="say it in one place"
+            f"{label} names a target already, and -t {','.join(targets)} names others",
+            hint="name the target in one of the two places",
         )
     if targets is not None:
         loaded = _only(loaded, targets)
     own = loaded.scenario
     changes: dict[str, object] = {"name": side_name(own.name, name)}
     if spec is not None:
-        # An option is as the scenario file has it, when the label is one of its own.
+        # A label of the scenario file keeps the file's own options.
         known = {entry.label: entry for entry in own.targets}
         chosen = known.get(spec.label, spec)
         changes |= {"targets": (chosen,), "baseline": chosen.label}
@@ -122,7 +124,7 @@ def make_side(
 
 
 def _only(loaded: LoadedScenario, targets: Sequence[str]) -> LoadedScenario:
-    """``narrowed``, which refuses targets that no campaign has; a gate may count on more machines than those."""
+    """As ``narrowed``, but machines that can only be counted are allowed, too."""
     if not set(targets) & set(ONLY_COUNTED):
         return narrowed(loaded, targets=targets)
     rest = [label for label in targets if label not in ONLY_COUNTED]
@@ -139,10 +141,10 @@ def side_name(scenario: str, name: SideName) -> str:
 
 
 def split_side(word: str) -> tuple[str, TargetSpec | None]:
-    """``hello:docker[runtime=crun]`` as scenario and target; a path that exists is a scenario, colons and all.
+    """Split ``hello:docker[runtime=crun]`` into scenario and target. A path that exists is a scenario, with its colons.
 
     Raises:
-        UsageError: what stands after the colon is no target.
+        UsageError: the text after the colon is not a target.
     """
     path, colon, rest = word.partition(":") if not Path(word).exists() else (word, "", "")
     if not colon:

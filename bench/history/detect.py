@@ -99,7 +99,7 @@ class Checked:
 Detector = Callable[[Sequence[Series], float], Sequence[tuple[Step, ...]]]
 
 
-def check(
+def check_lines(
     lines: Sequence[Line],
     *,
     acknowledgements: Sequence[Acknowledgement] = (),

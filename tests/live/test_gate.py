@@ -37,19 +37,21 @@ def read(place: Path) -> GateResult:
 
 
 def test_equal_sides_never_go_red(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", made, made, *TARGET, "--first", "5", "-b", "12", "-o", "g")
+    result = boxbench("gate", "compare", made, made, *TARGET, "--screening-blocks", "5", "-b", "12", "-o", "g")
     assert result.returncode in (ExitCode.OK, ExitCode.CANNOT_TELL), result.stderr.decode()
     found = read(boxbench.cwd / "g")
     (row,) = found.rows
     assert row.verdict is not Verdict.REGRESSED
-    assert row.first is not None
-    assert row.first.n_base == row.first.n_other == 5
+    assert row.screening is not None
+    assert row.screening.n_a == row.screening.n_b == 5
     if row.candidate:
-        assert "fresh blocks decide" in result.stderr.decode()
-        # Both stages are kept, each with records of its own.
-        campaigns = [read_manifest(boxbench.cwd / "g" / stage).id for stage in ("first", "fresh")]
+        assert "new blocks" in result.stderr.decode()
+        # SidePair stages are kept, each with records of its own.
+        campaigns = [read_manifest(boxbench.cwd / "g" / stage).id for stage in ("screening", "confirmation")]
         assert list(found.b.campaigns) == campaigns
-        assert len(read_records(boxbench.cwd / "g" / "fresh")) == len(read_manifest(boxbench.cwd / "g" / "fresh").plan)
+        assert len(read_records(boxbench.cwd / "g" / "confirmation")) == len(
+            read_manifest(boxbench.cwd / "g" / "confirmation").plan
+        )
     assert found.a is not None
     assert found.a.images == found.b.images
 
@@ -67,8 +69,8 @@ def test_a_planted_slowdown_goes_red(boxbench: Command, made: Path) -> None:
     (made / "Dockerfile").write_text(SLOW)
     git(made, "commit", "-q", "-a", "-m", "slow")
     before = git(made, "status", "--porcelain"), git(made, "worktree", "list")
-    words = ("--commits", "HEAD~1", "HEAD", "--first", "5", "-b", "7", "-o", "g", "--summary", "summary.md")
-    result = boxbench("gate", made, *TARGET, *words)
+    words = ("--commits", "HEAD~1", "HEAD", "--screening-blocks", "5", "-b", "7", "-o", "g", "--summary", "summary.md")
+    result = boxbench("gate", "compare", made, *TARGET, *words)
     assert result.returncode == ExitCode.REGRESSION, result.stderr.decode()
     assert result.text.startswith("REGRESSED: made/docker: time to ready ")
     assert "time to ready" in (boxbench.cwd / "summary.md").read_text()
@@ -81,20 +83,20 @@ def test_a_planted_slowdown_goes_red(boxbench: Command, made: Path) -> None:
 
 
 def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", made, made, *TARGET, "--first", "1", "-b", "2", "-o", "g", "--json")
+    result = boxbench("gate", "compare", made, made, *TARGET, "--screening-blocks", "1", "-b", "2", "-o", "g", "--json")
     assert result.returncode == ExitCode.CANNOT_TELL, result.stderr.decode()
     shown: dict[str, Any] = json.loads(result.text)
     assert shown["verdict"] == "cannot tell"
     assert "at least 5" in shown["rows"][0]["reason"]
-    # The gate's own fresh blocks as a baseline, and the same from another machine.
-    words = ("--baseline", "g", "--first", "1", "-b", "1", "-o")
-    assert boxbench("gate", made, *TARGET, *words, "h").returncode == ExitCode.CANNOT_TELL
+    # The gate's own confirmation as a baseline, and the same from another machine.
+    words = ("--baseline", "g", "--screening-blocks", "1", "-b", "1", "-o")
+    assert boxbench("gate", "compare", made, *TARGET, *words, "h").returncode == ExitCode.CANNOT_TELL
     stored = read(boxbench.cwd / "h")
     assert stored.a is not None
     assert stored.a.kind == "baseline"
-    manifest = boxbench.cwd / "g" / "fresh" / "manifest.json"
+    manifest = boxbench.cwd / "g" / "confirmation" / "manifest.json"
     manifest.write_text(manifest.read_text().replace(stored.fingerprint, "0" * 12))
-    refused(boxbench("gate", made, *TARGET, *words, "i"), ExitCode.USAGE, "another host")
+    refused(boxbench("gate", "compare", made, *TARGET, *words, "i"), ExitCode.USAGE, "another host")
 
 
 def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, t
         for name, text in (("more", longer), ("same", COUNTED))
     )
     words = ("--accel", "icount", "-t", "process", "-o")
-    result = boxbench("gate", made, more, *words, "g", "--summary", "summary.md")
+    result = boxbench("gate", "compare", made, more, *words, "g", "--summary", "summary.md")
     assert result.returncode == ExitCode.REGRESSION, result.stderr.decode()
     assert result.text.startswith("REGRESSED: made/process/icount, first start: instructions +")
     assert "not time" in (boxbench.cwd / "summary.md").read_text()
@@ -114,7 +116,7 @@ def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, t
     assert [(row.accel, row.verdict) for row in found.rows] == [("icount", Verdict.REGRESSED)] * 2
     assert all("in the workload: command" in row.reason for row in found.rows)
     # The first's A is the second's.
-    result = boxbench("gate", same, *words, "h", "--baseline", boxbench.cwd / "g" / "a")
+    result = boxbench("gate", "compare", same, *words, "h", "--baseline", boxbench.cwd / "g" / "a")
     assert result.returncode == ExitCode.OK, result.stderr.decode()
     assert {row.reason for row in read(boxbench.cwd / "h").rows} == {"the same to the instruction"}
 
@@ -148,4 +150,4 @@ def test_the_fixture(boxbench: Command, made: Path, pytester: pytest.Pytester, m
 
 
 def test_commits_need_a_repository(boxbench: Command, made: Path) -> None:
-    refused(boxbench("gate", made, *TARGET, "--commits", "a", "b", "-o", "g"), ExitCode.USAGE, "git")
+    refused(boxbench("gate", "compare", made, *TARGET, "--commits", "a", "b", "-o", "g"), ExitCode.USAGE, "git")

@@ -22,7 +22,7 @@ from bench.analysis.stats import Floats
 from bench.gate.cells import Boots, boots_of
 from bench.gate.exact import block_ratio, holm, signed_rank
 from bench.gate.false_alarms import REPLAY_BLOCKS, pools_of, rate, replays
-from bench.gate.judge import Series, Sides, judge, look_at
+from bench.gate.judge import Series, SeriesPair, judge, stage_result
 from bench.gate.model import LEVEL, Verdict
 from bench.gate.sensitivity import blocks_needed, spread_of
 from bench.gate.thresholds import Thresholds
@@ -172,18 +172,18 @@ def _pilot(base: Series, other: Series, rng: Rng, seed: int) -> tuple[int, Block
     """Blocks that the gate asks for after one pilot, and those blocks of the campaign that it did not see."""
     blocks = np.array(sorted(base.keys() & other.keys()))
     drawn = rng.choice(blocks, PILOT_BLOCKS, replace=False)
-    spread = spread_of(Sides({b: base[b] for b in drawn.tolist()}, {b: other[b] for b in drawn.tolist()}))
+    spread = spread_of(SeriesPair({b: base[b] for b in drawn.tolist()}, {b: other[b] for b in drawn.tolist()}))
     assert spread is not None
-    needed = blocks_needed(spread, see=SEE, threshold=THRESHOLD, family=1, seed=seed, most=1000)
+    needed = blocks_needed(spread, detect=SEE, threshold=THRESHOLD, family=1, seed=seed, most=1000)
     assert needed is not None
     return needed, np.setdiff1d(blocks, drawn)
 
 
 def _red(base: Series, other: Series, drawn: Blocks) -> bool:
     left, right = (dict(enumerate(side[block] for block in drawn.tolist())) for side in (base, other))
-    look, trouble = look_at(Sides(left, right))
+    look, problem = stage_result(SeriesPair(left, right))
     adjusted = holm({READY: 1.0 if look.p_worse is None else look.p_worse})[READY]
-    found = judge(look, threshold=THRESHOLD, p_adjusted=adjusted, p_better_adjusted=None, trouble=trouble)
+    found = judge(look, threshold=THRESHOLD, p_adjusted=adjusted, p_better_adjusted=None, problem=problem)
     return found.verdict is Verdict.REGRESSED
 
 

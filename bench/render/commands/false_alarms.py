@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.metrics import label
-from bench.gate.false_alarms import NullResult, NullRow, Rate
+from bench.gate.false_alarms import AaResult, AaRow, Rate
 from bench.render.text import clean
 from bench.render.wrap import Name
 
 
-def null_report(result: NullResult) -> RenderableType:
+def aa_report(result: AaResult) -> RenderableType:
     """The table, what its columns mean, and thresholds to use. Never prints."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, head in enumerate(("box", "metric", "significant", "red", "green", "limit", "proposed")):
@@ -26,7 +26,7 @@ def null_report(result: NullResult) -> RenderableType:
     return Group(table, Text(""), *(Text(f"· {line}", style="dim") for line in words(result)))
 
 
-def cells(row: NullRow) -> tuple[str, ...]:
+def cells(row: AaRow) -> tuple[str, ...]:
     """One row as text; the last row of a result is about whole runs."""
     name = f"{clean(row.scenario)}/{clean(row.box)}" if row.box else "whole runs"
     return (
@@ -45,7 +45,7 @@ def rate_text(rate: Rate) -> str:
     return f"{rate.share:.1%} [{100 * rate.interval.low:.1f}, {100 * rate.interval.high:.1f}]"
 
 
-def words(result: NullResult) -> list[str]:
+def words(result: AaResult) -> list[str]:
     """What the columns mean."""
     return [
         f"{result.replays} resampled runs of {result.blocks} blocks, nothing changed; host {result.fingerprint}",

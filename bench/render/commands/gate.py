@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.metrics import label, sort_key, unit
-from bench.gate.model import FAILURES, POWER, Bound, GateResult, Limits, Row, Verdict
+from bench.analysis.stats import Interval
+from bench.gate.model import FAILURES, POWER, Bound, GateResult, GateRow, Verdict
 from bench.gate.rows import Question
 from bench.render.text import MISSING, clean, exact_change, quantity, significant
 from bench.render.wrap import Name
@@ -55,7 +56,7 @@ def headline(result: GateResult) -> str:
     return f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}, of {total} in all"
 
 
-def importance(row: Row) -> tuple[int, bool, tuple[int, str, int, str], str]:
+def importance(row: GateRow) -> tuple[int, bool, tuple[int, str, int, str], str]:
     """Sort key: regressions, what cannot be told, improvements, the rest; failures first, time before other metrics."""
     order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
     rank = 2 if row.improved else order[row.verdict]
@@ -73,12 +74,12 @@ def percent(ratio: float | None) -> str:
     return f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
 
 
-def bracket(interval: Limits | None) -> str:
+def bracket(interval: Interval | None) -> str:
     """``[+3.1 %, +7.4 %]``; empty when there is none."""
     return "" if interval is None else f"[{percent(interval.low)}, {percent(interval.high)}]"
 
 
-def moved(row: Row) -> str:
+def moved(row: GateRow) -> str:
     """The change of a row with its interval."""
     look = row.decisive
     if look is None or look.ratio is None:
@@ -86,30 +87,30 @@ def moved(row: Row) -> str:
     return exact_change(look.ratio) if row.counted else f"{percent(look.ratio)} {bracket(look.interval)}"
 
 
-def _sign(row: Row) -> str:
+def _sign(row: GateRow) -> str:
     """Between a metric and its change, or the reason why there is none."""
     return " " if row.decisive is not None and row.decisive.ratio is not None else ": "
 
 
 def plan_lines(questions: Sequence[Question], blocks: int) -> list[str]:
-    """What the fresh blocks will be able to see, before they run."""
+    """The plan of confirmation: its blocks, and the smallest change that they detect in each row."""
     open_rows = [question for question in questions if question.candidate]
     if not open_rows:
-        return ["the first look leaves nothing in question: no fresh blocks are needed"]
-    lines = [f"{len(open_rows)} of {len(questions)} rows are in question; {blocks} fresh blocks decide"]
+        return ["screening settled every row: no confirmation is needed"]
+    lines = [f"screening left {len(open_rows)} of {len(questions)} rows open; confirmation: {blocks} new blocks"]
     for question in open_rows:
         name = f"{question.pair.box}, {label(question.metric)}"
-        lines.append(f"  {name}: {visible_text(question.visible, blocks)} (threshold {question.threshold:.1%})")
+        lines.append(f"  {name}: {detectable_text(question.detectable, blocks)} (threshold {question.threshold:.1%})")
     return lines
 
 
-def visible_text(visible: float | None, blocks: int) -> str:
-    """The smallest change that so many blocks can see, in words."""
-    if visible is None:
-        return "how small a change can be seen is unknown: too few values above 0 in the first look"
-    if math.isinf(visible):
-        return f"{blocks} blocks can show no worsening, however large"
-    return f"{blocks} blocks see a worsening of {visible:.1%} or more in {POWER:.0%} of runs"
+def detectable_text(detectable: float | None, blocks: int) -> str:
+    """The smallest change that so many blocks can detect, as text."""
+    if detectable is None:
+        return "the detectable change is unknown: too few values above 0 in screening"
+    if math.isinf(detectable):
+        return f"{blocks} blocks cannot show any worsening, however large"
+    return f"{blocks} blocks detect a worsening of {detectable:.1%} or more in {POWER:.0%} of runs"
 
 
 def foot(result: GateResult) -> list[str]:
@@ -119,8 +120,8 @@ def foot(result: GateResult) -> list[str]:
         lines.append(f"A: {_side(result.a.label, result.a.commit)}; B: {_side(result.b.label, result.b.commit)}")
     if result.a is not None and (result.times or not result.rows):
         lines.append(
-            f"{result.blocks_first} blocks of a first look chose what is in question, {result.blocks_fresh} fresh ones "
-            f"gave the verdict; a run in which nothing changed goes red in at most {result.level:.0%} of runs"
+            f"screening: {result.blocks_screening} blocks; confirmation: {result.blocks_confirmation} new blocks; "
+            f"without a change, at most {result.level:.0%} of runs are red"
         )
     if result.counts:
         lines.append(about_counts(result))
@@ -143,7 +144,7 @@ def _side(text: str, commit: str | None) -> str:
     return clean(text, limit=100) + (f" ({commit[:12]})" if commit else "")
 
 
-def _rows(rows: Sequence[Row]) -> RenderableType:
+def _rows(rows: Sequence[GateRow]) -> RenderableType:
     table = _empty("box", "metric", "A → B", "change, % [95 %]", "verdict")
     notes = []
     for row in rows:
@@ -164,21 +165,21 @@ def _rows(rows: Sequence[Row]) -> RenderableType:
     return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _needs_words(row)))
 
 
-def both_values(row: Row) -> tuple[str, str]:
+def both_values(row: GateRow) -> tuple[str, str]:
     """A's and B's median with its unit; of failures, how many of how many."""
     look = row.decisive
     if look is None:
         return MISSING, MISSING
     if row.metric == FAILURES:
-        return f"{look.failures_base}/{look.n_base}", f"{look.failures_other}/{look.n_other}"
-    return quantity(look.base, unit(row.metric)), quantity(look.other, unit(row.metric))
+        return f"{look.failures_a}/{look.n_a}", f"{look.failures_b}/{look.n_b}"
+    return quantity(look.median_a, unit(row.metric)), quantity(look.median_b, unit(row.metric))
 
 
-def _needs_words(row: Row) -> bool:
+def _needs_words(row: GateRow) -> bool:
     return row.verdict is not Verdict.NOT_REGRESSED or row.improved
 
 
-def _why(row: Row) -> str:
+def _why(row: GateRow) -> str:
     look, reason = row.decisive, clean(row.reason)
     if row.metric == FAILURES:
         return reason
@@ -188,11 +189,11 @@ def _why(row: Row) -> str:
     if row.p_adjusted is not None and not row.improved:
         parts.append(f"p {row.p_adjusted:.2g}")
     if look is not None:
-        parts.append(f"{look.n_base} and {look.n_other} boots")
-        if look.failures_base or look.failures_other:
-            parts.append(f"{look.failures_base} and {look.failures_other} of them failed")
-    if row.visible is not None and math.isfinite(row.visible):
-        parts.append(f"{row.visible:.1%} was to be seen")
+        parts.append(f"{look.n_a} and {look.n_b} boots")
+        if look.failures_a or look.failures_b:
+            parts.append(f"{look.failures_a} and {look.failures_b} of them failed")
+    if row.detectable is not None and math.isfinite(row.detectable):
+        parts.append(f"detectable: {row.detectable:.1%}")
     return ", ".join(parts)
 
 

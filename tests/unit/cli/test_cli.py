@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import cli
-from bench.cli.common import complain
+from bench.cli.messages import complain
 from bench.util.errors import BoxbenchError, ExitCode
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 from tests.factories import make_manifest, make_records, write_campaign
@@ -77,7 +77,7 @@ def test_what_is_refused_before_anything_is_looked_at(
     assert "checking" not in err
 
 
-@pytest.mark.parametrize("words", [(), ("history",)])
+@pytest.mark.parametrize("words", [(), ("history",), ("gate",)])
 def test_no_command_is_answered_by_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
@@ -94,7 +94,8 @@ def test_every_line_of_the_list_of_commands_is_whole_in_80_columns(
     assert call(monkeypatch, "--help") == ExitCode.OK
     text = capsys.readouterr().out
     assert "instructions  " in text
-    assert "..." not in text.partition("Commands:")[2]
+    assert "..." not in text.partition("Options:")[2]
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_every_line_of_the_list_of_commands_is_whole_in_80_columns(
     [
         (("scenarios",), ExitCode.OK),
         (("report", "c"), ExitCode.OK),
-        (("gate", "c", "--bounds", "b.toml"), ExitCode.REGRESSION),
-        (("gate", "c", "--bounds", "b.toml", "--json"), ExitCode.REGRESSION),
+        (("gate", "bounds", "b.toml", "c"), ExitCode.REGRESSION),
+        (("gate", "bounds", "b.toml", "c", "--json"), ExitCode.REGRESSION),
     ],
 )
 def test_a_reader_that_has_gone_is_no_error_and_changes_no_verdict(
@@ -193,7 +194,7 @@ def test_what_ends_a_command(
     def breaks() -> None:
         raise raised
 
-    monkeypatch.setattr("bench.scenario.model.scenario_schema", breaks)
+    monkeypatch.setattr("bench.cli.scenarios.scenario_schema", breaks)
     assert call(monkeypatch, "schema") == code
     assert words in capsys.readouterr().err
 
@@ -202,7 +203,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def breaks() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bench.scenario.model.scenario_schema", breaks)
+    monkeypatch.setattr("bench.cli.scenarios.scenario_schema", breaks)
     monkeypatch.setattr(sys, "argv", ["boxbench", "schema"])
     with pytest.raises(ZeroDivisionError):
         cli.main()

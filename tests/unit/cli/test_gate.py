@@ -48,52 +48,79 @@ def stored(path: Path, *, blocks: int = 10) -> Path:
     return write_campaign(path, manifest, make_records(manifest, troubles=False))
 
 
-NULL: Final = ["--summary", "--first", "--most", "--see", "--baseline", "--commits"]
-STORED: Final = ["--targets", "--accel", "--skip-unavailable"]
-BOUNDS: Final = ["--metric", "--threshold", "--blocks", "--seed", "--null", *STORED, *NULL[1:]]
-VALUES: Final = {
-    "--summary": ["s.md"],
-    "--first": ["5"],
-    "--most": ["5"],
-    "--see": ["5%"],
-    "--baseline": ["x"],
-    "--commits": ["a", "b"],
-    "--metric": ["endpoint.ready"],
-    "--threshold": ["endpoint.ready=3%"],
-    "--targets": ["docker"],
-    "--blocks": ["5"],
-    "--accel": ["tcg"],
-    "--seed": ["0"],
-    "--out": ["o"],
+@pytest.mark.parametrize(
+    ("words", "useless"),
+    [
+        (["aa", "CAMPAIGN", "--targets", "docker"], "--targets has no effect"),
+        (["aa", "CAMPAIGN", "--accel", "tcg"], "--accel has no effect"),
+        (["aa", "CAMPAIGN", "--skip-unavailable"], "--skip-unavailable has no effect"),
+        (["aa", "CAMPAIGN", "--out", "o"], "--out has no effect"),
+        (["compare", "hello", "hello", "--blocks", "5", "--detect", "5%"], "--detect has no effect"),
+        (["compare", "hello", "hello", "--blocks", "5", "--max-blocks", "5"], "--max-blocks has no effect"),
+        (["compare", "hello", "hello", "--accel", "icount", "--detect", "5%"], "--detect has no effect"),
+        (["compare", "hello", "hello", "--accel", "icount", "--max-blocks", "9"], "--max-blocks has no effect"),
+        (
+            ["compare", "hello", "hello", "--accel", "icount", "--screening-blocks", "5"],
+            "--screening-blocks has no eff",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], useless: str
+) -> None:
+    campaign = stored(tmp_path / "c")
+    assert call(*(campaign if word == "CAMPAIGN" else word for word in words)) == ExitCode.USAGE
+    assert useless in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"c"}
+
+
+EACH: Final = {
+    "aa": ["--summary", "--screening-blocks", "--max-blocks", "--detect", "--baseline", "--commits"],
+    "bounds": ["--metric", "--threshold", "--blocks", "--seed", "--targets", "--accel", "--skip-unavailable"],
+    "import-kata": ["--json", "--metric", "--out", "--summary"],
 }
 
 
+@pytest.mark.parametrize(("command", "option"), [(name, option) for name in EACH for option in EACH[name]])
+def test_a_command_has_no_option_without_a_meaning(
+    call: Call, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    assert call(command, "x", "y", option, "1") == ExitCode.USAGE
+    assert f"No such option: {option}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("words", "option"),
+    ("words", "now"),
     [
-        *((["CAMPAIGN", "--null"], option) for option in (*NULL, *STORED, "--out")),
-        *((["hello", "--null"], option) for option in NULL),
-        *((["CAMPAIGN", "--bounds", "b.toml"], option) for option in BOUNDS),
-        *((["docker", "--checkmetrics", "k.toml"], option) for option in ("--json", "--bounds", "--null", "--metric")),
-        *((["hello", "hello", "--blocks", "5"], option) for option in ("--see", "--most")),
-        *((["hello", "hello", "--accel", "icount"], option) for option in ("--see", "--first", "--most", "--null")),
+        (["before", "after"], "`boxbench gate compare before after`"),
+        (["my-api", "--commits", "a", "b"], "`boxbench gate compare my-api --commits a b`"),
+        (["--commits", "a", "b", "my-api"], "`boxbench gate compare --commits a b my-api`"),
+        (["my-api", "--null"], "`boxbench gate aa CAMPAIGN|SCENARIO`"),
+        (["--null", "my-api"], "`boxbench gate aa CAMPAIGN|SCENARIO`"),
+        (["--bounds", "b.toml", "c"], "`boxbench gate bounds BOUNDS.toml CAMPAIGN`"),
+        (["c", "--bounds=b.toml"], "`boxbench gate bounds BOUNDS.toml CAMPAIGN`"),
+        (["--checkmetrics", "k.toml", "docker"], "`boxbench gate import-kata FILE TARGET`"),
+        (["a", "b", "--first", "5"], "--first is now called --screening-blocks"),
+        (["compare", "a", "b", "--first=5"], "--first is now called --screening-blocks"),
+        (["compare", "a", "b", "--most", "50"], "--most is now called --max-blocks"),
+        (["compare", "a", "b", "--see", "5%"], "--see is now called --detect"),
+        (["aa", "c", "--null"], "`boxbench gate aa CAMPAIGN|SCENARIO`"),
     ],
 )
-def test_no_option_is_ignored_without_a_word(
-    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], option: str
+def test_a_former_spelling_names_the_new_one(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], now: str
 ) -> None:
-    campaign = stored(tmp_path / "c")
-    given = [option, *VALUES.get(option, ["b.toml"] if option == "--bounds" else [])]
-    assert call(*(campaign if word == "CAMPAIGN" else word for word in words), *given) == ExitCode.USAGE
-    said = capsys.readouterr().err
-    assert f"{option} has no meaning there" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"c"}
+    assert call(*words) == ExitCode.USAGE
+    shown = capsys.readouterr()
+    assert now in shown.err
+    assert shown.out == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_limits_are_kept_where_exports_read_them(call: Call, tmp_path: Path) -> None:
     campaign = stored(tmp_path / "c")
     (tmp_path / "b.toml").write_text('[[bound]]\ntarget = "docker"\nmetric = "endpoint.ready"\nmax = "10s"\n')
-    assert call("--bounds", "b.toml", campaign, "-o", "g") == ExitCode.OK
+    assert call("bounds", "b.toml", campaign, "-o", "g") == ExitCode.OK
     assert GateResult.model_validate_json((tmp_path / "g" / RESULT).read_text()).bounds
 
 
@@ -102,7 +129,7 @@ def test_a_summary_that_cannot_be_written_is_told_before_anything_runs(
 ) -> None:
     made = scenario_at(tmp_path / "made")
     for file in ("nowhere/s.md", "made"):
-        assert call(made, made, "-o", "g", "--summary", file) == ExitCode.USAGE
+        assert call("compare", made, made, "-o", "g", "--summary", file) == ExitCode.USAGE
         assert f"--summary {file} cannot be written" in capsys.readouterr().err
     assert campaigns.asked == []
     assert not (tmp_path / "g").exists()
@@ -125,7 +152,23 @@ def test_a_summary_that_fails_at_the_end_leaves_result_and_verdict(
         return failed(record) if in_b(record) and (code is ExitCode.REGRESSION or record.trial.block == 2) else record
 
     campaigns.change = vanish
-    assert call(made, made, "-o", "g", "--json", "--summary", place / "s.md", "--first", "5", "-b", "5") == code
+    assert (
+        call(
+            "compare",
+            made,
+            made,
+            "-o",
+            "g",
+            "--json",
+            "--summary",
+            place / "s.md",
+            "--screening-blocks",
+            "5",
+            "-b",
+            "5",
+        )
+        == code
+    )
     shown = capsys.readouterr()
     assert json.loads(shown.out)["exit_code"] == code
     assert "page/s.md cannot be written" in shown.err
@@ -135,14 +178,21 @@ def test_a_summary_that_fails_at_the_end_leaves_result_and_verdict(
 def test_a_summary_is_appended(call: Call, tmp_path: Path, campaigns: Campaigns) -> None:
     made = scenario_at(tmp_path / "made")
     (tmp_path / "s.md").write_text("before\n")
-    assert call(made, made, "-o", "g", "--summary", "s.md") in (ExitCode.OK, ExitCode.CANNOT_TELL)
+    assert call("compare", made, made, "-o", "g", "--summary", "s.md") in (ExitCode.OK, ExitCode.CANNOT_TELL)
     assert campaigns.asked
     text = (tmp_path / "s.md").read_text()
     assert text.startswith("before\n## ")
 
 
 @pytest.mark.parametrize(
-    "words", [["made", "nosuch"], ["made"], ["made", "made", "--see", "x"], ["nosuch", "--null"], ["made", "made:["]]
+    "words",
+    [
+        ["compare", "made", "nosuch"],
+        ["compare", "made"],
+        ["compare", "made", "made", "--detect", "x"],
+        ["aa", "nosuch"],
+        ["compare", "made", "made:["],
+    ],
 )
 def test_bad_sides_leave_no_directory(call: Call, tmp_path: Path, words: list[str]) -> None:
     scenario_at(tmp_path / "made")
@@ -157,9 +207,9 @@ def test_a_bad_revision_leaves_no_directory(call: Call, tmp_path: Path, campaign
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
     for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "one")):
         proc.run(["git", "-C", made, *identity, *words], timeout_s=30)
-    assert call(made, "--commits", "HEAD", "nosuch", "-o", "g") == ExitCode.USAGE
+    assert call("compare", made, "--commits", "HEAD", "nosuch", "-o", "g") == ExitCode.USAGE
     assert not (tmp_path / "g").exists()
-    assert call(made, "--commits", "HEAD", "HEAD", "-o", "g") in (ExitCode.OK, ExitCode.CANNOT_TELL)
+    assert call("compare", made, "--commits", "HEAD", "HEAD", "-o", "g") in (ExitCode.OK, ExitCode.CANNOT_TELL)
     assert campaigns.asked
 
 
@@ -167,7 +217,7 @@ def test_a_taken_place_is_not_to_be_resumed(call: Call, tmp_path: Path, capsys: 
     scenario_at(tmp_path / "made")
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "mine").touch()
-    assert call("made", "made", "-o", "g") == ExitCode.USAGE
+    assert call("compare", "made", "made", "-o", "g") == ExitCode.USAGE
     said = capsys.readouterr().err
     assert "exists and is not empty" in said
     assert "resume" not in said

@@ -7,37 +7,38 @@ from pathlib import Path
 import junitparser
 import pytest
 
+from bench.analysis.stats import Interval
 from bench.export.annotations import MOST, command, commands
 from bench.export.base import ExportError
 from bench.export.formats import export_from
 from bench.export.jobsummary import LIMIT_BYTES, bounded, summary
-from bench.gate.model import RESULT, Bound, GateResult, Identity, Limits, Look, Row, Verdict
+from bench.gate.model import RESULT, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from tests.factories import HOSTILE
 
 
 def make_row(
     verdict: Verdict, ratio: float | None, *, box: str = "docker", improved: bool = False, reason: str = ""
-) -> Row:
+) -> GateRow:
     look = None
     if ratio is not None:
-        limits = Limits(low=ratio * 0.98, high=ratio * 1.02, level=0.95)
-        look = Look(n_base=12, n_other=12, base=188e6, other=188e6 * ratio, ratio=ratio, interval=limits)
-    return Row(
+        limits = Interval(ratio * 0.98, ratio * 1.02, 0.95)
+        look = StageResult(n_a=12, n_b=12, median_a=188e6, median_b=188e6 * ratio, ratio=ratio, interval=limits)
+    return GateRow(
         scenario="hello",
         box=box,
-        base_cell=f"hello/{box}",
-        other_cell=f"hello/{box}",
+        cell_a=f"hello/{box}",
+        cell_b=f"hello/{box}",
         accel="tcg" if "tcg" in box else "native",
         metric="endpoint.ready_ns",
         threshold=0.03,
-        fresh=look,
+        confirmation=look,
         verdict=verdict,
         improved=improved,
         reason=reason,
     )
 
 
-def make_gate(*rows: Row, bounds: tuple[Bound, ...] = (), notes: tuple[str, ...] = ()) -> GateResult:
+def make_gate(*rows: GateRow, bounds: tuple[Bound, ...] = (), notes: tuple[str, ...] = ()) -> GateResult:
     return GateResult(
         created_at="2031-02-03T04:05:06+00:00",
         boxbench="0.1.0",
@@ -46,8 +47,8 @@ def make_gate(*rows: Row, bounds: tuple[Bound, ...] = (), notes: tuple[str, ...]
         fingerprint="5f1d0c2ab877",
         rows=rows,
         bounds=bounds,
-        blocks_first=5,
-        blocks_fresh=12,
+        blocks_screening=5,
+        blocks_confirmation=12,
         notes=notes,
     )
 
@@ -81,7 +82,7 @@ def test_a_red_run_says_what_and_how_much_on_top() -> None:
         ((GREEN, UNSURE), "## ❔ Boxbench: cannot tell: too noisy, or too few boots"),
     ],
 )
-def test_green_and_unsure_are_told_apart(rows: tuple[Row, ...], head: str) -> None:
+def test_green_and_unsure_are_told_apart(rows: tuple[GateRow, ...], head: str) -> None:
     assert summary(make_gate(*rows)).splitlines()[0] == head
 
 

@@ -12,15 +12,15 @@ from rich.console import Console
 
 from bench.analysis.metrics import CPU, DISK, MEMORY
 from bench.export.jobsummary import summary
-from bench.gate.bounds import BoundsFile, Entry, check_bounds
-from bench.gate.cells import Boots, Pair, boots_of, pair_cells, rows_of
+from bench.gate.bounds import BoundEntry, BoundsFile, check_bounds
+from bench.gate.cells import Boots, CellPair, boots_of, pair_cells, rows_of
 from bench.gate.failures import failure_rows
-from bench.gate.judge import Sides, in_question, judge, look_at
+from bench.gate.judge import SeriesPair, in_question, judge, stage_result
 from bench.gate.measure import Silent
-from bench.gate.model import FAILURES, GateResult, Row, Verdict
+from bench.gate.model import FAILURES, GateResult, GateRow, Verdict
 from bench.gate.rows import ask, verdicts
-from bench.gate.run import Order, run_gate
-from bench.gate.sides import Both, read_side
+from bench.gate.run import GateRequest, run_gate
+from bench.gate.sides import SidePair, read_side
 from bench.gate.thresholds import Thresholds
 from bench.plan.trials import Cell
 from bench.records.record import Record
@@ -37,13 +37,13 @@ IN_B = of_side("b", "docker")
 
 def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: Change, **more: Any) -> tuple[GateResult, Campaigns]:
     campaigns = install(monkeypatch, change)
-    word = str(scenario_at(tmp_path / "made", targets=["docker"]))
-    both = Both(read_side(word, "A", None), read_side(word, "B", None))
-    order = Order(both, tmp_path / "g", seed=1, **more)
-    return run_gate(order, Silent(), lambda _questions, _blocks: None), campaigns
+    made = str(scenario_at(tmp_path / "made", targets=["docker"]))
+    sides = SidePair(read_side(made, "A", None), read_side(made, "B", None))
+    request = GateRequest(sides=sides, out=tmp_path / "g", seed=1, **more)
+    return run_gate(request, Silent(), lambda _questions, _blocks: None), campaigns
 
 
-def row_of(result: GateResult, metric: str) -> Row:
+def row_of(result: GateResult, metric: str) -> GateRow:
     (row,) = [row for row in result.rows if row.metric == metric]
     return row
 
@@ -58,11 +58,11 @@ def test_a_gate_whose_b_always_fails_after_ready_is_red(monkeypatch: pytest.Monk
     # What was lost keeps its row, and nothing of boots that failed is called equal.
     assert {row.metric for row in result.rows} == {READY, MEMORY, CPU, DISK, FAILURES}
     assert {row.verdict for row in result.rows if row.metric != FAILURES} == {Verdict.CANNOT_TELL}
-    assert row_of(result, MEMORY).reason == "not measured on B at the first look"
-    assert row_of(result, READY).reason == "every boot of B failed at the first look"
+    assert row_of(result, MEMORY).reason == "not measured on B (settled by screening)"
+    assert row_of(result, READY).reason == "every boot of B failed (settled by screening)"
     assert "B, made/docker: 7 of 7 boots failed: 7× ExerciseError: the exercise ended with status 1" in result.notes
     # Sixty more of them would tell nothing new.
-    assert (len(campaigns.asked), result.blocks_fresh) == (1, 0)
+    assert (len(campaigns.asked), result.blocks_confirmation) == (1, 0)
     assert headline(result).startswith("REGRESSED: made/docker: failures: all 7 boots of B failed")
     assert "| failures | 0/7 | 7/7 |" in summary(result)
 
@@ -100,7 +100,7 @@ def test_failures_of_a_alone_are_no_fault_of_b(monkeypatch: pytest.MonkeyPatch, 
 
 HELLO_DOCKER: Final = Cell(scenario="hello", target="docker", accel="native")
 HELLO_RUNC: Final = Cell(scenario="hello", target="runc", accel="native")
-PAIR: Final = Pair("hello", HELLO_DOCKER, HELLO_RUNC)
+PAIR: Final = CellPair("hello", HELLO_DOCKER, HELLO_RUNC)
 
 
 def boots(*troubles: tuple[str, int], blocks: int = 7, code: str = "ExerciseError", message: str = "no") -> Boots:
@@ -181,9 +181,9 @@ def test_a_metric_of_one_side_alone_keeps_its_row(target: str, side: str) -> Non
     question = next(q for q in ask(PAIR, rows, Thresholds()) if q.metric == MEMORY)
     assert not question.candidate, "more blocks would not find it"
     (row,) = verdicts([question], {})
-    assert (row.verdict, row.reason) == (Verdict.CANNOT_TELL, f"not measured on {side} at the first look")
-    assert row.first is not None
-    assert sorted((row.first.n_base, row.first.n_other)) == [0, 7]
+    assert (row.verdict, row.reason) == (Verdict.CANNOT_TELL, f"not measured on {side} (settled by screening)")
+    assert row.screening is not None
+    assert sorted((row.screening.n_a, row.screening.n_b)) == [0, 7]
 
 
 def test_what_a_wildcard_matches_in_one_box_alone_is_no_loss() -> None:
@@ -192,13 +192,15 @@ def test_what_a_wildcard_matches_in_one_box_alone_is_no_loss() -> None:
     rows = rows_of(PAIR, found, found, ("memory.*",), scenario)
     assert MEMORY in rows
     assert "memory.daemon.dockerd_bytes" not in rows
-    alike = Pair("hello", HELLO_RUNC, HELLO_RUNC)
+    alike = CellPair("hello", HELLO_RUNC, HELLO_RUNC)
     lost = without(boots(), "runc", MEMORY)
     assert MEMORY in rows_of(alike, found, lost, ("memory.*",), scenario)
 
 
 def test_what_was_in_question_and_is_gone_is_not_answered() -> None:
-    (question,) = ask(PAIR, {READY: Sides(dict.fromkeys(range(7), 10.0), dict.fromkeys(range(7), 9.0))}, Thresholds())
+    (question,) = ask(
+        PAIR, {READY: SeriesPair(dict.fromkeys(range(7), 10.0), dict.fromkeys(range(7), 9.0))}, Thresholds()
+    )
     assert question.candidate
     (row,) = verdicts([question], {})
     assert (row.verdict, row.reason) == (Verdict.CANNOT_TELL, "not measured on A and B")
@@ -219,44 +221,44 @@ def with_rate(found: Boots) -> tuple[Boots, Any]:
 def test_a_rate_that_never_came_is_the_worst_and_not_the_best() -> None:
     found, scenario = with_rate(boots(*every("runc")))
     rows = rows_of(PAIR, found, found, (), scenario)
-    assert set(rows[RATE].other.values()) == {math.inf}
-    look, trouble = look_at(rows[RATE], "higher")
-    assert (look.n_other, look.base, look.other, look.ratio) == (7, 1003.0, None, 0.0)
+    assert set(rows[RATE].b.values()) == {math.inf}
+    look, problem = stage_result(rows[RATE], "higher")
+    assert (look.n_b, look.median_a, look.median_b, look.ratio) == (7, 1003.0, None, 0.0)
     assert (look.p_worse, look.p_better) == (1.0, 2.0**-7)
     found_verdict = judge(
-        look, threshold=0.1, better="higher", p_adjusted=look.p_better, p_better_adjusted=1.0, trouble=trouble
+        look, threshold=0.1, better="higher", p_adjusted=look.p_better, p_better_adjusted=1.0, problem=problem
     )
     assert found_verdict.verdict is Verdict.REGRESSED
 
 
 def test_some_lost_rates_widen_the_interval_towards_worse() -> None:
     found, scenario = with_rate(boots(("runc", 1), ("runc", 4)))
-    look, _ = look_at(rows_of(PAIR, found, found, (), scenario)[RATE], "higher")
-    assert look.n_other == 7
+    look, _ = stage_result(rows_of(PAIR, found, found, (), scenario)[RATE], "higher")
+    assert look.n_b == 7
     assert look.interval is not None
     assert look.interval.low == 0.0
     assert look.interval.high < 1.01
     # Without a failure it is what it was.
     whole, scenario = with_rate(boots())
     sides = rows_of(PAIR, whole, whole, (), scenario)[RATE]
-    assert look_at(sides, "higher") == look_at(sides, "lower")
+    assert stage_result(sides, "higher") == stage_result(sides, "lower")
 
 
 def test_mostly_zero_is_not_zero() -> None:
     """Medians of 0 on both sides, and 9 of B's 20 boots at 100 MB."""
     base = dict.fromkeys(range(20), 0.0)
     other = {block: 100e6 * (block < 9) for block in range(20)}
-    look, trouble = look_at(Sides(base, other))
-    assert (look.base, look.other, look.all_zero) == (0.0, 0.0, False)
+    look, problem = stage_result(SeriesPair(base, other))
+    assert (look.median_a, look.median_b, look.all_zero) == (0.0, 0.0, False)
     assert in_question(look, 0.02, "lower")
-    found = judge(look, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, trouble=trouble)
+    found = judge(look, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
 
 
 def test_limits_of_a_cell_that_always_fails_are_not_kept() -> None:
     found = boots(*every("runc"), ("docker", 2))
     limits = BoundsFile(
-        bound=tuple(Entry(target=target, metric="endpoint.ready", max="10s") for target in ("docker", "runc"))
+        bound=tuple(BoundEntry(target=target, metric="endpoint.ready", max="10s") for target in ("docker", "runc"))
     )
     result = check_bounds(limits, found, label="c")
     assert [(bound.verdict, bound.reason) for bound in result.bounds] == [
@@ -278,12 +280,12 @@ def test_a_b_that_was_never_ready_is_red_at_once(monkeypatch: pytest.MonkeyPatch
 
     result, campaigns = gate(monkeypatch, tmp_path, never)
     assert (result.exit_code, len(campaigns.asked)) == (ExitCode.REGRESSION, 1)
-    look = row_of(result, READY).first
+    look = row_of(result, READY).screening
     assert look is not None
-    assert look.other == math.inf
-    assert plan_lines((), 0) == ["the first look leaves nothing in question: no fresh blocks are needed"]
+    assert look.median_b == math.inf
+    assert plan_lines((), 0) == ["screening settled every row: no confirmation is needed"]
 
 
 def test_pairs_stay_pairs() -> None:
     pairing = pair_cells("hello", [HELLO_DOCKER], [HELLO_DOCKER, HELLO_RUNC], {"docker": "docker"})
-    assert (len(pairing.pairs), pairing.only_base, pairing.only_other) == (1, (), (HELLO_RUNC,))
+    assert (len(pairing.pairs), pairing.only_a, pairing.only_b) == (1, (), (HELLO_RUNC,))

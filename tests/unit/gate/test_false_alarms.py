@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench.gate.cells import Pair
+from bench.gate.aa import AaRequest, aa_of_campaign, run_aa
+from bench.gate.cells import CellPair
 from bench.gate.false_alarms import Pool, replays
-from bench.gate.measure import Silent, null_of, null_run
-from bench.gate.run import Order
-from bench.gate.sides import Both, read_side
+from bench.gate.measure import Silent
+from bench.gate.sides import SidePair, read_side
 from bench.gate.thresholds import Thresholds
 from bench.plan.trials import Cell
 from bench.records.record import Record
-from bench.render.commands.false_alarms import null_report
+from bench.render.commands.false_alarms import aa_report
 from bench.util.errors import TooFewBootsError
 from tests.factories import DOCKER, RUNC, make_manifest, make_records, write_campaign
 from tests.gates import edit, failed, install, scenario_at
@@ -28,9 +28,9 @@ MEMORY: Final = "memory.pss.total"
 
 
 def pool(metric: str) -> Pool:
-    """Sides that are not equal at all: whichever is B by the draw is worse or better by half."""
+    """SeriesPair that are not equal at all: whichever is B by the draw is worse or better by half."""
     values = np.array([[1000.0 + block, 1500.0 + block] for block in range(20)])
-    return Pool(Pair("redis", CELL, CELL), {metric: values}, True, 20)
+    return Pool(CellPair("redis", CELL, CELL), {metric: values}, True, 20)
 
 
 def test_a_rate_goes_red_as_often_as_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,29 +75,29 @@ def campaign(path: Path, *, blocks: int = 10, bare: bool = True, docker: int | N
 
 
 def test_a_cell_without_the_metric_is_left_out_by_name(tmp_path: Path) -> None:
-    result = null_of(campaign(tmp_path), thresholds=Thresholds(), metrics=(MEMORY,), runs=5, seed=1)
+    result = aa_of_campaign(campaign(tmp_path), thresholds=Thresholds(), metrics=(MEMORY,), runs=5, seed=1)
     assert [row.box for row in result.rows] == ["docker", ""]
     assert result.left_out == ("hello/runc",)
     console = Console(width=120, record=True, file=sys.stderr)
-    console.print(null_report(result))
+    console.print(aa_report(result))
     assert "hello/runc: left out" in console.export_text()
 
 
 def test_the_cell_with_too_few_boots_is_named(tmp_path: Path) -> None:
     path = campaign(tmp_path / "c", bare=False, docker=6)
     with pytest.raises(TooFewBootsError, match=r"^hello/docker has values in 6 blocks, which make 3 pairs") as caught:
-        null_of(path, thresholds=Thresholds(), metrics=(MEMORY,), runs=5, seed=1)
+        aa_of_campaign(path, thresholds=Thresholds(), metrics=(MEMORY,), runs=5, seed=1)
     assert "run 10 blocks or more" in caught.value.hint
     with pytest.raises(TooFewBootsError, match="4 blocks per resampled run"):
-        null_of(path, thresholds=Thresholds(), metrics=(MEMORY,), blocks=4, runs=5, seed=1)
+        aa_of_campaign(path, thresholds=Thresholds(), metrics=(MEMORY,), blocks=4, runs=5, seed=1)
 
 
 def test_a_scenario_run_twice_leaves_out_and_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, lambda record: edit(record, memory_bytes={}) if "runc" in record.trial.cell.key else record)
     word = str(scenario_at(tmp_path / "made"))
-    both = Both(read_side(word, "A", None), read_side(word, "B", None))
-    result = null_run(Order(both, tmp_path / "g", 1, metrics=(MEMORY,), first_blocks=6), Silent())
+    both = SidePair(read_side(word, "A", None), read_side(word, "B", None))
+    result = run_aa(AaRequest(sides=both, out=tmp_path / "g", seed=1, metrics=(MEMORY,), blocks=6), Silent())
     assert (result.left_out, result.blocks) == (("made/runc",), 6)
     with pytest.raises(TooFewBootsError, match="made/docker has values in 4 blocks") as caught:
-        null_run(Order(both, tmp_path / "h", 1, metrics=(MEMORY,), first_blocks=4), Silent())
+        run_aa(AaRequest(sides=both, out=tmp_path / "h", seed=1, metrics=(MEMORY,), blocks=4), Silent())
     assert "run 5 blocks or more" in caught.value.hint

@@ -16,17 +16,18 @@ from scipy import stats as scipy_stats
 
 from bench import cli
 from bench.analysis.results import NotComparableError
+from bench.analysis.stats import Interval
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of, pair_cells
-from bench.gate.checkmetrics import convert
 from bench.gate.exact import block_ratio, holm, rank_sum, signed_rank
 from bench.gate.false_alarms import pools_of, rate, replays
-from bench.gate.judge import Sides, in_question, judge, look_at
-from bench.gate.model import GateResult, Identity, Limits, Look, Row, Verdict
+from bench.gate.judge import SeriesPair, in_question, judge, stage_result
+from bench.gate.kata_limits import convert
+from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import ask, blocks_for, planned, verdicts
-from bench.gate.run import nothing_left_without_data
-from bench.gate.sensitivity import blocks_needed, spread_of, visible
-from bench.gate.sides import Both, read_side, split_side
+from bench.gate.run import first_data, removed_without_data
+from bench.gate.sensitivity import blocks_needed, smallest_detectable, spread_of
+from bench.gate.sides import SidePair, read_side, split_side
 from bench.gate.thresholds import Thresholds, check_patterns, parse_thresholds
 from bench.plan.trials import Cell
 from bench.records.campaign import read_manifest, read_records
@@ -39,24 +40,24 @@ READY: Final = "endpoint.ready_ns"
 PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-gate"
 
 
-def drawn(n: int, *, ratio: float = 1.0, spread: float = 0.05, seed: int = 1) -> Sides:
+def drawn(n: int, *, ratio: float = 1.0, spread: float = 0.05, seed: int = 1) -> SeriesPair:
     """``n`` blocks of two log-normal sides; B is ``ratio`` times A."""
     rng = np.random.default_rng(seed)
     base, other = (np.exp(rng.normal(19.0, spread, n)) for _ in range(2))
-    return Sides(dict(enumerate(base.tolist())), dict(enumerate((ratio * other).tolist())))
+    return SeriesPair(dict(enumerate(base.tolist())), dict(enumerate((ratio * other).tolist())))
 
 
 @pytest.mark.parametrize("n", [5, 8, 20])
 def test_signed_ranks_are_exact(n: int) -> None:
     sides = drawn(n, ratio=1.03, seed=n)
-    logs = [math.log(sides.other[block]) - math.log(sides.base[block]) for block in range(n)]
+    logs = [math.log(sides.b[block]) - math.log(sides.a[block]) for block in range(n)]
     worse, good = (scipy_stats.wilcoxon(logs, alternative=way, method="exact").pvalue for way in ("greater", "less"))
-    assert signed_rank(sides.base, sides.other) == pytest.approx((worse, good))
+    assert signed_rank(sides.a, sides.b) == pytest.approx((worse, good))
 
 
 def test_rank_sums_are_exact() -> None:
     sides = drawn(9, ratio=1.05, seed=4)
-    base, other = list(sides.base.values()), list(sides.other.values())[:6]
+    base, other = list(sides.a.values()), list(sides.b.values())[:6]
     worse, good = (
         scipy_stats.mannwhitneyu(other, base, alternative=way, method="exact").pvalue for way in ("greater", "less")
     )
@@ -76,7 +77,7 @@ def test_boots_that_never_came_are_the_worst() -> None:
     base = dict.fromkeys(range(6), 100.0)
     other = {**dict.fromkeys(range(5), 101.0), 5: math.inf}
     assert signed_rank(base, other)[0] == 2.0**-6
-    look, _ = look_at(Sides(base, dict.fromkeys(range(6), math.inf), failures=(0, 6)))
+    look, _ = stage_result(SeriesPair(base, dict.fromkeys(range(6), math.inf), failures=(0, 6)))
     assert look.ratio == math.inf
     assert judge(look, threshold=0.05, p_adjusted=2.0**-6, p_better_adjusted=1.0).verdict is Verdict.REGRESSED
 
@@ -84,8 +85,8 @@ def test_boots_that_never_came_are_the_worst() -> None:
 def test_the_interval_and_the_test_agree() -> None:
     for seed in range(20):
         sides = drawn(12, ratio=1.05, seed=seed)
-        low = block_ratio(sides.base, sides.other).interval.low
-        assert (low > 1) == (signed_rank(sides.base, sides.other)[0] <= 0.025)
+        low = block_ratio(sides.a, sides.b).interval.low
+        assert (low > 1) == (signed_rank(sides.a, sides.b)[0] <= 0.025)
 
 
 def test_holm() -> None:
@@ -106,7 +107,7 @@ def test_holm() -> None:
     ],
 )
 def test_three_verdicts(low: float, high: float, p_adjusted: float | None, verdict: Verdict, improved: bool) -> None:
-    look = Look(n_base=9, n_other=9, base=1, other=1, ratio=1, interval=Limits(low=low, high=high, level=0.95))
+    look = StageResult(n_a=9, n_b=9, median_a=1, median_b=1, ratio=1, interval=Interval(low, high, 0.95))
     better = None if p_adjusted is None else 1 - p_adjusted
     found = judge(look, threshold=0.05, p_adjusted=p_adjusted, p_better_adjusted=better)
     assert (found.verdict, found.improved) == (verdict, improved)
@@ -114,41 +115,41 @@ def test_three_verdicts(low: float, high: float, p_adjusted: float | None, verdi
 
 
 def test_more_may_be_better() -> None:
-    look = Look(n_base=9, n_other=9, base=9, other=5, ratio=0.6, interval=Limits(low=0.5, high=0.7, level=0.95))
+    look = StageResult(n_a=9, n_b=9, median_a=9, median_b=5, ratio=0.6, interval=Interval(0.5, 0.7, 0.95))
     found = judge(look, threshold=0.05, better="higher", p_adjusted=0.01, p_better_adjusted=1.0)
     assert found.verdict is Verdict.REGRESSED
 
 
 def test_four_boots_are_no_verdict() -> None:
-    look, trouble = look_at(drawn(4, ratio=3))
-    found = judge(look, threshold=0.05, p_adjusted=0.0, p_better_adjusted=1.0, trouble=trouble)
+    look, problem = stage_result(drawn(4, ratio=3))
+    found = judge(look, threshold=0.05, p_adjusted=0.0, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
     assert "at least 5" in found.reason
 
 
 def test_nothing_on_both_sides_is_no_regression() -> None:
     zeros = dict.fromkeys(range(6), 0.0)
-    look, trouble = look_at(Sides(zeros, zeros))
+    look, problem = stage_result(SeriesPair(zeros, zeros))
     assert not in_question(look, 0.05, "lower")
-    found = judge(look, threshold=0.05, p_adjusted=None, p_better_adjusted=None, trouble=trouble)
+    found = judge(look, threshold=0.05, p_adjusted=None, p_better_adjusted=None, problem=problem)
     assert found.verdict is Verdict.NOT_REGRESSED
-    look, trouble = look_at(Sides(zeros, dict.fromkeys(range(6), 4096.0)))
-    found = judge(look, threshold=0.05, p_adjusted=0.01, p_better_adjusted=1.0, trouble=trouble)
+    look, problem = stage_result(SeriesPair(zeros, dict.fromkeys(range(6), 4096.0)))
+    found = judge(look, threshold=0.05, p_adjusted=0.01, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
 
 
 def test_what_can_be_seen_shrinks_with_blocks_and_is_found() -> None:
     pilot = spread_of(drawn(40, seed=3))
     assert pilot is not None
-    few, many = (visible(pilot, n, threshold=0.02, family=3, seed=1) for n in (10, 60))
+    few, many = (smallest_detectable(pilot, n, threshold=0.02, family=3, seed=1) for n in (10, 60))
     assert 0.02 < many < few
-    assert visible(pilot, 5, threshold=0.02, family=3, seed=1) == math.inf  # 2^-5 is not below 5 % / 3
-    needed = blocks_needed(pilot, see=0.08, threshold=0.02, family=1, seed=1, most=200)
+    assert smallest_detectable(pilot, 5, threshold=0.02, family=3, seed=1) == math.inf  # 2^-5 is not below 5 % / 3
+    needed = blocks_needed(pilot, detect=0.08, threshold=0.02, family=1, seed=1, most=200)
     assert needed is not None
     red = 0
     for seed in range(100):
-        look, trouble = look_at(drawn(needed, ratio=1.08, seed=1000 + seed))
-        found = judge(look, threshold=0.02, p_adjusted=look.p_worse, p_better_adjusted=1.0, trouble=trouble)
+        look, problem = stage_result(drawn(needed, ratio=1.08, seed=1000 + seed))
+        found = judge(look, threshold=0.02, p_adjusted=look.p_worse, p_better_adjusted=1.0, problem=problem)
         red += found.verdict is Verdict.REGRESSED
     assert red >= 95
 
@@ -160,22 +161,22 @@ def pair() -> tuple[Cell, Cell]:
 
 
 def test_two_stages() -> None:
-    """The first look asks, fresh blocks answer; what it settled is not tested again."""
+    """Screening finds candidates and confirmation judges them; a row that screening settled is not tested again."""
     (both,) = pair_cells("hello", [pair()[0]], [pair()[1]], {"docker": "docker"}).pairs
-    equal = Sides(dict.fromkeys(range(7), 4096.0), dict.fromkeys(range(7), 4096.0))
+    equal = SeriesPair(dict.fromkeys(range(7), 4096.0), dict.fromkeys(range(7), 4096.0))
     questions = ask(both, {READY: drawn(7, ratio=1.5), "memory.pss.total_bytes": equal}, Thresholds())
     assert [question.candidate for question in questions] == [True, False]
-    blocks = blocks_for(questions, see=0.3, seed=1, most=60)
+    blocks = blocks_for(questions, detect=0.3, seed=1, most=60)
     assert 5 <= blocks <= 60
     questions = planned(questions, blocks, seed=1)
-    assert questions[0].visible is not None
+    assert questions[0].detectable is not None
     rows = verdicts(questions, {questions[0].key: drawn(20, ratio=1.5, seed=9), questions[1].key: equal})
     assert [row.verdict for row in rows] == [Verdict.REGRESSED, Verdict.NOT_REGRESSED]
     assert rows[1].p_adjusted is None
-    # The verdict is of the fresh boots alone: here they say that nothing happened.
+    # The verdict rests on confirmation alone, and here it shows no change.
     calm = verdicts(questions, {questions[0].key: drawn(40, spread=0.01, seed=9)})
     assert [row.verdict for row in calm] == [Verdict.NOT_REGRESSED, Verdict.NOT_REGRESSED]
-    assert "first look" in calm[1].reason
+    assert "settled by screening" in calm[1].reason
 
 
 def test_accelerators_are_never_mixed() -> None:
@@ -233,7 +234,7 @@ def test_sides() -> None:
     side = read_side("hello:runc", "A", None)
     assert (side.loaded.scenario.name, side.name, side.labels) == ("hello-a", "hello", ("runc",))
     other = read_side("hello:runc[program=/opt/runc-new/runc]", "B", None)
-    assert Both(side, other).targets() == {"runc": "runc[program=/opt/runc-new/runc]"}
+    assert SidePair(side, other).targets() == {"runc": "runc[program=/opt/runc-new/runc]"}
 
 
 def test_false_alarms_of_a_recorded_campaign() -> None:
@@ -257,24 +258,24 @@ def test_rates_have_exact_intervals() -> None:
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def result(*rows: Row) -> GateResult:
+def result(*rows: GateRow) -> GateResult:
     sides = [Identity(name=name, label=f"{HOSTILE} {name}", kind="scenario") for name in ("A", "B")]
     return GateResult(
         created_at="2031-02-03T04:05:06+00:00", boxbench="0", a=sides[0], b=sides[1], fingerprint="f", rows=rows
     )
 
 
-def row(verdict: Verdict, box: str = "libvirt/tcg") -> Row:
-    look = Look(n_base=9, n_other=9, base=4e9, other=5e9, ratio=1.25, interval=Limits(low=1.2, high=1.3, level=0.95))
-    return Row(
+def row(verdict: Verdict, box: str = "libvirt/tcg") -> GateRow:
+    look = StageResult(n_a=9, n_b=9, median_a=4e9, median_b=5e9, ratio=1.25, interval=Interval(1.2, 1.3, 0.95))
+    return GateRow(
         scenario="hello",
         box=box,
-        base_cell="a",
-        other_cell="b",
+        cell_a="a",
+        cell_b="b",
         accel="tcg",
         metric=READY,
         threshold=0.05,
-        fresh=look,
+        confirmation=look,
         verdict=verdict,
         reason="because",
     )
@@ -318,7 +319,7 @@ def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     cannot = Verdict.CANNOT_TELL
     assert [bound.verdict for bound in found.bounds] == [Verdict.NOT_REGRESSED, Verdict.REGRESSED, cannot, cannot]
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", "--bounds", str(file), str(tmp_path / "c"), "--json"])
+    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", "bounds", str(file), str(tmp_path / "c"), "--json"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == ExitCode.REGRESSION
@@ -330,7 +331,7 @@ def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     [
         ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\n", "neither min nor max"),
         ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\nmost = 3\n", "unknown key"),
-        ("[[bound]]\ntarget = 'libvirt'\nmetric = 'endpoint.ready'\nmax = '3s'\n", "does not say its accelerator"),
+        ("[[bound]]\ntarget = 'libvirt'\nmetric = 'endpoint.ready'\nmax = '3s'\n", "does not name its accelerator"),
         ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\nmax = '3 parsecs'\n", "not of the form"),
     ],
 )
@@ -386,9 +387,9 @@ def test_a_gate_without_data_leaves_nothing(tmp_path: Path) -> None:
         out = tmp_path / str(measured)
         (out / "a").mkdir(parents=True)
         if measured:
-            (out / "first").mkdir()
-            (out / "first" / "manifest.json").touch()
-        with pytest.raises(KeyboardInterrupt), nothing_left_without_data(out):
+            (out / "screening").mkdir()
+            (out / "screening" / "manifest.json").touch()
+        with pytest.raises(KeyboardInterrupt), removed_without_data(out, first_data(out)):
             raise KeyboardInterrupt
         assert (out / "a").exists() is measured
         assert out.exists() is measured
@@ -400,8 +401,8 @@ def test_a_gate_without_data_leaves_nothing(tmp_path: Path) -> None:
         (["hello"], "a comparison has two"),
         (["hello:runc", "hello:docker", "--threshold", "x"], "METRIC=PERCENT"),
         (["hello:runc", "hello:docker", "-t", "docker"], "names a target already"),
-        (["hello", "web", "--see", "much"], "per cent"),
-        (["a", "b", "--bounds", "f"], "goes with one"),
+        (["hello", "web", "--detect", "much"], "per cent"),
+        (["hello", "web", "--commits", "A", "B"], "goes with one"),
         (["hello", "--commits", "HEAD", "HEAD", "--baseline", "x"], "choose one"),
     ],
 )
@@ -410,7 +411,7 @@ def test_usage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", *words])
+    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", "compare", *words])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == ExitCode.USAGE

@@ -9,13 +9,13 @@ import pytest
 
 from bench.analysis.results import NotComparableError
 from bench.export.jobsummary import summary
-from bench.gate import instructions as counted_module
+from bench.gate import icount_run as counted_module
 from bench.gate.baseline import read_baseline
-from bench.gate.instructions import CountOrder, Watchers, run_counted
+from bench.gate.icount_run import Watchers, run_counted
 from bench.gate.measure import Silent, measure
 from bench.gate.model import RESULT, GateResult
-from bench.gate.run import Order, run_gate
-from bench.gate.sides import Both, Side, read_side
+from bench.gate.run import GateRequest, run_gate
+from bench.gate.sides import Side, SidePair, read_side
 from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
 from bench.plan.trials import Cell
 from bench.records.campaign import read_manifest, read_records
@@ -32,14 +32,14 @@ def campaigns(monkeypatch: pytest.MonkeyPatch) -> Campaigns:
     return install(monkeypatch)
 
 
-def sides(tmp_path: Path, a: dict[str, Any], b: dict[str, Any], targets: str = "") -> Both:
+def sides(tmp_path: Path, a: dict[str, Any], b: dict[str, Any], targets: str = "") -> SidePair:
     chosen = split_labels(targets) if targets else None
     places = [scenario_at(tmp_path / name, **more) for name, more in (("old", a), ("new", b))]
-    return Both(read_side(str(places[0]), "A", chosen), read_side(str(places[1]), "B", chosen))
+    return SidePair(read_side(str(places[0]), "A", chosen), read_side(str(places[1]), "B", chosen))
 
 
-def gate(both: Both, out: Path, **more: Any) -> GateResult:
-    return run_gate(Order(both, out, seed=1, **more), Silent(), lambda _questions, _blocks: None)
+def gate(both: SidePair, out: Path, **more: Any) -> GateResult:
+    return run_gate(GateRequest(sides=both, out=out, seed=1, **more), Silent(), lambda _questions, _blocks: None)
 
 
 def alone(result: GateResult) -> list[str]:
@@ -74,32 +74,32 @@ def test_equal_sides_have_no_notes(tmp_path: Path, campaigns: Campaigns) -> None
     assert campaigns.asked
 
 
-def stored(tmp_path: Path, both: Both) -> Path:
+def stored(tmp_path: Path, both: SidePair) -> Path:
     gate(both, tmp_path / "stored")
     return tmp_path / "stored"
 
 
-def b_of(both: Both, targets: str = "") -> Both:
+def b_of(both: SidePair, targets: str = "") -> SidePair:
     side: Side = read_side(both.b.label, "B", split_labels(targets) if targets else None)
-    return Both(side, side)
+    return SidePair(side, side)
 
 
 def test_a_gate_that_was_green_at_once_is_a_baseline(tmp_path: Path, campaigns: Campaigns) -> None:
     both = sides(tmp_path, {}, {})
     path = tmp_path / "stored"
     gate(both, path, metrics=("memory.pss.total", "endpoint.ready"))
-    assert not (path / "fresh").exists(), "the boots are as quiet as these tests need them"
+    assert not (path / "confirmation").exists(), "the boots are as quiet as these tests need them"
     result = gate(b_of(both), tmp_path / "g", baseline=path)
     assert {row.box for row in result.rows} == {"docker", "runc"}
     assert result.a is not None
-    assert result.a.campaigns == (read_manifest(path / "first").id,)
+    assert result.a.campaigns == (read_manifest(path / "screening").id,)
     assert campaigns.asked
 
 
-def test_what_a_first_look_settled_is_in_the_baseline_too(
+def test_a_cell_that_screening_settled_is_in_the_baseline_too(
     tmp_path: Path, campaigns: Campaigns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker is in question, so that fresh blocks hold docker alone; runc is as the first look saw it."""
+    """Docker is a candidate, so confirmation has docker alone; runc has its boots of screening."""
     slower = of_side("b", "docker")
 
     def slow(record: Record) -> Record:
@@ -110,18 +110,18 @@ def test_what_a_first_look_settled_is_in_the_baseline_too(
     monkeypatch.setattr(campaigns, "change", slow)
     both = sides(tmp_path, {}, {})
     path = stored(tmp_path, both)
-    fresh = read_manifest(path / "fresh")
-    assert {trial.cell.target for trial in fresh.plan} == {"docker"}
+    confirmation = read_manifest(path / "confirmation")
+    assert {trial.cell.target for trial in confirmation.plan} == {"docker"}
     found = read_baseline(path)
     cells = [Cell(scenario="made-b", target=target, accel="native") for target in ("docker", "runc")]
     docker = {
         r.trial.block: r.endpoints_ns["ready"]  # type: ignore[index]
-        for r in read_records(path / "fresh")
+        for r in read_records(path / "confirmation")
         if r.trial.cell.key == cells[0].key and not r.trial.warmup
     }
     assert found.series(cells[0], READY) == docker
     assert len(found.series(cells[1], READY)) == 7
-    assert found.campaigns == (read_manifest(path / "first").id, fresh.id)
+    assert found.campaigns == (read_manifest(path / "screening").id, confirmation.id)
     assert {row.box for row in gate(b_of(both), tmp_path / "g", baseline=path).rows} == {"docker", "runc"}
 
 
@@ -135,10 +135,10 @@ def test_cells_without_a_counterpart_in_the_baseline(tmp_path: Path, campaigns: 
         f"only B ({more.b.label}) has runc: not compared",
     ]
     count = len(campaigns.asked)
-    with pytest.raises(NotComparableError, match="runc: asked for by name, and A has no boots") as caught:
+    with pytest.raises(NotComparableError, match="runc: asked for by name, but A has no boots of it") as caught:
         gate(b_of(more, "docker,runc"), tmp_path / "h", baseline=path)
     assert caught.value.hint.startswith("A has docker")
-    assert not (tmp_path / "h" / "first" / "manifest.json").exists(), "told before anything ran"
+    assert not (tmp_path / "h" / "screening" / "manifest.json").exists(), "told before anything ran"
     assert len(campaigns.asked) == count + 1
     # What was not asked for is no news.
     assert alone(gate(b_of(more, "docker"), tmp_path / "i", baseline=path)) == []
@@ -160,7 +160,7 @@ def test_a_baseline_of_the_other_clock_says_which_gate_takes_it(tmp_path: Path) 
     (tmp_path / "plain" / FILE).rename(tmp_path / "plain" / "renamed.json")
     write_instructions(tmp_path / "plain" / FILE, counts())
     for path in (tmp_path / "plain", tmp_path / "plain" / FILE, tmp_path / "plain" / "renamed.json", tmp_path / "gate"):
-        with pytest.raises(UsageError, match="instruction clock") as caught:
+        with pytest.raises(UsageError, match="holds counts of instructions") as caught:
             read_baseline(path)
         assert "--accel icount" in caught.value.hint
     with pytest.raises(UsageError, match="not a campaign directory"):
@@ -174,7 +174,8 @@ def test_counted_sides_say_what_one_has_alone(tmp_path: Path, monkeypatch: pytes
     both = sides(tmp_path, {}, {"targets": ["runc"], "baseline": "runc"})
     (tmp_path / "g").mkdir()
     watchers = Watchers(Silent(), lambda _questions, _blocks: None, lambda _sentence: None)
-    result = run_counted(CountOrder(Order(both, tmp_path / "g", seed=1)), lambda _place, _counts: None, watchers)
+    request = GateRequest(sides=both, out=tmp_path / "g", seed=1)
+    result = run_counted(request, lambda _place, _counts: None, watchers)
     assert result.exit_code == ExitCode.OK
     assert result.notes == (f"only A ({both.a.label}) has docker: not compared",)
 

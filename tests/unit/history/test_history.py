@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.history.acknowledge import Acknowledgement, read_acknowledgements
-from bench.history.detect import LEVEL, LEVEL_EACH, State, check, shared_level, times_worse
+from bench.history.detect import LEVEL, LEVEL_EACH, State, check_lines, shared_level, times_worse
 from bench.history.git import BranchStore, find_commit
 from bench.history.line import HistoryError, Line, summary_line
 from bench.history.series import series_of
@@ -83,7 +83,7 @@ def test_accelerators_are_never_joined() -> None:
 
 
 def test_a_slower_level_is_open_with_its_commits() -> None:
-    checked = check(make_history(STEP), today=TODAY)
+    checked = check_lines(make_history(STEP), today=TODAY)
     (change,) = checked.changes
     assert (change.state, checked.exit_code) == (State.OPEN, ExitCode.REGRESSION)
     assert (change.good, change.bad) == (make_commit(19), make_commit(20))
@@ -99,19 +99,19 @@ def test_a_slower_level_is_open_with_its_commits() -> None:
     ],
 )
 def test_what_is_nobodys_alarm(levels: list[float], states: list[State]) -> None:
-    checked = check(make_history(levels), today=TODAY)
+    checked = check_lines(make_history(levels), today=TODAY)
     assert ([change.state for change in checked.changes], checked.exit_code) == (states, ExitCode.OK)
 
 
 def test_a_small_step_is_shown_and_no_alarm() -> None:
-    checked = check(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY)
+    checked = check_lines(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY)
     assert [change.state for change in checked.changes] == [State.SMALL]
-    assert check(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY, threshold=0.01).open
+    assert check_lines(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY, threshold=0.01).open
 
 
 def test_one_instruction_more_is_a_change_on_the_exact_clock() -> None:
     lines = make_history([100.0, 100.0, 100.001], spread=0, accel="icount")
-    checked = check(lines, today=TODAY)
+    checked = check_lines(lines, today=TODAY)
     assert [change.bad for change in checked.open] == [make_commit(2)]
     assert checked.too_short == 0
 
@@ -127,7 +127,7 @@ def test_one_instruction_more_is_a_change_on_the_exact_clock() -> None:
     ],
 )
 def test_an_exact_figure_that_came_back_is_undone(levels: list[float], states: list[State], code: ExitCode) -> None:
-    checked = check(make_history(levels, spread=0, accel="icount"), today=TODAY)
+    checked = check_lines(make_history(levels, spread=0, accel="icount"), today=TODAY)
     assert ([change.state for change in checked.changes], checked.exit_code) == (states, code)
 
 
@@ -148,7 +148,7 @@ def rates(levels: list[float]) -> tuple[Line, ...]:
     ],
 )
 def test_fewer_per_second_is_worse(levels: list[float], states: list[State]) -> None:
-    assert [change.state for change in check(rates(levels), today=TODAY).changes] == states
+    assert [change.state for change in check_lines(rates(levels), today=TODAY).changes] == states
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def many_series(count: int, commits: int, *, seed: int, step_in: int | None = No
 
 
 def test_the_detector_is_on_however_many_series_there_are() -> None:
-    checked = check(many_series(240, 50, seed=3, step_in=7), today=TODAY)
+    checked = check_lines(many_series(240, 50, seed=3, step_in=7), today=TODAY)
     assert [(change.series.cell, change.step.index) for change in checked.changes] == [("hello/box007", 25)]
     assert checked.needed <= LONGEST
     assert checked.too_short == 0
@@ -180,7 +180,7 @@ def test_the_detector_is_on_however_many_series_there_are() -> None:
 
 def test_a_whole_history_cries_wolf_no_more_often_than_the_level() -> None:
     histories = 40
-    found = sum(bool(check(many_series(220, 30, seed=seed), today=TODAY).changes) for seed in range(histories))
+    found = sum(bool(check_lines(many_series(220, 30, seed=seed), today=TODAY).changes) for seed in range(histories))
     assert found <= LEVEL * histories
 
 
@@ -206,7 +206,7 @@ def test_hosts_that_are_no_more_do_not_count_for_ever() -> None:
         for number, line in enumerate(make_history([100.0] * 100 + [104.0] * LONGEST, spread=0.005))
     ]
     # While its last commit is one of the last 200, the old host's step is open; then it is history.
-    young, aged = (check((*old, *new[:count]), today=TODAY) for count in (100, 300))
+    young, aged = (check_lines((*old, *new[:count]), today=TODAY) for count in (100, 300))
     assert {change.series.fingerprint for change in young.open} == {OTHER_HOST}
     assert (len(young.series), young.left_out) == (31, 0)
     assert [one.fingerprint for one in aged.series] == [HOST]
@@ -216,7 +216,7 @@ def test_hosts_that_are_no_more_do_not_count_for_ever() -> None:
 
 
 def test_a_short_history_cannot_tell() -> None:
-    checked = check(make_history([100.0] * 4 + [200.0] * 4), today=TODAY)
+    checked = check_lines(make_history([100.0] * 4 + [200.0] * 4), today=TODAY)
     assert (checked.changes, checked.exit_code) == ((), ExitCode.CANNOT_TELL)
     assert checked.needed > 8
 
@@ -237,7 +237,7 @@ def acknowledgement(**extra: object) -> Acknowledgement:
     ],
 )
 def test_acknowledgements_and_their_expiry(entry: Acknowledgement, state: State) -> None:
-    checked = check(make_history(STEP), acknowledgements=(entry,), today=TODAY)
+    checked = check_lines(make_history(STEP), acknowledgements=(entry,), today=TODAY)
     assert [change.state for change in checked.changes] == [state]
     assert bool(checked.exit_code) == (state is not State.ACKNOWLEDGED)
 
@@ -263,7 +263,7 @@ def test_a_bad_line_names_its_place(tmp_path: Path) -> None:
 
 
 def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
-    checked = check(make_history(STEP), today=TODAY)
+    checked = check_lines(make_history(STEP), today=TODAY)
     write_page(checked, tmp_path / "out" / "page.html")
     page = (tmp_path / "out" / "page.html").read_text(encoding="utf-8")
     console = Console(record=True, width=120)
@@ -281,7 +281,7 @@ def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     line = make_line(make_commit(0).model_copy(update={"subject": HOSTILE}), {f"hello/{HOSTILE}": 1e8})
-    write_page(check((line,), today=TODAY), tmp_path / "page.html")
+    write_page(check_lines((line,), today=TODAY), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "\x1b" not in page

@@ -102,7 +102,7 @@ def run_script(tmp_path: Path, result: GateResult | None, code: int, **env: str)
         "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         **env,
     }
-    argv = ["sh", str(SCRIPT), str(tmp_path / "gate"), "hello:docker", "hello:runc"]
+    argv = ["sh", str(SCRIPT), str(tmp_path / "gate"), "compare", "hello:docker", "hello:runc"]
     done = proc.run(argv, timeout_s=60, check=False, env=variables)
     return done, page.read_text(encoding="utf-8"), outputs.read_text(encoding="utf-8")
 
@@ -158,7 +158,7 @@ def test_an_earlier_result_is_not_told_as_this_runs(tmp_path: Path) -> None:
     done, page, outputs = run_script(tmp_path, make_gate(GREEN), 0)
     assert done.returncode == 2
     assert page.startswith("## ⚠️ Boxbench: no verdict")
-    assert "holds something already" in page
+    assert "output directory was not empty" in page
     assert "exit-code=2" in outputs
     assert f"{place} exists and is not empty" in done.stderr.decode()
     assert "::error::from a box" not in done.text, "nothing was run"

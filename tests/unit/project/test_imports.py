@@ -142,7 +142,8 @@ RUNNERS: Final = (
     "floor.run",
     "anatomy.target",
     "gate.run",
-    "gate.instructions",
+    "gate.aa",
+    "gate.icount_run",
     "gate.checkout",
     "gate.measure",
 )

@@ -15,8 +15,8 @@ from bench import cli
 from bench.analysis.metrics import INSTRUCTIONS
 from bench.export.formats import export_from
 from bench.gate.checkout import CHECKOUTS
-from bench.history.detect import State, check
-from bench.history.instructions import PREFIX, clock_of, counted_lines, counts_file
+from bench.history.detect import State, check_lines
+from bench.history.icount_lines import PREFIX, clock_of, counted_lines, counts_file
 from bench.history.line import HistoryError, Line, parse_line
 from bench.history.store import DirectoryStore, add_line, read_history
 from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
@@ -95,15 +95,15 @@ def test_what_does_not_repeat_is_no_exact_figure() -> None:
 
 def test_every_difference_is_a_change_and_what_came_back_is_undone() -> None:
     lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate((0, 0, 1, 0, 0, 7))]
-    checked = check(lines, today=TODAY)
+    checked = check_lines(lines, today=TODAY)
     assert [change.state for change in checked.changes] == [State.UNDONE, State.BETTER, State.OPEN]
     assert checked.exit_code == ExitCode.REGRESSION
     assert [change.bad for change in checked.open] == [make_commit(5)]
-    assert check(lines[:5], today=TODAY).exit_code == ExitCode.OK
+    assert check_lines(lines[:5], today=TODAY).exit_code == ExitCode.OK
 
 
 def test_a_clock_is_not_compared_with_another() -> None:
-    checked = check([line(0, count(MANY)), line(1, count(2 * MANY, qemu="11.0"))], today=TODAY)
+    checked = check_lines([line(0, count(MANY)), line(1, count(2 * MANY, qemu="11.0"))], today=TODAY)
     assert checked.changes == ()
     assert len(checked.series) == 2
 
@@ -114,7 +114,7 @@ def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
         line(1, count(MANY + 4, **{"program runc": "1.2", "initramfs": "j"})),
         line(2, count(MANY + 9, **{"program runc": "1.2", "initramfs": "k"})),
     ]
-    checked = check(lines, today=TODAY)
+    checked = check_lines(lines, today=TODAY)
     assert [change.inputs for change in checked.changes] == [("program runc",), ("initramfs",)]
     console = Console(record=True, width=160)
     console.print(view_history(checked, everything=False))
@@ -138,12 +138,14 @@ def test_what_an_engines_second_start_does_by_itself_is_no_alarm() -> None:
     rng = random.Random(1)
     moves = [rng.randrange(MANY // 50) for _ in range(70)]
     moving = [engine(number, MANY + move) for number, move in enumerate(moves[:40])]
-    checked = check(moving, today=TODAY)
+    checked = check_lines(moving, today=TODAY)
     assert checked.changes == ()
     assert (checked.series[0].exact, checked.series[0].slack) == (False, SLACK)
     # Steps within the slack are small; the rank test finds those beyond.
     small, large = (
-        check([*moving, *(engine(40 + n, round(MANY * far) + move) for n, move in enumerate(moves[40:]))], today=TODAY)
+        check_lines(
+            [*moving, *(engine(40 + n, round(MANY * far) + move) for n, move in enumerate(moves[40:]))], today=TODAY
+        )
         for far in (1.03, 1.1)
     )
     assert [change.state for change in small.changes] == [State.SMALL]

@@ -19,15 +19,14 @@ from bench.analysis.results import NotComparableError
 from bench.export.annotations import commands
 from bench.export.formats import export_from
 from bench.export.jobsummary import summary
-from bench.gate import instructions as module
-from bench.gate.countable import countable
-from bench.gate.counts import count_rows
-from bench.gate.instructions import CountOrder, Watchers, instead, nothing_left_without_counts, read_counts, run_counted
+from bench.gate import icount_run as module
+from bench.gate.icount_rows import count_rows, countable_targets
+from bench.gate.icount_run import SOURCE, Watchers, counts_file, read_counts, run_counted, targets_to_time
 from bench.gate.measure import Silent
-from bench.gate.model import RESULT, GateResult, Row, Verdict
-from bench.gate.run import Order
-from bench.gate.sides import Both, Side, make_side
-from bench.gate.thresholds import Thresholds, parse_thresholds
+from bench.gate.model import RESULT, GateResult, GateRow, Verdict
+from bench.gate.run import GateRequest, removed_without_data
+from bench.gate.sides import Side, SidePair, make_side
+from bench.gate.thresholds import parse_thresholds
 from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
 from bench.instructions.run import CountRequest
 from bench.plan.trials import Cell
@@ -57,7 +56,7 @@ def counts(*cells: Count) -> Instructions:
     return Instructions(scenario="hello", question="?", runs=len(cells[0].clocks), counts=cells)
 
 
-def one(base: Count, other: Count, *words: str) -> Row:
+def one(base: Count, other: Count, *words: str) -> GateRow:
     (cell,) = count_rows("hello", counts(base), counts(other), parse_thresholds(words))
     return cell.row
 
@@ -72,8 +71,8 @@ def one(base: Count, other: Count, *words: str) -> Row:
         (count(MILLION), count(999_001, tree="u"), Verdict.NOT_REGRESSED, False, "^−999 instructions.*within"),
         (count(MILLION), count(998_000, tree="u"), Verdict.NOT_REGRESSED, True, "^−2.000 instructions"),
         (count(MILLION), count(MILLION, qemu="11"), Verdict.CANNOT_TELL, False, "clocks differ"),
-        (count(MILLION), count(MILLION + 1), Verdict.CANNOT_TELL, False, "does not repeat here: nothing on record"),
-        (count(MILLION, 7), count(MILLION, 7), Verdict.CANNOT_TELL, False, "does not repeat here: A's 2 runs"),
+        (count(MILLION), count(MILLION + 1), Verdict.CANNOT_TELL, False, "do not repeat here: nothing on record"),
+        (count(MILLION, 7), count(MILLION, 7), Verdict.CANNOT_TELL, False, "do not repeat here: A's 2 runs"),
     ],
 )
 def test_a_count_becomes_a_row(base: Count, other: Count, verdict: Verdict, improved: bool, reason: str) -> None:
@@ -87,7 +86,7 @@ def test_a_count_becomes_a_row(base: Count, other: Count, verdict: Verdict, impr
         0.001,
     )
     assert row.decisive is not None
-    assert (row.decisive.n_base, row.decisive.n_other) == (len(base.clocks), len(other.clocks))
+    assert (row.decisive.n_a, row.decisive.n_b) == (len(base.clocks), len(other.clocks))
     assert row.decisive.interval is None
     assert (row.decisive.ratio is None) is (verdict is Verdict.CANNOT_TELL)
 
@@ -107,26 +106,26 @@ def test_cells_of_one_side_alone() -> None:
     assert [row.reason for row in rows.values()][1:] == ["A has no count of it", "B has no count of it"]
     look = rows["docker/icount, first start"].decisive
     assert look is not None
-    assert (look.n_base, look.base, look.n_other, look.other) == (0, None, 1, 7)
+    assert (look.n_a, look.median_a, look.n_b, look.median_b) == (0, None, 1, 7)
 
 
 def side(name: str = "B", *targets: str, explicit: bool = False) -> Side:
     assert name in ("A", "B")
     made = make_side(load_scenario(find_scenario("hello")), "A" if name == "A" else "B", label=name, targets=targets)
-    return replace(made, explicit=explicit)
+    return replace(made, explicit=explicit, named=False)
 
 
-def pair(*targets: str) -> Both:
-    return Both(side("A", *targets), side("B", *targets))
+def pair(*targets: str) -> SidePair:
+    return SidePair(side("A", *targets), side("B", *targets))
 
 
 def test_what_can_be_counted_is_and_the_rest_is_named() -> None:
-    found, note = countable(pair("libvirt", "runc", "gvisor", "docker[network=host]"), asked=False)
+    found, note = countable_targets(pair("libvirt", "runc", "gvisor", "docker[network=host]"), asked=False)
     assert found == ("runc",)
     assert re.search(r"libvirt \(its countable relative is q35\), gvisor, docker\[network=host\]$", note)
-    assert countable(pair("q35", "runc"), asked=True) == (("q35", "runc"), "")
+    assert countable_targets(pair("q35", "runc"), asked=True) == (("q35", "runc"), "")
     stored = counts(count(5), count(6, target="q35"))
-    assert countable(pair("runc", "docker"), asked=False, baseline=stored)[0] == ("runc",)
+    assert countable_targets(pair("runc", "docker"), asked=False, baseline=stored)[0] == ("runc",)
 
 
 @pytest.mark.parametrize(
@@ -135,22 +134,22 @@ def test_what_can_be_counted_is_and_the_rest_is_named() -> None:
         (pair("libvirt", "gvisor"), False, "libvirt .*q35.*, gvisor cannot be counted", "microvm, q35, process"),
         (pair("runc", "gvisor"), True, "^gvisor cannot be counted", "docker-cli"),
         (
-            Both(side("A", "runc", explicit=True), side("B", "docker", explicit=True)),
+            SidePair(side("A", "runc", explicit=True), side("B", "docker", explicit=True)),
             True,
             "different cells",
             "one targ",
         ),
     ],
 )
-def test_what_cannot_be_counted_is_refused(both: Both, asked: bool, said: str, hint: str) -> None:
+def test_what_cannot_be_counted_is_refused(both: SidePair, asked: bool, said: str, hint: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        countable(both, asked=asked)
+        countable_targets(both, asked=asked)
     assert hint in caught.value.hint
 
 
 def test_a_baseline_must_have_what_is_asked_for() -> None:
     with pytest.raises(UsageError, match="the baseline has no count of docker") as caught:
-        countable(pair("docker"), asked=True, baseline=counts(count(5)))
+        countable_targets(pair("docker"), asked=True, baseline=counts(count(5)))
     assert caught.value.hint.endswith(": runc")
 
 
@@ -161,8 +160,8 @@ def test_baselines(tmp_path: Path) -> None:
         write_instructions(place / FILE, stored)
     for path in (tmp_path / "plain", tmp_path / "plain" / FILE, tmp_path / "gate"):
         assert read_counts(path) == stored
-    (tmp_path / "time" / "fresh").mkdir(parents=True)
-    (tmp_path / "time" / "fresh" / "manifest.json").touch()
+    (tmp_path / "time" / "confirmation").mkdir(parents=True)
+    (tmp_path / "time" / "confirmation" / "manifest.json").touch()
     with pytest.raises(UsageError, match="holds times"):
         read_counts(tmp_path / "time")
 
@@ -172,7 +171,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.warned: list[str] = []
-        self.gated: list[Order] = []
+        self.gated: list[GateRequest] = []
 
     @property
     def watchers(self) -> Watchers:
@@ -189,8 +188,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """The gate by time is a stand-in that finds no regression in docker's time."""
     watch = Watch()
 
-    def by_time(order: Order, *_: object) -> GateResult:
-        watch.gated.append(order)
+    def by_time(request: GateRequest, *_: object) -> GateResult:
+        watch.gated.append(request)
         return make_gate(make_row(Verdict.NOT_REGRESSED, 1.0))
 
     monkeypatch.setattr(module, "run_gate", by_time)
@@ -199,10 +198,21 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return watch
 
 
-def ordered(out: Path, *targets: str, baseline: Instructions | None = None, runs: int = 1) -> CountOrder:
-    path = None if baseline is None else Path("base")
-    order = Order(pair(*targets), out, 1, Thresholds(), ("instructions",), path, runs, accel="icount")
-    return CountOrder(order, runs=runs, baseline=baseline)
+def requested(out: Path, *targets: str, baseline: Instructions | None = None, runs: int = 1) -> GateRequest:
+    path = None
+    if baseline is not None:
+        path = out / "base"
+        path.mkdir(exist_ok=True)
+        write_instructions(path / FILE, baseline)
+    return GateRequest(
+        sides=pair(*targets),
+        out=out,
+        seed=1,
+        metrics=("instructions",),
+        baseline=path,
+        blocks=runs,
+        accel="icount",
+    )
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, *found: Instructions) -> list[CountRequest]:
@@ -219,7 +229,7 @@ def counting(monkeypatch: pytest.MonkeyPatch, *found: Instructions) -> list[Coun
 
 def test_one_run_a_side_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
     asked = counting(monkeypatch, counts(count(MILLION)), counts(count(2 * MILLION, tree="u")))
-    result = run_counted(ordered(tmp_path, "runc", "libvirt"), keep, watch.watchers)
+    result = run_counted(requested(tmp_path, "runc", "libvirt"), keep, watch.watchers)
     assert result.exit_code == ExitCode.REGRESSION
     # Under the scenario's own name, so that they are a baseline for others.
     assert [(request.targets, request.runs, request.loaded.scenario.name) for request in asked] == [
@@ -236,24 +246,24 @@ def test_one_run_a_side_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_a_baseline_takes_as_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
     asked = counting(monkeypatch, counts(count(MILLION)))
-    result = run_counted(ordered(tmp_path, "runc", baseline=counts(count(MILLION))), keep, watch.watchers)
+    result = run_counted(requested(tmp_path, "runc", baseline=counts(count(MILLION))), keep, watch.watchers)
     assert (result.exit_code, len(asked)) == (ExitCode.OK, 1)
     assert result.a is not None
-    assert (result.a.kind, result.a.label) == ("baseline", "base")
+    assert (result.a.kind, result.a.label) == ("baseline", str(tmp_path / "base"))
     other = counts(count(MILLION)).model_copy(update={"scenario": "web"})
     with pytest.raises(NotComparableError, match="counts of web, not hello"):
-        run_counted(ordered(tmp_path, "runc", baseline=other), keep, watch.watchers)
+        run_counted(requested(tmp_path, "runc", baseline=other), keep, watch.watchers)
 
 
 def test_where_counts_do_not_repeat_time_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
     base = counts(count(MILLION), count(5 * MILLION, target="docker"))
     other = counts(count(MILLION), count(5 * MILLION + 1, target="docker"))
     counting(monkeypatch, base, other)
-    result = run_counted(ordered(tmp_path, "runc", "docker", runs=3), keep, watch.watchers)
-    (order,) = watch.gated
-    assert (order.accel, order.blocks, order.metrics, order.out) == ("auto", None, (), tmp_path)
-    assert (order.both.a.labels, order.both.b.labels) == (("docker",), ("docker",))
-    said = "the instruction clock does not repeat for docker/icount, first start: going on with time and statistics"
+    result = run_counted(requested(tmp_path, "runc", "docker", runs=3), keep, watch.watchers)
+    (timed,) = watch.gated
+    assert (timed.accel, timed.blocks, timed.metrics, timed.out) == ("auto", None, (), tmp_path)
+    assert (timed.sides.a.labels, timed.sides.b.labels) == (("docker",), ("docker",))
+    said = "instruction counts do not repeat for docker/icount, first start: going on with time and statistics"
     assert watch.warned == [said]
     assert said in result.notes
     # What repeats keeps its count; what does not has times in its place.
@@ -271,15 +281,15 @@ def test_where_counts_do_not_repeat_time_decides(tmp_path: Path, monkeypatch: py
 def test_no_time_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
     base, other = counts(count(MILLION, target="q35")), counts(count(MILLION + 1, target="q35"))
     counting(monkeypatch, base, other)
-    result = run_counted(ordered(tmp_path, "q35"), keep, watch.watchers)
+    result = run_counted(requested(tmp_path, "q35"), keep, watch.watchers)
     assert (result.exit_code, watch.gated) == (ExitCode.CANNOT_TELL, [])
     assert "going on" not in watch.warned[0]
-    assert any("without an ordinary twin but libvirt" in note for note in result.notes)
+    assert any("nearest target that can be timed is libvirt" in note for note in result.notes)
 
 
 def test_a_stored_count_has_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
     counting(monkeypatch, counts(count(MILLION + 1)))
-    result = run_counted(ordered(tmp_path, "runc", baseline=counts(count(MILLION))), keep, watch.watchers)
+    result = run_counted(requested(tmp_path, "runc", baseline=counts(count(MILLION))), keep, watch.watchers)
     assert (result.exit_code, watch.gated) == (ExitCode.CANNOT_TELL, [])
     assert "no times" in result.notes[-1]
 
@@ -290,9 +300,9 @@ def test_a_host_that_cannot_take_the_time(tmp_path: Path, monkeypatch: pytest.Mo
 
     counting(monkeypatch, counts(count(MILLION)), counts(count(MILLION + 1)))
     monkeypatch.setattr(module, "run_gate", refuse)
-    result = run_counted(ordered(tmp_path, "runc"), keep, watch.watchers)
+    result = run_counted(requested(tmp_path, "runc"), keep, watch.watchers)
     assert result.exit_code == ExitCode.CANNOT_TELL
-    assert result.notes[-1] == "time was not taken: docker: no engine (install one)"
+    assert result.notes[-1] == "time was not measured: docker: no engine (install one)"
 
 
 def test_who_goes_on() -> None:
@@ -301,7 +311,7 @@ def test_who_goes_on() -> None:
         counts(count(5), count(6, start="second"), count(9, target="q35")),
         counts(count(6), count(7, start="second"), count(8, target="q35")),
     )
-    targets, notes = instead(cells, stored=False)
+    targets, notes = targets_to_time(cells, stored=False)
     assert targets == ("runc",)
     assert len(notes) == 2
 
@@ -312,8 +322,8 @@ LESS: Final = one(count(MILLION), count(900_000, tree="u"))
 UNSURE: Final = one(count(MILLION), count(MILLION, qemu="11"))
 
 
-def gate(*rows: Row) -> GateResult:
-    return make_gate(*rows).model_copy(update={"blocks_first": 0, "blocks_fresh": 0, "level": 0.0})
+def gate(*rows: GateRow) -> GateResult:
+    return make_gate(*rows).model_copy(update={"blocks_screening": 0, "blocks_confirmation": 0, "level": 0.0})
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -324,7 +334,7 @@ def test_words_on_the_terminal(width: int) -> None:
     flat = " ".join(text.split())
     assert headline(gate(RED)).startswith("REGRESSED: hello/runc/icount, first start: instructions +0.470 %, of 1")
     assert "length of the code path, not time" in flat
-    assert not re.search(r"first look|5%|boots|VMs under|p \d", flat), flat
+    assert not re.search(r"screening|5%|boots|VMs under|p \d", flat), flat
     assert "(threshold 0.1%)" in flat
     assert max(map(len, text.splitlines())) <= width
 
@@ -335,7 +345,7 @@ def test_words_of_the_summary() -> None:
     assert "212\u202f992\u202f113 | 213\u202f992\u202f113 | **+0.470 %** | exact | 1 + 1 |" in first
     assert "of it in the workload: tree changed" in text
     assert "exact and repeat" in text
-    assert not re.search("blocks first|in at most|VMs under|noisy", text)
+    assert not re.search("screening|at most|VMs under|noisy", text)
     unsure = summary(gate(UNSURE))
     assert "not time" in unsure
     assert not re.search("too noisy|exact", unsure), "of a count that decides nothing it is not said"
@@ -364,7 +374,7 @@ def test_what_was_made_is_taken_back_until_both_are_counted(tmp_path: Path) -> N
             (out / name).mkdir(parents=True)
         if counted:
             (out / "b" / FILE).touch()
-        with pytest.raises(KeyboardInterrupt), nothing_left_without_counts(out):
+        with pytest.raises(KeyboardInterrupt), removed_without_data(out, counts_file(out), also=[SOURCE]):
             raise KeyboardInterrupt
         assert out.exists() is counted
 
@@ -372,7 +382,7 @@ def test_what_was_made_is_taken_back_until_both_are_counted(tmp_path: Path) -> N
 def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> int:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", *words, "--accel", "icount"])
+    monkeypatch.setattr(sys, "argv", ["boxbench", "gate", "compare", *words, "--accel", "icount"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)
@@ -381,9 +391,8 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--see", "5%", "--first", "7"], "--first, --see has no meaning"),
-        (["--most", "60"], "--most"),
-        (["--null"], "--null"),
+        (["--detect", "5%", "--screening-blocks", "7"], "--detect, --screening-blocks has no effect"),
+        (["--max-blocks", "60"], "--max-blocks has no effect"),
         (["-m", "endpoint.ready"], "--metric endpoint.ready"),
         (["-t", "gvisor"], "gvisor cannot be counted"),
         (["--threshold", "x"], "METRIC=PERCENT"),

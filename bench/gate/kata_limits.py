@@ -1,8 +1,8 @@
-"""Limits of kata containers' ``checkmetrics`` as our own: what its TOML says about start-up time and memory. Pure.
+"""Convert the limits of kata containers' ``checkmetrics`` on start-up time and memory into a bounds file. Pure.
 
-Its file lists ``[[metric]]`` entries: ``name`` (of a result file), ``checkvar`` (a jq query into it), ``checktype``
-(mean by default), and either ``minval`` and ``maxval``, or ``midval`` with ``minpercent`` and ``maxpercent``, which win
-when their sum is not 0.
+Its TOML file lists ``[[metric]]`` entries: ``name`` (of a result file), ``checkvar`` (a jq query into it),
+``checktype`` (mean by default), and either ``minval`` and ``maxval``, or ``midval`` with ``minpercent`` and
+``maxpercent``, which win when their sum is not 0.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bench.util.errors import UsageError
 _HINT: Final = "checkmetrics files consist of [[metric]] entries with name and limits"
 
 
-class Metric(BaseModel):
-    """One entry. Keys that do not bear on limits are ignored, as checkmetrics does."""
+class KataMetric(BaseModel):
+    """One entry. Keys that do not concern limits are ignored, as checkmetrics does."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,7 +38,7 @@ class Metric(BaseModel):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Least and most, in the unit of kata's result file."""
+        """Lower and upper limit, in the unit of kata's result file."""
         if self.minpercent + self.maxpercent != 0:
             return self.midval * (1 - self.minpercent / 100), self.midval * (1 + self.maxpercent / 100)
         return self.minval, self.maxval
@@ -49,12 +49,12 @@ class MetricsFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    metric: tuple[Metric, ...] = Field(min_length=1)
+    metric: tuple[KataMetric, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a name and a part of its query mean here: our metric, and what one of kata's units is of ours."""
+    """Our metric for one of kata's, found by its name and a part of its query; ``scale`` is kata's unit in ours."""
 
     name: str
     query: str
@@ -71,10 +71,10 @@ _KINDS: Final = (
 
 
 def convert(path: Path, target: str) -> tuple[str, tuple[str, ...]]:
-    """A bounds file's text for one target, and a sentence for every entry that has no counterpart here.
+    """The text of a bounds file for one target, and a sentence for every entry without a counterpart here.
 
     Raises:
-        UsageError: not a checkmetrics file, or nothing in it can be converted.
+        UsageError: not a checkmetrics file, or none of its entries can be converted.
     """
     document = read_document(path, FileKind("name kata's checkmetrics TOML file", _HINT))
     try:
@@ -83,7 +83,7 @@ def convert(path: Path, target: str) -> tuple[str, tuple[str, ...]]:
         raise UsageError(explain(path, document, error), hint=_HINT) from None
     found = [(entry, _kind(entry)) for entry in entries]
     left_out = tuple(
-        f"{entry.name} ({entry.checkvar or 'no checkvar'}): nothing here measures this"
+        f"{entry.name} ({entry.checkvar or 'no checkvar'}): boxbench does not measure this"
         for entry, kind in found
         if kind is None
     )
@@ -91,16 +91,16 @@ def convert(path: Path, target: str) -> tuple[str, tuple[str, ...]]:
     if not parts:
         raise UsageError(
             f"{path}: none of its {len(entries)} entries has a counterpart here: {'; '.join(left_out)}",
-            hint="boot-times (to-workload) and memory-footprint (average) are what can be converted",
+            hint="only boot-times (to-workload) and memory-footprint (average) can be converted",
         )
     return "\n".join(parts), left_out
 
 
-def _kind(entry: Metric) -> _Kind | None:
+def _kind(entry: KataMetric) -> _Kind | None:
     return next((kind for kind in _KINDS if entry.name == kind.name and re.search(kind.query, entry.checkvar)), None)
 
 
-def _bound(entry: Metric, kind: _Kind, target: str) -> str:
+def _bound(entry: KataMetric, kind: _Kind, target: str) -> str:
     low, high = entry.limits
     return "\n".join(
         (

@@ -1,0 +1,50 @@
+"""``boxbench anatomy``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bench.anatomy.model import write_anatomy
+from bench.anatomy.run import run_anatomy
+from bench.cli.console import console
+from bench.cli.loading import default_out, draw_seed, load
+from bench.cli.options import Accel, Json, OneScenario, ResultsOut, Seed, Skip, Targets
+from bench.cli.progress import make_progress
+from bench.export.chrometrace import start_trace
+from bench.render.commands.anatomy import view_anatomy, write_files
+from bench.run.campaign import Request
+
+Starts = Annotated[
+    int, typer.Option("--starts", "-n", metavar="N", min=1, help="Traced starts of each box, and as many untraced.")
+]
+
+
+def anatomy(
+    scenario: OneScenario,
+    targets: Targets = None,
+    starts: Starts = 5,
+    out: ResultsOut = None,
+    accel: Accel = "auto",
+    seed: Seed = None,
+    skip_unavailable: Skip = False,
+    json: Json = False,
+) -> None:
+    """Shows which program does what until the box is ready, and how much the tracing itself costs. Needs root."""
+    loaded = load([scenario], blocks=starts, targets=targets)
+    directory = out or default_out(loaded, "anatomy-")
+    command = ("boxbench", *sys.argv[1:])
+    request = Request(loaded, directory, draw_seed(seed), accel, skip_unavailable, command)
+    with make_progress(console(stderr=True)) as progress:
+        result = run_anatomy(request, progress)
+    write_anatomy(directory, result.anatomy)
+    traces = {key: start_trace(start, title=key) for key, start in result.typical.items()}
+    written = write_files(directory, result.anatomy, traces)
+    if json:
+        print(result.anatomy.model_dump_json(indent=2))
+        return
+    console().print(view_anatomy(result.anatomy))
+    for file in written:
+        print(file)

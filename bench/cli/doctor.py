@@ -1,0 +1,25 @@
+"""``boxbench doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from bench.cli.console import console, print_json
+from bench.cli.options import Json
+from bench.doctor import diagnose, unfit
+from bench.render.commands.checks import checks_table
+from bench.targets.vms.accel import kvm_boot_check
+from bench.util.errors import ExitCode
+
+
+def doctor(json: Json = False) -> None:
+    """Lists each check with its result and the next step. Exit code 5 when this host cannot run campaigns."""
+    checks = diagnose(extra=(kvm_boot_check,))
+    if json:
+        print_json([asdict(check) for check in checks])
+    else:
+        console().print(checks_table(checks))
+    if unfit(checks):
+        raise typer.Exit(ExitCode.HOST_UNFIT)

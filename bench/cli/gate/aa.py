@@ -1,0 +1,94 @@
+"""``boxbench gate aa``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.console import console
+from bench.cli.gate.options import GateOut, Metrics, ThresholdTexts, make_directory
+from bench.cli.loading import draw_seed
+from bench.cli.options import Accel, Json, Seed, Skip, Targets
+from bench.cli.progress import make_progress
+from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
+from bench.gate.false_alarms import REPLAY_BLOCKS
+from bench.gate.run import first_data, removed_without_data
+from bench.gate.sides import SidePair, read_side
+from bench.gate.thresholds import parse_thresholds
+from bench.records.campaign import MANIFEST
+from bench.render.commands.false_alarms import aa_report
+from bench.scenario.targets import split_labels
+from bench.util.errors import UsageError
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="CAMPAIGN|SCENARIO",
+        help="A stored campaign, which is resampled, or a scenario, which is run now as A and as B.",
+        show_default=False,
+    ),
+]
+Blocks = Annotated[
+    int | None,
+    typer.Option(
+        "--blocks",
+        "-b",
+        metavar="N",
+        min=1,
+        help=f"Blocks per resampled run of a campaign [default: {REPLAY_BLOCKS}], or blocks to run of a scenario "
+        f"[default: {AA_BLOCKS}].",
+    ),
+]
+
+
+def aa(
+    source: Source,
+    targets: Targets = None,
+    metric: Metrics = None,
+    threshold: ThresholdTexts = None,
+    blocks: Blocks = None,
+    accel: Accel = "auto",
+    seed: Seed = None,
+    skip_unavailable: Skip = False,
+    out: GateOut = None,
+    json: Json = False,
+) -> None:
+    """The A/A test: nothing differs between the sides, so every red run is a false alarm. Prints how often that happens
+    on this host and the thresholds that its noise allows."""
+    thresholds, metrics = parse_thresholds(threshold or ()), tuple(metric or ())
+    if (Path(source) / MANIFEST).exists():
+        given = {"--targets": targets, "--skip-unavailable": skip_unavailable or None, "--out": out}
+        _refuse_run_options([name for name, value in given.items() if value is not None], accel)
+        campaign, seed = Path(source), draw_seed(seed)
+        result = aa_of_campaign(campaign, thresholds=thresholds, metrics=metrics, blocks=blocks, seed=seed)
+    else:
+        place, chosen = make_directory(out, [source]), split_labels(targets) if targets is not None else None
+        with removed_without_data(place, first_data(place, AA)), make_progress(console(stderr=True)) as progress:
+            request = AaRequest(
+                sides=SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen)),
+                out=place,
+                seed=draw_seed(seed),
+                blocks=blocks or AA_BLOCKS,
+                thresholds=thresholds,
+                metrics=metrics,
+                accel=accel,
+                skip_unavailable=skip_unavailable,
+                command=("boxbench", *sys.argv[1:]),
+            )
+            result = run_aa(request, progress)
+    if json:
+        print(result.model_dump_json(indent=2))
+    else:
+        console().print(aa_report(result))
+
+
+def _refuse_run_options(given: list[str], accel: str) -> None:
+    given = [*given, *(["--accel"] if accel != "auto" else [])]
+    if given:
+        raise UsageError(
+            f"a stored campaign is resampled and nothing is run, so {', '.join(given)} has no effect",
+            hint="leave it out, or name a scenario to run one",
+        )

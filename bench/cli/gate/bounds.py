@@ -1,0 +1,42 @@
+"""``boxbench gate bounds``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.gate.options import GateOut, Summary, make_directory
+from bench.cli.gate.result import check_summary, finish
+from bench.cli.options import Campaign, Json
+from bench.gate.bounds import check_bounds, read_bounds
+from bench.gate.cells import boots_of
+from bench.gate.run import write_result
+from bench.records.campaign import read_manifest, read_records
+
+BoundsFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BOUNDS.toml",
+        help="File of [[bound]] entries with scenario, target, metric, min, max.",
+        show_default=False,
+    ),
+]
+
+
+def bounds(
+    file: BoundsFile, campaign: Campaign, out: GateOut = None, summary: Summary = None, json: Json = False
+) -> None:
+    """A limit is broken when the whole interval of the median is beyond it. Nothing is stored without --out.
+
+    Exit codes: 0 within all limits, 3 beyond one, 4 cannot tell.
+    """
+    check_summary(summary)
+    boots = boots_of(read_manifest(campaign), read_records(campaign))
+    result = check_bounds(read_bounds(file), boots, label=str(campaign), command=("boxbench", *sys.argv[1:]))
+    place = None if out is None else make_directory(out, [])
+    if place is not None:
+        write_result(result, place)
+    finish(result, place, summary=summary, json=json)

@@ -1,0 +1,170 @@
+"""``boxbench gate compare``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.console import console
+from bench.cli.gate.options import GateOut, Metrics, Summary, ThresholdTexts, make_directory
+from bench.cli.gate.result import check_summary, finish
+from bench.cli.gate.sides import SideSelection
+from bench.cli.loading import draw_seed
+from bench.cli.messages import note
+from bench.cli.options import AccelOrCount, Json, Seed, Skip, Targets
+from bench.cli.progress import make_progress
+from bench.gate.icount_run import SOURCE, Watchers, counts_file, run_counted
+from bench.gate.model import GateResult
+from bench.gate.rows import Question
+from bench.gate.run import MAX_BLOCKS, SCREENING_BLOCKS, GateRequest, first_data, removed_without_data, run_gate
+from bench.gate.thresholds import parse_thresholds
+from bench.instructions.machine import SEED
+from bench.instructions.model import ACCEL
+from bench.render.commands.gate import plan_lines
+from bench.render.commands.instructions import write_files
+from bench.run.campaign import Progress
+from bench.util.errors import UsageError
+
+Sides = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="A B",
+        help="Two scenarios, or SCENARIO:TARGET[OPTION=VALUE]. With --commits or --baseline: one scenario, which is B.",
+        show_default=False,
+    ),
+]
+Commits = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--commits", metavar="A B", help="Compare two git revisions of the scenario.", show_default=False),
+]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="DIR",
+        help="Stored results as A: a campaign or an earlier gate of this host; with --accel icount, counts of any.",
+    ),
+]
+Blocks = Annotated[
+    int | None,
+    typer.Option(
+        "--blocks",
+        "-b",
+        metavar="N",
+        min=1,
+        help="Blocks of confirmation. With --accel icount: runs of each side. [default: as many as --detect needs; 1]",
+    ),
+]
+ScreeningBlocks = Annotated[
+    int | None,
+    typer.Option("--screening-blocks", metavar="N", min=1, help=f"Blocks of screening. [default: {SCREENING_BLOCKS}]"),
+]
+MaxBlocks = Annotated[
+    int | None,
+    typer.Option(
+        "--max-blocks",
+        metavar="N",
+        min=5,
+        help=f"Most blocks of confirmation when the gate chooses their number. [default: {MAX_BLOCKS}]",
+    ),
+]
+Detect = Annotated[
+    str | None,
+    typer.Option(
+        "--detect", metavar="N%", help="The change that confirmation must detect. [default: twice the threshold]"
+    ),
+]
+
+
+def compare(
+    sides: Sides,
+    commits: Commits = None,
+    baseline: Baseline = None,
+    targets: Targets = None,
+    metric: Metrics = None,
+    threshold: ThresholdTexts = None,
+    screening_blocks: ScreeningBlocks = None,
+    blocks: Blocks = None,
+    max_blocks: MaxBlocks = None,
+    detect: Detect = None,
+    accel: AccelOrCount = "auto",
+    seed: Seed = None,
+    skip_unavailable: Skip = False,
+    out: GateOut = None,
+    summary: Summary = None,
+    json: Json = False,
+) -> None:
+    """A and B run interleaved. Screening finds the metrics that may have changed; new blocks confirm or clear them.
+    With --accel icount, one run of each side is counted in instructions, which repeat exactly.
+
+    Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
+    """
+    chosen = {"--screening-blocks": screening_blocks, "--max-blocks": max_blocks, "--detect": detect}
+    _refuse_useless({name for name, value in chosen.items() if value is not None}, metric or (), accel, blocks)
+    check_summary(summary)
+    selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=baseline)
+    counting, place = accel == ACCEL, make_directory(out, sides)
+    data = counts_file(place) if counting else first_data(place)
+    with removed_without_data(place, data, also=[SOURCE]), make_progress(console(stderr=True)) as progress:
+        request = GateRequest(
+            # Counts go to the directories into which revisions are unpacked otherwise.
+            sides=selection.read(place / SOURCE if counting else place),
+            out=place,
+            seed=draw_seed(seed),
+            thresholds=parse_thresholds(threshold or ()),
+            metrics=tuple(metric or ()),
+            baseline=baseline,
+            blocks=blocks,
+            screening_blocks=screening_blocks or SCREENING_BLOCKS,
+            max_blocks=max_blocks or MAX_BLOCKS,
+            detect=None if detect is None else percent(detect),
+            accel=accel,
+            guest_seed=SEED if seed is None else seed,
+            skip_unavailable=skip_unavailable,
+            command=("boxbench", *sys.argv[1:]),
+        )
+        result = _run(request, progress)
+    finish(result, place, summary=summary, json=json)
+
+
+def _run(request: GateRequest, progress: Progress) -> GateResult:
+    if request.accel == ACCEL:
+        return run_counted(request, write_files, Watchers(progress, _announce, note))
+    return run_gate(request, progress, _announce)
+
+
+def _refuse_useless(chosen: set[str], metrics: Sequence[str], accel: str, blocks: int | None) -> None:
+    """Raise UsageError for options that would have no effect."""
+    if accel == ACCEL:
+        others = sorted(chosen) + [f"--metric {metric}" for metric in metrics if metric != "instructions"]
+        if others:
+            raise UsageError(
+                f"--accel icount counts instructions exactly, so {', '.join(others)} has no effect",
+                hint="leave it out; --threshold instructions=N% sets the change that matters, --blocks the runs",
+            )
+    elif blocks is not None and (others := sorted(chosen - {"--screening-blocks"})):
+        raise UsageError(
+            f"--blocks fixes the number of blocks, so {' and '.join(others)} has no effect",
+            hint="give either --blocks, or --detect and --max-blocks",
+        )
+
+
+def percent(text: str) -> float:
+    """``5%`` as 0.05. Raises UsageError."""
+    try:
+        value = float(text.removesuffix("%")) / 100
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 10:
+        raise UsageError(f"--detect {text!r} is not a change in per cent", hint="write for example --detect 5%")
+    return value
+
+
+def _announce(questions: Sequence[Question], blocks: int) -> None:
+    """Print on stderr, where progress goes, what confirmation can detect."""
+    for line in plan_lines(questions, blocks):
+        note(line)

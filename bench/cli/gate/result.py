@@ -1,0 +1,69 @@
+"""Show a gate's result, append its summary, end with its exit code."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from bench.cli.console import console
+from bench.cli.messages import complain
+from bench.export.jobsummary import bounded
+from bench.export.jobsummary import summary as summary_text
+from bench.gate.model import RESULT, GateResult
+from bench.render.commands.gate import gate_report
+from bench.util.errors import UsageError
+
+
+def finish(result: GateResult, place: Path | None, *, summary: Path | None, json: bool) -> NoReturn:
+    """Print the result, append the summary, and exit with the verdict's code, even if the summary fails."""
+    # A closed pipe (rich ends the program then) does not change the verdict.
+    with suppress(BrokenPipeError, SystemExit):
+        _show(result, place, json=json)
+    if summary is not None:
+        try:
+            append_summary(result, summary)
+        except UsageError as error:
+            complain(error.message, f"the verdict stands; {error.hint}")
+    raise typer.Exit(result.exit_code)
+
+
+def _show(result: GateResult, place: Path | None, *, json: bool) -> None:
+    if json:
+        print(result.model_dump_json(indent=2))
+        return
+    console().print(gate_report(result))
+    if place is not None:
+        print(f"result: {place / RESULT}")
+
+
+def check_summary(file: Path | None) -> None:
+    """Raise UsageError now, and not after an hour of boots, when a summary cannot be appended."""
+    if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
+        # A pipe or a terminal is not tried: opening one may wait for its reader.
+        return
+    new = not file.exists()
+    try:
+        with file.open("a", encoding="utf-8"):
+            pass
+        if new:
+            file.unlink()
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def append_summary(result: GateResult, file: Path) -> None:
+    """Append the Markdown summary to a file. Raises UsageError: it cannot be written."""
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(bounded(summary_text(result)))
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(file: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"--summary {file} cannot be written: {error.strerror}", hint="name a file in a directory that exists"
+    )

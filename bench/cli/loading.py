@@ -1,0 +1,48 @@
+"""Scenarios, directories and seeds from what the command line names."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from bench.scenario.exercise import ProfileName
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.targets import split_labels
+from bench.util.errors import UsageError
+from bench.util.package_data import find_scenario
+
+
+def load(
+    names: list[str], *, blocks: int | None = None, targets: str | None = None, profile: str | None = None
+) -> tuple[LoadedScenario, ...]:
+    """Load scenarios by name or path, with the changes that the options ask for. Raises ScenarioError, UsageError."""
+    labels = split_labels(targets) if targets is not None else None
+    loaded = tuple(load_scenario(find_scenario(name)) for name in names)
+    size = _profile(profile, loaded)
+    return tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
+
+
+def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:
+    if given is None:
+        return None
+    if given not in ("quick", "full"):
+        raise UsageError(f"--profile {given}: there is no such profile", hint="the profiles are quick and full")
+    if all(one.scenario.exercise is None for one in loaded):
+        raise UsageError(f"--profile {given}: none of these scenarios has an exercise", hint="leave --profile out")
+    return "full" if given == "full" else "quick"
+
+
+def default_out(loaded: tuple[LoadedScenario, ...], kind: str = "") -> Path:
+    """A new directory, named after the time and the scenarios."""
+    return timed_directory(kind + "-".join(entry.scenario.name for entry in loaded)[:60])
+
+
+def timed_directory(name: str) -> Path:
+    """``reports/out/<time>-<name>``."""
+    return Path("reports") / "out" / f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+
+
+def draw_seed(given: int | None) -> int:
+    """The given seed, or a new random one. Either is stored with the results."""
+    return secrets.randbelow(2**31) if given is None else given

@@ -1,0 +1,68 @@
+"""All commands of ``boxbench``, with the module and the summary of each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final
+
+import typer
+from typer.main import get_command
+
+from bench import __version__
+from bench.cli.lazy import Entry, LazyGroup, Panels, lazy_typer
+
+PANELS: Final[Panels] = {
+    "Start here": {
+        "quickstart": Entry("bench.cli.run:quickstart", "Run two small scenarios; write a report."),
+        "doctor": Entry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
+        "targets": Entry("bench.cli.targets:targets", "List the targets and what each one needs here."),
+        "scenarios": Entry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
+    },
+    "Campaigns": {
+        "run": Entry("bench.cli.run:run", "Run scenarios as one campaign; write a report."),
+        "resume": Entry("bench.cli.run:resume", "Finish an interrupted campaign."),
+        "plan": Entry("bench.cli.plan:plan", "Show the trials of `run` in their order."),
+        "report": Entry("bench.cli.report:report", "Write the report of a campaign again."),
+        "export": Entry("bench.cli.export:export", "Convert results for other programs."),
+        "clean": Entry("bench.cli.clean:clean", "Remove what interrupted campaigns left behind."),
+    },
+    "Where the cost goes": {
+        "explain": Entry("bench.cli.explain:explain", "Rank what makes B slower than A."),
+        "anatomy": Entry("bench.cli.anatomy:anatomy", "Trace starts step by step with kernel events."),
+        "instructions": Entry("bench.cli.instructions:instructions", "Count the CPU instructions of a start."),
+        "floor": Entry("bench.cli.floor:floor", "Find the least memory in which it works."),
+        "certify": Entry("bench.cli.certify:certify", "Prove that all boxes run the same workload."),
+    },
+    "Regressions": {
+        "gate": Entry("bench.cli.gate.group:gate", "Test whether B is worse than A (for CI)."),
+        "history": Entry("bench.cli.history.group:history", "Find the commit since which it is slower."),
+    },
+    "Scenario files": {
+        "schema": Entry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),
+    },
+}
+
+
+class Boxbench(LazyGroup):
+    """The group of all commands."""
+
+    panels: ClassVar[Panels] = PANELS
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"boxbench {__version__}")
+        raise typer.Exit()
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+def make_program() -> Any:
+    """The whole command line: call it with ``prog_name`` and ``standalone_mode``."""
+    text = "What does it cost to run this in a VM instead of a container, and where does the cost go?"
+    return get_command(lazy_typer(Boxbench, name="boxbench", text=text, options=_root))

@@ -1,0 +1,85 @@
+"""Commands that run campaigns: ``quickstart``, ``run`` and ``resume``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from bench.cli.console import console
+from bench.cli.loading import default_out, draw_seed, load
+from bench.cli.options import Accel, Blocks, Campaign, CampaignOut, Profile, Scenarios, Seed, Skip, Targets
+from bench.cli.progress import make_progress
+from bench.cli.report import write_and_show
+from bench.records.record import Record
+from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.scenario.model import LoadedScenario
+from bench.util.errors import PartialResultsError
+
+QUICKSTART: Final = ("hello", "web")
+QUICKSTART_BLOCKS: Final = 5
+"""The least for which a median has an interval."""
+
+
+def quickstart(
+    out: CampaignOut = None, blocks: Blocks = QUICKSTART_BLOCKS, accel: Accel = "auto", seed: Seed = None
+) -> None:
+    """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
+    _run(load(list(QUICKSTART), blocks=blocks), out=out, accel=accel, seed=seed, skip=False)
+
+
+def run(
+    scenarios: Scenarios,
+    out: CampaignOut = None,
+    blocks: Blocks = None,
+    targets: Targets = None,
+    accel: Accel = "auto",
+    seed: Seed = None,
+    skip_unavailable: Skip = False,
+    profile: Profile = None,
+) -> None:
+    """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues."""
+    loaded = load(scenarios, blocks=blocks, targets=targets, profile=profile)
+    _run(loaded, out=out, accel=accel, seed=seed, skip=skip_unavailable)
+
+
+def resume(campaign: Campaign) -> None:
+    """Keeps finished trials, removes what the interrupted run left on the host, and runs the remaining trials."""
+    with make_progress(console(stderr=True)) as progress:
+        records = resume_campaign(campaign, progress)
+    if not records:
+        print("no trial remained to be run")
+    _finish(campaign, records)
+
+
+def _run(loaded: tuple[LoadedScenario, ...], *, out: Path | None, accel: str, seed: int | None, skip: bool) -> None:
+    request = Request(
+        scenarios=loaded,
+        out=out or default_out(loaded),
+        seed=draw_seed(seed),
+        accel=accel,
+        skip_unavailable=skip,
+        command=("boxbench", *sys.argv[1:]),
+    )
+    with make_progress(console(stderr=True)) as progress:
+        records = start_campaign(request, progress)
+    _finish(request.out, records)
+
+
+def _finish(campaign: Path, records: tuple[Record, ...]) -> None:
+    """Write and show the report. Raises PartialResultsError when a trial or a box of one gave no result."""
+    write_and_show(campaign)
+    lost = sum(member.outcome != "ok" for record in records if record.outcome == "ok" for member in record.members)
+    bad = [record for record in records if record.outcome != "ok"]
+    if bad:
+        first = bad[0]
+        why = first.failure.message if first.failure else first.outcome
+        raise PartialResultsError(
+            f"{len(bad)} of {len(records)} trials gave no result; the first was {first.trial.cell.key}: {why}",
+            hint=f"the report has the other trials; output of failed boxes is kept below {campaign}/artefacts",
+        )
+    if lost:
+        raise PartialResultsError(
+            f"{lost} boxes of trials with many boxes gave no result; in a storm they count as never ready",
+            hint=f"the report says why; their output is kept below {campaign}/artefacts",
+        )

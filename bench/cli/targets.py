@@ -1,0 +1,27 @@
+"""``boxbench targets``."""
+
+from __future__ import annotations
+
+from bench.cli.console import console, print_json
+from bench.cli.messages import shown
+from bench.cli.options import Json
+from bench.engines.lazy import probe_engines
+from bench.render.commands.listing import listing
+from bench.scenario.target_table import TARGETS
+from bench.targets.table import availability
+
+
+def targets(json: Json = False) -> None:
+    """A target is a way to box a workload: a process, a container or a VM of some engine."""
+    with probe_engines() as engines:
+        reasons = availability(engines)
+    if json:
+        print_json(
+            {name: {"summary": TARGETS[name].summary, "unavailable": reason} for name, reason in reasons.items()}
+        )
+        return
+    rows = [
+        (name, TARGETS[name].summary, "available" if reason is None else f"not available: {shown(reason)}")
+        for name, reason in reasons.items()
+    ]
+    console().print(listing(rows))

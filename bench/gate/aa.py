@@ -1,0 +1,105 @@
+"""The A/A test: the false alarms of a stored campaign, or of a scenario that is run now as A and as B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
+from bench.gate.false_alarms import REPLAYS, AaResult, AaRow, pools_of, replays, split_empty, twin_pools
+from bench.gate.sides import SidePair
+from bench.gate.thresholds import Thresholds, check_patterns
+from bench.records.campaign import read_manifest, read_records
+from bench.run.campaign import Progress, Request, start_campaign
+from bench.scenario.model import narrowed
+
+AA: Final = "aa"
+"""In a gate's directory: the campaign of a scenario that was run as A and as B."""
+AA_BLOCKS: Final = 40
+"""Blocks of such a campaign, unless the user asks for others: rates from fewer are of little use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AaRequest:
+    """A scenario to run as A and as B.
+
+    Attributes:
+        sides: the same scenario twice.
+        out: the directory for the campaign.
+        metrics: names or patterns; empty means the default metrics.
+    """
+
+    sides: SidePair
+    out: Path
+    seed: int
+    blocks: int = AA_BLOCKS
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    metrics: tuple[str, ...] = ()
+    accel: str = "auto"
+    skip_unavailable: bool = False
+    command: tuple[str, ...] = ()
+
+
+def aa_of_campaign(
+    path: Path,
+    *,
+    thresholds: Thresholds,
+    metrics: Sequence[str] = (),
+    blocks: int | None = None,
+    runs: int = REPLAYS,
+    seed: int,
+) -> AaResult:
+    """Compare a stored campaign with itself, by resampling.
+
+    Args:
+        blocks: per resampled run; None means REPLAY_BLOCKS, or fewer when a cell has fewer.
+        runs: number of resampled runs.
+
+    Raises:
+        TooFewBootsError: a cell has fewer than 10 boots.
+        CampaignError, RecordError, UsageError: not a campaign, or it does not have a metric.
+    """
+    boots = boots_of(read_manifest(path), read_records(path))
+    check_patterns(metrics, thresholds, {metric for _, metric in boots.values})
+    pools, left_out = split_empty(pools_of(boots, metrics))
+    rows, size = replays(pools, thresholds=thresholds, runs=runs, blocks=blocks, seed=seed)
+    return _result(boots, rows, size, runs, left_out)
+
+
+def run_aa(request: AaRequest, progress: Progress) -> AaResult:
+    """Run the same scenario as A and as B, then resample it block by block.
+
+    Raises:
+        TooFewBootsError: fewer than 5 blocks.
+        As ``start_campaign``.
+    """
+    sides = (request.sides.a, request.sides.b)
+    campaign = Request(
+        scenarios=tuple(narrowed(side.loaded, blocks=request.blocks) for side in sides),
+        out=request.out / AA,
+        seed=request.seed,
+        accel=request.accel,
+        skip_unavailable=request.skip_unavailable,
+        command=request.command,
+    )
+    start_campaign(campaign, progress)
+    boots = boots_of(read_manifest(campaign.out), read_records(campaign.out))
+    cells_a, cells_b = (cells_by_side(boots.manifest, side.loaded.scenario.name) for side in sides)
+    pairs = pair_cells(request.sides.title, cells_a, cells_b, request.sides.targets()).pairs
+    check_patterns(request.metrics, request.thresholds, {metric for _, metric in boots.values})
+    pools, left_out = split_empty(twin_pools(boots, pairs, request.metrics))
+    rows, size = replays(pools, thresholds=request.thresholds, blocks=None, seed=request.seed)
+    return _result(boots, rows, size, REPLAYS, left_out)
+
+
+def _result(boots: Boots, rows: tuple[AaRow, ...], size: int, runs: int, left_out: tuple[str, ...]) -> AaResult:
+    return AaResult(
+        campaigns=(boots.manifest.id,),
+        fingerprint=str(boots.manifest.host.get("fingerprint")),
+        replays=runs,
+        blocks=size,
+        rows=rows,
+        left_out=left_out,
+    )
