@@ -145,7 +145,7 @@ def check_accel(wanted: str) -> None:
     if wanted == "icount":
         raise UsageError(
             "--accel icount: that clock counts instructions and no time, so it is nothing for a campaign",
-            hint="`boxbench gate compare A B --accel icount` compares counts, `boxbench instructions SCENARIO` shows them",
+            hint="`boxbench gate compare A B --accel icount` compares; `boxbench instructions SCENARIO` lists counts",
         )
     if wanted not in ("auto", "kvm", "tcg"):
         raise UsageError(f"there is no accelerator {wanted!r}", hint="use --accel auto, kvm or tcg")
