@@ -1,4 +1,4 @@
-"""What the host is (facts, fingerprint), and what disturbed it during a trial (counters, doubts)."""
+"""The host: its facts and fingerprint, its counters, memory, mounts, processes, control groups and kernel trace."""
 
 from bench.host.counters import Counters, Disturbance, difference, doubts, read_counters
 from bench.host.facts import fingerprint, host_facts

@@ -1,4 +1,4 @@
-"""What disturbed the host during a trial: counters before and after, and the doubts that follow."""
+"""Disturbances of the host during a trial: counters before and after, and the doubts that follow from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_int, read_text
 
-# Shares of the trial above which a reader should doubt its numbers. CPU and I/O pressure come from the box itself
-# too, so their limits are wide; memory pressure and steal have no innocent explanation.
+# Shares of the trial from which on its numbers are doubtful. The box itself also causes CPU and I/O pressure, so their
+# limits are high. Steal and memory pressure always come from outside of the box.
 STEAL_LIMIT: Final = 0.01
 PRESSURE_LIMITS: Final = {"cpu": 0.25, "memory": 0.01, "io": 0.25}
 
@@ -19,27 +19,27 @@ PRESSURE_NAMES: Final = tuple(PRESSURE_LIMITS)
 
 @dataclass(frozen=True)
 class Counters:
-    """Counters since boot, read at one moment. A counter that could not be read is None or absent."""
+    """The host's counters since boot, at one moment. A counter that could not be read is None or absent."""
 
     busy_ns: int | None = None
-    """CPU time of the whole host that was neither idle, waiting for I/O nor stolen."""
+    """CPU time of the whole host, without time that was idle, waiting for I/O or stolen."""
     steal_ns: int | None = None
     total_ns: int | None = None
-    """All CPU time, idle included: number of CPUs x time."""
+    """All CPU time, idle time included: the number of CPUs times the time."""
     running: int | None = None
-    """Runnable tasks at this moment, ours included."""
+    """Runnable tasks at this moment, including Boxbench itself."""
     swap_pages: int | None = None
     """Pages swapped in plus pages swapped out."""
     throttle_events: int | None = None
-    """Thermal throttling, all cores and packages."""
+    """Thermal throttling events of all cores and packages."""
     pressure_ns: dict[str, int] = field(default_factory=dict)
-    """Time in which at least one task was stalled for ``cpu``, ``memory``, ``io``."""
+    """Time in which at least one task was stalled, by resource: ``cpu``, ``memory``, ``io``."""
     cpus: int | None = None
 
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Differences between two snapshots; None or absent where either side could not be read."""
+    """Differences between two snapshots. None or absent if a counter is missing in either of them."""
 
     busy_ns: int | None
     steal_ns: int | None
@@ -50,7 +50,7 @@ class Disturbance:
 
 
 def read_counters(root: Path = HOST_ROOT) -> Counters:
-    """A snapshot; takes well under a millisecond, to be called outside the measured interval."""
+    """Read all counters. Takes well under a millisecond; call it outside of the measured interval."""
     stat = read_text(root, "proc/stat") or ""
     times = parse_cpu_line(stat, tick_ns=10**9 // os.sysconf("SC_CLK_TCK"))
     vmstat = parse_keyed(read_text(root, "proc/vmstat") or "")
@@ -67,18 +67,18 @@ def read_counters(root: Path = HOST_ROOT) -> Counters:
 
 
 def parse_cpu_line(text: str, *, tick_ns: int) -> dict[str, int]:
-    """``busy_ns``, ``steal_ns``, ``total_ns`` from /proc/stat; empty when its first line is not the sum of CPUs."""
+    """``busy_ns``, ``steal_ns`` and ``total_ns`` from /proc/stat; empty if its first line is not the sum of CPUs."""
     words = text.split("\n", 1)[0].split()
     if len(words) < 9 or words[0] != "cpu":
         return {}
-    # user nice system idle iowait irq softirq steal; guest time (after these) is already part of user.
+    # user nice system idle iowait irq softirq steal. The guest time that follows is already part of user.
     ticks = [int(word) for word in words[1:9]]
     idle, steal, total = ticks[3] + ticks[4], ticks[7], sum(ticks)
     return {"busy_ns": (total - idle - steal) * tick_ns, "steal_ns": steal * tick_ns, "total_ns": total * tick_ns}
 
 
 def parse_pressure(text: str) -> int | None:
-    """The ``some`` total of a /proc/pressure file, us there, ns here; None when there is none."""
+    """The ``some`` total of a /proc/pressure file, converted from microseconds to ns; None if it is missing."""
     for line in text.splitlines():
         words = line.split()
         if words and words[0] == "some" and words[-1].startswith("total="):
@@ -102,7 +102,7 @@ def _minus(after: int | None, before: int | None) -> int | None:
 
 
 def difference(before: Counters, after: Counters) -> Disturbance:
-    """What happened between two snapshots."""
+    """The growth of each counter between two snapshots."""
     return Disturbance(
         busy_ns=_minus(after.busy_ns, before.busy_ns),
         steal_ns=_minus(after.steal_ns, before.steal_ns),
@@ -118,14 +118,17 @@ def difference(before: Counters, after: Counters) -> Disturbance:
 
 
 def doubts(before: Counters, after: Counters, *, interval_ns: int) -> tuple[str, ...]:
-    """Marks for a record, most alarming first; empty when every counter was read and nothing happened.
+    """The doubts to mark on a record, most serious first. Empty if all counters were read and nothing happened.
 
-    ``throttled``, ``swap``, ``steal:3.2%`` (of all CPU time), ``pressure:memory:4.0%`` (of ``interval_ns``),
-    ``busy:5`` (other tasks runnable before the start, at least one per CPU), and ``unknown:NAME`` for each
-    counter that could not be read (``cpu``, ``swap``, ``throttle``, ``psi``).
+    The marks are ``throttled``, ``swap``, ``steal:3.2%`` (of all CPU time), ``pressure:memory:4.0%`` (of
+    ``interval_ns``), ``busy:5`` (other runnable tasks before the start, at least one per CPU), and
+    ``unknown:NAME`` for each counter that could not be read (``cpu``, ``swap``, ``throttle``, ``psi``).
 
     Args:
-        interval_ns: time between the two snapshots, > 0.
+        interval_ns: the time between the two snapshots.
+
+    Raises:
+        ValueError: ``interval_ns`` is not positive.
     """
     if interval_ns <= 0:
         raise ValueError(f"the interval between two snapshots must be positive, not {interval_ns} ns")
@@ -140,7 +143,7 @@ def doubts(before: Counters, after: Counters, *, interval_ns: int) -> tuple[str,
         share = change.pressure_ns.get(name, 0) / interval_ns
         if share >= limit:
             marks.append(f"pressure:{name}:{share:.1%}")
-    # The harness itself is one of the runnable tasks.
+    # Boxbench itself is one of the runnable tasks.
     if before.running is not None and before.cpus is not None and before.running - 1 >= before.cpus:
         marks.append(f"busy:{before.running - 1}")
     return (*marks, *_unknown(change))

@@ -1,4 +1,4 @@
-"""What the host is, as a flat JSON-able dict, and a short fingerprint of what makes its numbers comparable."""
+"""Facts about the host, as a flat dict of JSON values, and a fingerprint of those that make numbers comparable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.host.read import HOST_ROOT, parse_cpu_list, parse_sizes, read_int, re
 Fact = Any
 """A JSON value: str, int, bool, list or dict of them."""
 
-# Two boots of one machine differ by some KiB of MemTotal; two sizes of machine by much more than this.
+# MemTotal varies by a few KiB between boots of one machine, and by far more than this between sizes of machine.
 _MEMORY_STEP_BYTES: Final = 256 * 2**20
 
 _FINGERPRINT_KEYS: Final = (
@@ -33,15 +33,15 @@ _FINGERPRINT_KEYS: Final = (
 
 
 def host_facts(root: Path = HOST_ROOT, *, cache_dir: Path | None = None) -> dict[str, Fact]:
-    """Everything about this host that a reader of the numbers may want to know.
+    """Everything about this host that readers of its numbers may want to know.
 
     Args:
-        root: where /proc, /sys, /etc and /dev are.
-        cache_dir: its file system type is reported; left out when None.
+        root: the directory that has /proc, /sys, /etc and /dev.
+        cache_dir: a directory whose file system type is reported; None reports none.
 
     Returns:
-        A flat dict of JSON values; sizes in bytes. A fact that could not be read is absent and its name
-        is in the list ``unknown``: nothing is guessed, and nothing absent is zero.
+        A flat dict of JSON values; sizes in bytes. A fact that could not be read is absent, and the list
+        ``unknown`` has its name.
     """
     facts: dict[str, Fact] = {}
     for name, read in _READERS.items():
@@ -54,10 +54,10 @@ def host_facts(root: Path = HOST_ROOT, *, cache_dir: Path | None = None) -> dict
 
 
 def fingerprint(facts: dict[str, Fact]) -> str:
-    """Twelve hex digits that two hosts share when their numbers may be compared.
+    """Twelve hexadecimal digits that are equal for two hosts whose numbers may be compared.
 
-    Made from CPU model and count, kernel release, memory size, virtualisation and distribution; the
-    host's name, settings that a user changes (governor, turbo) and everything volatile are left out.
+    They depend on CPU model and count, kernel release, memory size, virtualisation and distribution. They do not
+    depend on the host's name, on settings that users change (governor, turbo), or on anything that varies over time.
     """
     parts = {key: facts.get(key) for key in _FINGERPRINT_KEYS}
     memory = facts.get("memory_bytes")
@@ -70,7 +70,7 @@ def _mountinfo(root: Path) -> str:
 
 
 def parse_cpuinfo(text: str) -> dict[str, str]:
-    """The first processor's fields of /proc/cpuinfo."""
+    """The fields of the first processor in /proc/cpuinfo."""
     fields: dict[str, str] = {}
     for line in text.split("\n\n", 1)[0].splitlines():
         name, colon, value = line.partition(":")
@@ -80,13 +80,13 @@ def parse_cpuinfo(text: str) -> dict[str, str]:
 
 
 def parse_os_release(text: str) -> str | None:
-    """``debian 13`` from /etc/os-release."""
+    """Distribution and version from /etc/os-release, such as ``debian 13``; None if it has neither."""
     fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     words = [fields[key].strip("\"'") for key in ("ID", "VERSION_ID") if key in fields]
     return " ".join(words) or None
 
 
-# The rest of a command line names disks, addresses and consoles: private, and without bearing on speed.
+# The other parameters name disks, addresses and consoles, which are private and do not affect speed.
 _SPEED_PARAMETER: Final = re.compile(
     r"(mitigations|no[a-z_]*|isolcpus|rcu_nocbs\S*|intel_\w+|amd_\w+|\w*idle[\w.]*|processor\.\S+|psi|tsc|clocksource"
     r"|transparent_hugepage|\w*hugepage\w*|cgroup\w*|systemd\.\w*cgroup\w*|preempt|threadirqs|kvm[\w.-]*|nested\w*"
@@ -95,7 +95,7 @@ _SPEED_PARAMETER: Final = re.compile(
 
 
 def speed_parameters(command_line: str | None) -> list[str] | None:
-    """The kernel parameters that bear on speed, in their order; what stands after ``--`` is init's."""
+    """The kernel parameters that can affect speed, in order. Parameters after ``--`` are those of init."""
     if command_line is None:
         return None
     words = command_line.split(" -- ", 1)[0].split()
@@ -103,7 +103,7 @@ def speed_parameters(command_line: str | None) -> list[str] | None:
 
 
 def bracketed(text: str) -> str | None:
-    """The chosen one of ``always [madvise] never``."""
+    """The chosen value, which is in brackets: ``madvise`` for ``always [madvise] never``. None if there is none."""
     match = re.search(r"\[(\S+)\]", text)
     return match[1] if match else None
 
@@ -114,7 +114,7 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 
 def _cpu_model(root: Path) -> str | None:
     info = _cpuinfo(root)
-    # Arm has no model name; implementer and part number are what identifies a core there.
+    # Arm kernels report no model name. Implementer and part number identify a core.
     arm = " ".join(info[key] for key in ("CPU implementer", "CPU part") if key in info)
     return info.get("model name") or arm or None
 
@@ -164,7 +164,7 @@ def _virtualised(root: Path) -> bool | None:
     flags = _cpuinfo(root).get("flags")
     if flags is not None:
         return "hypervisor" in flags.split()
-    # Without x86's flag only a firmware or Xen that names itself tells; silence tells nothing.
+    # Only x86 has the flag. Elsewhere the firmware or Xen may name a hypervisor; if none is named, nothing is known.
     return True if _hypervisor(root) else None
 
 

@@ -1,7 +1,7 @@
-"""What the whole host's memory is used for, from the kernel's own counters: the account that boxes are held against.
+"""The memory of the whole host by use, from the kernel's counters. The ledger is made of these readings.
 
-``MemTotal = free + anon + cache + shmem + slab + page tables + kernel stacks + per-CPU + vmalloc + what no counter
-names``: so the growth of ``used`` over a trial can be split into parts, and what is left over is what nobody named.
+``MemTotal = free + anon + cache + shmem + slab + page tables + kernel stacks + per-CPU + vmalloc + the rest``, where no
+counter names the rest. The growth of ``used`` over a trial is therefore the sum of these parts and a remainder.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ PARTS: Final = (
     "percpu",
     "vmalloc",
 )
-"""Parts of ``used`` that do not overlap."""
+"""Parts of ``used``, which do not overlap."""
 
-# Two readings of a host at rest differ by what its own programs do; a box is a hundred times this.
+# Readings of an idle host vary by about this much. A box uses a hundred times as much.
 SETTLED_BYTES: Final = 256 * 2**10
 SETTLE_WINDOW_NS: Final = 10**9
 SETTLE_EVERY_NS: Final = 10**8
@@ -38,35 +38,40 @@ _LISTED: Final = re.compile(r"^\s+count:\s+(\d+)$", re.MULTILINE)
 
 
 def read_memory(root: Path = HOST_ROOT) -> dict[str, int]:
-    """One reading, bytes: ``used``, ``available``, and PARTS; what the kernel does not offer is absent.
+    """One reading, in bytes: ``used``, ``available`` and PARTS. Values that the kernel does not report are absent.
 
-    ``used`` is all that is not free; free pages that a CPU keeps on a list of its own are free too, and MemFree does
-    not have them. ``available`` is the kernel's estimate of what a new program could have without swapping.
+    ``used`` is all memory that is not free. Free pages on the lists of single CPUs count as free, although MemFree
+    does not include them. ``available`` is the kernel's estimate of what a new program could get without swapping.
     """
-    # Each CPU keeps back what it has counted, up to a second and some hundred KiB; reading this file collects it all.
+    # CPUs keep counts to themselves for up to a second, together some hundred KiB. Reading this file collects them.
     with suppress(OSError):
         (root / "proc/sys/vm/stat_refresh").read_bytes()
     sizes = parse_sizes(read_text(root, "proc/meminfo") or "")
     pages = [int(count) for count in _LISTED.findall(read_text(root, "proc/zoneinfo") or "")]
-    return memory_account(sizes, listed_bytes=sum(pages) * os.sysconf("SC_PAGE_SIZE"))
+    return parse_memory(sizes, listed_bytes=sum(pages) * os.sysconf("SC_PAGE_SIZE"))
 
 
-def memory_account(sizes: dict[str, int], *, listed_bytes: int) -> dict[str, int]:
-    """The reading from ``/proc/meminfo`` in bytes, and the free pages on the CPUs' own lists."""
+def parse_memory(sizes: dict[str, int], *, listed_bytes: int) -> dict[str, int]:
+    """A reading from its sources.
+
+    Args:
+        sizes: the values of /proc/meminfo, in bytes.
+        listed_bytes: the free pages on the lists of single CPUs.
+    """
     wanted = {
         "used": (("MemTotal",), ("MemFree",)),
         "available": (("MemAvailable",), ()),
         "anon": (("AnonPages",), ()),
-        # Shared memory (tmpfs, memfd) is in the page cache too, and no file on a disk.
+        # Cached includes shared memory (tmpfs, memfd), which is not a cache of files on a disk.
         "cache": (("Cached", "Buffers"), ("Shmem",)),
         "shmem": (("Shmem",), ()),
         "slab_reclaimable": (("SReclaimable",), ()),
         "slab_unreclaimable": (("SUnreclaim",), ()),
-        # KVM's own tables of a guest are the second: absent on kernels before 6.0, which count them nowhere.
+        # SecPageTables, KVM's tables of its guests, are added below. Kernels before 6.0 do not count them.
         "page_tables": (("PageTables",), ()),
         "kernel_stacks": (("KernelStack",), ()),
         "percpu": (("Percpu",), ()),
-        # Kernel stacks are made by vmalloc; both counters have them.
+        # Both counters include kernel stacks, which vmalloc allocates.
         "vmalloc": (("VmallocUsed",), ("KernelStack",)),
     }
     found = {
@@ -82,20 +87,24 @@ def memory_account(sizes: dict[str, int], *, listed_bytes: int) -> dict[str, int
 
 
 def settled_memory(clock: Clock, *, rest_ns: int, root: Path = HOST_ROOT) -> tuple[dict[str, int], int]:
-    """A reading of a host at rest, and by how much ``used`` still moved, bytes.
+    """Wait until the host's memory has settled, and read it.
 
-    The rule: rest for ``rest_ns``; then read every 100 ms until the readings of one second lie within 256 KiB of
-    each other, but not for longer than 15 s. The caller marks a reading that moved by more.
+    After a rest of ``rest_ns``, memory is read every 100 ms until the readings of one second lie within 256 KiB
+    (SETTLED_BYTES) of each other, for at most 15 s.
+
+    Returns:
+        The last reading, and by how many bytes ``used`` moved in the last second. More than SETTLED_BYTES means that
+        the host did not settle; the caller marks the record.
     """
     clock.sleep(rest_ns / 1e9)
     begin_ns = clock.now_ns()
     seen: list[int] = []
     while True:
-        account = read_memory(root)
-        seen.append(account.get("used", 0))
+        reading = read_memory(root)
+        seen.append(reading.get("used", 0))
         window = seen[-(SETTLE_WINDOW_NS // SETTLE_EVERY_NS) :]
         moved = max(window) - min(window)
         full = len(window) * SETTLE_EVERY_NS >= SETTLE_WINDOW_NS
         if (full and moved <= SETTLED_BYTES) or clock.now_ns() - begin_ns >= SETTLE_LIMIT_NS:
-            return account, moved
+            return reading, moved
         clock.sleep(SETTLE_EVERY_NS / 1e9)

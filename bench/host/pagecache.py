@@ -1,9 +1,9 @@
-"""Cold starts: what the host keeps of files is dropped before the request.
+"""Cold starts: dropping the host's file caches before the request.
 
-The whole host's caches are dropped (``/proc/sys/vm/drop_caches``), not those of single files: which files a start
-reads cannot be listed from outside (layers in an engine's store, libraries that a client opens late, inodes and
-directory entries), and a list that misses one would call a half warm start cold. Pages that a running process has
-mapped stay, as on any host whose daemons run; what the disk itself caches is beyond us.
+The caches of the whole host are dropped (``/proc/sys/vm/drop_caches``), not those of single files. The files that a
+start reads cannot be listed from outside: layers in an engine's store, libraries that a client opens late, inodes and
+directory entries. A list that misses one would make a partly warm start look cold. Pages that running processes have
+mapped stay, as on any host with daemons. The caches of the disk itself stay too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ALL = "3"
 
 
 def why_never_cold(root: Path = HOST_ROOT) -> str | None:
-    """None when caches can be dropped here, else the reason, for people."""
+    """None if caches can be dropped on this host, else the reason in one sentence."""
     if not (root / _CONTROL).exists():
         return f"this kernel has no /{_CONTROL}"
     if not os.access(root / _CONTROL, os.W_OK):
@@ -29,15 +29,15 @@ def why_never_cold(root: Path = HOST_ROOT) -> str | None:
 
 
 def drop_caches(root: Path = HOST_ROOT) -> int | None:
-    """Write back and drop what can be dropped; called outside the measured interval.
+    """Write dirty pages back and drop all caches that can be dropped. Call it outside of the measured interval.
 
     Returns:
-        What is left of the page cache, bytes: mapped files and shared memory; None when it cannot be read.
+        The bytes that stay in the page cache (mapped files and shared memory); None if unknown.
 
     Raises:
         HostUnfitError: the kernel refused.
     """
-    # Dirty pages are not dropped.
+    # The kernel does not drop dirty pages.
     os.sync()
     try:
         (root / _CONTROL).write_text(_ALL, encoding="ascii")

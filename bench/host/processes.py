@@ -1,4 +1,4 @@
-"""Finding a box's host processes, without keeping any of them in memory for long."""
+"""Finding, watching and killing the host processes of boxes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 
 OUTPUT_DRAIN_S = 10
-"""From the end of a workload until all that it wrote is where it is kept; the agent gives up before."""
+"""How long to wait, after the end of a workload, until its output is stored. The agent gives up earlier."""
 
 
 def children_of(pid: int) -> tuple[int, ...]:
-    """All descendants, those of the agent's workload; empty when the process has ended."""
+    """All descendants of a process; empty if it has ended."""
     try:
         return tuple(child.pid for child in psutil.Process(pid).children(recursive=True))
     except psutil.Error:
@@ -22,7 +22,7 @@ def children_of(pid: int) -> tuple[int, ...]:
 
 
 def find_by_argument(word: str) -> int | None:
-    """The first process that has ``word`` as one of its arguments."""
+    """The first process that has ``word`` as one of its arguments; None if there is none."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -35,7 +35,7 @@ def find_by_argument(word: str) -> int | None:
 
 
 def wait_ended(pid: int, *, timeout_s: float) -> bool:
-    """Block until a process has ended, by its pidfd: no polling. True when it has."""
+    """Wait for the end of a process, by its pidfd and therefore without polling. True if it has ended."""
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -49,17 +49,17 @@ def wait_ended(pid: int, *, timeout_s: float) -> bool:
 
 
 def await_output_drained(pid: int | None) -> None:
-    """Wait for the end of an agent whose workload has ended: it is still passing on what was written last.
+    """Wait for the end of an agent whose workload has ended: until then it passes on the rest of the output.
 
     Args:
-        pid: of the box; None when it has ended.
+        pid: the box's process; None if it has ended.
     """
     if pid is not None:
         wait_ended(pid, timeout_s=OUTPUT_DRAIN_S)
 
 
 def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:
-    """SIGKILL, and wait for the end; True when it has ended."""
+    """Send SIGKILL and wait for the end of the process. True if it has ended."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -68,7 +68,7 @@ def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:
 
 
 def parent_of(pid: int) -> int | None:
-    """The parent; None when either has ended."""
+    """The pid of the parent; None if the process or its parent has ended."""
     try:
         return psutil.Process(pid).ppid() or None
     except psutil.Error:
@@ -76,7 +76,7 @@ def parent_of(pid: int) -> int | None:
 
 
 def living_pid(file: Path) -> int | None:
-    """The process whose pid a runtime wrote to ``file``; None when there is none yet, or it has ended."""
+    """The running process whose pid a runtime wrote to ``file``; None if the file has no pid or the process ended."""
     try:
         pid = int(file.read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Small readers of /proc and /sys below a root directory, so that tests can hand in a tree of their own."""
+"""Readers of files in /proc and /sys. They take the root directory as an argument, so that tests can pass their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HOST_ROOT = Path("/")
 
 
 def read_text(root: Path, path: str) -> str | None:
-    """The stripped content of a file below ``root``; None when it is missing or cannot be read."""
+    """The content of a file below ``root``, stripped of white space; None if it cannot be read."""
     try:
         return (root / path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -16,7 +16,7 @@ def read_text(root: Path, path: str) -> str | None:
 
 
 def read_int(root: Path, path: str) -> int | None:
-    """The number in a file below ``root``; None when it is missing, cannot be read or holds something else."""
+    """The integer in a file below ``root``; None if the file cannot be read or holds something else."""
     text = read_text(root, path)
     try:
         return None if text is None else int(text)
@@ -25,13 +25,13 @@ def read_int(root: Path, path: str) -> int | None:
 
 
 def parse_keyed(text: str) -> dict[str, int]:
-    """``name value`` lines (vmstat, memory.stat, cpu.stat) to integers; lines of another form are left out."""
+    """The integers in ``name value`` lines, as in vmstat, memory.stat and cpu.stat. Other lines are ignored."""
     pairs = (line.split() for line in text.splitlines())
     return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1].isdigit()}
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """``MemTotal:  123 kB`` lines of /proc/meminfo to bytes."""
+    """The bytes in ``MemTotal:  123 kB`` lines, as in /proc/meminfo. Other lines are ignored."""
     sizes = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
@@ -42,7 +42,7 @@ def parse_sizes(text: str) -> dict[str, int]:
 
 
 def parse_cpu_list(text: str) -> int:
-    """How many CPUs ``0-3,8`` names. Raises ValueError for something else."""
+    """The number of CPUs in a list such as ``0-3,8``. Raises ValueError for other text."""
     count = 0
     for part in text.split(","):
         first, _, last = part.partition("-")

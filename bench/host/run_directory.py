@@ -1,4 +1,4 @@
-"""Where the boxes of a campaign live while they live, and the one label that everything of theirs carries."""
+"""Run directories of campaigns, tags by which everything of a box is found, and locks that mark both as in use."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from bench.util.errors import HostUnfitError
 
 LABEL: Final = "boxbench"
 OWNER: Final = "owner"
-"""The file in a run directory whose lock says that somebody lives in it."""
+"""The file in a run directory that its process keeps locked."""
 
 HOST_NAME: Final = f"\0{LABEL}-campaign"
-"""An abstract socket's: one campaign per host, or per network namespace where containers have their own."""
+"""The name of an abstract socket that the running campaign holds. Network namespaces have separate names."""
 
 
 def campaign_tag(campaign: str) -> str:
-    """``boxbench-1a2b3c4d``: in every path, name, label and cgroup of a campaign, so that one search finds all."""
+    """``boxbench-1a2b3c4d``. Every path, name, label and control group of a campaign contains it."""
     return f"{LABEL}-{campaign}"
 
 
 def box_tag(campaign: str, trial: str) -> str:
-    """``boxbench-1a2b3c4d-t0012``: the same for one box."""
+    """``boxbench-1a2b3c4d-t0012``. Every path, name, label and control group of a box contains it."""
     return f"{campaign_tag(campaign)}-{trial}"
 
 
 def run_root() -> Path:
-    """A directory for sockets, FIFOs and mounts, gone at reboot; short, since a socket's path ends at 107 bytes."""
+    """The directory for sockets, FIFOs and mounts of boxes.
+
+    It does not survive a reboot. It is short because the path of a socket has at most 107 bytes.
+    """
     if os.geteuid() == 0:
         return Path("/run") / LABEL
     base = os.environ.get("XDG_RUNTIME_DIR")
@@ -39,18 +42,18 @@ def run_root() -> Path:
 
 
 def campaign_dir(campaign: str) -> Path:
-    """The campaign's part of ``run_root``."""
+    """The run directory of a campaign, below ``run_root``."""
     return run_root() / campaign_tag(campaign)
 
 
 @contextmanager
 def only_campaign_on_host() -> Iterator[None]:
-    """Hold the host: two campaigns at once would measure each other, also those of two users.
+    """Make sure that no other campaign runs on this host, of any user: each would distort the other.
 
     Raises:
         HostUnfitError: another campaign is running.
     """
-    # A name that every user sees, that nobody has to be allowed to write, and that goes with its process.
+    # An abstract socket needs no permissions, is visible to all users, and disappears with its process.
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as holder:
         try:
             holder.bind(HOST_NAME)
@@ -64,12 +67,12 @@ def only_campaign_on_host() -> Iterator[None]:
 
 @contextmanager
 def owned_dir(path: Path) -> Iterator[None]:
-    """Make a run directory and hold it: what carries its name is alive, and ``boxbench clean`` leaves it alone.
+    """Create a run directory and lock it, so that ``boxbench clean`` does not remove what carries its name.
 
-    The end of this process, however it ends, gives it up; the directory stays.
+    The lock ends with the context, or with this process if it is killed. The directory stays.
 
     Raises:
-        HostUnfitError: it cannot be made.
+        HostUnfitError: the directory cannot be created or opened.
     """
     try:
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -86,7 +89,7 @@ def owned_dir(path: Path) -> Iterator[None]:
 
 
 def living_tags() -> tuple[str, ...]:
-    """The names of the run directories that a living process holds."""
+    """The names of the run directories that a running process has locked."""
     return tuple(file.parent.name for file in run_root().glob(f"*/{OWNER}") if _is_held(file))
 
 

@@ -1,4 +1,4 @@
-"""A private instance of the kernel's event trace: one process tree, CLOCK_MONOTONIC, lost events counted."""
+"""A private instance of the kernel's event trace. It follows one process tree, with CLOCK_MONOTONIC stamps."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError, ProcessError, TeardownError
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
-# Where older kernels and some distributions have it mounted.
+# Older kernels and some distributions mount it here.
 _ELSEWHERE: Final = Path("/sys/kernel/debug/tracing")
 _MOUNT_TIMEOUT_S: Final = 10.0
-# A docker start fills about 2 MiB; what does not fit is dropped and counted, so this only has to be generous.
+# A docker start takes about 2 MiB. Events that do not fit are dropped and counted, so this has to be ample.
 _BUFFER_TOTAL_KIB: Final = 64 * 1024
 _BUFFER_MIN_KIB, _BUFFER_MAX_KIB = 1024, 16 * 1024
-# The inode number of the first pid namespace, fixed in include/uapi/linux/nsfs.h and since Linux 3.8.
+# The inode number of the first pid namespace: fixed since Linux 3.8, see include/uapi/linux/nsfs.h.
 _FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
 _STATS_OF_LOSS: Final = ("overrun", "commit overrun", "dropped events")
 
-# A guest enters KVM a hundred thousand times in a start; what is asked for is the first time, at x86's reset vector.
+# A guest enters KVM a hundred thousand times in a start. Only the first entry is wanted, at x86's reset vector.
 _FILTERS: Final = {"kvm/kvm_entry": "vcpu_id == 0 && rip == 0xfff0"}
 
 
 @dataclass(frozen=True)
 class RawTrace:
-    """What the kernel recorded, undecoded."""
+    """The recorded pages of the kernel's ring buffer, not decoded."""
 
     pages: Mapping[int, tuple[bytes, ...]]
-    """By CPU, in order."""
+    """Pages by CPU number, oldest first."""
     lost: int
-    """Events that did not fit; more than 0 makes the whole trace doubtful."""
+    """The number of events that did not fit. If it is not 0, the trace is incomplete."""
 
     @property
     def size_bytes(self) -> int:
-        """All pages together."""
+        """The size of all pages."""
         return sum(len(page) for pages in self.pages.values() for page in pages)
 
 
 def why_no_trace() -> str | None:
-    """None when this process can trace the kernel, else the reason in one sentence. Mounts nothing."""
+    """None if this process can trace the kernel, else the reason in one sentence. Mounts nothing."""
     if os.geteuid() != 0:
         return "the kernel's event trace (tracefs) can be used by root only"
     if Path("/proc/self/ns/pid").readlink() != Path(_FIRST_PID_NAMESPACE):
-        return "boxbench runs in a pid namespace of its own, where the kernel's trace has other process numbers than it"
+        return "boxbench runs in its own pid namespace, and the kernel's trace has the process numbers of the host"
     if "tracefs" not in Path("/proc/filesystems").read_text(encoding="ascii"):
         return "this kernel has no tracefs (CONFIG_FTRACE is off)"
     return None
 
 
 def mounted_tracefs() -> Path | None:
-    """Where tracefs is mounted; None when it is not."""
+    """The directory where tracefs is mounted; None if it is not."""
     text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     points = {mount.point for mount in parse_mounts(text) if mount.kind == "tracefs"}
     return next((path for path in (TRACEFS, _ELSEWHERE) if str(path) in points), None)
@@ -64,10 +64,10 @@ def mounted_tracefs() -> Path | None:
 
 @contextmanager
 def tracefs() -> Iterator[Path]:
-    """The mounted tracefs; mounted here for as long as the context when it was not.
+    """The directory of tracefs, which is mounted for the time of the context if it was not.
 
     Raises:
-        HostUnfitError: not root, no tracefs in this kernel, or it cannot be mounted.
+        HostUnfitError: this is not root, the kernel has no tracefs, or it cannot be mounted.
     """
     reason = why_no_trace()
     if reason is not None:
@@ -80,33 +80,34 @@ def tracefs() -> Iterator[Path]:
                 proc.run(["mount", "-t", "tracefs", "tracefs", str(root)], timeout_s=_MOUNT_TIMEOUT_S)
             except ProcessError as error:
                 raise HostUnfitError(
-                    f"tracefs cannot be mounted on {root}: {error.message}", hint="is the kernel locked down?"
+                    f"tracefs cannot be mounted on {root}: {error.message}",
+                    hint="check whether the kernel is in lockdown mode (/sys/kernel/security/lockdown)",
                 ) from None
             stack.callback(_unmount, root)
         yield root
 
 
 def _unmount(root: Path) -> None:
-    # Somebody else may have begun to use it: then it stays, which harms nobody.
+    # Another program may use it by now. Then it stays mounted, which does no harm.
     with suppress(BoxbenchError):
         proc.run(["umount", str(root)], timeout_s=_MOUNT_TIMEOUT_S)
 
 
 class TraceInstance:
-    """A trace of its own beside whatever else traces this host: its buffers, its events, its processes."""
+    """A trace with its own buffers, events and processes, independent of other traces on this host."""
 
     def __init__(self, root: Path, name: str) -> None:
         self.path = root / "instances" / name
         self.missing: tuple[str, ...] = ()
-        """Optional events that this kernel does not have."""
+        """The optional events that this kernel lacks."""
 
     @classmethod
     @contextmanager
     def create(cls, name: str, *, required: Iterable[str], optional: Iterable[str]) -> Iterator[TraceInstance]:
-        """A new instance with these events (``sched/sched_switch``), switched off and following no process.
+        """A new instance that has these events (such as ``sched/sched_switch``), is off and follows no process.
 
         Raises:
-            HostUnfitError: no permission, no tracefs, or the kernel lacks a required event.
+            HostUnfitError: there is no permission or no tracefs, or the kernel lacks a required event.
         """
         with tracefs() as root:
             instance = cls(root, name)
@@ -118,36 +119,36 @@ class TraceInstance:
                 except OSError as error:
                     raise HostUnfitError(
                         f"the kernel refused a trace instance at {instance.path}: {error.strerror}",
-                        hint="is the kernel locked down, or its memory short? `dmesg` says more",
+                        hint="check for lockdown mode and free memory; `dmesg` may have more",
                     ) from None
                 yield instance
 
     def follow(self, threads: Iterable[int]) -> None:
-        """Record only these threads and what they start from now on."""
+        """Record only these threads and those that they start from now on."""
         self._write("set_event_pid", " ".join(str(thread) for thread in threads))
 
     def restart(self) -> None:
-        """Forget what was recorded, and record."""
+        """Discard the recorded events and start recording."""
         self._write("trace", "")
         self._write("tracing_on", "1")
 
     def stop(self) -> None:
-        """Record no more; cheap, and safe to call twice."""
+        """Stop recording. Cheap, and safe to call twice."""
         self._write("tracing_on", "0")
 
     def format(self, event: str) -> str | None:
-        """The layout of an event as the kernel describes it; None when it has no such event."""
+        """The kernel's description of an event's layout; None if there is no such event."""
         try:
             return (self.path / "events" / event / "format").read_text(encoding="ascii")
         except OSError:
             return None
 
     def page_format(self) -> str:
-        """The layout of a page of the ring buffer."""
+        """The kernel's description of the layout of a ring buffer page."""
         return (self.path / "events" / "header_page").read_text(encoding="ascii")
 
     def read(self) -> RawTrace:
-        """Take everything out of the buffers of all CPUs; recording must have been stopped."""
+        """Read the buffers of all CPUs. Call ``stop`` first."""
         pages, lost = {}, 0
         for directory in sorted((self.path / "per_cpu").iterdir()):
             number = int(directory.name.removeprefix("cpu"))
@@ -158,19 +159,19 @@ class TraceInstance:
     def _configure(self, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
         self._write("tracing_on", "0")
         self._write("trace_clock", "mono")
-        # Dropping the newest and counting it is better than silently losing the beginning.
+        # Drop and count the newest events; overwriting would lose the beginning without a count.
         self._write("options/overwrite", "0")
         self._write("options/event-fork", "1")
         cpus = os.cpu_count() or 1
         size = min(_BUFFER_MAX_KIB, max(_BUFFER_MIN_KIB, _BUFFER_TOTAL_KIB // cpus))
         self._write("buffer_size_kb", str(size))
-        # No process yet: an empty list would mean all of them. The idle task cannot be listed, a free number can.
+        # An empty list would mean all processes, so this lists a number that no process has.
         self._write("set_event_pid", _free_pid())
         missing = [event for event in required if not self._enable(event)]
         if missing:
             raise HostUnfitError(
                 f"this kernel cannot trace {', '.join(missing)}",
-                hint="it was built without CONFIG_FTRACE_SYSCALLS or scheduler events; use a distribution's kernel",
+                hint="it lacks CONFIG_FTRACE_SYSCALLS or scheduler events; use the kernel of a distribution",
             )
         self.missing = tuple(event for event in optional if not self._enable(event))
 
@@ -181,7 +182,7 @@ class TraceInstance:
             if event in _FILTERS:
                 self._write(f"events/{event}/filter", _FILTERS[event])
         except OSError:
-            # Without its filter it would fill the buffers: another architecture's fields, or an older kernel's.
+            # This kernel lacks a field of the filter (older, or not x86). Unfiltered the event would fill the buffers.
             return False
         self._write(f"events/{event}/enable", "1")
         return True
@@ -212,7 +213,7 @@ def _pages(file: Path) -> tuple[bytes, ...]:
     size = os.sysconf("SC_PAGE_SIZE")
     fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        # A read gives at most one page, and nothing when the buffer is empty.
+        # One read returns at most one page, and nothing if the buffer is empty.
         while page := _chunk(fd, size):
             pages.append(page)
     finally:
@@ -228,7 +229,7 @@ def _chunk(fd: int, size: int) -> bytes:
 
 
 def find_instances(root: Path | None = None) -> tuple[Path, ...]:
-    """All trace instances on this host; none when tracefs is not mounted or not readable."""
+    """All trace instances on this host; empty if tracefs is not mounted or cannot be read."""
     top = root or mounted_tracefs()
     if top is None:
         return ()
@@ -239,7 +240,7 @@ def find_instances(root: Path | None = None) -> tuple[Path, ...]:
 
 
 def remove_instance(path: Path) -> None:
-    """Remove a trace instance with all it recorded. Raises TeardownError when somebody is reading it."""
+    """Remove a trace instance and its events. Raises TeardownError if a program still reads it."""
     try:
         (path / "tracing_on").write_text("0", encoding="ascii")
         path.rmdir()
@@ -248,5 +249,5 @@ def remove_instance(path: Path) -> None:
             return
         raise TeardownError(
             f"the trace instance {path} cannot be removed: {error.strerror}",
-            hint="another program has one of its files open; `fuser` names it",
+            hint="a program has one of its files open; `fuser` shows which",
         ) from None

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of benchmarks: errors, units, clocks, processes, caches, text."""
+"""Helpers without knowledge of benchmarks: errors, units, clocks, processes, the cache, documents, text."""

@@ -1,4 +1,4 @@
-"""The head and the tail of what a box wrote: a box may write gigabytes, and what is kept of it is bounded."""
+"""Bounded copies of output. A box may write gigabytes; of a long stream only the beginning and the end are kept."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Final
 
 HEAD_BYTES: Final = 2**20
 TAIL_BYTES: Final = 2**20
-"""Together they hold any output that an exercise may have (``bench.scenario.exercise.MOST_OUTPUT_BYTES``) whole."""
+"""Head and tail together hold the longest output of an exercise (``bench.scenario.exercise.MOST_OUTPUT_BYTES``)."""
 MOST_READ_BYTES: Final = 16 * 2**20
-"""Of a log that can only be read from its beginning; a longer one is asked for its last lines instead."""
+"""How much to read of a log that can only be read from its beginning. Of a longer log, request the last lines."""
 LAST_LINES: Final = 1000
-"""Engines keep lines of at most 16 KiB, so these are no more than MOST_READ_BYTES."""
+"""How many last lines to request. Engines store lines of at most 16 KiB, so they fit into MOST_READ_BYTES."""
 
 
 @dataclass(frozen=True)
 class Clipped:
-    """What is kept of one stream."""
+    """The kept part of one stream."""
 
     data: bytes
-    """With a line in it that says how much was left out, and where."""
+    """The bytes. Where some were left out, a line of its own says how many."""
     whole: bool
-    """Whether nothing was."""
+    """Whether nothing was left out."""
 
     def __add__(self, other: Clipped) -> Clipped:
-        """One after the other."""
+        """The concatenation of two streams."""
         return Clipped(self.data + other.data, self.whole and other.whole)
 
 
@@ -35,7 +35,7 @@ NOTHING: Final = Clipped(b"", whole=True)
 
 
 class Clip:
-    """Takes a stream piece by piece, and keeps its first and its last bytes."""
+    """Reads a stream piece by piece and keeps its first HEAD_BYTES and its last TAIL_BYTES."""
 
     def __init__(self) -> None:
         self._seen_bytes = 0
@@ -43,17 +43,17 @@ class Clip:
         self._left_out: int | None = None
 
     def add(self, data: bytes | memoryview) -> None:
-        """The next piece."""
+        """Add the next piece of the stream."""
         self._seen_bytes += len(data)
         room = 0 if self._left_out is not None else HEAD_BYTES - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
-        # Not at every piece: moving what is kept costs as much as it is long.
+        # Deleting moves the whole tail, so it is not done for every piece.
         if len(self._tail) > 2 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
 
     def take(self, pieces: Iterable[bytes]) -> bool:
-        """Add pieces until there are no more, or it is too much; whether the end was reached."""
+        """Add pieces until the stream ends or is too long. True if it ended."""
         for piece in pieces:
             self.add(piece)
             if self.too_much:
@@ -62,18 +62,18 @@ class Clip:
 
     @property
     def too_much(self) -> bool:
-        """Whether it is not worth while to read on."""
+        """Whether the stream is longer than MOST_READ_BYTES, so that its last lines should be requested instead."""
         return self._seen_bytes > MOST_READ_BYTES
 
     def skip(self) -> None:
-        """What is added from now on is the stream's end; nobody has counted what lies between."""
-        # Its end may be part of what was seen already.
+        """Declare that the next pieces are the end of the stream, after a gap of unknown length."""
+        # The end may overlap with the bytes that were added before.
         self._left_out = max(0, self._seen_bytes - len(self._head) - TAIL_BYTES)
         self._seen_bytes = 0
         self._tail.clear()
 
     def clipped(self) -> Clipped:
-        """What is kept."""
+        """The kept part of what was added so far."""
         head, tail = bytes(self._head), bytes(self._tail[-TAIL_BYTES:])
         if self._left_out is not None:
             return _joined(head, f"at least {self._left_out} bytes are" if self._left_out else "what was here is", tail)
@@ -84,12 +84,12 @@ class Clip:
 
 
 def clip_file(path: Path | None) -> Clipped:
-    """A file's content, as much of it as is kept; nothing while nobody has made it."""
+    """The kept part of a file. NOTHING if ``path`` is None or does not exist. Raises OSError."""
     try:
         if path is None:
             return NOTHING
         with path.open("rb") as stream:
-            # A box that still writes makes it longer meanwhile: what is read is what is there now.
+            # The box may still write. Only what the file holds now is read.
             size = os.fstat(stream.fileno()).st_size
             head = stream.read(min(size, HEAD_BYTES))
             left_out = max(0, size - HEAD_BYTES - TAIL_BYTES)
@@ -101,7 +101,7 @@ def clip_file(path: Path | None) -> Clipped:
 
 
 def file_end(path: Path, size: int) -> bytes:
-    """The last ``size`` bytes of a file, or all of it. Raises OSError."""
+    """The last ``size`` bytes of a file, or the whole file if it is shorter. Raises OSError."""
     with path.open("rb") as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - size))
         return stream.read(size)

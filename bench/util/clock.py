@@ -1,4 +1,4 @@
-"""Time is handed in: one Clock object per run, so that simulation and tests own theirs."""
+"""Clocks. Code that needs time takes a Clock as an argument, so that tests can pass their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML and TOML files read with the line of every key, so that an error can point at it."""
+"""YAML and TOML files, read with the line number of every key, which errors point to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from bench.util.errors import ScenarioError
 
 MAX_FILE_BYTES: Final = 2**20
-# A scenario has some dozens of values; aliases of aliases, or an alias to itself, reach any number.
+# A scenario has a few dozen values. YAML aliases could multiply them without limit.
 _MAX_NODES: Final = 10_000
 _MAX_DEPTH: Final = 40
 
@@ -22,28 +22,30 @@ Key = str | int
 
 
 class FileKind(NamedTuple):
-    """What a file should be, in the words of an error's next step."""
+    """Hints for errors about one kind of file."""
 
-    name_it: str
-    start_it: str
+    path_hint: str
+    """For a path that cannot be read."""
+    content_hint: str
+    """For a file that is empty or not a mapping."""
 
 
 SCENARIO: Final = FileKind(
-    name_it="name a scenario file, a directory with a scenario.yaml, or one of `boxbench scenarios`",
-    start_it="start it with `question:` and `name:`",
+    path_hint="name a scenario file, a directory with a scenario.yaml, or one of `boxbench scenarios`",
+    content_hint="start it with `question:` and `name:`",
 )
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: its data, its text, and where each key stands."""
+    """A parsed file: its data, its text, and the line of each key."""
 
     data: Any
     text: str
     lines: dict[tuple[Key, ...], int] = field(default_factory=dict)
 
     def line_of(self, keys: Sequence[Key]) -> int | None:
-        """The line (from 1) of the deepest part of ``keys`` that is in the file; None where unknown (TOML)."""
+        """The line, from 1, of the longest prefix of ``keys`` in the file; None if unknown, as in TOML files."""
         for length in range(len(keys), -1, -1):
             line = self.lines.get(tuple(keys[:length]))
             if line is not None:
@@ -51,7 +53,7 @@ class Document:
         return None
 
     def get(self, keys: Sequence[Key]) -> Any:
-        """The value at ``keys``, or None."""
+        """The value at the path ``keys``; None if there is none."""
         value = self.data
         for key in keys:
             if isinstance(value, dict):
@@ -63,34 +65,34 @@ class Document:
         return value
 
 
-def read_document(path: Path, what: FileKind = SCENARIO) -> Document:
+def read_document(path: Path, kind: FileKind = SCENARIO) -> Document:
     """Read a ``.yaml``, ``.yml`` or ``.toml`` file whose top level is a mapping.
 
     Args:
-        what: what the file should be, for the next step of an error.
+        kind: what the file should be; it gives the hints of errors.
 
     Raises:
-        ScenarioError: missing, too large, not text, not well-formed, a key given twice, no mapping, a value that
-            JSON has no form for.
+        ScenarioError: the file is missing, too large, not UTF-8, not well-formed or not a mapping; it has a duplicate
+            key or a value that JSON cannot represent.
     """
-    text = _read_text(path, what.name_it)
+    text = _read_text(path, kind.path_hint)
     try:
         document = _parse_toml(path, text) if path.suffix == ".toml" else _parse_yaml(path, text)
     except RecursionError:
         raise ScenarioError(f"{path}: nested too deep", hint="such a file is at most a few levels deep") from None
     if document.data is None:
-        raise ScenarioError(f"{path}: the file is empty", hint=what.start_it)
+        raise ScenarioError(f"{path}: the file is empty", hint=kind.content_hint)
     if not isinstance(document.data, dict):
         raise ScenarioError(
             f"{path}: the file holds {type(document.data).__name__}, not keys and values",
-            hint=what.start_it,
+            hint=kind.content_hint,
         )
     _refuse_other_types(path, document, document.data, ())
     return document
 
 
 def _refuse_other_types(path: Path, document: Document, value: Any, keys: tuple[Key, ...]) -> None:
-    """YAML and TOML know dates, sets, bytes and not-a-number; a scenario is what JSON can say."""
+    """Raise ScenarioError for a value that JSON cannot represent: a date, a set, bytes, NaN or infinity."""
     if isinstance(value, dict):
         for key, item in value.items():
             _refuse_other_types(path, document, item, (*keys, str(key)))
@@ -106,16 +108,16 @@ def _refuse_other_types(path: Path, document: Document, value: Any, keys: tuple[
         )
 
 
-def _read_text(path: Path, name_it: str) -> str:
+def _read_text(path: Path, path_hint: str) -> str:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ScenarioError(
                 f"{path}: larger than {MAX_FILE_BYTES} bytes",
-                hint="is this the right file? big data belongs into the build context",
+                hint="is this the right file? large data belongs in the build context",
             )
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ScenarioError(f"{path}: {error.strerror}", hint=name_it) from None
+        raise ScenarioError(f"{path}: {error.strerror}", hint=path_hint) from None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
 
@@ -145,7 +147,7 @@ def _parse_yaml(path: Path, text: str) -> Document:
 
 
 class _Index:
-    """Collects the line of every key, and refuses what a person would not write."""
+    """Collects the line of every key. Raises ScenarioError for duplicate keys and for excessive nesting or size."""
 
     def __init__(self, path: Path, lines: dict[tuple[Key, ...], int]) -> None:
         self._path = path

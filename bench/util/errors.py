@@ -1,6 +1,6 @@
-"""Every expected error: what happened, with the values; the next step; the exit code.
+"""Expected errors. Each has a message with the values involved, a hint with the next step, and an exit code.
 
-Code below the command line raises these; only ``bench.cli`` turns them into text and an exit code.
+All packages raise these; only ``bench.cli`` turns them into text and an exit code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """Exit codes of the command line."""
 
     OK = 0
     ERROR = 1
@@ -22,15 +22,15 @@ class ExitCode(IntEnum):
 
 
 class BoxbenchError(Exception):
-    """An expected error, for people.
+    """An expected error.
 
     Args:
         message: what happened, naming the value that was wrong.
-        hint: the next step, one sentence.
+        hint: the next step for the user, in one sentence.
 
     Attributes:
-        stable: True when the same call would fail again (bad input, missing package); False when a
-            retry may succeed (a time-out, a busy device).
+        stable: True when the same call would fail again (bad input, a missing package); False when a
+            retry may succeed (a time limit, a busy device).
     """
 
     exit_code: ExitCode = ExitCode.ERROR
@@ -43,31 +43,31 @@ class BoxbenchError(Exception):
 
     @property
     def code(self) -> str:
-        """A short stable name for records and JSON: the class name."""
+        """The class name: a stable identifier for records and JSON."""
         return type(self).__name__
 
     @property
     def advice(self) -> str:
-        """What happened and the next step in one sentence, where there is room for only one."""
+        """Message and hint in one sentence, for places that show a single line."""
         return f"{self.message} ({self.hint})"
 
 
 class UsageError(BoxbenchError):
-    """The command line or a file it names is wrong."""
+    """The command line, or a file that it names, is wrong."""
 
     exit_code = ExitCode.USAGE
 
 
 class ScenarioError(UsageError):
-    """A scenario file does not say what a scenario must say."""
+    """A scenario file is missing, malformed or has invalid values."""
 
 
 class CampaignError(UsageError):
-    """A campaign directory cannot be created, opened or continued."""
+    """A campaign directory cannot be created, opened or resumed."""
 
 
 class RecordError(BoxbenchError):
-    """A record line is not a record."""
+    """A line of a records file is not a valid record."""
 
 
 class BuildError(BoxbenchError):
@@ -75,31 +75,31 @@ class BuildError(BoxbenchError):
 
 
 class TargetUnavailableError(BoxbenchError):
-    """This host cannot run a target; the message says why in one sentence."""
+    """This host cannot run a target. The message gives the reason in one sentence."""
 
     exit_code = ExitCode.HOST_UNFIT
 
 
 class NotEqualError(BoxbenchError):
-    """The boxes of a scenario do not run the same, in something that the scenario does not declare different."""
+    """The boxes of a scenario differ in something that the scenario does not list under ``allowed_differences``."""
 
 
 class HostUnfitError(BoxbenchError):
-    """A tool, permission or kernel feature is missing on this host."""
+    """This host lacks a tool, a permission or a kernel feature."""
 
     exit_code = ExitCode.HOST_UNFIT
 
 
 class ProcessError(BoxbenchError):
-    """A tool we called failed or ran into its time limit.
+    """A tool failed or exceeded its time limit.
 
     Args:
-        said: the end of what the tool wrote to its standard error; the message has it behind the command line.
+        stderr_tail: the end of the tool's standard error, which the message quotes after the command line.
     """
 
-    def __init__(self, message: str, *, hint: str, said: str = "") -> None:
+    def __init__(self, message: str, *, hint: str, stderr_tail: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.said = said
+        self.stderr_tail = stderr_tail
 
 
 class LaunchError(BoxbenchError):
@@ -109,47 +109,47 @@ class LaunchError(BoxbenchError):
 
 
 class NotReadyError(BoxbenchError):
-    """A box started and did not become ready: it exited, crashed or ran into the time limit."""
+    """A box started but did not become ready: it exited, crashed or exceeded the time limit."""
 
     stable = False
 
 
 class ExerciseError(BoxbenchError):
-    """What was to be done with a ready box failed, took too long, or said nothing that can be read."""
+    """An exercise failed, exceeded its time limit, or printed output that cannot be parsed."""
 
     stable = False
 
 
 class LateError(BoxbenchError):
-    """The harness itself was too late for what it measures."""
+    """The harness could not keep its schedule, so the measurement is not valid."""
 
     stable = False
 
 
 class TeardownError(BoxbenchError):
-    """Something of a box was still on the host after its end."""
+    """Part of a box was still on the host after the box had ended."""
 
     stable = False
 
 
 class ProtocolError(BoxbenchError):
-    """The agent, or somebody in its place, sent something that is not a message."""
+    """A message does not follow its protocol. Boxes are not trusted, so the agent may not be its author."""
 
 
 class TooFewBootsError(BoxbenchError):
-    """A statistic was asked for that this many boots cannot support."""
+    """There are too few boots for the requested statistic."""
 
     exit_code = ExitCode.CANNOT_TELL
 
 
 class PartialResultsError(BoxbenchError):
-    """Some trials failed; what succeeded is kept."""
+    """Some trials failed. The results of the others are kept."""
 
     exit_code = ExitCode.PARTIAL
 
 
 class InterruptedCampaignError(BoxbenchError):
-    """Ctrl-C: the campaign is intact and can be resumed."""
+    """The campaign was interrupted (Ctrl-C). It is intact and can be resumed."""
 
     exit_code = ExitCode.INTERRUPTED
     stable = False

@@ -1,4 +1,4 @@
-"""Files that travel with the package: scenarios and report templates, in a checkout and in an installed wheel."""
+"""Data files of the package, scenarios and report templates, in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 
 def _find(packaged: str, checkout: str) -> Path:
-    # A checkout has no bench/_data: the wheel's build makes it from the same folders.
+    # bench/_data exists only in a wheel, whose build copies the folders of the checkout into it.
     places = (_PACKAGE / "_data" / packaged, _PACKAGE.parent / checkout)
     for place in places:
         if place.is_dir():
             return place
     raise HostUnfitError(
         f"the files of boxbench are incomplete: neither {places[0]} nor {places[1]} exists",
-        hint="install boxbench again, or run it from a whole checkout",
+        hint="install boxbench again, or run it from a complete checkout",
     )
 
 
 def scenarios_dir() -> Path:
-    """The folder with one folder per shipped scenario. Raises HostUnfitError when the installation is incomplete."""
+    """The folder that has one folder per shipped scenario. Raises HostUnfitError if the installation is incomplete."""
     return _find("scenarios", "scenarios")
 
 
 def templates_dir() -> Path:
-    """The folder with the report's templates and styles. Raises HostUnfitError as above."""
+    """The folder with the report's templates and styles. Raises HostUnfitError if the installation is incomplete."""
     return _find("templates", "reports/templates")
 
 
 def shipped_scenarios() -> tuple[str, ...]:
-    """Names of the shipped scenarios, sorted."""
+    """The names of the shipped scenarios, sorted."""
     return tuple(sorted(file.parent.name for file in scenarios_dir().glob("*/scenario.yaml")))
 
 
 def find_scenario(name_or_path: str) -> Path:
-    """The path of a scenario: a file or folder that exists, else the shipped scenario of that name.
+    """The path of a scenario: an existing file or folder, else the shipped scenario of that name.
 
-    A name that is neither comes back as a path that does not exist: ``load_scenario`` explains it.
+    A name that is neither is returned as a path that does not exist; ``load_scenario`` reports it.
     """
     path = Path(name_or_path)
     if path.exists() or name_or_path not in shipped_scenarios():

@@ -1,4 +1,8 @@
-"""The only door to subprocesses: a list, a time limit, no shell, and the tail of stderr in the error."""
+"""The only module that starts processes.
+
+A command is a list of words that no shell interprets. A process that is run to its end has a time limit, and the error
+of one that fails quotes the end of its stderr.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ from typing import IO, Final
 from bench.util.errors import HostUnfitError, ProcessError, TeardownError
 
 TAIL_BYTES: Final = 2000
-# Seconds between asking, insisting and killing: an interactive tool may clean up on SIGINT or SIGTERM.
+# Signals that end a process, each with the seconds until the next one. Tools may clean up on SIGINT or SIGTERM.
 LADDER: Final = ((signal.SIGINT, 2.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished process left."""
+    """The exit code and output of a finished process."""
 
     argv: tuple[str, ...]
     returncode: int
@@ -30,13 +34,13 @@ class Result:
 
     @property
     def text(self) -> str:
-        """Standard output, with undecodable bytes replaced."""
+        """Standard output as text; bytes that are not UTF-8 are replaced."""
         return self.stdout.decode(errors="replace")
 
 
 def require_tool(name: str, *, package: str) -> str:
-    """The path of a tool. Raises HostUnfitError naming the Debian package that has it."""
-    # Debian keeps mke2fs and friends in sbin, which is not on every user's PATH.
+    """The path of a tool. Raises HostUnfitError, naming the Debian package to install."""
+    # Debian installs mke2fs and others in sbin, which is not on every user's PATH.
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
     if path is None:
         raise HostUnfitError(
@@ -47,7 +51,7 @@ def require_tool(name: str, *, package: str) -> str:
 
 
 def tail(output: bytes) -> str:
-    """The last lines of a tool's output, for an error message."""
+    """The end of a tool's output, for an error message."""
     return output[-TAIL_BYTES:].decode(errors="replace").strip()
 
 
@@ -64,15 +68,15 @@ def run(
     """Run a tool to its end.
 
     Args:
-        timeout_s: after this the process group is interrupted, terminated, killed.
-        check: raise on a non-zero exit code.
-        env: variables added to ours.
-        stdout_to: a file for the output instead of memory; then ``Result.stdout`` is empty.
+        timeout_s: after this time the process group is interrupted, terminated and killed.
+        check: raise ProcessError on a non-zero exit code.
+        env: variables to add to the environment.
+        stdout_to: a file that receives standard output; ``Result.stdout`` is then empty.
 
     Raises:
-        HostUnfitError: the tool is not there.
-        ProcessError: time limit, or non-zero exit code when ``check``.
-        TeardownError: it could not even be killed.
+        HostUnfitError: the tool is missing or cannot be executed.
+        ProcessError: it exceeded the time limit, or ``check`` is set and the exit code is not 0.
+        TeardownError: it could not be killed.
     """
     words = tuple(str(word) for word in argv)
     process = spawn(
@@ -86,11 +90,11 @@ def run(
     stdout, stderr = _wait(process, words, stdin, timeout_s)
     result = Result(words, process.returncode, stdout, stderr)
     if check and result.returncode != 0:
-        said = tail(result.stderr)
+        stderr_tail = tail(result.stderr)
         raise ProcessError(
-            f"`{' '.join(words)}` ended with exit code {result.returncode}: {said}",
+            f"`{' '.join(words)}` ended with exit code {result.returncode}: {stderr_tail}",
             hint="run it by hand to see the whole output",
-            said=said,
+            stderr_tail=stderr_tail,
         )
     return result
 
@@ -122,11 +126,11 @@ def spawn(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own session; the caller ends it with ``stop``.
+    """Start a process in its own session. The caller must end it with ``stop``.
 
     Raises:
-        HostUnfitError: the tool is not there or cannot be run.
-        ProcessError: ``cwd`` is not there.
+        HostUnfitError: the tool is missing or cannot be executed.
+        ProcessError: the process cannot use ``cwd``.
     """
     words = [str(word) for word in argv]
     try:
@@ -138,7 +142,7 @@ def spawn(
             cwd=cwd,
             env=None if env is None else {**os.environ, **env},
             pass_fds=tuple(pass_fds),
-            # Own session: the terminal's Ctrl-C reaches only the harness, which then ends its children in order.
+            # In a session of its own it does not receive the terminal's Ctrl-C. Boxbench does, and ends it in order.
             start_new_session=True,
         )
     except OSError as error:
@@ -146,20 +150,20 @@ def spawn(
 
 
 def _start_error(error: OSError, words: Sequence[str], cwd: Path | None) -> HostUnfitError | ProcessError:
-    # Popen reports the directory and the tool by the same exception; only the file name in it differs.
+    # Popen raises the same exception for the directory and the tool; only its file name differs.
     if cwd is not None and str(error.filename) == str(cwd):
         return ProcessError(
             f"`{' '.join(words)}` cannot run in the directory {cwd}: {error.strerror}",
-            hint="was it removed meanwhile?",
+            hint="check whether the directory was removed",
         )
     if isinstance(error, FileNotFoundError):
         return HostUnfitError(
             f"the tool {words[0]!r} was not found on this host",
-            hint="run ./bootstrap setup, or install the package that has it",
+            hint="run ./bootstrap setup, or install the package that provides it",
         )
     return HostUnfitError(
         f"the tool {words[0]!r} cannot be run on this host: {error.strerror}",
-        hint="look at its owner, mode and machine type, and at the memory and process limits of this user",
+        hint="check its owner, mode and architecture, and the memory and process limits of this user",
     )
 
 
@@ -169,15 +173,15 @@ def stop(
     on_step: Callable[[str], None] | None = None,
     ladder: Sequence[tuple[signal.Signals, float]] = LADDER,
 ) -> None:
-    """Interrupt, terminate, kill: the process's whole group, with time in between; always reaps.
+    """Interrupt, terminate, then kill a process and its whole group, and reap it.
 
     Args:
-        process: from ``spawn``, so that its group is its own.
-        on_step: told the name of each signal before it is sent.
-        ladder: signals, each with the seconds that the leader has before the next one.
+        process: started by ``spawn``, so that it has a group of its own.
+        on_step: called with the name of each signal before it is sent.
+        ladder: signals, each with the seconds to wait for the end of the process before the next one.
 
     Raises:
-        TeardownError: it survived the last signal.
+        TeardownError: the process survived the last signal.
     """
     try:
         for sig, patience_s in ladder:
@@ -191,9 +195,9 @@ def stop(
         if process.poll() is None:
             raise TeardownError(
                 f"process {process.pid} ({process.args!r}) survived {ladder[-1][0].name} for {ladder[-1][1]:g} s",
-                hint="it is stuck in the kernel (a dead disk, a debugger?); look at /proc/PID/stack",
+                hint="it is stuck in the kernel (a failing disk, a debugger); /proc/PID/stack shows where",
             )
-        # The leader is gone; what it started and left in its group goes now.
+        # The process has ended; kill what it started and left in its group.
         _signal_group(process, signal.SIGKILL)
     finally:
         for stream in (process.stdin, process.stdout, process.stderr):

@@ -1,26 +1,26 @@
-"""Text of guests and tools as it may be shown on a terminal: nothing in it moves, colours, hides or reorders."""
+"""Text from boxes and tools, made safe to print: without escape sequences, control or invisible characters."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-# ANSI sequences whole, so that "\x1b[31m" does not leave "[31m" behind.
+# Whole ANSI sequences: removing only the escape character would leave "[31m".
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Controls, and the marks that reorder or hide text: what a guest says must look like what it says.
+# Control characters, and those that hide or reorder text, such as zero-width and bidirectional marks.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 
 
 def plain(text: str) -> str:
-    """On one line: escapes taken out, every other control and invisible character a blank, no lone surrogates."""
+    """The text on one line: escape sequences are removed, control and invisible characters become spaces."""
     shown = _INVISIBLE.sub(" ", _ESCAPES.sub("", text))
-    # Lone surrogates come from undecodable bytes and cannot be written to a UTF-8 file.
+    # Surrogates stand for bytes that could not be decoded. They cannot be encoded as UTF-8, so they are replaced.
     return shown.encode("utf-8", "replace").decode("utf-8")
 
 
 def plain_lines(text: str) -> str:
-    """The same line by line: line ends stay."""
-    # By line ends proper: splitlines would also make lines at characters that are to become blanks.
+    """``plain`` applied to each line; line breaks stay."""
+    # str.splitlines would also split at control characters, which become spaces here.
     return "\n".join(plain(line.removesuffix("\r")) for line in text.split("\n"))

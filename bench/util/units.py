@@ -1,4 +1,4 @@
-"""Nanoseconds and bytes for people, and the sizes and durations people write. Nothing stored uses this."""
+"""Formatting and parsing of durations and sizes. Stored values are plain integers, in ns and bytes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _parse(text: str, scales: dict[str, int], example: str) -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """``"256MiB"`` to bytes. Raises ValueError with an example of what is accepted."""
+    """The bytes in a text such as ``256MiB``. Raises ValueError, whose message shows the accepted form."""
     return _parse(text, _BYTES, '"256MiB" (B, KiB, MiB, GiB, kB, MB, GB)')
 
 
 def parse_duration_ns(text: str) -> int:
-    """``"30s"`` to nanoseconds. Raises ValueError with an example of what is accepted."""
+    """The nanoseconds in a text such as ``30s``. Raises ValueError, whose message shows the accepted form."""
     if text.strip().replace(".", "").isdigit():
         raise ValueError(f'{text!r} has no unit; write "30s" (ns, us, ms, s, min)')
     return _parse(text, _SECONDS, '"30s" (ns, us, ms, s, min)')
@@ -68,12 +68,12 @@ def format_bytes(value_bytes: float) -> str:
 
 
 def grouped(count: int) -> str:
-    """``212 992 113``: every digit, for counts of which every digit repeats."""
+    """All digits of a count, in groups of three: ``212 992 113``."""
     return f"{count:,}".replace(",", "\u202f")
 
 
 def format_metric(name: str, value: float) -> str:
-    """Format by the unit that the metric's name ends in (``_ns``, ``_bytes``); else a plain number."""
+    """A value in the unit that the metric's name ends in (``_ns``, ``_bytes``); without one, a plain number."""
     if name == "instructions":
         return grouped(round(value))
     if name.endswith("_ns"):

@@ -1,8 +1,8 @@
-"""Control groups v1, hybrid and v2: find a box's own, read its memory, CPU and I/O, make one for a bare process.
+"""Control groups (v1, hybrid and v2): finding the group of a box, reading its memory and CPU time, making groups.
 
-Where both hierarchies are mounted (hybrid) the controllers live in v1 and the v2 tree accounts nothing, so
-each controller is looked for in v1 first. A private dockerd on such a host uses the cgroupfs driver, and a
-container's groups are ``docker/ID`` below the root of each v1 hierarchy.
+On a hybrid host both hierarchies are mounted, and the controllers are in v1, while the v2 tree accounts nothing. So
+every controller is looked up in v1 first. A private dockerd on such a host uses the cgroupfs driver, and the groups
+of a container are ``docker/ID`` below the root of each v1 hierarchy.
 """
 
 from bench.host.cgroup.find import cgroup_of

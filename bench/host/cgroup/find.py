@@ -1,4 +1,4 @@
-"""Which control groups a process is in, and whether they are a box's own."""
+"""Finding the control groups of a process that belong to its box alone."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from bench.host.read import HOST_ROOT, read_text
 
 CONTROLLERS: Final = ("memory", "cpu", "cpuacct", "blkio")
 
-# libvirt puts a domain's threads into groups below the one that holds its memory.
+# libvirt puts the threads of a domain into groups below the one that accounts its memory.
 _INNER: Final = re.compile(r"emulator|libvirt|vcpu\d+|iothread\d+")
 
 
 def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> BoxCgroup | None:
-    """The control group that a box has to itself.
+    """The control group of a box, which it shares with no other process of the host.
 
     Args:
         pid: a process of the box, on the host.
-        ours: a process whose groups do not count as the box's own; this process when None.
+        ours: a process whose groups, and those above them, do not count; None means this process.
 
     Returns:
-        None when the process has ended, or when it shares every group with us, with a group above ours, or
-        with the whole host: then nothing in the numbers could be told apart as the box's.
+        None if the process has ended or shares all its groups with ``ours`` or with the whole host, so that no
+        counter belongs to the box alone.
     """
     theirs = parse_membership(read_text(root, f"proc/{pid}/cgroup") or "")
     mine = parse_membership(read_text(root, f"proc/{os.getpid() if ours is None else ours}/cgroup") or "")
@@ -38,26 +38,26 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
         return BoxCgroup("v1", v1)
     v2 = next((mount for mount in mounts if mount.kind == "cgroup2"), None)
     unified = _directories(root, own, {} if v2 is None else {UNIFIED: v2})
-    # On a hybrid host the v2 tree exists without controllers: such a group would read as a box without memory.
+    # The v2 tree of a hybrid host has no controllers; a group in it would read as a box without memory.
     if unified and (read_text(unified[UNIFIED], "cgroup.controllers") or "").strip():
         return BoxCgroup("v2", unified)
     return None
 
 
 def parse_membership(text: str) -> dict[str, str]:
-    """Controller to path from /proc/PID/cgroup; the v2 path is under ``unified``."""
+    """The path of each controller in /proc/PID/cgroup. The v2 path has the key ``unified``."""
     paths = {}
     for line in text.splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         names = [UNIFIED] if number == "0" and not controllers else controllers.split(",")
-        # The kernel marks a group that was removed under its last process.
+        # The kernel appends this to the path of a group that was removed.
         paths.update({name: path.removesuffix(" (deleted)") for name in names})
     return paths
 
 
 def box_level(path: str) -> str:
-    """The group of the whole box: for a libvirt domain the one above its emulator and vcpu groups."""
+    """The path of the group of the whole box. For a libvirt domain it is above its emulator and vcpu groups."""
     parts = PurePosixPath(path)
     while _INNER.fullmatch(parts.name):
         parts = parts.parent
@@ -67,7 +67,7 @@ def box_level(path: str) -> str:
 def _is_own(path: str, ours: str | None) -> bool:
     if path == "/" or path.startswith("/.."):
         return False
-    # A group above ours holds the harness too.
+    # A group above ours contains Boxbench too.
     return ours is None or not PurePosixPath(ours).is_relative_to(path)
 
 
@@ -79,7 +79,7 @@ def _directories(root: Path, own: Mapping[str, str], mounts: Mapping[str, Mount]
     found = {}
     for name, mount in mounts.items():
         path = own.get(name)
-        # In a cgroup namespace or a bind mount only what is below the mounted part can be reached.
+        # In a cgroup namespace or a bind mount only the groups below the mounted directory are visible.
         if path is None or not PurePosixPath(path).is_relative_to(mount.root):
             continue
         directory = root / mount.point.lstrip("/") / PurePosixPath(path).relative_to(mount.root)

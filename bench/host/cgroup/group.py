@@ -1,4 +1,4 @@
-"""One control group and what the kernel accounts to it. Missing is absent, never zero."""
+"""Readings of one control group. A reading that the kernel does not offer is absent, never zero."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bench.host.read import parse_keyed, read_int, read_text
 
 UNIFIED: Final = "unified"
 
-# Name to file and, where the file has ``key value`` lines, the keys to look for, best first.
+# The file of a reading and, if it has ``key value`` lines, the keys to look for, best first.
 _Source = tuple[str, tuple[str, ...]]
 _MEMORY_V1: Final[dict[str, _Source]] = {
     "usage": ("memory.usage_in_bytes", ()),
     "peak": ("memory.max_usage_in_bytes", ()),
-    # total_ counts the groups below too, as v2 always does.
+    # total_ includes the groups below, as all v2 counters do.
     "anon": ("memory.stat", ("total_rss", "rss")),
     "file": ("memory.stat", ("total_cache", "cache")),
     "kernel": ("memory.kmem.usage_in_bytes", ()),
-    # Of the kernel's part v1 tells TCP's buffers alone; page tables and stacks are in it without a name.
+    # The only part of kernel memory that v1 reports separately is TCP's buffers.
     "sock": ("memory.kmem.tcp.usage_in_bytes", ()),
     "shmem": ("memory.stat", ("total_shmem", "shmem")),
     "swap": ("memory.stat", ("total_swap", "swap")),
@@ -31,7 +31,7 @@ _MEMORY_V2: Final[dict[str, _Source]] = {
     "anon": ("memory.stat", ("anon",)),
     "file": ("memory.stat", ("file",)),
     "kernel": ("memory.stat", ("kernel",)),
-    # Parts of the kernel's, but for the sockets' buffers, which are beside it.
+    # These are parts of ``kernel``, except ``sock``, which is not included in it.
     "slab": ("memory.stat", ("slab",)),
     "pagetables": ("memory.stat", ("pagetables",)),
     "kernel_stack": ("memory.stat", ("kernel_stack",)),
@@ -45,41 +45,41 @@ _MEMORY_V2: Final[dict[str, _Source]] = {
 
 @dataclass(frozen=True)
 class BoxCgroup:
-    """A control group, by controller; every reading leaves out what the kernel does not offer."""
+    """The control group of a box, in every hierarchy that has one."""
 
     version: Literal["v1", "v2"]
     directories: Mapping[str, Path]
-    """Controller to directory: on v1 those of ``memory``, ``cpu``, ``cpuacct``, ``blkio`` where the group is not
-    shared with the harness; on v2 the one directory, as ``unified``."""
+    """The directory of each controller. On v1 the keys are those of ``memory``, ``cpu``, ``cpuacct`` and ``blkio``
+    whose group is not shared with Boxbench; on v2 the only key is ``unified``."""
 
     def memory_bytes(self) -> dict[str, int]:
         """``usage``, ``peak``, ``anon``, ``file`` (page cache, tmpfs too), ``kernel``, ``sock``, ``shmem``, ``swap``.
 
-        v2 also splits the kernel's part: ``slab``, ``pagetables``, ``kernel_stack``, ``percpu``, ``vmalloc``.
+        v2 also reports parts of ``kernel``: ``slab``, ``pagetables``, ``kernel_stack``, ``percpu``, ``vmalloc``.
         """
         sources = _MEMORY_V1 if self.version == "v1" else _MEMORY_V2
         readings = {name: self._reading("memory", file, keys) for name, (file, keys) in sources.items()}
         return {name: value for name, value in readings.items() if value is not None}
 
     def usage_bytes(self) -> int | None:
-        """``usage`` alone: one small file."""
+        """Only ``usage``, from one small file; None if it cannot be read."""
         file, keys = (_MEMORY_V1 if self.version == "v1" else _MEMORY_V2)["usage"]
         return self._reading("memory", file, keys)
 
     def cpu_ns(self) -> int | None:
-        """CPU time of all that ever ran in the group and below, ns."""
+        """CPU time in ns of all tasks that ever ran in the group and the groups below it; None if unknown."""
         if self.version == "v1":
             return self._reading("cpuacct", "cpuacct.usage")
         return _us_to_ns(self._reading("cpu", "cpu.stat", ("usage_usec",)))
 
     def throttled_ns(self) -> int | None:
-        """Time in which the group was held back by its own CPU limit, ns."""
+        """Time in ns during which the CPU limit throttled the group; None if unknown."""
         if self.version == "v1":
             return self._reading("cpu", "cpu.stat", ("throttled_time",))
         return _us_to_ns(self._reading("cpu", "cpu.stat", ("throttled_usec",)))
 
     def oom_kills(self) -> int | None:
-        """Tasks killed because the group was out of memory."""
+        """How many tasks were killed because the group was out of memory; None if unknown."""
         return self._reading("memory", "memory.oom_control" if self.version == "v1" else "memory.events", ("oom_kill",))
 
     def pids(self) -> tuple[int, ...]:

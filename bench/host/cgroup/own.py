@@ -1,4 +1,4 @@
-"""A control group of our own, for boxes that no engine makes one for (bare process, bare QEMU)."""
+"""Making and removing control groups, for boxes without an engine (bare process, bare QEMU)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 
 PARENT: Final = "boxbench"
-"""All our groups are below this one, so that leftovers can be found."""
+"""The parent of all groups that Boxbench makes, so that leftovers can be found."""
 
-# A task leaves its group a moment after its parent has reaped it.
+# A task leaves its group shortly after its parent has reaped it.
 _REMOVE_TRIES: Final = 100
 _REMOVE_PAUSE_S: Final = 0.01
 RUNTIME_CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
@@ -27,11 +27,11 @@ RUNTIME_CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
 
 @dataclass(frozen=True)
 class OwnCgroup(BoxCgroup):
-    """A group that we made."""
+    """A group that Boxbench made."""
 
     @property
     def join_files(self) -> tuple[Path, ...]:
-        """Write a pid (or 0 for the writer itself) to each of these to move it into the group."""
+        """The files that move a process into the group: write its pid, or 0 for the writer, to each of them."""
         return tuple(directory / "cgroup.procs" for directory in _distinct(self))
 
 
@@ -43,15 +43,15 @@ def own_cgroup(
     root: Path = HOST_ROOT,
     clock: Clock | None = None,
 ) -> Iterator[OwnCgroup]:
-    """Make ``boxbench/NAME`` in every hierarchy that accounts memory, CPU or block I/O, and remove it at the end.
+    """Make ``boxbench/NAME`` in every hierarchy with memory, CPU or block I/O accounting; remove it at the end.
 
     Args:
         name: unique on the host, safe as a file name.
-        memory_bytes: hard limit, without swap beside it; none when None.
+        memory_bytes: a hard limit, without additional swap; None sets no limit.
 
     Raises:
-        HostUnfitError: no hierarchy, or no permission to make groups in it.
-        TeardownError: a process is still in the group; the group stays.
+        HostUnfitError: there is no hierarchy, or no permission to make groups in it.
+        TeardownError: a process is still in the group, which therefore stays.
     """
     hierarchies = _hierarchies(root)
     directories = {key: base / PARENT / name for key, base in hierarchies.items()}
@@ -61,7 +61,7 @@ def own_cgroup(
         _make(group, made, memory_bytes=memory_bytes)
         yield group
     except BaseException as error:
-        # The first error is the one to tell; the leftover is named beside it.
+        # The first error is raised; a leftover group is noted on it.
         try:
             _remove(made, clock or MonotonicClock())
         except TeardownError as leftover:
@@ -72,15 +72,17 @@ def own_cgroup(
 
 @contextmanager
 def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
-    """Have ``boxbench`` in every hierarchy, in which a runtime makes a box's groups, and remove it where it is empty.
+    """Make the group ``boxbench`` in every hierarchy, for runtimes that make groups of boxes below it.
 
-    ``names`` are groups below it, one in the other, that are made too, and removed with what a tool left in them.
+    An engine's parent group exists before most of its containers too. And some runtimes cannot make one in a v1
+    cpuset hierarchy, where a new group has no CPUs.
 
-    An engine's own parent group is there before most of its containers too; and not every runtime can make one
-    in a v1 cpuset hierarchy, where a new group has no CPUs.
+    Args:
+        names: further groups to make, each below the one before. At the end they are removed, with the groups that
+            a runtime left below them. ``boxbench`` itself is removed where it is empty.
 
     Raises:
-        HostUnfitError: no permission.
+        HostUnfitError: there is no permission to make groups.
     """
     mounts = [mount for mount in parse_mounts(read_text(root, "proc/self/mountinfo") or "") if _is_hierarchy(mount)]
     depths = [Path(PARENT, *names[:depth]) for depth in range(len(names) + 1)]
@@ -93,7 +95,7 @@ def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
         inner = [group for parent in directories if names and parent.name == names[-1] for group in parent.glob("*/")]
         remove_groups([*sorted(inner), *(parent for parent in directories if parent.name != PARENT)], MonotonicClock())
         for parent in directories:
-            # Others may have groups in the outermost.
+            # Another campaign may have groups in the outermost one.
             with contextlib.suppress(OSError):
                 parent.rmdir()
 
@@ -124,7 +126,7 @@ def _make_parent(parent: Path, mount: Mount) -> None:
 
 
 def _hierarchies(root: Path) -> dict[str, Path]:
-    """Controller to the directory it is mounted on; only ``unified`` where v2 has the controllers."""
+    """The mount point of each controller; only ``unified`` if v2 has the controllers."""
     mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
     v1: dict[str, Path] = {
         name: root / mount.point.lstrip("/")
@@ -160,7 +162,7 @@ def _make(group: OwnCgroup, made: list[Path], *, memory_bytes: int | None) -> No
 
 
 def _distinct(group: OwnCgroup) -> list[Path]:
-    # cpu and cpuacct are often one hierarchy under two names.
+    # cpu and cpuacct are often one hierarchy.
     return sorted(set(group.directories.values()))
 
 
@@ -176,25 +178,25 @@ def _make_directory(directory: Path, *, hand_down: bool) -> None:
             directory.mkdir()
             return
         except FileNotFoundError:
-            # Another campaign removed the parent in between: it was empty for a moment.
+            # Another campaign removed the parent while it was empty.
             if attempt == 2:
                 raise
 
 
 def _hand_down(directory: Path, controllers: Sequence[str] = ("memory", "cpu", "io")) -> None:
-    """Let groups below ``directory`` have controllers of their own (v2); each that is refused is simply absent."""
+    """Enable controllers for the groups below ``directory`` (v2). A controller that the kernel refuses is skipped."""
     for controller in controllers:
         with contextlib.suppress(OSError):
             (directory / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
 
 
 def _limit_memory(group: OwnCgroup, memory_bytes: int) -> None:
-    """A limit, and no swap beside it, as the engines' boxes have it."""
+    """Limit memory without additional swap, as engines limit their boxes."""
     v1 = group.version == "v1"
     limit = _file(group, "memory", "memory.limit_in_bytes" if v1 else "memory.max")
     limit.write_text(str(memory_bytes), encoding="ascii")
-    # v1 limits memory and swap together, to no less than the limit of memory, so in this order. A kernel that does not
-    # account swap has no such file.
+    # v1 limits the sum of memory and swap, which must not be below the memory limit; hence this order. Kernels without
+    # swap accounting do not have the file.
     swap = limit.with_name("memory.memsw.limit_in_bytes" if v1 else "memory.swap.max")
     if swap.exists():
         swap.write_text(str(memory_bytes) if v1 else "0", encoding="ascii")
@@ -204,7 +206,7 @@ def _file(group: OwnCgroup, controller: str, name: str) -> Path:
     directory = group.directories.get(controller if group.version == "v1" else UNIFIED)
     file = Path(controller) if directory is None else directory / name
     if not file.exists():
-        # Opening it for writing would say "permission denied", which is not what is wrong.
+        # Opening a missing control file for writing would report "permission denied", which is misleading.
         raise FileNotFoundError(2, f"the kernel offers no {controller} controller here", str(file))
     return file
 
@@ -213,21 +215,21 @@ def _remove(made: list[Path], clock: Clock) -> None:
     left = remove_groups(made, clock)
     pids = BoxCgroup("v1", {str(path): path for path in left}).pids()
     for directory in made:
-        # Stays while another campaign has a group in it.
+        # The parent stays while another campaign has a group in it.
         with contextlib.suppress(OSError):
             directory.parent.rmdir()
     if left:
         raise TeardownError(
-            f"the control group {left[0]} still has processes: {' '.join(map(str, pids)) or 'none that we see'}",
+            f"the control group {left[0]} still has processes: {' '.join(map(str, pids)) or 'none visible here'}",
             hint="`boxbench clean` removes it once they have ended",
         )
 
 
 def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
-    """Remove groups, inner ones first; tasks in them may have just ended, and no event tells when they leave.
+    """Remove groups, inner ones first. Tries for a second, since tasks leave a group only after they have ended.
 
     Returns:
-        Those that stay: there are tasks in them, or they cannot be removed at all.
+        The groups that could not be removed.
     """
     left = list(directories)
     for attempt in range(_REMOVE_TRIES):

@@ -97,7 +97,7 @@ def _make(directory: Path, final: Path, image: Image, size_bytes: int) -> None:
     try:
         _make_ext4(directory / "disk.raw", image, size_bytes, inodes)
     except ProcessError as error:
-        if _FULL in error.said:
+        if _FULL in error.stderr_tail:
             raise _too_small(image, size_bytes, needed) from None
         raise
     # -u: the base is not at its final place yet, so it cannot be looked at; its size is given instead.
@@ -128,7 +128,7 @@ def _make_ext4(raw: Path, image: Image, size_bytes: int, inodes: int) -> None:
             _run_mke2fs([*common, *options], source or ensure_tree_dir(image), raw)
             return
         except ProcessError as error:
-            if number == len(attempts) or _FULL in error.said:
+            if number == len(attempts) or _FULL in error.stderr_tail:
                 raise
 
 

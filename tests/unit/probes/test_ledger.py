@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.host import memory
-from bench.host.memory import SETTLED_BYTES, memory_account, read_memory, settled_memory
+from bench.host.memory import SETTLED_BYTES, parse_memory, read_memory, settled_memory
 from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.util.clock import Clock
 
@@ -90,11 +90,11 @@ def test_the_host_is_split_into_parts_that_do_not_overlap(host: Path) -> None:
 
 
 def test_what_the_kernel_does_not_offer_is_absent() -> None:
-    assert memory_account({"MemTotal": 8, "MemFree": 3, "Cached": 2, "PageTables": 1}, listed_bytes=1) == {
+    assert parse_memory({"MemTotal": 8, "MemFree": 3, "Cached": 2, "PageTables": 1}, listed_bytes=1) == {
         "used": 4,
         "page_tables": 1,
     }
-    assert memory_account({}, listed_bytes=0) == {}
+    assert parse_memory({}, listed_bytes=0) == {}
 
 
 def _readings(monkeypatch: pytest.MonkeyPatch, values: Iterator[int]) -> None:

@@ -46,7 +46,7 @@ def test_a_failure_names_command_code_and_stderr() -> None:
     with pytest.raises(ProcessError, match=r"`sh -c .*` ended with exit code 7: disk on fire") as caught:
         proc.run(["sh", "-c", "echo disk on fire >&2; exit 7"], timeout_s=10)
     assert caught.value.hint
-    assert caught.value.said == "disk on fire"
+    assert caught.value.stderr_tail == "disk on fire"
 
 
 def test_only_the_tail_of_stderr_is_in_the_error() -> None:
