@@ -10,19 +10,11 @@ from itertools import groupby
 from bench.analysis.certified import with_doubts
 from bench.analysis.compare import TOLERANCE, by_cell, compare, drift, inside_facts
 from bench.analysis.exercises import exercise_headline
-from bench.analysis.metrics import (
-    Chain,
-    disturbances,
-    headline,
-    higher_is_better,
-    sort_key,
-    start_chain,
-    stop_chain,
-    values_of,
-)
+from bench.analysis.metrics import Metric, endpoint_metric, headline
 from bench.analysis.results import Analysis, CellSummary, NotComparableError, Sample
 from bench.analysis.stats import estimate, quantile
 from bench.analysis.storms import is_storm
+from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
 from bench.records.campaign import Manifest
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import Scenario
@@ -86,7 +78,7 @@ def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, .
         good = _good(group)
         chains = (start_chain(good), stop_chain(good))
         scenario = manifest.scenarios[group[0].trial.cell.scenario].scenario
-        expected = {f"endpoint.{end}_ns" for _, end in chains[0]} | _expected(scenario, good)
+        expected = {endpoint_metric(end) for _, end in chains[0]} | _expected(scenario, good)
         main = headline(scenario)
         for record in group:
             values = _values(record, chains, expected, main)
@@ -95,12 +87,12 @@ def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, .
 
 
 def summarise(samples: Iterable[Sample], records: Iterable[Record]) -> tuple[CellSummary, ...]:
-    """One summary per cell and metric without warm-ups, ordered by cell and by ``metrics.sort_key``."""
+    """One summary per cell and metric without warm-ups, ordered by cell and by the metrics' usual order."""
     kept = [record for record in records if not record.trial.warmup]
     boots = Counter(record.trial.cell.key for record in kept)
     failures = Counter(record.trial.cell.key for record in kept if record.outcome != "ok")
     failed = {record.trial.id for record in kept if record.outcome != "ok"}
-    ordered = sorted((s for s in samples if not s.warmup), key=lambda s: (s.cell.key, sort_key(s.metric)))
+    ordered = sorted((s for s in samples if not s.warmup), key=lambda s: (s.cell.key, s.metric.sort_key))
     return tuple(
         _summary(list(group), boots[key], failures[key], failed)
         for (key, _), group in groupby(ordered, key=lambda s: (s.cell.key, s.metric))
@@ -113,7 +105,7 @@ def _good(records: Sequence[Record]) -> list[Record]:
     return [record for record in good if not record.trial.warmup] or good
 
 
-def _expected(scenario: Scenario, good: Sequence[Record]) -> set[str]:
+def _expected(scenario: Scenario, good: Sequence[Record]) -> set[Metric]:
     """Metrics that every boot of a cell should have: the headline, the end of the start, the exercise's headline.
 
     Rates are excluded: a failed boot has none, and ``inf`` would make it the best of all.
@@ -122,19 +114,19 @@ def _expected(scenario: Scenario, good: Sequence[Record]) -> set[str]:
     asked = {headline(scenario)}
     # A box without an agent gets ready and is not asked for a reply, so no good boot has one.
     if not good or any(goal in record.endpoints_ns for record in good):
-        asked.add(f"endpoint.{goal}_ns")
+        asked.add(endpoint_metric(goal))
     answer = exercise_headline(scenario)
-    return asked if answer is None or higher_is_better(answer) else asked | {answer}
+    return asked if answer is None or answer.higher_is_better else asked | {answer}
 
 
-def _values(record: Record, chains: Sequence[Chain], expected: set[str], main: str) -> dict[str, float]:
+def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main: str) -> dict[str, float]:
     if is_storm(record):
         # All boxes of a storm may be lost, which is a result. A storm that was refused is none.
         return {main: math.inf} | values_of(record, chains) if record.outcome == "ok" else {}
     return values_of(record, chains) if record.outcome == "ok" else _censored(record, expected)
 
 
-def _censored(record: Record, expected: set[str]) -> dict[str, float]:
+def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     reached = values_of(record, ())
     return {metric: reached.get(metric, math.inf) for metric in expected}
 
@@ -147,7 +139,7 @@ def _sample(record: Record, metric: str, value: float) -> Sample:
         block=trial.block,
         warmup=trial.warmup,
         trial=trial.id,
-        metric=metric,
+        metric=Metric(metric),
         value=float(value),
         censored=value == math.inf,
         doubts=len(disturbances(record)),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from bench.analysis.metrics import headline, higher_is_better, sort_key
+from bench.analysis.metrics import Metric, headline, in_order
 from bench.analysis.results import Comparison, Drift, Sample, cells_of
 from bench.analysis.stats import Interval, RatioEstimate, Trend, Verdict, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
@@ -39,7 +39,7 @@ def compare(
         for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
             notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
             left, right = table.get(base.key, {}), table.get(other.key, {})
-            for metric in sorted(left.keys() & right.keys(), key=sort_key):
+            for metric in in_order(left.keys() & right.keys()):
                 found.append(_comparison(left[metric], right[metric], notes, tolerance))
     return tuple(found)
 
@@ -93,7 +93,7 @@ def _ratio(left: list[Sample], right: list[Sample]) -> tuple[RatioEstimate | Non
 
 def _verdict(metric: str, found: Interval, tolerance: float) -> Verdict:
     """Half the rate is as slow as twice the time: of rates the reciprocal is judged."""
-    if higher_is_better(metric):
+    if Metric(metric).higher_is_better:
         upper = 1 / found.low if found.low > 0 else math.inf
         found = Interval(1 / found.high if found.high > 0 else math.inf, upper, found.level)
     return verdict(found, band(tolerance))

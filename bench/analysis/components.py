@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.analysis.derived import in_stack
-from bench.analysis.metrics import CPU, DISK, MEMORY, component_position
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
+from bench.records.component import Component, component_position, parts_of_total
 
-OTHER: Final = "other"
+OTHER: Final = Component.OTHER
 """The component that holds what the total has beyond the named parts."""
 
 _LEAST_SHARE: Final = 0.02
@@ -25,20 +25,20 @@ class Resource:
 
     Attributes:
         name: ``memory``, ``cpu`` or ``disk``.
-        prefix: what the names of its component metrics begin with.
+        family: the parts that its component metrics begin with, behind ``name``.
         total: the metric that holds the sum.
         unit: ``bytes`` or ``ns``.
     """
 
     name: str
-    prefix: str
-    total: str
+    family: tuple[str, ...]
+    total: Metric
     unit: str
 
 
-MEMORY_USED: Final = Resource(name="memory", prefix="memory.pss.", total=MEMORY, unit="bytes")
-CPU_USED: Final = Resource(name="cpu", prefix="cpu.start.", total=CPU, unit="ns")
-DISK_USED: Final = Resource(name="disk", prefix="disk.", total=DISK, unit="bytes")
+MEMORY_USED: Final = Resource(name="memory", family=("pss",), total=MEMORY, unit="bytes")
+CPU_USED: Final = Resource(name="cpu", family=("start",), total=CPU, unit="ns")
+DISK_USED: Final = Resource(name="disk", family=(), total=DISK, unit="bytes")
 
 
 def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[str, float]:
@@ -48,18 +48,18 @@ def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[st
     """
     found: dict[str, float] = {}
     for summary in analysis.summaries:
-        if summary.cell.key == cell.key and summary.metric.startswith(resource.prefix):
-            name = summary.metric.removeprefix(resource.prefix).removesuffix(f"_{resource.unit}")
+        name = summary.metric.below(resource.name, *resource.family)
+        if summary.cell.key == cell.key and name is not None:
             found[name] = summary.median.value
     if resource is DISK_USED:
         return {"own": found["box.allocated"]} if "box.allocated" in found else {}
-    total = found.pop("total", None)
+    total = found.pop(Component.TOTAL, None)
     if resource is CPU_USED:
-        found = {name: found[name] for name in in_stack(list(found))}
+        found = {name: found[name] for name in parts_of_total(list(found))}
     rest = _rest(analysis, cell, resource, list(found)) if total else None
     if total and rest is not None and rest > _LEAST_SHARE * total:
         found[OTHER] = rest
-    return dict(sorted(found.items(), key=lambda item: (component_position(item[0].removeprefix("threads.")), item[0])))
+    return dict(sorted(found.items(), key=lambda item: (component_position(item[0]), item[0])))
 
 
 def _rest(analysis: Analysis, cell: Cell, resource: Resource, names: Sequence[str]) -> float | None:
@@ -67,7 +67,9 @@ def _rest(analysis: Analysis, cell: Cell, resource: Resource, names: Sequence[st
 
     The difference is taken within each boot, since medians of parts need not add up to the median of the total.
     """
-    metrics = [f"{resource.prefix}{name}_{resource.unit}" for name in ("total", *names)]
+    metrics = [
+        Metric.of(resource.name, *resource.family, name, unit=resource.unit) for name in (Component.TOTAL, *names)
+    ]
     boots: dict[str, dict[str, float]] = {}
     for metric in metrics:
         for sample in analysis.of(cell, metric):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.analysis.metrics import EXERCISE, EXERCISE_OWN, higher_is_better, sort_key
+from bench.analysis.metrics import EXERCISE_OWN, Metric
 from bench.analysis.results import Analysis
 from bench.scenario.model import Scenario
 
@@ -15,18 +15,18 @@ LOWER: Final = "lower is better"
 _FIRST: Final = ("_per_s", "cpu_per_operation_ns", "p50_ns", "p99_ns", "mean_ns")
 
 
-def direction(metric: str) -> str:
+def direction(metric: Metric) -> str:
     """HIGHER for rates, LOWER for times and for resources that are used up."""
-    return HIGHER if higher_is_better(metric) else LOWER
+    return HIGHER if metric.higher_is_better else LOWER
 
 
-def exercise_headline(scenario: Scenario) -> str | None:
+def exercise_headline(scenario: Scenario) -> Metric | None:
     """The metric that answers the question of the exercise; None without an exercise or without such a metric."""
     exercise = scenario.exercise
-    return None if exercise is None or exercise.headline is None else f"{EXERCISE}{exercise.headline}"
+    return None if exercise is None or exercise.headline is None else Metric.of("exercise", exercise.headline)
 
 
-def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[str, ...]:
+def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[Metric, ...]:
     """The exercise metrics that at least one box has; empty for a scenario without an exercise.
 
     Order: the headline, rates, CPU time per operation, latencies, other values of the tool, and at the end what
@@ -38,11 +38,11 @@ def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[str, ...]:
     found = {
         summary.metric
         for summary in analysis.summaries
-        if summary.cell.scenario == scenario and summary.metric.startswith(EXERCISE)
+        if summary.cell.scenario == scenario and summary.metric.kind == "exercise"
     }
 
-    def position(metric: str) -> tuple[bool, bool, int, tuple[int, str, int, str]]:
+    def position(metric: Metric) -> tuple[bool, bool, int, tuple[int, str, int, str]]:
         kind = next((number for number, end in enumerate(_FIRST) if metric.endswith(end)), len(_FIRST))
-        return metric != main, metric in EXERCISE_OWN, kind, sort_key(metric)
+        return metric != main, metric in EXERCISE_OWN, kind, metric.sort_key
 
     return tuple(sorted(found, key=position))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from bench.analysis.metrics import Metric
 from bench.plan.trials import Cell
 from bench.records.record import Record
 from bench.scenario.factors import FLEETS
 
 FACTOR: Final = FLEETS[0]
 
-USED: Final = "ledger.added_bytes"
-UNRECLAIMABLE: Final = "ledger.unreclaimable_bytes"
-UNEXPLAINED: Final = "ledger.unexplained_bytes"
+USED: Final = Metric.of("ledger", "added", unit="bytes")
+UNRECLAIMABLE: Final = Metric.of("ledger", "unreclaimable", unit="bytes")
+UNEXPLAINED: Final = Metric.of("ledger", "unexplained", unit="bytes")
 
 # What the kernel takes back when it needs memory: it costs nothing until then.
 _RECLAIMABLE: Final = ("part.cache", "part.slab_reclaimable")
@@ -47,7 +48,7 @@ def ledger_values(record: Record) -> dict[str, float]:
             found["unreclaimable"] = found["added"] - found["reclaimable"]
     if "host.available" in ledger:
         found["available"] = ledger["host.available"] - others
-    return {f"ledger.{name}_bytes": value for name, value in found.items()}
+    return {Metric.of("ledger", name, unit="bytes"): value for name, value in found.items()}
 
 
 def residents_of(cell: Cell) -> int | None:

@@ -13,6 +13,23 @@ from bench.records.record import Endpoint
 SETUP: Final = "setup"
 """The kind of the phase that ends at INIT in a box that boots no kernel of its own."""
 
+_LABELS: Final = {
+    Endpoint.CREATED: "create layer or overlay",
+    Endpoint.VMM: "start the VMM",
+    Endpoint.START_RETURNED: "start call returns",
+    Endpoint.KERNEL: "firmware and loader",
+    Endpoint.INIT: "set up, or boot the kernel",
+    Endpoint.ROOT: "mount the root",
+    Endpoint.EXEC: "agent enters the box",
+    Endpoint.LISTENING: "workload opens its port",
+    Endpoint.READY: "workload is ready",
+    Endpoint.REPLIED: "first correct reply",
+    Endpoint.STOPPING: "run",
+    Endpoint.STOPPED: "workload ends",
+    Endpoint.ENDED: "last process ends",
+    Endpoint.GONE: "clean up",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -52,3 +69,8 @@ def phases_of(analysis: Analysis, cell: Cell, last: Endpoint) -> tuple[Phase, ..
         if end is last:
             break
     return tuple(found)
+
+
+def phase_label(to: Endpoint) -> str:
+    """What happens in the phase that ends at ``to``, in a few words."""
+    return _LABELS.get(to, str(to))

@@ -15,10 +15,10 @@ from statistics import median
 from typing import Final
 
 from bench.analysis.ledger import UNEXPLAINED, UNRECLAIMABLE, USED, residents_of, without_residents
-from bench.analysis.metrics import component_position
 from bench.analysis.results import Analysis
 from bench.analysis.stats import Estimate, estimate
 from bench.plan.trials import Cell
+from bench.records.component import component_position
 
 Points = Mapping[int, float]
 """Bytes by number of boxes."""
@@ -165,7 +165,7 @@ def _by_block(analysis: Analysis, cells: Sequence[Cell], metric: str) -> dict[in
 
 def _fixed(analysis: Analysis, cells: Sequence[Cell]) -> float:
     """The memory of all daemons before the first box: the sum of each daemon's median over trials."""
-    metrics = {s.metric for s in analysis.summaries if s.metric.startswith("ledger.fixed.")}
+    metrics = {s.metric for s in analysis.summaries if s.metric.below("ledger", "fixed")}
     sizes = {metric: [s.value for cell in cells for s in analysis.of(cell, metric)] for metric in metrics}
     return sum(median(values) for values in sizes.values() if values)
 
@@ -213,9 +213,9 @@ def ledgers(analysis: Analysis, scenario: str) -> tuple[Ledger, ...]:
 
 def _ledger(analysis: Analysis, cell: Cell, boxes: int) -> Ledger | None:
     sizes = {
-        summary.metric.removeprefix("ledger.").removesuffix("_bytes"): summary.median.value
+        summary.metric.rest: summary.median.value
         for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.startswith("ledger.")
+        if summary.cell.key == cell.key and summary.metric.kind == "ledger"
     }
     if "unreclaimable" not in sizes:
         return None

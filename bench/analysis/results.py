@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.analysis.metrics import Chain, unit
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import Estimate, RatioEstimate, Trend, Verdict
+from bench.analysis.values import Chain
 from bench.plan.trials import Cell
 from bench.records.campaign import Manifest
 from bench.records.record import Record
@@ -36,7 +37,7 @@ class Sample:
     block: int
     warmup: bool
     trial: str
-    metric: str
+    metric: Metric
     value: float
     censored: bool
     doubts: int
@@ -44,7 +45,7 @@ class Sample:
     @property
     def unit(self) -> str:
         """The metric's unit, such as ``ns`` or ``bytes``; empty for a plain number."""
-        return unit(self.metric)
+        return self.metric.unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class CellSummary:
     """
 
     cell: Cell
-    metric: str
+    metric: Metric
     source: str
     n: int
     failures: int
@@ -79,7 +80,7 @@ class Comparison:
         ratio: median of ``other`` over median of ``base``; None when there is none, and ``notes`` say why.
     """
 
-    metric: str
+    metric: Metric
     base: Cell
     other: Cell
     ratio: RatioEstimate | None

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from bench.analysis.metrics import Metric, endpoint_metric
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Member, Record
 from bench.scenario.model import Scenario
@@ -84,10 +85,12 @@ def storm_values(record: Record) -> dict[str, float]:
         times = times_ns(record.members, endpoint)
         if endpoint is Endpoint.REQUESTED or endpoint in _ENDS or math.isinf(times[0]):
             continue
-        values[f"endpoint.{endpoint}_ns"] = reached_by(times, 0.5)
+        values[endpoint_metric(endpoint)] = reached_by(times, 0.5)
         if endpoint in GOALS:
             shares = shares_for(len(times)).items()
-            values |= {f"storm.{endpoint}.{name}_ns": reached_by(times, share) for name, share in shares}
+            values |= {
+                Metric.of("storm", endpoint, name, unit="ns"): reached_by(times, share) for name, share in shares
+            }
     if record.storm_ns.get("lateness.max"):
-        values["storm.lateness_ns"] = record.storm_ns["lateness.max"]
+        values[Metric.of("storm", "lateness", unit="ns")] = record.storm_ns["lateness.max"]
     return values

@@ -16,9 +16,11 @@ from statistics import median as middle
 from typing import Literal
 
 from bench.analysis.compare import caveats
-from bench.analysis.metrics import START, headline, phase_label
+from bench.analysis.metrics import headline
+from bench.analysis.phases import phase_label
 from bench.analysis.results import NotComparableError
 from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, estimate, median_interval
+from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
 from bench.explain.cells import Side
 from bench.records.record import Endpoint, Record
@@ -128,7 +130,7 @@ def _problems(base: Side, other: Side) -> tuple[str, ...]:
 
 
 def _goal(base: Side, other: Side) -> Endpoint:
-    goals = [Endpoint(headline(side.scenario).removeprefix("endpoint.").removesuffix("_ns")) for side in (base, other)]
+    goals = [headline(side.scenario).endpoint for side in (base, other)]
     if goals[0] is not goals[1]:
         raise NotComparableError(
             f"{base.name} ends at {goals[0]}, {other.name} at {goals[1]}", hint="compare cells of the same headline"

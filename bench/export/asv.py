@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.analysis.metrics import label
+from bench.analysis.metrics import Metric
 from bench.export.base import Export, ExportError, one_word, to_json
 from bench.history.line import Line, Point
 from bench.util import proc
@@ -82,7 +82,7 @@ def _benchmark(cell: str, metric: str) -> dict[str, Any]:
     unit = "nanoseconds" if metric.endswith("_ns") else "bytes" if metric.endswith("_bytes") else "unit"
     return {
         "name": name,
-        "pretty_name": f"{cell}: {label(metric)}",
+        "pretty_name": f"{cell}: {Metric(metric).label}",
         "code": f"boxbench: {cell} {metric}",
         "type": "track",
         "unit": unit,

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from bench.analysis.analyse import analyse
-from bench.analysis.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, unit
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order
 from bench.analysis.results import Analysis, Sample
 from bench.analysis.stats import Estimate, estimate
 from bench.plan.trials import Cell
@@ -67,7 +67,7 @@ class Column:
     @property
     def unit(self) -> str:
         """``ns``, ``bytes`` or empty."""
-        return unit(self.metric)
+        return Metric(self.metric).unit
 
     @property
     def ordered(self) -> tuple[float, ...]:
@@ -150,8 +150,8 @@ def _cells(analysis: Analysis) -> Iterable[Cell]:
         yield from analysis.cells(scenario)
 
 
-def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[str]:
-    have = sorted({s.metric for s in analysis.summaries if s.cell.key == cell.key}, key=sort_key)
+def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[Metric]:
+    have = in_order(s.metric for s in analysis.summaries if s.cell.key == cell.key)
     if patterns:
         return [metric for metric in have if any(fnmatchcase(metric, pattern) for pattern in patterns)]
     main = (headline(analysis.manifest.scenarios[cell.scenario].scenario), *MAIN)
@@ -200,7 +200,7 @@ def equal_counts(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 def bigger_is_better(metric: str) -> bool:
     """Throughputs and what is left over; everything else that we measure is a cost."""
-    return higher_is_better(metric) or metric.endswith(("available_bytes", ".free_bytes"))
+    return Metric(metric).higher_is_better or metric.endswith(("available_bytes", ".free_bytes"))
 
 
 def one_word(text: str, joint: str) -> str:

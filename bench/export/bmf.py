@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from bench.analysis.metrics import stem
+from bench.analysis.metrics import Metric
 from bench.export.base import Column, Export, Table, to_json
 
 _LONGEST: Final = 64
@@ -23,7 +23,7 @@ def export(table: Table) -> Export:
 def measure(metric: str) -> str:
     """``endpoint-ready-ns``: a slug, so that Bencher finds the measure again."""
     name = metric.replace(".", "-").replace("_", "-")
-    return name if len(name) <= _LONGEST else f"{stem(name)[: _LONGEST - 3]}{metric[-3:]}".replace("_", "-")
+    return name if len(name) <= _LONGEST else f"{Metric(name).stem[: _LONGEST - 3]}{metric[-3:]}".replace("_", "-")
 
 
 def _metric(column: Column) -> dict[str, Any]:

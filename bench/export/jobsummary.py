@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.analysis.metrics import label, unit
+from bench.analysis.metrics import Metric
 from bench.export.base import Export
 from bench.export.verdicts import IMPROVED, SYMBOLS, headline, limits, moved, sides, worst_first
 from bench.gate.model import Bound, GateResult, GateRow, Verdict
@@ -73,7 +73,7 @@ def _section(title: str, rows: Sequence[GateRow], *, reasons: bool = False) -> l
     lines += [*_table(rows), ""]
     if reasons:
         lines += [
-            f"- {escape(clean(f'{row.scenario}/{row.box}, {label(row.metric)}'))}: {escape(clean(row.reason))}"
+            f"- {escape(clean(f'{row.scenario}/{row.box}, {Metric(row.metric).label}'))}: {escape(clean(row.reason))}"
             for row in rows
             if row.reason
         ]
@@ -91,7 +91,7 @@ def _line(row: GateRow) -> str:
     mark = IMPROVED if row.improved else SYMBOLS[row.verdict]
     interval = "exact" if row.exact else limits(look.interval if look else None)
     boots = f"{look.n_a} + {look.n_b}" if look else "–"
-    cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(label(row.metric)), base, other)
+    cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(Metric(row.metric).label), base, other)
     return f"| {' | '.join(cells)} | **{moved(row)}** | {interval} | {boots} |"
 
 
@@ -100,11 +100,11 @@ def _bounds(bounds: Sequence[Bound]) -> list[str]:
         return []
     lines = ["|  | box | metric | median | allowed |", "| :-: | :-- | :-- | --: | :-- |"]
     for bound in bounds:
-        kind = unit(bound.metric)
+        kind = Metric(bound.metric).unit
         low = "" if bound.minimum is None else f"≥ {quantity(bound.minimum, kind)}"
         high = "" if bound.maximum is None else f"≤ {quantity(bound.maximum, kind)}"
         allowed = " and ".join(text for text in (low, high) if text)
-        names = escape(clean(bound.cell)), escape(label(bound.metric))
+        names = escape(clean(bound.cell)), escape(Metric(bound.metric).label)
         cells = (SYMBOLS[bound.verdict], *names, quantity(bound.median, kind))
         lines.append(f"| {' | '.join(cells)} | {allowed} |")
     return [*lines, ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from bench.analysis.metrics import label
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval
 from bench.gate.model import GateResult, GateRow, Verdict
 from bench.render.commands.gate import both_values
@@ -67,12 +67,13 @@ def sentence(row: GateRow) -> str:
     look = row.decisive
     where = f"{clean(row.scenario)}/{clean(row.box)}"
     if look is None or look.ratio is None:
-        return f"{label(row.metric)} of {where}: {clean(row.reason) or 'no ratio'}"
+        return f"{Metric(row.metric).label} of {where}: {clean(row.reason) or 'no ratio'}"
     base, other = both_values(row)
     if row.counted:
-        return f"{label(row.metric)} of {where}: {base} → {other}, {moved(row)}, exact"
+        return f"{Metric(row.metric).label} of {where}: {base} → {other}, {moved(row)}, exact"
     counts = f"{look.n_a} and {look.n_b} boots"
-    return f"{label(row.metric)} of {where}: {base} → {other}, {change(look.ratio)} {limits(look.interval)}, {counts}"
+    moves = f"{base} → {other}, {change(look.ratio)} {limits(look.interval)}"
+    return f"{Metric(row.metric).label} of {where}: {moves}, {counts}"
 
 
 def worst_first(result: GateResult) -> tuple[GateRow, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import __version__
-from bench.analysis.metrics import disturbances
+from bench.analysis.values import disturbances
 from bench.certificate.judge import refuse_unequal
 from bench.floor.model import PSS, Floors, TargetFloor, Terms, levels_of, median_of, write_floors
 from bench.floor.search import Edge, find_edge, success_at_least

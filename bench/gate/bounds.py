@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
-from bench.analysis.metrics import stem, unit
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import MIN_BOOTS, Interval, estimate
 from bench.gate.cells import Boots, place
 from bench.gate.failures import describe_ends, ends_of
@@ -186,10 +186,10 @@ def _number(limit: float | str | None) -> float | None:
 def _value(limit: float | str, metric: str) -> float:
     if not isinstance(limit, str):
         return float(limit)
-    parse = {"ns": parse_duration_ns, "bytes": parse_bytes}.get(unit(metric))
+    parse = {"ns": parse_duration_ns, "bytes": parse_bytes}.get(Metric(metric).unit)
     try:
         if parse is None:
             raise ValueError(f"{metric} has no unit: give a number")
         return float(parse(limit))
     except ValueError as error:
-        raise UsageError(f"bounds: {stem(metric)}: {error}", hint=_HINT) from None
+        raise UsageError(f"bounds: {Metric(metric).stem}: {error}", hint=_HINT) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.metrics import stem
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import Estimate, estimate
 from bench.gate.cells import Boots, boots_of, cells_by_side
 from bench.gate.sides import make_side
@@ -69,7 +69,7 @@ class Measurement:
         known = self._boots.metrics(self.cell)
         found = [name for name in known if matches(metric, name)]
         if len(found) != 1:
-            some = ", ".join(stem(name) for name in known[:12])
+            some = ", ".join(Metric(name).stem for name in known[:12])
             raise UsageError(f"{metric!r} matches {len(found)} metrics of {self.cell.key}", hint=f"measured are {some}")
         series = self._boots.series(self.cell, found[0])
         return [series[block] for block in sorted(series)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from bench.analysis.metrics import stem
+from bench.analysis.metrics import Metric
 from bench.analysis.results import NotComparableError
 from bench.gate.cells import Boots, CellPair, Pairing, cells_by_side, place, unshared
 from bench.gate.model import Identity
@@ -96,7 +96,11 @@ def unshared_notes(
     """Metrics that a wildcard matches on one side only, and that are not compared."""
     found = zip(("A", "B"), unshared(pair, boots_a, boots_b, patterns, scenario), strict=True)
     return tuple(
-        f"{pair.scenario}/{pair.box}: only {name} has {', '.join(map(stem, metrics))}: not compared"
+        f"{pair.scenario}/{pair.box}: only {name} has {_stems(metrics)}: not compared"
         for name, metrics in found
         if metrics
     )
+
+
+def _stems(metrics: Iterable[str]) -> str:
+    return ", ".join(Metric(metric).stem for metric in metrics)

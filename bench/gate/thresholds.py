@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.analysis.exercises import exercise_headline
-from bench.analysis.metrics import CPU, DISK, MEMORY, headline, higher_is_better, sort_key, stem
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
@@ -37,7 +37,7 @@ _ASSIGNMENT: Final = re.compile(r"([a-z0-9_.*?-]+)=(\d+(?:\.\d+)?)\s*%")
 
 def better(metric: str) -> Literal["lower", "higher"]:
     """Which way a metric improves. Nearly every metric is a cost."""
-    return "higher" if higher_is_better(metric) or stem(metric) in _HIGHER_IS_BETTER else "lower"
+    return "higher" if Metric(metric).higher_is_better or Metric(metric).stem in _HIGHER_IS_BETTER else "lower"
 
 
 def default_metrics(scenario: Scenario) -> tuple[str, ...]:
@@ -60,18 +60,19 @@ class Thresholds:
         """
         found = [limit for pattern, limit in (*DEFAULTS.items(), *self.own) if matches(pattern, metric)]
         if not found:
-            raise UsageError(f"no threshold for {metric}", hint=f"give one, such as --threshold {stem(metric)}=5%")
+            hint = f"give one, such as --threshold {Metric(metric).stem}=5%"
+            raise UsageError(f"no threshold for {metric}", hint=hint)
         return found[-1]
 
 
 def matches(pattern: str, metric: str) -> bool:
     """Whether a name or a pattern such as ``memory.*`` matches a metric, with or without its unit."""
-    return any(fnmatch.fnmatchcase(name, pattern) for name in (metric, stem(metric)))
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (metric, Metric(metric).stem))
 
 
 def named(patterns: Sequence[str], metric: str) -> bool:
     """Whether a metric was asked for by its name, or no pattern was given at all."""
-    return not patterns or any(pattern in (metric, stem(metric)) for pattern in patterns)
+    return not patterns or any(pattern in (metric, Metric(metric).stem) for pattern in patterns)
 
 
 def parse_thresholds(assignments: Iterable[str]) -> Thresholds:
@@ -90,7 +91,7 @@ def parse_thresholds(assignments: Iterable[str]) -> Thresholds:
 
 def choose_metrics(patterns: Sequence[str], scenario: Scenario, available: Iterable[str]) -> tuple[str, ...]:
     """Metrics to judge, in their usual order: those that match ``patterns``, or the default ones that were measured."""
-    known = sorted(set(available), key=sort_key)
+    known = in_order(available)
     if not patterns:
         return tuple(metric for metric in known if metric in default_metrics(scenario))
     return tuple(metric for metric in known if any(matches(pattern, metric) for pattern in patterns))
@@ -98,12 +99,12 @@ def choose_metrics(patterns: Sequence[str], scenario: Scenario, available: Itera
 
 def check_patterns(patterns: Sequence[str], thresholds: Thresholds, available: Iterable[str]) -> None:
     """Raise UsageError when a metric to judge, or the metric of a threshold, was not measured."""
-    known = sorted(set(available), key=sort_key)
+    known = in_order(available)
     # A threshold with a wildcard may match nothing in some scenarios; a whole name that matches nothing is misspelt.
     names = [pattern for pattern, _ in thresholds.own if not set(pattern) & set("*?")]
     for option, pattern in (*(("--metric", one) for one in patterns), *(("--threshold", one) for one in names)):
         if not any(matches(pattern, metric) for metric in known):
             raise UsageError(
                 f"{option} {pattern!r} matches no metric that was measured",
-                hint=f"measured are, for example: {', '.join(stem(metric) for metric in known[:12])}",
+                hint=f"measured are, for example: {', '.join(Metric(metric).stem for metric in known[:12])}",
             )

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from bench.analysis.metrics import higher_is_better
+from bench.analysis.metrics import Metric
 from bench.history.acknowledge import Acknowledgement, matching
 from bench.history.line import Commit, Line
 from bench.history.series import Series, recent_commits, series_of
@@ -206,7 +206,7 @@ def times_worse(metric: str, before: float, after: float) -> float:
 
     Infinite when ``after`` lies beyond the limit, or comes after a cost of nothing.
     """
-    old, new = (after, before) if higher_is_better(metric) else (before, after)
+    old, new = (after, before) if Metric(metric).higher_is_better else (before, after)
     if old == new:
         return 1.0
     return math.inf if math.isinf(new) or old == 0 else new / old

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.analysis.metrics import sort_key
+from bench.analysis.metrics import Metric
 from bench.history.line import Commit, Counted, Line, Point
 from bench.history.steps import LONGEST
 from bench.history.store import order
@@ -67,7 +67,7 @@ def series_of(lines: Sequence[Line]) -> tuple[Series, ...]:
         for metric in metrics
     )
     found = []
-    for fingerprint, cell, accel, metric in sorted(keys, key=lambda key: (*key[:3], sort_key(key[3]))):
+    for fingerprint, cell, accel, metric in sorted(keys, key=lambda key: (*key[:3], Metric(key[3]).sort_key)):
         rows = [
             (line.commit, line.cells[cell][metric], line.counted.get(cell))
             for line in lines

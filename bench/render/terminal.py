@@ -11,7 +11,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.metrics import label
 from bench.analysis.results import Analysis
 from bench.render.sections.certificate import certificate_line
 from bench.render.sections.facts import Table as FactTable
@@ -86,7 +85,8 @@ def comparison_table(analysis: Analysis, metrics: Sequence[str]) -> RenderableTy
     for found in analysis.comparisons:
         if found.metric in metrics:
             name = f"{found.other.scenario}: {cell_label(found.other)}"
-            table.add_row(Name(name), Text(label(found.metric)), Text(ratio_text(found)), Text(verdict_text(found)))
+            cells = (found.metric.label, ratio_text(found), verdict_text(found))
+            table.add_row(Name(name), *map(Text, cells))
             notes |= dict.fromkeys(f"{name}: {note}" for note in found.notes)
     return Group(table, *(Text(f"· {note}", style="dim") for note in notes))
 

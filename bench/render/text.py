@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.analysis.metrics import INSTRUCTIONS, higher_is_better, is_duration
-from bench.analysis.metrics import unit as unit_of
+from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import CellSummary, Comparison
 from bench.analysis.stats import Estimate, Interval, Verdict, boots_needed
 from bench.plan.trials import Cell
@@ -146,7 +145,7 @@ def median_text(summary: CellSummary | None) -> str:
     """A summary's median with its interval, or a dash when the metric was not measured."""
     if summary is None:
         return MISSING
-    return format_estimate(summary.median, unit_of(summary.metric))
+    return format_estimate(summary.median, summary.metric.unit)
 
 
 def short_median(summary: CellSummary | None) -> str:
@@ -177,7 +176,7 @@ def ratio_text(comparison: Comparison | None) -> str:
 
 def verdict_text(comparison: Comparison) -> str:
     """``slower`` for durations and rates, ``more`` for what is used up; equal and unknown are the same for all."""
-    if is_duration(comparison.metric) or higher_is_better(comparison.metric):
+    if comparison.metric.is_duration or comparison.metric.higher_is_better:
         return str(comparison.verdict)
     words = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
     return words.get(comparison.verdict, str(comparison.verdict))
@@ -200,12 +199,12 @@ _UNTIL: Final = {
 }
 
 
-def until_words(metric: str) -> str:
+def until_words(metric: Metric) -> str:
     """``endpoint.replied_ns`` in a title that begins with "time until": ``the first correct reply``."""
     name = headline_words(metric)
     return _UNTIL.get(name, name)
 
 
-def headline_words(metric: str) -> str:
+def headline_words(metric: Metric) -> str:
     """``endpoint.ready_ns`` as a column head: ``ready``."""
-    return metric.removeprefix("endpoint.").removesuffix("_ns")
+    return metric.rest

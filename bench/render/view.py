@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from bench.analysis.metrics import CPU, DISK, MEMORY, disturbances, headline
+from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.analysis.results import Analysis
+from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise

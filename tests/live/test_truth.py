@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from bench.analysis.metrics import values_of
+from bench.analysis.values import values_of
 from bench.records.record import Record
 from bench.scenario.model import Design, LoadedScenario, Resources, TargetSpec
 from bench.scenario.readiness import ReadyFirstLine

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.metrics import label
+from bench.analysis.metrics import Metric
 from bench.gate.false_alarms import AaResult, AaRow, Rate
 from bench.render.text import clean
 from bench.render.wrap import Name
@@ -31,7 +31,7 @@ def cells(row: AaRow) -> tuple[str, ...]:
     name = f"{clean(row.scenario)}/{clean(row.box)}" if row.box else "whole runs"
     return (
         name,
-        label(row.metric) if row.metric else "any row, after Holm",
+        Metric(row.metric).label if row.metric else "any row, after Holm",
         rate_text(row.significant),
         f"{row.red.share:.1%}",
         f"{row.green.share:.1%}",

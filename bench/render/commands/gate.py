@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.metrics import label, sort_key, unit
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval
 from bench.gate.model import FAILURES, POWER, Bound, GateResult, GateRow, Verdict
 from bench.gate.rows import Question
@@ -40,9 +40,12 @@ def gate_report(result: GateResult) -> RenderableType:
 def headline(result: GateResult) -> str:
     """``REGRESSED: hello/docker: time to ready +12.1 % [+8.3 %, +16.0 %]; 3 more rows not regressed.``"""
     worst = [row for row in sorted(result.rows, key=importance) if row.verdict is result.verdict]
-    bad = [f"{clean(row.scenario)}/{clean(row.box)}: {label(row.metric)}{_sign(row)}{moved(row)}" for row in worst[:3]]
+    bad = [
+        f"{clean(row.scenario)}/{clean(row.box)}: {Metric(row.metric).label}{_sign(row)}{moved(row)}"
+        for row in worst[:3]
+    ]
     bad += [
-        f"{clean(bound.cell)}: {label(bound.metric)}, {bound.reason}"
+        f"{clean(bound.cell)}: {Metric(bound.metric).label}, {bound.reason}"
         for bound in result.bounds
         if bound.verdict is result.verdict
     ][:3]
@@ -50,7 +53,7 @@ def headline(result: GateResult) -> str:
     count = sum(verdict is result.verdict for verdict in result.verdicts)
     if result.verdict is Verdict.NOT_REGRESSED:
         better = [row for row in worst if row.improved]
-        said = "; better: " + ", ".join(f"{row.box} {label(row.metric)} {moved(row)}" for row in better[:3])
+        said = "; better: " + ", ".join(f"{row.box} {Metric(row.metric).label} {moved(row)}" for row in better[:3])
         return f"NOT REGRESSED: {total} of {total} within their limits{said if better else ''}"
     more = f" (and {count - len(bad)} more)" if count > len(bad) else ""
     return f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}, of {total} in all"
@@ -60,7 +63,7 @@ def importance(row: GateRow) -> tuple[int, bool, tuple[int, str, int, str], str]
     """Sort key: regressions, what cannot be told, improvements, the rest; failures first, time before other metrics."""
     order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
     rank = 2 if row.improved else order[row.verdict]
-    return rank, row.metric != FAILURES, sort_key(row.metric), row.name
+    return rank, row.metric != FAILURES, Metric(row.metric).sort_key, row.name
 
 
 def percent(ratio: float | None) -> str:
@@ -99,7 +102,7 @@ def plan_lines(questions: Sequence[Question], blocks: int) -> list[str]:
         return ["screening settled every row: no confirmation is needed"]
     lines = [f"screening left {len(open_rows)} of {len(questions)} rows open; confirmation: {blocks} new blocks"]
     for question in open_rows:
-        name = f"{question.pair.box}, {label(question.metric)}"
+        name = f"{question.pair.box}, {Metric(question.metric).label}"
         lines.append(f"  {name}: {detectable_text(question.detectable, blocks)} (threshold {question.threshold:.1%})")
     return lines
 
@@ -156,12 +159,12 @@ def _rows(rows: Sequence[GateRow]) -> RenderableType:
         accel = "" if row.accel == "native" or row.accel in row.box else f" {row.accel}"
         table.add_row(
             Name(clean(row.box) + accel),
-            Text(label(row.metric)),
+            Text(Metric(row.metric).label),
             Text(values),
             Text(moved(row).replace(" %", "") if look and look.ratio is not None else ""),
             Text(verdict, style=STYLES[row.verdict]),
         )
-        notes.append(Text(f"· {clean(row.box)}, {label(row.metric)}: {_why(row)}", style="dim"))
+        notes.append(Text(f"· {clean(row.box)}, {Metric(row.metric).label}: {_why(row)}", style="dim"))
     return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _needs_words(row)))
 
 
@@ -172,7 +175,7 @@ def both_values(row: GateRow) -> tuple[str, str]:
         return MISSING, MISSING
     if row.metric == FAILURES:
         return f"{look.failures_a}/{look.n_a}", f"{look.failures_b}/{look.n_b}"
-    return quantity(look.median_a, unit(row.metric)), quantity(look.median_b, unit(row.metric))
+    return quantity(look.median_a, Metric(row.metric).unit), quantity(look.median_b, Metric(row.metric).unit)
 
 
 def _needs_words(row: GateRow) -> bool:
@@ -200,12 +203,12 @@ def _why(row: GateRow) -> str:
 def _bounds(bounds: Sequence[Bound]) -> RenderableType:
     table = _empty("cell", "metric", "median [95 %]", "at least", "at most", "verdict")
     for bound in bounds:
-        kind = unit(bound.metric)
+        kind = Metric(bound.metric).unit
         limits = "" if bound.interval is None else f" [{quantity(bound.interval.low, kind)}, "
         limits += "" if bound.interval is None else f"{quantity(bound.interval.high, kind)}]"
         table.add_row(
             Name(clean(bound.cell)),
-            Text(label(bound.metric)),
+            Text(Metric(bound.metric).label),
             Text(quantity(bound.median, kind) + limits),
             Text("" if bound.minimum is None else quantity(bound.minimum, kind)),
             Text("" if bound.maximum is None else quantity(bound.maximum, kind)),

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.metrics import label, unit
+from bench.analysis.metrics import Metric
 from bench.history.detect import Change, Checked, State
 from bench.history.line import Commit, HistoryError
 from bench.history.series import Series
@@ -81,14 +81,14 @@ def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
 
 def _cells(change: Change) -> tuple[str, ...]:
     series, step = change.series, change.step
-    before, after = (quantity(value, unit(series.metric)) for value in (step.before, step.after))
-    return clean(series.cell), label(series.metric), change.commits, before, after, ratio_words(change)
+    before, after = (quantity(value, Metric(series.metric).unit) for value in (step.before, step.after))
+    return clean(series.cell), Metric(series.metric).label, change.commits, before, after, ratio_words(change)
 
 
 def _steady(series: Series) -> tuple[str, ...]:
     finite = [value for value in series.values if math.isfinite(value)]
-    last = quantity(finite[-1], unit(series.metric)) if finite else "–"
-    return clean(series.cell), label(series.metric), f"{len(series.values)} commits", "", last, ""
+    last = quantity(finite[-1], Metric(series.metric).unit) if finite else "–"
+    return clean(series.cell), Metric(series.metric).label, f"{len(series.values)} commits", "", last, ""
 
 
 def _state(change: Change) -> str:

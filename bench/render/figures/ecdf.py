@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.metrics import headline
+from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis
 from bench.analysis.stats import ecdf
 from bench.analysis.storms import FACTOR
@@ -92,12 +92,12 @@ def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Da
         axes.plot([end], [y[-1]], marker="x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
 
 
-def _alt(analysis: Analysis, cells: Sequence[Cell], metric: str) -> str:
+def _alt(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
     parts = [f"{cell_label(cell)} median {median_text(analysis.summary(cell, metric))}" for cell in cells]
     return f"Cumulative distribution of time until {until_words(metric)}: {'; '.join(parts)}."
 
 
-def _table(analysis: Analysis, cells: Sequence[Cell], metric: str) -> tuple[tuple[str, ...], ...]:
+def _table(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> tuple[tuple[str, ...], ...]:
     rows = []
     for cell in cells:
         values = sorted(sample.value for sample in analysis.of(cell, metric))

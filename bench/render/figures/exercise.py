@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.analysis.exercises import direction, exercise_metrics
-from bench.analysis.metrics import EXERCISE_OWN, label
+from bench.analysis.metrics import EXERCISE_OWN
 from bench.analysis.results import Analysis
 from bench.render.figures.base import Drawing
 from bench.render.figures.forest import compared, plot
@@ -21,6 +21,6 @@ _HOW: Final = (
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None without an exercise or anything to compare it with. At most the first eight values."""
     metrics = [metric for metric in exercise_metrics(analysis, scenario) if metric not in EXERCISE_OWN]
-    groups = ((f"{label(metric).removeprefix('exercise, ')}: {direction(metric)}", metric) for metric in metrics)
+    groups = ((f"{metric.detail}: {direction(metric)}", metric) for metric in metrics)
     found = compared(analysis, scenario, groups)[:_MOST]
     return plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW) if found else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.compare import TOLERANCE
-from bench.analysis.metrics import CPU, MEMORY, headline
+from bench.analysis.metrics import CPU, MEMORY, Metric, headline
 from bench.analysis.results import Analysis, Comparison
 from bench.analysis.stats import band
 from bench.plan.trials import Cell
@@ -62,12 +62,12 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawin
     )
 
 
-def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, str]]) -> Groups:
+def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, Metric]]) -> Groups:
     """Of titles and metrics those that some box can be compared in, with their comparisons."""
     return [(title, rows) for title, metric in groups if (rows := _rows(analysis, scenario, metric))]
 
 
-def _rows(analysis: Analysis, scenario: str, metric: str) -> list[Comparison]:
+def _rows(analysis: Analysis, scenario: str, metric: Metric) -> list[Comparison]:
     found = (analysis.comparison(cell, metric) for cell in analysis.cells(scenario))
     return [row for row in found if row and row.ratio and row.ratio.value is not None]
 

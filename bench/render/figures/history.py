@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.analysis.metrics import label, unit
+from bench.analysis.metrics import Metric
 from bench.history.detect import Change, State
 from bench.history.series import Series
 from bench.instructions.model import ACCEL
@@ -33,7 +33,7 @@ def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | No
     finite = [value for value in series.values if math.isfinite(value)]
     if not finite:
         return None
-    title = f"{clean(series.cell)}: {label(series.metric)}"
+    title = f"{clean(series.cell)}: {Metric(series.metric).label}"
     what, where = ("count", "clock") if series.accel == ACCEL else ("median", "host")
     figure = canvas(3.0, title, f"{what} per commit · {where} {series.fingerprint} · {series.accel}")
     axes = add_axes(figure, left_in=1.0 if series.accel == ACCEL else 0.78, bottom_in=0.5)
@@ -58,7 +58,7 @@ def _scale(axes: Axes, series: Series) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     finite = [value for value in series.values if math.isfinite(value)]
-    kind = unit(series.metric)
+    kind = Metric(series.metric).unit
     margin = (max(finite) - min(finite) or max(finite) or 1.0) * 0.12
     axes.set_ylim(max(0.0, min(finite) - margin), max(finite) + margin)
     axes.set_xlim(-0.7, len(series.values) - 0.3)
@@ -122,7 +122,7 @@ def _points(axes: Axes, series: Series) -> None:
 def _alt(series: Series, changes: Sequence[Change]) -> str:
     if not changes:
         return f"{len(series.values)} commits without a certain change."
-    kind = unit(series.metric)
+    kind = Metric(series.metric).unit
     said = [
         f"{quantity(c.step.before, kind)} to {quantity(c.step.after, kind)} in {c.commits} ({c.state})" for c in changes
     ]
@@ -130,7 +130,7 @@ def _alt(series: Series, changes: Sequence[Change]) -> str:
 
 
 def _table(series: Series, changes: Sequence[Change]) -> tuple[tuple[str, ...], ...]:
-    kind, marks = unit(series.metric), {change.step.index: str(change.state) for change in changes}
+    kind, marks = Metric(series.metric).unit, {change.step.index: str(change.state) for change in changes}
     rows = [
         (commit.id[:12], clean(commit.subject, limit=60), quantity(point.median, kind), str(point.n), marks.get(n, ""))
         for n, (commit, point) in enumerate(zip(series.commits, series.points, strict=True))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.metrics import headline
+from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
@@ -57,7 +57,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     )
 
 
-def _rungs(analysis: Analysis, scenario: str, metric: str) -> list[Rung]:
+def _rungs(analysis: Analysis, scenario: str, metric: Metric) -> list[Rung]:
     found = [(cell, analysis.summary(cell, metric)) for cell in analysis.cells(scenario)]
     whole = [(cell, summary) for cell, summary in found if summary and 0 < summary.median.value < math.inf]
     return sorted(whole, key=lambda rung: rung[1].median.value)
@@ -97,7 +97,7 @@ def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
         )
 
 
-def _alt(rungs: Sequence[Rung], metric: str) -> str:
+def _alt(rungs: Sequence[Rung], metric: Metric) -> str:
     parts = [f"{cell_label(cell)} {median_text(summary)}" for cell, summary in rungs]
     return f"Time until {until_words(metric)}, from the fastest box to the slowest: {'; '.join(parts)}."
 

@@ -49,7 +49,7 @@ def _name(phase: Phase) -> str:
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure, or None when no cell has two marks."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
-    last = Endpoint(metric.removeprefix("endpoint.").removesuffix("_ns"))
+    last = metric.endpoint
     stacks = {cell.key: phases_of(analysis, cell, last) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
     if not cells:

@@ -225,6 +225,6 @@ def _table(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> tuple[tup
         (cell_label(summary.cell), summary.metric, str(summary.n), median_text(summary))
         for cell in cells
         for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.startswith(chart.resource.prefix.split(".")[0] + ".")
+        if summary.cell.key == cell.key and summary.metric.kind == chart.resource.name
     ]
     return (("box", "metric", "boots", "median [95 %]"), *rows)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from bench.analysis.exercises import direction, exercise_headline, exercise_metrics
-from bench.analysis.metrics import EXERCISE_OWN, label, unit
+from bench.analysis.metrics import EXERCISE_OWN, Metric
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.sections.facts import Table
@@ -28,12 +28,12 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
     title = f"Exercise: {exercise.parser}, profile {exercise.profile}, load generated in the box"
     head = ("exercise", "which way", *(name for _, name in cells))
     rows = tuple(
-        (clean(_words(metric)), _way(metric), *(median_text(analysis.summary(cell, metric)) for cell, _ in cells))
+        (clean(metric.detail), _way(metric), *(median_text(analysis.summary(cell, metric)) for cell, _ in cells))
         for metric in metrics
     )
     tables = [Table(title, head, rows)]
     ratios = tuple(
-        (clean(_words(found.metric)), direction(found.metric), cell_label(cell), ratio_text(found), verdict_text(found))
+        (clean(found.metric.detail), direction(found.metric), cell_label(cell), ratio_text(found), verdict_text(found))
         for metric in metrics
         if metric not in EXERCISE_OWN
         for cell, _ in cells
@@ -56,24 +56,20 @@ def with_exercise(lead: Lead, analysis: Analysis, scenario: str) -> Lead:
     if not shown:
         return replace(lead, text=f"{scenario}: no exercise has ended well. {lead.text}")
     values = ", ".join(f"{_value(analysis.summary(cell, metric))} in {cell_label(cell)}" for cell in shown)
-    text = f"{scenario}: {clean(_words(metric))}, {direction(metric)}: {values}."
+    text = f"{scenario}: {clean(metric.detail)}, {direction(metric)}: {values}."
     subject = next((cell for cell in shown if cell_label(cell) == lead.label), None)
     found = analysis.comparison(subject, metric) if subject is not None else None
     if found is None or found.ratio is None:
         return replace(lead, text=f"{text} {lead.text}")
     share = f"{times(found.ratio.value)} {bracket(found.ratio.interval)}"
     judged = f" {lead.label} has {share} of {lead.base}: {verdict_text(found)}."
-    cost = Cost(times(found.ratio.value), bracket(found.ratio.interval), f"{_words(metric)}, {direction(metric)}")
+    cost = Cost(times(found.ratio.value), bracket(found.ratio.interval), f"{metric.detail}, {direction(metric)}")
     return replace(lead, text=f"{text}{judged} {lead.text}", costs=(cost, *lead.costs))
 
 
-def _words(metric: str) -> str:
-    return label(metric).removeprefix("exercise, ")
-
-
-def _way(metric: str) -> str:
+def _way(metric: Metric) -> str:
     return "" if metric in EXERCISE_OWN else direction(metric)
 
 
 def _value(summary: CellSummary | None) -> str:
-    return quantity(summary.median.value if summary else None, unit(summary.metric) if summary else "")
+    return quantity(summary.median.value if summary else None, summary.metric.unit if summary else "")

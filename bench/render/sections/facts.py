@@ -105,11 +105,10 @@ Memory = tuple[float | None, dict[str, float]]
 
 def _memory(analysis: Analysis, cell: Cell) -> Memory:
     one = analysis.summary(cell, MEMORY)
-    prefix = "memory.daemon."
     daemons = {
-        clean(summary.metric.removeprefix(prefix).removesuffix("_bytes")): summary.median.value
+        clean(name): summary.median.value
         for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.startswith(prefix)
+        if summary.cell.key == cell.key and (name := summary.metric.below("memory", "daemon")) is not None
     }
     return (one.median.value if one else None), daemons
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.analysis.metrics import CPU, MEMORY
+from bench.analysis.metrics import CPU, MEMORY, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import Verdict
 from bench.plan.trials import Cell
@@ -49,7 +49,7 @@ class Lead:
     """What that is compared with."""
 
 
-def lead_of(analysis: Analysis, name: str, metric: str) -> Lead:
+def lead_of(analysis: Analysis, name: str, metric: Metric) -> Lead:
     """The sentence is about a VM where there is one: kvm before tcg, the last listed of several.
 
     Never about a box without an agent: it has not run the workload.
@@ -81,7 +81,7 @@ def _sentence(analysis: Analysis, name: str, chosen: Comparison) -> Lead:
     return Lead(name, text, costs, accel_warning((chosen.other, chosen.base)), *labels)
 
 
-def _lead_without_ratio(analysis: Analysis, name: str, metric: str) -> Lead:
+def _lead_without_ratio(analysis: Analysis, name: str, metric: Metric) -> Lead:
     cells = analysis.cells(name)
     seen = [(cell, summary) for cell in cells if (summary := analysis.summary(cell, metric))]
     parts = [f"{_after(summary)} in {cell_label(cell)} (n = {summary.n})" for cell, summary in seen]
@@ -108,7 +108,7 @@ def _at(summary: CellSummary | None) -> str:
     return quantity(summary.median.value if summary else None, "ns")
 
 
-def _reached(metric: str) -> str:
+def _reached(metric: Metric) -> str:
     return until_words(metric).removeprefix("the ")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Final
 
-from bench.analysis.metrics import UNKNOWN, disturbances
+from bench.analysis.values import UNKNOWN, disturbances
 from bench.records.record import Record
 from bench.render.text import clean
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import pytest
 
 from bench.analysis.analyse import analyse, to_samples
-from bench.analysis.metrics import CPU, DISK, MEMORY, STOP, component, component_position, label, sort_key, start_chain
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, in_order
 from bench.analysis.results import Analysis, NotComparableError
 from bench.analysis.stats import Verdict
+from bench.analysis.values import STOP, start_chain
 from bench.plan.trials import Cell
 from bench.records.campaign import Manifest
+from bench.records.component import component_position
 from bench.records.record import Endpoint, Record
 from bench.scenario.exercise import Exercise, Profile
 from tests import factories
@@ -60,7 +62,7 @@ def test_a_time_out_is_a_censored_start_and_missing_memory(analysis: Analysis) -
 
 def test_endpoints_before_a_failure_keep_their_value(analysis: Analysis) -> None:
     lost = next(r for r in analysis.records if r.outcome == "timeout")
-    of_it = {s.metric: s for s in analysis.samples if s.trial == lost.trial.id}
+    of_it = {str(s.metric): s for s in analysis.samples if s.trial == lost.trial.id}
     assert of_it["endpoint.created_ns"].value == lost.endpoints_ns[Endpoint.CREATED]
     assert of_it["endpoint.kernel_ns"].censored
     assert not any(metric.startswith(("memory", "cpu", "disk", "phase", "endpoint.gone")) for metric in of_it)
@@ -86,7 +88,7 @@ def test_what_a_scenario_asks_of_every_boot_is_censored(headline: str) -> None:
         lost_after_ready(r) if r.trial.cell.target == "docker" else edit(r, exercise={headline: 5.0})
         for r in make_records(manifest, (PROCESS, DOCKER), troubles=False)
     ]
-    lost = {s.metric: s for s in to_samples(manifest, records) if s.cell.target == "docker" and s.block == 0}
+    lost = {str(s.metric): s for s in to_samples(manifest, records) if s.cell.target == "docker" and s.block == 0}
     assert not lost[READY].censored
     assert lost["endpoint.replied_ns"].censored
     assert (f"exercise.{headline}" in lost) is (headline == "p99_ns")
@@ -239,7 +241,7 @@ def test_factors_are_compared_level_by_level() -> None:
 
 def test_samples_of_a_plain_boot() -> None:
     manifest, records = small(blocks=1)
-    values = {s.metric: s.value for s in to_samples(manifest, records) if s.cell.target == "docker"}
+    values = {str(s.metric): s.value for s in to_samples(manifest, records) if s.cell.target == "docker"}
     boot = next(r for r in records if r.trial.cell.target == "docker")
     assert values[READY] == boot.endpoints_ns[Endpoint.READY]
     assert values["phase.requested-created_ns"] == boot.endpoints_ns[Endpoint.CREATED]
@@ -248,12 +250,12 @@ def test_samples_of_a_plain_boot() -> None:
 
 
 def test_metric_names_in_words_and_order() -> None:
-    assert label("memory.pss.total_bytes") == "memory, PSS, total"
-    assert label("cpu.start.daemon.dockerd_ns") == "CPU, to ready, daemon, dockerd"
-    assert label(READY) == "time to ready"
-    assert component("cpu.start.daemon.dockerd_ns") == "daemon.dockerd"
+    assert Metric("memory.pss.total_bytes").label == "memory, PSS, total"
+    assert Metric("cpu.start.daemon.dockerd_ns").label == "CPU, to ready, daemon, dockerd"
+    assert Metric(READY).label == "time to ready"
+    assert Metric("cpu.start.daemon.dockerd_ns").component == "daemon.dockerd"
     names = ["disk.box.allocated_bytes", MEMORY, "memory.pss.vmm_bytes", READY, "phase.kernel-init_ns"]
-    assert sorted(names, key=sort_key) == [
+    assert in_order(names) == [
         READY,
         "phase.kernel-init_ns",
         "memory.pss.vmm_bytes",

@@ -12,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from bench.analysis.analyse import analyse
-from bench.analysis.metrics import label, values_of
+from bench.analysis.metrics import Metric
 from bench.analysis.storms import is_storm, reached_by, shares_for, storm_values, times_ns
+from bench.analysis.values import values_of
 from bench.host.counters import Counters
 from bench.plan.matrix import check_matrix, places_of
 from bench.plan.trials import Cell, build_plan
@@ -168,7 +169,7 @@ def test_the_stop_of_a_storm_is_no_metric() -> None:
         "storm.ready.all_ns",
         "storm.lateness_ns",
     }
-    assert label("storm.ready.p75_ns") == "storm, p75 of the boxes ready"
+    assert Metric("storm.ready.p75_ns").label == "storm, p75 of the boxes ready"
 
 
 def test_boxes_one_after_another_are_no_storm() -> None:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bench import cli
-from bench.analysis.metrics import INSTRUCTIONS, label, sort_key, unit
+from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import NotComparableError
 from bench.export.annotations import commands
 from bench.export.formats import export_from
@@ -361,9 +361,9 @@ def test_junit(tmp_path: Path) -> None:
 
 
 def test_a_count_is_no_time() -> None:
-    assert (label(INSTRUCTIONS), unit(INSTRUCTIONS)) == ("instructions", "instructions")
-    assert quantity(1234567.0, unit(INSTRUCTIONS)) == format_metric(INSTRUCTIONS, 1234567) == "1\u202f234\u202f567"
-    assert sort_key(INSTRUCTIONS) < sort_key("phase.x-y_ns")
+    assert (INSTRUCTIONS.label, INSTRUCTIONS.unit) == ("instructions", "instructions")
+    assert quantity(1234567.0, INSTRUCTIONS.unit) == format_metric(INSTRUCTIONS, 1234567) == "1\u202f234\u202f567"
+    assert INSTRUCTIONS.sort_key < Metric("phase.x-y_ns").sort_key
     assert [exact_change(ratio) for ratio in (1.0, 1.000123, 0.9, 18.2)] == ["0 %", "+0.012 %", "−10.0 %", "18.2×"]
 
 

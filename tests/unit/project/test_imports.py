@@ -56,6 +56,7 @@ LAYERS: Final = (
         "plan.matrix",
         "plan.preview",
         "records.record",
+        "records.component",
         "records.campaign",
         "instructions.model",
         "instructions.verdict",
@@ -83,7 +84,7 @@ LAYERS: Final = (
     ("run.residents",),
     ("run.prepare", "run.certify", "run.session", "run.campaign", "anatomy", "instructions"),
     (
-        "analysis.derived",
+        "analysis.values",
         "analysis.storms",
         "analysis.ledger",
         "analysis.metrics",
@@ -106,7 +107,7 @@ LAYERS: Final = (
 READERS: Final = (
     "certificate",
     "analysis.storms",
-    "analysis.derived",
+    "analysis.values",
     "analysis.ledger",
     "analysis.residents",
     "analysis.metrics",

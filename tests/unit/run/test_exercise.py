@@ -14,8 +14,9 @@ from bench.agent.protocol import ExerciseEnd, ExerciseExit, ExerciseOutput, Exer
 from bench.agent.timeline import Timeline
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import _verdict
-from bench.analysis.metrics import higher_is_better, is_duration, label, stem, unit, values_of
+from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval, Verdict
+from bench.analysis.values import values_of
 from bench.records.campaign import Manifest
 from bench.records.record import Record
 from bench.render import html, markdown
@@ -232,7 +233,7 @@ def test_shipped_exercises_have_both_profiles_and_an_answer(name: str) -> None:
     assert exercise is not None
     assert exercise.full is not None
     assert exercise.headline is not None
-    assert higher_is_better(f"exercise.{exercise.headline}")
+    assert Metric(f"exercise.{exercise.headline}").higher_is_better
 
 
 # ---- outputs that mean harm ----
@@ -330,10 +331,10 @@ def test_a_box_that_talks_on_fills_no_memory_and_changes_nothing() -> None:
     ],
 )
 def test_units_and_words(metric: str, kind: str, words: str, shown: str) -> None:
-    assert unit(metric) == kind
-    assert label(metric) == words
-    assert stem(metric) == metric.removesuffix(f"_{kind}")
-    assert quantity(28490.0, unit(metric)) == shown
+    assert Metric(metric).unit == kind
+    assert Metric(metric).label == words
+    assert Metric(metric).stem == metric.removesuffix(f"_{kind}")
+    assert quantity(28490.0, Metric(metric).unit) == shown
 
 
 def test_rates_are_shown_with_intervals_in_their_own_unit() -> None:
@@ -349,8 +350,8 @@ def test_a_lower_rate_is_slower_and_a_longer_latency_too() -> None:
     assert _verdict("exercise.get_per_s", Interval(0.0, 1.1, 0.95), 0.05) is Verdict.CANNOT_TELL
     assert _verdict("exercise.get.p99_ns", low, 0.05) is Verdict.FASTER
     assert _verdict("exercise.get.p99_ns", high, 0.05) is Verdict.SLOWER
-    assert is_duration("exercise.get.p99_ns")
-    assert not is_duration("exercise.cpu_per_operation_ns"), "what is used up is more or less, not slower"
+    assert Metric("exercise.get.p99_ns").is_duration
+    assert not Metric("exercise.cpu_per_operation_ns").is_duration, "what is used up is more or less, not slower"
 
 
 BOXES: Final = (PROCESS, DOCKER)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bench.analysis.derived import cpu_used, disk_used, in_stack, samples_of
-from bench.analysis.metrics import label, values_of
+from bench.analysis.metrics import Metric
+from bench.analysis.values import cpu_used, disk_used, samples_of, values_of
+from bench.records.component import parts_of_total
 from bench.records.record import Flush, Samples
 from bench.render.figures.samples import shares
 from tests.factories import make_manifest, make_records
@@ -31,10 +32,10 @@ def test_the_rest_of_the_host_and_of_the_vmm() -> None:
 
 def test_a_stack_adds_up_to_its_total() -> None:
     names = ["box", "shim", "daemon.dockerd", "runtime", "harness", "host_other", "host_busy", "workload"]
-    assert in_stack(names) == ("box", "shim", "daemon.dockerd", "runtime")
+    assert parts_of_total(names) == ("box", "shim", "daemon.dockerd", "runtime")
     vm = ["vmm", "threads.vcpu", "threads.main", "guest", "vmm_overhead", "host_busy", "host_other"]
-    assert in_stack(vm) == ("threads.vcpu", "threads.main")
-    assert in_stack(["vmm", "daemon.libvirtd"]) == ("vmm", "daemon.libvirtd"), "of a record without threads"
+    assert parts_of_total(vm) == ("threads.vcpu", "threads.main")
+    assert parts_of_total(["vmm", "daemon.libvirtd"]) == ("vmm", "daemon.libvirtd"), "of a record without threads"
 
 
 def test_bytes_of_the_host_per_byte_of_the_guest() -> None:
@@ -58,7 +59,7 @@ def test_every_metric_has_words() -> None:
         disk_bytes={"box.at_stop": 1, "host.written": 2 * MIB, "box.written": 2 * MIB},
         flush=Flush(asked=1, took_ns=1),
     )
-    words = {label(metric) for metric in values_of(one, ())}
+    words = {Metric(metric).label for metric in values_of(one, ())}
     assert {
         "CPU, to ready, VMM threads, virtual CPUs",
         "CPU, to ready, VMM beyond the guest",

@@ -1,0 +1,128 @@
+"""The values of one record: every metric that it holds or that follows from several of its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from bench.analysis.ledger import ledger_values
+from bench.analysis.metrics import Metric, endpoint_metric
+from bench.analysis.storms import is_storm, storm_values
+from bench.records.component import Component
+from bench.records.record import Endpoint, Record
+
+ORDER: Final = {endpoint: position for position, endpoint in enumerate(Endpoint)}
+START: Final = tuple(endpoint for endpoint in Endpoint if ORDER[endpoint] <= ORDER[Endpoint.REPLIED])
+STOP: Final = tuple(endpoint for endpoint in Endpoint if endpoint not in START)
+
+UNKNOWN: Final = "unknown:"
+"""Begins a doubt about a counter that could not be read."""
+
+Chain = tuple[tuple[Endpoint, Endpoint], ...]
+"""Consecutive endpoints of a cell, from and to."""
+
+_MINUTE_NS: Final = 60 * 10**9
+_WINDOW: Final = "idle.window"
+"""How long the box was left idle, ns. A length, not CPU time."""
+_ENOUGH_BYTES: Final = 2**20
+"""Below this, other processes' writes dominate the ratio, so it is not reported."""
+
+
+def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
+    """Every metric of one record, by its name; what was not measured is absent.
+
+    Args:
+        chains: the phases to report, as `start_chain` and `stop_chain` give them for the record's cell.
+    """
+    if is_storm(record):
+        return storm_values(record)
+    at = record.endpoints_ns
+    values: dict[str, float] = {endpoint_metric(name): at[name] for name in at if name is not Endpoint.REQUESTED}
+    values |= {Metric.of("exercise", key): value for key, value in record.exercise.items()}
+    for chain in chains:
+        for start, end in chain:
+            if start in at and end in at:
+                values[Metric.of("phase", start, end, unit="ns")] = at[end] - at[start]
+    groups: tuple[tuple[str, Mapping[str, int], str], ...] = (
+        ("memory", record.memory_bytes, "bytes"),
+        ("cpu", cpu_used(record.cpu_ns), "ns"),
+        ("disk", record.disk_bytes, "bytes"),
+    )
+    for kind, group, unit in groups:
+        values |= {Metric.of(kind, key, unit=unit): value for key, value in group.items()}
+    return values | disk_used(record) | samples_of(record) | ledger_values(record)
+
+
+def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
+    """CPU time by ``<when>.<component>``, ns, with what follows from it.
+
+    Idle time becomes time per minute. ``vmm_overhead`` is a VMM's time beyond its guest's. ``host_other`` is what the
+    host was busy with beside the box and Boxbench itself.
+    """
+    found = {key: value for key, value in used_ns.items() if not key.startswith("idle.")}
+    window = used_ns.get(_WINDOW)
+    if window:
+        idle = {key: value for key, value in used_ns.items() if key.startswith("idle.") and key != _WINDOW}
+        found |= {key: round(value * _MINUTE_NS / window) for key, value in idle.items()}
+    for when in ("start", "stop", "idle", "lifetime"):
+        busy, box, harness, vmm, guest = (
+            found.get(f"{when}.{component}")
+            for component in (Component.HOST_BUSY, Component.TOTAL, Component.HARNESS, Component.VMM, Component.GUEST)
+        )
+        if busy is not None and box is not None and harness is not None:
+            found[f"{when}.{Component.HOST_OTHER}"] = busy - box - harness
+        if vmm is not None and guest is not None:
+            found[f"{when}.{Component.VMM_OVERHEAD}"] = vmm - guest
+    return found
+
+
+def disk_used(record: Record) -> dict[str, float]:
+    """Bytes written to the host's disks per byte that the box wrote, and how long one sync took, ns, where known."""
+    found: dict[str, float] = {}
+    sizes = record.disk_bytes
+    wrote = sizes.get("guest.written", sizes.get("box.written"))
+    if wrote is not None and wrote >= _ENOUGH_BYTES and "host.written" in sizes:
+        found[Metric.of("disk", "write_amplification")] = sizes["host.written"] / wrote
+    if record.flush is not None and record.flush.asked:
+        found[Metric.of("disk", "flush", "sync", unit="ns")] = record.flush.took_ns / record.flush.asked
+    return found
+
+
+def samples_of(record: Record) -> dict[str, float]:
+    """Peak and mean of the memory of a ready box, bytes; empty when it was not sampled."""
+    if record.samples is None:
+        return {}
+    sizes = record.samples.memory_bytes
+    found = {"peak": max(sizes), "mean": sum(sizes) / len(sizes)}
+    return {Metric.of("memory", "samples", name, unit="bytes"): value for name, value in found.items()}
+
+
+def disturbances(record: Record) -> tuple[str, ...]:
+    """The record's doubts except those about counters that could not be read, which reports list once per campaign."""
+    return tuple(mark for mark in record.doubts if not mark.startswith(UNKNOWN))
+
+
+def start_chain(records: Sequence[Record]) -> Chain:
+    """The start-up endpoints that at least half of ``records`` have, chained in the order of their median instants.
+
+    The order is measured, not assumed: a start call may return before or after the box's first mark.
+    """
+    return _chain(records, START)
+
+
+def stop_chain(records: Sequence[Record]) -> Chain:
+    """The same from stopping to gone."""
+    return _chain(records, STOP)
+
+
+def _chain(records: Sequence[Record], among: Sequence[Endpoint]) -> Chain:
+    instants: dict[Endpoint, list[int]] = {}
+    for record in records:
+        for name in among:
+            if name in record.endpoints_ns:
+                instants.setdefault(name, []).append(record.endpoints_ns[name])
+    common = [name for name, values in instants.items() if 2 * len(values) >= len(records)]
+    ordered = sorted(common, key=lambda name: (median(instants[name]), ORDER[name]))
+    return tuple(pairwise(ordered))
