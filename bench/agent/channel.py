@@ -21,7 +21,7 @@ OnMessage = Callable[[Message | ProtocolError, int], None]
 """Called in the channel's thread with the stamp, ns, taken before the line was parsed."""
 
 
-class Endpoints(Protocol):
+class ChannelEnds(Protocol):
     """How the two ends meet. ``connect`` blocks until the box is there, or ``cancel`` becomes readable."""
 
     def connect(self, cancel: int) -> int | None:
@@ -105,7 +105,7 @@ class ListeningSocket:
 class Channel:
     """Reads lines in its own thread, stamps each chunk as it arrives, hands messages on."""
 
-    def __init__(self, ends: Endpoints, *, now_ns: Callable[[], int], on_message: OnMessage) -> None:
+    def __init__(self, ends: ChannelEnds, *, now_ns: Callable[[], int], on_message: OnMessage) -> None:
         self._ends = ends
         self._now_ns = now_ns
         self._on_message = on_message

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.agent.channel import Endpoints
+from bench.agent.channel import ChannelEnds
 from bench.image.model import Image
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.util.clip import Clipped
 
-Mark = Callable[[Endpoint], object]
+MarkEndpoint = Callable[[Endpoint], object]
 """Called by a box at the instant an endpoint is passed; the clock is the caller's."""
 
 
@@ -31,7 +31,7 @@ class Slot:
     """The box's own directory on a disk, empty: writable layers, overlays, output. Its name is the tag."""
     cpus: tuple[int, ...]
     """Host CPUs that the workload may use."""
-    mark: Mark
+    mark: MarkEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Output:
 class Box(ABC):
     """One provisioned box. Nothing of the workload runs before ``start``."""
 
-    channel: Endpoints
+    channel: ChannelEnds
     """The host's end of the event channel. It is open from provisioning on."""
 
     @abstractmethod

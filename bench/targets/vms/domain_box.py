@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from bench.agent.channel import Endpoints
+from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine
 from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
 from bench.probes.disk import allocated_bytes
@@ -41,7 +41,7 @@ class DomainBox(Box):
     """One transient domain."""
 
     def __init__(
-        self, slot: Slot, channel: Endpoints, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
+        self, slot: Slot, channel: ChannelEnds, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
     ) -> None:
         self.channel = channel
         self.domain = domain

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.agent.boxconf import BoxConfig, render_boxconf
-from bench.agent.channel import Channel, Endpoints, ListeningSocket
+from bench.agent.channel import Channel, ChannelEnds, ListeningSocket
 from bench.agent.protocol import Mark, Message
 from bench.engines.engine_api import EngineApi
 from bench.engines.libvirtd import LibvirtEngine
@@ -93,7 +93,7 @@ class EngineVmBox(DomainBox):
     def __init__(
         self,
         slot: Slot,
-        channel: Endpoints,
+        channel: ChannelEnds,
         engine: LibvirtEngine,
         domain: Domain,
         make_disks: MakeDisks,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.agent import channel as channels
-from bench.agent.channel import Channel, Endpoints, Fifos, ListeningSocket
+from bench.agent.channel import Channel, ChannelEnds, Fifos, ListeningSocket
 from bench.agent.protocol import MAX_LINE_BYTES, Mark, Pong
 from bench.records.record import Endpoint
 from bench.util.errors import ProtocolError
@@ -21,7 +21,7 @@ Heard = Queue[tuple[Any, int]]
 
 
 @contextmanager
-def listening(ends: Endpoints, now_ns: Callable[[], int] = lambda: 42) -> Iterator[tuple[Channel, Heard]]:
+def listening(ends: ChannelEnds, now_ns: Callable[[], int] = lambda: 42) -> Iterator[tuple[Channel, Heard]]:
     heard: Heard = Queue()
     channel = Channel(ends, now_ns=now_ns, on_message=lambda message, stamp: heard.put((message, stamp)))
     try:
