@@ -50,7 +50,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Fact:
+class ReportedFact:
     """Something the agent sees in the box."""
 
     key: str
@@ -121,7 +121,7 @@ class ExerciseEnd:
 
 
 ExerciseMessage = ExerciseStart | ExerciseOutput | ExerciseExit | ExerciseEnd
-Message = Mark | Exit | Fact | FactsEnd | Pong | TreeDigest | AgentError | ExerciseMessage
+Message = Mark | Exit | ReportedFact | FactsEnd | Pong | TreeDigest | AgentError | ExerciseMessage
 
 
 def parse_message(line: bytes) -> Message:
@@ -166,7 +166,7 @@ def _fact(words: list[str]) -> Message:
     key, value = words
     if not _KEY.fullmatch(key):
         raise ValueError(key)
-    return Fact(key, decode_word(value, cut=key.endswith(CUT)))
+    return ReportedFact(key, decode_word(value, cut=key.endswith(CUT)))
 
 
 def _facts_end(words: list[str]) -> Message:

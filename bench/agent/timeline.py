@@ -13,11 +13,11 @@ from bench.agent.protocol import (
     ExerciseOutput,
     ExerciseStart,
     Exit,
-    Fact,
     FactsEnd,
     Mark,
     Message,
     Pong,
+    ReportedFact,
     TreeDigest,
 )
 from bench.records.record import Endpoint
@@ -59,7 +59,7 @@ class Timeline:
                 case Exit():
                     self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
                     self.exit = self.exit or message
-                case Fact(key, value):
+                case ReportedFact(key, value):
                     self.facts[key] = value
                 case FactsEnd():
                     self._facts_done = True

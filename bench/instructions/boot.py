@@ -15,9 +15,9 @@ from typing import Final
 from bench.agent.boxconf import decode_word
 from bench.agent.protocol import Mark, parse_message
 from bench.host.run_directory import LABEL, owned_dir, run_root
-from bench.instructions.guest import Guest
+from bench.instructions.guest import CountingGuest
 from bench.instructions.machine import boot_argv
-from bench.instructions.model import Step
+from bench.instructions.model import Instant
 from bench.util import proc
 from bench.util.cache import start_over
 from bench.util.clock import MonotonicClock
@@ -26,13 +26,13 @@ from bench.util.errors import LaunchError, NotReadyError, ProtocolError
 TIMEOUT_S: Final = 900.0
 """For one boot, of the host's time: a loaded host needs several times what an idle one does."""
 _LOOK_S: Final = 0.2
-SAID_BYTES: Final = 4 * 2**20
+REPORT_BYTES: Final = 4 * 2**20
 CLOCK_SLACK: Final = 1000
 """Instructions by which the distance of the guest's two clocks may vary: reading both takes some hundred."""
 
 
 @dataclass
-class Started:
+class GuestStart:
     """One start in a guest: instants by the machine's own counter."""
 
     name: str
@@ -46,17 +46,17 @@ class Started:
         return self.marks["ready"] - self.requested
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Instant, ...]:
         """Since the request, in order."""
         pairs = sorted(self.marks.items(), key=lambda pair: pair[1])
-        return tuple(Step(name=name, at=at - self.requested) for name, at in pairs)
+        return tuple(Instant(name=name, at=at - self.requested) for name, at in pairs)
 
 
-def boot(guest: Guest, called_off: Event | None = None) -> tuple[Started, ...]:
+def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestStart, ...]:
     """Boot a guest to its end.
 
     Args:
-        called_off: once set, by another thread, the guest is ended.
+        cancelled: once set, by another thread, the guest is ended.
 
     Raises:
         LaunchError: QEMU failed, ran into the time limit, or the guest could not do what it was told.
@@ -70,15 +70,15 @@ def boot(guest: Guest, called_off: Event | None = None) -> tuple[Started, ...]:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         said, log = directory / "said", directory / "qemu.log"
         argv = boot_argv(name, guest.words, kernel=guest.kernel, initramfs=guest.initramfs, said=said)
-        _run(argv, log, guest.target, called_off or Event())
-        return parse_said(guest.target, _read(said))
+        _run(argv, log, guest.target, cancelled or Event())
+        return parse_report(guest.target, _read(said))
 
 
-def _run(argv: list[str], log: Path, target: str, called_off: Event) -> None:
+def _run(argv: list[str], log: Path, target: str, cancelled: Event) -> None:
     with log.open("wb") as stream:
         process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT)
         try:
-            status = _wait(process, target, called_off)
+            status = _wait(process, target, cancelled)
         finally:
             proc.stop(process)
     if status != 0:
@@ -87,23 +87,23 @@ def _run(argv: list[str], log: Path, target: str, called_off: Event) -> None:
         )
 
 
-def _wait(process: subprocess.Popen[bytes], target: str, called_off: Event) -> int:
+def _wait(process: subprocess.Popen[bytes], target: str, cancelled: Event) -> int:
     clock = MonotonicClock()
     deadline_ns = clock.now_ns() + round(TIMEOUT_S * 1e9)
     while clock.now_ns() < deadline_ns:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(_LOOK_S)  # looking takes nothing from the guest's clock
-        if called_off.is_set():
+        if cancelled.is_set():
             raise LaunchError(f"{target}: the guest was called off", hint="start again")
     raise LaunchError(f"{target}: the guest was still running after {TIMEOUT_S:g} s", hint="is this host very busy?")
 
 
 def _read(said: Path) -> list[str]:
     with said.open("rb") as stream:
-        return stream.read(SAID_BYTES).decode("ascii", "replace").splitlines()
+        return stream.read(REPORT_BYTES).decode("ascii", "replace").splitlines()
 
 
-def parse_said(target: str, lines: list[str]) -> tuple[Started, ...]:
+def parse_report(target: str, lines: list[str]) -> tuple[GuestStart, ...]:
     """The starts that a guest reported; raises as ``boot``."""
     reader = _Reader(target)
     for line in lines:
@@ -114,7 +114,7 @@ def parse_said(target: str, lines: list[str]) -> tuple[Started, ...]:
 class _Reader:
     def __init__(self, target: str) -> None:
         self.target = target
-        self.started: list[Started] = []
+        self.started: list[GuestStart] = []
         self._offset: int | None = None
         self._init: int | None = None
         self._ended = False
@@ -133,7 +133,7 @@ class _Reader:
 
     def _obey(self, verb: str, words: list[str], rest: str) -> None:
         if verb == "request":
-            self.started.append(Started(rest))
+            self.started.append(GuestStart(rest))
         elif verb == "clock":
             self._compare_clocks(int(words[0]) - int(words[1]))
         elif verb == "waited":
@@ -175,7 +175,7 @@ class _Reader:
         if isinstance(message, Mark):
             self.started[-1].marks[message.endpoint.value] = message.guest_ns + self._offset
 
-    def finished(self, lines: list[str]) -> tuple[Started, ...]:
+    def finished(self, lines: list[str]) -> tuple[GuestStart, ...]:
         """All starts. Raises LaunchError or NotReadyError with what the guest said last."""
         errors = [line.removeprefix("error ") for line in lines if line.startswith("error ")]
         logged = list(_logged(lines))

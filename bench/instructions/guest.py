@@ -14,12 +14,12 @@ from bench.agent.compile import agent_binary, static_program
 from bench.image.archive import TreeIndex, read_index
 from bench.image.base import ensure_unpacked
 from bench.image.model import GuestKernel, Image
-from bench.image.vm.initramfs import Entry, newc
+from bench.image.vm.initramfs import CpioEntry, newc
 from bench.image.vm.kernel import find_guest_kernel, with_modules
 from bench.image.vm.raw_kernel import ensure_raw_kernel
 from bench.instructions.machine import clock_inputs, machine_argv, text_digest
 from bench.instructions.model import VM_TARGETS
-from bench.instructions.recipe import ARCHIVE, REF, TREE, Recipe, Subject
+from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
 from bench.instructions.scripts import container_recipe, vm_recipe
 from bench.instructions.tree import image_archive, tree_entries
 from bench.scenario.model import Scenario
@@ -50,7 +50,7 @@ _DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "box", "modules", "et
 
 
 @dataclass(frozen=True)
-class Guest:
+class CountingGuest:
     """What one cell boots."""
 
     target: str
@@ -61,7 +61,9 @@ class Guest:
     inputs: dict[str, str]
 
 
-def make_guest(target: str, image: Image, scenario: Scenario, *, seed: int, programs: Mapping[str, Path]) -> Guest:
+def make_guest(
+    target: str, image: Image, scenario: Scenario, *, seed: int, programs: Mapping[str, Path]
+) -> CountingGuest:
     """Put a guest together; its initramfs is cached by content.
 
     Args:
@@ -93,13 +95,13 @@ def make_guest(target: str, image: Image, scenario: Scenario, *, seed: int, prog
         **made.inputs,
     }
     kernel = ensure_raw_kernel(made.kernel) if made.raw_kernel else made.kernel.image
-    return Guest(target, kernel, path, tuple(words), inputs)
+    return CountingGuest(target, kernel, path, tuple(words), inputs)
 
 
 @dataclass(frozen=True)
 class _Made:
     recipe: Recipe
-    entries: list[Entry]
+    entries: list[CpioEntry]
     kernel: GuestKernel
     memory_bytes: int
     inputs: dict[str, str]
@@ -124,32 +126,32 @@ def _vm(target: str, image: Image, scenario: Scenario, index: TreeIndex, program
 def _containers(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
     """A small system with the programs that the target needs, and the image in it as tree or archive."""
     archive, layer = image_archive(index, image.config, REF)
-    subject = Subject(image.config, scenario.resources.memory, layer)
+    subject = CountedImage(image.config, scenario.resources.memory, layer)
     recipe = container_recipe(target, subject)
     kernel = with_modules(find_guest_kernel(), ("overlay",))
-    entries = [Entry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
+    entries = [CpioEntry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
     entries += _modules(kernel)
     inputs: dict[str, str] = {}
     if recipe.programs:
         system = read_index(ensure_unpacked("boxbench/icount", PACKAGES))
         entries += _system(system, recipe.programs, programs, inputs)
     if recipe.needs_archive:
-        entries.append(Entry(ARCHIVE.lstrip("/"), stat.S_IFREG | 0o644, archive))
+        entries.append(CpioEntry(ARCHIVE.lstrip("/"), stat.S_IFREG | 0o644, archive))
     else:
-        entries += [Entry(TREE.lstrip("/"), stat.S_IFDIR | 0o755), *tree_entries(index, f"{TREE.lstrip('/')}/")]
+        entries += [CpioEntry(TREE.lstrip("/"), stat.S_IFDIR | 0o755), *tree_entries(index, f"{TREE.lstrip('/')}/")]
     launcher = static_program("bench.targets.launcher", "boxlaunch.c")
-    entries.append(Entry("etc/passwd", stat.S_IFREG | 0o644, b"root:x:0:0:root:/root:/bin/sh\n"))
-    entries += [Entry(".boxbench", stat.S_IFDIR | 0o755)]
+    entries.append(CpioEntry("etc/passwd", stat.S_IFREG | 0o644, b"root:x:0:0:root:/root:/bin/sh\n"))
+    entries += [CpioEntry(".boxbench", stat.S_IFDIR | 0o755)]
     if target in ("process", "namespaces"):
-        entries.append(Entry(".boxbench/boxlaunch", stat.S_IFREG | 0o755, launcher.read_bytes()))
+        entries.append(CpioEntry(".boxbench/boxlaunch", stat.S_IFREG | 0o755, launcher.read_bytes()))
         inputs["launcher"] = file_digest(launcher)
     memory = _LARGE_BYTES if recipe.needs_archive else _SMALL_BYTES
     return _Made(recipe, entries, kernel, memory + 2 * image.sizes_bytes["unpacked"], inputs, raw_kernel=True)
 
 
-def _modules(kernel: GuestKernel) -> list[Entry]:
+def _modules(kernel: GuestKernel) -> list[CpioEntry]:
     return [
-        Entry(f"modules/{path.name.partition('-')[2]}", stat.S_IFREG | 0o644, path.read_bytes())
+        CpioEntry(f"modules/{path.name.partition('-')[2]}", stat.S_IFREG | 0o644, path.read_bytes())
         for path in kernel.modules
         if path.name.endswith("-overlay.ko")
     ]
@@ -157,7 +159,7 @@ def _modules(kernel: GuestKernel) -> list[Entry]:
 
 def _system(
     index: TreeIndex, wanted: tuple[str, ...], programs: Mapping[str, Path], inputs: dict[str, str]
-) -> list[Entry]:
+) -> list[CpioEntry]:
     """The programs and every shared library; a program of the user's in the place of the distribution's."""
     paths = {_PROGRAMS[name]: name for name in wanted}
     missing = [path for path in paths if path not in index.members]
@@ -171,33 +173,33 @@ def _system(
     for entry in entries:
         name = paths.get(entry.name)
         if name is not None and name in programs:
-            entry = Entry(entry.name, entry.mode, programs[name].read_bytes())  # noqa: PLW2901
+            entry = CpioEntry(entry.name, entry.mode, programs[name].read_bytes())  # noqa: PLW2901
         if name is not None:
             inputs[f"program {name}"] = text_digest(entry.content)
         found.append(entry)
     found += [
-        Entry(name, stat.S_IFLNK | 0o777, target.encode()) for name, target in _MERGED if name not in index.members
+        CpioEntry(name, stat.S_IFLNK | 0o777, target.encode()) for name, target in _MERGED if name not in index.members
     ]
     libraries = b"".join(text_digest(entry.content).encode() for entry in found if entry.name not in paths)
     inputs["libraries"] = text_digest(libraries)
     return found
 
 
-def _own(recipe: Recipe, conf: bytes) -> list[Entry]:
+def _own(recipe: Recipe, conf: bytes) -> list[CpioEntry]:
     """PID 1, its script, the box.conf, a door to nowhere, and the recipe's files."""
     entries = [
-        Entry("dev/null", stat.S_IFCHR | 0o666, device=(1, 3)),
-        Entry(".boxbench/counter", stat.S_IFREG | 0o755, _counter().read_bytes()),
-        Entry(".boxbench/script", stat.S_IFREG | 0o644, recipe.script),
-        Entry(".boxbench/box.conf", stat.S_IFREG | 0o644, conf),
+        CpioEntry("dev/null", stat.S_IFCHR | 0o666, device=(1, 3)),
+        CpioEntry(".boxbench/counter", stat.S_IFREG | 0o755, _counter().read_bytes()),
+        CpioEntry(".boxbench/script", stat.S_IFREG | 0o644, recipe.script),
+        CpioEntry(".boxbench/box.conf", stat.S_IFREG | 0o644, conf),
     ]
     made: set[str] = set()
     for path, content in sorted(recipe.files.items()):
         for parent in reversed(Path(path).parents[:-1]):
             if str(parent) not in made:
                 made.add(str(parent))
-                entries.append(Entry(str(parent), stat.S_IFDIR | 0o755))
-        entries.append(Entry(path, stat.S_IFREG | 0o644, content))
+                entries.append(CpioEntry(str(parent), stat.S_IFDIR | 0o755))
+        entries.append(CpioEntry(path, stat.S_IFREG | 0o644, content))
     return entries
 
 

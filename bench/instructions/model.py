@@ -26,20 +26,20 @@ STARTS: Final = ("first", "second")
 """In one guest: with nothing in the guest's caches, and again. A VM has only the first."""
 
 
-class Frozen(BaseModel):
+class CountModel(BaseModel):
     """Immutable, and strict about what it holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Step(Frozen):
+class Instant(CountModel):
     """An instant of a start, on the guest's clock since its request."""
 
     name: str
     at: int
 
 
-class Count(Frozen):
+class Count(CountModel):
     """One cell: from its request (for a VM: power-on) to ready."""
 
     cell: Cell
@@ -47,7 +47,7 @@ class Count(Frozen):
     """What the guest's clock advanced, one per run: by 1 per instruction, and by jumps while halted."""
     waits: tuple[int, ...]
     """The jumps, one per run: the kernel's own account of idle time, in which it waited for a timer of the guest's."""
-    steps: tuple[Step, ...]
+    steps: tuple[Instant, ...]
     """Of the first run, in order of time."""
     inputs: dict[str, str]
     """All that decides the count: versions, digests, settings."""
@@ -85,7 +85,7 @@ class Count(Frozen):
         return len(set(zip(self.clocks, self.waits, strict=True))) == 1
 
 
-class Instructions(Frozen):
+class Instructions(CountModel):
     """A count of one or more cells of one scenario."""
 
     schema_number: Literal[1] = 1

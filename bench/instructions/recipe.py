@@ -33,7 +33,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Subject:
+class CountedImage:
     """What is started."""
 
     config: BoxConfig

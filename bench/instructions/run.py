@@ -11,8 +11,8 @@ from threading import Event
 
 from bench.engines.lazy import probe_engines
 from bench.image.build import build_image
-from bench.instructions.boot import Started, boot
-from bench.instructions.guest import Guest, make_guest
+from bench.instructions.boot import GuestStart, boot
+from bench.instructions.guest import CountingGuest, make_guest
 from bench.instructions.machine import SEED
 from bench.instructions.model import ACCEL, TARGETS, VM_TARGETS, Count, Instructions
 from bench.plan.trials import Cell
@@ -69,26 +69,26 @@ def _check_targets(targets: Sequence[str]) -> None:
             )
 
 
-def _boot_all(guests: list[Guest], jobs: int | None, say: Say) -> list[tuple[Started, ...]]:
-    called_off = Event()
+def _boot_all(guests: list[CountingGuest], jobs: int | None, say: Say) -> list[tuple[GuestStart, ...]]:
+    cancelled = Event()
     workers = jobs or len(os.sched_getaffinity(0))
 
-    def one(guest: Guest) -> tuple[Started, ...]:
+    def one(guest: CountingGuest) -> tuple[GuestStart, ...]:
         say(f"counting {guest.target}")
-        return boot(guest, called_off)
+        return boot(guest, cancelled)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(one, guest) for guest in guests]
         try:
             return [future.result() for future in futures]
         except BaseException:
-            called_off.set()
+            cancelled.set()
             for future in futures:
                 future.cancel()
             raise
 
 
-def _counts(scenario: Scenario, guest: Guest, runs: list[tuple[Started, ...]]) -> list[Count]:
+def _counts(scenario: Scenario, guest: CountingGuest, runs: list[tuple[GuestStart, ...]]) -> list[Count]:
     counts = []
     for number, started in enumerate(runs[0]):
         factors = {} if guest.target in VM_TARGETS else {"start": started.name}

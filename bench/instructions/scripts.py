@@ -6,8 +6,8 @@ from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.instructions.model import STARTS
-from bench.instructions.recipe import Recipe, Subject
-from bench.instructions.starters import KINDS
+from bench.instructions.recipe import CountedImage, Recipe
+from bench.instructions.starters import STARTERS
 from bench.targets.rootfs_box import HOSTNAME
 
 SETTLE_MS: Final = 3000
@@ -28,9 +28,9 @@ def vm_recipe() -> Recipe:
     return recipe
 
 
-def container_recipe(target: str, subject: Subject) -> Recipe:
+def container_recipe(target: str, subject: CountedImage) -> Recipe:
     """A system that starts the image twice, each time from a request to ready."""
-    kind = KINDS[target]
+    kind = STARTERS[target]
     recipe = Recipe(programs=kind.programs, needs_archive=kind.needs_archive)
     recipe.do("module", "/modules/overlay.ko")
     recipe.do("movable")

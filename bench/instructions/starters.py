@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
 from bench.instructions import grpc
-from bench.instructions.recipe import ARCHIVE, REF, TREE, Recipe, Subject
+from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
 from bench.targets.containers.oci import Contents, oci_config
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 
@@ -40,7 +40,7 @@ class Starter(ABC):
     needs_archive: bool = False
     """Whether its engine reads the image from an archive; others have its tree."""
 
-    def __init__(self, recipe: Recipe, subject: Subject) -> None:
+    def __init__(self, recipe: Recipe, subject: CountedImage) -> None:
         self.recipe = recipe
         self.subject = subject
 
@@ -215,7 +215,7 @@ class _DockerCli(_Docker):
         yield from ("--entrypoint", agent, REF, *words)
 
 
-KINDS: Final[dict[str, type[Starter]]] = {
+STARTERS: Final[dict[str, type[Starter]]] = {
     "process": _Process,
     "namespaces": _Namespaces,
     "runc": _Runc,

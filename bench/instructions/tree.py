@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
-from bench.image.vm.initramfs import Entry
+from bench.image.vm.initramfs import CpioEntry
 
 _LINKED: Final = 1 << 24
 """Inode numbers of files with several names; no archive has so many entries."""
@@ -27,7 +27,9 @@ _TYPES: Final[tuple[tuple[Callable[[tarfile.TarInfo], bool], int], ...]] = (
 )
 
 
-def tree_entries(index: TreeIndex, prefix: str = "", keep: Callable[[str], bool] = lambda _name: True) -> list[Entry]:
+def tree_entries(
+    index: TreeIndex, prefix: str = "", keep: Callable[[str], bool] = lambda _name: True
+) -> list[CpioEntry]:
     """All of a tree that ``keep`` wants, below ``prefix``, directories before what is in them.
 
     File capabilities are lost: the format has no room for them.
@@ -38,7 +40,7 @@ def tree_entries(index: TreeIndex, prefix: str = "", keep: Callable[[str], bool]
     return [*_parents(entries), *entries]
 
 
-def _entries(archive: tarfile.TarFile, index: TreeIndex, names: list[str], prefix: str) -> Iterator[Entry]:
+def _entries(archive: tarfile.TarFile, index: TreeIndex, names: list[str], prefix: str) -> Iterator[CpioEntry]:
     groups = _links(index, names)
     written: set[str] = set()
     for name in names:
@@ -53,15 +55,15 @@ def _entries(archive: tarfile.TarFile, index: TreeIndex, names: list[str], prefi
         written.add(origin)
         number = _LINKED + names.index(group[0]) if len(group) > 1 else 0
         mode = stat.S_IFREG | (index.members[origin].mode & 0o7777)
-        yield Entry(path, mode, content, owner=(member.uid, member.gid), inode=number, links=len(group))
+        yield CpioEntry(path, mode, content, owner=(member.uid, member.gid), inode=number, links=len(group))
 
 
-def _special(member: tarfile.TarInfo, path: str) -> Entry:
+def _special(member: tarfile.TarInfo, path: str) -> CpioEntry:
     kind = next(bits for test, bits in _TYPES if test(member))
     mode = kind | (0o777 if member.issym() else member.mode & 0o7777)
     target = member.linkname.encode("utf-8", "surrogateescape") if member.issym() else b""
     device = (member.devmajor, member.devminor) if member.ischr() or member.isblk() else (0, 0)
-    return Entry(path, mode, target, device=device, owner=(member.uid, member.gid))
+    return CpioEntry(path, mode, target, device=device, owner=(member.uid, member.gid))
 
 
 def _links(index: TreeIndex, names: list[str]) -> dict[str, list[str]]:
@@ -87,7 +89,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return b"" if stream is None else stream.read()
 
 
-def _parents(entries: list[Entry]) -> list[Entry]:
+def _parents(entries: list[CpioEntry]) -> list[CpioEntry]:
     """Directories that nobody lists, outermost first."""
     there = {entry.name for entry in entries}
     missing = {
@@ -96,7 +98,7 @@ def _parents(entries: list[Entry]) -> list[Entry]:
         for parent in PurePosixPath(entry.name).parents
         if str(parent) != "." and str(parent) not in there
     }
-    return [Entry(name, stat.S_IFDIR | 0o755) for name in sorted(missing, key=lambda name: name.split("/"))]
+    return [CpioEntry(name, stat.S_IFDIR | 0o755) for name in sorted(missing, key=lambda name: name.split("/"))]
 
 
 def image_archive(index: TreeIndex, config: BoxConfig, ref: str) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
-from bench.instructions.model import DAEMON_TARGETS, Count, Frozen, Instructions
+from bench.instructions.model import DAEMON_TARGETS, Count, CountModel, Instructions
 
 CLOCK: Final = ("qemu", "machine")
 """Inputs that make the clock, with every ``firmware ...``: where they differ, counts are of different units."""
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     """The same inputs, or runs of one side, gave different counts: use the statistics of many boots."""
 
 
-class CountVerdict(Frozen):
+class CountVerdict(CountModel):
     """Of one cell, B against A."""
 
     key: str

@@ -24,7 +24,7 @@ _DIRECTORIES: Final = ("dev", "proc", "sys", "modules", "newroot", "run", "tmp")
 
 
 @dataclass(frozen=True)
-class Entry:
+class CpioEntry:
     """One file of an initramfs, root's."""
 
     name: str
@@ -45,29 +45,29 @@ def ensure_initramfs(kernel: GuestKernel, agent: Path) -> Path:
     contents = [(f"modules/{path.name}", path.read_bytes()) for path in kernel.modules]
     init = agent.read_bytes()
     key = cache.content_key(RECIPE, init, *(part for name, content in contents for part in (name, content)))
-    entries = [Entry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
+    entries = [CpioEntry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
     # The kernel opens it as 0, 1 and 2 of /init, before any devtmpfs is mounted.
-    entries.append(Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)))
-    entries.append(Entry("init", stat.S_IFREG | 0o755, init))
-    entries += [Entry(name, stat.S_IFREG | 0o644, content) for name, content in contents]
+    entries.append(CpioEntry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)))
+    entries.append(CpioEntry("init", stat.S_IFREG | 0o755, init))
+    entries += [CpioEntry(name, stat.S_IFREG | 0o644, content) for name, content in contents]
     listing = "".join(f"/{name}\n" for name, _ in contents)
-    entries.append(Entry("modules.list", stat.S_IFREG | 0o644, listing.encode("ascii")))
+    entries.append(CpioEntry("modules.list", stat.S_IFREG | 0o644, listing.encode("ascii")))
     return cache.ensure("initramfs", f"{key}.cpio", lambda path: _write(path, newc(entries)))
 
 
 def with_conf(base: Path, conf: bytes, out: Path) -> None:
     """Write ``base`` and a second archive with /box.conf to ``out``."""
-    out.write_bytes(base.read_bytes() + newc([Entry("box.conf", stat.S_IFREG | 0o600, conf)]))
+    out.write_bytes(base.read_bytes() + newc([CpioEntry("box.conf", stat.S_IFREG | 0o600, conf)]))
 
 
-def newc(entries: Iterable[Entry]) -> bytes:
+def newc(entries: Iterable[CpioEntry]) -> bytes:
     """A cpio archive in the "newc" format, its length a multiple of 4, times all 0."""
     parts = [_header(entry, number) for number, entry in enumerate(entries, start=1)]
-    parts.append(_header(Entry(_TRAILER, 0), 0))
+    parts.append(_header(CpioEntry(_TRAILER, 0), 0))
     return b"".join(parts)
 
 
-def _header(entry: Entry, inode: int) -> bytes:
+def _header(entry: CpioEntry, inode: int) -> bytes:
     name = entry.name.encode("utf-8") + b"\0"
     links = entry.links or (2 if stat.S_ISDIR(entry.mode) else 1)
     # ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor, namesize, check

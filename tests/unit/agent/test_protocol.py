@@ -13,11 +13,11 @@ from bench.agent.protocol import (
     MAX_LINE_BYTES,
     AgentError,
     Exit,
-    Fact,
     FactsEnd,
     Mark,
     Message,
     Pong,
+    ReportedFact,
     parse_message,
 )
 from bench.records.record import Endpoint
@@ -29,8 +29,8 @@ from bench.util.errors import ProtocolError
     [
         (b"BB1 mark ready 12", Mark(Endpoint.READY, 12)),
         (b"BB1 exit 7 0 1 2 3 4", Exit(7, 0, 1, 2, 3, 4)),
-        (b"BB1 fact env.A_b a%20b%0A", Fact("env.A_b", "a b\n")),
-        (b"BB1 fact empty ", Fact("empty", "")),
+        (b"BB1 fact env.A_b a%20b%0A", ReportedFact("env.A_b", "a b\n")),
+        (b"BB1 fact empty ", ReportedFact("empty", "")),
         (b"BB1 facts-end", FactsEnd()),
         (b"BB1 pong p3", Pong("p3")),
         (b"BB1 error no%20such%20file", AgentError("no such file")),
@@ -82,7 +82,7 @@ def test_words_survive_the_wire(text: str) -> None:
     except UnicodeEncodeError:
         return  # a lone surrogate that no file system makes
     assert re.fullmatch(r"[A-Za-z0-9_./:=,@+%-]*", word)
-    assert parse_message(f"BB1 fact key {word}".encode()) == Fact("key", text)
+    assert parse_message(f"BB1 fact key {word}".encode()) == ReportedFact("key", text)
 
 
 def test_a_signal_is_told_as_a_shell_does() -> None:
@@ -90,6 +90,6 @@ def test_a_signal_is_told_as_a_shell_does() -> None:
 
 
 def test_a_fact_is_text_and_what_was_cut_ends_in_whole_characters() -> None:
-    assert parse_message(b"BB1 fact env.X a%FFb") == Fact("env.X", "a\ufffdb")
-    assert parse_message(b"BB1 fact env.X.cut %C3%A9%C3") == Fact("env.X.cut", "é")
+    assert parse_message(b"BB1 fact env.X a%FFb") == ReportedFact("env.X", "a\ufffdb")
+    assert parse_message(b"BB1 fact env.X.cut %C3%A9%C3") == ReportedFact("env.X.cut", "é")
     assert parse_message(b"BB1 error %C3%A9%C3") == AgentError("é\ufffd")

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bench.agent.protocol import AgentError, Exit, Fact, FactsEnd, Mark, Pong
+from bench.agent.protocol import AgentError, Exit, FactsEnd, Mark, Pong, ReportedFact
 from bench.agent.timeline import Timeline
 from bench.records.record import Endpoint
 from bench.util.clock import VirtualClock
@@ -52,7 +52,7 @@ def test_errors_are_failures(timeline: Timeline, error: AgentError | ProtocolErr
 
 
 def test_facts_are_complete_when_the_agent_says_so(timeline: Timeline) -> None:
-    timeline.receive(Fact("cpus", "1"), 1)
+    timeline.receive(ReportedFact("cpus", "1"), 1)
     assert not timeline.facts_complete()
     timeline.receive(FactsEnd(), 2)
     assert (timeline.facts_complete(), timeline.facts) == (True, {"cpus": "1"})

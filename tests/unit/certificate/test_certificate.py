@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bench.agent.boxconf import AGENT_IN_BOX, encode_word
-from bench.agent.protocol import MAX_LINE_BYTES, Fact, parse_message
+from bench.agent.protocol import MAX_LINE_BYTES, ReportedFact, parse_message
 from bench.analysis.analyse import analyse
 from bench.analysis.certified import with_doubts
 from bench.certificate import facts as facts_module
@@ -443,7 +443,7 @@ def test_a_long_value_that_was_cut_within_a_character_is_equal_and_can_be_kept()
     """As the agent cuts: at a byte, whatever it belongs to."""
     value = "é" * 700
     told = parse_message(b"BB1 fact env.X.cut " + encode_word(value).encode()[: 3 * 1193])
-    assert isinstance(told, Fact)
+    assert isinstance(told, ReportedFact)
     seen = look("docker", {told.key: told.value})
     assert Look.model_validate_json(seen.model_dump_json()) == seen
     found = judge("hello", [seen], {**ASKED, "env": canonical_env((*ENV, f"X={value}"))}, {})

@@ -27,7 +27,7 @@ from bench.gate.model import RESULT, GateResult, GateRow, Verdict
 from bench.gate.run import GateRequest, removed_without_data
 from bench.gate.sides import Side, SidePair, make_side
 from bench.gate.thresholds import parse_thresholds
-from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.instructions.run import CountRequest
 from bench.plan.trials import Cell
 from bench.render.commands.gate import gate_report, headline
@@ -47,7 +47,7 @@ def count(total: int, *more: int, target: str = "runc", start: str = "first", **
         cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
         clocks=(total, *more),
         waits=(0,) * (1 + len(more)),
-        steps=(Step(name="exec", at=100), Step(name="ready", at=total)),
+        steps=(Instant(name="exec", at=100), Instant(name="ready", at=total)),
         inputs={"qemu": "10.0", "machine": "m", "tree": "t"} | inputs,
     )
 

@@ -16,7 +16,7 @@ from bench.gate.measure import Silent, measure
 from bench.gate.model import RESULT, GateResult
 from bench.gate.run import GateRequest, run_gate
 from bench.gate.sides import Side, SidePair, read_side
-from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.plan.trials import Cell
 from bench.records.campaign import read_manifest, read_records
 from bench.records.record import Record
@@ -147,7 +147,7 @@ def test_cells_without_a_counterpart_in_the_baseline(tmp_path: Path, campaigns: 
 def counts() -> Instructions:
     cell = Cell(scenario="made", target="runc", accel="icount", factors={"start": "first"})
     count = Count(
-        cell=cell, clocks=(7,), waits=(0,), steps=(Step(name="exec", at=1), Step(name="ready", at=7)), inputs={}
+        cell=cell, clocks=(7,), waits=(0,), steps=(Instant(name="exec", at=1), Instant(name="ready", at=7)), inputs={}
     )
     return Instructions(scenario="made", question="?", runs=1, counts=(count,))
 

@@ -19,7 +19,7 @@ from bench.history.detect import State, check_lines
 from bench.history.icount_lines import PREFIX, clock_of, counted_lines, counts_file
 from bench.history.line import HistoryError, Line, parse_line
 from bench.history.store import DirectoryStore, add_line, read_history
-from bench.instructions.model import FILE, Count, Instructions, Step, write_instructions
+from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.instructions.verdict import SLACK
 from bench.plan.trials import Cell
 from bench.records.campaign import MANIFEST
@@ -39,7 +39,7 @@ def count(total: int, *more: int, target: str = "runc", start: str = "first", **
         cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
         clocks=tuple(number + 50 for number in (total, *more)),
         waits=(50,) * (1 + len(more)),
-        steps=(Step(name="ready", at=total),),
+        steps=(Instant(name="ready", at=total),),
         inputs={"qemu": "10.0", "machine": "microvm", "firmware a": "1", "agent": "x", "tree": "t"} | inputs,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.image.model import GuestKernel
-from bench.image.vm.initramfs import Entry, ensure_initramfs, newc, with_conf
+from bench.image.vm.initramfs import CpioEntry, ensure_initramfs, newc, with_conf
 from bench.util import proc
 from tests.needs import need
 
@@ -24,7 +24,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GuestKernel:
 
 
 def test_header_fields_and_padding() -> None:
-    archive = newc([Entry("etc/x", stat.S_IFREG | 0o640, b"hello")])
+    archive = newc([CpioEntry("etc/x", stat.S_IFREG | 0o640, b"hello")])
     assert archive.startswith(b"070701" + b"00000001" + b"000081A0")
     assert archive[54:62] == b"00000005"
     assert len(archive) % 4 == 0
@@ -34,7 +34,7 @@ def test_header_fields_and_padding() -> None:
 
 
 def test_devices_keep_their_numbers() -> None:
-    archive = newc([Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))])
+    archive = newc([CpioEntry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))])
     assert archive[78:94] == b"0000000500000001"
 
 

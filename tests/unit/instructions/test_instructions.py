@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import read_index
 from bench.image.vm.initramfs import newc
-from bench.instructions.boot import parse_said
+from bench.instructions.boot import parse_report
 from bench.instructions.grpc import start_calls
-from bench.instructions.model import STARTS, Count, Instructions, Step, read_instructions, write_instructions
-from bench.instructions.recipe import Subject
+from bench.instructions.model import STARTS, Count, Instant, Instructions, read_instructions, write_instructions
+from bench.instructions.recipe import CountedImage
 from bench.instructions.scripts import container_recipe, vm_recipe
 from bench.instructions.tree import image_archive, tree_entries
 from bench.instructions.verdict import Outcome, compare_all, compare_counts
@@ -46,7 +46,7 @@ CONFIG = BoxConfig(("/bin/x",), ("PATH=/bin",), "/", 0, 0, (0,), "", 15)
 
 
 def test_a_start_is_counted_from_its_request_on_one_clock() -> None:
-    (started,) = parse_said("runc", SAID)
+    (started,) = parse_report("runc", SAID)
     # The agent's clock is 1000 behind the counter.
     assert [(step.name, step.at) for step in started.steps] == [
         ("init", 500),
@@ -65,13 +65,13 @@ def test_a_vm_is_counted_from_power_on() -> None:
         "agent BB1 mark ready 300",
         "finished",
     ]
-    (started,) = parse_said("microvm", said)
+    (started,) = parse_report("microvm", said)
     assert [(step.name, step.at) for step in started.steps] == [("system", 900), ("ready", 1200)]
 
 
 def test_a_clock_that_goes_its_own_way_is_refused() -> None:
     with pytest.raises(ProtocolError, match="went apart by 5000"):
-        parse_said("runc", [line.replace("clock 9000 8010", "clock 14000 8000") for line in SAID])
+        parse_report("runc", [line.replace("clock 9000 8010", "clock 14000 8000") for line in SAID])
 
 
 def _started(instructions: int, target: str, start: str, **inputs: str) -> Count:
@@ -107,13 +107,13 @@ def test_what_daemons_do_between_two_starts_is_no_regression(target: str, start:
 )
 def test_a_guest_that_fails_says_why(said: list[str], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
-        parse_said("runc", said)
+        parse_report("runc", said)
     assert "\x1b" not in str(caught.value)
 
 
 def test_a_line_that_is_none_of_ours_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="mark requested later"):
-        parse_said("runc", ["request first", "mark requested later"])
+        parse_report("runc", ["request first", "mark requested later"])
 
 
 def _count(total: int, *more: int, key: str = "runc", **inputs: str) -> Count:
@@ -121,7 +121,7 @@ def _count(total: int, *more: int, key: str = "runc", **inputs: str) -> Count:
         cell=Cell(scenario="hello", target=key, accel="icount", factors={"start": "first"}),
         clocks=tuple(number + 50 for number in (total, *more)),
         waits=(50,) * (1 + len(more)),
-        steps=(Step(name="ready", at=total),),
+        steps=(Instant(name="ready", at=total),),
         inputs={"qemu": "10.0", "machine": "microvm", "firmware a": "1", "tree": "t", "initramfs": "i"} | inputs,
     )
 
@@ -160,7 +160,7 @@ def test_what_was_not_counted_again_is_left_alone() -> None:
 
 def test_a_workload_that_got_longer_is_told_from_its_engine() -> None:
     base, other = (
-        _count(1000).model_copy(update={"steps": (Step(name="exec", at=at), Step(name="ready", at=ready))})
+        _count(1000).model_copy(update={"steps": (Instant(name="exec", at=at), Instant(name="ready", at=ready))})
         for at, ready in ((900, 1000), (880, 1030))
     )
     assert compare_counts(base, other).inside == 50
@@ -262,7 +262,7 @@ def test_an_archive_is_what_engines_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["process", "namespaces", "runc", "containerd", "docker", "docker-cli"])
 def test_a_box_is_requested_and_awaited_as_often_as_there_are_starts(target: str) -> None:
-    recipe = container_recipe(target, Subject(CONFIG, 2**27, "sha256:0"))
+    recipe = container_recipe(target, CountedImage(CONFIG, 2**27, "sha256:0"))
     verbs = [line.partition(" ")[0] for line in recipe.lines]
     assert verbs.count("request") == verbs.count("ready") == verbs.count("stop") == len(STARTS)
     for start in STARTS:
