@@ -26,7 +26,7 @@ FINGERPRINT: Final = make_manifest().host["fingerprint"]
 
 if TYPE_CHECKING:
     from bench.engines.lazy import Engines
-    from bench.run.trial import Setting
+    from bench.run.box import Setting
 
 Change = Callable[[Record], Record]
 

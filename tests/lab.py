@@ -17,8 +17,9 @@ from bench.image.build import build_image
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.records.record import Record
+from bench.run.box import Setting
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
 from bench.targets.base import Box, Order, Output, Target, TargetProxy
 from bench.targets.table import make_target

@@ -18,9 +18,9 @@ from bench.host.tracefs import TraceInstance, why_no_trace
 from bench.plan.trials import Cell
 from bench.records.campaign import read_manifest
 from bench.records.record import Endpoint, Record
+from bench.run.box import Setting
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.run.prepare import Prepared
-from bench.run.trial import Setting
 from bench.util.errors import HostUnfitError
 
 REQUIRED_EVENTS: Final = (

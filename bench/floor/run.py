@@ -19,10 +19,11 @@ from bench.host import fingerprint, host_facts
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import append_record, keep_output, new_campaign_id
 from bench.records.record import Endpoint, Failure, Record
+from bench.run.box import Setting, goal_of
 from bench.run.certify import certify
 from bench.run.prepare import Prepared
 from bench.run.session import Progress, Request, reserved, session
-from bench.run.trial import Setting, goal_of, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.factors import Factors, size_text
 from bench.scenario.model import LoadedScenario, Scenario
 from bench.scenario.target_table import has_agent, target_info

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench.plan.trials import Trial
 from bench.scenario.validation import first_problem
-from bench.util.errors import RecordError
+from bench.util.errors import BoxbenchError, RecordError
+from bench.util.text import plain_lines
 
 SCHEMA: Final = 2
 
@@ -61,8 +62,14 @@ class Failure(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     code: str
+    """A short stable name: the class of the error."""
     message: str
     hint: str
+
+    @classmethod
+    def of(cls, error: BoxbenchError) -> Failure:
+        """From an expected error; characters that a record cannot hold are replaced."""
+        return cls(code=error.code, message=plain_lines(error.message), hint=plain_lines(error.hint))
 
 
 class Member(BaseModel):

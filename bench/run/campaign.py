@@ -20,12 +20,13 @@ from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, Manifest, ScenarioEntry, new_campaign_id, read_manifest
 from bench.records.certificate import Certificate
 from bench.records.record import Record
+from bench.run.box import Setting
 from bench.run.certify import certify
 from bench.run.prepare import Prepared
 from bench.run.residents.trial import run_residents
 from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
 from bench.run.storm.trial import run_storm
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.factors import FLEETS
 from bench.scenario.model import LoadedScenario
 from bench.targets.base import Output

@@ -28,8 +28,9 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.certificate import Certificate, Look
 from bench.records.record import Record
+from bench.run.box import Setting
 from bench.run.prepare import Prepared
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.equality import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.target_table import has_agent, target_info

@@ -223,10 +223,18 @@ def _mounts(carries: _Carries) -> Iterator[Leftover]:
 
 
 def _cgroups(carries: _Carries) -> Iterator[Leftover]:
-    found = [Path(directory) for directory, _, _ in _walk(CGROUP_ROOT, _CGROUP_DEPTH) if carries(directory)]
     # Inner groups first.
-    for path in sorted(found, key=lambda path: -len(path.parts)):
+    for path in sorted(_find_groups(carries), key=lambda path: -len(path.parts)):
         yield Leftover("cgroup", str(path), partial(_remove_cgroup, path))
+
+
+def find_groups(tag: str) -> list[Path]:
+    """The directories of all control groups, in any hierarchy, whose path has ``tag`` in it."""
+    return _find_groups(_Carries(tag))
+
+
+def _find_groups(carries: _Carries) -> list[Path]:
+    return [Path(directory) for directory, _, _ in _walk(CGROUP_ROOT, _CGROUP_DEPTH) if carries(directory)]
 
 
 def _remove_cgroup(path: Path) -> None:

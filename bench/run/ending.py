@@ -1,4 +1,4 @@
-"""How a box ended: whether it writes no more, and what its last messages put in doubt."""
+"""How a box ended: whether its output is complete, and which doubts its end raises."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ from typing import Final
 
 from bench.agent.timeline import Timeline
 from bench.host.processes import wait_ended
-from bench.records.record import Endpoint
+from bench.records.record import Endpoint, Failure
 from bench.scenario.model import Scenario
 from bench.targets.base import Box
-from bench.util.errors import BoxbenchError
+from bench.util.text import plain_lines
 
-COMPLAINT_S: Final = 1.0
+AFTER_ERROR_S: Final = 1.0
+"""So long an agent that has reported an error may take to end."""
 
 
 def is_over(box: Box, timeline: Timeline) -> bool:
-    """Whether the workload writes no more; an agent that has complained is given a moment to end."""
+    """Whether the workload writes no more. An agent that has reported an error gets a moment to end."""
     pid = box.main_pid()
     if timeline.exit is not None or pid is None:
         return True
-    # Its last complaint ends it. After what is no message, or a lesser complaint, the box lives on.
-    return bool(timeline.errors) and wait_ended(pid, timeout_s=COMPLAINT_S)
+    # The agent ends after its own errors. After a line that is no message, the box may live on.
+    return bool(timeline.errors) and wait_ended(pid, timeout_s=AFTER_ERROR_S)
 
 
-def ending_doubts(timeline: Timeline, scenario: Scenario, failure: BoxbenchError | None) -> list[str]:
-    """Asked when the channel is closed: a box may have ended before its last message was taken."""
+def ending_doubts(timeline: Timeline, scenario: Scenario, failure: Failure | None) -> list[str]:
+    """Doubts about a box whose channel is closed: only then its last message has been received.
+
+    ``killed``: it did not end on its stop signal. ``ended``: it had ended before it was asked to stop, or its end is
+    not known. ``channel``: an error on the channel that is not the failure.
+    """
     return [*_killed(timeline), *_early(timeline, scenario), *_late_errors(timeline, failure)]
 
 
@@ -41,11 +46,12 @@ def _early(timeline: Timeline, scenario: Scenario) -> list[str]:
     if batch or Endpoint.INIT not in at or Endpoint.STOPPING not in at:
         return []
     if Endpoint.STOPPED not in at:
-        return ["ended: the agent did not tell the workload's end"]
+        return ["ended: the agent did not report the end of the workload"]
     early = at[Endpoint.STOPPED] < at[Endpoint.STOPPING]
     return ["ended: the workload had ended before it was asked to stop"] if early else []
 
 
-def _late_errors(timeline: Timeline, failure: BoxbenchError | None) -> list[str]:
-    """The first error on the channel, where it came too late to be the failure: what was asked then got no answer."""
-    return [f"channel: {text}" for text in timeline.errors[:1] if failure is None or text not in failure.message]
+def _late_errors(timeline: Timeline, failure: Failure | None) -> list[str]:
+    """The first error on the channel, unless it is the failure: what was asked after it got no answer."""
+    errors = [text for text in timeline.errors[:1] if failure is None or plain_lines(text) not in failure.message]
+    return [f"channel: {text}" for text in errors]

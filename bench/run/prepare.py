@@ -15,8 +15,8 @@ from bench.image.model import Image
 from bench.plan.matrix import Place, check_matrix, places_of, specs_of
 from bench.plan.trials import Cell
 from bench.records.campaign import ImageEntry, LayerEntry
+from bench.run.box import Setting
 from bench.run.interpreter import frozen_heap
-from bench.run.trial import Setting
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Target
 from bench.targets.table import make_target

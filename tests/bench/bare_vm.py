@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.engines.libvirtd import LibvirtEngine
 from bench.image.vm.disk import ensure_disk, new_overlay
-from bench.run.trial import Setting
+from bench.run.box import Setting
 from bench.targets.base import Order
 from bench.targets.vms.libvirt import LibvirtTarget
 from bench.util import proc

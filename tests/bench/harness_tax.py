@@ -26,9 +26,10 @@ from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_o
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.records.record import Endpoint
+from bench.run.box import Setting
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
 from bench.run.prepare import Prepared, prepare
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.model import load_scenario, narrowed
 from bench.util.clock import MonotonicClock
 from bench.util.package_data import find_scenario

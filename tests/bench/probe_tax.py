@@ -18,9 +18,10 @@ from bench.analysis.stats import estimate
 from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
+from bench.run.box import Setting
 from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.prepare import prepare
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.model import Design, load_scenario, narrowed
 from bench.util.package_data import find_scenario
 

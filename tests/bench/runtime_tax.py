@@ -31,10 +31,11 @@ from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_c
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import new_campaign_id
 from bench.records.record import Endpoint
+from bench.run.box import Setting
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
 from bench.run.interpreter import fast_thread_switch
 from bench.run.prepare import Prepared, prepare
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.model import load_scenario, narrowed
 from bench.targets.base import Order
 from bench.targets.containers.oci_runtime import OciBox

@@ -26,10 +26,11 @@ from bench.image.vm import disk as disks
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import MANIFEST, read_manifest
 from bench.records.certificate import Certificate
+from bench.run.box import Setting
 from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
 from bench.run.cleanup import find_leftovers
 from bench.run.prepare import Prepared
-from bench.run.trial import Setting, run_trial
+from bench.run.trial import run_trial
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources
 from bench.scenario.target_table import TARGETS, has_agent
 from bench.targets.base import Order

@@ -1,4 +1,4 @@
-"""One box that stays: provisioned, asked for, waited for, and what all of them hold together."""
+"""One box that stays: provisioned, requested, awaited; and the memory of all boxes together."""
 
 from __future__ import annotations
 
@@ -9,69 +9,68 @@ from dataclasses import dataclass
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host.cgroup import cgroup_of
-from bench.plan.trials import Trial
 from bench.probes.memory import memory_of, unmapped_bytes
 from bench.probes.observer import MEMORY_TRIES
-from bench.records.record import Failure, Member
-from bench.run.storm.member import member_tag
-from bench.run.trial import Setting, Trace, await_goal, ordered, start_box
+from bench.records.record import Member
+from bench.run.box import BoxRun, Setting, await_goal, box_order, provisioned, start_box
+from bench.run.frame import TrialFrame
+from bench.run.many import member_record, member_tag
 from bench.targets.base import Box
 
 
 @dataclass
 class Resident:
-    """One box that is kept."""
+    """One box that stays until all have been read."""
 
     number: int
     setting: Setting
-    trace: Trace
+    run: BoxRun
     box: Box
     channel: Channel
-    asked_ns: int = 0
+    requested_ns: int = 0
+    """On the setting's clock; 0 when it never was."""
     pid: int | None = None
+    """Its main process, once it is ready."""
 
-    def ask(self) -> None:
-        """Ask for the box. Raises LaunchError."""
-        self.asked_ns = self.setting.clock.now_ns()
-        start_box(self.box, self.trace.timeline)
+    def request(self) -> None:
+        """Request the box. Raises LaunchError."""
+        self.requested_ns = self.setting.clock.now_ns()
+        start_box(self.box, self.run.timeline)
 
     def wait(self) -> None:
-        """Until the box is ready. Raises NotReadyError."""
-        await_goal(self.box, self.setting, self.trace)
+        """Wait until the box is ready. Raises NotReadyError."""
+        await_goal(self.box, self.setting, self.run)
         self.pid = self.box.main_pid()
 
     def record(self, begin_ns: int) -> Member:
-        """What is kept of it; ``begin_ns``: when the first box was asked for."""
-        trace, failure = self.trace, self.trace.failure
-        return Member(
-            number=self.number,
-            scheduled_ns=max(0, self.asked_ns - begin_ns),
-            lateness_ns=0 if self.asked_ns else None,
-            outcome="ok" if failure is None else "timeout" if trace.timed_out else "failed",
-            failure=None if failure is None else Failure(code=failure.code, message=failure.message, hint=failure.hint),
-            endpoints_ns=trace.timeline.relative_ns(),
-            exit_code=None if trace.timeline.exit is None else trace.timeline.exit.status,
-            doubts=tuple(trace.doubts),
+        """The box's part of the trial's record; ``begin_ns``: when the first box was requested."""
+        return member_record(
+            self.number,
+            self.run,
+            scheduled_ns=max(0, self.requested_ns - begin_ns),
+            lateness_ns=0 if self.requested_ns else None,
+            failure=self.run.outcome.failure,
         )
 
 
 @contextmanager
-def provisioned(trial: Trial, setting: Setting, number: int) -> Iterator[Resident]:
-    """A box that does not run yet; leaving removes all of it."""
-    trace = Trace(Timeline(setting.clock))
+def resident(frame: TrialFrame, setting: Setting, number: int) -> Iterator[Resident]:
+    """A provisioned box that does not run yet; at the end it is removed.
+
+    Raises:
+        TeardownError: something of the box could not be removed.
+        BoxbenchError: the box could not be provisioned.
+    """
+    run = BoxRun(Timeline(setting.clock), frame.box_outcome())
     with (
-        ordered(member_tag(setting.campaign, trial, number), setting, trace.timeline) as order,
-        setting.target.provision(order) as box,
+        box_order(member_tag(frame.campaign, frame.trial, number), setting, run.timeline) as order,
+        provisioned(order, setting, run) as (box, channel),
     ):
-        channel = Channel(box.channel, now_ns=setting.clock.now_ns, on_message=trace.timeline.receive)
-        try:
-            yield Resident(number, setting, trace, box, channel)
-        finally:
-            channel.close()
+        yield Resident(number, setting, run, box, channel)
 
 
 def memory_of_all(residents: Sequence[Resident]) -> tuple[Mapping[str, Sequence[int]], dict[str, int]]:
-    """The pids of all boxes by component, and the memory of one of them: the mean over all, bytes."""
+    """The pids of all boxes by component, and the memory of one box, bytes: the mean over all."""
     for _ in range(MEMORY_TRIES):
         each = [resident.box.processes() for resident in residents]
         merged = _merged(each)
@@ -83,7 +82,7 @@ def memory_of_all(residents: Sequence[Resident]) -> tuple[Mapping[str, Sequence[
     if len(readings) == len(residents):
         shared = set.intersection(*(set(reading) for reading in readings))
         totals |= {f"cgroup.{name}": sum(reading[name] for reading in readings) for name in sorted(shared)}
-        # Of each box on its own: what one has mapped must not hide what another has not.
+        # Per box: what one box has mapped must not hide what another has not.
         pairs = zip(readings, each, strict=True)
         unmapped = sum(unmapped_bytes(reading.get("shmem"), processes) or 0 for reading, processes in pairs)
         if unmapped and "pss.total" in totals:

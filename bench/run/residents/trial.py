@@ -1,8 +1,8 @@
-"""Residents: N boxes started one after another and kept, so that the host shows what the next one costs.
+"""Residents: N boxes started one after another and kept, so that the host shows what the next box costs.
 
-The host is read at rest before the first box and with all of them. The last box is the trial's own: its endpoints and
-CPU time are those of a start beside N - 1 others. Those others may come up several at a time, as many as there are
-CPUs for: what they hold once the host is at rest does not depend on when they were asked for.
+The host is read at rest before the first box and with all boxes. The last box is the trial's own: its endpoints and CPU
+time are those of a start beside N - 1 others. The other boxes may start several at a time, as many as there are CPUs
+for: the memory they hold when the host is at rest does not depend on when they were requested.
 """
 
 from __future__ import annotations
@@ -12,191 +12,174 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from bench.agent.timeline import Timeline
-from bench.host import doubts, read_counters
 from bench.host.processes import wait_ended
-from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
 from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.probes.memory import memory_of
-from bench.probes.observer import Observer
 from bench.records.record import Endpoint, Record
-from bench.run.ending import is_over
+from bench.run.box import STOP_LIMIT_S, BoxRun, Setting, examine_failed, observed, stop_observed
+from bench.run.frame import TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch
-from bench.run.residents.box import Resident, memory_of_all, provisioned
-from bench.run.storm.member import spread
-from bench.run.trial import STOP_LIMIT_S, Setting, Trace, causes, note, prove_clean, record_of, stop_box
-from bench.scenario.target_table import has_agent
+from bench.run.many import spread
+from bench.run.residents.box import Resident, memory_of_all, resident
+from bench.run.trial import record_of
 from bench.targets.base import Output
-from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
+from bench.util.errors import NotReadyError
 
 FACTOR: Final = "residents"
 
 
 @dataclass
-class _Run:
-    """What was seen so far."""
+class _Residents:
+    """The boxes of one trial, and what was read of the host."""
 
-    trial: Trial
+    frame: TrialFrame
     setting: Setting
-    residents: list[Resident] = field(default_factory=list)
-    last: Trace | None = None
-    failure: BoxbenchError | None = None
-    output: Output | None = None
-    account: dict[str, int] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
+    boxes: list[Resident] = field(default_factory=list)
+    last: BoxRun | None = None
+    """The box whose endpoints and values are the trial's; None until it is provisioned."""
+    ledger_bytes: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
-        return int(self.trial.cell.factors[FACTOR])
-
-    def note(self, error: BoxbenchError) -> None:
-        if self.failure is None and not isinstance(error, TeardownError):
-            self.failure = error
-        else:
-            self.doubts.append(f"{error.code}: {error.message}")
+        return int(self.frame.trial.cell.factors[FACTOR])
 
 
 @fast_thread_switch()
 def run_residents(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
     """Fill the host with as many boxes as the cell's ``residents`` says, read it, and empty it again.
 
-    A box that does not come up fails the trial: the ledger of fewer boxes is another one's.
+    A box that does not become ready fails the trial: with a box missing, the ledger no longer matches the cell.
+
+    Returns:
+        The record, and what is kept beside it: output of a failed box and tracebacks; None when nothing.
 
     Raises:
-        KeyboardInterrupt: after all boxes were removed.
+        KeyboardInterrupt: all boxes have been removed.
     """
-    run = _Run(trial, setting)
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    before, begin_ns = read_counters(), setting.clock.now_ns()
-    rest_ns = setting.scenario.design.settle
-    try:
+    with trial_frame(trial, setting.campaign, setting.clock) as frame:
+        run = _Residents(frame, setting)
+        rest_ns = setting.scenario.design.settle
         empty = read_host_memory(setting.clock, rest_ns=rest_ns)
-        run.account.update(_fixed(setting.daemons))
-        with ExitStack() as stack:
-            _fill(run, stack, empty)
-        left = read_host_memory(setting.clock, rest_ns=rest_ns)
-        if run.failure is None and "used" in left.host and "used" in empty.host:
-            run.account["not_released"] = left.host["used"] - empty.host["used"]
-    except BoxbenchError as error:
-        for cause in causes(error):
-            if not isinstance(cause, BoxbenchError):
-                raise cause from None
-            run.note(cause)
-    run.doubts += doubts(before, read_counters(), interval_ns=setting.clock.now_ns() - begin_ns)
-    run.doubts += prove_clean(box_tag(setting.campaign, trial.id))
-    return _record(run, started_at), run.output
+        run.ledger_bytes.update(_fixed(setting.daemons))
+        with ExitStack() as boxes:
+            _fill(run, boxes, empty)
+        after = read_host_memory(setting.clock, rest_ns=rest_ns)
+        if frame.outcome.failure is None and "used" in after.host and "used" in empty.host:
+            run.ledger_bytes["not_released"] = after.host["used"] - empty.host["used"]
+    return frame.result(partial(_record_of, run))
 
 
 def _fixed(daemons: Mapping[str, int]) -> dict[str, int]:
-    """What daemons hold before there is any box, bytes; one that cannot be read is absent."""
+    """What daemons hold before there is any box, bytes; a daemon that cannot be read is absent."""
     found = {name: memory_of({name: (pid,)}, None).get("pss.total") for name, pid in daemons.items()}
     return {f"fixed.{name}": size for name, size in found.items() if size is not None}
 
 
-def _fill(run: _Run, stack: ExitStack, empty: HostMemory) -> None:
+def _fill(run: _Residents, boxes: ExitStack, empty: HostMemory) -> None:
     available = tuple(sorted(os.sched_getaffinity(0)))
     overlap = max(1, len(available) // len(run.setting.cpus))
     for first in range(0, run.count - 1, overlap):
         wave = range(first, min(first + overlap, run.count - 1))
-        if not _come_up(run, stack, [(number, spread(run.setting, available, number)) for number in wave]):
+        if not _start_wave(run, boxes, [(number, spread(run.setting, available, number)) for number in wave]):
             return
-    _last(run, empty)
-    _stop_all(run, run.residents[:-1])
+    _run_last(run, empty)
+    _stop_all(run, run.boxes[:-1])
 
 
-def _last(run: _Run, empty: HostMemory) -> None:
-    """The box that is the trial's own, removed before the others: its end and removal must not hold theirs."""
-    try:
-        with provisioned(run.trial, run.setting, run.count - 1) as last:
-            run.residents.append(last)
-            run.last = last.trace
-            _look(run, last, empty)
-        last.trace.timeline.mark(Endpoint.GONE)
-    finally:
-        # Threads that watch this box must not go on beside those of later trials.
-        if run.last is not None:
-            run.last.finish(run.last.seen)
-
-
-def _come_up(run: _Run, stack: ExitStack, wave: Sequence[tuple[int, Setting]]) -> bool:
-    """Ask for some boxes one after another, then wait for all of them; False when one did not come up."""
+def _start_wave(run: _Residents, boxes: ExitStack, wave: Sequence[tuple[int, Setting]]) -> bool:
+    """Request some boxes one after another, then wait for all of them; False when one did not become ready."""
     begun = []
     for number, setting in wave:
-        resident = stack.enter_context(provisioned(run.trial, setting, number))
-        run.residents.append(resident)
-        begun.append(resident)
-        if not _tried(run, resident, resident.ask):
+        box = boxes.enter_context(resident(run.frame, setting, number))
+        run.boxes.append(box)
+        begun.append(box)
+        if not _succeeds(run, box, box.request):
             return False
-    return all(_tried(run, resident, resident.wait) for resident in begun)
+    return all(_succeeds(run, box, box.wait) for box in begun)
 
 
-def _tried(run: _Run, resident: Resident, step: Callable[[], None]) -> bool:
+def _run_last(run: _Residents, empty: HostMemory) -> None:
+    """Run the trial's own box; it is removed before the others, whose end must not be in its own."""
+    with ExitStack() as until_gone:
+        with resident(run.frame, run.setting, run.count - 1) as last:
+            run.boxes.append(last)
+            run.last = last.run
+            _measure(run, last, until_gone, empty)
+        last.run.timeline.mark(Endpoint.GONE)
+
+
+def _succeeds(run: _Residents, box: Resident, step: Callable[[], None]) -> bool:
+    """Whether a step of a box raised no error; an error of one box is the trial's, too."""
+    outcome = box.run.outcome
     try:
         step()
-    except BoxbenchError as error:
-        note(resident.trace, error)
-        run.output = resident.box.output(ended=is_over(resident.box, resident.trace.timeline))
-        kind = type(error)
-        run.note(kind(f"box {resident.number + 1} of {run.count}: {error.message}", hint=error.hint))
-        return False
-    return True
+    except Exception as error:
+        outcome.note(error)
+        examine_failed(box.box, box.run)
+    if outcome.failure is None:
+        return True
+    run.frame.output = box.run.output
+    run.frame.outcome.timed_out |= outcome.timed_out
+    run.frame.outcome.add(outcome.failure, where=f"box {box.number + 1} of {run.count}: ")
+    return False
 
 
-def _look(run: _Run, last: Resident, empty: HostMemory) -> None:
-    """The last box as in a trial of one; then the host with all of them."""
-    setting, trace = run.setting, last.trace
+def _measure(run: _Residents, last: Resident, until_gone: ExitStack, empty: HostMemory) -> None:
+    """Start and read the last box as in a trial of one, then read the host with all boxes, then stop the last box."""
+    setting, seen = run.setting, last.run.seen
+    # A collection during the start would count as the box's.
     gc.collect()
-    observer = Observer(last.box, last.channel, trace.timeline, setting.daemons, agent=has_agent(setting.target.name))
-    if not (_tried(run, last, last.ask) and _tried(run, last, last.wait)):
+    observer = until_gone.enter_context(observed(last.box, last.channel, last.run, setting))
+    if not (_succeeds(run, last, last.request) and _succeeds(run, last, last.wait)):
         return
-    trace.finish = observer.gone
-    observer.look(trace.seen, setting.scenario.design)
+    observer.look(seen, setting.scenario.design)
     full = read_host_memory(setting.clock, rest_ns=setting.scenario.design.settle)
     _check_all_there(run)
-    processes, memory = memory_of_all(run.residents)
-    kept = {name: value for name, value in trace.seen.memory_bytes.items() if name.startswith(("guest.", "daemon."))}
-    trace.seen.memory_bytes = memory | kept
-    run.account.update(ledger(empty, full, processes, setting.daemons))
-    run.doubts += ledger_doubts(empty, full)
-    stop_box(last.box, trace, observer)
+    processes, memory = memory_of_all(run.boxes)
+    kept = {name: value for name, value in seen.memory_bytes.items() if name.startswith(("guest.", "daemon."))}
+    seen.memory_bytes = memory | kept
+    run.ledger_bytes.update(ledger(empty, full, processes, setting.daemons))
+    run.frame.outcome.doubts += ledger_doubts(empty, full)
+    run.frame.outcome.measured = True
+    stop_observed(last.box, last.run, observer)
 
 
-def _check_all_there(run: _Run) -> None:
-    gone = [resident for resident in run.residents if resident.pid is None or resident.box.main_pid() is None]
+def _check_all_there(run: _Residents) -> None:
+    gone = [box for box in run.boxes if box.pid is None or box.box.main_pid() is None]
     if gone:
         raise NotReadyError(
             f"box {gone[0].number + 1} of {run.count} ended by itself before the host was read: a resident has to stay",
-            hint="give it a workload that waits, as `sleep infinity` does",
+            hint="use a workload that waits, as `sleep infinity` does",
         )
 
 
-def _stop_all(run: _Run, residents: Sequence[Resident]) -> None:
-    """Ask all, then wait for all; those that do not end are killed when they are removed."""
-    for resident in residents:
-        _tried_stop(run, resident)
-    for resident in residents:
-        if resident.pid is not None and not wait_ended(resident.pid, timeout_s=STOP_LIMIT_S):
-            run.doubts.append(f"box {resident.number + 1} of {run.count} did not end within {STOP_LIMIT_S:g} s")
+def _stop_all(run: _Residents, boxes: Sequence[Resident]) -> None:
+    """Ask all boxes to stop, then wait for all; those that do not end are killed when they are removed."""
+    for box in boxes:
+        with run.frame.noting():
+            box.run.timeline.mark(Endpoint.STOPPING)
+            box.box.stop()
+    for box in boxes:
+        if box.pid is not None and not wait_ended(box.pid, timeout_s=STOP_LIMIT_S):
+            run.frame.outcome.doubts.append(
+                f"box {box.number + 1} of {run.count} did not end within {STOP_LIMIT_S:g} s"
+            )
 
 
-def _tried_stop(run: _Run, resident: Resident) -> None:
-    try:
-        resident.trace.timeline.mark(Endpoint.STOPPING)
-        resident.box.stop()
-    except BoxbenchError as error:
-        run.note(error)
-
-
-def _record(run: _Run, started_at: str) -> Record:
-    trace = run.last or Trace(Timeline(run.setting.clock))
-    trace.failure = run.failure
-    trace.timed_out = any(resident.trace.timed_out for resident in run.residents)
-    trace.doubts += run.doubts
-    record = record_of(run.trial, run.setting, trace, started_at)
-    begin_ns = run.residents[0].asked_ns if run.residents else 0
-    members = tuple(resident.record(begin_ns) for resident in run.residents)
-    return record.model_copy(update={"ledger_bytes": run.account, "members": members})
+def _record_of(run: _Residents) -> Record:
+    last = run.last or BoxRun(Timeline(run.setting.clock), run.frame.box_outcome())
+    record = record_of(run.frame, run.setting, last)
+    begin_ns = run.boxes[0].requested_ns if run.boxes else 0
+    members = tuple(box.record(begin_ns) for box in run.boxes)
+    return record.model_copy(
+        update={
+            "ledger_bytes": run.ledger_bytes,
+            "members": members,
+            "doubts": (*last.outcome.doubts, *record.doubts),
+        }
+    )

@@ -7,154 +7,154 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
-from bench.host import doubts, read_counters
+from bench.host import read_counters
 from bench.host.pagecache import drop_caches
-from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
-from bench.records.record import Endpoint, Failure, Record
+from bench.records.record import Endpoint, Record
+from bench.run.box import Setting
+from bench.run.frame import INTERNAL_ERROR, TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch
-from bench.run.storm.member import Gates, Member, provisioned, spread
+from bench.run.many import spread
+from bench.run.storm.box import StormBox, StormEvents, storm_box
 from bench.run.storm.watch import Watch, host_ns, late_doubts, storm_doubts
-from bench.run.trial import Setting, causes, prove_clean
 from bench.scenario.model import Scenario
 from bench.scenario.storm import offsets_ns
 from bench.targets.base import Output
-from bench.util.errors import BoxbenchError, LateError
+from bench.util.errors import LateError
 from bench.util.units import format_ns
 
 FACTOR: Final = "concurrency"
-# All threads sleep before the first box is due: starting one takes some 100 us.
+# All threads sleep before the first box is due: starting a thread takes some 100 us.
 _LEAD_NS: Final = 50 * 10**6
 _LEAD_EACH_NS: Final = 2 * 10**6
-# The host's counters are read so long before the first request: the reading itself takes less.
+# The host's counters are read so long before the first request; reading them takes less.
 _BEFORE_NS: Final = 5 * 10**6
-# The main thread wakes up this often, so that Ctrl-C is heard; nothing is timed by it.
+# The main thread wakes up this often to notice Ctrl-C; no stamp depends on it.
 _LISTEN_S: Final = 0.5
 
 
 @dataclass
 class _Storm:
-    members: list[Member] = field(default_factory=list)
+    frame: TrialFrame
+    boxes: list[StormBox] = field(default_factory=list)
     seen_ns: dict[str, int] = field(default_factory=dict)
-    failure: BoxbenchError | None = None
-    doubts: list[str] = field(default_factory=list)
-
-    def note(self, error: BoxbenchError) -> None:
-        if self.failure is None:
-            self.failure = error
-        else:
-            self.doubts.append(f"{error.code}: {error.message}")
 
 
 @fast_thread_switch()
 def run_storm(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
-    """Run as many boxes as the cell's ``concurrency`` says. Boxes that fail are members like the others.
+    """Run as many boxes as the cell's ``concurrency`` says.
 
-    The storm itself fails when a box could not be provisioned, or our own requests left too late.
+    Boxes that fail are members like the others. The storm itself fails when a box could not be provisioned, when our
+    own requests left too late, or on an unexpected error.
+
+    Returns:
+        The record, and what is kept beside it: output of failed boxes and tracebacks; None when nothing.
 
     Raises:
-        KeyboardInterrupt: after all boxes were removed.
+        KeyboardInterrupt: all boxes have been removed.
     """
-    storm = _Storm()
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    before, begin_ns = read_counters(), setting.clock.now_ns()
-    try:
-        with ExitStack() as stack:
-            _provision(trial, setting, storm, stack)
+    with trial_frame(trial, setting.campaign, setting.clock) as frame:
+        storm = _Storm(frame)
+        with ExitStack() as boxes:
+            _provision(storm, setting, boxes)
             if setting.cold:
                 drop_caches()
-            _blow(storm, setting)
-    except BoxbenchError as error:
-        for cause in causes(error):
-            if not isinstance(cause, BoxbenchError):
-                raise cause from None
-            storm.note(cause)
-    for member in storm.members:
-        if member.fault is not None:
-            raise member.fault
-    storm.doubts += doubts(before, read_counters(), interval_ns=setting.clock.now_ns() - begin_ns)
-    storm.doubts += prove_clean(box_tag(setting.campaign, trial.id))
-    return _record(trial, setting, storm, started_at), _output(storm.members)
+            _run_boxes(storm, setting)
+    frame.output = _output_of(storm.boxes)
+    _fail_on_internal_errors(storm)
+    return frame.result(partial(_record_of, storm))
 
 
-def _provision(trial: Trial, setting: Setting, storm: _Storm, stack: ExitStack) -> None:
-    """All boxes, one after another: what users have in place before they start a box is not part of a storm."""
+def _provision(storm: _Storm, setting: Setting, boxes: ExitStack) -> None:
+    """Provision one box after another: what users have in place before a start is not part of a storm."""
+    trial = storm.frame.trial
     available = tuple(sorted(os.sched_getaffinity(0)))
-    boxes = int(trial.cell.factors[FACTOR])
-    schedule = offsets_ns(setting.scenario.storm, boxes, seed=f"{setting.seed} {trial.number}")
+    count = int(trial.cell.factors[FACTOR])
+    schedule = offsets_ns(setting.scenario.storm, count, seed=f"{setting.seed} {trial.number}")
     for number, at_ns in enumerate(schedule):
         own = spread(setting, available, number)
-        storm.members.append(stack.enter_context(provisioned(trial, own, number, at_ns)))
+        storm.boxes.append(boxes.enter_context(storm_box(storm.frame, own, number, at_ns)))
 
 
-def _blow(storm: _Storm, setting: Setting) -> None:
-    gates = Gates()
-    done = False
-    # A collection in the middle of a storm would be counted as the boxes'.
+def _run_boxes(storm: _Storm, setting: Setting) -> None:
+    """Request all boxes by their schedule, wait until all have settled, and stop them."""
+    events = StormEvents()
+    settled = False
+    # A collection during the storm would count as the boxes'.
     gc.collect()
     gc.disable()
     try:
         with Watch(setting.clock) as watch:
-            begin_ns = setting.clock.now_ns() + _LEAD_NS + len(storm.members) * _LEAD_EACH_NS
-            for member in storm.members:
-                member.send_out(begin_ns, gates)
+            begin_ns = setting.clock.now_ns() + _LEAD_NS + len(storm.boxes) * _LEAD_EACH_NS
+            for box in storm.boxes:
+                box.launch(begin_ns, events)
             setting.clock.sleep(max(0, begin_ns - _BEFORE_NS - setting.clock.now_ns()) / 1e9)
             before = read_counters()
-            for member in storm.members:
-                while not member.settled.wait(_LISTEN_S):
+            for box in storm.boxes:
+                while not box.settled.wait(_LISTEN_S):
                     continue
         storm.seen_ns = {**watch.seen_ns(), **host_ns(before, read_counters())}
-        done = True
+        settled = True
     finally:
         gc.enable()
-        # Whatever happened: no thread may ask for a box that nobody would remove.
-        gates.cancel.set()
-        gates.stop.set()
-        for member in storm.members:
-            member.join() if done else member.abandon()
-    storm.doubts += storm_doubts(storm.seen_ns)
-    _check_late(storm, setting.scenario)
+        # Also after an error or Ctrl-C: no thread may request a box that would not be removed.
+        events.cancel.set()
+        events.stop.set()
+        for box in storm.boxes:
+            box.join() if settled else box.abandon()
+    storm.frame.outcome.doubts += storm_doubts(storm.seen_ns)
+    _check_lateness(storm, setting.scenario)
 
 
-def _check_late(storm: _Storm, scenario: Scenario) -> None:
-    asked = [member for member in storm.members if member.lateness_ns is not None]
-    worst = max(asked, key=lambda member: member.lateness_ns or 0, default=None)
+def _check_lateness(storm: _Storm, scenario: Scenario) -> None:
+    """Keep how late our requests were. Raises LateError beyond the scenario's limit."""
+    requested = [box for box in storm.boxes if box.lateness_ns is not None]
+    worst = max(requested, key=lambda box: box.lateness_ns or 0, default=None)
     if worst is None or worst.lateness_ns is None:
         return
     storm.seen_ns["lateness.max"] = worst.lateness_ns
-    storm.doubts += late_doubts(worst.lateness_ns, [m.took_ns() for m in asked if m.trace.failure is None])
+    took_ns = [box.took_ns() for box in requested if box.run.outcome.failure is None]
+    storm.frame.outcome.doubts += late_doubts(worst.lateness_ns, took_ns)
     if worst.lateness_ns > scenario.storm.max_lateness:
         raise LateError(
-            f"the harness asked for box {worst.number} {format_ns(worst.lateness_ns)} after its time, and the limit is "
-            f"{format_ns(scenario.storm.max_lateness)} (storm.max_lateness): this storm would show the harness, not "
-            "the target",
-            hint="storm with fewer boxes, leave more room between them (storm.interval), or use a larger host",
+            f"boxbench requested box {worst.number} {format_ns(worst.lateness_ns)} after its scheduled time, and the "
+            f"limit is {format_ns(scenario.storm.max_lateness)} (storm.max_lateness): the storm would measure "
+            "boxbench, not the target",
+            hint="use fewer boxes, leave more time between them (storm.interval), or use a larger host",
         )
 
 
-def _record(trial: Trial, setting: Setting, storm: _Storm, started_at: str) -> Record:
-    failure = storm.failure
-    members = tuple(member.record() for member in storm.members)
+def _fail_on_internal_errors(storm: _Storm) -> None:
+    """A box that failed by a fault of ours says nothing about the target, so the whole storm has failed."""
+    for box in storm.boxes:
+        failure = box.run.outcome.failure
+        if failure is not None and failure.code == INTERNAL_ERROR:
+            storm.frame.outcome.add(failure, where=f"box {box.number}: ")
+
+
+def _record_of(storm: _Storm) -> Record:
+    frame, outcome = storm.frame, storm.frame.outcome
+    members = tuple(box.record() for box in storm.boxes)
     lost = sum(member.outcome != "ok" for member in members)
     return Record(
-        campaign=setting.campaign,
-        trial=trial,
-        started_at=started_at,
-        outcome="ok" if failure is None else "failed",
-        failure=None if failure is None else Failure(code=failure.code, message=failure.message, hint=failure.hint),
+        campaign=frame.campaign,
+        trial=frame.trial,
+        started_at=frame.started_at,
+        outcome=outcome.word,
+        failure=outcome.failure,
         endpoints_ns={Endpoint.REQUESTED: 0},
-        doubts=(*([f"lost:{lost}/{len(members)}"] if lost else ()), *storm.doubts),
+        doubts=(*([f"lost:{lost}/{len(members)}"] if lost else ()), *outcome.doubts),
         members=members,
         storm_ns=storm.seen_ns,
     )
 
 
-def _output(members: Sequence[Member]) -> Output | None:
-    """What the boxes wrote that failed, one after another."""
-    found = [(member.number, member.trace.output) for member in members if member.trace.output is not None]
+def _output_of(boxes: Sequence[StormBox]) -> Output | None:
+    """What the failed boxes wrote, one after another; None when none failed."""
+    found = [(box.number, box.run.output) for box in boxes if box.run.output is not None]
     if not found:
         return None
     return Output(

@@ -23,7 +23,7 @@ from bench.records.record import Endpoint, Failure, Member, Record, parse_record
 from bench.render.figures import campaign_figures
 from bench.render.markdown import report
 from bench.render.view import View, build_view
-from bench.run.storm.member import member_tag, spread
+from bench.run.many import member_tag, spread
 from bench.run.storm.watch import host_ns, late_doubts, storm_doubts, wake_ns
 from bench.scenario.factors import Factors
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed

@@ -20,8 +20,8 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
 from bench.records.record import Failure, Record
 from bench.render.commands.floor import floor_markdown, floor_notes, floor_rows
+from bench.run.box import Setting
 from bench.run.session import Request
-from bench.run.trial import Setting
 from bench.scenario.model import ReadyFirstLine, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
 from bench.util.clock import VirtualClock

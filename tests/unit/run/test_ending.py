@@ -21,7 +21,7 @@ def box(pid: int | None) -> Any:
 
 
 def test_the_agent_or_the_kernel_tells_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ending, "COMPLAINT_S", 0.01)
+    monkeypatch.setattr(ending, "AFTER_ERROR_S", 0.01)
     timeline = Timeline(VirtualClock())
     assert is_over(box(None), timeline)
     assert not is_over(box(os.getpid()), timeline)
@@ -30,7 +30,7 @@ def test_the_agent_or_the_kernel_tells_the_end(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_after_nonsense_a_box_may_live_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ending, "COMPLAINT_S", 0.01)
+    monkeypatch.setattr(ending, "AFTER_ERROR_S", 0.01)
     timeline = Timeline(VirtualClock())
     timeline.receive(ProtocolError("not a message", hint=""), 5)
     assert not is_over(box(os.getpid()), timeline), "its last words would be waited for in vain"

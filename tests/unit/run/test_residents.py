@@ -18,11 +18,11 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes import memory
 from bench.records.record import Record
-from bench.run import trial as run
+from bench.run import box, frame, limits
+from bench.run.box import Setting
 from bench.run.residents import box as resident_box
 from bench.run.residents.box import memory_of_all
 from bench.run.residents.trial import run_residents
-from bench.run.trial import Setting
 from bench.scenario.model import Design, ReadyFirstLine, Scenario
 from bench.util.errors import TeardownError
 from tests.unit.run.test_trial import GOOD, MS, FakeBox, FakeTarget
@@ -34,8 +34,9 @@ MIB = 2**20
 def stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeTarget, int], Record]:
     """Runs boxes of a target below a temporary directory; there is nothing on the host to find."""
     monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
-    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
-    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(box, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
     def several(target: FakeTarget, count: int) -> Record:
         ready, design = ReadyFirstLine(when="first-line"), Design(settle=100 * MS, sample=10 * MS)

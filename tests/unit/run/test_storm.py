@@ -19,10 +19,10 @@ from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.record import Endpoint, Record
-from bench.run import trial as run
+from bench.run import box, frame, limits
+from bench.run.box import Setting
 from bench.run.storm import trial as storm_trial
 from bench.run.storm.trial import run_storm
-from bench.run.trial import Setting
 from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.storm import Storm
 from bench.targets.base import Box, Order, Output
@@ -127,8 +127,9 @@ class _Target:
 def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[_Target, Record, Output | None]]:
     """A storm below a temporary directory; no thread of it may outlive it."""
     monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
-    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
-    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(box, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
     def one(
         boxes: int, behaviour: Mapping[str, str], storm: Storm | None = None, *, target: _Target | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -20,8 +21,9 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes.observer import MEMORY_TRIES, PINGS
 from bench.records.record import Endpoint, Record, parse_record
-from bench.run import trial as run
-from bench.run.trial import Setting, run_trial
+from bench.run import box, frame, limits
+from bench.run.box import Setting
+from bench.run.trial import run_trial
 from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import VirtualClock
@@ -161,8 +163,9 @@ GOOD: Final = ((10, "BB1 mark init 1"), (5, "BB1 mark exec 2"), (20, "BB1 mark r
 def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
     """Runs a target's box below a temporary directory; there is nothing on the host to find."""
     monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
-    monkeypatch.setattr(run, "boxes_root", lambda: tmp_path / "boxes")
-    monkeypatch.setattr(run, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(box, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
+    monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
     def one(target: FakeTarget, ready: ReadyFirstLine | ReadyHttp | ReadyExit | None = None) -> Record:
         scenario = Scenario(
@@ -264,10 +267,12 @@ def test_an_agent_that_ends_is_not_waited_for(trial: Callable[..., Record], monk
 
 
 def test_a_box_that_dies_in_silence(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LIVENESS_S", 0.01)
+    monkeypatch.setattr(box, "LIVENESS_S", 0.01)
     record = trial(FakeTarget(GOOD[:2], dies=True))
     assert record.failure is not None
-    assert "ended before it was ready, without a word; last seen: " in record.failure.message
+    assert (
+        "ended before it was ready, without a message from its agent; the last endpoint was " in record.failure.message
+    )
 
 
 def test_a_refused_start_keeps_what_was_passed(trial: Callable[..., Record]) -> None:
@@ -310,9 +315,24 @@ def test_ctrl_c_leaves_through_the_same_door(trial: Callable[..., Record], survi
 
 
 def test_a_fault_of_ours_is_not_hidden_by_a_teardown(trial: Callable[..., Record]) -> None:
-    target = FakeTarget([(1, "BB1 mark init 1")], survives=TeardownError("still there", hint="look"), refuses=OSError())
-    with pytest.raises(OSError):  # noqa: PT011
-        trial(target)
+    error = OSError(errno.EIO, "it broke")
+    target = FakeTarget([(1, "BB1 mark init 1")], survives=TeardownError("still there", hint="look"), refuses=error)
+    record = trial(target)
+    assert record.failure is not None
+    assert (record.failure.code, record.outcome) == ("InternalError", "failed")
+    assert "OSError: [Errno 5] it broke" in record.failure.message
+    assert "TeardownError: still there" in record.doubts
+
+
+def test_a_removal_that_fails_before_the_box_ran_is_the_failure(trial: Callable[..., Record]) -> None:
+    """Nothing was measured, so the trial cannot be ok."""
+    target = FakeTarget(
+        GOOD, survives=TeardownError("still there", hint="look"), refuses=TeardownError("an old one", hint="look")
+    )
+    record = trial(target)
+    assert record.failure is not None
+    assert record.failure.message == "an old one"
+    assert "TeardownError: still there" in record.doubts
 
 
 def test_a_box_that_was_cut_off_is_said_to_be(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +356,7 @@ def test_a_box_that_had_ended_by_itself_was_not_stopped(trial: Callable[..., Rec
 
 def test_an_end_that_nobody_told_is_a_doubt(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.probes.observer.AGENT_PATIENCE_S", 0.1)
-    assert "ended: the agent did not tell the workload's end" in trial(FakeTarget(GOOD, deaf=True)).doubts
+    assert "ended: the agent did not report the end of the workload" in trial(FakeTarget(GOOD, deaf=True)).doubts
     stopped = trial(FakeTarget(GOOD))
     batch = trial(
         FakeTarget([*GOOD[:2], (1, "BB1 mark ready 3"), (0, "BB1 exit 7 0 1 1 1 1")], deaf=True),
@@ -354,7 +374,7 @@ def test_a_last_message_that_comes_after_the_end_is_heard(
             super().close()
 
     boxes: list[FakeBox] = []
-    monkeypatch.setattr(run, "Channel", Late)
+    monkeypatch.setattr(box, "Channel", Late)
     monkeypatch.setattr(FakeBox, "stop", lambda box: boxes.append(box))  # noqa: PLW0108 - a method
     record = trial(FakeTarget(GOOD))
     assert (record.outcome, record.exit_code) == ("ok", 128 + signal.SIGKILL)

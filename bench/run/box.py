@@ -1,0 +1,220 @@
+"""One box of a trial, step by step: its directories, start, wait for the goal, stop; and what is known about it."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.agent.channel import Channel
+from bench.agent.timeline import Timeline
+from bench.host.processes import wait_ended
+from bench.host.run_directory import campaign_dir
+from bench.image.model import Image
+from bench.probes.observer import Observation, Observer
+from bench.records.record import Endpoint
+from bench.run.cleanup import boxes_root
+from bench.run.ending import is_over
+from bench.run.exercise.result import Exercised
+from bench.run.frame import Outcome
+from bench.run.limits import LimitCounters
+from bench.scenario.model import Scenario
+from bench.scenario.target_table import has_agent
+from bench.targets.base import Box, Order, Output, Target
+from bench.util.clock import Clock
+from bench.util.errors import NotReadyError, TeardownError
+from bench.util.units import format_ns
+
+# How often a silent box is checked for having ended. Its messages wake us at once, so this limits no measurement.
+LIVENESS_S: Final = 1.0
+STOP_LIMIT_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the trials of one cell need beside the plan."""
+
+    campaign: str
+    scenario: Scenario
+    image: Image
+    target: Target
+    cpus: tuple[int, ...]
+    clock: Clock
+    daemons: dict[str, int] = field(default_factory=dict)
+    """Host pids of the daemons that serve this target, by name."""
+    after_ready: Callable[[Channel, Timeline], None] | None = None
+    """Hook: asks the agent more, after the box was read and before it is stopped. For boxes that are not measured."""
+    seed: int = 0
+    """The campaign's seed, for what a trial draws by itself, such as the arrivals of a storm."""
+    cold: bool = False
+    """Drop the host's caches before the request."""
+
+
+@dataclass
+class BoxRun:
+    """What is known about one box so far. It becomes the record, complete or not."""
+
+    timeline: Timeline
+    outcome: Outcome
+    limits: LimitCounters | None = None
+    """None until the box is provisioned."""
+    seen: Observation = field(default_factory=Observation)
+    exercise: Exercised = field(default_factory=Exercised)
+    output: Output | None = None
+    """What the workload wrote; kept when the box failed."""
+
+
+@contextmanager
+def box_order(tag: str, setting: Setting, timeline: Timeline) -> Iterator[Order]:
+    """Make a box's directories and all that its target has to know; the directories are removed at the end."""
+    directory = campaign_dir(setting.campaign) / tag
+    storage = boxes_root() / tag
+    exercise = setting.scenario.exercise
+    with ExitStack() as stack:
+        for path in (directory, storage):
+            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            path.mkdir(parents=True)
+        yield Order(
+            tag=tag,
+            directory=directory,
+            storage=storage,
+            image=setting.image,
+            resources=setting.scenario.resources,
+            ready=setting.scenario.ready,
+            keep_output=exercise is not None and exercise.run == "workload",
+            cpus=setting.cpus,
+            mark=timeline.mark,
+        )
+
+
+@contextmanager
+def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[Box, Channel]]:
+    """Provision a box and receive its agent's messages into the timeline; at the end the box is removed.
+
+    Messages on their way when the context ends are still received.
+
+    Raises:
+        TeardownError: something of the box could not be removed.
+        BoxbenchError: the box could not be provisioned.
+    """
+    with setting.target.provision(order) as box:
+        running = [pid for pids in box.running_before().values() for pid in pids]
+        run.limits = LimitCounters(order.tag, running)
+        channel = Channel(box.channel, now_ns=setting.clock.now_ns, on_message=run.timeline.receive)
+        try:
+            yield box, channel
+        finally:
+            channel.close()
+
+
+@contextmanager
+def observed(box: Box, channel: Channel, run: BoxRun, setting: Setting) -> Iterator[Observer]:
+    """Read the counters of a box that has not started; leave the context when the box is gone from the host."""
+    observer = Observer(box, channel, run.timeline, setting.daemons, agent=has_agent(setting.target.name))
+    try:
+        yield observer
+    finally:
+        observer.gone(run.seen)
+
+
+def start_box(box: Box, timeline: Timeline) -> None:
+    """Request the box; both ends of the call are on its timeline. Raises LaunchError."""
+    gc.disable()
+    try:
+        timeline.mark(Endpoint.REQUESTED)
+        box.start()
+        timeline.mark(Endpoint.START_RETURNED)
+    finally:
+        gc.enable()
+
+
+def goal_of(scenario: Scenario) -> Endpoint:
+    """The endpoint that ends the start of a box with an agent: the first correct reply for HTTP, else ready."""
+    return Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
+
+
+def goal_in(setting: Setting) -> Endpoint:
+    """The endpoint that ends the start in this setting: without an agent no reply is seen, only ready."""
+    return goal_of(setting.scenario) if has_agent(setting.target.name) else Endpoint.READY
+
+
+def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None = None) -> None:
+    """Wait until the box has reached its goal.
+
+    Args:
+        since_ns: when the scenario's time limit begins, on the setting's clock; now when None.
+
+    Raises:
+        NotReadyError: the time limit has passed, the workload or the box has ended, or the agent reported an error.
+    """
+    timeline, limit_ns, goal = run.timeline, setting.scenario.ready.timeout, goal_in(setting)
+
+    def done() -> bool:
+        return timeline.has(goal) or timeline.failed()
+
+    deadline_ns = (timeline.clock.now_ns() if since_ns is None else since_ns) + limit_ns
+    while not timeline.wait_for(done, timeout_s=LIVENESS_S):
+        if timeline.clock.now_ns() > deadline_ns:
+            run.outcome.timed_out = True
+            raise NotReadyError(
+                f"not {goal.value} within {format_ns(limit_ns)}; the last endpoint was {_last_endpoint(timeline)}",
+                hint="look at the kept output, check the readiness rule, or allow more time with ready.timeout",
+            )
+        if box.main_pid() is None and not timeline.wait_for(done, timeout_s=0.1):
+            raise NotReadyError(
+                f"the box ended before it was {goal.value}, without a message from its agent; the last endpoint was "
+                f"{_last_endpoint(timeline)}",
+                hint="look at the kept output of the trial",
+            )
+    if not timeline.has(goal):
+        raise NotReadyError(_why_failed(timeline, goal), hint="look at the kept output of the trial")
+
+
+def _why_failed(timeline: Timeline, goal: Endpoint) -> str:
+    if timeline.errors:
+        return f"the agent reported: {timeline.errors[0]}"
+    status = timeline.exit.status if timeline.exit else None
+    return f"the workload ended with status {status} before it was {goal.value}"
+
+
+def _last_endpoint(timeline: Timeline) -> str:
+    passed = timeline.relative_ns()
+    return next((f"{name.value} at {format_ns(at)}" for name, at in reversed(passed.items())), "none")
+
+
+def stop_box(box: Box, timeline: Timeline, pid: int | None) -> None:
+    """Stop the box as its users do, and wait for the end of ``pid``, its main process. Raises TeardownError."""
+    timeline.mark(Endpoint.STOPPING)
+    box.stop()
+    if pid is not None and not wait_ended(pid, timeout_s=STOP_LIMIT_S):
+        raise TeardownError(
+            f"the box was still there {STOP_LIMIT_S:g} s after it was asked to stop",
+            hint="the workload ignores its stop signal; set STOPSIGNAL in the Dockerfile",
+        )
+    timeline.mark(Endpoint.ENDED)
+
+
+def stop_observed(box: Box, run: BoxRun, observer: Observer) -> None:
+    """Stop a box of which everything was read, with its CPU time read until its end. Raises TeardownError."""
+    run.outcome.measured = True
+    note_limits(run, observer.main_pid)
+    observer.begin_stop(run.seen)
+    stop_box(box, run.timeline, observer.main_pid)
+    observer.ended()
+
+
+def note_limits(run: BoxRun, main_pid: int | None) -> None:
+    """Keep what its limits did to a box that lives; ``main_pid`` is its main process."""
+    if run.limits is not None:
+        run.outcome.doubts += run.limits.throttling_doubts(main_pid)
+        run.outcome.note_oom_kills(run.limits.oom_kills(main_pid))
+
+
+def examine_failed(box: Box, run: BoxRun) -> None:
+    """Keep whether a box that failed was short of memory, and what it wrote; both are lost with the box."""
+    if run.limits is not None:
+        run.outcome.note_oom_kills(run.limits.oom_kills(box.main_pid(), ended=True))
+    run.output = box.output(ended=is_over(box, run.timeline))
