@@ -9,14 +9,14 @@ import typer
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
 from bench.doctor import diagnose, unfit
+from bench.doctor.kvm import check_kvm_boot
 from bench.render.commands.checks import checks_table
-from bench.targets.vms.accel import kvm_boot_check
 from bench.util.errors import ExitCode
 
 
 def doctor(json: Json = False) -> None:
     """Lists each check with its result and the next step. Exit code 5 when this host cannot run campaigns."""
-    checks = diagnose(extra=(kvm_boot_check,))
+    checks = diagnose(extra=(check_kvm_boot,))
     if json:
         print_json([asdict(check) for check in checks])
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.engines.grpc_call import CallRefusedError, GrpcConnection
+from bench.engines.grpc_call import ALREADY_EXISTS, NOT_FOUND, CallRefusedError, GrpcConnection
 from bench.engines.wire import Value, message, number_of, parse, parts, texts
 from bench.util.errors import BoxbenchError, ProtocolError
 
@@ -25,9 +25,17 @@ _OPTIONS_TYPE: Final = "containerd.runc.v1.Options"
 
 
 class ContainerdError(BoxbenchError):
-    """containerd refused, or does not answer."""
+    """containerd refused a call, or does not answer.
+
+    Args:
+        status: the gRPC status code of a refusal; None when there was no answer.
+    """
 
     stable = False
+
+    def __init__(self, message: str, *, hint: str, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class ContainerdApi:
         try:
             self._call("snapshots.v1.Snapshots/Stat", message({1: snapshotter, 2: key}))
         except ContainerdError as error:
-            if "not found" in error.message:
+            if error.status == NOT_FOUND:
                 return False
             raise
         return True
@@ -116,7 +124,7 @@ class ContainerdApi:
             self._call("leases.v1.Leases/Create", message({1: key}))
         except ContainerdError as error:
             # One of a process that was killed in between.
-            if "already exists" not in error.message:
+            if error.status != ALREADY_EXISTS:
                 raise
         self._call("leases.v1.Leases/Delete", message({1: key, 2: 1}))
 
@@ -180,7 +188,9 @@ class ContainerdApi:
             answer = self._connection.call(path, request, metadata=_METADATA, timeout_s=timeout_s)
             return parse(answer)
         except CallRefusedError as error:
-            said = error.text
+            reason, status = error.text, error.status
         except ProtocolError as error:
-            said = error.message
-        raise ContainerdError(f"containerd: {method.rpartition('.')[2]}: {said}", hint="look at containerd's log")
+            reason, status = error.message, None
+        raise ContainerdError(
+            f"containerd: {method.rpartition('.')[2]}: {reason}", hint="look at containerd's log", status=status
+        )

@@ -36,16 +36,22 @@ _MAX_ANSWER_BYTES: Final = 16 * 2**20
 _HINT: Final = "is that socket containerd's, and does it still run?"
 
 
+NOT_FOUND: Final = 5
+ALREADY_EXISTS: Final = 6
+
+
 class CallRefusedError(Exception):
-    """The other side understood the call and refused it.
+    """The server understood the call and refused it.
 
     Args:
-        text: why, in its words.
+        text: the server's reason.
+        status: the gRPC status code, such as ``NOT_FOUND``.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.text = text
+        self.status = status
 
 
 @dataclass
@@ -56,11 +62,11 @@ class _Answer:
 
     def message(self) -> bytes:
         """Raises CallRefusedError, ProtocolError."""
-        status = self.headers.get("grpc-status")
-        if status is None:
+        status = self.headers.get("grpc-status", "")
+        if not (status.isascii() and status.isdigit()):
             raise ProtocolError(f"the answer has no gRPC status: {self.headers}", hint=_HINT)
-        if status != "0":
-            raise CallRefusedError(unquote(self.headers.get("grpc-message", f"status {status}")))
+        if int(status) != 0:
+            raise CallRefusedError(unquote(self.headers.get("grpc-message", f"status {status}")), int(status))
         length = int.from_bytes(self.data[1:_PREFIX_BYTES], "big")
         if len(self.data) != _PREFIX_BYTES + length or self.data[0] != 0:
             raise ProtocolError(f"an answer of {len(self.data)} bytes is not one gRPC message", hint=_HINT)

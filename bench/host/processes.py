@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from bench.host.read import HOST_ROOT, read_text
+
 OUTPUT_DRAIN_S = 10
 """How long to wait, after the end of a workload, until its output is stored. The agent gives up earlier."""
 
@@ -67,12 +69,11 @@ def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:
     return wait_ended(pid, timeout_s=timeout_s)
 
 
-def parent_of(pid: int) -> int | None:
-    """The pid of the parent; None if the process or its parent has ended."""
-    try:
-        return psutil.Process(pid).ppid() or None
-    except psutil.Error:
-        return None
+def parent_of(pid: int, *, root: Path = HOST_ROOT) -> int | None:
+    """The pid of a process's parent; None when the process has ended, or has no parent in our namespace."""
+    # The program's name, in brackets, may hold spaces and brackets; the state and the parent follow it.
+    fields = (read_text(root, f"proc/{pid}/stat") or "").rpartition(")")[2].split()
+    return (int(fields[1]) or None) if len(fields) > 1 else None
 
 
 def living_pid(file: Path) -> int | None:

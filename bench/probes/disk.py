@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
 
-# st_blocks counts these whatever the file system's own block size is (stat(2)).
-_BLOCK_BYTES: Final = 512
 # Columns of /proc/diskstats behind the name; sectors are of 512 bytes whatever the disk's own are.
 _READ, _WRITTEN, _FLUSHES = 2, 6, 15
 _SECTOR_BYTES: Final = 512
-
-
-def allocated_bytes(path: Path) -> int:
-    """Blocks that a file, or a directory with everything in it, holds; hard links count once. Holes are free.
-
-    Raises:
-        FileNotFoundError: ``path`` is not there.
-    """
-    top = path.lstat()
-    seen = {(top.st_dev, top.st_ino)}
-    total = top.st_blocks * _BLOCK_BYTES
-    if not path.is_dir() or path.is_symlink():
-        return total
-    for directory, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            try:
-                found = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - a box may hold very many files
-            except FileNotFoundError:
-                continue  # a running box removes its files when it likes
-            if (found.st_dev, found.st_ino) not in seen:
-                seen.add((found.st_dev, found.st_ino))
-                total += found.st_blocks * _BLOCK_BYTES
-    return total
 
 
 def host_disks(*, root: Path = HOST_ROOT) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.memory import PARTS, SETTLED_BYTES, read_memory, settled_memory
+from bench.host.processes import parent_of
 from bench.probes.memory import anon_bytes
 from bench.util.clock import Clock
 from bench.util.units import format_bytes
@@ -42,7 +43,7 @@ def read_host_memory(clock: Clock, *, rest_ns: int, root: Path = Path("/"), own:
         before, anon, after = host, _anon(root / "proc"), read_memory(root)
         # Counters and processes are of one moment only when nothing moved while the processes were read.
         moved_now = abs(after.get("used", 0) - before.get("used", 0))
-        tries.append(HostMemory(after, anon, moved_now, _children(root / "proc", os.getpid() if own is None else own)))
+        tries.append(HostMemory(after, anon, moved_now, _children(root, os.getpid() if own is None else own)))
         host = after
     best = min(tries, key=lambda one: one.moved)
     return replace(best, moved=max(best.moved, moved))
@@ -57,16 +58,8 @@ def _pids(proc: Path) -> list[int]:
     return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()]
 
 
-def _children(proc: Path, own: int) -> frozenset[int]:
-    return frozenset(pid for pid in _pids(proc) if _parent(proc / str(pid) / "stat") == own)
-
-
-def _parent(stat: Path) -> int | None:
-    try:
-        # A program's name may have spaces and brackets in it; state and parent come after it.
-        return int(stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return None
+def _children(root: Path, own: int) -> frozenset[int]:
+    return frozenset(pid for pid in _pids(root / "proc") if parent_of(pid, root=root) == own)
 
 
 def ledger(

@@ -15,8 +15,7 @@ from bench.probes.cpu import CpuReading, box_cpu_ns, cpu_between, guest_busy_ns,
 from bench.probes.disk import host_disks, written_by
 from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of
-from bench.probes.sampler import Sampler, reader
-from bench.probes.stopwatch import StopWatch
+from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.record import Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box
@@ -54,7 +53,7 @@ class Observer:
         self._processes: Mapping[str, Sequence[int]] = {}
         self._group: BoxCgroup | None = None
         self._stopping: CpuReading | None = None
-        self._watch: StopWatch | None = None
+        self._watch: LastValues | None = None
         self._sampler: Sampler | None = None
         self.main_pid: int | None = None
         # What a box brings along, it had before the request.
@@ -95,7 +94,7 @@ class Observer:
         if self.main_pid is not None:
             self._disk(seen)
             self._stopping = self._read(self._own_cpu())
-            self._watch = StopWatch(self._own_cpu)
+            self._watch = LastValues(self._own_cpu)
 
     def ended(self) -> None:
         """Just after the last process has ended: a control group of ours still has the whole account."""

@@ -1,4 +1,4 @@
-"""Memory and CPU time of a ready box over time, from counters that cost the kernel nothing to read."""
+"""Counters of a box that are read again and again: over time while it is ready, and until it is gone while it stops."""
 
 from __future__ import annotations
 
@@ -84,3 +84,39 @@ class Sampler:
             rest_ns = self._interval_ns - (self._clock.now_ns() - self._begun_ns) % self._interval_ns
             if self._done.wait(rest_ns / 1e9):
                 return
+
+
+LAST_INTERVAL_S: Final = 0.005
+"""The time between two readings while a box stops. CPU time that the box uses after the last reading is lost: at most
+this much on each of its CPUs. A reading takes about 0.1 ms, which costs the harness 2 % of one CPU and boxes nothing.
+"""
+
+
+class LastValues:
+    """Reads counters on a thread until ``close``, and keeps the largest value of each."""
+
+    def __init__(self, read: Callable[[], Mapping[str, int]], *, interval_s: float = LAST_INTERVAL_S) -> None:
+        self._read = read
+        self._interval_s = interval_s
+        self._last: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="last-values", daemon=True)
+        self.take()
+        self._thread.start()
+
+    def take(self) -> None:
+        """Read now. A counter keeps its last value when it disappears, or when a part of it does."""
+        with self._lock:
+            for name, value in self._read().items():
+                self._last[name] = max(value, self._last.get(name, 0))
+
+    def close(self) -> Mapping[str, int]:
+        """End the thread and return the last values. May be called again."""
+        self._done.set()
+        self._thread.join()
+        return self._last
+
+    def _run(self) -> None:
+        while not self._done.wait(self._interval_s):
+            self.take()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.host.cgroup import remove_groups
 from bench.host.mounts import mount_points, parse_mounts, unmount
-from bench.host.processes import kill_and_wait, wait_ended
+from bench.host.processes import kill_and_wait, parent_of, wait_ended
 from bench.host.run_directory import LABEL, living_tags, run_root
 from bench.host.tracefs import find_instances, remove_instance
 from bench.util.cache import cache_dir
@@ -198,15 +198,11 @@ def _channel_mounts(mountinfo: str) -> Iterator[str]:
 
 def _ancestors() -> set[int]:
     """Ourselves and all above us: the harness must not end what it runs in."""
-    pids = set()
-    pid = os.getpid()
-    while pid > 0 and pid not in pids:
+    pids: set[int] = set()
+    pid: int | None = os.getpid()
+    while pid is not None and pid not in pids:
         pids.add(pid)
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            break
-        pid = int(stat.rpartition(")")[2].split()[1])
+        pid = parent_of(pid)
     return pids
 
 

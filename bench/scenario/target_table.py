@@ -125,7 +125,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         marker="H",
     ),
     "runc": TargetInfo(
-        implementation="bench.targets.containers.runc:RuncTarget",
+        implementation="bench.targets.containers.oci_runtime:RuncTarget",
         summary="an OCI bundle run by runc: no daemon, no shim, no client",
         kind="container",
         colours=("#22a87c", "#2ce1a8"),
@@ -134,7 +134,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         counted_as="runc",
     ),
     "crun": TargetInfo(
-        implementation="bench.targets.containers.crun:CrunTarget",
+        implementation="bench.targets.containers.oci_runtime:CrunTarget",
         summary="an OCI bundle run by crun",
         kind="container",
         colours=("#306748", "#46f788"),

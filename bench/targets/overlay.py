@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+from bench.host.disk import allocated_bytes
 from bench.host.mounts import parse_mounts
 from bench.image.tree import ensure_tree_dir
-from bench.probes.disk import allocated_bytes
 from bench.targets.base import Order
 from bench.util.errors import LaunchError, TeardownError
 

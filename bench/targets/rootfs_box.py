@@ -27,7 +27,7 @@ HOSTNAME: Final = "boxbench"
 
 
 @contextmanager
-def channel(directory: Path, order: Order) -> Iterator[Fifos]:
+def open_channel(directory: Path, order: Order) -> Iterator[Fifos]:
     """Make the channel's directory, with what the agent is told and the FIFOs."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.ready))
@@ -38,7 +38,7 @@ def channel(directory: Path, order: Order) -> Iterator[Fifos]:
         ends.close()
 
 
-class TreeTarget:
+class RootfsTarget:
     """A target without a daemon, run by root from the unpacked tree."""
 
     name: ClassVar[str]
@@ -61,7 +61,7 @@ class TreeTarget:
         return {}
 
 
-class TreeBox(Box):
+class RootfsBox(Box):
     """The part of a box that is files of ours."""
 
     channel: Fifos
@@ -87,10 +87,10 @@ class TreeBox(Box):
 
 
 @contextmanager
-def tree_parts(order: Order) -> Iterator[tuple[Fifos, Overlay]]:
+def rootfs_parts(order: Order) -> Iterator[tuple[Fifos, Overlay]]:
     """The channel in the box's run directory, to be bind-mounted, and the overlay, which is not mounted yet."""
     with ExitStack() as stack:
-        ends = stack.enter_context(channel(order.directory / "ch", order))
+        ends = stack.enter_context(open_channel(order.directory / "ch", order))
         overlay = Overlay(order)
         stack.callback(overlay.unmount)
         yield ends, overlay

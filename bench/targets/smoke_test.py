@@ -35,8 +35,8 @@ def why_refused(tool: str, *identity: str, attempt: Attempt) -> str | None:
         tool: name of the target, for the sentence.
         identity: what else the answer depends on: versions, flags. The host always counts.
     """
-    key = content_key("tryout-1", fingerprint(host_facts()), tool, *identity)
-    reason: str | None = cached_probe("tryout", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
+    key = content_key("smoke-test-1", fingerprint(host_facts()), tool, *identity)
+    reason: str | None = cached_probe("smoke-test", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
     return reason
 
 
@@ -59,10 +59,10 @@ def _try(tool: str, attempt: Attempt) -> str | None:
             return f"{tool}: {error.message}"
     if _SAID in result.stdout + result.stderr:
         return None
-    return f"{tool}: it does not run a container here: {tools_words(result.stderr or result.stdout)}"
+    return f"{tool}: it does not run a container here: {tool_message(result.stderr or result.stdout)}"
 
 
-def tools_words(output: bytes) -> str:
+def tool_message(output: bytes) -> str:
     """The line in which a tool says what is wrong: the last one that is no warning."""
     lines = [line.strip() for line in proc.tail(output).splitlines() if line.strip()]
     complaints = [line for line in lines if "level=warning" not in line]

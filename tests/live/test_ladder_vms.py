@@ -23,7 +23,7 @@ from bench.targets.base import Order
 from bench.targets.table import make_target
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain_box import DomainBox
-from bench.targets.vms.qemu import parked_qemu
+from bench.targets.vms.qemu import held_qemu
 from bench.util import proc
 from bench.util.errors import BoxbenchError, UsageError
 from tests.lab import Lab, Trialed
@@ -211,13 +211,13 @@ def test_our_own_qemu_under_kvm_is_created_paused_inspected_ended(
     with ordered(lab, loaded, image) as order, ExitStack() as stack:
         new_overlay(ensure_disk(image, loaded.scenario.resources.disk), order.storage / "disk.qcow2")
         stack.callback(ListeningSocket(order.directory / "events", lambda: None).close)
-        qemu = stack.enter_context(parked_qemu(order, ["-S", *target.argv(order)]))
-        qemu.parked.go()
+        qemu = stack.enter_context(held_qemu(order, ["-S", *target.argv(order)]))
+        qemu.process.go()
         assert qemu.monitor.execute("query-kvm") == {"enabled": True, "present": True}
         assert qemu.monitor.execute("query-status")["status"] == "prelaunch"
         qemu.quit()
         assert qemu.main_pid() is None
-        assert qemu.parked.status() == 0
+        assert qemu.process.status() == 0
 
 
 # --- one-factor options ---

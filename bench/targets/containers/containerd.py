@@ -17,21 +17,22 @@ from typing import ClassVar, Final
 from bench.agent.channel import Fifos
 from bench.engines.containerd import ContainerdEngine, chain_id
 from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
+from bench.engines.grpc_call import NOT_FOUND
 from bench.engines.lazy import Engines
 from bench.host.cgroup import parents_for_runtimes
+from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, parent_of, wait_ended
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layers_of
-from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import SNAPSHOTTERS, TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.containers.oci import contents_of, oci_config
-from bench.targets.containers.retry import removals
-from bench.targets.rootfs_box import channel
+from bench.targets.containers.retry import removal_attempts
+from bench.targets.rootfs_box import open_channel
 from bench.util.clip import clip_file
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
@@ -92,7 +93,7 @@ class ContainerdTarget:
         """Make the FIFOs and the files of output; snapshot and container are part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes())
-            ends = stack.enter_context(channel(order.directory / "ch", order))
+            ends = stack.enter_context(open_channel(order.directory / "ch", order))
             # A connection of its own, open before the request: boxes of a storm must not wait for each other in us.
             api = ContainerdApi(self._engines.containerd.api.socket)
             stack.callback(api.close)
@@ -126,7 +127,7 @@ class _ContainerdBox(Box):
         self._mounts: tuple[Mount, ...] = ()
         self._agent: int | None = None
         # Asked for, and not heard that it was made.
-        self._unanswered = False
+        self._pending = False
         self._stdout, self._stderr = order.storage / "stdout", order.storage / "stderr"
         for file in (self._stdout, self._stderr):
             file.touch()
@@ -137,7 +138,7 @@ class _ContainerdBox(Box):
         # Relative to the bundle, which containerd makes, and where the shim mounts the snapshot.
         spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
         labels = {LABEL: "1", f"{LABEL}.box": order.tag}
-        self._unanswered = True
+        self._pending = True
         try:
             self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
             api.create_container(
@@ -151,7 +152,7 @@ class _ContainerdBox(Box):
             order.mark(Endpoint.CREATED)
             self._agent = api.create_task(order.tag, self._mounts, stdout=self._stdout, stderr=self._stderr)
             api.start_task(order.tag)
-            self._unanswered = False
+            self._pending = False
         except ContainerdError as error:
             raise LaunchError(error.message, hint="`boxbench targets` tells whether containerd works here") from None
 
@@ -185,7 +186,7 @@ class _ContainerdBox(Box):
 
         What else stays is found by its tag. Raises TeardownError: the snapshot stays.
         """
-        for _ in removals(unanswered=self._unanswered):
+        for _ in removal_attempts(pending=self._pending):
             self._remove_task()
             if self._remove_snapshot():
                 return
@@ -209,8 +210,9 @@ class _ContainerdBox(Box):
             # Removed is only marked; Docker's engine, too, has deleted the files when it answers.
             api.collect_garbage(tag)
         except ContainerdError as error:
-            # Nothing but this call would tell: a snapshot is no process, no mount, and in containerd's own directory.
-            if "not found" not in error.message:
+            # Only this call reveals a snapshot that stays: it is no process and no mount, and lies in containerd's own
+            # directory.
+            if error.status != NOT_FOUND:
                 raise TeardownError(
                     f"the snapshot of {tag} stays: {error.message}", hint="remove it with `ctr snapshots`"
                 ) from None

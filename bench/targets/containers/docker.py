@@ -16,21 +16,20 @@ from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOU
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
+from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
-from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NETWORKS, TARGETS
 from bench.targets.base import Box, Order, Output
-from bench.targets.containers.crun import CrunTarget
 from bench.targets.containers.docker_log import read_log
 from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
-from bench.targets.containers.oci_runtime import OciRuntimeTarget
-from bench.targets.containers.retry import removals
-from bench.targets.rootfs_box import HOSTNAME, channel
+from bench.targets.containers.oci_runtime import CrunTarget, OciRuntimeTarget
+from bench.targets.containers.retry import removal_attempts
+from bench.targets.rootfs_box import HOSTNAME, open_channel
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
 
 LOG_DRIVER: Final = "json-file"
@@ -38,7 +37,7 @@ LOG_DRIVER: Final = "json-file"
 
 
 @dataclass(frozen=True)
-class Choice:
+class DockerOptions:
     """What the options of a target say."""
 
     runtime: str | None
@@ -59,14 +58,14 @@ class DockerTarget:
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del accel
         check_options(self.name, options, TARGETS[self.name].options)
-        self._choice = _choice(self.name, options)
+        self._options = _docker_options(self.name, options)
         self._engines = engines
 
     def why_unavailable(self) -> str | None:
         """Needs an engine, running or startable, and in it the runtime and the network."""
         try:
             self._engines.docker.client.ping()
-            return self._why_no_runtime(self._choice.runtime) or self._why_no_network(self._choice.network)
+            return self._why_no_runtime(self._options.runtime) or self._why_no_network(self._options.network)
         except BoxbenchError as error:
             return f"{self.name}: {error.advice}"
         except (DockerException, RequestException) as error:
@@ -92,7 +91,7 @@ class DockerTarget:
     def _runtime_alone(self) -> OciRuntimeTarget | None:
         """The runtime without the engine; None for runc, which comes with engines, and where the host is not ours."""
         kinds = {"crun": CrunTarget, "runsc": GvisorTarget}
-        kind = kinds.get(self._choice.runtime or "")
+        kind = kinds.get(self._options.runtime or "")
         return kind({}, self._engines, accel=self.accel) if kind is not None and self._engines.docker.private else None
 
     def describe(self) -> dict[str, str]:
@@ -100,16 +99,18 @@ class DockerTarget:
         return {
             **self._engines.docker.describe(),
             "request": self.request,
-            "runtime": self._runtime_words(),
-            "seccomp": "the engine's default filter" if self._choice.seccomp else "none",
-            "network": NETWORKS[self._choice.network],
+            "runtime": self._describe_runtime(),
+            "seccomp": "the engine's default filter" if self._options.seccomp else "none",
+            "network": NETWORKS[self._options.network],
             "limits": "cpuset and memory control group",
             "log": LOG_DRIVER,
         }
 
-    def _runtime_words(self) -> str:
+    def _describe_runtime(self) -> str:
         alone = self._runtime_alone()
-        return " ".join(alone.runtime.words()) if alone is not None else self._choice.runtime or "the engine's default"
+        if alone is not None:
+            return " ".join(alone.runtime.identity())
+        return self._options.runtime or "the engine's default"
 
     def daemons(self) -> dict[str, int]:
         """dockerd and containerd."""
@@ -124,17 +125,17 @@ class DockerTarget:
     def provision(self, order: Order) -> Iterator[DockerBox]:
         """Make the FIFOs; the container itself is part of the request."""
         with ExitStack() as stack:
-            ends = stack.enter_context(channel(order.directory / "ch", order))
+            ends = stack.enter_context(open_channel(order.directory / "ch", order))
             box = self.make_box(order, ends)
             stack.callback(box.remove)
             yield box
 
     def make_box(self, order: Order, ends: Fifos) -> DockerBox:
         """A box that does not exist in the engine yet."""
-        return DockerBox(order, ends, self._engines.docker, self._choice)
+        return DockerBox(order, ends, self._engines.docker, self._options)
 
 
-def _choice(target: str, options: Mapping[str, Value]) -> Choice:
+def _docker_options(target: str, options: Mapping[str, Value]) -> DockerOptions:
     """Raises UsageError: options that exclude each other."""
     runtime = options.get("runtime")
     network = str(options.get("network", "none"))
@@ -144,11 +145,11 @@ def _choice(target: str, options: Mapping[str, Value]) -> Choice:
             "kernel answers from a network stack of its own",
             hint="leave out network, or give runtime: runc or crun",
         )
-    return Choice(None if runtime is None else str(runtime), bool(options.get("seccomp", True)), network)
+    return DockerOptions(None if runtime is None else str(runtime), bool(options.get("seccomp", True)), network)
 
 
 @contextmanager
-def _told(kind: type[BoxbenchError]) -> Iterator[None]:
+def _engine_errors(kind: type[BoxbenchError]) -> Iterator[None]:
     """An engine that fails or dies under a box fails this trial, not the campaign."""
     try:
         yield
@@ -163,25 +164,25 @@ class DockerBox(Box):
 
     channel: Fifos
 
-    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, choice: Choice) -> None:
+    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, options: DockerOptions) -> None:
         self.channel = ends
         self.order = order
-        self.choice = choice
+        self.options = options
         self._api = engine.client.api
-        # The engine was asked for the container, and we have not heard that it made it.
-        self.unanswered = False
+        # The engine was asked for the container and has not confirmed it.
+        self.pending = False
 
     def start(self) -> None:
         """Create the container, then start it."""
-        self.unanswered = True
+        self.pending = True
         try:
             self._api.create_container(**self._creation())
-            self.unanswered = False
+            self.pending = False
             self.order.mark(Endpoint.CREATED)
             self._api.start(self.order.tag)
         except (DockerException, RequestException) as error:
             # A refusal is an answer; a connection that broke, or was given up, is none.
-            self.unanswered = self.unanswered and not isinstance(error, APIError)
+            self.pending = self.pending and not isinstance(error, APIError)
             raise LaunchError(
                 f"docker: the engine refused to start {self.order.tag}: {error}",
                 hint="`boxbench doctor` checks the engine",
@@ -205,15 +206,15 @@ class DockerBox(Box):
                 log_config=LogConfig(type=LOG_DRIVER),
                 mem_limit=memory,
                 memswap_limit=memory,
-                network_mode=self.choice.network,
-                runtime=self.choice.runtime,
-                security_opt=None if self.choice.seccomp else ["seccomp=unconfined"],
+                network_mode=self.options.network,
+                runtime=self.options.runtime,
+                security_opt=None if self.options.seccomp else ["seccomp=unconfined"],
             ),
         }
 
     def _inspect(self) -> dict[str, Any]:
         try:
-            with _told(LaunchError):
+            with _engine_errors(LaunchError):
                 inspected: dict[str, Any] = self._api.inspect_container(self.order.tag)
         except NotFound:
             return {}
@@ -226,7 +227,7 @@ class DockerBox(Box):
         if not pid:
             return {}
         found: dict[str, Sequence[int]] = {"agent": (pid,), "workload": children_of(pid)}
-        if self.choice.runtime == "runsc":
+        if self.options.runtime == "runsc":
             found = gvisor_processes(pid, about["Id"])
         shim = parent_of(pid)
         # In the engine's own pid namespace, or on another host, the parent is nothing of the box.
@@ -240,18 +241,18 @@ class DockerBox(Box):
 
     def stop(self) -> None:
         """``docker stop``; blocks until the container has ended."""
-        with suppress(NotFound), _told(TeardownError):
+        with suppress(NotFound), _engine_errors(TeardownError):
             self._api.stop(self.order.tag, timeout=ENGINE_STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """``docker kill``."""
-        with _told(TeardownError), suppress(NotFound, APIError):  # APIError 409: it is not running
+        with _engine_errors(TeardownError), suppress(NotFound, APIError):  # APIError 409: it is not running
             self._api.kill(self.order.tag)
 
     def remove(self) -> None:
         """Remove the container and its writable layer, running or not, also one that the engine is still making."""
-        for _ in removals(unanswered=self.unanswered):
-            with suppress(NotFound), _told(TeardownError):
+        for _ in removal_attempts(pending=self.pending):
+            with suppress(NotFound), _engine_errors(TeardownError):
                 self._api.remove_container(self.order.tag, force=True, v=True)
                 return
 
@@ -264,7 +265,7 @@ class DockerBox(Box):
     def output(self, *, ended: bool) -> Output:
         """From the engine's log, into which the engine copies: complete when it calls the container stopped."""
         try:
-            with _told(LaunchError):
+            with _engine_errors(LaunchError):
                 if ended:
                     with suppress(RequestException):  # it takes longer; an engine that is gone fails below
                         self._api.wait(self.order.tag, timeout=OUTPUT_DRAIN_S, condition="not-running")

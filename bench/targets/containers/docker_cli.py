@@ -14,8 +14,8 @@ from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine, socket_of
 from bench.host.run_directory import LABEL
 from bench.targets.base import Order
-from bench.targets.containers.docker import LOG_DRIVER, Choice, DockerBox, DockerTarget
-from bench.targets.containers.tool import start_by
+from bench.targets.containers.client import run_client
+from bench.targets.containers.docker import LOG_DRIVER, DockerBox, DockerOptions, DockerTarget
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
@@ -44,31 +44,31 @@ class DockerCliTarget(DockerTarget):
 
     def make_box(self, order: Order, ends: Fifos) -> DockerBox:
         """A box that the client will ask for."""
-        return _DockerCliBox(order, ends, self._engines.docker, self._choice)
+        return _DockerCliBox(order, ends, self._engines.docker, self._options)
 
 
 class _DockerCliBox(DockerBox):
-    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, choice: Choice) -> None:
-        super().__init__(order, ends, engine, choice)
+    def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, options: DockerOptions) -> None:
+        super().__init__(order, ends, engine, options)
         self._client = _client_argv(engine)
         self._spent_ns = 0
 
     def start(self) -> None:
         """Run the client to its end; nobody sees the container being created in between. Raises LaunchError."""
         said, complaint = self.order.directory / "cli.out", self.order.directory / "cli.err"
-        self.unanswered = True
-        self._spent_ns = start_by([*self._client, *self._words()], stdout=said, stderr=complaint)
-        self.unanswered = False
+        self.pending = True
+        self._spent_ns = run_client([*self._client, *self._arguments()], stdout=said, stderr=complaint)
+        self.pending = False
 
     def spent_ns(self) -> Mapping[str, int]:
         """Of the client."""
         return {"client": self._spent_ns}
 
-    def _words(self) -> Iterator[str]:
+    def _arguments(self) -> Iterator[str]:
         order, memory = self.order, str(self.order.resources.memory)
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
-        yield from ("--network", self.choice.network, "--memory", memory, "--memory-swap", memory)
+        yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
@@ -76,9 +76,9 @@ class _DockerCliBox(DockerBox):
             yield from ("--env", entry)
         if order.image.config.user:
             yield from ("--user", order.image.config.user)
-        if self.choice.runtime is not None:
-            yield from ("--runtime", self.choice.runtime)
-        if not self.choice.seccomp:
+        if self.options.runtime is not None:
+            yield from ("--runtime", self.options.runtime)
+        if not self.options.seccomp:
             yield from ("--security-opt", "seccomp=unconfined")
         yield from ("--entrypoint", agent, order.image.ref, *words)
 

@@ -14,21 +14,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.host.cgroup import PARENT, parents_for_runtimes
 from bench.host.processes import children_of, living_pid
 from bench.records.record import Endpoint
-from bench.scenario.options import Value, check_options
+from bench.scenario.options import Value, check_options, path_option
 from bench.scenario.target_table import TARGETS
-from bench.targets import smoke_test as tryout
+from bench.targets import smoke_test
 from bench.targets.base import Order
+from bench.targets.containers.client import run_client
 from bench.targets.containers.oci import Contents, contents_of, write_bundle
-from bench.targets.containers.tool import start_by
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import TreeBox, TreeTarget, tree_parts
+from bench.targets.rootfs_box import RootfsBox, RootfsTarget, rootfs_parts
 from bench.util import proc
 from bench.util.cache import describe_file, file_digest
 from bench.util.errors import BoxbenchError
@@ -55,7 +55,7 @@ class Runtime:
         """What ``--version`` says first. Raises HostUnfitError."""
         return proc.run([self._found(), "--version"], timeout_s=10).text.partition("\n")[0].strip()
 
-    def words(self) -> tuple[str, ...]:
+    def identity(self) -> tuple[str, ...]:
         """Version and flags, and of a chosen build its content. Raises HostUnfitError."""
         content = () if self.chosen is None else (file_digest(self.chosen),)
         return (self.version(), *self.flags, *content)
@@ -69,10 +69,10 @@ class Runtime:
 
     def why_refused(self, name: str) -> str | None:
         """By trying once on this host."""
-        return tryout.why_refused(name, *self.words(), attempt=self._attempt)
+        return smoke_test.why_refused(name, *self.identity(), attempt=self._attempt)
 
     def _attempt(self, directory: Path, name: str) -> proc.Result:
-        contents = Contents(argv=tryout.ARGV, root=str(directory / "rootfs"), cgroup=f"/{PARENT}/{name}/try")
+        contents = Contents(argv=smoke_test.ARGV, root=str(directory / "rootfs"), cgroup=f"/{PARENT}/{name}/try")
         write_bundle(directory, contents)
         try:
             return proc.run(
@@ -86,7 +86,7 @@ class Runtime:
             )
 
 
-class OciRuntimeTarget(TreeTarget, ABC):
+class OciRuntimeTarget(RootfsTarget, ABC):
     """Common to runc, crun and runsc."""
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
@@ -123,7 +123,7 @@ class OciRuntimeTarget(TreeTarget, ABC):
     @contextmanager
     def provision(self, order: Order) -> Iterator[OciBox]:
         """Write the bundle, make the FIFOs."""
-        with parents_for_runtimes(), tree_parts(order) as (ends, overlay):
+        with parents_for_runtimes(), rootfs_parts(order) as (ends, overlay):
             box = self.make_box(order, ends, overlay)
             try:
                 yield box
@@ -135,7 +135,28 @@ class OciRuntimeTarget(TreeTarget, ABC):
         return OciBox(order, ends, overlay, self.runtime)
 
 
-class OciBox(TreeBox):
+class RuncTarget(OciRuntimeTarget):
+    """``runc run --detach``: the runtime under Docker, containerd and Kubernetes, without any of them."""
+
+    name: ClassVar[str] = "runc"
+
+    def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
+        """The installed runc, or another build."""
+        return Runtime("runc", "runc", chosen=path_option(options, "program"))
+
+
+class CrunTarget(OciRuntimeTarget):
+    """``crun run --detach``: a runtime in C, where runc is in Go."""
+
+    name: ClassVar[str] = "crun"
+
+    def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
+        """The installed crun, or another build."""
+        flags = ("--cgroup-manager", "cgroupfs")
+        return Runtime("crun", "crun", flags, chosen=path_option(options, "program"))
+
+
+class OciBox(RootfsBox):
     """A container by its runtime's command line; everything of the runtime's own is in the box's run directory."""
 
     def __init__(self, order: Order, ends: Fifos, overlay: Overlay, runtime: Runtime) -> None:
@@ -152,7 +173,7 @@ class OciBox(TreeBox):
         self.overlay.mount()
         self.order.mark(Endpoint.CREATED)
         # The container inherits what the runtime has, so these files are its output, and the runtime's complaints.
-        self._spent_ns = start_by(self.run_argv(), stdout=self.stdout, stderr=self.stderr)
+        self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr)
 
     def run_argv(self) -> list[str]:
         """The command line that starts the container."""

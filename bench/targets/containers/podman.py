@@ -18,19 +18,19 @@ from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.engines.podman import PodmanEngine
 from bench.host.cgroup import PARENT, parents_for_runtimes
+from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_ended
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
-from bench.probes.disk import allocated_bytes
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
-from bench.targets import smoke_test as tryout
+from bench.targets import smoke_test
 from bench.targets.base import Box, Order, Output
+from bench.targets.containers.client import run_client
 from bench.targets.containers.oci_runtime import Runtime
-from bench.targets.containers.tool import start_by
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, channel
+from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, open_channel
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProcessError
 
@@ -56,7 +56,7 @@ class PodmanTarget:
             return f"{self.name}: a rootless podman is another thing than the root's that is measured here"
         try:
             version = proc.run([_program(), "--version"], timeout_s=10).text.strip()
-            return tryout.why_refused(self.name, version, *self._runtime.words(), attempt=self._attempt)
+            return smoke_test.why_refused(self.name, version, *self._runtime.identity(), attempt=self._attempt)
         except BoxbenchError as error:
             return f"{self.name}: {error.message}"
 
@@ -65,8 +65,8 @@ class PodmanTarget:
         engine.make()
         try:
             where = ("--network", "none", "--name", name, "--cgroup-parent", f"/{PARENT}/{name}")
-            words = ("run", *where, "--rootfs", str(directory / "rootfs"), *tryout.ARGV)
-            return engine.ask(*_runtime_words(self._runtime), *words, check=False)
+            words = ("run", *where, "--rootfs", str(directory / "rootfs"), *smoke_test.ARGV)
+            return engine.ask(*_runtime_flags(self._runtime), *words, check=False)
         finally:
             engine.ask("rm", "--all", "--force", "--time", "0", check=False)
 
@@ -97,7 +97,7 @@ class PodmanTarget:
         """Make the FIFOs and the parent of the control groups; the container is part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes(order.tag))
-            ends = stack.enter_context(channel(order.directory / "ch", order))
+            ends = stack.enter_context(open_channel(order.directory / "ch", order))
             box = _PodmanBox(order, ends, self._engines.podman, self._runtime)
             stack.callback(box.remove)
             yield box
@@ -113,14 +113,14 @@ class _PodmanBox(Box):
         self._pid_files = {"agent": order.directory / "pid", "monitor": order.directory / "conmon.pid"}
         self._spent_ns = 0
         # Everything that need not be asked in the measured part.
-        self._argv = engine.argv(*_runtime_words(runtime), *self._words())
+        self._argv = engine.argv(*_runtime_flags(runtime), *self._arguments())
 
     def start(self) -> None:
         """Run podman to the end of its own process. Raises LaunchError."""
         said, complaint = self._order.directory / "podman.out", self._order.directory / "podman.err"
-        self._spent_ns = start_by(self._argv, stdout=said, stderr=complaint, env=self._engine.env)
+        self._spent_ns = run_client(self._argv, stdout=said, stderr=complaint, env=self._engine.env)
 
-    def _words(self) -> Iterator[str]:
+    def _arguments(self) -> Iterator[str]:
         order, memory = self._order, str(self._order.resources.memory)
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
@@ -198,7 +198,7 @@ def _program() -> str:
     return proc.require_tool("podman", package="podman")
 
 
-def _runtime_words(runtime: Runtime) -> tuple[str, str]:
+def _runtime_flags(runtime: Runtime) -> tuple[str, str]:
     return ("--runtime", proc.require_tool(runtime.program, package=runtime.package))
 
 

@@ -11,9 +11,9 @@ _TRIES: Final = 20
 _PAUSE_S: Final = 0.1
 
 
-def removals(*, unanswered: bool) -> Iterator[int]:
+def removal_attempts(*, pending: bool) -> Iterator[int]:
     """How often to try to remove a box, with pauses between: once, or for a while where the engine did not answer."""
-    for attempt in range(_TRIES if unanswered else 1):
+    for attempt in range(_TRIES if pending else 1):
         if attempt:
             MonotonicClock().sleep(_PAUSE_S)
         yield attempt

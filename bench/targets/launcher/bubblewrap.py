@@ -18,11 +18,11 @@ from bench.host.cgroup import OwnCgroup, own_cgroup
 from bench.host.processes import children_of, parent_of
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
-from bench.targets import smoke_test as tryout
+from bench.targets import smoke_test
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, TreeTarget, tree_parts
+from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, RootfsTarget, rootfs_parts
 from bench.util import proc
 from bench.util.errors import BoxbenchError
 
@@ -35,7 +35,7 @@ ISOLATION: Final = (
 _TRY_TIMEOUT_S: Final = 20.0
 
 
-class BubblewrapTarget(TreeTarget):
+class BubblewrapTarget(RootfsTarget):
     """``bwrap`` with the overlay, all its namespaces but that of users, and our agent as PID 1."""
 
     name: ClassVar[str] = "bubblewrap"
@@ -50,7 +50,7 @@ class BubblewrapTarget(TreeTarget):
         if reason is not None:
             return reason
         try:
-            return tryout.why_refused(self.name, _version(), attempt=_attempt)
+            return smoke_test.why_refused(self.name, _version(), attempt=_attempt)
         except BoxbenchError as error:
             return f"{self.name}: {error.message}"
 
@@ -69,10 +69,10 @@ class BubblewrapTarget(TreeTarget):
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
         """Make the FIFOs and the control group, park the launcher."""
         with ExitStack() as stack:
-            ends, overlay = stack.enter_context(tree_parts(order))
+            ends, overlay = stack.enter_context(rootfs_parts(order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = _BwrapBox(order, ends, overlay)
-            box.park(self.name, command(overlay, group, ends.directory), group, stack)
+            box.hold(self.name, command(overlay, group, ends.directory), group, stack)
             yield box
 
 
@@ -132,4 +132,4 @@ def _attempt(directory: Path, name: str) -> proc.Result:
     for layer in (upper, work):
         layer.mkdir()
     argv = [_program(), "--overlay-src", str(directory / "rootfs"), "--overlay", str(upper), str(work), "/"]
-    return proc.run([*argv, *ISOLATION, *tryout.ARGV], timeout_s=_TRY_TIMEOUT_S, check=False)
+    return proc.run([*argv, *ISOLATION, *smoke_test.ARGV], timeout_s=_TRY_TIMEOUT_S, check=False)

@@ -20,7 +20,7 @@ from bench.util.errors import LaunchError
 END_PATIENCE_S: Final = 10.0
 
 
-class Parked:
+class HeldProcess:
     """The launcher (``boxlaunch.c``) with one program to start.
 
     Args:
@@ -77,13 +77,13 @@ class Parked:
         self.pid = int(self._expect(b"\n"))
 
     def _expect(self, end: bytes) -> bytes:
-        said = b""
-        while not said.endswith(end):
+        answer = b""
+        while not answer.endswith(end):
             chunk = self._control.recv(64)
             if not chunk:
-                raise LaunchError(f"{self._what}: the launcher gave up: {self.said()}", hint="look at the host's log")
-            said += chunk
-        return said
+                raise LaunchError(f"{self._what}: the launcher failed: {self.log_end()}", hint="look at the host's log")
+            answer += chunk
+        return answer
 
     def alive(self) -> bool:
         """Whether the program was started and has not ended."""
@@ -96,7 +96,7 @@ class Parked:
         except subprocess.TimeoutExpired:
             return None
 
-    def said(self) -> str:
+    def log_end(self) -> str:
         """The end of the program's own output, for an error message."""
         return proc.tail(file_end(self._log, proc.TAIL_BYTES))
 

@@ -9,20 +9,20 @@ from contextlib import ExitStack, suppress
 
 from bench.host.cgroup import OwnCgroup
 from bench.host.processes import children_of
-from bench.targets.launcher.held_process import Parked
-from bench.targets.rootfs_box import TreeBox
+from bench.targets.launcher.held_process import HeldProcess
+from bench.targets.rootfs_box import RootfsBox
 
 
-class LaunchedBox(TreeBox):
+class LaunchedBox(RootfsBox):
     """The program that is launched is the agent, or becomes it."""
 
-    _parked: Parked | None = None
+    _held: HeldProcess | None = None
 
-    def park(
+    def hold(
         self, what: str, argv: Sequence[str], group: OwnCgroup, stack: ExitStack, *, flags: Sequence[str] = ()
     ) -> None:
         """Let the launcher wait; ``stack`` ends it. Raises LaunchError."""
-        self._parked = Parked(
+        self._held = HeldProcess(
             what,
             argv,
             group=group,
@@ -35,8 +35,8 @@ class LaunchedBox(TreeBox):
 
     def start(self) -> None:
         """Tell the launcher to go; back when the program has been executed. Raises LaunchError."""
-        if self._parked is not None:
-            self._parked.go()
+        if self._held is not None:
+            self._held.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent and what it runs; the launcher is ours, not the box's."""
@@ -45,7 +45,7 @@ class LaunchedBox(TreeBox):
 
     def main_pid(self) -> int | None:
         """The agent."""
-        return self._parked.pid if self._parked is not None and self._parked.alive() else None
+        return self._held.pid if self._held is not None and self._held.alive() else None
 
     def stop(self) -> None:
         """SIGTERM to the agent, which passes the image's stop signal on."""
@@ -56,5 +56,5 @@ class LaunchedBox(TreeBox):
 
     def kill(self) -> None:
         """SIGKILL to everything in the control group, then the launcher."""
-        if self._parked is not None:
-            self._parked.kill()
+        if self._held is not None:
+            self._held.kill()

@@ -21,11 +21,11 @@ from bench.scenario.target_table import NAMESPACES, TARGETS
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, TreeTarget, tree_parts
+from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, RootfsTarget, rootfs_parts
 from bench.util.errors import UsageError
 
 
-class NamespacesTarget(TreeTarget):
+class NamespacesTarget(RootfsTarget):
     """The agent as PID 1 of its own namespaces."""
 
     name: ClassVar[str] = "namespaces"
@@ -54,10 +54,10 @@ class NamespacesTarget(TreeTarget):
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
         """Make the FIFOs and the control group, park the launcher."""
         with ExitStack() as stack:
-            ends, overlay = stack.enter_context(tree_parts(order))
+            ends, overlay = stack.enter_context(rootfs_parts(order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
-            box.park(self.name, AGENT_ARGV, group, stack, flags=self._flags(overlay, ends.directory))
+            box.hold(self.name, AGENT_ARGV, group, stack, flags=self._flags(overlay, ends.directory))
             yield box
 
     def _flags(self, overlay: Overlay, channel: Path) -> list[str]:

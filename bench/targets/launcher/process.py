@@ -14,10 +14,10 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, TreeTarget, channel
+from bench.targets.rootfs_box import AGENT_ARGV, RootfsTarget, open_channel
 
 
-class ProcessTarget(TreeTarget):
+class ProcessTarget(RootfsTarget):
     """``boxinit`` and the workload, chrooted, in a control group of their own for the accounting."""
 
     name: ClassVar[str] = "process"
@@ -42,11 +42,11 @@ class ProcessTarget(TreeTarget):
             stack.callback(overlay.unmount)
             overlay.mount()
             overlay.mount_proc()
-            ends = stack.enter_context(channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
+            ends = stack.enter_context(open_channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
             # The agent itself goes into the tree: it keeps a door to the host's /sys, where the limits can be read.
             agent, *words = AGENT_ARGV
             root = str(overlay.root)
-            box.park(self.name, [root + agent, "--chroot", root, *words], group, stack)
+            box.hold(self.name, [root + agent, "--chroot", root, *words], group, stack)
             yield box

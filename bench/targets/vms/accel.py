@@ -16,11 +16,9 @@ from typing import Final
 
 from bench.agent.boxconf import probe_conf
 from bench.agent.compile import agent_binary
-from bench.doctor.check import Check, Host
 from bench.host import fingerprint, host_facts
 from bench.image.model import GuestKernel
 from bench.image.vm.initramfs import ensure_initramfs, with_conf
-from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.payload import EXIT_STATUS, ensure_rom
 from bench.scenario.options import check_accel
 from bench.util import proc
@@ -106,16 +104,6 @@ def virtual_cpu(emulator: Path | None = None) -> VirtualCpu:
     key = content_key("kvm-cpu-2", fingerprint(host_facts()), *identity)
     found = cached_probe("accel", f"cpu-{key}", lambda: asdict(_try_cpus(qemu)))
     return VirtualCpu(found["reason"], tuple(found["without"]))
-
-
-def kvm_boot_check(host: Host) -> Check:
-    """Does the real guest kernel boot under KVM? Part of `doctor`; takes seconds the first time."""
-    del host
-    reason = why_no_kvm(find_guest_kernel())
-    if reason is None:
-        return Check("kvm-boot", "ok", "the guest kernel boots under KVM")
-    fix = "VM targets run under TCG, an emulated CPU, and are labelled tcg; use a host with working KVM for real costs"
-    return Check("kvm-boot", "warn", reason.removeprefix("kvm: "), fix)
 
 
 def _qemu(emulator: Path | None) -> tuple[str, tuple[str, str]]:

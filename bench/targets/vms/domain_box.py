@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine
+from bench.host.disk import allocated_bytes
 from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
-from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
@@ -107,7 +107,7 @@ class DomainBox(Box):
             told = [self.lookup().blockStatsFlags(name) for name in disks]
         except self._engine.library.libvirtError:
             return {}
-        return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+        return sum_counters(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports."""
@@ -117,7 +117,7 @@ class DomainBox(Box):
         return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
 
 
-def summed(told: Sequence[Mapping[str, int]], names: Mapping[str, str]) -> dict[str, int]:
+def sum_counters(told: Sequence[Mapping[str, int]], names: Mapping[str, str]) -> dict[str, int]:
     """Counters of several disks under our names; one that a disk does not have is absent."""
     return {
         ours: sum(disk[theirs] for disk in told)

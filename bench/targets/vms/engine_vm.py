@@ -114,10 +114,10 @@ class EngineVmBox(DomainBox):
     def fate(self) -> str:
         """What became of the VM and the last that it said, for an error message."""
         state = "has ended" if self.main_pid() is None else "still runs"
-        said = self.said().data[-_SAID_BYTES:].decode(errors="replace").strip()
+        said = self.stderr_end().data[-_SAID_BYTES:].decode(errors="replace").strip()
         return f"the VM {state} and has said {said or 'nothing'}"
 
-    def said(self) -> Clipped:
+    def stderr_end(self) -> Clipped:
         """What the engine and the VM's init wrote."""
         return clip_file({port.name: port.path for port in self.domain.ports}[STDERR_PORT])
 

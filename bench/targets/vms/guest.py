@@ -25,6 +25,7 @@ By firmware, which shares the memory: what a scenario must give. A margin above 
 (`boxbench floor` found 89 MiB below SeaBIOS): near it a start may fail, or be slow because memory is short.
 """
 ROOT: Final = "/dev/vda ext4"
+_SECTOR_BYTES: Final = 512
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Guest:
         """What the VMM loads. Raises HostUnfitError when the kernel cannot be unpacked."""
         return ensure_raw_kernel(self.kernel) if self.raw_kernel else self.kernel.image
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """For ``describe``."""
         packing = "unpacked vmlinux" if self.raw_kernel else "compressed"
         return f"{self.kernel.release} ({self.kernel.source}), {packing}"
@@ -84,6 +85,18 @@ class Guest:
     def disk(self, image: Image, resources: Resources) -> Disk:
         """The scenario's disk."""
         return ensure_disk(image, resources.disk)
+
+
+def conf_disk(conf: bytes) -> Path:
+    """A raw disk that holds a box.conf, cached by content; for guests whose system is shared by many boxes.
+
+    Newlines fill the last sector.
+    """
+
+    def make(path: Path) -> None:
+        path.write_bytes(conf + b"\n" * (-len(conf) % _SECTOR_BYTES))
+
+    return ensure("conf-disk", content_key(conf), make)
 
 
 def check_memory(scenario: str, memory_bytes: int, *, least_bytes: int, where: str) -> None:

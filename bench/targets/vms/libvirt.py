@@ -20,7 +20,7 @@ from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, Di
 from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
 from bench.targets.vms.guest import Guest
 from bench.targets.vms.marker_socket import ConsoleWatch
-from bench.targets.vms.qemu import cpu_words, emulator_words, machine_for
+from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
 from bench.util.errors import BoxbenchError
 
 FIRMWARE_NAMES: Final = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
@@ -66,13 +66,13 @@ class LibvirtTarget:
         layer = "qcow2 overlay on a raw ext4 base" if chosen["disk_format"] == "qcow2" else "own raw copy of ext4"
         return {
             **self._engines.libvirt.describe(),
-            **emulator_words(self._emulator),
+            **describe_emulator(self._emulator),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, {network}, {console}, no balloon",
-            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "boot": f"direct kernel boot through {FIRMWARE_NAMES[chosen['firmware']]}, "
             f"command line: {self._command_line}",
-            "guest kernel": self._guest.words(),
+            "guest kernel": self._guest.describe(),
             "disk": f"virtio-blk, {layer}, cache={chosen['disk_cache']}",
             "event channel": "virtio-serial",
             "request": "virDomainCreateXML",

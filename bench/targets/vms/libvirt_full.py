@@ -21,13 +21,12 @@ from bench.scenario.options import Value, check_options, path_option, with_defau
 from bench.scenario.target_table import TARGETS, WHOLE_SYSTEM_MEMORY_BYTES
 from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
-from bench.targets.vms.conf_disk import conf_disk
 from bench.targets.vms.domain import DiskFile, Domain
 from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
-from bench.targets.vms.guest import check_memory
+from bench.targets.vms.guest import check_memory, conf_disk
 from bench.targets.vms.libvirt import FIRMWARE_NAMES, FIRST_KERNEL_WORDS
 from bench.targets.vms.marker_socket import ConsoleWatch
-from bench.targets.vms.qemu import cpu_words, emulator_words, machine_for
+from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
 from bench.util.errors import BoxbenchError, UsageError
 from bench.util.units import format_ns
 
@@ -67,10 +66,10 @@ class LibvirtFullTarget:
         console = "no serial console" if chosen["console"] == "none" else "serial console"
         return {
             **self._engines.libvirt.describe(),
-            **emulator_words(self._emulator),
+            **describe_emulator(self._emulator),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, no NIC, {console}, no balloon",
-            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "boot": f"{FIRMWARE_NAMES[chosen['firmware']]}, GRUB from the disk, distribution kernel and initrd "
             f"(initramfs-tools), systemd; command line: {_COMMAND_LINE[chosen['console']]}",
             "system": ", ".join(CLASSIC_PACKAGES),

@@ -14,7 +14,7 @@ from bench.agent.channel import ListeningSocket
 _KEEP_BYTES: Final = 256
 
 
-class WordSocket(ListeningSocket):
+class MarkerSocket(ListeningSocket):
     """An agentless box's channel: the VMM connects, then its guest says one word. No message ever comes."""
 
     def __init__(

@@ -8,10 +8,10 @@ from typing import ClassVar, Final
 
 from bench.agent.channel import ListeningSocket
 from bench.engines.lazy import Engines
+from bench.host.disk import allocated_bytes
 from bench.host.processes import await_output_drained
 from bench.image.model import Image
 from bench.image.vm.disk import new_overlay
-from bench.probes.disk import allocated_bytes
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, path_option, with_defaults
@@ -19,15 +19,15 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
-from bench.targets.vms.domain_box import summed
+from bench.targets.vms.domain_box import sum_counters
 from bench.targets.vms.guest import Guest
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
-    cpu_words,
-    emulator_words,
+    describe_cpu,
+    describe_emulator,
     find_qemu,
-    parked_qemu,
+    held_qemu,
     qemu_version,
     require_qemu,
     tsc_khz,
@@ -72,14 +72,14 @@ class MicrovmTarget:
         """Which VM this is."""
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
-            **emulator_words(self._emulator),
+            **describe_emulator(self._emulator),
             "accelerator": self.accel,
             "machine": f"{self._machine}, no PCI, no NIC, no balloon",
-            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "boot": f"direct kernel boot through {self._options['firmware']}, command line: {COMMAND_LINE}"
             # The rate is this host's and is measured anew each time.
             + (" tsc_early_khz=RATE" if self.accel == "tcg" else ""),
-            "guest kernel": self.guest.words(),
+            "guest kernel": self.guest.describe(),
             "disk": "virtio-blk (mmio), qcow2 overlay on a raw ext4 base, cache=writeback",
             "event channel": "virtio-serial (mmio)",
             "request": "exec of QEMU; QMP for control",
@@ -99,7 +99,7 @@ class MicrovmTarget:
         with ExitStack() as stack:
             ends = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
-            qemu = stack.enter_context(parked_qemu(order, self.argv(order), emulator=self._emulator))
+            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator))
             disk = self.guest.disk(order.image, order.resources)
             yield MicrovmBox(order, ends, qemu, lambda: new_overlay(disk, order.storage / "disk.qcow2"))
 
@@ -147,7 +147,7 @@ class MicrovmBox(Box):
         """A copy of the empty overlay, then QEMU."""
         self._new_disk()
         self._order.mark(Endpoint.CREATED)
-        self.qemu.parked.go()
+        self.qemu.process.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU."""
@@ -175,7 +175,7 @@ class MicrovmBox(Box):
             told = [disk["stats"] for disk in self.qemu.monitor.execute("query-blockstats")]
         except LaunchError:
             return {}
-        return summed(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+        return sum_counters(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
     def output(self, *, ended: bool) -> Output:
         """From the files of the two ports, and what QEMU itself said."""

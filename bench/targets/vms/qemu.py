@@ -12,7 +12,7 @@ from bench.agent.compile import static_program
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
 from bench.targets.base import Slot
-from bench.targets.launcher.held_process import Parked
+from bench.targets.launcher.held_process import HeldProcess
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain import TCG_CPU, Machine
 from bench.targets.vms.qmp import Monitor
@@ -48,7 +48,7 @@ def require_qemu(emulator: Path | None) -> None:
         )
 
 
-def emulator_words(emulator: Path | None) -> dict[str, str]:
+def describe_emulator(emulator: Path | None) -> dict[str, str]:
     """Version and content of a chosen QEMU, for ``describe``; nothing when none was chosen. Raises ProcessError."""
     return {} if emulator is None else {"vmm": qemu_version(str(emulator)), "emulator": describe_file(emulator)}
 
@@ -67,7 +67,7 @@ def accel_argv(accel: str, *, vcpus: int, emulator: Path | None = None) -> list[
     return ["-accel", f"tcg,thread={thread}", "-cpu", TCG_CPU, "-smp", str(vcpus)]
 
 
-def cpu_words(accel: str, *, emulator: Path | None = None) -> str:
+def describe_cpu(accel: str, *, emulator: Path | None = None) -> str:
     """The CPU model, for ``describe``."""
     return virtual_cpu(emulator).qemu_model if accel == "kvm" else TCG_CPU
 
@@ -89,13 +89,13 @@ def machine_for(
 class Qemu:
     """One process, parked until ``go``."""
 
-    def __init__(self, parked: Parked, monitor: Monitor) -> None:
-        self.parked = parked
+    def __init__(self, process: HeldProcess, monitor: Monitor) -> None:
+        self.process = process
         self.monitor = monitor
 
     def main_pid(self) -> int | None:
         """QEMU's pid; None before its start and after its end."""
-        return self.parked.pid if self.parked.alive() else None
+        return self.process.pid if self.process.alive() else None
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU; everything inside is its memory and its time."""
@@ -106,11 +106,11 @@ class Qemu:
         """End the VM through the monitor; it is killed when it does not obey."""
         pid = self.main_pid()
         if pid is not None and not (self.monitor.quit() and wait_ended(pid, timeout_s=_QUIT_PATIENCE_S)):
-            self.parked.kill()
+            self.process.kill()
 
 
 @contextmanager
-def parked_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
+def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
     """A QEMU that will start on ``go``, in a control group of the box; nothing of it is left afterwards.
 
     Args:
@@ -123,6 +123,6 @@ def parked_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None
         monitor = Monitor(slot.directory / "qmp")
         stack.callback(monitor.close)
         words = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
-        parked = Parked("qemu", words, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
-        stack.callback(parked.kill)
-        yield Qemu(parked, monitor)
+        process = HeldProcess("qemu", words, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
+        stack.callback(process.kill)
+        yield Qemu(process, monitor)

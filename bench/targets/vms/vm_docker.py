@@ -23,12 +23,11 @@ from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
-from bench.targets.vms.conf_disk import conf_disk
 from bench.targets.vms.domain import COMMAND_LINE, DiskFile
 from bench.targets.vms.engine_disk import ensure_engine_disk_with
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
-from bench.targets.vms.guest import Guest
-from bench.targets.vms.qemu import cpu_words
+from bench.targets.vms.guest import Guest, conf_disk
+from bench.targets.vms.qemu import describe_cpu
 from bench.util.clip import NOTHING
 from bench.util.errors import BoxbenchError, LaunchError
 from bench.util.units import format_bytes
@@ -68,9 +67,9 @@ class VmDockerTarget:
             **self._engines.libvirt.describe(),
             "accelerator": self.accel,
             "machine": "q35, no default devices, no NIC, no serial console, no balloon",
-            "cpu model": cpu_words(self.accel),
+            "cpu model": describe_cpu(self.accel),
             "boot": f"direct kernel boot through SeaBIOS, command line: {COMMAND_LINE}",
-            "guest kernel": self._guest.words(),
+            "guest kernel": self._guest.describe(),
             "system": f"{', '.join(ENGINE_PACKAGES)} on ext4, our init, no systemd; {' '.join(ENGINE_ARGV[1:])}",
             "disk": "virtio-blk, qcow2 overlay on a qcow2 with the image loaded, cache=writeback",
             "mode": "warm: VM and engine are up before the request"
@@ -139,7 +138,7 @@ class ColdBox(Box):
     def _run_container(self) -> None:
         tag = self._order.tag
         try:
-            self.vm.api.call("POST", f"/containers/create?name={tag}", creation(self._order))
+            self.vm.api.call("POST", f"/containers/create?name={tag}", container_request(self._order))
             self._order.mark(Endpoint.CREATED)
             self.vm.api.call("POST", f"/containers/{tag}/start")
         except LaunchError as error:
@@ -184,7 +183,7 @@ class ColdBox(Box):
                 self.vm.api.call("POST", f"/containers/{self._order.tag}/wait?condition=not-running")
             return Output.of(*self.vm.api.logs(self._order.tag))
         except LaunchError:
-            return Output.of(NOTHING, self.vm.said())
+            return Output.of(NOTHING, self.vm.stderr_end())
 
 
 class WarmBox(ColdBox):
@@ -199,7 +198,7 @@ class WarmBox(ColdBox):
         return self.vm.processes()
 
 
-def creation(order: Order) -> dict[str, Any]:
+def container_request(order: Order) -> dict[str, Any]:
     """The body of the request for the container: as the ``docker`` target's, with devices in place of the mount."""
     memory = order.resources.memory
     devices = [

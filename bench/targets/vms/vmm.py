@@ -21,15 +21,15 @@ from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_bare_accel
 from bench.targets.vms.domain import Boot, Domain
 from bench.targets.vms.domain_box import DomainBox, own_ids
-from bench.targets.vms.marker_socket import WordSocket
+from bench.targets.vms.marker_socket import MarkerSocket
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
-    cpu_words,
-    emulator_words,
+    describe_cpu,
+    describe_emulator,
     find_qemu,
+    held_qemu,
     machine_for,
-    parked_qemu,
     qemu_version,
     require_qemu,
 )
@@ -70,7 +70,7 @@ class VmmTarget:
         return {
             **self._way(),
             "accelerator": self.accel,
-            "cpu model": cpu_words(self.accel, emulator=self._emulator),
+            "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "firmware": firmware,
             "inside": "no OS, no agent and not the workload: a payload that says one byte on the debug console, then "
             + ("halts until it is told to end" if self._options["after"] == "halt" else "ends the machine"),
@@ -80,11 +80,11 @@ class VmmTarget:
 
     def _way(self) -> dict[str, str]:
         if self._options["via"] == "libvirt":
-            words = {**self._engines.libvirt.describe(), **emulator_words(self._emulator)}
+            words = {**self._engines.libvirt.describe(), **describe_emulator(self._emulator)}
             return {**words, "machine": "q35", "request": "virDomainCreateXML"}
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
-            **emulator_words(self._emulator),
+            **describe_emulator(self._emulator),
             "machine": f"{_MICROVM}, no devices but a debug console",
             "request": "exec of QEMU; QMP for control",
         }
@@ -107,7 +107,7 @@ class VmmTarget:
     def _by_qemu(self, order: Order) -> Iterator[Box]:
         with ExitStack() as stack:
             ends = stack.enter_context(_listening(order))
-            qemu = stack.enter_context(parked_qemu(order, self.argv(order), emulator=self._emulator))
+            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator))
             yield VmmBox(order, ends, qemu)
 
     @contextmanager
@@ -148,8 +148,8 @@ class VmmTarget:
 
 
 @contextmanager
-def _listening(order: Order) -> Iterator[WordSocket]:
-    ends = WordSocket(
+def _listening(order: Order) -> Iterator[MarkerSocket]:
+    ends = MarkerSocket(
         order.directory / "events", lambda: order.mark(Endpoint.VMM), WORD, lambda: order.mark(Endpoint.READY)
     )
     try:
@@ -161,14 +161,14 @@ def _listening(order: Order) -> Iterator[WordSocket]:
 class VmmBox(Box):
     """A QEMU of ours with nothing in it."""
 
-    def __init__(self, order: Order, channel: WordSocket, qemu: Qemu) -> None:
+    def __init__(self, order: Order, channel: MarkerSocket, qemu: Qemu) -> None:
         self.channel = channel
         self.qemu = qemu
         self._order = order
 
     def start(self) -> None:
         """Start QEMU."""
-        self.qemu.parked.go()
+        self.qemu.process.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU."""

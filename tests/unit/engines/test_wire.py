@@ -13,7 +13,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
-from bench.engines.grpc_call import CallRefusedError, GrpcConnection
+from bench.engines.grpc_call import NOT_FOUND, CallRefusedError, GrpcConnection
 from bench.engines.wire import message, number_of, parse, parts, texts
 from bench.util.errors import ProtocolError
 
@@ -120,9 +120,10 @@ def test_a_refusal_has_the_servers_words(tmp_path: Path) -> None:
     refusal = [("grpc-status", "5"), ("grpc-message", 'container "x": not%20found')]
     with (
         serving(tmp_path / "sock", b"", refusal) as (_, connection),
-        pytest.raises(CallRefusedError, match='container "x": not found'),
+        pytest.raises(CallRefusedError, match='container "x": not found') as caught,
     ):
         connection.call("/a.B/C", b"", metadata={}, timeout_s=10)
+    assert caught.value.status == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,7 @@ def test_a_refusal_has_the_servers_words(tmp_path: Path) -> None:
         (b"\0\0\0\0\5hi", OK, "is not one gRPC message"),
         (b"\1\0\0\0\2hi", OK, "is not one gRPC message"),
         (b"", [("other", "1")], "has no gRPC status"),
+        (b"", [("grpc-status", "no")], "has no gRPC status"),
     ],
 )
 def test_an_answer_that_is_none(tmp_path: Path, reply: bytes, trailers: list[tuple[str, str]], said: str) -> None:

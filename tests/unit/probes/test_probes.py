@@ -12,6 +12,7 @@ import pytest
 from bench.agent.channel import Channel, Fifos
 from bench.agent.timeline import Timeline
 from bench.host.cgroup import BoxCgroup
+from bench.host.disk import allocated_bytes
 from bench.probes.cpu import (
     CpuReading,
     box_cpu_ns,
@@ -24,12 +25,10 @@ from bench.probes.cpu import (
     read_cpu,
     thread_cpu_ns,
 )
-from bench.probes.disk import allocated_bytes
 from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of, parse_smaps_rollup
 from bench.probes.observer import _guest_memory
-from bench.probes.sampler import Sampler, reader
-from bench.probes.stopwatch import StopWatch
+from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.record import Samples
 from bench.util.clock import MonotonicClock, VirtualClock
 from tests.waiting import wait_until
@@ -183,7 +182,7 @@ class Counters:
 
 def test_the_last_value_of_what_is_gone_stays() -> None:
     counters = Counters()
-    watch = StopWatch(counters, interval_s=60)
+    watch = LastValues(counters, interval_s=60)
     watch.take()
     watch.take()
     assert watch.close() == watch.close() == {"box": 3, "shim": 2}
@@ -191,7 +190,7 @@ def test_the_last_value_of_what_is_gone_stays() -> None:
 
 def test_a_stopping_box_is_read_by_itself() -> None:
     counters = Counters()
-    watch = StopWatch(counters, interval_s=0.001)
+    watch = LastValues(counters, interval_s=0.001)
     wait_until(lambda: counters.reads >= 5, "five readings")
     last = watch.close()["box"]
     assert last >= 5

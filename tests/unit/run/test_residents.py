@@ -53,7 +53,7 @@ def stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeTarge
 
 
 def _watching() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name in ("stopwatch", "sampler")]
+    return [thread.name for thread in threading.enumerate() if thread.name in ("last-values", "sampler")]
 
 
 def test_two_boxes_stay_and_go(stay: Callable[[FakeTarget, int], Record]) -> None:
@@ -69,7 +69,7 @@ def test_a_last_box_that_does_not_stop_is_not_watched_beside_later_trials(
     stay: Callable[[FakeTarget, int], Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stays(_box: FakeBox) -> None:
-        assert _watching() == ["stopwatch"]
+        assert _watching() == ["last-values"]
         raise TeardownError("it does not stop", hint="wait")
 
     monkeypatch.setattr(FakeBox, "stop", stays)

@@ -16,7 +16,7 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.containers.gvisor import GvisorTarget, gofers_of
 from bench.targets.containers.oci import CAPABILITIES, Contents, oci_config, write_bundle
 from bench.targets.launcher.namespaces import NamespacesTarget, cgroup_mounts
-from bench.targets.smoke_test import tools_words
+from bench.targets.smoke_test import tool_message
 from bench.targets.table import target_class
 from bench.util.errors import UsageError
 
@@ -158,11 +158,11 @@ def test_the_name_of_a_stack_of_layers() -> None:
     ],
 )
 def test_the_line_in_which_a_tool_says_what_is_wrong(said: bytes, word: str) -> None:
-    assert tools_words(said) == word
+    assert tool_message(said) == word
 
 
 def test_an_endless_complaint_is_cut() -> None:
-    assert len(tools_words(b"x" * 10_000)) == 300
+    assert len(tool_message(b"x" * 10_000)) == 300
 
 
 def test_parents_of_groups_are_usable_and_go_again(host: Path) -> None:

@@ -13,6 +13,7 @@ from requests.exceptions import ReadTimeout
 from bench.engines import containerd
 from bench.engines import containerd_api as containerdapi
 from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
+from bench.engines.grpc_call import ALREADY_EXISTS, NOT_FOUND
 from bench.engines.wire import Value as Encodable
 from bench.engines.wire import message, parse
 from bench.plan.matrix import check_matrix
@@ -28,6 +29,7 @@ from bench.util.clock import VirtualClock
 from bench.util.errors import LaunchError, TeardownError, UsageError
 from bench.util.package_data import scenarios_dir
 
+RESOURCE_EXHAUSTED = 8
 HOST_NETWORK: list[tuple[str, dict[str, Value]]] = [
     ("process", {}),
     ("namespaces", {"net": False}),
@@ -118,7 +120,7 @@ def test_the_client_asks_for_the_same_network(mode: str, monkeypatch: pytest.Mon
     monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
     box = docker_target({"network": mode}, DockerCliTarget).make_box(ORDER, CHANNEL)
     assert isinstance(box, _DockerCliBox)
-    words = list(box._words())
+    words = list(box._arguments())
     assert words[words.index("--network") + 1] == mode
 
 
@@ -167,12 +169,12 @@ def test_a_client_that_was_called_off_may_leave_a_container_too(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
-    monkeypatch.setattr("bench.targets.containers.docker_cli.start_by", interrupted)
+    monkeypatch.setattr("bench.targets.containers.docker_cli.run_client", interrupted)
     order: Any = SimpleNamespace(**{**vars(ORDER), "directory": tmp_path})
     box = docker_target({}, DockerCliTarget).make_box(order, CHANNEL)
     with pytest.raises(KeyboardInterrupt):
         box.start()
-    assert box.unanswered
+    assert box.pending
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_networks_that_cannot_be(options: dict[str, Value], said: str) -> None:
 
 def test_gvisor_keeps_the_network_it_always_had() -> None:
     box = docker_target({"runtime": "runsc", "network": "none"}).make_box(ORDER, CHANNEL)
-    assert box.choice.network == "none"
+    assert box.options.network == "none"
 
 
 # ---- boxes that share one network ----
@@ -227,7 +229,7 @@ def test_a_port_for_each_box(target: str, options: dict[str, Value]) -> None:
 class FakeContainerd(ContainerdApi):
     """Answers by method, and remembers what it was asked."""
 
-    def __init__(self, **answers: bytes | str) -> None:
+    def __init__(self, **answers: bytes | int) -> None:
         self.socket = Path("/sock")
         self.asked: list[tuple[str, dict[int, list[int | bytes]]]] = []
         self._answers = answers
@@ -236,8 +238,8 @@ class FakeContainerd(ContainerdApi):
         name = method.rpartition("/")[2]
         self.asked.append((method, parse(request)))
         answer = self._answers.get(name, b"")
-        if isinstance(answer, str):
-            raise ContainerdError(f"containerd: {name}: {answer}", hint="look")
+        if isinstance(answer, int):
+            raise ContainerdError(f"containerd: {name}: status {answer}", hint="look", status=answer)
         return parse(answer)
 
 
@@ -297,6 +299,13 @@ def test_the_directory_that_is_the_containers_alone(fields: dict[int, Encodable]
     assert mount.encoded == message(fields)
 
 
+def test_a_snapshot_is_missing_only_when_containerd_says_so_by_status() -> None:
+    assert FakeContainerd().has_snapshot("box")
+    assert not FakeContainerd(Stat=NOT_FOUND).has_snapshot("box")
+    with pytest.raises(ContainerdError, match="status 8"):
+        FakeContainerd(Stat=RESOURCE_EXHAUSTED).has_snapshot("box")
+
+
 def test_every_call_about_a_snapshot_names_its_snapshotter() -> None:
     api = FakeContainerd()
     api.prepare_snapshot("box", "chain", snapshotter="native")
@@ -321,11 +330,11 @@ def test_the_snapshot_of_a_dead_campaign_is_removed_from_where_it_is(monkeypatch
 
 
 def test_a_collection_that_was_cut_off_hinders_no_other() -> None:
-    api = FakeContainerd(Create='lease "k": already exists')
+    api = FakeContainerd(Create=ALREADY_EXISTS)
     api.collect_garbage("k")
     assert api.asked[-1] == ("leases.v1.Leases/Delete", {1: [b"k"], 2: [1]})
-    with pytest.raises(ContainerdError, match="no space left"):
-        FakeContainerd(Create="no space left").collect_garbage("k")
+    with pytest.raises(ContainerdError, match="status 8"):
+        FakeContainerd(Create=RESOURCE_EXHAUSTED).collect_garbage("k")
 
 
 def _box(api: FakeContainerd, storage: Path) -> _ContainerdBox:
@@ -343,9 +352,9 @@ def test_a_snapshot_that_stays_is_no_clean_removal(tmp_path: Path) -> None:
         "Leases/Delete",
     ]
     assert api.asked[-1][1] == {1: [b"boxbench-c-t0001"], 2: [1]}
-    _box(FakeContainerd(Remove='snapshot "boxbench-c-t0001" does not exist: not found'), tmp_path).remove()
-    with pytest.raises(TeardownError, match=r"the snapshot of boxbench-c-t0001 stays: .*directory not empty"):
-        _box(FakeContainerd(Remove="failed to remove: directory not empty"), tmp_path).remove()
+    _box(FakeContainerd(Remove=NOT_FOUND), tmp_path).remove()
+    with pytest.raises(TeardownError, match=r"the snapshot of boxbench-c-t0001 stays: .*status 8"):
+        _box(FakeContainerd(Remove=RESOURCE_EXHAUSTED), tmp_path).remove()
 
 
 class Unanswering(FakeContainerd):
@@ -362,7 +371,7 @@ class Unanswering(FakeContainerd):
         if method.endswith("Snapshots/Remove"):
             self.removals += 1
             if self.removals < self.there_at:
-                raise ContainerdError("snapshot: not found", hint="")
+                raise ContainerdError("snapshot: gone", hint="", status=NOT_FOUND)
         return super()._call(method, request, **limits)
 
 

@@ -12,7 +12,7 @@ from bench.engines.libvirtd import LibvirtEngine
 from bench.image.model import GuestKernel
 from bench.scenario.model import TargetSpec
 from bench.scenario.options import Choice, PathOption, Value, check_options, path_option, with_defaults
-from bench.targets import smoke_test as tryout
+from bench.targets import smoke_test
 from bench.targets.table import make_target
 from bench.targets.vms import accel, guest, qemu
 from bench.util import proc
@@ -156,14 +156,14 @@ def test_a_chosen_runtime_is_what_runs_and_what_is_described(
     state = Path("/run/state")
     assert one.runtime.argv(state, "run") == [str(first), *default.runtime.argv(state, "run")[1:]]
     # The answer to whether it works here is of this build.
-    assert len({target.runtime.words() for target in (default, one, two)}) == 3
+    assert len({target.runtime.identity() for target in (default, one, two)}) == 3
 
 
 def test_whether_a_runtime_works_is_asked_of_each_build(
     tmp_path: Path, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identities: list[tuple[str, ...]] = []
-    monkeypatch.setattr(tryout, "why_refused", lambda _tool, *identity, attempt: identities.append(identity))  # noqa: ARG005
+    monkeypatch.setattr(smoke_test, "why_refused", lambda _tool, *identity, attempt: identities.append(identity))  # noqa: ARG005
     path = program(tmp_path / "runc", "one")
     made("runc", program=path).runtime.why_refused("runc")
     path.write_text("another build of that version")

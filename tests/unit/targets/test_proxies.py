@@ -16,7 +16,7 @@ from bench.host.tracefs import TraceInstance
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.targets.containers.containerd import _ContainerdBox, _Layers
-from bench.targets.containers.docker import Choice, DockerBox
+from bench.targets.containers.docker import DockerBox, DockerOptions
 from bench.targets.containers.docker_cli import _DockerCliBox
 from bench.targets.containers.gvisor import _GvisorBox
 from bench.targets.containers.oci_runtime import OciBox
@@ -159,7 +159,7 @@ def _vm(order: Order) -> Any:
     return vm
 
 
-RUNTIME: Final[Any] = SimpleNamespace(program="runc", words=lambda: ())
+RUNTIME: Final[Any] = SimpleNamespace(program="runc", identity=lambda: ())
 BOXES: Final[dict[str, Callable[[Order], Box]]] = {
     "process": lambda order: LaunchedBox(order, ENDS, OVERLAY),
     "namespaces": lambda order: LaunchedBox(order, ENDS, OVERLAY),
@@ -168,8 +168,8 @@ BOXES: Final[dict[str, Callable[[Order], Box]]] = {
     "crun": lambda order: _spent(OciBox(order, ENDS, OVERLAY, RUNTIME)),
     "gvisor": lambda order: _spent(_GvisorBox(order, ENDS, OVERLAY, RUNTIME)),
     "containerd": lambda order: _ContainerdBox(order, ENDS, ENGINE, ENGINE, _Layers("chain", "overlayfs")),
-    "docker": lambda order: DockerBox(order, ENDS, ENGINE, Choice(None, True, "none")),
-    "docker-cli": lambda order: _spent(_DockerCliBox(order, ENDS, ENGINE, Choice(None, True, "none"))),
+    "docker": lambda order: DockerBox(order, ENDS, ENGINE, DockerOptions(None, True, "none")),
+    "docker-cli": lambda order: _spent(_DockerCliBox(order, ENDS, ENGINE, DockerOptions(None, True, "none"))),
     "podman": lambda order: _spent(_PodmanBox(order, ENDS, ENGINE, RUNTIME)),
     "vmm": lambda order: VmmBox(order, ENDS, QEMU),
     "microvm": lambda order: MicrovmBox(order, ENDS, QEMU, lambda: None),
@@ -227,7 +227,7 @@ def test_a_traced_box_has_the_abilities_of_a_plain_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
-    monkeypatch.setattr("bench.targets.containers.podman._runtime_words", lambda _runtime: ())
+    monkeypatch.setattr("bench.targets.containers.podman._runtime_flags", lambda _runtime: ())
     order = _order(tmp_path)
     box = BOXES[name](order)
     expected = {**{ability: {} for ability in ABILITIES}, **HAS.get(name, {})}

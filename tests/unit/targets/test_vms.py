@@ -27,10 +27,10 @@ from bench.scenario.target_table import TARGETS, has_agent
 from bench.targets.base import Order
 from bench.targets.table import make_target
 from bench.targets.vms import accel
-from bench.targets.vms.conf_disk import conf_disk
-from bench.targets.vms.marker_socket import ConsoleWatch, WordSocket
+from bench.targets.vms.guest import conf_disk
+from bench.targets.vms.marker_socket import ConsoleWatch, MarkerSocket
 from bench.targets.vms.qmp import Monitor
-from bench.targets.vms.vm_docker import creation
+from bench.targets.vms.vm_docker import container_request
 from bench.util.clip import LAST_LINES, Clipped
 from bench.util.errors import HostUnfitError, LaunchError, TargetUnavailableError, UsageError
 from tests.factories import make_scenario
@@ -158,7 +158,7 @@ def connected(path: Path) -> socket.socket:
 
 def test_a_word_is_seen_once_and_nothing_else_is_a_message(run_dir: Path) -> None:
     seen: list[str] = []
-    ends = WordSocket(run_dir / "w", lambda: seen.append("vmm"), b"R", lambda: seen.append("ready"))
+    ends = MarkerSocket(run_dir / "w", lambda: seen.append("vmm"), b"R", lambda: seen.append("ready"))
     cancel_r, cancel_w = os.pipe()
     with connected(ends.path) as peer:
         peer.sendall(b"..R..R")
@@ -172,7 +172,7 @@ def test_a_word_is_seen_once_and_nothing_else_is_a_message(run_dir: Path) -> Non
 @pytest.mark.parametrize("said", [b"", b"nothing of it"])
 def test_a_vmm_that_ends_without_the_word_is_not_ready(run_dir: Path, said: bytes) -> None:
     seen: list[str] = []
-    ends = WordSocket(run_dir / "w", lambda: seen.append("vmm"), b"R", lambda: seen.append("ready"))
+    ends = MarkerSocket(run_dir / "w", lambda: seen.append("vmm"), b"R", lambda: seen.append("ready"))
     cancel_r, cancel_w = os.pipe()
     with connected(ends.path) as peer:
         peer.sendall(said)
@@ -418,7 +418,7 @@ def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path)
         cpus=(3,),
         mark=lambda _endpoint: None,
     )
-    body = creation(order)
+    body = container_request(order)
     assert body["Image"] == "boxbench/demo:1"
     assert body["Env"] == ["A=1"]
     assert body["Entrypoint"][1:] == ["attach", "--inherit", "/dev/boxbench.events", "/dev/boxbench.conf"]

@@ -15,8 +15,8 @@ from bench.engines import podman
 from bench.engines.podman import PodmanEngine
 from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.targets.containers.containerd import _ContainerdBox
-from bench.targets.launcher.held_process import Parked
-from bench.targets.rootfs_box import TreeBox
+from bench.targets.launcher.held_process import HeldProcess
+from bench.targets.rootfs_box import RootfsBox
 from bench.targets.vms.domain import STDERR_PORT, STDOUT_PORT
 from bench.targets.vms.domain_box import DomainBox
 from bench.targets.vms.microvm import MicrovmBox
@@ -119,7 +119,7 @@ def boxes(file: Path) -> Iterator[tuple[str, Any, Any]]:
     """Of every target that keeps output in files, the method and a box that has nothing but them."""
     storage = SimpleNamespace(storage=file.parent)
     ports = [SimpleNamespace(name=STDOUT_PORT, path=file), SimpleNamespace(name=STDERR_PORT, path=file)]
-    yield "tree", TreeBox, SimpleNamespace(stdout=file, stderr=file)
+    yield "tree", RootfsBox, SimpleNamespace(stdout=file, stderr=file)
     yield "containerd", _ContainerdBox, SimpleNamespace(_stdout=file, _stderr=file)
     yield "domain", DomainBox, SimpleNamespace(domain=SimpleNamespace(ports=ports))
     yield "microvm", MicrovmBox, SimpleNamespace(_order=storage)
@@ -140,9 +140,9 @@ def test_no_box_s_output_is_read_whole(flood: Path, name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 50_000
 
 
-def test_nor_what_a_parked_program_said(flood: Path) -> None:
-    parked: Any = SimpleNamespace(_log=flood)
-    said = Parked.said(parked)
+def test_nor_the_log_of_a_held_process(flood: Path) -> None:
+    held: Any = SimpleNamespace(_log=flood)
+    said = HeldProcess.log_end(held)
     assert said.endswith("last")
     assert len(said) <= TAIL_OF_WORDS
 

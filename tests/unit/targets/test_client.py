@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.host.processes import living_pid, wait_ended
-from bench.targets.containers import tool
-from bench.targets.containers.tool import start_by
+from bench.targets.containers import client
+from bench.targets.containers.client import run_client
 from bench.util.errors import LaunchError
 from tests.waiting import LIMIT_S, wait_until
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.host
 
 
 def _start(words: str, directory: Path) -> int:
-    return start_by(
+    return run_client(
         ["sh", "-c", words], stdout=directory / "out", stderr=directory / "err", env={"DIR": str(directory)}
     )
 
@@ -57,7 +57,7 @@ def test_its_complaint_is_told(tmp_path: Path) -> None:
 
 
 def test_one_that_hangs_does_not_outlive_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool, "_GRACE_S", 0.1)
+    monkeypatch.setattr(client, "_GRACE_S", 0.1)
     _start_and_ctrl_c("echo $$ >$DIR/pid; exec sleep 3600", tmp_path)
     assert (tmp_path / "pid").read_text()
     assert living_pid(tmp_path / "pid") is None
@@ -73,8 +73,8 @@ def test_one_that_is_about_to_end_may_finish_what_it_makes(tmp_path: Path, monke
         waits.append(wait_ended(pid, timeout_s=timeout_s))
         return waits[-1]
 
-    monkeypatch.setattr(tool, "_GRACE_S", LIMIT_S)
-    monkeypatch.setattr(tool, "wait_ended", noted)
+    monkeypatch.setattr(client, "_GRACE_S", LIMIT_S)
+    monkeypatch.setattr(client, "wait_ended", noted)
     _start_and_ctrl_c("echo $$ >$DIR/pid; until [ -e $DIR/go ]; do sleep 0.01; done; touch $DIR/made", tmp_path)
     assert (tmp_path / "made").exists()
     assert waits == [True], "the interrupted wait does not return; the grace ends with the program"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.processes import wait_ended
-from bench.targets.smoke_test import tools_words
+from bench.targets.smoke_test import tool_message
 from bench.util import proc
 from bench.util.clip import file_end
 from bench.util.errors import LaunchError
@@ -18,7 +18,7 @@ TIMEOUT_S: Final = 60.0
 _GRACE_S: Final = 2.0
 
 
-def start_by(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None) -> int:
+def run_client(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None) -> int:
     """Run a program to its end; what it starts inherits its output and lives on. Returns its CPU time, ns.
 
     Whatever interrupts it: the program has ended when it is left, so that its box can be removed.
@@ -43,7 +43,7 @@ def start_by(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[st
         program = Path(argv[0]).name
         ended = f"was stopped after {TIMEOUT_S:g} s" if status is None else f"ended with {status}"
         raise LaunchError(
-            f"{program} {ended}: {tools_words(file_end(stderr, proc.TAIL_BYTES))}",
+            f"{program} {ended}: {tool_message(file_end(stderr, proc.TAIL_BYTES))}",
             hint=f"`boxbench targets` tells whether {program} works on this host at all",
         )
     return spent_ns
