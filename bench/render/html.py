@@ -1,4 +1,4 @@
-"""One self-contained page: figures, styles and raw data inside, no script, no request to anywhere."""
+"""A report as one self-contained page: it holds figures, styles and raw data, runs no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
-from bench.render.sections.problems import Trouble
+from bench.render.sections.problems import Problem
 from bench.render.text import quantity
-from bench.render.view import Row, Section, View
+from bench.render.view import BoxRow, Section, View
 from bench.util.package_data import templates_dir
 
 _COMPRESS_FROM: Final = 2**20
-"""Attachments above this are gzipped: base64 makes them a third larger again."""
+"""Larger attachments are gzipped, since base64 makes them a third larger."""
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"| height="[^"]*"')
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file inside the page."""
+    """A file inside the page: its name, its data URI, and its size as text."""
 
     name: str
     uri: str
@@ -38,7 +38,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
 
     Args:
         figures: shown in their scenario's section, in this order.
-        files: raw data to take along, by name.
+        files: raw data that readers can save from the page, by name.
     """
     environment = page_environment()
     # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
@@ -52,7 +52,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
 
 
 def page_environment() -> Environment:
-    """Templates as every page needs them: what is not ours is escaped, and a name that is missing is an error."""
+    """The templates: values are escaped, and a name that is missing is an error."""
     return Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=select_autoescape(enabled_extensions=("html", "html.j2"), default_for_string=True, default=True),
@@ -64,7 +64,7 @@ def page_environment() -> Environment:
 
 
 def attach(name: str, content: bytes) -> Attachment:
-    """A file as a data URI; large ones gzipped, without a date so that the same input gives the same page."""
+    """A file as a data URI. A large one is gzipped, without a date, so that the same input gives the same page."""
     size = quantity(len(content), "bytes")
     if len(content) > _COMPRESS_FROM:
         content, name = gzip.compress(content, mtime=0), f"{name}.gz"
@@ -73,7 +73,7 @@ def attach(name: str, content: bytes) -> Attachment:
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    # matplotlib escapes every label it draws (as outlines, besides) and base.py the title and description.
+    # matplotlib draws labels as outlines and escapes them; base.py escapes the title and the description.
     svg = with_variables(_SIZE.sub(lambda match: match[1] or "", figure.light_svg, count=2))
     return {
         "name": figure.name,
@@ -85,18 +85,18 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def _with_rows(view: View) -> dict[str, Any]:
-    """The view's fields, with what only a page needs: colour classes and table rows."""
+    """The view's fields, and what only a page needs: colour classes and table rows."""
     fields = {name: getattr(view, name) for name in view.__dataclass_fields__}
     return fields | {
         "sections": [_section(section) for section in view.sections],
-        "failure_rows": tuple((*_trouble(item), ", ".join(item.kept)) for item in view.failures),
-        "doubt_rows": tuple(_trouble(item) for item in view.doubts),
+        "failure_rows": tuple((*_cells(item), ", ".join(item.kept)) for item in view.failures),
+        "doubt_rows": tuple(_cells(item) for item in view.doubts),
     }
 
 
 def _section(section: Section) -> dict[str, Any]:
     fields = {name: getattr(section, name) for name in section.__dataclass_fields__}
-    subject = next((row for row in section.rows if row.label == section.lead.label), None)
+    subject = next((row for row in section.rows if row.label == section.answer.label), None)
     return fields | {
         "rows": [_row(row) for row in section.rows],
         "has_p95": section.has_p95,
@@ -104,11 +104,11 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: BoxRow) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
     return fields | {"colour": target_colour_name(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
 
 
-def _trouble(item: Trouble) -> tuple[str, str, str, str]:
-    block = f"{item.block} (warm-up)" if item.warmup else str(item.block)
-    return item.trial, item.cell, block, item.text
+def _cells(problem: Problem) -> tuple[str, str, str, str]:
+    block = f"{problem.block} (warm-up)" if problem.warmup else str(problem.block)
+    return problem.trial, problem.cell, block, problem.text

@@ -1,4 +1,4 @@
-"""A campaign as GitHub-flavoured Markdown; everything that a guest or a user wrote is escaped."""
+"""A report as GitHub-flavoured Markdown. Text from guests and users is escaped."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.render.sections.certificate import CertificateView
-from bench.render.sections.facts import Table
-from bench.render.sections.problems import Trouble
-from bench.render.view import Row, Section, View
+from bench.render.sections.problems import Problem
+from bench.render.sections.table import ReportTable
+from bench.render.view import BoxRow, Section, View
 
-# What Markdown reads as structure, and what GitHub turns into links, mentions and HTML.
+# Characters with a meaning in Markdown, and those that GitHub turns into links, mentions and HTML.
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#!|~&@$]|^[-+](?=\s)|(?<=^\d)[.)])")
 
 Picture = tuple[str, str, str]
@@ -19,22 +19,22 @@ Picture = tuple[str, str, str]
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, inside a table cell too."""
+    """Text that Markdown shows unchanged, also in a table cell."""
     escaped = _SPECIAL.sub(r"\\\1", text)
-    # Bare addresses would become links: a report must not link to where a guest wants it to.
+    # Bare addresses would become links, and a guest must not add links to a report.
     return re.sub(r"(?i)(https?|ftp|www)([:.])", r"\1&#8203;\2", escaped)
 
 
 def report(view: View, pictures: Sequence[Picture] = ()) -> str:
-    """The whole report; ``pictures`` are linked below the table of their scenario."""
+    """The whole report, with ``pictures`` below the table of their scenario."""
     parts = [f"# Boxbench: {escape(view.title)}", f"{escape(view.created_at)}"]
-    parts += [_lead(section) for section in view.sections]
+    parts += [_answer(section) for section in view.sections]
     for section in view.sections:
         parts += _section(section, [picture for picture in pictures if picture[0] == section.name])
     parts.append("\n".join(f"- {escape(note)}" for note in view.footnotes))
     parts += _listed("Left out, and notes on the host", view.left_out)
-    parts += _troubles("Failures", view.failures)
-    parts += _listed("Doubts", view.doubt_kinds) + _troubles("Doubts by trial", view.doubts)
+    parts += _problems("Failures", view.failures)
+    parts += _listed("Doubts", view.doubt_kinds) + _problems("Doubts by trial", view.doubts)
     parts += _certificates(view.certificates)
     parts.append("## What ran")
     parts += [table(view.images.head, view.images.rows, numbers=True)] if view.images else []
@@ -54,19 +54,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool =
 
 
 def fence(text: str) -> str:
-    """A code block that its own content cannot close."""
+    """A code block with a fence that its content cannot close."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}\n{text}\n{ticks}"
 
 
-def _lead(section: Section) -> str:
-    warning = f"  \n⚠ {escape(section.lead.warning)}" if section.lead.warning else ""
-    return f"**{escape(section.lead.text)}**{warning}"
+def _answer(section: Section) -> str:
+    warning = f"  \n⚠ {escape(section.answer.warning)}" if section.answer.warning else ""
+    return f"**{escape(section.answer.text)}**{warning}"
 
 
 def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
-    columns: list[tuple[str, Callable[[Row], str]]] = [
+    columns: list[tuple[str, Callable[[BoxRow], str]]] = [
         ("box", lambda row: row.label),
         ("boots", lambda row: row.boots),
         (f"{section.headline} [95 %]", lambda row: row.headline),
@@ -84,11 +84,11 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
     several = (*section.storms, *section.residents, *section.exercises)
     for found in (*several, section.endpoints, section.daemons, section.cpu, section.disk):
         parts += [table(found.head, found.rows, numbers=True)] if found else []
-    # The file names are ours; the alt text holds labels.
+    # Alt texts hold labels of users; file names are made by us.
     return parts + [f"![{escape(alt)}]({path})" for _, alt, path in pictures]
 
 
-def _p95(row: Row) -> str:
+def _p95(row: BoxRow) -> str:
     return row.p95
 
 
@@ -96,11 +96,11 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
 
-def _troubles(title: str, troubles: Sequence[Trouble]) -> list[str]:
-    if not troubles:
+def _problems(title: str, problems: Sequence[Problem]) -> list[str]:
+    if not problems:
         return []
     head = ("trial", "cell", "block", "what")
-    rows = [(t.trial, t.cell, f"{t.block}{' (warm-up)' if t.warmup else ''}", t.text) for t in troubles]
+    rows = [(p.trial, p.cell, f"{p.block}{' (warm-up)' if p.warmup else ''}", p.text) for p in problems]
     return [f"## {title}", table(head, rows)]
 
 
@@ -112,8 +112,8 @@ def _certificates(views: Sequence[CertificateView]) -> list[str]:
     return parts
 
 
-def _inside(tables: Sequence[Table]) -> list[str]:
-    parts = ["## Seen inside each box"] if tables else []
+def _inside(tables: Sequence[ReportTable]) -> list[str]:
+    parts = ["## As seen inside each box"] if tables else []
     for found in tables:
         parts += [f"### {escape(found.title)}", table(found.head, found.rows)]
     return parts

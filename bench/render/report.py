@@ -1,4 +1,4 @@
-"""A campaign directory to its report: index.html, report.md and figures, derived, made anew at any time."""
+"""Writes the report of a campaign directory: index.html, report.md and figures. It can be made again at any time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIGURES: Final = "figures"
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and what it says."""
+    """Paths of the written files, and the analysis and the view that they show."""
 
     page: Path
     text: Path
@@ -64,7 +64,7 @@ def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Re
 
 
 def _raw(campaign: Path) -> dict[str, bytes]:
-    """Records and manifest as they are, without the line that a crash may have torn."""
+    """Records and manifest unchanged, without a last line that a crash cut off."""
     files = {name: campaign / name for name in (RECORDS, MANIFEST)}
     content = {name: file.read_bytes() for name, file in files.items() if file.exists()}
     records = content.get(RECORDS, b"")

@@ -1,4 +1,4 @@
-"""A campaign as rich tables: readable at 80 columns, and as plain text where there is no terminal."""
+"""A report as rich tables, readable at 80 columns and as plain text without a terminal."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.results import Analysis
 from bench.render.sections.certificate import certificate_line
-from bench.render.sections.facts import Table as FactTable
-from bench.render.text import cell_label, ratio_text, verdict_text
-from bench.render.view import Row, Section, View, build_view
+from bench.render.sections.table import ReportTable
+from bench.render.view import BoxRow, Section, View
 from bench.render.wrap import Name
 
 _WIDE: Final = 124
-"""Columns that one table with everything needs; below it there are two."""
+"""The width from which one table holds everything; narrower terminals get two."""
 
 _MOST_ROWS: Final = 24
-"""Of one table on a narrow screen; the first are those that matter most."""
+"""Rows of one table on a narrow terminal. The first rows matter most."""
 _NAME: Final = 24
-"""What the first column keeps of a narrow screen."""
+"""The width that the first column keeps on a narrow terminal."""
 _GAP: Final = 3
 
-Column = tuple[str, Callable[[Row], str]]
+Column = tuple[str, Callable[[BoxRow], str]]
 
 
 class _Section:
-    """One scenario; how many tables it needs depends on the width, which only the console knows."""
+    """One scenario. The number of its tables depends on the width, which only the console knows."""
 
     def __init__(self, section: Section) -> None:
         self._section = section
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         section = self._section
-        yield Text(section.lead.text, style="bold")
-        if section.lead.warning:
-            yield Text(section.lead.warning, style="yellow")
+        yield Text(section.answer.text, style="bold")
+        if section.answer.warning:
+            yield Text(section.answer.warning, style="yellow")
         time, cost = _columns(section)
         if options.max_width >= _WIDE:
             yield _table(section.rows, [*time, *cost])
@@ -54,16 +52,11 @@ class _Section:
         yield Text("")
 
 
-def campaign_report(analysis: Analysis) -> RenderableType:
-    """Per scenario the leading sentence and its table(s), then failures, doubts and footnotes. Never prints."""
-    return view_report(build_view(analysis))
-
-
 def view_report(view: View) -> RenderableType:
-    """The same from a view."""
+    """The whole report: per scenario its answer and tables, then failures, doubts and footnotes. Never prints."""
     parts: list[RenderableType] = [_Section(section) for section in view.sections]
     parts += _certificates(view)
-    parts += _list("Failed", [f"{t.trial} {t.cell} block {t.block}: {t.text}" for t in view.failures])
+    parts += _list("Failed", [f"{p.trial} {p.cell} block {p.block}: {p.text}" for p in view.failures])
     parts += _list("Doubts", view.doubt_kinds)
     parts += _list("Left out, and notes on the host", view.left_out)
     parts += [Text(note, style="dim") for note in view.footnotes]
@@ -76,19 +69,6 @@ def _certificates(view: View) -> list[RenderableType]:
         line = certificate_line(certificate)
         lines.append(Text(f"{certificate.scenario}: ").append_text(line) if len(view.certificates) > 1 else line)
     return [*lines, Text("")] if lines else []
-
-
-def comparison_table(analysis: Analysis, metrics: Sequence[str]) -> RenderableType:
-    """Every cell against its base, one row per cell and metric of ``metrics``, with verdict and notes."""
-    table = _empty(["box", "metric", "× base", "verdict"])
-    notes: dict[str, None] = {}
-    for found in analysis.comparisons:
-        if found.metric in metrics:
-            name = f"{found.other.scenario}: {cell_label(found.other)}"
-            cells = (found.metric.label, ratio_text(found), verdict_text(found))
-            table.add_row(Name(name), *map(Text, cells))
-            notes |= dict.fromkeys(f"{name}: {note}" for note in found.notes)
-    return Group(table, *(Text(f"· {note}", style="dim") for note in notes))
 
 
 def _columns(section: Section) -> tuple[list[Column], list[Column]]:
@@ -107,21 +87,21 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
     return time, cost
 
 
-def _p95(row: Row) -> str:
+def _p95(row: BoxRow) -> str:
     return row.p95
 
 
-def _table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
+def _table(rows: Iterable[BoxRow], columns: Sequence[Column]) -> Table:
     table = _empty(["box", *(head for head, _ in columns)])
     for row in rows:
         name = Name(row.label, style="bold" if row.is_base else "")
-        # Text, never a string: a string would be read as markup, and values hold what guests wrote.
+        # Text, not a string: rich would read a string as markup, and values hold text from guests.
         table.add_row(name, *(Text(read(row)) for _, read in columns))
     return table
 
 
-def _plain(found: FactTable, *, width: int) -> Iterator[RenderableType]:
-    """A table in as many parts as fit beside its first column; on a narrow screen without intervals, and cut."""
+def _plain(found: ReportTable, *, width: int) -> Iterator[RenderableType]:
+    """A table in parts that fit the width. On a narrow terminal intervals are left out and rows are limited."""
     short = width < _WIDE
     rows = [[cell.split(" [")[0] if short else cell for cell in row] for row in found.rows]
     shown = rows[:_MOST_ROWS] if short else rows
@@ -136,7 +116,7 @@ def _plain(found: FactTable, *, width: int) -> Iterator[RenderableType]:
 
 
 def _parts(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
-    """Columns of each part, the first one in all of them: numbers are never cut, and names keep some room."""
+    """The columns of each part. The first column is in every part; numbers are never cut, names keep some room."""
     widths = [max([len(head[column]), *(len(row[column]) for row in rows)]) + _GAP for column in range(len(head))]
     room = width - min(widths[0], _NAME)
     parts: list[list[int]] = [[0]]
@@ -153,7 +133,7 @@ def _parts(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> li
 def _empty(heads: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, head in enumerate(heads):
-        # The name folds rather than pushing numbers off an 80-column screen.
+        # Names fold, so that numbers stay on an 80-column terminal.
         table.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number > 0)
     return table
 

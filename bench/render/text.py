@@ -1,4 +1,4 @@
-"""Numbers and untrusted text as people read them, for every output format alike."""
+"""Numbers and untrusted text as people read them, for every output format."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _RATES: Final = ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"))
 
 
 def clean(text: str, *, limit: int = MAX_TEXT) -> str:
-    """Untrusted text on one line, without escapes and invisible characters, at most ``limit`` characters.
+    """Untrusted text on one line, without escape sequences and invisible characters, cut to ``limit`` characters.
 
     The caller still escapes it for its own format (markup, Markdown, HTML).
     """
@@ -50,14 +50,14 @@ def clean(text: str, *, limit: int = MAX_TEXT) -> str:
 
 
 def file_stem(text: str) -> str:
-    """A cell's name as part of a file's: letters, digits and dashes, and never another cell's."""
+    """A cell's name as part of a file name: letters, digits and dashes, different for different cells."""
     name = "".join(letter if letter.isalnum() else "-" for letter in text).strip("-")
-    # Paths among the options: of any length, and alike once their slashes are gone.
+    # Options may be paths. They are of any length, and two may be equal without their slashes.
     return f"{name[:_STEM_CHARS]}-{content_key(text)[:8]}" if "=/" in text else name
 
 
 def clean_lines(text: str, *, limit: int = 64_000) -> str:
-    """As ``clean``, line by line, indentation kept: for files that are shown whole."""
+    """Like ``clean``, line by line with the indentation kept, for files that are shown whole."""
     lines = text[:limit].splitlines()
     return "\n".join(line[: len(line) - len(line.lstrip(" "))] + clean(line.lstrip(" "), limit=1000) for line in lines)
 
@@ -66,7 +66,7 @@ def significant(value: float) -> str:
     """Three significant digits, two below 0.1, no exponent: ``0.035``, ``1.04``, ``18.2``, ``4190``."""
     if value == 0:
         return "0"
-    # Rounded first: 0.9997 is 1.00, not 1.000.
+    # Rounding comes first: 0.9997 becomes 1.00, not 1.000.
     size = float(f"{abs(value):.3g}")
     digits = 2 if size < 0.1 else 3
     decimals = max(0, digits - 1 - math.floor(math.log10(size) + 1e-9))
@@ -84,7 +84,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def exact_change(ratio: float) -> str:
-    """``+0.0123 %``, ``18.2×``: a change of counts, which has no noise to hide digits for; ``0 %`` when equal."""
+    """A ratio of exact counts as a change: ``+0.0123 %``, ``18.2×``; ``0 %`` when equal. All digits are significant."""
     if ratio >= 10:
         return f"{significant(ratio)}×"
     sign = "+" if ratio > 1 else ""
@@ -92,7 +92,7 @@ def exact_change(ratio: float) -> str:
 
 
 def _rate(value: float) -> str:
-    """``28.5 k/s``: three digits, thousands by letter."""
+    """``28.5 k/s``."""
     scale, name = next((entry for entry in _RATES if abs(value) >= 0.9995 * entry[0]), (1.0, "/s"))
     return f"{significant(value / scale)} {name}"
 
@@ -108,13 +108,13 @@ _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
     "bytes_per_s": lambda value: f"{format_bytes(value)}/s",
     INSTRUCTIONS: lambda value: grouped(round(value)),
 }
-"""By unit; other numbers have three digits."""
+"""By unit. Other numbers have three significant digits."""
 
 
 def bracket(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
-    """``[205, 232]`` in units of ``factor``; ``[205, ∞)`` when a time-out leaves no upper limit.
+    """``[205, 232]`` in units of ``factor``; ``[205, ∞)`` when time-outs leave no upper limit.
 
-    ``(beyond the limit)`` when so many boots timed out that there is no lower limit either.
+    ``(beyond the limit)`` when time-outs leave no lower limit either.
     """
     if math.isinf(interval.low):
         return f"({BEYOND})"
@@ -127,7 +127,7 @@ def with_interval(value: float, interval: Interval | None, unit: str) -> str:
     text = quantity(value, unit)
     if interval is None or math.isinf(interval.low):
         return text
-    # A median of nothing or beyond the limit has no unit of its own: the limit that says most gives one.
+    # A median of 0 or beyond the limit has no unit of its own, so one of the limits gives the unit.
     shown = quantity({0.0: interval.high, math.inf: interval.low}.get(value, value), unit)
     name = shown.rpartition(" ")[2] if unit else ""
     if value == 0 and name in FACTORS:
@@ -160,8 +160,8 @@ def p95_text(summary: CellSummary | None) -> str:
     return f"n < {boots_needed(0.95)}" if summary.p95 is None else quantity(summary.p95, "ns")
 
 
-def times(value: float | None) -> str:
-    """``18.5×``; ``∞`` when the other's median is beyond the limit."""
+def format_ratio(value: float | None) -> str:
+    """``18.5×``; ``∞`` when the median above is beyond the limit; a dash for None."""
     if value is None:
         return MISSING
     return "∞" if math.isinf(value) else f"{significant(value)}×"
@@ -171,15 +171,15 @@ def ratio_text(comparison: Comparison | None) -> str:
     """``18.5× [17.7, 19.0]``, or a dash when there is no ratio."""
     if comparison is None or comparison.ratio is None:
         return MISSING
-    return f"{times(comparison.ratio.value)} {bracket(comparison.ratio.interval)}"
+    return f"{format_ratio(comparison.ratio.value)} {bracket(comparison.ratio.interval)}"
 
 
 def verdict_text(comparison: Comparison) -> str:
-    """``slower`` for durations and rates, ``more`` for what is used up; equal and unknown are the same for all."""
+    """The verdict; of resources ``more`` and ``less`` in place of ``slower`` and ``faster``."""
     if comparison.metric.is_duration or comparison.metric.higher_is_better:
         return str(comparison.verdict)
-    words = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
-    return words.get(comparison.verdict, str(comparison.verdict))
+    names = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
+    return names.get(comparison.verdict, str(comparison.verdict))
 
 
 def cell_label(cell: Cell) -> str:
@@ -191,20 +191,14 @@ def cell_label(cell: Cell) -> str:
 _UNTIL: Final = {
     "replied": "the first correct reply",
     "start_returned": "the start call returns",
-    "kernel": "the kernel's first word",
-    "init": "the agent's first mark",
-    "exec": "the workload is entered",
+    "kernel": "the kernel's first message",
+    "init": "the agent's first message",
+    "exec": "the agent starts the workload",
     "listening": "the port is open",
     "gone": "everything is gone",
 }
 
 
-def until_words(metric: Metric) -> str:
-    """``endpoint.replied_ns`` in a title that begins with "time until": ``the first correct reply``."""
-    name = headline_words(metric)
-    return _UNTIL.get(name, name)
-
-
-def headline_words(metric: Metric) -> str:
-    """``endpoint.ready_ns`` as a column head: ``ready``."""
-    return metric.rest
+def describe_endpoint(metric: Metric) -> str:
+    """An endpoint metric as the end of a title that begins with "time until": ``the first correct reply``."""
+    return _UNTIL.get(metric.rest, metric.rest)

@@ -1,4 +1,4 @@
-"""What a report says, in words and cells, before any format: all text in it is cleaned but not escaped."""
+"""The content of a report, the same for every format. All text is cleaned and not escaped."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
-from bench.render.sections.facts import Pairs, Table, daemon_table, endpoint_table, host_pairs, inside_table, pairs
-from bench.render.sections.headline import Lead, lead_of
-from bench.render.sections.problems import Trouble, doubted, failures, summed_up
-from bench.render.sections.residents import ACCOUNT_NOTE, account_tables
+from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
+from bench.render.sections.headline import Answer, answer_of
+from bench.render.sections.problems import Problem, disturbed, doubt_kinds, failures
+from bench.render.sections.residents import RESIDENTS_NOTE, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table
 from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
+from bench.render.sections.table import ReportTable
 from bench.render.text import (
     cell_label,
     clean,
     clean_lines,
-    headline_words,
     median_text,
     p95_text,
     ratio_text,
     short_median,
 )
 
-INFINITE: Final = "∞: a boot that timed out or failed counts as longer than any that was seen."
-P95: Final = "p95 needs 59 boots: with fewer it is often just the largest value seen."
+INFINITE: Final = "∞: a boot that timed out or failed counts as longer than every boot that succeeded."
+P95: Final = "p95 needs 59 boots. With fewer it is often just the largest value seen."
 LEVEL: Final = (
     "Brackets are 95 % intervals (order statistics for medians, joined by MOVER for ratios); "
     "with 5 boots an interval of a median covers 93.75 % at most."
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One box of a scenario's table, every cell as text."""
+@dataclass(frozen=True, kw_only=True)
+class BoxRow:
+    """One box of a scenario's results, each column as text.
+
+    Attributes:
+        has_p95: False when there are too few boots for a p95.
+    """
 
     cell: Cell
     label: str
@@ -49,7 +53,6 @@ class Row:
     headline: str
     p95: str
     has_p95: bool
-    """False when there are too few boots for one."""
     ratio: str
     memory: str
     cpu: str
@@ -59,36 +62,51 @@ class Row:
     is_base: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """One scenario."""
+    """One scenario.
+
+    Attributes:
+        headline: the endpoint that answers the question, such as ``ready``.
+        base: the target that the others are compared with.
+        text: the scenario file.
+    """
 
     name: str
     question: str
     headline: str
     base: str
-    lead: Lead
-    rows: tuple[Row, ...]
+    answer: Answer
+    rows: tuple[BoxRow, ...]
     notes: tuple[str, ...]
-    endpoints: Table | None
-    daemons: Table | None
-    cpu: Table | None
-    disk: Table | None
-    storms: tuple[Table, ...]
-    residents: tuple[Table, ...]
-    exercises: tuple[Table, ...]
+    endpoints: ReportTable | None
+    daemons: ReportTable | None
+    cpu: ReportTable | None
+    disk: ReportTable | None
+    storms: tuple[ReportTable, ...]
+    residents: tuple[ReportTable, ...]
+    exercises: tuple[ReportTable, ...]
     text: str
-    """The scenario file as it was read."""
 
     @property
     def has_p95(self) -> bool:
-        """False when no box had enough boots for one: then the column says nothing."""
+        """Whether any box has enough boots for a p95. Without one the column is left out."""
         return any(row.has_p95 for row in self.rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
-    """A whole report."""
+    """A whole report.
+
+    Attributes:
+        left_out: targets that did not run, and notes on the host.
+        doubts: disturbed trials.
+        doubt_kinds: doubts summed up by kind, and counters that could not be read.
+        certificates: by scenario, whether its boxes ran the same.
+        targets: by box, versions and configuration: which container and which VM this is about.
+        inside: by scenario, what each box reported about itself.
+        redo: the command line, the seed and the version.
+    """
 
     title: str
     campaign: str
@@ -96,24 +114,19 @@ class View:
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...]
     left_out: tuple[str, ...]
-    failures: tuple[Trouble, ...]
-    doubts: tuple[Trouble, ...]
-    """By trial."""
+    failures: tuple[Problem, ...]
+    doubts: tuple[Problem, ...]
     doubt_kinds: tuple[str, ...]
-    """By kind, and what could not be read."""
     certificates: tuple[CertificateView, ...]
-    """Per scenario, whether its boxes ran the same."""
-    images: Table | None
+    images: ReportTable | None
     targets: tuple[tuple[str, Pairs], ...]
-    """By box: versions, machine type, disk format, cache mode: which VM this is about."""
-    inside: tuple[Table, ...]
-    """Per scenario, what each box saw of itself."""
+    inside: tuple[ReportTable, ...]
     host: Pairs
     redo: tuple[str, ...]
 
 
 def build_view(analysis: Analysis) -> View:
-    """Everything a report says about a campaign."""
+    """The content of a campaign's report."""
     manifest = analysis.manifest
     sections = tuple(_section(analysis, name) for name in manifest.scenarios)
     return View(
@@ -124,8 +137,8 @@ def build_view(analysis: Analysis) -> View:
         footnotes=_footnotes(sections, analysis),
         left_out=(*_unfinished(analysis), *(clean(note) for note in manifest.notes)),
         failures=(*failures(analysis.records), *lost_boxes(analysis.records)),
-        doubts=doubted(analysis.records),
-        doubt_kinds=summed_up(analysis.records),
+        doubts=disturbed(analysis.records),
+        doubt_kinds=doubt_kinds(analysis.records),
         certificates=certificate_views(manifest),
         images=image_table(manifest),
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
@@ -140,7 +153,7 @@ def build_view(analysis: Analysis) -> View:
 
 
 def _date(text: str) -> str:
-    """An ISO 8601 instant as ``2031-02-03 04:05 UTC``; anything else as it is."""
+    """An ISO 8601 instant as ``2031-02-03 04:05 UTC``; other text unchanged."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -149,26 +162,26 @@ def _date(text: str) -> str:
 
 
 def _section(analysis: Analysis, name: str) -> Section:
-    scenario = analysis.manifest.scenarios[name].scenario
+    scenario = analysis.scenario(name)
     metric = headline(scenario)
     cells = analysis.cells(name)
     named = [(cell, cell_label(cell)) for cell in cells]
-    lead = with_exercise(lead_of(analysis, name, metric), analysis, name)
+    answer = with_exercise(answer_of(analysis, name, metric), analysis, name)
     notes = dict.fromkeys(
         f"{cell_label(cell)}: {clean(note)}"
         for cell in cells
         if (found := analysis.comparison(cell, metric)) is not None
         for note in found.notes
-        # The lead has said it already.
-        if not lead.warning.startswith(note.split(":")[0]) and clean(note) not in lead.text
+        # The answer has it already.
+        if not answer.warning.startswith(note.split(":")[0]) and clean(note) not in answer.text
     )
     drift = tuple(drift.note for drift in analysis.drifts if drift.scenario == name and drift.note)
     return Section(
         name=name,
         question=clean(scenario.question),
-        headline=headline_words(metric),
+        headline=metric.rest,
         base=clean(scenario.baseline),
-        lead=lead,
+        answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
         notes=(*notes, *drift),
         endpoints=endpoint_table(analysis, name, named),
@@ -176,18 +189,18 @@ def _section(analysis: Analysis, name: str) -> Section:
         cpu=cpu_table(analysis, name, named),
         disk=disk_table(analysis, name, named),
         storms=storm_tables(analysis, name),
-        residents=account_tables(analysis, name),
+        residents=resident_tables(analysis, name),
         exercises=exercise_tables(analysis, name, named),
         text=clean_lines(analysis.manifest.scenarios[name].text),
     )
 
 
-def _row(analysis: Analysis, cell: Cell, metric: str, base: str) -> Row:
+def _row(analysis: Analysis, cell: Cell, metric: str, base: str) -> BoxRow:
     main = analysis.summary(cell, metric)
     is_base = base in (cell.target, cell.box)
     lost = main.median.censored if main else 0
     boots = (r for r in analysis.records if r.trial.cell.key == cell.key and not r.trial.warmup)
-    return Row(
+    return BoxRow(
         cell=cell,
         label=cell_label(cell),
         boots="0" if main is None else f"{main.n - lost}/{main.n}" if lost else str(main.n),
@@ -212,7 +225,7 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     found += [INFINITE] if "∞" in text else []
     found += [P95] if small else []
     found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
-    found += [ACCOUNT_NOTE] if any(section.residents for section in sections) else []
+    found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
     found += [STORM_NOTE] if any(section.storms for section in sections) else []
     found += [f"Some of these records are {' and '.join(sources)}, not measured."] if sources else []
     return tuple(found)
@@ -220,12 +233,12 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
 
 def _unfinished(analysis: Analysis) -> tuple[str, ...]:
     done, planned = len(analysis.records), len(analysis.manifest.plan)
-    return (f"{planned - done} of {planned} planned trials have no record: the campaign is not complete",) * (
-        done < planned
-    )
+    if done >= planned:
+        return ()
+    return (f"{planned - done} of {planned} planned trials have no record: the campaign is not complete",)
 
 
-def _inside(analysis: Analysis) -> tuple[Table, ...]:
+def _inside(analysis: Analysis) -> tuple[ReportTable, ...]:
     tables = (
         inside_table(analysis, name, [(cell, cell_label(cell)) for cell in analysis.cells(name)])
         for name in analysis.manifest.scenarios

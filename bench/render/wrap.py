@@ -1,4 +1,4 @@
-"""Names of cells in narrow columns: broken where their parts meet, never inside a word that fits."""
+"""Names of cells in narrow columns: broken between their parts, never inside a part that fits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SEAM: Final = re.compile(r"(?<=[/,\s])|(?=[\[{])")
 
 
 class Name:
-    """A name as a cell of a table: rich itself would cut it wherever the column ends."""
+    """A name in a cell of a table. rich itself would cut it where the column ends."""
 
     def __init__(self, text: str, style: str = "") -> None:
         self._text, self._style = text, style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # Text, never a string: a string would be read as markup, and labels hold what users wrote.
+        # Text, not a string: rich would read a string as markup, and labels hold text from users.
         yield Text("\n".join(broken(self._text, options.max_width)), style=self._style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:

@@ -16,7 +16,7 @@ from bench.analysis.stats import Interval, estimate
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import step_named
 from bench.render.figures.base import Figure, finish, styled
-from bench.render.figures.waterfall import draw, share_words
+from bench.render.figures.waterfall import draw, share_name
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
 from bench.util.errors import CampaignError
 
@@ -101,7 +101,7 @@ def _table(cell: CellAnatomy) -> Table:
 
 def _footer(cell: CellAnatomy) -> Text:
     shares = cell.shares()
-    words = "  ".join(f"{share_words(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
+    words = "  ".join(f"{share_name(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
     text = Text(f"{words}  — {cell.attributed:.1%} attributed\n")
     waits = [f"{step_named(step).short} {part:.1%}" for step, part in cell.waited().items() if part >= 0.001]
     if waits:

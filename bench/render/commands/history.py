@@ -19,7 +19,7 @@ from bench.history.series import Series
 from bench.history.steps import LONGEST
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import finish, styled, with_variables
-from bench.render.figures.history import draw, ratio_words
+from bench.render.figures.history import draw, format_change
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
 from bench.render.text import clean, quantity
@@ -82,7 +82,7 @@ def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
 def _cells(change: Change) -> tuple[str, ...]:
     series, step = change.series, change.step
     before, after = (quantity(value, Metric(series.metric).unit) for value in (step.before, step.after))
-    return clean(series.cell), Metric(series.metric).label, change.commits, before, after, ratio_words(change)
+    return clean(series.cell), Metric(series.metric).label, change.commits, before, after, format_change(change)
 
 
 def _steady(series: Series) -> tuple[str, ...]:

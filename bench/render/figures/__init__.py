@@ -1,4 +1,4 @@
-"""Figures of a campaign: matplotlib only in here, imported when the first figure is drawn."""
+"""The figures of a campaign. matplotlib is imported when the first figure is drawn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Figure", "campaign_figures", "save_figures"]
 
 Draw = Callable[[Analysis, str], Drawing | None]
 
-# The order of a talk: the answer, the spread behind it, where it goes, what it uses up, and the raw boots.
+# The order of a talk: the answer, its spread, where time and resources go, and the raw boots.
 _DRAWERS: Final[tuple[Draw, ...]] = (
     ladder.draw,
     exercise.draw,
@@ -44,7 +44,7 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
 
 
 def campaign_figures(analysis: Analysis, *, png: bool = False) -> tuple[Figure, ...]:
-    """Every figure that the campaign has data for, by scenario, in the order of a talk. The same input, the same bytes.
+    """Every figure that the campaign has data for, by scenario. The same input gives the same bytes.
 
     Args:
         png: also make a light PNG of each, for slides and READMEs.

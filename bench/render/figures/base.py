@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 WIDTH_IN: Final = 5.8
-"""One width for all: two figures side by side on a projector, one on a phone, and text readable on both."""
+"""All figures have one width: two fit side by side on a projector, one on a phone, with readable text on both."""
 
 LOG_FROM: Final = 10.0
-"""Ranges from this ratio on get a logarithmic axis: on a linear one the small boxes would be one line."""
+"""From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
 
 _SALT: Final = "boxbench"
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
@@ -38,9 +38,9 @@ class Figure:
 
     Attributes:
         name: safe in file names and unique in a report: ``hello-ecdf``.
-        alt: what it shows, with the numbers, for people who cannot see it.
-        how: one sentence that says how to read it.
-        table: its data; the first row is the head.
+        alt: what the figure shows, with the numbers, for people who cannot see it.
+        how: how to read the figure.
+        table: the data; the first row is the head.
         light_png: None unless asked for.
     """
 
@@ -57,7 +57,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure before it is text."""
+    """A figure before it becomes SVG text; see ``Figure``."""
 
     name: str
     scenario: str
@@ -70,11 +70,11 @@ class Drawing:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Matplotlib as the suite wants it, whatever the user's matplotlibrc says; restored afterwards."""
+    """Boxbench's matplotlib settings instead of the user's; restored afterwards."""
     import matplotlib as mpl  # noqa: PLC0415 - half a second that only figures need to spend
 
     with mpl.rc_context(), warnings.catch_warnings():
-        # A label may hold a character that the font lacks: it shows as a box, and the report is still made.
+        # A character that the font lacks is drawn as a box. It must not stop the report.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         for name, value in _style().items():
@@ -117,7 +117,7 @@ def _style() -> Mapping[str, Any]:
 
 
 def canvas(height_in: float, title: str, subtitle: str) -> Canvas:
-    """An empty figure with its title in the top left corner; axes belong below ``top_of``."""
+    """An empty figure with its title and subtitle in the top left corner."""
     from matplotlib.figure import Figure as New  # noqa: PLC0415
 
     figure = New(figsize=(WIDTH_IN, height_in))
@@ -127,14 +127,14 @@ def canvas(height_in: float, title: str, subtitle: str) -> Canvas:
 
 
 def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: float = 0.18, top_in: float = 0.72) -> Axes:
-    """Axes with margins in inches, so that text keeps its distance whatever the height is."""
+    """Add axes with margins in inches, so that text keeps its distance at any height of the figure."""
     width, height = figure.get_size_inches()
     rect = (left_in / width, bottom_in / height, 1 - (left_in + right_in) / width, 1 - (bottom_in + top_in) / height)
     return figure.add_axes(rect)
 
 
 def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: Literal["x", "y"] = "x") -> None:
-    """Scale, limits and ticks of an axis of durations > 0, ns; logarithmic when they span LOG_FROM times or more."""
+    """Set scale, limits and ticks of an axis of durations > 0, ns; logarithmic from a range of LOG_FROM on."""
     from matplotlib.ticker import LogLocator  # noqa: PLC0415
 
     low, high = min(values), max(values)
@@ -142,7 +142,7 @@ def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: 
     if high >= LOG_FROM * low > 0:
         axes.set(**{f"{which}scale": "log"})
         limits = low / pad, high * pad
-        # One decade shows one tick: give it more.
+        # A single decade would show one tick only.
         axis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
     else:
         margin = (high - low or high) * 0.08
@@ -161,7 +161,7 @@ def tick(value: float, unit: str) -> str:
 
 
 def finish(drawing: Drawing, *, png: bool = False) -> Figure:
-    """Turn a light drawing into light and dark SVG text, and a light PNG when asked."""
+    """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG."""
     light = _svg(drawing)
     return Figure(
         name=drawing.name,
@@ -177,7 +177,7 @@ def finish(drawing: Drawing, *, png: bool = False) -> Figure:
 
 
 def png_of(figure: Canvas, *, dpi: int = 200) -> bytes:
-    """The same bytes in every run: no date, no version."""
+    """The figure as a PNG without date and version, so that the same input gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
@@ -185,7 +185,7 @@ def png_of(figure: Canvas, *, dpi: int = 200) -> bytes:
 
 def _svg(drawing: Drawing) -> str:
     buffer = io.StringIO()
-    # Date and creator would make the same input give different bytes.
+    # Date and creator would make the bytes differ between runs.
     drawing.canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -194,9 +194,9 @@ def _svg(drawing: Drawing) -> str:
 
 
 def _described(text: str, drawing: Drawing) -> str:
-    """Say what the picture is to those who do not see it; matplotlib's own metadata block goes."""
+    """Add title and description for screen readers, and remove matplotlib's metadata and comments."""
     name, end = drawing.name, text.index(">")
-    # The comments repeat every label as it was given: not needed, and one place less to escape.
+    # Comments repeat every label unescaped.
     body = re.sub(r"\s*(<metadata>.*?</metadata>|<!--.*?-->)", "", text[end + 1 :], flags=re.DOTALL)
     title, description = escape(drawing.title), escape(drawing.alt)
     return (
@@ -206,7 +206,7 @@ def _described(text: str, drawing: Drawing) -> str:
 
 
 def _own_ids(text: str, name: str) -> str:
-    """Prefix every id: many figures share one page."""
+    """Prefix every id, since many figures share one page."""
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     return re.sub(r"url\(#", f"url(#{name}-", text)

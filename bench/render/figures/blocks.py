@@ -1,4 +1,4 @@
-"""Every boot in the order in which it ran: drift, outliers and failures show here before any statistic."""
+"""Every boot in the order in which it ran: shows drift, outliers and failures without any statistics."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, quantity, until_words
+from bench.render.text import cell_label, describe_endpoint, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HOW: Final = (
-    "One point per boot, one column per block; the shaded blocks are warm-ups and count nowhere. A slope that all "
-    "boxes share is the host, not the boxes. A cross at the top edge timed out or failed; a ring marks a doubt."
+    "Each point is one boot, each column a block; shaded blocks are warm-ups, which results leave out. A slope that "
+    "all boxes share comes from the host. A cross at the top edge is a boot that timed out or failed; a ring marks a "
+    "doubt."
 )
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no boot has reached the headline."""
+    """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in analysis.cells(scenario)]
     series = [(cell, samples) for cell, samples in series if samples]
     finite = [sample.value for _, samples in series for sample in samples if math.isfinite(sample.value)]
     if not finite:
         return None
-    word = until_words(metric)
+    word = describe_endpoint(metric)
     title = f"{scenario}: every boot in its block"
     cells = [cell for cell, _ in series]
     columns = legend_columns([cell_label(cell) for cell in cells])
@@ -73,7 +74,7 @@ def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:
 
 
 def _shape(cells: Sequence[Cell], cell: Cell) -> str:
-    """The target's own marker; boxes that share a colour differ in it."""
+    """The target's marker for the first box of its colour, other shapes for the next ones."""
     return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
 
 
@@ -82,7 +83,7 @@ def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: str) -> No
     fill = PAPER if emulated(cell) else colour
     good = [sample for sample in samples if not sample.censored]
     blocks, values = [sample.block for sample in good], [sample.value for sample in good]
-    # The line is there to lead the eye along one box; nothing happened between two blocks.
+    # The line only leads the eye along one box.
     axes.plot(blocks, values, color=colour, linewidth=0.9, alpha=0.45)
     axes.plot(
         blocks, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=cell_label(cell)

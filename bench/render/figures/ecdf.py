@@ -1,4 +1,4 @@
-"""The distribution of the headline: every boot is a step, and those that never came are seen to be missing."""
+"""The distribution of the headline: each boot is a step, and failed boots are missing at the top."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
 from bench.render.palette import MUTED, target_colour
-from bench.render.text import cell_label, median_text, quantity, short_median, until_words
+from bench.render.text import cell_label, describe_endpoint, median_text, quantity, short_median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no boot has reached the headline."""
+    """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
-    # Storms have a figure of their own, in which every box is one step.
+    # Storms have a figure of their own, in which each box is one step.
     cells = [cell for cell in analysis.cells(scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
     values = {cell.key: [sample.value for sample in analysis.of(cell, metric)] for cell in cells}
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
         return None
-    word = until_words(metric)
+    word = describe_endpoint(metric)
     title = f"{scenario}: how long until {word}"
     names = [f"{cell_label(cell)}  {short_median(analysis.summary(cell, metric))}" for cell in cells]
     columns = min(2, legend_columns(names))
@@ -52,7 +52,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 def frame(axes: Axes, columns: int) -> None:
-    """Shares on the y axis, the legend below."""
+    """Draw the axis of shares and the legend below."""
     axes.set_ylim(-0.02, 1.04)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.grid(visible=True, axis="y")
@@ -66,35 +66,35 @@ Dashes = tuple[float, tuple[float, ...]]
 _REAL: Final[tuple[Dashes, ...]] = ((0, ()), (0, (7, 1)), (0, (1.2, 0.8)), (0, (7, 1, 1.2, 1)))
 _EMULATED: Final[tuple[Dashes, ...]] = ((0, (4, 1.6)), (0, (1.6, 1.2)), (0, (7, 1.6, 1.6, 1.6)), (0, (2.5, 3)))
 _HOW: Final = (
-    "A curve further left is faster; a steep one is steady. A curve that does not reach 100 % has boots that timed out "
-    "or failed. Dashed: emulated CPU."
+    "A curve further left is faster, and a steeper one varies less. A curve that does not reach 100 % has boots that "
+    "timed out or failed. Dashed: emulated CPU."
 )
 
 
 def line_of(cells: Sequence[Cell], cell: Cell) -> Dashes:
-    """Dashed when the CPU is emulated; boxes that share a colour differ in rhythm."""
+    """The dashes of a cell: dashed when its CPU is emulated, and different for boxes that share a colour."""
     lines = _EMULATED if emulated(cell) else _REAL
     return lines[variant(cells, cell) % len(lines)]
 
 
 def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Dashes) -> None:
-    """One series; inf is a boot that never came, marked by a cross at the edge."""
+    """Draw one series. An inf value is a failed boot, marked by a cross at the edge."""
     end = axes.get_xlim()[1]
     steps, shares = ecdf(values)
     lost = sum(math.isinf(value) for value in values)
     label += f", {lost} of {len(values)} never" if lost else ""
-    # A box whose every boot was lost still has its line in the legend.
+    # A box without a successful boot still has its line in the legend.
     x, y = ([steps[0], *steps], [0.0, *shares]) if len(steps) else ([end], [0.0])
     axes.step(x, y, where="post", color=colour, linewidth=2.2, linestyle=line, label=label, solid_capstyle="butt")
     if lost:
-        # Thin and dotted to a cross at the edge: these boots had not come when their time was up.
+        # A thin dotted line leads to a cross at the edge: these boots failed or timed out.
         axes.plot([x[-1], end], [y[-1]] * 2, color=colour, linewidth=1.2, linestyle=":")
         axes.plot([end], [y[-1]], marker="x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
 
 
 def _alt(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
     parts = [f"{cell_label(cell)} median {median_text(analysis.summary(cell, metric))}" for cell in cells]
-    return f"Cumulative distribution of time until {until_words(metric)}: {'; '.join(parts)}."
+    return f"Cumulative distribution of time until {describe_endpoint(metric)}: {'; '.join(parts)}."
 
 
 def _table(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> tuple[tuple[str, ...], ...]:

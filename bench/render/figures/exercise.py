@@ -1,4 +1,4 @@
-"""What the exercise gave in each box against the base: a forest plot whose groups say which way is better."""
+"""The exercise in each box against the baseline: a forest plot whose groups say which way is better."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.render.figures.forest import compared, plot
 _MOST: Final = 8
 _HOW: Final = (
     "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Right of the "
-    "line is more than the base: better for rates, worse for times and costs, as each group says. The grey band counts "
-    "as the same."
+    "line is more than the baseline: better for rates, worse for times and costs, as each group says. Ratios in the "
+    "grey band count as the same."
 )
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None without an exercise or anything to compare it with. At most the first eight values."""
+    """The figure of at most eight metrics; None without an exercise or without a comparison."""
     metrics = [metric for metric in exercise_metrics(analysis, scenario) if metric not in EXERCISE_OWN]
     groups = ((f"{metric.detail}: {direction(metric)}", metric) for metric in metrics)
     found = compared(analysis, scenario, groups)[:_MOST]

@@ -1,4 +1,4 @@
-"""Ratios against the base with their intervals, in every currency, over the raw ratios of the blocks."""
+"""A forest plot: ratios to the baseline with their intervals, for several metrics, over the ratios of the blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
 from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, ratio_text, until_words, verdict_text
+from bench.render.text import cell_label, describe_endpoint, ratio_text, verdict_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _ROW_IN: Final = 0.40
 _HOW: Final = (
     "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Left of the "
-    "line is less than the base, right of it is more; an arrow has no upper limit. The grey band counts as the same."
+    "line is less than the baseline, right of it is more; an arrow means that there is no upper limit. Ratios in the "
+    "grey band count as the same."
 )
 
 
@@ -30,10 +31,10 @@ Groups = Sequence[tuple[str, Sequence[Comparison]]]
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when nothing could be compared."""
+    """The figure; None when nothing could be compared."""
     entry = analysis.manifest.scenarios[scenario].scenario
     groups = [
-        (f"time until {until_words(headline(entry))}", headline(entry)),
+        (f"time until {describe_endpoint(headline(entry))}", headline(entry)),
         ("memory, PSS", MEMORY),
         ("CPU per start", CPU),
     ]
@@ -42,7 +43,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawing:
-    """Groups of ratios against their base, one row each; ``found`` is not empty."""
+    """Draw groups of ratios, one row per ratio. ``found`` is not empty."""
     title = f"{scenario}: {what} {_base_label(found[0][1])}"
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
@@ -63,7 +64,7 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawin
 
 
 def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, Metric]]) -> Groups:
-    """Of titles and metrics those that some box can be compared in, with their comparisons."""
+    """The groups (title and metric) in which at least one box can be compared, with their comparisons."""
     return [(title, rows) for title, metric in groups if (rows := _rows(analysis, scenario, metric))]
 
 
@@ -74,7 +75,7 @@ def _rows(analysis: Analysis, scenario: str, metric: Metric) -> list[Comparison]
 
 def _base_label(rows: Sequence[Comparison]) -> str:
     labels = list(dict.fromkeys(cell_label(row.base) for row in rows))
-    return labels[0] if len(labels) == 1 else "their base"
+    return labels[0] if len(labels) == 1 else "their baseline"
 
 
 def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
@@ -122,7 +123,7 @@ def _mark(axes: Axes, at: float, row: Comparison) -> None:
     low, high = ratio.interval.low, ratio.interval.high
     left, right = axes.get_xlim()
     points = [x for x in ratio.block_ratios if left <= x <= right]
-    # Below the bar, so that neither hides the other.
+    # The dots are below the bar, so that neither hides the other.
     below = [at + 0.3] * len(points)
     axes.plot(points, below, linestyle="none", marker="o", markersize=4, color=colour, alpha=0.3, mew=0)
     axes.plot([max(low, left), min(high, right)], [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
@@ -154,4 +155,4 @@ def _table(groups: Groups) -> tuple[tuple[str, ...], ...]:
         for title, found in groups
         for row in found
     ]
-    return (("metric", "box", "base", "ratio [95 %]", "verdict", "blocks"), *rows)
+    return (("metric", "box", "baseline", "ratio [95 %]", "verdict", "blocks"), *rows)

@@ -1,4 +1,4 @@
-"""One series of a history: every commit's median with its interval, the levels between change points, the changes."""
+"""One series of a history: each commit's median with its interval, change points, and the levels between them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from bench.history.series import Series
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
-from bench.render.text import clean, exact_change, quantity, times
+from bench.render.text import clean, exact_change, format_ratio, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROWS: Final = 3
-"""Words of neighbouring changes stand in so many rows, since exact figures may change at every commit."""
+"""Labels of neighbouring changes use this many rows, since exact counts may change at every commit."""
 _ROW_PT: Final = 11
 
 _HOW = (
-    "One point per commit, oldest on the left: the median of its boots, with its 95 % interval. Lines are the levels "
-    "between change points; the shaded span is where the change may be. A cross at the top: most boots failed. Counts "
-    "of instructions are exact: they have no interval."
+    "Each point is one commit, oldest on the left: the median of its boots with its 95 % interval. Lines are the "
+    "levels between change points; a shaded span shows where the change may be. A cross at the top means that most "
+    "boots failed. Counts of instructions are exact and have no interval."
 )
 
 
 def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | None:
-    """The figure of one series, or None when it has no finite median; ``number`` makes its name unique."""
+    """The figure of one series; None when it has no finite median. ``number`` makes its name unique in a page."""
     finite = [value for value in series.values if math.isfinite(value)]
     if not finite:
         return None
@@ -81,20 +81,20 @@ def _mark(axes: Axes, change: Change, row: int) -> None:
     axes.axvspan(step.earliest - 0.5, step.latest - 0.5 + 0.02, color=GRID, alpha=0.8, linewidth=0)
     loud = change.state in (State.OPEN, State.EXPIRED)
     axes.axvline(step.index - 0.5, color=(INK if loud else MUTED), linewidth=1.4 if loud else 0.9)
-    words = f"{ratio_words(change)} {change.state}" if step.ratio is not None else str(change.state)
+    text = f"{format_change(change)} {change.state}" if step.ratio is not None else str(change.state)
     height = axes.get_ylim()[1]
     side = "left" if step.index < len(change.series.values) * 0.7 else "right"
     where = step.index - 0.5 + (0.15 if side == "left" else -0.15)
     colour = INK if loud else MUTED
     style: dict[str, Any] = {"ha": side, "va": "top", "size": 8.5, "color": colour}
     style |= {"xytext": (0, -_ROW_PT * row), "textcoords": "offset points", "weight": "bold" if loud else "normal"}
-    axes.annotate(words, (where, height), **style)
+    axes.annotate(text, (where, height), **style)
 
 
-def ratio_words(change: Change) -> str:
-    """``1.08×``; of counts every digit that says something: ``+0.0123 %``."""
+def format_change(change: Change) -> str:
+    """``1.08×``; of exact counts with all significant digits: ``+0.0123 %``."""
     ratio = change.step.ratio
-    return exact_change(ratio) if change.series.accel == ACCEL and ratio is not None else times(ratio)
+    return exact_change(ratio) if change.series.accel == ACCEL and ratio is not None else format_ratio(ratio)
 
 
 def _levels(axes: Axes, series: Series, changes: Sequence[Change]) -> None:
@@ -121,12 +121,12 @@ def _points(axes: Axes, series: Series) -> None:
 
 def _alt(series: Series, changes: Sequence[Change]) -> str:
     if not changes:
-        return f"{len(series.values)} commits without a certain change."
+        return f"{len(series.values)} commits without a change that can be distinguished from chance."
     kind = Metric(series.metric).unit
-    said = [
+    changed = [
         f"{quantity(c.step.before, kind)} to {quantity(c.step.after, kind)} in {c.commits} ({c.state})" for c in changes
     ]
-    return f"{len(series.values)} commits; " + "; ".join(said) + "."
+    return f"{len(series.values)} commits; " + "; ".join(changed) + "."
 
 
 def _table(series: Series, changes: Sequence[Change]) -> tuple[tuple[str, ...], ...]:

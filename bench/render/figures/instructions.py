@@ -1,4 +1,4 @@
-"""The ladder on the instruction clock: exact counts, so there is nothing to draw an interval around."""
+"""Instructions until ready, by target. Counts are exact, so there are no intervals."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def draw(counted: Instructions) -> Drawing:
             fill = PAPER if count.cell.factors.get("start") == "second" else target_colour(target)
             edge = target_colour(target)
             axes.plot([count.instructions], [at], marker=marker(target), markersize=7, mfc=fill, mec=edge, mew=1.6)
-        words = " / ".join(short(count.instructions) for count in _in_order(counts))
-        axes.text(1.03, at, words, transform=axes.get_yaxis_transform(), size=9, va="center")
+        counts_text = " / ".join(short(count.instructions) for count in _in_order(counts))
+        axes.text(1.03, at, counts_text, transform=axes.get_yaxis_transform(), size=9, va="center")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     return Drawing(
@@ -50,7 +50,7 @@ def draw(counted: Instructions) -> Drawing:
 
 
 def short(count: float) -> str:
-    """``213 M``: for a figure; tables have every digit."""
+    """``213 M``. Tables have every digit."""
     for factor, unit in _UNITS:
         if count >= factor:
             value = f"{count / factor:.3g}"

@@ -1,4 +1,4 @@
-"""How boxes are named and told apart in figures."""
+"""Names of boxes in figures, and how boxes of one colour are told apart."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINE: Final = 22
-"""Characters of a box's name that fit beside its row."""
+"""The number of characters that fit beside a row."""
 
 
 def accelerators(cells: Sequence[Cell]) -> str:
-    """The subtitle's words on accelerators: every figure says how its virtual CPUs were made."""
+    """The accelerators, for a subtitle: every figure says whether its virtual CPUs are real or emulated."""
     kinds = sorted({cell.accel for cell in cells} - {"native"})
-    words = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
-    return f"VM boxes under {' and '.join(words.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
+    names = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
+    return f"VM boxes under {' and '.join(names.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
 
 
 def emulated(cell: Cell) -> bool:
-    """True when the cell's CPU is not a real one: dashed lines, hollow markers."""
+    """Whether the cell's CPU is emulated. Such a cell has dashed lines and hollow markers."""
     return cell.accel in ("tcg", "icount")
 
 
 def variant(cells: Sequence[Cell], cell: Cell) -> int:
-    """0 for the first box of its colour in a figure, 1 for the next: same target, other options or accelerator."""
+    """0 for the first box of its colour in a figure, 1 for the next: same target, different options or accelerator."""
     same = [other.key for other in cells if target_name(other.target) == target_name(cell.target)]
     return same.index(cell.key)
 
 
 def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = None) -> None:
-    """Box names as y tick labels in their colours, first cell on top; ``at``: their places, 0, 1, 2 ... by default."""
+    """Write box names as y tick labels in their colours, first on top, at the places ``at`` (0, 1, 2 ... when None)."""
     places = range(len(cells)) if at is None else at
     axes.set_yticks(places, [row_label(cell) for cell in cells])
     axes.set_ylim(places[-1] + 0.5, -0.5)
@@ -46,7 +46,7 @@ def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = N
 
 
 def row_label(cell: Cell) -> str:
-    """A box's name for a margin: what a user added to a long one goes to a second line, cut where it has no end."""
+    """A box's name for the margin. Options of a long name go to a second line, which is cut to its width."""
     text = cell_label(cell)
     if len(text) <= _LINE:
         return text
@@ -58,14 +58,14 @@ def row_label(cell: Cell) -> str:
 
 def _shortened(rest: str) -> str:
     text = clean(rest)
-    # Two builds of a program differ near the end of their paths.
+    # Paths of two builds of a program differ near their ends.
     if "=/" in text and len(text) > _LINE:
         return f"…{text[-(_LINE - 1) :]}"
     return clean(text, limit=_LINE)
 
 
 def label_width_in(cells: Sequence[Cell]) -> float:
-    """Room for the longest line of all box names, inches."""
+    """The width of the longest line of all box names, inches."""
     lines = [line for cell in cells for line in row_label(cell).split("\n")]
     return 0.30 + 0.092 * max(map(len, lines), default=0)
 

@@ -13,31 +13,31 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, median_text, ratio_text, short_median, until_words
+from bench.render.text import cell_label, describe_endpoint, median_text, ratio_text, short_median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MIN_RUNGS: Final = 4
-"""With fewer boxes the distribution says the same, and more."""
+"""With fewer boxes the distribution shows the same and more."""
 _ROW_IN: Final = 0.34
 _HOW: Final = (
-    "Boxes from the fastest to the slowest on a logarithmic axis: equal distances are equal ratios. The mark is the "
-    "median, the bar its interval, the faint dots the boots; the number beside it is how many times the box below is "
-    "the one above it. Hollow marks: emulated CPU."
+    "Boxes from the fastest to the slowest on a logarithmic axis, where equal distances are equal ratios. The mark is "
+    "the median, the bar its interval, the faint dots the boots. The number between two rows is the ratio of the lower "
+    "to the upper one. Hollow marks: emulated CPU."
 )
 
 Rung = tuple[Cell, CellSummary]
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when there are too few boxes for a ladder."""
+    """The figure; None with fewer than MIN_RUNGS boxes."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     rungs = _rungs(analysis, scenario, metric)
     if len(rungs) < MIN_RUNGS:
         return None
     cells = [cell for cell, _ in rungs]
-    title = f"{scenario}: rung by rung, time until {until_words(metric)}"
+    title = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
     figure = canvas(1.25 + _ROW_IN * len(rungs), title, f"log axis · {accelerators(cells)}")
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
@@ -68,7 +68,7 @@ def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
     colour, median = target_colour(cell.target), summary.median
     left, right = axes.get_xlim()
     axes.axhline(at, color=GRID, linewidth=0.8, zorder=0)
-    # Below the bar, so that neither hides the other.
+    # The dots are below the bar, so that neither hides the other.
     below = [at + 0.22] * len(boots)
     axes.plot(boots, below, linestyle="none", marker="o", markersize=3.6, color=colour, alpha=0.3, mew=0)
     if median.interval is not None:
@@ -82,7 +82,7 @@ def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
 
 
 def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
-    """Between two rungs, how many times the lower is the upper."""
+    """Write the ratio of the lower to the upper rung between each two."""
     for at, ((_, upper), (_, lower)) in enumerate(pairwise(rungs)):
         times = lower.median.value / upper.median.value
         text = f"×{times:.2f}" if times < 10 else f"×{times:.0f}"
@@ -99,7 +99,7 @@ def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
 
 def _alt(rungs: Sequence[Rung], metric: Metric) -> str:
     parts = [f"{cell_label(cell)} {median_text(summary)}" for cell, summary in rungs]
-    return f"Time until {until_words(metric)}, from the fastest box to the slowest: {'; '.join(parts)}."
+    return f"Time until {describe_endpoint(metric)}, from the fastest box to the slowest: {'; '.join(parts)}."
 
 
 def _table(analysis: Analysis, rungs: Sequence[Rung]) -> tuple[tuple[str, ...], ...]:

@@ -1,4 +1,4 @@
-"""The ledger of a host full of boxes: what it used more, split by holder until nothing is left, or hatched."""
+"""The memory ledger: memory that boxes take from the host, by holder, with the unexplained part hatched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.palette import INK, MUTED, PAPER, target_colour
-from bench.render.sections.residents import share_words
+from bench.render.sections.residents import format_share
 from bench.render.text import FACTORS, cell_label, quantity, significant
 
 if TYPE_CHECKING:
@@ -21,31 +21,32 @@ if TYPE_CHECKING:
 _ROW_IN: Final = 0.56
 _FADE: Final = (1.0, 0.66, 0.44, 0.28, 0.18)
 _UNEXPLAINED: Final = "unexplained"
-# As many parts as fit under a bar are named there; the table has all.
 _NAMED: Final = 3
+"""At most this many parts are named under a bar. The table has all of them."""
 _LEAST: Final = 0.02
+"""Smaller shares of the total are not named."""
 _ROOM: Final = 42
 """Characters that fit under a whole bar."""
 _HOW: Final = (
-    "The line at 100 % is what the host, by its own counters, holds more with all boxes than without; page cache and "
-    "reclaimable slab are left out. The bar is what we can name of it: the boxes' own processes, growth of daemons and "
-    "of the harness, the kernel's share. What nobody explains is hatched; left of zero was given back."
+    "The line at 100 % is the memory that the host uses more with all boxes than without, by its own counters and "
+    "without page cache and reclaimable slab. The bar is the part whose holder is known: the boxes' processes, growth "
+    "of daemons and of the harness, kernel memory. The unexplained part is hatched. Parts left of zero were released."
 )
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no boxes stayed."""
+    """The figure; None when the scenario has no residents."""
     found = [ledger for ledger in ledgers(analysis, scenario) if ledger.unreclaimable > 0]
     if not found:
         return None
     cells = [ledger.cell for ledger in found]
-    title = f"{scenario}: the ledger of boxes that stay"
+    title = f"{scenario}: who holds the memory of boxes that stay"
     figure = canvas(1.52 + _ROW_IN * len(cells), title, f"all boxes together, median · {accelerators(cells)}")
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.0)
     ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
     for row, ledger in enumerate(found):
-        _words(axes, row, ledger, (min(ends[row][0], 0.0), max(ends[row][1], 1.0)))
+        _label(axes, row, ledger, (min(ends[row][0], 0.0), max(ends[row][1], 1.0)))
     _frame(axes, cells, low, high)
     _legend(axes)
     return Drawing(
@@ -60,7 +61,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
-    """Components of the boxes first, what nobody explains last."""
+    """Components of the boxes first, the unexplained part last."""
     parts = ledger.holders
     rest = [(name, size) for name, size in parts.items() if name not in ("boxes", _UNEXPLAINED)]
     return [
@@ -71,7 +72,7 @@ def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
 
 
 def _stack(axes: Axes, row: int, ledger: Ledger) -> tuple[float, float]:
-    """Draw one bar as shares of what is held; what was given back goes to the left of zero. Returns both ends."""
+    """Draw one bar as shares of the total, negative parts to the left of zero. Returns both ends."""
     colour = target_colour(ledger.cell.target)
     low = high = 0.0
     for number, (name, size) in enumerate(_pieces(ledger)):
@@ -92,7 +93,7 @@ def _stack(axes: Axes, row: int, ledger: Ledger) -> tuple[float, float]:
     return low, high
 
 
-def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> None:
+def _label(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> None:
     total = quantity(ledger.unreclaimable, "bytes")
     axes.annotate(
         total, (ends[1], row), textcoords="offset points", xytext=(8, 0), va="center", size=9.5, weight="bold"
@@ -106,7 +107,7 @@ def _words(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> N
     }
     axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
     if ledger.unexplained_share is not None:
-        axes.annotate(f"{share_words(ledger.unexplained_share)} hatched", (ends[1], row), xytext=(8, -13), **small)
+        axes.annotate(f"{format_share(ledger.unexplained_share)} hatched", (ends[1], row), xytext=(8, -13), **small)
 
 
 def _largest(ledger: Ledger, unit: str) -> str:
@@ -114,12 +115,12 @@ def _largest(ledger: Ledger, unit: str) -> str:
     named = [piece for piece in _pieces(ledger) if piece[0] != _UNEXPLAINED]
     by_size = sorted(named, key=lambda piece: -abs(piece[1]))
     for most in range(_NAMED, 0, -1):
-        words = [
+        parts = [
             f"{name} {significant(size / FACTORS[unit])}"
             for name, size in named
             if (name, size) in by_size[:most] and abs(size) >= _LEAST * ledger.unreclaimable
         ]
-        text = f"{' · '.join(words)} {unit}"
+        text = f"{' · '.join(parts)} {unit}"
         if len(text) <= _ROOM:
             break
     return text
@@ -129,7 +130,7 @@ def _legend(axes: Axes) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    whole = Line2D([], [], color=INK, linewidth=1.4, label="held, by the host's own counters")
+    whole = Line2D([], [], color=INK, linewidth=1.4, label="not reclaimable, by the host's counters")
     hatched = Patch(facecolor="none", edgecolor=MUTED, hatch="/////", label=_UNEXPLAINED, linewidth=0.8)
     axes.figure.legend(
         handles=[whole, hatched], loc="lower left", bbox_to_anchor=(0.0, 0.0), ncol=2, fontsize=8.5, handletextpad=0.5
@@ -155,16 +156,16 @@ def _alt(found: Sequence[Ledger]) -> str:
     texts = []
     for ledger in found:
         size = ledger.holders.get(_UNEXPLAINED)
-        share = "" if ledger.unexplained_share is None else f" ({share_words(ledger.unexplained_share)})"
+        share = "" if ledger.unexplained_share is None else f" ({format_share(ledger.unexplained_share)})"
         rest = "" if size is None else f", {quantity(size, 'bytes')}{share} unexplained"
         texts.append(f"{cell_label(ledger.cell)} {quantity(ledger.unreclaimable, 'bytes')}{rest}")
-    return f"What the host holds more with all boxes than without: {'; '.join(texts)}."
+    return f"Memory that the host uses more with all boxes than without, not reclaimable: {'; '.join(texts)}."
 
 
 def _table(found: Sequence[Ledger]) -> tuple[tuple[str, ...], ...]:
     rows = [
         (cell_label(ledger.cell), name, quantity(size, "bytes"))
         for ledger in found
-        for name, size in (*_pieces(ledger), ("held by the host's counters", ledger.unreclaimable))
+        for name, size in (*_pieces(ledger), ("not reclaimable, by the host's counters", ledger.unreclaimable))
     ]
     return (("box", "part", "median"), *rows)

@@ -1,4 +1,4 @@
-"""Where the time goes: the same start-ups twice, on one scale and each on its own."""
+"""The phases of a start, drawn twice: all boxes on one scale, and each box on its own."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
-from bench.render.text import cell_label, median_text, quantity, until_words
+from bench.render.text import cell_label, describe_endpoint, median_text, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 _HOW: Final = (
-    "Above, all boxes on one scale: what the difference costs. Below, each box on its own scale: where its time goes. "
-    "Bars end at the median of the boots that ended well; a phase is the distance between two median instants."
+    "Above, all boxes share one scale, which shows the size of the difference. Below, each box has its own scale, "
+    "which shows where its time goes. Bars end at the median of the successful boots; a phase is the time between two "
+    "medians."
 )
 _NAMED_FROM: Final = 0.13
-"""Share of a bar from which a phase has room for its duration."""
+"""The share of a bar from which a phase has room for its duration."""
 
 
 _NAMES: Final = {
@@ -47,14 +48,14 @@ def _name(phase: Phase) -> str:
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no cell has two marks."""
+    """The figure; None when no cell has passed two endpoints."""
     metric = headline(analysis.manifest.scenarios[scenario].scenario)
     last = metric.endpoint
     stacks = {cell.key: phases_of(analysis, cell, last) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
     if not cells:
         return None
-    title = f"{scenario}: where the time until {until_words(metric)} goes"
+    title = f"{scenario}: where the time until {describe_endpoint(metric)} goes"
     kinds = [kind for kind in _NAMES if any(phase.kind == kind for cell in cells for phase in stacks[cell.key])]
     legend = 0.22 * math.ceil(len(kinds) / 2)
     rows = len(cells)
@@ -160,4 +161,4 @@ def _table(analysis: Analysis, cells: list[Cell], stacks: Stacks) -> tuple[tuple
         for cell in cells
         for phase in stacks[cell.key]
     ]
-    return (("box", "marks", "phase", "reached at (median)", "length, median [95 %]"), *rows)
+    return (("box", "endpoints", "phase", "reached at (median)", "length, median [95 %]"), *rows)

@@ -1,4 +1,4 @@
-"""What a box uses up: memory, CPU time and disk, stacked by component in the box's own colour."""
+"""Memory, CPU time and disk of a box, stacked by component in the box's colour."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=0.85)
     for row, cell in enumerate(cells):
         _stack(axes, row, stacks[cell.key], target_colour(cell.target))
-        _label(axes, row, stacks[cell.key], _words(analysis, cell, chart))
+        _label(axes, row, stacks[cell.key], _bar_label(analysis, cell, chart))
     _marks(axes, [marks.get(cell.key) for cell in cells], chart)
     _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], chart)
     alt = _alt(analysis, cells, chart)
@@ -116,19 +116,19 @@ def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
 
 
 @dataclass(frozen=True)
-class Words:
-    """What stands at the end of a bar: the median of the sum, which the sum of the medians need not be."""
+class BarLabel:
+    """The text at the end of a bar: the median of the total, which may differ from the sum of the parts' medians."""
 
     total: float
     unit: str
     mark: float
-    """Where the diamond is, or 0."""
+    """The diamond's value; 0 without one."""
 
 
-def _words(analysis: Analysis, cell: Cell, chart: Chart) -> Words:
+def _bar_label(analysis: Analysis, cell: Cell, chart: Chart) -> BarLabel:
     summary = analysis.summary(cell, chart.resource.total)
     total = summary.median.value if summary else sum(components_of(analysis, cell, chart.resource).values())
-    return Words(total, chart.resource.unit, chart.marked(analysis, cell) or 0.0)
+    return BarLabel(total, chart.resource.unit, chart.marked(analysis, cell) or 0.0)
 
 
 def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
@@ -139,10 +139,10 @@ def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
         left += value
 
 
-def _label(axes: Axes, row: int, parts: Parts, words: Words) -> None:
-    end = max(sum(parts.values()), words.mark)
+def _label(axes: Axes, row: int, parts: Parts, text: BarLabel) -> None:
+    end = max(sum(parts.values()), text.mark)
     axes.annotate(
-        quantity(words.total, words.unit),
+        quantity(text.total, text.unit),
         (end, row),
         textcoords="offset points",
         xytext=(7, 0),
@@ -151,9 +151,9 @@ def _label(axes: Axes, row: int, parts: Parts, words: Words) -> None:
         weight="bold",
     )
     if len(parts) > 1:
-        # Under the bar instead of in a legend: the same names mean other things from box to box.
+        # Under the bar and not in a legend: the components differ from box to box.
         axes.annotate(
-            _named(parts, words),
+            _named(parts, text),
             (0, row),
             textcoords="offset points",
             xytext=(1, -15),
@@ -163,9 +163,9 @@ def _label(axes: Axes, row: int, parts: Parts, words: Words) -> None:
         )
 
 
-def _named(parts: Parts, words: Words) -> str:
+def _named(parts: Parts, text: BarLabel) -> str:
     """``box 43.0 · shim 24.0 · dockerd 27.0 ms``: one unit for all, that of their total."""
-    unit = quantity(words.total, words.unit).rpartition(" ")[2]
+    unit = quantity(text.total, text.unit).rpartition(" ")[2]
     numbers = [f"{name.rpartition('.')[2]} {significant(value / FACTORS[unit])}" for name, value in parts.items()]
     return f"{' · '.join(numbers)} {unit}"
 
@@ -196,7 +196,7 @@ def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], chart: Ch
     row_labels(axes, cells)
     axes.set_ylim(len(cells) - 0.42, -0.42)
     most = max(values)
-    # A little to the left of 0, so that a mark at 0 does not touch the names.
+    # The axis begins a little left of 0, so that a mark at 0 does not touch the names.
     axes.set_xlim(-0.018 * most, most * 1.03)
     if chart.resource.unit == "bytes":
         # A power of two, so that ticks read 64 MiB and not 61.0.
@@ -215,9 +215,9 @@ def _alt(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> str:
 def _image(analysis: Analysis, scenario: str) -> str:
     image = analysis.manifest.images.get(scenario)
     sizes = image.sizes_bytes if image else {}
-    words = {"layers": "as layers", "unpacked": "unpacked", "disk_allocated": "as a disk"}
-    parts = [f"{quantity(sizes[key], 'bytes')} {word}" for key, word in words.items() if key in sizes]
-    return f"image, once for all: {', '.join(parts)}" if parts else "size of the image not measured"
+    forms = {"layers": "as layers", "unpacked": "unpacked", "disk_allocated": "as a disk"}
+    parts = [f"{quantity(sizes[key], 'bytes')} {form}" for key, form in forms.items() if key in sizes]
+    return f"image, once for all: {', '.join(parts)}" if parts else "the size of the image was not measured"
 
 
 def _table(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> tuple[tuple[str, ...], ...]:

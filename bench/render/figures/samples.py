@@ -1,4 +1,4 @@
-"""How ready boxes went on: memory and CPU over time, one line per boot."""
+"""Memory and CPU of ready boxes over time, one line per boot."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LEAST_SAMPLES: Final = 10
-"""Of fewer a line shows nothing that a number does not."""
+"""A line over fewer samples shows no more than a number."""
 _WINDOW: Final = 5
-"""Samples over which a CPU share is taken: two neighbours are too close to the kernel's own steps."""
+"""The number of samples between the two ends of a CPU share. Neighbours are too close to the kernel's clock steps."""
 _HOW: Final = (
-    "One line per boot, from ready until the box was asked to stop. Memory is the control group of a container, page "
-    "cache included, or what of a VMM is resident; CPU is that of the same, as a share of one CPU."
+    "Each line is one boot, from ready until the box was asked to stop. Memory is that of a container's control group, "
+    "page cache included, or the resident memory of a VMM. CPU is that of the same, as a share of one CPU."
 )
 _PEAK: Final = "memory.samples.peak_bytes"
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no box was watched for long enough."""
-    courses = {cell.key: _courses(analysis, cell) for cell in analysis.cells(scenario)}
-    cells = [cell for cell in analysis.cells(scenario) if courses[cell.key]]
+    """The figure; None when no box was sampled long enough."""
+    sampled = {cell.key: _sampled(analysis, cell) for cell in analysis.cells(scenario)}
+    cells = [cell for cell in analysis.cells(scenario) if sampled[cell.key]]
     if not cells:
         return None
     title = f"{scenario}: memory and CPU of a box that is ready"
@@ -41,13 +41,13 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     memory = add_axes(figure, left_in=0.82, bottom_in=2.35 + legend, top_in=0.9)
     share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=2.55)
     for cell in cells:
-        for number, course in enumerate(courses[cell.key]):
-            _lines(memory, share, course, target_colour(cell.target), "" if number else cell_label(cell))
-    every = [course for found in courses.values() for course in found]
-    end_s = max(course.at_ns[-1] for course in every) / 1e9
+        for number, samples in enumerate(sampled[cell.key]):
+            _lines(memory, share, samples, target_colour(cell.target), "" if number else cell_label(cell))
+    every = [samples for found in sampled.values() for samples in found]
+    end_s = max(samples.at_ns[-1] for samples in every) / 1e9
     _frame(memory, end_s)
     _frame(share, end_s)
-    _ticks(memory, share, max(max(course.memory_bytes) for course in every))
+    _ticks(memory, share, max(max(samples.memory_bytes) for samples in every))
     memory.tick_params(axis="x", labelbottom=False)
     share.set_xlabel("since ready", size=9)
     share.legend(*memory.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(-0.06, -0.3), ncol=columns,
@@ -66,7 +66,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     )
 
 
-def _courses(analysis: Analysis, cell: Cell) -> list[Samples]:
+def _sampled(analysis: Analysis, cell: Cell) -> list[Samples]:
     return [
         record.samples
         for record in analysis.records
@@ -77,16 +77,16 @@ def _courses(analysis: Analysis, cell: Cell) -> list[Samples]:
     ]
 
 
-def shares(course: Samples, window: int = _WINDOW) -> list[tuple[float, float]]:
-    """Instants in s and the share of one CPU up to each, over ``window`` samples."""
-    samples = list(zip(course.at_ns, course.cpu_ns, strict=True))[::window]
-    return [(end / 1e9, (used - before) / (end - begin)) for (begin, before), (end, used) in pairwise(samples)]
+def shares(samples: Samples, window: int = _WINDOW) -> list[tuple[float, float]]:
+    """Instants in s, and the share of one CPU over the ``window`` samples before each."""
+    points = list(zip(samples.at_ns, samples.cpu_ns, strict=True))[::window]
+    return [(end / 1e9, (used - before) / (end - begin)) for (begin, before), (end, used) in pairwise(points)]
 
 
-def _lines(memory: Axes, share: Axes, course: Samples, colour: str, label: str) -> None:
+def _lines(memory: Axes, share: Axes, samples: Samples, colour: str, label: str) -> None:
     style: dict[str, Any] = {"color": colour, "linewidth": 1.3, "alpha": 0.75}
-    memory.plot([at / 1e9 for at in course.at_ns], course.memory_bytes, label=label or "_", **style)
-    points = shares(course)
+    memory.plot([at / 1e9 for at in samples.at_ns], samples.memory_bytes, label=label or "_", **style)
+    points = shares(samples)
     share.plot([at for at, _ in points], [100 * part for _, part in points], **style)
 
 

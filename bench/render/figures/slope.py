@@ -1,4 +1,4 @@
-"""What the next box costs: memory held over the number of boxes, every block's points and the line through them."""
+"""The cost of one more box: memory over the number of boxes, each block's points and the line through them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HOW: Final = (
-    "One point per trial: what the host held more with so many boxes than with none, daemons' fixed memory left out. "
-    "The line is the median of the blocks' slopes; its rise is what one more box costs, whatever its own PSS says."
+    "Each point is one trial: the memory that the host uses more with this many boxes than with none and cannot take "
+    "back, without the fixed memory of daemons. The line has the median slope of the blocks; its slope is the cost of "
+    "one more box."
 )
-# Parallel lines of one colour are told apart.
+# Lines of one colour differ in their dashes.
 _DASHES: Final = ("-", "--", ":", "-.")
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure, or None when no boxes stayed at two numbers of them."""
+    """The figure; None when the scenario was not measured with two numbers of residents."""
     found = marginal_costs(analysis, scenario)
     if not found:
         return None
     cells = [one.cell for one in found]
     title = f"{scenario}: what one more box takes"
     legend = 0.24 * len(found)
-    figure = canvas(3.3 + legend, title, f"memory held by all boxes together · {accelerators(cells)}")
+    figure = canvas(3.3 + legend, title, f"memory of all boxes, not reclaimable · {accelerators(cells)}")
     axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
     for one in found:
         _series(axes, one, variant(cells, one.cell))
@@ -54,7 +55,7 @@ def _series(axes: Axes, one: MarginalCost, number: int) -> None:
     fill = PAPER if emulated(one.cell) else colour
     points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
     x, y = zip(*points, strict=True)
-    # Many narrow steps: a straight line is a curve where the axis is logarithmic.
+    # Drawn in narrow steps, since a straight line is a curve on a logarithmic axis.
     first, last = one.levels[0], one.levels[-1]
     steps = [first + (last - first) * step / 64 for step in range(65)]
     line = [(step, one.intercept + one.unreclaimable.value * step) for step in steps]
@@ -109,7 +110,7 @@ def _alt(found: Sequence[MarginalCost]) -> str:
         f"{one.levels[0]} to {one.levels[-1]} boxes"
         for one in found
     ]
-    return f"Memory the host holds for each further box: {'; '.join(lines)}."
+    return f"Memory, not reclaimable, of each further box: {'; '.join(lines)}."
 
 
 def _table(found: Sequence[MarginalCost]) -> tuple[tuple[str, ...], ...]:
@@ -119,4 +120,4 @@ def _table(found: Sequence[MarginalCost]) -> tuple[tuple[str, ...], ...]:
         for block, points in one.blocks.items()
         for level, size in sorted(points.items())
     ]
-    return (("box", "block", "boxes", "held"), *rows)
+    return (("box", "block", "boxes", "not reclaimable"), *rows)

@@ -1,4 +1,4 @@
-"""The distribution of a storm: every scheduled box is a step from its time on, the lost ones are marked."""
+"""The distribution of storms: each scheduled box is a step, and lost boxes are marked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
 
 _HOW: Final = (
-    "Every step is one box. Time runs from when the box was to be asked for, whether or not the host was ready to be "
-    "asked. A curve that ends in a cross below 100 % has lost boxes: they failed or timed out, and count as never."
+    "Each step is one box. Time runs from the box's scheduled instant, even when the request came later. A curve that "
+    "ends in a cross below 100 % has lost boxes, which failed or timed out."
 )
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
-    """The figure; None when the scenario has no storms, or no box of them was ever there."""
+    """The figure; None when the scenario has no storms or all boxes of them were lost."""
     goal = goal_of(analysis.scenario(scenario))
     cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records, cell)]
     values = {cell.key: pooled(analysis, cell, goal) for cell in cells}
@@ -35,7 +35,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     names = [f"{cell_label(cell)}  {_half(values[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.24 * math.ceil(len(cells) / columns)
-    subtitle = f"boxes asked for {how}, each is one step · {accelerators(cells)}"
+    subtitle = f"boxes requested {how}, each is one step · {accelerators(cells)}"
     figure = canvas(3.3 + legend, title, subtitle)
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
@@ -54,7 +54,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:
-    """All boxes of all storms of a cell, ns, ascending; inf for those that never were there."""
+    """The times of all boxes of all storms of a cell, ns, ascending; inf for lost boxes."""
     return tuple(
         sorted(time for record in storms_of(analysis.records, cell) for time in times_ns(record.members, goal))
     )

@@ -1,4 +1,4 @@
-"""Where one start goes, step by step: each step a row, each stretch of its time where it happened."""
+"""The waterfall of one start: a row per step, with each stretch of time at its place."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HOW: Final = (
-    "One row a step, outermost on top; a bar stands where the start was busy with that step. At every instant the "
-    "innermost active step is charged, so no instant is in two rows, and all rows together are the whole start."
+    "Each row is a step, the outermost on top; bars show when the start was busy with it. Each instant is counted in "
+    "the innermost active step, so no instant is in two rows, and all rows together are the whole start."
 )
 _ROW_IN: Final = 0.26
-# Phases' colours, so that a step here and its phase in a report look alike.
+# The colours of phases, so that a step here looks like its phase in a report.
 _COLOURS: Final = {
     "machinery": "vmm",
     "isolate": "setup",
@@ -27,7 +27,7 @@ _COLOURS: Final = {
     "start": "ready",
     "unattributed": "start_returned",
 }
-_SHARE_WORDS: Final = {
+_SHARE_NAMES: Final = {
     "machinery": "conduct",
     "isolate": "isolate",
     "mount": "mount",
@@ -38,7 +38,7 @@ _MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.EXEC)
 
 
 def draw(cell: CellAnatomy) -> Drawing:
-    """The typical start of a cell."""
+    """The figure of a cell's typical start."""
     start = cell.typical
     steps = sorted(start.steps_ns, key=DEPTH.__getitem__)
     title = clean(f"{cell.scenario} in {cell.box}: {quantity(start.total_ns, 'ns')} to ready, step by step", limit=70)
@@ -79,7 +79,7 @@ def _bars(axes: Axes, start: StartAnatomy, steps: list[str]) -> None:
             left=stretch.begin_ns,
             height=0.66,
             color=phase_colour(_colour(stretch.step)),
-            # The shortest stretch is still a line.
+            # The edge keeps the shortest stretch visible as a line.
             edgecolor=phase_colour(_colour(stretch.step)),
             linewidth=0.5,
         )
@@ -140,7 +140,7 @@ def _legend(axes: Axes, cell: CellAnatomy) -> None:
 
     shares = {name: share for name, share in cell.shares().items() if share >= 0.0005}
     patches = [
-        Patch(color=phase_colour(_COLOURS[name]), label=f"{_SHARE_WORDS[name]} {share:.0%}")
+        Patch(color=phase_colour(_COLOURS[name]), label=f"{_SHARE_NAMES[name]} {share:.0%}")
         for name, share in shares.items()
     ]
     axes.figure.legend(
@@ -155,17 +155,17 @@ def _legend(axes: Axes, cell: CellAnatomy) -> None:
     )
 
 
-def share_words(name: str) -> str:
-    """What a share is called."""
-    return _SHARE_WORDS[name]
+def share_name(name: str) -> str:
+    """The name of a share in figures and tables."""
+    return _SHARE_NAMES[name]
 
 
 def _alt(cell: CellAnatomy, steps: list[str]) -> str:
     start = cell.typical
     largest = sorted(steps, key=lambda step: -start.steps_ns[step])[:5]
-    words = ", ".join(f"{step_named(step).short} {quantity(start.steps_ns[step], 'ns')}" for step in largest)
+    longest = ", ".join(f"{step_named(step).short} {quantity(start.steps_ns[step], 'ns')}" for step in largest)
     total = quantity(start.total_ns, "ns")
-    return f"Waterfall of one start of {clean(cell.box)}, {total} until ready; most of it: {words}."
+    return f"Waterfall of one start of {clean(cell.box)}, {total} until ready; most of it: {longest}."
 
 
 def _table(cell: CellAnatomy) -> tuple[tuple[str, ...], ...]:

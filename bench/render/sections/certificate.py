@@ -1,4 +1,4 @@
-"""The equivalence certificate in words and cells, for every format; and on a terminal."""
+"""The certificate (proof that the boxes run the same) as a sentence and tables, and for a terminal."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.certificate.facts import FACT, proves
 from bench.certificate.judge import difference, rejudged
 from bench.records.campaign import Manifest
 from bench.records.certificate import Certificate, Finding, Status
-from bench.render.sections.facts import Table
+from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean
 
-NONE: Final = "No certificate: nothing on record shows that the boxes ran the same."
+NONE: Final = "No certificate: nothing on record proves that the boxes ran the same."
 SAME: Final = "="
-_WORDS: Final[Mapping[Status, str]] = {
+_STATUS: Final[Mapping[Status, str]] = {
     "equal": "equal",
     "unequal": "NOT EQUAL",
     "declared": "differs, declared",
-    "unknown": "not told",
+    "unknown": "unknown",
     "same": "same",
     "differs": "differs",
 }
@@ -39,18 +39,22 @@ _LONGEST: Final = 60
 
 @dataclass(frozen=True)
 class CertificateView:
-    """The certificate of one scenario as clean text."""
+    """The certificate of one scenario as clean text.
+
+    Attributes:
+        ok: False when a fact that must be equal differs or is unknown, and when there is no certificate.
+        sentence: the whole certificate in a line.
+        tables: facts that must be equal, facts that are only reported, and reasons for differences.
+    """
 
     scenario: str
     ok: bool
-    """False when something differs that must not, or could not be told, or there is no certificate."""
     sentence: str
-    tables: tuple[Table, ...]
-    """What must be equal, what is reported, why it differs."""
+    tables: tuple[ReportTable, ...]
 
 
 def certificate_views(manifest: Manifest) -> tuple[CertificateView, ...]:
-    """One for each scenario of a campaign, also where there is no certificate."""
+    """One for each scenario of a campaign, with or without a certificate."""
     return tuple(
         CertificateView(clean(name), False, NONE, ())
         if (found := manifest.certificates.get(name)) is None
@@ -60,14 +64,14 @@ def certificate_views(manifest: Manifest) -> tuple[CertificateView, ...]:
 
 
 def certificate_view(certificate: Certificate) -> CertificateView:
-    """One certificate."""
+    """The view of one certificate."""
     must = [finding for finding in certificate.findings if finding.must]
     reported = [finding for finding in certificate.findings if not finding.must]
     boxes = [clean(name) for name in certificate.boxes]
     tables = (
-        Table("must be equal", ("fact", "asked for", *boxes, "result"), tuple(_row(f, certificate) for f in must)),
-        Table("reported", ("fact", *boxes, "result"), tuple(_row(f, certificate) for f in reported)),
-        Table("why", ("fact", "why it differs"), _reasons(certificate)),
+        ReportTable("must be equal", ("fact", "asked for", *boxes, "result"), _rows(must, certificate)),
+        ReportTable("reported", ("fact", *boxes, "result"), _rows(reported, certificate)),
+        ReportTable("why", ("fact", "why it differs"), _reasons(certificate)),
     )
     ok = bool(boxes) and all(finding.status in ("equal", "declared") for finding in must)
     return CertificateView(clean(certificate.scenario), ok, sentence(certificate), tables if boxes else ())
@@ -76,7 +80,7 @@ def certificate_view(certificate: Certificate) -> CertificateView:
 def sentence(certificate: Certificate) -> str:
     """The whole certificate in a line."""
     if not certificate.boxes:
-        return "No certificate: there is no agent in any of the boxes."
+        return "No certificate: none of the boxes has an agent."
     must = [finding for finding in certificate.findings if finding.must]
     by: dict[Status, list[Finding]] = {}
     for finding in must:
@@ -88,13 +92,13 @@ def sentence(certificate: Certificate) -> str:
     parts[0] += f" in {len(by.get('equal', []))} of {len(must)} facts that must be equal{tree}"
     parts += [f"NOT EQUAL: {_listed(_titles(by['unequal']))}"] if "unequal" in by else []
     parts += [f"declared different: {', '.join(_declared(f) for f in by['declared'])}"] if "declared" in by else []
-    parts += [f"not told: {', '.join(_untold(f) for f in by['unknown'])}"] if "unknown" in by else []
+    parts += [f"unknown: {', '.join(_unknown(f) for f in by['unknown'])}"] if "unknown" in by else []
     parts += [f"{clean(name)}: {clean(why)}" for name, why in certificate.silent.items()]
     return "; ".join(parts) + "."
 
 
 def certificates_report(certificates: Sequence[Certificate]) -> RenderableType:
-    """For a terminal: the sentence, then the tables."""
+    """Certificates for a terminal: the sentence of each, then its tables. Never prints."""
     parts: list[RenderableType] = []
     for certificate in certificates:
         view = certificate_view(certificate)
@@ -106,8 +110,12 @@ def certificates_report(certificates: Sequence[Certificate]) -> RenderableType:
 
 
 def certificate_line(view: CertificateView) -> Text:
-    """The sentence, marked."""
+    """The sentence behind a check mark or a warning sign."""
     return Text(f"{'✓' if view.ok else '⚠'} {view.sentence}", style="green" if view.ok else "yellow")
+
+
+def _rows(findings: Sequence[Finding], certificate: Certificate) -> tuple[tuple[str, ...], ...]:
+    return tuple(_row(finding, certificate) for finding in findings)
 
 
 def _row(finding: Finding, certificate: Certificate) -> tuple[str, ...]:
@@ -115,7 +123,7 @@ def _row(finding: Finding, certificate: Certificate) -> tuple[str, ...]:
     asked = None if finding.asked is None else clean(show(finding.asked), limit=_LONGEST)
     cells = [_cell(finding, finding.seen.get(name), asked) for name in certificate.boxes]
     start = (FACT[finding.fact].title,) if asked is None else (FACT[finding.fact].title, asked)
-    return (*start, *cells, _WORDS[finding.status])
+    return (*start, *cells, _STATUS[finding.status])
 
 
 def _cell(finding: Finding, seen: str | None, asked: str | None) -> str:
@@ -133,10 +141,10 @@ def _reasons(certificate: Certificate) -> tuple[tuple[str, ...], ...]:
         boxes: dict[str, list[str]] = {}
         for name, why in finding.why.items():
             boxes.setdefault(why, []).append(clean(name))
-        words = [f"{', '.join(names)}: {clean(why)}" for why, names in boxes.items()]
-        words += [f"declared: {clean(finding.declared)}"] if finding.status == "declared" and finding.declared else []
-        if words:
-            rows.append((FACT[finding.fact].title, "; ".join(words)))
+        reasons = [f"{', '.join(names)}: {clean(why)}" for why, names in boxes.items()]
+        reasons += [f"declared: {clean(finding.declared)}"] if finding.status == "declared" and finding.declared else []
+        if reasons:
+            rows.append((FACT[finding.fact].title, "; ".join(reasons)))
     return tuple(rows)
 
 
@@ -149,21 +157,21 @@ def _declared(finding: Finding) -> str:
     return f"{title} ({clean(finding.declared)})" if finding.declared else title
 
 
-def _untold(finding: Finding) -> str:
+def _unknown(finding: Finding) -> str:
     asked = finding.asked or ""
     silent = [box for box, value in finding.seen.items() if value is None or not proves(finding.fact, asked, value)]
-    return f"{FACT[finding.fact].title} by {_listed([clean(name) for name in silent])}"
+    return f"{FACT[finding.fact].title} in {_listed([clean(name) for name in silent])}"
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _rich(table: Table) -> RichTable:
+def _rich(table: ReportTable) -> RichTable:
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in table.head:
         made.add_column(Text(head), overflow="fold")
-    styles = {_WORDS[status]: style for status, style in _STYLES.items()}
+    styles = {_STATUS[status]: style for status, style in _STYLES.items()}
     for row in table.rows:
         made.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     return made

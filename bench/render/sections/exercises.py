@@ -1,4 +1,4 @@
-"""What the exercises gave, in words and tables: every value says which way is better."""
+"""The results of exercises in a report; each row says which way is better."""
 
 from __future__ import annotations
 
@@ -10,65 +10,78 @@ from bench.analysis.exercises import direction, exercise_headline, exercise_metr
 from bench.analysis.metrics import EXERCISE_OWN, Metric
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
-from bench.render.sections.facts import Table
-from bench.render.sections.headline import Cost, Lead
-from bench.render.text import bracket, cell_label, clean, median_text, quantity, ratio_text, times, verdict_text
+from bench.render.sections.headline import Answer, Cost
+from bench.render.sections.table import ReportTable
+from bench.render.text import (
+    bracket,
+    cell_label,
+    clean,
+    format_ratio,
+    median_text,
+    quantity,
+    ratio_text,
+    verdict_text,
+)
 
 EXERCISE_NOTE: Final = (
-    "An exercise runs in the ready box. Its ratios are other / base: above 1 is good for rates (per second) and bad "
-    "for times and costs, and each row says which."
+    "Exercises: the load test runs in the ready box. A ratio above 1 is good for rates (per second) and bad for times "
+    "and costs; each row says which."
 )
 
 
-def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> tuple[Table, ...]:
-    """Medians of every value by box, and their ratios to the base with a verdict; empty without an exercise."""
+def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> tuple[ReportTable, ...]:
+    """Medians of every value by box, and their ratios to the baseline with a verdict; empty without an exercise.
+
+    Args:
+        cells: the scenario's cells with their labels, in the order of the columns.
+    """
     metrics, exercise = exercise_metrics(analysis, scenario), analysis.scenario(scenario).exercise
     if exercise is None or not metrics:
         return ()
     title = f"Exercise: {exercise.parser}, profile {exercise.profile}, load generated in the box"
-    head = ("exercise", "which way", *(name for _, name in cells))
+    head = ("exercise", "direction", *(name for _, name in cells))
     rows = tuple(
-        (clean(metric.detail), _way(metric), *(median_text(analysis.summary(cell, metric)) for cell, _ in cells))
+        (
+            _describe(metric),
+            "" if metric in EXERCISE_OWN else direction(metric),
+            *(median_text(analysis.summary(cell, metric)) for cell, _ in cells),
+        )
         for metric in metrics
     )
-    tables = [Table(title, head, rows)]
     ratios = tuple(
-        (clean(found.metric.detail), direction(found.metric), cell_label(cell), ratio_text(found), verdict_text(found))
+        (_describe(metric), direction(metric), cell_label(cell), ratio_text(found), verdict_text(found))
         for metric in metrics
         if metric not in EXERCISE_OWN
         for cell, _ in cells
         if (found := analysis.comparison(cell, metric)) is not None and found.ratio is not None
     )
-    if ratios:
-        base = clean(analysis.scenario(scenario).baseline)
-        tables.append(
-            Table(f"Exercise against {base}", ("exercise", "which way", "box", f"× {base}", "verdict"), ratios)
-        )
-    return tuple(tables)
+    base = clean(analysis.scenario(scenario).baseline)
+    compared = ReportTable(f"Exercise against {base}", ("exercise", "direction", "box", f"× {base}", "verdict"), ratios)
+    return (ReportTable(title, head, rows), *((compared,) if ratios else ()))
 
 
-def with_exercise(lead: Lead, analysis: Analysis, scenario: str) -> Lead:
-    """The lead of a scenario whose question is answered by its exercise: that sentence and number come first."""
+def with_exercise(answer: Answer, analysis: Analysis, scenario: str) -> Answer:
+    """The answer with the exercise's sentence and ratio first; unchanged when the exercise has no headline."""
     metric = exercise_headline(analysis.scenario(scenario))
     if metric is None:
-        return lead
+        return answer
     shown = [cell for cell in analysis.cells(scenario) if analysis.summary(cell, metric)]
     if not shown:
-        return replace(lead, text=f"{scenario}: no exercise has ended well. {lead.text}")
+        return replace(answer, text=f"{scenario}: no exercise has ended well. {answer.text}")
     values = ", ".join(f"{_value(analysis.summary(cell, metric))} in {cell_label(cell)}" for cell in shown)
-    text = f"{scenario}: {clean(metric.detail)}, {direction(metric)}: {values}."
-    subject = next((cell for cell in shown if cell_label(cell) == lead.label), None)
+    text = f"{scenario}: {_describe(metric)}, {direction(metric)}: {values}."
+    subject = next((cell for cell in shown if cell_label(cell) == answer.label), None)
     found = analysis.comparison(subject, metric) if subject is not None else None
     if found is None or found.ratio is None:
-        return replace(lead, text=f"{text} {lead.text}")
-    share = f"{times(found.ratio.value)} {bracket(found.ratio.interval)}"
-    judged = f" {lead.label} has {share} of {lead.base}: {verdict_text(found)}."
-    cost = Cost(times(found.ratio.value), bracket(found.ratio.interval), f"{metric.detail}, {direction(metric)}")
-    return replace(lead, text=f"{text}{judged} {lead.text}", costs=(cost, *lead.costs))
+        return replace(answer, text=f"{text} {answer.text}")
+    value, interval = format_ratio(found.ratio.value), bracket(found.ratio.interval)
+    judged = f" {answer.label} has {value} {interval} of {answer.base}: {verdict_text(found)}."
+    cost = Cost(value, interval, f"{_describe(metric)}, {direction(metric)}")
+    return replace(answer, text=f"{text}{judged} {answer.text}", costs=(cost, *answer.costs))
 
 
-def _way(metric: Metric) -> str:
-    return "" if metric in EXERCISE_OWN else direction(metric)
+def _describe(metric: Metric) -> str:
+    return clean(metric.detail)
 
 
 def _value(summary: CellSummary | None) -> str:

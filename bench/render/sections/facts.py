@@ -1,9 +1,8 @@
-"""What the host is and what each box saw of itself, as tables of clean text."""
+"""Facts about the host and the boxes: host facts, what agents report, endpoints and the memory of daemons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -12,12 +11,13 @@ from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
+from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
 
 Pairs = tuple[tuple[str, str], ...]
 
 _FIRST: Final = ("cpus", "mem_total_bytes", "memory_limit_bytes", "kernel", "machine", "uid", "gid", "cwd", "digest")
-# Different in every boot by their nature: they are in the records, and say nothing about equality.
+# These differ from boot to boot by nature, so they say nothing about equality. The records hold them.
 _VOLATILE: Final = (
     "uptime_ns",
     "pid",
@@ -31,22 +31,13 @@ _VOLATILE: Final = (
 _MOST_VALUES: Final = 3
 
 
-@dataclass(frozen=True)
-class Table:
-    """A head and rows of equal length."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 def pairs(items: Iterable[tuple[str, object]]) -> Pairs:
-    """Names and values as clean text."""
+    """Names and values, cleaned and on one line each."""
     return tuple((clean(str(name)), clean(str(value))) for name, value in items)
 
 
 def host_pairs(facts: Mapping[str, object]) -> Pairs:
-    """Host facts one level deep, sorted by name: lists joined, sizes for people with the exact bytes."""
+    """Host facts as text, sorted by name. Lists are joined; a size has its unit and the exact bytes."""
     return pairs((key.removesuffix("_bytes").replace("_", " "), _value(key, facts[key])) for key in sorted(facts))
 
 
@@ -62,19 +53,19 @@ def _value(key: str, value: object) -> str:
     return str(value)
 
 
-def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
-    """One row per fact, one column per box; None when no box reported any."""
+def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
+    """What agents report of their boxes: one row per fact, one column per box; None when no box reported any."""
     seen = [(label, analysis.inside.get(cell.key, {})) for cell, label in cells]
     names = {name for _, facts in seen for name in facts if name not in _VOLATILE and not name.startswith("env.")}
     if not names:
         return None
     ordered = sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
     rows = tuple((clean(name), *(_seen(name, facts.get(name, ())) for _, facts in seen)) for name in ordered)
-    return Table(scenario, ("seen inside", *(label for label, _ in seen)), rows)
+    return ReportTable(scenario, ("seen inside", *(label for label, _ in seen)), rows)
 
 
-def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
-    """Every endpoint of every box side by side, and what asking the box costs; None when nothing was reached."""
+def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
+    """The median of each endpoint by box, and the round trip of the event channel; None without endpoints."""
     rows = []
     for endpoint in Endpoint:
         found = [analysis.summary(cell, f"endpoint.{endpoint}_ns") for cell, _ in cells]
@@ -82,12 +73,12 @@ def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell
             rows.append((str(endpoint), *(_reached(analysis, summary, endpoint) for summary in found)))
     echoes = [_echo(analysis, cell) for cell, _ in cells]
     if any(echo is not None for echo in echoes):
-        rows.append(("event channel, there and back", *(quantity(echo, "ns") for echo in echoes)))
-    return Table(scenario, ("since the request", *(label for _, label in cells)), tuple(rows)) if rows else None
+        rows.append(("event channel, round trip", *(quantity(echo, "ns") for echo in echoes)))
+    return ReportTable(scenario, ("since the request", *(label for _, label in cells)), tuple(rows)) if rows else None
 
 
-def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> Table | None:
-    """Memory that is there once per host beside what each box takes; None when no daemon was seen."""
+def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
+    """The memory of daemons, which a host has once, beside that of one box; None when no daemon was seen."""
     entries = {cell.key: _memory(analysis, cell) for cell, _ in cells}
     if not any(daemons for _, daemons in entries.values()):
         return None
@@ -96,11 +87,11 @@ def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, 
         box, daemons = entries[cell.key]
         names = ", ".join(f"{name} {quantity(size, 'bytes')}" for name, size in daemons.items()) or "none"
         rows.append((label, quantity(box, "bytes"), names))
-    return Table(scenario, ("box", "each box, PSS", "once per host"), tuple(rows))
+    return ReportTable(scenario, ("box", "one box, PSS", "daemons, once per host"), tuple(rows))
 
 
 Memory = tuple[float | None, dict[str, float]]
-"""PSS of one box, and of each daemon that serves it; medians, bytes."""
+"""PSS of one box (None when it was not measured) and of each daemon that serves it; medians, bytes."""
 
 
 def _memory(analysis: Analysis, cell: Cell) -> Memory:
@@ -135,7 +126,7 @@ def _seen(name: str, values: Sequence[str]) -> str:
         return MISSING
     if len(values) > _MOST_VALUES:
         return f"{len(values)} different values"
-    # Sizes that differ by a few pages read the same.
+    # Sizes that differ by a few pages are the same text.
     return " or ".join(dict.fromkeys(_readable(name, value) for value in values))
 
 

@@ -1,4 +1,4 @@
-"""What went wrong or may have: failures and doubts, one by one and summed up."""
+"""Failures and doubts of a campaign: one by one, and summed up by kind."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bench.analysis.values import UNKNOWN, disturbances
 from bench.records.record import Record
 from bench.render.text import clean
 
-# "steal:3.2%", "busy:5", "pressure:memory:4.0%": a name, and a number that grows with the trouble.
+# "steal:3.2%", "busy:5", "pressure:memory:4.0%": a name, and a number that grows with the disturbance.
 _MARK: Final = re.compile(r"([a-z:-]+):(\d+(?:\.\d+)?)(%|ms|)")
-# What is measured has a decimal point; whole numbers in a mark say which (a process, a mount).
+# Measured numbers have a decimal point. Whole numbers in a mark are identifiers (a process, a mount).
 _DECIMAL: Final = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
 _BLANK: Final = "\0"
 _MEANING: Final = {
-    "saturated": "the boxes of a storm used all CPU time of the host, and waited for each other",
+    "saturated": "the boxes of a storm used all CPU time of the host and waited for each other",
     "late-stamps": "the harness itself had to wait for a CPU, in one of 20 cases this long",
-    "late-requests": "the harness asked for a box late by a notable part of the time that it measured",
+    "late-requests": "the harness requested a box late by a notable part of the measured time",
     "steal": "the hypervisor took CPU time away",
     "guest-cpu": "the guest's clock ran on while its CPUs waited: it counts this many times what they ran",
     "busy": "other tasks were runnable when the trial began",
@@ -32,9 +32,15 @@ _MEANING: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """A trial that failed or was disturbed; text is clean."""
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A trial that failed or was disturbed.
+
+    Attributes:
+        trial: the trial's id.
+        text: what happened, clean text.
+        kept: paths of the trial's output in the campaign directory.
+    """
 
     trial: str
     cell: str
@@ -42,24 +48,36 @@ class Trouble:
     warmup: bool
     text: str
     kept: tuple[str, ...] = ()
-    """What the campaign directory keeps of it: paths."""
 
 
-def failures(records: Iterable[Record]) -> tuple[Trouble, ...]:
-    """Trials that gave no result, with the message and what to do."""
+def problem_of(record: Record, text: str) -> Problem:
+    """A problem of one trial; ``text`` may hold untrusted characters and is cleaned."""
+    trial = record.trial
+    return Problem(
+        trial=trial.id,
+        cell=clean(trial.cell.key),
+        block=trial.block,
+        warmup=trial.warmup,
+        text=clean(text),
+        kept=tuple(map(clean, record.artefacts.values())),
+    )
+
+
+def failures(records: Iterable[Record]) -> tuple[Problem, ...]:
+    """Trials without a result, each with its error message and hint."""
     return tuple(
-        _trouble(record, f"{record.outcome}: {record.failure.code}: {record.failure.message} ({record.failure.hint})")
+        problem_of(record, f"{record.outcome}: {record.failure.code}: {record.failure.message} ({record.failure.hint})")
         for record in records
         if record.failure
     )
 
 
-def doubted(records: Iterable[Record]) -> tuple[Trouble, ...]:
-    """Trials that something disturbed, with all marks of each."""
-    return tuple(_trouble(record, "; ".join(marks)) for record in records if (marks := disturbances(record)))
+def disturbed(records: Iterable[Record]) -> tuple[Problem, ...]:
+    """Trials with disturbances, each with all of its marks."""
+    return tuple(problem_of(record, "; ".join(marks)) for record in records if (marks := disturbances(record)))
 
 
-def summed_up(records: Iterable[Record]) -> tuple[str, ...]:
+def doubt_kinds(records: Iterable[Record]) -> tuple[str, ...]:
     """One line per kind of doubt: ``pressure:cpu in 9 of 36 trials (29.2% to 83.0%): tasks waited for a CPU``."""
     total, sizes, whole = 0, dict[str, list[tuple[float, str]]](), dict[str, list[str]]()
     for record in records:
@@ -70,9 +88,11 @@ def summed_up(records: Iterable[Record]) -> tuple[str, ...]:
                 sizes.setdefault(found[1], []).append((float(found[2]), found[2] + found[3]))
             else:
                 whole.setdefault(_DECIMAL.sub(_BLANK, mark), []).append(mark)
-    lines = [f"{name} in {len(seen)} of {total} trials ({_range(seen)}){_means(name)}" for name, seen in sizes.items()]
+    lines = [
+        f"{name} in {len(seen)} of {total} trials ({_range(seen)}){_meaning(name)}" for name, seen in sizes.items()
+    ]
     lines += [
-        f"{_joined(kind, marks)} in {len(marks)} of {total} trials{_means(kind)}"
+        f"{_joined(kind, marks)} in {len(marks)} of {total} trials{_meaning(kind)}"
         for kind, marks in whole.items()
         if not kind.startswith(UNKNOWN)
     ]
@@ -85,7 +105,7 @@ def summed_up(records: Iterable[Record]) -> tuple[str, ...]:
 
 
 def _joined(kind: str, marks: list[str]) -> str:
-    """Sentences that differ in how much only, as one: ``the guest counts 4.05 to 4.29 times what its CPUs ran``."""
+    """Marks that differ in their numbers only, as one: ``the guest counts 4.05 to 4.29 times what its CPUs ran``."""
     if len(set(marks)) == 1:
         return marks[0]
     seen = (zip(map(float, found), found, strict=True) for found in map(_DECIMAL.findall, marks))
@@ -98,10 +118,5 @@ def _range(seen: list[tuple[float, str]]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _means(name: str) -> str:
+def _meaning(name: str) -> str:
     return f": {_MEANING[name]}" if name in _MEANING else ""
-
-
-def _trouble(record: Record, text: str) -> Trouble:
-    trial, kept = record.trial, tuple(map(clean, record.artefacts.values()))
-    return Trouble(trial.id, clean(trial.cell.key), trial.block, trial.warmup, clean(text), kept)

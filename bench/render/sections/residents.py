@@ -1,4 +1,4 @@
-"""Boxes that stay, in a report: what each further one takes, the ledger of the fullest host, when a daemon pays."""
+"""Boxes that stay, in a report: the cost of each further box, the memory ledger, and when a daemon pays off."""
 
 from __future__ import annotations
 
@@ -11,73 +11,77 @@ from bench.analysis.metrics import MEMORY
 from bench.analysis.residents import HOLDERS, BreakEven, Ledger, MarginalCost, break_evens, ledgers, marginal_costs
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.sections.facts import Table
+from bench.render.sections.table import ReportTable
 from bench.render.text import FACTORS, MISSING, cell_label, format_estimate, quantity, short_median, significant
 
-ACCOUNT_NOTE: Final = (
-    "Boxes that stay: the host is read at rest without them and with them. “held” is what it used more and cannot "
-    "take back: without page cache, reclaimable slab, and what other programs took meanwhile. The slope is a weighted "
-    "Theil-Sen line per block; its interval is over blocks."
+RESIDENTS_NOTE: Final = (
+    "Residents: the host is read at rest, without the boxes and with all of them. “Not reclaimable” is the memory that "
+    "it used more and cannot take back: it excludes page cache, reclaimable slab and what other programs took in the "
+    "meantime. The cost of a further box is the slope of a weighted Theil-Sen line per block; its interval is over "
+    "blocks."
 )
+_UNEXPLAINED: Final = "unexplained"
 
-_REST: Final = "unexplained"
 
-
-def account_tables(analysis: Analysis, scenario: str) -> tuple[Table, ...]:
-    """Slopes, ledgers and break-evens; empty when the scenario has no boxes that stay."""
-    found = marginal_costs(analysis, scenario)
-    even = break_evens(found)
+def resident_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...]:
+    """Costs per further box, PSS, ledgers and break-evens; empty when no boxes of the scenario stay."""
+    costs = marginal_costs(analysis, scenario)
     tables = [
-        _slopes(found),
-        _shared(analysis, scenario, found),
+        _cost_table(costs),
+        _pss_table(analysis, scenario, costs),
         _ledger_table(ledgers(analysis, scenario)),
-        Table("From how many boxes on daemons pay", ("box with daemons", "takes less than", "from"), _even(even)),
+        ReportTable(
+            "From how many boxes on a daemon pays off",
+            ("box with daemons", "takes less than", "from"),
+            tuple((cell_label(even.one), cell_label(even.other), _boxes(even)) for even in break_evens(costs)),
+        ),
     ]
     return tuple(table for table in tables if table.rows)
 
 
-def _slopes(found: Sequence[MarginalCost]) -> Table:
-    head = ("box", "blocks", "held per box", "and reclaimable", "first box", "daemons")
+def _cost_table(costs: Sequence[MarginalCost]) -> ReportTable:
+    head = ("box", "blocks", "not reclaimable", "with reclaimable", "first box", "daemons")
     rows = [
         (
-            cell_label(one.cell),
-            f"{len(one.blocks)} of {len(one.blocks) + one.partial}" if one.partial else str(len(one.blocks)),
-            format_estimate(one.unreclaimable, "bytes"),
-            MISSING if one.added is None else format_estimate(one.added, "bytes"),
-            quantity(one.intercept, "bytes"),
-            quantity(one.fixed, "bytes") if one.fixed else MISSING,
+            cell_label(cost.cell),
+            f"{len(cost.blocks)} of {len(cost.blocks) + cost.partial}" if cost.partial else str(len(cost.blocks)),
+            format_estimate(cost.unreclaimable, "bytes"),
+            MISSING if cost.added is None else format_estimate(cost.added, "bytes"),
+            quantity(cost.intercept, "bytes"),
+            quantity(cost.fixed, "bytes") if cost.fixed else MISSING,
         )
-        for one in found
+        for cost in costs
     ]
-    return Table(
-        "What each further box takes from the host; what the first brings, and daemons, once", head, tuple(rows)
+    return ReportTable(
+        "Memory that each further box takes, and what the first box and daemons take once", head, tuple(rows)
     )
 
 
-def _shared(analysis: Analysis, scenario: str, found: Sequence[MarginalCost]) -> Table:
-    """PSS falls where boxes share pages."""
-    levels = sorted({level for one in found for level in one.levels})
+def _pss_table(analysis: Analysis, scenario: str, costs: Sequence[MarginalCost]) -> ReportTable:
+    """PSS by number of boxes: it falls where boxes share pages."""
+    levels = sorted({level for cost in costs for level in cost.levels})
     sizes = {
         (without_residents(cell), residents_of(cell)): short_median(analysis.summary(cell, MEMORY))
         for cell in analysis.cells(scenario)
     }
-    rows = [(cell_label(one.cell), *(sizes.get((one.cell, level), MISSING) for level in levels)) for one in found]
-    return Table("PSS of one box among so many", ("box", *map(str, levels)), tuple(rows))
+    rows = [(cell_label(cost.cell), *(sizes.get((cost.cell, level), MISSING) for level in levels)) for cost in costs]
+    return ReportTable("PSS of one box, by number of boxes", ("box", *map(str, levels)), tuple(rows))
 
 
-def _ledger_table(found: Sequence[Ledger]) -> Table:
-    """All parts of a row are in the unit of what is held: a narrow terminal has no room for more."""
-    holders = [name for name in HOLDERS if name != _REST and any(ledger.holders.get(name) for ledger in found)]
+def _ledger_table(found: Sequence[Ledger]) -> ReportTable:
+    """All parts of a row are in the unit of its total, since a narrow terminal has no room for more units."""
+    holders = [name for name in HOLDERS if name != _UNEXPLAINED and any(ledger.holders.get(name) for ledger in found)]
     rows = []
     for ledger in found:
-        sizes = ledger.holders
-        held = quantity(ledger.unreclaimable, "bytes")
-        factor = FACTORS[held.rpartition(" ")[2]]
-        numbers = [significant(sizes[title] / factor) if title in sizes else MISSING for title in holders]
-        share = MISSING if ledger.unexplained_share is None else share_words(ledger.unexplained_share)
-        rows.append((_short_label(ledger.cell), held, *numbers, share))
-    title = "The ledger: what all boxes together hold, by holder, in the unit of what is held"
-    return Table(title, ("box", "held", *holders, _REST), tuple(rows))
+        total = quantity(ledger.unreclaimable, "bytes")
+        factor = FACTORS[total.rpartition(" ")[2]]
+        numbers = [
+            significant(ledger.holders[name] / factor) if name in ledger.holders else MISSING for name in holders
+        ]
+        share = MISSING if ledger.unexplained_share is None else format_share(ledger.unexplained_share)
+        rows.append((_short_label(ledger.cell), total, *numbers, share))
+    title = "Memory ledger: memory that all boxes together take and is not reclaimable, by holder, in the total's unit"
+    return ReportTable(title, ("box", "total", *holders, _UNEXPLAINED), tuple(rows))
 
 
 def _short_label(cell: Cell) -> str:
@@ -85,13 +89,9 @@ def _short_label(cell: Cell) -> str:
     return f"{cell_label(without_residents(cell))} × {residents_of(cell)}"
 
 
-def share_words(share: float) -> str:
+def format_share(share: float) -> str:
     """``0.4 %``."""
     return f"{100 * share:.1f} %".replace("-", "−")
-
-
-def _even(found: Sequence[BreakEven]) -> tuple[tuple[str, ...], ...]:
-    return tuple((cell_label(even.one), cell_label(even.other), _boxes(even)) for even in found)
 
 
 def _boxes(even: BreakEven) -> str:

@@ -1,4 +1,4 @@
-"""Storms in a report: one row per cell, percentiles over scheduled boxes, and the boxes that were lost."""
+"""Storms in a report: percentiles over scheduled boxes per cell, delays of the harness, and the lost boxes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from bench.analysis.results import Analysis
 from bench.analysis.storms import ALL, FACTOR, SHARES, goal_of, is_storm_cell, storms_of
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Record
-from bench.render.sections.facts import Table
-from bench.render.sections.problems import Trouble
-from bench.render.text import MISSING, cell_label, clean, median_text, quantity
+from bench.render.sections.problems import Problem, problem_of
+from bench.render.sections.table import ReportTable
+from bench.render.text import MISSING, cell_label, median_text, quantity
 
 STORM_NOTE: Final = (
-    "In a storm every box's clock starts when it was to be asked for. “50 %” is the time by which half of the "
-    "scheduled boxes were there; a box that failed or timed out never was. One number per storm; brackets are over "
-    "storms. “asked late” and “woke late” are the harness's own delays, at worst: they are inside the numbers."
+    "Storms: each box's clock starts at its scheduled instant. “50 %” is the time by which half of the scheduled boxes "
+    "had got there; a box that failed or timed out never did. There is one number per storm, and brackets are over "
+    "storms. “requested late” and “stamped late” are the largest delays of the harness itself; the times include them."
 )
+_DETAILS: Final = ("box", "lost", "requested late", "CPUs busy", "stamped late, p95")
 
 
-def storm_tables(analysis: Analysis, scenario: str) -> tuple[Table, ...]:
+def storm_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...]:
     """When the boxes were there, and how the storms went; empty when the scenario has none."""
     cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell)]
     if not cells:
@@ -32,18 +33,15 @@ def storm_tables(analysis: Analysis, scenario: str) -> tuple[Table, ...]:
         (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
         for label, cell, found in storms
     )
-    how = analysis.scenario(scenario).storm.words()
+    title = f"Storms, boxes requested {analysis.scenario(scenario).storm.words()}: time until {goal}"
     return (
-        Table(f"Storms, boxes asked for {how}: time until {goal}", ("box", "storms", *map(_share_words, names)), times),
-        Table("How the storms went", _HOW, tuple((label, *_course(found)) for label, _, found in storms)),
+        ReportTable(title, ("box", "storms", *map(_format_percentile, names)), times),
+        ReportTable("How the storms went", _DETAILS, tuple((label, *_details(found)) for label, _, found in storms)),
     )
 
 
-_HOW: Final = ("box", "lost", "asked late", "CPUs busy", "woke late, p95")
-
-
 def _label(cell: Cell) -> str:
-    """The number of boxes has its own column."""
+    """The cell without its number of boxes, which has a column of its own."""
     return cell_label(cell.model_copy(update={"factors": {k: v for k, v in cell.factors.items() if k != FACTOR}}))
 
 
@@ -51,7 +49,7 @@ def _metric(goal: Endpoint, name: str) -> str:
     return f"storm.{goal}.{name}_ns"
 
 
-def _share_words(name: str) -> str:
+def _format_percentile(name: str) -> str:
     return "all" if name == ALL else f"{SHARES[name]:.0%}".replace("%", " %")
 
 
@@ -60,7 +58,7 @@ def _boxes(storms: Sequence[Record]) -> str:
     return f"{len(storms)} × {' or '.join(map(str, sizes))}" if sizes else MISSING
 
 
-def _course(storms: Sequence[Record]) -> tuple[str, str, str, str]:
+def _details(storms: Sequence[Record]) -> tuple[str, str, str, str]:
     boxes = [member for record in storms for member in record.members]
     lost = sum(member.outcome != "ok" for member in boxes)
     late = [record.storm_ns["lateness.max"] for record in storms if "lateness.max" in record.storm_ns]
@@ -79,12 +77,11 @@ def _range(shares: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def lost_boxes(records: Sequence[Record]) -> Iterator[Trouble]:
+def lost_boxes(records: Sequence[Record]) -> Iterator[Problem]:
     """The boxes of storms and ramps that gave no result, each with its reason."""
     for record in records:
-        trial, kept = record.trial, tuple(map(clean, record.artefacts.values()))
         for member in record.members:
-            # When the trial itself failed, its own failure says more.
+            # When the whole trial failed, its own failure says more.
             if member.failure is not None and record.failure is None:
-                text = f"box {member.number}: {member.outcome}: {member.failure.code}: {member.failure.message}"
-                yield Trouble(trial.id, clean(trial.cell.key), trial.block, trial.warmup, clean(text), kept)
+                failure = member.failure
+                yield problem_of(record, f"box {member.number}: {member.outcome}: {failure.code}: {failure.message}")

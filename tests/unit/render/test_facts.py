@@ -6,6 +6,7 @@ from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table
+from bench.render.sections.resources import cpu_table
 from bench.render.text import cell_label
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
 
@@ -23,10 +24,28 @@ def test_daemons_stand_beside_the_memory_of_one_box() -> None:
     analysis = analysed(PROCESS, DOCKER)
     table = daemon_table(analysis, "hello", named(analysis))
     assert table is not None
-    assert table.head == ("box", "each box, PSS", "once per host")
+    assert table.head == ("box", "one box, PSS", "daemons, once per host")
     rows = {row[0]: row for row in table.rows}
     assert rows["docker"][2] == "containerd 41.0 MiB, dockerd 92.0 MiB"
     assert rows["process"][2] == "none"
+
+
+def test_the_cpu_time_of_a_vm_is_split() -> None:
+    analysis = analysed(PROCESS, LIBVIRT)
+    table = cpu_table(analysis, "hello", named(analysis))
+    assert table is not None
+    rows = {row[0]: dict(zip(table.head, row, strict=True)) for row in table.rows}
+    vm = rows["libvirt/tcg"]
+    assert list(vm)[1:] == [
+        "to ready",
+        "of it in the guest",
+        "VMM beyond the guest",
+        "from stopping to gone",
+        "idle, per minute",
+        "other host load, to ready",
+    ]
+    assert "–" not in vm.values()
+    assert rows["process"]["VMM beyond the guest"] == "–"
 
 
 def test_daemons_nobody_saw_need_no_table() -> None:
@@ -42,7 +61,7 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     names = [row[0] for row in table.rows]
     assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone", names[-1]]
     assert table.rows[0][1] == "–"
-    assert table.rows[-1] == ("event channel, there and back", "195 µs", "195 µs")
+    assert table.rows[-1] == ("event channel, round trip", "195 µs", "195 µs")
 
 
 def test_polling_is_said_beside_what_was_polled() -> None:

@@ -15,7 +15,8 @@ from bench.records.campaign import Manifest
 from bench.records.record import Record
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report
-from bench.render.terminal import campaign_report
+from bench.render.terminal import view_report
+from bench.render.view import build_view
 from tests.factories import DOCKER, LIBVIRT, PROCESS, THREE, make_manifest, make_record, make_records, write_campaign
 
 BOXES = {"process": PROCESS, "docker": DOCKER, "libvirt": LIBVIRT}
@@ -40,7 +41,7 @@ def test_a_report_of_a_target_that_never_became_ready(targets: tuple[str, ...], 
     report = write_report(write_campaign(tmp_path / "c", manifest, records))
     analysis = analyse(manifest, records)
     console = Console(file=io.StringIO(), width=120)
-    console.print(campaign_report(analysis))
+    console.print(view_report(build_view(analysis)))
     assert isinstance(console.file, io.StringIO)
     texts = (console.file.getvalue(), report.text.read_text("utf-8"), report.page.read_text("utf-8"))
     assert all("beyond the limit" in text for text in texts)

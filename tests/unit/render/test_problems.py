@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.render.sections.problems import doubted, failures, summed_up
+from bench.render.sections.problems import disturbed, doubt_kinds, failures
 from tests.factories import PROCESS, make_manifest, make_records
 
 MANIFEST = make_manifest(("hello",), (PROCESS,), blocks=3, warmups=0)
@@ -12,13 +12,13 @@ RECORDS = make_records(MANIFEST, (PROCESS,), troubles=False)
 def test_kinds_are_counted_with_their_range_and_meaning() -> None:
     marks = (("pressure:cpu:29.2%", "busy:4"), ("pressure:cpu:83.0%", "leftover: mount /x"), ("unknown:psi",))
     records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
-    assert summed_up(records) == (
+    assert doubt_kinds(records) == (
         "pressure:cpu in 2 of 3 trials (29.2% to 83.0%): tasks waited for a CPU",
         "busy in 1 of 3 trials (4): other tasks were runnable when the trial began",
         "leftover: mount /x in 1 of 3 trials",
         "psi could not be read in 1 of 3 trials",
     )
-    assert [item.text for item in doubted(records)] == [
+    assert [problem.text for problem in disturbed(records)] == [
         "pressure:cpu:29.2%; busy:4",
         "pressure:cpu:83.0%; leftover: mount /x",
     ]
@@ -31,7 +31,7 @@ def test_sentences_that_differ_in_how_much_only_are_one() -> None:
         ("guest-cpu: the guest counts 4.05 times what its virtual CPUs ran", "clock 1.5 or 3.5"),
     )
     records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
-    assert summed_up(records) == (
+    assert doubt_kinds(records) == (
         "guest-cpu: the guest counts 4.05 to 10.5 times what its virtual CPUs ran in 3 of 3 trials",
         "leftover: process 12 in 1 of 3 trials",
         "leftover: process 7 in 1 of 3 trials",
@@ -41,7 +41,7 @@ def test_sentences_that_differ_in_how_much_only_are_one() -> None:
 
 def test_nothing_to_say_is_nothing() -> None:
     calm = [record.model_copy(update={"doubts": ()}) for record in RECORDS]
-    assert (summed_up(calm), doubted(calm), failures(calm)) == ((), (), ())
+    assert (doubt_kinds(calm), disturbed(calm), failures(calm)) == ((), (), ())
 
 
 def test_failures_name_what_was_kept() -> None:

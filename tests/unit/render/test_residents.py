@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.analysis.analyse import analyse
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report
-from bench.render.sections.residents import account_tables
+from bench.render.sections.residents import resident_tables
 from bench.render.terminal import view_report
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_manifest, make_records, write_campaign
 from tests.residents import make_residents
@@ -20,7 +20,7 @@ LINES = [(PROCESS, 1.0, 0.2), (DOCKER, 2.0, 7.0), (LIBVIRT, 0.0, 20.0)]
 
 def test_tables_say_slope_pss_ledger_and_break_even() -> None:
     manifest, records = make_residents(LINES, noise_mib=0.0)
-    slopes, shared, ledger, even = account_tables(analyse(manifest, records), "hello")
+    slopes, shared, ledger, even = resident_tables(analyse(manifest, records), "hello")
     assert [row[0] for row in slopes.rows] == ["process", "docker", "libvirt/tcg"]
     assert slopes.rows[1][2].startswith("7.00 MiB [7.00, 7.00]")
     assert slopes.rows[1][4:] == ("2.00 MiB", "133 MiB")
@@ -29,7 +29,7 @@ def test_tables_say_slope_pss_ledger_and_break_even() -> None:
     assert len(shared.rows) == 3
     rows = {row[0]: dict(zip(ledger.head, row, strict=True)) for row in ledger.rows}
     assert list(rows)[-4:] == [f"libvirt/tcg × {boxes}" for boxes in (1, 2, 4, 8)]
-    assert rows["libvirt/tcg × 8"] | {"held": "160 MiB", "unexplained": "2.0 %"} == rows["libvirt/tcg × 8"]
+    assert rows["libvirt/tcg × 8"] | {"total": "160 MiB", "unexplained": "2.0 %"} == rows["libvirt/tcg × 8"]
     # A column of zeros says nothing.
     assert "tmpfs" not in ledger.head
     assert even.rows == (("docker", "libvirt/tcg", "11 boxes"),)
@@ -56,7 +56,7 @@ def test_a_report_has_one_break_even(tmp_path: Path) -> None:
 def test_a_campaign_without_residents_has_none_of_it() -> None:
     manifest = make_manifest()
     found = analyse(manifest, make_records(manifest))
-    assert account_tables(found, "hello") == ()
+    assert resident_tables(found, "hello") == ()
     assert not [figure.name for figure in campaign_figures(found) if figure.name.endswith(("-ledger", "-slope"))]
 
 
@@ -66,7 +66,7 @@ def test_figures_tell_their_numbers_to_those_who_do_not_see_them() -> None:
     ledger, slope = figures["hello-ledger"], figures["hello-slope"]
     assert "docker residents=8 58.0 MiB, 1.16 MiB (2.0 %) unexplained" in ledger.alt
     assert "docker 7.00 MiB [7.00, 7.00] per further box, 1 to 8 boxes" in slope.alt
-    assert ("docker residents=8", "held by the host's counters", "58.0 MiB") in ledger.table
+    assert ("docker residents=8", "not reclaimable, by the host's counters", "58.0 MiB") in ledger.table
     assert len(slope.table) == 1 + 3 * 7 * 4
     for figure in (ledger, slope):
         assert figure.light_svg != figure.dark_svg

@@ -11,10 +11,15 @@ from rich.table import Table
 from bench.analysis.analyse import analyse
 from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
 from bench.render.commands.listing import listing
-from bench.render.terminal import campaign_report, comparison_table
+from bench.render.terminal import view_report
+from bench.render.text import verdict_text
+from bench.render.view import build_view
 from bench.render.wrap import Name, broken
 from tests.factories import SIX, make_manifest, make_records
+
+READY = "endpoint.ready_ns"
 
 
 def text_of(renderable: RenderableType, *, width: int, terminal: bool = False) -> str:
@@ -33,7 +38,7 @@ def analysis() -> Analysis:
 
 
 def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
-    text = text_of(campaign_report(analysis), width=80)
+    text = text_of(view_report(build_view(analysis)), width=80)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     # Both tables of a scenario are there, and no name had to be broken.
@@ -42,12 +47,12 @@ def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
 
 
 def test_wide_terminals_get_one_table(analysis: Analysis) -> None:
-    lines = text_of(campaign_report(analysis), width=150).splitlines()
+    lines = text_of(view_report(build_view(analysis)), width=150).splitlines()
     assert sum(line.startswith("libvirt/tcg") for line in lines) == 2
 
 
 def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
-    text = text_of(campaign_report(analysis), width=150)
+    text = text_of(view_report(build_view(analysis)), width=150)
     assert "hello: ready after 4.13 s in libvirt/tcg against 208 ms in docker: 19.8× [16.6, ∞)" in text
     assert "This is not what KVM would cost." in text
     assert "not ready within 120 s" in text
@@ -57,19 +62,26 @@ def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
 
 
 def test_guests_cannot_write_escapes_or_markup(analysis: Analysis) -> None:
-    plain = text_of(campaign_report(analysis), width=150)
+    plain = text_of(view_report(build_view(analysis)), width=150)
     assert "[bold]markup[/bold]" in plain
     assert "\u202e" not in plain
-    coloured = text_of(campaign_report(analysis), width=150, terminal=True)
+    coloured = text_of(view_report(build_view(analysis)), width=150, terminal=True)
     assert "\x1b[31mred" not in coloured
 
 
-def test_comparison_table_says_more_of_memory_and_slower_of_time(analysis: Analysis) -> None:
-    text = text_of(comparison_table(analysis, ("endpoint.ready_ns", MEMORY)), width=100)
-    assert "memory, PSS, total" in text
-    assert "slower" in text
-    assert "more" in text
-    assert "tcg: emulated CPU, not what KVM would cost" in text
+def test_of_memory_there_is_more_and_of_time_slower(analysis: Analysis) -> None:
+    process = Cell(scenario="hello", target="process", accel="native")
+    vm = Cell(scenario="hello", target="libvirt", accel="tcg")
+    found = {
+        (cell.target, metric): analysis.comparison(cell, metric) for cell in (process, vm) for metric in (READY, MEMORY)
+    }
+    texts = {key: verdict_text(comparison) for key, comparison in found.items() if comparison is not None}
+    assert texts == {
+        ("process", READY): "faster",
+        ("process", MEMORY): "less",
+        ("libvirt", READY): "slower",
+        ("libvirt", MEMORY): "more",
+    }
 
 
 @pytest.mark.parametrize(

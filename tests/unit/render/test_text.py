@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.stats import Interval
-from bench.render.text import bracket, clean, clean_lines, quantity, significant, times, with_interval
+from bench.render.text import bracket, clean, clean_lines, format_ratio, quantity, significant, with_interval
 from tests.factories import HOSTILE
 
 
@@ -86,4 +86,4 @@ def test_an_interval_may_have_one_limit_or_none(low: float, high: float, text: s
 
 
 def test_times() -> None:
-    assert (times(18.53), times(math.inf), times(None)) == ("18.5×", "∞", "–")
+    assert (format_ratio(18.53), format_ratio(math.inf), format_ratio(None)) == ("18.5×", "∞", "–")

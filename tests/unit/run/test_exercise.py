@@ -382,11 +382,11 @@ def exercised_campaign() -> tuple[Manifest, list[Record]]:
 def test_a_report_says_which_way_is_better() -> None:
     analysis = analyse(*exercised_campaign())
     (section,) = build_view(analysis).sections
-    assert section.lead.text.startswith(
+    assert section.answer.text.startswith(
         "hello: get per second, higher is better: 30.9 k/s in process, 15.4 k/s in docker."
     )
-    assert "docker has 0.500×" in section.lead.text
-    assert section.lead.costs[0].of == "get per second, higher is better"
+    assert "docker has 0.500×" in section.answer.text
+    assert section.answer.costs[0].of == "get per second, higher is better"
     values, ratios = section.exercises
     assert values.title == "Exercise: redis-benchmark, profile quick, load generated in the box"
     assert [row[:2] for row in values.rows[:3]] == [
@@ -418,7 +418,7 @@ def test_every_form_of_the_report_has_the_exercise_and_escapes_its_names() -> No
 def test_an_exercise_that_never_ended_well_is_said_first() -> None:
     manifest, records = exercised_campaign()
     (section,) = build_view(analyse(manifest, [r.model_copy(update={"exercise": {}}) for r in records])).sections
-    assert section.lead.text.startswith("hello: no exercise has ended well. ")
+    assert section.answer.text.startswith("hello: no exercise has ended well. ")
     assert section.exercises == ()
 
 
