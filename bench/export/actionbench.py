@@ -12,7 +12,7 @@ BIGGER: Final = "customBiggerIsBetter.json"
 
 
 def export(table: Table) -> Export:
-    """Two files, always both: an empty list says that nothing of that direction was measured."""
+    """Always both files. An empty list says that no metric of that direction was measured."""
     entries: dict[str, list[dict[str, Any]]] = {SMALLER: [], BIGGER: []}
     for column in table.columns:
         entries[BIGGER if bigger_is_better(column.metric) else SMALLER].append(_entry(column))

@@ -1,4 +1,4 @@
-"""A gate as GitHub workflow commands: an error for each regression, a warning for what cannot be told."""
+"""A gate as GitHub workflow commands: an error per regression, a warning per row with the verdict cannot tell."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bench.gate.model import GateResult, GateRow, Verdict
 from bench.render.text import clean
 
 MOST: Final = 10
-"""GitHub shows ten errors, ten warnings and ten notices of a step, and drops the rest."""
+"""GitHub shows ten errors, ten warnings and ten notices of a step and drops the rest."""
 
 _LEVELS: Final = {Verdict.REGRESSED: "error", Verdict.CANNOT_TELL: "warning"}
 
 
 def export(result: GateResult) -> Export:
-    """``annotations.txt``: print it in a step."""
+    """``annotations.txt``, for a step to print."""
     return Export({"annotations.txt": "".join(f"{line}\n" for line in commands(result)).encode()})
 
 
@@ -53,7 +53,7 @@ def _fewest(level: str, lines: list[str]) -> list[str]:
 
 
 def command(level: str, title: str, message: str) -> str:
-    """A workflow command: what would end the command or begin another one is encoded."""
+    """A workflow command. Characters that would end it or begin another one are encoded."""
     return f"::{level} title={_property(title)}::{_data(message)}"
 
 

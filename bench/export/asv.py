@@ -34,13 +34,13 @@ _ENVIRONMENT: Final = "existing-boxbench"
 
 
 def export(lines: Sequence[Line], repository: Path | None = None) -> Export:
-    """``asv.conf.json``, ``results/`` and nothing else; each host is a machine of its own.
+    """``asv.conf.json`` and ``results/``; each host is a machine of its own.
 
     Args:
-        repository: where the commits are; the current directory's when None. asv asks it for their order.
+        repository: the git repository with the commits; that of the current directory when None.
 
     Raises:
-        ExportError: no repository there.
+        ExportError: ``repository`` is not in a git repository.
     """
     files = {"asv.conf.json": to_json(_configuration(repository or Path.cwd()))}
     names = dict.fromkeys((cell, metric) for line in lines for cell in line.cells for metric in line.cells[cell])
@@ -50,11 +50,11 @@ def export(lines: Sequence[Line], repository: Path | None = None) -> Export:
         machine = f"results/{line.fingerprint}"
         files[f"{machine}/machine.json"] = to_json(_machine(line))
         files[f"{machine}/{line.commit.id[:8]}-{_ENVIRONMENT}.json"] = to_json(_result(line))
-    return Export(files, ("the intervals are of 95 %, in asv's columns for 99 %",))
+    return Export(files, ("95 % intervals are in asv's columns for 99 % intervals",))
 
 
 def name_of(cell: str, metric: str) -> str:
-    """``hello_docker.track_endpoint_ready_ns``: asv takes dots as levels and knows the kind by the prefix."""
+    """``hello_docker.track_endpoint_ready_ns``. asv reads dots as levels, and the prefix as the kind of benchmark."""
     return f"{one_word(cell, '_')}.track_{''.join(letter if letter.isalnum() else '_' for letter in metric)}"
 
 
@@ -128,13 +128,13 @@ def _result(line: Line) -> dict[str, Any]:
 
 
 def _row(name: str, point: Point, started_at: int) -> list[Any]:
-    # A median beyond the limit is asv's "failed": null.
+    # null is asv's value for a failed benchmark: here a median beyond the limit.
     value = point.median if math.isfinite(point.median) else None
     version = hashlib.sha256(name.encode()).hexdigest()
     row: list[Any] = [[value], [], version, started_at, None]
     if value is None or point.low is None or point.high is None or not math.isfinite(point.high):
         return row
-    # Quartiles are not in a history.
+    # A history has no quartiles.
     return [*row, [point.low], [point.high], None, None, [1], [point.n]]
 
 

@@ -1,4 +1,4 @@
-"""What all exports share: a campaign as columns of boots, and the files an export consists of."""
+"""What all exports share: a campaign as columns of boots, and the files of an export."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ from bench.util.cache import content_key
 from bench.util.errors import UsageError
 
 MAIN: Final = (MEMORY, CPU, DISK)
-"""Exported beside each scenario's headline when nobody asks for other metrics."""
+"""Exported with each scenario's headline when no metrics are requested."""
 
 _WORD_CHARS: Final = 80
-"""Of a name with paths in it, which are of any length."""
+"""The longest name. Names may hold paths, which are of any length."""
 
 
 class ExportError(UsageError):
-    """There is nothing to export, or the format cannot hold it."""
+    """There is nothing to export, or the format cannot hold the values."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """Files by name (relative, at most one directory deep per ``/``), and sentences about what could not go along."""
+    """An export.
+
+    Attributes:
+        files: content by relative path.
+        notes: sentences about what was left out.
+    """
 
     files: Mapping[str, bytes]
     notes: tuple[str, ...] = ()
@@ -45,10 +50,10 @@ class Column:
     Attributes:
         values: by block number; finite, in the metric's unit.
         started_at: when each of these boots started, ISO 8601, by block number.
-        failures: boots that have no value because they failed or timed out. No foreign format knows censoring, so
-            they are left out of ``values`` and said in the notes.
+        failures: boots without a value because they failed or timed out. Most formats have no censoring, so these
+            boots are not in ``values``, and a note names them.
         whole: median and interval of all boots, censored ones included.
-        last: the block after which boots are not exported, since there are as many as were asked for; None: all are.
+        last: the last block that is exported, with the number of boots requested; None when all are exported.
     """
 
     cell: Cell
@@ -61,7 +66,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        """``hello/docker endpoint.ready_ns``: what foreign formats call a benchmark."""
+        """The benchmark's name in other formats: ``hello/docker endpoint.ready_ns``."""
         return f"{self.cell.key} {self.metric}"
 
     @property
@@ -77,18 +82,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A campaign, ready for a foreign format; ``notes`` say what ``columns`` lack."""
+    """A campaign as columns for an export; ``notes`` say what ``columns`` leave out."""
 
     manifest: Manifest
     records: tuple[Record, ...]
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
     boots: int | None = None
-    """To which every column was cut, see ``make_table``."""
+    """The number of boots to which every column was cut, see ``make_table``; None when all are there."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the host; ``unknown`` in campaigns without one."""
+        """The host's fingerprint; ``unknown`` in a campaign without one."""
         return str(self.manifest.host.get("fingerprint", "unknown"))
 
 
@@ -104,10 +109,10 @@ def make_table(
 
     Args:
         metrics: shell patterns (``endpoint.*``); each scenario's headline and MAIN when empty.
-        boots: keep the first so many complete boots of every column, so that two campaigns have equal counts. Boots
-            that failed before the last of these still count as censored.
-        censored: the format can say that a boot failed. Then columns are whole; otherwise those whose median lies
-            beyond the limit are left out, since what is left of their boots is no picture of them.
+        boots: keep this many complete boots of every column, so that two campaigns have equal counts. Boots that
+            failed before the last of these still count as censored.
+        censored: the format can mark a boot as failed, so that all columns are kept. Otherwise a column whose median
+            lies beyond the limit is left out, since its successful boots do not represent it.
 
     Raises:
         ExportError: no boot has such a metric, or no median is within the limit.
@@ -124,7 +129,7 @@ def make_table(
     if found and not kept:
         raise ExportError(
             f"campaign {manifest.id}: all medians lie beyond the limit, since boots failed or timed out",
-            hint="`boxbench report DIR` says why; csv and parquet can hold boots that failed",
+            hint="`boxbench report DIR` gives the reasons; the formats csv and parquet can hold failed boots",
         )
     if not found:
         raise ExportError(
@@ -136,7 +141,7 @@ def make_table(
 
 
 def _note(column: Column) -> str:
-    """What of a column its readers will not see; empty when they see everything."""
+    """A note on what a column leaves out; empty when it is complete."""
     if not column.failures:
         return ""
     if math.isinf(column.whole.value):
@@ -181,9 +186,9 @@ def _last_block(samples: Sequence[Sample], boots: int | None) -> int | None:
 
 
 def equal_counts(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns cut to the blocks that all columns of the same scenario and metric have, so that none has more boots.
+    """The columns, cut to the blocks that all columns of the same scenario and metric have.
 
-    Columns that share no block at all with the others keep none and are left out.
+    A column that shares no block with the others is left out.
     """
     groups: dict[tuple[str, str], set[int]] = {}
     for column in columns:
@@ -199,15 +204,15 @@ def equal_counts(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def bigger_is_better(metric: str) -> bool:
-    """Throughputs and what is left over; everything else that we measure is a cost."""
+    """Whether more is better: of rates, and of free or available memory and disk. Every other metric is a cost."""
     return Metric(metric).higher_is_better or metric.endswith(("available_bytes", ".free_bytes"))
 
 
 def one_word(text: str, joint: str) -> str:
-    """A cell's key or its like as letters, digits and ``joint``, and never the same word for another one.
+    """A text such as a cell's key as letters, digits and ``joint``; different texts give different words.
 
-    ``hello/docker`` keeps its looks, ``hello-docker``, since its slash alone became a joint. Where something else did
-    (options with paths, factor levels) digits of the whole text's hash follow.
+    ``hello/docker`` becomes ``hello-docker``. When other characters than slashes are replaced (options with paths,
+    factor levels), digits of the text's hash follow.
     """
     word = "".join(letter if letter.isalnum() else joint for letter in text)
     if text.replace("/", "").isalnum() and len(word) <= _WORD_CHARS:
@@ -216,12 +221,12 @@ def one_word(text: str, joint: str) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """Indented, UTF-8, without NaN and infinity, ending in a newline."""
+    """Indented JSON in UTF-8 that ends in a newline. Raises ValueError on NaN and infinity."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def positive(columns: Iterable[Column]) -> tuple[list[Column], list[str]]:
-    """The columns with values above zero only, and a note for each other one: some formats refuse a zero."""
+    """The columns whose values are all above zero, and a note for each other one, for formats that refuse a zero."""
     good, notes = [], []
     for column in columns:
         if min(column.values.values()) > 0:

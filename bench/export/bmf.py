@@ -13,7 +13,7 @@ _LONGEST: Final = 64
 
 
 def export(table: Table) -> Export:
-    """One file; a benchmark per cell, a measure per metric, in nanoseconds and bytes."""
+    """``bencher.json``: a benchmark per cell, a measure per metric, in nanoseconds and bytes."""
     benchmarks: dict[str, dict[str, dict[str, float]]] = {}
     for column in table.columns:
         benchmarks.setdefault(column.cell.key, {})[measure(column.metric)] = _metric(column)
@@ -21,7 +21,7 @@ def export(table: Table) -> Export:
 
 
 def measure(metric: str) -> str:
-    """``endpoint-ready-ns``: a slug, so that Bencher finds the measure again."""
+    """The metric as a slug, by which Bencher finds the measure again: ``endpoint-ready-ns``."""
     name = metric.replace(".", "-").replace("_", "-")
     return name if len(name) <= _LONGEST else f"{Metric(name).stem[: _LONGEST - 3]}{metric[-3:]}".replace("_", "-")
 
@@ -29,7 +29,7 @@ def measure(metric: str) -> str:
 def _metric(column: Column) -> dict[str, Any]:
     found: dict[str, float] = {"value": column.whole.value}
     interval = column.whole.interval
-    # An infinite limit (a boot timed out) is not a number in JSON; without it the metric has a lower limit only.
+    # JSON has no infinite numbers. Without its upper limit the metric has a lower limit only.
     if interval is not None and math.isfinite(interval.low):
         found["lower_value"] = interval.low
     if interval is not None and math.isfinite(interval.high):

@@ -18,7 +18,7 @@ from bench.anatomy.processes import Life
 from bench.anatomy.steps import step_named
 from bench.render.text import clean
 
-# Linux never gives out a pid above 2**22, so these cannot be a process's.
+# Linux pids are at most 2**22, so no process has these.
 ATTRIBUTION_PID: Final = 2**22 + 1
 CPUS_PID: Final = 2**22 + 2
 _NAME_LIMIT: Final = 80
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 class Traced(Protocol):
-    """A start with its events."""
+    """A traced start with its events."""
 
     @property
     def anatomy(self) -> StartAnatomy: ...
@@ -60,7 +60,7 @@ def chrome_trace(start: StartAnatomy, seen: Seen, *, requested_ns: int, title: s
 
 
 def start_trace(start: Traced, *, title: str) -> str:
-    """As compact JSON, pure ASCII: no viewer has to guess an encoding."""
+    """The trace of a start as compact JSON, in ASCII so that no viewer has to guess an encoding."""
     trace = chrome_trace(start.anatomy, start.seen, requested_ns=start.requested_ns, title=title)
     return json.dumps(trace, separators=(",", ":"), ensure_ascii=True) + "\n"
 
@@ -72,7 +72,7 @@ def _lived(life: Life, activities: Iterable[Activity], main: Mapping[int, int], 
 
 
 def _name(life: Life) -> str:
-    """The program, untrusted, and what it is."""
+    """The program's name, which is untrusted text, and its layer."""
     program = PurePosixPath(life.programs[-1][1]).name if life.programs else ""
     return clean(f"{program or 'child'} ({life.layer})", limit=_NAME_LIMIT)
 

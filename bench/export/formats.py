@@ -1,4 +1,4 @@
-"""The foreign formats: a literal table of names, what each is made from, and the function that makes it."""
+"""The export formats: a literal table with the source of each and the function that makes it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ Source = Literal["campaign", "gate", "history"]
 
 @dataclass(frozen=True)
 class Format:
-    """``maker`` is text, so that no format's library is imported before it is asked for.
+    """One export format.
 
-    ``censored``: made from a campaign, and can say of a boot that it failed.
+    Attributes:
+        source: the kind of directory that it is made from.
+        maker: ``module:function`` as text, so that a format's library is imported only when it is used.
+        summary: one line for the help text.
+        censored: the format can mark a boot as failed; for formats made from campaigns.
     """
 
     source: Source
@@ -48,9 +52,9 @@ FORMATS: Final[dict[str, Format]] = {
 }
 
 _NEEDS: Final = {
-    "campaign": "a campaign directory, as `boxbench run` printed it",
+    "campaign": "a campaign directory, which `boxbench run` prints",
     "gate": f"a gate's directory, with a {RESULT} in it",
-    "history": "a history directory, as `boxbench history add` made it",
+    "history": "a history directory, which `boxbench history add` makes",
 }
 
 
@@ -60,12 +64,12 @@ def export_from(
     """The files of one format.
 
     Args:
-        path: a directory of the kind that the format is made from.
+        path: a directory of the kind that the format needs.
         metrics, boots: see ``make_table``; for formats made from campaigns.
-        repository: the git repository of a history's commits, for formats that look into it.
+        repository: the git repository of a history's commits, for formats that read it.
 
     Raises:
-        UsageError: an unknown format, or not such a directory.
+        UsageError: an unknown format, or a directory of another kind.
         ExportError: nothing to export.
     """
     chosen = FORMATS.get(name)
@@ -74,7 +78,7 @@ def export_from(
     found = kind_of(path)
     if found != chosen.source:
         raise ExportError(
-            f"the format {name} is made from {_NEEDS[chosen.source]}; {path} is {_said(found)}",
+            f"the format {name} is made from {_NEEDS[chosen.source]}; {path} is {_describe(found)}",
             hint=f"formats for it: {', '.join(n for n, f in FORMATS.items() if f.source == found) or 'none'}",
         )
     module, _, function = chosen.maker.partition(":")
@@ -88,7 +92,7 @@ def export_from(
 
 
 def kind_of(path: Path) -> Source | None:
-    """What a directory holds, by its files."""
+    """The kind of a directory, by the files in it; None for none of the three."""
     if (path / RESULT).is_file():
         return "gate"
     if (path / MANIFEST).is_file():
@@ -104,19 +108,19 @@ def read_gate(path: Path) -> GateResult:
     try:
         return GateResult.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
-        said = first_problem(error) if isinstance(error, ValidationError) else error.strerror
+        problem = first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise ExportError(
-            f"{file} is not a gate's result: {said}",
-            hint="it was edited, or written by another version of boxbench",
+            f"{file} is not a gate's result: {problem}",
+            hint="the file was edited, or written by another version of boxbench",
         ) from None
 
 
-def _said(kind: Source | None) -> str:
+def _describe(kind: Source | None) -> str:
     return "neither a campaign nor a gate nor a history" if kind is None else f"a {kind}'s"
 
 
 def _checked(export: Export) -> Export:
-    # Names come from us and from fingerprints, which come from a manifest that anybody may have written.
+    # Names hold fingerprints from the manifest, which is untrusted.
     for name in export.files:
         if name.startswith("/") or ".." in name.split("/"):
             raise ExportError(f"the file name {name!r} leads out of the directory", hint="look at the manifest's host")

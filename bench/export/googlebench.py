@@ -9,11 +9,10 @@ from bench.export.base import Column, Export, Table, to_json
 
 
 def export(table: Table) -> Export:
-    """Durations from the request in ns: ``real_time`` is a time for every reader.
+    """``google-benchmark.json``, with durations in ns as ``real_time``.
 
-    ``compare.py`` looks at ``real_time`` and ``cpu_time``. Ours is the box's CPU time from request to ready of the same
-    boot where it was measured; where it was not, the benchmark is written without, and compare.py cannot read
-    it, so it is left out with a note.
+    ``compare.py`` also needs ``cpu_time``: here it is the box's CPU time from request to ready of the same boot. A
+    benchmark with boots whose CPU time is unknown is left out with a note.
     """
     notes = list(table.notes)
     rows: list[dict[str, Any]] = []
@@ -46,7 +45,7 @@ def _context(table: Table) -> dict[str, Any]:
         "executable": f"boxbench {table.manifest.boxbench}",
         "library_build_type": "release",
     }
-    # What is not known is absent: a clock of 0 MHz would be read as one.
+    # Unknown facts are absent, since readers would take a clock of 0 MHz for real.
     if "cpus_online" in host:
         context["num_cpus"] = host["cpus_online"]
     if "governors" in host:
@@ -57,7 +56,7 @@ def _context(table: Table) -> dict[str, Any]:
 def _rows(column: Column, cpu: dict[int, int], index: int) -> list[dict[str, Any]]:
     blocks = sorted(column.values)
     common = {
-        # A slash in a name starts its arguments for some readers, a space ends it for others.
+        # Some readers end a name at a space.
         "name": column.name.replace(" ", ":"),
         "run_name": column.name.replace(" ", ":"),
         "family_index": index,
@@ -82,7 +81,7 @@ def _rows(column: Column, cpu: dict[int, int], index: int) -> list[dict[str, Any
 
 def _aggregates(common: dict[str, Any], column: Column, cpu: dict[int, int]) -> list[dict[str, Any]]:
     real, used = list(column.ordered), [cpu[block] for block in sorted(cpu)]
-    # A boot that failed counts in the median, as slower than all others; the other two are of the repetitions.
+    # The median counts failed boots as slower than all others; mean and stddev leave them out.
     times = {"mean": mean(real), "median": column.whole.value, "stddev": stdev(real)}
     return [
         {

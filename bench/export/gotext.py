@@ -19,7 +19,7 @@ _LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 
 
 def export(table: Table) -> Export:
-    """One file. All metrics of a boot are on its line: ``BenchmarkHello/box=docker 1 188000000 ready-ns``."""
+    """``go-benchmark.txt``. A line holds all metrics of a boot: ``BenchmarkHello/box=docker 1 188000000 ready-ns``."""
     lines = [*_configuration(table), "", *_units(table), ""]
     for cell, block in _boots(table):
         parts = [
@@ -32,14 +32,14 @@ def export(table: Table) -> Export:
 
 
 def unit_of(metric: str) -> str:
-    """``sec/op`` for the one duration that benchstat scales; a unit must be one word."""
+    """The metric's name as one word, which a unit must be: ``endpoint.ready-ns``."""
     return _SPACES.sub("-", metric.replace("_", "-"))
 
 
 def name_of(cell: Cell) -> str:
-    """``BenchmarkHello/box=docker``; factors follow as further parts."""
+    """``BenchmarkHello/box=docker``, with factors as further parts."""
     scenario, box = _word(cell.scenario), _word(cell.box)
-    # Paths among the options may be alike once their slashes are gone, and two boxes' boots would be mixed.
+    # Without slashes, two paths in options may be equal. The hash keeps the boots of two boxes apart.
     box += f"-{content_key(cell.box)[:8]}" if "=/" in cell.box else ""
     parts = [
         f"box={box}",
@@ -74,7 +74,7 @@ def _configuration(table: Table) -> list[str]:
 
 def _units(table: Table) -> list[str]:
     metrics = dict.fromkeys(column.metric for column in table.columns)
-    # Facts about an exercise's course are neither good nor bad; a unit without a direction needs no line.
+    # What Boxbench measures of every exercise is neither good nor bad. A unit without a direction needs no line.
     judged = [metric for metric in metrics if metric not in EXERCISE_OWN]
     return [f"Unit {unit_of(metric)} better={'higher' if bigger_is_better(metric) else 'lower'}" for metric in judged]
 

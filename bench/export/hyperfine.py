@@ -1,4 +1,4 @@
-"""hyperfine's ``--export-json``, as version 1 writes it: seconds, one time per boot; for its scripts and their kin."""
+"""hyperfine's ``--export-json`` format of version 1, in seconds with one time per boot, for scripts that read it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bench.export.base import Column, Export, Table, to_json
 
 
 def export(table: Table) -> Export:
-    """Durations only: the format has no unit but seconds.
+    """``hyperfine.json``, with durations only, since the format has no unit but seconds.
 
-    ``median`` counts boots that failed as slower than all ``times``, which do not hold them. ``user`` and ``system``
-    are required by its readers and unknown here, since CPU time is counted per component: they are null, not zero.
+    ``median`` counts failed boots as slower than all others; ``times`` leaves them out. ``user`` and ``system`` are
+    required by readers and unknown here, because CPU time is counted per component. They are null, not zero.
     """
     times = [column for column in table.columns if column.unit == "ns"]
     others = dict.fromkeys(column.metric for column in table.columns if column.unit != "ns")

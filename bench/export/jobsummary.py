@@ -1,4 +1,4 @@
-"""A gate as Markdown for a CI job's summary page: the verdict first, then what moved, then everything, bounded."""
+"""A gate as Markdown for a CI job's summary page: the verdict, changed rows, then all rows, up to a size limit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 from bench.analysis.metrics import Metric
 from bench.export.base import Export
-from bench.export.verdicts import IMPROVED, SYMBOLS, headline, limits, moved, sides, worst_first
+from bench.export.verdicts import IMPROVED, SYMBOLS, headline, moved, sides, worst_first
 from bench.gate.model import Bound, GateResult, GateRow, Verdict
-from bench.render.commands.gate import about_counts, both_values
+from bench.render.commands.gate import both_values, describe_counts, format_change_interval
 from bench.render.markdown import escape
 from bench.render.text import clean, quantity
 
@@ -23,12 +23,12 @@ _HEAD: Final = (
 
 
 def export(result: GateResult) -> Export:
-    """``summary.md``, below LIMIT_BYTES whatever the gate holds."""
+    """``summary.md``, always smaller than LIMIT_BYTES."""
     return Export({"summary.md": bounded(summary(result)).encode()})
 
 
 def summary(result: GateResult) -> str:
-    """The whole text, however long."""
+    """The whole text, of any length."""
     lines = [f"## {SYMBOLS[result.verdict]} Boxbench: {headline(result)}", "", escape(sides(result)), ""]
     changed = [row for row in worst_first(result) if row.verdict is Verdict.REGRESSED or row.improved]
     unsure = [row for row in worst_first(result) if row.verdict is Verdict.CANNOT_TELL]
@@ -50,7 +50,7 @@ def summary(result: GateResult) -> str:
 
 
 def bounded(text: str, *, limit: int = LIMIT_BYTES) -> str:
-    """``text``, cut between two lines where needed so that it stays below ``limit`` bytes; the cut says so."""
+    """``text``, cut between two lines when it is not below ``limit`` bytes. A last line then says so."""
     if len(text.encode()) < limit:
         return text
     tail = "\n\n*The summary was cut here: the whole result is in the job's artefact.*\n"
@@ -61,7 +61,7 @@ def bounded(text: str, *, limit: int = LIMIT_BYTES) -> str:
         if room < 0:
             break
         kept.append(line)
-    # An open fold would swallow the last sentence.
+    # An unclosed <details> would hide the last sentence.
     closing = ["", "</details>"] if kept.count("<details>") > kept.count("</details>") else []
     return "\n".join([*kept, *closing]) + tail
 
@@ -86,12 +86,12 @@ def _table(rows: Sequence[GateRow]) -> list[str]:
 
 
 def _line(row: GateRow) -> str:
-    look = row.decisive
-    base, other = both_values(row)
+    result = row.decisive
+    a, b = both_values(row)
     mark = IMPROVED if row.improved else SYMBOLS[row.verdict]
-    interval = "exact" if row.exact else limits(look.interval if look else None)
-    boots = f"{look.n_a} + {look.n_b}" if look else "–"
-    cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(Metric(row.metric).label), base, other)
+    interval = "exact" if row.exact else format_change_interval(result.interval if result else None)
+    boots = f"{result.n_a} + {result.n_b}" if result else "–"
+    cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(Metric(row.metric).label), a, b)
     return f"| {' | '.join(cells)} | **{moved(row)}** | {interval} | {boots} |"
 
 
@@ -120,7 +120,7 @@ def _foot(result: GateResult) -> list[str]:
     chance = f"without a change, at most {result.level:.0%} of runs are red" if result.times else ""
     lines = [
         " · ".join(
-            part for part in (escape(host), blocks, chance, about_counts(result) if result.counts else "") if part
+            part for part in (escape(host), blocks, chance, describe_counts(result) if result.counts else "") if part
         )
     ]
     lines += [f"- {escape(clean(note))}" for note in result.notes]

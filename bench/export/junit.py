@@ -11,7 +11,7 @@ from bench.render.text import clean
 
 
 def export(result: GateResult) -> Export:
-    """``junit.xml``. Regressed is a failure; cannot tell is a skip, since nothing was shown."""
+    """``junit.xml``. Regressed is a failure; cannot tell is a skip."""
     import junitparser  # noqa: PLC0415 - only this export needs it
 
     suites: Any = junitparser.JUnitXml("boxbench")
@@ -41,7 +41,7 @@ def _case(row: GateRow) -> Any:
 
     case = junitparser.TestCase(clean(row.metric), classname=clean(f"{row.scenario}.{row.box}"))
     case.result = _outcome(row.verdict, sentence(row), clean(row.reason))
-    # Always there, for those who read a green run.
+    # Also in green runs, for readers of the log.
     case.system_out = sentence(row)
     return case
 

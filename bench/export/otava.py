@@ -18,9 +18,9 @@ CONFIG = "otava.yaml"
 
 
 def export(lines: Sequence[Line], repository: Path | None = None) -> Export:
-    """``otava.yaml`` beside the CSV files. Run `otava analyze TEST --config-file otava.yaml` in that directory.
+    """``otava.yaml`` and a CSV file per test, for `otava analyze TEST --config-file otava.yaml`.
 
-    Otava reads finite numbers only, so a commit whose boots failed is an empty field there, and a note here.
+    Otava reads finite numbers only, so a commit whose boots failed has an empty field and a note.
     """
     del repository
     files: dict[str, bytes] = {}
@@ -45,7 +45,7 @@ def export(lines: Sequence[Line], repository: Path | None = None) -> Export:
 
 
 def test_name(fingerprint: str, cell: str) -> str:
-    """A name that is a word for Otava and safe as a file's: ``5f1d0c2ab877-hello-docker``."""
+    """The name of a test, also safe in a file name: ``5f1d0c2ab877-hello-docker``."""
     return f"{fingerprint}-{one_word(cell, '-')}"
 
 

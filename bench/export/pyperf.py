@@ -1,8 +1,8 @@
 """pyperf JSON: one run per boot with one value each, made by pyperf itself.
 
-A boot is one process for pyperf, so that its standard deviation is the one between boots. Within a file all cells of a
-scenario hold the same blocks: pyperf's ``compare_to`` calls every difference significant when the counts differ. Two
-campaigns of different length need ``--boots``.
+Each boot is a process of its own for pyperf, so that its standard deviation is that between boots. All cells of a
+scenario hold the same blocks, because pyperf's ``compare_to`` calls every difference significant when counts differ.
+Compare two campaigns of different length with ``--boots``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.util.errors import TooFewBootsError
 
 
 def export(table: Table) -> Export:
-    """One file, named after the host's fingerprint: pyperf refuses to mix hosts, and so do we.
+    """One file, named after the host's fingerprint, since neither pyperf nor Boxbench mixes hosts.
 
     Raises:
         ExportError: only metrics of which more is better.
@@ -40,12 +40,12 @@ def export(table: Table) -> Export:
         raise TooFewBootsError("no cell has two boots that differ", hint="run at least 5 blocks")
     lasted = {(record.trial.cell.key, record.trial.block): _lasted(record) for record in table.records}
     suite = pyperf.BenchmarkSuite([_benchmark(table, column, lasted) for column in columns])
-    # pyperf writes to paths only, and the text is the same as its own encoder's.
+    # pyperf writes to paths only.
     return Export({f"pyperf-{table.fingerprint}.json": _text(suite)}, (*table.notes, *notes))
 
 
 def _lasted(record: Record) -> float:
-    """How long the boot took from request to its last mark, s: pyperf would add up bytes as seconds instead."""
+    """The time from the request to the boot's last endpoint, s. Without it pyperf would add up bytes as seconds."""
     return max(record.endpoints_ns.values(), default=0) / 1e9
 
 
@@ -75,7 +75,7 @@ def _benchmark(table: Table, column: Column, lasted: Mapping[tuple[str, int], fl
 
 
 def _scaled(value: float, unit: str) -> float:
-    """Seconds; bytes and counts whole where they are, but pyperf's "integer" may be a fraction too."""
+    """The value for pyperf: durations in seconds, whole numbers as int, others unchanged."""
     if unit == "ns":
         return value / 1e9
     return int(value) if value == int(value) else value

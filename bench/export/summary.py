@@ -1,4 +1,4 @@
-"""A campaign's results as one JSON value: what ``boxbench report --json`` prints."""
+"""The results of a campaign as one JSON value, for ``boxbench report --json``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from bench.records.campaign import read_manifest, read_records
 def campaign_summary(path: Path) -> dict[str, Any]:
     """Summaries and comparisons of a campaign directory; values in ns and bytes, as the metric's name says.
 
-    A median beyond the time limit (too many boots were cut off) is null, as is every interval that the number of
-    boots cannot support.
+    A median beyond the time limit is null, and so is an interval for which there are too few boots.
     """
     analysis = analyse(read_manifest(path), read_records(path))
     manifest = analysis.manifest

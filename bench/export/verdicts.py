@@ -1,4 +1,4 @@
-"""The words of a gate that every export of it shares: what changed, by how much, how sure."""
+"""Sentences about a gate that all of its exports share: what changed, by how much, and how certain that is."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import math
 from typing import Final
 
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Interval
 from bench.gate.model import GateResult, GateRow, Verdict
-from bench.render.commands.gate import both_values
-from bench.render.text import clean, exact_change, significant
+from bench.render.commands.gate import both_values, change_with_interval, format_change
+from bench.render.text import clean, exact_change
 
 SYMBOLS: Final = {Verdict.REGRESSED: "❌", Verdict.NOT_REGRESSED: "✅", Verdict.CANNOT_TELL: "❔"}
 IMPROVED: Final = "🎉"
@@ -22,14 +21,14 @@ HEADLINES: Final = {
 
 
 def headline(result: GateResult) -> str:
-    """The verdict in words that fit what it rests on: counts are never noisy."""
+    """The verdict in a few words. They differ for counts, which are never noisy."""
     if result.verdict is Verdict.CANNOT_TELL and result.counts and not result.times:
         return "cannot tell: not every count can be compared"
     return HEADLINES[result.verdict]
 
 
 def sides(result: GateResult) -> str:
-    """``A (main) against B (this change)`` in the user's words; limits have one side."""
+    """``main → this change``: the labels of both sides; limits have one side."""
     b = _side(result.b.label, result.b.commit)
     return f"fixed limits against {b}" if result.a is None else f"{_side(result.a.label, result.a.commit)} → {b}"
 
@@ -39,45 +38,27 @@ def _side(name: str, commit: str | None) -> str:
     return f"{text} ({commit[:12]})" if commit and not name.startswith(commit[:7]) else text
 
 
-def change(ratio: float | None) -> str:
-    """``+5.2 %``; ``∞`` beyond the limit, a dash when there is none."""
-    if ratio is None:
-        return "–"
-    if math.isinf(ratio):
-        return "∞"
-    percent = (ratio - 1) * 100
-    if abs(percent) >= 900:
-        return f"{significant(ratio)}×"
-    return f"{percent:+.1f} %".replace("-", "−")
-
-
 def moved(row: GateRow) -> str:
-    """The change of a row: of counts, with every digit that says something."""
+    """The change of a row; of exact counts with all significant digits."""
     ratio = row.decisive.ratio if row.decisive else None
-    return exact_change(ratio) if row.counted and ratio is not None else change(ratio)
-
-
-def limits(interval: Interval | None) -> str:
-    """``[+3.1 %, +7.4 %]``."""
-    return "" if interval is None else f"[{change(interval.low)}, {change(interval.high)}]"
+    return exact_change(ratio) if row.counted and ratio is not None else format_change(ratio)
 
 
 def sentence(row: GateRow) -> str:
-    """``time to ready of hello/docker: 188 ms → 203 ms, +8.0 % [+6.1 %, +9.8 %], 12 boots a side``."""
-    look = row.decisive
+    """``time to ready of hello/docker: 188 ms → 203 ms, +8.0 % [+6.1 %, +9.8 %], 12 and 12 boots``."""
+    result = row.decisive
     where = f"{clean(row.scenario)}/{clean(row.box)}"
-    if look is None or look.ratio is None:
+    if result is None or result.ratio is None:
         return f"{Metric(row.metric).label} of {where}: {clean(row.reason) or 'no ratio'}"
-    base, other = both_values(row)
+    a, b = both_values(row)
     if row.counted:
-        return f"{Metric(row.metric).label} of {where}: {base} → {other}, {moved(row)}, exact"
-    counts = f"{look.n_a} and {look.n_b} boots"
-    moves = f"{base} → {other}, {change(look.ratio)} {limits(look.interval)}"
-    return f"{Metric(row.metric).label} of {where}: {moves}, {counts}"
+        return f"{Metric(row.metric).label} of {where}: {a} → {b}, {moved(row)}, exact"
+    counts = f"{result.n_a} and {result.n_b} boots"
+    return f"{Metric(row.metric).label} of {where}: {a} → {b}, {change_with_interval(result)}, {counts}"
 
 
 def worst_first(result: GateResult) -> tuple[GateRow, ...]:
-    """Regressions, then what cannot be told, improvements, the rest; larger changes first."""
+    """Rows in order: regressed, cannot tell, improved, the rest; within these larger changes first."""
     order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
 
     def key(row: GateRow) -> tuple[int, float, str]:

@@ -1,1 +1,1 @@
-"""What each command prints."""
+"""The output of single commands: for a terminal, as JSON, and as files."""

@@ -1,4 +1,4 @@
-"""An anatomy for a terminal, and as files: figures, Chrome traces, JSON."""
+"""An anatomy (a start taken apart into steps) for a terminal, and its figures and Chrome traces as files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STYLES: Final = {
     "start": "green",
     "unattributed": "dim",
 }
-# Eighths of a cell: of a stretch that fills less than one something is still seen.
+# Eighths of a character, so that a short stretch is still visible.
 _PARTS: Final = " ▏▎▍▌▋▊▉█"
 _BAR_MIN, _BAR_MAX = 12, 60
 
@@ -49,7 +49,7 @@ class _Bar:
 
 
 def bar(start: StartAnatomy, step: str, width: int) -> str:
-    """``width`` characters; a character is as full as the part of its time that the step has, if only a little."""
+    """A bar of ``width`` characters, each filled by the step's share of its time, if only a little."""
     filled = [0.0] * width
     per_cell = start.total_ns / width
     for stretch in start.stretches:
@@ -63,18 +63,18 @@ def bar(start: StartAnatomy, step: str, width: int) -> str:
 
 
 def view_anatomy(anatomy: Anatomy) -> RenderableType:
-    """Per cell the waterfall of its typical start, shares, and the price of tracing. Never prints."""
+    """For each cell the waterfall of its typical start, its shares, and the cost of tracing. Never prints."""
     parts: list[RenderableType] = []
     for cell in anatomy.cells:
-        parts += [_lead(cell), _table(cell), _footer(cell), Text("")]
+        parts += [_summary(cell), _table(cell), _footer(cell), Text("")]
     if anatomy.resolution_ns is not None:
-        parts.append(Text(f"· ready was polled for every {quantity(anatomy.resolution_ns, 'ns')}", style="dim"))
+        parts.append(Text(f"· readiness was polled every {quantity(anatomy.resolution_ns, 'ns')}", style="dim"))
     if anatomy.missing_events:
-        parts.append(Text(f"· this kernel does not trace {', '.join(anatomy.missing_events)}", style="dim"))
+        parts.append(Text(f"· not traced by this kernel: {', '.join(anatomy.missing_events)}", style="dim"))
     return Group(*parts)
 
 
-def _lead(cell: CellAnatomy) -> Text:
+def _summary(cell: CellAnatomy) -> Text:
     totals = estimate([start.total_ns for start in cell.starts])
     count = len(cell.starts)
     text = Text(f"{clean(cell.cell)}: {format_estimate(totals, 'ns')} from request to ready", "bold")
@@ -101,12 +101,12 @@ def _table(cell: CellAnatomy) -> Table:
 
 def _footer(cell: CellAnatomy) -> Text:
     shares = cell.shares()
-    words = "  ".join(f"{share_name(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
-    text = Text(f"{words}  — {cell.attributed:.1%} attributed\n")
+    listed = "  ".join(f"{share_name(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
+    text = Text(f"{listed}  — {cell.attributed:.1%} attributed\n")
     waits = [f"{step_named(step).short} {part:.1%}" for step, part in cell.waited().items() if part >= 0.001]
     if waits:
-        text.append(f"nothing was active until woken by: {', '.join(waits)}\n", style="dim")
-    text.append(f"tracing: {overhead_words(cell.overhead)}", style="dim")
+        text.append(f"waited, with nothing active, for: {', '.join(waits)}\n", style="dim")
+    text.append(f"tracing: {describe_overhead(cell.overhead)}", style="dim")
     for refused in cell.refused:
         text.append(f"\nnot used: {clean(refused)}", style="yellow")
     doubtful = sum(bool(start.doubts) for start in cell.starts)
@@ -115,10 +115,10 @@ def _footer(cell: CellAnatomy) -> Text:
     return text
 
 
-def overhead_words(overhead: Overhead) -> str:
+def describe_overhead(overhead: Overhead) -> str:
     """``1.02× [0.99, 1.05] of an untraced start (7 blocks)``."""
     if overhead.ratio is None or overhead.interval is None:
-        return f"its price cannot be told: {overhead.note or 'no start became ready'}"
+        return f"cost unknown: {overhead.note or 'no start became ready'}"
     return (
         f"{overhead.ratio:.2f}× {bracket(_interval(overhead.interval))} of an untraced start ({overhead.blocks} blocks)"
     )
@@ -129,13 +129,13 @@ def _interval(limits: Limits) -> Interval:
 
 
 def anatomy_figures(anatomy: Anatomy, *, png: bool = False) -> tuple[Figure, ...]:
-    """A waterfall per cell. The same input, the same bytes."""
+    """A waterfall per cell. The same input gives the same bytes."""
     with styled():
         return tuple(finish(draw(cell), png=png) for cell in anatomy.cells)
 
 
 def write_files(directory: Path, anatomy: Anatomy, traces: Mapping[str, str]) -> tuple[Path, ...]:
-    """Figures (light, dark, PNG) and traces into a campaign directory; returns what was written.
+    """Write figures (light, dark, PNG) and traces into a campaign directory; returns the paths.
 
     Args:
         traces: Chrome traces as text, by cell.

@@ -16,14 +16,14 @@ _STYLE: Final = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold 
 
 
 def checks_table(checks: Sequence[Check]) -> RenderableType:
-    """One row a check, its fix below the finding."""
+    """One row per check, with its fix below the finding."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        said = Text(plain_lines(check.finding))
+        text = Text(plain_lines(check.finding))
         if check.fix:
-            said.append(f"\n→ {check.fix}", style="dim")
-        table.add_row(Text(check.status, style=_STYLE[check.status]), check.name, said)
+            text.append(f"\n→ {check.fix}", style="dim")
+        table.add_row(Text(check.status, style=_STYLE[check.status]), check.name, text)
     return table

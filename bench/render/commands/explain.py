@@ -1,4 +1,4 @@
-"""Why one is slower, for a terminal and as JSON."""
+"""The explanation of a difference between two cells, for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from bench.explain.difference import Explanation, Part
 from bench.render.text import MISSING, clean, format_estimate, quantity
 
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
-_NOISE: Final = "cannot be told from noise"
+_NOISE: Final = "cannot be distinguished from noise"
 
 
 def view_explanation(found: Explanation) -> RenderableType:
-    """The whole difference in a sentence, its phases and steps ranked, and what else differs. Never prints."""
-    parts: list[RenderableType] = [_lead(found)]
+    """The whole difference in a sentence, its phases and steps ranked, and other differences. Never prints."""
+    parts: list[RenderableType] = [_summary(found)]
     if found.steps:
         parts += [Text(""), _table("step (traced starts)", found.steps)]
     parts += [Text(""), _table("phase", found.phases)]
     how = "paired by block" if found.paired else "two campaigns, so not paired by block"
-    parts += [Text(f"· {how}; shares are of the whole difference and of medians, so they need not add up", style="dim")]
+    parts += [Text(f"· {how}; shares of medians need not add up to the whole difference", style="dim")]
     if not found.steps:
-        parts.append(Text("· `boxbench anatomy` of both gives steps instead of phases", style="dim"))
+        parts.append(Text("· run `boxbench anatomy` on both for steps instead of phases", style="dim"))
     parts += [Text(f"· {clean(note)}", style="yellow") for note in found.notes]
     return Group(*parts)
 
 
-def _lead(found: Explanation) -> Text:
+def _summary(found: Explanation) -> Text:
     total = found.total
     text = Text(f"{clean(found.other)} against {clean(found.base)}: ", "bold")
     sizes = f"{_median(total.other)} against {_median(total.base)} to {found.headline}"
@@ -64,7 +64,7 @@ def _median(value: Estimate) -> str:
 
 
 def _share(part: Part) -> str:
-    # Adding 0.0 makes a rounded -0 a 0.
+    # Adding 0.0 turns a rounded -0 into 0.
     return MISSING if part.share is None else f"{round(part.share, 2) + 0.0:.0%}".replace("-", "−")
 
 
@@ -78,7 +78,7 @@ def _signed(part: Part) -> str:
 
 
 def explanation_json(found: Explanation) -> dict[str, Any]:
-    """The same as one JSON value; times in ns."""
+    """The explanation as a JSON value; times in ns."""
     return {
         "base": found.base,
         "other": found.other,

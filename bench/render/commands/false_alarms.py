@@ -1,4 +1,4 @@
-"""False alarms of the gate on equal sides, as a table."""
+"""The A/A test of the gate: how often it raises false alarms on equal sides, as a table."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def aa_report(result: AaResult) -> RenderableType:
     for row in result.rows:
         name, *rest = cells(row)
         table.add_row(Name(name), *map(Text, rest))
-    return Group(table, Text(""), *(Text(f"· {line}", style="dim") for line in words(result)))
+    return Group(table, Text(""), *(Text(f"· {line}", style="dim") for line in notes(result)))
 
 
 def cells(row: AaRow) -> tuple[str, ...]:
-    """One row as text; the last row of a result is about whole runs."""
+    """One row as text. The last row of a result is about whole runs."""
     name = f"{clean(row.scenario)}/{clean(row.box)}" if row.box else "whole runs"
     return (
         name,
@@ -45,12 +45,12 @@ def rate_text(rate: Rate) -> str:
     return f"{rate.share:.1%} [{100 * rate.interval.low:.1f}, {100 * rate.interval.high:.1f}]"
 
 
-def words(result: AaResult) -> list[str]:
-    """What the columns mean."""
+def notes(result: AaResult) -> list[str]:
+    """The meaning of the columns."""
     return [
         f"{result.replays} resampled runs of {result.blocks} blocks, nothing changed; host {result.fingerprint}",
-        f"significant: the exact test alone, which must not be more often than {result.level:.0%} [95 % interval]",
-        "red: the verdict regressed, a false alarm; green: not regressed; the rest cannot tell",
-        f"proposed: with this threshold 95 of 100 such runs are green at {result.blocks} blocks",
-        *(f"{clean(name)}: left out, nothing of what was asked for was measured" for name in result.left_out),
+        f"significant: how often the exact test alone is; it should be {result.level:.0%} at most [95 % interval]",
+        "red: how often the verdict is regressed, a false alarm; green: not regressed; the rest: cannot tell",
+        f"proposed: the threshold with which 95 of 100 such runs are green at {result.blocks} blocks",
+        *(f"{clean(name)}: left out, none of the requested metrics was measured" for name in result.left_out),
     ]

@@ -1,4 +1,4 @@
-"""Floors as a table, for a terminal and as Markdown."""
+"""Floors (the least memory in which a workload works), for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN: Final = "–"
 
 
 def floor_rows(floors: Floors) -> tuple[tuple[str, ...], ...]:
-    """One row per target, in the words of HEAD."""
+    """One row per target with the columns of HEAD."""
     return tuple(_row(found, floors.terms.step_bytes) for found in floors.floors)
 
 
@@ -30,7 +30,7 @@ def _row(found: TargetFloor, step: int) -> tuple[str, ...]:
     below = None if found.floor_bytes is None else found.level(found.floor_bytes - step)
     return (
         clean(found.box),
-        floor_words(found),
+        format_floor(found),
         _share(found.level(found.floor_bytes)),
         "not tried" if found.outcome == "at-most" else _share(below),
         UNKNOWN if found.pss_bytes is None else format_bytes(found.pss_bytes),
@@ -38,7 +38,7 @@ def _row(found: TargetFloor, step: int) -> tuple[str, ...]:
     )
 
 
-def floor_words(found: TargetFloor) -> str:
+def format_floor(found: TargetFloor) -> str:
     """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``."""
     if found.floor_bytes is None:
         return f"more than {format_bytes(found.levels[-1].memory_bytes)}"
@@ -51,7 +51,7 @@ def _share(level: Level | None) -> str:
 
 
 def floor_notes(floors: Floors) -> tuple[str, ...]:
-    """What a reader has to know beside the table."""
+    """Notes for readers of the table."""
     terms = floors.terms
     notes = [
         f"A boot works when the box is {floors.goal} in time, then {_duty(terms.exercise)}, "
@@ -76,14 +76,14 @@ def floor_notes(floors: Floors) -> tuple[str, ...]:
 
 
 def _duty(exercise: bool) -> str:
-    return "does its exercise (quick; what makes the load needs memory too)" if exercise else "answers"
+    return "completes its exercise (profile quick; the load generator needs memory too)" if exercise else "answers"
 
 
 def view_floors(floors: Floors) -> RenderableType:
-    """For a terminal."""
+    """The table and its notes for a terminal. Never prints."""
     shown = RichTable(box=None, pad_edge=False, header_style="bold")
     for number, head in enumerate(HEAD):
-        # The name folds rather than pushing numbers off an 80-column screen.
+        # Names fold, so that numbers stay on an 80-column terminal.
         shown.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number > 0)
     for row in floor_rows(floors):
         shown.add_row(Name(row[0]), *map(Text, row[1:]))
@@ -96,7 +96,7 @@ def _title(floors: Floors) -> str:
 
 
 def floor_markdown(floors: Floors) -> str:
-    """The same with every size that was tried."""
+    """The table and its notes as Markdown, with every memory size that was tried."""
     lines = [f"# {escape(_title(floors))}", "", table(HEAD, floor_rows(floors), numbers=True), ""]
     lines += [f"- {escape(note)}" for note in floor_notes(floors)]
     for found in floors.floors:
@@ -112,12 +112,12 @@ def floor_markdown(floors: Floors) -> str:
 
 
 def write_text(directory: Path, floors: Floors) -> Path:
-    """Put ``floor.md`` into a directory. Raises CampaignError."""
+    """Write ``floor.md`` into a directory; returns its path. Raises CampaignError."""
     file = directory / TEXT
     try:
         file.write_text(floor_markdown(floors), encoding="utf-8")
     except OSError as error:
         raise CampaignError(
-            f"{file} cannot be written: {error.strerror}", hint="check the owner of its directory and the free space"
+            f"{file} cannot be written: {error.strerror}", hint="check the directory's owner and the free space"
         ) from None
     return file

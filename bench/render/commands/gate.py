@@ -1,4 +1,4 @@
-"""A gate on the terminal: one line that says it all, a table of rows, then what the numbers rest on."""
+"""A gate on the terminal: the verdict in one line, a table of rows, and the basis of the numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval
-from bench.gate.model import FAILURES, POWER, Bound, GateResult, GateRow, Verdict
+from bench.gate.model import FAILURES, POWER, Bound, GateResult, GateRow, StageResult, Verdict
 from bench.gate.rows import Question
 from bench.render.text import MISSING, clean, exact_change, quantity, significant
 from bench.render.wrap import Name
@@ -21,9 +21,8 @@ from bench.render.wrap import Name
 STYLES: Final = {Verdict.REGRESSED: "bold red", Verdict.CANNOT_TELL: "yellow", Verdict.NOT_REGRESSED: "green"}
 MARKS: Final = {Verdict.REGRESSED: "✗", Verdict.CANNOT_TELL: "?", Verdict.NOT_REGRESSED: "✓"}
 
-
 _WHOLE: Final = (2, 3)
-"""Columns of numbers, which do not fold."""
+"""Columns of numbers. They do not fold."""
 
 
 def gate_report(result: GateResult) -> RenderableType:
@@ -33,17 +32,14 @@ def gate_report(result: GateResult) -> RenderableType:
         parts.append(_rows(sorted(result.rows, key=importance)))
     if result.bounds:
         parts.append(_bounds(result.bounds))
-    parts += [Text(f"· {line}", style="dim") for line in (*foot(result), *map(clean, result.notes))]
+    parts += [Text(f"· {line}", style="dim") for line in (*basis(result), *map(clean, result.notes))]
     return Group(*parts)
 
 
 def headline(result: GateResult) -> str:
     """``REGRESSED: hello/docker: time to ready +12.1 % [+8.3 %, +16.0 %]; 3 more rows not regressed.``"""
     worst = [row for row in sorted(result.rows, key=importance) if row.verdict is result.verdict]
-    bad = [
-        f"{clean(row.scenario)}/{clean(row.box)}: {Metric(row.metric).label}{_sign(row)}{moved(row)}"
-        for row in worst[:3]
-    ]
+    bad = [f"{_where(row)}: {Metric(row.metric).label}{_separator(row)}{moved(row)}" for row in worst[:3]]
     bad += [
         f"{clean(bound.cell)}: {Metric(bound.metric).label}, {bound.reason}"
         for bound in result.bounds
@@ -53,23 +49,27 @@ def headline(result: GateResult) -> str:
     count = sum(verdict is result.verdict for verdict in result.verdicts)
     if result.verdict is Verdict.NOT_REGRESSED:
         better = [row for row in worst if row.improved]
-        said = "; better: " + ", ".join(f"{row.box} {Metric(row.metric).label} {moved(row)}" for row in better[:3])
-        return f"NOT REGRESSED: {total} of {total} within their limits{said if better else ''}"
+        improved = "; better: " + ", ".join(f"{row.box} {Metric(row.metric).label} {moved(row)}" for row in better[:3])
+        return f"NOT REGRESSED: {total} of {total} within their limits{improved if better else ''}"
     more = f" (and {count - len(bad)} more)" if count > len(bad) else ""
     return f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}, of {total} in all"
 
 
+def _where(row: GateRow) -> str:
+    return f"{clean(row.scenario)}/{clean(row.box)}"
+
+
 def importance(row: GateRow) -> tuple[int, bool, tuple[int, str, int, str], str]:
-    """Sort key: regressions, what cannot be told, improvements, the rest; failures first, time before other metrics."""
+    """Sort key: regressed, cannot tell, improved, the rest; within each failures first, then times."""
     order = {Verdict.REGRESSED: 0, Verdict.CANNOT_TELL: 1, Verdict.NOT_REGRESSED: 3}
     rank = 2 if row.improved else order[row.verdict]
     return rank, row.metric != FAILURES, Metric(row.metric).sort_key, row.name
 
 
-def percent(ratio: float | None) -> str:
-    """A ratio as a change: ``+5.2 %``, ``18.2×``, ``∞``."""
+def format_change(ratio: float | None) -> str:
+    """A ratio as a change: ``+5.2 %``, ``18.2×``; ``∞`` beyond the limit, a dash for None."""
     if ratio is None:
-        return "–"
+        return MISSING
     if math.isinf(ratio):
         return "∞"
     if ratio >= 10:
@@ -77,21 +77,26 @@ def percent(ratio: float | None) -> str:
     return f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
 
 
-def bracket(interval: Interval | None) -> str:
-    """``[+3.1 %, +7.4 %]``; empty when there is none."""
-    return "" if interval is None else f"[{percent(interval.low)}, {percent(interval.high)}]"
+def format_change_interval(interval: Interval | None) -> str:
+    """``[+3.1 %, +7.4 %]``; empty for None."""
+    return "" if interval is None else f"[{format_change(interval.low)}, {format_change(interval.high)}]"
+
+
+def change_with_interval(result: StageResult) -> str:
+    """``+5.2 % [+3.1 %, +7.4 %]``."""
+    return f"{format_change(result.ratio)} {format_change_interval(result.interval)}"
 
 
 def moved(row: GateRow) -> str:
-    """The change of a row with its interval."""
-    look = row.decisive
-    if look is None or look.ratio is None:
+    """The change of a row with its interval; the reason when there is no change."""
+    result = row.decisive
+    if result is None or result.ratio is None:
         return clean(row.reason)
-    return exact_change(look.ratio) if row.counted else f"{percent(look.ratio)} {bracket(look.interval)}"
+    return exact_change(result.ratio) if row.counted else change_with_interval(result)
 
 
-def _sign(row: GateRow) -> str:
-    """Between a metric and its change, or the reason why there is none."""
+def _separator(row: GateRow) -> str:
+    """The text between a metric and its change, or between it and the reason why there is no change."""
     return " " if row.decisive is not None and row.decisive.ratio is not None else ": "
 
 
@@ -116,8 +121,8 @@ def detectable_text(detectable: float | None, blocks: int) -> str:
     return f"{blocks} blocks detect a worsening of {detectable:.1%} or more in {POWER:.0%} of runs"
 
 
-def foot(result: GateResult) -> list[str]:
-    """What the numbers rest on."""
+def basis(result: GateResult) -> list[str]:
+    """The basis of the numbers: sides, blocks, accelerators, host."""
     lines = []
     if result.a is not None:
         lines.append(f"A: {_side(result.a.label, result.a.commit)}; B: {_side(result.b.label, result.b.commit)}")
@@ -127,7 +132,7 @@ def foot(result: GateResult) -> list[str]:
             f"without a change, at most {result.level:.0%} of runs are red"
         )
     if result.counts:
-        lines.append(about_counts(result))
+        lines.append(describe_counts(result))
     seen = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
     if "tcg" in seen:
         lines.append("tcg: an emulated CPU; changes show the shape of a cost, not its size under KVM")
@@ -135,8 +140,8 @@ def foot(result: GateResult) -> list[str]:
     return lines
 
 
-def about_counts(result: GateResult) -> str:
-    """What instructions are; that they are exact only where some could be compared."""
+def describe_counts(result: GateResult) -> str:
+    """What counts of instructions are, and that they are exact when some could be compared."""
     length = "instructions are the length of the code path, not time"
     if not any(row.exact for row in result.rows):
         return length
@@ -151,7 +156,7 @@ def _rows(rows: Sequence[GateRow]) -> RenderableType:
     table = _empty("box", "metric", "A → B", "change, % [95 %]", "verdict")
     notes = []
     for row in rows:
-        look = row.decisive
+        result = row.decisive
         # All digits of two counts are too wide for one line.
         arrow = " →\n" if row.counted else " → "
         values = arrow.join(both_values(row))
@@ -161,29 +166,29 @@ def _rows(rows: Sequence[GateRow]) -> RenderableType:
             Name(clean(row.box) + accel),
             Text(Metric(row.metric).label),
             Text(values),
-            Text(moved(row).replace(" %", "") if look and look.ratio is not None else ""),
+            Text(moved(row).replace(" %", "") if result and result.ratio is not None else ""),
             Text(verdict, style=STYLES[row.verdict]),
         )
         notes.append(Text(f"· {clean(row.box)}, {Metric(row.metric).label}: {_why(row)}", style="dim"))
-    return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _needs_words(row)))
+    return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _has_note(row)))
 
 
 def both_values(row: GateRow) -> tuple[str, str]:
-    """A's and B's median with its unit; of failures, how many of how many."""
-    look = row.decisive
-    if look is None:
+    """A's and B's median with units; ``FAILED/BOOTS`` for failures; dashes without boots."""
+    result = row.decisive
+    if result is None:
         return MISSING, MISSING
     if row.metric == FAILURES:
-        return f"{look.failures_a}/{look.n_a}", f"{look.failures_b}/{look.n_b}"
-    return quantity(look.median_a, Metric(row.metric).unit), quantity(look.median_b, Metric(row.metric).unit)
+        return f"{result.failures_a}/{result.n_a}", f"{result.failures_b}/{result.n_b}"
+    return quantity(result.median_a, Metric(row.metric).unit), quantity(result.median_b, Metric(row.metric).unit)
 
 
-def _needs_words(row: GateRow) -> bool:
+def _has_note(row: GateRow) -> bool:
     return row.verdict is not Verdict.NOT_REGRESSED or row.improved
 
 
 def _why(row: GateRow) -> str:
-    look, reason = row.decisive, clean(row.reason)
+    result, reason = row.decisive, clean(row.reason)
     if row.metric == FAILURES:
         return reason
     if row.counted:
@@ -191,10 +196,10 @@ def _why(row: GateRow) -> str:
     parts = [f"{reason} ({row.threshold:.1%})"]
     if row.p_adjusted is not None and not row.improved:
         parts.append(f"p {row.p_adjusted:.2g}")
-    if look is not None:
-        parts.append(f"{look.n_a} and {look.n_b} boots")
-        if look.failures_a or look.failures_b:
-            parts.append(f"{look.failures_a} and {look.failures_b} of them failed")
+    if result is not None:
+        parts.append(f"{result.n_a} and {result.n_b} boots")
+        if result.failures_a or result.failures_b:
+            parts.append(f"{result.failures_a} and {result.failures_b} of them failed")
     if row.detectable is not None and math.isfinite(row.detectable):
         parts.append(f"detectable: {row.detectable:.1%}")
     return ", ".join(parts)

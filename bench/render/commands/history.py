@@ -1,4 +1,4 @@
-"""A history as people and programs read it: terminal, JSON, one self-contained page with a figure per series."""
+"""A history for a terminal, as JSON, and as one self-contained page with a figure per series."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STYLES: Final = {
 
 
 def headline(checked: Checked) -> str:
-    """The answer in one sentence, and what was not looked at."""
+    """The answer in one sentence, with the number of series that were left out."""
     left_out = f"; {checked.left_out} series without one of the last {LONGEST} commits are left out"
     return _answer(checked) + (left_out if checked.left_out else "")
 
@@ -43,16 +43,16 @@ def headline(checked: Checked) -> str:
 def _answer(checked: Checked) -> str:
     count = len(checked.open)
     if count:
-        return f"{count} change{'s' if count > 1 else ''} for the worse that nobody has acknowledged"
+        return f"{count} change{'s' if count > 1 else ''} for the worse without an acknowledgement"
     if checked.too_short == len(checked.series):
-        return f"cannot tell yet: a change can be told from chance from {checked.needed} commits on"
+        return f"cannot tell yet: at least {checked.needed} commits are needed to distinguish a change from chance"
     if checked.too_short:
         return f"nothing became worse; {checked.too_short} series are still too short ({checked.needed} commits needed)"
     return "nothing became worse"
 
 
 def view_history(checked: Checked, *, everything: bool) -> RenderableType:
-    """The headline and, by host, a row per change; with ``everything`` also the series without one."""
+    """The headline and a table of changes per host; with ``everything`` also of small ones and of steady series."""
     lines: list[RenderableType] = [Text(headline(checked), style="bold red" if checked.open else "bold")]
     for host in dict.fromkeys(series.fingerprint for series in checked.series):
         table = _host_table(checked, host, everything=everything)
@@ -66,7 +66,7 @@ def view_history(checked: Checked, *, everything: bool) -> RenderableType:
 def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("cell", "metric", "commits", "before", "after", "change", "state"):
-        # Narrow terminals fold names, never numbers and what is pasted elsewhere.
+        # Narrow terminals fold names, but neither numbers nor commits, which people copy.
         table.add_column(name, no_wrap=name not in ("cell", "metric", "state"), overflow="fold")
     here = [change for change in checked.changes if change.series.fingerprint == host]
     for change in here:
@@ -103,7 +103,7 @@ def _hints(checked: Checked) -> list[str]:
     if not checked.open:
         return []
     worst = checked.open[0]
-    recorded = f" (on record: {_inputs(worst)})" if worst.inputs else ""
+    recorded = f" (recorded: {_inputs(worst)})" if worst.inputs else ""
     return [
         f"→ git log {worst.commits} lists what changed there{recorded}; "
         f'to accept it, an [[acknowledge]] with commit = "{worst.bad.id[:12]}" and a reason'
@@ -111,12 +111,12 @@ def _hints(checked: Checked) -> list[str]:
 
 
 def _inputs(change: Change) -> str:
-    """What differs in the guest of a count: perhaps a program of the host's distribution, and nothing of the commit."""
+    """Inputs of the guest that changed with a count, such as a program of the host's distribution."""
     return ", ".join(map(clean, change.inputs))
 
 
 def checked_json(checked: Checked) -> dict[str, Any]:
-    """For programs; infinity (a median beyond the limit) is null, with ``beyond_limit`` true."""
+    """A JSON value. A median beyond the limit is null, and ``beyond_limit`` is true."""
     return {
         "headline": headline(checked),
         "exit_code": int(checked.exit_code),
@@ -167,7 +167,7 @@ def _finite(value: float) -> float | None:
 
 
 def write_page(checked: Checked, file: Path) -> None:
-    """One file that loads nothing. Raises HistoryError when it cannot be written."""
+    """Write the page, which loads nothing. Raises HistoryError when the file cannot be written."""
     environment = page_environment()
     style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
     text = environment.get_template("history.html.j2").render(
@@ -186,12 +186,12 @@ def write_page(checked: Checked, file: Path) -> None:
 
 
 def _row(change: Change) -> tuple[str, ...]:
-    recorded = f"; on record: {_inputs(change)}" if change.inputs else ""
+    recorded = f"; recorded: {_inputs(change)}" if change.inputs else ""
     return change.series.fingerprint, *_cells(change), _state(change) + recorded
 
 
 def _drawn(checked: Checked) -> list[dict[str, Any]]:
-    """Series with open changes first, then those with any, then the rest."""
+    """The figures: series with open changes first, then those with other changes, then the rest."""
     opened = {id(change.series) for change in checked.open}
     changed = {id(change.series) for change in checked.changes}
     ordered = sorted(checked.series, key=lambda series: (id(series) not in opened, id(series) not in changed))

@@ -1,4 +1,4 @@
-"""Counts of instructions: the table, the comparison, the files. Never a unit of time: a count is not one."""
+"""Counts of instructions: the table, the comparison and the files. A count has no unit of time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bench.util.errors import ExitCode
 from bench.util.units import grouped
 
 _NOTE: Final = (
-    "Guest instructions (icount), from the request, for a VM from power-on, to ready: the length of the code path, not "
-    "time. Waited: what the guest's clock jumped, beside them, while the processor was halted until a timer. Caches, "
-    "disks, real devices and other CPUs do not exist on this clock."
+    "Guest instructions (icount) from the request (for a VM, from power-on) to ready: the length of the code path, not "
+    "time. “waited” is the time that the guest's clock jumped in addition while the processor was halted until a "
+    "timer. Caches, disks, real devices and other CPUs do not exist on this clock."
 )
 _STYLES: Final = {
     Outcome.IDENTICAL: "green",
@@ -80,16 +80,16 @@ def view_verdicts(verdicts: Sequence[CountVerdict], *, band: float) -> Renderabl
     table.add_column("verdict", overflow="fold")
     for verdict in verdicts:
         regressed = verdict.regressed(band=band)
-        words = f"{verdict.outcome.value}: {clean(verdict.reason)}" + (" – REGRESSED" if regressed else "")
-        # Above the band and still no regression: the reader should not have to wonder.
+        text = f"{verdict.outcome.value}: {clean(verdict.reason)}" + (" – REGRESSED" if regressed else "")
+        # Explains a ratio above the band that is no regression.
         if verdict.ratio is not None and not regressed and verdict.ratio > 1 + band:
-            words += f" (moves by itself: from {verdict.slack:.0%} on it counts)"
+            text += f" (varies by itself: counts from {verdict.slack:.0%} on)"
         table.add_row(
             Text(clean(verdict.key)),
             Text(MISSING if verdict.difference is None else _signed(verdict.difference)),
             Text(MISSING if verdict.difference is None or verdict.inside is None else _signed(verdict.inside)),
             Text(MISSING if verdict.ratio is None else f"{verdict.ratio:.6f}"),
-            Text(words, style="red" if regressed else _STYLES[verdict.outcome]),
+            Text(text, style="red" if regressed else _STYLES[verdict.outcome]),
         )
     return Group(Text(""), table)
 
@@ -99,7 +99,7 @@ def _signed(count: int) -> str:
 
 
 def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
-    """The counts, the ladder as a figure (light, dark, PNG)."""
+    """Write the counts and their figure (light, dark, PNG) into a directory; returns the paths."""
     directory.mkdir(parents=True, exist_ok=True)
     write_instructions(directory / FILE, counted)
     with styled():
@@ -113,7 +113,7 @@ def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
 
 
 def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:
-    """For CI: a regression, cannot tell, or fine."""
+    """The exit code for CI: regression, cannot tell, or ok."""
     if any(verdict.regressed(band=band) for verdict in verdicts):
         return ExitCode.REGRESSION
     unsure = (Outcome.NOT_COMPARABLE, Outcome.UNSTABLE)

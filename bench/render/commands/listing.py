@@ -1,4 +1,4 @@
-"""What is shipped, as lists for a terminal: a name, and sentences that wrap beside it."""
+"""Lists of names for a terminal, with text that wraps beside each name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 def listing(entries: Iterable[tuple[str, str, str]]) -> RenderableType:
-    """One row per name: what it is, and below that a remark."""
+    """One row per entry (name, text, remark). The remark is below the text."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

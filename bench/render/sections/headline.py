@@ -119,7 +119,7 @@ def _median(summary: CellSummary | None) -> str:
     return quantity(summary.median.value if summary else None, "ns")
 
 
-def _reached(metric: str) -> str:
+def _reached(metric: Metric) -> str:
     return describe_endpoint(metric).removeprefix("the ")
 
 

@@ -120,14 +120,14 @@ def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
     console.print(view_history(checked, everything=False))
     said = console.export_text()
     assert "instruction clock icount" in said
-    assert "(on record: program runc)" in said
+    assert "(recorded: program runc)" in said
     assert "449 944 712" in said.replace("\u202f", " ").replace("\xa0", " ")
     assert "+0.000001 %" in said
     series = checked_json(checked)["series"]
     assert series[0]["changes"][0]["inputs_changed"] == ["program runc"]
     write_page(checked, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "on record: program runc" in page
+    assert "recorded: program runc" in page
 
 
 def engine(number: int, total: int) -> Line:

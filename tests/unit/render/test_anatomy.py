@@ -18,7 +18,7 @@ from bench.anatomy.summary import overhead
 from bench.anatomy.sweep import sweep, totals
 from bench.export.chrometrace import ATTRIBUTION_PID, CPUS_PID, chrome_trace, start_trace
 from bench.records.record import Endpoint, Record
-from bench.render.commands.anatomy import anatomy_figures, bar, overhead_words, view_anatomy, write_files
+from bench.render.commands.anatomy import anatomy_figures, bar, describe_overhead, view_anatomy, write_files
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, HOSTILE, make_manifest, make_records
 
@@ -202,8 +202,8 @@ def test_the_terminal_fits_80_columns_and_says_everything() -> None:
 
 def test_the_price_of_tracing_needs_five_blocks() -> None:
     few = Overhead(ratio=None, interval=None, blocks=2, untraced_ns=(1, 2), note="2 boots: too few")
-    assert "cannot be told: 2 boots" in overhead_words(few)
-    assert overhead_words(OVERHEAD) == "1.02× [0.990, 1.05] of an untraced start (7 blocks)"
+    assert "cost unknown: 2 boots" in describe_overhead(few)
+    assert describe_overhead(OVERHEAD) == "1.02× [0.990, 1.05] of an untraced start (7 blocks)"
 
 
 def _records(*, blocks: int, slower: float) -> list[Record]:
