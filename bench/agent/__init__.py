@@ -1,1 +1,1 @@
-"""The program that runs in every box, and how the harness speaks with it."""
+"""The agent: the C program that runs in every box, its configuration, its protocol and its channel to the host."""

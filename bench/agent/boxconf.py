@@ -1,7 +1,7 @@
-"""box.conf: what the agent is told to run, one directive a line; and words and numbers on its wire.
+"""box.conf, the agent's configuration, and the encoding of words and numbers on the agent's channel.
 
-The agent (``bench/agent/boxinit``) reads nothing else. A word is percent-encoded, so a line never holds a
-stray blank or newline; environment and arguments are bytes to the kernel and stay what they are.
+The agent (``bench/agent/boxinit``) has no other configuration. Each line is one directive. Words are percent-encoded,
+so that a blank or a newline in an argument never splits a line and every byte of an argument is preserved.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ CHANNEL_IN_BOX: Final = f"{DIRECTORY_IN_BOX}/ch"
 """Where the directory with the agent's box.conf and FIFOs appears inside a container."""
 
 STOP_TIMEOUT_MS: Final = 10_000
-"""Between the stop signal and SIGKILL; what ``docker stop`` waits too."""
+"""Time between the stop signal and SIGKILL. It is the default of ``docker stop``."""
 ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
-"""For engines: the agent insists by itself and then tells the exit code, so they must not come first."""
+"""The same for engines. It is longer, so that the agent sends SIGKILL first and can still report the exit code."""
 
 _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
@@ -56,7 +56,7 @@ def encode_word(text: str) -> str:
 
 
 def decode_bytes(word: str) -> bytes:
-    """The bytes that ``encode_word`` encoded, whatever they are.
+    """Decode what ``encode_word`` encoded. The bytes need not be text.
 
     Raises:
         ProtocolError: a percent sign without two hexadecimal digits.
@@ -64,17 +64,16 @@ def decode_bytes(word: str) -> bytes:
     if re.search(r"%(?![0-9A-Fa-f]{2})", word):
         raise ProtocolError(
             f"{word[:80]!r} is not a percent-encoded word",
-            hint="something else than the agent wrote to its channel, or the line was cut",
+            hint="a program other than the agent wrote to the agent's channel, or the line was cut",
         )
     return unquote_to_bytes(word)
 
 
 def decode_word(word: str, *, cut: bool = False) -> str:
-    """The text that ``encode_word`` encoded; what is no UTF-8 in it becomes U+FFFD, so that a record can hold it.
+    """Decode what ``encode_word`` encoded, as text that a record can hold: bytes that are not UTF-8 become U+FFFD.
 
     Args:
-        cut: the agent has cut it at some byte: the part of a character at its end is left out, and the rest still
-            is what the whole began with.
+        cut: the agent has cut the text at some byte. An incomplete character at its end is then dropped.
 
     Raises:
         ProtocolError: as ``decode_bytes``.
@@ -83,8 +82,8 @@ def decode_word(word: str, *, cut: bool = False) -> str:
 
 
 def decode_number(text: str) -> int | None:
-    """A number from 0 in text of a box or an image: 1 to 19 digits of ASCII. None for anything else."""
-    # str.isdigit is true of "²" too, which int() refuses, and of more digits than int() takes.
+    """Parse an unsigned number in text that a box or an image wrote: 1 to 19 ASCII digits. None for anything else."""
+    # str.isdigit also accepts "²", which int() refuses, and more digits than int() accepts.
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -99,9 +98,10 @@ def render_boxconf(
     """The box.conf of one box.
 
     Args:
-        ready: None when starting is enough.
-        root: VM only: ``"/dev/vda ext4"``; None keeps the initramfs as root.
-        poweroff: VM only: ``acpi``, or ``reboot`` for machines that have no ACPI.
+        ready: when the workload counts as ready; None: as soon as it has been started.
+        root: VM only. Device and file system type of the root, ``"/dev/vda ext4"``; None keeps the initramfs as root.
+        poweroff: VM only. ``acpi``, or ``reboot`` for machines without ACPI.
+        hostname: VM only. The host name that the agent sets.
     """
     lines = [f"argv {encode_word(word)}" for word in config.argv]
     lines += [f"env {encode_word(entry)}" for entry in config.env]
@@ -121,7 +121,7 @@ def render_boxconf(
 
 
 def probe_conf(*, poweroff: str = "acpi") -> bytes:
-    """A box.conf that only sends ``init`` and powers off: does a kernel boot under this accelerator?"""
+    """A box.conf with which the agent only sends ``init`` and powers off, to test whether a guest kernel boots."""
     return _text(["probe", f"poweroff {poweroff}"])
 
 

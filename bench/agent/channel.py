@@ -1,4 +1,4 @@
-"""The event channel: bytes from the agent to stamped messages, and commands back. One thread, no polling."""
+"""The channel between agent and host: stamped messages from the agent, commands to it. One thread, no polling."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from typing import Final, Protocol
 from bench.agent.protocol import MAX_LINE_BYTES, Message, parse_message
 from bench.util.errors import ProtocolError
 
-# A box that floods its channel is cut off; a well-behaved one sends some hundred lines.
+# A well-behaved box sends a few hundred lines. After so many messages the channel is no longer read.
 MAX_MESSAGES: Final = 10_000
 
 OnMessage = Callable[[Message | ProtocolError, int], None]
-"""Called in the channel's thread with the stamp, ns, taken before the line was parsed."""
+"""Called in the channel's thread, with the time in ns at which the bytes arrived, taken before the line was parsed."""
 
 
 class ChannelEnds(Protocol):
-    """How the two ends meet. ``connect`` blocks until the box is there, or ``cancel`` becomes readable."""
+    """The host's ends of a channel: one to read from the box, one to write to it."""
 
     def connect(self, cancel: int) -> int | None:
-        """A file descriptor to read from, or None when cancelled."""
+        """Block until the box is connected. Returns a descriptor to read from; None when ``cancel`` became readable."""
 
     def send(self, data: bytes) -> None:
-        """Write to the box."""
+        """Write to the box. Data is dropped when the box does not read."""
 
     def close(self) -> None:
-        """Close everything and remove what was made."""
+        """Close both ends."""
 
 
 class Fifos:
-    """Two FIFOs in a directory that the box sees: ``events`` from it, ``commands`` to it."""
+    """Two FIFOs in a directory that the box has mounted: ``events`` from the box, ``commands`` to it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -43,29 +43,34 @@ class Fifos:
         for name in ("events", "commands"):
             path = directory / name
             os.mkfifo(path)
-            # The workload's user writes here, whoever that is; umask must not decide.
+            # Any user of the box writes here, whatever our umask is.
             path.chmod(0o666)
-            # Open for reading and writing: no opening blocks, and no end of file while nobody writes.
+            # Opened for reading and writing: open() does not block, and there is no end of file without a writer.
             self._fds.append(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
 
     def connect(self, cancel: int) -> int | None:
-        """The read end; there from the start."""
+        """Return the read end, which is open from the beginning."""
         del cancel
         return self._fds[0]
 
     def send(self, data: bytes) -> None:
-        """Write a command; lost when the FIFO is full, which only a dead box lets happen."""
+        """Write a command. It is dropped when the FIFO is full, which only happens when the box has died."""
         with suppress(BlockingIOError):
             os.write(self._fds[1], data)
 
     def close(self) -> None:
-        """Close both; the directory's owner removes the files."""
+        """Close both FIFOs. The owner of the directory removes the files."""
         while self._fds:
             os.close(self._fds.pop())
 
 
 class ListeningSocket:
-    """A unix socket that the VMM connects to: the connection itself says that the VMM lives."""
+    """A Unix socket that the VMM connects to.
+
+    Args:
+        path: where the socket is made.
+        on_connect: called when the VMM has connected, which proves that it runs.
+    """
 
     def __init__(self, path: Path, on_connect: Callable[[], object]) -> None:
         self.path = path
@@ -76,7 +81,7 @@ class ListeningSocket:
         self._peer: socket.socket | None = None
 
     def connect(self, cancel: int) -> int | None:
-        """Wait for the VMM."""
+        """Wait for the VMM to connect."""
         poller = select.poll()
         poller.register(self._listener, select.POLLIN)
         poller.register(cancel, select.POLLIN)
@@ -89,13 +94,13 @@ class ListeningSocket:
         return peer.fileno()
 
     def send(self, data: bytes) -> None:
-        """Write a command; a closed or full connection takes nothing."""
+        """Write a command. It is dropped when the connection is closed or full."""
         if self._peer is not None:
             with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
                 self._peer.send(data)
 
     def close(self) -> None:
-        """Close both sockets and remove the path."""
+        """Close both sockets and remove the socket file."""
         if self._peer is not None:
             self._peer.close()
         self._listener.close()
@@ -103,7 +108,7 @@ class ListeningSocket:
 
 
 class Channel:
-    """Reads lines in its own thread, stamps each chunk as it arrives, hands messages on."""
+    """Reads lines in a thread of its own, stamps each chunk on arrival and passes messages to ``on_message``."""
 
     def __init__(self, ends: ChannelEnds, *, now_ns: Callable[[], int], on_message: OnMessage) -> None:
         self._ends = ends
@@ -115,11 +120,11 @@ class Channel:
         self._thread.start()
 
     def send(self, command: str) -> None:
-        """A command line to the agent."""
+        """Send a command line, without its newline, to the agent."""
         self._ends.send(command.encode("ascii") + b"\n")
 
     def close(self) -> None:
-        """End the thread and close the ends; safe to call twice."""
+        """End the thread and close the ends. A second call does nothing."""
         if self._wake_w < 0:
             return
         os.write(self._wake_w, b"x")
@@ -140,21 +145,23 @@ class Channel:
         while True:
             ready = poller.poll()
             stamp = self._now_ns()
-            # What has arrived is taken before a request to close is obeyed, so that no last word is lost.
+            # Bytes that have arrived are read before a request to close is obeyed, so that no message is lost.
             if any(number == fd for number, _ in ready):
                 chunk = _read(fd)
                 if chunk == b"":
                     return
-                rest = self._take(rest + (chunk or b""), stamp)
-                # Taken by another reader, as the box can be one: no message, and no reason to look for ever.
-                self._seen += chunk is None
+                rest = self._parse_lines(rest + (chunk or b""), stamp)
+                if chunk is None:
+                    # The box can read its own FIFO and steal our bytes. Count that, so that a box cannot make us spin.
+                    self._seen += 1
                 if self._seen > MAX_MESSAGES:
-                    self._on_message(_cut_off(), stamp)
+                    self._on_message(_flooded(), stamp)
                     return
             elif ready:
                 return
 
-    def _take(self, data: bytes, stamp_ns: int) -> bytes:
+    def _parse_lines(self, data: bytes, stamp_ns: int) -> bytes:
+        """Pass on every whole line, and return the incomplete line at the end."""
         *lines, rest = data.split(b"\n")
         if len(rest) > MAX_LINE_BYTES:
             lines.append(rest)
@@ -169,15 +176,15 @@ class Channel:
         return rest
 
 
-def _cut_off() -> ProtocolError:
+def _flooded() -> ProtocolError:
     return ProtocolError(
-        f"the box was cut off: more than {MAX_MESSAGES} messages came through its event channel",
-        hint="something in the box writes to the agent's channel, or its exercise writes very many lines, one by one",
+        f"the channel of the box was closed after more than {MAX_MESSAGES} messages",
+        hint="a program in the box writes to the agent's channel, or the exercise writes very many single lines",
     )
 
 
 def _read(fd: int) -> bytes | None:
-    """What is there; empty at the end, None where nothing is there after all."""
+    """Read what has arrived. Empty at the end of the stream; None when another reader took it first."""
     try:
         return os.read(fd, 65536)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the agent says, line by line. Guest output is hostile: bounded, checked, and never trusted further."""
+"""The lines that the agent sends, parsed into messages. They are untrusted input: bounded and checked."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.util.errors import ProtocolError
 MAX_LINE_BYTES: Final = 4096
 MAGIC: Final = "BB1"
 CUT: Final = ".cut"
-"""Ends the key of a fact whose value was too long for a line."""
-# Percent-encoded, since the names of environment variables are in it.
+"""Suffix of a fact's key when its value was too long for a line and was cut."""
+# Keys are percent-encoded, since names of environment variables are part of them.
 _KEY: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]{1,400}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 AGENT_MARKS: Final = frozenset(
@@ -26,7 +26,7 @@ AGENT_MARKS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Mark:
-    """An endpoint was passed, ``guest_ns`` on the box's own clock."""
+    """An endpoint was passed. ``guest_ns`` is the time on the box's own CLOCK_MONOTONIC."""
 
     endpoint: Endpoint
     guest_ns: int
@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Exit:
-    """The workload has ended: exit code or signal (0: none), and its own resource usage."""
+    """The workload has ended: exit code, signal (0: none) and resource usage of its process."""
 
     code: int
     signal: int
@@ -45,13 +45,13 @@ class Exit:
 
     @property
     def status(self) -> int:
-        """As a shell would say it: 128 + signal when a signal ended it."""
+        """The exit status as a shell reports it: 128 + signal when a signal ended the workload."""
         return 128 + self.signal if self.signal else self.code
 
 
 @dataclass(frozen=True)
 class ReportedFact:
-    """Something the agent sees in the box."""
+    """A property of the box as the agent sees it from inside, such as ``cpus`` or ``env.PATH``."""
 
     key: str
     value: str
@@ -59,26 +59,26 @@ class ReportedFact:
 
 @dataclass(frozen=True)
 class FactsEnd:
-    """All facts were sent."""
+    """All facts have been sent."""
 
 
 @dataclass(frozen=True)
 class Pong:
-    """Answer to a ping."""
+    """The answer to a ping with the same token."""
 
     token: str
 
 
 @dataclass(frozen=True)
 class TreeDigest:
-    """The digest of the box's tree, as ``bench.image.archive.tree_digest`` defines it."""
+    """The digest of the box's tree as ``bench.image.archive.tree_digest`` defines it: 64 hexadecimal digits."""
 
     hexadecimal: str
 
 
 @dataclass(frozen=True)
 class AgentError:
-    """The agent could not do something."""
+    """The agent failed to do something; ``text`` is for people."""
 
     text: str
 
@@ -92,7 +92,7 @@ class ExerciseStart:
 
 @dataclass(frozen=True)
 class ExerciseOutput:
-    """A piece of what it writes to ``stdout`` or ``stderr``."""
+    """A piece of the exercise's output. ``stream`` is ``stdout`` or ``stderr``."""
 
     stream: str
     data: bytes
@@ -100,7 +100,7 @@ class ExerciseOutput:
 
 @dataclass(frozen=True)
 class ExerciseExit:
-    """It has ended: exit code or signal (0: none), and the resources of it and of its children that it waited for."""
+    """The exercise has ended: exit code, signal (0: none), and resource usage with the children that it waited for."""
 
     code: int
     signal: int
@@ -108,13 +108,13 @@ class ExerciseExit:
     system_us: int
     max_rss_kib: int
     limit_passed: bool
-    """The agent killed it at its time limit."""
+    """Whether the agent killed it at its time limit."""
     guest_ns: int
 
 
 @dataclass(frozen=True)
 class ExerciseEnd:
-    """All its output that is sent has been sent; so many bytes it wrote."""
+    """The exercise's output has been sent, up to the limit. The numbers count all bytes that it wrote."""
 
     stdout_bytes: int
     stderr_bytes: int
@@ -125,10 +125,10 @@ Message = Mark | Exit | ReportedFact | FactsEnd | Pong | TreeDigest | AgentError
 
 
 def parse_message(line: bytes) -> Message:
-    """One line, without its newline, as a message.
+    """Parse one line, without its newline.
 
     Raises:
-        ProtocolError: not a message; the error shows the start of the line with unprintable bytes escaped.
+        ProtocolError: it is not a message. The error shows the start of the line, with unprintable bytes escaped.
     """
     try:
         words = line.decode("ascii").split(" ")
@@ -137,8 +137,8 @@ def parse_message(line: bytes) -> Message:
     except (UnicodeDecodeError, LookupError, ValueError):
         pass
     raise ProtocolError(
-        f"the event channel carried something that is not a message: {line[:80]!r}",
-        hint="something in the box writes to the agent's channel; look at the kept output of the trial",
+        f"the event channel carried a line that is not a message: {line[:80]!r}",
+        hint="a program in the box writes to the agent's channel; look at the stored output of the trial",
     )
 
 

@@ -1,15 +1,16 @@
-"""Endpoints of one box on one clock, written by two threads: ours (requests) and the channel's (marks)."""
+"""The endpoints and messages of one box. Two threads write them: the caller's (requests) and the channel's (marks)."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from bench.agent.exercise_log import ExerciseLog
 from bench.agent.protocol import (
     AgentError,
     ExerciseEnd,
     ExerciseExit,
+    ExerciseMessage,
     ExerciseOutput,
     ExerciseStart,
     Exit,
@@ -21,12 +22,45 @@ from bench.agent.protocol import (
     TreeDigest,
 )
 from bench.records.record import Endpoint
+from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.util.clock import Clock
 from bench.util.errors import ProtocolError
 
 
+@dataclass
+class ExerciseLog:
+    """Collects the messages of one exercise. Of repeated messages the first counts, as in a timeline."""
+
+    start: ExerciseStart | None = None
+    start_ns: int | None = None
+    """Arrival of ``start`` on the host's clock; likewise ``exit_ns``."""
+    exit: ExerciseExit | None = None
+    exit_ns: int | None = None
+    end: ExerciseEnd | None = None
+    output: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
+
+    def receive(self, message: ExerciseMessage, stamp_ns: int) -> None:
+        """Add one message. Messages after the end and output beyond the agent's limit are dropped."""
+        match message:
+            case _ if self.end is not None:
+                return
+            case ExerciseStart() if self.start is None:
+                self.start, self.start_ns = message, stamp_ns
+            case ExerciseOutput(stream, data):
+                kept = self.output[stream]
+                kept += data[: MOST_OUTPUT_BYTES - len(kept)]
+            case ExerciseExit() if self.exit is None:
+                self.exit, self.exit_ns = message, stamp_ns
+            case ExerciseEnd():
+                self.end = message
+
+
 class Timeline:
-    """First stamps win: an endpoint happens once. Stamps are absolute ns of ``clock``; ``relative_ns`` gives t0 = 0."""
+    """Collects what happens to one box.
+
+    An endpoint happens once, so of repeated stamps the first counts. Stamps are absolute times of ``clock`` in ns, and
+    ``guest_ns`` are times of the box's own clock. Values that the agent has not sent yet are None or missing.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -42,7 +76,7 @@ class Timeline:
         self._changed = threading.Condition()
 
     def mark(self, endpoint: Endpoint, *, at_ns: int | None = None) -> int:
-        """Stamp ``endpoint``, now unless told when; returns the stamp."""
+        """Stamp ``endpoint`` with ``at_ns``; None is now. Returns that time, also when there was a stamp already."""
         now = self.clock.now_ns() if at_ns is None else at_ns
         with self._changed:
             self._stamps.setdefault(endpoint, now)
@@ -50,7 +84,7 @@ class Timeline:
         return now
 
     def receive(self, message: Message | ProtocolError, stamp_ns: int) -> None:
-        """Take a message of the channel."""
+        """Add a message from the channel, or the error that a line caused."""
         with self._changed:
             match message:
                 case Mark(endpoint, guest_ns):
@@ -84,11 +118,11 @@ class Timeline:
         return self.exit is not None or bool(self.errors)
 
     def pong_ns(self, token: str) -> int | None:
-        """When the answer to ``token`` came."""
+        """Time at which the answer to ``token`` arrived; None when it has not."""
         return self._pongs.get(token)
 
     def has_pong(self, token: str) -> bool:
-        """Whether ``token`` was answered."""
+        """Whether the answer to ``token`` has arrived."""
         return token in self._pongs
 
     def facts_complete(self) -> bool:
@@ -96,14 +130,15 @@ class Timeline:
         return self._facts_done
 
     def wait_for(self, condition: Callable[[], bool], *, timeout_s: float) -> bool:
-        """Block until ``condition`` holds (checked at every change); False when the time is over."""
+        """Block until ``condition`` holds; it is checked at every change. False when the time limit was reached."""
         with self._changed:
             return self._changed.wait_for(condition, timeout_s)
 
     def relative_ns(self) -> dict[Endpoint, int]:
-        """All endpoints since ``requested``, in order of time.
+        """Time of each endpoint since ``requested``, in ns and in order of time; empty without a request.
 
-        A mark that came before the request would be a fault of ours, so it raises ValueError.
+        Raises:
+            ValueError: an endpoint was stamped before the request, which is a fault of this program.
         """
         with self._changed:
             stamps = dict(self._stamps)

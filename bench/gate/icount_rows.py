@@ -151,8 +151,8 @@ def _row(
         confirmation=StageResult(
             n_a=_runs(count_a),
             n_b=_runs(count_b),
-            median_a=verdict.base,
-            median_b=verdict.other,
+            median_a=verdict.instructions_a,
+            median_b=verdict.instructions_b,
             ratio=verdict.ratio,
         ),
         verdict=judged,

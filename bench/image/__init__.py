@@ -1,1 +1,1 @@
-"""One root file system for every target: build, export, disk, guest kernel, agent."""
+"""From a Dockerfile to one root file system for every target: image, exported tree, directory, disk, guest kernel."""

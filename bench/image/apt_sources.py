@@ -1,4 +1,4 @@
-"""The host distribution's own package sources, as far as they can be trusted: signed, and not a folder of this host."""
+"""The package sources of the host distribution that can be trusted: signed ones that are not on this host's disks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNED_BY: Final = re.compile(r"signed-by\s*[:=]\s*\[?\s*(\S+)", re.IGNORECASE)
 
 
 def os_release(file: Path = OS_RELEASE) -> dict[str, str]:
-    """The fields of os-release; empty where there is none."""
+    """The fields of os-release; empty when there is no such file."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -30,13 +30,13 @@ def os_release(file: Path = OS_RELEASE) -> dict[str, str]:
 
 
 def trusted_sources(apt: Path = APT, release: Path = OS_RELEASE) -> dict[str, str]:
-    """File name to content, in APT's two formats, holding only entries that are signed and remote.
+    """Configuration files for APT, content by name, with only those entries of the host's that are signed and remote.
 
-    Where some entries are signed by the distribution's own archive key, other vendors' entries are left out:
-    a base image is made of the distribution, whatever else this host has installed.
+    When some entries are signed with the distribution's archive key, those of other vendors are left out: a base image
+    is made from the distribution, whatever else this host has installed.
 
     Raises:
-        HostUnfitError: there is none.
+        HostUnfitError: there is no such entry.
     """
     one_line = [line for file in _files(apt, "*.list", "sources.list") for line in _lines(file)]
     stanzas = [stanza for file in _files(apt, "*.sources") for stanza in _stanzas(file)]
@@ -52,7 +52,7 @@ def trusted_sources(apt: Path = APT, release: Path = OS_RELEASE) -> dict[str, st
     if not found:
         raise HostUnfitError(
             f"no signed remote package source was found in {apt}",
-            hint="base images are made from the packages of a Debian or Ubuntu host; elsewhere use an image as base",
+            hint="base images need a Debian or Ubuntu host; on other hosts name an existing image in FROM",
         )
     return found
 

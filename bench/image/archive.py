@@ -1,4 +1,4 @@
-"""An exported root file system (a tar) as an index: look up, follow links, read, and digest it - never trust it."""
+"""An index of an exported root file system (a tar): paths, links, contents, digests. The tar is untrusted input."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bench.agent.boxconf import encode_word
+from bench.agent.boxconf import CHANNEL_IN_BOX, encode_word
 from bench.util.cache import start_over
 from bench.util.errors import BuildError
 
 RUNTIME_PATHS: Final = (
-    "dev",  # every engine mounts or fills its own
+    "dev",  # every engine mounts or fills it
     "proc",
     "sys",
-    ".dockerenv",  # Docker makes it
-    "etc/hostname",  # Docker, containerd and libpod mount their own over these four
+    ".dockerenv",  # made by Docker
+    "etc/hostname",  # Docker, containerd and libpod mount files of their own over these four
     "etc/hosts",
     "etc/resolv.conf",
     "etc/mtab",
-    "run",  # systemd mounts and fills its own, podman puts a file there
-    ".boxbench/ch",  # the agent's channel
-    "lost+found",  # ext4 makes it
+    "run",  # systemd mounts and fills it, podman puts a file into it
+    CHANNEL_IN_BOX.lstrip("/"),
+    "lost+found",  # made by ext4
 )
-"""Not part of the tree's digest, with all that is below: engines manage these while a box runs."""
+"""Left out of the tree's digest with everything below: engines and file systems manage them while a box runs."""
 
 EMPTY_PATHS: Final = ("etc", "tmp", "root", "usr", "var")
-"""Not part of the tree's digest as long as they are directories with nothing in them but RUNTIME_PATHS: Docker makes an
-/etc for its four files and containerd does not, gVisor mounts an empty /tmp of its own, unless the image has something
-in it, and systemd completes a root that lacks one of the others."""
+"""Left out of the tree's digest while they are directories that hold nothing but RUNTIME_PATHS. Docker makes an /etc
+for its four files and containerd does not. gVisor mounts an empty /tmp unless the image has files there. systemd
+creates the others where a root lacks them."""
 
 _MAX_LINKS: Final = 40  # as the kernel's own limit
 _BLOCK_BYTES: Final = 4096
@@ -39,13 +39,13 @@ _BLOCK_BYTES: Final = 4096
 
 @dataclass(frozen=True)
 class TreeIndex:
-    """All entries of a root file system by path, without the leading slash; the root itself is not in it."""
+    """All entries of a root file system by path, without a leading slash. The root itself is not among them."""
 
     tar: Path
     members: dict[str, tarfile.TarInfo]
 
     def find(self, path: str) -> tarfile.TarInfo | None:
-        """The entry a process in the box would see at ``path``, symbolic links followed; None when there is none."""
+        """The entry that a process in the box finds at ``path``, symbolic links followed; None when there is none."""
         name, member = "", None
         parts_left = _parts(path)
         links = 0
@@ -66,7 +66,7 @@ class TreeIndex:
         return self._file(member) if member is not None else None
 
     def read(self, path: str, *, limit_bytes: int = 2**20) -> bytes | None:
-        """The content of a regular file, at most ``limit_bytes`` of it; None when it is not there."""
+        """The first ``limit_bytes`` of a regular file; None when there is no such file."""
         member = self.find(path)
         if member is None or not member.isreg():
             return None
@@ -75,11 +75,11 @@ class TreeIndex:
             return stream.read(limit_bytes) if stream is not None else None
 
     def content_bytes(self) -> int:
-        """Sum of the sizes of all files, hard links counted once."""
+        """Sum of the sizes of all files. A file with several hard links counts once."""
         return sum(member.size for member in self.members.values() if member.isreg())
 
     def block_bytes(self) -> int:
-        """As ``content_bytes``, in whole blocks, with one block for every entry that has no data of its own."""
+        """As ``content_bytes``, but in whole blocks, and with one block for every entry without data."""
         return sum(
             max(1, -(-member.size // _BLOCK_BYTES)) * _BLOCK_BYTES
             for member in self.members.values()
@@ -94,7 +94,7 @@ def read_index(tar: Path) -> TreeIndex:
     """Index an exported tree.
 
     Raises:
-        BuildError: not a tar, or it holds a name that would leave the directory it is unpacked in.
+        BuildError: it is not a tar, or a name in it would leave the directory that it is unpacked in.
     """
     members: dict[str, tarfile.TarInfo] = {}
     try:
@@ -112,21 +112,21 @@ def read_index(tar: Path) -> TreeIndex:
 
 
 def tree_digest(index: TreeIndex) -> str:
-    """SHA-256 over the tree: every entry's path, type, mode, owner, device, link target, size, content; no times.
+    """SHA-256 of the tree: path, type, mode, owner, device, link target, size and content of every entry, but no times.
 
-    Entries come in the order of a walk that sorts each directory by bytes, parents first, so that a small
-    program can compute the same from inside a box. One line each: ``TYPE MODE UID GID MAJOR:MINOR SIZE PATH
-    DATA``, with path and link target percent-encoded, DATA the SHA-256 of a file's content or ``-``. A hard
-    link counts as the file it is. ``RUNTIME_PATHS`` are left out, and ``EMPTY_PATHS`` while they are empty.
+    Entries are in the order of a walk that visits parents first and sorts each directory by bytes, so that the agent
+    can compute the same digest inside a box. Each is one line ``TYPE MODE UID GID MAJOR:MINOR SIZE PATH DATA``. PATH is
+    percent-encoded. DATA is the SHA-256 of a file's content, the percent-encoded target of a symbolic link, or ``-``.
+    A hard link counts as a file. ``RUNTIME_PATHS`` are left out, and ``EMPTY_PATHS`` while they are empty.
     """
     left_out = {name for name in index.members if _at_runtime(name) or _is_empty(name, index)}
     return _digest((name, line) for name, line in _lines(index) if name not in left_out)
 
 
 def content_digest(index: TreeIndex) -> str:
-    """SHA-256 over all that unpacking gives: as ``tree_digest``, nothing left out, and with extended attributes.
+    """SHA-256 of everything that is unpacked: as ``tree_digest``, but with extended attributes and nothing left out.
 
-    Two trees that are equal for every box can still differ in it: an image may have an empty /tmp, or none at all.
+    Two trees with one ``tree_digest`` can differ in it: one image may have an empty /tmp and the other none.
     """
     return _digest((name, f"{line}{_attributes(index.members[name])}") for name, line in _lines(index))
 
@@ -139,7 +139,7 @@ def _digest(lines: Iterable[tuple[str, str]]) -> str:
 
 
 def _lines(index: TreeIndex) -> Iterator[tuple[str, str]]:
-    """Every entry's path and line, in the order of the walk."""
+    """Path and line of every entry, in the order of the walk."""
     with tarfile.open(index.tar) as archive:
         contents = dict(_contents(archive, index))
     for name in sorted(index.members, key=lambda path: path.encode("utf-8", "surrogateescape").split(b"/")):
@@ -189,8 +189,8 @@ def _is_empty(name: str, index: TreeIndex) -> bool:
     return not any(other.startswith(f"{name}/") and not _at_runtime(other) for other in index.members)
 
 
-def digest_words() -> tuple[str, ...]:
-    """What is left out, as the agent's command takes it: a path that counts unless it is empty ends in a slash."""
+def digest_exclusions() -> tuple[str, ...]:
+    """The paths that ``tree_digest`` leaves out, for the agent. A slash at the end means: only while it is empty."""
     return (*RUNTIME_PATHS, *(f"{path}/" for path in EMPTY_PATHS))
 
 
@@ -203,7 +203,7 @@ def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo]) -
     if ".." in parts or through_link or (member.islnk() and ".." in member.linkname.split("/")):
         raise BuildError(
             f"the image's tree has an entry that would leave the tree when unpacked: {member.name!r}",
-            hint="a container engine never exports such a name; look at how the image was made",
+            hint="container engines never export such a name; check how the image was made",
         )
 
 
@@ -212,7 +212,7 @@ def _name(path: str) -> str:
 
 
 def _parent(name: str) -> str:
-    """``usr`` of ``usr/bin``; nothing of ``usr``, which is in the root."""
+    """``usr`` for ``usr/bin``; an empty text for ``usr``, whose parent is the root."""
     return name.rpartition("/")[0]
 
 

@@ -1,4 +1,4 @@
-"""Base images from the host distribution's own packages, for hosts that reach no image registry."""
+"""Base images and systems made from the host distribution's packages. They need no image registry."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from bench.util.errors import BuildError
 LABEL_KEY: Final = "boxbench.base"
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when what follows makes another image."""
+"""Part of the cache key. Raise it when a change of this module makes other images."""
 
 _VARIANTS: Final = {"extract": "extract", "minimal": "essential"}
 _DROPPED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-# The host's own name, resolver and mirrors are not part of an image.
+# The host's name, resolver and mirrors must not become part of an image.
 _CLEAN: Final = 'cd "$1" && rm -rf etc/hostname etc/resolv.conf etc/apt/sources.list* etc/apt/apt.conf.d/99mmdebstrap'
 _TIMEOUT_S: Final = 900.0
 
 
 def ensure_base(client: docker.DockerClient, base: Base) -> str:
-    """Make the engine know ``base.tag``; an image of that name which is not ours is used as it is.
+    """Make sure that the engine has the image ``base.tag``. One that was not made here is used as it is.
 
     Returns:
         The tag.
 
     Raises:
-        HostUnfitError: no mmdebstrap, or no package sources to use.
-        BuildError: a package does not exist, or the engine refuses the image.
+        HostUnfitError: mmdebstrap is missing, or there is no trusted package source.
+        BuildError: a package does not exist, or the engine refused the image.
     """
     try:
         labels = client.images.get(base.tag).attrs["Config"].get("Labels") or {}
@@ -51,12 +51,12 @@ def ensure_base(client: docker.DockerClient, base: Base) -> str:
 
 
 def ensure_system(name: str, packages: tuple[str, ...]) -> Path:
-    """The tar of a configured system of essential packages plus ``packages``, cached; raises as ``ensure_base``."""
+    """A tar of an installed system: the essential packages and ``packages``. Cached. Raises as ``ensure_base``."""
     return _tarball(Base(tag=name, packages=packages), trusted_sources())
 
 
 def ensure_unpacked(name: str, packages: tuple[str, ...]) -> Path:
-    """The tar of what is in ``packages`` and in what they need, nothing configured; cached; raises likewise."""
+    """A tar of the files of ``packages`` and their dependencies, not configured. Cached. Raises as ``ensure_base``."""
     return _tarball(Base(tag=name, packages=packages, variant="extract"), trusted_sources())
 
 
@@ -94,12 +94,12 @@ def _bootstrap(base: Base, sources: dict[str, str], out: Path) -> None:
     if result.returncode != 0:
         raise BuildError(
             f"base image {base.tag}: mmdebstrap ended with exit code {result.returncode}: {proc.tail(result.stderr)}",
-            hint=f"are {', '.join(base.packages)} packages of this distribution, and is its mirror reachable?",
+            hint=f"does the distribution have {', '.join(base.packages)}, and is its mirror reachable?",
         )
 
 
 def _proxy_options() -> list[str]:
-    # mmdebstrap runs APT with its own configuration and would not see the host's proxy.
+    # mmdebstrap runs APT with a configuration of its own, which lacks the host's proxy.
     lines = proc.run(["apt-config", "dump", "--format", "%f %v%n", "Acquire"], timeout_s=20, check=False).text
     pairs = (line.partition(" ") for line in lines.splitlines() if "::proxy" in line.lower())
     return [f'--aptopt={name} "{value}"' for name, _, value in pairs if value and '"' not in value]
@@ -116,5 +116,5 @@ def _import(client: docker.DockerClient, tag: str, tarball: Path, key: str) -> N
     except (APIError, ImageNotFound) as error:
         raise BuildError(
             f"base image {tag}: the engine refused to import it: {error}",
-            hint="is there room in the engine's data directory?",
+            hint="check that the engine's data directory has free space",
         ) from None

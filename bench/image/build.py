@@ -1,4 +1,4 @@
-"""Dockerfile to Image: build, add the agent, export the tree, resolve what runs."""
+"""From a Dockerfile to an Image: build it, add the agent, export the tree, resolve the configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from requests.exceptions import RequestException
 
 from bench.agent.boxconf import AGENT_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
-from bench.image.archive import content_digest, digest_words, read_index, tree_digest
+from bench.image.archive import content_digest, digest_exclusions, read_index, tree_digest
 from bench.image.base import ensure_base
 from bench.image.config import resolve_config
 from bench.image.model import Image
@@ -26,7 +26,7 @@ from bench.util.errors import BuildError
 
 LABELS: Final = {"boxbench": "1"}
 CONTENT_RECIPE: Final = "content-1"
-"""Part of the name under which content digests are kept: a new way to make them is a new recipe."""
+"""Part of the cache key of content digests. Change it when they are computed in another way."""
 
 _TAIL_LINES: Final = 30
 _WRAPPER: Final = f"FROM {{image}}\nCOPY boxbench {DIRECTORY_IN_BOX}\n"
@@ -35,15 +35,15 @@ Log = Callable[[str], None]
 
 
 def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -> Image:
-    """Build a scenario's Dockerfile, put the agent into the image, export the tree.
+    """Build a scenario's Dockerfile, put the agent into the image and export the image's tree.
 
     Args:
-        client: any engine of the Docker API; the classic builder is used, so no BuildKit is needed.
-        log: gets every line of the build's output.
+        client: any engine with the Docker API. The classic builder is used, so that BuildKit is not needed.
+        log: called with every line of the build's output.
 
     Raises:
-        BuildError: the build failed, or its image has nothing that can run.
-        HostUnfitError: a tool is missing here.
+        BuildError: the build failed, or the image has no command that can run.
+        HostUnfitError: a tool is missing on this host.
     """
     scenario = loaded.scenario
     if scenario.workload.base is not None:
@@ -57,12 +57,12 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
     except (DockerException, RequestException) as error:
         raise BuildError(
             f"scenario {scenario.name}: the engine failed: {error}",
-            hint="is the Docker daemon running, and is there room in its data directory?",
+            hint="check that the Docker daemon is running and that its data directory has free space",
         ) from None
     index = read_index(tar)
     config = resolve_config(scenario.name, about["Config"], scenario.workload, index)
-    digest = _kept(cache.content_key(tar.stem, *digest_words()), lambda: tree_digest(index))
-    content = _kept(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
+    digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
+    content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
     sizes = {"unpacked": index.content_bytes(), "tar": tar.stat().st_size, "layers": int(about["Size"])}
     return Image(
         name=scenario.name,
@@ -104,7 +104,7 @@ def _add_agent(client: docker.DockerClient, name: str, plain: str, log: Log) -> 
 
 
 def _wrapper_context(plain: str, agent: bytes) -> io.BytesIO:
-    """A build context: the agent and the empty directory that channels are mounted on; no times, root's."""
+    """A build context: the agent, and the empty directory that channels are mounted on. No times, owned by root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         _add_file(archive, "Dockerfile", _WRAPPER.format(image=plain).encode(), mode=0o644)
@@ -126,7 +126,7 @@ def _follow(output: Iterator[dict[str, Any]], name: str, log: Log) -> str:
     """Read a build's messages to the end; returns the image id. Raises BuildError with the step and the tail."""
     lines: deque[str] = deque(maxlen=_TAIL_LINES)
     step, image, error = "", "", ""
-    for message in output:  # to its end, also after an error: else the connection stays open
+    for message in output:  # also after an error, since the connection stays open until everything was read
         for line in str(message.get("stream", "")).splitlines():
             if line.strip():
                 lines.append(line)
@@ -139,7 +139,7 @@ def _follow(output: Iterator[dict[str, Any]], name: str, log: Log) -> str:
     if not image:
         raise BuildError(
             f"scenario {name}: the builder ended without an image; its last line: {lines[-1] if lines else '(none)'}",
-            hint="is this engine's classic builder switched off?",
+            hint="check whether this engine's classic builder is switched off",
         )
     return image
 
@@ -153,10 +153,10 @@ def _explain(name: str, step: str, error: str, lines: deque[str]) -> str:
 def _hint(error: str) -> str:
     # "/v2/" is the path of every registry's API.
     if any(word in error for word in ("pull", "manifest", "registry", "/v2/")):
-        return "no registry answers; workload.base can make the FROM image from this host's packages"
+        return "no registry answered; with workload.base the FROM image is made from this host's packages"
     if "BuildKit" in error:
-        return "images are built by the engine's classic builder; write this step without what only BuildKit has"
-    return "build it by hand with `docker build` to look around"
+        return "images are built by the engine's classic builder; write this step without features of BuildKit"
+    return "run `docker build` by hand to investigate"
 
 
 def _export(client: docker.DockerClient, ref: str, image_id: str) -> Path:
@@ -167,7 +167,7 @@ def _export(client: docker.DockerClient, ref: str, image_id: str) -> Path:
 def _export_to(client: docker.DockerClient, ref: str, path: Path) -> None:
     name = f"boxbench-export-{secrets.token_hex(4)}"
     try:
-        # Created, never started: what is exported is the image, with the mount points that the engine adds.
+        # The container is never started, so the export is the image plus the mount points that the engine adds.
         client.api.create_container(ref, command=[AGENT_IN_BOX], name=name, labels=LABELS, hostname="boxbench")
         with path.open("wb") as file:
             for chunk in client.api.export(name):
@@ -184,8 +184,7 @@ def _remove_container(client: docker.DockerClient, name: str) -> None:
             raise
 
 
-def _kept(key: str, compute: Callable[[], str]) -> str:
-    """A digest that is computed once per tree."""
+def _cached_digest(key: str, compute: Callable[[], str]) -> str:
 
     def write(path: Path) -> None:
         path.write_text(compute(), encoding="ascii")

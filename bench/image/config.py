@@ -1,4 +1,4 @@
-"""The image's configuration and the scenario's, resolved to what every target can apply: plain argv, env, ids."""
+"""The image's configuration and the scenario's, resolved to plain values that every target can apply."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from bench.scenario.model import Workload
 from bench.util.errors import BuildError
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Docker's, for images that set none."""
+"""PATH of images that set none; Docker's default."""
 
 HOSTNAME: Final = "boxbench"
-"""What every box is called, so that the environment is the same in all."""
+"""Host name of every box, so that all boxes have the same environment."""
 
 
 def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, index: TreeIndex) -> BoxConfig:
-    """Resolve what runs.
+    """Resolve command, environment, directory, user and stop signal.
 
     Args:
-        image: its name, for messages.
-        config: the engine's ``Config`` of the image.
+        image: its name, for error messages.
+        config: ``Config`` of the image, as the engine reports it.
         index: the image's tree, for /etc/passwd, /etc/group and the command.
 
     Raises:
-        BuildError: no command, a command or user that is not in the image, an unknown stop signal.
+        BuildError: there is no command, the command or the user is not in the image, or the stop signal is unknown.
     """
     argv = tuple(config.get("Entrypoint") or ()) + (workload.command or tuple(config.get("Cmd") or ()))
     user = str(config.get("User") or "")
@@ -53,12 +53,12 @@ def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -
     merged = {"PATH": DEFAULT_PATH, "HOSTNAME": HOSTNAME}
     merged |= dict(entry.partition("=")[::2] for entry in image)
     merged |= scenario
-    merged.setdefault("HOME", home)  # runc adds it, last, unless somebody set it
+    merged.setdefault("HOME", home)  # runc adds it at the end where it is not set
     return tuple(f"{name}={value}" for name, value in merged.items())
 
 
 def _resolve_user(image: str, user: str, index: TreeIndex) -> tuple[int, int, tuple[int, ...], str]:
-    """uid, gid, supplementary groups and home, by the engines' rules: a bare number needs no passwd entry."""
+    """uid, gid, supplementary groups and home directory, by the engines' rules: a number needs no passwd entry."""
     name, _, group = user.partition(":")
     accounts = _table(index, "/etc/passwd", columns=6)
     entry = next((row for row in accounts if name in (row[0], row[2])), None)
@@ -112,8 +112,8 @@ def _stop_signal(image: str, name: str | None) -> int:
 def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index: TreeIndex) -> None:
     if not argv:
         raise BuildError(
-            f"image {image}: there is nothing to run: no ENTRYPOINT, no CMD, no workload.command",
-            hint="add CMD to the Dockerfile or workload.command to the scenario",
+            f"image {image} has nothing to run: no ENTRYPOINT, no CMD, no workload.command",
+            hint="add CMD to the Dockerfile, or workload.command to the scenario",
         )
     command = argv[0]
     if command.startswith("/"):
@@ -127,7 +127,7 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
         problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
         raise BuildError(
             f"image {image}: the command {command!r} {problem}",
-            hint="check ENTRYPOINT, CMD and workload.command, and the mode of a script that is copied (chmod +x)",
+            hint="check ENTRYPOINT, CMD and workload.command, and the mode of a script that you copy (chmod +x)",
         )
 
 

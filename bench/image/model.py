@@ -1,4 +1,4 @@
-"""What the image stage hands on: frozen values, no behaviour."""
+"""Built images, disks and guest kernels, as values."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class Image:
     name: str
     """The scenario's name."""
     ref: str
-    """The engine's reference of the image with the agent in it."""
+    """Name and tag that the engine has for the image with the agent."""
     id: str
-    """The engine's content address of the same."""
+    """The engine's content address of the same image."""
     digest: str
-    """What must be equal in every box, see ``bench.image.archive.tree_digest``."""
+    """Digest of the tree, which must be the same in every box, see ``bench.image.archive.tree_digest``."""
     content: str
-    """All that unpacking the tree gives, see ``content_digest`` there: what trees and disks are kept under."""
+    """Digest of everything that is unpacked, see ``content_digest`` there. Trees and disks are cached under it."""
     config: BoxConfig
     tree_tar: Path
     """The exported root file system, uncompressed."""
     sizes_bytes: dict[str, int]
-    """``unpacked`` (sum of file contents), ``tar``, ``layers`` (what the engine says)."""
+    """``unpacked`` (sum of all file sizes), ``tar``, ``layers`` (as the engine reports it)."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A VM's disk made from a tree: a raw base, never written to, and an empty overlay to copy."""
+    """A VM's disk made from a tree: a raw base that is never written to, and an empty overlay that boxes copy."""
 
     raw: Path
     overlay_template: Path
@@ -46,10 +46,10 @@ class GuestKernel:
     image: Path
     """vmlinuz (bzImage)."""
     release: str
-    """What ``uname -r`` says in the guest."""
+    """Output of ``uname -r`` in the guest."""
     source: str
-    """Where it comes from, for people."""
+    """Where the kernel comes from, for reports."""
     modules: tuple[Path, ...]
-    """Decompressed, in load order."""
+    """Decompressed modules, in the order in which they are loaded."""
     modules_dir: Path | None = None
-    """/lib/modules/RELEASE on the host; None when the kernel has all it needs built in."""
+    """/lib/modules/RELEASE on the host; None when the kernel has everything built in."""

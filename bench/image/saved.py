@@ -1,8 +1,13 @@
-"""An image as an archive that other engines can load: what ``docker save`` writes."""
+"""An image as ``docker save`` writes it: the archive that other engines load, and its layers with their sizes."""
 
 from __future__ import annotations
 
+import json
+import tarfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, Final
 
 import docker
 from docker.errors import DockerException
@@ -12,14 +17,45 @@ from bench.image.model import Image
 from bench.util import cache
 from bench.util.errors import BuildError
 
+_CHUNK: Final = 2**20
+_LIST_BYTES: Final = 2**22
+"""At most so much is read of the archive's list of layers."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""A gzip stream of zlib's default level, which engines use when they push an image."""
+
 
 def ensure_archive(client: docker.DockerClient, image: Image) -> Path:
-    """The archive of ``image``, cached by its id and name. Raises BuildError when the engine does not give it.
+    """The archive of ``image`` in the cache, by its id and its name. Raises BuildError when the engine cannot save it.
 
-    The name is in it: two scenarios may build the same image, and what loads it asks for it by name.
+    The name is part of the key. Two scenarios may build the same image, and engines that load it know it by its name.
     """
     key = f"{cache.content_key(image.id, image.ref)}.tar"
     return cache.ensure("saved", key, lambda path: _save(client, image, path))
+
+
+def layer_digests(client: docker.DockerClient, image: Image) -> list[str]:
+    """Digests of the image's unpacked layers, lowest first. Raises BuildError: the engine does not know the image."""
+    try:
+        layers: list[str] = client.images.get(image.id).attrs["RootFS"]["Layers"]
+    except (DockerException, RequestException) as error:
+        raise BuildError(
+            f"the engine does not know image {image.ref}: {error}",
+            hint="run again; the image may have been removed meanwhile",
+        ) from None
+    return layers
+
+
+def layer_sizes(client: docker.DockerClient, image: Image) -> dict[str, tuple[int, int]]:
+    """Sizes of each layer by its digest, lowest first: bytes unpacked (as a tar), and bytes as gzip.
+
+    Cached by the image's id, since compressing takes some seconds per 100 MB.
+
+    Raises:
+        BuildError: the engine does not save the image, or saves it in an unknown form.
+    """
+    key = f"{image.id.removeprefix('sha256:')[:32]}.json"
+    found = cache.ensure("layers", key, lambda path: _write_sizes(client, image, path))
+    return {name: (sizes[0], sizes[1]) for name, sizes in json.loads(found.read_text(encoding="ascii")).items()}
 
 
 def _save(client: docker.DockerClient, image: Image, path: Path) -> None:
@@ -29,16 +65,62 @@ def _save(client: docker.DockerClient, image: Image, path: Path) -> None:
                 file.write(chunk)
     except (DockerException, RequestException) as error:
         raise BuildError(
-            f"the engine does not save image {image.ref}: {error}", hint="was it removed meanwhile? run again"
+            f"the engine does not save image {image.ref}: {error}",
+            hint="run again; the image may have been removed meanwhile",
         ) from None
 
 
-def layers_of(client: docker.DockerClient, image: Image) -> list[str]:
-    """Digests of the image's unpacked layers, lowest first. Raises BuildError when the engine does not tell."""
+class _Stream:
+    """The engine's chunks as a file that can only be read forwards."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+            self._rest += chunk
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
+
+
+def _write_sizes(client: docker.DockerClient, image: Image, path: Path) -> None:
     try:
-        layers: list[str] = client.images.get(image.id).attrs["RootFS"]["Layers"]
-    except (DockerException, RequestException) as error:
+        saved = client.images.get(image.id)
+        addresses: list[str] = saved.attrs["RootFS"]["Layers"]
+        sizes = dict(zip(addresses, _sizes(saved.save()), strict=True))
+    except (DockerException, RequestException, tarfile.TarError, LookupError, ValueError) as error:
         raise BuildError(
-            f"the engine does not know image {image.ref}: {error}", hint="was it removed meanwhile? run again"
+            f"the layers of image {image.ref} cannot be read: {error}",
+            hint="run again; the image may have been removed meanwhile",
         ) from None
-    return layers
+    path.write_text(json.dumps(sizes), encoding="ascii")
+
+
+def _sizes(chunks: Iterator[bytes]) -> list[tuple[int, int]]:
+    """Sizes of the layers, lowest first, computed while the archive streams past."""
+    seen: dict[str, tuple[int, int]] = {}
+    links: dict[str, str] = {}
+    manifest: Any = None
+    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:  # type: ignore[call-overload]
+        for member in archive:
+            content = archive.extractfile(member) if member.isreg() else None
+            if member.issym() or member.islnk():
+                links[member.name] = _target(member)
+            elif content is not None and member.name == "manifest.json":
+                manifest = json.loads(content.read(_LIST_BYTES))
+            elif content is not None:
+                seen[member.name] = member.size, _compressed(content)
+    return [seen[links.get(name, name)] for name in manifest[0]["Layers"]]
+
+
+def _target(member: tarfile.TarInfo) -> str:
+    # Older engines write a link for a layer that several images have: `../ID/layer.tar`.
+    return member.linkname.removeprefix("../") if member.issym() else member.linkname
+
+
+def _compressed(content: IO[bytes]) -> int:
+    packer, size = zlib.compressobj(wbits=_GZIP), 0
+    while chunk := content.read(_CHUNK):
+        size += len(packer.compress(chunk))
+    return size + len(packer.flush())

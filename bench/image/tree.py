@@ -1,4 +1,4 @@
-"""The image's tree as a directory, for the targets that run from one: owners, modes and capabilities kept."""
+"""The image's tree as a directory, with owners, modes and capabilities, for targets that run from a directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.image.model import Image
 from bench.util import cache, proc
 from bench.util.errors import HostUnfitError
 
-# What engines put into /dev of every container; a chroot has only what is in the tree.
+# Engines put these into /dev of every container. In a chroot, /dev has only what is in the tree.
 _DEVICES: Final = (
     ("null", 1, 3),
     ("zero", 1, 5),
@@ -29,10 +29,10 @@ _LINKS: Final = (
 
 
 def ensure_tree_dir(image: Image) -> Path:
-    """The tree of ``image`` unpacked, with device nodes in its /dev, cached by content. Never write to it.
+    """The unpacked tree of ``image``, with device nodes in /dev. It is cached by content and must not be written to.
 
     Raises:
-        HostUnfitError: not root: owners cannot be kept.
+        HostUnfitError: this process is not root and cannot set owners.
         ProcessError: tar failed; the disk may be full.
     """
     if os.geteuid() != 0:
@@ -44,18 +44,18 @@ def ensure_tree_dir(image: Image) -> Path:
 
 
 def _unpack(tar: Path, directory: Path) -> None:
-    # The tree holds setuid files of somebody else's image: nobody but root may come near them.
+    # The tree can have setuid files from a foreign image, so that only root may enter the directory.
     directory.parent.chmod(0o700)
     directory.mkdir()
     directory.chmod(0o755)
-    # GNU tar refuses names with `..`, strips leading slashes and makes outward links last.
+    # GNU tar refuses names with `..`, strips leading slashes and makes links that point outside last.
     keep = ("-p", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability")
     proc.run(["tar", "-x", *keep, "-f", tar, "-C", directory], timeout_s=600)
     _fill_dev(directory / "dev")
 
 
 def _fill_dev(directory: Path) -> None:
-    if directory.is_symlink():  # an image's own idea of /dev: not ours to follow
+    if directory.is_symlink():  # the image decides where it points, so it is not followed
         return
     directory.mkdir(mode=0o755, exist_ok=True)
     for name, major, minor in _DEVICES:

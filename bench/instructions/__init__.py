@@ -1,1 +1,1 @@
-"""The instruction clock: starts counted in instructions of an emulated machine that repeats to the last one."""
+"""Counting the instructions of a start, in an emulated machine that gives the same count in every run."""

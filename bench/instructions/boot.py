@@ -1,4 +1,4 @@
-"""One boot of a guest, and what it said: lines on a debug console, written by its PID 1."""
+"""Boots a guest and parses its report: the lines that its PID 1 writes to the debug console."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from bench.util.clock import MonotonicClock
 from bench.util.errors import LaunchError, NotReadyError, ProtocolError
 
 TIMEOUT_S: Final = 900.0
-"""For one boot, of the host's time: a loaded host needs several times what an idle one does."""
-_LOOK_S: Final = 0.2
+"""Time limit of one boot on the host's clock. A loaded host needs several times as long as an idle one."""
+_POLL_S: Final = 0.2
 REPORT_BYTES: Final = 4 * 2**20
 CLOCK_SLACK: Final = 1000
-"""Instructions by which the distance of the guest's two clocks may vary: reading both takes some hundred."""
+"""How much the difference of the guest's clocks may vary, in ticks. Reading both takes some hundred instructions."""
 
 
 @dataclass
 class GuestStart:
-    """One start in a guest: instants by the machine's own counter."""
+    """One start in a guest. All times are ticks of the machine's counter."""
 
     name: str
     requested: int = 0
@@ -42,36 +42,36 @@ class GuestStart:
 
     @property
     def clock(self) -> int:
-        """From request to ready."""
+        """Ticks from the request to ready."""
         return self.marks["ready"] - self.requested
 
     @property
     def steps(self) -> tuple[Instant, ...]:
-        """Since the request, in order."""
+        """All endpoints since the request, in order of time."""
         pairs = sorted(self.marks.items(), key=lambda pair: pair[1])
         return tuple(Instant(name=name, at=at - self.requested) for name, at in pairs)
 
 
 def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestStart, ...]:
-    """Boot a guest to its end.
+    """Boot a guest, wait for its end and return the starts that it reported.
 
     Args:
-        cancelled: once set, by another thread, the guest is ended.
+        cancelled: another thread sets it to end the guest.
 
     Raises:
-        LaunchError: QEMU failed, ran into the time limit, or the guest could not do what it was told.
+        LaunchError: QEMU failed or reached the time limit, or a directive of the guest's script failed.
         NotReadyError: the workload did not become ready.
-        ProtocolError: what it said makes no sense.
+        ProtocolError: the guest's report cannot be parsed.
     """
     name = f"{LABEL}-count-{secrets.token_hex(4)}"
     directory = run_root() / name
     with ExitStack() as stack:
         stack.enter_context(owned_dir(directory))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        said, log = directory / "said", directory / "qemu.log"
-        argv = boot_argv(name, guest.words, kernel=guest.kernel, initramfs=guest.initramfs, said=said)
+        report, log = directory / "report", directory / "qemu.log"
+        argv = boot_argv(name, guest.words, kernel=guest.kernel, initramfs=guest.initramfs, report=report)
         _run(argv, log, guest.target, cancelled or Event())
-        return parse_report(guest.target, _read(said))
+        return parse_report(guest.target, _read(report))
 
 
 def _run(argv: list[str], log: Path, target: str, cancelled: Event) -> None:
@@ -83,7 +83,8 @@ def _run(argv: list[str], log: Path, target: str, cancelled: Event) -> None:
             proc.stop(process)
     if status != 0:
         raise LaunchError(
-            f"{target}: QEMU ended with {status}: {proc.tail(log.read_bytes())}", hint="is the host out of memory?"
+            f"{target}: QEMU ended with {status}: {proc.tail(log.read_bytes())}",
+            hint="check that the host has free memory",
         )
 
 
@@ -92,19 +93,21 @@ def _wait(process: subprocess.Popen[bytes], target: str, cancelled: Event) -> in
     deadline_ns = clock.now_ns() + round(TIMEOUT_S * 1e9)
     while clock.now_ns() < deadline_ns:
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(_LOOK_S)  # looking takes nothing from the guest's clock
+            return process.wait(_POLL_S)  # polling does not affect the guest's clock
         if cancelled.is_set():
-            raise LaunchError(f"{target}: the guest was called off", hint="start again")
-    raise LaunchError(f"{target}: the guest was still running after {TIMEOUT_S:g} s", hint="is this host very busy?")
+            raise LaunchError(f"{target}: the guest was cancelled", hint="run it again")
+    raise LaunchError(
+        f"{target}: the guest was still running after {TIMEOUT_S:g} s", hint="run it again when the host is less busy"
+    )
 
 
-def _read(said: Path) -> list[str]:
-    with said.open("rb") as stream:
+def _read(report: Path) -> list[str]:
+    with report.open("rb") as stream:
         return stream.read(REPORT_BYTES).decode("ascii", "replace").splitlines()
 
 
 def parse_report(target: str, lines: list[str]) -> tuple[GuestStart, ...]:
-    """The starts that a guest reported; raises as ``boot``."""
+    """The starts in the lines of a guest's report. Raises as ``boot``."""
     reader = _Reader(target)
     for line in lines:
         reader.take(line)
@@ -127,8 +130,8 @@ class _Reader:
             self._obey(verb, words, rest)
         except (ValueError, IndexError):
             raise ProtocolError(
-                f"{self.target}: the guest's PID 1 said {line[:200]!r}",
-                hint=f"was it our program? {start_over()}",
+                f"{self.target}: the guest's PID 1 reported {line[:200]!r}, which is not a line of its protocol",
+                hint=start_over(),
             ) from None
 
     def _obey(self, verb: str, words: list[str], rest: str) -> None:
@@ -148,7 +151,7 @@ class _Reader:
     def _mark(self, name: str, at: int) -> None:
         if name == "requested":
             self.started[-1].requested = at
-            # A VM's first instant of its own is the kernel's end and PID 1's beginning.
+            # A VM's first endpoint is the moment when the kernel has started PID 1.
             if at == 0 and self._init is not None:
                 self.started[-1].marks["system"] = self._init
         elif not self.started:
@@ -161,12 +164,12 @@ class _Reader:
             self._offset = offset
         elif abs(offset - self._offset) > CLOCK_SLACK:
             raise ProtocolError(
-                f"{self.target}: the guest's two clocks went apart by {offset - self._offset} instructions",
-                hint="the guest kernel does not use the counter as it is; choose another with BOXBENCH_KERNEL",
+                f"{self.target}: the guest's two clocks drifted apart by {offset - self._offset} instructions",
+                hint="the guest kernel scales the time stamp counter; choose another kernel with BOXBENCH_KERNEL",
             )
 
     def _agent(self, line: str) -> None:
-        # What it says about the box as it sees it may be long, and is cut on its way.
+        # Other lines, such as facts, can be too long for the console and be cut.
         if line.startswith("BB1 error "):
             self._errors.append(decode_word(line.removeprefix("BB1 error ")))
         if not line.startswith("BB1 mark ") or self._offset is None:
@@ -176,16 +179,16 @@ class _Reader:
             self.started[-1].marks[message.endpoint.value] = message.guest_ns + self._offset
 
     def finished(self, lines: list[str]) -> tuple[GuestStart, ...]:
-        """All starts. Raises LaunchError or NotReadyError with what the guest said last."""
+        """All starts. Raises LaunchError or NotReadyError with the guest's errors and the end of its log."""
         errors = [line.removeprefix("error ") for line in lines if line.startswith("error ")]
         logged = list(_logged(lines))
         if errors or not self._ended:
             kind = NotReadyError if any("without being ready" in error for error in errors) else LaunchError
             what = "; ".join((*self._errors, *errors)) or "the machine ended before its script did"
-            said = f"; it wrote: {' | '.join(logged[-5:])}" if logged else ""
+            log = f"; its log ends with: {' | '.join(logged[-5:])}" if logged else ""
             raise kind(
-                f"{self.target}: in the guest: {_printable(what + said)}",
-                hint="does the scenario run in a container here? `boxbench certify` shows it",
+                f"{self.target}: in the guest: {_printable(what + log)}",
+                hint="check with `boxbench certify` that the scenario runs in a container on this host",
             )
         return tuple(self.started)
 

@@ -1,4 +1,4 @@
-"""containerd's API calls as bytes, made beforehand: the guest sends them, without a library whose work would count."""
+"""containerd's API calls as bytes. They are made on the host, since a gRPC library in the guest would be counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPEC_TYPE: Final = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its name in the guest, its HTTP/2 header block, its message."""
+    """One call: its file name in the guest, its HTTP/2 header block and its message."""
 
     name: str
     head: bytes
@@ -24,9 +24,9 @@ class Call:
 
 
 def start_calls(name: str, *, image: str, parent: str, spec: bytes, output: str) -> tuple[Call, ...]:
-    """Snapshot, container, task create, task start: as the target ``containerd`` makes them.
+    """The calls of the target ``containerd``: prepare a snapshot, create a container, create a task, start it.
 
-    The mounts of the snapshot are missing in the task's message: the guest adds them from the answer.
+    The message that creates the task lacks the snapshot's mounts. The guest appends them from the first answer.
     """
     container = message(
         {
@@ -61,8 +61,8 @@ def _call(name: str, method: str, body: bytes) -> Call:
 
 
 def _literal(text: str, *, first: bool = True) -> bytes:
-    """RFC 7541, 6.2.2: a literal header field, never indexed in the table, so each block stands alone."""
+    """A literal header field without indexing (RFC 7541, 6.2.2), so that no block depends on an earlier one."""
     raw = text.encode("ascii")
     if len(raw) > 126:
-        raise ValueError(f"{text!r} is longer than one length byte holds")
+        raise ValueError(f"{text!r} is longer than a length byte can hold")
     return (b"\0" if first else b"") + struct.pack("B", len(raw)) + raw

@@ -1,4 +1,4 @@
-"""A guest: kernel, initramfs, memory; and the digests of everything that is in it."""
+"""Makes guests: kernel, initramfs, memory, and the digests of everything that determines the count."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ from bench.util.cache import file_digest
 from bench.util.errors import HostUnfitError, UsageError
 
 PACKAGES: Final = ("runc", "containerd", "docker.io", "docker-cli")
-RECIPE: Final = "1"
-"""Part of the cache key, and on record: raise it when what follows makes another guest."""
 
 _PROGRAMS: Final = {
     "runc": "usr/sbin/runc",
@@ -39,39 +37,42 @@ _PROGRAMS: Final = {
     "dockerd": "usr/sbin/dockerd",
     "docker": "usr/bin/docker",
 }
-# Programs are linked with these; tables of letters, modules of name services and the like are not needed.
+# The libraries that programs are linked with. Character tables, name service modules and the like are not needed.
 _LIBRARIES: Final = re.compile(r"(usr/)?lib(64)?/([^/]+/)?(lib[^/]+\.so[.0-9]*|ld-linux[^/]*)")
 _CONTAINER_MACHINE: Final = "microvm"
 _SMALL_BYTES: Final = 512 * 2**20
 _LARGE_BYTES: Final = 2 * 2**30
-# Packages of a merged /usr count on these being there already.
+# Packages for a merged /usr expect these links to exist.
 _MERGED: Final = (("lib", "usr/lib"), ("lib64", "usr/lib64"))
 _DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "box", "modules", "etc", "var", "var/lib")
 
 
 @dataclass(frozen=True)
 class CountingGuest:
-    """What one cell boots."""
+    """A guest that is ready to be booted, of one cell."""
 
     target: str
     kernel: Path
     initramfs: Path
     words: tuple[str, ...]
-    """Of QEMU: the machine and its clock."""
+    """QEMU's arguments for the machine and its clock."""
     inputs: dict[str, str]
+    """Everything that determines the count, as in ``Count.inputs``."""
 
 
 def make_guest(
     target: str, image: Image, scenario: Scenario, *, seed: int, programs: Mapping[str, Path]
 ) -> CountingGuest:
-    """Put a guest together; its initramfs is cached by content.
+    """Assemble a guest. Its initramfs is cached by content.
 
     Args:
-        programs: files to take instead of the distribution's, by the program's name.
+        target: one of ``bench.instructions.model.TARGETS``.
+        seed: seed of QEMU's random numbers.
+        programs: files that replace programs of the distribution, by the program's name.
 
     Raises:
-        HostUnfitError, BuildError: see the makers of the parts.
-        UsageError: a program that no guest has.
+        HostUnfitError, BuildError: a part of the guest cannot be made.
+        UsageError: no guest has such a program, or the tree does not fit into the VM's memory.
     """
     _check_programs(programs)
     index = read_index(image.tree_tar)
@@ -109,22 +110,22 @@ class _Made:
 
 
 def _vm(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
-    """The image's tree is the guest's root."""
+    """A guest whose root is the image's tree."""
     del target, programs
     memory = scenario.resources.memory
     content = image.sizes_bytes["unpacked"]
-    # The archive and what is unpacked from it are both in memory for a moment, and tmpfs takes half of it.
+    # For a moment the archive and the unpacked tree are both in memory, and the root may use half of the memory.
     if memory < 2 * content + 2**26:
         raise UsageError(
             f"{scenario.name}: a tree of {content >> 20} MiB does not fit into a VM of {memory >> 20} MiB as its root",
-            hint="give every box more memory, or count containers only: -t runc,docker",
+            hint="raise resources.memory, or count containers only: -t runc,docker",
         )
     recipe = vm_recipe()
     return _Made(recipe, tree_entries(index), find_guest_kernel(), memory, {}, raw_kernel=False)
 
 
 def _containers(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
-    """A small system with the programs that the target needs, and the image in it as tree or archive."""
+    """A guest with a small system: the programs that the target needs, and the image as a tree or as an archive."""
     archive, layer = image_archive(index, image.config, REF)
     subject = CountedImage(image.config, scenario.resources.memory, layer)
     recipe = container_recipe(target, subject)
@@ -160,13 +161,13 @@ def _modules(kernel: GuestKernel) -> list[CpioEntry]:
 def _system(
     index: TreeIndex, wanted: tuple[str, ...], programs: Mapping[str, Path], inputs: dict[str, str]
 ) -> list[CpioEntry]:
-    """The programs and every shared library; a program of the user's in the place of the distribution's."""
+    """The programs, those of the user in place of the distribution's, and every shared library."""
     paths = {_PROGRAMS[name]: name for name in wanted}
     missing = [path for path in paths if path not in index.members]
     if missing:
         raise HostUnfitError(
             f"this distribution's packages {', '.join(PACKAGES)} have no {', '.join(missing)}",
-            hint="is this Debian 13 or later?",
+            hint="counting containers needs the packages of Debian 13 or later",
         )
     entries = tree_entries(index, keep=lambda name: name in paths or _LIBRARIES.fullmatch(name) is not None)
     found = []
@@ -186,7 +187,7 @@ def _system(
 
 
 def _own(recipe: Recipe, conf: bytes) -> list[CpioEntry]:
-    """PID 1, its script, the box.conf, a door to nowhere, and the recipe's files."""
+    """PID 1, its script, the box.conf, /dev/null, and the files of the recipe."""
     entries = [
         CpioEntry("dev/null", stat.S_IFCHR | 0o666, device=(1, 3)),
         CpioEntry(".boxbench/counter", stat.S_IFREG | 0o755, _counter().read_bytes()),
@@ -210,9 +211,11 @@ def _counter() -> Path:
 def _check_programs(programs: Mapping[str, Path]) -> None:
     for name, path in programs.items():
         if name not in _PROGRAMS:
-            raise UsageError(f"no guest has a program {name!r}", hint=f"there are: {', '.join(_PROGRAMS)}")
+            raise UsageError(
+                f"no guest has a program {name!r}", hint=f"programs that can be replaced: {', '.join(_PROGRAMS)}"
+            )
         if not path.is_file():
-            raise UsageError(f"{path}, given as {name}, is not a file", hint="name an executable: runc=PATH")
+            raise UsageError(f"{path}, named for {name}, is not a file", hint="name an executable: runc=PATH")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A guest's script and the files that it needs for it: see ``counter.c`` for the directives."""
+"""A guest's script and the files that the script uses. ``counter/main.c`` describes the directives."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 from bench.agent.boxconf import BoxConfig, encode_word
 
 REF: Final = "docker.io/boxbench/counted:latest"
-"""What engines call the image."""
+"""Name of the image in the engines."""
 TREE: Final = "/box/tree"
 ARCHIVE: Final = "/box/image.tar"
 
 
 @dataclass
 class Recipe:
-    """A guest: its script, its files by path, the programs it runs."""
+    """The script of a guest, its files by path, and the programs that it runs."""
 
     programs: tuple[str, ...] = ()
     needs_archive: bool = False
@@ -23,20 +23,20 @@ class Recipe:
     files: dict[str, bytes] = field(default_factory=dict)
 
     def do(self, verb: str, *words: str) -> None:
-        """Add a directive."""
+        """Append a directive to the script."""
         self.lines.append(" ".join((verb, *map(encode_word, words))))
 
     @property
     def script(self) -> bytes:
-        """As the guest reads it."""
+        """The script as the guest reads it."""
         return "".join(f"{line}\n" for line in self.lines).encode("ascii")
 
 
 @dataclass(frozen=True)
 class CountedImage:
-    """What is started."""
+    """The image that a guest starts, and the memory limit of the box."""
 
     config: BoxConfig
     memory_bytes: int
     layer: str
-    """Digest of the image's one layer."""
+    """Digest of the image's only layer."""

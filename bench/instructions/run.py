@@ -1,4 +1,4 @@
-"""From a scenario to its counts: build the image, make the guests, boot them, as many at once as there are CPUs."""
+"""Counts a scenario: builds the image, makes the guests and boots them, as many at once as there are CPUs."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CountRequest:
-    """What the user asked for."""
+    """What the user has asked to count."""
 
     loaded: LoadedScenario
     targets: tuple[str, ...] = TARGETS
     runs: int = 1
     seed: int = SEED
     programs: Mapping[str, Path] = field(default_factory=dict)
-    """Files to take instead of the distribution's programs, by name."""
+    """Files that replace programs of the distribution, by the program's name."""
     jobs: int | None = None
-    """Guests at once; None is one per CPU. They cannot disturb one another's counts."""
+    """How many guests run at once; None is one per CPU. They do not affect each other's counts."""
 
 
 def count_instructions(request: CountRequest, say: Say) -> Instructions:
-    """Boot a guest per target and run, and keep what each counted.
+    """Boot one guest per target and run, and return the counts.
+
+    Args:
+        say: called with a line of progress.
 
     Raises:
-        UsageError: a target that cannot be counted, or a memory size that is too small.
+        UsageError: a target cannot be counted, or the memory size is too small.
         HostUnfitError, BuildError: a tool is missing, or the image cannot be built.
-        LaunchError, NotReadyError: a guest did not do what it was told.
+        LaunchError, NotReadyError: a guest failed, see ``boot``.
     """
     _check_targets(request.targets)
     scenario = request.loaded.scenario

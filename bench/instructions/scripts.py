@@ -1,4 +1,4 @@
-"""What each guest is told to do, from its first mount to its power-off."""
+"""The scripts of guests, from the first mount to the power-off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LINKS: Final = (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr",
 
 
 def vm_recipe() -> Recipe:
-    """The image's tree is the root: PID 1 mounts what a system has and starts the agent."""
+    """For a guest whose root is the image's tree: PID 1 mounts the kernel's file systems and starts the agent."""
     recipe = Recipe()
     _mount_system(recipe)
     recipe.do("channel", CHANNEL_IN_BOX)
@@ -29,7 +29,7 @@ def vm_recipe() -> Recipe:
 
 
 def container_recipe(target: str, subject: CountedImage) -> Recipe:
-    """A system that starts the image twice, each time from a request to ready."""
+    """For a guest with a small system, which starts the image twice."""
     kind = STARTERS[target]
     recipe = Recipe(programs=kind.programs, needs_archive=kind.needs_archive)
     recipe.do("module", "/modules/overlay.ko")

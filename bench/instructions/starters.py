@@ -1,4 +1,4 @@
-"""How each target starts a box in a guest: what is there before the request, what the request is, what goes after."""
+"""How each target starts a box in a guest: directives before the request, in the measured part, and afterwards."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ disabled_plugins = [
 
 
 class Starter(ABC):
-    """How one target starts a box in a guest."""
+    """Appends the directives of one target to a recipe."""
 
     programs: tuple[str, ...] = ()
     needs_archive: bool = False
-    """Whether its engine reads the image from an archive; others have its tree."""
+    """Whether the engine loads the image from an archive. Other targets use the image's tree."""
 
     def __init__(self, recipe: Recipe, subject: CountedImage) -> None:
         self.recipe = recipe
         self.subject = subject
 
-    def set_up(self) -> None:  # noqa: B027 - nothing to do for most
-        """Once, before the first box."""
+    def set_up(self) -> None:  # noqa: B027 - most targets need nothing here
+        """Before the first box, once."""
 
     def before(self, start: str) -> None:
-        """What there is before the request."""
+        """Before the request of each box."""
         self.recipe.do("channel", f"/box/{start}/ch")
 
     @abstractmethod
     def request(self, start: str) -> None:
-        """The measured part."""
+        """The request of a box: the measured part."""
 
-    def after(self, start: str) -> None:  # noqa: B027 - nothing to do for most
-        """The box has ended; what is left of it goes."""
+    def after(self, start: str) -> None:  # noqa: B027 - most targets need nothing here
+        """After a box has ended: remove what it left."""
 
     def mount_overlay(self, start: str) -> None:
-        """A fresh writable layer on the image's tree."""
+        """Mount a new writable layer on the image's tree."""
         self.recipe.do("mount", "overlay", f"/box/{start}/root", "overlay", overlay_options(start))
 
     def spec(self, start: str, root: str) -> bytes:
-        """config.json of an OCI bundle."""
+        """The config.json of an OCI bundle."""
         config = self.subject.config
         contents = Contents(
             argv=INHERITING_AGENT_ARGV,
@@ -82,7 +82,7 @@ class Starter(ABC):
 
 
 def overlay_options(start: str) -> str:
-    """For mount(2): a fresh writable layer on the image's tree."""
+    """Options for mount(2) of a new writable layer on the image's tree."""
     return f"lowerdir={TREE},upperdir=/box/{start}/upper,workdir=/box/{start}/work"
 
 
@@ -146,7 +146,7 @@ class _Containerd(Starter):
             start,
             image=REF,
             parent=self.subject.layer,
-            # Relative to the bundle, which containerd makes.
+            # Relative to the bundle that containerd makes.
             spec=self.spec(start, "rootfs"),
             output=f"/box/{start}/out",
         )

@@ -1,4 +1,4 @@
-"""A tree (a tar) as entries of an initramfs and as an image archive: sorted, without times, so that it never varies."""
+"""An image's tree as entries of an initramfs and as an image archive: sorted and without times, so always the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.image.archive import TreeIndex
 from bench.image.vm.initramfs import CpioEntry
 
 _LINKED: Final = 1 << 24
-"""Inode numbers of files with several names; no archive has so many entries."""
+"""First inode number of files with several names. No archive has so many entries."""
 _CAPABILITY: Final = "SCHILY.xattr.security.capability"
 _TYPES: Final[tuple[tuple[Callable[[tarfile.TarInfo], bool], int], ...]] = (
     (tarfile.TarInfo.isdir, stat.S_IFDIR),
@@ -30,9 +30,9 @@ _TYPES: Final[tuple[tuple[Callable[[tarfile.TarInfo], bool], int], ...]] = (
 def tree_entries(
     index: TreeIndex, prefix: str = "", keep: Callable[[str], bool] = lambda _name: True
 ) -> list[CpioEntry]:
-    """All of a tree that ``keep`` wants, below ``prefix``, directories before what is in them.
+    """The entries of a tree whose names ``keep`` accepts, below ``prefix``, each after its parent directory.
 
-    File capabilities are lost: the format has no room for them.
+    File capabilities are lost, since the format cannot store them.
     """
     with tarfile.open(index.tar) as archive:
         names = sorted((name for name in index.members if keep(name)), key=lambda name: PurePosixPath(name).parts)
@@ -67,7 +67,7 @@ def _special(member: tarfile.TarInfo, path: str) -> CpioEntry:
 
 
 def _links(index: TreeIndex, names: list[str]) -> dict[str, list[str]]:
-    """The names of each regular file by the one that has the content."""
+    """The names of each regular file, by the name whose entry has the content."""
     groups: dict[str, list[str]] = {}
     for name in names:
         if index.members[name].isreg() or index.members[name].islnk():
@@ -90,7 +90,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _parents(entries: list[CpioEntry]) -> list[CpioEntry]:
-    """Directories that nobody lists, outermost first."""
+    """The parent directories that have no entry, outermost first."""
     there = {entry.name for entry in entries}
     missing = {
         str(parent)
@@ -102,13 +102,13 @@ def _parents(entries: list[CpioEntry]) -> list[CpioEntry]:
 
 
 def image_archive(index: TreeIndex, config: BoxConfig, ref: str) -> tuple[bytes, str]:
-    """What ``docker load`` and containerd read: the tree as one layer; and the layer's digest.
+    """The tree as an image with one layer, in the format of ``docker load``; and the layer's digest.
 
-    Dates and the layers that a build makes are left out: they would make each build another image.
+    It has no dates and not the layers of the build, which would make each build another image.
     """
     layer = _layer(index)
     digest = f"sha256:{hashlib.sha256(layer).hexdigest()}"
-    about = {
+    config_file = {
         "architecture": "amd64",
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
@@ -116,7 +116,7 @@ def image_archive(index: TreeIndex, config: BoxConfig, ref: str) -> tuple[bytes,
         "rootfs": {"type": "layers", "diff_ids": [digest]},
         "history": [{"created": "1970-01-01T00:00:00Z"}],
     }
-    text = json.dumps(about, sort_keys=True).encode()
+    text = json.dumps(config_file, sort_keys=True).encode()
     name = f"{hashlib.sha256(text).hexdigest()}.json"
     manifest = json.dumps([{"Config": name, "RepoTags": [ref], "Layers": ["layer.tar"]}]).encode()
     return _tar([(name, text), ("layer.tar", layer), ("manifest.json", manifest)]), digest
@@ -128,7 +128,7 @@ def _layer(index: TreeIndex) -> bytes:
         tarfile.open(index.tar) as archive,
         tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as layer,
     ):
-        # Links after the files they name: a sorted order could have them before.
+        # A link must come after the file that it names, which the sorted order does not ensure.
         for name in sorted(index.members, key=lambda name: (index.members[name].islnk(), name.split("/"))):
             member = index.members[name]
             layer.addfile(_timeless(member, name), archive.extractfile(member) if member.isreg() else None)

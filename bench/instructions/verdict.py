@@ -1,8 +1,8 @@
-"""Two counts of one cell side by side: identical, changed by so many instructions, or not comparable, and why.
+"""Compares two counts of one cell: identical, changed by a number of instructions, or not comparable, with the reason.
 
-One run per side is enough: the same inputs give the same count, so a difference is a difference of inputs. Which of
-them changed is on record. What one run cannot say is how much of a difference the change itself costs, and how much it
-only moved: an address, a hash or a timer that falls elsewhere changes counts too (``slack``, and METHOD.md).
+One run per side is enough. The same inputs give the same count, so a difference comes from an input, and the record
+names the inputs that changed. One run does not show how much of the difference the change itself costs: an address, a
+hash or a timer that falls elsewhere changes counts too (see ``slack`` and METHOD.md).
 """
 
 from __future__ import annotations
@@ -14,80 +14,86 @@ from typing import Final
 from bench.instructions.model import DAEMON_TARGETS, Count, CountModel, Instructions
 
 CLOCK: Final = ("qemu", "machine")
-"""Inputs that make the clock, with every ``firmware ...``: where they differ, counts are of different units."""
+"""Inputs that define the clock, with every ``firmware ...``. Where they differ, the counts have different units."""
 INSTRUMENT: Final = ("agent", "counter", "launcher")
-"""Our own programs in the guest, compiled on the host: another compiler's are as good, but longer or shorter."""
+"""Boxbench's programs in the guest, compiled on the host. Another compiler makes them longer or shorter."""
 
 
 SLACK: Final = 0.05
-"""Of an engine's second start: four changes of nothing but a word in the environment moved docker's by up to 2.05 %,
-its first start by 0.0001 %, and a VM or runc by no instruction at all (METHOD.md)."""
+"""Relative slack of the second start of targets with daemons. Four changes of nothing but a word in the environment
+moved docker's second start by up to 2.05 %, its first start by 0.0001 %, and a VM or runc not at all (METHOD.md)."""
 
 
 class Outcome(StrEnum):
-    """What may be said."""
+    """How two counts relate."""
 
     IDENTICAL = "identical"
     CHANGED = "changed"
     NOT_COMPARABLE = "not comparable"
     UNSTABLE = "does not repeat"
-    """The same inputs, or runs of one side, gave different counts: use the statistics of many boots."""
+    """Equal inputs, or the runs of one side, gave different counts. Then only the statistics of many boots help."""
 
 
 class CountVerdict(CountModel):
-    """Of one cell, B against A."""
+    """The comparison of one cell, B with A."""
 
     key: str
     outcome: Outcome
-    base: int | None
-    other: int | None
+    instructions_a: int | None
+    """Executed instructions; None when this side has no count of the cell."""
+    instructions_b: int | None
     inside: int | None = None
-    """How much of the difference is after the workload was entered. Engines' own shares move by themselves."""
+    """The part of the difference that is after the workload's exec; None when it is unknown. The part of an engine also
+    moves without a cause."""
     changed_inputs: tuple[str, ...]
     """Names of the inputs that differ."""
     reason: str
     """One sentence."""
     slack: float = 0.0
-    """By how much, relative, the count moves when something changes that does not matter."""
+    """The relative change that the count can show after an irrelevant change."""
 
     @property
     def difference(self) -> int | None:
-        """Instructions that B needs more; None when they cannot be subtracted."""
+        """Instructions of B minus those of A; None when the counts are not comparable."""
         comparable = self.outcome in (Outcome.IDENTICAL, Outcome.CHANGED)
-        return None if self.base is None or self.other is None or not comparable else self.other - self.base
+        if self.instructions_a is None or self.instructions_b is None or not comparable:
+            return None
+        return self.instructions_b - self.instructions_a
 
     @property
     def ratio(self) -> float | None:
-        """B by A; None likewise."""
-        return None if self.difference is None or not self.base else (self.other or 0) / self.base
+        """Instructions of B divided by those of A; None when the counts are not comparable."""
+        if self.difference is None or not self.instructions_a:
+            return None
+        return (self.instructions_b or 0) / self.instructions_a
 
     def limit(self, band: float) -> float:
-        """The relative change that says something: ``band`` (0.001: 0.1 %), or the slack where that is more."""
+        """The largest relative change that is not a regression: ``band`` (0.001 is 0.1 %) or ``slack``, if larger."""
         return max(band, self.slack)
 
     def regressed(self, *, band: float = 0.0) -> bool:
-        """Whether B needs more than ``limit(band)`` above A."""
+        """Whether B exceeds A by more than ``limit(band)``."""
         return self.ratio is not None and self.ratio > 1 + self.limit(band)
 
     def as_json(self, *, band: float = 0.0) -> dict[str, object]:
-        """All of it, with what follows from it."""
+        """All fields, with difference, ratio and regressed."""
         derived = {"difference": self.difference, "ratio": self.ratio, "regressed": self.regressed(band=band)}
         return self.model_dump(mode="json") | derived
 
 
-def compare_counts(base: Count, other: Count) -> CountVerdict:
-    """B against A; the cells may differ in name (two images) but not in target, accelerator or factors."""
-    changed = tuple(sorted(_changed(base, other)))
-    outcome, reason = _judge(base, other, changed)
+def compare_counts(a: Count, b: Count) -> CountVerdict:
+    """Compare B with A. Their cells may differ in the scenario, but not in target, accelerator or factors."""
+    changed = tuple(sorted(_changed(a, b)))
+    outcome, reason = _judge(a, b, changed)
     return CountVerdict(
-        key=base.cell.key,
+        key=a.cell.key,
         outcome=outcome,
-        base=base.instructions,
-        other=other.instructions,
-        inside=None if base.inside is None or other.inside is None else other.inside - base.inside,
+        instructions_a=a.instructions,
+        instructions_b=b.instructions,
+        inside=None if a.inside is None or b.inside is None else b.inside - a.inside,
         changed_inputs=changed,
         reason=reason,
-        slack=_slack(base),
+        slack=_slack(a),
     )
 
 
@@ -96,12 +102,12 @@ def _slack(count: Count) -> float:
     return SLACK if second and count.cell.target in DAEMON_TARGETS else 0.0
 
 
-def compare_all(base: Instructions, other: Instructions) -> tuple[CountVerdict, ...]:
-    """Every cell of B, and of A's those whose target B has; a cell that one side lacks is not comparable."""
-    targets = {count.cell.target for count in other.counts}
-    pairs = {_place(count): count for count in base.counts if count.cell.target in targets}
+def compare_all(a: Instructions, b: Instructions) -> tuple[CountVerdict, ...]:
+    """Compare every cell of B, and the cells of A whose target B has. A cell that one side lacks is not comparable."""
+    targets = {count.cell.target for count in b.counts}
+    pairs = {_place(count): count for count in a.counts if count.cell.target in targets}
     verdicts = []
-    for count in other.counts:
+    for count in b.counts:
         mate = pairs.pop(_place(count), None)
         verdicts.append(compare_counts(mate, count) if mate is not None else _alone(count, "A"))
     return (*verdicts, *(_alone(count, "B") for count in pairs.values()))
@@ -112,57 +118,54 @@ def _place(count: Count) -> tuple[str, str]:
 
 
 def _alone(count: Count, missing: str) -> CountVerdict:
-    there = (
-        {"base": None, "other": count.instructions} if missing == "A" else {"base": count.instructions, "other": None}
-    )
     return CountVerdict(
         key=count.cell.key,
         outcome=Outcome.NOT_COMPARABLE,
+        instructions_a=None if missing == "A" else count.instructions,
+        instructions_b=None if missing == "B" else count.instructions,
         changed_inputs=(),
         reason=f"{missing} has no count of it",
-        **there,
     )
 
 
-def _changed(base: Count, other: Count) -> Iterator[str]:
-    for name in base.inputs.keys() | other.inputs.keys():
-        if base.inputs.get(name) != other.inputs.get(name):
+def _changed(a: Count, b: Count) -> Iterator[str]:
+    for name in a.inputs.keys() | b.inputs.keys():
+        if a.inputs.get(name) != b.inputs.get(name):
             yield name
 
 
-def _judge(base: Count, other: Count, changed: tuple[str, ...]) -> tuple[Outcome, str]:
-    refused = _why_not(base, other, changed)
+def _judge(a: Count, b: Count, changed: tuple[str, ...]) -> tuple[Outcome, str]:
+    refused = _why_not(a, b, changed)
     if refused is not None:
         return Outcome.NOT_COMPARABLE, refused
-    for side, count in (("A", base), ("B", other)):
+    for side, count in (("A", a), ("B", b)):
         if not count.repeats:
             spread = max(count.clocks) - min(count.clocks)
             return Outcome.UNSTABLE, f"{side}'s {len(count.clocks)} runs differ by up to {spread} ticks of the clock"
-    if base.instructions == other.instructions:
+    if a.instructions == b.instructions:
         return Outcome.IDENTICAL, "the same to the instruction" + (f", although {_list(changed)}" if changed else "")
     if not changed:
-        gap = abs(other.instructions - base.instructions)
-        return Outcome.UNSTABLE, f"nothing on record differs, and still the counts do, by {gap} instructions"
+        gap = abs(b.instructions - a.instructions)
+        return Outcome.UNSTABLE, f"no recorded input differs, but the counts differ by {gap} instructions"
     return Outcome.CHANGED, _list(changed)
 
 
-def _why_not(base: Count, other: Count, changed: tuple[str, ...]) -> str | None:
-    """Why two counts must not be compared; None when they may."""
-    if _place(base) != _place(other):
-        return f"{base.cell.key} and {other.cell.key} are different cells"
+def _why_not(a: Count, b: Count, changed: tuple[str, ...]) -> str | None:
+    """Why two counts are not comparable; None when they are."""
+    if _place(a) != _place(b):
+        return f"{a.cell.key} and {b.cell.key} are different cells"
     clock = [name for name in changed if name in CLOCK or name.startswith("firmware ")]
     if clock:
-        differ = "; ".join(f"{name}: {base.inputs.get(name)} and {other.inputs.get(name)}" for name in clock)
+        differ = "; ".join(f"{name}: {a.inputs.get(name)} and {b.inputs.get(name)}" for name in clock)
         return f"the clocks differ ({differ})"
     ours = [name for name in changed if name in INSTRUMENT]
-    if ours and base.instructions != other.instructions:
-        said = f"Boxbench's own {', '.join(ours)} changed (another version or compiler)"
-        return f"{said}: make the baseline anew"
+    if ours and a.instructions != b.instructions:
+        return f"Boxbench's own {', '.join(ours)} changed (another version or compiler); count the baseline again"
     return None
 
 
 def _list(changed: tuple[str, ...]) -> str:
-    # What is made of other inputs says nothing when one of them is named.
+    # Inputs that are derived from others add nothing when one of those is named.
     made = ("initramfs", "script", "command")
     named = [name for name in changed if name not in made] or list(changed)
     return f"{', '.join(named)} changed"

@@ -23,7 +23,7 @@ from bench.agent.timeline import Timeline
 from bench.certificate.facts import IDLE, canonical_env, canonical_words
 from bench.certificate.judge import judge
 from bench.host import fingerprint, host_facts
-from bench.image.archive import digest_words
+from bench.image.archive import digest_exclusions
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.certificate import Certificate, Look
@@ -207,7 +207,7 @@ def _boot(cell: Cell, setting: Setting, number: int) -> Record:
 
 def _ask_digest(channel: Channel, timeline: Timeline, image: Image) -> str:
     limit_s = DIGEST_LEAST_S + image.sizes_bytes.get("unpacked", 0) / DIGEST_BYTES_PER_S
-    channel.send(" ".join(["digest", *map(encode_word, digest_words())]))
+    channel.send(" ".join(["digest", *map(encode_word, digest_exclusions())]))
     if not timeline.wait_for(lambda: timeline.tree_digest is not None or timeline.failed(), timeout_s=limit_s):
         raise NotReadyError(
             f"the agent had no digest of its tree within {limit_s:.0f} s",

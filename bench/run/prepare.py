@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import campaign_dir
 from bench.image.build import build_image
-from bench.image.layers import layers_of
 from bench.image.model import Image
+from bench.image.saved import layer_sizes
 from bench.plan.matrix import Place, check_matrix, places_of, specs_of
 from bench.plan.trials import Cell
 from bench.records.campaign import ImageEntry, LayerEntry
@@ -103,7 +103,7 @@ def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
 def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
     scenario = loaded.scenario
     image = build_image(prepared.engines.docker.client, loaded, say)
-    layers = layers_of(prepared.engines.docker.client, image)
+    layers = layer_sizes(prepared.engines.docker.client, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
     for place in places_of(scenario):
         target = targets.get(place.spec.label)

@@ -10,7 +10,7 @@ import pytest
 from bench.engines.containerd import chain_id
 from bench.image.build import build_image
 from bench.image.model import Image
-from bench.image.saved import layers_of
+from bench.image.saved import layer_digests
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.scenario.options import Value
@@ -92,7 +92,7 @@ def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: Lo
     """A copy for each container, which goes with it: from containerd's book and from the disk."""
     target, image = made(lab, loaded, "containerd", snapshotter="native")
     api = lab.engines.containerd.api
-    assert api.has_snapshot(chain_id(layers_of(lab.client, image)), snapshotter="native")
+    assert api.has_snapshot(chain_id(layer_digests(lab.client, image)), snapshotter="native")
     proxied = ProxiedTarget(target)
     copied = run(lab, loaded, proxied)
     assert copied.disk_bytes["box.allocated"] >= PAYLOAD_BYTES

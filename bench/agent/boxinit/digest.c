@@ -221,7 +221,7 @@ __attribute__((noreturn)) static void digest_tree(char *left_out)
 void start_digest(char *left_out)
 {
     if (digester > 0) {
-        send_error("digest: the last one is not done");
+        send_error("digest: another digest is being computed");
         return;
     }
     digester = fork();
@@ -237,5 +237,5 @@ void digester_exited(int status)
 {
     digester = 0;
     if (WIFSIGNALED(status))
-        send_error("digest: it was killed; is there too little memory?");
+        send_error("digest: the process that computes it was killed; is there too little memory?");
 }

@@ -147,7 +147,7 @@ void start_exercise(char *rest)
     int out[2], err[2];
     size_t argc = 0;
     if (exercise.child > 0 || exercise.closed) {
-        send_error("exercise: the last one is not done, or the box is being stopped");
+        send_error("exercise: another exercise is running, or the box is being stopped");
         return;
     }
     int64_t limit_ms = strtoll(next_word(&rest), NULL, 10);

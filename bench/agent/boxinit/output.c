@@ -96,7 +96,7 @@ void drain_streams(void)
     while (arm_drain(left, set)) {
         int count = poll(set, STREAMS, DRAIN_PATIENCE_MS);
         if (count == 0) {
-            send_error("the host did not take the last of the output");
+            send_error("the host did not read the rest of the output");
             return;
         }
         for (int i = 0; i < STREAMS && count > 0; i++) {

@@ -1,7 +1,7 @@
-"""A disk that boots by itself, from a root file system with a kernel in it: partitions, GRUB for BIOS and for EFI.
+"""A bootable disk made from a root file system with a kernel: partitions, and GRUB for BIOS and for EFI.
 
-Nothing is mounted and no loop device is needed: mke2fs fills the root partition from a tar, mtools the EFI one, and
-GRUB's boot code is written where its own installer would write it.
+Nothing is mounted and no loop device is needed. mke2fs fills the root partition from a tar, mtools fills the EFI
+partition, and GRUB's boot code is written to the places where GRUB's installer writes it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BIOS = Partition(BIOS_BOOT, 1 * _MIB, 1 * _MIB, "bios")
 _EFI = Partition(EFI_SYSTEM, 2 * _MIB, 34 * _MIB, "efi")
 _ROOT_FIRST: Final = 36 * _MIB
 _TABLE_SECTORS: Final = 33
-# boot/i386/pc: where boot.img keeps the first sector of what it loads, and diskboot.img its list of blocks.
+# GRUB's boot/i386/pc: offsets of the sector that boot.img loads, and of the list of blocks that diskboot.img loads.
 _MBR_CODE_BYTES: Final = 440
 _KERNEL_SECTOR: Final = 0x5C
 _DRIVE_CHECK: Final = 0x66
@@ -45,10 +45,11 @@ _TIMEOUT_S: Final = 600.0
 
 
 def make_bootdisk(tree: Path, disk: Path, *, size_bytes: int, seed: uuid.UUID) -> None:
-    """Write a disk of ``size_bytes`` (sparse) that boots by SeaBIOS and by OVMF.
+    """Write a sparse disk of ``size_bytes`` that boots with SeaBIOS and with OVMF.
 
     Args:
-        tree: a tar with a kernel, an initrd and /boot/grub/grub.cfg; its root is partition 3.
+        tree: a tar with a kernel, an initrd and /boot/grub/grub.cfg. It becomes partition 3.
+        seed: identifiers of the disk are derived from it, so that the same input gives the same disk.
 
     Raises:
         HostUnfitError: GRUB's images, mtools or mke2fs are missing.
@@ -67,7 +68,7 @@ def make_bootdisk(tree: Path, disk: Path, *, size_bytes: int, seed: uuid.UUID) -
 
 
 def check_tools() -> None:
-    """Raise HostUnfitError naming what is missing on this host to make such a disk."""
+    """Raise HostUnfitError with what this host lacks to make such a disk."""
     for tool, package in _TOOLS:
         proc.require_tool(tool, package=package)
     for form in _PACKAGES:
@@ -75,7 +76,7 @@ def check_tools() -> None:
 
 
 def kernel_release(tree: Path) -> str:
-    """The release of the kernel in a root file system. Raises BuildError when there is not exactly one."""
+    """The release of the only kernel in a root file system. Raises BuildError when there is none or several."""
     with tarfile.open(tree) as archive:
         names = [name.rpartition("/")[2] for name in archive.getnames() if "/boot/vmlinuz-" in f"/{name}"]
     if len(names) != 1:
@@ -87,7 +88,7 @@ def kernel_release(tree: Path) -> str:
 
 
 def make_ext4(tree: Path, disk: Path, *, size_bytes: int, seed: uuid.UUID, offset: int = 0) -> None:
-    """Fill ``size_bytes`` at ``offset`` of a file with a file system made from a tar. Raises BuildError."""
+    """Write an ext4 file system of ``size_bytes`` with a tar's files at ``offset`` of a file. Raises BuildError."""
     if not disk.exists():
         with disk.open("wb") as file:
             file.truncate(offset + size_bytes)
@@ -101,7 +102,7 @@ def make_ext4(tree: Path, disk: Path, *, size_bytes: int, seed: uuid.UUID, offse
     if result.returncode != 0:
         raise BuildError(
             f"the system's file system could not be made: {proc.tail(result.stderr)}",
-            hint="e2fsprogs 1.47.1 or newer with libarchive13 is needed; is the disk full?",
+            hint="install e2fsprogs 1.47.1 or newer with libarchive13, and check that the disk has free space",
         )
 
 
@@ -110,7 +111,7 @@ def _modules_of(form: str) -> Path:
     if not (directory / "normal.mod").is_file():
         raise HostUnfitError(
             f"GRUB's modules for {form} were not found in {directory}",
-            hint=f"install the package {_PACKAGES[form]} (it does not touch this host's own boot loader)",
+            hint=f"install the package {_PACKAGES[form]} (it does not change this host's boot loader)",
         )
     return directory
 
@@ -127,9 +128,9 @@ def _write_bios_loader(disk: BinaryIO, scratch: Path) -> None:
     if len(core) > _BIOS.sectors * SECTOR:
         raise BuildError(
             f"GRUB's core image has {len(core)} bytes, and its partition {_BIOS.sectors * SECTOR}",
-            hint="this is another GRUB than was expected; please report it",
+            hint="this version of GRUB is not supported; please report it",
         )
-    # What the first sector of the core image loads: the rest of it, behind it.
+    # The first sector of the core image loads the rest of the image, which follows it.
     struct.pack_into("<Q", core, _BLOCK_LIST, _BIOS.first + 1)
     boot = bytearray((GRUB / "i386-pc" / "boot.img").read_bytes()[:_MBR_CODE_BYTES])
     struct.pack_into("<Q", boot, _KERNEL_SECTOR, _BIOS.first)

@@ -1,4 +1,4 @@
-"""The image's tree as a VM's disk: ext4 made without mounting, and the qcow2 overlay every box gets on it."""
+"""The image's tree as a VM's disk: an ext4 file system made without mounting, and the qcow2 overlays of boxes."""
 
 from __future__ import annotations
 
@@ -16,46 +16,59 @@ from bench.util.errors import BuildError, HostUnfitError, ProcessError
 from bench.util.units import format_bytes
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when what follows makes another file system."""
+"""Part of the cache key. Raise it when a change of this module makes other file systems."""
 
-# Inode tables, journal and a little room; measured on empty disks of 64 MiB to 2 GiB.
+# For inode tables and journal, with a margin; measured on empty disks of 64 MiB to 2 GiB.
 _OVERHEAD_BYTES: Final = 16 * 2**20
-_BYTES_PER_INODE: Final = 16384  # mke2fs's own default
+_BYTES_PER_INODE: Final = 16384  # mke2fs's default
 _BLOCK: Final = 4096
 _FULL: Final = "Could not allocate"
-"""What mke2fs says when the file system it makes is full; a full disk of the host has other words."""
+"""mke2fs's error when the file system that it makes is full. A full disk of the host gives another one."""
 _TIMEOUT_S: Final = 600.0
 
 
 def ensure_disk(image: Image, size_bytes: int) -> Disk:
-    """A raw ext4 disk holding the tree of ``image``, and an empty overlay on it, cached by content.
+    """A raw ext4 disk with the tree of ``image``, and an empty overlay on it. Cached by content.
 
     Args:
         size_bytes: the disk's size as the guest sees it; the file is sparse.
 
     Raises:
         BuildError: the tree does not fit.
-        HostUnfitError: no mke2fs or qemu-img, or a mke2fs that reads no tar and we are not root.
+        HostUnfitError: mke2fs or qemu-img is missing, or mke2fs cannot read a tar and this process is not root.
     """
     directory = cache.cache_dir() / "disk"
     # The overlay names its base by an absolute path, so a cache that was moved makes its disks again.
     key = cache.content_key(RECIPE, image.content, str(size_bytes), str(directory))
     final = directory / key
     entry = cache.ensure("disk", key, lambda partial: _make(partial, final, image, size_bytes))
+    return cached_disk(entry)
+
+
+def cached_disk(entry: Path) -> Disk:
+    """The disk in a directory of the cache that has ``disk.raw`` and ``overlay.qcow2``."""
     raw = entry / "disk.raw"
-    about = raw.stat()
+    status = raw.stat()
     return Disk(
         raw=raw,
         overlay_template=entry / "overlay.qcow2",
-        logical_bytes=about.st_size,
-        allocated_bytes=about.st_blocks * 512,
+        logical_bytes=status.st_size,
+        allocated_bytes=status.st_blocks * 512,
     )
 
 
-def new_overlay(disk: Disk, path: Path) -> None:
-    """Put a fresh overlay at ``path``: a copy of the empty one, holes kept, so that growth can be seen.
+def make_overlay(base: Path, overlay: Path, size_bytes: int, *, base_format: str = "raw") -> None:
+    """Write an empty qcow2 overlay of ``size_bytes``. The base need not exist yet at the path that is given."""
+    tool = proc.require_tool("qemu-img", package="qemu-utils")
+    # -u: qemu-img does not open the base, so the size must be given.
+    words = [tool, "create", "-q", "-u", "-f", "qcow2", "-F", base_format, "-b", str(base)]
+    proc.run([*words, str(overlay), str(size_bytes)], timeout_s=30)
 
-    This is in the timed path of a box: a few hundred KiB, no process.
+
+def new_overlay(disk: Disk, path: Path) -> None:
+    """Copy the empty overlay to ``path``, with its holes, so that its growth can be measured.
+
+    This is in the measured part of a box's start, so it copies a few hundred KiB and starts no process.
     """
     content = disk.overlay_template.read_bytes()
     with path.open("wb") as file:
@@ -68,7 +81,7 @@ def new_overlay(disk: Disk, path: Path) -> None:
 
 
 def new_raw_copy(disk: Disk, path: Path) -> None:
-    """Put a copy of the whole disk at ``path``, holes kept: the price of a disk without an overlay, also timed."""
+    """Copy the whole disk to ``path``, with its holes. In the measured part it is the cost of having no overlay."""
     with disk.raw.open("rb") as source, path.open("wb") as target:
         size = os.fstat(source.fileno()).st_size
         os.truncate(target.fileno(), size)
@@ -76,7 +89,7 @@ def new_raw_copy(disk: Disk, path: Path) -> None:
         while (start := _next_data(source.fileno(), end)) is not None:
             end = os.lseek(source.fileno(), start, os.SEEK_HOLE)
             while start < end:
-                # The kernel copies, by sharing blocks where the file system can.
+                # The kernel copies, and shares blocks where the file system supports it.
                 start += os.copy_file_range(source.fileno(), target.fileno(), end - start, start, start)
 
 
@@ -100,25 +113,21 @@ def _make(directory: Path, final: Path, image: Image, size_bytes: int) -> None:
         if _FULL in error.stderr_tail:
             raise _too_small(image, size_bytes, needed) from None
         raise
-    # -u: the base is not at its final place yet, so it cannot be looked at; its size is given instead.
-    tool = proc.require_tool("qemu-img", package="qemu-utils")
-    base, overlay = str(final / "disk.raw"), str(directory / "overlay.qcow2")
-    words = [tool, "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", base, overlay, str(size_bytes)]
-    proc.run(words, timeout_s=30)
+    make_overlay(final / "disk.raw", directory / "overlay.qcow2", size_bytes)
 
 
 def _make_ext4(raw: Path, image: Image, size_bytes: int, inodes: int) -> None:
     tool = proc.require_tool("mke2fs", package="e2fsprogs")
     name = str(uuid.uuid5(uuid.NAMESPACE_OID, image.content))
     common = [tool, "-q", "-F", "-t", "ext4", "-m", "0", "-L", "boxbench", "-U", name, "-N", str(inodes)]
-    # The file is new and reads as zeros, so nothing need be zeroed: not by us, and not by the guest's kernel later.
+    # The file is new and reads as zeros, so neither mke2fs nor the guest's kernel need write zeros.
     extended = ["-E", f"hash_seed={name},root_owner=0:0,assume_storage_prezeroed=1"]
     older = ["-E", f"hash_seed={name},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0"]
     attempts = [(extended, image.tree_tar), (extended, None), (older, None)]
     for number, (options, source) in enumerate(attempts, start=1):
         if source is None and os.geteuid() != 0:
             raise HostUnfitError(
-                "this mke2fs cannot read a tar archive, and without root there is no other way to keep owners",
+                "this mke2fs cannot read a tar archive, and without root the owners cannot be set in another way",
                 hint="install e2fsprogs 1.47.1 or newer with libarchive13, or run as root",
             )
         raw.unlink(missing_ok=True)
@@ -133,7 +142,7 @@ def _make_ext4(raw: Path, image: Image, size_bytes: int, inodes: int) -> None:
 
 
 def _run_mke2fs(words: Sequence[str], source: Path, raw: Path) -> None:
-    # A fixed date: two disks of one tree are the same disk.
+    # With a fixed date, two disks of one tree are identical.
     fixed = {"SOURCE_DATE_EPOCH": "1", "E2FSPROGS_FAKE_TIME": "1"}
     proc.run([*words, "-d", str(source), str(raw)], timeout_s=_TIMEOUT_S, env=fixed)
 
@@ -142,5 +151,5 @@ def _too_small(image: Image, size_bytes: int, needed: int) -> BuildError:
     return BuildError(
         f"image {image.name}: a disk of {format_bytes(size_bytes)} cannot hold its tree, which needs about"
         f" {format_bytes(needed)}",
-        hint="raise resources.disk in the scenario; the file is sparse, free space costs nothing",
+        hint="raise resources.disk in the scenario; the file is sparse, so free space costs nothing",
     )

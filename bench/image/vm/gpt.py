@@ -1,4 +1,4 @@
-"""A partition table (GPT) with room for both kinds of boot loader, written without tools, mounts or loop devices."""
+"""A partition table (GPT), written without tools, mounts or loop devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 SECTOR: Final = 512
 FIRST_USABLE: Final = 34
-"""Sectors: protective MBR, header, 32 of entries."""
+"""The first sector after protective MBR, header and 32 sectors of entries."""
 
 BIOS_BOOT: Final = uuid.UUID("21686148-6449-6e6f-744e-656564454649")
 EFI_SYSTEM: Final = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
@@ -23,21 +23,21 @@ _ENTRY_BYTES: Final = 128
 
 @dataclass(frozen=True)
 class Partition:
-    """One entry; numbers count from 1 in the order of the table."""
+    """A partition. Its number is its place in the table, counted from 1."""
 
     kind: uuid.UUID
     first: int
-    """Sector."""
+    """The first sector."""
     sectors: int
     name: str
 
 
 def write_gpt(disk: BinaryIO, partitions: Sequence[Partition], *, sectors: int, seed: uuid.UUID) -> None:
-    """Write both copies of the table and the protective MBR; the MBR's code area is left alone.
+    """Write both copies of the table and the protective MBR. The code area of the MBR is not changed.
 
     Args:
         disk: open for reading and writing, ``sectors`` long.
-        seed: the identifiers of disk and partitions come from it, so that one content gives one disk.
+        seed: identifiers of disk and partitions are derived from it, so that the same input gives the same disk.
     """
     entries = b"".join(_entry(partition, uuid.uuid5(seed, partition.name)) for partition in partitions)
     entries = entries.ljust(_ENTRIES * _ENTRY_BYTES, b"\0")
@@ -55,10 +55,10 @@ def write_gpt(disk: BinaryIO, partitions: Sequence[Partition], *, sectors: int, 
         disk.seek(table * SECTOR)
         disk.write(entries)
         disk.seek(here * SECTOR)
-        # The header's own checksum is taken with 0 in its place.
+        # The header's checksum is computed with 0 in its own field.
         disk.write(header(here, other, table, zlib.crc32(header(here, other, table, 0))))
     disk.seek(446)
-    # One entry of type 0xEE over the whole disk keeps old tools away.
+    # One entry of type 0xEE over the whole disk keeps tools that do not know GPT from writing to it.
     disk.write(struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, min(last, 0xFFFFFFFF)).ljust(64, b"\0"))
     disk.write(b"\x55\xaa")
 

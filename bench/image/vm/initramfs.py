@@ -1,8 +1,8 @@
-"""The guest's first root: the agent as /init, kernel modules, and per box a second archive with its box.conf.
+"""The initramfs of a guest: the agent as /init, kernel modules, and for each box a second archive with its box.conf.
 
-Both archives are uncompressed newc, which the kernel unpacks one after the other. The first is 1 MiB; compressed
-with gzip it booted 1 % faster under TCG (2.216 against 2.240 s of virtual time under icount) and has to be inflated
-under KVM, where every millisecond counts. Plain also lets the second archive be a mere append.
+Both archives are uncompressed newc, and the kernel unpacks one after the other. The first is 1 MiB. Compressed with
+gzip it booted 1 % faster under TCG (2.216 against 2.240 s of virtual time under icount), but under KVM inflating it
+costs time. Without compression, the second archive is simply appended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.image.model import GuestKernel
 from bench.util import cache
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when what follows makes another archive."""
+"""Part of the cache key. Raise it when a change of this module makes other archives."""
 
 _TRAILER: Final = "TRAILER!!!"
 _DIRECTORIES: Final = ("dev", "proc", "sys", "modules", "newroot", "run", "tmp")
@@ -25,7 +25,7 @@ _DIRECTORIES: Final = ("dev", "proc", "sys", "modules", "newroot", "run", "tmp")
 
 @dataclass(frozen=True)
 class CpioEntry:
-    """One file of an initramfs, root's."""
+    """One entry of an archive in the newc format."""
 
     name: str
     mode: int
@@ -35,18 +35,18 @@ class CpioEntry:
     owner: tuple[int, int] = (0, 0)
     """User and group."""
     inode: int = 0
-    """0 gives one of its own; entries with the same one are links of one file, whose content the first of them has."""
+    """0 assigns a new number. Entries with one number are links to one file, and the first of them has its content."""
     links: int = 0
-    """0 counts them as if there were no other."""
+    """Number of hard links; 0 stands for that of an entry without further links."""
 
 
 def ensure_initramfs(kernel: GuestKernel, agent: Path) -> Path:
-    """The initramfs of ``kernel`` with ``agent`` as /init, without a box.conf, cached by content."""
+    """The initramfs of ``kernel`` with ``agent`` as /init, without a box.conf. Cached by content."""
     contents = [(f"modules/{path.name}", path.read_bytes()) for path in kernel.modules]
     init = agent.read_bytes()
     key = cache.content_key(RECIPE, init, *(part for name, content in contents for part in (name, content)))
     entries = [CpioEntry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
-    # The kernel opens it as 0, 1 and 2 of /init, before any devtmpfs is mounted.
+    # The kernel opens it as descriptors 0, 1 and 2 of /init, before a devtmpfs is mounted.
     entries.append(CpioEntry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)))
     entries.append(CpioEntry("init", stat.S_IFREG | 0o755, init))
     entries += [CpioEntry(name, stat.S_IFREG | 0o644, content) for name, content in contents]
@@ -56,12 +56,12 @@ def ensure_initramfs(kernel: GuestKernel, agent: Path) -> Path:
 
 
 def with_conf(base: Path, conf: bytes, out: Path) -> None:
-    """Write ``base`` and a second archive with /box.conf to ``out``."""
+    """Write ``base``, followed by a second archive with /box.conf, to ``out``."""
     out.write_bytes(base.read_bytes() + newc([CpioEntry("box.conf", stat.S_IFREG | 0o600, conf)]))
 
 
 def newc(entries: Iterable[CpioEntry]) -> bytes:
-    """A cpio archive in the "newc" format, its length a multiple of 4, times all 0."""
+    """A cpio archive in the newc format. Its length is a multiple of 4 and all times are 0."""
     parts = [_header(entry, number) for number, entry in enumerate(entries, start=1)]
     parts.append(_header(CpioEntry(_TRAILER, 0), 0))
     return b"".join(parts)

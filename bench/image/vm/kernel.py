@@ -1,4 +1,4 @@
-"""The kernel that VMs boot: named by the user, the host's own, or the distribution's cloud kernel."""
+"""The kernel that VMs boot: one that the user names, the host's own, or the distribution's cloud kernel."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ _CONCRETE: Final = re.compile(r"^\s*Depends: (linux-(?:image|modules)-\d[^\s:]*)
 
 
 def find_guest_kernel() -> GuestKernel:
-    """The guest kernel and the modules an initramfs needs.
+    """The guest kernel and the modules that its initramfs needs.
 
-    Order: $BOXBENCH_KERNEL with $BOXBENCH_MODULES; /boot's for ``uname -r``, so that VM and container run the
-    same kernel; the distribution's cloud kernel, downloaded and unpacked into the cache, not installed.
+    The first of these that exists: $BOXBENCH_KERNEL with $BOXBENCH_MODULES; the kernel in /boot that runs on this host,
+    so that VMs and containers run the same kernel; the distribution's cloud kernel, which is downloaded and unpacked
+    into the cache, but not installed.
 
     Raises:
-        HostUnfitError: there is none, with what was tried.
+        HostUnfitError: there is none; the error names what was tried.
     """
     named = os.environ.get("BOXBENCH_KERNEL")
     if named:
@@ -42,26 +43,26 @@ def find_guest_kernel() -> GuestKernel:
 
 
 def named_kernel(image: Path, modules: Path | None) -> GuestKernel:
-    """A kernel of the user's choice, whose source says what is in it: two builds can have one release.
+    """A kernel that the user has chosen. Its ``source`` has digests, since two builds can have one release.
 
     Args:
         image: a bzImage.
-        modules: its /lib/modules/RELEASE; None when it has all that a guest needs built in.
+        modules: its /lib/modules/RELEASE; None when everything that a guest needs is built in.
 
     Raises:
-        HostUnfitError: a module that every guest needs is neither built in nor there.
-        OSError: it cannot be read.
+        HostUnfitError: a module that every guest needs is neither built in nor in ``modules``.
+        OSError: a file cannot be read.
     """
     found = _kernel(image, _release(image, modules), modules, cache.describe_file(image))
     if modules is None:
         return found
-    # Prepared modules are called by their content.
+    # The names of prepared modules are digests of their content.
     content = cache.content_key(*(path.name for path in found.modules))
     return replace(found, source=f"{found.source}, modules {modules}, content {content}")
 
 
 def with_modules(kernel: GuestKernel, extra: tuple[str, ...]) -> GuestKernel:
-    """The kernel with more modules than every guest needs. Raises HostUnfitError when it has not got one of them."""
+    """The same kernel with further modules. Raises HostUnfitError when it lacks one of them."""
     if kernel.modules_dir is None or not extra:
         return kernel
     return replace(kernel, modules=prepare_modules(kernel.modules_dir, kernel.release, extra))
@@ -71,7 +72,7 @@ def _named(image: Path, modules: str | None) -> GuestKernel:
     if not image.is_file():
         raise HostUnfitError(
             f"guest kernel missing: BOXBENCH_KERNEL names {image}, which is not a file",
-            hint="name a bzImage (vmlinuz), or unset it",
+            hint="set it to a bzImage (vmlinuz), or unset it",
         )
     directory = Path(modules) if modules else None
     return _kernel(image.absolute(), _release(image, directory), directory, f"BOXBENCH_KERNEL ({image})")
@@ -111,7 +112,7 @@ def _ensure_unpacked(apt: list[str], packages: tuple[str, ...], metas: tuple[str
     try:
         return cache.ensure("kernel", "+".join(packages), lambda path: _download(apt, packages, path))
     except HostUnfitError:
-        # Old package lists name a kernel that the mirror has replaced.
+        # Outdated package lists name a kernel that the mirror has replaced.
         newer = _look_up(apt, metas) if _update(apt) else None
         if newer is None or newer == packages:
             raise
@@ -119,10 +120,10 @@ def _ensure_unpacked(apt: list[str], packages: tuple[str, ...], metas: tuple[str
 
 
 def _apt_options(scratch: Path) -> list[str]:
-    """APT limited to the signed sources, with the package lists this host already has."""
+    """Options that limit APT to the signed sources, with the package lists that this host already has."""
     for name, text in trusted_sources().items():
         (scratch / name).write_text(text, encoding="utf-8")
-    # As root APT downloads as a user that may not write our directories.
+    # When APT runs as root it downloads as another user, who may not write to our directories.
     options = {
         "Dir::Etc::sourcelist": "/dev/null",
         "Dir::Etc::sourceparts": str(scratch),
@@ -141,14 +142,14 @@ def _update(apt: list[str]) -> bool:
 
 
 def _look_up(apt: list[str], metas: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The packages that hold the kernel and its modules; None when APT knows none."""
+    """The packages with the kernel and its modules; None when APT knows none."""
     tool = proc.require_tool("apt-cache", package="apt")
     for meta in metas:
         text = proc.run([tool, *apt, "depends", meta], timeout_s=60, check=False).text
         image = next((name for name in _CONCRETE.findall(text) if name.startswith("linux-image-")), None)
         if image is None:
             continue
-        # Debian's image package holds its modules; Ubuntu's depends on a package that does.
+        # Debian's image package contains its modules. Ubuntu's depends on a package with them.
         below = proc.run([tool, *apt, "depends", image], timeout_s=60, check=False).text
         return (image, *(name for name in _CONCRETE.findall(below) if name.startswith("linux-modules-")))
     return None
@@ -164,7 +165,7 @@ def _download(apt: list[str], packages: tuple[str, ...], directory: Path) -> Non
         except ProcessError as error:
             raise HostUnfitError(
                 f"guest kernel missing: {', '.join(packages)} could not be downloaded: {error.message}",
-                hint="run `apt-get update`; is the mirror reachable? or set BOXBENCH_KERNEL and BOXBENCH_MODULES",
+                hint="run `apt-get update`, check the mirror, or set BOXBENCH_KERNEL and BOXBENCH_MODULES",
             ) from None
         for package in sorted(Path(scratch).glob("*.deb")):
             proc.run([unpack, "-x", str(package), str(directory)], timeout_s=120)

@@ -1,4 +1,4 @@
-"""Kernel modules for the initramfs: which are needed, in which order, decompressed for finit_module."""
+"""Kernel modules for the initramfs: which are needed, in which order, and decompressed for finit_module(2)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.util import cache, proc
 from bench.util.errors import HostUnfitError
 
 REQUIRED: Final = ("virtio_pci", "virtio_console", "virtio_blk", "ext4")
-"""The least a guest needs: its bus, the event channel, its disk, its root."""
+"""Modules that every guest needs: for its bus, the agent's channel, its disk and its root."""
 
 OPTIONAL: Final = ("virtio_mmio",)
-"""The bus of machines without PCI: taken where the kernel has it."""
+"""Modules that are used where the kernel has them: for the bus of machines without PCI."""
 
 _SUFFIX: Final = re.compile(r"\.ko(\.xz|\.zst|\.gz)?$")
 _DEPENDS: Final = re.compile(rb"(?:^|\0)depends=([^\0]*)\0")
@@ -24,14 +24,14 @@ _SOFT: Final = re.compile(rb"(?:^|\0)softdep=pre: ?([^\0]*)\0")
 
 
 def prepare_modules(directory: Path | None, release: str, extra: tuple[str, ...] = ()) -> tuple[Path, ...]:
-    """Decompressed modules from a /lib/modules/RELEASE, dependencies first; those built in are left out.
+    """Decompressed modules from a /lib/modules/RELEASE, dependencies first, without those that are built in.
 
     Args:
-        directory: None when the kernel has all it needs built in.
-        extra: as required as ``REQUIRED``, after those.
+        directory: None when the kernel has everything built in; the result is then empty.
+        extra: modules that are required beside ``REQUIRED``, and loaded after them.
 
     Raises:
-        HostUnfitError: a required one is neither built in nor there.
+        HostUnfitError: a required module is neither built in nor in ``directory``.
     """
     if directory is None:
         return ()
@@ -49,7 +49,7 @@ def prepare_modules(directory: Path | None, release: str, extra: tuple[str, ...]
 
 
 def load_order(wanted: Iterable[str], needs: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
-    """``wanted`` and all they need, each once, after what it needs."""
+    """``wanted`` and their dependencies, each once, and each after its own dependencies."""
     order: list[str] = []
     visiting: set[str] = set()
 
@@ -67,7 +67,7 @@ def load_order(wanted: Iterable[str], needs: Callable[[str], Iterable[str]]) -> 
 
 
 def parse_modinfo(module: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a decompressed module depends on, and what it asks to have loaded before (and can do without)."""
+    """Names of a decompressed module's dependencies: the required ones, and the soft ones, which may be missing."""
     hard = _DEPENDS.search(module)
     soft = _SOFT.findall(module)
     return (
@@ -80,8 +80,8 @@ def _needs(name: str, files: dict[str, Path], builtin: frozenset[str], release: 
     if name not in files:
         raise HostUnfitError(
             f"guest kernel missing a module: {name} of {release} is neither built in nor in its modules directory",
-            hint="name this kernel's /lib/modules/RELEASE where you named the kernel (the option guest_modules, or "
-            "BOXBENCH_MODULES), or choose another kernel",
+            hint="name this kernel's /lib/modules/RELEASE with the option guest_modules or with BOXBENCH_MODULES, or "
+            "choose another kernel",
         )
     hard, soft = parse_modinfo(_decompressed(files[name]).read_bytes())
     return tuple(other for other in hard if other not in builtin) + tuple(

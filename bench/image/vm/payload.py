@@ -1,7 +1,7 @@
-"""A guest without an OS: a few dozen bytes that say one byte on the debug console, and then halt or end the machine.
+"""A guest without an operating system: a few dozen bytes that write one byte to the debug console and halt or exit.
 
-Two forms of the same program. As a ROM it stands in place of the firmware: the CPU's first instruction is ours, and
-nothing is measured but the hypervisor. As a PVH ELF it is loaded by QEMU like a kernel, and firmware runs before it.
+There are two forms of the same program. The ROM replaces the firmware, so that it has the CPU's first instruction and
+only the hypervisor is measured. The PVH ELF is loaded by QEMU like a kernel, after the firmware.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 from bench.util import cache
 
 WORD: Final = b"R"
-"""What the payload says, on port 0xE9."""
+"""The byte that the payload writes to port 0xE9."""
 EXIT_STATUS: Final = 7
-"""QEMU's exit status when a debug-exit device takes the payload's word: (3 << 1) | 1."""
+"""QEMU's exit status when the payload writes 3 to a debug-exit device: (3 << 1) | 1."""
 
 _ROM_BYTES: Final = 64 * 1024
 _ROM_START: Final = 0xFF00
@@ -26,12 +26,12 @@ _PHYS32_ENTRY: Final = 18
 
 
 def ensure_rom(*, exits: bool) -> Path:
-    """The payload as a firmware image, cached by content."""
+    """The payload as a firmware image in the cache; ``exits`` as for ``program``."""
     return _ensure("rom", rom(exits=exits))
 
 
 def ensure_elf(*, exits: bool) -> Path:
-    """The payload as a kernel, cached by content."""
+    """The payload as a kernel in the cache; ``exits`` as for ``program``."""
     return _ensure("elf", elf(exits=exits))
 
 
@@ -43,24 +43,24 @@ def _ensure(suffix: str, content: bytes) -> Path:
 
 
 def program(*, bits: int, exits: bool) -> bytes:
-    """The machine code, position independent.
+    """The position-independent machine code.
 
     Args:
-        bits: 16 for the state after reset, 32 for what PVH enters.
-        exits: end the machine; else halt for good, interrupts being off after a reset, without using the CPU.
+        bits: 16 for the CPU's mode after a reset, 32 for the mode in which PVH starts a kernel.
+        exits: True ends the machine. False halts it for good, without using the CPU: interrupts are off after a reset.
     """
     say = bytes.fromhex("b052e6e9")  # mov al, 'R'; out 0xe9, al: the debug console
     halt = bytes.fromhex("f4ebfd")  # hlt; jmp to it
     if not exits:
         return say + halt
-    # `mov dx, imm` takes an immediate of the mode's width; the other instructions are the same in both.
+    # `mov dx, imm` has an immediate of the mode's width. The other instructions are the same in both modes.
     reset_port = bytes.fromhex("baf90c" if bits == 16 else "baf90c0000")
     return b"".join(
         (
             say,
-            bytes.fromhex("b003e6f4"),  # mov al, 3; out 0xf4, al: isa-debug-exit, where the machine has one
+            bytes.fromhex("b003e6f4"),  # mov al, 3; out 0xf4, al: isa-debug-exit, where the machine has it
             reset_port,  # mov dx, 0xcf9
-            bytes.fromhex("b006ee"),  # mov al, 6; out dx, al: reset, which ends a machine that must not reboot
+            bytes.fromhex("b006ee"),  # mov al, 6; out dx, al: a reset, which ends QEMU when it runs with -no-reboot
             bytes.fromhex("b0fee664"),  # mov al, 0xfe; out 0x64, al: the same for machines without 0xcf9
             halt,
         )
@@ -68,7 +68,7 @@ def program(*, bits: int, exits: bool) -> bytes:
 
 
 def rom(*, exits: bool) -> bytes:
-    """64 KiB that end at 4 GiB; the CPU starts 16 bytes before the end."""
+    """The firmware image: 64 KiB that end at 4 GiB. The CPU starts 16 bytes before the end."""
     image = bytearray(b"\xff" * _ROM_BYTES)
     code = program(bits=16, exits=exits)
     image[_ROM_START : _ROM_START + len(code)] = code
@@ -78,7 +78,7 @@ def rom(*, exits: bool) -> bytes:
 
 
 def elf(*, exits: bool) -> bytes:
-    """A 32-bit ELF of one loaded segment and the note that names its PVH entry point."""
+    """The kernel: a 32-bit ELF with one loaded segment and the note with its PVH entry point."""
     code = program(bits=32, exits=exits)
     headers = 52 + 2 * 32
     note_bytes = 12 + 4 + 4

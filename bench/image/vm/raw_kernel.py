@@ -1,4 +1,4 @@
-"""The kernel as an ELF (vmlinux): taken out of its bzImage on the host, so that no guest has to unpack it."""
+"""The kernel as an ELF (vmlinux), unpacked from its bzImage on the host, so that guests need not unpack it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MAGIC: Final = b"HdrS"
 _SETUP_SECTORS: Final = 0x1F1
 _HEADER_MAGIC: Final = 0x202
 _PAYLOAD_OFFSET: Final = 0x248
-# The kernel's build appends the unpacked size to most formats.
+# The kernel's build appends the unpacked size to the data of most formats.
 _SIZE_BYTES: Final = 4
 
 
 def ensure_raw_kernel(kernel: GuestKernel) -> Path:
-    """The unpacked kernel, cached by content. Raises HostUnfitError: not a bzImage, or packed in an unknown way."""
+    """The unpacked kernel in the cache. Raises HostUnfitError: it is not a bzImage, or its compression is unknown."""
     packed = kernel.image.read_bytes()
 
     def make(path: Path) -> None:
@@ -32,15 +32,15 @@ def ensure_raw_kernel(kernel: GuestKernel) -> Path:
 
 
 def unpack_kernel(image: bytes, name: str) -> bytes:
-    """The ELF inside a bzImage. Raises HostUnfitError."""
+    """The ELF in a bzImage; ``name`` is for errors. Raises HostUnfitError as ``ensure_raw_kernel``."""
     if image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != _MAGIC:
         raise _cannot(name, "it is not a bzImage")
     offset, length = struct.unpack_from("<II", image, _PAYLOAD_OFFSET)
-    # The payload's offset counts from the end of the real-mode part; 0 sectors means 4, for history's sake.
+    # The payload's offset counts from the end of the real-mode part. By the boot protocol, 0 sectors mean 4.
     start = ((image[_SETUP_SECTORS] or 4) + 1) * 512 + offset
     elf = _unpack(image[start : start + length], name)
     if not elf.startswith(b"\x7fELF"):
-        raise _cannot(name, "what was in it is not an ELF")
+        raise _cannot(name, "its content is not an ELF")
     return elf
 
 
@@ -55,7 +55,7 @@ def _unpack(payload: bytes, name: str) -> bytes:
             return proc.run([tool, "-d", "-c"], timeout_s=60, stdin=payload[:-_SIZE_BYTES]).stdout
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise _cannot(name, f"its content is damaged: {error}") from None
-    raise _cannot(name, f"it is packed in a way that starts with {payload[:4].hex(' ')}")
+    raise _cannot(name, f"its compression is unknown; the data starts with {payload[:4].hex(' ')}")
 
 
 def _cannot(name: str, why: str) -> HostUnfitError:

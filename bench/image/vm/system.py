@@ -1,4 +1,4 @@
-"""Systems that VMs boot from a disk of their own: a package list, a few files, and what the disk is called."""
+"""Whole systems that VMs boot from a disk of their own: the classic VM with systemd, and the VM with Docker Engine."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from bench.agent.compile import static_program
 from bench.image.base import ensure_system
 from bench.image.model import Disk
 from bench.image.vm.boot_disk import ROOT_PARTITION, kernel_release, make_bootdisk, make_ext4
-from bench.util import cache, proc
+from bench.image.vm.disk import cached_disk, make_overlay
+from bench.util import cache
 
 Files = Mapping[str, tuple[bytes, int]]
-"""Content and mode by path."""
+"""Content and mode of each file, by path."""
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when what follows makes another system."""
+"""Part of the cache key. Raise it when a change of this module makes other systems."""
 
 CLASSIC_PACKAGES: Final = ("linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "udev", "dbus", "kmod")
 CLASSIC_BYTES: Final = 2 * 2**30
 TREE: Final = "/srv/box"
-"""Where the classic system mounts the scenario's disk."""
+"""Mount point of the scenario's disk in the classic system."""
 
 _UNIT: Final = f"""\
 [Unit]
@@ -72,10 +73,10 @@ ENGINE_ARGV: Final = (
 
 
 def ensure_engine_disk() -> Path:
-    """A raw ext4 disk with the Docker Engine and our ``dockervm`` on it; no image, no boot loader, no systemd.
+    """A raw ext4 disk with Docker Engine and ``dockervm``, without images, boot loader or systemd. Cached.
 
     Raises:
-        HostUnfitError, BuildError: see ``ensure_base``; no C compiler.
+        HostUnfitError, BuildError: as ``ensure_base`` and ``static_program``.
     """
     tree = ensure_system("boxbench/system-engine", ENGINE_PACKAGES)
     program = static_program("bench.image.vm", "dockervm.c").read_bytes()
@@ -90,13 +91,13 @@ def ensure_engine_disk() -> Path:
 
 
 def ensure_classic_disk(command_line: str) -> Disk:
-    """A disk with GRUB, the distribution's kernel and initrd, systemd and the workload as a unit; an empty overlay.
+    """A disk with GRUB, the distribution's kernel and initrd, systemd, and the workload as a unit. Cached.
 
     Args:
-        command_line: words for the kernel, beside its root.
+        command_line: the kernel's command line, without the root.
 
     Raises:
-        HostUnfitError, BuildError: see ``ensure_base`` and ``make_bootdisk``.
+        HostUnfitError, BuildError: as ``ensure_base`` and ``make_bootdisk``.
     """
     tree = ensure_system("boxbench/system-classic", CLASSIC_PACKAGES)
     release = kernel_release(tree)
@@ -104,7 +105,7 @@ def ensure_classic_disk(command_line: str) -> Disk:
         "etc/systemd/system/boxbench.service": _UNIT,
         "etc/fstab": _FSTAB,
         "etc/hostname": "boxbench\n",
-        # A machine that has an identity is not on its first boot, which would enable units anew.
+        # Without an identity systemd takes each boot for the first one, and enables units again.
         "etc/machine-id": uuid.uuid5(uuid.NAMESPACE_OID, RECIPE).hex + "\n",
         "boot/grub/grub.cfg": _GRUB.format(release=release, root=ROOT_PARTITION, words=command_line),
     }
@@ -116,7 +117,7 @@ def ensure_classic_disk(command_line: str) -> Disk:
 
 def _ensure(tree: Path, files: Files, links: Mapping[str, str], directories: tuple[str, ...], size: int) -> Disk:
     parts = [part for name, (content, _) in sorted(files.items()) for part in (name, content)]
-    # The overlay names its base by an absolute path.
+    # The overlay has the absolute path of its base in it.
     key = cache.content_key(RECIPE, tree.name, str(size), str(cache.cache_dir()), *directories, *links, *parts)
     final = cache.cache_dir() / "system" / key
 
@@ -126,7 +127,7 @@ def _ensure(tree: Path, files: Files, links: Mapping[str, str], directories: tup
             make_bootdisk(whole, partial / "disk.raw", size_bytes=size, seed=uuid.uuid5(uuid.NAMESPACE_OID, key))
         make_overlay(final / "disk.raw", partial / "overlay.qcow2", size)
 
-    return disk_at(cache.ensure("system", key, make))
+    return cached_disk(cache.ensure("system", key, make))
 
 
 @contextmanager
@@ -138,21 +139,8 @@ def _whole_tree(tree: Path, files: Files, links: Mapping[str, str], directories:
         yield whole
 
 
-def disk_at(entry: Path) -> Disk:
-    """The disk of a cache entry."""
-    about = (entry / "disk.raw").stat()
-    return Disk(entry / "disk.raw", entry / "overlay.qcow2", about.st_size, about.st_blocks * 512)
-
-
-def make_overlay(base: Path, overlay: Path, size_bytes: int, *, base_format: str = "raw") -> None:
-    """An empty qcow2 overlay on a base that may not be at its final place yet."""
-    tool = proc.require_tool("qemu-img", package="qemu-utils")
-    words = [tool, "create", "-q", "-u", "-f", "qcow2", "-F", base_format, "-b", str(base)]
-    proc.run([*words, str(overlay), str(size_bytes)], timeout_s=30)
-
-
 def _add(tar: Path, files: Files, links: Mapping[str, str], directories: tuple[str, ...]) -> None:
-    """Append to a system's tree; a later entry wins over an earlier one of the same name."""
+    """Append to the tar of a system. A later entry replaces an earlier one with the same name."""
     with tarfile.open(tar, "a") as archive:
         for name in directories:
             member = tarfile.TarInfo(f"./{name}")

@@ -24,7 +24,7 @@ from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, parent_of, wait_ended
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
-from bench.image.saved import ensure_archive, layers_of
+from bench.image.saved import ensure_archive, layer_digests
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
@@ -86,7 +86,7 @@ class ContainerdTarget:
         return {}
 
     def _chain(self, image: Image) -> str:
-        return chain_id(layers_of(self._engines.docker.client, image))
+        return chain_id(layer_digests(self._engines.docker.client, image))
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[_ContainerdBox]:

@@ -13,8 +13,9 @@ import docker
 
 from bench.host.run_directory import LABEL, owned_dir, run_root
 from bench.image.model import Disk, Image
-from bench.image.saved import ensure_archive, layers_of
-from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk, make_overlay
+from bench.image.saved import ensure_archive, layer_digests
+from bench.image.vm.disk import make_overlay
+from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk
 from bench.targets.base import Slot
 from bench.targets.vms.domain import DiskFile
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
@@ -53,7 +54,7 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
 
 def _load(disk: Path, key: str, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
     with _slot(key) as slot:
-        archive, layers = ensure_archive(client, image), layers_of(client, image)
+        archive, layers = ensure_archive(client, image), layer_digests(client, image)
         cpus = len(slot.cpus)
         domain = vm.domain(slot, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
         with vm.provisioned(slot, domain, lambda: None, timeout_s=_TIMEOUT_S) as box:

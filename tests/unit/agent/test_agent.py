@@ -459,7 +459,7 @@ def test_a_slow_host_gets_all_of_the_output(box: Box) -> None:
 
 def test_a_host_that_takes_nothing_is_told_what_it_missed(box: Box) -> None:
     started = box.start(shell(f"head -c {MANY} /dev/zero; exit 7"))
-    box.wait_for("BB1 error the%20host%20did%20not%20take%20the%20last%20of%20the%20output")
+    box.wait_for("BB1 error the%20host%20did%20not%20read%20the%20rest%20of%20the%20output")
     assert started.wait(LIMIT_S) == 7
 
 

@@ -22,7 +22,7 @@ from bench.certificate import facts as facts_module
 from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_env, canonical_words
 from bench.certificate.judge import judge, refuse_unequal
 from bench.certificate.reasons import UNEXPLAINED, why
-from bench.image.archive import digest_words, read_index, tree_digest
+from bench.image.archive import digest_exclusions, read_index, tree_digest
 from bench.records.campaign import Manifest
 from bench.records.certificate import Certificate, Look, Status
 from bench.records.record import Record
@@ -435,8 +435,8 @@ def test_what_an_image_has_itself_is_in_the_digest(tmp_path: Path, path: str) ->
 
 
 def test_the_agent_is_told_what_is_left_out() -> None:
-    assert {"proc", "run", "tmp/"} <= set(digest_words())
-    assert len(" ".join(["digest", *digest_words()])) < MAX_LINE_BYTES
+    assert {"proc", "run", "tmp/"} <= set(digest_exclusions())
+    assert len(" ".join(["digest", *digest_exclusions()])) < MAX_LINE_BYTES
 
 
 def test_a_long_value_that_was_cut_within_a_character_is_equal_and_can_be_kept() -> None:

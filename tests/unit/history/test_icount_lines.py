@@ -219,7 +219,7 @@ def test_other_files_are_refused(
 ) -> None:
     make_repository(tmp_path / "repository", 1)
     (tmp_path / "x.json").write_text("{}", encoding="utf-8")
-    for name, said in (("x.json", "is no file of counts"), ("repository", "not a campaign")):
+    for name, said in (("x.json", "is not a file of counts"), ("repository", "not a campaign")):
         words = ("add", str(tmp_path / name), "--repository", str(tmp_path / "repository"))
         assert call(monkeypatch, *words, "--dir", str(tmp_path / "history")) != 0
         assert said in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_the_elf_comes_out_whole(pack: Callable[[bytes], bytes], sectors: int) -
     [
         (b"\x7fELF" * 400, "it is not a bzImage"),
         (bzimage(b"\x04\x22\x4d\x18 lz4 has this magic"), "starts with 04 22 4d 18"),
-        (bzimage(xz(b"MZ no kernel")), "what was in it is not an ELF"),
+        (bzimage(xz(b"MZ no kernel")), "its content is not an ELF"),
         (bzimage(with_size(lzma.compress(ELF)[:-40])), "its content is damaged"),
         (bzimage(gzip.compress(ELF)[:60]), "its content is damaged"),
     ],

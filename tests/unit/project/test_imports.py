@@ -68,7 +68,6 @@ LAYERS: Final = (
         "agent.channel",
         "agent.timeline",
         "agent.compile",
-        "agent.exercise_log",
     ),
     ("certificate", "analysis.certified", "run.exercise"),
     ("image",),

@@ -9,9 +9,8 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from bench.agent.exercise_log import ExerciseLog
 from bench.agent.protocol import ExerciseEnd, ExerciseExit, ExerciseOutput, ExerciseStart, parse_message
-from bench.agent.timeline import Timeline
+from bench.agent.timeline import ExerciseLog, Timeline
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import _verdict
 from bench.analysis.metrics import Metric

@@ -339,7 +339,7 @@ def test_a_box_that_was_cut_off_is_said_to_be(trial: Callable[..., Record], monk
     monkeypatch.setattr("bench.agent.channel.MAX_MESSAGES", 3)
     record = trial(FakeTarget([*GOOD[:1], (1, "\n".join(f"BB1 pong p{number}" for number in range(5)))]))
     assert record.failure is not None
-    assert "the box was cut off: more than 3 messages" in record.failure.message
+    assert "the channel of the box was closed after more than 3 messages" in record.failure.message
 
 
 def test_an_error_after_the_start_is_a_doubt(trial: Callable[..., Record]) -> None:

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.image.layers import layers_of
 from bench.image.model import Image
+from bench.image.saved import layer_sizes
 from bench.util.errors import BuildError
 
 SOFT, HARD = b"\0" * 300_000, os.urandom(200_000)
@@ -60,20 +60,20 @@ def image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Image:
 def test_every_layer_unpacked_and_compressed(image: Image) -> None:
     files: dict[str, bytes | str] = {"blobs/sha256/a": SOFT, "blobs/sha256/b": HARD}
     engine = Engine(archive(["blobs/sha256/b", "blobs/sha256/a"], files), ["sha256:hard", "sha256:soft"])
-    found = layers_of(engine, image)  # type: ignore[arg-type]
+    found = layer_sizes(engine, image)  # type: ignore[arg-type]
     assert list(found) == ["sha256:hard", "sha256:soft"]
     assert found["sha256:hard"][0] == len(HARD)
     assert len(HARD) <= found["sha256:hard"][1] < 1.01 * len(HARD)
     packer = zlib.compressobj(wbits=31)
     assert found["sha256:soft"] == (len(SOFT), len(packer.compress(SOFT) + packer.flush()))
-    assert layers_of(engine, image) == found  # type: ignore[arg-type]
+    assert layer_sizes(engine, image) == found  # type: ignore[arg-type]
     assert engine.asked == 1, "kept by the image's id"
 
 
 def test_a_layer_that_an_older_engine_links(image: Image) -> None:
     files: dict[str, bytes | str] = {"one/layer.tar": HARD, "two/layer.tar": "../one/layer.tar"}
     engine = Engine(archive(["one/layer.tar", "two/layer.tar"], files), ["sha256:1", "sha256:2"])
-    found = layers_of(engine, image)  # type: ignore[arg-type]
+    found = layer_sizes(engine, image)  # type: ignore[arg-type]
     assert found["sha256:1"] == found["sha256:2"]
 
 
@@ -81,4 +81,4 @@ def test_a_layer_that_an_older_engine_links(image: Image) -> None:
 def test_what_does_not_fit_together_is_refused(image: Image, layers: list[str]) -> None:
     engine = Engine(archive(layers, {"a": b"x"}), ["sha256:1"])
     with pytest.raises(BuildError, match=r"layers of image boxbench/x:1 cannot be read"):
-        layers_of(engine, image)  # type: ignore[arg-type]
+        layer_sizes(engine, image)  # type: ignore[arg-type]
