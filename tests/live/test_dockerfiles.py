@@ -1,4 +1,4 @@
-"""Dockerfiles as people write them: every target runs what the engine would run."""
+"""Dockerfiles in all common forms: every target runs the command that Docker runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHELL: Final = (
     'RUN ["/usr/bin/busybox", "mkdir", "-p", "/bin"]\n'
     'RUN ["/usr/bin/busybox", "ln", "-s", "/usr/bin/busybox", "/bin/sh"]\n'
 )
-# Each ends with 23 when what it got is right.
+# Each command exits with 23 when everything that it checks is right.
 CHECK: Final = '[ \\"$0 $*\\" = \\"me a b c\\" ] && exit 23'
 FORMS: Final = {
     "exec-cmd": 'CMD ["/bin/sh", "-c", "exit 23"]',
@@ -33,7 +33,7 @@ FORMS: Final = {
 }
 
 
-# The agent and its configuration are the same in every box, so that a VM need not boot for each form.
+# The agent and its configuration are the same in every box, so that not every form needs a boot of a VM.
 CASES: Final = [(target, form) for target in ("process", "docker") for form in FORMS] + [
     ("libvirt", "entrypoint-and-cmd"),
     ("libvirt", "workdir-that-was-removed"),
@@ -41,7 +41,9 @@ CASES: Final = [(target, form) for target in ("process", "docker") for form in F
 
 
 @pytest.mark.parametrize(("target", "form"), CASES)
-def test_a_form(lab: Lab, make_scenario: Callable[..., LoadedScenario], target: str, form: str) -> None:
+def test_a_dockerfiles_form_runs_in_a_target(
+    lab: Lab, make_scenario: Callable[..., LoadedScenario], target: str, form: str
+) -> None:
     loaded = make_scenario(SHELL + FORMS[form] + "\n", name=f"form-{form}", ready=ReadyExit(when="exit", code=23))
     trialed = lab.run(target, loaded)
     record = trialed.record

@@ -1,4 +1,4 @@
-"""The image pipeline on a real engine: build, export, disk, kernel, and a boot of what came out."""
+"""Images on a real engine: build, export, disk, kernel, and a boot of the result."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def kernel() -> GuestKernel:
 
 
 def made_scenario(tmp_path: Path, dockerfile: str, **changes: object) -> LoadedScenario:
-    """hello's scenario with another Dockerfile."""
+    """The scenario hello with another Dockerfile."""
     loaded = load_scenario(SCENARIOS / "hello")
     (tmp_path / "Dockerfile").write_text(dockerfile)
     scenario = loaded.scenario.model_copy(update={"name": f"made-{secrets.token_hex(3)}", **changes})
@@ -105,7 +105,7 @@ def test_tree_keeps_owners_and_has_devices(web: tuple[LoadedScenario, Image]) ->
 
 
 def test_an_empty_directory_of_one_image_is_not_in_another(docker_client: docker.DockerClient, tmp_path: Path) -> None:
-    """/tmp counts for nothing while it is empty, and still a workload may need it to be there."""
+    """An empty /tmp is not part of the digest, but a workload may need it, so it must not be shared or lost."""
     without, at_tmp = (
         build_image(docker_client, made_scenario(tmp_path, dockerfile), lambda _: None)
         for dockerfile in (BUSYBOX, f"{BUSYBOX}WORKDIR /tmp\n")
@@ -149,7 +149,7 @@ def test_overlay_is_small_and_has_its_base(hello: tuple[LoadedScenario, Image], 
     assert str(disk.raw) in info
 
 
-def test_a_disk_that_is_too_small_says_what_is_needed(web: tuple[LoadedScenario, Image]) -> None:
+def test_the_error_for_a_small_disk_has_the_size_that_is_needed(web: tuple[LoadedScenario, Image]) -> None:
     with pytest.raises(BuildError, match=r"64\.0 MiB cannot hold its tree, which needs about \d+"):
         disks.ensure_disk(web[1], 64 * 2**20)
 
@@ -172,7 +172,7 @@ def test_a_command_that_is_not_in_the_image_is_named(docker_client: docker.Docke
 
 @contextmanager
 def channel(directory: Path, conf: bytes) -> Iterator[int]:
-    """A channel directory with FIFOs that anybody in the box may use; yields the events descriptor."""
+    """A channel directory with FIFOs that every user of the box may open; yields the descriptor of the events."""
     directory.mkdir()
     directory.chmod(0o755)
     for name in ("events", "commands"):
@@ -189,7 +189,7 @@ def channel(directory: Path, conf: bytes) -> Iterator[int]:
 
 
 def lines_until(descriptor: int, last: str) -> list[str]:
-    """Agent lines up to the first that starts with ``last``."""
+    """The agent's lines up to the first that starts with ``last``."""
     text = ""
     deadline = time.monotonic() + BOOT_LIMIT_S
     while not any(line.startswith(last) for line in text.split("\n")[:-1]):
@@ -227,7 +227,7 @@ def test_web_answers_in_docker(
 
 
 def boot(kernel: GuestKernel, initrd: Path, overlay: Path, memory_mib: int, stop_after: str) -> tuple[list[str], str]:
-    """Boot under TCG, stop the box after the line that starts so; returns agent lines and stdout."""
+    """Boot under TCG, stop the box after a line with this start, and return the agent's lines and stdout."""
     work = initrd.parent
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(work / "events"))
@@ -305,7 +305,7 @@ def test_web_boots_in_a_vm_as_in_a_container(
     assert {f"{key[4:]}={value}" for key, value in facts.items() if key.startswith("env.")} == set(config.env)
 
 
-def test_a_file_system_that_is_not_there_is_said(
+def test_a_directory_that_does_not_exist_is_an_error_in_a_vm(
     hello: tuple[LoadedScenario, Image], kernel: GuestKernel, tmp_path: Path
 ) -> None:
     broken = replace(hello[1].config, cwd="/no/such/place")

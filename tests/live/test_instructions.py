@@ -1,4 +1,4 @@
-"""The instruction clock with real guests: the same count twice, whatever the host does meanwhile."""
+"""Instruction counts of real guests: two boots give the same count, whatever else the host does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def built(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> tuple[Loade
 
 @contextmanager
 def _loaded_host() -> Iterator[None]:
-    """More work than there are CPUs."""
+    """Keep more processes busy than there are CPUs."""
     burners = [proc.spawn(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
     try:
         yield
@@ -50,7 +50,7 @@ def _loaded_host() -> Iterator[None]:
 def test_a_vm_counts_the_same_on_an_idle_and_on_a_loaded_host(built: tuple[LoadedScenario, Image]) -> None:
     loaded, image = built
     guest = make_guest("microvm", image, loaded.scenario, seed=SEED, programs={})
-    # Unpacking the kernel is half of a start; a count repeats without it just as well, in half the time.
+    # Unpacking the kernel is half of a start. Without it the count repeats as well, and the test takes half the time.
     guest = replace(guest, kernel=ensure_raw_kernel(find_guest_kernel()))
     idle = boot(guest)
     with _loaded_host():
@@ -67,6 +67,6 @@ def test_runc_counts_the_same_in_two_guests(built: tuple[LoadedScenario, Image])
         one, other = pool.map(boot, (guest, guest))
     assert one == other
     assert [start.name for start in one] == ["first", "second"]
-    # What the second start finds in caches it need not do again.
+    # The second start finds its files in the caches.
     assert one[1].clock - one[1].waited < one[0].clock - one[0].waited
     assert not [found for found in map(str, find_leftovers()) if "boxbench-count" in found]

@@ -1,4 +1,4 @@
-"""The agent as a bare process: readiness, output, stop, errors - over real FIFOs, with no engine."""
+"""The agent as a bare process over real FIFOs: readiness, output, stop, commands, exercises and errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Box:
-    """An agent started on a channel directory, and what it sends."""
+    """An agent that is started with a channel directory, and the lines that it sends."""
 
     def __init__(self, binary: Path, directory: Path) -> None:
         self.binary = binary
@@ -78,7 +78,7 @@ class Box:
         os.write(self.commands, line.encode() + b"\n")
 
     def wait_for(self, start: str) -> str:
-        """The first line that starts so, waited for."""
+        """Wait for a line with this start, and return the first one."""
 
         def first() -> str | None:
             self._read()
@@ -89,7 +89,7 @@ class Box:
         return found
 
     def wait_for_output(self, line: bytes) -> None:
-        """The next line that the workload wrote to stdout is this one."""
+        """Check that this is the next line that the workload wrote to stdout."""
         assert self.process is not None
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], LIMIT_S)[0], f"no output within {LIMIT_S} s"
@@ -152,7 +152,7 @@ def test_marks_come_in_order_and_the_code_is_the_workloads(box: Box) -> None:
     assert before < stamps[0] < stamps[-1] < time.monotonic_ns()
 
 
-def test_exit_says_what_the_workload_used(box: Box) -> None:
+def test_exit_reports_the_workloads_resource_usage(box: Box) -> None:
     box.run(python("x = bytearray(50_000_000)\nfor i in range(10**6): pass"))
     utime_us, stime_us, maxrss_kib = map(int, box.wait_for("BB1 exit").split(" ")[4:7])
     assert utime_us > 1000
@@ -170,7 +170,7 @@ def test_first_line_is_a_whole_line_of_stdout(box: Box) -> None:
     assert box.marks() == ["init", "exec"]
 
 
-def test_first_line_of_a_workload_that_ends_at_once_is_marked_before_its_end(box: Box) -> None:
+def test_first_line_is_marked_before_the_exit_of_a_short_workload(box: Box) -> None:
     code, stdout, _ = box.run(shell("echo done"), ReadyFirstLine(when="first-line"))
     assert (code, stdout) == (0, b"done\n")
     assert [line.split(" ")[1] for line in box.lines] == ["mark", "mark", "mark", "exit"]
@@ -184,7 +184,7 @@ def test_log_text_split_by_two_writes_is_found(box: Box, target: str) -> None:
     box.wait_for("BB1 mark ready")
 
 
-def test_log_text_far_behind_noise_is_found(box: Box) -> None:
+def test_log_text_after_much_output_is_found(box: Box) -> None:
     script = "i=0; while [ $i -lt 3000 ]; do echo some line of noise; i=$((i+1)); done; echo READY 1; exec sleep 1000"
     started = box.start(shell(script), ReadyLog(when="log", text="READY 1"))
     drain = threading.Thread(target=lambda: started.stdout and started.stdout.read(), daemon=True)
@@ -237,7 +237,7 @@ def serve(port: int, answers: list[list[str]], path: str = "/") -> BoxConfig:
     return python(SERVER.format(port=port, path=path, answers=repr(answers)))
 
 
-def test_http_tells_listening_ready_and_replied_apart(box: Box) -> None:
+def test_http_marks_listening_ready_and_replied_separately(box: Box) -> None:
     port = free_port()
     starting = ["HTTP/1.1 503 Not yet\r\n\r\n", "starting"]
     empty = ["HTTP/1.1 200 OK\r\n\r\n", "still loading"]
@@ -258,7 +258,7 @@ def test_http_wrong_status_is_never_ready(box: Box) -> None:
     port = free_port()
     box.start(serve(port, [["HTTP/1.0 500 Oops\r\n\r\n", "fine"]]), ReadyHttp(when="http", port=port, contains="fine"))
     box.wait_for("BB1 mark listening")
-    for _ in range(2):  # before it asks again, the agent has read the first answer
+    for _ in range(2):  # the agent reads the first answer before it asks again
         box.wait_for_output(b"answered\n")
     box.tell("ping x")
     box.wait_for("BB1 pong x")
@@ -300,12 +300,12 @@ def test_environment_and_directory_are_the_configured_ones_only(box: Box, tmp_pa
     assert stdout.decode().strip() == str(tmp_path)
 
 
-def test_inherit_takes_what_the_engine_applied(box: Box) -> None:
+def test_inherit_keeps_the_engines_environment_and_directory(box: Box) -> None:
     _, stdout, _ = box.run(replace(HERE, argv=("env",), cwd="/nowhere"), None, "--inherit")
     assert b"GREETING" not in stdout
 
 
-def test_facts_say_what_is_seen_inside(box: Box) -> None:
+def test_facts_describe_the_box_from_inside(box: Box) -> None:
     box.start(replace(shell("exec sleep 1000"), cwd="/usr"))
     box.wait_for("BB1 mark ready")
     facts = box.facts()
@@ -329,7 +329,7 @@ def test_a_value_too_long_for_a_line_is_marked_as_cut(box: Box) -> None:
     assert box.facts()["env.LONG.cut"].startswith("x yx y")
 
 
-def test_pings_are_answered_and_nonsense_is_an_error(box: Box) -> None:
+def test_pings_are_answered_and_unknown_commands_are_errors(box: Box) -> None:
     box.start(shell("exec sleep 1000"))
     box.tell("ping one\nping two\nsing a song\nping three")
     box.wait_for("BB1 pong three")
@@ -370,7 +370,7 @@ def test_a_missing_directory_is_named(box: Box) -> None:
         (b"argv " + b"x" * 300_000 + b"\n", "larger than"),
     ],
 )
-def test_a_bad_configuration_is_said_on_the_channel(box: Box, conf: bytes, text: str) -> None:
+def test_a_mistake_in_box_conf_is_reported_on_the_channel(box: Box, conf: bytes, text: str) -> None:
     (box.directory / "box.conf").write_bytes(conf)
     result = proc.run([box.binary, "run", box.directory], timeout_s=LIMIT_S, check=False)
     assert result.returncode == 127
@@ -383,7 +383,7 @@ def test_without_a_channel_the_error_is_on_stderr(binary: Path, tmp_path: Path) 
     assert b"events: No such file or directory" in result.stderr
 
 
-def test_much_output_arrives_whole(box: Box) -> None:
+def test_a_large_output_is_forwarded_completely(box: Box) -> None:
     code, stdout, _ = box.run(python("import sys; sys.stdout.write('0123456789abcdef' * 200_000)"))
     assert code == 0
     assert stdout == b"0123456789abcdef" * 200_000
@@ -417,7 +417,7 @@ def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> 
     (tree / "ch").mkdir()
     for name in ("events", "commands"):
         os.link(box.directory / name, tree / "ch" / name)
-    # The agent is the workload too: without arguments it says how it is used, and ends with 127.
+    # The workload is the agent itself: without arguments it prints its usage and ends with 127.
     conf = render_boxconf(replace(HERE, argv=("/agent",)), ReadyExit(when="exit", code=127))
     (tree / "ch" / "box.conf").write_bytes(conf)
     joined = [tmp_path / "one", tmp_path / "two"]
@@ -432,22 +432,22 @@ def test_launcher_joins_a_control_group_and_a_tree(box: Box, tmp_path: Path) -> 
     assert [file.read_text() for file in joined] == ["0", "0"]
 
 
-# ---- the last words ----
+# ---- the rest of the output ----
 
 PIPE_BYTES = 65536
 DRAIN_PATIENCE_S = 5
-"""How long the agent waits for a host that takes nothing."""
+"""How long the agent waits for a host that does not read."""
 MANY = 2 * PIPE_BYTES - 4096
-"""What the host's pipe, the workload's, and the agent between them hold."""
+"""Bytes that the host's pipe, the workload's pipe and the agent between them can hold."""
 
 
-def test_a_slow_host_gets_all_of_the_output(box: Box) -> None:
+def test_a_slow_reader_gets_the_whole_output(box: Box) -> None:
     started = box.start(shell(f"head -c {MANY} /dev/zero; exit 7"))
     box.wait_for("BB1 exit 7")
     assert started.stdout is not None
     pieces = []
     longest_pause_s, read_at = 0.0, time.monotonic()
-    for _ in range(6):  # longer together than it would wait for a host that takes nothing
+    for _ in range(6):  # together longer than the agent waits for a host that does not read
         time.sleep(1)
         longest_pause_s, read_at = max(longest_pause_s, time.monotonic() - read_at), time.monotonic()
         pieces.append(os.read(started.stdout.fileno(), MANY // 8))
@@ -457,13 +457,13 @@ def test_a_slow_host_gets_all_of_the_output(box: Box) -> None:
     assert not [line for line in box.lines if line.startswith("BB1 error")]
 
 
-def test_a_host_that_takes_nothing_is_told_what_it_missed(box: Box) -> None:
+def test_output_that_no_one_reads_is_reported_as_lost(box: Box) -> None:
     started = box.start(shell(f"head -c {MANY} /dev/zero; exit 7"))
     box.wait_for("BB1 error the%20host%20did%20not%20read%20the%20rest%20of%20the%20output")
     assert started.wait(LIMIT_S) == 7
 
 
-def test_others_that_write_on_do_not_hold_the_end_up(box: Box) -> None:
+def test_other_writers_of_the_output_do_not_delay_the_exit(box: Box) -> None:
     started = box.start(shell("(exec yes) & sleep 0.2; exit 7"))
     reading = threading.Thread(target=lambda: started.stdout and started.stdout.read(), daemon=True)
     reading.start()
@@ -482,7 +482,7 @@ def _exercised(box: Box, stream: str) -> bytes:
 
 
 def _exercise(box: Box, *argv: str, limit_ms: int = 10_000) -> list[int]:
-    """Run it in a box with a sleeping workload; returns the numbers of its exit line."""
+    """Run an exercise in a box with a sleeping workload, and return the numbers of its exit line."""
     box.start(replace(HERE, argv=("sleep", "100"), cwd="/usr"), None)
     box.wait_for("BB1 mark ready")
     box.tell(" ".join(("exercise", str(limit_ms), *map(encode_word, argv))))
@@ -506,7 +506,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_an_exercise_runs_as_the_workload_does_and_its_output_comes_whole(box: Box) -> None:
+def test_an_exercise_runs_like_the_workload_and_its_output_is_sent_completely(box: Box) -> None:
     code, sig, user_us, *_, limit_passed, _ = _exercise(
         box, "sh", "-c", 'echo "$GREETING in $(pwd)"; printf "a\\000b\\377%%\\n"; echo bad >&2'
     )
@@ -516,7 +516,7 @@ def test_an_exercise_runs_as_the_workload_does_and_its_output_comes_whole(box: B
     assert _exercised(box, "stderr") == b"bad\n"
 
 
-def test_stamps_of_an_exercise_come_before_its_output_is_whole(box: Box) -> None:
+def test_the_exit_of_an_exercise_is_sent_before_its_remaining_output(box: Box) -> None:
     before_ns = time.monotonic_ns()
     _exercise(box, "sh", "-c", "echo said; sleep 0.2")
     after_ns = time.monotonic_ns()
@@ -542,7 +542,7 @@ def test_an_exercise_that_takes_too_long_is_killed_with_its_children(box: Box) -
     wait_until(lambda: not _group_exists(group), "the end of the exercise's children")
 
 
-def test_an_exercise_that_does_not_exist_ends_as_a_shell_would_say_it(box: Box) -> None:
+def test_an_exercise_that_does_not_exist_exits_like_a_shell(box: Box) -> None:
     code, *_ = _exercise(box, "/no/such/program")
     assert code == 127
     assert _exercised(box, "stderr") == b"exec /no/such/program: No such file or directory\n"
@@ -558,7 +558,7 @@ def test_more_output_than_is_allowed_is_counted_and_not_sent(box: Box) -> None:
     assert max(map(len, box.lines)) <= 4096
 
 
-def test_what_an_exercise_leaves_running_ends_with_it(box: Box) -> None:
+def test_processes_that_an_exercise_leaves_behind_are_killed(box: Box) -> None:
     code, *_ = _exercise(box, "sh", "-c", "sleep 98765 & echo $!")
     assert code == 0
     left = int(_exercised(box, "stdout"))

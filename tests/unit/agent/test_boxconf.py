@@ -1,4 +1,4 @@
-"""box.conf: every directive, and words that survive the wire."""
+"""box.conf: every directive, and the encoding of words."""
 
 from __future__ import annotations
 
@@ -78,34 +78,34 @@ def test_no_vm_directive_without_a_vm() -> None:
     assert not keys & {"root", "poweroff", "probe"}
 
 
-def test_probe_says_nothing_but_probe_and_how_to_leave() -> None:
+def test_a_probe_has_only_probe_and_poweroff() -> None:
     assert lines(probe_conf()) == ["probe", "poweroff acpi"]
     assert lines(probe_conf(poweroff="reboot")) == ["probe", "poweroff reboot"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_words_survive(text: str) -> None:
+def test_words_are_decoded_to_what_was_encoded(text: str) -> None:
     word = encode_word(text)
     assert " " not in word
     assert "\n" not in word
     assert decode_word(word) == text
 
 
-def test_bytes_that_are_not_text_survive() -> None:
+def test_bytes_that_are_not_text_are_kept() -> None:
     text = b"caf\xe9".decode("utf-8", "surrogateescape")
     assert encode_word(text) == "caf%E9"
     assert decode_bytes("caf%E9") == b"caf\xe9"
 
 
 @given(st.binary())
-def test_what_was_decoded_is_text_that_a_record_can_hold(raw: bytes) -> None:
+def test_decoded_words_are_text_that_a_record_can_hold(raw: bytes) -> None:
     word = encode_word(raw.decode("utf-8", "surrogateescape"))
     assert decode_bytes(word) == raw
     decode_word(word).encode("utf-8")
     decode_word(word, cut=True).encode("utf-8")
 
 
-def test_a_character_that_was_cut_apart_is_left_out() -> None:
+def test_an_incomplete_character_is_dropped() -> None:
     assert decode_word("caf%C3") == "caf\ufffd"
     assert decode_word("caf%C3", cut=True) == "caf"
     assert decode_word("%E9caf%E2%82", cut=True) == "\ufffdcaf"
@@ -118,7 +118,7 @@ def test_numbers(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "²", "1²", "١", "-1", "+1", " 1", "1_0", "1\n", "0x1", "9" * 20, "9" * 5000])
-def test_what_is_no_number(text: str) -> None:
+def test_other_texts_are_not_numbers(text: str) -> None:
     assert decode_number(text) is None
 
 

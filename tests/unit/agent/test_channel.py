@@ -55,7 +55,7 @@ def test_a_line_may_come_in_pieces(fifos: Fifos) -> None:
         assert [heard.get(timeout=5)[0] for _ in range(2)] == [Pong("p1"), Pong("p2")]
 
 
-def test_the_last_words_are_heard_before_the_end(fifos: Fifos) -> None:
+def test_lines_that_have_arrived_are_read_before_closing(fifos: Fifos) -> None:
     with listening(fifos) as (_, heard):
         box_says(fifos.directory, b"BB1 pong last\n")
     assert heard.get_nowait()[0] == Pong("last")
@@ -71,22 +71,20 @@ def test_a_line_without_end_is_cut(fifos: Fifos) -> None:
         assert answers[-1] == Pong("still")
 
 
-def test_a_flood_is_cut_off(fifos: Fifos, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flooded_channel_is_closed(fifos: Fifos, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "MAX_MESSAGES", 20)
     with listening(fifos) as (_, heard):
         box_says(fifos.directory, b"spam\n" * 30)
         last = [heard.get(timeout=5)[0] for _ in range(31)][-1]
         assert isinstance(last, ProtocolError)
-        assert "cut off: more than 20 messages" in last.message
+        assert "closed after more than 20 messages" in last.message
         box_says(fifos.directory, b"spam\n")
         box_says(fifos.directory, b"spam\n")
     assert heard.qsize() == 0
 
 
-def test_a_box_that_takes_its_own_words_back_does_not_end_the_listening(
-    fifos: Fifos, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Anybody in the box may read the FIFO: then there is nothing where there was something."""
+def test_a_box_that_reads_its_own_fifo_does_not_end_the_channel(fifos: Fifos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process of the box may read the FIFO, so bytes that poll() has reported may be gone."""
     read, stolen = channels._read, [None, None]
     monkeypatch.setattr(channels, "_read", lambda fd: stolen.pop() if stolen else read(fd))
     with listening(fifos) as (_, heard):
@@ -95,7 +93,7 @@ def test_a_box_that_takes_its_own_words_back_does_not_end_the_listening(
     assert not stolen
 
 
-def test_nothing_yet_is_not_the_end() -> None:
+def test_no_data_yet_is_not_the_end_of_the_stream() -> None:
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     assert channels._read(reader) is None
     os.close(writer)
@@ -115,18 +113,18 @@ def test_commands_reach_the_box_and_never_block(fifos: Fifos) -> None:
         os.close(box)
 
 
-def test_closing_twice_and_without_a_word(fifos: Fifos) -> None:
+def test_closing_twice_without_any_message(fifos: Fifos) -> None:
     with listening(fifos) as (channel, _):
         channel.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "boxbench-events"]
 
 
-def test_anybody_in_the_box_may_write(fifos: Fifos) -> None:
+def test_every_user_of_the_box_may_write(fifos: Fifos) -> None:
     assert (fifos.directory / "events").stat().st_mode & 0o777 == 0o666
     fifos.close()
 
 
-def test_the_connection_of_a_vmm_is_an_event(tmp_path: Path) -> None:
+def test_the_connection_of_a_vmm_is_reported(tmp_path: Path) -> None:
     connected = threading.Event()
     ends = ListeningSocket(tmp_path / "events", connected.set)
     with listening(ends) as (channel, heard), socket.socket(socket.AF_UNIX) as vmm:
@@ -141,12 +139,12 @@ def test_the_connection_of_a_vmm_is_an_event(tmp_path: Path) -> None:
     assert not (tmp_path / "events").exists()
 
 
-def test_a_vmm_that_never_comes_does_not_hang_the_end(tmp_path: Path) -> None:
+def test_closing_does_not_wait_for_a_vmm_that_never_connects(tmp_path: Path) -> None:
     with listening(ListeningSocket(tmp_path / "events", lambda: None)):
         pass
 
 
-def test_a_vmm_that_went_away_takes_no_commands(tmp_path: Path) -> None:
+def test_commands_to_a_closed_connection_are_dropped(tmp_path: Path) -> None:
     with listening(ListeningSocket(tmp_path / "events", lambda: None)) as (channel, heard):
         with socket.socket(socket.AF_UNIX) as vmm:
             vmm.connect(str(tmp_path / "events"))

@@ -1,4 +1,4 @@
-"""Our C programs: compiled without warnings, to the same bytes every time, and again when any source changes."""
+"""Our C programs compile without warnings and to the same bytes, and again when any source changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_source_belongs_to_a_program() -> None:
 
 
 def test_a_changed_header_makes_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
-    del compiler  # one must be there
+    del compiler  # the fixture skips without one
     folder = tmp_path / "a_package_of_this_test" / "greet"
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()

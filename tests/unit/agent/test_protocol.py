@@ -36,12 +36,12 @@ from bench.util.errors import ProtocolError
         (b"BB1 error no%20such%20file", AgentError("no such file")),
     ],
 )
-def test_what_the_agent_says(line: bytes, message: Message) -> None:
+def test_every_kind_of_message(line: bytes, message: Message) -> None:
     assert parse_message(line) == message
 
 
 @pytest.mark.parametrize("name", sorted(set(Endpoint) - AGENT_MARKS))
-def test_no_box_stamps_for_the_host(name: Endpoint) -> None:
+def test_a_box_cannot_send_the_hosts_endpoints(name: Endpoint) -> None:
     with pytest.raises(ProtocolError):
         parse_message(f"BB1 mark {name.value} 1".encode())
 
@@ -57,7 +57,7 @@ def test_no_box_stamps_for_the_host(name: Endpoint) -> None:
         b"BB1 error " + b"a" * MAX_LINE_BYTES,
     ],
 )
-def test_everything_else_is_refused(line: bytes) -> None:
+def test_other_lines_are_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError, match=r"not a (message|percent-encoded word)"):
         parse_message(line)
 
@@ -76,7 +76,7 @@ def test_no_bytes_break_the_parser(line: bytes) -> None:
 
 
 @given(st.text(max_size=100).filter(lambda text: "\0" not in text))
-def test_words_survive_the_wire(text: str) -> None:
+def test_words_are_decoded_in_facts_and_errors(text: str) -> None:
     try:
         word = encode_word(text)
     except UnicodeEncodeError:
@@ -85,7 +85,7 @@ def test_words_survive_the_wire(text: str) -> None:
     assert parse_message(f"BB1 fact key {word}".encode()) == ReportedFact("key", text)
 
 
-def test_a_signal_is_told_as_a_shell_does() -> None:
+def test_the_status_after_a_signal_is_that_of_a_shell() -> None:
     assert (Exit(0, 15, 1, 1, 1, 1).status, Exit(7, 0, 1, 1, 1, 1).status) == (143, 7)
 
 

@@ -16,7 +16,7 @@ def timeline() -> Timeline:
     return Timeline(VirtualClock(1000))
 
 
-def test_t0_is_the_request_and_the_order_is_that_of_time(timeline: Timeline) -> None:
+def test_times_are_relative_to_the_request_and_in_order(timeline: Timeline) -> None:
     assert timeline.relative_ns() == {}
     timeline.mark(Endpoint.REQUESTED)
     timeline.receive(Mark(Endpoint.EXEC, 7), 1300)
@@ -65,7 +65,7 @@ def test_a_mark_before_the_request_is_a_fault(timeline: Timeline) -> None:
         timeline.relative_ns()
 
 
-def test_waiting_ends_with_the_message_and_not_with_the_time(timeline: Timeline) -> None:
+def test_waiting_ends_when_the_message_arrives(timeline: Timeline) -> None:
     sender = threading.Timer(0.05, timeline.receive, (Pong("p1"), 1234))
     sender.start()
     assert timeline.wait_for(lambda: timeline.has_pong("p1"), timeout_s=30)

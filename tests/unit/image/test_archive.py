@@ -1,4 +1,4 @@
-"""The exported tree: looking up as a process in the box would, digesting, refusing what would escape."""
+"""The exported tree: paths resolved as in the box, digests, and names that would leave the tree."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def merged(tmp_path: Path) -> TreeIndex:
         ("/.venv/python3", ".venv/python"),
         ("/.venv/up", ".venv/python"),
         ("/usr/../.venv/python3", ".venv/python"),
-        ("/bin/../etc", None),  # a process would be in /usr here
+        ("/bin/../etc", None),  # /bin is a link, so .. is /usr
         ("/usr/../etc", "etc"),
         ("/loop", None),
         ("/nowhere", None),
@@ -88,7 +88,7 @@ def merged(tmp_path: Path) -> TreeIndex:
         ("/usr/bin/dash/more", None),
     ],
 )
-def test_a_path_leads_where_it_would_in_the_box(merged: TreeIndex, path: str, found: str | None) -> None:
+def test_a_path_is_resolved_as_in_the_box(merged: TreeIndex, path: str, found: str | None) -> None:
     entry = merged.find(path)
     assert (entry.name.rstrip("/") if entry else None) == found
 
@@ -133,7 +133,7 @@ def changed(**fields: object) -> tarfile.TarInfo:
     return member("f", **fields)  # type: ignore[arg-type]
 
 
-def test_digest_sees_every_difference_that_counts(tmp_path: Path) -> None:
+def test_digest_differs_for_every_relevant_difference(tmp_path: Path) -> None:
     trees: list[list[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]] = [
         [(member("f"), b"1")],
         [(member("f"), b"2")],
@@ -154,7 +154,7 @@ def test_digest_sees_every_difference_that_counts(tmp_path: Path) -> None:
     assert len(set(digests)) == len(trees)
 
 
-def test_trees_that_count_as_equal_are_still_kept_apart(tmp_path: Path) -> None:
+def test_trees_with_equal_digests_can_have_different_content_digests(tmp_path: Path) -> None:
     capable = member("f", pax_headers={"SCHILY.xattr.security.capability": "\x01"})
     alike = [
         index_of(tmp_path / str(number), (file, b"1"), *more)
@@ -172,14 +172,14 @@ def test_trees_that_count_as_equal_are_still_kept_apart(tmp_path: Path) -> None:
     assert content_digest(alike[0]) == content_digest(index_of(tmp_path / "again", (member("f", mtime=9), b"1")))
 
 
-def test_digest_takes_a_hard_link_for_the_file_it_is(tmp_path: Path) -> None:
+def test_a_hard_link_has_the_digest_of_a_file(tmp_path: Path) -> None:
     linked = index_of(tmp_path, (member("a"), b"1"), member("b", tarfile.LNKTYPE, linkname="./a"))
     copied = index_of(tmp_path, (member("a"), b"1"), (member("b"), b"1"))
     assert tree_digest(linked) == tree_digest(copied)
 
 
 def test_digest_order_is_that_of_a_sorted_walk(tmp_path: Path) -> None:
-    # "a-b" sorts before "a/c" as text, but a walk visits the directory "a" with all below first.
+    # As text "a-b" sorts before "a/c", but a walk visits the directory "a" and everything below it first.
     index = index_of(tmp_path, folder("a"), (member("a/c"), b""), (member("a-b"), b""))
     names = sorted(index.members, key=lambda path: path.encode().split(b"/"))
     assert names == ["a", "a/c", "a-b"]
@@ -206,7 +206,7 @@ def test_names_that_would_leave_the_tree_are_refused(tmp_path: Path, entries: li
         index_of(tmp_path, *entries)
 
 
-def test_what_is_not_a_tar_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tar_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(b"not a tar at all" * 100)
     with pytest.raises(BuildError, match="not a readable tar"):

@@ -1,4 +1,4 @@
-"""Package sources: signed and remote ones only, the distribution's own where they can be told."""
+"""Package sources: only signed and remote ones, and only the distribution's where it is known."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_lines_that_cannot_be_trusted_are_left_out(apt: Path) -> None:
     assert sources(apt) == {"host.list": "deb http://mirror.test/debian stable main\n"}
 
 
-def test_other_vendors_are_left_out_where_the_distribution_can_be_told(apt: Path) -> None:
+def test_other_vendors_are_left_out_when_the_distribution_is_known(apt: Path) -> None:
     vendor = MAIN.replace("mirror", "vendor").replace("debian-archive-keyring", "vendor")
     (apt / "sources.list.d" / "a.sources").write_text(MAIN)
     (apt / "sources.list.d" / "b.sources").write_text(vendor)
@@ -75,7 +75,7 @@ def test_a_distribution_with_its_own_key_name_keeps_all(apt: Path) -> None:
     assert sources(apt) == {"host.sources": MAIN + "\n"}
 
 
-def test_none_is_an_error(apt: Path) -> None:
+def test_without_trusted_sources_is_an_error(apt: Path) -> None:
     (apt / "sources.list.d" / "a.sources").write_text(LOCAL)
     with pytest.raises(HostUnfitError, match="no signed remote package source"):
         sources(apt)

@@ -1,4 +1,4 @@
-"""What runs, resolved by the engines' rules."""
+"""The configuration of a box, resolved by the engines' rules."""
 
 from __future__ import annotations
 

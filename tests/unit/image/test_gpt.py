@@ -1,4 +1,4 @@
-"""The partition table, read back by its own rules (UEFI specification, 5.3)."""
+"""The partition table, read back by the rules of the UEFI specification, 5.3."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def header(disk: bytes, sector: int) -> dict[str, int]:
     return found
 
 
-def test_both_headers_are_valid_and_know_each_other(disk: bytes) -> None:
+def test_both_headers_are_valid_and_point_to_each_other(disk: bytes) -> None:
     first, second = header(disk, 1), header(disk, SECTORS - 1)
     assert (first["here"], first["other"]) == (1, SECTORS - 1)
     assert (second["here"], second["other"]) == (SECTORS - 1, 1)
@@ -64,7 +64,7 @@ def test_the_entries_are_the_partitions(disk: bytes) -> None:
         assert raw[56:].decode("utf-16-le").rstrip("\0") == part.name
 
 
-def test_the_boot_code_survives_and_the_mbr_is_protective(disk: bytes) -> None:
+def test_the_boot_code_is_kept_and_the_mbr_is_protective(disk: bytes) -> None:
     assert disk[:446] == b"\xaa" * 446
     assert disk[450] == 0xEE
     assert struct.unpack_from("<II", disk, 454) == (1, SECTORS - 1)

@@ -1,4 +1,4 @@
-"""The newc archive: what a real cpio reads, and the kernel's rules on padding and order."""
+"""The newc archive: read by a real cpio, and by the kernel's rules on padding and order."""
 
 from __future__ import annotations
 

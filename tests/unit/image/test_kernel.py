@@ -40,19 +40,19 @@ def names(paths: tuple[Path, ...]) -> list[str]:
     return [path.name.split("-", 1)[1] for path in paths]
 
 
-def test_what_is_needed_comes_first_and_builtins_are_left_out(modules: Path) -> None:
+def test_dependencies_come_first_and_builtins_are_left_out(modules: Path) -> None:
     prepared = prepare_modules(modules, "6.1-test")
     assert names(prepared) == ["virtio_blk.ko", "jbd2.ko", "mbcache.ko", "crc32c.ko", "ext4.ko"]
     assert prepared[1].read_bytes() == module()
 
 
-def test_a_module_that_is_nowhere_is_an_error(modules: Path) -> None:
+def test_a_missing_module_is_an_error(modules: Path) -> None:
     (modules / "modules.builtin").write_text("kernel/virtio.ko\nkernel/virtio_pci.ko")
     with pytest.raises(HostUnfitError, match=r"virtio_console of 6\.1-test"):
         prepare_modules(modules, "6.1-test")
 
 
-def test_an_optional_module_is_taken_where_it_is(modules: Path) -> None:
+def test_an_optional_module_is_used_when_it_exists(modules: Path) -> None:
     (modules / "kernel" / "drivers" / "virtio_mmio.ko").write_bytes(module("virtio"))
     assert names(prepare_modules(modules, "6.1-test"))[-1] == "virtio_mmio.ko"
 
@@ -67,7 +67,7 @@ def test_modinfo() -> None:
     assert parse_modinfo(b"") == ((), ())
 
 
-def test_a_circle_of_needs_ends() -> None:
+def test_circular_dependencies_end() -> None:
     needs = {"a": ["b"], "b": ["a"], "c": ["a"]}
     assert load_order(["c", "a"], lambda name: needs[name]) == ("b", "a", "c")
 

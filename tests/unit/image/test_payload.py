@@ -1,4 +1,4 @@
-"""The guest without an OS, taken apart as the CPU and QEMU would."""
+"""The guest without an operating system, read as the CPU and QEMU read it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SAY = bytes([0xB0, ord("R"), 0xE6, 0xE9])
 
 
 @pytest.mark.parametrize("bits", [16, 32])
-def test_it_says_its_word_first(bits: int) -> None:
+def test_the_program_writes_its_byte_first(bits: int) -> None:
     for exits in (True, False):
         code = payload.program(bits=bits, exits=exits)
         assert code.startswith(SAY)
         assert code.endswith(bytes([0xF4, 0xEB, 0xFD])), "halt, and a jump back to the halt"
 
 
-def test_one_that_halts_touches_no_port_but_the_console() -> None:
+def test_a_halting_program_writes_to_no_port_but_the_console() -> None:
     assert payload.program(bits=16, exits=False) == SAY + bytes([0xF4, 0xEB, 0xFD])
 
 
-def test_the_exit_status_is_what_the_device_makes_of_the_word() -> None:
+def test_the_exit_status_is_that_of_the_debug_exit_device() -> None:
     code = payload.program(bits=16, exits=True)
     word = code[code.index(bytes([0xE6, 0xF4])) - 1]
     assert (word << 1 | 1) == payload.EXIT_STATUS
@@ -43,7 +43,7 @@ def test_the_reset_vector_of_the_rom_jumps_to_the_program() -> None:
     assert rom[vector + 3 + distance :].startswith(payload.program(bits=16, exits=True))
 
 
-def test_the_elf_says_where_it_is_loaded_and_entered() -> None:
+def test_the_elf_has_its_load_address_and_entry_point() -> None:
     elf = payload.elf(exits=False)
     entry, table = struct.unpack_from("<II", elf, 24)
     kind, offset, virtual, physical, in_file, in_memory = struct.unpack_from("<IIIIII", elf, table)
@@ -52,7 +52,7 @@ def test_the_elf_says_where_it_is_loaded_and_entered() -> None:
     assert elf[entry - physical :] == payload.program(bits=32, exits=False)
 
 
-def test_the_note_of_the_elf_is_the_one_that_pvh_looks_for() -> None:
+def test_the_elf_has_the_note_for_pvh() -> None:
     elf = payload.elf(exits=False)
     entry, table = struct.unpack_from("<II", elf, 24)
     kind, offset = struct.unpack_from("<II", elf, table + 32)

@@ -1,4 +1,4 @@
-"""Taking the ELF out of a bzImage."""
+"""Unpacking the ELF from a bzImage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def xz(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("pack", [xz, gzip.compress])
 @pytest.mark.parametrize("sectors", [0, 3, 39])
-def test_the_elf_comes_out_whole(pack: Callable[[bytes], bytes], sectors: int) -> None:
+def test_the_elf_is_unpacked_completely(pack: Callable[[bytes], bytes], sectors: int) -> None:
     assert unpack_kernel(bzimage(pack(ELF), sectors=sectors), "vmlinuz") == ELF
 
 
@@ -49,7 +49,7 @@ def test_the_elf_comes_out_whole(pack: Callable[[bytes], bytes], sectors: int) -
         (bzimage(gzip.compress(ELF)[:60]), "its content is damaged"),
     ],
 )
-def test_what_cannot_be_unpacked_says_why(image: bytes, why: str) -> None:
+def test_the_error_for_another_image_has_its_reason(image: bytes, why: str) -> None:
     with pytest.raises(HostUnfitError, match=why) as caught:
         unpack_kernel(image, "vmlinuz-test")
     assert "vmlinuz-test" in caught.value.message

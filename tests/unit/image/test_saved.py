@@ -1,4 +1,4 @@
-"""Layers of an image from the stream of its archive."""
+"""Sizes of an image's layers, from the stream of its archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOFT, HARD = b"\0" * 300_000, os.urandom(200_000)
 
 
 def archive(layers: list[str], files: dict[str, bytes | str]) -> bytes:
-    """What `docker save` writes; a file that is text is a link to it."""
+    """An archive as `docker save` writes it. A file whose content is text becomes a link with that target."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in (files | {"manifest.json": json.dumps([{"Layers": layers}]).encode()}).items():
@@ -36,7 +36,7 @@ def archive(layers: list[str], files: dict[str, bytes | str]) -> bytes:
 
 
 class Engine:
-    """Gives one image, in small chunks."""
+    """An engine with one image, which it saves in small chunks."""
 
     def __init__(self, saved: bytes, addresses: list[str]) -> None:
         self.saved, self.addresses, self.asked = saved, addresses, 0
@@ -57,7 +57,7 @@ def image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Image:
     return SimpleNamespace(id="sha256:" + "ab" * 32, ref="boxbench/x:1")  # type: ignore[return-value]
 
 
-def test_every_layer_unpacked_and_compressed(image: Image) -> None:
+def test_sizes_of_every_layer(image: Image) -> None:
     files: dict[str, bytes | str] = {"blobs/sha256/a": SOFT, "blobs/sha256/b": HARD}
     engine = Engine(archive(["blobs/sha256/b", "blobs/sha256/a"], files), ["sha256:hard", "sha256:soft"])
     found = layer_sizes(engine, image)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def test_every_layer_unpacked_and_compressed(image: Image) -> None:
     assert engine.asked == 1, "kept by the image's id"
 
 
-def test_a_layer_that_an_older_engine_links(image: Image) -> None:
+def test_a_layer_that_an_older_engine_stores_as_a_link(image: Image) -> None:
     files: dict[str, bytes | str] = {"one/layer.tar": HARD, "two/layer.tar": "../one/layer.tar"}
     engine = Engine(archive(["one/layer.tar", "two/layer.tar"], files), ["sha256:1", "sha256:2"])
     found = layer_sizes(engine, image)  # type: ignore[arg-type]
@@ -78,7 +78,7 @@ def test_a_layer_that_an_older_engine_links(image: Image) -> None:
 
 
 @pytest.mark.parametrize("layers", [["elsewhere"], [], ["a", "a", "a"]])
-def test_what_does_not_fit_together_is_refused(image: Image, layers: list[str]) -> None:
+def test_an_inconsistent_archive_is_refused(image: Image, layers: list[str]) -> None:
     engine = Engine(archive(layers, {"a": b"x"}), ["sha256:1"])
     with pytest.raises(BuildError, match=r"layers of image boxbench/x:1 cannot be read"):
         layer_sizes(engine, image)  # type: ignore[arg-type]

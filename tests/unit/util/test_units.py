@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.units import format_bytes, format_metric, format_ns, parse_bytes, parse_duration_ns
+from bench.util.units import format_bytes, format_metric, format_ns, grouped, parse_bytes, parse_duration_ns
 
 _SCALE_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -114,3 +114,7 @@ def test_format_metric_goes_by_the_name() -> None:
     assert format_metric("ready_ns", 2_000_000) == "2.00 ms"
     assert format_metric("pss_bytes", 2048) == "2.00 KiB"
     assert format_metric("count", 3) == "3"
+
+
+def test_digits_are_grouped_by_thin_spaces() -> None:
+    assert grouped(4082221610).split("\u202f") == ["4", "082", "221", "610"]

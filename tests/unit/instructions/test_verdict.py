@@ -1,0 +1,117 @@
+"""Comparisons of instruction counts, exit codes of the command, and files of counts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.instructions.model import Count, Instant, Instructions, read_instructions, write_instructions
+from bench.instructions.verdict import Outcome, compare_all, compare_counts
+from bench.plan.trials import Cell
+from bench.render.commands.instructions import exit_code
+from bench.util.errors import ExitCode, RecordError
+
+
+def _count(total: int, *more: int, key: str = "runc", **inputs: str) -> Count:
+    return Count(
+        cell=Cell(scenario="hello", target=key, accel="icount", factors={"start": "first"}),
+        clocks=tuple(number + 50 for number in (total, *more)),
+        waits=(50,) * (1 + len(more)),
+        steps=(Instant(name="ready", at=total),),
+        inputs={"qemu": "10.0", "machine": "microvm", "firmware a": "1", "tree": "t", "initramfs": "i"} | inputs,
+    )
+
+
+def _started(instructions: int, target: str, start: str, **inputs: str) -> Count:
+    count = _count(instructions, **inputs)
+    cell = count.cell.model_copy(update={"target": target, "factors": {"start": start}})
+    return count.model_copy(update={"cell": cell})
+
+
+@pytest.mark.parametrize(
+    ("target", "start", "slack"), [("docker", "first", 0), ("docker", "second", 0.05), ("runc", "second", 0)]
+)
+def test_work_of_daemons_between_two_starts_is_no_regression(target: str, start: str, slack: float) -> None:
+    base, more, far = (
+        _started(count, target, start, tree=tree) for count, tree in ((100_000, "t"), (102_000, "u"), (105_100, "u"))
+    )
+    assert compare_counts(base, more).limit(0.001) == max(0.001, slack)
+    assert compare_counts(base, more).regressed(band=0.001) == (not slack)
+    assert compare_counts(base, far).regressed(band=0.001)
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "outcome", "reason"),
+    [
+        (_count(1000), _count(1000), Outcome.IDENTICAL, "to the instruction"),
+        (_count(1000), _count(1000, tree="u"), Outcome.IDENTICAL, "although tree changed"),
+        (_count(1000), _count(1001, tree="u", initramfs="j"), Outcome.CHANGED, "^tree changed$"),
+        (_count(1000), _count(1001), Outcome.UNSTABLE, "no recorded input differs.* 1 instructions"),
+        (_count(1000, 1002), _count(1000), Outcome.UNSTABLE, "A's 2 runs differ by up to 2"),
+        (_count(1000), _count(1000, qemu="10.1"), Outcome.NOT_COMPARABLE, "clocks differ .qemu: 10.0 and 10.1"),
+        (_count(1000), _count(1000, **{"firmware a": "2"}), Outcome.NOT_COMPARABLE, "firmware a"),
+        (_count(1000, agent="a"), _count(1001, agent="b"), Outcome.NOT_COMPARABLE, "own agent changed"),
+        (_count(1000), _count(1000, key="docker"), Outcome.NOT_COMPARABLE, "different cells"),
+    ],
+)
+def test_outcome_of_comparing_two_counts(base: Count, other: Count, outcome: Outcome, reason: str) -> None:
+    verdict = compare_counts(base, other)
+    assert verdict.outcome is outcome
+    assert re.search(reason, verdict.reason), verdict.reason
+    comparable = outcome in (Outcome.IDENTICAL, Outcome.CHANGED)
+    assert verdict.difference == ((other.instructions - base.instructions) if comparable else None)
+
+
+def test_targets_that_b_did_not_count_are_left_out() -> None:
+    base = Instructions(scenario="hello", question="?", runs=1, counts=(_count(1000), _count(5, key="docker")))
+    other = Instructions(scenario="hello", question="?", runs=1, counts=(_count(1000),))
+    assert [verdict.key for verdict in compare_all(base, other)] == ["hello/runc/icount{start=first}"]
+    (alone,) = compare_all(
+        other, Instructions(scenario="hello", question="?", runs=1, counts=(_count(5, key="docker"),))
+    )
+    assert (alone.outcome, alone.instructions_a, alone.reason) == (Outcome.NOT_COMPARABLE, None, "A has no count of it")
+
+
+def test_the_workloads_part_of_a_difference_is_separate() -> None:
+    base, other = (
+        _count(1000).model_copy(update={"steps": (Instant(name="exec", at=at), Instant(name="ready", at=ready))})
+        for at, ready in ((900, 1000), (880, 1030))
+    )
+    assert compare_counts(base, other).inside == 50
+    assert compare_counts(base, _count(1000)).inside is None
+
+
+def test_a_regression_is_more_than_the_band() -> None:
+    verdict = compare_counts(_count(100_000), _count(100_100, tree="u"))
+    assert verdict.regressed()
+    assert verdict.regressed(band=0.0009)
+    assert not verdict.regressed(band=0.001)
+    assert not compare_counts(_count(100_000), _count(90_000, tree="u")).regressed()
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "code"),
+    [
+        ((_count(1000),), (_count(1000),), ExitCode.OK),
+        ((_count(1000),), (_count(1002, tree="u"),), ExitCode.REGRESSION),
+        ((_count(1000),), (_count(1000), _count(5, key="docker")), ExitCode.CANNOT_TELL),
+        ((_count(1000), _count(5, key="docker")), (_count(1000),), ExitCode.OK),
+        ((_count(1000),), (_count(1000, 1001),), ExitCode.CANNOT_TELL),
+    ],
+)
+def test_exit_code_of_a_comparison(base: tuple[Count, ...], other: tuple[Count, ...], code: ExitCode) -> None:
+    left, right = (Instructions(scenario="hello", question="?", runs=1, counts=counts) for counts in (base, other))
+    assert exit_code(right, compare_all(left, right), band=0.001) is code
+
+
+def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
+    counted = Instructions(scenario="hello", question="?", runs=1, counts=(_count(12),))
+    write_instructions(tmp_path / "instructions.json", counted)
+    assert read_instructions(tmp_path) == counted
+    (tmp_path / "instructions.json").write_text('{"runs": 1}')
+    with pytest.raises(RecordError, match="scenario: is missing"):
+        read_instructions(tmp_path)
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_instructions(tmp_path / "nowhere")
