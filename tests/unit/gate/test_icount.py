@@ -71,7 +71,7 @@ def one(base: Count, other: Count, *words: str) -> GateRow:
         (count(MILLION), count(999_001, tree="u"), Verdict.NOT_REGRESSED, False, "^−999 instructions.*within"),
         (count(MILLION), count(998_000, tree="u"), Verdict.NOT_REGRESSED, True, "^−2.000 instructions"),
         (count(MILLION), count(MILLION, qemu="11"), Verdict.CANNOT_TELL, False, "clocks differ"),
-        (count(MILLION), count(MILLION + 1), Verdict.CANNOT_TELL, False, "do not repeat here: nothing on record"),
+        (count(MILLION), count(MILLION + 1), Verdict.CANNOT_TELL, False, "do not repeat here: no recorded input"),
         (count(MILLION, 7), count(MILLION, 7), Verdict.CANNOT_TELL, False, "do not repeat here: A's 2 runs"),
     ],
 )
