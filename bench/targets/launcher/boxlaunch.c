@@ -152,7 +152,7 @@ static char **read_flags(char **argument)
     fatal("usage: boxlaunch --control FD [--cgroup FILE]... [--chroot TREE | --isolate TREE ...] -- PROGRAM [WORD]...");
 }
 
-/* Reports that everything is prepared, and waits to be told to start. */
+/* Reports that everything is prepared, and waits for the request to start. */
 static void wait_for_go(void)
 {
     char word = 'p';
