@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.plan.trials import Cell, Trial, build_plan
-from bench.records.campaign import MANIFEST, RECORDS, ImageEntry, Manifest, ScenarioEntry
+from bench.records.campaign import RECORDS
+from bench.records.manifest import MANIFEST, ImageEntry, Manifest, RequestEntry, ScenarioEntry
 from bench.records.record import Endpoint, Failure, Flush, Record, Samples
 from bench.scenario.model import Design, Scenario, TargetSpec
 from bench.scenario.readiness import ReadyFirstLine, ReadyHttp
@@ -196,6 +197,7 @@ def make_manifest(
         boxbench="0.1.0",
         command=("boxbench", "run", *names, "--seed", str(seed)),
         seed=seed,
+        request=RequestEntry(accel="auto", skip_unavailable=False),
         scenarios={
             name: ScenarioEntry(scenario=scenario, directory=f"scenarios/{name}", text=f"name: {name}\n")
             for name, scenario in scenarios.items()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from bench.plan.trials import Cell, Trial, build_plan
-from bench.records.campaign import ImageEntry, Manifest, ScenarioEntry
+from bench.records.manifest import ImageEntry, Manifest, ScenarioEntry
 from bench.records.record import Failure, Record
 from bench.run.prepare import Prepared
 from bench.run.session import OnPrepared, Progress, Request

@@ -15,7 +15,7 @@ from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, owned_dir
 from bench.image.build import build_image
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import new_campaign_id
+from bench.records.manifest import new_campaign_id
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from bench.plan.trials import Cell, Trial, build_plan
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.factors import Factors
 from tests.factories import Box, make_manifest, make_record

@@ -15,7 +15,7 @@ from bench.analysis.results import Analysis, CellSummary, NotComparableError, Sa
 from bench.analysis.stats import estimate, quantile
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import Scenario
 from bench.util.errors import TooFewBootsError

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 from bench.certificate.facts import FACT, agrees, proves
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.equality import FACT_NAMES, FactName
 from bench.scenario.factors import RESOURCES

@@ -10,7 +10,7 @@ from bench.analysis.metrics import Metric, headline, in_order
 from bench.analysis.results import Comparison, Drift, Sample, cells_of
 from bench.analysis.stats import Interval, RatioEstimate, Trend, Verdict, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.util.errors import TooFewBootsError
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest, read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Record
 
 if TYPE_CHECKING:

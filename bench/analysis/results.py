@@ -10,7 +10,7 @@ from bench.analysis.metrics import Metric
 from bench.analysis.stats import Estimate, RatioEstimate, Trend, Verdict
 from bench.analysis.values import Chain
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError

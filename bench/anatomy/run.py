@@ -16,7 +16,7 @@ from bench.anatomy.target import TracedTarget, Watch
 from bench.host.run_directory import campaign_tag
 from bench.host.tracefs import TraceInstance, why_no_trace
 from bench.plan.trials import Cell
-from bench.records.campaign import read_manifest
+from bench.records.manifest import read_manifest
 from bench.records.record import Endpoint, Record
 from bench.run.box import Setting
 from bench.run.campaign import Progress, Request, start_campaign

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from bench.analysis.stats import median_ratio
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
 from bench.util.errors import HostUnfitError, NotReadyError, TooFewBootsError
 

@@ -13,7 +13,7 @@ from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.records.record import Record
 from bench.run.campaign import Request, resume_campaign, start_campaign
-from bench.scenario.model import LoadedScenario
+from bench.scenario.targets import split_labels
 from bench.util.errors import PartialResultsError
 
 QUICKSTART: Final = ("hello", "web")
@@ -25,7 +25,17 @@ def quickstart(
     out: CampaignOut = None, blocks: Blocks = QUICKSTART_BLOCKS, accel: Accel = "auto", seed: Seed = None
 ) -> None:
     """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
-    _run(load(list(QUICKSTART), blocks=blocks), out=out, accel=accel, seed=seed, skip=False)
+    loaded = load(list(QUICKSTART), blocks=blocks)
+    _run(
+        Request(
+            scenarios=loaded,
+            out=out or default_out(loaded),
+            seed=draw_seed(seed),
+            accel=accel,
+            command=("boxbench", *sys.argv[1:]),
+            blocks=blocks,
+        )
+    )
 
 
 def run(
@@ -40,7 +50,19 @@ def run(
 ) -> None:
     """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues."""
     loaded = load(scenarios, blocks=blocks, targets=targets, profile=profile)
-    _run(loaded, out=out, accel=accel, seed=seed, skip=skip_unavailable)
+    _run(
+        Request(
+            scenarios=loaded,
+            out=out or default_out(loaded),
+            seed=draw_seed(seed),
+            accel=accel,
+            skip_unavailable=skip_unavailable,
+            command=("boxbench", *sys.argv[1:]),
+            blocks=blocks,
+            targets=None if targets is None else split_labels(targets),
+            profile=profile,
+        )
+    )
 
 
 def resume(campaign: Campaign) -> None:
@@ -52,15 +74,7 @@ def resume(campaign: Campaign) -> None:
     _finish(campaign, records)
 
 
-def _run(loaded: tuple[LoadedScenario, ...], *, out: Path | None, accel: str, seed: int | None, skip: bool) -> None:
-    request = Request(
-        scenarios=loaded,
-        out=out or default_out(loaded),
-        seed=draw_seed(seed),
-        accel=accel,
-        skip_unavailable=skip,
-        command=("boxbench", *sys.argv[1:]),
-    )
+def _run(request: Request) -> None:
     with make_progress(console(stderr=True)) as progress:
         records = start_campaign(request, progress)
     _finish(request.out, records)

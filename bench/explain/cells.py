@@ -11,7 +11,8 @@ from bench.analysis.analyse import check_pool
 from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, read_anatomy
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest, read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Record
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError

@@ -14,7 +14,7 @@ from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order
 from bench.analysis.results import Analysis, Sample
 from bench.analysis.stats import Estimate, estimate
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.util.cache import content_key
 from bench.util.errors import UsageError

@@ -11,7 +11,8 @@ from typing import Final, Literal
 from bench.export.base import Export, ExportError, make_table
 from bench.gate.model import RESULT, GateResult
 from bench.history.store import DirectoryStore, read_history
-from bench.records.campaign import MANIFEST, read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import MANIFEST, read_manifest
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError
 

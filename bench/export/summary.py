@@ -9,7 +9,8 @@ from typing import Any
 from bench.analysis.analyse import analyse
 from bench.analysis.results import CellSummary, Comparison
 from bench.analysis.stats import Interval
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 
 
 def campaign_summary(path: Path) -> dict[str, Any]:

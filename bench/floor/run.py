@@ -17,7 +17,8 @@ from bench.floor.model import PSS, Floors, TargetFloor, Terms, levels_of, median
 from bench.floor.search import Edge, find_edge, success_at_least
 from bench.host import fingerprint, host_facts
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import append_record, keep_output, new_campaign_id
+from bench.records.campaign import append_record, keep_output
+from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint, Failure, Record
 from bench.run.box import Setting, goal_of
 from bench.run.certify import certify

@@ -11,7 +11,8 @@ from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
 from bench.gate.false_alarms import REPLAYS, AaResult, AaRow, pools_of, replays, split_empty, twin_pools
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.scenario.model import narrowed
 

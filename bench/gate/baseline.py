@@ -11,7 +11,8 @@ from bench.gate.model import RESULT, STAGES
 from bench.gate.sides import side_name
 from bench.host import fingerprint, host_facts
 from bench.instructions.model import FILE, read_instructions
-from bench.records.campaign import MANIFEST, Manifest, read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.util.errors import RecordError, UsageError
 
 

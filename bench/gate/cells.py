@@ -13,7 +13,7 @@ from bench.analysis.results import NotComparableError, cells_of
 from bench.gate.judge import Series, SeriesPair
 from bench.gate.thresholds import better, choose_metrics, named
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Failure, Record
 from bench.scenario.model import Scenario
 

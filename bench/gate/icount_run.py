@@ -26,7 +26,7 @@ from bench.gate.sides import Side, SidePair
 from bench.host import fingerprint, host_facts
 from bench.instructions.model import FILE, Instructions, read_instructions
 from bench.instructions.run import CountRequest, count_instructions
-from bench.records.campaign import MANIFEST
+from bench.records.manifest import MANIFEST
 from bench.run.campaign import Progress
 from bench.scenario.model import LoadedScenario, narrowed
 from bench.util.errors import BoxbenchError, UsageError

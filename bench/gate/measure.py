@@ -12,7 +12,8 @@ from bench.gate.cells import Boots, boots_of, cells_by_side
 from bench.gate.sides import make_side
 from bench.gate.thresholds import matches
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.run.campaign import Request, start_campaign
 from bench.scenario.model import Scenario, load_scenario, narrowed

@@ -9,7 +9,7 @@ from bench.analysis.results import NotComparableError
 from bench.gate.cells import Boots, CellPair, Pairing, cells_by_side, place, unshared
 from bench.gate.model import Identity
 from bench.gate.sides import Side, SideName, SidePair
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.scenario.model import Scenario
 
 

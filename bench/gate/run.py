@@ -24,7 +24,8 @@ from bench.gate.sides import Side, SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
 from bench.instructions.machine import SEED
 from bench.plan.trials import Cell
-from bench.records.campaign import MANIFEST, read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import MANIFEST, read_manifest
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed

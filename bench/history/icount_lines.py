@@ -16,7 +16,7 @@ from bench.analysis.metrics import INSTRUCTIONS
 from bench.history.line import Commit, Counted, HistoryError, Line, Point
 from bench.instructions.model import ACCEL, FILE, Count, Instructions
 from bench.instructions.verdict import CLOCK, INSTRUMENT, compare_counts
-from bench.records.campaign import MANIFEST
+from bench.records.manifest import MANIFEST
 from bench.util.cache import content_key
 
 PREFIX: Final = "icount"

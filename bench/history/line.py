@@ -16,7 +16,7 @@ from bench.analysis.analyse import analyse
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.analysis.results import CellSummary
 from bench.instructions.model import ACCEL
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError

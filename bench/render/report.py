@@ -8,7 +8,8 @@ from typing import Final
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
-from bench.records.campaign import MANIFEST, RECORDS, read_manifest, read_records
+from bench.records.campaign import RECORDS, read_records
+from bench.records.manifest import MANIFEST, read_manifest
 from bench.render import html, markdown
 from bench.render.figures import save_figures
 from bench.render.view import View, build_view

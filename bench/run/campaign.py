@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from bench.host import fingerprint, host_facts
 from bench.host.run_directory import only_campaign_on_host
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
-from bench.records.campaign import Campaign, Manifest, ScenarioEntry, new_campaign_id, read_manifest
+from bench.records.campaign import Campaign
 from bench.records.certificate import Certificate
+from bench.records.manifest import Manifest, ScenarioEntry, new_campaign_id, read_manifest
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.certify import certify
@@ -31,7 +32,7 @@ from bench.scenario.factors import FLEETS
 from bench.scenario.model import LoadedScenario
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
-from bench.util.errors import CampaignError, InterruptedCampaignError
+from bench.util.errors import CampaignError, InterruptedCampaignError, TargetUnavailableError
 
 __all__ = ["Progress", "Request", "certify_only", "resume_campaign", "start_campaign"]
 
@@ -74,18 +75,21 @@ def start_campaign(
 
 
 def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
-    """The rest of a campaign, after what its last run left on the host was removed.
+    """Run the remaining trials of a campaign by the request in its manifest; empty when none remain.
+
+    What the last run left on the host is removed first.
 
     Raises:
-        CampaignError: not a campaign, another host, or the images or targets are not what they were.
+        CampaignError: not a campaign, or one of an older version that did not store its request; another host; a target
+            cannot run any more; an image or a target has changed.
+        InterruptedCampaignError: Ctrl-C; the campaign can be resumed again.
     """
     manifest = read_manifest(path)
-    _same_host(manifest)
-    request = _request_of(path, manifest)
+    _check_host(manifest)
     with only_campaign_on_host(), clean_host(manifest.id, progress), Campaign.open(path) as campaign:
         if not campaign.remaining():
             return ()
-        with prepared_request(manifest.id, request, progress) as prepared:
+        with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
             return _run(campaign, prepared, progress)
 
@@ -109,6 +113,7 @@ def _manifest(identity: str, request: Request, prepared: Prepared, certificates:
         boxbench=__version__,
         command=request.command,
         seed=request.seed,
+        request=request.entry(),
         scenarios=_scenario_entries(request),
         images=prepared.images,
         targets=prepared.descriptions,
@@ -164,7 +169,7 @@ def _one(
     return record
 
 
-def _same_host(manifest: Manifest) -> None:
+def _check_host(manifest: Manifest) -> None:
     here = fingerprint(host_facts())
     there = manifest.host.get("fingerprint")
     if here != there:
@@ -175,6 +180,13 @@ def _same_host(manifest: Manifest) -> None:
 
 
 def _request_of(path: Path, manifest: Manifest) -> Request:
+    """The request in the manifest. Raises CampaignError: there is none, or a scenario is gone."""
+    entry = manifest.request
+    if entry is None:
+        raise CampaignError(
+            f"{path} was begun by a version of boxbench that did not store what was asked for, so it cannot be resumed",
+            hint=f"`boxbench report` still reads its records; start a new one with `{shlex.join(manifest.command)}`",
+        )
     scenarios = tuple(
         LoadedScenario(scenario=entry.scenario, directory=(path / entry.directory).resolve(), text=entry.text)
         for entry in manifest.scenarios.values()
@@ -185,16 +197,31 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
                 f"the scenario {loaded.scenario.name!r} is no longer in {loaded.directory}",
                 hint="put it back as it was, or start a new campaign",
             )
-    # A target whose option names the accelerator (`vmm[accel=kvm]`) says nothing about what was asked for the others.
-    accels = {trial.cell.accel for trial in manifest.plan if "accel=" not in trial.cell.target} - {"native"}
     return Request(
         scenarios=scenarios,
         out=path,
         seed=manifest.seed,
-        accel=accels.pop() if len(accels) == 1 else "auto",
-        skip_unavailable=True,
+        accel=entry.accel,
+        skip_unavailable=entry.skip_unavailable,
         command=manifest.command,
+        blocks=entry.blocks,
+        targets=entry.targets,
+        profile=entry.profile,
     )
+
+
+@contextmanager
+def _prepared_again(identity: str, request: Request, progress: Progress) -> Iterator[Prepared]:
+    """As ``prepared_request``, with the next step of somebody who resumes."""
+    with ExitStack() as stack:
+        try:
+            prepared = stack.enter_context(prepared_request(identity, request, progress))
+        except TargetUnavailableError as error:
+            raise CampaignError(
+                f"the campaign cannot be continued: {error.message}",
+                hint="`boxbench doctor` says what is missing; resume when it is there again",
+            ) from None
+        yield prepared
 
 
 def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
@@ -205,7 +232,7 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
             hint="`boxbench doctor` says what is missing",
         )
     changed = [name for name, entry in manifest.images.items() if prepared.images[name].digest != entry.digest]
-    changed += [box for box, words in manifest.targets.items() if prepared.descriptions.get(box) != words]
+    changed += [box for box, description in manifest.targets.items() if prepared.descriptions.get(box) != description]
     if changed:
         raise CampaignError(
             f"not what it was when the campaign began: {', '.join(changed)}",

@@ -14,7 +14,7 @@ from bench.image.model import Image
 from bench.image.saved import layer_sizes
 from bench.plan.matrix import Place, check_matrix, places_of, specs_of
 from bench.plan.trials import Cell
-from bench.records.campaign import ImageEntry, LayerEntry
+from bench.records.manifest import ImageEntry, LayerEntry
 from bench.run.box import Setting
 from bench.run.interpreter import frozen_heap
 from bench.scenario.model import LoadedScenario, TargetSpec

@@ -12,6 +12,7 @@ from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_o
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial
 from bench.records.campaign import reserve_directory
+from bench.records.manifest import RequestEntry
 from bench.records.record import Record
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.run.prepare import Prepared, prepare
@@ -49,6 +50,22 @@ class Request:
     accel: str = "auto"
     skip_unavailable: bool = False
     command: tuple[str, ...] = ()
+    blocks: int | None = None
+    """What the command line changed in all scenarios, which have it already; None: nothing. For the manifest."""
+    targets: tuple[str, ...] | None = None
+    """Likewise."""
+    profile: str | None = None
+    """Likewise."""
+
+    def entry(self) -> RequestEntry:
+        """The choices as the manifest stores them."""
+        return RequestEntry(
+            accel=self.accel,
+            skip_unavailable=self.skip_unavailable,
+            blocks=self.blocks,
+            targets=self.targets,
+            profile=self.profile,
+        )
 
 
 @contextmanager

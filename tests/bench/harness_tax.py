@@ -24,7 +24,7 @@ from bench.analysis.stats import RatioEstimate, median_ratio
 from bench.gate.exact import block_ratio
 from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import new_campaign_id
+from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.box import Setting
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers

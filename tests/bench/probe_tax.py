@@ -17,7 +17,7 @@ from typing import Any
 from bench.analysis.stats import estimate
 from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import new_campaign_id
+from bench.records.manifest import new_campaign_id
 from bench.run.box import Setting
 from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.prepare import prepare

@@ -29,7 +29,7 @@ from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
 from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import new_campaign_id
+from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.box import Setting
 from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from bench.host.run_directory import campaign_tag
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.run.cleanup import find_leftovers
 from bench.util.cache import cache_dir
 from bench.util.errors import ExitCode

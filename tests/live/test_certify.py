@@ -24,8 +24,8 @@ from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
 from bench.image.vm import disk as disks
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import MANIFEST, read_manifest
 from bench.records.certificate import Certificate
+from bench.records.manifest import MANIFEST, read_manifest
 from bench.run.box import Setting
 from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
 from bench.run.cleanup import find_leftovers

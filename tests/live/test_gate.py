@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 
 from bench.gate.model import RESULT, GateResult, Verdict
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.util import proc
 from bench.util.errors import ExitCode
 from tests.lab import write_scenario

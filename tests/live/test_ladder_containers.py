@@ -15,7 +15,7 @@ import pytest
 
 from bench.engines.containerd import containerd_engine
 from bench.host.run_directory import box_tag, campaign_tag
-from bench.records.campaign import new_campaign_id
+from bench.records.manifest import new_campaign_id
 from bench.records.record import Record
 from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.scenario.model import LoadedScenario, TargetSpec

@@ -26,7 +26,8 @@ from bench.gate.judge import Series, SeriesPair, judge, stage_result
 from bench.gate.model import LEVEL, Verdict
 from bench.gate.sensitivity import blocks_needed, spread_of
 from bench.gate.thresholds import Thresholds
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.render.commands.false_alarms import cells, rate_text
 

@@ -18,7 +18,7 @@ from bench.gate.false_alarms import REPLAY_BLOCKS
 from bench.gate.run import first_data, removed_without_data
 from bench.gate.sides import SidePair, read_side
 from bench.gate.thresholds import parse_thresholds
-from bench.records.campaign import MANIFEST
+from bench.records.manifest import MANIFEST
 from bench.render.commands.false_alarms import aa_report
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError

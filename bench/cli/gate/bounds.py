@@ -14,7 +14,8 @@ from bench.cli.options import Campaign, Json
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of
 from bench.gate.run import write_result
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 
 BoundsFile = Annotated[
     Path,

@@ -16,7 +16,8 @@ from bench.history.icount_lines import counted_lines, counts_file
 from bench.history.line import Commit, Line, summary_line
 from bench.history.store import add_line
 from bench.instructions.model import read_instructions
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 
 Sources = Annotated[
     list[Path],

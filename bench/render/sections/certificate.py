@@ -13,8 +13,8 @@ from rich.text import Text
 
 from bench.certificate.facts import FACT, proves
 from bench.certificate.judge import difference, rejudged
-from bench.records.campaign import Manifest
 from bench.records.certificate import Certificate, Finding, Status
+from bench.records.manifest import Manifest
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
 

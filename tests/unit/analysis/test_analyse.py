@@ -14,8 +14,8 @@ from bench.analysis.results import Analysis, NotComparableError
 from bench.analysis.stats import Verdict
 from bench.analysis.values import STOP, start_chain
 from bench.plan.trials import Cell
-from bench.records.campaign import Manifest
 from bench.records.component import component_position
+from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
 from bench.scenario.exercise import Exercise, Profile
 from tests import factories

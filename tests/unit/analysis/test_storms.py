@@ -18,7 +18,7 @@ from bench.analysis.values import values_of
 from bench.host.counters import Counters
 from bench.plan.matrix import check_matrix, places_of
 from bench.plan.trials import Cell, build_plan
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Failure, Member, Record, parse_record
 from bench.render.figures import campaign_figures
 from bench.render.markdown import report

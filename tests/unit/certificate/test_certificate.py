@@ -23,8 +23,8 @@ from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_en
 from bench.certificate.judge import judge, refuse_unequal
 from bench.certificate.reasons import UNEXPLAINED, why
 from bench.image.archive import digest_exclusions, read_index, tree_digest
-from bench.records.campaign import Manifest
 from bench.records.certificate import Certificate, Look, Status
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.report import write_report
 from bench.render.sections.certificate import certificate_view, certificates_report

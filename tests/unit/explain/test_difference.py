@@ -14,7 +14,7 @@ from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, Overhead, StartAnatomy, write_anatomy
 from bench.explain.cells import Side, pairs, split_name
 from bench.explain.difference import Explanation, common_chain, explain_difference
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
 from bench.render.commands.explain import explanation_json, view_explanation
 from bench.util.errors import UsageError

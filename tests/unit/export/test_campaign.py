@@ -404,6 +404,7 @@ def test_the_wrong_kind_of_directory_is_told(campaign: Path, tmp_path: Path) -> 
 
 
 def _read(path: Path) -> tuple[Any, Any]:
-    from bench.records.campaign import read_manifest, read_records
+    from bench.records.campaign import read_records
+    from bench.records.manifest import read_manifest
 
     return read_manifest(path), read_records(path)

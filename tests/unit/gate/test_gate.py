@@ -30,7 +30,8 @@ from bench.gate.sensitivity import blocks_needed, smallest_detectable, spread_of
 from bench.gate.sides import SidePair, read_side, split_side
 from bench.gate.thresholds import Thresholds, check_patterns, parse_thresholds
 from bench.plan.trials import Cell
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.render.commands.gate import gate_report, headline
 from bench.scenario.targets import parse_target
 from bench.util.errors import ExitCode, TooFewBootsError, UsageError

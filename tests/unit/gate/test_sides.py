@@ -18,7 +18,8 @@ from bench.gate.run import GateRequest, run_gate
 from bench.gate.sides import Side, SidePair, read_side
 from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.plan.trials import Cell
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.scenario.targets import split_labels
 from bench.util.errors import ExitCode, UsageError

@@ -22,7 +22,7 @@ from bench.history.store import DirectoryStore, add_line, read_history
 from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.instructions.verdict import SLACK
 from bench.plan.trials import Cell
-from bench.records.campaign import MANIFEST
+from bench.records.manifest import MANIFEST
 from bench.render.commands.history import checked_json, view_history, write_page
 from bench.util.errors import ExitCode
 from tests.histories import git, make_commit, make_history, make_repository

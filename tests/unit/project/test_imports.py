@@ -58,6 +58,7 @@ LAYERS: Final = (
         "records.record",
         "records.component",
         "records.campaign",
+        "records.manifest",
         "instructions.model",
         "instructions.verdict",
     ),

@@ -10,17 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.records.campaign import (
-    LOCK,
-    MANIFEST,
-    RECORDS,
-    Campaign,
-    Manifest,
-    new_campaign_id,
-    read_manifest,
-    read_records,
-    reserve_directory,
-)
+from bench.records.campaign import LOCK, RECORDS, Campaign, read_records, reserve_directory
+from bench.records.manifest import MANIFEST, Manifest, new_campaign_id, read_manifest
 from bench.targets.base import Output
 from bench.util.errors import CampaignError, RecordError
 from tests.factories import make_manifest, make_records

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.analyse import analyse
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.figures import campaign_figures
 from bench.render.report import write_report

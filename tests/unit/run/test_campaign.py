@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from bench.host import fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
+from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Record
 from bench.run import campaign as conduct
 from bench.run import cleanup as leftovers
@@ -141,13 +144,77 @@ def test_a_campaign_of_another_host_is_not_continued(tmp_path: Path) -> None:
         resume_campaign(tmp_path / "c", Silent())
 
 
-def test_a_campaign_whose_scenario_is_gone_is_not_continued(tmp_path: Path) -> None:
+def manifest_of_here(**changes: Any) -> Manifest:
+    """A manifest of a campaign that was begun on this host."""
     manifest = make_manifest()
     here = {**manifest.host, "fingerprint": fingerprint(host_facts())}
-    entries = {name: entry.model_copy(update={"directory": "gone"}) for name, entry in manifest.scenarios.items()}
-    write_campaign(tmp_path / "c", manifest.model_copy(update={"host": here, "scenarios": entries}), [])
+    return manifest.model_copy(update={"host": here, **changes})
+
+
+def test_a_campaign_whose_scenario_is_gone_is_not_continued(tmp_path: Path) -> None:
+    scenarios = make_manifest().scenarios
+    entries = {name: entry.model_copy(update={"directory": "gone"}) for name, entry in scenarios.items()}
+    write_campaign(tmp_path / "c", manifest_of_here(scenarios=entries), [])
     with pytest.raises(CampaignError, match=r"no longer in .*gone"):
         resume_campaign(tmp_path / "c", Silent())
+
+
+def test_a_campaign_without_a_stored_request_is_not_continued(tmp_path: Path) -> None:
+    write_campaign(tmp_path / "c", manifest_of_here(request=None), [])
+    with pytest.raises(CampaignError, match="did not store what was asked for") as caught:
+        resume_campaign(tmp_path / "c", Silent())
+    assert "`boxbench run hello web --seed 1`" in caught.value.hint
+
+
+def test_an_older_manifest_can_be_read(tmp_path: Path) -> None:
+    write_campaign(tmp_path / "c", manifest_of_here(), [])
+    stored = json.loads((tmp_path / "c/manifest.json").read_text())
+    del stored["request"]
+    (tmp_path / "c/manifest.json").write_text(json.dumps(stored))
+    assert read_manifest(tmp_path / "c").request is None
+
+
+def test_a_campaign_is_resumed_as_it_was_asked_for(
+    hello: LoadedScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No value is guessed from the plan, whose only VM cell names its accelerator itself."""
+    seen: dict[str, Any] = {}
+
+    def prepare(
+        _identity: str, scenarios: Sequence[LoadedScenario], **options: Any
+    ) -> AbstractContextManager[Prepared]:
+        seen.update(options, scenarios=tuple(scenarios))
+        raise TargetUnavailableError("docker: no engine", hint="leave it out with --skip-unavailable")
+
+    monkeypatch.setattr(session, "prepare", prepare)
+    request = Request(
+        (hello,),
+        tmp_path / "c",
+        seed=1,
+        accel="tcg",
+        skip_unavailable=True,
+        blocks=3,
+        targets=("docker",),
+        profile="full",
+    )
+    entries = conduct._scenario_entries(request)
+    write_campaign(tmp_path / "c", manifest_of_here(request=request.entry(), scenarios=entries), [])
+    with pytest.raises(CampaignError, match="cannot be continued: docker: no engine") as caught:
+        resume_campaign(tmp_path / "c", Silent())
+    assert "--skip-unavailable" not in caught.value.hint, "resume has no such option"
+    assert (seen["accel"], seen["skip_unavailable"], seen["scenarios"]) == ("tcg", True, (hello,))
+    again = conduct._request_of(tmp_path / "c", read_manifest(tmp_path / "c"))
+    assert replace(again, command=()) == request
+
+
+def test_a_set_up_that_resume_repeats_leaves_nothing(tmp_path: Path, host: Path) -> None:
+    entries = {
+        name: entry.model_copy(update={"directory": str(tmp_path)}) for name, entry in make_manifest().scenarios.items()
+    }
+    write_campaign(tmp_path / "c", manifest_of_here(scenarios=entries), [])
+    with pytest.raises(CampaignError, match="cannot be continued"):
+        resume_campaign(tmp_path / "c", Silent())
+    assert not list(host.glob("*"))
 
 
 def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_path: Path) -> None:

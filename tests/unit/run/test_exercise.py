@@ -16,7 +16,7 @@ from bench.analysis.compare import _verdict
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval, Verdict
 from bench.analysis.values import values_of
-from bench.records.campaign import Manifest
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render import html, markdown
 from bench.render.figures import campaign_figures

@@ -17,7 +17,8 @@ from bench.agent.boxconf import BoxConfig
 from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import ImageEntry, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import ImageEntry
 from bench.records.record import Record, parse_record
 from bench.run import box, campaign, cleanup, frame, limits, session
 from bench.run.box import Setting

@@ -1,0 +1,122 @@
+"""A campaign's manifest: what was asked for, with which images and targets, in which order, on which host."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.plan.trials import Trial
+from bench.records.certificate import Certificate
+from bench.scenario.model import Scenario
+from bench.scenario.validation import first_problem
+from bench.util.errors import CampaignError
+
+MANIFEST: Final = "manifest.json"
+
+
+class RequestEntry(BaseModel):
+    """What the user chose beside scenarios, seed and command line, which the manifest has itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accel: str
+    """For VM targets: ``auto``, ``kvm`` or ``tcg``."""
+    skip_unavailable: bool
+    """Leave out targets that the host cannot run, instead of refusing the campaign."""
+    blocks: int | None = None
+    """Instead of the scenarios' own number, which the manifest's scenarios then no longer have; None: their own."""
+    targets: tuple[str, ...] | None = None
+    """Labels, likewise."""
+    profile: str | None = None
+    """Size of the exercise, likewise."""
+
+
+class ScenarioEntry(BaseModel):
+    """A scenario as the campaign runs it: with the user's choice of blocks, targets and profile applied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scenario: Scenario
+    directory: str
+    """Of the scenario file, relative to the campaign: both may be moved together."""
+    text: str
+    """The scenario file."""
+
+
+class LayerEntry(BaseModel):
+    """One layer of an image, bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unpacked: int
+    """As a tar archive."""
+    compressed: int
+    """As gzip, the form in which registries keep it."""
+
+
+class ImageEntry(BaseModel):
+    """The image that a scenario was built to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """The engine's content address of the image."""
+    digest: str
+    """Tree digest: SHA-256 over paths, types, modes, owners and contents."""
+    sizes_bytes: dict[str, int]
+    """``unpacked``, ``layers``, ``compressed``, ``disk_logical``, ``disk_allocated``; those not made are absent."""
+    layers: dict[str, LayerEntry] = {}
+    """By content address, so that layers shared by images can be recognised; empty in older campaigns."""
+
+
+class Manifest(BaseModel):
+    """Everything needed to repeat the campaign, written once, before the first trial."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_number: Literal[2] = 2
+    id: str
+    created_at: str
+    boxbench: str
+    """Version."""
+    command: tuple[str, ...]
+    """The command line that started it."""
+    seed: int
+    request: RequestEntry | None = None
+    """None in campaigns of versions that did not store it: they can be read, and not be resumed."""
+    scenarios: dict[str, ScenarioEntry]
+    images: dict[str, ImageEntry]
+    targets: dict[str, dict[str, str]]
+    """By cell box (``docker``, ``libvirt/tcg``): versions, machine type, disk format, cache mode."""
+    certificates: dict[str, Certificate] = {}
+    """By scenario; empty in older campaigns. Part of the manifest, since whoever judges the records needs them."""
+    plan: tuple[Trial, ...]
+    host: dict[str, Any]
+    """Host facts, and ``fingerprint``."""
+    notes: tuple[str, ...] = ()
+    """Sentences for every report: targets left out and why, doubts about the host."""
+
+
+def new_campaign_id() -> str:
+    """Short, random, safe in names of containers, domains, mounts and sockets."""
+    return secrets.token_hex(4)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a campaign directory. Raises CampaignError."""
+    file = path / MANIFEST
+    try:
+        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CampaignError(
+            f"{path} is not a campaign directory: {file.name}: {error.strerror}",
+            hint="name the directory that `boxbench run` printed",
+        ) from None
+    except ValidationError as error:
+        raise CampaignError(
+            f"{file}: not a manifest: {first_problem(error)}",
+            hint="the file was edited, or written by another version of boxbench",
+        ) from None
