@@ -129,7 +129,7 @@ def judged(record: Record, setting: Setting) -> Record:
 
 
 def _failed(record: Record, message: str) -> Record:
-    hint = "too little memory ends a box like this; look at the kept output"
+    hint = "look at the kept output; a doubt `oom-killed` means that it had too little memory"
     failure = Failure(code="NotReadyError", message=message, hint=hint)
     return record.model_copy(update={"outcome": "failed", "failure": failure})
 

@@ -156,6 +156,58 @@ def test_killed_with_its_own_engine_and_resumed(boxbench: Command, scenario: Pat
     nothing_of(own_engine["BOXBENCH_CACHE"])
 
 
+EXERCISE: Final = """\
+exercise:
+  parser: key-value
+  quick: {command: [/usr/bin/busybox, echo, size=1], timeout: 30s}
+  full: {command: [/usr/bin/busybox, echo, size=2], timeout: 30s}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_resume_runs_the_rest_of_exactly_what_was_asked_for(
+    boxbench: Command, scenario: Path, number: signal.Signals
+) -> None:
+    """Accelerator, profile, blocks and targets come from the manifest; a target left out stays left out."""
+    file = scenario / "scenario.yaml"
+    file.write_text(file.read_text() + EXERCISE)
+    out = boxbench.cwd / "out"
+    # This host cannot run a VM under KVM, or it can: --accel says what is asked for either way.
+    targets = "process,libvirt,docker[runtime=crun]"
+    chosen = ("-t", targets, "--accel", "tcg", "--profile", "full", "--skip-unavailable", "-b", "2", "--seed", "5")
+    struck = strike(boxbench, number, box_runs(out, "boxinit", records=2), "run", scenario, *chosen, "-o", out)
+    assert struck == (-signal.SIGKILL if number is signal.SIGKILL else ExitCode.INTERRUPTED)
+    manifest, before = read_manifest(out), (out / "records.jsonl").read_bytes()
+    assert manifest.request is not None
+    assert manifest.request.model_dump() == {
+        **{"accel": "tcg", "skip_unavailable": True, "blocks": 2, "profile": "full"},
+        "targets": tuple(targets.split(",")),
+    }
+    done = len(read_records(out))
+    assert done < len(manifest.plan)
+    result = boxbench("resume", out)
+    assert result.returncode == ExitCode.OK, result.stderr.decode()
+    finished(out, before=before)
+    records = read_records(out)
+    assert {record.trial.cell.accel for record in records if record.trial.cell.target == "libvirt"} == {"tcg"}
+    assert {record.exercise_facts["profile"] for record in records} == {"full"}
+    assert {record.exercise["size"] for record in records} == {2.0}
+    assert read_manifest(out) == manifest
+
+
+def test_a_campaign_of_an_older_version_is_reported_and_not_resumed(boxbench: Command, scenario: Path) -> None:
+    out = boxbench.cwd / "out"
+    words = ("run", scenario, "-t", "process", "-b", "2", "-o", out)
+    assert strike(boxbench, signal.SIGINT, box_runs(out, "boxinit", records=1), *words) == ExitCode.INTERRUPTED
+    stored = json.loads((out / "manifest.json").read_text())
+    del stored["request"]
+    (out / "manifest.json").write_text(json.dumps(stored))
+    refused(
+        boxbench("resume", out), ExitCode.USAGE, "did not store what was asked for", "boxbench report", "-t process"
+    )
+    assert boxbench("report", out).returncode == ExitCode.OK
+
+
 def nothing_of(cache: str) -> None:
     """No process and no mount of an engine whose data were there."""
     lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]

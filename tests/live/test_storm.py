@@ -140,7 +140,7 @@ def in_the_storm(lab: Lab, out: Path) -> Callable[[], bool]:
 
 
 NO_TAG: Final = "boxbench-no-campaign"
-STORM_KEYS: Final = "factors: {concurrency: 6}\nstorm: {interval: 300ms, late: 30s}\n"
+STORM_KEYS: Final = "factors: {concurrency: 6}\nstorm: {interval: 300ms, max_lateness: 30s}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])

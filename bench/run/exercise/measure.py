@@ -1,4 +1,4 @@
-"""Running a scenario's exercise in a ready box: stamps of both clocks, its own CPU time and the host's, its output."""
+"""Run a scenario's exercise in a ready box: times on both clocks, its own and the host's CPU time, its output."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from bench.util.errors import ExerciseError
 from bench.util.proc import tail
 from bench.util.units import format_ns
 
-# How often we look whether a silent box still lives; its words arrive by event, so this times nothing.
+# How often a silent box is checked for having ended. Its messages wake us at once, so this limits no measurement.
 LIVENESS_S: Final = 1.0
 LAST_MESSAGE_S: Final = 1.0
-# The agent kills at the limit by itself; an emulated guest may take this long to say so.
+# The agent itself kills the exercise at its limit; an emulated guest may take this long to report it.
 PATIENCE_NS: Final = 20 * 10**9
-_LAST_WORDS: Final = 400
+_MOST_QUOTED: Final = 400
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A ready box and who looks at it."""
+    """A ready box, and what observes it."""
 
     box: Box
     channel: Channel
@@ -41,10 +41,10 @@ class Subject:
 
 
 def run_exercise(subject: Subject, exercise: Exercise, done: Exercised) -> None:
-    """Run the command in the ready box; fills ``done`` and ``subject.seen``, also with what a failed one left.
+    """Run the command in the ready box; ``done`` and ``subject.seen`` get all values, also of a failed exercise.
 
     Raises:
-        ExerciseError: it failed, was killed, wrote too much, or its output does not say what it should.
+        ExerciseError: it failed, was killed, wrote too much, or its output lacks what it should have.
     """
     timeline, seen, profile = subject.timeline, subject.seen, exercise.chosen
     done.facts.update(_facts(exercise, profile))
@@ -63,9 +63,9 @@ def run_exercise(subject: Subject, exercise: Exercise, done: Exercised) -> None:
 
 
 def read_workload(box: Box, timeline: Timeline, exercise: Exercise, done: Exercised) -> None:
-    """The same for a workload that was itself the exercise and has ended. Raises ExerciseError."""
+    """As ``run_exercise``, for a workload that is itself the exercise and has ended. Raises ExerciseError."""
     done.facts.update(_facts(exercise, exercise.chosen))
-    # The box's end is told by the kernel, and may be known before its last message was taken.
+    # The kernel reports the box's end, perhaps before its last message has been received.
     timeline.wait_for(lambda: timeline.exit is not None, timeout_s=LAST_MESSAGE_S)
     output = box.output(ended=True)
     done.files.update({"exercise.stdout": output.stdout, "exercise.stderr": output.stderr})
@@ -106,15 +106,15 @@ def _await_end(subject: Subject, profile: Profile) -> None:
             )
         if subject.box.main_pid() is None and not timeline.wait_for(over, timeout_s=0.1):
             raise ExerciseError(
-                "the box ended during the exercise, without a word",
-                hint="too little memory kills a box like this (resources.memory); look at the kept output",
+                "the box ended during the exercise, without a message from its agent",
+                hint="look at the kept output of the trial",
             )
     if timeline.exercise.end is not None:
         return
     if timeline.exit is not None:
         raise ExerciseError(
             f"the workload ended with status {timeline.exit.status} during the exercise",
-            hint="look at the kept output of the trial: the server may have crashed or run out of memory",
+            hint="look at the kept output of the trial: the server may have crashed",
         )
     raise ExerciseError(f"the agent reported: {timeline.errors[-1]}", hint="look at the kept output of the trial")
 
@@ -138,17 +138,21 @@ def _own_cpu(done: Exercised, user_us: int, system_us: int, max_rss_kib: int) ->
 
 def _check_end(timeline: Timeline, profile: Profile) -> None:
     log = timeline.exercise
-    said = tail(bytes(log.output["stderr"]) or bytes(log.output["stdout"]))[-_LAST_WORDS:]
+    written_last = tail(bytes(log.output["stderr"]) or bytes(log.output["stdout"]))[-_MOST_QUOTED:]
     if log.exit is None or log.end is None:
-        raise ExerciseError("the exercise ended without an exit code", hint="something in the box speaks as the agent")
+        raise ExerciseError(
+            "the exercise ended without an exit code",
+            hint="another program in the box sends messages as the agent does",
+        )
     if log.exit.limit_passed:
         raise ExerciseError(
-            f"the exercise was not done within {format_ns(profile.timeout)} and was killed; its last words: {said}",
+            f"the exercise was not done within {format_ns(profile.timeout)} and was killed; its last output: "
+            f"{written_last}",
             hint="give it more time (exercise.quick.timeout), or less to do",
         )
     if log.exit.code != 0:
         raise ExerciseError(
-            f"the exercise ended with status {log.exit.code}: {said}",
+            f"the exercise ended with status {log.exit.code}: {written_last}",
             hint="its whole output is kept with the trial; run the command by hand in the image",
         )
     written = max(log.end.stdout_bytes, log.end.stderr_bytes)
@@ -163,7 +167,7 @@ def _read(exercise: Exercise, done: Exercised, stdout: bytes, spent_ns: int | No
     clash = sorted(done.values.keys() & parsed.values.keys())
     if clash:
         raise ExerciseError(
-            f"the output names {', '.join(clash)}, which the suite measures itself", hint="give it another name"
+            f"the output names {', '.join(clash)}, which boxbench measures itself", hint="give it another name"
         )
     done.values.update(parsed.values)
     if exercise.headline is not None and exercise.headline not in parsed.values:
