@@ -10,63 +10,63 @@ from bench.scenario.equality import FactName
 from bench.scenario.target_table import Kind
 
 Status = Literal["equal", "unequal", "declared", "unknown", "same", "differs"]
-"""Of a fact that must be equal: ``equal``, ``unequal``, ``declared`` (it differs, as the scenario says) or
-``unknown`` (a box could not tell, and no other contradicts). Of a fact that is only reported: ``same``, ``differs``."""
+"""Of a fact that must be equal: ``equal``, ``unequal``, ``declared`` (it differs, and the scenario declares it) or
+``unknown`` (a box has no value, and the others agree). Of a fact that is only reported: ``same``, ``differs``."""
 
 
 class Look(BaseModel):
-    """One box, seen from inside while it did nothing."""
+    """One idle box, seen from inside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     box: str
     kind: Kind
     looked_at: str
-    """ISO 8601, UTC. Campaigns take a look from the cache when nothing it depends on has changed."""
+    """ISO 8601, UTC. May be before the campaign: an inspection is cached until something it depends on changes."""
     facts: dict[str, str] = {}
-    """As the agent sent them."""
+    """By name, as the agent sent them."""
     digest: str | None = None
-    """Of the tree, computed inside the box; None when the scenario declares that it differs, or nobody is inside."""
+    """Of the tree, computed in the box. None when the scenario declares that it differs, or the box has no agent."""
     silent: str = ""
-    """Why there is nothing to compare; empty when there is."""
+    """Why there is nothing to compare; empty when there is something."""
 
 
 class Finding(BaseModel):
-    """One fact over all boxes."""
+    """One fact, compared over all boxes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fact: FactName
     must: bool
-    """Whether it has to be equal; else it is reported."""
+    """Whether it has to be equal; otherwise it is only reported."""
     status: Status
     asked: str | None
-    """What every box should show; None for facts that are only reported."""
+    """The value that every box should have; None for facts that are only reported."""
     seen: dict[str, str | None]
-    """By box, in the canonical form of ``bench.certificate.facts``; None when the box did not tell."""
+    """By box, in the canonical form of ``bench.certificate.facts``; None when the box sent no value."""
     why: dict[str, str] = {}
-    """By box: why its value is what it is, where it differs."""
+    """By box whose value differs: the reason."""
     declared: str = ""
-    """The scenario's own words about the difference."""
+    """The reason that the scenario gives for the difference."""
 
 
 class Certificate(BaseModel):
-    """What the boxes of one scenario share, and what not."""
+    """Which facts the boxes of one scenario share, and which differ."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scenario: str
     boxes: dict[str, str]
-    """Those that were looked into, with the time of the look."""
+    """The boxes that were inspected, with the time of the inspection."""
     silent: dict[str, str] = {}
-    """Those without an agent, and what that means."""
+    """The boxes without an agent, with the consequence."""
     findings: tuple[Finding, ...]
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs that must be equal and was not declared."""
+        """Whether all facts that must be equal are equal or declared to differ."""
         return not any(finding.status == "unequal" for finding in self.findings)
 
     def finding(self, fact: FactName) -> Finding | None:
-        """The finding about one fact."""
+        """The finding about one fact; None when it was not compared."""
         return next((finding for finding in self.findings if finding.fact == fact), None)

@@ -1,9 +1,9 @@
-"""One line of raw truth about a trial: the type, its schema number, reading and writing lines.
+"""The record of a trial, one line of JSON: the type, its schema number, reading and writing.
 
 Schema history:
     1: first published form; ``members`` and ``storm_ns`` came later, with empty defaults; so did ``exercise`` and
         ``flush``.
-    2: the field's terms. ``course`` became ``samples``, ``account_bytes`` became ``ledger_bytes`` (``left`` in it
+    2: other names. ``course`` became ``samples``, ``account_bytes`` became ``ledger_bytes`` (``left`` in it
         ``not_released``), ``late_ns`` of members ``lateness_ns``; the endpoints ``accepted`` and ``entered`` became
         ``start_returned`` and ``exec``; CPU time of the whole life ``lifetime``.
 """
@@ -24,16 +24,16 @@ SCHEMA: Final = 2
 
 
 class Endpoint(StrEnum):
-    """Named instants in a box's life, in the order in which they can come."""
+    """Named instants in a box's life, in the order in which they can occur."""
 
     REQUESTED = "requested"
-    """Just before the request leaves us: t0, always 0."""
+    """Just before boxbench requests the box: t0, always 0."""
     CREATED = "created"
     """The writable layer exists: container created, disk overlay in place."""
     VMM = "vmm"
-    """The virtual machine monitor's process reached us over the event channel."""
+    """The virtual machine monitor has connected to boxbench's event channel."""
     START_RETURNED = "start_returned"
-    """The start call returned."""
+    """The call that starts the box has returned."""
     KERNEL = "kernel"
     """The guest kernel's first output."""
     INIT = "init"
@@ -47,7 +47,7 @@ class Endpoint(StrEnum):
     REPLIED = "replied"
     """The first correct reply."""
     STOPPING = "stopping"
-    """We asked the box to stop."""
+    """Boxbench asked the box to stop."""
     STOPPED = "stopped"
     """The workload has ended."""
     ENDED = "ended"
@@ -57,7 +57,7 @@ class Endpoint(StrEnum):
 
 
 class Failure(BaseModel):
-    """Why a trial did not give a result."""
+    """Why a trial or a box gave no result."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -80,9 +80,9 @@ class Member(BaseModel):
     number: int
     """From 0; the box's tag is the trial's with ``-m`` and this in two digits or more."""
     scheduled_ns: int = 0
-    """When it was to be asked for, since the first box of the trial was."""
+    """When it was to be requested, after the first box of the trial."""
     lateness_ns: int | None = None
-    """How much later than scheduled it was asked for: the harness's fault, inside every endpoint. None: never asked."""
+    """How much later than scheduled boxbench requested it; part of every endpoint. None: it was never requested."""
     outcome: Literal["ok", "timeout", "failed"]
     failure: Failure | None = None
     endpoints_ns: dict[Endpoint, int] = {}
@@ -100,16 +100,16 @@ class Member(BaseModel):
 
 
 class Samples(BaseModel):
-    """How a ready box went on until it was asked to stop: samples, in order of time."""
+    """Memory and CPU time of a ready box until it was asked to stop, sampled in order of time."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     at_ns: tuple[int, ...]
-    """Since it was first looked at, just after it was ready."""
+    """Since the first sample, just after the box was ready."""
     memory_bytes: tuple[int, ...]
-    """A container's control group, page cache included; what of a VMM is resident."""
+    """Of a container: its control group, page cache included. Of a VM: the resident memory of its VMM."""
     cpu_ns: tuple[int, ...]
-    """CPU time of the same since the first sample."""
+    """CPU time of the same processes since the first sample."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Samples:
@@ -119,20 +119,20 @@ class Samples(BaseModel):
 
 
 class Flush(BaseModel):
-    """What became of syncs in a ready box: requests to flush a disk's cache, counted. None: nobody counts here."""
+    """Whether syncs in a ready box reach the disk: flush requests, counted at each level. None: no counter there."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     asked: int
-    """Syncs of a new page that the agent was told had succeeded; 0 when it found no disk that it may write to."""
+    """Syncs of a new page that succeeded for the agent; 0 when it found no disk that it may write to."""
     took_ns: int
-    """All of them together, on the box's own clock."""
+    """Duration of all of them together, on the box's own clock."""
     vmm: int | None = None
-    """Flushes that the VMM got from its guest."""
+    """Flushes that the VMM received from its guest."""
     host: int | None = None
-    """Flushes that the host's disks finished meanwhile."""
+    """Flushes that the host's disks finished in the same time."""
     background: int | None = None
-    """The same in as much time (10 to 250 ms) without us."""
+    """Flushes of the host's disks in as much time (10 to 250 ms) without the agent's syncs."""
     cached: bool | None = None
     """Whether a disk of the host has a cache that can be flushed."""
 
@@ -147,7 +147,7 @@ class Flush(BaseModel):
 
 
 class Record(BaseModel):
-    """What one trial showed. Times in ns since t0 on the host's CLOCK_MONOTONIC, sizes in bytes.
+    """What one trial measured. Times in ns since t0 on the host's CLOCK_MONOTONIC, sizes in bytes.
 
     A key that is absent was not measured: missing is never zero.
     """
@@ -166,9 +166,9 @@ class Record(BaseModel):
     resolution_ns: dict[Endpoint, int] = {}
     """For endpoints found by polling: the polling interval."""
     guest_ns: dict[Endpoint, int] = {}
-    """The same marks on the box's own clock (CLOCK_MONOTONIC as the box sees it): data, not comparable."""
+    """The same endpoints on the box's own CLOCK_MONOTONIC, which is not comparable with the host's."""
     channel_rtt_ns: tuple[int, ...] = ()
-    """Round trips of an echo through the event channel and the agent, after ready."""
+    """Round trips through the event channel to the agent and back, after ready."""
     memory_bytes: dict[str, int] = {}
     cpu_ns: dict[str, int] = {}
     disk_bytes: dict[str, int] = {}
@@ -177,25 +177,25 @@ class Record(BaseModel):
     inside: dict[str, str] = {}
     """What the agent sees in the box: cpus, memory, kernel, user, limits."""
     exit_code: int | None = None
-    """The workload's; 128 + signal when a signal ended it; None when it did not end."""
+    """Of the workload; 128 + signal when a signal ended it; None when it did not end."""
     doubts: tuple[str, ...] = ()
-    """Marks that travel with the numbers: throttling, steal, a slow or failed teardown."""
+    """Reasons to doubt the values, such as throttling, steal, or a slow or failed removal; shown beside them."""
     exercise: dict[str, float] = {}
-    """What the exercise gave, by name with its unit: from the tool's own output, and ``wall_ns`` (host's clock),
+    """Results of the exercise, by name with its unit: from the tool's output, and ``wall_ns`` (host's clock),
     ``guest_wall_ns``, ``own_*`` (its rusage), ``operations``, ``cpu_per_operation_ns`` (host's CPU time)."""
     exercise_facts: dict[str, str] = {}
     """How it was run: ``profile``, ``parser``, ``command``, ``timeout_ns``."""
     artefacts: dict[str, str] = {}
     """Kept files, relative to the campaign directory."""
     ledger_bytes: dict[str, int] = {}
-    """Of a trial whose boxes stay: what all of them together added to the host. ``host.*``: its counters' growth;
+    """Of a trial whose boxes stay: what all boxes added to the host's memory. ``host.*``: its counters' growth;
     ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``not_released``: of it after all were removed;
     ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.ledger``."""
     members: tuple[Member, ...] = ()
-    """The boxes of a trial that has many, in the order of their numbers: those that failed too."""
+    """The boxes of a trial that has many, also failed ones, in the order of their numbers."""
     storm_ns: dict[str, int] = {}
-    """What a storm's generator saw of itself: ``lateness.max``, ``wake.median``, ``wake.max``. See
-    ``bench.run.storm``."""
+    """How late boxbench itself was during a storm, and how busy the host: ``lateness.max``, ``wake.median``,
+    ``wake.p95``, ``wake.max``, ``host.busy``, ``host.all``. See ``bench.run.storm``."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Record:

@@ -1,4 +1,4 @@
-"""A whole campaign: create or resume, run what remains, keep every record, leave the host clean."""
+"""A whole campaign: create or resume it, run the remaining trials, keep every record, leave the host clean."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
 
 
 def certify_only(request: Request, progress: Progress) -> dict[str, Certificate]:
-    """Boot every box of the request once and compare what is inside; no campaign, nothing is measured.
+    """Boot every box of the request once and compare what is inside. Nothing is measured and no campaign is written.
 
     Raises:
-        NotReadyError: a box could not be looked into.
+        NotReadyError: a box could not be inspected.
     """
     with session(new_campaign_id(), request, progress) as prepared:
         return certify(prepared, [loaded.scenario for loaded in request.scenarios], progress.say, fresh=True)
@@ -130,7 +130,7 @@ def _manifest(identity: str, request: Request, prepared: Prepared, certificates:
 
 
 def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
-    # Relative to where the directory really is: `..` of a link leads elsewhere.
+    # Relative to the real directory: `..` of a symbolic link leads elsewhere.
     out = request.out.resolve()
     return {
         loaded.scenario.name: ScenarioEntry(
@@ -174,8 +174,8 @@ def _check_host(manifest: Manifest) -> None:
     there = manifest.host.get("fingerprint")
     if here != there:
         raise CampaignError(
-            f"the campaign was begun on another host (fingerprint {there}, here {here})",
-            hint="numbers of two hosts are never pooled; start a new campaign here",
+            f"the campaign was started on another host (fingerprint {there}, here {here})",
+            hint="values of two hosts are never pooled; start a new campaign here",
         )
 
 
@@ -184,7 +184,7 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
     entry = manifest.request
     if entry is None:
         raise CampaignError(
-            f"{path} was begun by a version of boxbench that did not store what was asked for, so it cannot be resumed",
+            f"{path} is of an older boxbench, which did not store what was asked for, so it cannot be resumed",
             hint=f"`boxbench report` still reads its records; start a new one with `{shlex.join(manifest.command)}`",
         )
     scenarios = tuple(
@@ -228,13 +228,13 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
     missing = {trial.cell.key for trial in manifest.plan} - {cell.key for cell in prepared.settings}
     if missing:
         raise CampaignError(
-            f"cells of the campaign cannot run any more: {', '.join(sorted(missing))}",
+            f"these cells of the campaign cannot run any more: {', '.join(sorted(missing))}",
             hint="`boxbench doctor` says what is missing",
         )
     changed = [name for name, entry in manifest.images.items() if prepared.images[name].digest != entry.digest]
     changed += [box for box, description in manifest.targets.items() if prepared.descriptions.get(box) != description]
     if changed:
         raise CampaignError(
-            f"not what it was when the campaign began: {', '.join(changed)}",
-            hint="the Dockerfile, its base or an engine has changed since; start a new campaign",
+            f"changed since the campaign was started: {', '.join(changed)}",
+            hint="the Dockerfile, its base image or an engine is another one now; start a new campaign",
         )

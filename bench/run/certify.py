@@ -1,8 +1,8 @@
-"""Looking into boxes that do nothing: what the agent sees there, and the digest of the tree it stands in.
+"""Inspect idle boxes: the facts that the agent sees inside, and the digest of its file system tree.
 
-A look boots the scenario's image once, with the agent's own idle workload in place of the real one: what a server
-writes after its start must not count as a difference of the image. All else is what the trials get. The agent can
-only read the whole tree as root, so where an engine starts it as another user the tree is read in a second boot.
+An inspection boots the scenario's image once, with the agent's own idle workload instead of the real one: files that a
+server writes after its start must not count as a difference of the image. Everything else is as in the trials. Only
+root can read the whole tree, so where an engine starts the agent as another user, a second boot reads the tree.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bench.plan.trials import Cell, Trial
 from bench.records.certificate import Certificate, Look
 from bench.records.record import Record
 from bench.run.box import Setting
+from bench.run.frame import TRACEBACK
 from bench.run.prepare import Prepared
 from bench.run.trial import run_trial
 from bench.scenario.equality import FactName
@@ -38,11 +39,11 @@ from bench.util import cache
 from bench.util.errors import NotReadyError
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when a look sees something else."""
+"""Part of the cache key: raise it when an inspection reads something else."""
 NO_AGENT: Final = "no agent inside: nothing to compare"
-# Trial numbers far above any plan's, so that no look can be taken for a trial.
+# Trial numbers far above any plan's, so that no inspection is mistaken for a trial.
 FIRST_NUMBER: Final = 900_000
-# An emulated CPU hashes about 20 MB/s; a tenth of that is a host in trouble.
+# An emulated CPU hashes about 20 MB/s. A tenth of that allows for an overloaded host.
 DIGEST_BYTES_PER_S: Final = 2_000_000
 DIGEST_LEAST_S: Final = 60.0
 
@@ -52,14 +53,14 @@ Say = Callable[[str], None]
 def certify(
     prepared: Prepared, scenarios: Sequence[Scenario], say: Say, *, fresh: bool = False
 ) -> dict[str, Certificate]:
-    """A certificate for every prepared scenario.
+    """Certify every prepared scenario; returns the certificates by scenario.
 
     Args:
-        fresh: boot every box now, also where a look at the same thing is in the cache.
-        say: told which box is looked into.
+        fresh: inspect every box now, also one whose inspection is in the cache.
+        say: called with a sentence for each box that is inspected.
 
     Raises:
-        NotReadyError: a box did not come up, or its agent did not answer.
+        NotReadyError: a box did not become ready, or its agent did not answer.
     """
     host = fingerprint(host_facts())
     numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 2 * len(prepared.settings)))
@@ -80,9 +81,9 @@ def _certificate(
 
 
 def _one_per_box(prepared: Prepared, scenario: Scenario) -> dict[Cell, Setting]:
-    """The first cell of every box: levels of factors change how often and how large, not what runs.
+    """The first cell of every box: the levels of factors change how often boxes run and how large, not what runs.
 
-    That the resources of the other levels were given is checked on every trial's own facts.
+    The resources of other levels are checked by the facts of every trial.
     """
     found: dict[str, Cell] = {}
     for cell in prepared.settings:
@@ -109,7 +110,7 @@ def asked_of(setting: Setting) -> dict[FactName, str]:
 
 
 def look_key(cell: Cell, setting: Setting, description: dict[str, str], host: str) -> str:
-    """A name for all that a look depends on: image, agent, target, accelerator, resources, host."""
+    """A cache key from all that an inspection depends on: image, agent, target, accelerator, resources, host."""
     image, scenario = setting.image, setting.scenario
     return cache.content_key(
         RECIPE,
@@ -128,10 +129,10 @@ def look_key(cell: Cell, setting: Setting, description: dict[str, str], host: st
 
 
 def _state(image: Image, *, is_vm: bool) -> str:
-    """When the unpacked tree was last changed, by anybody: a look must not outlive what it looked at.
+    """When the tree that boxes run was last changed, so that no cached inspection outlives such a change.
 
-    A change of content, mode or owner moves the time of change (ctime), which no program can set back. The disks
-    that VMs boot are checked by their own time; both are 0 where there is none, as with engines that keep their own.
+    A change of content, mode or owner updates the change time (ctime), which no program can set back. For VMs it is the
+    change times of the disks they boot. 0 where there is no tree of ours: engines keep their own.
     """
     top = cache.cache_dir() / ("disk" if is_vm else f"tree/{image.content}")
     if is_vm:
@@ -146,17 +147,20 @@ def _changed_ns(directory: Path, files: list[str]) -> int:
 
 def _cached(key: str, cell: Cell, setting: Setting, numbers: Iterator[int], say: Say) -> Look:
     def make(path: Path) -> None:
-        say(f"looking into {cell.box} of {cell.scenario}")
-        path.write_text(look_into(cell, setting, numbers).model_dump_json(), encoding="utf-8")
+        say(f"inspecting {cell.box} of {cell.scenario}")
+        path.write_text(inspect_box(cell, setting, numbers).model_dump_json(), encoding="utf-8")
 
     return Look.model_validate_json(cache.ensure("look", key, make).read_text(encoding="utf-8"))
 
 
-def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
-    """Boot one box and ask its agent.
+def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
+    """Boot one idle box and ask its agent.
+
+    Args:
+        numbers: of the trials that this takes, at most two.
 
     Raises:
-        NotReadyError: it did not come up, or its agent did not answer in time.
+        NotReadyError: the box did not become ready, or its agent did not answer in time.
     """
     kind = target_info(setting.target.name).kind
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -173,7 +177,7 @@ def look_into(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
     if wanted and not digests:
         _boot(cell, replace(_as_root(_idle(setting)), after_ready=ask), next(numbers))
     if wanted and not digests:
-        raise _no_look(cell, "the agent is not root, so it cannot read the whole tree")
+        raise _cannot_inspect(cell, "the agent is not root, so it cannot read the whole tree")
     return Look(box=cell.box, kind=kind, looked_at=now, facts=record.inside, digest=digests[0] if digests else None)
 
 
@@ -197,11 +201,14 @@ def _as_root(setting: Setting) -> Setting:
 
 def _boot(cell: Cell, setting: Setting, number: int) -> Record:
     trial = Trial(number=number, block=0, cell=cell, warmup=True)
-    record, _ = run_trial(trial, setting)
+    record, output = run_trial(trial, setting)
+    if output is not None and TRACEBACK in output.files:
+        # There is no campaign that would keep the traceback, so the error goes on as the fault that it is.
+        raise RuntimeError(output.files[TRACEBACK].decode())
     if record.failure is not None:
-        raise _no_look(cell, record.failure.message)
+        raise _cannot_inspect(cell, record.failure.message)
     if "argv" not in record.inside and "argv.cut" not in record.inside:
-        raise _no_look(cell, "its agent told no facts")
+        raise _cannot_inspect(cell, "its agent sent no facts")
     return record
 
 
@@ -210,17 +217,17 @@ def _ask_digest(channel: Channel, timeline: Timeline, image: Image) -> str:
     channel.send(" ".join(["digest", *map(encode_word, digest_exclusions())]))
     if not timeline.wait_for(lambda: timeline.tree_digest is not None or timeline.failed(), timeout_s=limit_s):
         raise NotReadyError(
-            f"the agent had no digest of its tree within {limit_s:.0f} s",
+            f"the agent did not send the digest of its tree within {limit_s:.0f} s",
             hint="is the host overloaded? an image much larger than its content also takes long; see sizes_bytes",
         )
     if timeline.tree_digest is None:
-        said = timeline.errors[0] if timeline.errors else "the idle workload ended"
-        raise NotReadyError(f"the agent could not digest its tree: {said}", hint="try `boxbench certify` again")
+        reason = timeline.errors[0] if timeline.errors else "the idle workload ended"
+        raise NotReadyError(f"the agent could not digest its tree: {reason}", hint="try `boxbench certify` again")
     return timeline.tree_digest
 
 
-def _no_look(cell: Cell, why: str) -> NotReadyError:
+def _cannot_inspect(cell: Cell, reason: str) -> NotReadyError:
     return NotReadyError(
-        f"{cell.key} could not be looked into, so nothing shows that it runs the same as the others: {why}",
+        f"{cell.key} could not be inspected, so nothing shows that it runs the same as the others: {reason}",
         hint="`boxbench doctor` checks the engines; leave the target out with -t, or give its boxes more memory",
     )

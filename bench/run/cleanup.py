@@ -1,4 +1,4 @@
-"""What a box or a campaign left on the host: found by its tag, ended by its id, never by a broad name."""
+"""Find what a box or a campaign left on the host by its tag, and remove it by its id, never by a broad name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import docker
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
-# Deep enough for /sys/fs/cgroup/<controller>/machine.slice/<domain>/libvirt/emulator.
+# Enough for /sys/fs/cgroup/<controller>/machine.slice/<domain>/libvirt/emulator.
 _CGROUP_DEPTH: Final = 6
 _ENGINE_PATIENCE_S: Final = 15.0
 # Programs whose options name the box or the run directory that they belong to.
@@ -35,7 +35,7 @@ _PROGRAMS: Final = ("dockerd", "containerd", "boxinit", "containerd-shim-runc-v2
 
 @dataclass(frozen=True)
 class Leftover:
-    """One thing that should not be there any more."""
+    """One thing that a box or a campaign left on the host."""
 
     kind: str
     """``container``, ``engine``, ``process``, ``mount``, ``cgroup``, ``trace``, ``directory``."""
@@ -47,18 +47,18 @@ class Leftover:
 
 
 def boxes_root() -> Path:
-    """Where boxes keep what must lie on a disk."""
+    """The directory in which boxes have their directories on a disk."""
     return cache_dir() / "boxes"
 
 
 def find_containers(client: docker.DockerClient, tag: str = LABEL) -> tuple[Leftover, ...]:
-    """Containers of an engine that carry our label and ``tag``; remove them before anything else of a box."""
+    """Containers of an engine with our label and ``tag``; they have to be removed before anything else of a box."""
     return tuple(_containers(client, tag))
 
 
 @contextmanager
 def running_containers() -> Iterator[tuple[Leftover, ...]]:
-    """Our containers in the engine that runs on this host, if one does; a private one is not started for this."""
+    """Our containers in the engine that runs on this host; empty when none runs: no private one is started."""
     from bench.engines.dockerd import running_client  # noqa: PLC0415
 
     client = running_client()
@@ -72,13 +72,13 @@ def running_containers() -> Iterator[tuple[Leftover, ...]]:
 
 
 def find_leftovers(tag: str = LABEL) -> tuple[Leftover, ...]:
-    """Everything on the host, but containers, that carries ``tag``, in the order in which it has to be removed.
+    """Everything on the host with ``tag``, except containers, in the order in which it has to be removed.
 
     Args:
-        tag: of a box or of a campaign; or the label itself for all there is, but for what a living process owns.
+        tag: of a box or of a campaign. The label alone means all of ours that no living process owns.
     """
-    # An engine removes its containers in order, if it is asked first. Processes hold mounts and control groups;
-    # inner mounts come before outer ones.
+    # Engines come first, since they remove their own containers. Processes hold mounts and control groups. Inner mounts
+    # come before outer ones.
     carries = _Carries(tag)
     return (
         *_engines(carries),
@@ -91,7 +91,7 @@ def find_leftovers(tag: str = LABEL) -> tuple[Leftover, ...]:
 
 
 def remove_leftovers(found: tuple[Leftover, ...]) -> tuple[str, ...]:
-    """Try to remove each; every step is tried. Returns what could not be removed, in words."""
+    """Try to remove each leftover, also after one has failed. Returns a text for each that could not be removed."""
     failed = []
     for leftover in found:
         try:
@@ -102,11 +102,11 @@ def remove_leftovers(found: tuple[Leftover, ...]) -> tuple[str, ...]:
 
 
 class _Carries:
-    """Whether a text carries a tag."""
+    """Tells whether a text has a tag in it."""
 
     def __init__(self, tag: str) -> None:
         everything = tag == LABEL
-        # The bare label must match our names, not any text with the word in it: a checkout may be called boxbench.
+        # The label alone must match our names only: a checkout may be called boxbench.
         self._needle = f"{LABEL}-" if everything else tag
         self._living = living_tags() if everything else ()
 
@@ -131,10 +131,10 @@ def _engines(carries: _Carries) -> Iterator[Leftover]:
 
 
 def _end_engine(pid: int, address: str | None) -> None:
-    """Let a private engine remove its containers, whose processes would outlive it, and then end."""
+    """Let a private engine remove its containers, whose processes would outlive it, then end it."""
     from bench.engines.dockerd import remove_all_containers  # noqa: PLC0415
 
-    with suppress(BoxbenchError):  # one that does not answer any more can only be killed
+    with suppress(BoxbenchError):  # an engine that does not answer can only be killed
         if address is not None:
             remove_all_containers(address)
     with suppress(ProcessLookupError):
@@ -162,19 +162,19 @@ def _is_marked(pid: int, argv: list[str], carries: _Carries) -> bool:
 
 
 def _end_marked(pid: int, argv: list[str], carries: _Carries) -> None:
-    # The end of an engine takes a while, and many of these with it: a number may be somebody else's by now.
+    # Ending an engine takes a while and ends many processes: the pid may belong to another process by now.
     if _is_marked(pid, argv, carries):
         _end(pid)
 
 
 def _program(argv: list[str]) -> str:
-    # A box chooses its own command line: nothing that a terminal obeys may come from it.
+    # A box chooses its own command line, so control characters are replaced before it is printed.
     name = "".join(letter if letter.isprintable() else "?" for letter in Path(argv[0]).name)
     return name[:40] or "no command line"
 
 
 def _marks_of(entry: Path, argv: list[str]) -> Iterator[str]:
-    """Where a process of a box shows its tag: root (chrooted), control group, mounts of its own, its name options."""
+    """Texts that show the tag of a process's box: root directory, control group, mounts, options of known programs."""
     try:
         yield str((entry / "root").readlink())
         yield (entry / "cgroup").read_text(encoding="ascii", errors="replace")
@@ -187,9 +187,9 @@ def _marks_of(entry: Path, argv: list[str]) -> Iterator[str]:
 
 
 def _channel_mounts(mountinfo: str) -> Iterator[str]:
-    """What a container's channel is mounted from: the box's run directory.
+    """The directory that a container's channel is mounted from, which is the box's run directory.
 
-    No other mount counts: those of a box that lives on the host can be seen by services with mounts of their own.
+    No other mount counts: services with a mount namespace of their own see those of boxes that run on the host.
     """
     for mount in parse_mounts(mountinfo):
         if mount.point == CHANNEL_IN_BOX:
@@ -197,7 +197,7 @@ def _channel_mounts(mountinfo: str) -> Iterator[str]:
 
 
 def _ancestors() -> set[int]:
-    """Ourselves and all above us: the harness must not end what it runs in."""
+    """This process and all processes above it: boxbench must not end what it runs in."""
     pids: set[int] = set()
     pid: int | None = os.getpid()
     while pid is not None and pid not in pids:
@@ -214,7 +214,7 @@ def _end(pid: int) -> None:
 def _mounts(carries: _Carries) -> Iterator[Leftover]:
     for point in reversed(mount_points()):
         if carries(point):
-            # An engine that lives, or was asked to end, takes its own mounts away: before us, or at this very moment.
+            # An engine that ends unmounts its own mounts: earlier, or at this very moment.
             yield Leftover("mount", point, partial(unmount, point))
 
 
@@ -235,7 +235,7 @@ def _find_groups(carries: _Carries) -> list[Path]:
 
 def _remove_cgroup(path: Path) -> None:
     if remove_groups((path,), MonotonicClock()):
-        raise TeardownError(f"the control group {path} stays", hint="what runs in it? look at its cgroup.procs")
+        raise TeardownError(f"the control group {path} stays", hint="its cgroup.procs names the processes in it")
 
 
 def _walk(top: Path, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -254,7 +254,7 @@ def _traces(carries: _Carries) -> Iterator[Leftover]:
 
 def _directories(carries: _Carries) -> Iterator[Leftover]:
     for top in (run_root(), boxes_root()):
-        # A box's run directory is inside its campaign's; those of the living come and go meanwhile.
+        # A box's run directory is inside its campaign's. Directories of living campaigns may vanish during the search.
         for directory, folders, _ in _walk(top, 2):
             for path in (Path(directory, name) for name in sorted(folders)):
                 if not carries(path.name) or path.is_symlink():
@@ -263,6 +263,6 @@ def _directories(carries: _Carries) -> Iterator[Leftover]:
 
 
 def _remove_directory(path: Path) -> None:
-    # A box's directory has gone with its campaign's.
+    # The directory of a box is removed with its campaign's.
     with suppress(FileNotFoundError):
         shutil.rmtree(path)

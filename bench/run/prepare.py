@@ -1,4 +1,4 @@
-"""From scenarios to cells that can run: engines opened, images built, targets made, all checked before a trial."""
+"""Prepare scenarios: open engines, build images, make and check targets, all before the first trial."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Prepared:
     settings: dict[Cell, Setting] = field(default_factory=dict)
     images: dict[str, ImageEntry] = field(default_factory=dict)
     descriptions: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By box (``libvirt/tcg``)."""
+    """What exactly each target is here, by box (``libvirt/tcg``)."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -48,15 +48,18 @@ def prepare(
     skip_unavailable: bool,
     say: Say,
 ) -> Iterator[Prepared]:
-    """Open engines, build images, make and prepare targets; all daemons end with the context.
+    """Open engines, build images, make and prepare targets. All private daemons end with the context.
 
     Args:
         accel: for VM targets: ``auto``, ``kvm`` or ``tcg``.
-        skip_unavailable: leave out targets that this host cannot run, with a note, instead of refusing.
-        say: told what is being done, for a progress display.
+        skip_unavailable: leave out targets that this host cannot run, with a note, instead of raising.
+        say: called with a sentence for each step, for a progress display.
 
     Raises:
-        UsageError, TargetUnavailableError, HostUnfitError, BuildError.
+        UsageError: the matrix of targets and factors has combinations that no box can have.
+        TargetUnavailableError: this host cannot run a target, or none of a scenario's.
+        HostUnfitError: no engine that can build images.
+        BuildError: an image could not be built or prepared.
     """
     check_matrix(scenarios)
     with open_engines(campaign_dir(campaign)) as engines:
@@ -71,7 +74,7 @@ def prepare(
 def _targets(
     prepared: Prepared, scenarios: Sequence[LoadedScenario], *, accel: str, skip: bool, say: Say
 ) -> dict[str, Target]:
-    """By label; each made once, although several scenarios use it."""
+    """The available targets by label. Each is made once, also when several scenarios use it."""
     made: dict[str, Target] = {}
     specs = {spec.label: spec for loaded in scenarios for spec in specs_of(loaded.scenario)}
     wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
@@ -95,7 +98,7 @@ def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
         target = make_target(spec, engines, accel=accel)
         reason = target.why_unavailable()
     except (TargetUnavailableError, HostUnfitError) as error:
-        # An accelerator or a guest kernel is looked for when the target is made.
+        # Making a target looks for its accelerator and its guest kernel.
         reason = f"{spec.target}: {error.advice}"
     return target if reason is None else reason
 

@@ -249,7 +249,7 @@ def test_a_look_is_taken_once_until_the_tree_is_touched(bench: Bench) -> None:
     for _ in range(2):
         found = certify(stage, [bench.loaded.scenario], said.append)[name]
         assert found.equal
-    assert said == [f"looking into process of {name}"]
+    assert said == [f"inspecting process of {name}"]
     tree = ensure_tree_dir(bench.image)
     note = tree / "srv/note"
     kept = note.stat()
@@ -284,7 +284,7 @@ def test_a_box_that_does_not_come_up_is_named(bench: Bench) -> None:
         config = replace(order.image.config, cwd="/no/such/directory")
         return replace(order, image=replace(order.image, config=config))
 
-    with pytest.raises(NotReadyError, match="certified/process could not be looked into") as caught:
+    with pytest.raises(NotReadyError, match="certified/process could not be inspected") as caught:
         bench.certify(("process",), {"process": alter})
     assert "/no/such/directory" in caught.value.message
 

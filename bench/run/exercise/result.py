@@ -1,4 +1,4 @@
-"""What an exercise gave, by the record's names, and what a parser reads from its output."""
+"""The results of an exercise: what a parser reads from its output, and all that the record gets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a tool's output says."""
+    """The values in a tool's output."""
 
     values: Mapping[str, float]
     """By name with its unit: ``get_per_s``, ``read.p99_ns``. Rates are better when higher, durations when lower."""
     operations: float | None = None
-    """How much work was done in all, where it was all of one kind."""
+    """How many operations were done; None when they were of several kinds, or the output does not say."""
 
 
 @dataclass
 class Exercised:
-    """One exercise; complete or not, it becomes part of the record."""
+    """All results of one exercise. They become part of the record, complete or not."""
 
     values: dict[str, float] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)

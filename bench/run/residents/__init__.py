@@ -1,1 +1,1 @@
-"""Boxes that are started one after another and kept: what the next one costs."""
+"""Boxes that are started one after another and stay: what the next one costs."""

@@ -1,1 +1,1 @@
-"""Many boxes asked for on a schedule that does not wait for them: what a host does when it is asked for too much."""
+"""Many boxes requested on a schedule that does not wait for them, up to more than the host can start at once."""

@@ -1,4 +1,4 @@
-"""What a storm does to the host and to ourselves: how busy it is, and how late our own clock work gets."""
+"""What a storm does to the host and to boxbench itself: CPU time used, and how late our own threads wake up."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bench.host.counters import Counters, difference
 from bench.util.clock import Clock
 
 TICK_NS: Final = 5 * 10**6
-"""How often the harness wakes up to see how late it is: 200 times a second cost about 1 % of one CPU."""
+"""How often a thread wakes up to measure its lateness: 200 times a second cost about 1 % of one CPU."""
 SATURATED: Final = 0.95
-"""From this share of all CPU time on, boxes wait for each other, and we for them."""
+"""From this share of all CPU time on, boxes wait for each other, and boxbench waits for them."""
 LATE_STAMPS_NS: Final = 5 * 10**6
-"""Stamps that come so late in one of 20 cases are a doubt."""
+"""Stamps that are this late in one of 20 cases are a doubt."""
 
 LATE_SHARE: Final = 0.1
-"""A request that left later than this part of what the boxes took is a doubt, even below the limit."""
+"""A request that left later than this share of the median box's time is a doubt, even below the limit."""
 
 
 class Watch:
-    """A thread that sleeps and notes how much later than asked it wakes: that late, too, may any stamp be."""
+    """A thread that sleeps and records how late it wakes up: any stamp may be as late."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -46,12 +46,12 @@ class Watch:
             self._late_ns.append(self._clock.now_ns() - due_ns)
 
     def seen_ns(self) -> dict[str, int]:
-        """``wake.median``, ``wake.p95``, ``wake.max``; empty when the storm was over before the first tick."""
+        """``wake.median``, ``wake.p95``, ``wake.max``, ns; empty when the storm ended before the first tick."""
         return wake_ns(self._late_ns)
 
 
 def wake_ns(lateness_ns: Sequence[int]) -> dict[str, int]:
-    """The same from the numbers."""
+    """As ``Watch.seen_ns``, from the lateness of each wake-up."""
     if not lateness_ns:
         return {}
     ordered = sorted(lateness_ns)
@@ -60,7 +60,7 @@ def wake_ns(lateness_ns: Sequence[int]) -> dict[str, int]:
 
 
 def host_ns(before: Counters, after: Counters) -> dict[str, int]:
-    """CPU time of the whole host during the storm: ``host.busy``, and ``host.all`` with the idle part."""
+    """CPU time of the whole host during the storm, ns: ``host.busy``, and ``host.all`` with idle time; or empty."""
     change = difference(before, after)
     if change.busy_ns is None or change.total_ns is None:
         return {}
@@ -81,7 +81,7 @@ def storm_doubts(seen_ns: dict[str, int]) -> tuple[str, ...]:
 
 
 def late_doubts(lateness_ns: int, took_ns: Sequence[int]) -> tuple[str, ...]:
-    """``late-requests:1.2ms`` when the worst request was late by a notable part of the median box's time."""
+    """``late-requests:1.2ms`` when the worst request was late by more than LATE_SHARE of the median box's time."""
     if not took_ns or lateness_ns <= LATE_SHARE * median(took_ns):
         return ()
     return (f"late-requests:{lateness_ns / 1e6:.1f}ms",)

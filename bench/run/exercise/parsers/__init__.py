@@ -1,4 +1,4 @@
-"""Readers of tools' outputs, one module each: text in, named values with units out. Nothing here starts anything."""
+"""Parsers of the output of tools, one module each: text in, named values with units out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.scenario.fields import VALUE_NAME
 from bench.util.errors import ExerciseError
 
 MOST_VALUES: Final = 200
-"""Of one exercise: a box must not be able to make a report of any length."""
+"""The most values of one exercise: no box can make a report of any length."""
 
 # A box writes what it likes: whatever a parser stumbles over is the output's fault, and this trial's alone.
 _NOT_READABLE: Final = (
@@ -33,7 +33,7 @@ Parse = Callable[[str], Parsed]
 
 
 def parse_output(exercise: Exercise, text: str) -> Parsed:
-    """What the exercise's output says.
+    """The values in the output of an exercise.
 
     Raises:
         ExerciseError: it does not say anything that the parser knows, or says what cannot be.

@@ -1,4 +1,4 @@
-"""Lines of ``name=value``, for programs that can write what they measured in the suite's own words.
+"""Lines of ``name=value``, for programs that can write their results in this form.
 
 The name ends in its unit (``_ns``, ``_bytes``, ``_per_s``); ``operations=N`` says how much work was done. Lines without
 an equals sign, and those that start with ``#``, are for people.
@@ -10,7 +10,7 @@ from bench.run.exercise.result import Parsed
 
 
 def parse(text: str) -> Parsed:
-    """A name that comes twice is a ValueError: which of the two would it be?"""
+    """All values. Raises ValueError: a value is no number, or a name comes twice."""
     values: dict[str, float] = {}
     for line in text.splitlines():
         name, equals, value = (part.strip() for part in line.partition("="))

@@ -1,4 +1,4 @@
-"""A user's own regular expressions, for tools that have no parser here."""
+"""The user's own regular expressions, for tools without a parser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LINE: Final = 1000
 
 
 def search(patterns: Mapping[str, Pattern], text: str) -> Parsed:
-    """The first line that has each. Raises ExerciseError naming what was not found or is no number."""
+    """The first match of each pattern. Raises ExerciseError: a pattern has no match, or its value is no number."""
     lines = [line[:MOST_LINE] for line in text.splitlines()]
     values: dict[str, float] = {}
     for name, pattern in patterns.items():

@@ -1,4 +1,4 @@
-"""pgbench: transactions per second, latency; percentiles are not in its summary."""
+"""pgbench: transactions per second and mean latency; its summary has no percentiles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bench.run.exercise.result import Parsed
 
 
 def parse(text: str) -> Parsed:
-    """A failed transaction makes the rate mean something else, so it is a ValueError."""
+    """Rate and latency. Raises ValueError: a transaction has failed, so the rate would mislead."""
     failed = first_number(r"^number of failed transactions: (\d+)", text) if "failed transactions" in text else 0
     if failed:
         raise ValueError(f"{failed:.0f} transactions failed")

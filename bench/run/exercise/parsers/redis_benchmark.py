@@ -12,7 +12,7 @@ _COLUMNS: Final = {"avg_latency_ms": "mean", "p50_latency_ms": "p50", "p99_laten
 
 
 def parse(text: str) -> Parsed:
-    """``get_per_s``, ``get.p99_ns``, … How many requests there were, the output does not say."""
+    """``get_per_s``, ``get.p99_ns`` and so on. The output does not say how many requests there were."""
     lines = [line for line in text.splitlines() if line.startswith('"')]
     values: dict[str, float] = {}
     for row in csv.DictReader(lines):

@@ -1,4 +1,4 @@
-"""What several parsers need: numbers with units, names that are safe as a metric's."""
+"""What several parsers use: numbers with units, and names that are safe in a metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wrk, with ``--latency``: requests and bytes per second, latency percentiles; an answer that is an error fails it."""
+"""wrk with ``--latency``: requests and bytes per second, latency percentiles. Error responses fail the exercise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ERRORS: Final = re.compile(r"^\s+(Non-2xx or 3xx responses:.*|Socket errors:.*)
 
 
 def parse(text: str) -> Parsed:
-    """Requests that failed make the rate mean something else, so they are a ValueError."""
+    """Rates and latencies. Raises ValueError: requests have failed, so the rate would mislead."""
     wrong = _ERRORS.search(text)
     if wrong is not None:
         raise ValueError(f"not every request was answered: {wrong[1].strip()}")
