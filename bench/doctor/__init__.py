@@ -1,4 +1,4 @@
-"""Is this host fit for measuring? One check per question, each with what was found and what to do about it."""
+"""Checks whether this host is fit for measuring. Each check reports a finding and, if needed, a fix."""
 
 from bench.doctor.check import Check, Host, Status
 from bench.doctor.diagnose import diagnose, unfit

@@ -1,4 +1,4 @@
-"""What a check is, and what it is given to look at."""
+"""The types of checks: what a check receives and what it returns."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["ok", "info", "warn", "fail"]
-"""``fail``: some target cannot run. ``warn``: numbers will be worse than they could be. ``info``: good to know."""
+"""``fail``: some target cannot run. ``warn``: numbers will be noisier or less complete. ``info``: worth knowing."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding about the host, for people and for ``--json``."""
+    """The result of a check, which the command prints as text or JSON."""
 
     name: str
     status: Status
     finding: str
     fix: str = ""
-    """The next step as one sentence; empty when there is nothing to do."""
+    """The next step in one sentence; empty if there is nothing to do."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """What the checks look at."""
+    """The input of every check."""
 
     facts: dict[str, Any]
-    """From ``bench.host.host_facts``."""
+    """The facts of ``bench.host.host_facts``."""
     root: Path
+    """The directory that has /proc, /sys and /dev."""
     cache_dir: Path
-    """Where images, kernels and disks will be; need not exist yet."""
+    """The cache for images, kernels and disks; it need not exist."""

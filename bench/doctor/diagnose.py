@@ -1,4 +1,4 @@
-"""All checks, in the order in which a person would ask."""
+"""The list of all checks, and running them."""
 
 from __future__ import annotations
 
@@ -46,15 +46,16 @@ def diagnose(
     extra: Sequence[Callable[[Host], Check]] = (),
     checks: Sequence[Callable[[Host], Check]] = CHECKS,
 ) -> list[Check]:
-    """Look at the host; takes about a second and leaves nothing behind.
+    """Run the checks. They take about a second and leave nothing on the host.
 
     Args:
-        root: where /proc, /sys and /dev are; tools are always the real ones.
-        cache_dir: where images and disks will be; ``bench.util.cache.cache_dir()`` when None.
-        extra: further checks, such as booting a guest kernel under KVM, which take longer.
+        root: the directory that has /proc, /sys and /dev. Tools are always those of the real host.
+        cache_dir: the cache to check; None means ``bench.util.cache.cache_dir()``.
+        extra: further checks that take longer, such as booting a guest kernel under KVM.
+        checks: the checks to run before ``extra``.
 
     Raises:
-        HostUnfitError: the cache directory cannot be made.
+        HostUnfitError: the cache directory cannot be created.
     """
     cache = cache_dir or default_cache_dir()
     host = Host(host_facts(root, cache_dir=cache), root, cache)
@@ -62,7 +63,7 @@ def diagnose(
 
 
 def unfit(checks: Iterable[Check]) -> bool:
-    """Whether some check failed, so that some target cannot run."""
+    """Whether a check failed, which means that some target cannot run."""
     return any(check.status == "fail" for check in checks)
 
 
@@ -70,5 +71,5 @@ def _run(check: Callable[[Host], Check], host: Host) -> Check:
     try:
         return check(host)
     except (BoxbenchError, OSError) as error:
-        hint = error.hint if isinstance(error, BoxbenchError) else "see whether the file or device it names is readable"
+        hint = error.hint if isinstance(error, BoxbenchError) else "check that this file or device can be read"
         return Check(check.__name__.removeprefix("check_"), "warn", f"could not be checked: {error}", hint)

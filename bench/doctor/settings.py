@@ -1,4 +1,4 @@
-"""Checks of how the host is set up: what makes its numbers noisy, and what readers must know about it."""
+"""Checks of the host's settings: those that make numbers noisy, and those that readers of the numbers should know."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ from bench.doctor.check import Check, Host, Status
 from bench.host.read import parse_sizes, read_text
 from bench.util.units import format_bytes
 
-# A box of 256 MiB beside a daemon, a browser for slides and this program.
+# Enough for a box of 256 MiB, a daemon, a browser and Boxbench.
 _LITTLE_MEMORY_BYTES = 2 * 2**30
 _GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")
 
 
 def check_governor(host: Host) -> Check:
-    """Frequency scaling makes the first milliseconds after idle slower."""
+    """Frequency scaling: the first milliseconds after idle are slower."""
     governors = host.facts.get("governors")
     if governors is None:
-        return Check("governor", "info", "the CPU frequency governor cannot be seen (usual inside a VM)")
+        return Check("governor", "info", "the CPU frequency governor is not visible (usual inside a VM)")
     names = ", ".join(governors)
     if governors == ["performance"]:
         return Check("governor", "ok", "the CPU frequency governor is performance")
     return Check(
         "governor",
         "warn",
-        f"the CPU frequency governor is {names}: short runs see a clock that is still rising",
+        f"the CPU frequency governor is {names}: the clock is still rising during short runs",
         "run `cpupower frequency-set -g performance` before measuring",
     )
 
 
 def check_turbo(host: Host) -> Check:
-    """Turbo makes speed depend on temperature and neighbours."""
+    """Turbo: speed depends on temperature and on the load of other cores."""
     turbo = host.facts.get("turbo")
     if turbo is None:
-        return Check("turbo", "info", "turbo cannot be seen (usual inside a VM)")
+        return Check("turbo", "info", "the turbo setting is not visible (usual inside a VM)")
     if turbo == "off":
         return Check("turbo", "ok", "turbo is off")
     return Check(
         "turbo",
         "warn",
-        "turbo is on: the clock depends on temperature and on what the other cores do",
+        "turbo is on: the clock depends on temperature and on the load of other cores",
         "write 1 to /sys/devices/system/cpu/intel_pstate/no_turbo, or 0 to /sys/devices/system/cpu/cpufreq/boost",
     )
 
 
 def check_smt(host: Host) -> Check:
-    """Two hardware threads of a core slow each other down."""
+    """Simultaneous multithreading: two busy threads of a core slow each other down."""
     smt, threads = host.facts.get("smt"), host.facts.get("threads_per_core")
     if smt == "on" or (threads or 1) > 1:
         return Check(
@@ -56,7 +56,7 @@ def check_smt(host: Host) -> Check:
 
 
 def check_swap(host: Host) -> Check:
-    """A swapped box is a different box."""
+    """Swap: a box whose memory was swapped out is slower and shows less memory."""
     size = host.facts.get("swap_bytes")
     if size is None:
         return Check("swap", "info", "the size of swap cannot be read")
@@ -65,13 +65,13 @@ def check_swap(host: Host) -> Check:
     return Check(
         "swap",
         "warn",
-        f"{format_bytes(size)} of swap: memory of boxes may leave memory, and readings with it",
-        "run `swapoff -a` before measuring; trials during which pages were swapped carry the mark `swap`",
+        f"{format_bytes(size)} of swap: memory of boxes may be swapped out and be missing from readings",
+        "run `swapoff -a` before measuring; trials during which pages were swapped have the doubt `swap`",
     )
 
 
 def check_load(host: Host) -> Check:
-    """Somebody else's work is in every number."""
+    """Load: other programs' work distorts every number."""
     words = (read_text(host.root, "proc/loadavg") or "").split()
     cpus = host.facts.get("cpus_online")
     if not words or not cpus:
@@ -82,27 +82,27 @@ def check_load(host: Host) -> Check:
     return Check(
         "load",
         "warn",
-        f"load average {load:g} on {cpus} CPUs: something else is running",
-        "stop it or wait, then measure",
+        f"load average {load:g} on {cpus} CPUs: other programs are running",
+        "stop them or wait, then measure",
     )
 
 
 def check_sharing(host: Host) -> Check:
-    """KSM merges pages between VMs, so that their memory cannot be told apart."""
+    """Memory sharing: KSM merges equal pages of VMs, so their memory cannot be measured separately."""
     thp = host.facts.get("thp", "unknown")
     if host.facts.get("ksm") == "on":
         return Check(
             "memory sharing",
             "warn",
-            f"KSM is on: equal pages of VMs are merged while we measure them (transparent huge pages: {thp})",
-            "write 2 to /sys/kernel/mm/ksm/run to unmerge and stop it",
+            f"KSM is on: equal pages of VMs are merged during the measurement (transparent huge pages: {thp})",
+            "write 2 to /sys/kernel/mm/ksm/run to stop KSM and unmerge its pages",
         )
-    ksm = host.facts.get("ksm", "not there")
+    ksm = host.facts.get("ksm", "not available")
     return Check("memory sharing", "ok", f"KSM: {ksm}; transparent huge pages: {thp}")
 
 
 def check_mitigations(host: Host) -> Check:
-    """Mitigations cost system calls and VM exits differently."""
+    """CPU mitigations: they slow down system calls and VM exits, but not equally."""
     states = host.facts.get("mitigations")
     if states is None:
         return Check("mitigations", "info", "the state of CPU mitigations cannot be read")
@@ -112,13 +112,13 @@ def check_mitigations(host: Host) -> Check:
 
 
 def check_virtualised(host: Host) -> Check:
-    """A VM in a VM pays for both."""
+    """Nesting: inside a VM or container, boxes also pay for the outer one."""
     container = host.facts.get("container", "none")
     if container != "none":
         return Check(
             "nested",
             "warn",
-            f"this is inside a container ({container}): limits and views of the host are the container's",
+            f"Boxbench runs inside a container ({container}), and sees its limits and its view of the host",
             "run on the host itself",
         )
     if host.facts.get("virtualised"):
@@ -126,16 +126,16 @@ def check_virtualised(host: Host) -> Check:
         return Check(
             "nested",
             "warn",
-            f"this host is itself a VM ({name}): VMs here are nested or emulated, and neighbours can steal time",
-            "measure on hardware of your own for numbers about hardware; here, compare only within this host",
+            f"this host is a VM ({name}): its own VMs are nested or emulated, and other VMs can take CPU time",
+            "measure on physical hardware, or compare only numbers of this host",
         )
     if host.facts.get("virtualised") is None:
-        return Check("nested", "info", "whether this host is itself a VM cannot be told")
-    return Check("nested", "ok", "this host is hardware, not a VM")
+        return Check("nested", "info", "it is unknown whether this host is a VM")
+    return Check("nested", "ok", "this host is not a VM")
 
 
 def check_clocksource(host: Host) -> Check:
-    """A slow clock is in every stamp."""
+    """Clock source: a slow one delays every time stamp."""
     clock = host.facts.get("clocksource")
     if clock is None:
         return Check("clock", "info", "the clock source cannot be read")
@@ -145,12 +145,12 @@ def check_clocksource(host: Host) -> Check:
         "clock",
         "warn",
         f"the clock source is {clock}: reading it costs a microsecond or more",
-        "see /sys/devices/system/clocksource/clocksource0/available_clocksource for a better one",
+        "choose a better one from /sys/devices/system/clocksource/clocksource0/available_clocksource",
     )
 
 
 def check_cgroup(host: Host) -> Check:
-    """Limits and accounting of boxes come from control groups."""
+    """Control groups: they limit boxes and account their resources."""
     mode = host.facts.get("cgroup")
     if mode is None:
         return Check(
@@ -161,18 +161,18 @@ def check_cgroup(host: Host) -> Check:
         )
     notes: dict[str, tuple[Status, str, str]] = {
         "v2": ("ok", "control groups v2", ""),
-        "v1": ("info", "control groups v1: accounting works, pressure per box is missing", ""),
+        "v1": ("info", "control groups v1: accounting works, but there is no pressure per box", ""),
         "hybrid": (
             "info",
-            "control groups v1 with an empty v2 tree beside it (hybrid): accounting comes from v1; crun refuses this",
-            "boot with systemd.unified_cgroup_hierarchy=1 for v2 alone",
+            "control groups v1 and an empty v2 tree (hybrid): accounting comes from v1, and crun refuses to run",
+            "boot with systemd.unified_cgroup_hierarchy=1 to use only v2",
         ),
     }
     return Check("cgroup", *notes[mode])
 
 
 def check_memory(host: Host) -> Check:
-    """Boxes must fit."""
+    """Memory: boxes must fit into what is available."""
     available = parse_sizes(read_text(host.root, "proc/meminfo") or "").get("MemAvailable")
     if available is None:
         return Check("memory", "info", "the available memory cannot be read")
@@ -180,32 +180,32 @@ def check_memory(host: Host) -> Check:
         return Check(
             "memory",
             "warn",
-            f"{format_bytes(available)} of memory are available",
-            f"free some: with less than {format_bytes(_LITTLE_MEMORY_BYTES)} larger scenarios do not fit",
+            f"{format_bytes(available)} of memory is available",
+            f"free some: larger scenarios need more than {format_bytes(_LITTLE_MEMORY_BYTES)}",
         )
-    return Check("memory", "ok", f"{format_bytes(available)} of memory are available")
+    return Check("memory", "ok", f"{format_bytes(available)} of memory is available")
 
 
 def check_pressure(host: Host) -> Check:
-    """Stall times tell a disturbed trial from a slow one."""
+    """Pressure stall information: it distinguishes a disturbed trial from a slow one."""
     if (host.root / "proc/pressure/cpu").exists():
-        return Check("pressure", "ok", "pressure stall information is there")
+        return Check("pressure", "ok", "the kernel has pressure stall information")
     return Check(
         "pressure",
         "warn",
-        "the kernel keeps no pressure stall information: disturbed trials are harder to tell",
+        "the kernel has no pressure stall information: disturbed trials are harder to recognise",
         "boot with psi=1",
     )
 
 
 def check_tracefs(host: Host) -> Check:
-    """``boxbench anatomy`` reads the kernel's trace events."""
+    """Trace events: ``boxbench anatomy`` reads them."""
     known = (read_text(host.root, "proc/filesystems") or "").split()
     if "tracefs" not in known:
         return Check(
             "tracefs",
             "info",
             "the kernel has no tracefs: `boxbench anatomy` cannot run",
-            "use a kernel with CONFIG_FTRACE (all distribution kernels have it)",
+            "use a kernel with CONFIG_FTRACE, as all distributions do",
         )
     return Check("tracefs", "ok", "the kernel has trace events for `boxbench anatomy`")

@@ -1,4 +1,4 @@
-"""Checks of permissions and tools: what must be there for which target."""
+"""Checks of permissions, tools and disk space that targets need."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _COMFORTABLE_DISK_BYTES: Final = 10 * 2**30
 
 
 def check_root(_host: Host) -> Check:
-    """Most targets make namespaces, cgroups or mounts."""
+    """Root: most targets make namespaces, control groups or mounts."""
     if os.geteuid() == 0:
         return Check("root", "ok", "running as root")
     return Check(
         "root",
         "warn",
-        f"running as user {os.geteuid()}: cold caches, control groups of our own and bare namespaces need root",
-        "run with sudo, or accept that some targets are left out",
+        f"running as user {os.geteuid()}: cold caches, control groups and the targets without an engine need root",
+        "run with sudo, or leave out the targets that need root",
     )
 
 
 def check_kvm(host: Host) -> Check:
-    """Without KVM a VM is emulated, ten to fifty times slower."""
+    """KVM: without it VMs are emulated, which is ten to fifty times slower."""
     device = host.root / "dev/kvm"
-    emulated = "; VMs will be emulated (tcg), and their numbers labelled so"
+    emulated = "; VMs will be emulated, and their numbers labelled tcg"
     if not device.exists():
         return Check(
             "kvm",
             "warn",
             f"{device} does not exist{emulated}",
-            "enable virtualisation in the firmware (or nested virtualisation in the VM's host) and load kvm_intel or "
+            "enable virtualisation in the firmware, or nested virtualisation on the VM's host, and load kvm_intel or "
             "kvm_amd",
         )
     try:
@@ -62,16 +62,16 @@ def check_kvm(host: Host) -> Check:
         return Check(
             "kvm",
             "warn",
-            f"{device} opens, but this is para-virtual nested KVM (kvm_pvm): ordinary guest kernels may not boot",
-            "nothing to do: a real guest kernel is booted once to decide, and emulation (tcg) is the fall-back",
+            f"{device} opens, but this is nested para-virtual KVM (kvm_pvm): ordinary guest kernels may not boot",
+            "nothing to do: Boxbench boots a guest kernel once to decide, and falls back to emulation (tcg)",
         )
     return Check("kvm", "ok", f"{device} opens")
 
 
 def check_docker(_host: Host) -> Check:
-    """What runs is used; else a private daemon is started."""
+    """Docker: a running engine is used; otherwise a private one is started."""
     try:
-        # Late, and by name: this import is itself one of the questions.
+        # The import is part of the check: the Python package docker may be missing.
         engine = importlib.import_module("bench.engines.dockerd")
         client = engine.running_client()
     except ImportError as error:
@@ -81,14 +81,14 @@ def check_docker(_host: Host) -> Check:
     if client is not None:
         with contextlib.closing(client):
             version = client.version().get("Version", "unknown")
-        return Check("docker", "ok", f"a Docker daemon runs, version {version}; it will be used")
+        return Check("docker", "ok", f"a Docker Engine runs, version {version}; it will be used")
     if shutil.which("dockerd") is None and shutil.which("dockerd", path="/usr/sbin") is None:
-        return Check("docker", "fail", "no Docker daemon answers, and dockerd is not installed", SETUP)
-    return Check("docker", "info", "no Docker daemon runs; a private one will be started and stopped again")
+        return Check("docker", "fail", "no Docker Engine answers, and dockerd is not installed", SETUP)
+    return Check("docker", "info", "no Docker Engine runs; Boxbench will start and stop a private one")
 
 
 def check_libvirt(_host: Host) -> Check:
-    """The binding has no wheels, so it is the package most often missing."""
+    """libvirt: its Python binding has no wheels, so it is often missing."""
     try:
         libvirt = importlib.import_module("libvirt")
     except ImportError as error:
@@ -104,8 +104,8 @@ def check_libvirt(_host: Host) -> Check:
 
 
 def check_qemu(_host: Host) -> Check:
-    """The virtual machine monitor of all VM targets."""
-    # Arm hosts say aarch64 in both places; i686 hosts run the 64-bit one too.
+    """QEMU: the virtual machine monitor of all VM targets."""
+    # On x86-64 and Arm the name of the machine is also that of the emulator.
     name = f"qemu-system-{platform.machine()}"
     try:
         text = proc.run([proc.require_tool(name, package="qemu-system"), "--version"], timeout_s=_TOOL_TIMEOUT_S).text
@@ -116,7 +116,7 @@ def check_qemu(_host: Host) -> Check:
 
 
 def check_mke2fs(_host: Host) -> Check:
-    """Disks are made from tar archives without mounting: tried, because it depends on how mke2fs was built."""
+    """mke2fs: it makes disks from tar archives. The check tries it, since this depends on how mke2fs was built."""
     try:
         tool = proc.require_tool("mke2fs", package="e2fsprogs")
     except HostUnfitError as error:
@@ -145,14 +145,14 @@ def _disk_from_tar(tool: str) -> None:
 
 
 def check_mmdebstrap(_host: Host) -> Check:
-    """Bases of scenarios on hosts that reach no image registry."""
+    """mmdebstrap: it makes the base images of scenarios on hosts that reach no image registry."""
     if shutil.which("mmdebstrap"):
-        return Check("mmdebstrap", "ok", "mmdebstrap is there")
+        return Check("mmdebstrap", "ok", "mmdebstrap is installed")
     return Check("mmdebstrap", "warn", "mmdebstrap is missing: scenarios with a `base` cannot be built", SETUP)
 
 
 def check_compiler(_host: Host) -> Check:
-    """The agent in every box is a static C program, compiled once."""
+    """Compiler: the agent that runs in every box is a static C program."""
     try:
         gcc = proc.require_tool("gcc", package="gcc")
         with tempfile.TemporaryDirectory(prefix="boxbench-doctor-") as folder:
@@ -160,16 +160,16 @@ def check_compiler(_host: Host) -> Check:
             source.write_text("int main(void) { return 0; }\n", encoding="ascii")
             proc.run([gcc, "-static", "-o", Path(folder) / "empty", source], timeout_s=_TOOL_TIMEOUT_S)
     except BoxbenchError as error:
-        return Check("compiler", "fail", f"gcc cannot make a static program: {error.message}", f"{SETUP} (libc6-dev)")
-    return Check("compiler", "ok", "gcc makes static programs")
+        return Check("compiler", "fail", f"gcc cannot build a static program: {error.message}", f"{SETUP} (libc6-dev)")
+    return Check("compiler", "ok", "gcc builds static programs")
 
 
 def check_disk(host: Host) -> Check:
-    """Trees, disks, overlays and kernels are kept in the cache."""
+    """Disk space: trees, disks, overlays and kernels are in the cache."""
     existing = next(path for path in (host.cache_dir, *host.cache_dir.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     finding = f"{format_bytes(free)} free for the cache {host.cache_dir}"
     if free >= _COMFORTABLE_DISK_BYTES:
         return Check("disk", "ok", finding)
-    fix = f"free some or move it (BOXBENCH_CACHE): {format_bytes(_COMFORTABLE_DISK_BYTES)} are comfortable"
+    fix = f"free some space or move the cache (BOXBENCH_CACHE); {format_bytes(_COMFORTABLE_DISK_BYTES)} are enough"
     return Check("disk", "warn" if free >= _NEEDED_DISK_BYTES else "fail", finding, fix)

@@ -1,1 +1,1 @@
-"""The daemons and libraries that start boxes: what runs is used, otherwise a private one is started and stopped."""
+"""Docker Engine, containerd, podman and libvirt. One that runs is used; otherwise a private one starts and stops."""

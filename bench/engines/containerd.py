@@ -1,4 +1,4 @@
-"""A containerd to talk to: the one that runs, or a private one with its own root, state and socket."""
+"""Connecting to containerd: the one that runs, or a private one with its own root, state and socket."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CONFIG: Final = """\
 version = 2
 root = "{root}"
 state = "{state}"
-# What nobody asks it for here: Kubernetes' interface, resource plug-ins, packages in /opt, other snapshotters.
+# Not needed here: Kubernetes' interface, resource plug-ins, packages in /opt, other snapshotters.
 disabled_plugins = [
   "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
   "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
@@ -50,13 +50,14 @@ class ContainerdEngine:
 
     api: ContainerdApi
     private: bool
-    """We started it, and we end it."""
+    """Boxbench started it and stops it."""
     daemon_pids: dict[str, int]
+    """The pid of ``containerd`` on this host; empty if it cannot be determined."""
     runc_state: Path | None
-    """A place of the campaign's for runc's state; None is containerd's own choice."""
+    """The directory for runc's state; None means containerd's default."""
 
     def describe(self) -> dict[str, str]:
-        """For the record."""
+        """Versions and origin of the engine, for records."""
         runc = proc.run([proc.require_tool("runc", package="runc"), "--version"], timeout_s=10).text
         return {
             "engine": f"containerd {self.api.version()}",
@@ -65,27 +66,28 @@ class ContainerdEngine:
         }
 
     def load(self, archive: Path, chain: str, *, snapshotter: str) -> None:
-        """Have an image's layers, unpacked for a snapshotter.
+        """Import an image, unless the snapshotter has its layers already.
 
         Args:
-            archive: what ``docker save`` wrote.
-            chain: the chain id of its top layer.
+            archive: the output of ``docker save``.
+            chain: the chain id of the image's top layer.
+            snapshotter: the snapshotter to unpack the layers for.
 
         Raises:
             ProcessError: the import failed.
         """
         if not self.api.has_snapshot(chain, snapshotter=snapshotter):
-            # Reading an archive is the client's work in containerd, so the client does it; before anything is timed.
+            # containerd's API has no import: its client `ctr` reads the archive. This is not part of any measurement.
             ctr = proc.require_tool("ctr", package="containerd")
             words = ("--address", str(self.api.socket), "--namespace", NAMESPACE, "images", "import")
             proc.run([ctr, *words, "--snapshotter", snapshotter, archive], timeout_s=IMPORT_TIMEOUT_S)
 
 
 def chain_id(layers: Sequence[str]) -> str:
-    """The name of a stack of layers (OCI image specification, "Layer ChainID").
+    """The chain id of a stack of layers (OCI image specification, "Layer ChainID").
 
     Args:
-        layers: digests of the layers' uncompressed content, lowest first.
+        layers: digests of the uncompressed layers, lowest first; at least one.
     """
     chain = layers[0]
     for layer in layers[1:]:
@@ -95,10 +97,10 @@ def chain_id(layers: Sequence[str]) -> str:
 
 @contextmanager
 def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
-    """The containerd of CONTAINERD_ADDRESS or the system's when it answers, else a private one under ``run_dir``.
+    """The containerd at CONTAINERD_ADDRESS, else the running system containerd, else a private one below ``run_dir``.
 
     Raises:
-        HostUnfitError: none answers and none can be started.
+        HostUnfitError: CONTAINERD_ADDRESS does not answer, or no containerd runs and a private one cannot be started.
     """
     home = run_dir / "containerd"
     with ExitStack() as stack:
@@ -112,7 +114,8 @@ def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
         with suppress(OSError):
             pids["containerd"] = peer_pid(api.socket)
         _remove_dead(api)
-        # A containerd that outlives the campaign tidies up after a killed one, and would make our directory again.
+        # A containerd that outlives the campaign cleans up after killed boxes later, and would recreate a directory of
+        # the campaign. So only a private one gets a directory there.
         yield ContainerdEngine(api, private, pids, home / "runc" if private else None)
 
 
@@ -126,7 +129,7 @@ def _running() -> ContainerdApi | None:
         api.version(timeout_s=_ANSWER_TIMEOUT_S)
     except ContainerdError as error:
         api.close()
-        # Somebody who names an engine does not want another one silently.
+        # A user who names an engine must not silently get another one.
         if named:
             raise HostUnfitError(
                 f"the containerd at CONTAINERD_ADDRESS={named} does not answer: {error}",
@@ -165,15 +168,16 @@ def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) ->
             peer_pid(socket)
             return
         clock.sleep(_POLL_S)
-    said = proc.tail(log.read_bytes()).splitlines()
+    log_lines = proc.tail(log.read_bytes()).splitlines()
     raise HostUnfitError(
-        f"a private containerd did not come up within {START_TIMEOUT_S:g} s: {said[-1][:500] if said else 'no word'}",
+        f"a private containerd did not start within {START_TIMEOUT_S:g} s: "
+        f"{log_lines[-1][:500] if log_lines else 'its log is empty'}",
         hint="start containerd by hand and set CONTAINERD_ADDRESS",
     )
 
 
 def _remove_dead(api: ContainerdApi) -> None:
-    """Records of containers whose campaign was killed: what ran of them is found and ended by its tag."""
+    """Remove containers of killed campaigns from containerd. Their processes are found and killed by their tag."""
     living = living_tags()
     for name, snapshotter in api.containers().items():
         if name.startswith(f"{LABEL}-") and not any(tag in name for tag in living):

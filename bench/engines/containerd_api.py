@@ -1,4 +1,7 @@
-"""containerd's gRPC API: the calls that make, start, stop and remove one container, in our own namespace of it."""
+"""The calls of containerd's gRPC API that create, start, stop and remove a container, in a namespace of our own.
+
+Messages are encoded by field number; ``bench.engines.wire`` explains why.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from bench.util.errors import BoxbenchError, ProtocolError
 
 NAMESPACE: Final = "boxbench"
 SNAPSHOTTER: Final = "overlayfs"
-"""containerd's default, and ours."""
+"""The default of containerd and of Boxbench."""
 _SNAPSHOTTER_PLUGINS: Final = "io.containerd.snapshotter.v1"
 RUNTIME: Final = "io.containerd.runc.v2"
 CALL_TIMEOUT_S: Final = 60.0
@@ -25,10 +28,10 @@ _OPTIONS_TYPE: Final = "containerd.runc.v1.Options"
 
 
 class ContainerdError(BoxbenchError):
-    """containerd refused a call, or does not answer.
+    """containerd refused a call or does not answer.
 
-    Args:
-        status: the gRPC status code of a refusal; None when there was no answer.
+    Attributes:
+        status: the gRPC status code of the refusal; None if there was no answer.
     """
 
     stable = False
@@ -40,25 +43,26 @@ class ContainerdError(BoxbenchError):
 
 @dataclass(frozen=True)
 class Mount:
-    """How to mount a snapshot."""
+    """A mount that makes up a snapshot."""
 
     encoded: bytes
+    """containerd's message, which ``create_task`` sends back."""
     kind: str
     source: str
     options: tuple[str, ...]
 
     @classmethod
     def decoded(cls, encoded: bytes) -> Mount:
-        """From containerd's message."""
+        """Decode containerd's message."""
         fields = parse(encoded)
         kind, source = ("".join(texts(fields, number)) for number in (1, 2))
         return cls(encoded, kind, source, tuple(texts(fields, 4)))
 
     @property
     def own(self) -> Path | None:
-        """The directory with all that is the container's alone; None when it is no directory.
+        """The directory with the data that belongs to this container alone; None if there is none.
 
-        An overlay's upper one, what the container writes; or what is bound, a whole tree of its own.
+        For an overlay it is the upper directory, with what the container wrote; for a bind mount the whole tree.
         """
         if self.kind == "bind":
             return Path(self.source)
@@ -67,7 +71,7 @@ class Mount:
 
 
 class ContainerdApi:
-    """One connection. Every call raises ContainerdError with containerd's own words."""
+    """One connection. Every call raises ContainerdError with containerd's own message."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
@@ -78,11 +82,11 @@ class ContainerdApi:
         self._connection.close()
 
     def version(self, *, timeout_s: float = CALL_TIMEOUT_S) -> str:
-        """containerd's own."""
+        """The version of containerd."""
         return texts(self._call("version.v1.Version/Version", b"", timeout_s=timeout_s), 1)[0]
 
     def snapshotters(self) -> list[str]:
-        """Those that were loaded without an error."""
+        """The names of the snapshotters that were loaded without an error."""
         answer = self._call("introspection.v1.Introspection/Plugins", b"")
         plugins = [parse(part) for part in parts(answer, 1)]
         return [
@@ -93,14 +97,14 @@ class ContainerdApi:
         ]
 
     def prepare_snapshot(self, key: str, parent: str, *, snapshotter: str) -> tuple[Mount, ...]:
-        """A new writable layer on ``parent`` (a chain id)."""
-        # The root keeps it from the garbage collector until its container exists.
+        """Create the writable layer ``key`` on top of ``parent`` (a chain id). Returns its mounts."""
+        # The label protects the layer from garbage collection until its container exists.
         labels = {"containerd.io/gc.root": "boxbench"}
         answer = self._call("snapshots.v1.Snapshots/Prepare", message({1: snapshotter, 2: key, 3: parent, 4: labels}))
         return tuple(Mount.decoded(part) for part in parts(answer, 1))
 
     def has_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> bool:
-        """Whether it exists."""
+        """Whether the snapshot exists."""
         try:
             self._call("snapshots.v1.Snapshots/Stat", message({1: snapshotter, 2: key}))
         except ContainerdError as error:
@@ -110,20 +114,20 @@ class ContainerdApi:
         return True
 
     def remove_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> None:
-        """Remove a layer."""
+        """Remove a snapshot. Its data stays until containerd collects garbage."""
         self._call("snapshots.v1.Snapshots/Remove", message({1: snapshotter, 2: key}))
 
     def collect_garbage(self, key: str) -> None:
-        """Block until what was removed is gone from the disk: removing only marks it, for containerd's collector.
+        """Wait until removed snapshots are deleted from the disk, which containerd's garbage collector does.
 
         Args:
-            key: a name that nobody else uses at the moment.
+            key: a name for a lease that no other caller uses at the same time.
         """
-        # The API's one way to wait for a collection is the end of a lease, asked for to be synchronous.
+        # The only call that waits for a garbage collection is the synchronous deletion of a lease.
         try:
             self._call("leases.v1.Leases/Create", message({1: key}))
         except ContainerdError as error:
-            # One of a process that was killed in between.
+            # A process that was killed in this method left the lease behind.
             if error.status != ALREADY_EXISTS:
                 raise
         self._call("leases.v1.Leases/Delete", message({1: key, 2: 1}))
@@ -138,7 +142,12 @@ class ContainerdApi:
         runc_state: Path | None,
         snapshotter: str,
     ) -> None:
-        """The record of a container, whose snapshot has its name."""
+        """Create the record of a container, whose snapshot has the same name.
+
+        Args:
+            spec: its OCI runtime configuration.
+            runc_state: the directory for runc's state; None means containerd's default.
+        """
         options = b"" if runc_state is None else message({1: _OPTIONS_TYPE, 2: message({7: str(runc_state)})})
         container: dict[int, Value] = {
             1: name,
@@ -152,34 +161,38 @@ class ContainerdApi:
         self._call("containers.v1.Containers/Create", message({1: message(container)}))
 
     def containers(self) -> dict[str, str]:
-        """The snapshotter of each in our namespace, by name."""
+        """The containers in our namespace: the snapshotter of each, by name."""
         answer = self._call("containers.v1.Containers/List", b"")
         records = [parse(part) for part in parts(answer, 1)]
         return {"".join(texts(one, 1)): "".join(texts(one, 6)) for one in records}
 
     def delete_container(self, name: str) -> None:
-        """Delete the record."""
+        """Delete the record of a container."""
         self._call("containers.v1.Containers/Delete", message({1: name}))
 
     def create_task(self, name: str, mounts: Sequence[Mount], *, stdout: Path, stderr: Path) -> int:
-        """The shim, the container's namespaces and its first process, not running yet; its pid on the host."""
+        """Start the shim and create the container's namespaces and first process, which does not run yet.
+
+        Returns:
+            The pid of the first process on the host.
+        """
         request: dict[int, Value] = {1: name, 3: [mount.encoded for mount in mounts], 5: str(stdout), 6: str(stderr)}
         return number_of(self._call("tasks.v1.Tasks/Create", message(request)), 2)
 
     def start_task(self, name: str) -> None:
-        """Let the first process run."""
+        """Start the first process of the container."""
         self._call("tasks.v1.Tasks/Start", message({1: name}))
 
     def kill_task(self, name: str, signal_number: int) -> None:
-        """Signal the first process."""
+        """Send a signal to the first process."""
         self._call("tasks.v1.Tasks/Kill", message({1: name, 3: signal_number}))
 
     def wait_task(self, name: str) -> None:
-        """Block until the first process has ended and the shim knows it."""
+        """Wait until the shim has noticed the end of the first process."""
         self._call("tasks.v1.Tasks/Wait", message({1: name}))
 
     def delete_task(self, name: str) -> None:
-        """Remove what has ended; the shim ends too."""
+        """Delete the ended task. Its shim ends too."""
         self._call("tasks.v1.Tasks/Delete", message({1: name}))
 
     def _call(self, method: str, request: bytes, *, timeout_s: float = CALL_TIMEOUT_S) -> dict[int, list[int | bytes]]:
@@ -191,6 +204,5 @@ class ContainerdApi:
             reason, status = error.text, error.status
         except ProtocolError as error:
             reason, status = error.message, None
-        raise ContainerdError(
-            f"containerd: {method.rpartition('.')[2]}: {reason}", hint="look at containerd's log", status=status
-        )
+        name = method.rpartition(".")[2]
+        raise ContainerdError(f"containerd: {name}: {reason}", hint="look at containerd's log", status=status)

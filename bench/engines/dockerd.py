@@ -1,4 +1,4 @@
-"""A Docker Engine to talk to: the one that runs, or a private one with its own data, socket and no network."""
+"""Connecting to a Docker Engine: the one that runs, or a private one with its own data and socket and no network."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 API_TIMEOUT_S: Final = 300
 _REMOVAL_TIMEOUT_S: Final = 20
 _POLL_S: Final = 0.05
-# For one whose owner was killed, and that may be about to end.
-_NEIGHBOUR_PATIENCE_S: Final = 10.0
+# How long to wait for the end of another dockerd on the same data root. Its owner may have been killed.
+_OTHER_DAEMON_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class DockerEngine:
 
     client: docker.DockerClient
     private: bool
-    """We started it, and we end it."""
+    """Boxbench started it and stops it."""
     daemon_pids: dict[str, int]
-    """``dockerd`` and ``containerd`` on this host, where they could be told; empty for a remote engine."""
+    """The pids of ``dockerd`` and ``containerd`` on this host, if they can be determined; empty for a remote engine."""
 
     def describe(self) -> dict[str, str]:
-        """Versions and settings, for the record."""
+        """Versions and settings of the engine, for records."""
         version = self.client.version()
         info = self.client.info()
         words = {
@@ -66,10 +66,10 @@ class DockerEngine:
 
 @contextmanager
 def docker_engine(run_dir: Path) -> Iterator[DockerEngine]:
-    """The engine of DOCKER_HOST or the docker context when it answers, else a private one under ``run_dir``.
+    """The engine of DOCKER_HOST, else that of the docker context if it answers, else a private one below ``run_dir``.
 
     Raises:
-        HostUnfitError: none answers and none can be started.
+        HostUnfitError: DOCKER_HOST does not answer, or no engine runs and a private one cannot be started.
     """
     client = running_client()
     if client is not None:
@@ -83,20 +83,20 @@ def docker_engine(run_dir: Path) -> Iterator[DockerEngine]:
 
 
 def running_client() -> docker.DockerClient | None:
-    """A client of the engine that runs already; None when none answers. Raises HostUnfitError: wrong DOCKER_HOST."""
+    """A client of the running engine; None if none answers. Raises HostUnfitError if DOCKER_HOST does not answer."""
     named = os.environ.get("DOCKER_HOST")
     client = None
     try:
         address = named or _context_host() or _DEFAULT_ADDRESS
         if address.startswith(_UNIX):
-            # docker-py leaves its socket open when nobody listens.
+            # docker-py leaks its socket if no engine listens, so the socket is tried first.
             peer_pid(Path(address.removeprefix(_UNIX)))
         client = docker.DockerClient(base_url=address, timeout=API_TIMEOUT_S)
         client.ping()
     except (DockerException, RequestException, OSError) as error:
         if client is not None:
             client.close()
-        # Somebody who names an engine does not want another one silently.
+        # A user who names an engine must not silently get another one.
         if named:
             raise HostUnfitError(
                 f"the Docker Engine at DOCKER_HOST={named} does not answer: {error}",
@@ -114,10 +114,10 @@ def _context_host() -> str | None:
 
 
 def remove_all_containers(address: str) -> None:
-    """End and remove every container of a private engine whose owner has died.
+    """Kill and remove all containers of a private engine whose owner has died.
 
     Raises:
-        HostUnfitError: it does not answer, or refuses.
+        HostUnfitError: the engine does not answer or refuses.
     """
     client = docker.DockerClient(base_url=address, timeout=_REMOVAL_TIMEOUT_S, version="1.44")
     try:
@@ -126,7 +126,7 @@ def remove_all_containers(address: str) -> None:
     except (DockerException, RequestException, OSError) as error:
         raise HostUnfitError(
             f"the private Docker Engine at {address} does not remove its containers: {error}",
-            hint="end the dockerd process by hand",
+            hint="kill the dockerd process by hand",
         ) from None
     finally:
         client.close()
@@ -147,8 +147,8 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
             with _spawned(dockerd, run_dir / "dockerd") as engine:
                 yield engine
         finally:
-            # It mounts its data root on itself, and leaves that behind when it was killed once. A mount that is busy
-            # hurts nobody, and the next engine's end tries again.
+            # dockerd mounts its data root on itself, and leaves the mount behind if it is killed. A mount that is still
+            # busy does no harm; it is unmounted after the next private engine.
             with suppress(TeardownError):
                 unmount(str(data_root.resolve()))
 
@@ -171,9 +171,9 @@ def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
 
 
 def _wait_for_data_root(data_root: Path) -> None:
-    """Two engines on one data root destroy it: let one that is about to end do so, and refuse to join another."""
+    """Wait for the end of another dockerd on the data root, which two engines would destroy. Raises HostUnfitError."""
     pid = find_by_argument(str(data_root))
-    if pid is not None and not wait_ended(pid, timeout_s=_NEIGHBOUR_PATIENCE_S):
+    if pid is not None and not wait_ended(pid, timeout_s=_OTHER_DAEMON_TIMEOUT_S):
         raise HostUnfitError(
             f"another private dockerd (process {pid}) is using {data_root}",
             hint="wait until the other boxbench ends; if it was killed, `boxbench clean` ends what it left",
@@ -181,10 +181,10 @@ def _wait_for_data_root(data_root: Path) -> None:
 
 
 def _dockerd_argv(dockerd: str, home: Path, socket_path: Path) -> list[str]:
-    # Its images outlive it: a second campaign builds nothing. Its run-time state does not.
+    # The data root stays, so that the next campaign finds its images. The run-time state does not.
     return [
         dockerd,
-        # Not /etc/docker/daemon.json, which is somebody else's engine's.
+        # Without this it would read /etc/docker/daemon.json, which belongs to the host's own engine.
         "--config-file", str(home / "daemon.json"),
         "--data-root", str(cache_dir() / "docker"),
         "--exec-root", str(home / "exec"),
@@ -207,16 +207,17 @@ def _wait_until_up(client: docker.DockerClient, socket_path: Path, process: subp
             client.ping()
             return
         clock.sleep(_POLL_S)
-    said = proc.tail(log.read_bytes()).splitlines()
+    log_lines = proc.tail(log.read_bytes()).splitlines()
     raise HostUnfitError(
-        f"a private dockerd did not come up within {START_TIMEOUT_S:g} s: {said[-1][:500] if said else 'no word'}",
+        f"a private dockerd did not start within {START_TIMEOUT_S:g} s: "
+        f"{log_lines[-1][:500] if log_lines else 'its log is empty'}",
         hint="start Docker by hand and set DOCKER_HOST",
     )
 
 
 def socket_of(client: docker.DockerClient) -> Path | None:
-    """The unix socket that a client talks to; None when it is another kind of connection."""
-    # docker-py hides a unix socket behind an http+docker base URL and keeps the path in its adapter.
+    """The unix socket of a client; None if it uses another kind of connection."""
+    # docker-py gives a unix socket the base URL http+docker, and keeps the path in its adapter.
     adapter = getattr(client.api, "_custom_adapter", None)
     path = getattr(adapter, "socket_path", None)
     return Path(path) if path else None
@@ -228,7 +229,7 @@ def _daemon_pids(socket_path: Path | None) -> dict[str, int]:
     with suppress(OSError, psutil.Error):
         pids = {"dockerd": peer_pid(socket_path)}
         if psutil.Process(pids["dockerd"]).name() != "dockerd":
-            return {}  # a proxy or systemd's socket answers in its place
+            return {}  # a proxy or systemd listens on the socket
         children = psutil.Process(pids["dockerd"]).children()
         own = [child.pid for child in children if child.name() == "containerd"]
         others = own or [process.pid for process in psutil.process_iter() if process.name() == "containerd"]
@@ -239,7 +240,7 @@ def _daemon_pids(socket_path: Path | None) -> dict[str, int]:
 
 
 def peer_pid(path: Path) -> int:
-    """Who listens on a unix socket. Raises OSError when nobody does."""
+    """The pid of the process that listens on a unix socket. Raises OSError if there is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
         peer.connect(str(path))
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

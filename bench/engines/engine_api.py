@@ -1,4 +1,4 @@
-"""The Docker Engine's API over one byte stream: what a VM's virtio-serial port gives instead of a socket."""
+"""The Docker Engine's API over a single byte stream, such as the virtio-serial port of a VM."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from bench.util.clip import LAST_LINES, Clip, Clipped
 from bench.util.errors import LaunchError
 
 API: Final = "/v1.44"
-# The VM is the guest's: what comes out of it has an end.
+# The guest is not trusted, so the size of an answer is limited.
 _LIMIT_BYTES: Final = 64 * 2**20
 _HEADER: Final = struct.Struct(">B3xI")
 
 
 class EngineApi:
-    """Listens for the VMM from the start; one request at a time, on one connection that stays open.
+    """Listens on a unix socket to which the VMM connects, and sends requests one at a time over that connection.
 
     Args:
-        timeout_s: how long one answer may take, the engine's own start included.
+        path: the socket to create.
+        timeout_s: how long an answer may take. For the first one this includes the start of the engine.
     """
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:
@@ -36,10 +37,10 @@ class EngineApi:
         self._connection: http.client.HTTPConnection | None = None
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request with a JSON body and return the JSON of its answer; None when it has none.
+        """Send a request with a JSON body, and return the decoded JSON answer; None if the answer is not JSON.
 
         Raises:
-            LaunchError: the engine refused, did not answer in time, or the VM has ended.
+            LaunchError: the engine refused or did not answer in time, or the VM has ended.
         """
         data = None if body is None else json.dumps(body).encode("utf-8")
         answer = self._request(method, path, data, {"Content-Type": "application/json"} if data else {})
@@ -49,24 +50,23 @@ class EngineApi:
             return json.loads(answer)
         except (ValueError, RecursionError):
             raise LaunchError(
-                f"the engine in the VM answered {method} {path.partition('?')[0]} with what is no JSON: "
-                f"{answer[:80]!r}",
-                hint="look at the kept stderr of the VM",
+                f"the engine in the VM answered {method} {path.partition('?')[0]} with malformed JSON: {answer[:80]!r}",
+                hint="look at the stored stderr of the VM",
             ) from None
 
     def upload(self, path: str, content: BinaryIO, length: int) -> bytes:
-        """POST a file."""
+        """POST a tar archive of ``length`` bytes and return the answer. Raises LaunchError as ``call`` does."""
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
         return self._request("POST", path, content, headers)
 
     def logs(self, container: str) -> tuple[Clipped, Clipped]:
-        """What a container wrote so far: stdout, stderr; of a long log the beginning and the end.
+        """What a container has written to stdout and stderr so far. Of a long log, the beginning and the last lines.
 
         Raises:
-            LaunchError: as ``call``.
+            LaunchError: as ``call`` does.
         """
         path = f"/containers/{container}/logs?stdout=1&stderr=1&tail="
-        # First, since an answer that is too long costs the connection.
+        # The last lines come first, since an answer that is too long ends the connection.
         last = self._request("GET", f"{path}{LAST_LINES}", None, {})
         if sum(1 for _ in frames(last)) < LAST_LINES:
             return _clipped(last)
@@ -80,7 +80,7 @@ class EngineApi:
         if self._connection is not None:
             self._connection.close()
         if self._peer is not None:
-            # A response that was cut keeps its own hold on the stream.
+            # A response that was not read to its end keeps the socket open.
             self._peer.close()
         self._listener.close()
         self.path.unlink(missing_ok=True)
@@ -98,13 +98,13 @@ class EngineApi:
             raise LaunchError(
                 f"the engine in the VM did not answer {method} {path.partition('?')[0]}: "
                 f"{error or type(error).__name__}",
-                hint="look at the kept stderr of the VM; too little memory ends an engine like this",
+                hint="look at the stored stderr of the VM; an engine with too little memory ends like this",
             ) from None
         if response.status >= 400:
             raise LaunchError(
                 f"the engine in the VM refused {method} {path.partition('?')[0]} with status {response.status}: "
                 f"{content[:500].decode(errors='replace').strip()}",
-                hint="does the same image start in the docker target?",
+                hint="check whether the same image starts in the docker target",
             )
         return content
 
@@ -114,14 +114,14 @@ class EngineApi:
             self._peer, _ = self._listener.accept()
             self._peer.settimeout(self._timeout_s)
             self._connection = http.client.HTTPConnection("engine")
-            # There is nothing to connect to: the stream is there already.
+            # The VMM has connected already, so http.client must not connect by itself.
             self._connection.sock = self._peer
             self._connection.auto_open = 0
         return self._connection
 
 
 def frames(raw: bytes) -> Iterator[tuple[int, memoryview]]:
-    """Stream number (1: stdout, 2: stderr) and content of every frame of a log; the last one may be torn."""
+    """The frames of a log: stream number (1 is stdout, 2 is stderr) and content. The last one may be incomplete."""
     view, at = memoryview(raw), 0
     while at + _HEADER.size <= len(view):
         stream, length = _HEADER.unpack_from(view, at)
@@ -131,7 +131,7 @@ def frames(raw: bytes) -> Iterator[tuple[int, memoryview]]:
 
 
 def _clipped(raw: bytes, *, whole: bool = True) -> tuple[Clipped, Clipped]:
-    """Of a log's frames; ``whole``: it begins where the log does."""
+    """Stdout and stderr from the frames of a log; ``whole`` says that the log has nothing before them."""
     stdout, stderr = Clip(), Clip()
     if not whole:
         stdout.skip()

@@ -1,7 +1,7 @@
-"""gRPC calls, one at a time, over a unix socket: HTTP/2 by ``h2``, in the caller's thread.
+"""gRPC calls over a unix socket, one at a time, in the caller's thread. ``h2`` speaks HTTP/2.
 
-Not by grpcio: its library keeps threads of its own in this process, which also starts boxes and takes their time, and
-its fork handlers kill the children that libvirt's in-process driver makes.
+grpcio is not used. It keeps threads of its own in this process, which starts boxes and measures them, and its fork
+handlers kill the children that libvirt's in-process driver makes.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from bench.util.errors import ProtocolError
 
 _CHUNK_BYTES: Final = 65536
 _PREFIX_BYTES: Final = 5
-# What a container's engine answers is small; something else on that socket need not fill our memory.
+# containerd's answers are small. The limit keeps another program on that socket from filling the memory.
 _MAX_ANSWER_BYTES: Final = 16 * 2**20
-_HINT: Final = "is that socket containerd's, and does it still run?"
+_HINT: Final = "check that containerd runs and listens on that socket"
 
-
+# Status codes, https://grpc.io/docs/guides/status-codes/
 NOT_FOUND: Final = 5
 ALREADY_EXISTS: Final = 6
 
 
 class CallRefusedError(Exception):
-    """The server understood the call and refused it.
+    """The server refused the call.
 
     Args:
-        text: the server's reason.
-        status: the gRPC status code, such as ``NOT_FOUND``.
+        text: the server's message.
+        status: its gRPC status code.
     """
 
     def __init__(self, text: str, status: int) -> None:
@@ -61,7 +61,7 @@ class _Answer:
     ended: bool = False
 
     def message(self) -> bytes:
-        """Raises CallRefusedError, ProtocolError."""
+        """The encoded answer. Raises CallRefusedError, ProtocolError."""
         status = self.headers.get("grpc-status", "")
         if not (status.isascii() and status.isdigit()):
             raise ProtocolError(f"the answer has no gRPC status: {self.headers}", hint=_HINT)
@@ -74,7 +74,7 @@ class _Answer:
 
 
 class GrpcConnection:
-    """One connection, opened by the first call. Raises ProtocolError when the other side speaks something else."""
+    """One connection, opened by the first call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -83,18 +83,19 @@ class GrpcConnection:
         self._lock = threading.Lock()
 
     def call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> bytes:
-        """One unary call.
+        """Make a unary call and return the encoded answer.
 
         Args:
             method: ``/package.Service/Method``.
             request: an encoded message.
-            timeout_s: for every single read and write.
+            metadata: additional headers.
+            timeout_s: the limit of each read and write, not of the whole call.
 
         Raises:
-            CallRefusedError: an error status.
-            ProtocolError: no connection, no answer in time, or no gRPC.
+            CallRefusedError: the server answered with an error status.
+            ProtocolError: there is no connection or no answer in time, or the server does not speak gRPC.
         """
-        # A storm has a thread per box; a box may be ended by another thread than the one that starts it.
+        # A storm has a thread per box, and another thread than the one that starts a box may end it.
         with self._lock:
             return self._call(method, request, metadata=metadata, timeout_s=timeout_s)
 
@@ -108,7 +109,7 @@ class GrpcConnection:
             while not answer.ended:
                 self._receive(connected, stream, answer)
         except BaseException as error:
-            # Half a call may be under way: the next one begins anew.
+            # Part of the call may have been sent. The next call opens a new connection.
             self.close()
             if not isinstance(error, (OSError, H2Error)):
                 raise
@@ -146,14 +147,14 @@ class GrpcConnection:
     def _receive(self, connected: socket.socket, stream: int, answer: _Answer) -> None:
         chunk = connected.recv(_CHUNK_BYTES)
         if not chunk:
-            raise ConnectionResetError("the connection was closed in the middle of a call")
+            raise ConnectionResetError("the connection was closed during a call")
         for event in self._http.receive_data(chunk):
             self._take(event, stream, answer)
         connected.sendall(self._http.data_to_send())
 
     def _take(self, event: Event, stream: int, answer: _Answer) -> None:
         if isinstance(event, ConnectionTerminated):
-            raise ConnectionResetError("the other side ended the connection")
+            raise ConnectionResetError("the server ended the connection")
         if getattr(event, "stream_id", stream) != stream:
             return
         if isinstance(event, DataReceived):

@@ -1,4 +1,4 @@
-"""A libvirt connection: the running system daemon, a URI of the user's choice, or libvirt's driver in process."""
+"""Connecting to libvirt: a URI that the user chose, the running daemon, or libvirt's driver in this process."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _EMBEDDED: Final = "boxbench-libvirt-"
-# No virtlogd runs beside an embedded driver: QEMU writes the files of its character devices itself. The user is ours,
-# since it opens our files; where another user cannot open /dev/kvm, libvirt asks QEMU's abilities before every start.
+# An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
+# since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
 _EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
 _ERRORS_ONLY: Final = "4"
 SYSTEM_SOCKETS: Final = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt/libvirt-sock"))
@@ -31,15 +31,15 @@ SYSTEM_SOCKETS: Final = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt
 
 @dataclass(frozen=True)
 class LibvirtEngine:
-    """An open connection."""
+    """An open connection to libvirt."""
 
     connection: Any
-    """libvirt.virConnect; the binding has no types."""
+    """A libvirt.virConnect. The binding has no type hints."""
     library: ModuleType
     uri: str
 
     def describe(self) -> dict[str, str]:
-        """Versions, for the record."""
+        """Versions and kind of the connection, for records."""
         qemu = _dotted(self.connection.getVersion())
         return {
             "libvirt": _dotted(self.connection.getLibVersion()),
@@ -48,9 +48,13 @@ class LibvirtEngine:
         }
 
     def require_emulator(self, emulator: Path | None, machine: str) -> None:
-        """Raise HostUnfitError when libvirt cannot use a chosen QEMU; None, its own, it can.
+        """Raise HostUnfitError if libvirt cannot use a QEMU.
 
-        It learns what a QEMU can do by starting it, which takes seconds: here, and not in the first box's start.
+        libvirt starts a QEMU that it does not know to learn its abilities, which takes seconds. This
+        call makes it do so before the first measured start.
+
+        Args:
+            emulator: the user's choice; None means libvirt's own, which is not checked.
         """
         if emulator is None:
             return
@@ -63,21 +67,23 @@ class LibvirtEngine:
             ) from None
 
     def require_firmware(self, firmware: str, machine: str, emulator: Path | None = None) -> None:
-        """Raise HostUnfitError when libvirt knows no such firmware (``seabios``, ``ovmf``) for a machine type.
+        """Raise HostUnfitError if libvirt has no such firmware for a machine type.
 
         Args:
-            emulator: a QEMU of the user's choice; None: libvirt's own.
+            firmware: ``seabios``, which QEMU includes, or ``ovmf``.
+            machine: ``q35`` or ``pc``.
+            emulator: a QEMU of the user's choice; None means libvirt's own.
         """
         if firmware != "ovmf":
             return
-        told = self.connection.getDomainCapabilities(emulator and str(emulator), "x86_64", machine, "qemu", 0)
-        if "<value>efi</value>" not in told.partition("</os>")[0]:
+        capabilities = self.connection.getDomainCapabilities(emulator and str(emulator), "x86_64", machine, "qemu", 0)
+        if "<value>efi</value>" not in capabilities.partition("</os>")[0]:
             raise HostUnfitError(
                 f"libvirt knows no UEFI firmware for the machine type {machine}", hint="install the package ovmf"
             )
 
     def daemon_pids(self) -> dict[str, int]:
-        """The daemon behind a system connection; none when the driver runs in process or far away."""
+        """The pids of libvirt's daemons, by name. Empty if the driver runs in this process or on another host."""
         if self.uri != "qemu:///system":
             return {}
         found = {process.name(): process.pid for process in psutil.process_iter(["name"])}
@@ -89,8 +95,8 @@ def _dotted(number: int) -> str:
 
 
 def import_libvirt() -> ModuleType:
-    """The binding. Raises HostUnfitError when it is not installed."""
-    # Read once, when the library is loaded: its warnings on stderr (a domain runs as root) are not for our users.
+    """The Python binding of libvirt. Raises HostUnfitError if it is not installed."""
+    # The library reads this when it is loaded. Its warnings on stderr (a domain runs as root) do not help our users.
     os.environ.setdefault("LIBVIRT_DEBUG", _ERRORS_ONLY)
     try:
         import libvirt  # noqa: PLC0415 - an optional extra
@@ -104,14 +110,14 @@ def import_libvirt() -> ModuleType:
 
 @contextmanager
 def libvirt_engine() -> Iterator[LibvirtEngine]:
-    """Connect.
+    """An open connection to libvirt, closed at the end.
 
     Raises:
-        HostUnfitError: no binding, or the connection cannot be opened.
+        HostUnfitError: the Python binding is missing, or the connection cannot be opened.
     """
     library = import_libvirt()
     uri = _choose_uri()
-    # Errors reach us as exceptions; the library's own copy on stderr would only confuse.
+    # The library raises exceptions. Without a handler it would also print them.
     library.registerErrorHandler(lambda _context, _error: None, None)
     _start_event_loop(library)
     try:
@@ -141,14 +147,14 @@ def _choose_uri() -> str:
     return f"qemu:///embed?root={root}"
 
 
-# Held until the process ends, as the driver's own claim on the path is.
+# The directory stays locked until the process ends, because the driver uses its path until then.
 _ownership = ExitStack()
 
 
 def _embedded_root() -> Path:
-    """One directory per process: libvirt opens its embedded driver at one path only until the process ends.
+    """The root directory of this process's embedded driver. It also removes those of processes that have ended.
 
-    Directories of processes that have died are removed on the way.
+    There is one per process, since libvirt can open its embedded driver at only one path per process.
     """
     top = run_root()
     for path in top.glob(f"{_EMBEDDED}*"):
@@ -159,7 +165,7 @@ def _embedded_root() -> Path:
         capabilities = cache_dir() / "libvirt"
         capabilities.mkdir(exist_ok=True)
         _ownership.enter_context(owned_dir(root))
-        # What libvirt learns by starting each QEMU, which takes seconds; it checks by itself whether that still holds.
+        # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
         (root / "cache").symlink_to(capabilities)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     return root
@@ -169,7 +175,7 @@ _loop_started = threading.Event()
 
 
 def _start_event_loop(library: ModuleType) -> None:
-    """libvirt wants one event loop per process, running before the first connection; it cannot be unregistered."""
+    """Start libvirt's event loop, once per process. It must run before the first connection and cannot be stopped."""
     if _loop_started.is_set():
         return
     _loop_started.set()

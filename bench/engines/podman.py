@@ -1,4 +1,4 @@
-"""podman: an engine without a daemon. Images in our cache, everything of a campaign's containers in its own places."""
+"""podman, an engine without a daemon. Images are in the cache; containers of a campaign in directories of their own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.util.errors import ProcessError
 
 TIMEOUT_S: Final = 60.0
 LOAD_TIMEOUT_S: Final = 600.0
-# From the end of a command's output to its own.
+# How long a command may run after the end of its output.
 _END_S: Final = 5.0
 _PIECE_BYTES: Final = 65536
-# A log of ours, since a host's default may be its journal, which takes and keeps lines in its own time.
-# Locks as files of ours: those in /dev/shm are shared by all podmans of the host and outlive them.
+# log_driver: the host's default may be its journal, which stores lines later and keeps them.
+# lock_type: the default, shared memory in /dev/shm, is common to all podman processes of the host and outlives them.
 _SETTINGS: Final = """\
 [containers]
 http_proxy = false
@@ -36,26 +36,26 @@ cgroup_manager = "cgroupfs"
 
 @dataclass(frozen=True)
 class PodmanEngine:
-    """Where one podman keeps its things."""
+    """The directories of a campaign's podman, and its commands."""
 
     home: Path
-    """Run-time state, small, gone at reboot."""
+    """Run-time state; small, and not kept over a reboot."""
     storage: Path
-    """Containers' writable layers."""
+    """The writable layers of containers."""
     images: Path | None
-    """Images, shared by campaigns; None when containers run from directories only."""
+    """Images, shared by all campaigns; None if containers run from directories only."""
 
     @property
     def env(self) -> dict[str, str]:
-        """For every call."""
+        """The environment variables of every command."""
         return {
             "CONTAINERS_CONF_OVERRIDE": str(self.home / "containers.conf"),
-            # Said on every call on a host that has version 1; the record says which it has.
+            # Otherwise every command warns on hosts with control groups v1. The version is in the record.
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         }
 
     def argv(self, *words: str) -> list[str]:
-        """A command line. Raises HostUnfitError: not installed."""
+        """The command line for a podman command. Raises HostUnfitError if podman is not installed."""
         argv = [proc.require_tool("podman", package="podman"), "--storage-driver", "overlay"]
         argv += ["--root", str(self.storage), "--runroot", str(self.home / "run"), "--tmpdir", str(self.home / "tmp")]
         if self.images is not None:
@@ -63,22 +63,22 @@ class PodmanEngine:
         return [*argv, *words]
 
     def ask(self, *words: str, check: bool = True, timeout_s: float = TIMEOUT_S) -> proc.Result:
-        """Run a command to its end. Raises ProcessError."""
+        """Run a podman command to its end. Raises ProcessError."""
         return proc.run(self.argv(*words), timeout_s=timeout_s, check=check, env=self.env)
 
     def logs(self, container: str) -> tuple[Clipped, Clipped]:
-        """What a container wrote so far: stdout, stderr; of a long log the beginning and the last lines."""
+        """What a container has written to stdout and stderr so far. Of a long log, the beginning and the last lines."""
         clips = Clip(), Clip()
         status = self._pour(clips, "logs", container)
         if status is None:
             for clip in clips:
                 clip.skip()
             self._pour(clips, "logs", "--tail", str(LAST_LINES), container)
-        # Otherwise podman has complained: there is no such container.
+        # A status other than 0 means that there is no such container.
         return (clips[0].clipped(), clips[1].clipped()) if not status else (NOTHING, NOTHING)
 
     def _pour(self, clips: tuple[Clip, Clip], *words: str) -> int | None:
-        """Read what a command writes as it comes; its exit code, or None where it wrote too much or for too long."""
+        """Add a command's output to the clips. Its exit code; None if it wrote too much or took too long."""
         process = proc.spawn(self.argv(*words), stdout=PIPE, stderr=PIPE, env=self.env)
         try:
             ended = _read_both(process, clips, timeout_s=TIMEOUT_S)
@@ -89,23 +89,23 @@ class PodmanEngine:
             proc.stop(process)
 
     def make(self) -> None:
-        """The directories and the settings."""
+        """Create the directories and the configuration."""
         for path in (self.home, self.storage):
             path.mkdir(parents=True, exist_ok=True)
         (self.home / "containers.conf").write_text(_SETTINGS, encoding="ascii")
 
     def load(self, image_id: str, archive: Path) -> None:
-        """Have an image, by the id that Docker gave it too. Raises ProcessError."""
+        """Load an image, unless podman has it. podman and Docker give it the same id. Raises ProcessError."""
         if self.ask("image", "exists", image_id, check=False).returncode != 0:
             self.ask("load", "--quiet", "--input", str(archive), timeout_s=LOAD_TIMEOUT_S)
 
     def version(self) -> str:
-        """podman's, for the record."""
+        """podman's version, for records."""
         return self.ask("--version").text.strip()
 
 
 def _read_both(process: Popen[bytes], clips: tuple[Clip, Clip], *, timeout_s: float) -> bool:
-    """Read stdout and stderr; whether both were read to their end."""
+    """Add stdout and stderr to the clips. True if both were read to their end."""
     clock = MonotonicClock()
     until_ns = clock.now_ns() + round(timeout_s * 1e9)
     with DefaultSelector() as selector:
@@ -125,14 +125,14 @@ def _read_both(process: Popen[bytes], clips: tuple[Clip, Clip], *, timeout_s: fl
 
 @contextmanager
 def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
-    """podman for one campaign; its containers and their storage end with it.
+    """podman for a campaign. Its containers and their storage are removed at the end.
 
     Raises:
-        HostUnfitError: not installed.
+        HostUnfitError: podman is not installed.
     """
     engine = PodmanEngine(
         home=run_dir / "podman",
-        # Named like the campaign, so that it is found after a kill.
+        # Its name contains the campaign's tag, so that it is found if Boxbench is killed.
         storage=cache.cache_dir() / "boxes" / f"{run_dir.name}-podman",
         images=cache.cache_dir() / "podman",
     )
@@ -141,7 +141,7 @@ def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
     try:
         yield engine
     finally:
-        with suppress(ProcessError):  # what it could not remove is found by the campaign's tag
+        with suppress(ProcessError):  # containers that stay are found by the campaign's tag
             engine.ask("rm", "--all", "--force", "--time", "0")
         for path in (engine.storage, engine.home):
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""OCI runtimes beside runc that a private engine is told of, where this host has them."""
+"""OCI runtimes other than runc, for the configuration of a private Docker Engine."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 RUNSC_FLAGS: Final = (
     "--network=none",
-    # The agent's channel is a pair of host FIFOs.
+    # The agent's channel uses FIFOs of the host.
     "--host-fifo=open",
-    # Writes go to the box's own overlay, as in every other container; runsc's default keeps them to itself.
+    # Writes go to the box's own overlay, as in other containers. By default runsc keeps them in memory.
     "--overlay2=none",
 )
 
@@ -18,7 +18,7 @@ _SBIN: Final = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
 def engine_settings() -> dict[str, Any]:
-    """A dockerd's daemon.json that names them; runc is built in."""
+    """The daemon.json of a private dockerd, with the runtimes that this host has. dockerd knows runc by itself."""
     found = {name: shutil.which(name) or shutil.which(name, path=_SBIN) for name in _EXTRA}
     runtimes = {
         name: {"path": path, **({"runtimeArgs": list(_EXTRA[name])} if _EXTRA[name] else {})}

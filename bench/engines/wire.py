@@ -1,8 +1,8 @@
-"""Protocol buffers' wire format, as much of it as containerd's API needs here.
+"""The wire format of protocol buffers, as far as the calls to containerd need it.
 
-containerd's only Python package dates from 2021 and its generated code does not load beside today's protobuf; the few
-messages that start a container are small enough to be written by number. Numbers are from containerd's ``api/``
-directory, where they can never change.
+containerd's only Python package dates from 2021, and its generated code does not work with current versions of
+protobuf. The few messages that start a container are small enough to be written by field number. The numbers are from
+the ``api/`` directory of containerd; the rules of protocol buffers forbid changing them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ Value = Scalar | Sequence[bytes] | Mapping[str, str]
 
 
 def message(fields: Mapping[int, Value]) -> bytes:
-    """Encode by field number: a number, text, bytes (a message too), several of them, or a map of texts.
+    """Encode a message.
 
-    Empty values are left out, as the format wants it.
+    Args:
+        fields: values by field number: an integer, a text, bytes (also an encoded message), a sequence of bytes for a
+            repeated field, or a map of texts. Empty values are left out, as the format demands.
     """
     return b"".join(_field(number, value) for number, value in fields.items())
 
@@ -54,31 +56,31 @@ def _varint(value: int) -> bytes:
 
 
 def parse(data: bytes) -> dict[int, list[int | bytes]]:
-    """Decode one message: what each field number holds, in order. Raises ProtocolError: cut off, or no message."""
+    """Decode a message: the values of each field number, in order. Raises ProtocolError if it is malformed."""
     fields: dict[int, list[int | bytes]] = {}
     try:
         for number, value in _parts(data):
             fields.setdefault(number, []).append(value)
     except IndexError:
         raise ProtocolError(
-            f"an answer of {len(data)} bytes is not a message of containerd's",
-            hint="is that socket containerd's, of version 1.6 or later?",
+            f"an answer of {len(data)} bytes is not a protocol buffers message",
+            hint="check that containerd 1.6 or later listens on that socket",
         ) from None
     return fields
 
 
 def texts(fields: Mapping[int, Sequence[int | bytes]], number: int) -> list[str]:
-    """A field's values as texts."""
+    """The values of a text field."""
     return [value.decode("utf-8", "replace") for value in fields.get(number, ()) if isinstance(value, bytes)]
 
 
 def parts(fields: Mapping[int, Sequence[int | bytes]], number: int) -> list[bytes]:
-    """A field's values as bytes: messages inside."""
+    """The values of a field that holds bytes or messages."""
     return [value for value in fields.get(number, ()) if isinstance(value, bytes)]
 
 
 def number_of(fields: Mapping[int, Sequence[int | bytes]], number: int) -> int:
-    """A field's last number; 0 when it is absent, which is what absence means in the format."""
+    """The value of an integer field. An absent field is 0, as the format defines."""
     numbers = [value for value in fields.get(number, ()) if isinstance(value, int)]
     return numbers[-1] if numbers else 0
 

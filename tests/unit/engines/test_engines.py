@@ -51,7 +51,7 @@ def test_nobody_answers_and_nobody_is_named(tmp_path: Path, monkeypatch: pytest.
 
 def test_two_engines_never_share_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dockerd, "find_by_argument", lambda word: os.getpid() if word == str(tmp_path) else None)
-    monkeypatch.setattr(dockerd, "_NEIGHBOUR_PATIENCE_S", 0.01)
+    monkeypatch.setattr(dockerd, "_OTHER_DAEMON_TIMEOUT_S", 0.01)
     dockerd._wait_for_data_root(tmp_path / "other")
     with pytest.raises(HostUnfitError, match=rf"process {os.getpid()}\) is using") as caught:
         dockerd._wait_for_data_root(tmp_path)

@@ -50,7 +50,7 @@ def test_fixed_numbers_are_stepped_over() -> None:
 
 @pytest.mark.parametrize("data", [b"\x08", b"\x12\x05ab", b"\x80", b"\x0b\x08\x01", b"\x0d\x01"])
 def test_what_is_no_message_is_an_expected_error(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="is not a message"):
+    with pytest.raises(ProtocolError, match="is not a protocol buffers message"):
         parse(data)
 
 

@@ -337,6 +337,13 @@ def test_a_collection_that_was_cut_off_hinders_no_other() -> None:
         FakeContainerd(Create=RESOURCE_EXHAUSTED).collect_garbage("k")
 
 
+def test_a_snapshot_is_missing_by_the_status_of_the_answer() -> None:
+    assert FakeContainerd().has_snapshot("box")
+    assert not FakeContainerd(Stat=NOT_FOUND).has_snapshot("box")
+    with pytest.raises(ContainerdError, match="status 8"):
+        FakeContainerd(Stat=RESOURCE_EXHAUSTED).has_snapshot("box")
+
+
 def _box(api: FakeContainerd, storage: Path) -> _ContainerdBox:
     order: Any = SimpleNamespace(tag="boxbench-c-t0001", storage=storage)
     return _ContainerdBox(order, CHANNEL, SimpleNamespace(), api, _Layers("chain", "native"))  # type: ignore[arg-type]

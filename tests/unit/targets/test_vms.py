@@ -351,7 +351,7 @@ def test_an_answer_that_is_no_json_is_an_expected_error(run_dir: Path) -> None:
     answers = reply(b"{nonsense"), reply(b"[" * 100_000)
     with playing(api.path, engine(*answers)):
         for _ in answers:
-            with pytest.raises(LaunchError, match="no JSON"):
+            with pytest.raises(LaunchError, match="malformed JSON"):
                 api.call("GET", "/info")
     api.close()
 
