@@ -1,7 +1,7 @@
-"""What can be done with a clone. ``./bootstrap tests`` runs lint, types, tests, live, docs-check in this order.
+"""Sessions for developers. ``./bootstrap tests`` runs lint, types, tests, live and docs-check, in this order.
 
-Sessions use the environment that runs nox, which ``bootstrap`` makes: one of their own each would build
-libvirt's binding, a minute's work, every time.
+Sessions use the environment that runs nox, which ``./bootstrap`` creates. With an environment of its own, each session
+would build libvirt's Python binding, which takes a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _python(session: nox.Session, *words: str, success_codes: tuple[int, ...] = 
 
 
 def _pytest(session: nox.Session, marker: str, *words: str) -> None:
-    # `-k name` given by a person may leave one of the two sessions without tests; CI gives nothing.
+    # Arguments such as `-k NAME` may select no test of this session. CI passes no arguments.
     codes = (0, PYTEST_NO_TESTS) if session.posargs else (0,)
     _python(session, "pytest", "-m", marker, *words, *session.posargs, success_codes=codes)
 
@@ -36,33 +36,33 @@ def quickstart(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Rules and formatting."""
+    """Check the code with ruff: its rules and its formatting."""
     _python(session, "ruff", "check")
     _python(session, "ruff", "format", "--check")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Every type, strictly."""
+    """Check all types with mypy in strict mode."""
     _python(session, "mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that needs no engine and no root."""
+    """Run the tests that need no engine and no root."""
     _pytest(session, "not live")
 
 
 @nox.session
 def live(session: nox.Session) -> None:
-    """Real engines: Docker, libvirt, QEMU; needs root."""
-    # What takes long is said, so that somebody notices when it begins to take longer.
+    """Run the tests with real engines (Docker, libvirt, QEMU). Needs root."""
+    # The list of slow tests shows when one of them becomes slower.
     _pytest(session, "live", "--durations=40", "--durations-min=5")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What the harness itself costs."""
+    """Measure what Boxbench itself costs."""
     _python(session, "tests.bench.help_time")
     _python(session, "tests.bench.harness_tax", *session.posargs)
     _python(session, "tests.bench.runtime_tax")
@@ -71,5 +71,5 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="docs-check")
 def docs_check(session: nox.Session) -> None:
-    """Commands and links in the documentation, the committed JSON Schema, words that must not appear."""
+    """Check the documentation's commands and links, the committed JSON Schema, and all files for forbidden words."""
     _python(session, "tests.docs_check")

@@ -342,3 +342,12 @@ def write_campaign(path: Path, manifest: Manifest, records: Sequence[Record]) ->
     (path / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (path / RECORDS).write_text("".join(record.line() for record in records), encoding="utf-8")
     return path
+
+
+def write_flood(file: Path) -> Path:
+    """Write a file of 4 GB that is nearly all hole, with a first and a last line. Returns its path."""
+    with file.open("wb") as stream:
+        stream.write(b"first\n")
+        stream.seek(4 * 2**30 - 5)
+        stream.write(b"last\n")
+    return file

@@ -1,4 +1,4 @@
-"""Real engines for tests, opened once a session, and single trials through the same code as a campaign's."""
+"""Real engines, opened once per session, and single trials that run through the same code as those of a campaign."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.run.box import Setting
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.run.trial import run_trial
 from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
+from bench.scenario.options import Value
 from bench.targets.base import Box, Order, Output, Target, TargetProxy
 from bench.targets.table import make_target
 from bench.util.clock import MonotonicClock
@@ -44,7 +45,7 @@ Wrap = Callable[[Target], Target]
 """Puts a proxy around a target."""
 
 LEAST_MEMORY: Final = {"libvirt-full": 256 * 2**20}
-"""Targets that refuse the small boxes of most tests get this much."""
+"""The memory of boxes of targets that refuse the small boxes of most tests."""
 
 
 def write_scenario(directory: Path, dockerfile: str, *, name: str, files: Mapping[str, str] | None = None) -> Path:
@@ -93,7 +94,7 @@ class ProxiedTarget(TargetProxy):
 
 @dataclass
 class Lab:
-    """What stands ready for single trials."""
+    """Engines, targets and numbers for single trials."""
 
     campaign: str
     engines: Engines
@@ -102,47 +103,62 @@ class Lab:
 
     @property
     def client(self) -> docker.DockerClient:
-        """The session's engine."""
+        """A client of the session's Docker Engine."""
         return self.engines.docker.client
 
     @property
     def docker_host(self) -> str:
-        """For programs that shall use the session's engine."""
+        """DOCKER_HOST for programs that use the session's engine."""
         adapter = getattr(self.client.api, "_custom_adapter", None)
         path = getattr(adapter, "socket_path", None)
         return f"unix://{path}" if path else str(self.client.api.base_url)
 
     def target(self, name: str) -> Target:
-        """A target under the accelerator that works everywhere; the test is skipped when the host cannot run it."""
+        """The session's target of this name, with its default options."""
         if name not in self._made:
-            try:
-                made = make_target(TargetSpec(target=name), self.engines, accel="tcg")
-                reason = made.why_unavailable()
-            except BoxbenchError as error:
-                reason = error.message
-            if reason is not None:
-                need_target(reason)
-            self._made[name] = made
+            self._made[name] = self.make(name)
         return self._made[name]
 
-    def run(self, name: str, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Trialed:
-        """One trial of a target from request to gone."""
-        setting = self.setting(name, loaded, wrap=wrap)
+    def make(self, name: str, accel: str = "tcg", /, **options: Value) -> Target:
+        """A new target; the test is skipped if the host cannot run it.
+
+        Args:
+            accel: the accelerator of a VM. Every host has ``tcg``.
+            options: the target's options.
+        """
+        try:
+            made = make_target(TargetSpec(target=name, options=options), self.engines, accel=accel)
+            reason = made.why_unavailable()
+        except BoxbenchError as error:
+            reason = error.message
+        if reason is not None:
+            need_target(reason)
+        return made
+
+    def run(self, target: str | Target, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Trialed:
+        """Run one trial from the request until the box is gone.
+
+        Args:
+            target: a target, or the name of one with its default options.
+            wrap: puts a proxy around the target.
+        """
+        setting = self.setting(target, loaded, wrap=wrap)
         trial = self.trial(setting)
         record, output = run_trial(trial, setting)
         return Trialed(box_tag(self.campaign, trial.id), record, output, self)
 
     def trial(self, setting: Setting, **factors: str) -> Trial:
-        """The next one, of a cell with these factors."""
+        """The next trial, of a cell with these factors."""
         self._count += 1
         name, target = setting.scenario.name, setting.target
         cell = Cell(scenario=name, target=target.name, accel=target.accel, factors=factors)
         return Trial(number=self._count, block=0, cell=cell, warmup=False)
 
-    def setting(self, name: str, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Setting:
-        """What trials of a target need; everything is prepared."""
-        target = self.target(name)
-        loaded = _with_enough_memory(name, loaded)
+    def setting(self, target: str | Target, loaded: LoadedScenario, *, wrap: Wrap | None = None) -> Setting:
+        """What trials of a target need. The target is prepared."""
+        if isinstance(target, str):
+            target = self.target(target)
+        loaded = _with_enough_memory(target.name, loaded)
         image = build_image(self.client, loaded, lambda _text: None)
         target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         return Setting(
@@ -164,7 +180,7 @@ def _with_enough_memory(name: str, loaded: LoadedScenario) -> LoadedScenario:
 
 @dataclass(frozen=True)
 class Trialed:
-    """What a trial gave."""
+    """The result of a trial."""
 
     tag: str
     record: Record
@@ -172,7 +188,7 @@ class Trialed:
     lab: Lab
 
     def assert_gone(self) -> None:
-        """Nothing of the box is on the host, and nothing had to be removed by force."""
+        """Check that nothing of the box is on the host, and that nothing had to be removed by force."""
         assert [str(found) for found in find_leftovers(self.tag)] == []
         assert [str(found) for found in find_containers(self.lab.client, self.tag)] == []
         late = ("leftover:", "not removed:", "TeardownError")

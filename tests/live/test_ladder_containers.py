@@ -7,7 +7,6 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,39 +19,17 @@ from bench.records.record import Record
 from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.scenario.options import Value
-from bench.targets.base import Target
 from bench.targets.table import make_target
 from bench.util import proc
-from tests.lab import Lab, Trialed
-from tests.needs import need_target
+from tests.lab import Lab
 
-DOCKERFILE = """
-FROM boxbench/base-busybox:latest AS tools
-FROM scratch
-COPY --from=tools /usr/bin/busybox /bin/busybox
-CMD ["/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]
-"""
 # Docker's default filter, installed (2), against none (0), as /proc/self/status says it.
 FILTER, NO_FILTER = "2", "0"
 
 
-@pytest.fixture(scope="session")
-def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
-    made: LoadedScenario = make_scenario(DOCKERFILE, name="rungs")
-    return made
-
-
 def run(lab: Lab, loaded: LoadedScenario, name: str, **options: Value) -> Record:
     """One trial with options."""
-    chosen = make_target(TargetSpec(target=name, options=options), lab.engines, accel="tcg")
-    reason = chosen.why_unavailable()
-    if reason is not None:
-        need_target(reason)
-
-    def swap(_default: Target) -> Target:
-        return chosen
-
-    trialed: Trialed = lab.run(name, loaded, wrap=swap)
+    trialed = lab.run(lab.make(name, **options), loaded)
     trialed.assert_gone()
     assert trialed.record.outcome == "ok", trialed.record.failure
     return trialed.record

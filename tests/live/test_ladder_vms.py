@@ -1,4 +1,4 @@
-"""The VM rungs on real engines: KVM as far as this host has it, every one-factor option, the two big systems."""
+"""VM targets on real engines: KVM as far as this host has it, their options, libvirt-full and vm-docker."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from bench.image.model import Image
 from bench.image.vm.disk import ensure_disk, new_overlay
 from bench.records.record import Endpoint
 from bench.run.cleanup import find_leftovers
-from bench.scenario.model import Design, LoadedScenario, Resources, TargetSpec
+from bench.scenario.model import Design, LoadedScenario, Resources
 from bench.scenario.readiness import ReadyFirstLine
 from bench.targets.base import Order
-from bench.targets.table import make_target
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain_box import DomainBox
 from bench.targets.vms.qemu import held_qemu
 from bench.util import proc
 from bench.util.errors import BoxbenchError, UsageError
 from tests.lab import Lab, Trialed
-from tests.needs import host_cannot, need, need_target
+from tests.needs import host_cannot, need
 
 DOCKERFILE = """
 FROM boxbench/base-busybox:latest AS tools
@@ -63,28 +62,6 @@ def kvm() -> None:
         host_cannot(reason)
 
 
-def made(lab: Lab, name: str, accel: str = "tcg", **options: str) -> Any:
-    """A target with options."""
-    try:
-        target = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel=accel)
-        reason = target.why_unavailable()
-    except BoxbenchError as error:
-        reason = error.message
-    if reason is not None:
-        need_target(reason)
-    return target
-
-
-def run(lab: Lab, loaded: LoadedScenario, target: Any) -> Trialed:
-    """One trial of a target with options."""
-    label = f"{target.name}-with-options"
-    lab._made[label] = target
-    try:
-        return lab.run(label, loaded, wrap=lambda same: same)
-    finally:
-        del lab._made[label]
-
-
 def ok(trialed: Trialed, *endpoints: str) -> dict[Endpoint, int]:
     """A whole life in this order, nothing left."""
     record = trialed.record
@@ -115,9 +92,9 @@ EMPTY_LIFE = ("requested", "vmm", "ready", "stopping", "ended", "gone")
 @pytest.mark.parametrize("via", ["qemu", "libvirt"])
 @pytest.mark.parametrize("firmware", ["none", "seabios"])
 def test_kvm_from_request_to_gone(lab: Lab, loaded: LoadedScenario, via: str, firmware: str) -> None:
-    target = made(lab, "vmm", "kvm", via=via, firmware=firmware)
+    target = lab.make("vmm", "kvm", via=via, firmware=firmware)
     assert target.accel == "kvm"
-    trialed = run(lab, loaded, target)
+    trialed = lab.run(target, loaded)
     ok(trialed, *EMPTY_LIFE)
     assert trialed.record.inside == {}
     assert trialed.record.channel_rtt_ns == ()
@@ -130,7 +107,8 @@ def test_kvm_from_request_to_gone(lab: Lab, loaded: LoadedScenario, via: str, fi
 def test_the_empty_vm_under_emulation(lab: Lab, loaded: LoadedScenario, via: str, after: str) -> None:
     # QEMU's own end takes a moment, in which it can still be looked at.
     rested = loaded.scenario.model_copy(update={"design": Design(blocks=1, warmups=0, settle=10**9)})
-    trialed = run(lab, loaded.model_copy(update={"scenario": rested}), made(lab, "vmm", via=via, after=after))
+    target = lab.make("vmm", via=via, after=after)
+    trialed = lab.run(target, loaded.model_copy(update={"scenario": rested}))
     ok(trialed, *EMPTY_LIFE)
     assert ("pss.vmm" in trialed.record.memory_bytes) == (after == "halt")
 
@@ -191,7 +169,7 @@ def paused(lab: Lab, box: DomainBox) -> None:
 def test_a_kvm_domain_is_created_paused_inspected_destroyed(
     lab: Lab, loaded: LoadedScenario, image: Image, name: str, options: dict[str, str]
 ) -> None:
-    target = made(lab, name, **options)
+    target: Any = lab.make(name, **options)
     target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     # Not through --accel: whether a kernel would boot is another question.
     target.accel = "kvm"
@@ -205,7 +183,7 @@ def test_a_kvm_domain_is_created_paused_inspected_destroyed(
 def test_our_own_qemu_under_kvm_is_created_paused_inspected_ended(
     lab: Lab, loaded: LoadedScenario, image: Image, name: str
 ) -> None:
-    target = made(lab, name)
+    target: Any = lab.make(name)
     target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     target.accel = "kvm"
     with ordered(lab, loaded, image) as order, ExitStack() as stack:
@@ -239,7 +217,7 @@ def test_every_domain_is_valid_xml(lab: Lab, loaded: LoadedScenario, image: Imag
     for name in ("libvirt", "libvirt-full", "vm-docker", "vmm"):
         known = {key: value for key, value in options.items() if key in ("machine", "firmware", "console")}
         chosen = {"libvirt": options, "libvirt-full": known, "vm-docker": {}, "vmm": {"via": "libvirt"}}[name]
-        target = made(lab, name, **chosen)
+        target: Any = lab.make(name, **chosen)
         target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         with ordered(lab, loaded, image) as order, target.provision(order) as box:
             file = order.storage / "domain.xml"
@@ -269,14 +247,14 @@ def _validator() -> str:
 def test_libvirt_with_other_parts(
     lab: Lab, loaded: LoadedScenario, options: dict[str, str], life: tuple[str, ...]
 ) -> None:
-    trialed = run(lab, loaded, made(lab, "libvirt", **options))
+    trialed = lab.run(lab.make("libvirt", **options), loaded)
     ok(trialed, "requested", *life, "stopping", "stopped", "ended", "gone")
     served(trialed)
 
 
 def test_a_microvm_with_other_parts_has_a_clock_that_is_right(lab: Lab, loaded: LoadedScenario) -> None:
     """Nothing in it can measure the TSC, so it has to believe what it is told."""
-    trialed = run(lab, loaded, made(lab, "microvm", kernel="raw", firmware="qboot"))
+    trialed = lab.run(lab.make("microvm", kernel="raw", firmware="qboot"), loaded)
     passed = ok(trialed, "requested", "created", "vmm", "init", "root", "exec", "ready", "stopped", "ended", "gone")
     served(trialed)
     guest = trialed.record.guest_ns
@@ -287,9 +265,9 @@ def test_a_microvm_with_other_parts_has_a_clock_that_is_right(lab: Lab, loaded: 
 
 def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
     little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB, disk=64 * MIB)})
-    made(lab, "libvirt").prepare(image, little.resources, little.ready)
+    lab.make("libvirt").prepare(image, little.resources, little.ready)
     with pytest.raises(UsageError, match=r"with ovmf firmware a scenario needs at least 160 MiB"):
-        made(lab, "libvirt", firmware="ovmf").prepare(image, little.resources, little.ready)
+        lab.make("libvirt", firmware="ovmf").prepare(image, little.resources, little.ready)
 
 
 # --- the classic VM ---
@@ -297,7 +275,7 @@ def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenari
 
 def test_the_classic_vm_with_other_parts(lab: Lab, loaded: LoadedScenario) -> None:
     """Its default parts are booted by the contract, tests/contract/test_target_contract.py."""
-    trialed = run(lab, loaded, made(lab, "libvirt-full", firmware="ovmf", console="serial"))
+    trialed = lab.run(lab.make("libvirt-full", firmware="ovmf", console="serial"), loaded)
     passed = ok(trialed, "requested", "created", "vmm", "init", "exec", "ready", "stopping", "stopped", "ended", "gone")
     assert Endpoint.KERNEL in passed
     served(trialed)
@@ -307,7 +285,7 @@ def test_the_classic_vm_with_other_parts(lab: Lab, loaded: LoadedScenario) -> No
 
 
 def test_the_classic_vm_refuses_too_little(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
-    target = made(lab, "libvirt-full")
+    target = lab.make("libvirt-full")
     little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB)})
     with pytest.raises(UsageError, match=r"resources\.memory is 128 MiB"):
         target.prepare(image, little.resources, little.ready)
@@ -322,13 +300,13 @@ def test_the_classic_vm_refuses_too_little(lab: Lab, loaded: LoadedScenario, ima
 @pytest.fixture(scope="module")
 def cold(lab: Lab, loaded: LoadedScenario) -> Trialed:
     """VM and container from one request."""
-    return run(lab, loaded, made(lab, "vm-docker"))
+    return lab.run(lab.make("vm-docker"), loaded)
 
 
 @pytest.fixture(scope="module")
 def warm(lab: Lab, loaded: LoadedScenario) -> Trialed:
     """The container alone."""
-    return run(lab, loaded, made(lab, "vm-docker", mode="warm"))
+    return lab.run(lab.make("vm-docker", mode="warm"), loaded)
 
 
 def test_cold_goes_through_the_vm(cold: Trialed) -> None:

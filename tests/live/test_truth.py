@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from bench.analysis.values import values_of
 from bench.records.record import Record
-from bench.scenario.model import Design, LoadedScenario, Resources, TargetSpec
+from bench.scenario.model import Design, LoadedScenario, Resources
 from bench.scenario.readiness import ReadyFirstLine
-from bench.targets.table import make_target
 from bench.util import proc
 from bench.util.errors import BoxbenchError
 from tests.lab import Lab
-from tests.needs import host_cannot, need, need_target
+from tests.needs import host_cannot, need
 
 SOURCE: Final = Path(__file__).with_name("truth") / "truth.c"
 DOCKERFILE: Final = 'FROM scratch\nCOPY truth /truth\nCMD ["/truth", "0", "0", "0"]\n'
@@ -81,21 +80,13 @@ def boot(lab: Lab, program: LoadedScenario) -> Boot:
                 "design": Design(blocks=1, warmups=0, settle=100 * 10**6, idle=IDLE_NS if not any(variant) else None),
             }
         )
-        chosen = _with_options(lab, name, options) if options else lab.target(name)
-        trialed = lab.run(name, program.model_copy(update={"scenario": scenario}), wrap=lambda _target: chosen)
+        target = lab.make(name, **options) if options else lab.target(name)
+        trialed = lab.run(target, program.model_copy(update={"scenario": scenario}))
         trialed.assert_gone()
         assert trialed.record.outcome == "ok", (trialed.record.failure, trialed.output)
         return trialed.record
 
     return run
-
-
-def _with_options(lab: Lab, name: str, options: dict[str, str]) -> Any:
-    target = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel="tcg")
-    reason = target.why_unavailable()
-    if reason is not None:
-        need_target(reason)
-    return target
 
 
 def grown_mib(column: str, more: Record, less: Record) -> float:

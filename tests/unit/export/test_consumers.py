@@ -144,7 +144,7 @@ def test_otava_as_a_detector_agrees_with_ours(tmp_path: Path) -> None:
 def test_benchstat_when_there_is_one(tmp_path: Path) -> None:
     benchstat = os.environ.get("BOXBENCH_BENCHSTAT") or shutil.which("benchstat")
     if benchstat is None:
-        host_cannot("install benchstat from a package; test_campaign.py checks the grammar")
+        host_cannot("install benchstat from a package; test_formats.py checks the grammar")
         return
     file = deliver(campaign(tmp_path / "c", seed=1), "go", tmp_path / "go") / "go-benchmark.txt"
     shown = proc.run([benchstat, "-col", "/box", file], timeout_s=60).text

@@ -64,17 +64,6 @@ V1 = {
 }
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    def make(files: dict[str, str]) -> Path:
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path
-
-    return make
-
-
 def _found(root: Path) -> BoxCgroup:
     group = cgroup_of(BOX, root=root, ours=US)
     assert group is not None

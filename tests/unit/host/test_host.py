@@ -49,17 +49,6 @@ HARDWARE = {
 }
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    def make(files: dict[str, str]) -> Path:
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path
-
-    return make
-
-
 def test_facts_of_hardware(tree: Tree) -> None:
     facts = host_facts(tree(HARDWARE), cache_dir=Path("/var/cache/boxbench"))
     expected = {

@@ -3,14 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bench.plan.preview import preview
-from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario, narrowed
+from bench.scenario.model import LoadedScenario, TargetSpec, narrowed
 from bench.util.errors import UsageError
-from bench.util.package_data import scenarios_dir
-
-
-@pytest.fixture
-def hello() -> LoadedScenario:
-    return load_scenario(scenarios_dir() / "hello")
 
 
 def test_a_preview_is_the_plan_of_a_seed(hello: LoadedScenario) -> None:

@@ -1,4 +1,4 @@
-"""bootstrap on made-up hosts: fake apt, sudo and Python on a PATH of their own; nothing real is installed."""
+"""bootstrap on made-up hosts, with a PATH that has a fake apt, sudo and Python. Nothing real is installed."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_alone_it_explains_itself_and_does_nothing(host: FakeHost, words: tuple[
 def test_an_unknown_command_is_a_usage_error(host: FakeHost) -> None:
     result = host.run("instal")
     assert result.returncode == 2
-    assert b"error: instal is not a command" in result.stderr
+    assert b"error: there is no command instal" in result.stderr
     assert host.logged() == ""
 
 
@@ -157,7 +157,7 @@ def test_missing_packages_are_named_with_why_and_installed(host: FakeHost) -> No
     result = host.run("setup")
     assert result.returncode == 0, result.stderr.decode()
     assert b"  gcc                          compiles the agent that runs in every box\n" in result.stderr
-    assert b"  qemu-utils                   makes the machines' disk overlays\n" in result.stderr
+    assert b"  qemu-utils                   makes the disk overlays of virtual machines\n" in result.stderr
     update, install = [line for line in host.logged().splitlines() if line.startswith("apt-get")]
     assert update.endswith(" update")
     assert "noninteractive" in install
@@ -261,7 +261,7 @@ def test_a_complete_host_needs_neither_root_nor_apt(host: FakeHost) -> None:
 def test_an_unknown_distribution_gets_a_list_and_exit_code_5(host: FakeHost) -> None:
     result = host.run("setup")
     assert result.returncode == 5
-    assert b"error: this is no Debian or Ubuntu" in result.stderr
+    assert b"error: this is neither Debian nor Ubuntu" in result.stderr
     assert b"mmdebstrap" in result.stderr
     assert host.logged() == ""
 

@@ -24,9 +24,8 @@ from bench.run import session
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.run.cleanup import Leftover
 from bench.run.prepare import Prepared
-from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.model import LoadedScenario, narrowed
 from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
-from bench.util.package_data import scenarios_dir
 from tests.factories import make_manifest, write_campaign
 
 
@@ -62,8 +61,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def hello() -> LoadedScenario:
-    return narrowed(load_scenario(scenarios_dir() / "hello"), targets=["docker"])
+def hello(hello: LoadedScenario) -> LoadedScenario:
+    """With one target."""
+    return narrowed(hello, targets=["docker"])
 
 
 def test_two_scenarios_of_one_name(hello: LoadedScenario, tmp_path: Path) -> None:

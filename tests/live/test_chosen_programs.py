@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from bench.scenario.model import LoadedScenario, TargetSpec
+from bench.scenario.model import LoadedScenario
 from bench.targets.base import Box, BoxProxy, Target
-from bench.targets.table import make_target
 from bench.util import proc
 from bench.util.cache import file_digest
 from bench.util.errors import BoxbenchError
 from tests.lab import Lab, ProxiedTarget
-from tests.needs import need, need_target
-
-pytestmark = pytest.mark.live
-
-DOCKERFILE = """
-FROM boxbench/base-busybox:latest AS tools
-FROM scratch
-COPY --from=tools /usr/bin/busybox /bin/busybox
-CMD ["/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox sleep 1000"]
-"""
-
-
-@pytest.fixture(scope="session")
-def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
-    return make_scenario(DOCKERFILE, name="variants")
+from tests.needs import need
 
 
 def tool(name: str, package: str) -> Path:
@@ -57,16 +42,12 @@ class Watched(BoxProxy):
 
 def run(lab: Lab, loaded: LoadedScenario, name: str, **options: str) -> tuple[Target, list[str]]:
     """A whole life of a box of this target, of which nothing is left. Returns the target and the programs seen."""
-    chosen = make_target(TargetSpec(target=name, options=dict(options)), lab.engines, accel="tcg")
-    reason = chosen.why_unavailable()
-    if reason is not None:
-        need_target(reason)
+    target = lab.make(name, **options)
     programs: list[str] = []
-    watched = ProxiedTarget(chosen, box=lambda box: Watched(box, programs))
-    trialed = lab.run(name, loaded, wrap=lambda _default: watched)
+    trialed = lab.run(ProxiedTarget(target, box=lambda box: Watched(box, programs)), loaded)
     assert trialed.record.outcome == "ok", (trialed.record.failure, trialed.output)
     trialed.assert_gone()
-    return chosen, programs
+    return target, programs
 
 
 def test_another_build_of_a_runtime(lab: Lab, loaded: LoadedScenario, tmp_path: Path) -> None:

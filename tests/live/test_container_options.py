@@ -9,17 +9,14 @@ import pytest
 
 from bench.engines.containerd import chain_id
 from bench.image.build import build_image
-from bench.image.model import Image
 from bench.image.saved import layer_digests
 from bench.records.record import Endpoint, Record
 from bench.scenario.model import LoadedScenario, TargetSpec
-from bench.scenario.options import Value
 from bench.scenario.readiness import ReadyLog
 from bench.targets.base import Target
 from bench.targets.containers.containerd import _ContainerdBox
 from bench.targets.table import make_target
-from tests.lab import Lab, ProxiedTarget, Trialed
-from tests.needs import need_target
+from tests.lab import Lab, ProxiedTarget
 
 MIB = 2**20
 PAYLOAD_BYTES = 6 * MIB
@@ -35,24 +32,12 @@ CMD ["/bin/busybox", "sh", "-c", "echo $(busybox readlink /proc/self/ns/net) up;
 
 @pytest.fixture(scope="session")
 def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
-    made: LoadedScenario = make_scenario(DOCKERFILE, name="variants")
-    return made
-
-
-def made(lab: Lab, loaded: LoadedScenario, name: str, **options: Value) -> tuple[Target, Image]:
-    """A target with options, prepared; the test is skipped when this host cannot run it."""
-    target = make_target(TargetSpec(target=name, options=options), lab.engines, accel="tcg")
-    reason = target.why_unavailable()
-    if reason is not None:
-        need_target(reason)
-    image = build_image(lab.client, loaded, lambda _text: None)
-    target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
-    return target, image
+    return make_scenario(DOCKERFILE, name="variants")
 
 
 def run(lab: Lab, loaded: LoadedScenario, target: Target) -> Record:
     """One trial from request to gone, that leaves nothing."""
-    trialed: Trialed = lab.run(target.name, loaded, wrap=lambda _default: target)
+    trialed = lab.run(target, loaded)
     assert trialed.record.outcome == "ok", trialed.record.failure
     assert {Endpoint.REQUESTED, Endpoint.READY, Endpoint.GONE} <= set(trialed.record.endpoints_ns)
     trialed.assert_gone()
@@ -70,10 +55,10 @@ def test_a_container_without_a_network_namespace(name: str, lab: Lab, loaded: Lo
     """It is in the engine's; and what must be equal still is: the same user, limits and tree."""
     dockerd = lab.engines.docker.daemon_pids.get("dockerd")
     own = Path(f"/proc/{dockerd or 'self'}/ns/net").readlink()
-    target, _ = made(lab, loaded, name, network="host")
+    target = lab.make(name, network="host")
     host = run(lab, saying(loaded, f"{own} up"), target)
     assert target.describe()["network"] == "the host's: no network namespace"
-    default = run(lab, loaded, made(lab, loaded, name)[0])
+    default = run(lab, loaded, lab.make(name))
     must = ("argv", "uid", "gid", "groups", "cwd", "cpus", "memory_limit_bytes", "hostname")
     assert {fact: host.inside.get(fact) for fact in must} == {fact: default.inside.get(fact) for fact in must}
 
@@ -90,7 +75,8 @@ def test_a_bridge_that_is_not_there_is_said_beforehand(lab: Lab, loaded: LoadedS
 
 def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: LoadedScenario) -> None:
     """A copy for each container, which goes with it: from containerd's book and from the disk."""
-    target, image = made(lab, loaded, "containerd", snapshotter="native")
+    target, image = lab.make("containerd", snapshotter="native"), build_image(lab.client, loaded, lambda _text: None)
+    target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     api = lab.engines.containerd.api
     assert api.has_snapshot(chain_id(layer_digests(lab.client, image)), snapshotter="native")
     proxied = ProxiedTarget(target)
@@ -107,5 +93,5 @@ def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: Lo
 
 
 def test_storage_with_copy_on_write_holds_what_was_written(lab: Lab, loaded: LoadedScenario) -> None:
-    record = run(lab, loaded, made(lab, loaded, "containerd")[0])
+    record = run(lab, loaded, lab.make("containerd"))
     assert record.disk_bytes["box.allocated"] < PAYLOAD_BYTES
