@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import _posixsubprocess
+import gc
 import os
 import secrets
 import signal
@@ -105,6 +106,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     token = secrets.token_hex(8)
     os.environ[leftovers.TOKEN_VARIABLE] = token
     session.config.stash[_session] = leftovers.snapshot(token)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all modules and tests from garbage collection, since every trial collects garbage before its start."""
+    gc.collect()
+    gc.freeze()
 
 
 def _survivors(before: leftovers.Snapshot) -> list[str]:

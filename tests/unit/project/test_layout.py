@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,11 @@ PACKAGE: Final = Path(__file__).parents[3] / "bench"
 FUNCTION_LINES: Final = 50
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    """The path below ``bench/`` and the syntax tree of every module, packages' ``__init__.py`` included."""
-    for file in sorted(PACKAGE.rglob("*.py")):
-        yield str(file.relative_to(PACKAGE)), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def _modules() -> dict[str, ast.Module]:
+    """The syntax tree of every module by its path below ``bench/``, packages' ``__init__.py`` included."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -27,7 +29,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def test_functions_are_short() -> None:
     too_long = [
         f"{module}: {name} has {lines} lines"
-        for module, tree in _modules()
+        for module, tree in _modules().items()
         for name, lines in _functions(tree)
         if lines >= FUNCTION_LINES
     ]
@@ -35,7 +37,7 @@ def test_functions_are_short() -> None:
 
 
 def test_every_module_and_package_has_a_docstring() -> None:
-    trees = dict(_modules())
+    trees = _modules()
     missing = [module for module, tree in trees.items() if not ast.get_docstring(tree)]
     folders = {str(file.parent.relative_to(PACKAGE)) for file in PACKAGE.rglob("*.py")}
     missing += [f"{folder}/__init__.py" for folder in sorted(folders) if str(Path(folder, "__init__.py")) not in trees]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from bench.run.interpreter import fast_thread_switch, frozen_heap
+
+
+@pytest.fixture(autouse=True)
+def _freezes_nothing() -> Iterator[None]:
+    """tests/conftest.py froze all modules and tests, and does not notice that they are no longer frozen."""
+    gc.unfreeze()
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def test_what_was_there_is_left_alone_within() -> None:
