@@ -21,7 +21,7 @@ SCHEMA: Final = "scenarios/scenario.schema.json"
 PUBLISHED: Final = "reports/published/"
 DESIGN: Final = "DESIGN.md"
 
-# Options by command; the empty command has the program's own.
+# The options of each command. The empty command has the options of the program itself.
 Commands = Mapping[str, frozenset[str]]
 
 _FENCE: Final = re.compile(r"^\s*(```|~~~)")
@@ -50,7 +50,7 @@ BANNED: Final = {
 
 
 def commands_in(text: str) -> Iterator[tuple[int, str]]:
-    """Line number and text of everything in a Markdown file that reads as a command: code spans and code blocks."""
+    """Line number and text of every possible command in a Markdown file: code spans and lines of code blocks."""
     fenced = False
     for number, line in enumerate(text.splitlines(), start=1):
         if _FENCE.match(line):
@@ -109,7 +109,7 @@ def _cli_problems(words: list[str], commands: Commands) -> Iterator[str]:
 
 
 def link_problems(file: Path, text: str) -> Iterator[tuple[int, str]]:
-    """Relative links whose file or heading is not there."""
+    """Relative links whose file or heading does not exist."""
     for number, line in enumerate(text.splitlines(), start=1):
         for match in _LINK.finditer(line):
             target = match[1]
@@ -118,7 +118,7 @@ def link_problems(file: Path, text: str) -> Iterator[tuple[int, str]]:
             name, _, anchor = target.partition("#")
             path = (file.parent / name) if name else file
             if not path.exists():
-                yield number, f"the link {target} leads nowhere"
+                yield number, f"the link {target} has no target"
             elif anchor and path.suffix == ".md" and anchor not in anchors(path.read_text(encoding="utf-8")):
                 yield number, f"the link {target}: there is no such heading"
 
@@ -160,13 +160,13 @@ def package_names(root: Path) -> set[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """The names by which headings can be linked to."""
+    """The anchors of all headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def banned_problems(text: str) -> Iterator[tuple[int, str]]:
-    """Words that no committed file may hold."""
+    """Forbidden words in the text."""
     for number, line in enumerate(text.splitlines(), start=1):
         for what, pattern in BANNED.items():
             match = pattern.search(line)
@@ -175,7 +175,7 @@ def banned_problems(text: str) -> Iterator[tuple[int, str]]:
 
 
 def schema_problems(committed: str) -> Iterator[tuple[int, str]]:
-    """Whether the committed JSON Schema is the current one."""
+    """A problem if the committed JSON Schema is not the current one."""
     if committed != json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n":
         yield 1, f"out of date: run `boxbench schema > {SCHEMA}`"
 
@@ -198,20 +198,20 @@ def cli_commands() -> Commands:
 
 
 def nox_sessions(text: str) -> frozenset[str]:
-    """Names of the sessions in a noxfile's text."""
+    """The names of the sessions in the text of a noxfile."""
     plain = re.findall(r"^@nox\.session\ndef (\w+)", text, re.MULTILINE)
     return frozenset({*plain, *re.findall(r'^@nox\.session\(name="([^"]+)"', text, re.MULTILINE)})
 
 
 def committed_files() -> list[Path]:
-    """What git knows, text files only."""
+    """All committed text files."""
     listing = proc.run(["git", "-C", ROOT, "ls-files", "-z"], timeout_s=30).text
     files = [ROOT / name for name in listing.split("\0") if name]
     return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:8000]]
 
 
 def problems() -> Iterator[str]:
-    """Every problem as ``FILE:LINE: what``."""
+    """Every problem, as ``FILE:LINE: problem``."""
     commands, sessions = cli_commands(), nox_sessions((ROOT / "noxfile.py").read_text(encoding="utf-8"))
     for file in committed_files():
         name, text = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
@@ -229,7 +229,7 @@ def problems() -> Iterator[str]:
 
 
 def main() -> int:
-    """Print every problem; 1 when there is one."""
+    """Print every problem. Returns 1 if there is one."""
     found = list(problems())
     for problem in found:
         sys.stdout.write(f"{problem}\n")

@@ -1,4 +1,4 @@
-"""What tests may have left on the host: processes, mounts and control groups."""
+"""Finding processes, mounts and control groups that tests left on the host."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from pathlib import Path
 from typing import Final
 
 TOKEN_VARIABLE: Final = "BOXBENCH_TEST_SESSION"
-# What campaigns put into every name: a folder, or a person's own container, called boxbench is none of ours.
+# The tag in all names of a campaign. Other things called boxbench, such as a folder, are not ours.
 TAG: Final = re.compile(r"boxbench-([0-9a-f]{8}\b|probe-|test-)")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was there before the first test."""
+    """The state of the host before the first test."""
 
     token: str
-    """In the environment of everything that this session starts."""
+    """The value of TOKEN_VARIABLE in the environment of every process that this session starts."""
     named: frozenset[str]
-    """Processes, mounts and control groups that carry our label already."""
+    """Processes, mounts and control groups that carried our label already."""
 
 
 def snapshot(token: str) -> Snapshot:
-    """The state before the first test."""
+    """Record the state of the host."""
     return Snapshot(token, frozenset(_named()))
 
 
 def find(before: Snapshot, *, by_name: bool) -> list[str]:
-    """What is left: processes with the session's token and, ``by_name``, what carries the label and is new.
+    """What is left on the host, described in one line each.
 
-    By name alone another run on the same host would be taken for ours, so only CI looks that way.
+    Args:
+        by_name: also report what carries our label and is new, not only processes with the session's token. Another
+            run on the same host would be reported too, so only CI sets it.
     """
     marked = [f"process {_describe(pid)}" for pid in _pids() if before.token in _environ(pid) and not _is_us(pid)]
     return sorted({*marked, *((set(_named()) - before.named) if by_name else ())})
@@ -45,7 +47,7 @@ def _named() -> Iterator[str]:
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         if _is_tagged(line.split()[4]):
             yield f"mount {line.split()[4]}"
-    # Groups of others come and go meanwhile, which this walk takes as it comes.
+    # os.walk ignores groups that disappear during the walk.
     for folder, _, _ in os.walk("/sys/fs/cgroup"):
         if "boxbench" in folder:
             yield f"control group {folder}"
@@ -79,7 +81,7 @@ def _describe(pid: int) -> str:
 
 
 def _is_us(pid: int) -> bool:
-    """Whether ``pid`` is this process or above it (nox, a shell in a directory named like us)."""
+    """Whether ``pid`` is this process or an ancestor, such as nox."""
     above = os.getpid()
     while above > 1:
         if above == pid:

@@ -1,4 +1,4 @@
-"""JSON Schemas of formats that we write and whose readers nobody packages, after their published descriptions."""
+"""JSON Schemas of export formats without a packaged reader, made after their published descriptions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 _NUMBER: Final = {"type": "number"}
 
 BENCHER: Final[dict[str, Any]] = {
-    "title": "Bencher Metric Format, as its reference page gives it, closed",
+    "title": "Bencher Metric Format after its reference page, without additional properties",
     "type": "object",
     "minProperties": 1,
     "additionalProperties": {
@@ -59,7 +59,7 @@ HYPERFINE: Final[dict[str, Any]] = {
                     "mean": _SECONDS,
                     "stddev": {"type": ["number", "null"]},
                     "median": _SECONDS,
-                    # hyperfine always knows these two; we do not, and a made-up zero would be worse than null.
+                    # hyperfine always has these two values. Boxbench does not, and writes null instead of zero.
                     "user": {"type": ["number", "null"]},
                     "system": {"type": ["number", "null"]},
                     "min": _SECONDS,

@@ -1,4 +1,4 @@
-"""The same VM by the plainest means: through bare libvirt, and by the command line that libvirt itself would use."""
+"""Starts of the VM of a cell without Boxbench: with one call of libvirt, and with the QEMU command line of libvirt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READY = b" mark ready "
 
 
 class BareVm:
-    """Starts the VM of a cell again and again."""
+    """Starts the VM of a cell repeatedly."""
 
     def __init__(self, setting: Setting, engine: LibvirtEngine, scratch: Path, clock: Clock) -> None:
         if not isinstance(setting.target, LibvirtTarget):
@@ -45,7 +45,7 @@ class BareVm:
         self._argv = without_monitor(shlex.split(native.replace("\\\n", " ")))
 
     def by_qemu(self, _number: int) -> int:
-        """ns from before the overlay is copied to the agent's mark `ready`, without libvirt."""
+        """The time in ns from copying the overlay to the agent's mark `ready`, with QEMU started directly."""
         with self._listener() as listener:
             begun = self._clock.now_ns()
             new_overlay(self._disk, self._domain.disks[0].path)
@@ -57,7 +57,7 @@ class BareVm:
                 process.wait()
 
     def by_libvirt(self, _number: int) -> int:
-        """The same through one call of libvirt, without our harness."""
+        """The same time with one call of libvirt."""
         with self._listener() as listener:
             begun = self._clock.now_ns()
             new_overlay(self._disk, self._domain.disks[0].path)
@@ -91,7 +91,7 @@ class BareVm:
 
 
 def without_monitor(argv: list[str]) -> list[str]:
-    """The command line without what only libvirt can serve: its environment, pause, secret key, monitor, logs."""
+    """The command line without the parts that need libvirt: environment, initial pause, secret key, monitor, logs."""
     first = next(number for number, word in enumerate(argv) if "qemu-system" in word and "=" not in word)
     words = iter(argv[first:])
     kept = []

@@ -1,10 +1,11 @@
-"""What the harness itself costs: our starts against the plainest possible loop to the same endpoint, interleaved.
+"""The cost of Boxbench itself: its starts compared with minimal programs that wait for the same endpoint.
 
-docker: our target against bare docker-py: create, start, wait for the first byte of the workload's output.
-libvirt: our target against one bare createXML of the very same domain, and against the QEMU command line that libvirt
-makes of it: the first ratio is the harness's tax, the second has libvirt's own work in it, which users pay too.
+docker: compared with plain docker-py (create, start, wait for the first byte of the workload's output).
+libvirt: compared with a single createXML of the same domain, and with the QEMU command line that libvirt makes of it.
+The first ratio is the cost of Boxbench. The second includes the work of libvirt, which its users pay too.
 
-Run it with nothing else on the machine: ``nox -s bench``. Ratios are of medians within one run, with intervals.
+Starts of both sides alternate. Run it on an otherwise idle machine: ``nox -s bench``. Ratios are ratios of medians
+within one run, with intervals.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ CLOCK = MonotonicClock()
 
 @dataclass
 class Pair:
-    """Two ways to the same endpoint."""
+    """Two ways to start a box and wait for the same endpoint."""
 
     name: str
     bare_words: str
@@ -50,7 +51,7 @@ class Pair:
 
 
 def our_start(prepared: Prepared, cell: Cell, endpoint: Endpoint, number: int) -> int:
-    """One trial of ours; ns to ``endpoint``. Raises RuntimeError when it gave no result."""
+    """Run a trial and return the time to ``endpoint``, ns. Raises RuntimeError if the trial failed."""
     trial = Trial(number=number, block=number, cell=cell, warmup=False)
     record, _ = run_trial(trial, prepared.settings[cell])
     if record.failure is not None:
@@ -59,7 +60,7 @@ def our_start(prepared: Prepared, cell: Cell, endpoint: Endpoint, number: int) -
 
 
 def bare_docker_start(setting: Setting, client: Any, number: int) -> int:
-    """create, start, first byte of output: the plainest docker-py program, without agent and channel."""
+    """The time to the first byte of output with plain docker-py, without agent and channel, ns."""
     api = client.api
     name = f"{campaign_tag(setting.campaign)}-bare{number}"
     memory = setting.scenario.resources.memory
@@ -87,7 +88,7 @@ def bare_docker_start(setting: Setting, client: Any, number: int) -> int:
 
 
 def measure(pairs: list[Pair], *, rounds: int, warmups: int) -> list[dict[str, Any]]:
-    """Interleave: in each round every pair's two sides, their order flipped from round to round."""
+    """In each round start both sides of every pair; their order alternates from round to round."""
     took: dict[tuple[str, str], list[int]] = {}
     for number in range(warmups + rounds):
         for pair in pairs:
@@ -102,7 +103,7 @@ def measure(pairs: list[Pair], *, rounds: int, warmups: int) -> list[dict[str, A
 
 def _result(pair: Pair, ours: list[int], bare: list[int]) -> dict[str, Any]:
     series = dict(enumerate(bare)), dict(enumerate(ours))
-    # What the host does to a whole round drops out of the second: the same question, a narrower answer.
+    # The ratio within rounds does not contain disturbances of whole rounds, so its interval is narrower.
     of_medians, within = median_ratio(*series), block_ratio(*series)
     return {
         "pair": pair.name,
@@ -122,11 +123,11 @@ def _limits(ratio: RatioEstimate) -> list[float] | None:
 
 
 def main() -> None:
-    """Print a table and, with ``--json FILE``, keep every value."""
+    """Print a table and, with ``--json FILE``, store every value."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--warmups", type=int, default=2)
-    parser.add_argument("--only", default="", metavar="WORD", help="only pairs whose name contains this")
+    parser.add_argument("--only", default="", metavar="WORD", help="only pairs whose name contains WORD")
     parser.add_argument("--json", type=Path)
     words = parser.parse_args()
     loaded = narrowed(load_scenario(find_scenario("hello")), targets=["docker", "libvirt"])
@@ -174,7 +175,7 @@ def _pairs(prepared: Prepared, scratch: Path) -> list[Pair]:
 
 
 def show(results: list[dict[str, Any]]) -> None:
-    """One line a pair."""
+    """Print one line per pair."""
     for result in results:
         ours, bare = sorted(result["ours_ns"]), sorted(result["bare_ns"])
         print(

@@ -1,4 +1,4 @@
-"""`boxbench --help` against `python -c "import typer"`, interleaved: people wait for both. At most 1.5 times."""
+"""The time of `boxbench --help`, which must be at most 1.5 times that of `python -c "import typer"`. Runs alternate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.util.units import format_ns
 
 LIMIT: Final = 1.5
 CLOCK: Final = MonotonicClock()
-# The interpreter of this environment on both sides, and byte code in place after the warm-ups.
+# Both sides use the interpreter of this environment. The warm-ups compile the byte code.
 SIDES: Final = {
     "help": [sys.executable, str(Path(sys.executable).with_name("boxbench")), "--help"],
     "bare": [sys.executable, "-c", "import typer"],
@@ -22,14 +22,14 @@ SIDES: Final = {
 
 
 def took_ns(words: list[str]) -> int:
-    """One run, ns."""
+    """The time of one run, ns."""
     begun = CLOCK.now_ns()
     proc.run(words, timeout_s=60)
     return CLOCK.now_ns() - begun
 
 
 def measure(*, rounds: int, warmups: int) -> dict[str, list[int]]:
-    """Both sides in every round, their order flipped from round to round."""
+    """Run both sides in every round; their order alternates from round to round."""
     took: dict[str, list[int]] = {side: [] for side in SIDES}
     for number in range(warmups + rounds):
         for side in sorted(SIDES, reverse=bool(number % 2)):
@@ -40,7 +40,7 @@ def measure(*, rounds: int, warmups: int) -> dict[str, list[int]]:
 
 
 def main() -> int:
-    """Print the ratio; 1 when its whole interval is above the limit."""
+    """Print the ratio. Returns 1 if its whole interval is above the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--warmups", type=int, default=3)

@@ -1,7 +1,7 @@
-"""What the sampler costs: boxes left alone for a while, with samples at the default rate and without, interleaved.
+"""The cost of the sampler: idle boxes with samples at the default rate, and without, in alternation.
 
-The share of one CPU that the harness uses in that while, its quiet threads included, and what the box uses. Run it with
-nothing else on the machine: ``nox -s bench``.
+It reports the share of one CPU that Boxbench uses during the idle time, including its waiting threads, and the share of
+the box. Run it on an otherwise idle machine: ``nox -s bench``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bench.util.package_data import find_scenario
 
 
 def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float) -> dict[str, float]:
-    """One boot: shares of one CPU while the box was left alone. Raises RuntimeError when it gave no result."""
+    """Boot once. Returns shares of one CPU during the idle time. Raises RuntimeError if the trial failed."""
     design = Design(blocks=1, warmups=0, idle=round(idle_s * 1e9), sample=Design().sample if on else None)
     changed = replace(setting, scenario=setting.scenario.model_copy(update={"design": design}))
     record, _ = run_trial(Trial(number=number, block=number, cell=cell, warmup=False), changed)
@@ -41,7 +41,7 @@ def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float
 
 
 def measure(settings: dict[Cell, Setting], *, rounds: int, idle_s: float) -> list[dict[str, Any]]:
-    """In each round every cell with and without, their order flipped from round to round."""
+    """In each round boot every cell with samples and without; their order alternates from round to round."""
     found: dict[tuple[Cell, bool], list[dict[str, float]]] = {}
     number = 0
     for turn in range(rounds):
@@ -66,11 +66,11 @@ def _result(cell: Cell, on: list[dict[str, float]], off: list[dict[str, float]])
 
 
 def main() -> None:
-    """Print a line per box, keep every value with ``--json FILE``; exit with 1 when a sampler takes 1 % or more."""
+    """Print a line per box and, with ``--json FILE``, store every value. Returns 1 if a sampler takes 1 % or more."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--idle", type=float, default=2.0, metavar="SECONDS")
-    parser.add_argument("--target", action="append", metavar="NAME", help="docker and libvirt when not given")
+    parser.add_argument("--target", action="append", metavar="NAME", help="default: docker and libvirt")
     parser.add_argument("--json", type=Path)
     words = parser.parse_args()
     loaded = narrowed(load_scenario(find_scenario("hello")), targets=words.target or ["docker", "libvirt"])
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def show(result: dict[str, Any]) -> None:
-    """One line."""
+    """Print one line."""
     low, high = result["interval"] or (float("nan"), float("nan"))
     harness, box = (
         " and ".join(f"{median(boot[name] for boot in result[side]):.3%}" for side in ("on", "off"))

@@ -1,13 +1,13 @@
-"""Our stop watch against somebody else's: hyperfine around the very same command lines, interleaved.
+"""Times of Boxbench compared with times of hyperfine for the same command lines, in alternation.
 
-runc: from just before `runc run --detach` to its end; the writable layer is mounted before, on both sides. Ours is a
-whole trial (channel, marks, probes around it), and the interval is `start_returned` less `created` of its record.
+runc: the time of `runc run --detach`, with the writable layer mounted before. On our side it is `start_returned` minus
+`created` of a whole trial, with its channel, marks and probes.
 
-bubblewrap: the life of a box whose workload ends at once, from just before bwrap starts until it has ended. Both run in
-a control group like the other's, on the same CPU. hyperfine's watch stops when it has reaped bwrap; ours when bwrap's
-pidfd says that it has ended.
+bubblewrap: the life of a box whose workload ends at once, from just before the start of bwrap to its end. Both sides
+run in equal control groups and on the same CPU. hyperfine stops its clock when it has reaped bwrap; Boxbench stops it
+when bwrap's pidfd reports the end.
 
-Run it with nothing else on the machine: ``nox -s bench``. Ratios are of medians within one run, with intervals.
+Run it on an otherwise idle machine: ``nox -s bench``. Ratios are ratios of medians within one run, with intervals.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TARGETS = ("runc", "bubblewrap")
 
 @contextmanager
 def order_for(setting: Setting, name: str) -> Iterator[Order]:
-    """A place for one box."""
+    """The directories and the order of one box."""
     tag = box_tag(setting.campaign, name)
     directory, storage = campaign_dir(setting.campaign) / tag, boxes_root() / tag
     with ExitStack() as stack:
@@ -73,7 +73,7 @@ def order_for(setting: Setting, name: str) -> Iterator[Order]:
 
 
 def hyperfine(argv: Sequence[str], directory: Path, *, join: Sequence[Path] = (), cpus: Sequence[int] = ()) -> int:
-    """One run without a shell around it; ns. ``join`` and ``cpus`` are in force before hyperfine starts."""
+    """The time of one run without a shell, ns. hyperfine itself runs in the groups ``join`` and on ``cpus``."""
     out = directory / "hyperfine.json"
     words = ["hyperfine", "-N", "--runs", "1", "--warmup", "0", "--style", "none", "--export-json", str(out)]
     if cpus:
@@ -85,7 +85,7 @@ def hyperfine(argv: Sequence[str], directory: Path, *, join: Sequence[Path] = ()
 
 
 def our_runc(setting: Setting, cell: Cell, number: int) -> int:
-    """A whole trial's ``start_returned`` less ``created``, ns."""
+    """``start_returned`` minus ``created`` of a whole trial, ns."""
     record, _ = run_trial(Trial(number=number, block=number, cell=cell, warmup=False), setting)
     if record.failure is not None:
         raise RuntimeError(record.failure.message)
@@ -93,12 +93,12 @@ def our_runc(setting: Setting, cell: Cell, number: int) -> int:
 
 
 def their_runc(setting: Setting, number: int) -> int:
-    """The same command line on a bundle and a layer made the same way, ns."""
+    """The time of the same command line, on a bundle and a layer made in the same way, ns."""
     timeline = Timeline(CLOCK)
     with order_for(setting, f"bare{number}") as order, setting.target.provision(order) as box:
         if not isinstance(box, OciBox):
             raise TypeError(box)
-        # Somebody has to listen, or the agent waits at its first mark and leaves its CPU to runc.
+        # Without a reader the agent would wait at its first mark and leave its CPU to runc.
         channel = Channel(box.channel, now_ns=CLOCK.now_ns, on_message=timeline.receive)
         try:
             box.overlay.mount()
@@ -108,7 +108,7 @@ def their_runc(setting: Setting, number: int) -> int:
 
 
 def our_bubblewrap(setting: Setting, number: int) -> int:
-    """From the request until bwrap has ended, ns."""
+    """The time from the request to the end of bwrap, ns."""
     with order_for(setting, f"ours{number}") as order, setting.target.provision(order) as box:
         channel = Channel(box.channel, now_ns=CLOCK.now_ns, on_message=lambda _message, _stamp: None)
         gc.disable()
@@ -125,7 +125,7 @@ def our_bubblewrap(setting: Setting, number: int) -> int:
 
 
 def their_bubblewrap(setting: Setting, number: int) -> int:
-    """The same command line in a control group like ours, ns."""
+    """The time of the same command line in an equal control group, ns."""
     with order_for(setting, f"bare{number}") as order, rootfs_parts(order) as (ends, overlay):
         memory = order.resources.memory
         with own_cgroup(order.tag, memory_bytes=memory) as group:
@@ -134,7 +134,7 @@ def their_bubblewrap(setting: Setting, number: int) -> int:
 
 
 def pairs(prepared: Prepared) -> list[Pair]:
-    """What this host can run of the two."""
+    """Those of the two targets that this host can run."""
     cells = {cell.target: cell for cell in prepared.settings}
     made = []
     if "runc" in cells:
@@ -161,21 +161,21 @@ def pairs(prepared: Prepared) -> list[Pair]:
 
 
 def ending_at_once(setting: Setting) -> Setting:
-    """The same image with a command that does nothing."""
+    """The scenario with a command that does nothing."""
     config = replace(setting.image.config, argv=("/bin/busybox", "true"))
     return replace(setting, image=replace(setting.image, config=config))
 
 
 def run(rounds: int, warmups: int, targets: Sequence[str] = TARGETS) -> list[dict[str, Any]]:
-    """The pairs of these targets, measured."""
+    """Measure the pairs of these targets."""
     loaded = narrowed(load_scenario(find_scenario("hello")), targets=targets)
-    # Nobody reads memory here, so nothing need settle; the time is better spent on rounds.
+    # Memory is not read here, so it need not settle.
     design = loaded.scenario.design.model_copy(update={"settle": 10**6})
     loaded = loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"design": design})})
     identity = new_campaign_id()
     with only_campaign_on_host(), owned_dir(campaign_dir(identity)):
         try:
-            # As in a trial: the channel's thread gets the interpreter at once, and gives it back at once.
+            # As in a trial, the channel's thread must get the interpreter without delay.
             with (
                 fast_thread_switch(),
                 prepare(identity, [loaded], accel="auto", skip_unavailable=True, say=lambda _text: None) as prepared,
@@ -186,7 +186,7 @@ def run(rounds: int, warmups: int, targets: Sequence[str] = TARGETS) -> list[dic
 
 
 def main() -> None:
-    """Print a table and, with ``--json FILE``, keep every value."""
+    """Print a table and, with ``--json FILE``, store every value."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--warmups", type=int, default=3)

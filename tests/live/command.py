@@ -1,4 +1,4 @@
-"""The real command line as a subprocess, against the session's engine."""
+"""The command line as a subprocess, with the session's engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts taken apart on the real kernel: attribution, trace file, and nothing left, even after kill -9."""
+"""Anatomies on the real kernel: attribution, trace file, and clean-up even after kill -9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong before or in a campaign: one clear paragraph, the right exit code, nothing left behind."""
+"""Errors before and during campaigns: one clear paragraph, the right exit code, nothing left behind."""
 
 from __future__ import annotations
 

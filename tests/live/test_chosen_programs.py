@@ -1,4 +1,4 @@
-"""Builds of the user's own: a trial runs what the option names, and its description says so."""
+"""Options that name a program: a trial runs that program, and the target's description names it."""
 
 from __future__ import annotations
 

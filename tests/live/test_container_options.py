@@ -1,4 +1,4 @@
-"""Containers with one factor changed: without a network namespace, on storage without copy-on-write."""
+"""Options of container targets: no network namespace, storage without copy-on-write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exercises in real boxes: metrics on the record, raw output kept, a failing one reported; a batch workload read."""
+"""Exercises in real boxes: metrics in the record, stored output, failures, and batch workloads."""
 
 from __future__ import annotations
 

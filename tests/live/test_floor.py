@@ -1,4 +1,4 @@
-"""Floors of real boxes: a program that needs exactly so much, and the command as people use it."""
+"""Memory floors of real boxes: a program that needs a known amount, and the command line."""
 
 from __future__ import annotations
 

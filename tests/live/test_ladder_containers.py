@@ -1,4 +1,4 @@
-"""The container rungs beyond what every target must do: options, components, and what a killed harness leaves."""
+"""Container targets beyond the contract: options, components, and clean-up after a killed Boxbench."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Residents with real engines: boxes that stay, a ledger that reconciles, and a host that is clean afterwards."""
+"""Residents with real engines: boxes stay, the ledger adds up, and the host is clean afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storms of real boxes: all come, lost ones are kept as lost, and nothing is left, whatever happens in the middle."""
+"""Storms of real boxes: all boxes start, lost ones are recorded as lost, and nothing is left, even after a failure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Studies that back a decision with numbers: runnable, seeded, not part of the test run."""
+"""Studies whose numbers support decisions. They are seeded programs and not part of the tests."""

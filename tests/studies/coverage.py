@@ -1,11 +1,11 @@
-"""How often do the intervals of ``bench.analysis.stats`` hold what they promise, at the small n that benchmarks have?
+"""How often do the intervals of ``bench.analysis.stats`` contain the truth, at the small n of benchmarks?
 
     python -m tests.studies.coverage [REPLICATES]
 
 Draws campaigns with a known truth, computes a nominal 95 % interval from each by every candidate method, and counts how
-often the truth is inside. The Monte-Carlo error of an entry is about 0.4 points at 3000 replicates. Widths are medians
-of the log-interval's length, relative to the chosen method: below 1 is narrower, which is only good news in
-a column whose coverage holds.
+often it contains the truth. The Monte-Carlo error of an entry is about 0.4 points at 3000 replicates. Widths are
+medians of the length of the log-interval, relative to the chosen method. A width below 1 is an advantage only if the
+coverage is sufficient.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ RESAMPLES: Final = 1000
 
 @dataclass(frozen=True)
 class World:
-    """Two sides with a known truth: ``draw(n, rng)`` gives paired logs of shape (n,) each; medians by the law's own."""
+    """Two sides with known medians. ``draw(n, rng)`` returns paired logarithms, of shape (n,) each."""
 
     name: str
     draw: Callable[[int, np.random.Generator], tuple[Floats, Floats]]
     log_ratio: float
     log_median: float
-    """Of the base side."""
+    """The median of the baseline's side."""
 
 
 def _normal(sigma: float) -> Callable[[int, np.random.Generator], Floats]:
@@ -53,7 +53,7 @@ def _two_modes(share: float) -> Callable[[int, np.random.Generator], Floats]:
 
 
 def _long_tail(n: int, rng: np.random.Generator) -> Floats:
-    """A floor that nothing gets below, and exponential delays of 30 % of it on average."""
+    """A lower bound plus exponential delays, which are 30 % of it on average."""
     return np.log1p(rng.exponential(0.3, n))
 
 
@@ -64,7 +64,7 @@ def _median_of(law: Callable[[int, np.random.Generator], Floats]) -> float:
 def _drifting(
     law: Callable[[int, np.random.Generator], Floats], sigma: float
 ) -> Callable[[int, np.random.Generator], tuple[Floats, Floats]]:
-    """Both sides share what the block does to the host."""
+    """Both sides share the disturbance of their block."""
 
     def draw(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         host = rng.normal(0.0, sigma, n)
@@ -74,7 +74,7 @@ def _drifting(
 
 
 def worlds() -> Iterator[World]:
-    """What starts look like: skewed noise, a second mode, a host that drifts (last)."""
+    """Distributions like those of start times: skewed noise, a second mode and, last, a host that drifts."""
     noise, rare, often = _normal(0.15), _two_modes(0.3), _two_modes(0.45)
     yield World("log-normal", lambda n, rng: (noise(n, rng), noise(n, rng)), 0.0, 0.0)
     yield World(
@@ -89,7 +89,7 @@ def worlds() -> Iterator[World]:
 
 
 def chosen(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
-    """What ``bench.analysis.stats.median_ratio`` does."""
+    """The method of ``bench.analysis.stats.median_ratio``."""
     sides = (dict(enumerate(np.exp(side).tolist())) for side in (base, other))
     found = median_ratio(*sides, level=LEVEL).interval
     return math.log(found.low), math.log(found.high)
@@ -128,7 +128,7 @@ def paired_t(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
 
 
 def signed_rank(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
-    """Hodges-Lehmann interval: Wilcoxon's signed-rank test turned around, exact, on the log ratios of the blocks."""
+    """Hodges-Lehmann interval: the exact inversion of Wilcoxon's signed-rank test, on the log ratios of the blocks."""
     logs = other - base
     rows, columns = np.triu_indices(len(logs))
     means = np.sort((logs[rows] + logs[columns]) / 2)
@@ -141,7 +141,7 @@ def signed_rank(base: Floats, other: Floats, _rng: np.random.Generator) -> Limit
 
 
 def signs(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
-    """Order statistics of the log ratios of the blocks (the sign test turned around)."""
+    """Order statistics of the log ratios of the blocks (the inversion of the sign test)."""
     found = median_interval((other - base).tolist(), level=LEVEL)
     return found.low, found.high
 
@@ -157,7 +157,7 @@ METHODS: Final[dict[str, Method]] = {
 
 
 def cover(world: World, n: int, replicates: int, seed: int) -> tuple[dict[str, float], dict[str, float], float]:
-    """Share of intervals that hold the truth by method, their median widths, and the coverage of one median."""
+    """By method, the share of intervals that contain the truth and their median width; the coverage of one median."""
     rng = np.random.default_rng((seed, n, zlib.crc32(world.name.encode())))
     inside, widths = dict.fromkeys(METHODS, 0), {name: np.empty(replicates) for name in METHODS}
     single = 0
@@ -174,7 +174,7 @@ def cover(world: World, n: int, replicates: int, seed: int) -> tuple[dict[str, f
 
 
 def table(replicates: int, *, seed: int = 1, counts: Sequence[int] = COUNTS) -> Iterator[str]:
-    """Markdown, a line at a time: coverage in per cent, relative width in brackets."""
+    """The lines of a Markdown table: coverage in per cent, relative width in brackets."""
     yield "| world | n | one median | " + " | ".join(METHODS) + " |"
     yield "| :-- | --: | --: |" + " --: |" * len(METHODS)
     for world in worlds():

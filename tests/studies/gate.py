@@ -1,10 +1,10 @@
-"""Does the gate cry wolf, and does it find what it promises? Replays of a recorded campaign.
+"""How often does the gate raise false alarms, and does it find what it promises? Replays of a recorded campaign.
 
     python -m tests.studies.gate [CAMPAIGN] [REPLAYS]
 
-CAMPAIGN is what ``python -m tests.studies.planted`` records; a committed one is the default. Three tables in Markdown:
-false alarms of the gate on equal sides; the same boots through tests that people use; a planted slowdown at the number
-of blocks that the gate printed beforehand. About three minutes.
+CAMPAIGN is one that ``python -m tests.studies.planted`` recorded; a committed one is the default. The output is three
+Markdown tables: false alarms of the gate on equal sides; false alarms of other tests in common use on the same boots;
+and how often a planted slowdown is found with the number of blocks that the gate announced. Takes about three minutes.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ PILOTS: Final = 5
 
 Rng = np.random.Generator
 Test = Callable[[Sequence[tuple[float, ...]], Rng], float]
-"""Boots in order, each with its readings, to the p value of one replay on equal sides."""
+"""Gets boots in order, each with its readings. Returns the p value of one replay on equal sides."""
 
 
 def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
-    """The gate itself, by metric."""
+    """False alarms of the gate itself, by metric."""
     rows, size = replays(pools_of(boots, ()), thresholds=Thresholds(), runs=runs, seed=seed)
     yield f"{runs} replays of {size} blocks per side; stated level {LEVEL:.0%}."
     yield ""
@@ -56,7 +56,7 @@ def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
 
 
 def _split(boots: Sequence[tuple[float, ...]], rng: Rng) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
-    """Neighbours become A and B, in drawn order: what the gate's replays do."""
+    """Assign neighbouring boots to A and B in random order, as the gate's replays do."""
     drawn = np.sort(rng.choice(len(boots), 2 * REPLAY_BLOCKS, replace=False)).reshape(-1, 2)
     turned = np.where(rng.random(len(drawn))[:, None] < 0.5, drawn[:, ::-1], drawn)
     return [boots[i] for i in turned[:, 0]], [boots[i] for i in turned[:, 1]]
@@ -68,7 +68,7 @@ def _logs(boots: Sequence[tuple[float, ...]]) -> Floats:
 
 
 def gate_test(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """Ours: the median of each boot, exact signed ranks over blocks, towards worse."""
+    """The gate's test: the median of each boot, then exact signed ranks over blocks, one-sided."""
     base, other = (dict(enumerate(median(readings) for readings in side)) for side in _split(boots, rng))
     return signed_rank(base, other)[0]
 
@@ -80,13 +80,13 @@ def boot_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
 
 
 def pooled_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """One-sided t-test over all readings of all boots as if each were a boot of its own."""
+    """One-sided t-test over all readings, as if each reading were a boot."""
     base, other = _split(boots, rng)
     return float(scipy_stats.ttest_ind(_logs(other), _logs(base), alternative="greater").pvalue)
 
 
 def pooled_t_in_turn(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """The same when all of A runs before all of B: neighbouring stretches of the campaign."""
+    """The same test with all of A before all of B, from adjacent parts of the campaign."""
     start = int(rng.integers(0, len(boots) - 2 * REPLAY_BLOCKS + 1))
     base, other = boots[start : start + REPLAY_BLOCKS], boots[start + REPLAY_BLOCKS : start + 2 * REPLAY_BLOCKS]
     if rng.random() < 0.5:
@@ -103,11 +103,11 @@ TESTS: Final[dict[str, Test]] = {
 
 
 def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[float, ...]]]:
-    """What a boot of ``hello`` in ``target`` tells several times, by name, boots in order."""
+    """The repeated readings of each boot of ``hello`` in ``target``, by name, boots in order."""
     good = [r for r in records if r.trial.cell.key == f"hello/{target}" and r.outcome == "ok" and not r.trial.warmup]
     good.sort(key=lambda record: record.trial.block)
     echoes = [tuple(float(value) for value in record.channel_rtt_ns) for record in good]
-    # Instants of one start, each taken apart from the mean of its kind: five views of the same boot.
+    # Instants of one start, each relative to the mean of its kind: five readings of the same boot.
     names = [name for name in good[0].endpoints_ns if all(record.endpoints_ns.get(name) for record in good)]
     names = [name for name in names if name in ("created", "init", "exec", "ready", "start_returned")]
     instants = np.array([[float(record.endpoints_ns[name]) for name in names] for record in good])
@@ -116,7 +116,7 @@ def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[flo
 
 
 def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str]:
-    """How often tests that people use are significant at the stated level on equal sides."""
+    """How often tests in common use are significant at the stated level on equal sides."""
     yield "| box | readings per boot | correlation | " + " | ".join(TESTS) + " |"
     yield "| :-- | :-- | --: | " + " | ".join("--:" for _ in TESTS) + " |"
     for target in ("process", "docker", "runc"):
@@ -130,7 +130,7 @@ def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str
 
 
 def within(boots: Sequence[tuple[float, ...]]) -> float:
-    """The correlation of readings within a boot (intraclass, one-way): 0 would make pooling harmless."""
+    """The intraclass correlation (one-way) of readings within a boot. Pooling them would be harmless if it were 0."""
     logs = np.log(np.array(boots))
     n, k = logs.shape
     between = k * logs.mean(axis=1).var(ddof=1)
@@ -139,7 +139,7 @@ def within(boots: Sequence[tuple[float, ...]]) -> float:
 
 
 def power(boots: Boots, runs: int, seed: int) -> Iterator[str]:
-    """The planted slowdown: what the gate prints after a pilot, and how often that many fresh blocks find it."""
+    """How often the planted slowdown is found with the number of new blocks that the gate announced after a pilot."""
     base, slow = (boots.values[key, READY] for key in ("hello/docker", "hello-slow/docker"))
     measured = block_ratio(base, slow)
     scale = (1 + SEE) / (measured.value or 1.0)
@@ -170,7 +170,7 @@ Blocks = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def _pilot(base: Series, other: Series, rng: Rng, seed: int) -> tuple[int, Blocks]:
-    """Blocks that the gate asks for after one pilot, and those blocks of the campaign that it did not see."""
+    """The number of blocks that the gate demands after a pilot, and the blocks of the campaign outside of the pilot."""
     blocks = np.array(sorted(base.keys() & other.keys()))
     drawn = rng.choice(blocks, PILOT_BLOCKS, replace=False)
     spread = spread_of(SeriesPair({b: base[b] for b in drawn.tolist()}, {b: other[b] for b in drawn.tolist()}))

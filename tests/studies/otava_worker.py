@@ -1,6 +1,7 @@
-"""Change points by Apache Otava's library, for ``tests.studies.steps``: runs under the Python that Otava is in.
+"""Change points found by the library of Apache Otava, for ``tests.studies.steps``.
 
-Reads one JSON list of numbers per line, writes one JSON list of places per line. Imports nothing of ours.
+It runs in the environment of Otava, so it imports nothing of Boxbench. It reads one JSON list of numbers per line and
+writes one JSON list of places per line.
 """
 
 import json
@@ -10,7 +11,7 @@ from otava.series import AnalysisOptions, Metric, Series  # type: ignore[import-
 
 
 def places(values: list[float]) -> list[int]:
-    """With the options that `otava analyze` has by default."""
+    """The change points of a series, with the default options of `otava analyze`."""
     series = Series(
         "series",
         branch=None,

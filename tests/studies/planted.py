@@ -1,10 +1,10 @@
-"""Records a campaign with a slowdown of a known size planted in it: what the studies of the gate replay.
+"""Records a campaign that contains a slowdown of known size. The studies of the gate replay it.
 
     python -m tests.studies.planted OUT [BLOCKS] [PER_CENT] [SEED]
 
-``hello`` runs as process, docker and runc beside ``hello-slow`` on docker: the same image whose entrypoint first counts
-to a number in a busy loop. The number is sized here: how long ``hello`` takes to be ready in docker, and how much later
-a box is ready that counts to 200000, are measured first, on the same host, in a campaign of their own (OUT-sizing).
+``hello`` runs as process, docker and runc, and ``hello-slow`` on docker. The latter is the same image whose entrypoint
+first counts to a number in a busy loop. To choose the number, a campaign of its own (OUT-sizing) first measures on the
+same host how long ``hello`` takes to be ready in docker, and how much longer a box takes that counts to 200000.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOOP: Final = "i=0; while [ $i -lt {count} ]; do i=$((i+1)); done; echo"
 
 
 def slowed(directory: Path, count: int) -> LoadedScenario:
-    """``hello`` with a busy loop before its first line, as a scenario in a directory of its own."""
+    """Write a scenario directory: ``hello`` with a busy loop before its first line."""
     source = scenarios_dir() / "hello"
     directory.mkdir(parents=True, exist_ok=True)
     dockerfile = (source / "Dockerfile").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def slowed(directory: Path, count: int) -> LoadedScenario:
 
 
 def run(out: Path, scenarios: Sequence[LoadedScenario], *, blocks: int, seed: int) -> dict[str, list[float]]:
-    """A campaign; ms until ready by cell."""
+    """Run a campaign. Returns the ms until ready by cell."""
     request = Request(
         scenarios=tuple(narrowed(loaded, blocks=blocks) for loaded in scenarios),
         out=out,
@@ -62,7 +62,7 @@ def run(out: Path, scenarios: Sequence[LoadedScenario], *, blocks: int, seed: in
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Size the loop, record the campaign, write ``planted.json`` beside its records."""
+    """Choose the size of the loop, record the campaign, and write ``planted.json`` into its directory."""
     out = Path(arguments[0])
     blocks, per_cent, seed = (int(word) for word in (*arguments[1:], *("60", "5", "7")[len(arguments) - 1 :]))
     hello = load_scenario(scenarios_dir() / "hello")

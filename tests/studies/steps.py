@@ -1,14 +1,14 @@
-"""How often do change point detectors cry wolf, and how often do they find a step, on series of known truth?
+"""How often do change point detectors raise false alarms, and how often do they find a step? On made-up series.
 
     python -m tests.studies.steps [REPLICATES]
     python -m tests.studies.steps ranges REPLICATES
 
-Each family has mean 0 and standard deviation 1 (t(3): scaled so). A step of some standard deviations is at a random
-place in the middle half. "False alarms": series without a step in which any change point was found. "Found": series
-with a change point within NEAR commits of the step, by size of the step (SIZES). "Extra": series with a step and
-further change points. All detectors see the same series with the settings that they have by default: ours (level
-0.01), Apache Otava (as a library, by the Python beside its command) and ruptures (PELT, least squares, the BIC penalty
-with a robust sigma).
+Each family of series has mean 0 and standard deviation 1 (t(3) is scaled). A step of some standard deviations is at a
+random place in the middle half. "False alarms" are series without a step in which a change point was found. "Found" are
+series with a change point within NEAR commits of the step, by size of the step (SIZES). "Extra" are series with a step
+and further change points. All detectors get the same series and use their default settings: ours (level 0.01), Apache
+Otava (as a library, with the Python that its command uses) and ruptures (PELT, least squares, the BIC penalty with a
+robust sigma).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _log_normal(n: int, rng: np.random.Generator) -> Floats:
 
 
 def _bimodal(n: int, rng: np.random.Generator) -> Floats:
-    """Three tenths in a slow mode, four standard deviations of a mode away."""
+    """Two modes: 30 % of the values are in a slow one, four of a mode's standard deviations away."""
     raw = np.where(rng.random(n) < 0.3, 4.0, 0.0) + rng.normal(size=n)
     return np.asarray((raw - 1.2) / np.sqrt(1 + 16 * 0.21))
 
@@ -76,14 +76,14 @@ def ours(series: Sequence[Floats]) -> list[list[int]]:
 def by_otava(series: Sequence[Floats]) -> list[list[int]]:
     """Apache Otava with its default options, all series in one process."""
     python = Path(find_otava()).resolve().with_name("python")
-    # Its relative changes need a level: 100, with 1 % of noise.
+    # It computes relative changes, so the series get a mean of 100 and 1 % of noise.
     lines = "".join(json.dumps((100 + values).tolist()) + "\n" for values in series)
     done = proc.run([python, WORKER], timeout_s=1800, stdin=lines.encode())
     return [json.loads(line) for line in done.text.splitlines()]
 
 
 def by_ruptures(series: Sequence[Floats]) -> list[list[int]]:
-    """PELT with least squares; the penalty is 2 sigma^2 log n, sigma from the differences of neighbours."""
+    """PELT with least squares; the penalty is 2 sigma^2 log n, sigma from the differences of neighbouring values."""
     import ruptures
 
     found = []
@@ -99,7 +99,7 @@ DETECTORS: Final[dict[str, Detector]] = {"ours": ours, "otava": by_otava, "ruptu
 
 @dataclass(frozen=True)
 class Score:
-    """Shares of series, in [0, 1]; the first of series without a step, the others of series with one."""
+    """Shares of series, in [0, 1]. The first one is of series without a step, the others of series with a step."""
 
     false_alarms: float
     found: dict[float, float]
@@ -107,7 +107,7 @@ class Score:
 
 
 def draw(family: Family, n: int, size: float, count: int, seed: int) -> tuple[list[Floats], list[int]]:
-    """``count`` series with a step of ``size`` and its places; a size of 0 is no step."""
+    """``count`` series with a step of ``size`` and the places of the steps. Size 0 means no step."""
     rng = np.random.default_rng((seed, n, round(size * 10)))
     series, places = [], []
     for _ in range(count):
@@ -119,7 +119,7 @@ def draw(family: Family, n: int, size: float, count: int, seed: int) -> tuple[li
 
 
 def score(found: Sequence[Sequence[list[int]]], places: Sequence[Sequence[int]]) -> Score:
-    """What a detector found in the series without a step, then in those of each size."""
+    """The results of a detector in the series without a step, then in those of each size of step."""
     still, *stepped = found
     hits: dict[float, float] = {}
     extra = []
@@ -131,7 +131,7 @@ def score(found: Sequence[Sequence[list[int]]], places: Sequence[Sequence[int]])
 
 
 def scores(count: int, detectors: Sequence[str], *, seed: int) -> dict[tuple[str, int], dict[str, Score]]:
-    """By family and length, by detector. Each detector is called once, with all series."""
+    """The shares by family and length, and by detector. Each detector is called once, with all series."""
     sizes = (0.0, *SIZES)
     drawn = {
         (family, n): [draw(make, n, size, count, seed + zlib.crc32(family.encode())) for size in sizes]
@@ -149,7 +149,7 @@ def scores(count: int, detectors: Sequence[str], *, seed: int) -> dict[tuple[str
 
 
 def table(count: int, detectors: Sequence[str] = tuple(DETECTORS), *, seed: int = 1) -> Iterator[str]:
-    """Markdown, a line at a time, in per cent."""
+    """The lines of a Markdown table, in per cent."""
     head = [f"{name}: {what}" for name in detectors for what in ("false alarms", "found", "extra")]
     yield "| family | commits | " + " | ".join(head) + " |"
     yield "| :-- | --: |" + " --: |" * len(head)
@@ -163,7 +163,7 @@ def table(count: int, detectors: Sequence[str] = tuple(DETECTORS), *, seed: int 
 
 
 def ranges(count: int, *, seed: int = 2) -> Iterator[str]:
-    """How often our range of a step that was found holds the truth; how often a slower spell is two steps."""
+    """How often our range of a found step contains the truth, and how often a temporary slowdown becomes two steps."""
     for family, make in FAMILIES.items():
         held = []
         for n in COMMITS:

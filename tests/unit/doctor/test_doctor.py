@@ -1,4 +1,4 @@
-"""The doctor: every finding names what was found, and every trouble a next step."""
+"""Every check reports a finding, and a fix if there is a problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine is used, and what is said when there is none."""
+"""Which engine is used, and the errors when there is none."""
 
 from __future__ import annotations
 

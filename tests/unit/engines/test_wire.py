@@ -1,4 +1,4 @@
-"""Protocol buffers by number, and gRPC over HTTP/2, against a server made of the same library."""
+"""Protocol buffers by field number, and gRPC over HTTP/2 with a server made with the same library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control groups of boxes: v2 and hybrid from trees made up, v1 or v2 for real where we are root."""
+"""Control groups: v2 and hybrid in made-up trees, and those of the real host for root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Host facts, fingerprint, counters and doubts, from trees made up for the purpose."""
+"""Host facts, fingerprint, counters and doubts, from made-up trees."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Run directories: their names, and the locks that mark them as used."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,4 @@
-"""The trace instance's own arithmetic and refusals; real instances are in tests/live/test_anatomy.py."""
+"""Loss counts and errors of trace instances. Tests of real ones are in tests/live/test_anatomy.py."""
 
 from __future__ import annotations
 

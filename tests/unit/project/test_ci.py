@@ -1,4 +1,4 @@
-"""The CI recipe: valid for those who read it, and its script does what it says with a real shell."""
+"""The CI files are valid, and their script works with a real shell."""
 
 from __future__ import annotations
 

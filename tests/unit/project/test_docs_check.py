@@ -1,4 +1,4 @@
-"""The documentation check finds what it is there to find."""
+"""The documentation check finds each kind of problem."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def test_links(tmp_path: Path) -> None:
     )
     file.write_text(text, encoding="utf-8")
     assert list(docs_check.link_problems(file, text)) == [
-        (3, "the link none.png leads nowhere"),
+        (3, "the link none.png has no target"),
         (4, "the link other.md#nope: there is no such heading"),
-        (5, "the link gone/ leads nowhere"),
+        (5, "the link gone/ has no target"),
     ]
 
 

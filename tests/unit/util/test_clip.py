@@ -1,4 +1,4 @@
-"""Of an output of any length, a bounded part is kept."""
+"""The kept part of an output is bounded, however long the output is."""
 
 from __future__ import annotations
 

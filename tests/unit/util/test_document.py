@@ -1,4 +1,4 @@
-"""YAML and TOML with line numbers: what is wrong is said with its place."""
+"""YAML and TOML files are read with line numbers, and errors name the line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every expected error carries a hint and an exit code that people and scripts can rely on."""
+"""Every expected error has a hint and an exit code."""
 
 from __future__ import annotations
 

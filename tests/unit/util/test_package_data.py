@@ -1,4 +1,4 @@
-"""Files that travel with the package are found in a checkout and in a wheel, and missed in words."""
+"""Data files are found in a checkout and in a wheel, and the error for missing ones says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to subprocesses: limits, errors that say what happened, nothing left running."""
+"""Starting processes: time limits, clear errors, and no process left behind."""
 
 from __future__ import annotations
 

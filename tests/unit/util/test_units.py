@@ -1,4 +1,4 @@
-"""Sizes and durations, read as people write them and written as people read them."""
+"""Parsing and formatting of sizes and durations."""
 
 from __future__ import annotations
 
