@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.doctor.check import Check, Host
+from bench.engines.libvirtd import format_version
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
 from bench.util.units import format_bytes
@@ -82,7 +83,7 @@ def check_docker(_host: Host) -> Check:
         with contextlib.closing(client):
             version = client.version().get("Version", "unknown")
         return Check("docker", "ok", f"a Docker Engine runs, version {version}; it will be used")
-    if shutil.which("dockerd") is None and shutil.which("dockerd", path="/usr/sbin") is None:
+    if proc.find_tool("dockerd") is None:
         return Check("docker", "fail", "no Docker Engine answers, and dockerd is not installed", SETUP)
     return Check("docker", "info", "no Docker Engine runs; Boxbench will start and stop a private one")
 
@@ -98,9 +99,7 @@ def check_libvirt(_host: Host) -> Check:
             f"the Python binding of libvirt cannot be imported ({error})",
             f"{SETUP}, or install libvirt-dev, pkg-config, gcc, Python headers and then `pip install 'boxbench[vm]'`",
         )
-    number = libvirt.getVersion()
-    version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-    return Check("libvirt", "ok", f"libvirt {version}")
+    return Check("libvirt", "ok", f"libvirt {format_version(libvirt.getVersion())}")
 
 
 def check_qemu(_host: Host) -> Check:
@@ -146,7 +145,7 @@ def _disk_from_tar(tool: str) -> None:
 
 def check_mmdebstrap(_host: Host) -> Check:
     """mmdebstrap: it makes the base images of scenarios on hosts that reach no image registry."""
-    if shutil.which("mmdebstrap"):
+    if proc.find_tool("mmdebstrap"):
         return Check("mmdebstrap", "ok", "mmdebstrap is installed")
     return Check("mmdebstrap", "warn", "mmdebstrap is missing: scenarios with a `base` cannot be built", SETUP)
 

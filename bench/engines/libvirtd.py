@@ -40,9 +40,9 @@ class LibvirtEngine:
 
     def describe(self) -> dict[str, str]:
         """Versions and kind of the connection, for records."""
-        qemu = _dotted(self.connection.getVersion())
+        qemu = format_version(self.connection.getVersion())
         return {
-            "libvirt": _dotted(self.connection.getLibVersion()),
+            "libvirt": format_version(self.connection.getLibVersion()),
             "connection": "in process (qemu:///embed)" if "embed" in self.uri else self.uri,
             "vmm": f"QEMU {qemu}",
         }
@@ -90,7 +90,8 @@ class LibvirtEngine:
         return {name: found[name] for name in ("virtqemud", "libvirtd") if name in found}
 
 
-def _dotted(number: int) -> str:
+def format_version(number: int) -> str:
+    """A version of libvirt or of its driver, such as ``11.3.0`` for 11003000."""
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any, Final
+
+from bench.util import proc
 
 RUNSC_FLAGS: Final = (
     "--network=none",
@@ -14,12 +15,11 @@ RUNSC_FLAGS: Final = (
 )
 
 _EXTRA: Final[dict[str, tuple[str, ...]]] = {"crun": (), "runsc": RUNSC_FLAGS}
-_SBIN: Final = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
 def engine_settings() -> dict[str, Any]:
     """The daemon.json of a private dockerd, with the runtimes that this host has. dockerd knows runc by itself."""
-    found = {name: shutil.which(name) or shutil.which(name, path=_SBIN) for name in _EXTRA}
+    found = {name: proc.find_tool(name) for name in _EXTRA}
     runtimes = {
         name: {"path": path, **({"runtimeArgs": list(_EXTRA[name])} if _EXTRA[name] else {})}
         for name, path in found.items()

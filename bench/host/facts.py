@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.host.mounts import cgroup_mode, filesystem_of, parse_mounts
+from bench.host.mounts import cgroup_mode, filesystem_of, read_mounts
 from bench.host.read import HOST_ROOT, parse_cpu_list, parse_sizes, read_int, read_text
 
 Fact = Any
@@ -48,7 +48,7 @@ def host_facts(root: Path = HOST_ROOT, *, cache_dir: Path | None = None) -> dict
         facts[name] = read(root)
     facts["python"] = platform.python_version()
     if cache_dir is not None:
-        facts["cache_filesystem"] = filesystem_of(parse_mounts(_mountinfo(root)), cache_dir)
+        facts["cache_filesystem"] = filesystem_of(read_mounts(root), cache_dir)
     known = {name: value for name, value in facts.items() if value is not None}
     return {**known, "unknown": sorted(set(facts) - set(known))}
 
@@ -63,10 +63,6 @@ def fingerprint(facts: dict[str, Fact]) -> str:
     memory = facts.get("memory_bytes")
     parts["memory_steps"] = None if memory is None else -(-memory // _MEMORY_STEP_BYTES)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _mountinfo(root: Path) -> str:
-    return read_text(root, "proc/self/mountinfo") or ""
 
 
 def parse_cpuinfo(text: str) -> dict[str, str]:
@@ -253,7 +249,7 @@ _READERS: Final[dict[str, Callable[[Path], Fact]]] = {
     "kernel_version": _text("proc/sys/kernel/version"),
     "kernel_parameters": lambda root: speed_parameters(read_text(root, "proc/cmdline")),
     "distribution": lambda root: parse_os_release(read_text(root, "etc/os-release") or ""),
-    "cgroup": lambda root: cgroup_mode(parse_mounts(_mountinfo(root))),
+    "cgroup": lambda root: cgroup_mode(read_mounts(root)),
     "clocksource": _text("sys/devices/system/clocksource/clocksource0/current_clocksource"),
     "thp": lambda root: bracketed(read_text(root, "sys/kernel/mm/transparent_hugepage/enabled") or ""),
     "ksm": _ksm,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
+from bench.host.read import HOST_ROOT, read_text
 from bench.util import proc
 from bench.util.errors import TeardownError
 
@@ -27,6 +28,11 @@ class Mount:
     """The file system type."""
     options: tuple[str, ...]
     """The options of the super block; for cgroup v1 they include the controllers."""
+
+
+def read_mounts(root: Path = HOST_ROOT) -> tuple[Mount, ...]:
+    """The mounts that this process sees, in the order in which they were mounted; empty if they cannot be read."""
+    return parse_mounts(read_text(root, "proc/self/mountinfo") or "")
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
@@ -66,23 +72,21 @@ def filesystem_of(mounts: Sequence[Mount], path: Path) -> str | None:
     return best.kind if best else None
 
 
-def mount_points() -> list[str]:
-    """Every mount point that this process sees, in the order in which they were mounted."""
-    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    return [mount.point for mount in parse_mounts(text)]
-
-
 def unmount(point: str) -> None:
     """Unmount ``point``. It is not an error if nothing is mounted there or another process unmounts it first.
 
     Raises:
         TeardownError: the mount is still there.
     """
-    if point not in mount_points():
+    if not _is_mounted(point):
         return
     result = proc.run(["umount", point], timeout_s=_UNMOUNT_TIMEOUT_S, check=False)
-    if result.returncode != 0 and point in mount_points():
+    if result.returncode != 0 and _is_mounted(point):
         raise TeardownError(
             f"{point} cannot be unmounted: {proc.tail(result.stderr)}",
             hint="a process still uses it; `lsof` names the process",
         )
+
+
+def _is_mounted(point: str) -> bool:
+    return any(mount.point == point for mount in read_mounts())

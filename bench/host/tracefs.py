@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.host.mounts import parse_mounts
+from bench.host.mounts import read_mounts
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError, ProcessError, TeardownError
 
@@ -57,8 +57,7 @@ def why_no_trace() -> str | None:
 
 def mounted_tracefs() -> Path | None:
     """The directory where tracefs is mounted; None if it is not."""
-    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    points = {mount.point for mount in parse_mounts(text) if mount.kind == "tracefs"}
+    points = {mount.point for mount in read_mounts() if mount.kind == "tracefs"}
     return next((path for path in (TRACEFS, _ELSEWHERE) if str(path) in points), None)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.host.cgroup import remove_groups
-from bench.host.mounts import mount_points, parse_mounts, unmount
+from bench.host.mounts import parse_mounts, read_mounts, unmount
 from bench.host.processes import kill_and_wait, parent_of, wait_ended
 from bench.host.run_directory import LABEL, living_tags, run_root
 from bench.host.tracefs import find_instances, remove_instance
@@ -212,7 +212,7 @@ def _end(pid: int) -> None:
 
 
 def _mounts(carries: _Carries) -> Iterator[Leftover]:
-    for point in reversed(mount_points()):
+    for point in reversed([mount.point for mount in read_mounts()]):
         if carries(point):
             # An engine that ends unmounts its own mounts: earlier, or at this very moment.
             yield Leftover("mount", point, partial(unmount, point))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.disk import allocated_bytes
-from bench.host.mounts import parse_mounts
+from bench.host.mounts import read_mounts
 from bench.image.tree import ensure_tree_dir
 from bench.targets.base import Order
 from bench.util.errors import LaunchError, TeardownError
@@ -66,5 +66,4 @@ class Overlay:
 
 
 def _mounted_at_or_below(top: Path) -> list[str]:
-    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    return [mount.point for mount in parse_mounts(text) if Path(mount.point).is_relative_to(top)]
+    return [mount.point for mount in read_mounts() if Path(mount.point).is_relative_to(top)]

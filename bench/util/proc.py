@@ -19,6 +19,8 @@ from typing import IO, Final
 from bench.util.errors import HostUnfitError, ProcessError, TeardownError
 
 TAIL_BYTES: Final = 2000
+# Debian installs mke2fs, dockerd and others here, which is not on every user's PATH.
+SBIN: Final = "/usr/sbin:/sbin:/usr/local/sbin"
 # Signals that end a process, each with the seconds until the next one. Tools may clean up on SIGINT or SIGTERM.
 LADDER: Final = ((signal.SIGINT, 2.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0))
 
@@ -38,10 +40,14 @@ class Result:
         return self.stdout.decode(errors="replace")
 
 
+def find_tool(name: str) -> str | None:
+    """The path of a tool on PATH or in the sbin directories; None if it is not installed."""
+    return shutil.which(name) or shutil.which(name, path=SBIN)
+
+
 def require_tool(name: str, *, package: str) -> str:
     """The path of a tool. Raises HostUnfitError, naming the Debian package to install."""
-    # Debian installs mke2fs and others in sbin, which is not on every user's PATH.
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    path = find_tool(name)
     if path is None:
         raise HostUnfitError(
             f"the tool {name!r} was not found on this host",

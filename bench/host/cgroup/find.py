@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
-from bench.host.mounts import Mount, parse_mounts
+from bench.host.mounts import Mount, read_mounts
 from bench.host.read import HOST_ROOT, read_text
 
 CONTROLLERS: Final = ("memory", "cpu", "cpuacct", "blkio")
@@ -31,7 +31,7 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
     """
     theirs = parse_membership(read_text(root, f"proc/{pid}/cgroup") or "")
     mine = parse_membership(read_text(root, f"proc/{os.getpid() if ours is None else ours}/cgroup") or "")
-    mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    mounts = read_mounts(root)
     own = {name: box_level(path) for name, path in theirs.items() if _is_own(box_level(path), mine.get(name))}
     v1 = _directories(root, own, {name: mount for name in CONTROLLERS if (mount := _v1_mount(mounts, name))})
     if v1:

@@ -90,10 +90,6 @@ class BoxCgroup:
                 found.update(int(word) for word in (read_text(file.parent, file.name) or "").split())
         return tuple(sorted(found))
 
-    def _text(self, controller: str, file: str) -> str | None:
-        directory = self.directories.get(controller if self.version == "v1" else UNIFIED)
-        return None if directory is None else read_text(directory, file)
-
     def _reading(self, controller: str, file: str, keys: tuple[str, ...] = ()) -> int | None:
         directory = self.directories.get(controller if self.version == "v1" else UNIFIED)
         if directory is None:

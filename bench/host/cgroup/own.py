@@ -11,8 +11,8 @@ from typing import Final
 
 from bench.host.cgroup.find import CONTROLLERS
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
-from bench.host.mounts import Mount, parse_mounts
-from bench.host.read import HOST_ROOT, read_text
+from bench.host.mounts import Mount, read_mounts
+from bench.host.read import HOST_ROOT
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 
@@ -84,7 +84,7 @@ def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
     Raises:
         HostUnfitError: there is no permission to make groups.
     """
-    mounts = [mount for mount in parse_mounts(read_text(root, "proc/self/mountinfo") or "") if _is_hierarchy(mount)]
+    mounts = [mount for mount in read_mounts(root) if _is_hierarchy(mount)]
     depths = [Path(PARENT, *names[:depth]) for depth in range(len(names) + 1)]
     parents = [(root / mount.point.lstrip("/") / path, mount) for mount in mounts for path in depths]
     try:
@@ -127,7 +127,7 @@ def _make_parent(parent: Path, mount: Mount) -> None:
 
 def _hierarchies(root: Path) -> dict[str, Path]:
     """The mount point of each controller; only ``unified`` if v2 has the controllers."""
-    mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    mounts = read_mounts(root)
     v1: dict[str, Path] = {
         name: root / mount.point.lstrip("/")
         for name in CONTROLLERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import Timer
+from threading import Event, Timer
 from typing import TYPE_CHECKING, Final, Literal
 
 from bench.util.clip import LAST_LINES, Clip, Clipped
@@ -48,11 +48,12 @@ def _pour(
         tail=tail,
     )
     # The client waits for the next piece without any limit.
-    limit = Timer(PATIENCE_S, _close, (pieces,))
+    expired = Event()
+    limit = Timer(PATIENCE_S, _expire, (expired, pieces))
     limit.daemon = True
     limit.start()
     try:
-        return clip.take(pieces) and limit.is_alive()
+        return clip.take(pieces) and not expired.is_set()
     finally:
         limit.cancel()
         limit.join()
@@ -61,6 +62,11 @@ def _pour(
         response = getattr(pieces, "_response", None)
         if response is not None:
             response.close()
+
+
+def _expire(expired: Event, pieces: CancellableStream[bytes]) -> None:
+    expired.set()
+    _close(pieces)
 
 
 def _close(pieces: CancellableStream[bytes]) -> None:

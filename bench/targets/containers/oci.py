@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.host.cgroup import PARENT
-from bench.host.mounts import CgroupMode, cgroup_mode, parse_mounts
-from bench.host.read import HOST_ROOT, read_text
+from bench.host.mounts import CgroupMode, cgroup_mode, read_mounts
+from bench.host.read import HOST_ROOT
 from bench.targets.base import Order
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 
@@ -97,7 +97,7 @@ def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
 
 def oci_config(contents: Contents, host: Path = HOST_ROOT, *, mode: CgroupMode | None = None) -> dict[str, Any]:
     """config.json as data; ``mode`` is for another system than ``host``."""
-    mode = mode or cgroup_mode(parse_mounts(read_text(host, "proc/self/mountinfo") or ""))
+    mode = mode or cgroup_mode(read_mounts(host))
     return {
         "ociVersion": OCI_VERSION,
         "process": _process(contents),

@@ -14,8 +14,8 @@ from typing import ClassVar
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
-from bench.host.mounts import parse_mounts
-from bench.host.read import HOST_ROOT, read_text
+from bench.host.mounts import read_mounts
+from bench.host.read import HOST_ROOT
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NAMESPACES, TARGETS
 from bench.targets.base import Order
@@ -88,7 +88,7 @@ def _check_together(on: Mapping[str, bool], root: str) -> None:
 
 def cgroup_mounts(root: Path = HOST_ROOT) -> list[str]:
     """``NAME:OPTIONS`` for each version 1 hierarchy of the host, or ``.:`` where it has only version 2."""
-    mounts = parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    mounts = read_mounts(root)
     v1 = [mount for mount in mounts if mount.kind == "cgroup"]
     if not v1:
         return [".:"] if any(mount.kind == "cgroup2" for mount in mounts) else []

@@ -101,7 +101,7 @@ def test_no_binding_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_versions_have_dots() -> None:
-    assert libvirtd._dotted(11_003_000) == "11.3.0"
+    assert libvirtd.format_version(11_003_000) == "11.3.0"
 
 
 def test_engines_open_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,7 @@ def test_a_private_engine_is_told_of_the_runtimes_that_are_there(
     runsc.write_text("", encoding="ascii")
     runsc.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("bench.engines.runtimes._SBIN", str(tmp_path))
+    monkeypatch.setattr("bench.util.proc.SBIN", str(tmp_path))
     assert engine_settings() == {"runtimes": {"runsc": {"path": str(runsc), "runtimeArgs": list(RUNSC_FLAGS)}}}
     runsc.unlink()
     assert engine_settings() == {}

@@ -17,7 +17,8 @@ from docker.errors import NotFound
 
 from bench.targets.containers import docker_log as dockerlog
 from bench.targets.containers.docker_log import read_log
-from bench.util.clip import HEAD_BYTES, LAST_LINES, MOST_READ_BYTES, Clipped
+from bench.util.clip import HEAD_BYTES, LAST_LINES, MOST_READ_BYTES, Clip, Clipped
+from tests.waiting import LIMIT_S
 
 Frames = Callable[[bool, str], Iterator[bytes]]
 """Contents of frames, given whether stdout is asked for and ``tail``."""
@@ -83,7 +84,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
 
     def start(frames: Frames) -> docker.APIClient:
         server.frames = frames
-        clients.append(docker.APIClient(base_url=f"unix://{path}", version="1.44", timeout=10))
+        clients.append(docker.APIClient(base_url=f"unix://{path}", version="1.44", timeout=round(LIMIT_S)))
         return clients[-1]
 
     yield start
@@ -124,12 +125,26 @@ def test_a_log_without_end_is_asked_for_its_last_lines(play: Play) -> None:
 
 
 def test_an_engine_that_falls_silent_is_not_waited_for(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dockerlog, "PATIENCE_S", 0.3)
-    over = threading.Event()
+    """The time limit passes as soon as the first content has been read."""
+    heard, over = threading.Event(), threading.Event()
+
+    class HeardClip(Clip):
+        def add(self, data: bytes | memoryview) -> None:
+            super().add(data)
+            heard.set()
+
+    class PassingTimer(threading.Timer):
+        def run(self) -> None:
+            heard.wait()
+            heard.clear()
+            self.function(*self.args, **self.kwargs)
+
+    monkeypatch.setattr(dockerlog, "Clip", HeardClip)
+    monkeypatch.setattr(dockerlog, "Timer", PassingTimer)
 
     def frames(_stdout: bool, tail: str) -> Iterator[bytes]:
         yield tail.encode() + b"\n"
-        over.wait(30)
+        over.wait(LIMIT_S)
 
     found = read_log(play(frames), "tag", "stdout")
     over.set()
