@@ -14,12 +14,12 @@ from bench.gate.model import GateRow, Identity, StageResult, Verdict
 from bench.gate.sides import Side, SideName, SidePair
 from bench.gate.thresholds import Thresholds
 from bench.instructions.model import ACCEL, TARGETS, Count, Instructions
-from bench.instructions.verdict import CountVerdict, Outcome, compare_all
+from bench.instructions.verdict import CountOutcome, CountVerdict, compare_all
 from bench.scenario import target_table
 from bench.util.errors import UsageError
 from bench.util.units import grouped
 
-_COMPARABLE: Final = (Outcome.IDENTICAL, Outcome.CHANGED)
+_COMPARABLE: Final = (CountOutcome.IDENTICAL, CountOutcome.CHANGED)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def count_rows(
         assert count is not None
         pair = by_label_a.get(count.label), by_label_b.get(count.label)
         row = _row(title, count, pair, verdict, limit)
-        found.append(CountedCell(count.cell.target, verdict.outcome is not Outcome.UNSTABLE, row))
+        found.append(CountedCell(count.cell.target, verdict.outcome is not CountOutcome.UNSTABLE, row))
     return tuple(found)
 
 
@@ -175,9 +175,9 @@ def _judge(verdict: CountVerdict, threshold: float) -> tuple[Verdict, bool]:
 
 
 def _reason(verdict: CountVerdict, judged: Verdict, *, improved: bool) -> str:
-    if verdict.outcome is Outcome.UNSTABLE:
+    if verdict.outcome is CountOutcome.UNSTABLE:
         return f"the counts do not repeat here: {verdict.reason}"
-    if verdict.outcome is not Outcome.CHANGED or verdict.difference is None:
+    if verdict.outcome is not CountOutcome.CHANGED or verdict.difference is None:
         return verdict.reason
     inside = "" if verdict.inside is None else f", {_signed(verdict.inside)} of it in the workload"
     within = "" if judged is Verdict.REGRESSED or improved else " (within the threshold)"

@@ -24,7 +24,7 @@ SLACK: Final = 0.05
 moved docker's second start by up to 2.05 %, its first start by 0.0001 %, and a VM or runc not at all (METHOD.md)."""
 
 
-class Outcome(StrEnum):
+class CountOutcome(StrEnum):
     """How two counts relate."""
 
     IDENTICAL = "identical"
@@ -38,7 +38,7 @@ class CountVerdict(CountModel):
     """The comparison of one cell, B with A."""
 
     key: str
-    outcome: Outcome
+    outcome: CountOutcome
     instructions_a: int | None
     """Executed instructions; None when this side has no count of the cell."""
     instructions_b: int | None
@@ -55,7 +55,7 @@ class CountVerdict(CountModel):
     @property
     def difference(self) -> int | None:
         """Instructions of B minus those of A; None when the counts are not comparable."""
-        comparable = self.outcome in (Outcome.IDENTICAL, Outcome.CHANGED)
+        comparable = self.outcome in (CountOutcome.IDENTICAL, CountOutcome.CHANGED)
         if self.instructions_a is None or self.instructions_b is None or not comparable:
             return None
         return self.instructions_b - self.instructions_a
@@ -120,7 +120,7 @@ def _place(count: Count) -> tuple[str, str]:
 def _alone(count: Count, missing: str) -> CountVerdict:
     return CountVerdict(
         key=count.cell.key,
-        outcome=Outcome.NOT_COMPARABLE,
+        outcome=CountOutcome.NOT_COMPARABLE,
         instructions_a=None if missing == "A" else count.instructions,
         instructions_b=None if missing == "B" else count.instructions,
         changed_inputs=(),
@@ -134,20 +134,25 @@ def _changed(a: Count, b: Count) -> Iterator[str]:
             yield name
 
 
-def _judge(a: Count, b: Count, changed: tuple[str, ...]) -> tuple[Outcome, str]:
+def _judge(a: Count, b: Count, changed: tuple[str, ...]) -> tuple[CountOutcome, str]:
     refused = _why_not(a, b, changed)
     if refused is not None:
-        return Outcome.NOT_COMPARABLE, refused
+        return CountOutcome.NOT_COMPARABLE, refused
     for side, count in (("A", a), ("B", b)):
         if not count.repeats:
             spread = max(count.clocks) - min(count.clocks)
-            return Outcome.UNSTABLE, f"{side}'s {len(count.clocks)} runs differ by up to {spread} ticks of the clock"
+            return (
+                CountOutcome.UNSTABLE,
+                f"{side}'s {len(count.clocks)} runs differ by up to {spread} ticks of the clock",
+            )
     if a.instructions == b.instructions:
-        return Outcome.IDENTICAL, "the same to the instruction" + (f", although {_list(changed)}" if changed else "")
+        return CountOutcome.IDENTICAL, "the same to the instruction" + (
+            f", although {_list(changed)}" if changed else ""
+        )
     if not changed:
         gap = abs(b.instructions - a.instructions)
-        return Outcome.UNSTABLE, f"no recorded input differs, but the counts differ by {gap} instructions"
-    return Outcome.CHANGED, _list(changed)
+        return CountOutcome.UNSTABLE, f"no recorded input differs, but the counts differ by {gap} instructions"
+    return CountOutcome.CHANGED, _list(changed)
 
 
 def _why_not(a: Count, b: Count, changed: tuple[str, ...]) -> str | None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.instructions.model import FILE, Count, Instructions, write_instructions
-from bench.instructions.verdict import CountVerdict, Outcome
+from bench.instructions.verdict import CountOutcome, CountVerdict
 from bench.render.figures.base import finish, styled
 from bench.render.figures.instructions import draw
 from bench.render.text import MISSING, clean
@@ -25,10 +25,10 @@ _NOTE: Final = (
     "timer. Caches, disks, real devices and other CPUs do not exist on this clock."
 )
 _STYLES: Final = {
-    Outcome.IDENTICAL: "green",
-    Outcome.CHANGED: "",
-    Outcome.NOT_COMPARABLE: "yellow",
-    Outcome.UNSTABLE: "yellow",
+    CountOutcome.IDENTICAL: "green",
+    CountOutcome.CHANGED: "",
+    CountOutcome.NOT_COMPARABLE: "yellow",
+    CountOutcome.UNSTABLE: "yellow",
 }
 
 
@@ -116,7 +116,7 @@ def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: 
     """The exit code for CI: regression, cannot tell, or ok."""
     if any(verdict.regressed(band=band) for verdict in verdicts):
         return ExitCode.REGRESSION
-    unsure = (Outcome.NOT_COMPARABLE, Outcome.UNSTABLE)
+    unsure = (CountOutcome.NOT_COMPARABLE, CountOutcome.UNSTABLE)
     if any(verdict.outcome in unsure for verdict in verdicts) or not all(count.repeats for count in counted.counts):
         return ExitCode.CANNOT_TELL
     return ExitCode.OK

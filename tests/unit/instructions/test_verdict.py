@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.instructions.model import Count, Instant, Instructions, read_instructions, write_instructions
-from bench.instructions.verdict import Outcome, compare_all, compare_counts
+from bench.instructions.verdict import CountOutcome, compare_all, compare_counts
 from bench.plan.trials import Cell
 from bench.render.commands.instructions import exit_code
 from bench.util.errors import ExitCode, RecordError
@@ -45,22 +45,22 @@ def test_work_of_daemons_between_two_starts_is_no_regression(target: str, start:
 @pytest.mark.parametrize(
     ("base", "other", "outcome", "reason"),
     [
-        (_count(1000), _count(1000), Outcome.IDENTICAL, "to the instruction"),
-        (_count(1000), _count(1000, tree="u"), Outcome.IDENTICAL, "although tree changed"),
-        (_count(1000), _count(1001, tree="u", initramfs="j"), Outcome.CHANGED, "^tree changed$"),
-        (_count(1000), _count(1001), Outcome.UNSTABLE, "no recorded input differs.* 1 instructions"),
-        (_count(1000, 1002), _count(1000), Outcome.UNSTABLE, "A's 2 runs differ by up to 2"),
-        (_count(1000), _count(1000, qemu="10.1"), Outcome.NOT_COMPARABLE, "clocks differ .qemu: 10.0 and 10.1"),
-        (_count(1000), _count(1000, **{"firmware a": "2"}), Outcome.NOT_COMPARABLE, "firmware a"),
-        (_count(1000, agent="a"), _count(1001, agent="b"), Outcome.NOT_COMPARABLE, "own agent changed"),
-        (_count(1000), _count(1000, key="docker"), Outcome.NOT_COMPARABLE, "different cells"),
+        (_count(1000), _count(1000), CountOutcome.IDENTICAL, "to the instruction"),
+        (_count(1000), _count(1000, tree="u"), CountOutcome.IDENTICAL, "although tree changed"),
+        (_count(1000), _count(1001, tree="u", initramfs="j"), CountOutcome.CHANGED, "^tree changed$"),
+        (_count(1000), _count(1001), CountOutcome.UNSTABLE, "no recorded input differs.* 1 instructions"),
+        (_count(1000, 1002), _count(1000), CountOutcome.UNSTABLE, "A's 2 runs differ by up to 2"),
+        (_count(1000), _count(1000, qemu="10.1"), CountOutcome.NOT_COMPARABLE, "clocks differ .qemu: 10.0 and 10.1"),
+        (_count(1000), _count(1000, **{"firmware a": "2"}), CountOutcome.NOT_COMPARABLE, "firmware a"),
+        (_count(1000, agent="a"), _count(1001, agent="b"), CountOutcome.NOT_COMPARABLE, "own agent changed"),
+        (_count(1000), _count(1000, key="docker"), CountOutcome.NOT_COMPARABLE, "different cells"),
     ],
 )
-def test_outcome_of_comparing_two_counts(base: Count, other: Count, outcome: Outcome, reason: str) -> None:
+def test_outcome_of_comparing_two_counts(base: Count, other: Count, outcome: CountOutcome, reason: str) -> None:
     verdict = compare_counts(base, other)
     assert verdict.outcome is outcome
     assert re.search(reason, verdict.reason), verdict.reason
-    comparable = outcome in (Outcome.IDENTICAL, Outcome.CHANGED)
+    comparable = outcome in (CountOutcome.IDENTICAL, CountOutcome.CHANGED)
     assert verdict.difference == ((other.instructions - base.instructions) if comparable else None)
 
 
@@ -71,7 +71,11 @@ def test_targets_that_b_did_not_count_are_left_out() -> None:
     (alone,) = compare_all(
         other, Instructions(scenario="hello", question="?", runs=1, counts=(_count(5, key="docker"),))
     )
-    assert (alone.outcome, alone.instructions_a, alone.reason) == (Outcome.NOT_COMPARABLE, None, "A has no count of it")
+    assert (alone.outcome, alone.instructions_a, alone.reason) == (
+        CountOutcome.NOT_COMPARABLE,
+        None,
+        "A has no count of it",
+    )
 
 
 def test_the_workloads_part_of_a_difference_is_separate() -> None:
