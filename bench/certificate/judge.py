@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 
 from bench.certificate.facts import FACT, FACTS, Fact, agrees, proves
 from bench.certificate.reasons import why
-from bench.records.certificate import Certificate, Finding, Look, Status
+from bench.records.certificate import Certificate, Finding, Inspection, Status
 from bench.scenario.equality import FactName
 from bench.util.errors import NotEqualError
 
 
 def judge(
-    scenario: str, looks: Sequence[Look], asked: Mapping[FactName, str], differs: Mapping[FactName, str]
+    scenario: str, inspections: Sequence[Inspection], asked: Mapping[FactName, str], differs: Mapping[FactName, str]
 ) -> Certificate:
     """Compare every box with what was asked for, and report the rest.
 
     Args:
-        looks: one per box, those without an agent too.
+        inspections: one per box, also for boxes without an agent.
         asked: canonical values of all facts that must be equal.
         differs: what the scenario declares, with its reasons.
     """
-    inside = [look for look in looks if not look.silent]
+    inside = [inspection for inspection in inspections if not inspection.silent]
     return Certificate(
         scenario=scenario,
-        boxes={look.box: look.looked_at for look in inside},
-        silent={look.box: look.silent for look in looks if look.silent},
+        boxes={inspection.box: inspection.inspected_at for inspection in inside},
+        silent={inspection.box: inspection.silent for inspection in inspections if inspection.silent},
         findings=tuple(_finding(fact, inside, asked.get(fact.name), differs) for fact in FACTS),
     )
 
@@ -54,8 +54,13 @@ def difference(fact: FactName, asked: str, seen: str) -> tuple[str, str]:
     return " ".join(missing) or "no such variable", " ".join(extra) or "no such variable"
 
 
-def _finding(fact: Fact, looks: Sequence[Look], asked: str | None, differs: Mapping[FactName, str]) -> Finding:
-    seen = {look.box: fact.read(look.facts | ({"digest": look.digest} if look.digest else {})) for look in looks}
+def _finding(
+    fact: Fact, inspections: Sequence[Inspection], asked: str | None, differs: Mapping[FactName, str]
+) -> Finding:
+    seen = {
+        inspection.box: fact.read(inspection.facts | ({"digest": inspection.digest} if inspection.digest else {}))
+        for inspection in inspections
+    }
     status = _judged(fact.name, asked, seen) if fact.must and asked is not None else _reported(seen)
     if status in ("unequal", "unknown") and fact.name in differs:
         status = "declared"
@@ -66,7 +71,11 @@ def _finding(fact: Fact, looks: Sequence[Look], asked: str | None, differs: Mapp
         status=status,
         asked=asked,
         seen=seen,
-        why={look.box: why(fact.name, look.kind) for look in looks if seen[look.box] is not None and explained},
+        why={
+            inspection.box: why(fact.name, inspection.kind)
+            for inspection in inspections
+            if seen[inspection.box] is not None and explained
+        },
         declared=differs.get(fact.name, ""),
     )
 

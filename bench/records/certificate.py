@@ -14,14 +14,14 @@ Status = Literal["equal", "unequal", "declared", "unknown", "same", "differs"]
 ``unknown`` (a box has no value, and the others agree). Of a fact that is only reported: ``same``, ``differs``."""
 
 
-class Look(BaseModel):
+class Inspection(BaseModel):
     """One idle box, seen from inside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     box: str
     kind: Kind
-    looked_at: str
+    inspected_at: str
     """ISO 8601, UTC. May be before the campaign: an inspection is cached until something it depends on changes."""
     facts: dict[str, str] = {}
     """By name, as the agent sent them."""

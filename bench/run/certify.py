@@ -26,7 +26,7 @@ from bench.host import fingerprint, host_facts
 from bench.image.archive import digest_exclusions
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
-from bench.records.certificate import Certificate, Look
+from bench.records.certificate import Certificate, Inspection
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.frame import TRACEBACK
@@ -70,14 +70,14 @@ def certify(
 def _certificate(
     prepared: Prepared, scenario: Scenario, host: str, numbers: Iterator[int], say: Say, *, fresh: bool
 ) -> Certificate:
-    looks = []
+    inspections = []
     settings = _one_per_box(prepared, scenario)
     for cell, setting in settings.items():
-        key = look_key(cell, setting, prepared.descriptions[cell.box], host)
+        key = inspection_key(cell, setting, prepared.descriptions[cell.box], host)
         if fresh:
-            cache.remove(cache.cache_dir() / "look" / key)
-        looks.append(_cached(key, cell, setting, numbers, say))
-    return judge(scenario.name, looks, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
+            cache.remove(cache.cache_dir() / "inspection" / key)
+        inspections.append(_cached(key, cell, setting, numbers, say))
+    return judge(scenario.name, inspections, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
 
 
 def _one_per_box(prepared: Prepared, scenario: Scenario) -> dict[Cell, Setting]:
@@ -109,7 +109,7 @@ def asked_of(setting: Setting) -> dict[FactName, str]:
     }
 
 
-def look_key(cell: Cell, setting: Setting, description: dict[str, str], host: str) -> str:
+def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], host: str) -> str:
     """A cache key from all that an inspection depends on: image, agent, target, accelerator, resources, host."""
     image, scenario = setting.image, setting.scenario
     return cache.content_key(
@@ -145,15 +145,15 @@ def _changed_ns(directory: Path, files: list[str]) -> int:
     return max(directory.lstat().st_ctime_ns, *((directory / name).lstat().st_ctime_ns for name in files), 0)
 
 
-def _cached(key: str, cell: Cell, setting: Setting, numbers: Iterator[int], say: Say) -> Look:
+def _cached(key: str, cell: Cell, setting: Setting, numbers: Iterator[int], say: Say) -> Inspection:
     def make(path: Path) -> None:
         say(f"inspecting {cell.box} of {cell.scenario}")
         path.write_text(inspect_box(cell, setting, numbers).model_dump_json(), encoding="utf-8")
 
-    return Look.model_validate_json(cache.ensure("look", key, make).read_text(encoding="utf-8"))
+    return Inspection.model_validate_json(cache.ensure("inspection", key, make).read_text(encoding="utf-8"))
 
 
-def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
+def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Inspection:
     """Boot one idle box and ask its agent.
 
     Args:
@@ -165,7 +165,7 @@ def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
     kind = target_info(setting.target.name).kind
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not has_agent(setting.target.name):
-        return Look(box=cell.box, kind=kind, looked_at=now, silent=NO_AGENT)
+        return Inspection(box=cell.box, kind=kind, inspected_at=now, silent=NO_AGENT)
     wanted = "digest" not in setting.scenario.allowed_differences
     digests: list[str] = []
 
@@ -178,7 +178,9 @@ def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int]) -> Look:
         _boot(cell, replace(_as_root(_idle(setting)), after_ready=ask), next(numbers))
     if wanted and not digests:
         raise _cannot_inspect(cell, "the agent is not root, so it cannot read the whole tree")
-    return Look(box=cell.box, kind=kind, looked_at=now, facts=record.inside, digest=digests[0] if digests else None)
+    return Inspection(
+        box=cell.box, kind=kind, inspected_at=now, facts=record.inside, digest=digests[0] if digests else None
+    )
 
 
 def _idle(setting: Setting) -> Setting:

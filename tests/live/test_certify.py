@@ -75,7 +75,7 @@ FILES: Final = {
     "odd": "odd\n",
 }
 
-_NOT_SHARED: Final = ("look", "tree", "disk", "boxes", "docker")
+_NOT_SHARED: Final = ("inspection", "tree", "disk", "boxes", "docker")
 
 Alter = Callable[[Order], Order]
 
@@ -240,7 +240,7 @@ def test_other_user_directory_and_command_are_caught(bench: Bench) -> None:
     assert unequal(bench.certify(("process",), {"process": alter})) == ["argv", "uid", "gid", "groups", "cwd"]
 
 
-def test_a_look_is_taken_once_until_the_tree_is_touched(bench: Bench) -> None:
+def test_a_box_is_inspected_once_until_the_tree_is_touched(bench: Bench) -> None:
     if os.geteuid() != 0:
         need("needs root")
     said: list[str] = []

@@ -23,7 +23,7 @@ from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_en
 from bench.certificate.judge import judge, refuse_unequal
 from bench.certificate.reasons import UNEXPLAINED, why
 from bench.image.archive import digest_exclusions, read_index, tree_digest
-from bench.records.certificate import Certificate, Look, Status
+from bench.records.certificate import Certificate, Inspection, Status
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.report import write_report
@@ -86,14 +86,16 @@ GUEST = {
 }
 
 
-def look(box: str = "docker", changes: Mapping[str, str | None] | None = None, **more: Any) -> Look:
+def inspection(box: str = "docker", changes: Mapping[str, str | None] | None = None, **more: Any) -> Inspection:
     raw = {key: value for key, value in {**RAW, **(changes or {})}.items() if value is not None}
     vm = {"kind": "vm"} if box.startswith("libvirt") else {"kind": "container"}
-    return Look.model_validate({"box": box, "looked_at": "2031-01-01", "facts": raw, "digest": DIGEST, **vm, **more})
+    return Inspection.model_validate(
+        {"box": box, "inspected_at": "2031-01-01", "facts": raw, "digest": DIGEST, **vm, **more}
+    )
 
 
-def certificate(*looks: Look, differs: Mapping[FactName, str] | None = None) -> Certificate:
-    return judge("hello", looks, ASKED, differs or {})
+def certificate(*inspections: Inspection, differs: Mapping[FactName, str] | None = None) -> Certificate:
+    return judge("hello", inspections, ASKED, differs or {})
 
 
 def status(found: Certificate, fact: FactName) -> Status:
@@ -103,7 +105,7 @@ def status(found: Certificate, fact: FactName) -> Status:
 
 
 def test_a_container_and_a_vm_of_one_image_are_equal() -> None:
-    found = certificate(look(), look("libvirt/tcg", GUEST))
+    found = certificate(inspection(), inspection("libvirt/tcg", GUEST))
     assert found.equal
     assert {finding.status for finding in found.findings if finding.must} == {"equal"}
     refuse_unequal([found])
@@ -135,7 +137,7 @@ ALTERED: dict[str, tuple[dict[str, str | None], dict[str, Any], FactName, str]] 
 @pytest.mark.parametrize("change", ALTERED)
 def test_an_altered_box_is_refused_with_fact_values_and_box(change: str) -> None:
     changes, more, fact, words = ALTERED[change]
-    found = certificate(look("process"), look("docker", changes, **more))
+    found = certificate(inspection("process"), inspection("docker", changes, **more))
     assert [finding.fact for finding in found.findings if finding.status == "unequal"] == [fact]
     with pytest.raises(NotEqualError) as caught:
         refuse_unequal([found])
@@ -147,7 +149,7 @@ def test_an_altered_box_is_refused_with_fact_values_and_box(change: str) -> None
 @pytest.mark.parametrize("change", ALTERED)
 def test_a_declared_difference_is_no_refusal(change: str) -> None:
     changes, more, fact, _ = ALTERED[change]
-    found = certificate(look("process"), look("docker", changes, **more), differs={fact: "on purpose"})
+    found = certificate(inspection("process"), inspection("docker", changes, **more), differs={fact: "on purpose"})
     refuse_unequal([found])
     assert status(found, fact) == "declared"
     assert "on purpose" in certificate_view(found).sentence
@@ -155,7 +157,7 @@ def test_a_declared_difference_is_no_refusal(change: str) -> None:
 
 def test_all_boxes_alike_and_not_as_asked_are_refused() -> None:
     with pytest.raises(NotEqualError):
-        refuse_unequal([certificate(look("process", {"cpus": "2"}), look("docker", {"cpus": "2"}))])
+        refuse_unequal([certificate(inspection("process", {"cpus": "2"}), inspection("docker", {"cpus": "2"}))])
 
 
 @pytest.mark.parametrize(
@@ -163,12 +165,12 @@ def test_all_boxes_alike_and_not_as_asked_are_refused() -> None:
     [(128 * MIB - 500_000, True), (128 * MIB, True), (128 * MIB + 4096, False), (120 * MIB, False), (136 * MIB, False)],
 )
 def test_a_guest_is_judged_by_its_size(ram: int, equal: bool) -> None:
-    assert certificate(look("libvirt/tcg", {**GUEST, "ram_bytes": str(ram)})).equal == equal
+    assert certificate(inspection("libvirt/tcg", {**GUEST, "ram_bytes": str(ram)})).equal == equal
 
 
 def test_memory_that_a_kernel_has_left_proves_no_size() -> None:
     hidden = {"memory_limit_bytes": None, "mem_total_bytes": str(87 * MIB)}
-    found = certificate(look("docker"), look("gvisor", hidden))
+    found = certificate(inspection("docker"), inspection("gvisor", hidden))
     assert status(found, "memory") == "unknown"
     refuse_unequal([found])
     assert "unknown: memory in gvisor." in certificate_view(found).sentence
@@ -177,17 +179,19 @@ def test_memory_that_a_kernel_has_left_proves_no_size() -> None:
 
 def test_a_kernel_that_shows_exactly_the_limit_proves_it() -> None:
     shown = {"memory_limit_bytes": None, "mem_total_bytes": str(128 * MIB)}
-    assert status(certificate(look("docker"), look("gvisor", shown)), "memory") == "equal"
+    assert status(certificate(inspection("docker"), inspection("gvisor", shown)), "memory") == "equal"
 
 
 def test_an_unknown_value_hides_no_other_boxes_difference() -> None:
-    found = certificate(look("gvisor", {"cpus": None}), look("docker", {"cpus": "2"}))
+    found = certificate(inspection("gvisor", {"cpus": None}), inspection("docker", {"cpus": "2"}))
     assert status(found, "cpus") == "unequal"
 
 
 def test_a_box_without_an_agent_says_so_and_is_not_compared() -> None:
-    silent = Look(box="vmm/kvm", kind="vm", looked_at="2031-01-01", silent="no agent inside: nothing to compare")
-    found = certificate(look(), silent)
+    silent = Inspection(
+        box="vmm/kvm", kind="vm", inspected_at="2031-01-01", silent="no agent inside: nothing to compare"
+    )
+    found = certificate(inspection(), silent)
     assert found.equal
     assert list(found.boxes) == ["docker"]
     assert "vmm/kvm: no agent inside: nothing to compare" in certificate_view(found).sentence
@@ -197,8 +201,8 @@ def test_a_box_without_an_agent_says_so_and_is_not_compared() -> None:
 def test_a_value_that_the_agent_cut_is_compared_as_far_as_it_goes() -> None:
     long = "x" * 9000
     asked = {**ASKED, "env": canonical_env((*ENV, f"LONG={long}"))}
-    good = look(changes={"env.LONG.cut": "x" * 3000})
-    bad = look(changes={"env.LONG.cut": "x" * 2999 + "y"})
+    good = inspection(changes={"env.LONG.cut": "x" * 3000})
+    bad = inspection(changes={"env.LONG.cut": "x" * 2999 + "y"})
     assert judge("hello", [good], asked, {}).equal
     assert not judge("hello", [bad], asked, {}).equal
 
@@ -227,7 +231,7 @@ def test_a_command_is_read_back_whatever_is_in_it(words: list[str]) -> None:
 
 @given(st.dictionaries(st.sampled_from([*RAW, "ram_bytes", "argv.cut", "env.X.cut"]), st.text(max_size=40)))
 def test_no_answer_of_a_box_breaks_the_judge_or_the_report(raw: dict[str, str]) -> None:
-    found = certificate(look().model_copy(update={"facts": raw}))
+    found = certificate(inspection().model_copy(update={"facts": raw}))
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(certificates_report([found]))
     assert "\x1b]" not in console.export_text()
@@ -304,8 +308,8 @@ def certified(manifest: Manifest) -> Manifest:
     asked = {**ASKED, "uid": "0", "gid": "0", "memory": f"limit {256 * MIB}"}
     changes: dict[str, str | None] = {"uid": "0", "gid": "0", "memory_limit_bytes": str(256 * MIB), "hostname": "box"}
     kernels = {"process": "6.18.5", "docker": "6.18.5", "libvirt/tcg": "6.12.48"}
-    looks = [look(box, {**changes, "kernel": kernel}) for box, kernel in kernels.items()]
-    found = {name: judge(name, looks, asked, {}) for name in manifest.scenarios}
+    inspections = [inspection(box, {**changes, "kernel": kernel}) for box, kernel in kernels.items()]
+    found = {name: judge(name, inspections, asked, {}) for name in manifest.scenarios}
     assert all(one.equal for one in found.values())
     return manifest.model_copy(update={"certificates": found})
 
@@ -389,7 +393,9 @@ def test_every_report_prints_the_certificate(tmp_path: Path) -> None:
 
 def test_a_hostile_box_cannot_write_into_reports(tmp_path: Path) -> None:
     manifest = make_manifest()
-    found = certificate(look(changes={"hostname": HOSTILE, "kernel": HOSTILE, "clocksource": HOSTILE}), look("b"))
+    found = certificate(
+        inspection(changes={"hostname": HOSTILE, "kernel": HOSTILE, "clocksource": HOSTILE}), inspection("b")
+    )
     manifest = manifest.model_copy(update={"certificates": dict.fromkeys(manifest.scenarios, found)})
     report = write_report(write_campaign(tmp_path / "c", manifest, make_records(manifest)), png=False)
     page = report.page.read_text(encoding="utf-8")
@@ -444,8 +450,8 @@ def test_a_long_value_that_was_cut_within_a_character_is_equal_and_can_be_kept()
     value = "é" * 700
     told = parse_message(b"BB1 fact env.X.cut " + encode_word(value).encode()[: 3 * 1193])
     assert isinstance(told, ReportedFact)
-    seen = look("docker", {told.key: told.value})
-    assert Look.model_validate_json(seen.model_dump_json()) == seen
+    seen = inspection("docker", {told.key: told.value})
+    assert Inspection.model_validate_json(seen.model_dump_json()) == seen
     found = judge("hello", [seen], {**ASKED, "env": canonical_env((*ENV, f"X={value}"))}, {})
     assert found.equal
     found = judge("hello", [seen], {**ASKED, "env": canonical_env((*ENV, f"X={value[:-200]}ä"))}, {})
@@ -456,7 +462,7 @@ def test_a_long_value_that_was_cut_within_a_character_is_equal_and_can_be_kept()
     "changes", [{"memory_limit_bytes": "²"}, {"memory_limit_bytes": "9" * 5000}, {"groups": "7 ²"}]
 )
 def test_what_looks_like_a_number_and_is_none_is_unequal(changes: dict[str, str | None]) -> None:
-    found = certificate(look("docker", changes))
+    found = certificate(inspection("docker", changes))
     assert not found.equal
     with pytest.raises(NotEqualError):
         refuse_unequal([found])
