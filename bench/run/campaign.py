@@ -71,7 +71,7 @@ def start_campaign(
         refuse_unequal(tuple(certificates.values()))
         manifest = _manifest(identity, request, prepared, certificates)
         campaign = stack.enter_context(Campaign.create(request.out, manifest))
-        return _run(campaign, prepared, progress, after_trial)
+        return _run_remaining(campaign, prepared, progress, after_trial)
 
 
 def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
@@ -91,7 +91,7 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
             return ()
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
-            return _run(campaign, prepared, progress)
+            return _run_remaining(campaign, prepared, progress)
 
 
 def certify_only(request: Request, progress: Progress) -> dict[str, Certificate]:
@@ -140,13 +140,14 @@ def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
     }
 
 
-def _run(
+def _run_remaining(
     campaign: Campaign, prepared: Prepared, progress: Progress, after_trial: AfterTrial | None = None
 ) -> tuple[Record, ...]:
+    """The records of the trials that ran. Raises InterruptedCampaignError."""
     trials = campaign.remaining()
     progress.plan(trials, len(campaign.manifest.plan))
     try:
-        return tuple(_one(campaign, prepared, trial, progress, after_trial) for trial in trials)
+        return tuple(_run_and_store(campaign, prepared, trial, progress, after_trial) for trial in trials)
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
             f"interrupted; {len(campaign.remaining())} of {len(campaign.manifest.plan)} trials remain",
@@ -154,7 +155,7 @@ def _run(
         ) from None
 
 
-def _one(
+def _run_and_store(
     campaign: Campaign, prepared: Prepared, trial: Trial, progress: Progress, after_trial: AfterTrial | None
 ) -> Record:
     progress.begin(trial)

@@ -1,1 +1,1 @@
-"""What is done with a ready box: one command in it, its output, what it cost, and what the output says."""
+"""The exercise: one command in a ready box, with its times, CPU time, output and the values in it."""
