@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -25,9 +24,9 @@ from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, need
 from tests.unit.render.test_anatomy import assert_nested, slices
+from tests.waiting import LIMIT_S, wait_until
 
 STARTS: Final = 2
-PATIENCE_S: Final = 120.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -155,12 +154,11 @@ def started(boxbench: Command) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wait_for_instance(before: set[Path], process: subprocess.Popen[bytes]) -> Path:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (own := set(find_instances()) - before):
+    def own() -> set[Path]:
         assert process.poll() is None, "it ended before it traced anything"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    (path,) = own
+        return set(find_instances()) - before
+
+    (path,) = wait_until(own, "a trace instance")
     return path
 
 
@@ -169,7 +167,7 @@ def test_kill_9_leaves_an_instance_that_clean_finds(boxbench: Command, started: 
         path = _wait_for_instance(set(find_instances()), started)
         try:
             started.kill()
-            started.wait(10)
+            started.wait(LIMIT_S)
             assert path in find_instances()
             listed = boxbench("clean", "--dry-run").text
             assert f"would remove trace {path}" in listed

@@ -24,8 +24,8 @@ from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import Command, refused
 from tests.needs import host_cannot
+from tests.waiting import wait_until
 
-PATIENCE_S: Final = 120.0
 BASE: Final = "FROM boxbench/base-busybox:latest\n"
 DOCKERFILE: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "busybox sleep 1; echo up; exec busybox sleep 1000"]\n'
 # Entries of the cache that an engine, a disk or a box ties to its own place.
@@ -50,12 +50,13 @@ def own_engine(tmp_path: Path) -> dict[str, str]:
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    """Until ``condition`` holds; the process must not end before."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
+    """Wait until ``condition`` holds. The process must not end before."""
+
+    def holds() -> Any:
         assert process.poll() is None, "the campaign ended before it was struck"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return condition()
+
+    wait_until(holds, "the condition")
 
 
 def tag_of(out: Path) -> str:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import textwrap
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bench.scenario.options import Value
 from bench.targets.table import make_target
 from bench.util import proc
 from tests.lab import Lab
+from tests.waiting import wait_until
 
 # Docker's default filter, installed (2), against none (0), as /proc/self/status says it.
 FILTER, NO_FILTER = "2", "0"
@@ -182,12 +182,8 @@ def test_what_a_killed_harness_leaves_is_found_and_removed(
 
 def _left_for_good(tag: str) -> list[str]:
     """A living engine sends a program of its own after a dead shim: it carries the tag too, and ends by itself."""
-    for _ in range(50):
-        found = [str(left) for left in find_leftovers(tag)]
-        if not any(left.startswith("process") for left in found):
-            break
-        time.sleep(0.1)
-    return found
+    wait_until(lambda: not any(left.kind == "process" for left in find_leftovers(tag)), "the end of all processes")
+    return [str(left) for left in find_leftovers(tag)]
 
 
 def _opening_removes_the_record(lab: Lab, campaign: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
