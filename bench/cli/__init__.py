@@ -60,8 +60,8 @@ def _usage_error(error: Exception) -> ExitCode:
         print(error.format_message(), file=sys.stderr)
         return ExitCode.USAGE
     if type(error.__cause__).__name__ == "ValidationError":
-        # Only now: pydantic takes longer to import than `--help` may take.
-        from bench.scenario.validation import first_problem
+        # Imported here because pydantic takes longer to import than `--help` may take.
+        from bench.scenario.validation import first_problem  # noqa: PLC0415
 
         # The parser checks values with pydantic, whose message is for programmers and lacks the value.
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined, arg-type]

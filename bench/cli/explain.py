@@ -28,7 +28,7 @@ Force = Annotated[bool, typer.Option("--force", help="Compare even if host or li
 
 
 def explain(a: CellA, b: CellB, force: Force = False, json: Json = False) -> None:
-    """Shares the difference of two stored cells out among phases of the start, and steps where they were traced."""
+    """Splits the difference of two stored cells into phases of the start, and into steps where starts were traced."""
     found = [explain_difference(left, right, force=force) for left, right in pairs(a, b)]
     if json:
         print_json([explanation_json(one) for one in found])

@@ -31,7 +31,7 @@ FormatName = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FILE|DIR", help="A file, or a directory for several. [default: stdout]"),
+    typer.Option("--out", "-o", metavar="FILE|DIR", help="A file, or a directory for several.", show_default="stdout"),
 ]
 Metrics = Annotated[
     list[str] | None,
@@ -39,17 +39,17 @@ Metrics = Annotated[
         "--metric",
         "-m",
         metavar="PATTERN",
-        help="Metrics by name or pattern; repeat it for several. [default: headline, memory, CPU, disk]",
-        show_default=False,
+        help="A metric, by name or pattern; repeat it for several.",
+        show_default="headline, memory, CPU, disk",
     ),
 ]
 Boots = Annotated[
     int | None,
-    typer.Option("--boots", metavar="N", min=2, help="Only the first N boots of each cell. [default: all]"),
+    typer.Option("--boots", metavar="N", min=2, help="Only the first N boots of each cell.", show_default="all"),
 ]
 Repository = Annotated[
     Path | None,
-    typer.Option("--repository", metavar="DIR", help="Git repository of a history's commits. [default: here]"),
+    typer.Option("--repository", metavar="DIR", help="Git repository of a history's commits.", show_default="here"),
 ]
 Formats = Annotated[
     bool, typer.Option("--formats", callback=_list_formats, is_eager=True, help="List the formats and exit.")

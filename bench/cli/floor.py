@@ -20,7 +20,7 @@ from bench.util.units import parse_bytes
 
 Lowest = Annotated[str, typer.Option("--from", metavar="SIZE", help="Smallest memory to try.")]
 Highest = Annotated[
-    str | None, typer.Option("--to", metavar="SIZE", help="Largest memory; tried first. [default: the scenario's]")
+    str | None, typer.Option("--to", metavar="SIZE", help="Largest memory; tried first.", show_default="the scenario's")
 ]
 Step = Annotated[str, typer.Option("--step", metavar="SIZE", help="Only multiples of this size are tried.")]
 Confirm = Annotated[

@@ -41,7 +41,8 @@ GuestSeed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Seed of the guests' random numbers; counts depend on it.")
 ]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="Guests at the same time. [default: one per CPU]")
+    int | None,
+    typer.Option("--jobs", "-j", metavar="N", min=1, help="Guests at the same time.", show_default="one per CPU"),
 ]
 
 

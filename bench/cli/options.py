@@ -30,7 +30,7 @@ def _accel_or_icount(text: str) -> str:
 Scenarios = Annotated[
     list[str],
     typer.Argument(
-        metavar="SCENARIO...",
+        metavar="SCENARIO",
         help="Scenario files, their directories, or names of bundled scenarios.",
         show_default=False,
     ),
@@ -56,12 +56,13 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
-        help="Number of blocks; each block boots every box once. [default: the scenario's]",
+        help="Number of blocks; each block boots every box once.",
+        show_default="the scenario's",
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", metavar="quick|full", help="Length of the load test. [default: the scenario's]"),
+    typer.Option("--profile", metavar="quick|full", help="Length of the load test.", show_default="the scenario's"),
 ]
 Targets = Annotated[
     str | None,
@@ -70,7 +71,8 @@ Targets = Annotated[
         "-t",
         metavar="A,B",
         parser=_some_targets,
-        help="Only these targets, such as docker,libvirt[nic=virtio]. [default: all of the scenario]",
+        help="Only these targets, such as docker,libvirt[nic=virtio].",
+        show_default="all of the scenario",
     ),
 ]
 Accel = Annotated[
@@ -95,7 +97,7 @@ AccelOrCount = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="N", help="Seed for the order of trials. [default: random, stored with the results]"
+        "--seed", metavar="N", help="Seed for the order of trials.", show_default="random, stored with the results"
     ),
 ]
 Skip = Annotated[
@@ -104,13 +106,13 @@ Skip = Annotated[
 CampaignOut = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="New directory for the campaign. [default: reports/out/<time>-<names>]"
+        "--out", "-o", metavar="DIR", help="New directory for the campaign.", show_default="reports/out/<time>-<names>"
     ),
 ]
 ResultsOut = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="New directory for the results. [default: reports/out/<time>-<name>]"
+        "--out", "-o", metavar="DIR", help="New directory for the results.", show_default="reports/out/<time>-<name>"
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from bench.cli.console import print_json
 from bench.cli.loading import draw_seed, load
 from bench.cli.messages import note
-from bench.cli.options import Blocks, Json, Scenarios, Seed, Targets
+from bench.cli.options import Blocks, Json, Scenarios, Targets
 from bench.plan.preview import preview
+
+PlanSeed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="Seed for the order of trials.", show_default="random, printed"),
+]
 
 
 def plan(
-    scenarios: Scenarios, blocks: Blocks = None, targets: Targets = None, seed: Seed = None, json: Json = False
+    scenarios: Scenarios, blocks: Blocks = None, targets: Targets = None, seed: PlanSeed = None, json: Json = False
 ) -> None:
     """Starts nothing. The same seed gives the same order."""
     seed = draw_seed(seed)

@@ -14,7 +14,7 @@ PANELS: Final[Panels] = {
     "Start here": {
         "quickstart": Entry("bench.cli.run:quickstart", "Run two small scenarios; write a report."),
         "doctor": Entry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
-        "targets": Entry("bench.cli.targets:targets", "List the targets and what each one needs here."),
+        "targets": Entry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
         "scenarios": Entry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
     },
     "Campaigns": {
@@ -29,12 +29,12 @@ PANELS: Final[Panels] = {
         "explain": Entry("bench.cli.explain:explain", "Rank what makes B slower than A."),
         "anatomy": Entry("bench.cli.anatomy:anatomy", "Trace starts step by step with kernel events."),
         "instructions": Entry("bench.cli.instructions:instructions", "Count the CPU instructions of a start."),
-        "floor": Entry("bench.cli.floor:floor", "Find the least memory in which it works."),
+        "floor": Entry("bench.cli.floor:floor", "Find the least memory in which a workload works."),
         "certify": Entry("bench.cli.certify:certify", "Prove that all boxes run the same workload."),
     },
     "Regressions": {
         "gate": Entry("bench.cli.gate.group:gate", "Test whether B is worse than A (for CI)."),
-        "history": Entry("bench.cli.history.group:history", "Find the commit since which it is slower."),
+        "history": Entry("bench.cli.history.group:history", "Track results over commits; find what changed when."),
     },
     "Scenario files": {
         "schema": Entry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),

@@ -1,23 +1,21 @@
-"""What a running campaign shows: a live line on a terminal, a quiet log elsewhere."""
+"""Progress of a running campaign: one live line on a terminal, a short log elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Failure, Record
 from bench.util.text import plain, plain_lines
 from bench.util.units import format_ns
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import TaskID
-
 
 class LogProgress:
-    """One line a block, for log files and CI."""
+    """One line per block, for log files and CI."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -31,23 +29,23 @@ class LogProgress:
         return None
 
     def say(self, text: str) -> None:
-        """Preparations: only what is not a builder's chatter."""
+        """Print a step of the preparation, without the output of image builds."""
         if not text.startswith((" ", "Step ", "Successfully ")):
             self._print(text)
 
     def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """How much there is to do."""
+        """Print how many trials there are."""
         self._blocks = 1 + max((trial.block for trial in trials), default=0)
         self._print(f"{len(trials)} of {total} trials to run")
 
     def begin(self, trial: Trial) -> None:
-        """A line when a block begins."""
+        """Print a line when a block begins."""
         if trial.block != self._last_block:
             self._last_block = trial.block
             self._print(f"block {trial.block + 1} of {self._blocks}{' (warm-up)' if trial.warmup else ''}")
 
     def end(self, record: Record) -> None:
-        """Failures are told at once."""
+        """Print a failure at once."""
         if record.failure is not None:
             self._print(_failed(record, record.failure))
 
@@ -56,11 +54,9 @@ class LogProgress:
 
 
 class LiveProgress:
-    """A bar with what runs, the block, and the time left, judged by the median trial of each cell so far."""
+    """A bar with the current cell, the block, and the time left, estimated from the median trial of each cell."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
-
         self._bar = Progress(
             TextColumn("{task.fields[block]}", style="bold", markup=False),
             BarColumn(bar_width=24),
@@ -87,11 +83,11 @@ class LiveProgress:
         self._bar.stop()
 
     def say(self, text: str) -> None:
-        """The current preparation, in place of the one before."""
+        """Show a step of the preparation in place of the previous one."""
         self._update(description=" ".join(plain(text).split())[:70])
 
     def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """The bar gets its length."""
+        """Set the length of the bar."""
         self._waiting = list(trials)
         self._blocks = 1 + max((trial.block for trial in trials), default=0)
         self._done = total - len(trials)
@@ -99,13 +95,13 @@ class LiveProgress:
         self._step()
 
     def begin(self, trial: Trial) -> None:
-        """What runs now."""
+        """Show the trial that runs now."""
         self._begun = time.monotonic()
         word = "warm-up" if trial.warmup else "block"
         self._update(description=trial.cell.key, block=f"{word} {trial.block + 1}/{self._blocks}", left=self._left())
 
     def end(self, record: Record) -> None:
-        """One step; failures stay on the screen."""
+        """Advance the bar; a failure stays on the screen."""
         self._seconds.setdefault(record.trial.cell.key, []).append(time.monotonic() - self._begun)
         self._waiting = [trial for trial in self._waiting if trial.id != record.trial.id]
         self._done += 1
@@ -132,7 +128,7 @@ class LiveProgress:
 
 
 def _failed(record: Record, failure: Failure) -> str:
-    """A guest may have written a part of it: its further lines are indented, and pass for none of ours."""
+    """The message of a failed trial. Its further lines may come from a guest, so they are indented."""
     return f"{record.trial.cell.key}: {record.outcome}: {failure.message}".replace("\n", "\n    ")
 
 
@@ -141,5 +137,5 @@ def _show(console: Console, text: str) -> None:
 
 
 def make_progress(console: Console) -> LiveProgress | LogProgress:
-    """The live display on a terminal, the log elsewhere."""
+    """A live display on a terminal, a log elsewhere."""
     return LiveProgress(console) if console.is_terminal else LogProgress(console)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from bench.cli.console import console
 from bench.cli.loading import default_out, draw_seed, load
@@ -20,9 +22,13 @@ QUICKSTART: Final = ("hello", "web")
 QUICKSTART_BLOCKS: Final = 5
 """The least for which a median has an interval."""
 
+QuickstartBlocks = Annotated[
+    int, typer.Option("--blocks", "-b", metavar="N", min=1, help="Number of blocks; each block boots every box once.")
+]
+
 
 def quickstart(
-    out: CampaignOut = None, blocks: Blocks = QUICKSTART_BLOCKS, accel: Accel = "auto", seed: Seed = None
+    out: CampaignOut = None, blocks: QuickstartBlocks = QUICKSTART_BLOCKS, accel: Accel = "auto", seed: Seed = None
 ) -> None:
     """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
     loaded = load(list(QUICKSTART), blocks=blocks)

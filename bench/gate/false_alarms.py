@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from scipy.special import betaincinv
 
 from bench.analysis.stats import MIN_BOOTS, Interval
 from bench.gate.cells import Boots, CellPair, cells_by_side, place
@@ -255,8 +256,6 @@ def _whole(tallies: Sequence[Sequence[_Tally]]) -> AaRow:
 
 def rate(hits: Sequence[bool], *, level: float = 0.95) -> Rate:
     """The share of hits with its exact interval."""
-    from scipy.special import betaincinv  # noqa: PLC0415 - a tenth of a second that most commands need not spend
-
     count, runs, tail = sum(hits), len(hits), (1 - level) / 2
     low = float(betaincinv(count, runs - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, runs - count, 1 - tail)) if count < runs else 1.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import chdtri
 
 from bench.analysis.stats import MIN_BOOTS, Floats
 from bench.gate.exact import pseudo_median
@@ -153,8 +154,6 @@ def _smooth(residuals: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]],
 
 
 def _caution(n: int) -> float:
-    from scipy.special import chdtri  # noqa: PLC0415 - a tenth of a second that most commands need not spend
-
     return math.sqrt((n - 1) / float(chdtri(n - 1, ASSURANCE)))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -102,8 +104,6 @@ def read_history(store: Store) -> tuple[Line, ...]:
 
 def order(line: Line) -> tuple[float, str, str]:
     """By the committer's time, then by when it was measured."""
-    from datetime import datetime  # noqa: PLC0415
-
     return datetime.fromisoformat(line.commit.committed_at).timestamp(), line.measured_at, line.commit.id
 
 
@@ -115,8 +115,6 @@ def _lines(text: str, where: str) -> Iterator[Line]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    import fcntl  # noqa: PLC0415
-
     fd = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

@@ -38,8 +38,8 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
-        help=f"Blocks per resampled run of a campaign [default: {REPLAY_BLOCKS}], or blocks to run of a scenario "
-        f"[default: {AA_BLOCKS}].",
+        help="Of a campaign: blocks per resampled run. Of a scenario: blocks to run.",
+        show_default=f"{REPLAY_BLOCKS}; {AA_BLOCKS}",
     ),
 ]
 

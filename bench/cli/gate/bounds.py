@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.gate.options import GateOut, Summary, make_directory
+from bench.cli.gate.options import Summary, make_directory
 from bench.cli.gate.result import check_summary, finish
 from bench.cli.options import Campaign, Json
 from bench.gate.bounds import check_bounds, read_bounds
@@ -25,12 +25,16 @@ BoundsFile = Annotated[
         show_default=False,
     ),
 ]
+StoreOut = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="New directory for the result.", show_default="not stored"),
+]
 
 
 def bounds(
-    file: BoundsFile, campaign: Campaign, out: GateOut = None, summary: Summary = None, json: Json = False
+    file: BoundsFile, campaign: Campaign, out: StoreOut = None, summary: Summary = None, json: Json = False
 ) -> None:
-    """A limit is broken when the whole interval of the median is beyond it. Nothing is stored without --out.
+    """A limit is broken when the whole interval of the median is beyond it.
 
     Exit codes: 0 within all limits, 3 beyond one, 4 cannot tell.
     """

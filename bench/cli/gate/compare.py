@@ -56,12 +56,15 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
-        help="Blocks of confirmation. With --accel icount: runs of each side. [default: as many as --detect needs; 1]",
+        help="Blocks of confirmation. With --accel icount: runs of each side.",
+        show_default="as many as --detect needs; 1",
     ),
 ]
 ScreeningBlocks = Annotated[
     int | None,
-    typer.Option("--screening-blocks", metavar="N", min=1, help=f"Blocks of screening. [default: {SCREENING_BLOCKS}]"),
+    typer.Option(
+        "--screening-blocks", metavar="N", min=1, help="Blocks of screening.", show_default=f"{SCREENING_BLOCKS}"
+    ),
 ]
 MaxBlocks = Annotated[
     int | None,
@@ -69,13 +72,14 @@ MaxBlocks = Annotated[
         "--max-blocks",
         metavar="N",
         min=5,
-        help=f"Most blocks of confirmation when the gate chooses their number. [default: {MAX_BLOCKS}]",
+        help="Most blocks of confirmation when the gate chooses their number.",
+        show_default=f"{MAX_BLOCKS}",
     ),
 ]
 Detect = Annotated[
     str | None,
     typer.Option(
-        "--detect", metavar="N%", help="The change that confirmation must detect. [default: twice the threshold]"
+        "--detect", metavar="N%", help="The change that confirmation must detect.", show_default="twice the threshold"
     ),
 ]
 

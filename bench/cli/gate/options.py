@@ -17,9 +17,8 @@ Metrics = Annotated[
         "--metric",
         "-m",
         metavar="METRIC",
-        help="Metrics to judge, by name or pattern, such as endpoint.ready; repeat it for several. [default: headline, "
-        "memory, CPU, disk]",
-        show_default=False,
+        help="A metric to judge, by name or pattern, such as endpoint.ready; repeat it for several.",
+        show_default="headline, memory, CPU, disk",
     ),
 ]
 ThresholdTexts = Annotated[
@@ -27,15 +26,18 @@ ThresholdTexts = Annotated[
     typer.Option(
         "--threshold",
         metavar="METRIC=N%",
-        help="Smallest change of a metric that matters; repeat it for several. [default: 5% of time and CPU, 2% of "
-        "memory and disk, 0.1% of instructions]",
-        show_default=False,
+        help="The smallest change of a metric that matters; repeat it for several.",
+        show_default="5% of time and CPU, 2% of memory and disk, 0.1% of instructions",
     ),
 ]
 GateOut = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="New directory for the result. [default: reports/out/<time>-gate-<names>]"
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="New directory for the result.",
+        show_default="reports/out/<time>-gate-<names>",
     ),
 ]
 Summary = Annotated[

@@ -22,7 +22,7 @@ from bench.records.manifest import read_manifest
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Results of one commit: campaign directories, instructions.json files, or the directory of a gate that "
         "counted instructions.",
         show_default=False,

@@ -22,7 +22,7 @@ from bench.util.errors import UsageError
 Acknowledged = Annotated[
     Path | None,
     typer.Option(
-        "--acknowledged", metavar="FILE", help=f"TOML file of accepted changes. [default: {FILE}, if it exists]"
+        "--acknowledged", metavar="FILE", help="TOML file of accepted changes.", show_default=f"{FILE}, if it exists"
     ),
 ]
 Threshold = Annotated[

@@ -14,7 +14,7 @@ from bench.util.errors import UsageError
 DEFAULT: Final = Path("boxbench-history")
 
 Place = Annotated[
-    Path | None, typer.Option("--dir", metavar="DIR", help=f"Directory of the history. [default: {DEFAULT}]")
+    Path | None, typer.Option("--dir", metavar="DIR", help="Directory of the history.", show_default=f"{DEFAULT}")
 ]
 Branch = Annotated[
     str | None, typer.Option("--branch", metavar="NAME", help="A git branch that holds the history, instead of --dir.")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from bench import cli
 from bench.cli.messages import complain
+from bench.cli.program import make_program
 from bench.util.errors import BoxbenchError, ExitCode
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 from tests.factories import make_manifest, make_records, write_campaign
@@ -96,6 +98,46 @@ def test_every_line_of_the_list_of_commands_is_whole_in_80_columns(
     assert "instructions  " in text
     assert "..." not in text.partition("Options:")[2]
     assert max(map(len, text.splitlines())) <= 80
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command, those of groups included."""
+    found: list[tuple[str, ...]] = []
+    for name, command in make_program().commands.items():
+        inner = getattr(command, "commands", {})
+        found += [(name,), *((name, one) for one in inner)]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_the_help_of_every_command_fits_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(monkeypatch, *words, "--help") == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: boxbench {' '.join(words)}")
+    assert max(map(len, lines)) <= 80
+    assert "default: None" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("gate", "--help"), ("history", "--help"), ("fly",), ("gate", "a", "b")]
+)
+def test_help_and_mistakes_import_no_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    imported: list[str] = []
+
+    def note(name: str) -> Any:
+        imported.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr("bench.cli.lazy.import_module", note)
+    assert call(monkeypatch, *words) in (ExitCode.OK, ExitCode.USAGE)
+    shown = capsys.readouterr()
+    assert shown.out or shown.err
+    assert all(name.endswith(".group") for name in imported)
 
 
 @pytest.mark.parametrize(
