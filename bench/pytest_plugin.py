@@ -4,7 +4,7 @@
         docker = boxbench.measure("scenarios/my-api", target="docker", blocks=7)
         assert docker.at_most("endpoint.ready", 300e6)
 
-pytest loads this module in every project where boxbench is installed: it imports nothing but pytest until it is used.
+pytest loads this module in every project where boxbench is installed, so it imports only pytest until it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Boxbench:
-    """What the fixture gives."""
+    """The value of the fixture ``boxbench``."""
 
     def __init__(self, directories: pytest.TempPathFactory) -> None:
         self._directories = directories
@@ -27,22 +27,24 @@ class Boxbench:
     def measure(
         self, scenario: str | Path, *, target: str, blocks: int = 5, accel: str = "auto", seed: int = 1
     ) -> Measurement:
-        """Boot a scenario's box ``blocks`` times in one target, after its warm-ups; records stay in a temp directory.
+        """Boot a scenario's box ``blocks`` times in one target, after its warm-ups.
+
+        Records are kept in a temporary directory.
 
         Args:
-            scenario: a name of a shipped scenario, or the path of a scenario file or directory.
+            scenario: the name of a bundled scenario, or the path of a scenario file or directory.
             target: ``docker``, or with options as in a scenario file: ``libvirt[console=serial]``.
-            blocks: boots that count; 5 are the least that have an interval.
+            blocks: measured boots; a median needs 5 for an interval.
             accel: ``auto``, ``kvm`` or ``tcg``, for VMs.
 
         Raises:
-            errors.TargetUnavailableError, errors.HostUnfitError: this host cannot run it. Nothing is
-                skipped by itself: a test that did not measure must not look as if it had passed.
-            errors.NotReadyError: not one boot gave a result.
+            errors.TargetUnavailableError, errors.HostUnfitError: this host cannot run it. The test
+                is not skipped: a test that did not measure must not look as if it had passed.
+            errors.NotReadyError: no boot gave a result.
             errors.UsageError: the scenario or the target's name is wrong, or the scenario's factors have several
-                levels: each is a cell, and this measures one.
+                levels, so that the target is more than one cell.
         """
-        from bench.gate.measure import measure  # noqa: PLC0415 - a second that only its users shall spend
+        from bench.gate.measure import measure  # noqa: PLC0415 - importing takes a second, which only users of the fixture should spend
 
         out = self._directories.mktemp("boxbench") / "campaign"
         return measure(scenario, target=target, blocks=blocks, accel=accel, out=out, seed=seed)

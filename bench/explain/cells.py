@@ -1,4 +1,4 @@
-"""One side of a comparison: a cell of a campaign directory, named on the command line, with its records."""
+"""Cells of stored campaigns as the command line names them, with their records."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
 TRACE = "trace"
-"""The factor of an anatomy's campaign: its untraced starts are what its records are compared by."""
+"""The factor of an anatomy's campaign. Only records of untraced starts are compared."""
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A campaign directory as read."""
+class LoadedCampaign:
+    """A campaign directory with all its data."""
 
     path: Path
     manifest: Manifest
@@ -31,62 +31,62 @@ class Loaded:
     anatomy: Anatomy | None
 
     def cells(self) -> tuple[Cell, ...]:
-        """Its cells, those of traced starts left out, in the order of the plan's first block."""
+        """Its cells without those of traced starts, in the order of the plan's first block."""
         cells = {trial.cell.key: trial.cell for trial in self.manifest.plan}
         return tuple(cell for cell in cells.values() if cell.factors.get(TRACE) != "on")
 
 
 @dataclass(frozen=True)
-class Side:
-    """A cell with everything that is known about it."""
+class CampaignCell:
+    """A cell of a campaign with everything that the campaign has about it."""
 
-    loaded: Loaded
+    loaded: LoadedCampaign
     cell: Cell
 
     @property
     def manifest(self) -> Manifest:
-        """Of its campaign."""
+        """The manifest of its campaign."""
         return self.loaded.manifest
 
     @property
     def name(self) -> str:
-        """``CAMPAIGN:web/docker``, the campaign by its directory."""
+        """``DIRECTORY:web/docker``, for messages and reports."""
         return f"{self.loaded.path.name}:{bare_key(self.cell)}"
 
     @property
     def scenario(self) -> Scenario:
-        """As it was run."""
+        """The scenario as it was run."""
         return self.manifest.scenarios[self.cell.scenario].scenario
 
     @property
     def digest(self) -> str | None:
-        """Of the image's tree."""
+        """Digest of the image's file tree; None when the manifest has none."""
         image = self.manifest.images.get(self.cell.scenario)
         return image.digest if image else None
 
     @property
     def description(self) -> dict[str, str]:
-        """What the target was."""
+        """The target's description of itself; empty when there is none."""
         return self.manifest.targets.get(self.cell.box, {})
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
-        """All of the cell."""
+        """All records of the cell."""
         return tuple(record for record in self.loaded.records if record.trial.cell.key == self.cell.key)
 
     @cached_property
     def measured(self) -> tuple[Record, ...]:
-        """Without warm-ups."""
+        """The records without warm-ups."""
         return tuple(record for record in self.records if not record.trial.warmup)
 
     @cached_property
     def good(self) -> tuple[Record, ...]:
-        """Those that ended well."""
+        """The measured records of boots that ended well."""
         return tuple(record for record in self.measured if record.outcome == "ok")
 
     @cached_property
     def anatomy(self) -> CellAnatomy | None:
-        """The cell taken apart, when the campaign was an anatomy."""
+        """The steps of the cell's starts; None unless the campaign was an anatomy."""
         cells = self.loaded.anatomy.cells if self.loaded.anatomy else ()
         return next((cell for cell in cells if cell.cell == bare_key(self.cell)), None)
 
@@ -97,34 +97,34 @@ def bare_key(cell: Cell) -> str:
     return cell.model_copy(update={"factors": factors}).key
 
 
-def load(path: Path) -> Loaded:
-    """A campaign directory. Raises CampaignError, RecordError, NotComparableError."""
+def load(path: Path) -> LoadedCampaign:
+    """Read a campaign directory. Raises CampaignError, RecordError, NotComparableError."""
     manifest, records = read_manifest(path), read_records(path)
     check_pool(manifest, records)
-    return Loaded(path, manifest, records, read_anatomy(path))
+    return LoadedCampaign(path, manifest, records, read_anatomy(path))
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """``DIR:web/docker`` as directory and cell; the cell is empty for a whole campaign, the directory for ``:CELL``."""
+    """Split ``DIR:web/docker`` into directory and cell. ``DIR`` has an empty cell, ``:CELL`` an empty directory."""
     if Path(text).is_dir():
         return text, ""
     directory, colon, cell = text.rpartition(":")
     return (directory, cell) if colon else (text, "")
 
 
-def pairs(base: str, other: str) -> tuple[tuple[Side, Side], ...]:
-    """What two names on the command line mean: two cells, or all cells that two campaigns share.
+def pairs(name_a: str, name_b: str) -> tuple[tuple[CampaignCell, CampaignCell], ...]:
+    """The pairs of cells that two names mean: two cells, or all cells that two campaigns share.
 
     Args:
-        base: ``DIR:CELL`` or ``DIR``.
-        other: the same, or ``:CELL`` for another cell of the same campaign.
+        name_a: ``DIR:CELL`` or ``DIR``.
+        name_b: the same, or ``:CELL`` for another cell of the same campaign.
 
     Raises:
-        UsageError: no such cell, several of that name, or the same thing twice.
+        UsageError: no such cell, several of that name, or the same cell twice.
         NotComparableError: two campaigns share no cell, or a side has no boot that ended well.
         CampaignError, RecordError: not campaign directories.
     """
-    (left_dir, left_cell), (right_dir, right_cell) = split_name(base), split_name(other)
+    (left_dir, left_cell), (right_dir, right_cell) = split_name(name_a), split_name(name_b)
     if not left_dir:
         raise UsageError(
             f'A needs a directory: DIR:{left_cell or "SCENARIO/BOX"} (only B may begin with ":")',
@@ -135,21 +135,24 @@ def pairs(base: str, other: str) -> tuple[tuple[Side, Side], ...]:
     if not left_cell and not right_cell:
         found = _shared(left, right)
     else:
-        # One side may leave out its cell: then it is the same one.
-        found = ((_side(left, left_cell or right_cell), _side(right, right_cell or left_cell)),)
+        # One side may leave out its cell: then it is the same cell.
+        found = ((_cell_of(left, left_cell or right_cell), _cell_of(right, right_cell or left_cell)),)
     for side in (side for pair in found for side in pair):
         _check(side)
     if any(a.loaded is b.loaded and a.cell.key == b.cell.key for a, b in found):
         raise UsageError(
-            f"{base} and {other} are the same", hint="name two cells, as in `boxbench explain DIR:web/docker :web/runc`"
+            f"{name_a} and {name_b} are the same",
+            hint="name two cells, as in `boxbench explain DIR:web/docker :web/runc`",
         )
     return found
 
 
-def _shared(left: Loaded, right: Loaded) -> tuple[tuple[Side, Side], ...]:
+def _shared(left: LoadedCampaign, right: LoadedCampaign) -> tuple[tuple[CampaignCell, CampaignCell], ...]:
     theirs = {bare_key(cell): cell for cell in right.cells()}
     found = tuple(
-        (Side(left, cell), Side(right, theirs[bare_key(cell)])) for cell in left.cells() if bare_key(cell) in theirs
+        (CampaignCell(left, cell), CampaignCell(right, theirs[bare_key(cell)]))
+        for cell in left.cells()
+        if bare_key(cell) in theirs
     )
     if not found:
         raise NotComparableError(
@@ -159,22 +162,24 @@ def _shared(left: Loaded, right: Loaded) -> tuple[tuple[Side, Side], ...]:
     return found
 
 
-def _side(loaded: Loaded, name: str) -> Side:
+def _cell_of(loaded: LoadedCampaign, name: str) -> CampaignCell:
     cells = loaded.cells()
     for matches in (
         [cell for cell in cells if name in (cell.key, bare_key(cell))],
-        # Without the accelerator or the factors, as long as only one is meant.
+        # Without the accelerator or the factors, if only one cell matches.
         [cell for cell in cells if name in (f"{cell.scenario}/{cell.target}", f"{cell.scenario}/{cell.box}")],
         [cell for cell in cells if name in (cell.target, cell.box)],
     ):
         if len(matches) == 1:
-            return Side(loaded, matches[0])
+            return CampaignCell(loaded, matches[0])
         if matches:
-            raise UsageError(f"{name!r} is more than one cell of {loaded.path}", hint=f"name one: {_names(matches)}")
+            raise UsageError(
+                f"{name!r} matches more than one cell of {loaded.path}", hint=f"name one: {_names(matches)}"
+            )
     raise UsageError(f"{loaded.path} has no cell {name!r}", hint=f"its cells: {_names(cells)}")
 
 
-def _check(side: Side) -> None:
+def _check(side: CampaignCell) -> None:
     if not side.good:
         raise NotComparableError(
             f"{side.name}: none of its {len(side.measured)} boots ended well",

@@ -1,9 +1,8 @@
-"""Why is one slower: the difference of two cells taken apart by phase and by step, each part with an interval.
+"""The difference of two cells by phase and by step, each with an interval.
 
-Within one campaign both cells were run in the same blocks, so the difference is taken inside each block, and its
-median over blocks is reported with the order-statistic interval of ``bench.analysis.stats``. Two campaigns share no
-blocks: there it is the difference of the medians, and the two intervals are joined like the sides of a triangle
-(MOVER, Zou and Donner 2008).
+Within one campaign, both cells ran in the same blocks. Then the difference is taken inside each block, and its median
+over blocks is reported with the order-statistic interval of ``bench.analysis.stats``. Two campaigns share no blocks.
+Then it is the difference of the medians, with an interval made of both intervals (MOVER, Zou and Donner 2008).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from bench.analysis.results import NotComparableError
 from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, estimate, median_interval
 from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
-from bench.explain.cells import Side
+from bench.explain.cells import CampaignCell
 from bench.records.record import Endpoint, Record
 
 Verdict = Literal["slower", "faster", "cannot tell"]
@@ -35,17 +34,17 @@ class Part:
 
     Attributes:
         name: ``created-init``, or a step's name.
-        base, other: medians, ns.
-        change_ns: other minus base.
-        interval: of the change, ns; None when there are too few boots.
-        share: of the whole difference, None when that cannot be told from noise; negative: made up for other parts.
-        n: blocks that held both, or the smaller number of boots.
+        a, b: medians, ns.
+        change_ns: median of b minus a, or the difference of the medians.
+        interval: of the change, ns; None with too few boots.
+        share: of the whole difference; negative when it offsets other parts; None when the whole may be noise.
+        n: number of blocks with both, or the smaller number of boots.
     """
 
     name: str
     label: str
-    base: Estimate
-    other: Estimate
+    a: Estimate
+    b: Estimate
     change_ns: float
     interval: Interval | None
     share: float | None
@@ -53,7 +52,7 @@ class Part:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval allows to say about the other one."""
+        """Whether B is slower, by its interval."""
         if self.interval is None or self.interval.low <= 0 <= self.interval.high:
             return "cannot tell"
         return "slower" if self.interval.low > 0 else "faster"
@@ -61,37 +60,41 @@ class Part:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Two cells and where they differ. ``phases`` and ``steps`` are ranked, the largest change first."""
+    """Two cells and the parts in which they differ.
 
-    base: str
-    other: str
+    Attributes:
+        a, b: names of the cells.
+        phases, steps: the largest change first. ``steps`` is empty unless both campaigns have an anatomy.
+    """
+
+    a: str
+    b: str
     headline: Endpoint
     paired: bool
     total: Part
     phases: tuple[Part, ...]
     steps: tuple[Part, ...]
-    """Empty without an anatomy of both."""
     notes: tuple[str, ...]
 
 
-def explain_difference(base: Side, other: Side, *, force: bool = False) -> Explanation:
-    """Where ``other`` is slower or faster than ``base``.
+def explain_difference(a: CampaignCell, b: CampaignCell, *, force: bool = False) -> Explanation:
+    """The parts in which ``b`` is slower or faster than ``a``.
 
     Args:
-        force: compare cells of different hosts, limits or sources, and say so, instead of refusing.
+        force: compare cells of different hosts, limits or sources with a note, instead of refusing.
 
     Raises:
         NotComparableError: they end at different endpoints, or, without ``force``, differ in host, limits or source.
     """
-    problems = _problems(base, other)
+    problems = _problems(a, b)
     if problems and not force:
         raise NotComparableError(
-            f"{base.name} and {other.name} cannot be compared: {'; '.join(problems)}",
-            hint="add --force to compare them all the same; the difference stays named in the result",
+            f"{a.name} and {b.name} cannot be compared: {'; '.join(problems)}",
+            hint="add --force to compare them anyway; the result names the difference",
         )
-    goal = _goal(base, other)
-    paired = base.manifest.id == other.manifest.id
-    left, right = base.good, other.good
+    goal = _goal(a, b)
+    paired = a.manifest.id == b.manifest.id
+    left, right = a.good, b.good
     total = _part("total", f"time to {goal}", _times(left, goal), _times(right, goal), paired=paired)
     whole = total.change_ns if total.verdict != "cannot tell" else None
     chain = common_chain(left, right, goal)
@@ -107,65 +110,67 @@ def explain_difference(base: Side, other: Side, *, force: bool = False) -> Expla
         for start, end in pairwise(chain)
     ]
     return Explanation(
-        base.name, other.name, goal, paired, total, _ranked(phases), _ranked(_steps(base, other, paired)),
-        (*problems, *_notes(base, other)),
+        a.name, b.name, goal, paired, total, _ranked(phases), _ranked(_steps(a, b, paired)),
+        (*problems, *_notes(a, b)),
     )  # fmt: skip
 
 
-def _problems(base: Side, other: Side) -> tuple[str, ...]:
-    """What makes two cells incomparable."""
+def _problems(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
+    """The differences that make two cells incomparable."""
     found = []
-    hosts = [side.manifest.host.get("fingerprint") for side in (base, other)]
+    hosts = [side.manifest.host.get("fingerprint") for side in (a, b)]
     if hosts[0] != hosts[1]:
         found.append(f"different hosts (fingerprints {hosts[0]} and {hosts[1]})")
-    limits = [side.scenario.resources for side in (base, other)]
+    limits = [side.scenario.resources for side in (a, b)]
     for name in ("cpus", "memory"):
         values = [getattr(limit, name) for limit in limits]
         if values[0] != values[1]:
             found.append(f"different limits: {name} {values[0]} and {values[1]}")
-    sources = [sorted({record.source for record in side.records}) for side in (base, other)]
+    sources = [sorted({record.source for record in side.records}) for side in (a, b)]
     if sources[0] != sources[1]:
         found.append(f"different sources: {' and '.join(map('+'.join, sources))}")
     return tuple(found)
 
 
-def _goal(base: Side, other: Side) -> Endpoint:
-    goals = [headline(side.scenario).endpoint for side in (base, other)]
+def _goal(a: CampaignCell, b: CampaignCell) -> Endpoint:
+    goals = [headline(side.scenario).endpoint for side in (a, b)]
     if goals[0] is not goals[1]:
         raise NotComparableError(
-            f"{base.name} ends at {goals[0]}, {other.name} at {goals[1]}", hint="compare cells of the same headline"
+            f"{a.name} ends at {goals[0]}, {b.name} at {goals[1]}", hint="compare cells of the same headline"
         )
     return goals[0]
 
 
-def _notes(base: Side, other: Side) -> tuple[str, ...]:
-    notes = list(caveats(base.cell, other.cell))
-    if base.cell.accel != other.cell.accel:
-        notes.append(f"different accelerators: {base.cell.accel} and {other.cell.accel}")
-    digests = [side.digest for side in (base, other)]
+def _notes(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
+    notes = list(caveats(a.cell, b.cell))
+    if a.cell.accel != b.cell.accel:
+        notes.append(f"different accelerators: {a.cell.accel} and {b.cell.accel}")
+    digests = [side.digest for side in (a, b)]
     if digests[0] != digests[1]:
         notes.append(f"different images: {(digests[0] or 'unknown')[:12]} and {(digests[1] or 'unknown')[:12]}")
-    if base.cell.box == other.cell.box:
-        words = [side.description for side in (base, other)]
-        for key in sorted(words[0].keys() | words[1].keys()):
-            if words[0].get(key) != words[1].get(key):
-                notes.append(f"{key}: {words[0].get(key, '–')} → {words[1].get(key, '–')}")
-    for side in (base, other):
+    if a.cell.box == b.cell.box:
+        old, new = a.description, b.description
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                notes.append(f"{key}: {old.get(key, '–')} → {new.get(key, '–')}")
+    for side in (a, b):
         bad = len(side.measured) - len(side.good)
         if bad:
-            notes.append(f"{side.name}: {bad} of {len(side.measured)} boots failed or timed out, and are left out here")
+            notes.append(
+                f"{side.name}: {bad} of {len(side.measured)} boots failed or timed out; they are left out here"
+            )
     return tuple(notes)
 
 
 def common_chain(left: Sequence[Record], right: Sequence[Record], goal: Endpoint) -> tuple[Endpoint, ...]:
-    """The endpoints up to ``goal`` that all boots of both sides passed, in the one order that holds for both.
+    """The endpoints up to ``goal`` that all boots of both sides passed, in the order that holds for both.
 
-    Of two endpoints that come in different orders the later named one stays out: most often ``start_returned``, which a
-    start call may stamp before or after the box's own first mark.
+    Of two endpoints whose order differs, one is left out. Most often that is ``start_returned``: a start call may
+    return before or after the box's own first mark.
     """
     boots = (*left, *right)
     shared = [name for name in START if name is not Endpoint.REQUESTED and all(name in r.endpoints_ns for r in boots)]
-    # The goal and the agent's marks first: what conflicts with them is left out.
+    # The goal and the agent's marks first: an endpoint that conflicts with them is left out.
     order = sorted(shared, key=lambda name: (name is not goal, name is Endpoint.START_RETURNED, START.index(name)))
     kept: list[Endpoint] = [Endpoint.REQUESTED]
     for name in order:
@@ -188,8 +193,8 @@ def _gaps(records: Sequence[Record], start: Endpoint, end: Endpoint) -> dict[int
     return {record.trial.block: record.endpoints_ns[end] - record.endpoints_ns[start] for record in records}
 
 
-def _steps(base: Side, other: Side, paired: bool) -> list[Part]:
-    left, right = base.anatomy, other.anatomy
+def _steps(a: CampaignCell, b: CampaignCell, paired: bool) -> list[Part]:
+    left, right = a.anatomy, b.anatomy
     if left is None or right is None:
         return []
     totals = [{start.block: float(start.total_ns) for start in side.starts} for side in (left, right)]

@@ -1,4 +1,4 @@
-"""What a search for a floor finds, as frozen values that go to disk and come back: ``floor.json`` of a directory."""
+"""The result of a search for memory floors, stored as ``floor.json``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.util.errors import CampaignError
 SCHEMA: Final = 1
 FILE: Final = "floor.json"
 PSS: Final = "pss.total"
-# Every try has a name of its own, and the reasons are the same all the same.
+# Boxes have different names in each try. Without them, equal reasons are equal text.
 _TAG: Final = re.compile(r"boxbench-[0-9a-f]{8}-t\d+")
 
 
@@ -27,66 +27,82 @@ class _Frozen(BaseModel):
 
 
 class Terms(_Frozen):
-    """How the search was made."""
+    """The range and rules of a search.
+
+    Attributes:
+        confirmations: how often the floor had to work, out of as many tries; the size below is tried as often.
+        exercise: whether a box also had to complete the scenario's exercise (its quick profile).
+    """
 
     lowest_bytes: int
     highest_bytes: int
     step_bytes: int
     confirmations: int
-    """How often the floor had to work, out of as many tries; the step below it is tried as often."""
     exercise: bool = False
-    """Whether a box also had to do the scenario's exercise (its quick profile)."""
 
     @property
     def level_range(self) -> tuple[int, int]:
-        """The lowest (>= 1) and the highest whole number of steps within the sizes; crossed when there is none."""
+        """The lowest (>= 1) and the highest number of steps in the range; lowest > highest when there is none."""
         return max(1, -(-self.lowest_bytes // self.step_bytes)), self.highest_bytes // self.step_bytes
 
 
 class Level(_Frozen):
-    """One size of memory that was tried."""
+    """One size of memory that was tried.
+
+    Attributes:
+        why_not: the most frequent reason for not working; empty when it always worked.
+    """
 
     memory_bytes: int
     tried: int
     worked: int
     why_not: str = ""
-    """The most frequent reason for not working; empty when it always worked."""
 
 
 class TargetFloor(_Frozen):
-    """One target's floor."""
+    """The floor of one target.
+
+    Attributes:
+        box: ``docker``, ``libvirt/tcg``.
+        outcome: ``at-most``: the smallest size of the range works; ``none``: the largest does not.
+        success_at_least: lower 95 % limit of the share of boots that work at the floor, in [0, 1].
+        limit_ns: a try that takes longer counts as not working.
+        levels: by size, ascending.
+        pss_bytes: the host's memory for one box at the floor, median over the tries; None when it could not be read.
+        ready_ns: median time to the goal at the floor.
+        doubts: disturbances of tries that worked, each kind with its number.
+    """
 
     box: str
-    """``docker``, ``libvirt/tcg``."""
     outcome: Literal["found", "at-most", "none"]
-    """``at-most``: the smallest size of the range works; ``none``: the largest does not."""
     floor_bytes: int | None
     success_at_least: float | None
-    """What the confirmations allow to say (95 %): of all boots at the floor at least this share works, in [0, 1]."""
     limit_ns: int
-    """A try that takes longer counts as not working."""
     levels: tuple[Level, ...]
-    """By size, ascending."""
     pss_bytes: int | None = None
-    """What the host spends on one box at the floor: median over the tries there; None when it could not be read."""
     ready_ns: int | None = None
-    """Median time to the goal at the floor."""
     description: dict[str, str] = {}
     doubts: tuple[str, ...] = ()
-    """What disturbed tries that worked, each kind with how many."""
 
     @property
     def tries(self) -> int:
-        """All boots that the search took."""
+        """Number of boots of the search."""
         return sum(level.tried for level in self.levels)
 
     def level(self, memory_bytes: int | None) -> Level | None:
-        """One of the levels."""
+        """The level of a size; None when it was not tried."""
         return next((level for level in self.levels if level.memory_bytes == memory_bytes), None)
 
 
 class Floors(_Frozen):
-    """Everything that one ``boxbench floor`` found."""
+    """The result of one ``boxbench floor``.
+
+    Attributes:
+        text: the scenario file as it was read.
+        goal: the endpoint that a box had to reach.
+        host: host facts, and ``fingerprint``.
+        floors: in the order of the targets; while the search runs, the finished ones.
+    """
 
     schema_number: Literal[1] = SCHEMA
     id: str
@@ -95,15 +111,11 @@ class Floors(_Frozen):
     command: tuple[str, ...]
     scenario: str
     text: str
-    """The scenario file as it was read."""
     goal: str
-    """The endpoint that a box had to reach."""
     image_digest: str
     terms: Terms
     host: dict[str, Any]
-    """Host facts, and ``fingerprint``."""
     floors: tuple[TargetFloor, ...]
-    """In the order of the targets; while the search runs, those that are finished."""
     notes: tuple[str, ...] = ()
 
 
@@ -132,7 +144,7 @@ def median_of(values: Sequence[int]) -> int | None:
 
 
 def write_floors(directory: Path, floors: Floors) -> Path:
-    """Put ``floor.json`` into a directory; one that is there is replaced whole. Raises CampaignError: no room."""
+    """Write ``floor.json`` atomically. Raises CampaignError: it cannot be written."""
     file = directory / FILE
     partial = file.with_suffix(".partial")
     try:
@@ -146,13 +158,14 @@ def write_floors(directory: Path, floors: Floors) -> Path:
 
 
 def read_floors(directory: Path) -> Floors:
-    """The floors in a directory. Raises CampaignError."""
+    """Read ``floor.json``. Raises CampaignError: it is missing, or not a result of a search."""
     file = directory / FILE
     try:
         return Floors.model_validate_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise CampaignError(
-            f"{directory} holds no floor: {FILE}: {error.strerror}", hint="name the directory that it printed"
+            f"{directory} holds no floor: {FILE}: {error.strerror}",
+            hint="name the directory that `boxbench floor` printed",
         ) from None
     except ValidationError as error:
         raise CampaignError(

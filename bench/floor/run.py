@@ -1,4 +1,4 @@
-"""A search for floors from request to result: the same boxes as a campaign's, in ever less memory."""
+"""A search for memory floors from request to result, with the same boxes as a campaign."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from bench.util.cache import cache_dir
 from bench.util.errors import InterruptedCampaignError, UsageError
 from bench.util.units import format_bytes
 
-# A box that is short of memory reads its files again and again before it fails: what takes so many times as long as
-# with ample memory counts as not working, but nothing is given up before the least.
+# A box that is short of memory re-reads its files many times before it fails. A try counts as not working when it takes
+# _SLOWER times as long as with ample memory, but at least _LEAST_LIMIT_NS.
 _SLOWER: Final = 5
 _LEAST_LIMIT_NS: Final = 10 * 10**9
 _REMEDY: Final = "make room, then start again with another --out"
 
 
 @dataclass
-class _Hunt:
-    """One target's tries."""
+class _TargetSearch:
+    """The tries of one target."""
 
     trials: Iterator[int]
     cell: Cell
@@ -55,7 +55,7 @@ class _Hunt:
     sizes: list[int] = field(default_factory=list)
 
     def works(self, level: int) -> bool:
-        """Boot one box with so many steps of memory."""
+        """Boot one box with ``level`` steps of memory; return whether it worked."""
         size = level * self.terms.step_bytes
         cell = self.cell.model_copy(update={"factors": {"memory": size_text(size)}})
         trial = Trial(number=next(self.trials), block=len(self.records), cell=cell, warmup=False)
@@ -83,7 +83,7 @@ class _Hunt:
             self.limit_ns = min(self.limit_ns, max(_LEAST_LIMIT_NS, _SLOWER * took))
 
     def _keep(self, record: Record, output: Output | None) -> Record:
-        """Put a try on disk; the record names what was kept beside it. Raises CampaignError."""
+        """Store a try; its record names its artefacts. Raises CampaignError."""
         if output is not None:
             kept = keep_output(self.directory, record.trial, output.contents(), remedy=_REMEDY)
             record = record.model_copy(update={"artefacts": kept})
@@ -91,7 +91,7 @@ class _Hunt:
         return record
 
     def floor(self, edge: Edge, description: dict[str, str]) -> TargetFloor:
-        """What the tries say."""
+        """The target's floor from its tries."""
         size = None if edge.level is None else edge.level * self.terms.step_bytes
         there = [record for record, at in zip(self.records, self.sizes, strict=True) if at == size]
         goal = goal_of(self.setting.scenario)
@@ -110,21 +110,21 @@ class _Hunt:
 
 
 def _disturbed(records: Sequence[Record]) -> tuple[str, ...]:
-    """``busy in 3 of 9 boots``: the kinds of marks, without their values."""
+    """``busy in 3 of 9 boots``: the kinds of doubts, without their values."""
     kinds = Counter(kind for record in records for kind in {mark.partition(":")[0] for mark in disturbances(record)})
     return tuple(f"{kind} in {count} of {len(records)} boots that worked" for kind, count in sorted(kinds.items()))
 
 
 def judged(record: Record, setting: Setting) -> Record:
-    """The record, failed when its box was ready and then ended, or fell silent, before it was asked to stop."""
+    """The record; failed when its box ended or stopped answering after it was ready and before it was asked to stop."""
     if record.outcome != "ok" or not has_agent(setting.target.name):
         return record
     at = record.endpoints_ns
     ended = Endpoint.STOPPED in at and at[Endpoint.STOPPED] < at.get(Endpoint.STOPPING, 0)
     if setting.scenario.ready.when != "exit" and ended:
-        return _failed(record, f"the workload was ready and then ended by itself, with status {record.exit_code}")
+        return _failed(record, f"the workload became ready and then ended by itself, with status {record.exit_code}")
     if setting.scenario.ready.when != "exit" and not record.channel_rtt_ns:
-        return _failed(record, "the box was ready and then did not answer any more")
+        return _failed(record, "the box became ready and then stopped answering")
     return record
 
 
@@ -135,23 +135,23 @@ def _failed(record: Record, message: str) -> Record:
 
 
 def find_floors(request: Request, terms: Terms, progress: Progress) -> Floors:
-    """Search every target of the request's one scenario; the directory holds every try and the result.
+    """Search the floor of every target of the request's one scenario; store every try and the result.
 
     Raises:
-        UsageError: a target whose boxes do not get the scenario's memory, or a range without a step in it.
+        UsageError: a target whose boxes do not get the scenario's memory, or a range that contains no step.
         CampaignError: the output directory is taken or cannot be written.
-        InterruptedCampaignError: Ctrl-C; what was tried is kept, and a search cannot be continued.
+        InterruptedCampaignError: Ctrl-C; the tries are kept, but a search cannot be continued.
     """
     (loaded,) = request.scenarios
     _check(loaded.scenario, terms)
-    # What was searched for is on the record: a scenario without an exercise has none to do.
+    # The stored terms say whether an exercise was done: a scenario without one has none.
     terms = terms.model_copy(update={"exercise": terms.exercise and loaded.scenario.exercise is not None})
     request = replace(request, scenarios=(_at_the_top(loaded, terms),))
     identity = new_campaign_id()
     with reserved(request.out), session(identity, request, progress) as prepared:
         refuse_unequal(tuple(certify(prepared, [request.scenarios[0].scenario], progress.say).values()))
         floors = _empty(identity, request, prepared, terms)
-        with _told(request.out):
+        with _interruption_explained(request.out):
             return _search(floors, request, prepared, progress)
 
 
@@ -162,7 +162,7 @@ def _check(scenario: Scenario, terms: Terms) -> None:
             f"{', '.join(unbounded)}: the boxes do not get the scenario's memory, so there is no floor to find",
             hint="choose other targets with -t",
         )
-    # What is tried are whole steps: --from and --to may lie between two of them.
+    # Only multiples of a step are tried: --from and --to may lie between two of them.
     lowest, highest = terms.level_range
     if lowest > highest:
         raise UsageError(
@@ -174,7 +174,7 @@ def _check(scenario: Scenario, terms: Terms) -> None:
 
 
 def _at_the_top(loaded: LoadedScenario, terms: Terms) -> LoadedScenario:
-    """The scenario with the largest memory, without axes of its own, and with its quick exercise or none."""
+    """The scenario with the largest memory, without factors, and with its quick exercise or none."""
     scenario = loaded.scenario
     exercise = None if scenario.exercise is None else scenario.exercise.model_copy(update={"profile": "quick"})
     changed = {
@@ -206,12 +206,12 @@ def _empty(identity: str, request: Request, prepared: Prepared, terms: Terms) ->
 
 
 @contextmanager
-def _told(out: Path) -> Iterator[None]:
+def _interruption_explained(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
-            f"interrupted; nothing of the boxes is left, and {out} holds the tries so far",
+            f"interrupted; no box is left on the host, and {out} holds the tries so far",
             hint="a search cannot be continued: start it again with another --out",
         ) from None
 
@@ -224,9 +224,9 @@ def _search(floors: Floors, request: Request, prepared: Prepared, progress: Prog
     for cell, setting in prepared.settings.items():
         if cell.target not in wanted:
             continue  # the native control of campaigns
-        hunt = _Hunt(numbers, cell, setting, terms, request.out, progress, setting.scenario.ready.timeout)
-        edge = find_edge(hunt.works, lowest=lowest, highest=highest, confirmations=terms.confirmations)
-        found = hunt.floor(edge, prepared.descriptions[cell.box])
+        search = _TargetSearch(numbers, cell, setting, terms, request.out, progress, setting.scenario.ready.timeout)
+        edge = find_edge(search.works, lowest=lowest, highest=highest, confirmations=terms.confirmations)
+        found = search.floor(edge, prepared.descriptions[cell.box])
         floors = floors.model_copy(update={"floors": (*floors.floors, found)})
         # After each target: an interruption keeps what is finished.
         write_floors(request.out, floors)

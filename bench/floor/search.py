@@ -1,6 +1,6 @@
-"""Bisection for a threshold that chance blurs: near the edge the same memory is enough in one boot and not in the next.
+"""Bisection for a noisy threshold: near the edge, the same memory is enough in one boot and not in the next.
 
-Pure: what is tried, and how, is the caller's. Levels are whole numbers of steps.
+Pure: the caller runs the tries. Levels are whole numbers of steps.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Works = Callable[[int], bool]
-"""Try one level once."""
+"""Tries one level once; returns whether it worked."""
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Where a search ended.
+    """The end of a search.
 
     Attributes:
-        level: the lowest level at which every one of the confirmations worked; None when even the highest failed.
-        open_below: nothing lower was tried, since the range ends here.
-        tally: every try, by level, in the order of the tries.
+        level: the lowest level at which every confirmation worked; None when even the highest level failed.
+        open_below: the level is the lowest of the range, so nothing lower was tried.
+        tally: the results of all tries by level, in their order.
     """
 
     level: int | None
@@ -38,14 +38,14 @@ class _Tries:
         return worked
 
     def all_work(self, level: int, times: int) -> bool:
-        """Whether the level works ``times`` times; ends at the first failure, earlier ones included."""
+        """Whether the level works ``times`` times. Stops at the first failure, also an earlier one."""
         seen = self.tally.setdefault(level, [])
         while all(seen) and len(seen) < times:
             self.once(level)
         return all(seen)
 
     def fill(self, level: int, times: int) -> bool:
-        """Try the level until it was tried ``times`` times, failures or not; whether all worked."""
+        """Try the level until it was tried ``times`` times; return whether all tries worked."""
         seen = self.tally.setdefault(level, [])
         while len(seen) < times:
             self.once(level)
@@ -56,16 +56,16 @@ class _Tries:
 
 
 def find_edge(works: Works, *, lowest: int, highest: int, confirmations: int) -> Edge:
-    """The lowest level that works ``confirmations`` times out of as many, one step above a level that does not.
+    """The lowest level that works in ``confirmations`` of as many tries, one step above a level that does not.
 
-    First a plain bisection, one try a level, finds where the edge is about. Then the level found is tried until it
-    has worked ``confirmations`` times; a failure moves the search one level up. The level below is tried as often;
-    when it never fails the search moves down. A level that failed is never taken, and one that never failed is left
-    only downwards, so this ends.
+    A bisection with one try per level finds the approximate edge. Then the level found is tried until it has worked
+    ``confirmations`` times; a failure moves the search one level up. The level below is tried as often; when it never
+    fails, the search moves down. The search ends, because it never returns to a level that failed and leaves a level
+    that never failed only downwards.
 
     Args:
         works: tries one level once.
-        lowest, highest: the range, ``lowest`` <= ``highest``; below it nothing is tried.
+        lowest, highest: the range, ``lowest`` <= ``highest``.
         confirmations: >= 1.
 
     Raises:
@@ -90,7 +90,7 @@ def find_edge(works: Works, *, lowest: int, highest: int, confirmations: int) ->
 
 
 def _bisect(tries: _Tries, lowest: int, highest: int) -> int:
-    """The lowest level that worked when each was tried once."""
+    """The lowest level that worked, with one try per level."""
     below = lowest - 1
     while highest - below > 1:
         middle = (highest + below) // 2
@@ -102,7 +102,7 @@ def _bisect(tries: _Tries, lowest: int, highest: int) -> int:
 
 
 def success_at_least(worked: int, *, level: float = 0.95) -> float:
-    """The lower limit of the chance of success, in [0, 1], when ``worked`` of as many tries worked: 0.37 for 3.
+    """The lower limit of the probability of success, in [0, 1], when all of ``worked`` tries worked: 0.37 for 3.
 
     References: Clopper & Pearson 1934; for no failures the limit is (1 - level)^(1/n).
     """

@@ -95,13 +95,13 @@ def measure(
     """Run one scenario in one target, warm-up blocks included, and read its boots.
 
     Args:
-        scenario: a name of a shipped scenario, or the path of a scenario file or directory.
+        scenario: the name of a bundled scenario, or the path of a scenario file or directory.
         target: ``docker``, ``libvirt[console=serial]``; options as in a scenario file.
         out: a new directory for the campaign.
 
     Raises:
         TargetUnavailableError, HostUnfitError: this host cannot run it.
-        NotReadyError: not one boot gave a result.
+        NotReadyError: no boot gave a result.
         UsageError: the scenario has factors with more than one level, so that its target is more than one cell.
         ScenarioError, UsageError, BuildError: the scenario or the target's name is wrong.
     """

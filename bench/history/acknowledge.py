@@ -1,4 +1,4 @@
-"""Changes that somebody has looked at: a TOML file, reviewed like code, with reasons and expiry dates."""
+"""Accepted changes, from a TOML file with reasons and expiry dates."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Acknowledgement(BaseModel):
     """One entry.
 
     Attributes:
-        commit: hash, or the first 7 or more digits of it, of the change point: any commit of its range.
+        commit: a commit of the change's range: its hash, or the first 7 or more digits.
         cell, metric, host: shell patterns.
-        reason: why it is accepted; required, since a silent exception is what rots.
-        until: the last day on which it counts; for ever when absent.
+        reason: why the change is accepted; required, so that the entry can be reviewed later.
+        until: the last day on which it applies; None means without end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,10 +44,10 @@ class _File(BaseModel):
 
 
 def read_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
-    """The entries of a file.
+    """Read the entries of a file.
 
     Raises:
-        HistoryError: it cannot be read, is no TOML, or an entry is not one; all mistakes at once.
+        HistoryError: it cannot be read or is not TOML, or entries are wrong; lists every mistake.
     """
     try:
         if file.stat().st_size > _MAX_BYTES:
@@ -58,9 +58,9 @@ def read_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HistoryError(f"{file}: not well-formed TOML: {error}", hint="correct it and try again") from None
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise HistoryError(
-            f"{file}: {said}",
+            f"{file}: {problems}",
             hint='write [[acknowledge]] with commit = "1a2b3c4", reason = "…" and perhaps cell, metric, host, until',
         ) from None
 
@@ -68,7 +68,7 @@ def read_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
 def matching(
     entries: Sequence[Acknowledgement], cell: str, metric: str, host: str, commits: Sequence[str]
 ) -> Iterator[Acknowledgement]:
-    """The entries for a change of one series somewhere in ``commits``."""
+    """The entries that match a change of one series in the range ``commits``."""
     for entry in entries:
         patterns = ((cell, entry.cell), (metric, entry.metric), (host, entry.host))
         named = any(commit.startswith(entry.commit) for commit in commits)

@@ -1,4 +1,4 @@
-"""Lines of a history as series, their change points as findings, and which of them somebody has to look at."""
+"""The changes in a history: change points of every series, and which of them are regressions."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from bench.analysis.metrics import Metric
 from bench.history.acknowledge import Acknowledgement, matching
 from bench.history.line import Commit, Line
 from bench.history.series import Series, recent_commits, series_of
-from bench.history.steps import Step, commits_needed, exact_steps, find_steps
+from bench.history.steps import LevelStep, commits_needed, exact_steps, find_steps
 from bench.util.errors import ExitCode
 
 LEVEL: Final = 0.05
-"""The chance that a check of a whole history without any change finds one, at most: shared out over the series that are
-long enough to show one."""
+"""The largest chance that a check of a whole history without any change finds one. It is divided among the series that
+are long enough to show a change."""
 LEVEL_EACH: Final = 0.01
-"""And of one series alone."""
+"""The same for a single series."""
 THRESHOLD: Final = 0.02
-"""Smaller changes of level are shown, and are nobody's alarm."""
+"""Smaller changes of level are shown, but are no regression."""
 
 
 class State(StrEnum):
-    """What became of a change point."""
+    """The state of a change."""
 
     OPEN = "open"
-    """Worse, and no later level is as good as before: somebody has to look."""
+    """Worse, and no later level is as good as before: a regression."""
     ACKNOWLEDGED = "acknowledged"
     EXPIRED = "acknowledgement expired"
     UNDONE = "undone"
-    """Worse, but a later change has brought the level back."""
+    """Worse, but a later change brought the level back."""
     SMALL = "small"
     """Below the threshold."""
     BETTER = "better"
@@ -45,13 +45,13 @@ class Change:
     """A change point of a series.
 
     Attributes:
-        good, bad: the change is after ``good`` and not after ``bad``: ``git log good..bad`` lists what to look at.
-        widest: the same where the place is less sure, 95 %.
-        inputs: what on record changed between the two, of counts; empty for times.
+        good, bad: the change is after ``good`` and not after ``bad``: ``git log good..bad`` lists the commits.
+        widest: the same with 95 % certainty.
+        inputs: names of the inputs of a count that changed between the two; empty for times.
     """
 
     series: Series
-    step: Step
+    step: LevelStep
     state: State
     good: Commit
     bad: Commit
@@ -67,13 +67,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Checked:
-    """A whole history, looked through.
+    """The result of a check of a whole history.
 
     Attributes:
         series: those that were searched.
-        too_short: of these, so many in which not even a perfect step could be told.
-        needed: commits in a series from which on one can.
-        left_out: series without one of the last LONGEST commits: of hosts and boxes that are no more.
+        too_short: how many of these are too short to show even a perfect step.
+        needed: the length from which on a series can show one.
+        left_out: how many series have none of the last LONGEST commits: their hosts or boxes are gone.
     """
 
     series: tuple[Series, ...]
@@ -85,7 +85,7 @@ class Checked:
 
     @property
     def open(self) -> tuple[Change, ...]:
-        """What somebody has to look at."""
+        """The regressions: open changes and those whose acknowledgement has expired."""
         return tuple(change for change in self.changes if change.state in (State.OPEN, State.EXPIRED))
 
     @property
@@ -96,7 +96,7 @@ class Checked:
         return ExitCode.CANNOT_TELL if self.too_short == len(self.series) else ExitCode.OK
 
 
-Detector = Callable[[Sequence[Series], float], Sequence[tuple[Step, ...]]]
+Detector = Callable[[Sequence[Series], float], Sequence[tuple[LevelStep, ...]]]
 
 
 def check_lines(
@@ -112,9 +112,9 @@ def check_lines(
 
     Args:
         today: decides which acknowledgements have expired.
-        threshold: relative change below which nobody is alarmed; exact figures (icount) have none, and counts that move
-            by themselves (an engine's second start) have at least their slack.
-        detector: another one than our own, called ``name``.
+        threshold: smallest relative change that is a regression. Exact figures (icount) have none; counts that vary by
+            themselves (an engine's second start) have at least their slack.
+        detector: a detector to use instead of the own one, called ``name``.
     """
     everything = series_of(lines)
     recent = recent_commits(lines)
@@ -131,9 +131,9 @@ def check_lines(
 
 
 def shared_level(lengths: Sequence[int]) -> float:
-    """The chance of a false alarm that each series may have, so that all together have at most LEVEL.
+    """The chance of a false alarm for each series, so that all together have at most LEVEL.
 
-    Only series that are long enough to show something at that level get a share: the others are not searched.
+    Only series that are long enough to show a change at that level get a share. The others are not searched.
 
     Args:
         lengths: commits of each series that has noise.
@@ -146,21 +146,21 @@ def shared_level(lengths: Sequence[int]) -> float:
         needed = commits_needed(level=level(shares))
         return sum(length >= needed for length in lengths) <= shares
 
-    # More shares are smaller ones, for which fewer series are long enough.
+    # More shares are smaller shares, and then fewer series are long enough.
     return level(1 + bisect_left(range(1, len(lengths) + 1), True, key=suffice))
 
 
-def own_detector(series: Sequence[Series], level: float) -> list[tuple[Step, ...]]:
-    """Rank tests where a series is long enough for them; plain comparison where a figure repeats exactly."""
+def own_detector(series: Sequence[Series], level: float) -> list[tuple[LevelStep, ...]]:
+    """The own detector: rank tests for series that are long enough, comparison for figures that repeat exactly."""
     needed = commits_needed(level=level)
 
-    def steps(values: tuple[float, ...]) -> tuple[Step, ...]:
+    def steps(values: tuple[float, ...]) -> tuple[LevelStep, ...]:
         return find_steps(values, level=level) if len(values) >= needed else ()
 
     return [exact_steps(one.values) if one.exact else steps(one.values) for one in series]
 
 
-def _change(series: Series, step: Step) -> Change:
+def _change(series: Series, step: LevelStep) -> Change:
     at = series.commits
     widest = at[max(0, step.earliest - 1)], at[step.latest]
     inputs = series.changed_inputs(step.index)
@@ -189,7 +189,7 @@ def _state(
         return replace(change, state=State.BETTER)
     if worse < 1 + threshold:
         return replace(change, state=State.SMALL)
-    # A level came back to the old one, or to no more than the threshold beyond it; what came then is another change.
+    # A later level is the old one again, or within the threshold of it.
     if any(times_worse(series.metric, step.before, level) <= 1 + threshold for level in later):
         return replace(change, state=State.UNDONE)
     span = [commit.id for commit in series.commits[step.earliest : step.latest + 1]]
@@ -202,9 +202,9 @@ def _state(
 
 
 def times_worse(metric: str, before: float, after: float) -> float:
-    """How many times as bad ``after`` is as ``before``: above 1 is worse, whichever way the metric goes.
+    """How many times as bad ``after`` is as ``before``: above 1 is worse, for every metric.
 
-    Infinite when ``after`` lies beyond the limit, or comes after a cost of nothing.
+    Infinite when ``after`` is infinite, or when ``before`` was a cost of 0.
     """
     old, new = (after, before) if Metric(metric).higher_is_better else (before, after)
     if old == new:

@@ -1,4 +1,4 @@
-"""git as a place for a history, and as the source of what a commit is: plumbing only, no work tree is touched."""
+"""A git branch as a store for a history, and commits by revision. No work tree is touched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.util.errors import ProcessError
 
 _TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 5
-_NOBODY: Final = {
+_IDENTITY: Final = {
     "GIT_AUTHOR_NAME": "boxbench",
     "GIT_AUTHOR_EMAIL": "boxbench@localhost",
     "GIT_COMMITTER_NAME": "boxbench",
@@ -22,7 +22,7 @@ _NOBODY: Final = {
 
 
 def find_commit(repository: Path, revision: str) -> Commit:
-    """What ``revision`` names in the repository around a directory.
+    """The commit of a revision in the repository around a directory.
 
     Raises:
         HistoryError: no repository, or no such commit.
@@ -41,7 +41,7 @@ def find_commit(repository: Path, revision: str) -> Commit:
 
 
 class BranchStore:
-    """Files at the root of a branch. Only objects and the branch's own reference are written."""
+    """Files at the root of a branch. Only objects and the branch's reference are written."""
 
     def __init__(self, repository: Path, branch: str) -> None:
         self.where = f"branch {branch}"
@@ -67,14 +67,15 @@ class BranchStore:
             if self._commit(head, name, text, message):
                 return
         raise HistoryError(
-            f"{self.where} changed {_ATTEMPTS} times while a line was added", hint="somebody writes to it; try again"
+            f"{self.where} changed {_ATTEMPTS} times while a line was added",
+            hint="another program writes to it; try again",
         )
 
     def _commit(self, head: str | None, name: str, text: str, message: str) -> bool:
-        """One commit on top of ``head``; False when the branch has moved meanwhile."""
+        """Add a commit on top of ``head``; False when the branch has moved meanwhile."""
         blob = _git(self._repository, "hash-object", "-w", "--stdin", stdin=text.encode()).text.strip()
         with tempfile.TemporaryDirectory() as directory:
-            # An index of our own: the user's must not change.
+            # A private index: the user's must not change.
             index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
             if head is not None:
                 _git(self._repository, "read-tree", head, env=index)
@@ -94,20 +95,20 @@ class BranchStore:
         return _git(self._repository, "cat-file", "blob", f"{head}:{name}").text
 
     def _refuse_checked_out(self) -> None:
-        """Moving a branch under a work tree that has it checked out would show as deletions there."""
+        """Refuse a branch that is checked out: new commits on it would show as deletions in its work tree."""
         listing = _git(self._repository, "worktree", "list", "--porcelain").text
         if f"branch {self._ref}\n" in listing:
             raise HistoryError(f"{self.where} is checked out in a work tree", hint="switch that one to another branch")
 
     def _identity(self) -> dict[str, str]:
-        # CI runners have no user; where there is one, the commit is theirs.
+        # CI runners have no git user. Otherwise the user is the author.
         known = _git(self._repository, "var", "GIT_COMMITTER_IDENT", check=False).returncode == 0
-        return {} if known else _NOBODY
+        return {} if known else _IDENTITY
 
 
 def _git(
-    repository: Path, *words: str, env: dict[str, str] | None = None, stdin: bytes | None = None, check: bool = True
+    repository: Path, *arguments: str, env: dict[str, str] | None = None, stdin: bytes | None = None, check: bool = True
 ) -> proc.Result:
     proc.require_tool("git", package="git")
-    argv = ("git", "-C", str(repository), *words)
+    argv = ("git", "-C", str(repository), *arguments)
     return proc.run(argv, timeout_s=_TIMEOUT_S, env=env, stdin=stdin, check=check)

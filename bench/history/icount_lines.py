@@ -1,8 +1,8 @@
-"""Counts of instructions as lines of a history: a line per instruction clock, wherever it ran.
+"""Counts of instructions as lines of a history: one line per instruction clock, on any host.
 
-Counts are of one unit where QEMU, its machine and its firmware are equal, and were taken with the same instruments
-where our own programs in the guest are (``icount.verdict``). The digest of both is the line's fingerprint: then hosts
-that have the same clock share a history, and a host that gets another one begins a new.
+Counts can be compared where QEMU, its machine and its firmware are equal (the clock), and where our own programs in
+the guest are equal (the instruments; see ``instructions.verdict``). The digest of both is the line's fingerprint. So
+hosts with the same clock share a history, and a host that gets another clock starts a new one.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Final
 
 from bench import __version__
 from bench.analysis.metrics import INSTRUCTIONS
-from bench.history.line import Commit, Counted, HistoryError, Line, Point
+from bench.history.line import Commit, CountInputs, HistoryError, Line, Point
 from bench.instructions.model import ACCEL, FILE, Count, Instructions
 from bench.instructions.verdict import CLOCK, INSTRUMENT, compare_counts
 from bench.records.manifest import MANIFEST
 from bench.util.cache import content_key
 
 PREFIX: Final = "icount"
-"""Of a clock's fingerprint: no host's begins with it, since those are hexadecimal."""
+"""A clock's fingerprint begins with it. A host's does not, since it is hexadecimal."""
 _SIDE: Final = "b"
-"""Where a gate keeps the counts of what was under test."""
+"""The subdirectory of a gate with the counts of B."""
 
 
 def counts_file(path: Path) -> Path | None:
-    """The file of counts that a path means: itself, the directory's, or that of a gate (its B). None for campaigns."""
+    """The file of counts at a path: the file itself, or the one in a directory of counts or of a gate; else None."""
     if path.is_file():
         return path
     if (path / MANIFEST).exists():
@@ -37,10 +37,10 @@ def counts_file(path: Path) -> Path | None:
 def counted_lines(
     counted: Instructions, commit: Commit, *, measured_at: str
 ) -> tuple[tuple[Line, ...], tuple[str, ...]]:
-    """A line per clock, and a sentence on each cell that is no exact figure and was left out.
+    """Make a line per clock, and a sentence for each cell that is left out because its counts do not repeat.
 
     Args:
-        measured_at: ISO 8601 with zone; counts do not say when they were taken.
+        measured_at: ISO 8601 with zone; counts have no date of their own.
 
     Raises:
         HistoryError: no count repeats.
@@ -53,8 +53,8 @@ def counted_lines(
     )
     if not good:
         raise HistoryError(
-            f"the counts of {counted.scenario} do not repeat, so there is no exact figure",
-            hint="add a campaign instead: `boxbench run` takes time",
+            f"the counts of {counted.scenario} do not repeat, so none is exact",
+            hint="add a campaign instead: `boxbench run` measures time",
         )
     source = f"counts-{content_key(counted.model_dump_json())[:8]}"
     clocks = {fingerprint: [c for c in good if clock_of(c) == fingerprint] for fingerprint in map(clock_of, good)}
@@ -64,7 +64,7 @@ def counted_lines(
 
 
 def clock_of(count: Count) -> str:
-    """``icount5f1d0c2ab877``: the fingerprint of the clock and of our instruments in the guest."""
+    """The fingerprint of the clock and of our instruments in the guest, such as ``icount5f1d0c2ab877``."""
     fixed = [f"{name}={count.inputs[name]}" for name in sorted(count.inputs) if _is_fixed(name)]
     return PREFIX + content_key(*fixed)[:12]
 
@@ -84,7 +84,7 @@ def _line(fingerprint: str, counts: Sequence[Count], commit: Commit, source: str
         host={} if qemu is None else {"qemu": qemu},
         accel={count.cell.key: ACCEL for count in counts},
         cells={count.cell.key: {INSTRUCTIONS: _point(count)} for count in counts},
-        counted={count.cell.key: _beside(count) for count in counts},
+        counted={count.cell.key: _count_inputs(count) for count in counts},
     )
 
 
@@ -92,6 +92,6 @@ def _point(count: Count) -> Point:
     return Point(n=len(count.clocks), failures=0, median=count.instructions)
 
 
-def _beside(count: Count) -> Counted:
+def _count_inputs(count: Count) -> CountInputs:
     inputs = {name: value for name, value in sorted(count.inputs.items()) if not _is_fixed(name)}
-    return Counted(inputs=inputs, slack=compare_counts(count, count).slack)
+    return CountInputs(inputs=inputs, slack=compare_counts(count, count).slack)

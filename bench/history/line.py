@@ -1,7 +1,7 @@
-"""One line of a history: what one campaign found on one host at one commit, or what one instruction clock counted.
+"""One line of a history: the medians of one campaign on one host at one commit, or counts of instructions.
 
 Schema history:
-    1: first published form; ``counted`` came later, with an empty default.
+    1: first published form; ``counted`` was added later, with an empty default.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-z]{4,64}")
 
 
 class HistoryError(UsageError):
-    """A history cannot be read, written or joined."""
+    """A history cannot be read, written or merged."""
 
 
 class _Frozen(BaseModel):
-    # Infinity is a median beyond the time limit: a string in JSON, which knows no infinity.
+    # Infinity is a median beyond the time limit. JSON has no infinity, so it is a string there.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
@@ -50,12 +50,15 @@ class Point(_Frozen):
 
 
 class Commit(_Frozen):
-    """What was measured: a version of whatever is under test, not of Boxbench."""
+    """The version that was measured, of the software under test.
+
+    Attributes:
+        id: full hexadecimal hash.
+        committed_at: ISO 8601 with zone, the committer's time. It orders a history.
+    """
 
     id: str
-    """Full hexadecimal hash."""
     committed_at: str
-    """ISO 8601 with zone, the committer's: the order of a history."""
     subject: str = ""
 
     @field_validator("id")
@@ -66,11 +69,12 @@ class Commit(_Frozen):
         return value
 
 
-class Counted(_Frozen):
-    """What stands beside a count by the instruction clock.
+class CountInputs(_Frozen):
+    """What a history keeps about a count of instructions besides the count.
 
-    ``inputs`` is what may change from commit to commit and explains a change, by name: digests and versions. ``slack``
-    is by how much, relative, such a count moves when nothing that matters changed.
+    Attributes:
+        inputs: digests and versions by name that may change between commits and explain a change.
+        slack: how much such a count varies, relative, without a change that matters.
     """
 
     inputs: dict[str, str]
@@ -78,7 +82,15 @@ class Counted(_Frozen):
 
 
 class Line(_Frozen):
-    """One line of ``<fingerprint>.jsonl``. The fingerprint is a host's, or an instruction clock's."""
+    """One line of ``<fingerprint>.jsonl``.
+
+    Attributes:
+        fingerprint: of a host, or of an instruction clock.
+        host: a few facts for people: CPU model, kernel, distribution.
+        accel: by cell key: ``native``, ``kvm``, ``tcg`` or ``icount``.
+        cells: by cell key and metric.
+        counted: by cell key; only for cells under ``icount``.
+    """
 
     schema_number: Literal[1] = SCHEMA
     fingerprint: str
@@ -87,18 +99,14 @@ class Line(_Frozen):
     measured_at: str
     boxbench: str
     host: dict[str, str] = {}
-    """A few facts for people: CPU model, kernel, distribution."""
     accel: dict[str, str]
-    """By cell key: ``native``, ``kvm``, ``tcg`` or ``icount``."""
     cells: dict[str, dict[str, Point]]
-    """By cell key, by metric."""
-    counted: dict[str, Counted] = {}
-    """By cell key; cells under ``icount`` only."""
+    counted: dict[str, CountInputs] = {}
 
     @field_validator("fingerprint")
     @classmethod
     def _safe_name(cls, value: str) -> str:
-        # It names a file.
+        # A file is named after it.
         if not _FINGERPRINT.fullmatch(value):
             raise ValueError("not a fingerprint")
         return value
@@ -109,18 +117,18 @@ class Line(_Frozen):
 
 
 def parse_line(text: str, *, where: str) -> Line:
-    """A line from its text. Raises HistoryError naming ``where``."""
+    """Parse a line. Raises HistoryError, whose message begins with ``where``."""
     try:
         return Line.model_validate_json(text)
     except ValidationError as error:
         raise HistoryError(
             f"{where}: not a history line of schema {SCHEMA}: {first_problem(error)}",
-            hint="it was edited, or written by another version of boxbench",
+            hint="the file was edited, or written by another version of boxbench",
         ) from None
 
 
 def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit) -> Line:
-    """The line of a campaign: headline, memory, CPU and disk of every cell.
+    """Make the line of a campaign: headline, memory, CPU and disk of every cell.
 
     Raises:
         HistoryError: the campaign has no fingerprint, or no boot gave a value.
@@ -149,11 +157,11 @@ def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit
 
 
 def merged(old: Line, new: Line, *, replace: bool) -> Line:
-    """Two campaigns of one commit on one host as one line, or two counts of one clock.
+    """Merge two campaigns of one commit on one host into one line, or two counts of one clock.
 
     Raises:
-        HistoryError: both measured the same cell, and ``replace`` is False: pooling them would join two runs that saw
-            different states of the host. The same count twice is one count.
+        HistoryError: both measured the same cell, and ``replace`` is False. They are not pooled, since the host may
+            have changed between the runs. Two equal counts are one count.
     """
     both = sorted(cell for cell in old.cells.keys() & new.cells.keys() if not _same_count(old, new, cell))
     if both and not replace:

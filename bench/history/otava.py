@@ -1,7 +1,7 @@
-"""Apache Otava as another detector: its command, wherever it is installed, reads our export of it.
+"""Apache Otava as a detector of change points. Its command reads our data as CSV files.
 
-It is called as a program and not imported: it pins the versions of numerical libraries, and is at home in an
-environment of its own (`pipx install apache-otava`).
+It is run as a program and not imported: it pins the versions of numerical libraries, so it needs an environment of its
+own (`pipx install apache-otava`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import yaml
 
 from bench.history.line import HistoryError
 from bench.history.series import Series
-from bench.history.steps import Step
+from bench.history.steps import LevelStep
 from bench.util import proc
 from bench.util.errors import HostUnfitError
 
@@ -32,21 +32,24 @@ _EPOCH: Final = 10**9
 
 
 def find_otava() -> str:
-    """The path of its command: on PATH, or beside our own Python. Raises HostUnfitError."""
+    """The path of its command: on PATH, or in the directory of our own Python. Raises HostUnfitError."""
     found = shutil.which("otava") or shutil.which("otava", path=str(Path(sys.executable).parent))
     if found is None:
         raise HostUnfitError("Apache Otava is not installed", hint="pipx install apache-otava")
     return found
 
 
-def otava_detector(series: Sequence[Series], level: float) -> list[tuple[Step, ...]]:
-    """Its change points. ``level`` is the p value that it accepts, which is of each change point, not of the series.
+def otava_detector(series: Sequence[Series], level: float) -> list[tuple[LevelStep, ...]]:
+    """Its change points, by series.
+
+    Args:
+        level: the p value that it accepts; it applies to each change point, not to the series.
 
     Raises:
         HostUnfitError: not installed.
-        HistoryError: it printed something else.
+        HistoryError: its output has another form.
     """
-    # What it cannot read (a median beyond the limit) is left out, and the place in the whole series kept.
+    # It cannot read infinite medians: they are left out, and the places in the whole series are kept.
     finite = [[place for place, value in enumerate(one.values) if math.isfinite(value)] for one in series]
     long_enough = {f"series{n}": n for n, places in enumerate(finite) if len(places) >= _LEAST}
     if not long_enough:
@@ -55,7 +58,7 @@ def otava_detector(series: Sequence[Series], level: float) -> list[tuple[Step, .
         for test, number in long_enough.items():
             _write(Path(directory) / f"{test}.csv", [series[number].values[place] for place in finite[number]])
         (Path(directory) / "otava.yaml").write_text(_configuration(list(long_enough)), encoding="utf-8")
-        # Without --since it looks at the last year only.
+        # Without --since it reads only the last year.
         options = ("--config-file", "otava.yaml", "--output", "json", "--since", "2001-01-01", "-P", f"{level:g}")
         text = proc.run(
             [find_otava(), "analyze", *long_enough, *options], timeout_s=_TIMEOUT_S, cwd=Path(directory)
@@ -68,7 +71,7 @@ def _write(file: Path, values: Sequence[float]) -> None:
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("time", "commit", "value"))
-        # One second per commit: what comes back is the place, whatever the clocks of the commits said.
+        # One second per commit: so the times that it reports are places in the series.
         times = (datetime.fromtimestamp(_EPOCH + place, UTC).isoformat() for place in range(len(values)))
         writer.writerows((when, place, values[place]) for place, when in enumerate(times))
 
@@ -89,7 +92,7 @@ def _configuration(tests: Sequence[str]) -> str:
 
 
 def _indexes(text: str) -> dict[str, list[int]]:
-    """Places of change points by test: one JSON object per test, one after the other."""
+    """Places of change points by test. Its output is one JSON object per test, concatenated."""
     decoder, rest = json.JSONDecoder(), text.strip()
     found: dict[str, list[int]] = {}
     try:
@@ -105,11 +108,11 @@ def _indexes(text: str) -> dict[str, list[int]]:
     return found
 
 
-def _steps(series: Series, finite: Sequence[int], places: Sequence[int]) -> tuple[Step, ...]:
+def _steps(series: Series, finite: Sequence[int], places: Sequence[int]) -> tuple[LevelStep, ...]:
     values = [series.values[index] for index in finite]
     bounds = [0, *places, len(values)]
     steps = []
     for number, place in enumerate(places, start=1):
         before, after = values[bounds[number - 1] : place], values[place : bounds[number + 1]]
-        steps.append(Step(finite[place], finite[place], finite[place], median(before), median(after)))
+        steps.append(LevelStep(finite[place], finite[place], finite[place], median(before), median(after)))
     return tuple(steps)

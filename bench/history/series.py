@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.analysis.metrics import Metric
-from bench.history.line import Commit, Counted, Line, Point
+from bench.history.line import Commit, CountInputs, Line, Point
 from bench.history.steps import LONGEST
 from bench.history.store import order
 from bench.instructions.model import ACCEL
 
 _MADE: Final = ("initramfs", "script", "command")
-"""Inputs of a count that are made of others."""
+"""Inputs of a count that contain other inputs."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one cell on one host, or of one instruction clock, in the order of commits. Never of two.
+    """One metric of one cell on one host, or of one instruction clock, in the order of commits.
 
     Attributes:
-        counted: what stands beside a count, by commit; None for times.
+        counted: inputs and slack of each count; None for times.
     """
 
     fingerprint: str
@@ -30,7 +30,7 @@ class Series:
     metric: str
     commits: tuple[Commit, ...]
     points: tuple[Point, ...]
-    counted: tuple[Counted | None, ...] = ()
+    counted: tuple[CountInputs | None, ...] = ()
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -39,22 +39,22 @@ class Series:
 
     @property
     def slack(self) -> float:
-        """By how much, relative, its figures move when nothing that matters changed; 0 for times, which have noise."""
+        """How much its counts vary, relative, without a change that matters; 0 for times."""
         return max((one.slack for one in self.counted if one is not None), default=0.0)
 
     @property
     def exact(self) -> bool:
-        """Whether every difference is a change."""
+        """Whether its values repeat exactly, so that every difference is a change."""
         return self.accel == ACCEL and not self.slack
 
     def changed_inputs(self, index: int) -> tuple[str, ...]:
-        """Names of what decides a count and is not as at the commit before; empty for times."""
+        """Names of the inputs of a count that differ from the commit before; empty for times."""
         before, after = self.counted[index - 1 : index + 1] if self.counted else (None, None)
         if before is None or after is None:
             return ()
         names = before.inputs.keys() | after.inputs.keys()
         changed = sorted(name for name in names if before.inputs.get(name) != after.inputs.get(name))
-        # What is made of other inputs says nothing when one of them is named.
+        # An input that contains others is not named beside one of them.
         return tuple(name for name in changed if name not in _MADE) or tuple(changed)
 
 
@@ -79,5 +79,5 @@ def series_of(lines: Sequence[Line]) -> tuple[Series, ...]:
 
 
 def recent_commits(lines: Sequence[Line]) -> frozenset[str]:
-    """The last LONGEST commits of the whole history, on whatever host."""
+    """Ids of the last LONGEST commits of the whole history, over all hosts."""
     return frozenset(list(dict.fromkeys(line.commit.id for line in sorted(lines, key=order)))[-LONGEST:])

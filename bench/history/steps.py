@@ -1,20 +1,20 @@
-"""Change points in a series of medians: a rank test over many intervals, with a stated chance of a false alarm.
+"""Change points in a series of medians: a rank test over many intervals, with a known chance of a false alarm.
 
-How it works (METHOD.md says why):
-    1. The values become normal scores of their ranks. No outlier, skew or unit matters any more, and an infinite
-       median (the boots timed out) is simply the largest value.
+How it works (METHOD.md explains why):
+    1. The values become normal scores of their ranks. Then outliers, skew and units do not matter, and an infinite
+       median (the boots timed out) is the largest value.
     2. For seeded intervals (Kovács et al. 2023) and every split of each, the standardised difference of the two means
        is taken; the largest one is the statistic.
     3. Its critical value comes from simulated series without a change, which are ranked and searched in the same way.
-       They are correlated from point to point like the data: the correlation is estimated from differences, which a
-       step hardly touches (after Chakar et al. 2017). What fewer than 20 of the 4000 exceed (a level below 0.005) is
-       extrapolated from the largest tenth: there the square of the statistic is taken as exponential, with the upper
-       limit of a 95 % interval of its mean excess. The tail of a Gaussian's largest square falls faster than that, and
-       ranks have no tail at all: so the value is rather too large, and a step missed rather than made up.
-    4. What exceeds it is split there, and both parts are searched again. Then every split is moved to the best place
-       between its neighbours and must pass the test again there.
+       They have the autocorrelation of the data, which is estimated from differences, because a step hardly changes
+       those (after Chakar et al. 2017). A value that fewer than 20 of the 4000 exceed (a level below 0.005) is
+       extrapolated from the largest tenth. There the square of the statistic is taken as exponential, with the upper
+       limit of a 95 % interval of its mean excess. The tail of a Gaussian's largest square falls faster, and ranks
+       have no tail at all. So the critical value tends to be too large: a step may be missed, but not invented.
+    4. A series whose statistic exceeds it is split there, and both parts are searched again. Then every split is moved
+       to the best place between its neighbours and must pass the test again there.
 
-Pure: no clock, no chance from outside (the simulation has a fixed seed).
+Pure: the simulation has a fixed seed.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVEL: Final = 0.01
-"""The chance that a series without a change shows one, at most."""
+"""The largest chance that a series without a change shows one."""
 SHORTEST: Final = 3
-"""Commits in a segment, at least: two slow runs in a row are no new level."""
+"""The fewest commits in a segment: two slow runs in a row are no new level."""
 LONGEST: Final = 200
-"""Only the last so many commits are searched."""
+"""Only this many of the last commits are searched."""
 
 _SIMULATED: Final = 4000
 _COUNTED: Final = 20
-"""So many simulated values above a critical value say where it is; fewer are chance."""
+"""A critical value needs this many simulated values above it; with fewer it is extrapolated."""
 _TAIL: Final = 400
-"""The largest so many show how the tail falls."""
+"""How many of the largest simulated values the extrapolation uses."""
 _NORMAL_95: Final = 1.645
 _CHUNK: Final = 250
 _LENGTHS: Final = (8, 10, 12, 14, 16, 18, 20, 23, 26, 30, 35, 40, 45, 50, 60, 70, 80, 100, 120, 150, 175, 200)
@@ -52,12 +53,12 @@ _CHI_SQUARE_95: Final = 3.84
 
 
 @dataclass(frozen=True)
-class Step:
+class LevelStep:
     """One change of level.
 
     Attributes:
         index: of the first value on the new level.
-        earliest, latest: where it may as well be, about 95 % sure; ``earliest`` <= ``index`` <= ``latest``.
+        earliest, latest: about 95 % interval of ``index``, which lies between them.
         before, after: medians of the levels on both sides, up to the neighbouring steps.
         ratio: after / before; infinite when ``after`` is, None when ``before`` is zero or infinite.
     """
@@ -70,18 +71,18 @@ class Step:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the old level the new one is."""
+        """The new level divided by the old one; None when that is undefined."""
         if self.before == 0 or math.isinf(self.before):
             return None
         return self.after / self.before
 
 
-def find_steps(values: Sequence[float], *, level: float = LEVEL) -> tuple[Step, ...]:
-    """The steps of a series, in order; empty when none is certain.
+def find_steps(values: Sequence[float], *, level: float = LEVEL) -> tuple[LevelStep, ...]:
+    """The significant steps of a series, in order.
 
     Args:
         values: in the order of commits, at most LONGEST; infinity is allowed, NaN is not.
-        level: chance of any step in a series without one, in (0, 1).
+        level: chance of finding a step in a series without one, in (0, 1).
     """
     data = np.asarray(values, dtype=np.float64)
     if np.isnan(data).any():
@@ -93,16 +94,16 @@ def find_steps(values: Sequence[float], *, level: float = LEVEL) -> tuple[Step, 
     return _described(data, _refined(data, found, correlation, level), correlation)
 
 
-def exact_steps(values: Sequence[float]) -> tuple[Step, ...]:
-    """Every change of a figure that repeats exactly, such as an instruction count: there is no noise."""
+def exact_steps(values: Sequence[float]) -> tuple[LevelStep, ...]:
+    """Every change in a series without noise, such as instruction counts."""
     data = np.asarray(values, dtype=np.float64)
     cuts = [int(at) + 1 for at in np.flatnonzero(data[1:] != data[:-1])]
     bounds = [0, *cuts, len(data)]
-    return tuple(Step(at, at, at, float(data[bounds[place]]), float(data[at])) for place, at in enumerate(cuts))
+    return tuple(LevelStep(at, at, at, float(data[bounds[place]]), float(data[at])) for place, at in enumerate(cuts))
 
 
 def commits_needed(*, level: float = LEVEL) -> int:
-    """The length from which on a perfect step in the middle of a series can be told from chance."""
+    """The length from which on a perfect step in the middle of a series is significant."""
     return next((length for length in _LENGTHS if _perfect(length) > _critical(length, 0.0, level)), LONGEST + 1)
 
 
@@ -113,19 +114,17 @@ def _perfect(length: int) -> float:
 
 
 def autocorrelation(data: Floats) -> float:
-    """Of neighbouring values, in [0, 0.8], whatever steps there are between them."""
+    """The correlation of neighbouring values, in [0, 0.8], little affected by steps."""
     if len(data) < 8:
         return 0.0
     scores = _scores(data)
-    # A step is in one difference of neighbours and in two of next neighbours: twice as many are left out.
+    # A step is in one difference at lag 1 and in two at lag 2, so twice as many are left out there.
     one, two = (_trimmed_square(scores[lag:] - scores[:-lag], kept=1 - 0.05 * lag) for lag in (1, 2))
     return 0.0 if one == 0 else float(np.clip(two / one - 1, 0.0, _CORRELATIONS[-1]))
 
 
 def _trimmed_square(differences: Floats, *, kept: float) -> float:
-    """Their mean square without the largest ones, where steps are, scaled to what a Gaussian's would be with them."""
-    from scipy.special import ndtri  # noqa: PLC0415
-
+    """Their mean square without the largest ones, where steps are, scaled for a Gaussian."""
     squares = np.sort(differences**2)
     edge = float(ndtri((1 + kept) / 2))
     share = 1 - 2 * edge * math.exp(-(edge**2) / 2) / math.sqrt(2 * math.pi) / kept
@@ -133,12 +132,10 @@ def _trimmed_square(differences: Floats, *, kept: float) -> float:
 
 
 def _scores(data: Floats) -> Floats:
-    """Normal scores of ranks, ties sharing theirs; mean 0, and variance 1 when there are no ties.
+    """Normal scores of ranks, where ties share theirs; mean 0, and variance 1 without ties.
 
-    Ties make it smaller: values that are equal by their coarseness must not look more certain than untied ones.
+    Ties make the variance smaller: values that are equal because of coarse resolution must not look more certain.
     """
-    from scipy.special import ndtri  # noqa: PLC0415 - only searches need it
-
     _, inverse, counts = np.unique(data, return_inverse=True, return_counts=True)
     middles = np.cumsum(counts) - (counts - 1) / 2
     scores: Floats = ndtri((middles[inverse] - 0.5) / len(data))
@@ -147,14 +144,12 @@ def _scores(data: Floats) -> Floats:
 
 @lru_cache(maxsize=256)
 def _untied_spread(length: int) -> float:
-    from scipy.special import ndtri  # noqa: PLC0415
-
     return float(ndtri((np.arange(length) + 0.5) / length).std()) or 1.0
 
 
 @lru_cache(maxsize=256)
 def _places(length: int) -> tuple[Ints, Ints, Ints, Floats]:
-    """Start, split and end of everything that is tried, and the weight of each."""
+    """Start, split and end of every interval that is tried, and the weight of each."""
     found: list[tuple[int, int, int]] = []
     width = float(length)
     while width >= 2 * SHORTEST:
@@ -171,7 +166,7 @@ def _places(length: int) -> tuple[Ints, Ints, Ints, Floats]:
 
 
 def _statistics(scores: Floats) -> Floats:
-    """Of every place; ``scores`` has series in rows."""
+    """The statistic of every interval; ``scores`` has one series per row."""
     start, split, end, weight = _places(scores.shape[-1])
     sums = np.concatenate([np.zeros((*scores.shape[:-1], 1)), np.cumsum(scores, axis=-1)], axis=-1)
     left = (sums[..., split] - sums[..., start]) / (split - start)
@@ -206,9 +201,9 @@ def _null(length: int, correlation: float) -> Floats:
 
 
 def _critical(length: int, correlation: float, level: float) -> float:
-    """What the statistic exceeds by chance with probability ``level``, in (0, 1), at most."""
+    """The value that the statistic of a series without a change exceeds with probability ``level``, in (0, 1)."""
     simulated = next(known for known in _LENGTHS if known >= length)
-    # Rounded to the stronger correlation: rather a step missed than one made up.
+    # Rounded up to a stronger correlation, so that a step may be missed but not invented.
     stronger = next(known for known in _CORRELATIONS if known >= correlation - 1e-9)
     null = _null(simulated, stronger)
     above = math.floor(level * len(null))
@@ -221,7 +216,7 @@ def _critical(length: int, correlation: float, level: float) -> float:
 
 @lru_cache(maxsize=256)
 def _tail(length: int, correlation: float) -> tuple[float, float]:
-    """The square of the statistic above which the tail is, and the mean excess of squares there, rather too large."""
+    """The square of the statistic where the tail begins, and an upper limit of the mean excess of squares there."""
     squares = _null(length, correlation)[-_TAIL - 1 :] ** 2
     return float(squares[0]), float((squares[1:] - squares[0]).mean()) * (1 + _NORMAL_95 / math.sqrt(_TAIL))
 
@@ -237,7 +232,7 @@ def _split(data: Floats, low: int, high: int, correlation: float, level: float) 
 
 
 def _refined(data: Floats, cuts: list[int], correlation: float, level: float) -> list[int]:
-    """Every cut at the best place between its neighbours, without those that do not pass the test there."""
+    """Every cut moved to the best place between its neighbours; cuts that fail the test there are dropped."""
     kept = list(cuts)
     for _ in range(3):
         before = list(kept)
@@ -265,7 +260,7 @@ def _profile(part: Floats) -> Floats:
     return np.asarray(_statistics(_scores(part))[whole][np.argsort(split[whole])])
 
 
-def _described(data: Floats, cuts: list[int], correlation: float) -> tuple[Step, ...]:
+def _described(data: Floats, cuts: list[int], correlation: float) -> tuple[LevelStep, ...]:
     steps = []
     bounds = [0, *cuts, len(data)]
     slack = _CHI_SQUARE_95 * (1 + correlation) / (1 - correlation)
@@ -275,10 +270,10 @@ def _described(data: Floats, cuts: list[int], correlation: float) -> tuple[Step,
         likely = np.flatnonzero(profile**2 >= profile.max() ** 2 - slack * _noise(profile, high - low))
         earliest, latest = (low + SHORTEST + int(edge) for edge in (likely.min(), likely.max()))
         before, after = median(data[low:cut].tolist()), median(data[cut:high].tolist())
-        steps.append(Step(cut, min(earliest, cut), max(latest, cut), before, after))
+        steps.append(LevelStep(cut, min(earliest, cut), max(latest, cut), before, after))
     return tuple(steps)
 
 
 def _noise(profile: Floats, length: int) -> float:
-    """Variance of the scores that the step does not explain: scores have variance 1, the step takes its part."""
+    """The variance of the scores that the step does not explain; scores have variance 1."""
     return max(0.0, 1 - float(profile.max()) ** 2 / length)

@@ -1,4 +1,4 @@
-"""Where a history lies: a directory, or a branch of a git repository that no work tree has checked out."""
+"""Where a history is stored: a directory, or a git branch that is not checked out."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ BRANCH: Final = "boxbench-history"
 
 
 class Store(Protocol):
-    """Files of text by name."""
+    """Text files by name.
+
+    Attributes:
+        where: its place, for messages.
+    """
 
     where: str
-    """For messages."""
 
     def read(self) -> dict[str, str]:
-        """Every file of lines by its name, in order of names; empty when there is no history yet."""
+        """The text of every file by name, in order of names; empty when there is no history yet."""
         ...
 
     def change(self, name: str, edit: Edit, message: str) -> None:
-        """Replace one file's text (empty when new) by ``edit`` of it, as one step that nobody sees half done."""
+        """Replace one file's text (empty when new) by ``edit`` of it, atomically."""
         ...
 
 
 class Edit(Protocol):
-    """From a file's old text to its new one; called again when somebody else was faster."""
+    """Makes a file's new text from its old one. Called again when the file changed meanwhile."""
 
     def __call__(self, old: str, /) -> str: ...
 
 
 class DirectoryStore:
-    """Files in a directory; two writers take turns by a lock."""
+    """Files in a directory. A lock makes writers take turns."""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -64,7 +67,7 @@ class DirectoryStore:
 
 
 def add_line(store: Store, line: Line, *, replace: bool = False) -> None:
-    """Put a line into its host's file, joined with what that commit already has.
+    """Add a line to its host's file, merged with the line that the commit already has.
 
     Raises:
         HistoryError: see ``merged``; the store cannot be written.
@@ -82,10 +85,10 @@ def add_line(store: Store, line: Line, *, replace: bool = False) -> None:
 
 
 def read_history(store: Store) -> tuple[Line, ...]:
-    """All lines, by host, then in the order of their commits.
+    """Read all lines, by host, then in the order of their commits.
 
     Raises:
-        HistoryError: there is none, a line is not one, or a file holds another host's.
+        HistoryError: there is no line, a line cannot be parsed, or a file has lines of another host.
     """
     found: list[Line] = []
     for name, text in store.read().items():
@@ -94,7 +97,7 @@ def read_history(store: Store) -> tuple[Line, ...]:
         if strangers:
             raise HistoryError(
                 f"{store.where}/{name} holds lines of another host: {', '.join(sorted(strangers))}",
-                hint="hosts are never joined; move those lines to a file of that name",
+                hint="lines of two hosts are never mixed; move those lines to a file of that name",
             )
         found.extend(sorted(lines, key=order))
     if not found:
@@ -103,7 +106,7 @@ def read_history(store: Store) -> tuple[Line, ...]:
 
 
 def order(line: Line) -> tuple[float, str, str]:
-    """By the committer's time, then by when it was measured."""
+    """Sort key: the committer's time, then the time of the measurement."""
     return datetime.fromisoformat(line.commit.committed_at).timestamp(), line.measured_at, line.commit.id
 
 

@@ -35,8 +35,8 @@ def view_explanation(found: Explanation) -> RenderableType:
 
 def _summary(found: Explanation) -> Text:
     total = found.total
-    text = Text(f"{clean(found.other)} against {clean(found.base)}: ", "bold")
-    sizes = f"{_median(total.other)} against {_median(total.base)} to {found.headline}"
+    text = Text(f"{clean(found.b)} against {clean(found.a)}: ", "bold")
+    sizes = f"{_median(total.b)} against {_median(total.a)} to {found.headline}"
     if total.verdict == "cannot tell":
         return text.append(f"{sizes}; the difference, {_signed(total)}, {_NOISE}", "not bold")
     return text.append(f"{sizes}: {total.verdict} by {_signed(total)}", "not bold")
@@ -45,14 +45,14 @@ def _summary(found: Explanation) -> Text:
 def _table(head: str, parts: Sequence[Part]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(head, overflow="fold")
-    for name in ("base", "other", "difference [95 %]", "share"):
+    for name in ("A", "B", "difference [95 %]", "share"):
         table.add_column(name, justify="right", no_wrap=True)
     for part in parts:
         verdict = part.verdict
         table.add_row(
             Text(part.label),
-            Text(quantity(part.base.value, "ns")),
-            Text(quantity(part.other.value, "ns")),
+            Text(quantity(part.a.value, "ns")),
+            Text(quantity(part.b.value, "ns")),
             Text(_signed(part), style=_STYLES[verdict]),
             Text("noise" if verdict == "cannot tell" else _share(part), style=_STYLES[verdict]),
         )
@@ -80,8 +80,8 @@ def _signed(part: Part) -> str:
 def explanation_json(found: Explanation) -> dict[str, Any]:
     """The explanation as a JSON value; times in ns."""
     return {
-        "base": found.base,
-        "other": found.other,
+        "a": found.a,
+        "b": found.b,
         "endpoint": str(found.headline),
         "paired": found.paired,
         "total": _part_json(found.total),
@@ -95,8 +95,8 @@ def _part_json(part: Part) -> dict[str, Any]:
     return {
         "name": part.name,
         "label": part.label,
-        "base_ns": part.base.value,
-        "other_ns": part.other.value,
+        "a_ns": part.a.value,
+        "b_ns": part.b.value,
         "change_ns": part.change_ns,
         "interval_ns": _interval_json(part.interval),
         "share": part.share,

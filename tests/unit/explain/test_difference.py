@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, Overhead, StartAnatomy, write_anatomy
-from bench.explain.cells import Side, pairs, split_name
+from bench.explain.cells import CampaignCell, pairs, split_name
 from bench.explain.difference import Explanation, common_chain, explain_difference
 from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
@@ -46,7 +46,7 @@ def campaign(
     return write_campaign(path, manifest, records)
 
 
-def the_only(base: str, other: str) -> tuple[Side, Side]:
+def the_only(base: str, other: str) -> tuple[CampaignCell, CampaignCell]:
     (pair,) = pairs(base, other)
     return pair
 

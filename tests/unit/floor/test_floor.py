@@ -13,7 +13,7 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig
 from bench.floor.model import Floors, Level, TargetFloor, Terms, levels_of, read_floors, write_floors
-from bench.floor.run import _Hunt, find_floors
+from bench.floor.run import _TargetSearch, find_floors
 from bench.floor.search import Edge, find_edge, success_at_least
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
@@ -90,12 +90,12 @@ def test_a_range_between_two_steps_is_refused_before_anything_is_set_up(tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def _hunt(directory: Path) -> _Hunt:
+def _search_of(directory: Path) -> _TargetSearch:
     config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
     image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, directory / "tar", {})
     scenario = Scenario(question="?", name="s", ready=ReadyFirstLine(when="first-line"))
     target: Any = SimpleNamespace(name="fake")
-    return _Hunt(
+    return _TargetSearch(
         trials=iter(range(10)),
         cell=Cell(scenario="s", target="docker", accel="native"),
         setting=Setting("abcdef12", scenario, image, target, (0,), VirtualClock()),
@@ -106,17 +106,17 @@ def _hunt(directory: Path) -> _Hunt:
     )
 
 
-def _tried(hunt: _Hunt, monkeypatch: pytest.MonkeyPatch, output: Output | None) -> bool:
+def _tried(search: _TargetSearch, monkeypatch: pytest.MonkeyPatch, output: Output | None) -> bool:
     def run(trial: Trial, _setting: Setting) -> tuple[Record, Output | None]:
         return _record(trial.number, "the exercise ended with status 1"), output
 
     monkeypatch.setattr("bench.floor.run.run_trial", run)
-    return hunt.works(4)
+    return search.works(4)
 
 
 def test_what_a_failed_exercise_wrote_is_kept_with_the_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = Output(b"", b"oh", {"exercise.stdout": b"half a table"})
-    assert not _tried(_hunt(tmp_path), monkeypatch, output)
+    assert not _tried(_search_of(tmp_path), monkeypatch, output)
     (record,) = read_records(tmp_path)
     assert set(record.artefacts) == {"stderr", "exercise.stdout"}
     assert (tmp_path / record.artefacts["exercise.stdout"]).read_bytes() == b"half a table"
@@ -128,7 +128,7 @@ def test_a_full_disk_ends_a_search_with_a_way_on(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CampaignError, match="record of trial t0000 cannot be written") as caught:
-        _tried(_hunt(tmp_path), monkeypatch, None)
+        _tried(_search_of(tmp_path), monkeypatch, None)
     assert "another --out" in caught.value.hint
 
 
