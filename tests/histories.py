@@ -52,12 +52,12 @@ def make_history(
 
 
 def git(repository: Path, *words: str) -> str:
-    """Run git in a test's own repository, as nobody."""
+    """Run git in a test's own repository, with an identity of its own."""
     return proc.run(["git", "-C", repository, *_IDENTITY, *words], timeout_s=30).text
 
 
 def make_repository(path: Path, commits: int, *, each: Callable[[int, str], None] | None = None) -> list[str]:
-    """A repository on branch main; returns the hashes, oldest first. ``each`` is told number and hash."""
+    """A repository on branch main; returns the hashes, oldest first. ``each`` is called with number and hash."""
     path.mkdir(parents=True, exist_ok=True)
     git(path, "init", "--quiet", "--initial-branch=main")
     hashes = []

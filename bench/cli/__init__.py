@@ -65,5 +65,7 @@ def _usage_error(error: Exception) -> ExitCode:
 
         # The parser checks values with pydantic, whose message is for programmers and lacks the value.
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined, arg-type]
-    complain(error.format_message(), "`boxbench --help` lists commands; `boxbench COMMAND --help` shows their options")
+    path = getattr(getattr(error, "ctx", None), "command_path", "boxbench")
+    listed = "the commands" if path == "boxbench" else "its arguments and options"
+    complain(error.format_message(), f"`{path} --help` lists {listed}")
     return ExitCode.USAGE

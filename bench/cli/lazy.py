@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """One command of a group.
 
     Attributes:
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     summary: str
 
 
-Panels = Mapping[str, Mapping[str, Entry]]
+Panels = Mapping[str, Mapping[str, CommandEntry]]
 """Commands by name, under the headings of the group's help."""
 
 
@@ -81,7 +81,7 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(f"{name:{width}}", entry.summary) for name, entry in entries.items()])
 
 
-def _load(name: str, entry: Entry) -> Any:
+def _load(name: str, entry: CommandEntry) -> Any:
     module, _, attribute = entry.source.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):

@@ -8,41 +8,43 @@ import typer
 from typer.main import get_command
 
 from bench import __version__
-from bench.cli.lazy import Entry, LazyGroup, Panels, lazy_typer
+from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 
 PANELS: Final[Panels] = {
     "Start here": {
-        "quickstart": Entry("bench.cli.run:quickstart", "Run two small scenarios; write a report."),
-        "doctor": Entry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
-        "targets": Entry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
-        "scenarios": Entry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
+        "quickstart": CommandEntry("bench.cli.run:quickstart", "Run two small scenarios; write a report."),
+        "doctor": CommandEntry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
+        "targets": CommandEntry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
+        "scenarios": CommandEntry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
     },
     "Campaigns": {
-        "run": Entry("bench.cli.run:run", "Run scenarios as one campaign; write a report."),
-        "resume": Entry("bench.cli.run:resume", "Finish an interrupted campaign."),
-        "plan": Entry("bench.cli.plan:plan", "Show the trials of `run` in their order."),
-        "report": Entry("bench.cli.report:report", "Write the report of a campaign again."),
-        "export": Entry("bench.cli.export:export", "Convert results for other programs."),
-        "clean": Entry("bench.cli.clean:clean", "Remove what interrupted campaigns left behind."),
+        "run": CommandEntry("bench.cli.run:run", "Run scenarios as one campaign; write a report."),
+        "resume": CommandEntry("bench.cli.run:resume", "Finish an interrupted campaign."),
+        "plan": CommandEntry("bench.cli.plan:plan", "Show the trials of `run` in their order."),
+        "report": CommandEntry("bench.cli.report:report", "Write the report of a campaign again."),
+        "export": CommandEntry("bench.cli.export:export", "Convert results for other programs."),
+        "clean": CommandEntry("bench.cli.clean:clean", "Remove what interrupted campaigns left behind."),
     },
     "Where the cost goes": {
-        "explain": Entry("bench.cli.explain:explain", "Rank what makes B slower than A."),
-        "anatomy": Entry("bench.cli.anatomy:anatomy", "Trace starts step by step with kernel events."),
-        "instructions": Entry("bench.cli.instructions:instructions", "Count the CPU instructions of a start."),
-        "floor": Entry("bench.cli.floor:floor", "Find the least memory in which a workload works."),
-        "certify": Entry("bench.cli.certify:certify", "Prove that all boxes run the same workload."),
+        "explain": CommandEntry("bench.cli.explain:explain", "Rank what makes B slower than A."),
+        "anatomy": CommandEntry("bench.cli.anatomy:anatomy", "Trace starts step by step with kernel events."),
+        "instructions": CommandEntry("bench.cli.instructions:instructions", "Count the CPU instructions of a start."),
+        "floor": CommandEntry("bench.cli.floor:floor", "Find the least memory in which a workload works."),
+        "certify": CommandEntry("bench.cli.certify:certify", "Prove that all boxes run the same workload."),
     },
     "Regressions": {
-        "gate": Entry("bench.cli.gate.group:gate", "Test whether B is worse than A (for CI)."),
-        "history": Entry("bench.cli.history.group:history", "Track results over commits; find what changed when."),
+        "gate": CommandEntry("bench.cli.gate.group:gate", "Test whether B is worse than A (for CI)."),
+        "history": CommandEntry(
+            "bench.cli.history.group:history", "Track results over commits; find what changed when."
+        ),
     },
     "Scenario files": {
-        "schema": Entry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),
+        "schema": CommandEntry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),
     },
 }
 
 
-class Boxbench(LazyGroup):
+class RootGroup(LazyGroup):
     """The group of all commands."""
 
     panels: ClassVar[Panels] = PANELS
@@ -65,4 +67,4 @@ def _root(
 def make_program() -> Any:
     """The whole command line: call it with ``prog_name`` and ``standalone_mode``."""
     text = "What does it cost to run this in a VM instead of a container, and where does the cost go?"
-    return get_command(lazy_typer(Boxbench, name="boxbench", text=text, options=_root))
+    return get_command(lazy_typer(RootGroup, name="boxbench", text=text, options=_root))

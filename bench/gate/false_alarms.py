@@ -14,7 +14,7 @@ from bench.analysis.stats import MIN_BOOTS, Interval
 from bench.gate.cells import Boots, CellPair, cells_by_side, place
 from bench.gate.exact import holm
 from bench.gate.judge import SeriesPair, judge, oriented, stage_result
-from bench.gate.model import LEVEL, Frozen, StageResult, Verdict
+from bench.gate.model import LEVEL, GateModel, StageResult, Verdict
 from bench.gate.rows import p_of
 from bench.gate.thresholds import Thresholds, better, choose_metrics
 from bench.util.errors import TooFewBootsError
@@ -28,7 +28,7 @@ Rng = np.random.Generator
 Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-class Rate(Frozen):
+class Rate(GateModel):
     """How often something happened, with its exact 95 % interval (Clopper & Pearson 1934)."""
 
     hits: int
@@ -41,7 +41,7 @@ class Rate(Frozen):
         return self.hits / self.runs
 
 
-class AaRow(Frozen):
+class AaRow(GateModel):
     """One metric of one cell against itself.
 
     Attributes:
@@ -67,7 +67,7 @@ class AaRow(Frozen):
     proposed: float | None = None
 
 
-class AaResult(Frozen):
+class AaResult(GateModel):
     """All rows, and the campaigns and settings behind them."""
 
     campaigns: tuple[str, ...]

@@ -37,7 +37,7 @@ POWER: Final = 0.95
 """The share of runs in which a change of the smallest detectable size is found."""
 
 
-class Frozen(BaseModel):
+class GateModel(BaseModel):
     """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -51,7 +51,7 @@ class Verdict(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-class Identity(Frozen):
+class Identity(GateModel):
     """What was measured on one side.
 
     Attributes:
@@ -71,7 +71,7 @@ class Identity(Frozen):
     targets: dict[str, dict[str, str]] = {}
 
 
-class StageResult(Frozen):
+class StageResult(GateModel):
     """What the boots of one stage show about one row.
 
     Attributes:
@@ -97,7 +97,7 @@ class StageResult(Frozen):
     all_zero: bool = False
 
 
-class GateRow(Frozen):
+class GateRow(GateModel):
     """One metric of one pair of cells, with its verdict.
 
     Attributes:
@@ -156,7 +156,7 @@ class GateRow(Frozen):
         return f"{self.scenario}/{self.box} {self.metric}"
 
 
-class Bound(Frozen):
+class Bound(GateModel):
     """A fixed limit of one metric with the measured value, in the metric's unit."""
 
     cell: str
@@ -175,7 +175,7 @@ class Bound(Frozen):
         return f"{self.cell} {self.metric}"
 
 
-class GateResult(Frozen):
+class GateResult(GateModel):
     """The whole result of a gate: compared sides in ``rows``, or fixed limits in ``bounds``.
 
     Attributes:

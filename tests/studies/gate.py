@@ -1,10 +1,10 @@
-"""How often does the gate raise false alarms, and does it find what it promises? Replays of a recorded campaign.
+"""How often does the gate raise a false alarm, and does it find the changes that it says it detects?
 
     python -m tests.studies.gate [CAMPAIGN] [REPLAYS]
 
-CAMPAIGN is one that ``python -m tests.studies.planted`` recorded; a committed one is the default. The output is three
-Markdown tables: false alarms of the gate on equal sides; false alarms of other tests in common use on the same boots;
-and how often a planted slowdown is found with the number of blocks that the gate announced. Takes about three minutes.
+Replays CAMPAIGN, which ``python -m tests.studies.planted`` records; a committed one is the default. Prints three tables
+in Markdown: false alarms of the gate on equal sides; the same boots judged by other common tests; how often a planted
+slowdown is found at the number of blocks that the gate printed beforehand. About three minutes.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ from bench.gate.judge import Series, SeriesPair, judge, stage_result
 from bench.gate.model import LEVEL, Verdict
 from bench.gate.sensitivity import blocks_needed, spread_of
 from bench.gate.thresholds import Thresholds
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_manifest, read_records
 from bench.records.record import Record
 from bench.render.commands.false_alarms import cells, rate_text
 
 CAMPAIGN: Final = Path(__file__).parents[2] / "reports" / "published" / "2026-11-24-gate"
 READY: Final = "endpoint.ready_ns"
 THRESHOLD: Final = 0.01
-SEE: Final = 0.05
-PILOT_BLOCKS: Final = 20
-PILOTS: Final = 5
+DETECT: Final = 0.05
+SCREENING_BLOCKS: Final = 20
+SCREENINGS: Final = 5
 
 Rng = np.random.Generator
 Test = Callable[[Sequence[tuple[float, ...]], Rng], float]
-"""Gets boots in order, each with its readings. Returns the p value of one replay on equal sides."""
+"""Boots in order, each with its readings, to the p value of one replay on equal sides."""
 
 
 def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
@@ -56,7 +55,7 @@ def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
 
 
 def _split(boots: Sequence[tuple[float, ...]], rng: Rng) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
-    """Assign neighbouring boots to A and B in random order, as the gate's replays do."""
+    """Neighbours become A and B in drawn order, as in the gate's replays."""
     drawn = np.sort(rng.choice(len(boots), 2 * REPLAY_BLOCKS, replace=False)).reshape(-1, 2)
     turned = np.where(rng.random(len(drawn))[:, None] < 0.5, drawn[:, ::-1], drawn)
     return [boots[i] for i in turned[:, 0]], [boots[i] for i in turned[:, 1]]
@@ -68,7 +67,7 @@ def _logs(boots: Sequence[tuple[float, ...]]) -> Floats:
 
 
 def gate_test(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """The gate's test: the median of each boot, then exact signed ranks over blocks, one-sided."""
+    """The gate's test: the median of each boot, exact signed ranks over blocks, one-sided."""
     base, other = (dict(enumerate(median(readings) for readings in side)) for side in _split(boots, rng))
     return signed_rank(base, other)[0]
 
@@ -80,13 +79,13 @@ def boot_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
 
 
 def pooled_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """One-sided t-test over all readings, as if each reading were a boot."""
+    """One-sided t-test over all readings, as if each were a boot of its own."""
     base, other = _split(boots, rng)
     return float(scipy_stats.ttest_ind(_logs(other), _logs(base), alternative="greater").pvalue)
 
 
 def pooled_t_in_turn(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """The same test with all of A before all of B, from adjacent parts of the campaign."""
+    """The same when all of A runs before all of B: neighbouring stretches of the campaign."""
     start = int(rng.integers(0, len(boots) - 2 * REPLAY_BLOCKS + 1))
     base, other = boots[start : start + REPLAY_BLOCKS], boots[start + REPLAY_BLOCKS : start + 2 * REPLAY_BLOCKS]
     if rng.random() < 0.5:
@@ -103,11 +102,11 @@ TESTS: Final[dict[str, Test]] = {
 
 
 def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[float, ...]]]:
-    """The repeated readings of each boot of ``hello`` in ``target``, by name, boots in order."""
+    """Quantities that a boot of ``hello`` in ``target`` gives several times, by name, boots in order."""
     good = [r for r in records if r.trial.cell.key == f"hello/{target}" and r.outcome == "ok" and not r.trial.warmup]
     good.sort(key=lambda record: record.trial.block)
     echoes = [tuple(float(value) for value in record.channel_rtt_ns) for record in good]
-    # Instants of one start, each relative to the mean of its kind: five readings of the same boot.
+    # Instants of one start, each divided by the mean of its kind: several readings of the same boot.
     names = [name for name in good[0].endpoints_ns if all(record.endpoints_ns.get(name) for record in good)]
     names = [name for name in names if name in ("created", "init", "exec", "ready", "start_returned")]
     instants = np.array([[float(record.endpoints_ns[name]) for name in names] for record in good])
@@ -116,7 +115,7 @@ def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[flo
 
 
 def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str]:
-    """How often tests in common use are significant at the stated level on equal sides."""
+    """How often common tests are significant at the stated level on equal sides."""
     yield "| box | readings per boot | correlation | " + " | ".join(TESTS) + " |"
     yield "| :-- | :-- | --: | " + " | ".join("--:" for _ in TESTS) + " |"
     for target in ("process", "docker", "runc"):
@@ -130,7 +129,7 @@ def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str
 
 
 def within(boots: Sequence[tuple[float, ...]]) -> float:
-    """The intraclass correlation (one-way) of readings within a boot. Pooling them would be harmless if it were 0."""
+    """The correlation of readings within a boot (intraclass, one-way): 0 would make pooling harmless."""
     logs = np.log(np.array(boots))
     n, k = logs.shape
     between = k * logs.mean(axis=1).var(ddof=1)
@@ -139,27 +138,27 @@ def within(boots: Sequence[tuple[float, ...]]) -> float:
 
 
 def power(boots: Boots, runs: int, seed: int) -> Iterator[str]:
-    """How often the planted slowdown is found with the number of new blocks that the gate announced after a pilot."""
+    """The planted slowdown: the blocks that the gate asks for after screening, and how often they find it."""
     base, slow = (boots.values[key, READY] for key in ("hello/docker", "hello-slow/docker"))
     measured = block_ratio(base, slow)
-    scale = (1 + SEE) / (measured.value or 1.0)
+    scale = (1 + DETECT) / (measured.value or 1.0)
     yield (
         f"Measured slowdown: {measured.value or 0:.3f} [{measured.interval.low:.3f}, {measured.interval.high:.3f}]; "
-        f"threshold {THRESHOLD:.0%}, {PILOTS} pilots of {PILOT_BLOCKS} blocks, {runs} replays each."
+        f"threshold {THRESHOLD:.0%}, {SCREENINGS} screenings of {SCREENING_BLOCKS} blocks, {runs} replays each."
     )
     yield ""
     yield "| planted | blocks printed: median [least, most] | found at them: median [least, most] |"
     yield "| :-- | --: | --: |"
     rng = np.random.default_rng(seed)
-    pilots = [_pilot(base, slow, rng, seed + turn) for turn in range(PILOTS)]
+    screenings = [_screening(base, slow, rng, seed + turn) for turn in range(SCREENINGS)]
     for name, other in (
         ("as recorded", slow),
-        (f"scaled to exactly {SEE:.0%}", {block: value * scale for block, value in slow.items()}),
+        (f"scaled to exactly {DETECT:.0%}", {block: value * scale for block, value in slow.items()}),
     ):
         shares = [
-            sum(_red(base, other, rng.choice(fresh, needed)) for _ in range(runs)) / runs for needed, fresh in pilots
+            sum(_red(base, other, rng.choice(rest, needed)) for _ in range(runs)) / runs for needed, rest in screenings
         ]
-        blocks = [needed for needed, _ in pilots]
+        blocks = [needed for needed, _ in screenings]
         yield (
             f"| {name} | {median(blocks):.0f} [{min(blocks)}, {max(blocks)}] | "
             f"{median(shares):.1%} [{min(shares):.1%}, {max(shares):.1%}] |"
@@ -169,22 +168,22 @@ def power(boots: Boots, runs: int, seed: int) -> Iterator[str]:
 Blocks = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-def _pilot(base: Series, other: Series, rng: Rng, seed: int) -> tuple[int, Blocks]:
-    """The number of blocks that the gate demands after a pilot, and the blocks of the campaign outside of the pilot."""
+def _screening(base: Series, other: Series, rng: Rng, seed: int) -> tuple[int, Blocks]:
+    """The number of blocks that the gate asks for after one screening, and the blocks that screening did not use."""
     blocks = np.array(sorted(base.keys() & other.keys()))
-    drawn = rng.choice(blocks, PILOT_BLOCKS, replace=False)
+    drawn = rng.choice(blocks, SCREENING_BLOCKS, replace=False)
     spread = spread_of(SeriesPair({b: base[b] for b in drawn.tolist()}, {b: other[b] for b in drawn.tolist()}))
     assert spread is not None
-    needed = blocks_needed(spread, detect=SEE, threshold=THRESHOLD, family=1, seed=seed, most=1000)
+    needed = blocks_needed(spread, detect=DETECT, threshold=THRESHOLD, family=1, seed=seed, most=1000)
     assert needed is not None
     return needed, np.setdiff1d(blocks, drawn)
 
 
 def _red(base: Series, other: Series, drawn: Blocks) -> bool:
     left, right = (dict(enumerate(side[block] for block in drawn.tolist())) for side in (base, other))
-    look, problem = stage_result(SeriesPair(left, right))
-    adjusted = holm({READY: 1.0 if look.p_worse is None else look.p_worse})[READY]
-    found = judge(look, threshold=THRESHOLD, p_adjusted=adjusted, p_better_adjusted=None, problem=problem)
+    stage, problem = stage_result(SeriesPair(left, right))
+    adjusted = holm({READY: 1.0 if stage.p_worse is None else stage.p_worse})[READY]
+    found = judge(stage, threshold=THRESHOLD, p_adjusted=adjusted, p_better_adjusted=None, problem=problem)
     return found.verdict is Verdict.REGRESSED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from bench.cli.lazy import Entry, LazyGroup, Panels, lazy_typer
+from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 from bench.util.errors import UsageError
 
 _NOW_COMMANDS: Final = {
@@ -21,10 +21,10 @@ class GateGroup(LazyGroup):
 
     panels: ClassVar[Panels] = {
         "Commands": {
-            "compare": Entry("bench.cli.gate.compare:compare", "Test whether B is worse than A."),
-            "aa": Entry("bench.cli.gate.aa:aa", "Compare A with itself to measure false alarms."),
-            "bounds": Entry("bench.cli.gate.bounds:bounds", "Check a campaign against fixed limits."),
-            "import-kata": Entry("bench.cli.gate.kata:import_kata", "Convert limits of kata's checkmetrics."),
+            "compare": CommandEntry("bench.cli.gate.compare:compare", "Test whether B is worse than A."),
+            "aa": CommandEntry("bench.cli.gate.aa:aa", "Compare A with itself to measure false alarms."),
+            "bounds": CommandEntry("bench.cli.gate.bounds:bounds", "Check a campaign against fixed limits."),
+            "import-kata": CommandEntry("bench.cli.gate.kata:import_kata", "Convert limits of kata's checkmetrics."),
         }
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from bench.cli.lazy import Entry, LazyGroup, Panels, lazy_typer
+from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 
 
 class HistoryGroup(LazyGroup):
@@ -12,9 +12,13 @@ class HistoryGroup(LazyGroup):
 
     panels: ClassVar[Panels] = {
         "Commands": {
-            "add": Entry("bench.cli.history.add:add", "Add the medians of a campaign, or counts, for one commit."),
-            "show": Entry("bench.cli.history.check:show", "Show every series with its changes."),
-            "check": Entry("bench.cli.history.check:check", "Show what became worse; exit code 3 if anything did."),
+            "add": CommandEntry(
+                "bench.cli.history.add:add", "Add the medians of a campaign, or counts, for one commit."
+            ),
+            "show": CommandEntry("bench.cli.history.check:show", "Show every series with its changes."),
+            "check": CommandEntry(
+                "bench.cli.history.check:check", "Show what became worse; exit code 3 if anything did."
+            ),
         }
     }
 

@@ -171,6 +171,21 @@ def test_a_reader_that_has_gone_is_no_error_and_changes_no_verdict(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("fly",), "`boxbench --help` lists the commands"),
+        (("run",), "`boxbench run --help` lists its arguments and options"),
+        (("gate", "compare"), "`boxbench gate compare --help` lists its arguments and options"),
+    ],
+)
+def test_a_usage_error_names_the_help_to_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
+) -> None:
+    assert call(monkeypatch, *words) == ExitCode.USAGE
+    assert capsys.readouterr().err.endswith(f"\n  → {hint}\n")
+
+
 def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "schema") == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["title"] == "Boxbench scenario"

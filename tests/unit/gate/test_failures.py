@@ -222,22 +222,22 @@ def test_a_rate_that_never_came_is_the_worst_and_not_the_best() -> None:
     found, scenario = with_rate(boots(*every("runc")))
     rows = rows_of(PAIR, found, found, (), scenario)
     assert set(rows[RATE].b.values()) == {math.inf}
-    look, problem = stage_result(rows[RATE], "higher")
-    assert (look.n_b, look.median_a, look.median_b, look.ratio) == (7, 1003.0, None, 0.0)
-    assert (look.p_worse, look.p_better) == (1.0, 2.0**-7)
+    stage, problem = stage_result(rows[RATE], "higher")
+    assert (stage.n_b, stage.median_a, stage.median_b, stage.ratio) == (7, 1003.0, None, 0.0)
+    assert (stage.p_worse, stage.p_better) == (1.0, 2.0**-7)
     found_verdict = judge(
-        look, threshold=0.1, better="higher", p_adjusted=look.p_better, p_better_adjusted=1.0, problem=problem
+        stage, threshold=0.1, better="higher", p_adjusted=stage.p_better, p_better_adjusted=1.0, problem=problem
     )
     assert found_verdict.verdict is Verdict.REGRESSED
 
 
 def test_some_lost_rates_widen_the_interval_towards_worse() -> None:
     found, scenario = with_rate(boots(("runc", 1), ("runc", 4)))
-    look, _ = stage_result(rows_of(PAIR, found, found, (), scenario)[RATE], "higher")
-    assert look.n_b == 7
-    assert look.interval is not None
-    assert look.interval.low == 0.0
-    assert look.interval.high < 1.01
+    stage, _ = stage_result(rows_of(PAIR, found, found, (), scenario)[RATE], "higher")
+    assert stage.n_b == 7
+    assert stage.interval is not None
+    assert stage.interval.low == 0.0
+    assert stage.interval.high < 1.01
     # Without a failure it is what it was.
     whole, scenario = with_rate(boots())
     sides = rows_of(PAIR, whole, whole, (), scenario)[RATE]
@@ -248,10 +248,10 @@ def test_mostly_zero_is_not_zero() -> None:
     """Medians of 0 on both sides, and 9 of B's 20 boots at 100 MB."""
     base = dict.fromkeys(range(20), 0.0)
     other = {block: 100e6 * (block < 9) for block in range(20)}
-    look, problem = stage_result(SeriesPair(base, other))
-    assert (look.median_a, look.median_b, look.all_zero) == (0.0, 0.0, False)
-    assert in_question(look, 0.02, "lower")
-    found = judge(look, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, problem=problem)
+    stage, problem = stage_result(SeriesPair(base, other))
+    assert (stage.median_a, stage.median_b, stage.all_zero) == (0.0, 0.0, False)
+    assert in_question(stage, 0.02, "lower")
+    found = judge(stage, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
 
 
@@ -280,9 +280,9 @@ def test_a_b_that_was_never_ready_is_red_at_once(monkeypatch: pytest.MonkeyPatch
 
     result, campaigns = gate(monkeypatch, tmp_path, never)
     assert (result.exit_code, len(campaigns.asked)) == (ExitCode.REGRESSION, 1)
-    look = row_of(result, READY).screening
-    assert look is not None
-    assert look.median_b == math.inf
+    stage = row_of(result, READY).screening
+    assert stage is not None
+    assert stage.median_b == math.inf
     assert plan_lines((), 0) == ["screening settled every row: no confirmation is needed"]
 
 

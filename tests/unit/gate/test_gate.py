@@ -78,9 +78,9 @@ def test_boots_that_never_came_are_the_worst() -> None:
     base = dict.fromkeys(range(6), 100.0)
     other = {**dict.fromkeys(range(5), 101.0), 5: math.inf}
     assert signed_rank(base, other)[0] == 2.0**-6
-    look, _ = stage_result(SeriesPair(base, dict.fromkeys(range(6), math.inf), failures=(0, 6)))
-    assert look.ratio == math.inf
-    assert judge(look, threshold=0.05, p_adjusted=2.0**-6, p_better_adjusted=1.0).verdict is Verdict.REGRESSED
+    stage, _ = stage_result(SeriesPair(base, dict.fromkeys(range(6), math.inf), failures=(0, 6)))
+    assert stage.ratio == math.inf
+    assert judge(stage, threshold=0.05, p_adjusted=2.0**-6, p_better_adjusted=1.0).verdict is Verdict.REGRESSED
 
 
 def test_the_interval_and_the_test_agree() -> None:
@@ -108,34 +108,34 @@ def test_holm() -> None:
     ],
 )
 def test_three_verdicts(low: float, high: float, p_adjusted: float | None, verdict: Verdict, improved: bool) -> None:
-    look = StageResult(n_a=9, n_b=9, median_a=1, median_b=1, ratio=1, interval=Interval(low, high, 0.95))
+    stage = StageResult(n_a=9, n_b=9, median_a=1, median_b=1, ratio=1, interval=Interval(low, high, 0.95))
     better = None if p_adjusted is None else 1 - p_adjusted
-    found = judge(look, threshold=0.05, p_adjusted=p_adjusted, p_better_adjusted=better)
+    found = judge(stage, threshold=0.05, p_adjusted=p_adjusted, p_better_adjusted=better)
     assert (found.verdict, found.improved) == (verdict, improved)
     assert found.reason
 
 
 def test_more_may_be_better() -> None:
-    look = StageResult(n_a=9, n_b=9, median_a=9, median_b=5, ratio=0.6, interval=Interval(0.5, 0.7, 0.95))
-    found = judge(look, threshold=0.05, better="higher", p_adjusted=0.01, p_better_adjusted=1.0)
+    stage = StageResult(n_a=9, n_b=9, median_a=9, median_b=5, ratio=0.6, interval=Interval(0.5, 0.7, 0.95))
+    found = judge(stage, threshold=0.05, better="higher", p_adjusted=0.01, p_better_adjusted=1.0)
     assert found.verdict is Verdict.REGRESSED
 
 
 def test_four_boots_are_no_verdict() -> None:
-    look, problem = stage_result(drawn(4, ratio=3))
-    found = judge(look, threshold=0.05, p_adjusted=0.0, p_better_adjusted=1.0, problem=problem)
+    stage, problem = stage_result(drawn(4, ratio=3))
+    found = judge(stage, threshold=0.05, p_adjusted=0.0, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
     assert "at least 5" in found.reason
 
 
 def test_nothing_on_both_sides_is_no_regression() -> None:
     zeros = dict.fromkeys(range(6), 0.0)
-    look, problem = stage_result(SeriesPair(zeros, zeros))
-    assert not in_question(look, 0.05, "lower")
-    found = judge(look, threshold=0.05, p_adjusted=None, p_better_adjusted=None, problem=problem)
+    stage, problem = stage_result(SeriesPair(zeros, zeros))
+    assert not in_question(stage, 0.05, "lower")
+    found = judge(stage, threshold=0.05, p_adjusted=None, p_better_adjusted=None, problem=problem)
     assert found.verdict is Verdict.NOT_REGRESSED
-    look, problem = stage_result(SeriesPair(zeros, dict.fromkeys(range(6), 4096.0)))
-    found = judge(look, threshold=0.05, p_adjusted=0.01, p_better_adjusted=1.0, problem=problem)
+    stage, problem = stage_result(SeriesPair(zeros, dict.fromkeys(range(6), 4096.0)))
+    found = judge(stage, threshold=0.05, p_adjusted=0.01, p_better_adjusted=1.0, problem=problem)
     assert found.verdict is Verdict.CANNOT_TELL
 
 
@@ -149,8 +149,8 @@ def test_what_can_be_seen_shrinks_with_blocks_and_is_found() -> None:
     assert needed is not None
     red = 0
     for seed in range(100):
-        look, problem = stage_result(drawn(needed, ratio=1.08, seed=1000 + seed))
-        found = judge(look, threshold=0.02, p_adjusted=look.p_worse, p_better_adjusted=1.0, problem=problem)
+        stage, problem = stage_result(drawn(needed, ratio=1.08, seed=1000 + seed))
+        found = judge(stage, threshold=0.02, p_adjusted=stage.p_worse, p_better_adjusted=1.0, problem=problem)
         red += found.verdict is Verdict.REGRESSED
     assert red >= 95
 
@@ -267,7 +267,7 @@ def result(*rows: GateRow) -> GateResult:
 
 
 def row(verdict: Verdict, box: str = "libvirt/tcg") -> GateRow:
-    look = StageResult(n_a=9, n_b=9, median_a=4e9, median_b=5e9, ratio=1.25, interval=Interval(1.2, 1.3, 0.95))
+    stage = StageResult(n_a=9, n_b=9, median_a=4e9, median_b=5e9, ratio=1.25, interval=Interval(1.2, 1.3, 0.95))
     return GateRow(
         scenario="hello",
         box=box,
@@ -276,7 +276,7 @@ def row(verdict: Verdict, box: str = "libvirt/tcg") -> GateRow:
         accel="tcg",
         metric=READY,
         threshold=0.05,
-        confirmation=look,
+        confirmation=stage,
         verdict=verdict,
         reason="because",
     )

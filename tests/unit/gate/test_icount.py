@@ -104,9 +104,9 @@ def test_cells_of_one_side_alone() -> None:
     # A's q35 was not counted again: it is left alone.
     assert list(rows) == ["runc/icount, first start", "docker/icount, first start", "runc/icount, second start"]
     assert [row.reason for row in rows.values()][1:] == ["A has no count of it", "B has no count of it"]
-    look = rows["docker/icount, first start"].decisive
-    assert look is not None
-    assert (look.n_a, look.median_a, look.n_b, look.median_b) == (0, None, 1, 7)
+    stage = rows["docker/icount, first start"].decisive
+    assert stage is not None
+    assert (stage.n_a, stage.median_a, stage.n_b, stage.median_b) == (0, None, 1, 7)
 
 
 def side(name: str = "B", *targets: str, explicit: bool = False) -> Side:
