@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.analysis.metrics import Metric, headline, in_order
 from bench.analysis.results import Comparison, Drift, Sample, cells_of
-from bench.analysis.stats import Interval, RatioEstimate, Trend, Verdict, band, median_ratio, trend, verdict
+from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Trend, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Record
@@ -64,7 +64,7 @@ def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:
 def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...], tolerance: float) -> Comparison:
     metric = left[0].metric
     ratio, why_not = _ratio(left, right)
-    verdict_of = Verdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance)
+    verdict_of = RatioVerdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance)
     return Comparison(
         metric=metric,
         base=left[0].cell,
@@ -91,7 +91,7 @@ def _ratio(left: list[Sample], right: list[Sample]) -> tuple[RatioEstimate | Non
     return ratio, ""
 
 
-def _verdict(metric: str, found: Interval, tolerance: float) -> Verdict:
+def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
     """Half the rate is as slow as twice the time: of rates the reciprocal is judged."""
     if Metric(metric).higher_is_better:
         upper = 1 / found.low if found.low > 0 else math.inf

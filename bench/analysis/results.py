@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Estimate, RatioEstimate, Trend, Verdict
+from bench.analysis.stats import Estimate, RatioEstimate, RatioVerdict, Trend
 from bench.analysis.values import Chain
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
@@ -84,7 +84,7 @@ class Comparison:
     base: Cell
     other: Cell
     ratio: RatioEstimate | None
-    verdict: Verdict
+    verdict: RatioVerdict
     notes: tuple[str, ...]
 
 

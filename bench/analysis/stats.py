@@ -90,7 +90,7 @@ class Trend:
     n: int
 
 
-class Verdict(StrEnum):
+class RatioVerdict(StrEnum):
     """What an interval of a ratio of durations allows to say."""
 
     FASTER = "faster"
@@ -206,13 +206,13 @@ def same_within(interval: Interval, limits: tuple[float, float]) -> bool:
     return limits[0] <= interval.low and interval.high <= limits[1]
 
 
-def verdict(interval: Interval, limits: tuple[float, float]) -> Verdict:
+def verdict(interval: Interval, limits: tuple[float, float]) -> RatioVerdict:
     """What the interval of other / base (durations) says about other."""
     if same_within(interval, limits):
-        return Verdict.SAME
+        return RatioVerdict.SAME
     if interval.high < 1:
-        return Verdict.FASTER
-    return Verdict.SLOWER if interval.low > 1 else Verdict.CANNOT_TELL
+        return RatioVerdict.FASTER
+    return RatioVerdict.SLOWER if interval.low > 1 else RatioVerdict.CANNOT_TELL
 
 
 def ecdf(values: Values) -> tuple[Floats, Floats]:

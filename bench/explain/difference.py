@@ -24,7 +24,7 @@ from bench.anatomy.steps import DEPTH, step_named
 from bench.explain.cells import CampaignCell
 from bench.records.record import Endpoint, Record
 
-Verdict = Literal["slower", "faster", "cannot tell"]
+Direction = Literal["slower", "faster", "cannot tell"]
 ByBlock = Mapping[int, float]
 
 
@@ -51,7 +51,7 @@ class Part:
     n: int
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Direction:
         """Whether B is slower, by its interval."""
         if self.interval is None or self.interval.low <= 0 <= self.interval.high:
             return "cannot tell"

@@ -11,7 +11,7 @@ import pytest
 from bench.analysis.analyse import analyse, to_samples
 from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, in_order
 from bench.analysis.results import Analysis, NotComparableError
-from bench.analysis.stats import Verdict
+from bench.analysis.stats import RatioVerdict
 from bench.analysis.values import STOP, start_chain
 from bench.plan.trials import Cell
 from bench.records.component import component_position
@@ -128,7 +128,7 @@ def test_a_cell_that_always_fails_is_beyond_the_limit() -> None:
     assert (summary.n, summary.median.value, summary.median.censored) == (5, math.inf, 5)
     comparison = found.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert comparison is not None
-    assert (comparison.ratio, comparison.verdict) == (None, Verdict.CANNOT_TELL), "0 times nothing is no number"
+    assert (comparison.ratio, comparison.verdict) == (None, RatioVerdict.CANNOT_TELL), "0 times nothing is no number"
     assert (
         comparison.notes[0] == "no ratio: half of the baseline's boots or more have no value (docker is the baseline)"
     )
@@ -138,7 +138,7 @@ def test_comparison_is_paired_with_a_note_on_tcg(analysis: Analysis) -> None:
     found = analysis.comparison(HELLO_VM, READY)
     assert found is not None
     assert found.ratio is not None
-    assert (found.base.key, found.ratio.n, found.verdict) == ("hello/docker", 7, Verdict.SLOWER)
+    assert (found.base.key, found.ratio.n, found.verdict) == ("hello/docker", 7, RatioVerdict.SLOWER)
     assert "tcg: emulated CPU, not what KVM would cost" in found.notes
     native = analysis.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert native is not None
@@ -153,7 +153,7 @@ def test_four_blocks_give_no_verdict() -> None:
     manifest, records = small(blocks=4)
     found = analyse(manifest, records).comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert found is not None
-    assert (found.ratio, found.verdict) == (None, Verdict.CANNOT_TELL)
+    assert (found.ratio, found.verdict) == (None, RatioVerdict.CANNOT_TELL)
     assert "at least 5" in found.notes[0]
 
 

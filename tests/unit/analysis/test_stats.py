@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.stats import (
     Interval,
-    Verdict,
+    RatioVerdict,
     band,
     boots_needed,
     ecdf,
@@ -184,17 +184,17 @@ def test_censored_pairs_have_no_block_ratio() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0.98, 1.02, Verdict.SAME),
-        (1.01, 1.04, Verdict.SAME),
-        (1.01, 1.2, Verdict.SLOWER),
-        (0.5, 0.9, Verdict.FASTER),
-        (0.9, 1.2, Verdict.CANNOT_TELL),
-        (0.97, 1.07, Verdict.CANNOT_TELL),
-        (17.0, INF, Verdict.SLOWER),
-        (0.0, INF, Verdict.CANNOT_TELL),
+        (0.98, 1.02, RatioVerdict.SAME),
+        (1.01, 1.04, RatioVerdict.SAME),
+        (1.01, 1.2, RatioVerdict.SLOWER),
+        (0.5, 0.9, RatioVerdict.FASTER),
+        (0.9, 1.2, RatioVerdict.CANNOT_TELL),
+        (0.97, 1.07, RatioVerdict.CANNOT_TELL),
+        (17.0, INF, RatioVerdict.SLOWER),
+        (0.0, INF, RatioVerdict.CANNOT_TELL),
     ],
 )
-def test_verdict(low: float, high: float, expected: Verdict) -> None:
+def test_verdict(low: float, high: float, expected: RatioVerdict) -> None:
     assert verdict(Interval(low, high, 0.95), band(0.05)) is expected
 
 

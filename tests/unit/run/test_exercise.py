@@ -14,7 +14,7 @@ from bench.agent.timeline import ExerciseLog, Timeline
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import _verdict
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Interval, Verdict
+from bench.analysis.stats import Interval, RatioVerdict
 from bench.analysis.values import values_of
 from bench.records.manifest import Manifest
 from bench.records.record import Record
@@ -343,12 +343,12 @@ def test_rates_are_shown_with_intervals_in_their_own_unit() -> None:
 
 def test_a_lower_rate_is_slower_and_a_longer_latency_too() -> None:
     low, high = Interval(0.4, 0.6, 0.95), Interval(1.7, 2.5, 0.95)
-    assert _verdict("exercise.get_per_s", low, 0.05) is Verdict.SLOWER
-    assert _verdict("exercise.get_per_s", high, 0.05) is Verdict.FASTER
-    assert _verdict("exercise.get_per_s", Interval(0.99, 1.01, 0.95), 0.05) is Verdict.SAME
-    assert _verdict("exercise.get_per_s", Interval(0.0, 1.1, 0.95), 0.05) is Verdict.CANNOT_TELL
-    assert _verdict("exercise.get.p99_ns", low, 0.05) is Verdict.FASTER
-    assert _verdict("exercise.get.p99_ns", high, 0.05) is Verdict.SLOWER
+    assert _verdict("exercise.get_per_s", low, 0.05) is RatioVerdict.SLOWER
+    assert _verdict("exercise.get_per_s", high, 0.05) is RatioVerdict.FASTER
+    assert _verdict("exercise.get_per_s", Interval(0.99, 1.01, 0.95), 0.05) is RatioVerdict.SAME
+    assert _verdict("exercise.get_per_s", Interval(0.0, 1.1, 0.95), 0.05) is RatioVerdict.CANNOT_TELL
+    assert _verdict("exercise.get.p99_ns", low, 0.05) is RatioVerdict.FASTER
+    assert _verdict("exercise.get.p99_ns", high, 0.05) is RatioVerdict.SLOWER
     assert Metric("exercise.get.p99_ns").is_duration
     assert not Metric("exercise.cpu_per_operation_ns").is_duration, "what is used up is more or less, not slower"
 
