@@ -67,7 +67,7 @@ def test_a_range_that_is_too_small_has_no_floor(boxbench: Command, tmp_path: Pat
     refused(result, ExitCode.PARTIAL, "docker", "--to")
 
 
-def test_what_has_no_floor_is_refused_by_name(boxbench: Command, tmp_path: Path) -> None:
+def test_a_target_without_a_memory_limit_is_refused(boxbench: Command, tmp_path: Path) -> None:
     scenario = write_scenario(tmp_path / "hungry", HUNGRY, name="hungry")
     refused(boxbench("floor", scenario, "-t", "vmm"), ExitCode.USAGE, "vmm", "-t")
     refused(boxbench("floor", scenario, "-t", "docker", "--from", "5MiB", "--to", "4MiB"), ExitCode.USAGE, "--from")

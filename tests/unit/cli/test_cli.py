@@ -70,7 +70,7 @@ def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         (("explain", ":web/docker", "Q"), "A needs a directory: DIR:web/docker"),
     ],
 )
-def test_what_is_refused_before_anything_is_looked_at(
+def test_bad_values_are_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
 ) -> None:
     assert call(monkeypatch, *words) == ExitCode.USAGE
@@ -80,7 +80,7 @@ def test_what_is_refused_before_anything_is_looked_at(
 
 
 @pytest.mark.parametrize("words", [(), ("history",), ("gate",)])
-def test_no_command_is_answered_by_help(
+def test_without_a_command_the_help_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     assert call(monkeypatch, *words) == ExitCode.USAGE
@@ -89,7 +89,7 @@ def test_no_command_is_answered_by_help(
     assert "→" not in said.err
 
 
-def test_every_line_of_the_list_of_commands_is_whole_in_80_columns(
+def test_the_list_of_commands_fits_80_columns(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -149,7 +149,7 @@ def test_help_and_mistakes_import_no_command(
         (("gate", "bounds", "b.toml", "c", "--json"), ExitCode.REGRESSION),
     ],
 )
-def test_a_reader_that_has_gone_is_no_error_and_changes_no_verdict(
+def test_a_closed_pipe_is_no_error_and_keeps_the_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -206,9 +206,7 @@ def test_plan_is_repeatable(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert outputs[0].err == "seed 3: give it to run with --seed 3\n"
 
 
-def test_a_plan_tells_the_seed_that_it_drew(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_plan_prints_its_random_seed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "plan", "hello", "-b", "1", "--json") == ExitCode.OK
     drawn = json.loads(capsys.readouterr().out)
     assert call(monkeypatch, "plan", "hello", "-b", "1", "--json", "--seed", str(drawn["seed"])) == ExitCode.OK
@@ -224,12 +222,14 @@ def test_a_report_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert {path.name for path in (tmp_path / "c").iterdir()} == {"manifest.json", "records.jsonl"}
 
 
-def test_a_value_of_a_guest_is_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_in_a_value_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, "run", "[bold]x[/bold]") == ExitCode.USAGE
     assert "[bold]x[/bold]" in capsys.readouterr().err
 
 
-def test_an_error_keeps_its_lines_and_nothing_of_a_guests_controls(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_keeps_its_lines_but_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     complain("2 problems:\nfile:1:  \x1b[31mred\x1b[0m\nfile:2: \x9b5m\r\u202e.", "mend\x07 it")
     assert capsys.readouterr().err == "boxbench: 2 problems:\nfile:1:  red\nfile:2:  5m  .\n  → mend  it\n"
 
@@ -241,7 +241,7 @@ def test_an_error_keeps_its_lines_and_nothing_of_a_guests_controls(capsys: pytes
         (BoxbenchError("it broke", hint="mend it"), ExitCode.ERROR, "boxbench: it broke\n  → mend it\n"),
     ],
 )
-def test_what_ends_a_command(
+def test_interrupts_and_expected_errors_end_with_their_exit_codes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     raised: BaseException,
@@ -256,7 +256,7 @@ def test_what_ends_a_command(
     assert words in capsys.readouterr().err
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks() -> None:
         raise ZeroDivisionError
 

@@ -117,14 +117,14 @@ def test_a_former_spelling_names_the_new_one(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_limits_are_kept_where_exports_read_them(call: Call, tmp_path: Path) -> None:
+def test_bounds_store_their_result_for_exports(call: Call, tmp_path: Path) -> None:
     campaign = stored(tmp_path / "c")
     (tmp_path / "b.toml").write_text('[[bound]]\ntarget = "docker"\nmetric = "endpoint.ready"\nmax = "10s"\n')
     assert call("bounds", "b.toml", campaign, "-o", "g") == ExitCode.OK
     assert GateResult.model_validate_json((tmp_path / "g" / RESULT).read_text()).bounds
 
 
-def test_a_summary_that_cannot_be_written_is_told_before_anything_runs(
+def test_an_unwritable_summary_is_refused_before_anything_runs(
     call: Call, tmp_path: Path, campaigns: Campaigns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = scenario_at(tmp_path / "made")
@@ -213,7 +213,9 @@ def test_a_bad_revision_leaves_no_directory(call: Call, tmp_path: Path, campaign
     assert campaigns.asked
 
 
-def test_a_taken_place_is_not_to_be_resumed(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_that_is_not_empty_is_refused_and_kept(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scenario_at(tmp_path / "made")
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "mine").touch()

@@ -52,7 +52,7 @@ def test_a_log_has_one_line_a_block(trials: tuple[Trial, ...]) -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_failure_is_told_at_once_and_as_it_is(trials: tuple[Trial, ...], terminal: bool) -> None:
+def test_a_failure_is_printed_at_once_without_markup(trials: tuple[Trial, ...], terminal: bool) -> None:
     where, text = console(terminal=terminal)
     with make_progress(where) as progress:
         progress.plan(trials, len(trials))
@@ -83,7 +83,7 @@ def test_a_resumed_campaign_starts_where_it_was(trials: tuple[Trial, ...]) -> No
         assert progress._bar.tasks[0].completed == 5
 
 
-def test_a_terminal_decides() -> None:
+def test_a_terminal_gets_the_live_display() -> None:
     assert isinstance(make_progress(console(terminal=True)[0]), LiveProgress)
     assert isinstance(make_progress(console(terminal=False)[0]), LogProgress)
 
@@ -92,7 +92,7 @@ NASTY: Final = "it said \x1b[2J\x1b[31mall is well\x9b\u202e\nboxbench: 0 failur
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_what_a_guest_says_moves_nothing_on_the_terminal(trials: tuple[Trial, ...], terminal: bool) -> None:
+def test_output_of_a_guest_cannot_control_the_terminal(trials: tuple[Trial, ...], terminal: bool) -> None:
     # The display's own sequences are not in question here, so none of it is refreshed.
     text = io.StringIO()
     where = Console(file=text, force_terminal=terminal, color_system=None, width=120, highlight=False)
@@ -103,7 +103,7 @@ def test_what_a_guest_says_moves_nothing_on_the_terminal(trials: tuple[Trial, ..
     assert lines[1].rstrip() == "    boxbench: 0 failures?", "no line of ours"
 
 
-def test_nor_does_what_a_builder_says(trials: tuple[Trial, ...]) -> None:
+def test_output_of_an_image_build_cannot_control_the_terminal(trials: tuple[Trial, ...]) -> None:
     where, text = console(terminal=False)
     LogProgress(where).say("pulling \x1b]0;title\x07a layer")
     assert text.getvalue() == "pulling a layer\n"

@@ -62,7 +62,7 @@ def test_names_are_split_at_the_last_colon_unless_the_whole_is_a_directory(tmp_p
     assert split_name(str(tmp_path / "12:30")) == (str(tmp_path / "12:30"), "")
 
 
-def test_a_cell_may_be_named_shorter_while_only_one_is_meant(tmp_path: Path) -> None:
+def test_a_short_name_of_a_cell_is_enough_if_only_one_matches(tmp_path: Path) -> None:
     path = campaign(tmp_path / "a")
     for name in ("hello/libvirt/tcg", "hello/libvirt", "libvirt/tcg", "libvirt"):
         _, other = the_only(f"{path}:hello/docker", f":{name}")
@@ -77,7 +77,7 @@ def test_a_cell_may_be_named_shorter_while_only_one_is_meant(tmp_path: Path) -> 
         ("", "", "are the same"),
     ],
 )
-def test_names_that_mean_nothing_are_refused(tmp_path: Path, base: str, other: str, words: str) -> None:
+def test_unknown_and_equal_cells_are_refused(tmp_path: Path, base: str, other: str, words: str) -> None:
     path = campaign(tmp_path / "a")
     with pytest.raises(UsageError, match=words):
         pairs(f"{path}{base}", other or str(path))
@@ -132,7 +132,7 @@ def test_two_campaigns_find_the_phase_that_grew(tmp_path: Path) -> None:
     assert all(abs(part.change_ns) < 0.1 * top.change_ns for part in rest)
 
 
-def test_what_is_the_same_cannot_be_told_from_noise(tmp_path: Path) -> None:
+def test_equal_cells_cannot_be_told_from_noise(tmp_path: Path) -> None:
     noisy = replace(DOCKER, spread=0.1)
     left = campaign(tmp_path / "a", (noisy,), seed=3)
     right = campaign(tmp_path / "b", (noisy,), identity="beef0001", seed=4)
@@ -149,7 +149,7 @@ def test_too_few_boots_have_no_interval_and_no_verdict(tmp_path: Path) -> None:
     assert found.total.n == 3
 
 
-def test_other_hosts_limits_and_sources_are_refused_and_forced_ones_named(tmp_path: Path) -> None:
+def test_other_hosts_limits_and_sources_need_force_and_become_notes(tmp_path: Path) -> None:
     left = campaign(tmp_path / "a", (STEADY[1],))
     manifest = make_manifest(["hello"], (STEADY[1],))
     entry = manifest.scenarios["hello"]
@@ -169,7 +169,7 @@ def test_other_hosts_limits_and_sources_are_refused_and_forced_ones_named(tmp_pa
     assert "different limits" in notes
 
 
-def test_other_accelerators_and_versions_are_named(tmp_path: Path) -> None:
+def test_other_accelerators_and_versions_become_notes(tmp_path: Path) -> None:
     left = campaign(tmp_path / "a")
     assert any(
         "different accelerators: native and tcg" in note for note in explained(f"{left}:docker", ":libvirt").notes
@@ -195,7 +195,7 @@ def _boots(*instants: dict[Endpoint, int]) -> list[Record]:
     return [template.model_copy(update={"endpoints_ns": {Endpoint.REQUESTED: 0, **one}}) for one in instants]
 
 
-def test_marks_in_another_order_stay_out_of_the_common_chain() -> None:
+def test_endpoints_in_another_order_are_left_out_of_the_common_chain() -> None:
     left = _boots({Endpoint.START_RETURNED: 5, Endpoint.INIT: 10, Endpoint.READY: 20})
     right = _boots({Endpoint.INIT: 5, Endpoint.START_RETURNED: 10, Endpoint.READY: 20, Endpoint.CREATED: 1})
     assert common_chain(left, right, Endpoint.READY) == (Endpoint.REQUESTED, Endpoint.INIT, Endpoint.READY)
@@ -244,7 +244,7 @@ def test_two_anatomies_give_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_terminal_says_what_is_noise_and_fits(tmp_path: Path, width: int) -> None:
+def test_the_terminal_report_marks_noise_and_fits(tmp_path: Path, width: int) -> None:
     path = campaign(tmp_path / "a")
     console = Console(width=width, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     with console.file:

@@ -76,7 +76,7 @@ def test_a_range_without_a_level_is_refused() -> None:
     ("lowest", "highest", "step", "expected"),
     [(1, 128, 1, (1, 128)), (100, 128, 64, (2, 2)), (100, 110, 64, (2, 1)), (1, 3, 4, (1, 0)), (5, 5, 5, (1, 1))],
 )
-def test_what_is_tried_are_whole_steps(lowest: int, highest: int, step: int, expected: tuple[int, int]) -> None:
+def test_only_multiples_of_the_step_are_tried(lowest: int, highest: int, step: int, expected: tuple[int, int]) -> None:
     terms = Terms(lowest_bytes=lowest, highest_bytes=highest, step_bytes=step, confirmations=3)
     assert terms.level_range == expected
 
@@ -114,7 +114,7 @@ def _tried(search: _TargetSearch, monkeypatch: pytest.MonkeyPatch, output: Outpu
     return search.works(4)
 
 
-def test_what_a_failed_exercise_wrote_is_kept_with_the_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_of_a_failed_exercise_is_kept_with_the_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = Output(b"", b"oh", {"exercise.stdout": b"half a table"})
     assert not _tried(_search_of(tmp_path), monkeypatch, output)
     (record,) = read_records(tmp_path)
@@ -122,7 +122,7 @@ def test_what_a_failed_exercise_wrote_is_kept_with_the_try(tmp_path: Path, monke
     assert (tmp_path / record.artefacts["exercise.stdout"]).read_bytes() == b"half a table"
 
 
-def test_a_full_disk_ends_a_search_with_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_a_search_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -158,7 +158,7 @@ def test_an_unlucky_try_is_made_good_downwards() -> None:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_a_blurred_edge_always_ends_with_what_was_promised(seed: int) -> None:
+def test_a_search_at_a_noisy_edge_ends_with_its_confirmations(seed: int) -> None:
     rng = random.Random(seed)
 
     def works(level: int) -> bool:
@@ -173,7 +173,7 @@ def test_a_blurred_edge_always_ends_with_what_was_promised(seed: int) -> None:
     assert 20 < edge.level <= 36
 
 
-def test_what_confirmations_are_worth() -> None:
+def test_success_at_least() -> None:
     assert success_at_least(3) == pytest.approx(0.368, abs=0.001)
     assert success_at_least(59) > 0.95
     assert success_at_least(0) == 0
@@ -191,7 +191,7 @@ def _record(number: int, why: str = "") -> Record:
     )
 
 
-def test_the_most_frequent_reason_is_told_and_names_no_single_box() -> None:
+def test_the_most_frequent_reason_is_given_without_the_names_of_boxes() -> None:
     records = [
         _record(0, "boxbench-abcdef12-t0000 was refused"),
         _record(1, "slow"),
@@ -234,7 +234,7 @@ def _found(**changes: object) -> TargetFloor:
     return TargetFloor.model_validate(values | changes)
 
 
-def test_floors_survive_the_disk(tmp_path: Path) -> None:
+def test_floors_are_written_and_read_back(tmp_path: Path) -> None:
     floors = _floors(_found())
     write_floors(tmp_path, floors)
     assert read_floors(tmp_path) == floors
@@ -245,13 +245,13 @@ def test_floors_survive_the_disk(tmp_path: Path) -> None:
         read_floors(tmp_path / "elsewhere")
 
 
-def test_floors_that_find_no_room_say_so(tmp_path: Path) -> None:
+def test_an_unwritable_floor_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "floor.partial").mkdir()
     with pytest.raises(CampaignError, match=r"floor\.json cannot be written: Is a directory"):
         write_floors(tmp_path, _floors(_found()))
 
 
-def test_a_table_says_what_is_known_and_what_is_not() -> None:
+def test_the_table_of_floors() -> None:
     none = _found(
         box="libvirt/tcg",
         outcome="none",
@@ -268,7 +268,7 @@ def test_a_table_says_what_is_known_and_what_is_not() -> None:
     ]
 
 
-def test_what_a_box_said_cannot_break_the_report() -> None:
+def test_output_of_a_box_cannot_break_the_report() -> None:
     text = floor_markdown(_floors(_found()))
     assert "\x1b" not in text
     assert "evil \\|" in text

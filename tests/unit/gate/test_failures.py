@@ -77,7 +77,7 @@ def test_one_failure_of_b_is_not_green(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert row_of(result, FAILURES).reason.startswith("1 of 7 boots of B failed, none of A's 7")
 
 
-def test_failures_of_both_in_one_block_are_told_and_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failures_of_both_sides_in_one_block_are_notes_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def hiccup(record: Record) -> Record:
         return failed(record) if record.trial.block == 3 else record
 
@@ -86,7 +86,7 @@ def test_failures_of_both_in_one_block_are_told_and_no_verdict(monkeypatch: pyte
     assert [note.split(":")[0] for note in result.notes] == ["A, made/docker", "B, made/docker"]
 
 
-def test_failures_of_a_alone_are_no_fault_of_b(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failures_of_a_alone_do_not_count_against_b(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     in_a = of_side("a")
     result, _ = gate(
         monkeypatch,
@@ -147,7 +147,7 @@ def test_failures_against_a_baseline_and_over_two_stages() -> None:
     assert row.verdict is Verdict.CANNOT_TELL
 
 
-def test_what_a_guest_says_stays_text() -> None:
+def test_output_of_a_guest_stays_text() -> None:
     found = boots(*every("runc"), message=HOSTILE)
     (row,) = failure_rows([PAIR], [(found, found)])
     result = GateResult.model_validate({**_EMPTY, "rows": [row.model_dump()]})
@@ -173,7 +173,7 @@ def without(found: Boots, target: str, metric: str) -> Boots:
 
 
 @pytest.mark.parametrize(("target", "side"), [("docker", "A"), ("runc", "B")])
-def test_a_metric_of_one_side_alone_keeps_its_row(target: str, side: str) -> None:
+def test_a_metric_that_one_side_lacks_keeps_its_row(target: str, side: str) -> None:
     found = without(boots(), target, MEMORY)
     scenario = found.manifest.scenarios["hello"].scenario
     rows = rows_of(PAIR, found, found, (), scenario)
@@ -186,7 +186,7 @@ def test_a_metric_of_one_side_alone_keeps_its_row(target: str, side: str) -> Non
     assert sorted((row.screening.n_a, row.screening.n_b)) == [0, 7]
 
 
-def test_what_a_wildcard_matches_in_one_box_alone_is_no_loss() -> None:
+def test_a_wildcard_match_in_only_one_box_makes_no_row() -> None:
     found = boots()
     scenario = found.manifest.scenarios["hello"].scenario
     rows = rows_of(PAIR, found, found, ("memory.*",), scenario)
@@ -197,7 +197,7 @@ def test_what_a_wildcard_matches_in_one_box_alone_is_no_loss() -> None:
     assert MEMORY in rows_of(alike, found, lost, ("memory.*",), scenario)
 
 
-def test_what_was_in_question_and_is_gone_is_not_answered() -> None:
+def test_a_candidate_that_confirmation_lost_cannot_tell() -> None:
     (question,) = ask(
         PAIR, {READY: SeriesPair(dict.fromkeys(range(7), 10.0), dict.fromkeys(range(7), 9.0))}, Thresholds()
     )
@@ -218,7 +218,7 @@ def with_rate(found: Boots) -> tuple[Boots, Any]:
     return Boots(found.manifest, values, found.ran, found.failures, found.campaigns), scenario
 
 
-def test_a_rate_that_never_came_is_the_worst_and_not_the_best() -> None:
+def test_a_missing_rate_is_the_worst_value() -> None:
     found, scenario = with_rate(boots(*every("runc")))
     rows = rows_of(PAIR, found, found, (), scenario)
     assert set(rows[RATE].b.values()) == {math.inf}

@@ -65,7 +65,7 @@ def test_rank_sums_are_exact() -> None:
     assert rank_sum(base, other) == pytest.approx((worse, good))
 
 
-def test_ties_turn_round_with_the_sides() -> None:
+def test_exchanged_sides_exchange_the_p_values() -> None:
     """Rises and falls of the same size have the same rank, whichever side is the larger: else A/A cries wolf."""
     base = {0: 2424832.0, 1: 2428928.0, 2: 2424832.0, 3: 2420736.0, 4: 2428928.0}
     other = {0: 2428928.0, 1: 2424832.0, 2: 2428928.0, 3: 2424832.0, 4: 2424832.0}
@@ -74,7 +74,7 @@ def test_ties_turn_round_with_the_sides() -> None:
     assert signed_rank(*turned) == signed_rank(turned[1], turned[0])[::-1]
 
 
-def test_boots_that_never_came_are_the_worst() -> None:
+def test_failed_boots_have_the_worst_rank() -> None:
     base = dict.fromkeys(range(6), 100.0)
     other = {**dict.fromkeys(range(5), 101.0), 5: math.inf}
     assert signed_rank(base, other)[0] == 2.0**-6
@@ -139,7 +139,7 @@ def test_nothing_on_both_sides_is_no_regression() -> None:
     assert found.verdict is Verdict.CANNOT_TELL
 
 
-def test_what_can_be_seen_shrinks_with_blocks_and_is_found() -> None:
+def test_more_blocks_detect_smaller_changes_and_find_them() -> None:
     pilot = spread_of(drawn(40, seed=3))
     assert pilot is not None
     few, many = (smallest_detectable(pilot, n, threshold=0.02, family=3, seed=1) for n in (10, 60))
@@ -205,12 +205,12 @@ def test_thresholds() -> None:
         ([], ["endpoint.redy=3%"], "--threshold 'endpoint.redy'"),
     ],
 )
-def test_a_misspelt_metric_is_told(patterns: list[str], thresholds: list[str], wrong: str | None) -> None:
+def test_a_misspelt_metric_is_refused(patterns: list[str], thresholds: list[str], wrong: str | None) -> None:
     with nullcontext() if wrong is None else pytest.raises(UsageError, match=wrong):
         check_patterns(patterns, parse_thresholds(thresholds), ["endpoint.ready_ns", "memory.pss.total_bytes"])
 
 
-def test_a_side_that_is_the_other_one() -> None:
+def test_equal_sides_are_recognised() -> None:
     one, again = read_side("hello:runc", "A", None), read_side("hello:runc", "B", None)
     assert one.same_as(again)
     assert not one.same_as(read_side("hello:docker", "B", None))
@@ -293,7 +293,7 @@ def test_the_worst_row_is_the_verdict_and_read_back() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 160])
-def test_one_glance(width: int) -> None:
+def test_the_terminal_report(width: int) -> None:
     console = Console(width=width, record=True, file=sys.stderr)
     found = result(row(Verdict.REGRESSED), row(Verdict.NOT_REGRESSED, HOSTILE))
     console.print(gate_report(found))
@@ -383,7 +383,7 @@ def test_limits_of_kata(tmp_path: Path) -> None:
         convert(tmp_path / "other.toml", "docker")
 
 
-def test_a_gate_without_data_leaves_nothing(tmp_path: Path) -> None:
+def test_a_gate_without_data_removes_its_directory(tmp_path: Path) -> None:
     for measured in (False, True):
         out = tmp_path / str(measured)
         (out / "a").mkdir(parents=True)

@@ -119,7 +119,7 @@ def pair(*targets: str) -> SidePair:
     return SidePair(side("A", *targets), side("B", *targets))
 
 
-def test_what_can_be_counted_is_and_the_rest_is_named() -> None:
+def test_targets_that_cannot_be_counted_are_left_out_with_a_note() -> None:
     found, note = countable_targets(pair("libvirt", "runc", "gvisor", "docker[network=host]"), asked=False)
     assert found == ("runc",)
     assert re.search(r"libvirt \(its countable relative is q35\), gvisor, docker\[network=host\]$", note)
@@ -141,13 +141,13 @@ def test_what_can_be_counted_is_and_the_rest_is_named() -> None:
         ),
     ],
 )
-def test_what_cannot_be_counted_is_refused(both: SidePair, asked: bool, said: str, hint: str) -> None:
+def test_named_targets_that_cannot_be_counted_are_refused(both: SidePair, asked: bool, said: str, hint: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         countable_targets(both, asked=asked)
     assert hint in caught.value.hint
 
 
-def test_a_baseline_must_have_what_is_asked_for() -> None:
+def test_a_baseline_without_a_named_target_is_refused() -> None:
     with pytest.raises(UsageError, match="the baseline has no count of docker") as caught:
         countable_targets(pair("docker"), asked=True, baseline=counts(count(5)))
     assert caught.value.hint.endswith(": runc")
@@ -278,7 +278,9 @@ def test_where_counts_do_not_repeat_time_decides(tmp_path: Path, monkeypatch: py
     assert "at most 5%" in text
 
 
-def test_no_time_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
+def test_a_machine_that_cannot_be_timed_cannot_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch
+) -> None:
     base, other = counts(count(MILLION, target="q35")), counts(count(MILLION + 1, target="q35"))
     counting(monkeypatch, base, other)
     result = run_counted(requested(tmp_path, "q35"), keep, watch.watchers)
@@ -305,7 +307,7 @@ def test_a_host_that_cannot_take_the_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.notes[-1] == "time was not measured: docker: no engine (install one)"
 
 
-def test_who_goes_on() -> None:
+def test_targets_to_time() -> None:
     cells = count_rows(
         "hello",
         counts(count(5), count(6, start="second"), count(9, target="q35")),
@@ -327,7 +329,7 @@ def gate(*rows: GateRow) -> GateResult:
 
 
 @pytest.mark.parametrize("width", [80, 160])
-def test_words_on_the_terminal(width: int) -> None:
+def test_the_terminal_report_of_counts(width: int) -> None:
     console = Console(width=width, record=True, file=sys.stderr)
     console.print(gate_report(gate(RED, SAME, LESS, UNSURE)))
     text = console.export_text()
@@ -339,7 +341,7 @@ def test_words_on_the_terminal(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_words_of_the_summary() -> None:
+def test_the_summary_of_counts() -> None:
     text = summary(gate(RED, SAME, UNSURE))
     first = next(line for line in text.splitlines() if line.startswith("| ❌"))
     assert "212\u202f992\u202f113 | 213\u202f992\u202f113 | **+0.470 %** | exact | 1 + 1 |" in first
@@ -367,7 +369,7 @@ def test_a_count_is_no_time() -> None:
     assert [exact_change(ratio) for ratio in (1.0, 1.000123, 0.9, 18.2)] == ["0 %", "+0.012 %", "−10.0 %", "18.2×"]
 
 
-def test_what_was_made_is_taken_back_until_both_are_counted(tmp_path: Path) -> None:
+def test_the_directory_is_removed_unless_both_sides_were_counted(tmp_path: Path) -> None:
     for counted in (False, True):
         out = tmp_path / str(counted)
         for name in ("source", "a", "b"):
@@ -398,7 +400,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> int:
         (["--threshold", "x"], "METRIC=PERCENT"),
     ],
 )
-def test_options_that_make_no_sense(
+def test_options_without_effect_on_counts_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], said: str
 ) -> None:
     assert call(monkeypatch, tmp_path, "hello", "hello", *words, "-o", "g") == ExitCode.USAGE

@@ -47,7 +47,7 @@ def alone(result: GateResult) -> list[str]:
     return [note for note in result.notes if note.startswith("only")]
 
 
-def test_a_target_that_b_removed_is_told(tmp_path: Path, campaigns: Campaigns) -> None:
+def test_a_target_that_b_lacks_is_a_note(tmp_path: Path, campaigns: Campaigns) -> None:
     both = sides(tmp_path, {"targets": ["docker", "runc", "process"]}, {"targets": ["docker", "libvirt"]})
     result = gate(both, tmp_path / "g")
     a, b = both.a.label, both.b.label
@@ -62,7 +62,7 @@ def test_a_target_that_b_removed_is_told(tmp_path: Path, campaigns: Campaigns) -
     assert {tuple(spec.label for spec in scenario.targets) for scenario in scenarios} == {("docker",)}
 
 
-def test_a_level_that_b_removed_is_told(tmp_path: Path, campaigns: Campaigns) -> None:
+def test_a_factor_level_that_b_lacks_is_a_note(tmp_path: Path, campaigns: Campaigns) -> None:
     one, two = ({"targets": ["docker"], "factors": {"cpus": levels}} for levels in ([1], [1, 2]))
     result = gate(sides(tmp_path, two, one), tmp_path / "g")
     assert alone(result) == [f"only A ({tmp_path / 'old'}) has docker{{cpus=2}}: not compared"]
@@ -153,7 +153,7 @@ def counts() -> Instructions:
     return Instructions(scenario="made", question="?", runs=1, counts=(count,))
 
 
-def test_a_baseline_of_the_other_clock_says_which_gate_takes_it(tmp_path: Path) -> None:
+def test_a_baseline_of_counts_needs_accel_icount(tmp_path: Path) -> None:
     for place in (tmp_path / "plain", tmp_path / "gate" / "b"):
         place.mkdir(parents=True)
         write_instructions(place / FILE, counts())
@@ -168,7 +168,7 @@ def test_a_baseline_of_the_other_clock_says_which_gate_takes_it(tmp_path: Path) 
         read_baseline(tmp_path)
 
 
-def test_counted_sides_say_what_one_has_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counting_gate_notes_targets_of_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted_module, "count_instructions", lambda _request, _say: counts())
     monkeypatch.setattr(counted_module, "host_facts", dict)
     monkeypatch.setattr(counted_module, "fingerprint", lambda _facts: "f")

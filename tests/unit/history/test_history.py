@@ -63,7 +63,7 @@ def test_commits_are_in_their_own_order_however_they_were_added(tmp_path: Path) 
     assert [line.commit.subject for line in read_history(store)] == [f"Change number {n}" for n in (1, 2, 3)]
 
 
-def test_hosts_are_never_joined(tmp_path: Path) -> None:
+def test_lines_of_different_hosts_are_never_mixed(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     for number in range(3):
         for host in (HOST, OTHER_HOST):
@@ -77,7 +77,7 @@ def test_hosts_are_never_joined(tmp_path: Path) -> None:
         read_history(store)
 
 
-def test_accelerators_are_never_joined() -> None:
+def test_accelerators_have_separate_series() -> None:
     lines = (*make_history([100.0] * 5, cell="hello/vm"), *make_history([300.0] * 5, cell="hello/vm", accel="tcg"))
     assert {(one.accel, len(one.points)) for one in series_of(lines)} == {("native", 5), ("tcg", 5)}
 
@@ -98,12 +98,12 @@ def test_a_slower_level_is_open_with_its_commits() -> None:
         ([100.0] * 30, []),
     ],
 )
-def test_what_is_nobodys_alarm(levels: list[float], states: list[State]) -> None:
+def test_changes_that_are_no_regression(levels: list[float], states: list[State]) -> None:
     checked = check_lines(make_history(levels), today=TODAY)
     assert ([change.state for change in checked.changes], checked.exit_code) == (states, ExitCode.OK)
 
 
-def test_a_small_step_is_shown_and_no_alarm() -> None:
+def test_a_small_step_is_shown_but_no_regression() -> None:
     checked = check_lines(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY)
     assert [change.state for change in checked.changes] == [State.SMALL]
     assert check_lines(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY, threshold=0.01).open
@@ -178,7 +178,7 @@ def test_the_detector_is_on_however_many_series_there_are() -> None:
     assert checked.too_short == 0
 
 
-def test_a_whole_history_cries_wolf_no_more_often_than_the_level() -> None:
+def test_false_alarms_of_a_whole_history_keep_the_level() -> None:
     histories = 40
     found = sum(bool(check_lines(many_series(220, 30, seed=seed), today=TODAY).changes) for seed in range(histories))
     assert found <= LEVEL * histories
@@ -199,7 +199,7 @@ def test_the_level_is_shared_by_series_that_can_show_something() -> None:
         assert level * sum(length >= commits_needed(level=level) for length in lengths) <= LEVEL + 1e-12
 
 
-def test_hosts_that_are_no_more_do_not_count_for_ever() -> None:
+def test_series_of_gone_hosts_are_left_out() -> None:
     old = [line.model_copy(update={"fingerprint": OTHER_HOST}) for line in many_series(30, 40, seed=1, step_in=3)]
     new = [
         line.model_copy(update={"commit": make_commit(40 + number)})
@@ -315,7 +315,7 @@ def test_a_branch_that_is_checked_out_or_misnamed_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.host
-def test_what_is_no_commit_is_told(tmp_path: Path) -> None:
+def test_an_unknown_revision_is_refused(tmp_path: Path) -> None:
     make_repository(tmp_path, 1)
     for revision in ("nothing", "--output=x"):
         with pytest.raises(HistoryError, match="not a"):

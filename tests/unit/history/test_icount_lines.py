@@ -54,7 +54,7 @@ def line(number: int, *cells: Count) -> Line:
     return found
 
 
-def test_a_count_becomes_an_exact_point_and_keeps_what_decided_it() -> None:
+def test_a_count_becomes_an_exact_point_with_its_inputs() -> None:
     found = line(1, count(MANY, MANY), count(MANY - 7, MANY - 7, start="second"))
     assert found.fingerprint.startswith(PREFIX)
     assert found.accel == dict.fromkeys(("hello/runc/icount{start=first}", "hello/runc/icount{start=second}"), "icount")
@@ -85,7 +85,7 @@ def test_a_line_per_clock() -> None:
     ]
 
 
-def test_what_does_not_repeat_is_no_exact_figure() -> None:
+def test_counts_that_do_not_repeat_are_left_out() -> None:
     lines, notes = counted_lines(counts(count(5, 5), count(5, 6, target="q35")), make_commit(0), measured_at=NOW)
     assert [list(found.cells) for found in lines] == [["hello/runc/icount{start=first}"]]
     assert notes == ("hello/q35/icount left out: its 2 runs gave different counts",)
@@ -93,7 +93,7 @@ def test_what_does_not_repeat_is_no_exact_figure() -> None:
         counted_lines(counts(count(5, 6)), make_commit(0), measured_at=NOW)
 
 
-def test_every_difference_is_a_change_and_what_came_back_is_undone() -> None:
+def test_every_difference_is_a_change_and_may_be_undone() -> None:
     lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate((0, 0, 1, 0, 0, 7))]
     checked = check_lines(lines, today=TODAY)
     assert [change.state for change in checked.changes] == [State.UNDONE, State.BETTER, State.OPEN]
@@ -134,7 +134,7 @@ def engine(number: int, total: int) -> Line:
     return line(number, count(total, target="docker", start="second", tree=f"t{number}"))
 
 
-def test_what_an_engines_second_start_does_by_itself_is_no_alarm() -> None:
+def test_the_slack_of_an_engines_second_start_is_no_regression() -> None:
     rng = random.Random(1)
     moves = [rng.randrange(MANY // 50) for _ in range(70)]
     moving = [engine(number, MANY + move) for number, move in enumerate(moves[:40])]
@@ -174,7 +174,7 @@ def test_lines_from_before_there_were_counts_are_read() -> None:
     assert parse_line(text, where="here") == old
 
 
-def test_where_counts_lie(tmp_path: Path) -> None:
+def test_counts_are_found_in_files_and_directories(tmp_path: Path) -> None:
     gate, single = tmp_path / "gate", tmp_path / "single"
     for place in (gate / CHECKOUTS[0], gate / CHECKOUTS[1], single):
         place.mkdir(parents=True)

@@ -25,7 +25,7 @@ def test_false_alarms_stay_near_the_level_and_clear_steps_are_found() -> None:
             assert row["ours"].found[3.0] >= 0.9, family
 
 
-def test_a_family_is_what_it_says() -> None:
+def test_the_family_error_keeps_its_level() -> None:
     for name, family in FAMILIES.items():
         values = [value for series in draw(family, 400, 0.0, 50, 3)[0] for value in series]
         mean = sum(values) / len(values)
@@ -60,14 +60,14 @@ def test_units_do_not_matter_and_boots_that_never_came_are_the_largest() -> None
     assert (step.index, step.ratio) == (20, math.inf)
 
 
-def test_nothing_is_found_where_nothing_differs_or_little_is_known() -> None:
+def test_nothing_is_found_in_equal_or_short_series() -> None:
     assert find_steps([5.0] * 50) == ()
     assert find_steps([]) == ()
     assert find_steps([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]) == ()
     assert 8 < commits_needed() < 20
 
 
-def test_what_repeats_exactly_needs_no_statistics() -> None:
+def test_exact_steps() -> None:
     assert [step.index for step in exact_steps([7.0, 7.0, 7.007, 7.007])] == [2]
     assert exact_steps([7.0]) == exact_steps([]) == ()
 

@@ -39,14 +39,14 @@ CASES: Final = {
     ],
     ids=lambda value: value.name if isinstance(value, Path) else value,
 )
-def test_a_file_is_valid_for_who_reads_it(schema: str, file: Path) -> None:
+def test_a_ci_file_matches_its_schema(schema: str, file: Path) -> None:
     argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(file)]
     if schema == "vendor.gitlab-ci":
         argv += ["--data-transform", "gitlab-ci"]
     assert "ok" in proc.run(argv, timeout_s=60).text
 
 
-def test_no_expression_is_put_into_a_script() -> None:
+def test_no_script_contains_an_expression() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
     for file in EXAMPLES.glob("github-*.yml"):
@@ -56,7 +56,7 @@ def test_no_expression_is_put_into_a_script() -> None:
     assert not [script for script in scripts if "${{" in script]
 
 
-def test_the_measuring_job_has_no_secrets_and_the_commenting_one_runs_no_strangers_code() -> None:
+def test_the_measuring_job_has_no_secrets_and_the_commenting_job_runs_no_untrusted_code() -> None:
     gate, comment = (
         yaml.safe_load((EXAMPLES / f"github-{name}.yml").read_text("utf-8")) for name in ("gate", "comment")
     )
@@ -109,7 +109,7 @@ def run_script(tmp_path: Path, result: GateResult | None, code: int, **env: str)
 
 @pytest.mark.host
 @pytest.mark.parametrize("case", CASES)
-def test_the_script_ends_as_the_gate_did_and_says_so_first(case: str, tmp_path: Path) -> None:
+def test_the_script_has_the_gates_exit_code_and_its_verdict_comes_first(case: str, tmp_path: Path) -> None:
     result, code, head = CASES[case]
     done, page, outputs = run_script(tmp_path, result, code)
     assert done.returncode == code
@@ -125,7 +125,7 @@ def test_the_script_ends_as_the_gate_did_and_says_so_first(case: str, tmp_path: 
 
 
 @pytest.mark.host
-def test_what_a_box_prints_is_no_command_of_the_runner(tmp_path: Path) -> None:
+def test_output_of_a_box_is_no_command_of_the_runner(tmp_path: Path) -> None:
     done, _, _ = run_script(tmp_path, make_gate(GREEN), 0)
     stop = re.search(r"^::stop-commands::(boxbench-[0-9a-f]{32})$", done.text, re.MULTILINE)
     assert stop
@@ -133,7 +133,7 @@ def test_what_a_box_prints_is_no_command_of_the_runner(tmp_path: Path) -> None:
 
 
 @pytest.mark.host
-def test_cannot_tell_may_pass_when_the_user_says_so(tmp_path: Path) -> None:
+def test_cannot_tell_passes_if_the_user_allows_it(tmp_path: Path) -> None:
     done, page, outputs = run_script(tmp_path, make_gate(UNSURE), 4, BOXBENCH_CANNOT_TELL="pass")
     assert done.returncode == 0
     assert "cannot tell" in page
@@ -142,7 +142,7 @@ def test_cannot_tell_may_pass_when_the_user_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.host
 @pytest.mark.parametrize(("code", "words"), [(5, "this host cannot run what was asked"), (1, "error")])
-def test_no_verdict_is_red_and_says_why(code: int, words: str, tmp_path: Path) -> None:
+def test_without_a_verdict_the_script_fails_with_the_reason(code: int, words: str, tmp_path: Path) -> None:
     done, page, _ = run_script(tmp_path, None, code)
     assert done.returncode == code
     assert page.startswith("## ⚠️ Boxbench: no verdict")
@@ -150,7 +150,7 @@ def test_no_verdict_is_red_and_says_why(code: int, words: str, tmp_path: Path) -
 
 
 @pytest.mark.host
-def test_an_earlier_result_is_not_told_as_this_runs(tmp_path: Path) -> None:
+def test_an_earlier_result_is_not_reported_as_this_runs(tmp_path: Path) -> None:
     """A directory that holds something is refused before anything runs, and stays as it is."""
     place = tmp_path / "gate"
     place.mkdir()
