@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Estimate, Interval, Verdict, boots_needed
+from bench.analysis.stats import Estimate, Interval, RatioVerdict, boots_needed
 from bench.plan.trials import Cell
 from bench.util.cache import content_key
 from bench.util.text import plain
@@ -178,7 +178,7 @@ def verdict_text(comparison: Comparison) -> str:
     """The verdict; of resources ``more`` and ``less`` in place of ``slower`` and ``faster``."""
     if comparison.metric.is_duration or comparison.metric.higher_is_better:
         return str(comparison.verdict)
-    names = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
+    names = {RatioVerdict.FASTER: "less", RatioVerdict.SLOWER: "more"}
     return names.get(comparison.verdict, str(comparison.verdict))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.analysis.metrics import CPU, MEMORY, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
-from bench.analysis.stats import Verdict
+from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.text import (
@@ -106,7 +106,10 @@ def _answer_without_ratio(analysis: Analysis, name: str, metric: Metric) -> Answ
 
 def _uncertainty(chosen: Comparison) -> str:
     """What the ratio alone does not say: that it counts as 1, or could be 1."""
-    notes = {Verdict.SAME: ", which counts as the same", Verdict.CANNOT_TELL: ", too uncertain to say which is slower"}
+    notes = {
+        RatioVerdict.SAME: ", which counts as the same",
+        RatioVerdict.CANNOT_TELL: ", too uncertain to say which is slower",
+    }
     return notes.get(chosen.verdict, "")
 
 
