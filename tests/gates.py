@@ -1,4 +1,4 @@
-"""A gate without a host: campaigns are made up when they are asked for, and kept where real ones would be."""
+"""A gate without a host: synthetic campaigns, written where real ones would be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.run.session import OnPrepared, Progress, Request
 from bench.scenario.model import LoadedScenario
 from tests.factories import DOCKER, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_record, write_campaign
 
-# As quiet as no host is: what these tests are about must not be hidden by noise.
+# Less noise than any real host has, so that noise cannot hide what a test checks.
 BOXES: Final = {box.target: replace(box, spread=0.001) for box in (PROCESS, RUNC, DOCKER, LIBVIRT)}
 FINGERPRINT: Final = make_manifest().host["fingerprint"]
 
@@ -40,7 +40,7 @@ def edit(record: Record, **changes: object) -> Record:
 
 
 def failed(record: Record, message: str = "the exercise ended with status 1", code: str = "ExerciseError") -> Record:
-    """A box that became ready, and failed before anything but its instants was read."""
+    """A box that became ready, and failed before anything but its endpoints was read."""
     failure = Failure(code=code, message=message, hint="look at its output")
     nothing: dict[str, Any] = {key: {} for key in ("memory_bytes", "cpu_ns", "disk_bytes", "exercise")}
     return edit(record, outcome="failed", failure=failure.model_dump(), samples=None, **nothing)
@@ -57,7 +57,7 @@ def of_side(name: str, target: str = "") -> Callable[[Record], bool]:
 
 
 class Campaigns:
-    """Stands in for ``start_campaign``; ``change`` is applied to every record."""
+    """Replaces ``start_campaign``; ``change`` is applied to every record."""
 
     def __init__(self, change: Change = unchanged) -> None:
         self.change = change
@@ -66,7 +66,7 @@ class Campaigns:
     def start(
         self, request: Request, _progress: Progress, *, on_prepared: OnPrepared = nullcontext
     ) -> tuple[Record, ...]:
-        """Make up a campaign for a request."""
+        """Write a synthetic campaign for a request."""
         self.asked.append(request)
         nothing = cast("Setting", None)
         settings = {cell: nothing for loaded in request.scenarios for cell in cells_of(loaded)}
@@ -117,7 +117,7 @@ def manifest_of(request: Request, identity: str) -> Manifest:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Campaigns:
-    """No gate starts anything from here on."""
+    """From here on, a gate runs synthetic campaigns only."""
     campaigns = Campaigns(change)
     monkeypatch.setattr("bench.gate.run.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.measure.start_campaign", campaigns.start)
@@ -128,7 +128,7 @@ def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Camp
 
 
 def scenario_at(directory: Path, name: str = "made", **more: object) -> Path:
-    """A scenario file whose boxes nobody will build."""
+    """A scenario file whose boxes are never built."""
     directory.mkdir(parents=True)
     (directory / "Dockerfile").write_text("FROM scratch\n")
     text: dict[str, object] = {

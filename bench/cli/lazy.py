@@ -6,9 +6,9 @@ A group's own help needs only the names and summaries in its table.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import typer
 from typer.core import TyperGroup
@@ -31,7 +31,7 @@ Panels = Mapping[str, Mapping[str, CommandEntry]]
 """Commands by name, under the headings of the group's help."""
 
 
-class LazyCommands(MutableMapping[str, Any]):
+class LazyCommands(Mapping[str, Any]):
     """Commands by name, imported when they are looked up."""
 
     def __init__(self, panels: Panels) -> None:
@@ -44,12 +44,6 @@ class LazyCommands(MutableMapping[str, Any]):
             self._loaded[name] = _load(name, self._entries[name])
         return self._loaded[name]
 
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._entries[name]
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
@@ -57,6 +51,7 @@ class LazyCommands(MutableMapping[str, Any]):
         return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
+        # Mapping would look the command up, and so import it.
         return name in self._entries
 
 
@@ -67,7 +62,8 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = LazyCommands(self.panels)
+        # typer only reads it.
+        self.commands = cast("Any", LazyCommands(self.panels))
 
     def list_commands(self, _context: Any) -> list[str]:
         """Names in the order of the table."""
