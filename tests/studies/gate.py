@@ -1,10 +1,10 @@
-"""How often does the gate raise a false alarm, and does it find the changes that it says it detects?
+"""How often does the gate raise false alarms, and does it find what it promises? Replays of a recorded campaign.
 
     python -m tests.studies.gate [CAMPAIGN] [REPLAYS]
 
-Replays CAMPAIGN, which ``python -m tests.studies.planted`` records; a committed one is the default. Prints three tables
-in Markdown: false alarms of the gate on equal sides; the same boots judged by other common tests; how often a planted
-slowdown is found at the number of blocks that the gate printed beforehand. About three minutes.
+CAMPAIGN is one that ``python -m tests.studies.planted`` recorded; a committed one is the default. The output is three
+Markdown tables: false alarms of the gate on equal sides; false alarms of other tests in common use on the same boots;
+and how often a planted slowdown is found with the number of blocks that the gate announced. Takes about three minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from bench.gate.judge import Series, SeriesPair, judge, stage_result
 from bench.gate.model import LEVEL, Verdict
 from bench.gate.sensitivity import blocks_needed, spread_of
 from bench.gate.thresholds import Thresholds
-from bench.records.campaign import read_manifest, read_records
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.render.commands.false_alarms import cells, rate_text
 
@@ -39,7 +40,7 @@ SCREENINGS: Final = 5
 
 Rng = np.random.Generator
 Test = Callable[[Sequence[tuple[float, ...]], Rng], float]
-"""Boots in order, each with its readings, to the p value of one replay on equal sides."""
+"""Gets boots in order, each with its readings. Returns the p value of one replay on equal sides."""
 
 
 def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
@@ -55,7 +56,7 @@ def false_alarms(boots: Boots, runs: int, seed: int) -> Iterator[str]:
 
 
 def _split(boots: Sequence[tuple[float, ...]], rng: Rng) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
-    """Neighbours become A and B in drawn order, as in the gate's replays."""
+    """Assign neighbouring boots to A and B in random order, as the gate's replays do."""
     drawn = np.sort(rng.choice(len(boots), 2 * REPLAY_BLOCKS, replace=False)).reshape(-1, 2)
     turned = np.where(rng.random(len(drawn))[:, None] < 0.5, drawn[:, ::-1], drawn)
     return [boots[i] for i in turned[:, 0]], [boots[i] for i in turned[:, 1]]
@@ -67,7 +68,7 @@ def _logs(boots: Sequence[tuple[float, ...]]) -> Floats:
 
 
 def gate_test(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """The gate's test: the median of each boot, exact signed ranks over blocks, one-sided."""
+    """The gate's test: the median of each boot, then exact signed ranks over blocks, one-sided."""
     base, other = (dict(enumerate(median(readings) for readings in side)) for side in _split(boots, rng))
     return signed_rank(base, other)[0]
 
@@ -79,13 +80,13 @@ def boot_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
 
 
 def pooled_t(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """One-sided t-test over all readings, as if each were a boot of its own."""
+    """One-sided t-test over all readings, as if each reading were a boot."""
     base, other = _split(boots, rng)
     return float(scipy_stats.ttest_ind(_logs(other), _logs(base), alternative="greater").pvalue)
 
 
 def pooled_t_in_turn(boots: Sequence[tuple[float, ...]], rng: Rng) -> float:
-    """The same when all of A runs before all of B: neighbouring stretches of the campaign."""
+    """The same test with all of A before all of B, from adjacent parts of the campaign."""
     start = int(rng.integers(0, len(boots) - 2 * REPLAY_BLOCKS + 1))
     base, other = boots[start : start + REPLAY_BLOCKS], boots[start + REPLAY_BLOCKS : start + 2 * REPLAY_BLOCKS]
     if rng.random() < 0.5:
@@ -102,11 +103,11 @@ TESTS: Final[dict[str, Test]] = {
 
 
 def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[float, ...]]]:
-    """Quantities that a boot of ``hello`` in ``target`` gives several times, by name, boots in order."""
+    """The repeated readings of each boot of ``hello`` in ``target``, by name, boots in order."""
     good = [r for r in records if r.trial.cell.key == f"hello/{target}" and r.outcome == "ok" and not r.trial.warmup]
     good.sort(key=lambda record: record.trial.block)
     echoes = [tuple(float(value) for value in record.channel_rtt_ns) for record in good]
-    # Instants of one start, each divided by the mean of its kind: several readings of the same boot.
+    # Instants of one start, each relative to the mean of its kind: five readings of the same boot.
     names = [name for name in good[0].endpoints_ns if all(record.endpoints_ns.get(name) for record in good)]
     names = [name for name in names if name in ("created", "init", "exec", "ready", "start_returned")]
     instants = np.array([[float(record.endpoints_ns[name]) for name in names] for record in good])
@@ -115,7 +116,7 @@ def readings(records: Sequence[Record], target: str) -> dict[str, list[tuple[flo
 
 
 def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str]:
-    """How often common tests are significant at the stated level on equal sides."""
+    """How often tests in common use are significant at the stated level on equal sides."""
     yield "| box | readings per boot | correlation | " + " | ".join(TESTS) + " |"
     yield "| :-- | :-- | --: | " + " | ".join("--:" for _ in TESTS) + " |"
     for target in ("process", "docker", "runc"):
@@ -129,7 +130,7 @@ def comparisons(records: Sequence[Record], runs: int, seed: int) -> Iterator[str
 
 
 def within(boots: Sequence[tuple[float, ...]]) -> float:
-    """The correlation of readings within a boot (intraclass, one-way): 0 would make pooling harmless."""
+    """The intraclass correlation (one-way) of readings within a boot. Pooling them would be harmless if it were 0."""
     logs = np.log(np.array(boots))
     n, k = logs.shape
     between = k * logs.mean(axis=1).var(ddof=1)
@@ -138,7 +139,7 @@ def within(boots: Sequence[tuple[float, ...]]) -> float:
 
 
 def power(boots: Boots, runs: int, seed: int) -> Iterator[str]:
-    """The planted slowdown: the blocks that the gate asks for after screening, and how often they find it."""
+    """How often the planted slowdown is found with the number of new blocks that the gate announced after a pilot."""
     base, slow = (boots.values[key, READY] for key in ("hello/docker", "hello-slow/docker"))
     measured = block_ratio(base, slow)
     scale = (1 + DETECT) / (measured.value or 1.0)
@@ -169,7 +170,7 @@ Blocks = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def _screening(base: Series, other: Series, rng: Rng, seed: int) -> tuple[int, Blocks]:
-    """The number of blocks that the gate asks for after one screening, and the blocks that screening did not use."""
+    """The number of blocks that the gate demands after a pilot, and the blocks of the campaign outside of the pilot."""
     blocks = np.array(sorted(base.keys() & other.keys()))
     drawn = rng.choice(blocks, SCREENING_BLOCKS, replace=False)
     spread = spread_of(SeriesPair({b: base[b] for b in drawn.tolist()}, {b: other[b] for b in drawn.tolist()}))
