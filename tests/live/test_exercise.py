@@ -109,7 +109,7 @@ def test_one_that_takes_too_long_is_ended_with_its_box(lab: Lab, make_scenario: 
     )
     done = lab.run("docker", loaded)
     assert done.record.failure is not None
-    assert "not done within 1.00 s and was killed; its last words: begun" in done.record.failure.message
+    assert "not done within 1.00 s and was killed; its last output: begun" in done.record.failure.message
     done.assert_gone()
 
 
