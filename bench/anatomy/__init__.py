@@ -1,1 +1,1 @@
-"""A start taken apart: kernel events of its process tree, each instant given to one named step."""
+"""The anatomy of a start: kernel events of its process tree charge every instant to one named step."""

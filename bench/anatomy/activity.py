@@ -1,4 +1,4 @@
-"""Events to activities: which step was being worked on by which thread, from when to when."""
+"""From events to activities: which thread worked on which step, and when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOUNTING: Final = (
 )  # fmt: skip
 CLONING: Final = ("clone", "clone3", "unshare", "setns")
 ROOTING: Final = ("pivot_root", "chroot")
-# Only those in which a control group was made or joined; the rest of them is nobody's step.
+# A step only when the call made or joined a control group.
 GROUPING: Final = ("mkdir", "mkdirat", "write")
 SYSCALLS: Final = (*MOUNTING, *CLONING, *ROOTING, *GROUPING, "execve", "execveat")
 
@@ -31,12 +31,12 @@ State = Literal["cpu", "blocked", "runnable", "away"]
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A thread at work on a step.
+    """A period in which a thread worked on a step.
 
     Attributes:
         kind: ``cpu``: on a CPU; ``call``: in a traced system call; ``blocked``: in uninterruptible sleep; ``runnable``:
-            it wanted to go on and had no CPU; ``guest``: a phase of a guest.
-        call: the system call.
+            waiting for a CPU; ``guest``: a phase of a guest.
+        call: the system call; empty for other kinds.
     """
 
     begin_ns: int
@@ -50,7 +50,7 @@ class Activity:
 
 @dataclass
 class _Thread:
-    """What one thread is doing at the moment that was reached."""
+    """The state of one thread at the current event."""
 
     since_ns: int
     state: State = "away"
@@ -63,17 +63,17 @@ class _Thread:
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything that the events of one start say."""
+    """The content of one start's events."""
 
     activities: tuple[Activity, ...]
     lives: dict[int, Life]
     first_kvm_entry_ns: int | None
     main: dict[int, int] = field(default_factory=dict)
-    """The process of every thread that was active."""
+    """The process of each active thread."""
 
 
 class Reader:
-    """Takes the events of one start in order of time."""
+    """Processes the events of one start in order of time."""
 
     def __init__(self, known: Sequence[Known], begin_ns: int) -> None:
         self.tree = Tree(known)
@@ -85,7 +85,7 @@ class Reader:
         self._last_ns = begin_ns
 
     def take(self, event: Event) -> None:
-        """One event."""
+        """Process one event."""
         self._last_ns = event.at_ns
         name = event.name
         if name == "sched_switch":
@@ -101,10 +101,10 @@ class Reader:
         elif name == "kvm_entry":
             self.kvm_ns = self.kvm_ns or event.at_ns
         else:
-            self._person(event)
+            self._lifecycle(event)
 
     def finish(self) -> Seen:
-        """Close what is still open at the last event."""
+        """Close all activities at the last event and return the result."""
         for tid, thread in self._threads.items():
             self._close(tid, thread, self._last_ns)
         return Seen(tuple(self.done), self.tree.lives, self.kvm_ns, self.main)
@@ -115,8 +115,8 @@ class Reader:
             thread = self._threads[tid] = _Thread(self._begin_ns)
         return thread
 
-    def _person(self, event: Event) -> None:
-        """Birth, exec and end change what a thread is: what it did until now is charged to what it was."""
+    def _lifecycle(self, event: Event) -> None:
+        """Process fork, exec and exit. Time before an exec is charged to the program before it."""
         if event.name == "sched_process_exec":
             tid = int(event.args["old_pid"])
             thread = self._thread(tid)
@@ -126,11 +126,11 @@ class Reader:
             life = self.tree.life(int(event.args["pid"]))
             if life is not None and before is not None:
                 self._executed(thread, life, event)
-            # Executed by another thread than the first, it takes the first one's number.
+            # When another thread than the first executes, it takes the first thread's id.
             self._threads[int(event.args["pid"])] = thread
             return
         if event.name == "task_newtask":
-            # clone3 hides its flags behind a pointer; the new task tells them.
+            # clone3 passes its flags by pointer, but the event of the new task has them.
             self._thread(event.tid).flags |= int(event.args["clone_flags"])
         self.tree.take(event)
 
@@ -188,7 +188,7 @@ class Reader:
 
 
 def step_of(call: str, layer: str, *, flags: int, grouped: bool) -> str | None:
-    """The step that a system call of a layer belongs to; None when it is just the layer's own work."""
+    """The step of a system call; None when the call is ordinary work of the layer."""
     if layer in ("agent", "exec", "application", "hook", "vmm"):
         return None
     if call in GROUPING:
@@ -203,12 +203,12 @@ def step_of(call: str, layer: str, *, flags: int, grouped: bool) -> str | None:
 
 
 def read_events(events: Iterable[Event], known: Sequence[Known], *, begin_ns: int) -> Seen:
-    """What the events of one start say.
+    """Turn the events of one start into activities.
 
     Args:
         events: in order of time.
-        known: the processes that were there before.
-        begin_ns: since when the trace was recording; a thread first seen leaving a CPU was on it since then.
+        known: the processes that existed before the trace.
+        begin_ns: the begin of the trace. A thread whose first event is leaving a CPU was on it since then.
     """
     reader = Reader(known, begin_ns)
     for event in events:

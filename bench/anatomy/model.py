@@ -1,4 +1,4 @@
-"""What an anatomy finds, as frozen values that go to disk and come back: ``anatomy.json`` of a campaign directory."""
+"""The results of an anatomy, as frozen values. They are stored as ``anatomy.json`` in a campaign directory."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class Limits(_Frozen):
 
 
 class Overhead(_Frozen):
-    """What tracing costs: traced over untraced starts of the same cell, interleaved in random order."""
+    """The cost of tracing: the ratio of traced to untraced starts of a cell, interleaved in random order."""
 
     ratio: float | None
     interval: Limits | None
     blocks: int
     untraced_ns: tuple[int, ...]
     note: str = ""
-    """Why there is no ratio."""
+    """Why there is no ratio; empty when there is one."""
 
 
 class StartAnatomy(_Frozen):
-    """One traced start, taken apart."""
+    """One traced start, split into steps."""
 
     trial: str
     block: int
     total_ns: int
     segments: tuple[tuple[int, int, str], ...]
-    """Begin and end, ns since the request, and the step: they touch each other and cover the total."""
+    """Begin and end, ns since the request, and the step. Segments have no gaps and cover the total."""
     steps_ns: dict[str, int]
-    """Time by step; a step that is absent had none. Their sum is the total."""
+    """Time by step, ns. Steps without time are absent. The sum is the total."""
     marks_ns: dict[Endpoint, int]
     events: int
     trace_bytes: int
@@ -63,7 +63,7 @@ class StartAnatomy(_Frozen):
 
 
 class CellAnatomy(_Frozen):
-    """The traced starts of one cell. The key is that of the cell without the factor ``trace``."""
+    """The traced starts of one cell. Its key lacks the factor ``trace``."""
 
     cell: str
     scenario: str
@@ -71,37 +71,39 @@ class CellAnatomy(_Frozen):
     accel: str
     description: dict[str, str]
     starts: tuple[StartAnatomy, ...]
-    """At least one, in block order, warm-ups left out."""
+    """At least one start, in block order, without warm-ups."""
     overhead: Overhead
     refused: tuple[str, ...] = ()
-    """Traced starts that are not among ``starts``, and why."""
+    """Traced starts that could not be used, and the reason."""
 
     @property
     def typical(self) -> StartAnatomy:
-        """The start whose total is the (lower) median: the one that is drawn."""
+        """The start whose total is the lower median. Figures show this one."""
         ordered = sorted(self.starts, key=lambda start: (start.total_ns, start.block))
         return ordered[(len(ordered) - 1) // 2]
 
     def steps(self) -> tuple[str, ...]:
-        """The steps that any start has, outermost first."""
+        """The steps that occur in any start, outermost first."""
         found = {name for start in self.starts for name in start.steps_ns}
         return tuple(sorted(found, key=DEPTH.__getitem__))
 
     def share(self, step: str) -> float:
-        """The step's part of all traced time, in [0, 1]; all steps together are 1."""
+        """The step's part of all traced time, in [0, 1]. The parts of all steps add up to 1."""
         total = sum(start.total_ns for start in self.starts)
         return sum(start.steps_ns.get(step, 0) for start in self.starts) / total if total else 0.0
 
     def shares(self) -> dict[str, float]:
-        """Isolate, mount, start, what conducts them, and what is not attributed; together 1."""
+        """The parts of all traced time by share, in [0, 1]. They add up to 1."""
         found: dict[str, float] = dict.fromkeys(SHARES, 0.0)
         for name in self.steps():
             found[step_named(name).share] += self.share(name)
         return found
 
     def waited(self) -> dict[str, float]:
-        """What is not attributed, by the step that was active next, as parts of all traced time: most often a sleep
-        that this step had set itself."""
+        """Unattributed time by the step that follows it, as parts of all traced time, largest first.
+
+        Most of it is sleep that the following step has chosen itself.
+        """
         total = sum(start.total_ns for start in self.starts)
         found: dict[str, float] = {}
         for start in self.starts:
@@ -112,36 +114,36 @@ class CellAnatomy(_Frozen):
 
     @property
     def attributed(self) -> float:
-        """The part of all traced time that has a step, in [0, 1]."""
+        """The part of all traced time that is charged to a step, in [0, 1]."""
         return 1.0 - self.share(UNATTRIBUTED)
 
 
 class Anatomy(_Frozen):
-    """Everything that one ``boxbench anatomy`` found."""
+    """The result of one ``boxbench anatomy``."""
 
     schema_number: Literal[1] = SCHEMA
     campaign: str
     fingerprint: str
-    """Of the host."""
+    """The host's fingerprint."""
     scenario: str
     goal: Endpoint
-    """Where a start ends."""
+    """The endpoint at which a start ends."""
     resolution_ns: int | None
-    """How often readiness was looked for, where it had to be polled; None when an event told it."""
+    """The polling interval of readiness, ns; None when readiness is an event."""
     missing_events: tuple[str, ...]
-    """Optional events that this kernel does not have: their steps are part of others."""
+    """Optional events that this kernel does not have. Their steps count as parts of others."""
     cells: tuple[CellAnatomy, ...]
 
 
 def write_anatomy(directory: Path, anatomy: Anatomy) -> Path:
-    """Put ``anatomy.json`` into a campaign directory."""
+    """Write ``anatomy.json`` into a campaign directory and return its path."""
     file = directory / FILE
     file.write_text(anatomy.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return file
 
 
 def read_anatomy(directory: Path) -> Anatomy | None:
-    """The anatomy in a campaign directory, None when it has none. Raises CampaignError when the file is not one."""
+    """The anatomy of a campaign directory; None when it has none. Raises CampaignError when the file is invalid."""
     file = directory / FILE
     if not file.exists():
         return None

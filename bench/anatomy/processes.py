@@ -1,4 +1,7 @@
-"""Who is who: threads to processes to layers of the chain, from the trace and a snapshot taken before it."""
+"""The classification of processes into layers of the chain, from the trace and a snapshot taken before it.
+
+Processes are classified by the program that they execute.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from bench.anatomy.ringbuffer import Event
 
 CLONE_THREAD: Final = 0x00010000
 
-# By the base name of the program; versioned names of shims and emulators by their beginning.
+# By the program's base name. Shims and emulators have versioned names and are matched by prefix.
 _LAYERS: Final = {
     "dockerd": "engine",
     "libvirtd": "engine",
@@ -34,36 +37,36 @@ _LAYERS: Final = {
 }
 _BEGINNINGS: Final = {"containerd-shim": "shim", "qemu-system-": "vmm", "boxlaunch": "launcher", "boxinit": "agent"}
 _ENGINES: Final = ("engine", "containerd")
-# Whose children stay what they are, whatever they execute: names inside a box prove nothing.
+# Children of these layers are never reclassified by program, since names inside a box are not trustworthy.
 _OPAQUE: Final = ("agent", "exec", "application", "vmm", "hook")
 
 
 @dataclass
 class Life:
-    """One process as far as it was seen; times CLOCK_MONOTONIC ns, None when it was there before or stayed."""
+    """One process. Times are CLOCK_MONOTONIC, ns; None when it began before or ended after the trace."""
 
     pid: int
     parent: int | None
     layers: list[tuple[int, str]]
-    """When it became what: (0, "engine") for one that was there before the trace."""
+    """Its layers, each with the time since when. The time is 0 for a process from before the trace."""
     programs: list[tuple[int, str]] = field(default_factory=list)
-    """What it executed, untrusted."""
+    """The programs that it executed, each with the time; untrusted text."""
     begin_ns: int | None = None
     end_ns: int | None = None
 
     def had(self, layer: str) -> bool:
-        """Whether it ever was of a layer."""
+        """Whether it ever belonged to a layer."""
         return any(name == layer for _, name in self.layers)
 
     @property
     def layer(self) -> str:
-        """What it is at the moment that was reached."""
+        """Its current layer."""
         return self.layers[-1][1]
 
 
 @dataclass(frozen=True)
 class Known:
-    """A process that was there before the trace."""
+    """A process that existed before the trace."""
 
     pid: int
     layer: str
@@ -72,12 +75,12 @@ class Known:
 
 
 def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[Known, ...]:
-    """Ourselves, the daemons, and what each of them has started, as /proc shows them now; vanished ones are left out.
+    """The harness, the daemons, and the children of each, as /proc shows them now.
 
     Args:
-        own: our pid.
+        own: the harness's pid.
         daemons: pids by name.
-        launchers: the directory of our own compiled programs, whose names are only keys.
+        launchers: the directory of our compiled programs. Their names are cache keys.
     """
     children = _children()
     known: dict[int, Known] = {}
@@ -89,7 +92,7 @@ def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[Kno
 
 def _take(pid: int, inherited: str, children: Mapping[int, list[int]], known: dict[int, Known]) -> None:
     program = _program(pid)
-    # Our own interpreter is the client by definition; everybody else is known by the program.
+    # The harness is the client by definition. Other processes are classified by program.
     layer = inherited if pid == os.getpid() else layer_of(program, inherited)
     try:
         threads = tuple(int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir())
@@ -97,7 +100,7 @@ def _take(pid: int, inherited: str, children: Mapping[int, list[int]], known: di
         return
     known[pid] = Known(pid, layer, program, threads)
     for child in children.get(pid, ()):
-        # An engine that we started for other boxes is not part of this one's start.
+        # A private engine of other boxes is not part of this start.
         if child not in known and (layer != "client" or layer_of(_program(child), layer) not in _ENGINES):
             _take(child, layer, children, known)
 
@@ -122,7 +125,7 @@ def _program(pid: int) -> str:
 
 
 def layer_of(program: str, inherited: str) -> str:
-    """The layer of a process that executes ``program``, started by one of the layer ``inherited``."""
+    """The layer of a process that executes ``program`` and whose parent has the layer ``inherited``."""
     if inherited in _OPAQUE:
         return "application" if inherited in ("agent", "exec") else inherited
     name = PurePosixPath(program).name.removesuffix(" (deleted)")
@@ -131,14 +134,14 @@ def layer_of(program: str, inherited: str) -> str:
     beginning = next((layer for start, layer in _BEGINNINGS.items() if name.startswith(start)), None)
     if beginning is not None:
         return beginning
-    # A runtime executes itself anew by these names; any other program it starts is a hook.
+    # A runtime re-executes itself by these names. Any other program that it starts is a hook.
     if inherited == "runtime" and name != "exe" and not program.startswith(("/proc/self/", "/dev/fd/", "memfd:")):
         return "hook"
     return inherited
 
 
 class Tree:
-    """All processes of a trace, grown event by event."""
+    """All processes of a trace. It grows with each event."""
 
     def __init__(self, known: Iterable[Known]) -> None:
         self.lives: dict[int, Life] = {}
@@ -152,12 +155,12 @@ class Tree:
                 self._engines.add(f"/proc/{process.pid}/exe")
 
     def life(self, tid: int) -> Life | None:
-        """The process that a thread belongs to; None when it is none of ours."""
+        """The process of a thread; None when it is not followed."""
         leader = self._leader.get(tid)
         return None if leader is None else self.lives[leader]
 
     def take(self, event: Event) -> None:
-        """Learn from one event, in order of time."""
+        """Process one event; events come in order of time."""
         if event.name == "task_newtask":
             self._born(event)
         elif event.name == "sched_process_exec":
@@ -185,7 +188,7 @@ class Tree:
             return
         self._leader[pid] = life.pid
         program = str(event.args["filename"])
-        # dockerd lets the runtime execute dockerd itself as a hook: by the engine's own /proc entry.
+        # The runtime executes dockerd itself as a hook, through the engine's /proc entry.
         hook = life.layer == "runtime" and program in self._engines
         layer = "hook" if hook else layer_of(program, life.layer)
         life.programs.append((event.at_ns, program))

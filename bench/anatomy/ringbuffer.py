@@ -1,7 +1,7 @@
-"""Pages of the kernel's ring buffer to events: the binary form, since text lets a process's name forge lines.
+"""Decoding of the kernel's trace ring buffer. The binary form is used, since in text a process name can forge lines.
 
-The layout is the kernel's own interface for trace tools (Documentation/trace/ring-buffer-map.rst, and the ``format``
-and ``header_page`` files beside the data, which are followed here).
+The layout is the kernel's interface for trace tools: Documentation/trace/ring-buffer-map.rst, and the files ``format``
+and ``header_page`` beside the data, which this module reads.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _WORD: Final = struct.Struct("=I")
 
 
 class TraceError(BoxbenchError):
-    """The kernel's trace is not what its own description says."""
+    """The kernel's trace does not match its own description."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an event: a number, an array of characters, or (``loc``) a place in the event where text is."""
+    """One field of an event: a number, an array of characters, or (``loc``) the location of text in the event."""
 
     name: str
     offset: int
@@ -60,16 +60,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Layout:
-    """How an event is laid out."""
+    """The layout of one kind of event."""
 
     name: str
-    """``sched_switch``."""
+    """The event's name, such as ``sched_switch``."""
     fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``at_ns``: CLOCK_MONOTONIC; ``tid``: the thread it happened in; text is untrusted."""
+    """One event. ``at_ns`` is CLOCK_MONOTONIC, and ``tid`` the thread in which it occurred. Text is untrusted."""
 
     at_ns: int
     cpu: int
@@ -80,7 +80,7 @@ class Event:
 
 @dataclass(frozen=True)
 class PageLayout:
-    """Offsets in a page."""
+    """Offsets and sizes in a page, bytes."""
 
     commit_offset: int
     commit_size: int
@@ -120,14 +120,14 @@ def parse_page_format(text: str) -> PageLayout:
 def decode(
     pages: Mapping[int, Sequence[bytes]], page_layout: PageLayout, layouts: Mapping[int, Layout]
 ) -> tuple[tuple[Event, ...], int]:
-    """All events of all CPUs in order of time, and how many pages say that events are missing before them.
+    """All events of all CPUs in order of time, and the number of pages before which events are missing.
 
     Args:
         pages: by CPU.
-        layouts: by event number; events of other numbers are left out.
+        layouts: by event number. Events with other numbers are left out.
 
     Raises:
-        TraceError: a page breaks off in the middle of an event.
+        TraceError: a page ends in the middle of an event.
     """
     events: list[Event] = []
     gaps = 0
@@ -173,20 +173,22 @@ def _records(page: bytes, at: int, end: int, now_ns: int) -> Iterator[tuple[int,
             now_ns = _absolute(extra << _DELTA_BITS | delta, now_ns - delta)
         begin, size = _extent(kind, extra, at)
         if begin + size > end:
-            raise TraceError(f"a page of the trace breaks off at byte {at}", hint="report this with `uname -r`")
+            raise TraceError(
+                f"a page of the trace ends in the middle of the record at byte {at}", hint="report this with `uname -r`"
+            )
         if kind < _PADDING:
             yield now_ns, page[begin : begin + size]
         at = begin + size
 
 
 def _absolute(low: int, before_ns: int) -> int:
-    """A whole stamp from its lower 59 bits: the upper ones are those of the time before, unless they ran over."""
+    """A complete time stamp from its lower 59 bits and the preceding time. An overflow is taken into account."""
     stamp = before_ns >> _ABSOLUTE_BITS << _ABSOLUTE_BITS | low
     return stamp if stamp >= before_ns else stamp + (1 << _ABSOLUTE_BITS)
 
 
 def _extent(kind: int, extra: int, at: int) -> tuple[int, int]:
-    """Where a record's payload begins, and its length."""
+    """The offset and the length of a record's payload."""
     if kind == 0:
         return at + 8, extra - 4
     if kind < _PADDING:

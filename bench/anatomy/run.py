@@ -1,4 +1,4 @@
-"""An anatomy from request to result: a campaign whose cells come twice, traced and untraced, in random order."""
+"""An anatomy: a campaign whose cells run twice, traced and untraced, in random order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ OPTIONAL_EVENTS: Final = tuple(
 
 @dataclass(frozen=True)
 class TracedStart:
-    """One start with everything that its events say: for the trace file, never for the record."""
+    """One start with the content of its events. It goes into the trace file and never into the record."""
 
     anatomy: StartAnatomy
     seen: Seen
@@ -58,18 +58,18 @@ class TracedStart:
 
 @dataclass
 class Findings:
-    """What came in while the campaign ran."""
+    """The results that were collected during the campaign."""
 
     starts: dict[str, TracedStart] = field(default_factory=dict)
-    """By trial."""
+    """Traced starts by trial."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Why a traced start says nothing, by trial."""
+    """The reason why a traced start could not be used, by trial."""
     missing_events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """The anatomy, and by cell the one start that is drawn."""
+    """The anatomy, and by cell the start that figures show."""
 
     anatomy: Anatomy
     typical: dict[str, TracedStart]
@@ -87,7 +87,7 @@ class Tracer:
 
     @contextmanager
     def traced_cells(self, prepared: Prepared) -> Iterator[Prepared]:
-        """Every cell twice: with the factor ``trace`` on and off. Raises HostUnfitError."""
+        """Double every cell: with the factor ``trace`` on and off. Raises HostUnfitError."""
         name = campaign_tag(prepared.campaign)
         with TraceInstance.create(name, required=REQUIRED_EVENTS, optional=OPTIONAL_EVENTS) as instance:
             formats = [instance.format(event) for event in (*REQUIRED_EVENTS, *OPTIONAL_EVENTS)]
@@ -99,7 +99,7 @@ class Tracer:
     def _pairs(self, settings: dict[Cell, Setting], instance: TraceInstance) -> Iterator[tuple[Cell, Setting]]:
         for cell, setting in settings.items():
             if cell.target not in self._targets:
-                continue  # the native control; drift hits traced and untraced starts alike
+                continue  # the native control is left out, since drift affects traced and untraced starts alike
             watch = Watch(instance, setting.clock)
             on, off = (cell.model_copy(update={"factors": {**cell.factors, TRACE: level}}) for level in ("on", "off"))
             self._watches[on.key] = watch
@@ -130,10 +130,10 @@ class Tracer:
 
 
 def take_apart(record: Record, seen: Seen, *, goal: Endpoint, requested_ns: int) -> StartAnatomy:
-    """Charge every instant from the request to ``goal``.
+    """Charge every instant from the request to ``goal`` to a step.
 
     Args:
-        requested_ns: the request on CLOCK_MONOTONIC, as the events have it.
+        requested_ns: the time of the request on CLOCK_MONOTONIC, the clock of the events.
     """
     marks = {endpoint: requested_ns + at for endpoint, at in record.endpoints_ns.items()}
     agent_seen = any(life.had("agent") for life in seen.lives.values())
@@ -153,7 +153,7 @@ def take_apart(record: Record, seen: Seen, *, goal: Endpoint, requested_ns: int)
 
 
 def run_anatomy(request: Request, progress: Progress) -> Result:
-    """Run a campaign of one scenario with traced and untraced starts, and take the traced ones apart.
+    """Run a campaign of one scenario with traced and untraced starts, and analyse the traced ones.
 
     Raises:
         HostUnfitError: no root, no tracefs, a kernel without the events, or every trace of a target lost events.

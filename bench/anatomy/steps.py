@@ -1,4 +1,4 @@
-"""The named steps of a start, outermost first, and the three shares that people ask for."""
+"""The named steps of a start, outermost first, and the shares into which they are summed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHARES: Final[tuple[Share, ...]] = ("machinery", "isolate", "mount", "start", "u
 
 @dataclass(frozen=True)
 class Step:
-    """One step. Its place in STEPS is its depth: of two that are active at once the later one is charged."""
+    """One step. Its position in STEPS is its depth: if two steps are active at once, the later one is charged."""
 
     name: str
     label: str
@@ -19,7 +19,7 @@ class Step:
 
     @property
     def short(self) -> str:
-        """The label up to its examples."""
+        """The label without its examples."""
         return self.label.split(" (")[0].split(":")[0]
 
 
@@ -46,7 +46,7 @@ STEPS: Final = (
     Step("agent", "agent", "start"),
     Step("exec", "workload exec: of the agent, then of the workload", "start"),
     Step("application", "application", "start"),
-    Step(UNATTRIBUTED, "unattributed: none of it was active", "unattributed"),
+    Step(UNATTRIBUTED, "unattributed: no step was active", "unattributed"),
 )
 
 _BY_NAME: Final = {step.name: step for step in STEPS}

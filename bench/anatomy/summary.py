@@ -1,4 +1,4 @@
-"""Traced starts and their untraced twins to one anatomy: by cell, with the price of tracing."""
+"""Summarises traced starts by cell, and compares them with untraced starts to find the cost of tracing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.records.record import Endpoint, Record
 from bench.util.errors import HostUnfitError, NotReadyError, TooFewBootsError
 
 TRACE: Final = "trace"
-"""The factor whose levels are on and off."""
+"""The name of the factor with the levels ``on`` and ``off``."""
 
 
 class _Traced(Protocol):
@@ -23,7 +23,7 @@ class _Traced(Protocol):
 
 
 class Found(Protocol):
-    """What a tracer collected: starts and refusals by trial."""
+    """The results of a tracer: starts and refusals by trial."""
 
     @property
     def starts(self) -> Mapping[str, _Traced]: ...
@@ -34,12 +34,12 @@ class Found(Protocol):
 
 
 def goal_endpoint(record: Record) -> Endpoint | None:
-    """Where a start ends: ready, for every workload. None when it was not reached."""
+    """The endpoint at which a start ends: ``ready`` for every workload. None when the start did not reach it."""
     return Endpoint.READY if Endpoint.READY in record.endpoints_ns else None
 
 
 def summarise(manifest: Manifest, records: Sequence[Record], found: Found) -> Anatomy:
-    """All cells of an anatomy's campaign.
+    """Summarise all cells of an anatomy's campaign.
 
     Raises:
         HostUnfitError: every trace of a cell lost events.
@@ -66,7 +66,7 @@ def _level(record: Record) -> str:
 
 
 def _bare(cell: Cell) -> Cell:
-    """The cell without the factor."""
+    """The cell without the factor ``trace``."""
     factors = {name: level for name, level in cell.factors.items() if name != TRACE}
     return cell.model_copy(update={"factors": factors})
 
@@ -100,12 +100,16 @@ def _refuse(cell: Cell, traced: Sequence[Record], refused: Sequence[str]) -> Non
             f"{cell.key}: no traced start became ready; the first: {failure.message}", hint=failure.hint
         )
     raise HostUnfitError(
-        f"{cell.key}: no trace is whole: {'; '.join(refused)}", hint="leave the host alone meanwhile, and try again"
+        f"{cell.key}: no trace is complete: {'; '.join(refused)}", hint="try again while nothing else runs on the host"
     )
 
 
 def overhead(records: Sequence[Record]) -> Overhead:
-    """Traced over untraced, paired by block, from the records of one cell of both levels; warm-ups are left out."""
+    """The ratio of traced to untraced starts, paired by block. Warm-ups are left out.
+
+    Args:
+        records: the records of one cell at both levels.
+    """
     times: dict[str, dict[int, float]] = {"on": {}, "off": {}}
     for record in records:
         goal = goal_endpoint(record)

@@ -1,15 +1,15 @@
-"""The rule by which every instant of a start is charged to exactly one step.
+"""The rule that charges every instant of a start to exactly one step.
 
-At each instant, of everything that the box's process tree is doing:
-1. what is active (on a CPU, in one of the traced system calls, or in uninterruptible sleep) comes before what only
-   waits for a CPU;
-2. of several, the innermost in the chain client -> engine -> containerd -> shim -> runtime -> agent -> application
-   is charged: whoever is further out waits for it, or does something that the start does not wait for;
-3. of one process, a traced system call comes before plain computing;
-4. while a guest runs, its phase between two of the host's marks is charged, whatever the host does beside;
-5. when nothing of the tree is active, the time is unattributed.
+The rule considers all activities of the box's process tree at an instant:
+1. Active threads have priority over threads that wait for a CPU. Active means on a CPU, in a traced system call, or in
+   uninterruptible sleep.
+2. Of several active threads, the innermost in the chain client -> engine -> containerd -> shim -> runtime -> agent ->
+   application is charged. Outer ones wait for it, or do work for which the start does not wait.
+3. Within a process, a traced system call has priority over plain computation.
+4. While a guest runs, its phase between two marks of the host is charged, whatever else the host does.
+5. When nothing in the tree is active, the time is unattributed.
 
-So no time is counted twice, and all steps together are the total.
+So no time is counted twice, and the steps add up to the total.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bench.anatomy.steps import DEPTH, UNATTRIBUTED
 from bench.records.record import Endpoint
 
 _GUEST = -1
-"""The thread of a guest's phases: none of the host's."""
+"""The thread id of a guest's phases, which belong to no thread of the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the start and the one step that it is charged to; ns since the request."""
+    """A part of the start and the step to which it is charged. Times are ns since the request."""
 
     begin_ns: int
     end_ns: int
@@ -35,12 +35,12 @@ class Segment:
 
     @property
     def length_ns(self) -> int:
-        """How long, ns."""
+        """The length, ns."""
         return self.end_ns - self.begin_ns
 
 
 def sweep(activities: Iterable[Activity], *, begin_ns: int, end_ns: int) -> tuple[Segment, ...]:
-    """Charge all of [begin_ns, end_ns]; segments touch each other, start at 0 and end at the total."""
+    """Charge all of [begin_ns, end_ns]. The segments start at 0, have no gaps, and end at the total."""
     changes: list[tuple[int, int, tuple[bool, bool, int, bool, str]]] = []
     for activity in activities:
         begin, end = max(activity.begin_ns, begin_ns), min(activity.end_ns, end_ns)
@@ -76,7 +76,7 @@ def _charge(segments: list[Segment], begin: int, end: int, step: str) -> None:
 
 
 def totals(segments: Sequence[Segment]) -> dict[str, int]:
-    """Time by step, ns, outermost step first; steps without time are absent."""
+    """Time by step, ns, outermost step first. Steps without time are absent."""
     found: dict[str, int] = {}
     for segment in segments:
         found[segment.step] = found.get(segment.step, 0) + segment.length_ns
@@ -86,14 +86,14 @@ def totals(segments: Sequence[Segment]) -> dict[str, int]:
 def guest_phases(
     marks: Mapping[Endpoint, int], goal: Endpoint, *, first_kvm_entry_ns: int | None, agent_seen: bool
 ) -> tuple[Activity, ...]:
-    """What happens where the host's events cannot look, by the host's marks; nothing when they see it all.
+    """The phases that the host's events do not cover, from the marks; empty when the events cover everything.
 
-    A guest's first instruction is the first KVM entry where there is one. Under emulation it is the later of the
-    VMM's first word and the return of the start call, whose last act is to let the guest's CPUs go.
+    A guest begins at the first KVM entry, if there is one. Under emulation it begins at the later of two instants: the
+    VMM's first mark, and the return of the start call, which releases the guest's CPUs last.
 
     Args:
-        marks: absolute, ns.
-        agent_seen: the agent is a process of the host; in a VM it is not, nor under gVisor.
+        marks: absolute times, ns.
+        agent_seen: whether the agent is a process of the host. It is not in a VM or under gVisor.
     """
     if Endpoint.VMM in marks:
         return _phases(_guest_begin(marks, goal, first_kvm_entry_ns), marks, _guest_chain(marks, goal))
@@ -112,7 +112,7 @@ def _guest_begin(marks: Mapping[Endpoint, int], goal: Endpoint, first_kvm_entry_
 
 def _guest_chain(marks: Mapping[Endpoint, int], goal: Endpoint) -> tuple[tuple[Endpoint, str], ...]:
     if Endpoint.INIT not in marks and Endpoint.EXEC not in marks:
-        # No agent and no system: what there is until the payload's word is the machine itself.
+        # No agent and no system: all time until the payload's byte is the machine's own.
         return ((goal, "firmware"),)
     return (
         (Endpoint.KERNEL, "firmware"),

@@ -1,4 +1,4 @@
-"""A target whose boxes are traced: the same verbs, with the trace switched on around the start."""
+"""A target whose boxes are traced: the trace is on from the end of provisioning until the box is ready."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.util.cache import cache_dir
 from bench.util.clock import Clock
 
-# Each takes some milliseconds, and daemons seldom start a thread.
+# Each takes some milliseconds. Daemons seldom start threads, so a few suffice.
 _SNAPSHOTS: Final = 5
 
 
 @dataclass
 class Watch:
-    """The trace instance, and what has to be known about the start that it saw last."""
+    """The trace instance, and the data of the start that it recorded last."""
 
     instance: TraceInstance
     clock: Clock
@@ -30,7 +30,7 @@ class Watch:
     end_ns: int | None = None
 
     def arm(self, daemons: Mapping[str, int]) -> None:
-        """Follow ourselves, the daemons and all they will start; record from now on."""
+        """Start to record the harness, the daemons, and all processes that they will start."""
         own = os.getpid()
         self.requested_ns = self.end_ns = None
         self.known = self._followed(own, daemons)
@@ -38,7 +38,7 @@ class Watch:
         self.begin_ns = self.clock.now_ns()
 
     def _followed(self, own: int, daemons: Mapping[str, int]) -> tuple[Known, ...]:
-        """What is known of us and the daemons, each of whose threads is followed: a new one may start meanwhile."""
+        """Follow every thread of harness and daemons. Repeated, since new threads may start meanwhile."""
         agents = (cache_dir() / "agent").resolve()
         seen: set[int] = set()
         for _ in range(_SNAPSHOTS):
@@ -51,7 +51,7 @@ class Watch:
         return known
 
     def disarm(self) -> None:
-        """Record no more; the first call counts."""
+        """Stop recording. Only the first call has an effect."""
         if self.end_ns is None:
             self.instance.stop()
             self.end_ns = self.clock.now_ns()

@@ -1,1 +1,1 @@
-"""What the host can see of a box: when, how much memory, how much CPU, how much disk."""
+"""What the host observes of a box: memory, CPU time, disk use, and whether flushes reach the disk."""

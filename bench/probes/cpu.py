@@ -1,4 +1,4 @@
-"""CPU time of a box, of what works for it, of the daemons and of the whole host: counters, and their differences."""
+"""CPU time of a box and its helpers, of daemons and of the whole host: counters and their differences."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
-# clock_getcpuclockid(3) as the kernel's interface has it: of a whole process, in scheduler time.
+# The kernel's encoding of clock_getcpuclockid(3): a whole process, in scheduler time.
 _CLOCK_OF_PROCESS: Final = 2
 _PROC: Final = HOST_ROOT / "proc"
 
-# QEMU names its threads so with `-name debug-threads=on`.
+# QEMU's thread names with `-name debug-threads=on`.
 _ROLES: Final = (
     ("vcpu", re.compile(r"CPU \d+/.*|ALL CPUs/.*")),
     ("io", re.compile(r"IO .*|worker|vhost-.*")),
 )
 _INNER: Final = ("threads.", "guest")
-"""Components that are parts of another one."""
+"""Prefixes of components that are parts of another component."""
 
 
 def process_cpu_ns(pid: int) -> int | None:
-    """CPU time of all threads of a process, those that have ended and a zombie's too, ns; None when it is gone."""
+    """CPU time of a process, ns, including ended threads; also of a zombie. None when the process is gone."""
     try:
         return time.clock_gettime_ns((~pid << 3) | _CLOCK_OF_PROCESS)
     except OSError:
@@ -38,7 +38,7 @@ def process_cpu_ns(pid: int) -> int | None:
 
 
 def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[str, int]:
-    """CPU time of the living threads of a VMM by role, ns: ``vcpu``, ``io``, ``main``; others are not told."""
+    """CPU time, ns, of a VMM's living threads by role: ``vcpu``, ``io``, ``main``. Other threads are left out."""
     found: dict[str, int] = {}
     try:
         tasks = list((root / str(pid) / "task").iterdir())
@@ -49,7 +49,7 @@ def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[str, int]:
             role = _role((task / "comm").read_text(encoding="utf-8", errors="replace").strip(), task.name == str(pid))
             used = int((task / "schedstat").read_text(encoding="ascii").split()[0])
         except (OSError, ValueError, IndexError):
-            continue  # it has ended; the process's own clock keeps its time
+            continue  # the thread has ended; the process's clock includes its time
         if role is not None:
             found[role] = found.get(role, 0) + used
     return found
@@ -62,55 +62,55 @@ def _role(name: str, is_main: bool) -> str | None:
 
 
 def ended_children_ns(pid: int, *, root: Path = _PROC) -> int | None:
-    """CPU time of all ended children of a process that it waited for, and of theirs, ns, in steps of a tick."""
+    """CPU time, ns, of a process's children that it has waited for, and of theirs. The resolution is a tick."""
     return _stat_ns(pid, (13, 14), root)
 
 
 def guest_ns(pid: int, *, root: Path = _PROC) -> int | None:
-    """Time that a VMM's virtual CPUs spent in the guest, ns, in steps of a tick; None where only KVM could tell."""
+    """Time, ns, that a VMM's virtual CPUs spent in the guest. The resolution is a tick. None without KVM."""
     return _stat_ns(pid, (40,), root) or None
 
 
 def _stat_ns(pid: int, positions: Sequence[int], root: Path) -> int | None:
-    # The name, in brackets, may hold blanks and brackets; positions are counted from the state behind it.
-    words = (read_text(root, f"{pid}/stat") or "").rpartition(")")[2].split()
+    # The name, in brackets, may hold spaces and brackets. Positions count from the state, which follows it.
+    fields = (read_text(root, f"{pid}/stat") or "").rpartition(")")[2].split()
     try:
-        return sum(int(words[position]) for position in positions) * _TICK_NS
+        return sum(int(fields[position]) for position in positions) * _TICK_NS
     except (IndexError, ValueError):
         return None
 
 
 def guest_busy_ns(facts: Mapping[str, str]) -> int | None:
-    """CPU time that a guest has used by its own account since its clock began, ns; None when it did not tell.
+    """CPU time, ns, that a guest has counted since its clock began; None when the facts are incomplete.
 
-    All its CPUs' time less what it was idle: idle time is exact, the other columns of /proc/stat are sampled. What ran
-    before its kernel had a clock (firmware, decompression) is not in it.
+    This is the time of all its CPUs minus their idle time. Idle time is exact, while the other columns of /proc/stat
+    are sampled. Firmware and decompression run before the kernel's clock and are not counted.
 
     Args:
-        facts: the agent's: ``cpus``, ``uptime_ns`` and ``cpu_stat``, the sums of /proc/stat; hostile.
+        facts: the agent's facts ``cpus``, ``uptime_ns`` and ``cpu_stat`` (the sums of /proc/stat); untrusted.
     """
-    words = facts.get("cpu_stat", "").split()
-    told = [decode_number(word) for word in (*words[3:5], facts.get("cpus", ""), facts.get("uptime_ns", ""))]
-    numbers = [number for number in told if number is not None]
+    columns = facts.get("cpu_stat", "").split()
+    decoded = [decode_number(text) for text in (*columns[3:5], facts.get("cpus", ""), facts.get("uptime_ns", ""))]
+    numbers = [number for number in decoded if number is not None]
     if len(numbers) < 4:
         return None
     idle, waiting, cpus, uptime_ns = numbers
-    # /proc/stat of a guest is in steps of 10 ms whatever its kernel's own tick is.
+    # /proc/stat counts in steps of 10 ms, whatever the kernel's own tick is.
     return max(0, cpus * uptime_ns - (idle + waiting) * 10_000_000)
 
 
 def daemon_cpu_ns(pids: Mapping[str, int]) -> dict[str, int]:
-    """CPU time so far by daemon, ns; one that cannot be read is absent."""
+    """CPU time so far, ns, by daemon. A daemon that cannot be read is absent."""
     readings = {name: process_cpu_ns(pid) for name, pid in pids.items()}
     return {name: value for name, value in readings.items() if value is not None}
 
 
 def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) -> dict[str, int]:
-    """CPU time since the box began, ns, by component.
+    """CPU time, ns, since the box began, by component.
 
-    ``box`` is the control group's account (it has ended processes too) where the group holds the workload;
-    ``vmm``, ``shim`` and ``monitor`` are processes. ``threads.<role>`` are parts of ``vmm``, and ``guest`` is what
-    of it KVM spent in the guest.
+    ``box`` is the counter of the control group, which includes ended processes; it is absent for VMs. ``vmm``, ``shim``
+    and ``monitor`` are processes. ``threads.<role>`` are parts of ``vmm``, and ``guest`` is the part that KVM spent in
+    the guest.
     """
     found: dict[str, int] = {}
     if group is not None and "vmm" not in processes:
@@ -141,19 +141,19 @@ def _inside_vmm(pids: Sequence[int]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class CpuReading:
-    """Counters at one instant, ns each; what could not be read is absent or None."""
+    """Counters at one instant, ns. A counter that could not be read is absent or None."""
 
     at_ns: int
     harness: int
-    """This process: the harness, and the libvirt driver where that runs in it."""
+    """The harness process, including libvirt's in-process driver."""
     idle: int | None
-    """All CPUs of the host: idle, waiting for I/O, or taken away by the hypervisor."""
+    """Time in which the host's CPUs were idle, waited for I/O, or were stolen by a hypervisor; the sum of all CPUs."""
     cpus: int
     box: Mapping[str, int] = field(default_factory=dict)
-    """As ``box_cpu_ns``, and what programs used that made the box and ended."""
+    """As ``box_cpu_ns``, and CPU time of programs that started the box and have exited."""
     daemons: Mapping[str, int] = field(default_factory=dict)
     children: Mapping[str, int] = field(default_factory=dict)
-    """Ended children by daemon, and of the box's ``shim``."""
+    """CPU time of ended children, by daemon and of the box's ``shim``."""
 
 
 def read_cpu(
@@ -164,12 +164,12 @@ def read_cpu(
     shim: int | None = None,
     root: Path = HOST_ROOT,
 ) -> CpuReading:
-    """All counters now.
+    """Read all counters now.
 
     Args:
-        at_ns: now, on the clock that all readings of a box share.
+        at_ns: the time now, on the clock that all readings of a box share.
         daemons: pids by name.
-        shim: pid of the box's shim.
+        shim: the pid of the box's shim, if it has one.
     """
     stat = read_text(root, "proc/stat") or ""
     times = parse_cpu_line(stat, tick_ns=_TICK_NS)
@@ -187,13 +187,14 @@ def read_cpu(
 
 
 def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
-    """What was used from one reading to the other, ns, by component.
+    """CPU time, ns, between two readings, by component.
 
-    The box's own components; ``daemon.<name>``; ``runtime``: programs that made the box and ended, where there is a
-    shim those of it and of the daemons; ``total``: the sum of these. Beside them: ``harness``, and ``host_busy``: all
-    CPUs of the host together. A component that was not there before counts from its beginning.
+    The components are those of the box, ``daemon.<name>``, and ``runtime``: programs that started the box and have
+    exited. If there is a shim, the ended children of shim and daemons count as ``runtime``. ``total`` is the sum of
+    these. Not part of it are ``harness`` and ``host_busy``, the busy time of all CPUs of the host. A component that
+    is missing in ``before`` counts from its beginning.
     """
-    # A thread that ended takes its time out of its role; less than nothing was not used.
+    # When a thread ends, its role's sum shrinks, so a difference may be negative.
     parts = {name: max(0, value - before.box.get(name, 0)) for name, value in after.box.items()}
     for name, value in after.daemons.items():
         if name in before.daemons:
@@ -201,7 +202,7 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     if "shim" in after.box:
         parts["runtime"] = parts.get("runtime", 0) + _of_ended_children(before, after)
     if "vmm" in parts:
-        # Of threads without a role, of ended ones, and what a running one has used since the last tick.
+        # Threads without a role, ended threads, and the time of running threads since the last tick.
         named = sum(value for name, value in parts.items() if name.startswith("threads."))
         parts["threads.other"] = max(0, parts["vmm"] - named)
     own = [value for name, value in parts.items() if not name.startswith(_INNER)]
@@ -209,12 +210,12 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
         parts["total"] = sum(own)
     parts["harness"] = after.harness - before.harness
     if before.idle is not None and after.idle is not None:
-        # What was not idle: idle time is kept to the microsecond, busy time is sampled by the tick.
+        # Computed from idle time, which is exact to the microsecond, while busy time is sampled by the tick.
         parts["host_busy"] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))
     return parts
 
 
 def _of_ended_children(before: CpuReading, after: CpuReading) -> int:
-    # A shim is younger than the first reading; a daemon that was not there before cannot be told.
+    # A shim is younger than the first reading. A daemon without a first reading is left out.
     known = {"shim": 0, **before.children}
     return sum(max(0, value - known[name]) for name, value in after.children.items() if name in known)

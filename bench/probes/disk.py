@@ -1,4 +1,4 @@
-"""Bytes on the host's disk, bytes that were written to get them there, and flushes."""
+"""The host's disk counters: bytes read and written, flushes, and the bytes that processes wrote."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
 
-# Columns of /proc/diskstats behind the name; sectors are of 512 bytes whatever the disk's own are.
+# Columns of /proc/diskstats after the name. Its sectors have 512 bytes, whatever the disk's own size is.
 _READ, _WRITTEN, _FLUSHES = 2, 6, 15
 _SECTOR_BYTES: Final = 512
 
 
 def host_disks(*, root: Path = HOST_ROOT) -> dict[str, int]:
-    """``read`` and ``written`` bytes and ``flushes`` of all disks of the host since boot; empty where it has none.
+    """``read`` and ``written`` bytes, and ``flushes``, of all disks of the host since boot; empty without disks.
 
-    Disks with a device behind them only: what goes through loop, RAID or encryption is counted where it arrives.
-    ``flushes`` is absent on kernels that do not count them (before 5.5).
+    Only disks with a device are counted. I/O through loop, RAID or encryption devices is counted at the disk that it
+    reaches. ``flushes`` is absent on kernels before 5.5, which do not count them.
     """
     found: dict[str, int] = {}
     for line in (read_text(root, "proc/diskstats") or "").splitlines():
@@ -36,19 +36,19 @@ def host_disks(*, root: Path = HOST_ROOT) -> dict[str, int]:
 
 
 def disks_are_cached(*, root: Path = HOST_ROOT) -> bool | None:
-    """Whether a disk of the host has a cache that loses its content without power; None when none tells.
+    """Whether a disk of the host has a volatile write cache; None when no disk reports it.
 
-    Without one there is nothing to flush, and the kernel sends no flush.
+    Without such a cache there is nothing to flush, and the kernel sends no flush.
     """
-    told = [read_text(device.parent, "queue/write_cache") for device in (root / "sys/block").glob("*/device")]
-    known = [text.strip() for text in told if text is not None]
+    caches = [read_text(device.parent, "queue/write_cache") for device in (root / "sys/block").glob("*/device")]
+    known = [text.strip() for text in caches if text is not None]
     return any(text == "write back" for text in known) if known else None
 
 
 def written_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
-    """Bytes that processes, and children that they waited for, caused to be sent to a disk; None when one cannot tell.
+    """Bytes that processes, and children that they waited for, wrote to files; None when one cannot be read.
 
-    Counted when a page of a file becomes dirty, so what is still in memory is in it.
+    The kernel counts a page when it becomes dirty, so data that is still in memory is included.
     """
     total = 0
     for pid in pids:

@@ -1,4 +1,4 @@
-"""Whether a sync in the box reaches the host's disk: the agent syncs, and the host's counters are read around it."""
+"""Whether a sync in the box reaches the host's disk. The host's counters are read before and after the agent syncs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.records.record import Flush
 SYNCS: Final = 3
 _PATIENCE_S: Final = 30.0
 _BACKGROUND_S: Final = (0.01, 0.25)
-"""How long the host is watched without us, at least and at most."""
+"""The shortest and the longest time for which the host's own flushes are counted."""
 
 
 def probe_flush(channel: Channel, timeline: Timeline, guest_disk: Callable[[], Mapping[str, int]]) -> Flush | None:
-    """Let the agent write and sync a file; None when it does not answer.
+    """Let the agent write and sync a file. None when it does not answer.
 
     Args:
-        guest_disk: what a VMM counts, see ``bench.targets.base.Box.guest_disk``.
+        guest_disk: reads the VMM's counters, see ``bench.targets.base.Box.guest_disk``.
     """
     before, host_before, begun_ns = guest_disk(), host_disks(), timeline.clock.now_ns()
     channel.send(f"flush {SYNCS}")
@@ -32,7 +32,7 @@ def probe_flush(channel: Channel, timeline: Timeline, guest_disk: Callable[[], M
     timeline.wait_for(answered, timeout_s=_PATIENCE_S)
     took_s = (timeline.clock.now_ns() - begun_ns) / 1e9
     after, host_after = guest_disk(), host_disks()
-    # The same time again without us: what others sync meanwhile is not the box's doing.
+    # Watch for the same time without a sync of ours, to count the flushes of other programs.
     least, most = _BACKGROUND_S
     timeline.clock.sleep(min(max(took_s, least), most))
     asked, took_ns = (decode_number(timeline.facts.get(key, "")) for key in ("flushes", "flush_ns"))

@@ -1,4 +1,4 @@
-"""The ledger of boxes that stay: who holds the host's memory, before them and with them, and what nobody explains."""
+"""The ledger of resident boxes: the growth of the host's memory by holder, and the unexplained rest."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True)
 class HostMemory:
-    """The host at rest at one moment, bytes."""
+    """The memory of the host at rest, bytes."""
 
     host: Mapping[str, int]
-    """As ``bench.host.memory.read_memory`` has it."""
+    """See ``bench.host.memory.read_memory``."""
     anon: Mapping[int, int]
-    """Anonymous memory by pid, shared pages divided among their holders; of all processes that we may read."""
+    """Anonymous memory by pid of all readable processes. Shared pages are divided among their holders."""
     moved: int
-    """By how much the host still moved."""
+    """By how much the used memory changed during the reading."""
     children: frozenset[int] = frozenset()
-    """Pids of what this process has started itself: launchers, engines of its own."""
+    """Pids of this process's own children: launchers and private engines."""
 
 
 def read_host_memory(clock: Clock, *, rest_ns: int, root: Path = Path("/"), own: int | None = None) -> HostMemory:
-    """Wait until the host is at rest, and read it.
+    """Wait until the host's memory is at rest, and read it.
 
     Args:
-        own: this process; asked of the system when None.
+        rest_ns: how long to let the host rest first.
+        own: the pid of this process; None: ask the system.
     """
     host, moved = settled_memory(clock, rest_ns=rest_ns, root=root)
     tries: list[HostMemory] = []
     while len(tries) < _TRIES and not any(one.moved <= SETTLED_BYTES for one in tries):
         before, anon, after = host, _anon(root / "proc"), read_memory(root)
-        # Counters and processes are of one moment only when nothing moved while the processes were read.
+        # Counters and processes belong together only if the memory did not change while the processes were read.
         moved_now = abs(after.get("used", 0) - before.get("used", 0))
         tries.append(HostMemory(after, anon, moved_now, _children(root, os.getpid() if own is None else own)))
         host = after
@@ -70,17 +71,19 @@ def ledger(
     *,
     own: int | None = None,
 ) -> dict[str, int]:
-    """What the boxes added to the host, by part; the sum of the parts and ``unexplained`` is ``host.used``, bytes.
+    """The memory that the boxes added to the host, bytes, by part.
 
-    ``part.anon.<component>``: anonymous memory of the boxes' processes, by component; ``part.daemon.<name>`` and
-    ``part.harness``: what daemons and this process (its launchers too) hold more than before; ``part.others``: the
-    same of every other process that we may read, engines of ours that serve other boxes among them. ``part.<name>`` for
-    the kernel's own use and the page cache, from the host's counters. ``host.available`` is what the kernel believes
-    that new programs lost.
+    The parts and ``unexplained`` add up to ``host.used``.
+
+    ``part.anon.<component>``: anonymous memory of the boxes' processes.
+    ``part.daemon.<name>``, ``part.harness``: the growth of daemons, and of this process with its launchers.
+    ``part.others``: the growth of all other readable processes, including private engines of other boxes.
+    ``part.<name>``: the growth of the kernel's own use and of the page cache, from the host's counters.
+    ``host.available``: the decrease of the memory that the kernel estimates to be available to new programs.
 
     Args:
         processes: the pids of all boxes by component.
-        own: this process; asked of the system when None.
+        own: the pid of this process; None: ask the system.
     """
     found: dict[str, int] = {}
     for name in ("used", "available"):
@@ -101,8 +104,8 @@ def ledger(
 def _holders(
     before: HostMemory, after: HostMemory, processes: Mapping[str, Sequence[int]], daemons: Mapping[str, int], own: int
 ) -> dict[str, int]:
-    """Growth of anonymous memory by holder; a process that has ended since gave its memory back."""
-    # Launchers come with the boxes; an engine of our own was there before, and goes on by itself.
+    """The growth of anonymous memory by holder. A process that has ended counts as negative growth."""
+    # New children are the boxes' launchers. A private engine existed before and counts as another process.
     names = dict.fromkeys(after.children - before.children, "part.harness")
     names |= {pid: f"part.anon.{component}" for component, pids in processes.items() for pid in pids}
     names |= {pid: f"part.daemon.{name}" for name, pid in daemons.items() if pid != own}
@@ -113,7 +116,7 @@ def _holders(
     return grown
 
 
-def ledger_doubts(*accounts: HostMemory) -> tuple[str, ...]:
-    """``unsettled:1.20 MiB`` for the reading that moved most, if any moved by more than the settle rule allows."""
-    most = max((account.moved for account in accounts), default=0)
+def ledger_doubts(*readings: HostMemory) -> tuple[str, ...]:
+    """``unsettled:1.20 MiB`` for the reading with the largest change, if it is larger than a settled host may have."""
+    most = max((reading.moved for reading in readings), default=0)
     return (f"unsettled:{format_bytes(most)}",) if most > SETTLED_BYTES else ()

@@ -1,4 +1,4 @@
-"""Memory of one box as the host sees it: PSS and USS of its processes by component, and its control group."""
+"""A box's memory on the host: PSS and USS of its processes by component, and the counters of its control group."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 from bench.host.cgroup import BoxCgroup
 from bench.host.read import parse_sizes
 
-# A control group's account lags behind by some pages per CPU.
-_ACCOUNT_LAG_BYTES: Final = 2**20
+# A control group's counters lag behind by some pages per CPU.
+_COUNTER_LAG_BYTES: Final = 2**20
 
 
 def parse_smaps_rollup(text: str) -> dict[str, int]:
@@ -25,9 +25,9 @@ def parse_smaps_rollup(text: str) -> dict[str, int]:
 
 
 def anon_bytes(pid: int, *, root: Path = Path("/proc")) -> int | None:
-    """Anonymous memory of one process, shared pages divided among their holders; None when it cannot be read.
+    """A process's anonymous memory, with shared pages divided among their holders; None when it cannot be read.
 
-    Kernels before 5.14 do not tell it apart: there it is what is anonymous, shared pages in full.
+    Kernels before 5.14 do not report this. There, shared pages count in full.
     """
     sizes = parse_sizes(_text(root / str(pid) / "smaps_rollup"))
     return sizes.get("Pss_Anon", sizes.get("Anonymous"))
@@ -38,7 +38,7 @@ def memory_of(
 ) -> dict[str, int]:
     """``pss.<component>``, ``uss.<component>``, their ``total``, and ``cgroup.<part>``, bytes.
 
-    A component of which one process could not be read is absent, and so is the total: a part is not the whole.
+    If one process of a component cannot be read, the component and the total are absent.
     """
     found: dict[str, int] = {}
     for component, pids in processes.items():
@@ -52,9 +52,9 @@ def memory_of(
         if parts and len(whole) == len(parts):
             found[f"{kind}.total"] = sum(whole)
     if group is not None:
-        account = group.memory_bytes()
-        found.update({f"cgroup.{part}": value for part, value in account.items()})
-        unmapped = unmapped_bytes(account.get("shmem"), processes, root=root)
+        counters = group.memory_bytes()
+        found.update({f"cgroup.{part}": value for part, value in counters.items()})
+        unmapped = unmapped_bytes(counters.get("shmem"), processes, root=root)
         if unmapped is not None and "pss.total" in found:
             found["pss.unmapped"] = unmapped
             found["pss.total"] += unmapped
@@ -64,20 +64,20 @@ def memory_of(
 def unmapped_bytes(
     shmem: int | None, processes: Mapping[str, Sequence[int]], *, root: Path = Path("/proc")
 ) -> int | None:
-    """Memory of files in memory (tmpfs, memfd) that no process maps, so that no PSS has it; None when there is none.
+    """Memory of tmpfs and memfd files that no process maps, so that no PSS includes it; None when there is none.
 
-    gVisor keeps its box's memory so, and so does every file that a container writes to /dev/shm.
+    gVisor keeps its box's memory in such a file. Files that a container writes to /dev/shm are others.
 
     Args:
-        shmem: the same kind of memory in the account of one box's control group, bytes; None when it does not tell.
-        processes: of that box, by component.
+        shmem: shared memory that the box's control group counts, bytes; None when it is unknown.
+        processes: the box's pids by component.
     """
     pids = [pid for component in processes.values() for pid in component]
     mapped = [parse_sizes(_text(root / str(pid) / "smaps_rollup")).get("Pss_Shmem") for pid in pids]
     if shmem is None or not pids or None in mapped:
         return None
     rest = shmem - sum(size for size in mapped if size is not None)
-    return rest if rest > _ACCOUNT_LAG_BYTES else None
+    return rest if rest > _COUNTER_LAG_BYTES else None
 
 
 def _text(path: Path) -> str:

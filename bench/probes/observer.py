@@ -1,4 +1,7 @@
-"""Looking at one ready box, in the order that disturbs least: CPU first, then the agent, a rest, memory, disk."""
+"""The observation of one ready box, in the order that disturbs it least.
+
+CPU time is read first. Questions to the agent, a rest, memory and disk follow.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _WAITING: Final = 1.1
 
 @dataclass
 class Observation:
-    """What was seen, by the record's names."""
+    """What was observed. The fields have the names of the record's."""
 
     channel_rtt_ns: list[int] = field(default_factory=list)
     memory_bytes: dict[str, int] = field(default_factory=dict)
@@ -40,7 +43,7 @@ class Observation:
 
 
 class Observer:
-    """Made before the start, so that it knows what had been used until then."""
+    """Observes one box. It is made before the start, so that it knows the counters at that time."""
 
     def __init__(
         self, box: Box, channel: Channel, timeline: Timeline, daemons: Mapping[str, int], *, agent: bool = True
@@ -56,20 +59,20 @@ class Observer:
         self._watch: LastValues | None = None
         self._sampler: Sampler | None = None
         self.main_pid: int | None = None
-        # What a box brings along, it had before the request.
+        # Parts of the box that run before the request have used CPU and disk already.
         running = box.running_before()
         self._ran_before = bool(running)
         self._disk_before = self._disk_counters(running)
         self._before = self._read(box_cpu_ns(running, None))
 
     def look(self, seen: Observation, design: Design) -> None:
-        """Fill ``seen``; called when the box is ready. How it rests meanwhile, the design says."""
+        """Observe the ready box and fill ``seen``. The design sets how long the box rests in between."""
         self._processes = self._box.processes()
         self.main_pid = self._box.main_pid()
         group = self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
         self._note(seen, "start", cpu_between(self._before, self._read(self._own_cpu())))
         if self.main_pid is None:
-            seen.doubts.append("unknown:memory (the box ended by itself before it could be read)")
+            seen.doubts.append("unknown:memory (the box ended before it could be read)")
             return
         read = reader(self._processes, group)
         if design.sample is not None and read is not None:
@@ -82,14 +85,14 @@ class Observer:
         if design.idle is not None:
             self._idle(seen, design.idle)
         if group is None:
-            seen.doubts.append("unknown:cgroup (the box has none of its own)")
+            seen.doubts.append("unknown:cgroup (the box has no control group of its own)")
 
     def reading(self) -> CpuReading:
-        """All counters of the ready box, now."""
+        """The CPU counters of the ready box now."""
         return self._read(self._own_cpu())
 
     def begin_stop(self, seen: Observation) -> None:
-        """Just before the box is asked to stop: its disk; from now on CPU is read again and again, until it is gone."""
+        """Read the disk counters just before the box is stopped, and sample CPU counters from now on."""
         self._end_samples(seen)
         if self.main_pid is not None:
             self._disk(seen)
@@ -97,17 +100,17 @@ class Observer:
             self._watch = LastValues(self._own_cpu)
 
     def ended(self) -> None:
-        """Just after the last process has ended: a control group of ours still has the whole account."""
+        """Read once more after the last process has ended, while our control group still has all counters."""
         if self._watch is not None:
             self._watch.take()
 
     def gone(self, seen: Observation) -> None:
-        """After everything of the box was removed: what stopping took, and its whole life."""
+        """Add the CPU time of stopping and of the whole lifetime, after everything of the box was removed."""
         self._end_samples(seen)
         if self._watch is None or self._stopping is None:
             return
         after = self._read(self._watch.close())
-        # A shim waits for the box's own processes too, when they end: they are in the box's account already.
+        # A shim also waits for the box's own processes. Their time is in the box's counters already.
         after = replace(after, children={**self._stopping.children, **after.children})
         self._note(seen, "stop", cpu_between(self._stopping, after))
         self._note(seen, "lifetime", cpu_between(self._before, after))
@@ -129,14 +132,14 @@ class Observer:
         seen.cpu_ns.update({f"{when}.{name}": value for name, value in parts.items()})
 
     def _disk(self, seen: Observation) -> None:
-        """What was written, from the request until now, by whom; and whether a sync reaches the disk."""
+        """Add what was written since the request, by whom, and whether a sync reaches the disk."""
         processes = self._box.processes()
         own = self._box.disk_bytes()
         if "box.allocated" in own:
             seen.disk_bytes["box.at_stop"] = own["box.allocated"]
         after = self._disk_counters(processes)
         seen.disk_bytes.update({name: value - self._disk_before.get(name, 0) for name, value in after.items()})
-        # An agent that did not answer before will not answer now.
+        # An agent that did not answer a ping will not answer now.
         if seen.channel_rtt_ns and self._timeline.exit is None:
             seen.flush = probe_flush(self._channel, self._timeline, self._box.guest_disk)
 
@@ -146,7 +149,7 @@ class Observer:
         written = written_by(own) if own else None
         if written is not None:
             found["box.written"] = written
-        # A VMM that does not run yet has nothing to tell.
+        # A VMM that does not run yet cannot be asked.
         guest = self._box.guest_disk() if own else {}
         return found | {f"guest.{name}": value for name, value in guest.items() if name in ("read", "written")}
 
@@ -170,30 +173,30 @@ class Observer:
             seen.channel_rtt_ns.append(answered_ns - sent_ns)
         self._channel.send("facts")
         if not timeline.wait_for(timeline.facts_complete, timeout_s=AGENT_PATIENCE_S):
-            seen.doubts.append("unknown:inside (the agent did not tell its facts)")
+            seen.doubts.append("unknown:inside (the agent did not send its facts)")
         elif "start.vmm" in seen.cpu_ns:
             self._guest_cpu(seen)
 
     def _guest_cpu(self, seen: Observation) -> None:
-        """What of the VMM's time the guest counts as its own, where KVM has not told."""
-        told = guest_busy_ns(self._timeline.facts)
+        """Add the guest's CPU time as the guest counts it, where KVM does not report it."""
+        busy = guest_busy_ns(self._timeline.facts)
         ran = seen.cpu_ns.get("start.threads.vcpu")
-        # One that ran before the request counts from its own boot on, and not from the request.
-        if told is None or ran is None or "start.guest" in seen.cpu_ns or self._ran_before:
+        # A guest that ran before the request counts from its own boot, not from the request.
+        if busy is None or ran is None or "start.guest" in seen.cpu_ns or self._ran_before:
             return
-        # A guest's clock goes on while its virtual CPUs wait for one of the host's.
-        seen.cpu_ns["start.guest"] = min(told, ran)
-        if told > ran * _WAITING:
-            seen.doubts.append(f"guest-cpu:{told / ran:.2f}")
+        # A guest's clock continues while its virtual CPUs wait for a CPU of the host.
+        seen.cpu_ns["start.guest"] = min(busy, ran)
+        if busy > ran * _WAITING:
+            seen.doubts.append(f"guest-cpu:{busy / ran:.2f}")
 
     def _answered(self, token: str) -> bool:
-        # An agent whose workload has ended is about to end too, and may not answer any more.
+        # An agent whose workload has ended exits soon and may not answer any more.
         return self._timeline.has_pong(token) or self._timeline.exit is not None
 
     def _ledger(self) -> tuple[Mapping[str, Sequence[int]], dict[str, int]]:
-        """The processes and their memory, listed anew until none has ended between the list and its reading."""
+        """The processes and their memory. Repeated until no process ends between listing and reading."""
         group = cgroup_of(self.main_pid) if self.main_pid is not None else None
-        # A server may have forked its workers since the start; a shell script forks and reaps all the time.
+        # A server may have forked workers since the start, and a shell script forks all the time.
         for _ in range(MEMORY_TRIES):
             processes = self._box.processes()
             found = memory_of(processes, group)
@@ -215,7 +218,7 @@ class Observer:
 
 
 def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:
-    """What the guest says of itself; free pages on its CPUs' own lists are as available as any."""
+    """The guest's own memory counters. Free pages on per-CPU lists count as available."""
     total, available, listed = (
         decode_number(facts.get(f"mem_{name}_bytes", "")) for name in ("total", "available", "listed")
     )

@@ -1,4 +1,4 @@
-"""Counters of a box that are read again and again: over time while it is ready, and until it is gone while it stops."""
+"""Repeated readings of a box's counters: samples while it is ready, and last values while it stops."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bench.records.record import Samples
 from bench.util.clock import Clock
 
 MOST_SAMPLES: Final = 1200
-"""When there are as many, every second one is dropped, and from then on half as many are taken."""
+"""At this number every second sample is dropped, and the interval is doubled."""
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 Read = Callable[[], tuple[int, int] | None]
-"""Memory in bytes and CPU time so far in ns; None when the box is gone."""
+"""Returns memory, bytes, and CPU time so far, ns; None when the box is gone."""
 
 
 def reader(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, *, root: Path = HOST_ROOT) -> Read | None:
-    """What can be sampled of a box: its control group's account, or what of its VMM is resident; None: nothing can.
+    """How to sample a box: its control group's counters, or its VMM's resident memory. None: it cannot be sampled.
 
-    Not PSS: for it the kernel walks all page tables of a process, which a VM would feel.
+    PSS is not used: the kernel walks all page tables of a process for it, which would slow a VM.
     """
     pids = tuple(processes.get("vmm", ()))
     if pids:
@@ -36,10 +36,10 @@ def reader(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, *, r
 def _of_processes(pids: Sequence[int], root: Path) -> tuple[int, int] | None:
     memory, used = 0, 0
     for pid in pids:
-        words, cpu = (read_text(root, f"proc/{pid}/statm") or "").split(), process_cpu_ns(pid)
-        if len(words) < 2 or cpu is None:
+        columns, cpu = (read_text(root, f"proc/{pid}/statm") or "").split(), process_cpu_ns(pid)
+        if len(columns) < 2 or cpu is None:
             return None
-        memory, used = memory + int(words[1]) * _PAGE_BYTES, used + cpu
+        memory, used = memory + int(columns[1]) * _PAGE_BYTES, used + cpu
     return memory, used
 
 
@@ -49,7 +49,7 @@ def _of_group(group: BoxCgroup) -> tuple[int, int] | None:
 
 
 class Sampler:
-    """Reads on a thread of its own until ``close``."""
+    """Takes samples on a thread until ``close``."""
 
     def __init__(self, read: Read, clock: Clock, *, interval_ns: int, most: int = MOST_SAMPLES) -> None:
         self._read = read
@@ -63,7 +63,7 @@ class Sampler:
         self._thread.start()
 
     def close(self) -> Samples | None:
-        """End the thread; None when there was nothing to read. May be called again."""
+        """End the thread and return the samples; None without samples. May be called again."""
         self._done.set()
         self._thread.join()
         if not self._samples:
@@ -80,7 +80,7 @@ class Sampler:
             if len(self._samples) >= self._most:
                 self._samples = self._samples[::2]
                 self._interval_ns *= 2
-            # The time of day of the next sample does not depend on how long this one took.
+            # The next sample's time does not depend on the duration of this one.
             rest_ns = self._interval_ns - (self._clock.now_ns() - self._begun_ns) % self._interval_ns
             if self._done.wait(rest_ns / 1e9):
                 return

@@ -1,4 +1,7 @@
-"""What every target offers: a few verbs. It says why it cannot run; it never times itself."""
+"""The interface of targets and boxes.
+
+A target says why this host cannot run it, and it provisions boxes. It never takes times itself.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from bench.scenario.model import Ready, Resources
 from bench.util.clip import Clipped
 
 MarkEndpoint = Callable[[Endpoint], object]
-"""Called by a box at the instant an endpoint is passed; the clock is the caller's."""
+"""A box calls this at the instant at which it passes an endpoint. The caller owns the clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +55,18 @@ class Output:
     stdout: bytes
     stderr: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Whatever else is kept of a trial, by name: what its exercise wrote."""
+    """Other files that are stored with a trial, by name: the output of its exercise."""
 
     whole: bool = True
-    """Whether ``stdout`` and ``stderr`` are all that was written, and not the beginning and the end of it."""
+    """Whether ``stdout`` and ``stderr`` are complete; if not, only their beginning and end are here."""
 
     @classmethod
     def of(cls, stdout: Clipped, stderr: Clipped) -> Output:
-        """From what is kept of the two."""
+        """The output of a box from its two clipped streams."""
         return cls(stdout.data, stderr.data, whole=stdout.whole and stderr.whole)
 
     def contents(self) -> dict[str, bytes]:
-        """What is stored of it, by name: of a trial that went well only what its exercise wrote."""
+        """The files to store, by name. Empty streams are left out when an exercise wrote files."""
         streams = {"stdout": self.stdout, "stderr": self.stderr}
         return {name: content for name, content in {**streams, **self.files}.items() if content or not self.files}
 
@@ -182,24 +185,24 @@ class Target(Protocol):
 
     @property
     def accel(self) -> str:
-        """``native``, ``kvm``, ``tcg`` or ``icount``."""
+        """The accelerator: ``native``, ``kvm``, ``tcg`` or ``icount``."""
 
     def why_unavailable(self) -> str | None:
-        """None when this host can run the target, else the reason, for people."""
+        """None when this host can run the target, else the reason as a sentence."""
 
     def describe(self) -> dict[str, str]:
-        """What exactly this target is here: versions, machine type, disk format, cache mode."""
+        """The target's properties on this host: versions, machine type, disk format, cache mode."""
 
     def daemons(self) -> dict[str, int]:
-        """Host pids, by name, of what serves all boxes of this target and is counted once per host."""
+        """Host pids, by name, of daemons that serve all boxes of this target and are counted once per host."""
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Make what all boxes of an image share, before anything is timed; returns sizes, bytes. Raises BuildError."""
+        """Make what all boxes of an image share. Not timed. Returns sizes in bytes. Raises BuildError."""
 
     def provision(self, order: Order) -> AbstractContextManager[Box]:
-        """Enter: all is in place that users have in place before they start a box, and nothing runs.
+        """Enter: everything that users have before they start a box is in place. Nothing of the box runs.
 
-        Leave: nothing of the box is left on the host. Raises TeardownError when something is.
+        Leave: nothing of the box is left on the host. Raises TeardownError when something remains.
         """
 
 

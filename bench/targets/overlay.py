@@ -1,4 +1,4 @@
-"""A box's writable layer: an overlay on the image's tree, mounted by the system call, as the engines do it."""
+"""A box's writable layer: an overlay on the image's tree. Like the engines, we mount it by the system call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class Overlay:
-    """``root`` shows the image's tree; what the box changes goes to ``upper``. Made unmounted."""
+    """``root`` shows the image's tree, and ``upper`` receives the box's changes. A new overlay is not mounted."""
 
     def __init__(self, order: Order) -> None:
         self.root = order.directory / "root"
@@ -30,15 +30,15 @@ class Overlay:
 
     @property
     def options(self) -> str:
-        """For mount(2)."""
+        """The mount options for mount(2)."""
         return f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
 
     def mount(self) -> None:
-        """Raises LaunchError."""
+        """Mount the overlay at ``root``. Raises LaunchError."""
         self._mount(self.root, "overlay", self.options)
 
     def mount_proc(self) -> None:
-        """The host's process table inside the mounted tree, and a place for /sys. Raises LaunchError."""
+        """Mount the host's /proc in the mounted tree, and make a directory for /sys. Raises LaunchError."""
         for inside in ("proc", "sys"):
             (self.root / inside).mkdir(exist_ok=True)
         self._mount(self.root / "proc", "proc", "")
@@ -48,11 +48,11 @@ class Overlay:
         if _LIBC.mount(source, os.fsencode(point), kind.encode(), ctypes.c_ulong(0), options.encode()) != 0:
             raise LaunchError(
                 f"{kind} cannot be mounted on {point}: {os.strerror(ctypes.get_errno())}",
-                hint="is overlayfs in this kernel, and is the cache on a file system that can carry an upper layer?",
+                hint="check that the kernel has overlayfs and that the cache's file system supports upper layers",
             )
 
     def unmount(self) -> None:
-        """Unmount it and all that is mounted inside it; fine when nothing is. Raises TeardownError."""
+        """Unmount the overlay and everything mounted in it. Not being mounted is no error. Raises TeardownError."""
         for point in reversed(_mounted_at_or_below(self.root)):
             if _LIBC.umount2(os.fsencode(point), 0) != 0:
                 raise TeardownError(
@@ -61,7 +61,7 @@ class Overlay:
                 )
 
     def disk_bytes(self) -> dict[str, int]:
-        """``box.allocated``: what the box has written."""
+        """``box.allocated``: bytes on disk that the box has written."""
         return {"box.allocated": allocated_bytes(self.upper)}
 
 

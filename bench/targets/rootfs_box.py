@@ -1,4 +1,7 @@
-"""What targets share that run from the image's unpacked tree: channel, output files, writable layer, agent's words."""
+"""The parts shared by targets that run a box from the image's unpacked tree.
+
+These are the event channel, the output files, the writable layer and the agent's command line.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ from bench.targets.overlay import Overlay
 from bench.util.clip import clip_file
 
 AGENT_ARGV: Final = (AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
-"""The agent sets environment, directory and user itself."""
+"""The agent's command line where it sets environment, directory and user itself."""
 INHERITING_AGENT_ARGV: Final = (AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX)
-"""The engine has set them."""
-# What the agent sets in a VM; a container would get its id, and the workloads would see different names.
+"""The agent's command line where the engine has set them."""
+# The agent sets the same name in a VM. By default a container gets its id, so workloads would see different names.
 HOSTNAME: Final = "boxbench"
 
 
 @contextmanager
 def open_channel(directory: Path, order: Order) -> Iterator[Fifos]:
-    """Make the channel's directory, with what the agent is told and the FIFOs."""
+    """Make the channel's directory with the agent's box.conf and the FIFOs."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.ready))
     ends = Fifos(directory)
@@ -39,30 +42,30 @@ def open_channel(directory: Path, order: Order) -> Iterator[Fifos]:
 
 
 class RootfsTarget:
-    """A target without a daemon, run by root from the unpacked tree."""
+    """A target without a daemon. Root runs its boxes from the unpacked tree."""
 
     name: ClassVar[str]
     accel = "native"
 
     def why_unavailable(self) -> str | None:
-        """Needs root: an overlay mount, a control group."""
+        """Needs root for the overlay mount and the control group."""
         if os.geteuid() != 0:
             return f"{self.name}: only root can mount the writable layer and make the control group"
         return None
 
     def daemons(self) -> dict[str, int]:
-        """None."""
+        """It has none."""
         return {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Unpack the tree."""
+        """Unpack the image's tree."""
         del resources, ready
         ensure_tree_dir(image)
         return {}
 
 
 class RootfsBox(Box):
-    """The part of a box that is files of ours."""
+    """A box whose writable layer, channel and output are files of ours."""
 
     channel: Fifos
 
@@ -76,11 +79,11 @@ class RootfsBox(Box):
             file.touch()
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The overlay's upper directory."""
+        """The size of the overlay's upper directory."""
         return self.overlay.disk_bytes()
 
     def output(self, *, ended: bool) -> Output:
-        """From the files."""
+        """The content of the output files."""
         if ended:
             await_output_drained(self.main_pid())
         return Output.of(clip_file(self.stdout), clip_file(self.stderr))
@@ -88,7 +91,7 @@ class RootfsBox(Box):
 
 @contextmanager
 def rootfs_parts(order: Order) -> Iterator[tuple[Fifos, Overlay]]:
-    """The channel in the box's run directory, to be bind-mounted, and the overlay, which is not mounted yet."""
+    """The channel in the box's run directory, for a bind mount, and the overlay, which is not mounted yet."""
     with ExitStack() as stack:
         ends = stack.enter_context(open_channel(order.directory / "ch", order))
         overlay = Overlay(order)

@@ -1,6 +1,7 @@
-"""Does a container tool work here? Asked by trying once with a root that holds only the agent; the answer is kept.
+"""Whether a container tool works on this host. The test runs one container whose root holds only the agent.
 
-The agent is run with too few words, and says so: then the tool did all that it has to do.
+The agent is called with too few arguments and complains. The complaint proves that the tool started it. The result
+is cached.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from bench.util.cache import cache_dir, cached_probe, content_key
 from bench.util.errors import BoxbenchError
 
 ARGV: Final = ("/boxinit", "run")
-_SAID: Final = b"boxinit: run:"
+_COMPLAINT: Final = b"boxinit: run:"
 _REASON_CHARS: Final = 300
 
 Attempt = Callable[[Path, str], proc.Result]
-"""Gets an empty-handed directory with ``rootfs`` in it and a name for the container; runs ``ARGV`` in it to the end."""
+"""Runs ``ARGV`` to its end in a container.
+
+Receives a directory with ``rootfs`` in it, and a name for the container.
+"""
 
 
 def why_refused(tool: str, *identity: str, attempt: Attempt) -> str | None:
-    """None when ``attempt`` brought the agent to speak, else the tool's own words, in one sentence.
+    """None when ``attempt`` started the agent, else the tool's message as a sentence.
 
     Args:
-        tool: name of the target, for the sentence.
-        identity: what else the answer depends on: versions, flags. The host always counts.
+        tool: the name of the target, for the sentence.
+        identity: other properties on which the result depends: versions, flags. It always depends on the host.
     """
     key = content_key("smoke-test-1", fingerprint(host_facts()), tool, *identity)
     reason: str | None = cached_probe("smoke-test", key, lambda: {"reason": _tried(tool, attempt)})["reason"]
@@ -41,7 +45,7 @@ def why_refused(tool: str, *identity: str, attempt: Attempt) -> str | None:
 
 
 def _tried(tool: str, attempt: Attempt) -> str | None:
-    """Twice where it fails: a refusal is believed for an hour, and may be the load of a moment."""
+    """Try again after a failure, since it may come from a moment's load and is cached for an hour."""
     return None if _try(tool, attempt) is None else _try(tool, attempt)
 
 
@@ -49,7 +53,7 @@ def _try(tool: str, attempt: Attempt) -> str | None:
     with ExitStack() as stack:
         name = tempfile.TemporaryDirectory(prefix=f"{LABEL}-try-", dir=cache_dir(), ignore_cleanup_errors=True)
         directory = Path(stack.enter_context(name))
-        # A tool that gets a parent group of its own for the try leaves it.
+        # A tool may leave the parent group that was made for it.
         stack.enter_context(parents_for_runtimes(directory.name))
         (directory / "rootfs").mkdir()
         shutil.copy(agent_binary(), directory / "rootfs" / "boxinit")
@@ -57,13 +61,13 @@ def _try(tool: str, attempt: Attempt) -> str | None:
             result = attempt(directory, directory.name)
         except BoxbenchError as error:
             return f"{tool}: {error.message}"
-    if _SAID in result.stdout + result.stderr:
+    if _COMPLAINT in result.stdout + result.stderr:
         return None
-    return f"{tool}: it does not run a container here: {tool_message(result.stderr or result.stdout)}"
+    return f"{tool}: it cannot run a container on this host: {tool_message(result.stderr or result.stdout)}"
 
 
 def tool_message(output: bytes) -> str:
-    """The line in which a tool says what is wrong: the last one that is no warning."""
+    """The line of a tool's output that names the error: the last one that is not a warning."""
     lines = [line.strip() for line in proc.tail(output).splitlines() if line.strip()]
     complaints = [line for line in lines if "level=warning" not in line]
-    return (complaints or lines or ["it said nothing"])[-1][:_REASON_CHARS]
+    return (complaints or lines or ["it printed nothing"])[-1][:_REASON_CHARS]

@@ -1,4 +1,4 @@
-"""A program that starts a box and ends: waited for, its CPU time taken, its complaint told."""
+"""Running a program that starts a box and exits: a client or a runtime. Its CPU time and its error are kept."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ _GRACE_S: Final = 2.0
 
 
 def run_client(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None) -> int:
-    """Run a program to its end; what it starts inherits its output and lives on. Returns its CPU time, ns.
+    """Run a program to its end. Its children inherit its output and may live on.
 
-    Whatever interrupts it: the program has ended when it is left, so that its box can be removed.
+    When an exception such as Ctrl-C interrupts the call, the program has still ended on return, so that its box can
+    be removed.
+
+    Returns:
+        The program's CPU time, ns.
 
     Raises:
-        LaunchError: with the program's own words.
+        LaunchError: with the program's own message.
     """
     before_ns = _children_cpu_ns()
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = proc.spawn(argv, stdout=out, stderr=err, env=env)
     try:
-        # Not by Popen.wait with a time limit, which looks again after naps of up to 50 ms.
+        # Popen.wait with a time limit polls at intervals of up to 50 ms.
         status = process.wait() if wait_ended(process.pid, timeout_s=TIMEOUT_S) else None
     except BaseException:
-        # Ctrl-C does not reach a session of its own: left alone the program would make the box after its removal.
+        # The program has its own session, so Ctrl-C does not reach it. It would make the box after the removal.
         _end(process)
         raise
     if status is None:
@@ -44,13 +48,13 @@ def run_client(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[
         ended = f"was stopped after {TIMEOUT_S:g} s" if status is None else f"ended with {status}"
         raise LaunchError(
             f"{program} {ended}: {tool_message(file_end(stderr, proc.TAIL_BYTES))}",
-            hint=f"`boxbench targets` tells whether {program} works on this host at all",
+            hint=f"`boxbench targets` shows whether {program} works on this host",
         )
     return spent_ns
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let a program that was called off finish, if it soon does: a box that is whole is removed like any other."""
+    """Give an interrupted program a moment to finish: a complete box can be removed like any other."""
     try:
         wait_ended(process.pid, timeout_s=_GRACE_S)
     finally:
@@ -58,6 +62,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _children_cpu_ns() -> int:
-    """Of all our children that have ended, and theirs."""
+    """CPU time, ns, of all our children that have ended, and of their children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round((usage.ru_utime + usage.ru_stime) * 1e9)

@@ -1,8 +1,8 @@
-"""A container through containerd's API: Docker without dockerd. The shim and runc are those that Docker uses.
+"""A container through containerd's API: Docker without dockerd. Shim and runc are those that Docker uses.
 
-The request is what a client of containerd calls: a writable snapshot, the container's record (then `created`), the
-task, its start. The spec is ours (`bench.targets.containers.oci`), as it is every client's own: dockerd, too,
-writes one.
+The request makes the calls of any client of containerd: a writable snapshot, the container's record (then `created`),
+the task, and its start. Every client writes the container's spec itself, as dockerd does; ours comes from
+``bench.targets.containers.oci``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SHIM_PATIENCE_S: Final = 5.0
 
 
 class ContainerdTarget:
-    """No network, runc, storage with copy-on-write or without."""
+    """Containers without network, run by runc, on storage with or without copy-on-write."""
 
     name: ClassVar[str] = "containerd"
     accel = "native"
@@ -52,7 +52,7 @@ class ContainerdTarget:
         self._engines = engines
 
     def why_unavailable(self) -> str | None:
-        """Needs containerd, running or startable, and in it the snapshotter."""
+        """Needs containerd, running or startable, with the snapshotter."""
         try:
             has = self._engines.containerd.api.snapshotters()
         except BoxbenchError as error:
@@ -62,7 +62,7 @@ class ContainerdTarget:
         return f"{self.name}: containerd has no snapshotter {self._snapshotter!r} (it has {', '.join(has) or 'none'})"
 
     def describe(self) -> dict[str, str]:
-        """containerd, runc, snapshotter."""
+        """Versions of containerd and runc, snapshotter, request, isolation."""
         return {
             **self._engines.containerd.describe(),
             "storage": SNAPSHOTTERS[self._snapshotter],
@@ -73,15 +73,15 @@ class ContainerdTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """containerd."""
+        """The pid of containerd."""
         return self._engines.containerd.daemon_pids
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Load the image from Docker's archive of it."""
+        """Load the image from the archive that Docker saves."""
         del resources, ready
         archive = ensure_archive(self._engines.docker.client, image)
         self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
-        # What others have removed is not to be deleted at the expense of the first box.
+        # Otherwise the first box would pay for the deletion of what others have removed.
         self._engines.containerd.api.collect_garbage(self._engines.run_dir.name)
         return {}
 
@@ -90,11 +90,11 @@ class ContainerdTarget:
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[_ContainerdBox]:
-        """Make the FIFOs and the files of output; snapshot and container are part of the request."""
+        """Make the FIFOs and the output files. Snapshot and container are part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes())
             ends = stack.enter_context(open_channel(order.directory / "ch", order))
-            # A connection of its own, open before the request: boxes of a storm must not wait for each other in us.
+            # Each box has its own connection, open before the request: boxes of a storm must not wait for each other.
             api = ContainerdApi(self._engines.containerd.api.socket)
             stack.callback(api.close)
             api.version()
@@ -106,10 +106,10 @@ class ContainerdTarget:
 
 @dataclass(frozen=True)
 class _Layers:
-    """What a container is put on."""
+    """The storage below a container."""
 
     chain: str
-    """Chain id of the image's top layer."""
+    """The chain id of the image's top layer."""
     snapshotter: str
 
 
@@ -126,16 +126,16 @@ class _ContainerdBox(Box):
         self._layers = layers
         self._mounts: tuple[Mount, ...] = ()
         self._agent: int | None = None
-        # Asked for, and not heard that it was made.
+        # The container was requested, and containerd has not confirmed it.
         self._pending = False
         self._stdout, self._stderr = order.storage / "stdout", order.storage / "stderr"
         for file in (self._stdout, self._stderr):
             file.touch()
 
     def start(self) -> None:
-        """Snapshot, container, task, start. Raises LaunchError."""
+        """Make snapshot, container and task, and start the task. Raises LaunchError."""
         api, order, snapshotter = self._api, self._order, self._layers.snapshotter
-        # Relative to the bundle, which containerd makes, and where the shim mounts the snapshot.
+        # Relative to the bundle. containerd makes the bundle, and the shim mounts the snapshot in it.
         spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
         labels = {LABEL: "1", f"{LABEL}.box": order.tag}
         self._pending = True
@@ -154,14 +154,16 @@ class _ContainerdBox(Box):
             api.start_task(order.tag)
             self._pending = False
         except ContainerdError as error:
-            raise LaunchError(error.message, hint="`boxbench targets` tells whether containerd works here") from None
+            raise LaunchError(
+                error.message, hint="`boxbench targets` shows whether containerd works on this host"
+            ) from None
 
     def main_pid(self) -> int | None:
-        """The agent, as the host numbers it."""
+        """The host pid of the agent."""
         return None if self._agent is None or wait_ended(self._agent, timeout_s=0) else self._agent
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """The agent, the workload, and the shim that stays beside every container."""
+        """The agent, the workload, and the container's shim."""
         agent = self.main_pid()
         if agent is None:
             return {}
@@ -170,11 +172,11 @@ class _ContainerdBox(Box):
         return found if shim is None or shim == 1 else {**found, "shim": (shim,)}
 
     def stop(self) -> None:
-        """SIGTERM to the agent, which passes the image's stop signal on."""
+        """Send SIGTERM to the agent, which sends the image's stop signal to the workload."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL to the agent."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -182,9 +184,9 @@ class _ContainerdBox(Box):
             self._api.kill_task(self._order.tag, number)
 
     def remove(self) -> None:
-        """Remove task, container and snapshot, as far as there are any, also those that are still being made.
+        """Remove task, container and snapshot, if they exist, and those that containerd is still making.
 
-        What else stays is found by its tag. Raises TeardownError: the snapshot stays.
+        Other leftovers are found by their tag. Raises TeardownError: the snapshot stays.
         """
         for _ in removal_attempts(pending=self._pending):
             self._remove_task()
@@ -198,16 +200,16 @@ class _ContainerdBox(Box):
         for remove in (api.wait_task, api.delete_task, api.delete_container):
             with suppress(ContainerdError):
                 remove(tag)
-        # It is only told to end when its task is deleted.
+        # Deleting the task only asks the shim to end.
         if shim is not None:
             wait_ended(shim, timeout_s=SHIM_PATIENCE_S)
 
     def _remove_snapshot(self) -> bool:
-        """Whether there was one."""
+        """Remove the snapshot. Returns whether there was one. Raises TeardownError."""
         api, tag = self._api, self._order.tag
         try:
             api.remove_snapshot(tag, snapshotter=self._layers.snapshotter)
-            # Removed is only marked; Docker's engine, too, has deleted the files when it answers.
+            # The call only marks the snapshot. Docker's engine, for comparison, has deleted the files when it answers.
             api.collect_garbage(tag)
         except ContainerdError as error:
             # Only this call reveals a snapshot that stays: it is no process and no mount, and lies in containerd's own
@@ -220,12 +222,12 @@ class _ContainerdBox(Box):
         return True
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """What is the container's alone: the overlay's upper directory, or the copy of the tree."""
+        """The size of what belongs to the container alone: the overlay's upper directory, or the copy of the tree."""
         own: Path | None = self._mounts[0].own if self._mounts else None
         return {} if own is None or not own.is_dir() else {"box.allocated": allocated_bytes(own)}
 
     def output(self, *, ended: bool) -> Output:
-        """From the files, into which the shim copies: it has ended when the task is deleted, and not before."""
+        """The files into which the shim copies the output. The copy is complete once the task is deleted."""
         if ended and self._agent is not None and wait_ended(self._agent, timeout_s=OUTPUT_DRAIN_S):
             with suppress(ContainerdError):
                 self._api.wait_task(self._order.tag)

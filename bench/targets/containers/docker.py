@@ -1,4 +1,4 @@
-"""A container through the Docker Engine API: what ``docker run`` does, without the client program."""
+"""A container through the Docker Engine API: the calls of ``docker run``, without the client program."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from bench.targets.rootfs_box import HOSTNAME, open_channel
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
 
 LOG_DRIVER: Final = "json-file"
-"""Docker's own default; an engine may have been given another, whose log comes later, or cannot be read."""
+"""Docker's own default. An engine may be configured with another driver, whose log is late or unreadable."""
 
 
 @dataclass(frozen=True)
 class DockerOptions:
-    """What the options of a target say."""
+    """The target's options as the Engine API needs them."""
 
     runtime: str | None
-    """None is the engine's default."""
+    """None: the engine's default."""
     seccomp: bool
-    """The engine's default filter, or none."""
+    """Whether the engine's default filter is on; if not, there is no filter."""
     network: str
-    """The network mode, as the API has it: a key of NETWORKS."""
+    """The network mode in the API: a key of NETWORKS."""
 
 
 class DockerTarget:
-    """Create and start through the API; loopback is all that workloads use of any network."""
+    """Containers that are created and started through the API. Workloads use loopback only, in every network mode."""
 
     name: ClassVar[str] = "docker"
     request: ClassVar[str] = "Engine API: create + start"
@@ -62,7 +62,7 @@ class DockerTarget:
         self._engines = engines
 
     def why_unavailable(self) -> str | None:
-        """Needs an engine, running or startable, and in it the runtime and the network."""
+        """Needs an engine, running or startable, with the runtime and the network."""
         try:
             self._engines.docker.client.ping()
             return self._why_no_runtime(self._options.runtime) or self._why_no_network(self._options.network)
@@ -79,23 +79,27 @@ class DockerTarget:
         return None if alone is None else alone.why_unavailable()
 
     def _why_no_network(self, network: str) -> str | None:
-        # Every engine has the other two. One without a bridge may start the container all the same, with loopback only.
+        # Every engine has the other two. Without a bridge an engine may still start the container, with loopback only.
         if network != "bridge":
             return None
         has = sorted(found["Name"] for found in self._engines.docker.client.api.networks())
         if network in has:
             return None
-        remedy = "; start Docker or set DOCKER_HOST: the private one has no bridge" * self._engines.docker.private
+        remedy = (
+            "; start Docker or set DOCKER_HOST: the private engine has no bridge"
+            if self._engines.docker.private
+            else ""
+        )
         return f"{self.name}: the engine has no network {network!r} (it has {', '.join(has) or 'none at all'}){remedy}"
 
     def _runtime_alone(self) -> OciRuntimeTarget | None:
-        """The runtime without the engine; None for runc, which comes with engines, and where the host is not ours."""
+        """The runtime's own target. None for runc, which comes with engines, and for an engine that is not private."""
         kinds = {"crun": CrunTarget, "runsc": GvisorTarget}
         kind = kinds.get(self._options.runtime or "")
         return kind({}, self._engines, accel=self.accel) if kind is not None and self._engines.docker.private else None
 
     def describe(self) -> dict[str, str]:
-        """Engine, containerd, runc, storage driver."""
+        """Versions of engine, containerd and runc, storage driver, request, isolation."""
         return {
             **self._engines.docker.describe(),
             "request": self.request,
@@ -113,17 +117,17 @@ class DockerTarget:
         return self._options.runtime or "the engine's default"
 
     def daemons(self) -> dict[str, int]:
-        """dockerd and containerd."""
+        """The pids of dockerd and containerd."""
         return self._engines.docker.daemon_pids
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Nothing: the engine has the image."""
+        """Do nothing, since the engine has the image."""
         del image, resources, ready
         return {}
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[DockerBox]:
-        """Make the FIFOs; the container itself is part of the request."""
+        """Make the FIFOs. Creating the container is part of the request."""
         with ExitStack() as stack:
             ends = stack.enter_context(open_channel(order.directory / "ch", order))
             box = self.make_box(order, ends)
@@ -131,36 +135,38 @@ class DockerTarget:
             yield box
 
     def make_box(self, order: Order, ends: Fifos) -> DockerBox:
-        """A box that does not exist in the engine yet."""
+        """A box whose container does not exist yet."""
         return DockerBox(order, ends, self._engines.docker, self._options)
 
 
 def _docker_options(target: str, options: Mapping[str, Value]) -> DockerOptions:
-    """Raises UsageError: options that exclude each other."""
+    """The options in API terms. Raises UsageError: two options exclude each other."""
     runtime = options.get("runtime")
     network = str(options.get("network", "none"))
     if runtime == "runsc" and network != "none":
         raise UsageError(
-            f"target {target!r}: network={network} with runtime=runsc would not tell what the network costs: gVisor's "
-            "kernel answers from a network stack of its own",
-            hint="leave out network, or give runtime: runc or crun",
+            f"target {target!r}: network={network} with runtime=runsc would not show what the network costs: gVisor's "
+            "kernel has a network stack of its own",
+            hint="leave out network, or use runtime: runc or crun",
         )
     return DockerOptions(None if runtime is None else str(runtime), bool(options.get("seccomp", True)), network)
 
 
 @contextmanager
 def _engine_errors(kind: type[BoxbenchError]) -> Iterator[None]:
-    """An engine that fails or dies under a box fails this trial, not the campaign."""
+    """Turn an engine's failure into an error of this trial, so that the campaign goes on."""
     try:
         yield
     except NotFound:
         raise
     except (DockerException, RequestException) as error:
-        raise kind(f"docker: the engine failed: {error}", hint="is it still running? look at its log") from None
+        raise kind(
+            f"docker: the engine failed: {error}", hint="check that it still runs, and look at its log"
+        ) from None
 
 
 class DockerBox(Box):
-    """A container, named by its tag."""
+    """A container whose name is its tag."""
 
     channel: Fifos
 
@@ -173,7 +179,7 @@ class DockerBox(Box):
         self.pending = False
 
     def start(self) -> None:
-        """Create the container, then start it."""
+        """Create the container and start it. Raises LaunchError."""
         self.pending = True
         try:
             self._api.create_container(**self._creation())
@@ -181,7 +187,7 @@ class DockerBox(Box):
             self.order.mark(Endpoint.CREATED)
             self._api.start(self.order.tag)
         except (DockerException, RequestException) as error:
-            # A refusal is an answer; a connection that broke, or was given up, is none.
+            # A refusal is an answer. After a broken or timed-out connection the container may still be created.
             self.pending = self.pending and not isinstance(error, APIError)
             raise LaunchError(
                 f"docker: the engine refused to start {self.order.tag}: {error}",
@@ -221,53 +227,53 @@ class DockerBox(Box):
         return inspected
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """The agent and the workload, or gVisor's components, and the shim that stays beside every container."""
-        about = self._inspect()
-        pid = about.get("State", {}).get("Pid")
+        """The agent and the workload, or gVisor's components, and the container's shim."""
+        inspected = self._inspect()
+        pid = inspected.get("State", {}).get("Pid")
         if not pid:
             return {}
         found: dict[str, Sequence[int]] = {"agent": (pid,), "workload": children_of(pid)}
         if self.options.runtime == "runsc":
-            found = gvisor_processes(pid, about["Id"])
+            found = gvisor_processes(pid, inspected["Id"])
         shim = parent_of(pid)
-        # In the engine's own pid namespace, or on another host, the parent is nothing of the box.
+        # When the engine is in another pid namespace or on another host, the parent is not the shim.
         if shim is not None and shim > 1:
             found["shim"] = (shim,)
         return found
 
     def main_pid(self) -> int | None:
-        """The agent, as the host numbers it."""
+        """The host pid of the agent."""
         return self._inspect().get("State", {}).get("Pid") or None
 
     def stop(self) -> None:
-        """``docker stop``; blocks until the container has ended."""
+        """Stop like ``docker stop``, which blocks until the container has ended."""
         with suppress(NotFound), _engine_errors(TeardownError):
             self._api.stop(self.order.tag, timeout=ENGINE_STOP_TIMEOUT_S)
 
     def kill(self) -> None:
-        """``docker kill``."""
+        """Kill like ``docker kill``."""
         with _engine_errors(TeardownError), suppress(NotFound, APIError):  # APIError 409: it is not running
             self._api.kill(self.order.tag)
 
     def remove(self) -> None:
-        """Remove the container and its writable layer, running or not, also one that the engine is still making."""
+        """Remove the container and its writable layer, whether it runs, has ended or is still being created."""
         for _ in removal_attempts(pending=self.pending):
             with suppress(NotFound), _engine_errors(TeardownError):
                 self._api.remove_container(self.order.tag, force=True, v=True)
                 return
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The writable layer, where the storage driver keeps it as a directory on this host."""
+        """The size of the writable layer, if the storage driver keeps it in a directory on this host."""
         upper = (self._inspect().get("GraphDriver") or {}).get("Data") or {}
         path = Path(upper.get("UpperDir", "/nonexistent"))
         return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
 
     def output(self, *, ended: bool) -> Output:
-        """From the engine's log, into which the engine copies: complete when it calls the container stopped."""
+        """The engine's log. It is complete when the engine reports the container as stopped."""
         try:
             with _engine_errors(LaunchError):
                 if ended:
-                    with suppress(RequestException):  # it takes longer; an engine that is gone fails below
+                    with suppress(RequestException):  # a slow engine; one that is gone fails below
                         self._api.wait(self.order.tag, timeout=OUTPUT_DRAIN_S, condition="not-running")
                 return Output.of(*(read_log(self._api, self.order.tag, name) for name in ("stdout", "stderr")))
         except NotFound:

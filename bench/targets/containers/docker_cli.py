@@ -1,6 +1,6 @@
-"""A container through the ``docker`` command, with what the API target asks for: the difference prices the client.
+"""A container through the ``docker`` command. It differs from the API target only in the client program.
 
-Only the request is the client's: looking, stopping and removing go through the API, as for the API target.
+Only the request goes through the client. Inspecting, stopping and removing use the API, as for the API target.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.util.errors import BoxbenchError, HostUnfitError
 
 
 class DockerCliTarget(DockerTarget):
-    """``docker run --detach``."""
+    """Containers that are started by ``docker run --detach``."""
 
     name: ClassVar[str] = "docker-cli"
     request: ClassVar[str] = "one process: docker run --detach"
@@ -38,12 +38,12 @@ class DockerCliTarget(DockerTarget):
         return reason
 
     def describe(self) -> dict[str, str]:
-        """With the client's version."""
+        """As for the API target, with the client's version."""
         version = proc.run([_program(), "--version"], timeout_s=10).text.strip()
         return {**super().describe(), "client": version}
 
     def make_box(self, order: Order, ends: Fifos) -> DockerBox:
-        """A box that the client will ask for."""
+        """A box that the client will start."""
         return _DockerCliBox(order, ends, self._engines.docker, self._options)
 
 
@@ -54,19 +54,19 @@ class _DockerCliBox(DockerBox):
         self._spent_ns = 0
 
     def start(self) -> None:
-        """Run the client to its end; nobody sees the container being created in between. Raises LaunchError."""
-        said, complaint = self.order.directory / "cli.out", self.order.directory / "cli.err"
+        """Run the client until it exits. It does not show when the container is created. Raises LaunchError."""
+        stdout, stderr = self.order.directory / "cli.out", self.order.directory / "cli.err"
         self.pending = True
-        self._spent_ns = run_client([*self._client, *self._arguments()], stdout=said, stderr=complaint)
+        self._spent_ns = run_client([*self._client, *self._arguments()], stdout=stdout, stderr=stderr)
         self.pending = False
 
     def spent_ns(self) -> Mapping[str, int]:
-        """Of the client."""
+        """CPU time of the client."""
         return {"client": self._spent_ns}
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self.order, str(self.order.resources.memory)
-        agent, *words = INHERITING_AGENT_ARGV
+        agent, *arguments = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
@@ -80,7 +80,7 @@ class _DockerCliBox(DockerBox):
             yield from ("--runtime", self.options.runtime)
         if not self.options.seccomp:
             yield from ("--security-opt", "seccomp=unconfined")
-        yield from ("--entrypoint", agent, order.image.ref, *words)
+        yield from ("--entrypoint", agent, order.image.ref, *arguments)
 
 
 def _program() -> str:
@@ -88,11 +88,11 @@ def _program() -> str:
 
 
 def _client_argv(engine: DockerEngine) -> list[str]:
-    """Raises HostUnfitError: no client program, or an engine that it would need more than an address for."""
+    """The client's program and address. Raises HostUnfitError: no client program, or no engine on a unix socket."""
     socket: Path | None = socket_of(engine.client)
     if socket is None:
         raise HostUnfitError(
             f"the engine at {engine.client.api.base_url} is not on a unix socket",
-            hint="use an engine of this host, or leave the target out",
+            hint="use an engine on this host, or leave the target out with -t",
         )
     return [_program(), "--host", f"unix://{socket}"]

@@ -1,4 +1,4 @@
-"""A container's log from a Docker Engine: read as it comes, since the whole may be gigabytes, and clipped."""
+"""A container's log from a Docker Engine. It may be gigabytes, so it is clipped while it is read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from docker.types.daemon import CancellableStream
 
 PATIENCE_S: Final = 60.0
-"""For one of the two streams; the engine goes through the whole log even for the one that nobody wrote to."""
+"""Time limit for one of the two streams. The engine reads the whole log even for a stream without output."""
 
 
 def read_log(api: APIClient, container: str, stream: Literal["stdout", "stderr"]) -> Clipped:
-    """What a container wrote so far: of a long log the beginning and the last lines.
+    """What a container has written so far. Of a long log, only the beginning and the last lines.
 
     Raises:
-        DockerException, RequestException: the engine failed; NotFound: there is no such container.
+        DockerException, RequestException: the engine failed.
+        NotFound: there is no such container.
     """
     clip = Clip()
     if not _pour(api, container, stream, clip):
@@ -37,17 +38,17 @@ def _pour(
     *,
     tail: int | Literal["all"] = "all",
 ) -> bool:
-    """Whether the log was read to its end."""
+    """Add the log to ``clip``. Returns whether it was read to its end."""
     pieces = api.logs(
         container,
         stdout=stream == "stdout",
         stderr=stream == "stderr",
         stream=True,
-        # What is streamed is followed unless one says that it should not be.
+        # A streamed log is followed by default.
         follow=False,
         tail=tail,
     )
-    # The client waits for the next piece without any limit.
+    # The client waits for the next piece without a time limit.
     expired = Event()
     limit = Timer(PATIENCE_S, _expire, (expired, pieces))
     limit.daemon = True
@@ -58,7 +59,7 @@ def _pour(
         limit.cancel()
         limit.join()
         _close(pieces)
-        # The client hangs up then, and keeps its own end open until somebody collects its garbage.
+        # The client closes the connection but leaves its own end open until it is garbage-collected.
         response = getattr(pieces, "_response", None)
         if response is not None:
             response.close()
@@ -70,5 +71,5 @@ def _expire(expired: Event, pieces: CancellableStream[bytes]) -> None:
 
 
 def _close(pieces: CancellableStream[bytes]) -> None:
-    with suppress(OSError):  # the engine has closed it, or we did before
+    with suppress(OSError):  # it is closed already
         pieces.close()

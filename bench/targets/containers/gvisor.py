@@ -1,4 +1,4 @@
-"""gVisor: the box's system calls are answered by a kernel in user space (the sentry), started by runsc on a bundle."""
+"""gVisor: runsc starts a bundle whose system calls are answered by a kernel in user space, the sentry."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ class GvisorTarget(OciRuntimeTarget):
     name: ClassVar[str] = "gvisor"
 
     def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
-        """The platform is an option, and another build of runsc."""
+        """The installed runsc, or another build, on the chosen platform."""
         self._platform = with_defaults(options, TARGETS[self.name].options)["platform"]
         flags = (f"--platform={self._platform}", *RUNSC_FLAGS)
         return Runtime("runsc", "runsc", flags, chosen=path_option(options, "program"))
 
     def describe(self) -> dict[str, str]:
-        """With platform and flags."""
+        """As for other runtimes, with platform and flags."""
         return {
             **super().describe(),
-            "isolation": "gVisor: the sentry, a kernel in user space, inside namespaces; no seccomp of the box's own",
+            "isolation": "gVisor: the sentry, a kernel in user space, in namespaces; no seccomp filter in the box",
             "platform": self._platform,
             "network": "none: the sentry's own loopback",
             "flags": " ".join(RUNSC_FLAGS),
         }
 
     def make_box(self, order: Order, ends: Fifos, overlay: Overlay) -> OciBox:
-        """With gVisor's components."""
+        """A box with gVisor's components."""
         return _GvisorBox(order, ends, overlay, self.runtime)
 
 
 class _GvisorBox(OciBox):
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """gVisor's components."""
+        """Sentry, workload and gofer."""
         sentry = self.main_pid()
         return {} if sentry is None else gvisor_processes(sentry, self.order.tag)
 
 
 def gofers_of(name: str, *, proc_root: Path = Path("/proc")) -> tuple[int, ...]:
-    """runsc's file servers, by their command lines.
+    """The pids of a container's gofers, which are runsc's file servers, found by their command lines.
 
     Args:
-        name: in the path of the bundle: the box's tag, or the engine's id of the container.
+        name: a part of the bundle's path: the box's tag, or the engine's id of the container.
     """
     found = []
     for entry in proc_root.iterdir():
@@ -68,7 +68,10 @@ def gofers_of(name: str, *, proc_root: Path = Path("/proc")) -> tuple[int, ...]:
 
 
 def gvisor_processes(sentry: int, name: str) -> dict[str, Sequence[int]]:
-    """The sentry holds agent and workload; the gofer opens files for it; the stubs run the box's code."""
+    """Pids by component. The sentry holds agent and workload. The gofer opens files for it.
+
+    ``workload`` are the stubs, the processes in which the box's code runs.
+    """
     found: dict[str, Sequence[int]] = {"sentry": (sentry,), "workload": children_of(sentry)}
     gofers = gofers_of(name)
     return {**found, "gofer": gofers} if gofers else found

@@ -1,7 +1,8 @@
-"""An OCI bundle's config.json, with what Docker's engine writes into one, so that runtimes are compared at one job.
+"""An OCI bundle's config.json, as close as possible to the one that Docker's engine writes.
 
-The same: namespaces, mounts, masked paths, capabilities, control group limits. Not the same, and on the record: no
-seccomp filter (Docker's default filter is compiled into dockerd), no AppArmor, no /etc/hosts and friends mounted.
+Namespaces, mounts, masked paths, capabilities and control group limits are the same. Three things differ, and targets
+describe them: there is no seccomp filter (Docker's default filter is compiled into dockerd), no AppArmor profile, and
+no mount of /etc/hosts and similar files.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ _MOUNTS: Final = (
 
 @dataclass(frozen=True)
 class Contents:
-    """What differs from bundle to bundle."""
+    """The values in which bundles differ."""
 
     argv: Sequence[str]
     root: str
@@ -70,15 +71,15 @@ class Contents:
     gid: int = 0
     groups: Sequence[int] = ()
     binds: Mapping[str, str] | None = None
-    """Place in the box by directory on the host."""
+    """Path in the box by directory on the host."""
     memory_bytes: int | None = None
     cpus: Sequence[int] = ()
     cgroup: str | None = None
-    """Path below the root of each hierarchy."""
+    """Path of the control group below the root of each hierarchy; None: the runtime's default."""
 
 
 def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
-    """A box's bundle."""
+    """The values of a box's bundle."""
     config = order.image.config
     return Contents(
         argv=INHERITING_AGENT_ARGV,
@@ -96,7 +97,12 @@ def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
 
 
 def oci_config(contents: Contents, host: Path = HOST_ROOT, *, mode: CgroupMode | None = None) -> dict[str, Any]:
-    """config.json as data; ``mode`` is for another system than ``host``."""
+    """config.json as data.
+
+    Args:
+        host: the root of the host's file system.
+        mode: the control group mode; None: the mode of ``host``.
+    """
     mode = mode or cgroup_mode(read_mounts(host))
     return {
         "ociVersion": OCI_VERSION,
@@ -109,14 +115,14 @@ def oci_config(contents: Contents, host: Path = HOST_ROOT, *, mode: CgroupMode |
 
 
 def write_bundle(directory: Path, contents: Contents) -> None:
-    """Make ``directory`` a bundle."""
+    """Make ``directory`` and write config.json into it."""
     directory.mkdir(exist_ok=True)
     (directory / "config.json").write_text(json.dumps(oci_config(contents)), encoding="utf-8")
 
 
 def _process(contents: Contents) -> dict[str, Any]:
     sets = ("bounding", "effective", "permitted")
-    # As Docker does it: a user that is not root gets a bounding set only.
+    # Like Docker: a user other than root gets a bounding set only.
     kept = CAPABILITIES if contents.uid == 0 else ()
     return {
         "terminal": False,
@@ -159,7 +165,7 @@ def _resources(contents: Contents, mode: CgroupMode | None, host: Path) -> dict[
     resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}
     if contents.memory_bytes is not None:
         resources["memory"] = {"limit": contents.memory_bytes}
-        # Equal to the limit means no swap; a runtime fails where the kernel does not account swap.
+        # Equal to the memory limit means no swap. A runtime fails where the kernel does not account swap.
         if mode == "v2" or (host / "sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists():
             resources["memory"]["swap"] = contents.memory_bytes
     if contents.cpus:

@@ -1,10 +1,11 @@
-"""An OCI runtime and nothing else: a bundle, and one process of the runtime to run it. No daemon, no shim, no client.
+"""An OCI runtime alone: one process of the runtime runs a bundle. There is no daemon, no shim and no client.
 
-What is provision and what is request follows Docker, where the image has been pulled and nothing of the container
-exists before the request. Provision: the image's tree unpacked (prepared once per image), the bundle with config.json
-(a few hundred bytes that a caller writes), the channel's FIFOs. Request: mount the writable layer (overlayfs; Docker
-mounts it inside its start too), marked `created`, then `RUNTIME run --detach`, which makes control groups, namespaces
-and mounts, starts the agent and returns. The runtime is a program, so its exec is part of every use of it.
+The border between provisioning and request follows Docker, where the image has been pulled and nothing of the
+container exists before the request. Provisioning makes the bundle with config.json (a caller writes it; it has a few
+hundred bytes) and the channel's FIFOs. The image's tree is unpacked once per image. The request mounts the writable
+layer (an overlayfs, which Docker mounts during its start too), marks `created`, and executes `RUNTIME run --detach`.
+That command makes control groups, namespaces and mounts, starts the agent and returns. The runtime is a program, so
+its exec is part of every start.
 """
 
 from __future__ import annotations
@@ -38,37 +39,37 @@ COMMAND_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime program, with runc's command line."""
+    """A runtime program with runc's command-line interface."""
 
     program: str
     package: str
     flags: tuple[str, ...] = ()
-    """Before the subcommand."""
+    """Options before the subcommand."""
     chosen: Path | None = None
-    """A build of the user's choice instead of what the package installs."""
+    """A build that the user has chosen; None: the one that the package installs."""
 
-    def argv(self, state: Path, *words: str | Path) -> list[str]:
+    def argv(self, state: Path, *arguments: str | Path) -> list[str]:
         """A command line. Raises HostUnfitError when the program is not installed."""
-        return [self._found(), *self.flags, "--root", str(state), *map(str, words)]
+        return [self._found(), *self.flags, "--root", str(state), *map(str, arguments)]
 
     def version(self) -> str:
-        """What ``--version`` says first. Raises HostUnfitError."""
+        """The first line of ``--version``. Raises HostUnfitError."""
         return proc.run([self._found(), "--version"], timeout_s=10).text.partition("\n")[0].strip()
 
     def identity(self) -> tuple[str, ...]:
-        """Version and flags, and of a chosen build its content. Raises HostUnfitError."""
+        """Version and flags, and the digest of a chosen build. Raises HostUnfitError."""
         content = () if self.chosen is None else (file_digest(self.chosen),)
         return (self.version(), *self.flags, *content)
 
     def origin(self) -> dict[str, str]:
-        """Which build was chosen, for ``describe``; nothing when none was."""
+        """The chosen build, for ``describe``; empty when none was chosen."""
         return {} if self.chosen is None else {"program": describe_file(self.chosen)}
 
     def _found(self) -> str:
         return proc.require_tool(str(self.chosen or self.program), package=self.package)
 
     def why_refused(self, name: str) -> str | None:
-        """By trying once on this host."""
+        """None when a smoke test runs a container on this host, else the reason."""
         return smoke_test.why_refused(name, *self.identity(), attempt=self._attempt)
 
     def _attempt(self, directory: Path, name: str) -> proc.Result:
@@ -87,7 +88,7 @@ class Runtime:
 
 
 class OciRuntimeTarget(RootfsTarget, ABC):
-    """Common to runc, crun and runsc."""
+    """The base of the targets runc, crun and gvisor."""
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         del engines, accel
@@ -96,10 +97,10 @@ class OciRuntimeTarget(RootfsTarget, ABC):
 
     @abstractmethod
     def make_runtime(self, options: Mapping[str, Value]) -> Runtime:
-        """The program, as the options want it."""
+        """The runtime program that the options select."""
 
     def why_unavailable(self) -> str | None:
-        """Needs root, the program, and a try that went well."""
+        """Needs root, the program, and a smoke test that passes."""
         reason = super().why_unavailable()
         if reason is not None:
             return reason
@@ -109,7 +110,7 @@ class OciRuntimeTarget(RootfsTarget, ABC):
             return f"{self.name}: {error.message}"
 
     def describe(self) -> dict[str, str]:
-        """Version and how it is asked."""
+        """Version, request, isolation and limits."""
         return {
             "runtime": self.runtime.version(),
             **self.runtime.origin(),
@@ -122,7 +123,7 @@ class OciRuntimeTarget(RootfsTarget, ABC):
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[OciBox]:
-        """Write the bundle, make the FIFOs."""
+        """Write the bundle and make the FIFOs."""
         with parents_for_runtimes(), rootfs_parts(order) as (ends, overlay):
             box = self.make_box(order, ends, overlay)
             try:
@@ -131,7 +132,7 @@ class OciRuntimeTarget(RootfsTarget, ABC):
                 box.remove()
 
     def make_box(self, order: Order, ends: Fifos, overlay: Overlay) -> OciBox:
-        """A box that is not running."""
+        """A box that does not run yet."""
         return OciBox(order, ends, overlay, self.runtime)
 
 
@@ -157,7 +158,7 @@ class CrunTarget(OciRuntimeTarget):
 
 
 class OciBox(RootfsBox):
-    """A container by its runtime's command line; everything of the runtime's own is in the box's run directory."""
+    """A container that is run by a runtime's commands. The runtime's state is in the box's run directory."""
 
     def __init__(self, order: Order, ends: Fifos, overlay: Overlay, runtime: Runtime) -> None:
         super().__init__(order, ends, overlay)
@@ -169,43 +170,43 @@ class OciBox(RootfsBox):
         write_bundle(self._bundle, contents_of(order, root=str(overlay.root), channel=ends.directory))
 
     def start(self) -> None:
-        """Mount the writable layer, run the runtime to the end of its own process. Raises LaunchError."""
+        """Mount the writable layer and run the runtime until its process exits. Raises LaunchError."""
         self.overlay.mount()
         self.order.mark(Endpoint.CREATED)
-        # The container inherits what the runtime has, so these files are its output, and the runtime's complaints.
+        # The container inherits the runtime's output, so these files hold the output of both.
         self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr)
 
     def run_argv(self) -> list[str]:
         """The command line that starts the container."""
-        words = ("run", "--detach", "--bundle", self._bundle, "--pid-file", self._pid_file, self.order.tag)
-        return self._runtime.argv(self._state, *words)
+        arguments = ("run", "--detach", "--bundle", self._bundle, "--pid-file", self._pid_file, self.order.tag)
+        return self._runtime.argv(self._state, *arguments)
 
     def spent_ns(self) -> Mapping[str, int]:
-        """Of the runtime's own process, which is in no control group of the box."""
+        """CPU time of the runtime's process, which is in no control group of the box."""
         return {"runtime": self._spent_ns}
 
     def main_pid(self) -> int | None:
-        """The container's first process, as the host numbers it."""
+        """The host pid of the container's first process."""
         return living_pid(self._pid_file)
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """The agent and what it runs; no process of the runtime stays."""
+        """The agent and the workload. No process of the runtime stays."""
         pid = self.main_pid()
         return {} if pid is None else {"agent": (pid,), "workload": children_of(pid)}
 
     def stop(self) -> None:
-        """Ask the runtime for a SIGTERM to the agent, which passes the image's stop signal on."""
+        """Let the runtime send SIGTERM to the agent, which sends the image's stop signal to the workload."""
         self._ask("kill", self.order.tag, "TERM")
 
     def kill(self) -> None:
-        """SIGKILL, through the runtime."""
+        """Let the runtime send SIGKILL."""
         self._ask("kill", self.order.tag, "KILL")
 
     def remove(self) -> None:
-        """Delete the container, running or not."""
+        """Delete the container, whether it runs or not."""
         if self._state.exists():
             self._ask("delete", "--force", self.order.tag)
 
-    def _ask(self, *words: str) -> None:
-        # A container that has ended already is refused, and that is fine; what is left is found by its tag.
-        proc.run(self._runtime.argv(self._state, *words), timeout_s=COMMAND_TIMEOUT_S, check=False)
+    def _ask(self, *arguments: str) -> None:
+        # The runtime refuses a container that has ended; that is no error. Leftovers are found by the tag.
+        proc.run(self._runtime.argv(self._state, *arguments), timeout_s=COMMAND_TIMEOUT_S, check=False)

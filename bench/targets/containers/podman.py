@@ -1,7 +1,8 @@
-"""A container by podman: ``podman run --detach``. No daemon; conmon stays beside the container.
+"""A container by ``podman run --detach``. There is no daemon; conmon, the monitor, stays beside the container.
 
-The runtime is runc unless the scenario says crun, although podman's own default is crun: then the difference to the
-Docker targets is the engine's. Its other defaults (seccomp filter, capabilities, a control group namespace) stay.
+The runtime is runc unless the scenario chooses crun, although podman's own default is crun. So the difference to the
+Docker targets comes from the engine alone. Podman's other defaults are kept: seccomp filter, capabilities, and a
+control group namespace.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MONITOR_PATIENCE_S: Final = 5.0
 
 
 class PodmanTarget:
-    """One podman process a request."""
+    """Containers that are started by one podman process each."""
 
     name: ClassVar[str] = "podman"
     accel = "native"
@@ -51,9 +52,9 @@ class PodmanTarget:
         self._engines = engines
 
     def why_unavailable(self) -> str | None:
-        """Needs root, the program, its runtime, and a try that went well."""
+        """Needs root, the program, its runtime, and a smoke test that passes."""
         if os.geteuid() != 0:
-            return f"{self.name}: a rootless podman is another thing than the root's that is measured here"
+            return f"{self.name}: needs root: this target measures podman as root, and rootless podman differs from it"
         try:
             version = proc.run([_program(), "--version"], timeout_s=10).text.strip()
             return smoke_test.why_refused(self.name, version, *self._runtime.identity(), attempt=self._attempt)
@@ -71,7 +72,7 @@ class PodmanTarget:
             engine.ask("rm", "--all", "--force", "--time", "0", check=False)
 
     def describe(self) -> dict[str, str]:
-        """Versions, and what is not podman's default."""
+        """Versions, request, isolation, storage and limits."""
         return {
             "engine": self._engines.podman.version(),
             "runtime": self._runtime.version(),
@@ -83,18 +84,18 @@ class PodmanTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """None."""
+        """It has none."""
         return {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Load the image from Docker's archive of it."""
+        """Load the image from the archive that Docker saves."""
         del resources, ready
         self._engines.podman.load(_bare_id(image), ensure_archive(self._engines.docker.client, image))
         return {}
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[_PodmanBox]:
-        """Make the FIFOs and the parent of the control groups; the container is part of the request."""
+        """Make the FIFOs and the parent of the control groups. Creating the container is part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes(order.tag))
             ends = stack.enter_context(open_channel(order.directory / "ch", order))
@@ -112,36 +113,36 @@ class _PodmanBox(Box):
         self._engine = engine
         self._pid_files = {"agent": order.directory / "pid", "monitor": order.directory / "conmon.pid"}
         self._spent_ns = 0
-        # Everything that need not be asked in the measured part.
+        # Made here to keep it out of the measured part.
         self._argv = engine.argv(*_runtime_flags(runtime), *self._arguments())
 
     def start(self) -> None:
-        """Run podman to the end of its own process. Raises LaunchError."""
-        said, complaint = self._order.directory / "podman.out", self._order.directory / "podman.err"
-        self._spent_ns = run_client(self._argv, stdout=said, stderr=complaint, env=self._engine.env)
+        """Run podman until its process exits. Raises LaunchError."""
+        stdout, stderr = self._order.directory / "podman.out", self._order.directory / "podman.err"
+        self._spent_ns = run_client(self._argv, stdout=stdout, stderr=stderr, env=self._engine.env)
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self._order, str(self._order.resources.memory)
-        agent, *words = INHERITING_AGENT_ARGV
+        agent, *arguments = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", "none", "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--cgroup-parent", f"/{PARENT}/{order.tag}")
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
         yield from ("--pidfile", str(self._pid_files["agent"]), "--conmon-pidfile", str(self._pid_files["monitor"]))
-        # podman adds variables and accounts of its own; the boxes of other engines have none.
+        # By default podman adds variables and accounts that the boxes of other engines do not have.
         yield from ("--unsetenv-all", "--passwd=false", "--systemd=false")
         for entry in order.image.config.env:
             yield from ("--env", entry)
         if order.image.config.user:
             yield from ("--user", order.image.config.user)
-        # It leaves out the primary group where the image has no accounts; Docker never does.
+        # Unlike Docker, podman leaves out the primary group when the image has no accounts.
         for group in order.image.config.groups:
             yield from ("--group-add", str(group))
-        yield from ("--entrypoint", json.dumps([agent, *words]), _bare_id(order.image))
+        yield from ("--entrypoint", json.dumps([agent, *arguments]), _bare_id(order.image))
 
     def spent_ns(self) -> Mapping[str, int]:
-        """Of podman's own process and the runtime that it ran."""
+        """CPU time of podman's process and of the runtime that it ran."""
         return {"client": self._spent_ns}
 
     def processes(self) -> Mapping[str, Sequence[int]]:
@@ -154,27 +155,27 @@ class _PodmanBox(Box):
         return found if monitor is None else {**found, "monitor": (monitor,)}
 
     def main_pid(self) -> int | None:
-        """The agent, as the host numbers it."""
+        """The host pid of the agent."""
         return living_pid(self._pid_files["agent"])
 
     def stop(self) -> None:
-        """``podman stop``; blocks until the container has ended."""
+        """Stop with ``podman stop``, which blocks until the container has ended."""
         self._engine.ask("stop", "--time", str(ENGINE_STOP_TIMEOUT_S), self._order.tag, check=False)
 
     def kill(self) -> None:
-        """``podman kill``."""
+        """Kill with ``podman kill``."""
         self._engine.ask("kill", self._order.tag, check=False)
 
     def remove(self) -> None:
-        """Remove the container and its writable layer, running or not. Raises ProcessError."""
+        """Remove the container and its writable layer, whether it runs or not. Raises ProcessError."""
         monitor = living_pid(self._pid_files["monitor"])
         self._engine.ask("rm", "--force", "--ignore", "--time", "0", "--volumes", self._order.tag)
         if monitor is not None:
-            # It ends a moment later, and is in a control group until then.
+            # conmon ends a moment later. Until then it keeps its control group in use.
             wait_ended(monitor, timeout_s=MONITOR_PATIENCE_S)
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The writable layer."""
+        """The size of the writable layer."""
         driver = self._inspect().get("GraphDriver") or {}
         path = Path((driver.get("Data") or {}).get("UpperDir", "/nonexistent"))
         return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
@@ -187,7 +188,7 @@ class _PodmanBox(Box):
         return {}
 
     def output(self, *, ended: bool) -> Output:
-        """From podman's log, which conmon writes to the end before it lets the container be stopped."""
+        """Podman's log. conmon completes it before the container counts as stopped."""
         if ended:
             with suppress(ProcessError):
                 self._engine.ask("wait", self._order.tag, check=False, timeout_s=OUTPUT_DRAIN_S)

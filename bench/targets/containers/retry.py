@@ -1,4 +1,4 @@
-"""Engines that were asked for a box and were not waited for: they make it all the same, a moment later."""
+"""Retrying a removal. An engine may still create a container after our request was interrupted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ _PAUSE_S: Final = 0.1
 
 
 def removal_attempts(*, pending: bool) -> Iterator[int]:
-    """How often to try to remove a box, with pauses between: once, or for a while where the engine did not answer."""
+    """Number the attempts to remove a box, with a pause between two.
+
+    Args:
+        pending: the engine has not confirmed the box's creation, so the box may appear later. There are 20 attempts
+            in 2 s; otherwise there is one.
+    """
     for attempt in range(_TRIES if pending else 1):
         if attempt:
             MonotonicClock().sleep(_PAUSE_S)

@@ -1,6 +1,6 @@
-"""bubblewrap: somebody else's program over the same primitives as our `namespaces` target, as Flatpak uses it.
+"""bubblewrap, the launcher of Flatpak. It uses the same primitives as our `namespaces` target.
 
-bwrap makes no control group: it is started parked in the box's, by our launcher, as `namespaces` is.
+bwrap makes no control group. As for `namespaces`, our launcher waits in the box's control group and executes it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from bench.util.errors import BoxbenchError
 ISOLATION: Final = (
     "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup",
     "--as-pid-1", "--die-with-parent", "--hostname", HOSTNAME,
-    # The agent becomes the image's user by itself.
+    # The agent switches to the image's user by itself.
     "--cap-add", "ALL",
 )  # fmt: skip
 _TRY_TIMEOUT_S: Final = 20.0
 
 
 class BubblewrapTarget(RootfsTarget):
-    """``bwrap`` with the overlay, all its namespaces but that of users, and our agent as PID 1."""
+    """``bwrap`` with an overlay, all its namespaces except the user namespace, and our agent as PID 1."""
 
     name: ClassVar[str] = "bubblewrap"
 
@@ -45,7 +45,7 @@ class BubblewrapTarget(RootfsTarget):
         check_options(self.name, options, TARGETS[self.name].options)
 
     def why_unavailable(self) -> str | None:
-        """Needs root, the program with overlay support (0.11), and a try that went well."""
+        """Needs root, the program with overlay support (version 0.11), and a smoke test that passes."""
         reason = super().why_unavailable()
         if reason is not None:
             return reason
@@ -55,7 +55,7 @@ class BubblewrapTarget(RootfsTarget):
             return f"{self.name}: {error.message}"
 
     def describe(self) -> dict[str, str]:
-        """In words."""
+        """Version, isolation, network, writable layer, limits and request."""
         return {
             "runtime": _version(),
             "isolation": "namespaces: mount, pid, uts, ipc, net, cgroup; pivot_root; no capability dropped, no seccomp",
@@ -67,7 +67,7 @@ class BubblewrapTarget(RootfsTarget):
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
-        """Make the FIFOs and the control group, park the launcher."""
+        """Make FIFOs and control group, and start the waiting launcher."""
         with ExitStack() as stack:
             ends, overlay = stack.enter_context(rootfs_parts(order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
@@ -78,7 +78,7 @@ class BubblewrapTarget(RootfsTarget):
 
 class _BwrapBox(LaunchedBox):
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """bwrap stays outside and waits for the agent; in the box's control group, so its CPU time is the box's."""
+        """bwrap, the agent and the workload. bwrap waits in the box's control group, so its CPU time is the box's."""
         outer = self.main_pid()
         if outer is None:
             return {}
@@ -88,16 +88,16 @@ class _BwrapBox(LaunchedBox):
         return {"bwrap": (outer,), "agent": agents, "workload": workload}
 
     def stop(self) -> None:
-        """SIGTERM to the agent: bwrap does not pass signals on."""
+        """Send SIGTERM to the agent, since bwrap does not forward signals."""
         for pid in self.processes().get("agent", ()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
 
 def command(overlay: Overlay, group: OwnCgroup, channel: Path) -> list[str]:
-    """The whole command line of a box. Raises HostUnfitError: bwrap is not installed."""
-    seen = [*_tree(overlay), *_sees_group(group), "--bind", str(channel), CHANNEL_IN_BOX]
-    return [_program(), *seen, *ISOLATION, *AGENT_ARGV]
+    """A box's command line. Raises HostUnfitError: bwrap is not installed."""
+    mounts = [*_tree_mounts(overlay), *_cgroup_mounts(group), "--bind", str(channel), CHANNEL_IN_BOX]
+    return [_program(), *mounts, *ISOLATION, *AGENT_ARGV]
 
 
 def _program() -> str:
@@ -108,21 +108,21 @@ def _version() -> str:
     return proc.run([_program(), "--version"], timeout_s=10).text.strip()
 
 
-def _tree(overlay: Overlay) -> list[str]:
+def _tree_mounts(overlay: Overlay) -> list[str]:
     layers = ["--overlay-src", str(overlay.lower), "--overlay", str(overlay.upper), str(overlay.work), "/"]
     return [*layers, "--proc", "/proc", "--dev", "/dev", "--ro-bind", "/sys", "/sys"]
 
 
-def _sees_group(group: OwnCgroup) -> list[str]:
-    """In its control group namespace the box's own group is the root, so the limits are there."""
+def _cgroup_mounts(group: OwnCgroup) -> list[str]:
+    """Show the box its control group as the root of its control group namespace, where it reads the limits."""
     if group.version == "v2":
         (directory,) = set(group.directories.values())
         return ["--ro-bind", str(directory), "/sys/fs/cgroup"]
-    # boxbench/TAG below the hierarchy.
+    # The group is boxbench/TAG, two levels below the hierarchy's root.
     return [
-        word
+        argument
         for directory in sorted(set(group.directories.values()))
-        for word in ("--ro-bind", str(directory), str(directory.parent.parent))
+        for argument in ("--ro-bind", str(directory), str(directory.parent.parent))
     ]
 
 

@@ -1,4 +1,7 @@
-"""A program started by us as a box: parked in the box's control group and on its CPUs before the request."""
+"""A process that is held back: it waits in a box's control group and on its CPUs, and runs on request.
+
+Joining a control group takes milliseconds on some hosts, so it is done before the request.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ END_PATIENCE_S: Final = 10.0
 
 
 class HeldProcess:
-    """The launcher (``boxlaunch.c``) with one program to start.
+    """The launcher (``boxlaunch.c``) with one program to execute.
 
     Args:
-        what: of error messages.
-        argv: the program by its full path, and its words.
-        log: gets the program's stdout and stderr.
-        stdout: gets its stdout instead.
-        flags: more words for the launcher, see ``boxlaunch.c``.
+        what: the target's name in error messages.
+        argv: the program's full path and its arguments.
+        log: the file for the program's stdout and stderr.
+        stdout: a file for its stdout alone; None: ``log``.
+        flags: more arguments for the launcher, see ``boxlaunch.c``.
     """
 
     def __init__(
@@ -62,17 +65,17 @@ class HeldProcess:
         for file in self._group.join_files:
             words += ["--cgroup", file]
         before = os.sched_getaffinity(0)
-        # For appending: where both are one file, neither overwrites the other.
+        # Append mode: if both are one file, neither overwrites the other.
         with self._stdout.open("ab") as stdout, self._log.open("ab") as log:
             try:
-                # A child inherits the affinity of the thread that makes it.
+                # A child inherits the affinity of the thread that creates it.
                 os.sched_setaffinity(0, cpus)
                 return proc.spawn([*words, *argv], stdout=stdout, stderr=log, pass_fds=(theirs.fileno(),))
             finally:
                 os.sched_setaffinity(0, before)
 
     def go(self) -> None:
-        """Start the program; back when it has been executed. Raises LaunchError."""
+        """Execute the program. Returns after its exec. Raises LaunchError."""
         self._control.send(b"g")
         self.pid = int(self._expect(b"\n"))
 
@@ -86,25 +89,25 @@ class HeldProcess:
         return answer
 
     def alive(self) -> bool:
-        """Whether the program was started and has not ended."""
+        """Whether the program has been executed and has not ended."""
         return self.pid is not None and self._launcher.poll() is None and not wait_ended(self.pid, timeout_s=0)
 
     def status(self) -> int | None:
-        """How the program ended, 128 + signal when a signal ended it; None while it lives."""
+        """The program's exit status, 128 + N after signal N; None before its start and while it runs."""
         try:
             return self._launcher.wait(END_PATIENCE_S) if self.pid is not None and not self.alive() else None
         except subprocess.TimeoutExpired:
             return None
 
     def log_end(self) -> str:
-        """The end of the program's own output, for an error message."""
+        """The end of the program's log, for an error message."""
         return proc.tail(file_end(self._log, proc.TAIL_BYTES))
 
     def kill(self) -> None:
-        """End the program and the launcher, and reap; safe to call twice."""
+        """Kill the program and the launcher, and reap them. May be called again."""
         for pid in self._group.pids():
             if pid != self._launcher.pid:
                 kill_and_wait(pid)
-        # The launcher first passes on its child's end; one that was never told to go is ended here.
+        # The launcher normally exits after its child. A launcher that still waits is ended here.
         proc.stop(self._launcher, ladder=((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)))
         self._control.close()

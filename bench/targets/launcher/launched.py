@@ -1,4 +1,4 @@
-"""A box that ``boxlaunch`` starts: parked in its control group and on its CPUs, the rest in the measured part."""
+"""A box that ``boxlaunch.c`` starts. It waits in its control group and on its CPUs until the request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.targets.rootfs_box import RootfsBox
 
 
 class LaunchedBox(RootfsBox):
-    """The program that is launched is the agent, or becomes it."""
+    """A box whose launched program is the agent, or becomes it."""
 
     _held: HeldProcess | None = None
 
     def hold(
         self, what: str, argv: Sequence[str], group: OwnCgroup, stack: ExitStack, *, flags: Sequence[str] = ()
     ) -> None:
-        """Let the launcher wait; ``stack`` ends it. Raises LaunchError."""
+        """Start the launcher, which waits for ``start``. ``stack`` ends it. Raises LaunchError."""
         self._held = HeldProcess(
             what,
             argv,
@@ -34,27 +34,27 @@ class LaunchedBox(RootfsBox):
         stack.callback(self.kill)
 
     def start(self) -> None:
-        """Tell the launcher to go; back when the program has been executed. Raises LaunchError."""
+        """Let the launcher execute the program. Returns after the exec. Raises LaunchError."""
         if self._held is not None:
             self._held.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """The agent and what it runs; the launcher is ours, not the box's."""
+        """The agent and the workload. The launcher belongs to the harness."""
         agent = self.main_pid()
         return {} if agent is None else {"agent": (agent,), "workload": children_of(agent)}
 
     def main_pid(self) -> int | None:
-        """The agent."""
+        """The agent's pid."""
         return self._held.pid if self._held is not None and self._held.alive() else None
 
     def stop(self) -> None:
-        """SIGTERM to the agent, which passes the image's stop signal on."""
+        """Send SIGTERM to the agent, which sends the image's stop signal to the workload."""
         pid = self.main_pid()
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to everything in the control group, then the launcher."""
+        """Kill every process of the control group, then the launcher."""
         if self._held is not None:
             self._held.kill()

@@ -1,7 +1,7 @@
 """The kernel's primitives alone: clone into namespaces, mounts, pivot_root, exec. No runtime, no bundle, no daemon.
 
-``boxlaunch.c`` does it, in the measured part, after it was parked in the box's control group. Every primitive can be
-left out, so that what one costs is the difference of two cells.
+``boxlaunch.c`` waits in the box's control group and does this work in the measured part. Each primitive can be left
+out, so the difference of two cells is the cost of one primitive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.util.errors import UsageError
 
 
 class NamespacesTarget(RootfsTarget):
-    """The agent as PID 1 of its own namespaces."""
+    """The agent as PID 1 in namespaces of its own."""
 
     name: ClassVar[str] = "namespaces"
 
@@ -39,7 +39,7 @@ class NamespacesTarget(RootfsTarget):
         _check_together(self._on, self._root)
 
     def describe(self) -> dict[str, str]:
-        """In words."""
+        """Isolation, mounts, network, writable layer and limits."""
         on = [name for name, is_on in self._on.items() if is_on]
         return {
             "isolation": f"namespaces: {', '.join(on) or 'none'}; {self._root}; no capability dropped, no seccomp",
@@ -47,12 +47,12 @@ class NamespacesTarget(RootfsTarget):
             "network": "a namespace with loopback only" if self._on["net"] else "the host's",
             "writable layer": "overlayfs, mounted after the request",
             "limits": "CPU affinity and a memory control group, joined before the request",
-            "request": "our own launcher, parked: clone3, mounts, exec",
+            "request": "our own launcher, which waits in the control group: clone3, mounts, exec",
         }
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
-        """Make the FIFOs and the control group, park the launcher."""
+        """Make FIFOs and control group, and start the waiting launcher."""
         with ExitStack() as stack:
             ends, overlay = stack.enter_context(rootfs_parts(order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
@@ -61,7 +61,7 @@ class NamespacesTarget(RootfsTarget):
             yield box
 
     def _flags(self, overlay: Overlay, channel: Path) -> list[str]:
-        # In a user namespace overlayfs may not use the attributes that only root of the host may set.
+        # In a user namespace overlayfs may not use attributes that only the host's root may set.
         options = overlay.options + (",userxattr" if self._on["user"] else "")
         flags = ["--isolate", str(overlay.root), "--overlay", options, "--hostname", HOSTNAME, "--enter", self._root]
         flags += ["--bind", f"{channel}:{CHANNEL_IN_BOX.lstrip('/')}"]
@@ -75,19 +75,19 @@ class NamespacesTarget(RootfsTarget):
 def _check_together(on: Mapping[str, bool], root: str) -> None:
     if root == "pivot" and not on["mount"]:
         raise UsageError(
-            "target 'namespaces': root=pivot without a mount namespace would take the host's root away",
-            hint="leave out root, or give root: chroot",
+            "target 'namespaces': root=pivot without a mount namespace would replace the host's root",
+            hint="leave out root, or use root: chroot",
         )
     if on["user"] and not all(on.values()):
         missing = ", ".join(name for name, is_on in on.items() if not is_on)
         raise UsageError(
-            f"target 'namespaces': user needs all other namespaces, and {missing} is off",
+            f"target 'namespaces': user needs all other namespaces, but {missing} is off",
             hint="the kernel lets a user namespace mount /proc, /sys and control groups only where it owns all of them",
         )
 
 
 def cgroup_mounts(root: Path = HOST_ROOT) -> list[str]:
-    """``NAME:OPTIONS`` for each version 1 hierarchy of the host, or ``.:`` where it has only version 2."""
+    """``NAME:OPTIONS`` for each version 1 hierarchy of the host; ``.:`` where the host has version 2 only."""
     mounts = read_mounts(root)
     v1 = [mount for mount in mounts if mount.kind == "cgroup"]
     if not v1:

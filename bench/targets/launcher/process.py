@@ -1,4 +1,4 @@
-"""The workload as a plain process in a chrooted tree: no isolation at all, the base that every box is compared with."""
+"""The workload as a plain process in a chrooted tree, without isolation: the usual baseline of a comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.targets.rootfs_box import AGENT_ARGV, RootfsTarget, open_channel
 
 
 class ProcessTarget(RootfsTarget):
-    """``boxinit`` and the workload, chrooted, in a control group of their own for the accounting."""
+    """Agent and workload in a chroot. They have a control group of their own for accounting."""
 
     name: ClassVar[str] = "process"
 
@@ -27,7 +27,7 @@ class ProcessTarget(RootfsTarget):
         check_options(self.name, options, TARGETS[self.name].options)
 
     def describe(self) -> dict[str, str]:
-        """In words."""
+        """Isolation, writable layer and limits."""
         return {
             "isolation": "none: chroot into the image's tree, the host's network and process table",
             "writable layer": "overlayfs, mounted before the request",
@@ -36,7 +36,7 @@ class ProcessTarget(RootfsTarget):
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
-        """Mount the writable layer, make the FIFOs and the control group, park the launcher."""
+        """Mount the writable layer, make FIFOs and control group, and start the waiting launcher."""
         with ExitStack() as stack:
             overlay = Overlay(order)
             stack.callback(overlay.unmount)
@@ -45,8 +45,8 @@ class ProcessTarget(RootfsTarget):
             ends = stack.enter_context(open_channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
-            # The agent itself goes into the tree: it keeps a door to the host's /sys, where the limits can be read.
-            agent, *words = AGENT_ARGV
+            # The agent enters the chroot by itself. It keeps the host's /sys open, where it reads the limits.
+            agent, *arguments = AGENT_ARGV
             root = str(overlay.root)
-            box.hold(self.name, [root + agent, "--chroot", root, *words], group, stack)
+            box.hold(self.name, [root + agent, "--chroot", root, *arguments], group, stack)
             yield box

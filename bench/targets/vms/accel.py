@@ -1,7 +1,7 @@
-"""KVM or TCG: decided by running guests under KVM with a time limit, once per host, QEMU, kernel and machine.
+"""The choice between KVM and TCG. Guests are run under KVM with a time limit, once per host, QEMU, kernel and machine.
 
-Two questions, since some hosts answer them differently: does a virtual CPU run at all (a guest of a few bytes, see
-``bench.image.vm.payload``), and does the real guest kernel boot.
+There are two questions, and some hosts answer only the first with yes. Does a virtual CPU run at all? A guest of a few
+bytes shows it (``bench.image.vm.payload``). Does the real guest kernel boot?
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from bench.util.errors import TargetUnavailableError
 PROBE_LIMIT_S: Final = 15.0
 _POLL_S: Final = 0.05
 _BARE: Final = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
-# Nested para-virtual KVM offers MSR 0x10a and then refuses to write it, on which QEMU aborts.
+# Nested para-virtual KVM offers MSR 0x10a and refuses to write it, whereupon QEMU aborts.
 _FEATURES_TO_DROP: Final = ((), ("arch-capabilities",))
 _SERIAL_DEVICE: Final = {"q35": "virtio-serial-pci", "pc": "virtio-serial-pci", "microvm": "virtio-serial-device"}
 
 
 @dataclass(frozen=True)
 class VirtualCpu:
-    """Whether a virtual CPU runs under KVM here."""
+    """Whether a virtual CPU runs under KVM on this host."""
 
     reason: str | None
-    """None when it does."""
+    """Why it does not run; None when it does."""
     without: tuple[str, ...] = ()
-    """Features of the host's CPU that must not be passed through, or QEMU aborts."""
+    """Features of the host's CPU on which QEMU aborts when they are passed through."""
 
     @property
     def qemu_model(self) -> str:
-        """For ``-cpu``."""
+        """The value of QEMU's option ``-cpu``."""
         return ",".join(("host", *(f"{feature}=off" for feature in self.without)))
 
 
@@ -55,17 +55,18 @@ def choose_accel(
     """``kvm`` or ``tcg``, for a guest with a kernel.
 
     Args:
-        emulator: a QEMU of the user's choice; None: this host's.
+        wanted: ``auto``, ``kvm`` or ``tcg``.
+        emulator: a QEMU that the user has chosen; None: this host's.
 
     Raises:
-        UsageError: not an accelerator.
-        TargetUnavailableError: ``kvm`` was asked for and no kernel boots under it here.
+        UsageError: ``wanted`` is no accelerator.
+        TargetUnavailableError: ``wanted`` is ``kvm``, and no kernel boots under it on this host.
     """
     return _choose(wanted, lambda: why_no_kvm(kernel(), machine=machine, emulator=emulator))
 
 
 def choose_bare_accel(wanted: str, *, emulator: Path | None = None) -> str:
-    """As ``choose_accel``, for a guest that needs nothing but a virtual CPU."""
+    """Like ``choose_accel``, for a guest that only needs a virtual CPU."""
     return _choose(wanted, lambda: virtual_cpu(emulator).reason)
 
 
@@ -82,12 +83,12 @@ def _choose(wanted: str, why_not: Callable[[], str | None]) -> str:
 
 
 def why_no_kvm(kernel: GuestKernel, *, machine: str = "q35", emulator: Path | None = None) -> str | None:
-    """None when ``kernel`` boots under KVM on this host, else the reason. The answer of a boot is kept."""
+    """None when ``kernel`` boots under KVM on this host, else the reason. The result of a boot is cached."""
     cpu = virtual_cpu(emulator)
     if cpu.reason is not None:
         return cpu.reason
     qemu, identity = _qemu(emulator)
-    # Two builds of a kernel can have one release; prepared modules are called by their content.
+    # Two builds of a kernel can have the same release. The names of prepared modules depend on their content.
     contents = (kernel.release, file_digest(kernel.image), *(path.name for path in kernel.modules))
     key = content_key("kvm-probe-3", fingerprint(host_facts()), *identity, machine, *cpu.without, "guest", *contents)
 
@@ -96,7 +97,7 @@ def why_no_kvm(kernel: GuestKernel, *, machine: str = "q35", emulator: Path | No
 
 
 def virtual_cpu(emulator: Path | None = None) -> VirtualCpu:
-    """Run the payload under KVM, with the whole host CPU and, if that fails, with less. The answer is kept."""
+    """Run the payload under KVM with the host's CPU and, if that fails, with fewer features. The result is cached."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         exists = Path("/dev/kvm").exists()
         return VirtualCpu("kvm: /dev/kvm " + ("cannot be opened by this user" if exists else "does not exist here"))
@@ -107,13 +108,13 @@ def virtual_cpu(emulator: Path | None = None) -> VirtualCpu:
 
 
 def _qemu(emulator: Path | None) -> tuple[str, tuple[str, str]]:
-    """The program, and what tells it from another build: its version and its content."""
+    """The program, and the properties that identify its build: version and digest."""
     qemu = proc.require_tool(str(emulator or "qemu-system-x86_64"), package="qemu-system-x86")
     return qemu, (proc.run([qemu, "--version"], timeout_s=10).text, file_digest(Path(qemu)))
 
 
 def _try_cpus(qemu: str) -> VirtualCpu:
-    said = ""
+    message = ""
     for features in _FEATURES_TO_DROP:
         cpu = VirtualCpu(None, features)
         argv = [qemu, *_BARE, "-machine", "microvm", "-accel", "kvm", "-cpu", cpu.qemu_model, "-m", "2"]
@@ -129,8 +130,8 @@ def _try_cpus(qemu: str) -> VirtualCpu:
             if status == EXIT_STATUS:
                 return cpu
             stderr.seek(0)
-            said = said or proc.tail(stderr.read()).partition("\n")[0]
-    return VirtualCpu("kvm: /dev/kvm opens, but no virtual CPU runs" + (f" (QEMU: {said})" if said else ""))
+            message = message or proc.tail(stderr.read()).partition("\n")[0]
+    return VirtualCpu("kvm: /dev/kvm opens, but no virtual CPU runs" + (f" (QEMU: {message})" if message else ""))
 
 
 def _boot(qemu: str, kernel: GuestKernel, machine: str, cpu: VirtualCpu) -> str | None:
@@ -151,8 +152,8 @@ def _boot(qemu: str, kernel: GuestKernel, machine: str, cpu: VirtualCpu) -> str 
                 process.wait()
         if booted:
             return None
-        said = proc.tail((directory / "stderr").read_bytes()).splitlines()
-        because = f" (QEMU: {said[0]})" if said else ""
+        lines = proc.tail((directory / "stderr").read_bytes()).splitlines()
+        because = f" (QEMU: {lines[0]})" if lines else ""
         return f"kvm: /dev/kvm opens, but a kernel did not boot under it within {PROBE_LIMIT_S:g} s{because}"
 
 
@@ -171,7 +172,7 @@ def _wait(process: subprocess.Popen[bytes], events: Path, stderr: Path, clock: C
     while clock.now_ns() < deadline_ns:
         if events.exists() and b" mark init " in events.read_bytes():
             return True
-        # A guest that KVM could not run leaves QEMU alive and paused.
+        # When KVM cannot run the guest, QEMU pauses and does not exit.
         if process.poll() is not None or b"KVM internal error" in stderr.read_bytes():
             return False
         clock.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""The libvirt domain of a VM target, as XML: every device that is there is there on purpose."""
+"""The libvirt domain of a VM target, as XML. It has no device that the target does not need."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ STDOUT_PORT: Final = "boxbench.stdout"
 STDERR_PORT: Final = "boxbench.stderr"
 
 TCG_CPU: Final = "qemu64"
-"""`max` makes TCG emulate wide vectors, which guests then use: plain memory copies become ten times slower."""
+"""With `max`, TCG emulates wide vectors and guests use them, which makes memory copies ten times slower."""
 
-# No console: each line on an emulated serial port costs. `panic=-1`: a dying guest ends at once instead of hanging.
-# `no_timer_check`: under emulation on a loaded host the kernel's test of the timer can fail, and it panics; guests of
-# KVM leave the test out by themselves.
+# No console, since each line on an emulated serial port costs time. `panic=-1`: a guest that panics ends at once.
+# `no_timer_check`: under emulation on a loaded host, the kernel's timer test can fail and panic. Under KVM the kernel
+# skips the test by itself.
 COMMAND_LINE: Final = "quiet panic=-1 no_timer_check"
 SERIAL_COMMAND_LINE: Final = "console=ttyS0 panic=-1 no_timer_check"
 
 
 @dataclass(frozen=True)
 class DiskFile:
-    """A virtio disk: vda, vdb and so on, in order."""
+    """A virtio disk. The guest names them vda, vdb and so on, in order."""
 
     path: Path
     format: str = "qcow2"
@@ -33,7 +33,7 @@ class DiskFile:
 
 @dataclass(frozen=True)
 class Port:
-    """A virtio-serial port: to a unix socket of ours, or into a file."""
+    """A virtio-serial port that is connected to a unix socket of ours, or writes to a file."""
 
     name: str
     path: Path
@@ -42,24 +42,25 @@ class Port:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a domain's hardware is made of, beside its disks and ports."""
+    """A domain's hardware, apart from its disks and ports."""
 
     accel: str
     kind: str = "q35"
     """The machine type: ``q35`` or ``pc``."""
     firmware: str = "seabios"
-    """``seabios`` or ``ovmf``; with ``rom`` a file in its place."""
+    """``seabios`` or ``ovmf``; ignored when there is a ``rom``."""
     rom: Path | None = None
+    """A file to use as firmware."""
     nic: bool = False
     without: tuple[str, ...] = ()
-    """Features of the host's CPU that are not passed through (KVM)."""
+    """Features of the host's CPU that are not passed through; KVM only."""
     emulator: Path | None = None
-    """A QEMU of the user's choice; None: libvirt's own."""
+    """A QEMU that the user has chosen; None: libvirt's default."""
 
 
 @dataclass(frozen=True)
 class Boot:
-    """Direct kernel boot; a machine without one boots its first disk."""
+    """Direct kernel boot. A domain without it boots its first disk."""
 
     kernel: Path
     initramfs: Path | None = None
@@ -77,17 +78,17 @@ class Domain:
     """Host CPUs the vCPUs may run on."""
     memory_bytes: int
     owner: tuple[int, int]
-    """The uid and gid that QEMU runs as: ours, since it opens our files."""
+    """The uid and gid of QEMU: ours, since it opens our files."""
     boot: Boot | None = None
     disks: tuple[DiskFile, ...] = ()
     ports: tuple[Port, ...] = ()
     serial: Path | None = None
-    """A unix socket of ours for the serial console."""
+    """A unix socket of ours for the serial console; None: no console."""
     debug_console: Path | None = None
-    """A unix socket of ours for port 0xE9."""
+    """A unix socket of ours for the debug console at port 0xE9; None: no debug console."""
 
     def xml(self) -> str:
-        """The domain for virDomainCreateXML."""
+        """The domain's XML for virDomainCreateXML."""
         root = Xml.Element("domain", type="kvm" if self.machine.accel == "kvm" else "qemu")
         _text(root, "name", self.name)
         _text(root, "memory", str(self.memory_bytes), unit="b")
@@ -111,7 +112,7 @@ class Domain:
             boot.set("firmware", "efi")
         _text(boot, "type", "hvm", arch="x86_64", machine=machine.kind)
         if boot.get("firmware"):
-            # Signed boot loaders would be another variant; without this libvirt may choose keys that refuse ours.
+            # Without this, libvirt may choose firmware whose keys refuse our unsigned boot loader.
             firmware = Xml.SubElement(boot, "firmware")
             Xml.SubElement(firmware, "feature", enabled="no", name="secure-boot")
         if machine.rom is not None:
@@ -137,7 +138,7 @@ class Domain:
             _text(devices, "emulator", str(self.machine.emulator))
         for number, disk in enumerate(self.disks):
             _disk(devices, disk, number, bootable=self.boot is None and number == 0)
-        # What libvirt would add unasked.
+        # Suppress the devices that libvirt adds by default.
         Xml.SubElement(devices, "controller", type="usb", model="none")
         Xml.SubElement(devices, "memballoon", model="none")
         Xml.SubElement(devices, "audio", id="1", type="none")
@@ -164,7 +165,7 @@ def _disk(devices: Xml.Element, file: DiskFile, number: int, *, bootable: bool) 
 
 
 def _nic(devices: Xml.Element) -> None:
-    # QEMU has no NIC without a backend; with its link down nothing passes to this one.
+    # QEMU needs a backend for a NIC. The link is down, so no traffic reaches it.
     nic = Xml.SubElement(devices, "interface", type="user")
     Xml.SubElement(nic, "mac", address="52:54:00:b0:b0:01")
     Xml.SubElement(nic, "model", type="virtio")
@@ -173,7 +174,7 @@ def _nic(devices: Xml.Element) -> None:
 
 def _port(devices: Xml.Element, port: Port) -> None:
     channel = Xml.SubElement(devices, "channel", type="file" if port.to_file else "unix")
-    # QEMU connects to us, and the connection is an event; were QEMU to listen, we would have to poll.
+    # QEMU connects to us, so its start is an event. If QEMU listened, we would have to poll.
     source = Xml.SubElement(channel, "source", path=str(port.path))
     if not port.to_file:
         source.set("mode", "connect")

@@ -1,4 +1,4 @@
-"""A box that is a libvirt domain: start, look, stop, kill, whatever the domain is made of."""
+"""A box that is a libvirt domain, whatever its devices are."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bench.util.errors import LaunchError
 END_PATIENCE_S: Final = 10.0
 
 MakeDisks = Callable[[], None]
-"""Makes the disks that every box has its own of; part of the request."""
+"""Makes the disks that belong to one box. This is part of the request."""
 
 
 def agent_ports(slot: Slot) -> tuple[Port, ...]:
-    """The agent's event channel and the workload's output."""
+    """The ports for the agent's event channel and for the workload's output."""
     return (
         Port(EVENTS_PORT, slot.directory / "events"),
         Port(STDOUT_PORT, slot.storage / "stdout", to_file=True),
@@ -33,7 +33,7 @@ def agent_ports(slot: Slot) -> tuple[Port, ...]:
 
 
 def own_ids() -> tuple[int, int]:
-    """The uid and gid that QEMU shall run as: ours, since it opens our files."""
+    """The uid and gid for QEMU: ours, since it opens our files."""
     return os.geteuid(), os.getegid()
 
 
@@ -51,11 +51,11 @@ class DomainBox(Box):
         self._pid: int | None = None
 
     def start(self) -> None:
-        """Fresh disks, then the domain."""
+        """Make fresh disks and create the domain. Raises LaunchError."""
         self.create(flags=0)
 
     def create(self, *, flags: int) -> None:
-        """Fresh disks, then the domain; flags are libvirt's. Raises LaunchError."""
+        """Make fresh disks and create the domain, with libvirt's flags. Raises LaunchError."""
         try:
             self._make_disks()
             self._slot.mark(Endpoint.CREATED)
@@ -67,16 +67,16 @@ class DomainBox(Box):
             ) from None
 
     def lookup(self) -> Any:
-        """The domain's libvirt object. Raises libvirtError when it is gone."""
+        """The domain's libvirt object. Raises libvirtError when the domain does not exist."""
         return self._engine.connection.lookupByName(self.domain.name)
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """QEMU; everything inside is its memory and its time."""
+        """QEMU. Its memory and CPU time include those of the guest."""
         pid = self.main_pid()
         return {} if pid is None else {"vmm": (pid,)}
 
     def main_pid(self) -> int | None:
-        """QEMU's process, known by the domain's name on its command line."""
+        """QEMU's pid, found by the domain's name on its command line."""
         if self._pid is None:
             self._pid = find_by_argument(f"guest={self.domain.name},debug-threads=on")
         if self._pid is not None and wait_ended(self._pid, timeout_s=0):
@@ -84,11 +84,11 @@ class DomainBox(Box):
         return self._pid
 
     def stop(self) -> None:
-        """Ask the agent, which is the guest's init: it stops the workload, syncs and powers off."""
+        """Ask the agent to stop the workload, sync and power off. The agent is the guest's init."""
         self.channel.send(b"stop\n")
 
     def kill(self) -> None:
-        """Destroy the domain, and make sure that QEMU has ended."""
+        """Destroy the domain, and kill QEMU if it does not end."""
         pid = self.main_pid()
         with suppress(self._engine.library.libvirtError):
             self.lookup().destroy()
@@ -96,31 +96,36 @@ class DomainBox(Box):
             kill_and_wait(pid)
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """What this box's own disks hold: what it wrote, and their metadata. Absent when it has none."""
+        """The size of the box's own disks: its writes and the disks' metadata. Empty when it has no disk of its own."""
         own = [disk.path for disk in self.domain.disks if disk.path.is_relative_to(self._slot.storage)]
         return {"box.allocated": sum(map(allocated_bytes, own))} if own else {}
 
     def guest_disk(self) -> Mapping[str, int]:
-        """As libvirt asks QEMU."""
+        """The counters of QEMU, through libvirt."""
         disks = (f"vd{chr(ord('a') + at)}" for at, disk in enumerate(self.domain.disks) if not disk.read_only)
         try:
-            told = [self.lookup().blockStatsFlags(name) for name in disks]
+            counters = [self.lookup().blockStatsFlags(name) for name in disks]
         except self._engine.library.libvirtError:
             return {}
-        return sum_counters(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+        return sum_counters(counters, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
     def output(self, *, ended: bool) -> Output:
-        """From the files of the two ports."""
+        """The content of the output ports' files."""
         if ended:
             await_output_drained(self.main_pid())
         files = {port.name: port.path for port in self.domain.ports}
         return Output.of(clip_file(files.get(STDOUT_PORT)), clip_file(files.get(STDERR_PORT)))
 
 
-def sum_counters(told: Sequence[Mapping[str, int]], names: Mapping[str, str]) -> dict[str, int]:
-    """Counters of several disks under our names; one that a disk does not have is absent."""
+def sum_counters(disks: Sequence[Mapping[str, int]], names: Mapping[str, str]) -> dict[str, int]:
+    """The sums of several disks' counters.
+
+    Args:
+        disks: the counters of each disk.
+        names: their name by the name that the sum gets. A counter that one disk lacks is left out.
+    """
     return {
-        ours: sum(disk[theirs] for disk in told)
+        ours: sum(disk[theirs] for disk in disks)
         for ours, theirs in names.items()
-        if told and all(theirs in disk for disk in told)
+        if disks and all(theirs in disk for disk in disks)
     }

@@ -1,4 +1,4 @@
-"""The engine VM's disk with one image in its store: made by booting the VM once and loading the image into it."""
+"""The engine VM's disk with one image in its store. To make it, the VM is booted once and loads the image."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from bench.util import cache
 from bench.util.errors import BuildError, LaunchError
 
 RECIPE: Final = "1"
-"""Part of the cache key: raise it when what follows makes another disk."""
+"""Part of the cache key. Raise it when a change of this module makes a different disk."""
 
 _TIMEOUT_S: Final = 600.0
 _MEMORY_BYTES: Final = 2**30
 
 
 def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerClient) -> Disk:
-    """A disk with an engine that has ``image``, and an empty overlay on it, cached by the image's id.
+    """A disk whose engine has ``image``, and an empty overlay on it, cached by the image's id.
 
     Raises:
-        BuildError: the VM did not come up, or what it loaded is not what was sent.
+        BuildError: the VM did not start, or the loaded image differs from ``image``.
         HostUnfitError: as ``ensure_engine_disk``.
     """
     system = ensure_engine_disk()
@@ -48,8 +48,8 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
         make_overlay(directory / key / "engine.qcow2", partial / "overlay.qcow2", ENGINE_BYTES, base_format="qcow2")
 
     entry = cache.ensure("engine-disk", key, make)
-    about = (entry / "engine.qcow2").stat()
-    return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, about.st_blocks * 512)
+    stat = (entry / "engine.qcow2").stat()
+    return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, stat.st_blocks * 512)
 
 
 def _load(disk: Path, key: str, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
@@ -69,7 +69,7 @@ def _load(disk: Path, key: str, image: Image, *, vm: EngineVm, client: docker.Do
             if not box.power_off():
                 raise BuildError(
                     f"image {image.name}: the engine's VM did not power off after the image was loaded",
-                    hint="run again; if it stays so, look at the host's load",
+                    hint="run again; if it happens again, check the host's load",
                 )
 
 
@@ -86,7 +86,7 @@ def _upload(box: EngineVmBox, archive: Path, image: Image, layers: list[str]) ->
 
 @contextmanager
 def _slot(key: str) -> Iterator[Slot]:
-    """Not a trial, but it carries a tag like one, so that `boxbench clean` finds what a kill leaves."""
+    """The VM's place on the host. It has a tag like a trial's, so that `boxbench clean` finds leftovers of a kill."""
     tag = f"{LABEL}-prepare-{key[:8]}"
     directory, storage = run_root() / tag, cache.cache_dir() / "boxes" / tag
     with owned_dir(directory), ExitStack() as stack:

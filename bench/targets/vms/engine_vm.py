@@ -1,4 +1,4 @@
-"""The small VM that runs a Docker Engine: its domain, its channels, and its disk with an image loaded."""
+"""The small VM that runs a Docker Engine: its domain and its channels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bench.util.errors import ProtocolError
 API_PORT: Final = "boxbench.api"
 BOX_PORT: Final = "boxbench.box"
 STOP_PATIENCE_S: Final = 25.0
-_SAID_BYTES: Final = 1000
+_OUTPUT_BYTES: Final = 1000
 _CONFIG: Final = BoxConfig(
     argv=ENGINE_ARGV,
     env=("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",),
@@ -42,14 +42,14 @@ _CONFIG: Final = BoxConfig(
 
 @dataclass(frozen=True)
 class EngineVm:
-    """What all these VMs have in common."""
+    """The common properties of these VMs."""
 
     libvirt: LibvirtEngine
     guest: Guest
     accel: str
 
     def domain(self, slot: Slot, disks: tuple[DiskFile, ...], *, vcpus: int, memory_bytes: int) -> Domain:
-        """The domain of one VM; its first disk is the root."""
+        """The domain of one VM. Its first disk is the root."""
         conf = render_boxconf(_CONFIG, None, root=ROOT, poweroff="acpi")
         return Domain(
             name=slot.tag,
@@ -73,14 +73,14 @@ class EngineVm:
     def provisioned(
         self, slot: Slot, domain: Domain, make_disks: MakeDisks, *, timeout_s: float
     ) -> Iterator[EngineVmBox]:
-        """Listen for everything that the VM connects to; nothing of it is left afterwards."""
+        """Listen on all sockets to which the VM connects. Nothing of the VM is left on exit."""
         with ExitStack() as stack:
             box_end = ListeningSocket(slot.directory / "events", lambda: slot.mark(Endpoint.VMM))
             stack.callback(box_end.close)
             api = EngineApi(slot.directory / "api", timeout_s=timeout_s)
             stack.callback(api.close)
             vm_end = ListeningSocket(slot.directory / "vm", lambda: None)
-            vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_passing_on(slot.mark))
+            vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_forward_boot_marks(slot.mark))
             stack.callback(vm.close)
             box = EngineVmBox(slot, box_end, self.libvirt, domain, make_disks, vm=vm, api=api)
             stack.callback(box.kill)
@@ -88,7 +88,7 @@ class EngineVm:
 
 
 class EngineVmBox(DomainBox):
-    """A VM with an engine in it; the channel is that of the one container it will run."""
+    """A VM with an engine in it. The channel belongs to the one container that it will run."""
 
     def __init__(
         self,
@@ -106,24 +106,24 @@ class EngineVmBox(DomainBox):
         self._vm = vm
 
     def power_off(self) -> bool:
-        """Ask the VM's init to end the engine and the machine, and wait; False when it is still there."""
+        """Ask the VM's init to end the engine and the machine, and wait. False when the VM still runs."""
         pid = self.main_pid()
         self._vm.send("stop")
         return pid is None or wait_ended(pid, timeout_s=STOP_PATIENCE_S)
 
     def fate(self) -> str:
-        """What became of the VM and the last that it said, for an error message."""
+        """The state of the VM and the end of its stderr, for an error message."""
         state = "has ended" if self.main_pid() is None else "still runs"
-        said = self.stderr_end().data[-_SAID_BYTES:].decode(errors="replace").strip()
-        return f"the VM {state} and has said {said or 'nothing'}"
+        output = self.stderr_end().data[-_OUTPUT_BYTES:].decode(errors="replace").strip()
+        return f"the VM {state}; its last output: {output or 'none'}"
 
     def stderr_end(self) -> Clipped:
-        """What the engine and the VM's init wrote."""
+        """The stderr of the engine and of the VM's init, clipped."""
         return clip_file({port.name: port.path for port in self.domain.ports}[STDERR_PORT])
 
 
-def _passing_on(mark: Callable[[Endpoint], object]) -> Callable[[Message | ProtocolError, int], None]:
-    """The VM's own agent: its first mark and its root are the box's; what else it says is not about the workload."""
+def _forward_boot_marks(mark: Callable[[Endpoint], object]) -> Callable[[Message | ProtocolError, int], None]:
+    """Forward two marks of the VM's own agent to the box: ``init`` and ``root``. Its other messages are ignored."""
 
     def take(message: Message | ProtocolError, _stamp_ns: int) -> None:
         if isinstance(message, Mark) and message.endpoint in (Endpoint.INIT, Endpoint.ROOT):

@@ -1,4 +1,4 @@
-"""What every VM with a Linux guest is made of: kernel, initramfs with its box.conf, disk, least memory."""
+"""The parts of every VM with a Linux guest: kernel, initramfs with its box.conf, disk, least memory."""
 
 from __future__ import annotations
 
@@ -30,47 +30,47 @@ _SECTOR_BYTES: Final = 512
 
 @dataclass(frozen=True)
 class Guest:
-    """How a target's guests are made."""
+    """The properties of a target's guests."""
 
     poweroff: str = "acpi"
-    """``acpi``, or ``reboot`` for machines without it."""
+    """``acpi``, or ``reboot`` for machines without ACPI."""
     modules: tuple[str, ...] = ()
-    """Kernel modules beside those that every guest needs."""
+    """Kernel modules in addition to those that every guest needs."""
     firmware: str = "seabios"
     raw_kernel: bool = False
-    """Boot an unpacked vmlinux instead of the compressed image."""
+    """Whether to boot an unpacked vmlinux instead of the compressed image."""
     named: Path | None = None
-    """A bzImage of the user's choice; None: what ``find_guest_kernel`` finds."""
+    """A bzImage that the user has chosen; None: the result of ``find_guest_kernel``."""
     named_modules: Path | None = None
-    """Its /lib/modules/RELEASE."""
+    """The chosen kernel's /lib/modules/RELEASE."""
 
     @cached_property
     def kernel(self) -> GuestKernel:
-        """Found once. Raises HostUnfitError."""
+        """The guest kernel. Raises HostUnfitError when there is none."""
         found = named_kernel(self.named, self.named_modules) if self.named else find_guest_kernel()
         return with_modules(found, self.modules)
 
     @property
     def kernel_file(self) -> Path:
-        """What the VMM loads. Raises HostUnfitError when the kernel cannot be unpacked."""
+        """The file that the VMM loads. Raises HostUnfitError when the kernel cannot be unpacked."""
         return ensure_raw_kernel(self.kernel) if self.raw_kernel else self.kernel.image
 
     def describe(self) -> str:
-        """For ``describe``."""
+        """The kernel's release, source and packing."""
         packing = "unpacked vmlinux" if self.raw_kernel else "compressed"
         return f"{self.kernel.release} ({self.kernel.source}), {packing}"
 
     def initramfs(self, image: Image, ready: Ready) -> Path:
-        """The agent, the modules and the box.conf, cached by content."""
+        """An initramfs with agent, modules and box.conf, cached by content."""
         return self.initramfs_with(render_boxconf(image.config, ready, root=ROOT, poweroff=self.poweroff))
 
     def initramfs_with(self, conf: bytes) -> Path:
-        """The same with a box.conf of the caller's."""
+        """An initramfs with the given box.conf."""
         base = ensure_initramfs(self.kernel, agent_binary())
         return ensure("initramfs-conf", content_key(str(base), conf), lambda path: with_conf(base, conf, path))
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Make all that boxes share. Raises UsageError when the scenario's memory is too little to rely on."""
+        """Make the disk and the initramfs. Raises UsageError when the scenario gives boxes too little memory."""
         check_memory(
             image.name,
             resources.memory,
@@ -83,7 +83,7 @@ class Guest:
         return {"disk_logical": disk.logical_bytes, "disk_allocated": disk.allocated_bytes}
 
     def disk(self, image: Image, resources: Resources) -> Disk:
-        """The scenario's disk."""
+        """The disk with the image's tree, of the scenario's size."""
         return ensure_disk(image, resources.disk)
 
 
@@ -110,6 +110,6 @@ def check_memory(scenario: str, memory_bytes: int, *, least_bytes: int, where: s
         raise UsageError(
             f"{scenario}: resources.memory is {format_bytes(memory_bytes)}; {where} a scenario needs at least "
             f"{format_bytes(least_bytes)}",
-            hint="give every box more memory, or leave out this VM target with -t; `boxbench floor` looks for the true "
-            "edge, which is below that",
+            hint="give every box more memory, or leave out this VM target with -t; `boxbench floor` finds the real "
+            "limit, which is lower",
         )

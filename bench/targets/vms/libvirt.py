@@ -1,4 +1,4 @@
-"""A full VM through libvirt: QEMU, virtio disk and channels, direct kernel boot; each part can be switched alone."""
+"""A full VM through libvirt: QEMU, virtio disk and channels, direct kernel boot. Options change one part each."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
 from bench.util.errors import BoxbenchError
 
 FIRMWARE_NAMES: Final = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
-FIRST_KERNEL_WORDS: Final = b"Linux version"
+KERNEL_BANNER: Final = b"Linux version"
 
 
 class LibvirtTarget:
-    """One transient domain per box."""
+    """VMs that are one transient domain per box."""
 
     name: ClassVar[str] = "libvirt"
 
@@ -59,7 +59,7 @@ class LibvirtTarget:
         return None
 
     def describe(self) -> dict[str, str]:
-        """Which VM this is: without these words a VM's number says nothing."""
+        """Everything needed to interpret a VM's numbers."""
         chosen = self._options
         network = "no NIC" if chosen["nic"] == "none" else "virtio-net with its link down, driver loaded"
         console = "no serial console" if chosen["console"] == "none" else "serial console, kernel messages on it"
@@ -83,7 +83,7 @@ class LibvirtTarget:
         return COMMAND_LINE if self._options["console"] == "none" else SERIAL_COMMAND_LINE
 
     def daemons(self) -> dict[str, int]:
-        """libvirt's own process, where it is one: in process it is ours."""
+        """The pid of libvirt's daemon; empty for the in-process driver, which runs in the harness."""
         return self._engines.libvirt.daemon_pids()
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
@@ -92,13 +92,13 @@ class LibvirtTarget:
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[DomainBox]:
-        """Listen for the VMM; the domain and its disk are part of the request."""
+        """Listen for the VMM. The domain and its disk are part of the request."""
         with ExitStack() as stack:
             domain, disk = self.domain(order), self._guest.disk(order.image, order.resources)
             ends = ListeningSocket(domain.ports[0].path, lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
             if domain.serial is not None:
-                watch = ConsoleWatch(domain.serial, FIRST_KERNEL_WORDS, lambda: order.mark(Endpoint.KERNEL))
+                watch = ConsoleWatch(domain.serial, KERNEL_BANNER, lambda: order.mark(Endpoint.KERNEL))
                 stack.callback(watch.close)
             box = DomainBox(order, ends, self._engines.libvirt, domain, lambda: self._new_disk(disk, domain))
             stack.callback(box.kill)

@@ -1,4 +1,4 @@
-"""The classic VM: firmware, boot loader, the distribution's kernel and initrd, systemd, the workload as a unit."""
+"""The classic VM: firmware, boot loader, the distribution's kernel and initrd, systemd, and the workload as a unit."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import DiskFile, Domain
 from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
 from bench.targets.vms.guest import check_memory, conf_disk
-from bench.targets.vms.libvirt import FIRMWARE_NAMES, FIRST_KERNEL_WORDS
+from bench.targets.vms.libvirt import FIRMWARE_NAMES, KERNEL_BANNER
 from bench.targets.vms.marker_socket import ConsoleWatch
 from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
 from bench.util.errors import BoxbenchError, UsageError
 from bench.util.units import format_ns
 
-# The initrd alone unpacks to some 60 MiB beside its packed self; found by trying.
-# 25 s on a quiet host, twice that on a busy one, more with OVMF; a time-out that cuts into this measures itself.
+# A boot takes 25 s on a quiet host, twice that on a busy one, and more with OVMF.
+# A shorter time-out would cut boots off.
 TCG_PATIENCE_NS: Final = 120 * 10**9
 _COMMAND_LINE: Final = {"none": "quiet panic=-1", "serial": "console=ttyS0 panic=-1"}
 
 
 class LibvirtFullTarget:
-    """One transient domain per box, which boots its own disk."""
+    """VMs that are one transient domain per box and boot from a disk."""
 
     name: ClassVar[str] = "libvirt-full"
 
@@ -46,12 +46,12 @@ class LibvirtFullTarget:
         self._options = with_defaults(options, TARGETS[self.name].options)
         self._emulator = path_option(options, "emulator")
         self._engines = engines
-        # The distribution's kernel: the direct-boot targets' is the same one, or near enough for this question.
+        # The kernel of direct boot stands for the distribution's: it is the same, or close enough for this question.
         machine, emulator = self._options["machine"], self._emulator
         self.accel = choose_accel(accel, find_guest_kernel, machine=machine, emulator=emulator)
 
     def why_unavailable(self) -> str | None:
-        """Needs libvirt with QEMU, and what makes a disk that boots."""
+        """Needs libvirt with QEMU, and the tools that make a bootable disk."""
         try:
             self._engines.libvirt.require_emulator(self._emulator, self._options["machine"])
             self._engines.libvirt.require_firmware(self._options["firmware"], self._options["machine"], self._emulator)
@@ -61,7 +61,7 @@ class LibvirtFullTarget:
         return None
 
     def describe(self) -> dict[str, str]:
-        """Which VM this is."""
+        """Everything needed to interpret a VM's numbers."""
         chosen = self._options
         console = "no serial console" if chosen["console"] == "none" else "serial console"
         return {
@@ -82,11 +82,11 @@ class LibvirtFullTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """libvirt's own process, where it is one: in process it is ours."""
+        """The pid of libvirt's daemon; empty for the in-process driver, which runs in the harness."""
         return self._engines.libvirt.daemon_pids()
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Make the system's disk, the scenario's, and the one with its box.conf."""
+        """Make the disks of the system, of the image's tree, and of the box.conf."""
         check_memory(
             image.name,
             resources.memory,
@@ -106,8 +106,8 @@ class LibvirtFullTarget:
     def _check_patience(self, image: Image, ready: Ready) -> None:
         if self.accel == "tcg" and ready.timeout < TCG_PATIENCE_NS:
             raise UsageError(
-                f"{image.name}: ready.timeout is {format_ns(ready.timeout)}, and a whole system on an "
-                f"emulated CPU takes up to {format_ns(TCG_PATIENCE_NS)} to come up",
+                f"{image.name}: ready.timeout is {format_ns(ready.timeout)}, but a whole system on an "
+                f"emulated CPU takes up to {format_ns(TCG_PATIENCE_NS)} to boot",
                 hint="raise ready.timeout, leave out libvirt-full with -t, or use a host with working KVM",
             )
 
@@ -116,13 +116,13 @@ class LibvirtFullTarget:
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[DomainBox]:
-        """Listen for the VMM; the domain and its overlays are part of the request."""
+        """Listen for the VMM. The domain and its overlays are part of the request."""
         with ExitStack() as stack:
             domain = self.domain(order)
             ends = ListeningSocket(domain.ports[0].path, lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
             if domain.serial is not None:
-                watch = ConsoleWatch(domain.serial, FIRST_KERNEL_WORDS, lambda: order.mark(Endpoint.KERNEL))
+                watch = ConsoleWatch(domain.serial, KERNEL_BANNER, lambda: order.mark(Endpoint.KERNEL))
                 stack.callback(watch.close)
             system, own = self._system(), ensure_disk(order.image, order.resources.disk)
 

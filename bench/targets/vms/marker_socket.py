@@ -1,4 +1,4 @@
-"""Sockets of ours that a VMM connects its character devices to, watched for one word."""
+"""Sockets for a VMM's character devices, on which a marker text is awaited."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _KEEP_BYTES: Final = 256
 
 
 class MarkerSocket(ListeningSocket):
-    """An agentless box's channel: the VMM connects, then its guest says one word. No message ever comes."""
+    """The channel of a box without an agent. The VMM connects, and later its guest writes a marker."""
 
     def __init__(
-        self, path: Path, on_connect: Callable[[], object], word: bytes, on_word: Callable[[], object]
+        self, path: Path, on_connect: Callable[[], object], marker: bytes, on_marker: Callable[[], object]
     ) -> None:
         super().__init__(path, on_connect)
-        self._word = word
-        self._on_word = on_word
+        self._marker = marker
+        self._on_marker = on_marker
 
     def connect(self, cancel: int) -> None:
-        """Wait for the VMM, then for the word."""
+        """Wait for the VMM, then for the marker. Returns None: no message follows."""
         fd = super().connect(cancel)
-        if fd is not None and _await_word(fd, cancel, self._word):
-            self._on_word()
+        if fd is not None and _await_marker(fd, cancel, self._marker):
+            self._on_marker()
 
 
 class ConsoleWatch:
-    """A guest's serial console: tells when a word first comes, and reads the rest away, so that no guest waits."""
+    """A guest's serial console. It reports the first marker, and discards the rest so that the guest never blocks."""
 
-    def __init__(self, path: Path, word: bytes, on_word: Callable[[], object]) -> None:
+    def __init__(self, path: Path, marker: bytes, on_marker: Callable[[], object]) -> None:
         self._ends = ListeningSocket(path, lambda: None)
-        self._word = word
-        self._on_word = on_word
+        self._marker = marker
+        self._on_marker = on_marker
         self._cancel_r, self._cancel_w = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._watch, name="boxbench-console", daemon=True)
         self._thread.start()
@@ -46,13 +46,13 @@ class ConsoleWatch:
         fd = self._ends.connect(self._cancel_r)
         if fd is None:
             return
-        if _await_word(fd, self._cancel_r, self._word):
-            self._on_word()
+        if _await_marker(fd, self._cancel_r, self._marker):
+            self._on_marker()
         while _next_chunk(fd, self._cancel_r):
             pass
 
     def close(self) -> None:
-        """End the thread, close the socket."""
+        """End the thread and close the socket."""
         os.write(self._cancel_w, b"x")
         self._thread.join()
         self._ends.close()
@@ -60,19 +60,19 @@ class ConsoleWatch:
         os.close(self._cancel_w)
 
 
-def _await_word(fd: int, cancel: int, word: bytes) -> bool:
+def _await_marker(fd: int, cancel: int, marker: bytes) -> bool:
     seen = b""
     while True:
         chunk = _next_chunk(fd, cancel)
         if not chunk:
             return False
-        seen = (seen + chunk)[-max(_KEEP_BYTES, len(chunk) + len(word)) :]
-        if word in seen:
+        seen = (seen + chunk)[-max(_KEEP_BYTES, len(chunk) + len(marker)) :]
+        if marker in seen:
             return True
 
 
 def _next_chunk(fd: int, cancel: int) -> bytes:
-    """What comes next; empty at the end, or when cancelled."""
+    """The next bytes; empty at the end of the stream and when cancelled."""
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     poller.register(cancel, select.POLLIN)

@@ -1,4 +1,4 @@
-"""A micro-VM: QEMU's machine type `microvm`, started by us and controlled through QMP, direct kernel boot."""
+"""A micro-VM: QEMU's machine type `microvm` with direct kernel boot. We start QEMU and control it through QMP."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from bench.util.errors import BoxbenchError, LaunchError
 
 _LEGACY: Final = ("rtc", "pit", "pic", "isa-serial")
 _FIRMWARE: Final = {"seabios": "bios-microvm.bin", "qboot": "qboot.rom"}
-# No ACPI: `reboot=t` ends the machine by a triple fault, which QEMU takes for a reset, and `-no-reboot` for the end.
+# Without ACPI, `reboot=t` ends the guest by a triple fault. QEMU resets the machine, and exits because of `-no-reboot`.
 COMMAND_LINE: Final = "quiet panic=-1 reboot=t no_timer_check"
 
 
 class MicrovmTarget:
-    """One QEMU per box, no daemon."""
+    """VMs that are one QEMU process per box, without a daemon."""
 
     name: ClassVar[str] = "microvm"
 
@@ -69,7 +69,7 @@ class MicrovmTarget:
         return None
 
     def describe(self) -> dict[str, str]:
-        """Which VM this is."""
+        """Everything needed to interpret a VM's numbers."""
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
             **describe_emulator(self._emulator),
@@ -77,7 +77,7 @@ class MicrovmTarget:
             "machine": f"{self._machine}, no PCI, no NIC, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "boot": f"direct kernel boot through {self._options['firmware']}, command line: {COMMAND_LINE}"
-            # The rate is this host's and is measured anew each time.
+            # The rate belongs to this host and is measured again in every campaign.
             + (" tsc_early_khz=RATE" if self.accel == "tcg" else ""),
             "guest kernel": self.guest.describe(),
             "disk": "virtio-blk (mmio), qcow2 overlay on a raw ext4 base, cache=writeback",
@@ -86,7 +86,7 @@ class MicrovmTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """None."""
+        """It has none."""
         return {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
@@ -95,7 +95,7 @@ class MicrovmTarget:
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[MicrovmBox]:
-        """Listen for the VMM, park its launcher; QEMU and its overlay are part of the request."""
+        """Listen for the VMM and start the waiting launcher. QEMU and its overlay are part of the request."""
         with ExitStack() as stack:
             ends = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
@@ -109,11 +109,11 @@ class MicrovmTarget:
 
     @property
     def _command_line(self) -> str:
-        # A microvm has nothing that the kernel could measure the TSC with; under KVM the hypervisor tells its rate.
+        # In a microvm the kernel cannot measure the rate of the TSC. Under KVM the hypervisor provides it.
         return f"{COMMAND_LINE} tsc_early_khz={tsc_khz()}" if self.accel == "tcg" else COMMAND_LINE
 
     def argv(self, order: Order) -> list[str]:
-        """QEMU's words for one box, but for those that every QEMU of ours has."""
+        """QEMU's arguments for one box, without those that ``held_qemu`` adds."""
         resources = order.resources
         return [
             "-machine", self._machine, *accel_argv(self.accel, vcpus=resources.cpus, emulator=self._emulator),
@@ -135,7 +135,7 @@ class MicrovmTarget:
 
 
 class MicrovmBox(Box):
-    """A QEMU of ours with an agent in its guest."""
+    """A box that is a QEMU process of ours with an agent in its guest."""
 
     def __init__(self, order: Order, channel: ListeningSocket, qemu: Qemu, new_disk: Callable[[], None]) -> None:
         self.channel = channel
@@ -144,41 +144,41 @@ class MicrovmBox(Box):
         self._new_disk = new_disk
 
     def start(self) -> None:
-        """A copy of the empty overlay, then QEMU."""
+        """Copy the empty overlay and execute QEMU."""
         self._new_disk()
         self._order.mark(Endpoint.CREATED)
         self.qemu.process.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """QEMU."""
+        """QEMU. Its memory and CPU time include those of the guest."""
         return self.qemu.processes()
 
     def main_pid(self) -> int | None:
-        """QEMU."""
+        """QEMU's pid."""
         return self.qemu.main_pid()
 
     def stop(self) -> None:
-        """Ask the agent, which is the guest's init: it stops the workload, syncs and ends the machine."""
+        """Ask the agent to stop the workload, sync and end the machine. The agent is the guest's init."""
         self.channel.send(b"stop\n")
 
     def kill(self) -> None:
-        """End QEMU through its monitor, or kill it."""
+        """End QEMU through its monitor, or kill it if that fails."""
         self.qemu.quit()
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The overlay: what this box wrote, and the qcow2 metadata."""
+        """The size of the overlay: the box's writes and the qcow2 metadata."""
         return {"box.allocated": allocated_bytes(self._order.storage / "disk.qcow2")}
 
     def guest_disk(self) -> Mapping[str, int]:
-        """As QEMU counts."""
+        """The counters of QEMU."""
         try:
-            told = [disk["stats"] for disk in self.qemu.monitor.execute("query-blockstats")]
+            counters = [disk["stats"] for disk in self.qemu.monitor.execute("query-blockstats")]
         except LaunchError:
             return {}
-        return sum_counters(told, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
+        return sum_counters(counters, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})
 
     def output(self, *, ended: bool) -> Output:
-        """From the files of the two ports, and what QEMU itself said."""
+        """The content of the output ports' files. QEMU's own log follows stderr."""
         if ended:
             await_output_drained(self.main_pid())
         storage = self._order.storage

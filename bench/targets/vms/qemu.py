@@ -1,4 +1,4 @@
-"""A QEMU that we start ourselves: its command line in parts, its process, its control group."""
+"""A QEMU that we start ourselves: the parts of its command line, its process and its control group."""
 
 from __future__ import annotations
 
@@ -20,47 +20,52 @@ from bench.util import proc
 from bench.util.cache import describe_file
 from bench.util.errors import HostUnfitError
 
-# Every device is there on purpose; `-no-reboot`: a reset is the end of the box.
+# No default devices. `-no-reboot`: a reset ends the box.
 BARE: Final = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 _QUIT_PATIENCE_S: Final = 5.0
 
 
 def find_qemu(emulator: Path | None = None) -> str:
-    """Path of QEMU: the one that was chosen, else this host's. Raises HostUnfitError."""
+    """The path of the chosen QEMU, else of this host's. Raises HostUnfitError."""
     return proc.require_tool(str(emulator or "qemu-system-x86_64"), package="qemu-system-x86")
 
 
 @cache
 def qemu_version(path: str) -> str:
-    """``QEMU 10.0.2``."""
+    """Name and version, such as ``QEMU 10.0.2``."""
     first = proc.run([path, "--version"], timeout_s=10).text.partition("\n")[0]
-    words = first.split()
-    return f"QEMU {words[3]}" if len(words) > 3 else first
+    parts = first.split()
+    return f"QEMU {parts[3]}" if len(parts) > 3 else first
 
 
 def require_qemu(emulator: Path | None) -> None:
-    """Raise HostUnfitError when this host has no QEMU, or the chosen program is none; ProcessError: it does not run."""
+    """Check that QEMU can be used.
+
+    Raises:
+        HostUnfitError: this host has no QEMU, or the chosen program is not QEMU.
+        ProcessError: the chosen program does not run.
+    """
     qemu = find_qemu(emulator)
     if emulator is not None and not qemu_version(qemu).startswith("QEMU "):
         raise HostUnfitError(
-            f"{emulator} is no QEMU: asked for its version, it says {qemu_version(qemu)[:100]!r}",
-            hint="name a program qemu-system-x86_64 in the option emulator",
+            f"{emulator} is not QEMU: its --version prints {qemu_version(qemu)[:100]!r}",
+            hint="set the option emulator to the path of a qemu-system-x86_64",
         )
 
 
 def describe_emulator(emulator: Path | None) -> dict[str, str]:
-    """Version and content of a chosen QEMU, for ``describe``; nothing when none was chosen. Raises ProcessError."""
+    """Version and digest of a chosen QEMU, for ``describe``; empty when none was chosen. Raises ProcessError."""
     return {} if emulator is None else {"vmm": qemu_version(str(emulator)), "emulator": describe_file(emulator)}
 
 
 @cache
 def tsc_khz() -> int:
-    """The rate of this host's time stamp counter, which an emulated CPU's follows. Raises HostUnfitError."""
+    """The rate of this host's time stamp counter, kHz. An emulated CPU has the same rate. Raises HostUnfitError."""
     return int(proc.run([static_program("bench.targets.vms", "tsc_rate.c")], timeout_s=10).text)
 
 
 def accel_argv(accel: str, *, vcpus: int, emulator: Path | None = None) -> list[str]:
-    """Accelerator, CPU model and count."""
+    """QEMU's arguments for accelerator, CPU model and number of CPUs."""
     if accel == "kvm":
         return ["-accel", "kvm", "-cpu", virtual_cpu(emulator).qemu_model, "-smp", str(vcpus)]
     thread = "multi" if vcpus > 1 else "single"
@@ -68,7 +73,7 @@ def accel_argv(accel: str, *, vcpus: int, emulator: Path | None = None) -> list[
 
 
 def describe_cpu(accel: str, *, emulator: Path | None = None) -> str:
-    """The CPU model, for ``describe``."""
+    """The CPU model's name."""
     return virtual_cpu(emulator).qemu_model if accel == "kvm" else TCG_CPU
 
 
@@ -81,13 +86,13 @@ def machine_for(
     nic: bool = False,
     emulator: Path | None = None,
 ) -> Machine:
-    """A libvirt machine, with what this host's KVM cannot pass through left out."""
+    """A libvirt machine, without the CPU features that this host's KVM cannot pass through."""
     without = virtual_cpu(emulator).without if accel == "kvm" else ()
     return Machine(accel, kind=kind, firmware=firmware, rom=rom, nic=nic, without=without, emulator=emulator)
 
 
 class Qemu:
-    """One process, parked until ``go``."""
+    """One QEMU process, held until it is started, and its monitor."""
 
     def __init__(self, process: HeldProcess, monitor: Monitor) -> None:
         self.process = process
@@ -98,12 +103,12 @@ class Qemu:
         return self.process.pid if self.process.alive() else None
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """QEMU; everything inside is its memory and its time."""
+        """QEMU. Its memory and CPU time include those of the guest."""
         pid = self.main_pid()
         return {} if pid is None else {"vmm": (pid,)}
 
     def quit(self) -> None:
-        """End the VM through the monitor; it is killed when it does not obey."""
+        """End the VM through the monitor, or kill it if that fails."""
         pid = self.main_pid()
         if pid is not None and not (self.monitor.quit() and wait_ended(pid, timeout_s=_QUIT_PATIENCE_S)):
             self.process.kill()
@@ -111,18 +116,18 @@ class Qemu:
 
 @contextmanager
 def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
-    """A QEMU that will start on ``go``, in a control group of the box; nothing of it is left afterwards.
+    """A QEMU that is held in the box's control group. Nothing of it is left on exit.
 
     Args:
-        argv: without the program, the name and the monitor.
-        emulator: a QEMU of the user's choice; None: this host's.
+        argv: QEMU's arguments, without name and monitor.
+        emulator: a QEMU that the user has chosen; None: this host's.
     """
     with ExitStack() as stack:
-        # Its memory is the guest's size and its own, so the group only accounts.
+        # The group has no memory limit, since QEMU needs memory in addition to the guest's.
         group = stack.enter_context(own_cgroup(slot.tag))
         monitor = Monitor(slot.directory / "qmp")
         stack.callback(monitor.close)
-        words = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
-        process = HeldProcess("qemu", words, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
+        command = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
+        process = HeldProcess("qemu", command, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
         stack.callback(process.kill)
         yield Qemu(process, monitor)

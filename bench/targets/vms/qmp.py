@@ -1,4 +1,4 @@
-"""QEMU's monitor, as far as we need it: QEMU connects to a socket of ours and answers one command at a time."""
+"""A client of QEMU's monitor protocol, QMP. QEMU connects to our socket and answers one command at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT_S: Final = 10.0
 
 
 class Monitor:
-    """Listens from the start, so that QEMU never has to be waited for by polling."""
+    """A monitor. It listens from the start, so that no polling is needed until QEMU is there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,21 +27,21 @@ class Monitor:
 
     @property
     def argv(self) -> list[str]:
-        """What QEMU has to be told."""
+        """QEMU's arguments for this monitor."""
         return ["-chardev", f"socket,id=qmp,path={self.path}", "-mon", "chardev=qmp,mode=control"]
 
     def execute(self, command: str, **arguments: object) -> Any:
-        """Run a command and return what it returns.
+        """Run a command and return its result.
 
         Raises:
-            LaunchError: QEMU is not there, refuses, or does not answer within 10 s.
+            LaunchError: QEMU does not run, refuses the command, or does not answer within 10 s.
         """
         if self._peer is None:
             self._accept()
         return self._ask(command, arguments)
 
     def quit(self) -> bool:
-        """Tell QEMU to end; False when it is not there to be told."""
+        """Ask QEMU to exit. False when it cannot be asked."""
         try:
             self.execute("quit")
         except LaunchError:
@@ -78,12 +78,12 @@ class Monitor:
         if "error" in answer:
             raise LaunchError(
                 f"QEMU refused the monitor command {command}: {answer['error'].get('desc')}",
-                hint="is this a QEMU of another version?",
+                hint="check the version of QEMU",
             )
         return answer["return"]
 
     def _read(self, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        """The next message that is wanted; events in between are dropped."""
+        """The next message for which ``wanted`` is true. Other messages are dropped."""
         assert self._peer is not None
         while True:
             line, newline, rest = self._rest.partition(b"\n")
@@ -113,5 +113,5 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _gone(what: str, error: OSError | None) -> LaunchError:
-    why = "it closed the monitor, or talks something else" if error is None else str(error)
+    why = "it closed the monitor, or does not speak QMP" if error is None else str(error)
     return LaunchError(f"QEMU did not answer on its monitor ({what}): {why}", hint="look at the kept output of QEMU")

@@ -1,7 +1,7 @@
-"""Docker Desktop's arrangement: a small Linux VM that runs a Docker Engine, and the container inside it.
+"""Docker Desktop's arrangement: a small Linux VM runs a Docker Engine, and the container runs inside it.
 
-The host speaks the Engine's API, as in the ``docker`` target, through a virtio-serial port in place of the socket. The
-container has its event channel to the host as a device: no relay is between the agent and the host's stamp.
+The host uses the Engine API, as in the ``docker`` target, through a virtio-serial port instead of the socket. The
+container's event channel is a device that leads to the host, so no relay delays the agent's messages.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from bench.util.errors import BoxbenchError, LaunchError
 from bench.util.units import format_bytes
 
 ENGINE_MEMORY_BYTES: Final = 768 * 2**20
-"""The VM has this beside what the container may use: kernel, dockerd, containerd, shim, page cache."""
-# One answer of the engine, its VM's boot included; ready.timeout counts from when the container has been started.
+"""Memory of the VM in addition to the container's: for kernel, dockerd, containerd, shim and page cache."""
+# For one answer of the engine, including the VM's boot. ready.timeout begins after the container has been started.
 ANSWER_TIMEOUT_S: Final = 300.0
 CONF_DEVICE: Final = "/dev/boxbench.conf"
 EVENTS_DEVICE: Final = "/dev/boxbench.events"
@@ -53,7 +53,7 @@ class VmDockerTarget:
         self.accel = choose_accel(accel, lambda: self._guest.kernel)
 
     def why_unavailable(self) -> str | None:
-        """Needs libvirt with QEMU, a guest kernel with overlayfs, and an engine that has the image."""
+        """Needs libvirt with QEMU, and a guest kernel with overlayfs."""
         try:
             self._engines.libvirt.connection.getVersion()
             _ = self._guest.kernel_file
@@ -62,7 +62,7 @@ class VmDockerTarget:
         return None
 
     def describe(self) -> dict[str, str]:
-        """Which VM, which engine, how the request reaches it."""
+        """Everything needed to interpret the numbers: VM, engine, request, mode."""
         return {
             **self._engines.libvirt.describe(),
             "accelerator": self.accel,
@@ -72,9 +72,9 @@ class VmDockerTarget:
             "guest kernel": self._guest.describe(),
             "system": f"{', '.join(ENGINE_PACKAGES)} on ext4, our init, no systemd; {' '.join(ENGINE_ARGV[1:])}",
             "disk": "virtio-blk, qcow2 overlay on a qcow2 with the image loaded, cache=writeback",
-            "mode": "warm: VM and engine are up before the request"
+            "mode": "warm: VM and engine run before the request"
             if self._warm
-            else "cold: the request is for VM, engine and container; `init` and `root` are the VM's",
+            else "cold: the request starts VM, engine and container; `init` and `root` are the VM's",
             "request": "Engine API: create + start, through virtio-serial",
             "event channel": "virtio-serial port, passed into the container as a device",
             "limits": "cpuset and memory control group (v2) of the container; the VM has the same CPUs, and "
@@ -83,11 +83,11 @@ class VmDockerTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """libvirt's own process, where it is one: in process it is ours."""
+        """The pid of libvirt's daemon; empty for the in-process driver, which runs in the harness."""
         return self._engines.libvirt.daemon_pids()
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Make the VM's disk, boot it once and load the image."""
+        """Make the VM's disk: boot the VM once and load the image."""
         del resources, ready
         disk = ensure_engine_disk_with(image, self._vm(), self._engines.docker.client)
         return {"engine_disk_allocated": disk.allocated_bytes}
@@ -97,11 +97,11 @@ class VmDockerTarget:
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
-        """Cold: listen; warm: bring the VM and its engine up."""
+        """Listen for the VM. In warm mode, also start the VM and wait for its engine."""
         disk = ensure_engine_disk_with(order.image, self._vm(), self._engines.docker.client)
         conf = conf_disk(render_boxconf(order.image.config, order.ready))
         root = order.storage / "disk.qcow2"
-        # What happens before the request has no endpoint.
+        # The VM's boot in warm mode precedes the request, so it passes no endpoint.
         vm_order = replace(order, mark=_nothing) if self._warm else order
         resources = order.resources
         domain = self._vm().domain(
@@ -122,16 +122,16 @@ class VmDockerTarget:
 
 
 class ColdBox(Box):
-    """A VM that will be booted for its container."""
+    """A VM that is booted by the request."""
 
     def __init__(self, order: Order, vm: EngineVmBox) -> None:
         self.channel = vm.channel
         self._order = order
         self.vm = vm
-        self._kept: Output | None = None
+        self._saved_output: Output | None = None
 
     def start(self) -> None:
-        """The VM, then the container; the request waits in the socket until the engine takes it."""
+        """Start the VM and the container. The API request waits in the socket until the engine reads it."""
         self.vm.start()
         self._run_container()
 
@@ -145,20 +145,20 @@ class ColdBox(Box):
             raise LaunchError(f"vm-docker: {error.message}; {self.vm.fate()}", hint=error.hint) from None
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """QEMU; engine, shim and workload are its memory and its time."""
+        """QEMU. Its memory and CPU time include those of engine, shim and workload."""
         return self.vm.processes()
 
     def main_pid(self) -> int | None:
-        """QEMU: the container's own process is the VM's."""
+        """QEMU's pid. The container's own process is visible in the VM only."""
         return self.vm.main_pid()
 
     def stop(self) -> None:
-        """Stop the container as ``docker stop`` does, then the VM."""
+        """Stop the container like ``docker stop``, then power the VM off."""
         with suppress(LaunchError):
             self.vm.api.call("POST", f"/containers/{self._order.tag}/stop?t={ENGINE_STOP_TIMEOUT_S}")
         if self._order.keep_output:
-            # The log is inside the VM.
-            self._kept = self.output(ended=True)
+            # The log goes away with the VM.
+            self._saved_output = self.output(ended=True)
         self.vm.power_off()
 
     def kill(self) -> None:
@@ -166,20 +166,20 @@ class ColdBox(Box):
         self.vm.kill()
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The VM's overlay: what the engine and the container wrote."""
+        """The size of the VM's overlay: the writes of engine and container."""
         return self.vm.disk_bytes()
 
     def guest_disk(self) -> Mapping[str, int]:
-        """The VM's."""
+        """The counters of the VM's disks."""
         return self.vm.guest_disk()
 
     def output(self, *, ended: bool) -> Output:
-        """The container's log; what the VM said when its engine cannot be asked."""
-        if self._kept is not None:
-            return self._kept
+        """The container's log. If the engine does not answer, the VM's stderr takes its place."""
+        if self._saved_output is not None:
+            return self._saved_output
         try:
             if ended:
-                # The engine calls it stopped when it has all that was written.
+                # The engine reports the container as stopped once its log is complete.
                 self.vm.api.call("POST", f"/containers/{self._order.tag}/wait?condition=not-running")
             return Output.of(*self.vm.api.logs(self._order.tag))
         except LaunchError:
@@ -187,10 +187,10 @@ class ColdBox(Box):
 
 
 class WarmBox(ColdBox):
-    """A VM that is up, for a container that is not there yet."""
+    """A VM that runs before the request. The request starts the container only."""
 
     def start(self) -> None:
-        """The container."""
+        """Create and start the container."""
         self._run_container()
 
     def running_before(self) -> Mapping[str, Sequence[int]]:
@@ -199,7 +199,7 @@ class WarmBox(ColdBox):
 
 
 def container_request(order: Order) -> dict[str, Any]:
-    """The body of the request for the container: as the ``docker`` target's, with devices in place of the mount."""
+    """The body of the request that creates the container: the ``docker`` target's, with devices for the mount."""
     memory = order.resources.memory
     devices = [
         {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"}

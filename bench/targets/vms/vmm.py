@@ -1,7 +1,9 @@
-"""A VM with no OS in it: a payload of a few dozen bytes says "ready" and halts. The price of the hypervisor alone.
+"""A VM without an OS, which shows the cost of the hypervisor alone.
 
-No agent and no workload run in it, so it has no `init` and no `exec`: QEMU's connection to us is `vmm`, the byte on
-the debug console is `ready`. It is also the rung that runs under real KVM on hosts where no stock kernel boots.
+A payload of a few dozen bytes reports that it is ready, and halts.
+
+No agent and no workload run in it, so it has no `init` and no `exec`. QEMU's connection to us is `vmm`, and the byte on
+the debug console is `ready`. This target also runs under KVM on hosts where no stock kernel boots.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _MICROVM: Final = "microvm,rtc=off,pit=off,pic=off,isa-serial=off"
 
 
 class VmmTarget:
-    """One QEMU per box, by ourselves or by libvirt."""
+    """VMs that are one QEMU per box, started by us or by libvirt."""
 
     name: ClassVar[str] = "vmm"
 
@@ -54,7 +56,7 @@ class VmmTarget:
         self.accel = choose_bare_accel(accel if own == "any" else own, emulator=self._emulator)
 
     def why_unavailable(self) -> str | None:
-        """Needs QEMU, and libvirt when it goes through it."""
+        """Needs QEMU, and libvirt if the option ``via`` chooses it."""
         try:
             require_qemu(self._emulator)
             if self._options["via"] == "libvirt":
@@ -65,32 +67,32 @@ class VmmTarget:
         return None
 
     def describe(self) -> dict[str, str]:
-        """Which machine, and that the workload is not in it."""
+        """The machine, and the fact that the workload does not run in it."""
         firmware = "none: the payload is in its place" if self._options["firmware"] == "none" else "SeaBIOS"
         return {
-            **self._way(),
+            **self._describe_start(),
             "accelerator": self.accel,
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "firmware": firmware,
-            "inside": "no OS, no agent and not the workload: a payload that says one byte on the debug console, then "
-            + ("halts until it is told to end" if self._options["after"] == "halt" else "ends the machine"),
-            "ready": "that byte has arrived",
-            "limits": f"one CPU, {MEMORY_BYTES // 2**20} MiB, whatever the scenario gives its boxes",
+            "inside": "no OS, no agent and no workload: a payload that writes one byte to the debug console, then "
+            + ("halts until it is stopped" if self._options["after"] == "halt" else "ends the machine"),
+            "ready": "the byte has arrived",
+            "limits": f"one CPU, {MEMORY_BYTES // 2**20} MiB, whatever the scenario's resources are",
         }
 
-    def _way(self) -> dict[str, str]:
+    def _describe_start(self) -> dict[str, str]:
         if self._options["via"] == "libvirt":
-            words = {**self._engines.libvirt.describe(), **describe_emulator(self._emulator)}
-            return {**words, "machine": "q35", "request": "virDomainCreateXML"}
+            engine = {**self._engines.libvirt.describe(), **describe_emulator(self._emulator)}
+            return {**engine, "machine": "q35", "request": "virDomainCreateXML"}
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
             **describe_emulator(self._emulator),
-            "machine": f"{_MICROVM}, no devices but a debug console",
+            "machine": f"{_MICROVM}, no devices except a debug console",
             "request": "exec of QEMU; QMP for control",
         }
 
     def daemons(self) -> dict[str, int]:
-        """libvirt's own process, where it is used and is one."""
+        """The pid of libvirt's daemon, if the target uses libvirt and it has a daemon."""
         return self._engines.libvirt.daemon_pids() if self._options["via"] == "libvirt" else {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
@@ -100,7 +102,7 @@ class VmmTarget:
         return {"payload": ensure_rom(exits=exits).stat().st_size + ensure_elf(exits=exits).stat().st_size}
 
     def provision(self, order: Order) -> AbstractContextManager[Box]:
-        """Listen for the VMM; nothing runs but a parked launcher."""
+        """Listen for the VMM. Nothing runs, except a launcher that waits."""
         return self._by_libvirt(order) if self._options["via"] == "libvirt" else self._by_qemu(order)
 
     @contextmanager
@@ -119,20 +121,20 @@ class VmmTarget:
             yield box
 
     def argv(self, order: Order) -> list[str]:
-        """QEMU's words for one box, but for those that every QEMU of ours has."""
+        """QEMU's arguments for one box, without those that ``held_qemu`` adds."""
         exits = self._options["after"] == "exit"
         rom = self._options["firmware"] == "none"
         return [
             "-machine", _MICROVM, *accel_argv(self.accel, vcpus=1, emulator=self._emulator),
             "-m", f"{MEMORY_BYTES // 2**20}M",
             *(("-bios", str(ensure_rom(exits=exits))) if rom else ("-kernel", str(ensure_elf(exits=exits)))),
-            "-chardev", f"socket,id=word,path={order.directory}/events",
-            "-device", "isa-debugcon,chardev=word,iobase=0xe9",
+            "-chardev", f"socket,id=marker,path={order.directory}/events",
+            "-device", "isa-debugcon,chardev=marker,iobase=0xe9",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
         ]  # fmt: skip
 
     def domain(self, order: Order) -> Domain:
-        """The same for libvirt, which knows no microvm and no debug exit: q35, left by a reset."""
+        """The domain for libvirt. It is a q35 that ends by a reset, since libvirt has no microvm and no debug exit."""
         exits = self._options["after"] == "exit"
         rom = self._options["firmware"] == "none"
         return Domain(
@@ -159,7 +161,7 @@ def _listening(order: Order) -> Iterator[MarkerSocket]:
 
 
 class VmmBox(Box):
-    """A QEMU of ours with nothing in it."""
+    """A box that is a QEMU process of ours with only the payload in it."""
 
     def __init__(self, order: Order, channel: MarkerSocket, qemu: Qemu) -> None:
         self.channel = channel
@@ -167,7 +169,7 @@ class VmmBox(Box):
         self._order = order
 
     def start(self) -> None:
-        """Start QEMU."""
+        """Execute QEMU."""
         self.qemu.process.go()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
@@ -175,30 +177,30 @@ class VmmBox(Box):
         return self.qemu.processes()
 
     def main_pid(self) -> int | None:
-        """QEMU."""
+        """QEMU's pid."""
         return self.qemu.main_pid()
 
     def stop(self) -> None:
-        """Nothing inside can be asked: the hypervisor ends it, through QMP."""
+        """End QEMU through its monitor, since nothing in the guest can be asked to stop."""
         self.qemu.quit()
 
     def kill(self) -> None:
-        """The same."""
+        """End QEMU through its monitor, or kill it if that fails."""
         self.qemu.quit()
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """It has no disk."""
+        """Empty: the box has no disk."""
         return {}
 
     def output(self, *, ended: bool) -> Output:
-        """What QEMU itself said."""
+        """QEMU's own log, as stderr."""
         del ended
         return Output.of(NOTHING, clip_file(self._order.storage / "qemu.log"))
 
 
 class DomainVmmBox(DomainBox):
-    """A domain with nothing in it."""
+    """A box that is a domain with only the payload in it."""
 
     def stop(self) -> None:
-        """Nothing inside can be asked: the hypervisor ends it."""
+        """Destroy the domain, since nothing in the guest can be asked to stop."""
         self.kill()

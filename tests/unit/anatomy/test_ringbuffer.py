@@ -143,7 +143,7 @@ def test_lost_events_are_told_by_the_page_that_comes_after() -> None:
 def test_a_page_that_breaks_off_is_an_error() -> None:
     page = Page(0).add(5, switch(b"a", 1))
     page.data = page.data[:-4]
-    with pytest.raises(TraceError, match="breaks off"):
+    with pytest.raises(TraceError, match="ends in the middle of the record"):
         events_of(page.bytes())
 
 

@@ -146,7 +146,7 @@ def test_too_little_memory_names_what_is_needed_and_where_the_edge_is_looked_for
     assert caught.value.message.endswith(
         ": resources.memory is 80.0 MiB; with seabios firmware a scenario needs at least 96.0 MiB"
     )
-    assert "`boxbench floor` looks for the true edge" in caught.value.hint
+    assert "`boxbench floor` finds the real limit" in caught.value.hint
     check_memory(scenario.name, scenario.resources.memory, least_bytes=least_bytes, where=where)
 
 

@@ -96,7 +96,7 @@ def test_what_a_box_of_namespaces_mounts_of_control_groups(host: Path, mounts: s
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"root": "pivot", "mount": False}, "take the host's root away"),
+        ({"root": "pivot", "mount": False}, "replace the host's root"),
         ({"user": True, "net": False}, "net is off"),
         ({"user": True, "net": False, "pid": False}, "pid, net is off"),
         ({"cgroup": "no"}, "cannot be 'no'"),
@@ -153,7 +153,7 @@ def test_the_name_of_a_stack_of_layers() -> None:
         (b'time="x" level=warning msg="old"\nError: no\n', "Error: no"),
         (b'Error: no\ntime="x" level=warning msg="old"\n\n', "Error: no"),
         (b'time="x" level=warning msg="old"\n', 'time="x" level=warning msg="old"'),
-        (b"", "it said nothing"),
+        (b"", "it printed nothing"),
         (b"\xff\xfe\n", "\ufffd\ufffd"),
     ],
 )

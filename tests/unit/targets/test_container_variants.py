@@ -181,8 +181,8 @@ def test_a_client_that_was_called_off_may_leave_a_container_too(
     ("options", "said"),
     [
         ({"network": "container:other"}, "option 'network' cannot be 'container:other'"),
-        ({"network": "host", "runtime": "runsc"}, "network=host with runtime=runsc would not tell"),
-        ({"network": "bridge", "runtime": "runsc"}, "network=bridge with runtime=runsc would not tell"),
+        ({"network": "host", "runtime": "runsc"}, "network=host with runtime=runsc would not show"),
+        ({"network": "bridge", "runtime": "runsc"}, "network=bridge with runtime=runsc would not show"),
     ],
 )
 def test_networks_that_cannot_be(options: dict[str, Value], said: str) -> None:

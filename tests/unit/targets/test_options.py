@@ -241,12 +241,12 @@ def test_a_program_that_is_no_qemu_is_refused(tmp_path: Path, monkeypatch: pytes
     path = program(tmp_path / "qemu-system-x86_64")
     monkeypatch.setattr(qemu, "qemu_version", lambda _path: "busybox 1.36")
     for name in ("vmm", "microvm"):
-        assert f"{path} is no QEMU" in made(name, emulator=path).why_unavailable()
-    with pytest.raises(HostUnfitError, match="it says 'busybox"):
+        assert f"{path} is not QEMU" in made(name, emulator=path).why_unavailable()
+    with pytest.raises(HostUnfitError, match="its --version prints 'busybox"):
         qemu.require_qemu(path)
 
 
-def test_a_parked_qemu_is_the_chosen_one(
+def test_a_held_qemu_is_the_chosen_one(
     tmp_path: Path, versions: list[str], kernel: GuestKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del versions, kernel
