@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from bench.anatomy.processes import Known, Life, Tree
+from bench.anatomy.processes import KnownProcess, Life, Tree
 from bench.anatomy.ringbuffer import Event
 from bench.anatomy.steps import DEPTH
 
@@ -72,10 +72,10 @@ class Seen:
     """The process of each active thread."""
 
 
-class Reader:
+class EventReader:
     """Processes the events of one start in order of time."""
 
-    def __init__(self, known: Sequence[Known], begin_ns: int) -> None:
+    def __init__(self, known: Sequence[KnownProcess], begin_ns: int) -> None:
         self.tree = Tree(known)
         self.done: list[Activity] = []
         self.kvm_ns: int | None = None
@@ -202,7 +202,7 @@ def step_of(call: str, layer: str, *, flags: int, grouped: bool) -> str | None:
     return None
 
 
-def read_events(events: Iterable[Event], known: Sequence[Known], *, begin_ns: int) -> Seen:
+def read_events(events: Iterable[Event], known: Sequence[KnownProcess], *, begin_ns: int) -> Seen:
     """Turn the events of one start into activities.
 
     Args:
@@ -210,7 +210,7 @@ def read_events(events: Iterable[Event], known: Sequence[Known], *, begin_ns: in
         known: the processes that existed before the trace.
         begin_ns: the begin of the trace. A thread whose first event is leaving a CPU was on it since then.
     """
-    reader = Reader(known, begin_ns)
+    reader = EventReader(known, begin_ns)
     for event in events:
         reader.take(event)
     return reader.finish()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bench.anatomy.ringbuffer import Event
+from bench.host.processes import parent_of
 
 CLONE_THREAD: Final = 0x00010000
 
@@ -65,7 +66,7 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownProcess:
     """A process that existed before the trace."""
 
     pid: int
@@ -74,7 +75,7 @@ class Known:
     threads: tuple[int, ...]
 
 
-def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[Known, ...]:
+def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[KnownProcess, ...]:
     """The harness, the daemons, and the children of each, as /proc shows them now.
 
     Args:
@@ -83,14 +84,14 @@ def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[Kno
         launchers: the directory of our compiled programs. Their names are cache keys.
     """
     children = _children()
-    known: dict[int, Known] = {}
+    known: dict[int, KnownProcess] = {}
     for pid, layer in (*((pid, "engine") for pid in daemons.values()), (own, "client")):
         _take(pid, layer, children, known)
     ours = str(launchers) + "/"
     return tuple(replace(one, layer="launcher") if one.program.startswith(ours) else one for one in known.values())
 
 
-def _take(pid: int, inherited: str, children: Mapping[int, list[int]], known: dict[int, Known]) -> None:
+def _take(pid: int, inherited: str, children: Mapping[int, list[int]], known: dict[int, KnownProcess]) -> None:
     program = _program(pid)
     # The harness is the client by definition. Other processes are classified by program.
     layer = inherited if pid == os.getpid() else layer_of(program, inherited)
@@ -98,7 +99,7 @@ def _take(pid: int, inherited: str, children: Mapping[int, list[int]], known: di
         threads = tuple(int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return
-    known[pid] = Known(pid, layer, program, threads)
+    known[pid] = KnownProcess(pid, layer, program, threads)
     for child in children.get(pid, ()):
         # A private engine of other boxes is not part of this start.
         if child not in known and (layer != "client" or layer_of(_program(child), layer) not in _ENGINES):
@@ -109,11 +110,9 @@ def _children() -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue
-            found.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+            parent = parent_of(int(entry.name))
+            if parent is not None:
+                found.setdefault(parent, []).append(int(entry.name))
     return found
 
 
@@ -143,7 +142,7 @@ def layer_of(program: str, inherited: str) -> str:
 class Tree:
     """All processes of a trace. It grows with each event."""
 
-    def __init__(self, known: Iterable[Known]) -> None:
+    def __init__(self, known: Iterable[KnownProcess]) -> None:
         self.lives: dict[int, Life] = {}
         self._leader: dict[int, int] = {}
         self._engines: set[str] = set()

@@ -12,7 +12,7 @@ from bench.anatomy.model import Anatomy, StartAnatomy
 from bench.anatomy.ringbuffer import Layout, PageLayout, decode, parse_format, parse_page_format
 from bench.anatomy.summary import TRACE, goal_endpoint, summarise
 from bench.anatomy.sweep import guest_phases, sweep, totals
-from bench.anatomy.target import TracedTarget, Watch
+from bench.anatomy.target import StartTrace, TracedTarget
 from bench.host.run_directory import campaign_tag
 from bench.host.tracefs import TraceInstance, why_no_trace
 from bench.plan.trials import Cell
@@ -81,7 +81,7 @@ class Tracer:
     def __init__(self, targets: Sequence[str]) -> None:
         self.findings = Findings()
         self._targets = targets
-        self._watches: dict[str, Watch] = {}
+        self._traces: dict[str, StartTrace] = {}
         self._layouts: dict[int, Layout] = {}
         self._page: PageLayout | None = None
 
@@ -100,33 +100,33 @@ class Tracer:
         for cell, setting in settings.items():
             if cell.target not in self._targets:
                 continue  # the native control is left out, since drift affects traced and untraced starts alike
-            watch = Watch(instance, setting.clock)
+            trace = StartTrace(instance, setting.clock)
             on, off = (cell.model_copy(update={"factors": {**cell.factors, TRACE: level}}) for level in ("on", "off"))
-            self._watches[on.key] = watch
+            self._traces[on.key] = trace
             yield off, setting
-            yield on, replace(setting, target=TracedTarget(setting.target, watch))
+            yield on, replace(setting, target=TracedTarget(setting.target, trace))
 
     def after_trial(self, record: Record) -> None:
         """Read the trace of a trial whose record is on disk."""
-        watch = self._watches.get(record.trial.cell.key)
-        if watch is not None:
-            self._read(record, watch)
+        trace = self._traces.get(record.trial.cell.key)
+        if trace is not None:
+            self._read(record, trace)
 
-    def _read(self, record: Record, watch: Watch) -> None:
+    def _read(self, record: Record, trace: StartTrace) -> None:
         trial, goal = record.trial.id, goal_endpoint(record)
-        if record.outcome != "ok" or goal is None or watch.requested_ns is None or watch.begin_ns is None:
+        if record.outcome != "ok" or goal is None or trace.requested_ns is None or trace.begin_ns is None:
             self.findings.refused[trial] = f"the start gave no result ({record.outcome})"
             return
-        assert self._page is not None  # set by traced_cells, without which there is no watch
-        raw = watch.instance.read()
+        assert self._page is not None  # set by traced_cells, without which there is no trace
+        raw = trace.instance.read()
         events, gaps = decode(raw.pages, self._page, self._layouts)
         if raw.lost or gaps:
             self.findings.refused[trial] = f"{max(raw.lost, gaps)} events were lost: the trace's buffers were too small"
             return
-        seen = read_events(events, watch.known, begin_ns=watch.begin_ns)
-        anatomy = take_apart(record, seen, goal=goal, requested_ns=watch.requested_ns)
+        seen = read_events(events, trace.known, begin_ns=trace.begin_ns)
+        anatomy = take_apart(record, seen, goal=goal, requested_ns=trace.requested_ns)
         sizes = {"events": len(events), "trace_bytes": raw.size_bytes}
-        self.findings.starts[trial] = TracedStart(anatomy.model_copy(update=sizes), seen, watch.requested_ns)
+        self.findings.starts[trial] = TracedStart(anatomy.model_copy(update=sizes), seen, trace.requested_ns)
 
 
 def take_apart(record: Record, seen: Seen, *, goal: Endpoint, requested_ns: int) -> StartAnatomy:

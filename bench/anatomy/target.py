@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench.anatomy.processes import Known, snapshot
+from bench.anatomy.processes import KnownProcess, snapshot
 from bench.host.tracefs import TraceInstance
 from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.util.cache import cache_dir
@@ -19,12 +19,12 @@ _SNAPSHOTS: Final = 5
 
 
 @dataclass
-class Watch:
+class StartTrace:
     """The trace instance, and the data of the start that it recorded last."""
 
     instance: TraceInstance
     clock: Clock
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownProcess, ...] = ()
     begin_ns: int | None = None
     requested_ns: int | None = None
     end_ns: int | None = None
@@ -37,7 +37,7 @@ class Watch:
         self.instance.restart()
         self.begin_ns = self.clock.now_ns()
 
-    def _followed(self, own: int, daemons: Mapping[str, int]) -> tuple[Known, ...]:
+    def _followed(self, own: int, daemons: Mapping[str, int]) -> tuple[KnownProcess, ...]:
         """Follow every thread of harness and daemons. Repeated, since new threads may start meanwhile."""
         agents = (cache_dir() / "agent").resolve()
         seen: set[int] = set()
@@ -60,44 +60,44 @@ class Watch:
 class TracedTarget(TargetProxy):
     """A target whose boxes are traced from the end of provisioning until they are ready."""
 
-    def __init__(self, inner: Target, watch: Watch) -> None:
+    def __init__(self, inner: Target, trace: StartTrace) -> None:
         super().__init__(inner)
-        self._watch = watch
+        self._trace = trace
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
         """Provision a box, then start the trace."""
         with self.inner.provision(order) as box:
-            self._watch.arm(self.inner.daemons())
+            self._trace.arm(self.inner.daemons())
             try:
-                yield TracedBox(box, self._watch)
+                yield TracedBox(box, self._trace)
             finally:
-                self._watch.disarm()
+                self._trace.disarm()
 
 
 class TracedBox(BoxProxy):
     """A box that records when its start was requested, and ends the trace once it is ready."""
 
-    def __init__(self, inner: Box, watch: Watch) -> None:
+    def __init__(self, inner: Box, trace: StartTrace) -> None:
         super().__init__(inner)
-        self._watch = watch
+        self._trace = trace
 
     def start(self) -> None:
         """Record the time and start the box. The harness took its own stamp about a microsecond before."""
-        self._watch.requested_ns = self._watch.clock.now_ns()
+        self._trace.requested_ns = self._trace.clock.now_ns()
         self.inner.start()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """End the trace. The observer calls this first when the box is ready; ``main_pid`` is called before that."""
-        self._watch.disarm()
+        self._trace.disarm()
         return self.inner.processes()
 
     def stop(self) -> None:
         """End the trace if it still runs, and stop the box."""
-        self._watch.disarm()
+        self._trace.disarm()
         self.inner.stop()
 
     def kill(self) -> None:
         """End the trace if it still runs, and kill the box."""
-        self._watch.disarm()
+        self._trace.disarm()
         self.inner.kill()

@@ -42,7 +42,7 @@ class ContainerdError(BoxbenchError):
 
 
 @dataclass(frozen=True)
-class Mount:
+class SnapshotMount:
     """A mount that makes up a snapshot."""
 
     encoded: bytes
@@ -52,7 +52,7 @@ class Mount:
     options: tuple[str, ...]
 
     @classmethod
-    def decoded(cls, encoded: bytes) -> Mount:
+    def decoded(cls, encoded: bytes) -> SnapshotMount:
         """Decode containerd's message."""
         fields = parse(encoded)
         kind, source = ("".join(texts(fields, number)) for number in (1, 2))
@@ -96,12 +96,12 @@ class ContainerdApi:
             for name in texts(one, 2)
         ]
 
-    def prepare_snapshot(self, key: str, parent: str, *, snapshotter: str) -> tuple[Mount, ...]:
+    def prepare_snapshot(self, key: str, parent: str, *, snapshotter: str) -> tuple[SnapshotMount, ...]:
         """Create the writable layer ``key`` on top of ``parent`` (a chain id). Returns its mounts."""
         # The label protects the layer from garbage collection until its container exists.
         labels = {"containerd.io/gc.root": "boxbench"}
         answer = self._call("snapshots.v1.Snapshots/Prepare", message({1: snapshotter, 2: key, 3: parent, 4: labels}))
-        return tuple(Mount.decoded(part) for part in parts(answer, 1))
+        return tuple(SnapshotMount.decoded(part) for part in parts(answer, 1))
 
     def has_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> bool:
         """Whether the snapshot exists."""
@@ -170,7 +170,7 @@ class ContainerdApi:
         """Delete the record of a container."""
         self._call("containers.v1.Containers/Delete", message({1: name}))
 
-    def create_task(self, name: str, mounts: Sequence[Mount], *, stdout: Path, stderr: Path) -> int:
+    def create_task(self, name: str, mounts: Sequence[SnapshotMount], *, stdout: Path, stderr: Path) -> int:
         """Start the shim and create the container's namespaces and first process, which does not run yet.
 
         Returns:

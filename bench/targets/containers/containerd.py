@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 from bench.agent.channel import Fifos
 from bench.engines.containerd import ContainerdEngine, chain_id
-from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
+from bench.engines.containerd_api import ContainerdApi, ContainerdError, SnapshotMount
 from bench.engines.grpc_call import NOT_FOUND
 from bench.engines.lazy import Engines
 from bench.host.cgroup import parents_for_runtimes
@@ -124,7 +124,7 @@ class _ContainerdBox(Box):
         self._order = order
         self._engine = engine
         self._layers = layers
-        self._mounts: tuple[Mount, ...] = ()
+        self._mounts: tuple[SnapshotMount, ...] = ()
         self._agent: int | None = None
         # The container was requested, and containerd has not confirmed it.
         self._pending = False

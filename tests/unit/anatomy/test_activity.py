@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bench.anatomy.activity import Activity, read_events, step_of
-from bench.anatomy.processes import Known, Tree, layer_of
+from bench.anatomy.processes import KnownProcess, Tree, layer_of
 from bench.anatomy.ringbuffer import Event, Value
 
 CLIENT, ENGINE, CONTAINERD, SHIM, RUNC, INIT, AGENT_CHILD, HOOK = 10, 20, 30, 40, 50, 60, 70, 80
 KNOWN = (
-    Known(CLIENT, "client", "/usr/bin/python3", (CLIENT, 11)),
-    Known(ENGINE, "engine", "/usr/sbin/dockerd", (ENGINE, 21)),
-    Known(CONTAINERD, "containerd", "/usr/bin/containerd", (CONTAINERD,)),
+    KnownProcess(CLIENT, "client", "/usr/bin/python3", (CLIENT, 11)),
+    KnownProcess(ENGINE, "engine", "/usr/sbin/dockerd", (ENGINE, 21)),
+    KnownProcess(CONTAINERD, "containerd", "/usr/bin/containerd", (CONTAINERD,)),
 )
 NEWNS = 0x00020000
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench.anatomy import target
-from bench.anatomy.processes import Known
-from bench.anatomy.target import Watch
+from bench.anatomy.processes import KnownProcess
+from bench.anatomy.target import StartTrace
 from bench.util.clock import VirtualClock
 
 
@@ -17,8 +17,8 @@ def test_a_thread_that_starts_meanwhile_is_followed_too(monkeypatch: pytest.Monk
     threads = [(1, 2), (1, 2, 3), (1, 2, 3)]
     followed: list[set[int]] = []
     instance: Any = SimpleNamespace(follow=lambda pids: followed.append(set(pids)), restart=lambda: None)
-    monkeypatch.setattr(target, "snapshot", lambda *_args: (Known(1, "engine", "dockerd", threads.pop(0)),))
-    watch = Watch(instance, VirtualClock(0))
+    monkeypatch.setattr(target, "snapshot", lambda *_args: (KnownProcess(1, "engine", "dockerd", threads.pop(0)),))
+    watch = StartTrace(instance, VirtualClock(0))
     watch.arm({"dockerd": 1})
     assert followed == [{1, 2}, {1, 2, 3}]
     assert watch.known[0].threads == (1, 2, 3)

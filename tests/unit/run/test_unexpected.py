@@ -149,7 +149,7 @@ def run(tmp_path: Path) -> Run:
 
 def assert_nothing_left(tmp_path: Path) -> None:
     names = [thread.name for thread in threading.enumerate()]
-    assert [name for name in names if name.startswith("boxbench-") or name in ("stopwatch", "sampler")] == []
+    assert [name for name in names if name.startswith("boxbench-") or name in ("last-values", "sampler")] == []
     assert not list((tmp_path / "run").glob("*/boxbench-*"))
     assert not list((tmp_path / "boxes").glob("*"))
 

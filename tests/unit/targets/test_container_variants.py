@@ -12,7 +12,7 @@ from requests.exceptions import ReadTimeout
 
 from bench.engines import containerd
 from bench.engines import containerd_api as containerdapi
-from bench.engines.containerd_api import ContainerdApi, ContainerdError, Mount
+from bench.engines.containerd_api import ContainerdApi, ContainerdError, SnapshotMount
 from bench.engines.grpc_call import ALREADY_EXISTS, NOT_FOUND
 from bench.engines.wire import Value as Encodable
 from bench.engines.wire import message, parse
@@ -294,7 +294,7 @@ def test_the_storage_is_said() -> None:
     ],
 )
 def test_the_directory_that_is_the_containers_alone(fields: dict[int, Encodable], own: Path | None) -> None:
-    mount = Mount.decoded(message(fields))
+    mount = SnapshotMount.decoded(message(fields))
     assert mount.own == own
     assert mount.encoded == message(fields)
 

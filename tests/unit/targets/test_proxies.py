@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from bench.anatomy.target import TracedBox, TracedTarget, Watch
+from bench.anatomy.target import StartTrace, TracedBox, TracedTarget
 from bench.host.tracefs import TraceInstance
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
@@ -208,7 +208,7 @@ class OneBox:
         yield self._box
 
 
-class NoTrace(Watch):
+class NoTrace(StartTrace):
     """A watch without a kernel's trace."""
 
     def arm(self, daemons: Mapping[str, int]) -> None:
