@@ -21,10 +21,10 @@ def host_disks(*, root: Path = HOST_ROOT) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for line in (read_text(root, "proc/diskstats") or "").splitlines():
-        words = line.split()
-        if len(words) < 14 or not (root / "sys/block" / words[2] / "device").exists():
+        columns = line.split()
+        if len(columns) < 14 or not (root / "sys/block" / columns[2] / "device").exists():
             continue
-        numbers = [int(word) for word in words[3:]]
+        numbers = [int(text) for text in columns[3:]]
         for name, column, scale in (
             ("read", _READ, _SECTOR_BYTES),
             ("written", _WRITTEN, _SECTOR_BYTES),

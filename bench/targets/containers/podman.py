@@ -65,9 +65,9 @@ class PodmanTarget:
         engine = PodmanEngine(directory / "home", directory / "storage", None)
         engine.make()
         try:
-            where = ("--network", "none", "--name", name, "--cgroup-parent", f"/{PARENT}/{name}")
-            words = ("run", *where, "--rootfs", str(directory / "rootfs"), *smoke_test.ARGV)
-            return engine.ask(*_runtime_flags(self._runtime), *words, check=False)
+            options = ("--network", "none", "--name", name, "--cgroup-parent", f"/{PARENT}/{name}")
+            arguments = ("run", *options, "--rootfs", str(directory / "rootfs"), *smoke_test.ARGV)
+            return engine.ask(*_runtime_flags(self._runtime), *arguments, check=False)
         finally:
             engine.ask("rm", "--all", "--force", "--time", "0", check=False)
 

@@ -61,16 +61,16 @@ class HeldProcess:
 
     def _spawn(self, argv: Sequence[str], theirs: socket.socket, cpus: Sequence[int]) -> subprocess.Popen[bytes]:
         launcher = static_program("bench.targets.launcher", "boxlaunch.c")
-        words: list[str | Path] = [launcher, "--control", str(theirs.fileno())]
+        command: list[str | Path] = [launcher, "--control", str(theirs.fileno())]
         for file in self._group.join_files:
-            words += ["--cgroup", file]
+            command += ["--cgroup", file]
         before = os.sched_getaffinity(0)
         # Append mode: if both are one file, neither overwrites the other.
         with self._stdout.open("ab") as stdout, self._log.open("ab") as log:
             try:
                 # A child inherits the affinity of the thread that creates it.
                 os.sched_setaffinity(0, cpus)
-                return proc.spawn([*words, *argv], stdout=stdout, stderr=log, pass_fds=(theirs.fileno(),))
+                return proc.spawn([*command, *argv], stdout=stdout, stderr=log, pass_fds=(theirs.fileno(),))
             finally:
                 os.sched_setaffinity(0, before)
 
