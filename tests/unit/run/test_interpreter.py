@@ -11,15 +11,15 @@ import pytest
 from bench.run.interpreter import fast_thread_switch, frozen_heap
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _freezes_nothing() -> Iterator[None]:
-    """tests/conftest.py froze all modules and tests, and does not notice that they are no longer frozen."""
+    """Undo what tests/conftest.py froze, all modules and tests, for the time of a test."""
     gc.unfreeze()
     yield
-    gc.collect()
     gc.freeze()
 
 
+@pytest.mark.usefixtures("_freezes_nothing")
 def test_what_was_there_is_left_alone_within() -> None:
     before = [[number] for number in range(1000)]
     with frozen_heap():
@@ -30,6 +30,7 @@ def test_what_was_there_is_left_alone_within() -> None:
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.usefixtures("_freezes_nothing")
 def test_an_error_ends_it_too() -> None:
     with pytest.raises(KeyError), frozen_heap():
         raise KeyError
