@@ -1,4 +1,4 @@
-"""Realistic campaigns made up from a seed: no host, no engine, and everything a report must survive."""
+"""Realistic invented campaigns from a seed, without host and engines, with everything that a report must survive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.scenario.readiness import ReadyFirstLine, ReadyHttp
 
 CAMPAIGN_ID: Final = "c0ffee42"
 HOSTILE: Final = "<script>alert('box')</script>\x1b[31mred\x1b[0m [bold]markup[/bold] | `code` \u202egnp.exe"
-"""What a guest may say: HTML, an ANSI escape, rich markup, Markdown and a right-to-left override."""
+"""Text that a guest may send: HTML, an ANSI escape, rich markup, Markdown and a right-to-left override."""
 
 _MS: Final = 10**6
 _MIB: Final = 2**20
@@ -25,7 +25,7 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True)
 class Box:
-    """How one box behaves: instants in ms, memory in MiB, CPU in ms; ``spread`` is the sigma of a log-normal."""
+    """The behaviour of one box: instants in ms, memory in MiB, CPU in ms; ``spread`` is the sigma of a log-normal."""
 
     target: str
     accel: str = "native"
@@ -35,7 +35,7 @@ class Box:
     own_disk_mib: float = 0.0
     daemons_mib: Mapping[str, float] = field(default_factory=dict)
     guest_mib: tuple[float, float] | None = None
-    """Total and available, as the guest sees them."""
+    """Total and available memory as the guest sees them; None for a box without a guest."""
     kernel: str = "6.18.5"
     spread: float = 0.04
 
@@ -165,7 +165,7 @@ _HOST: Final[dict[str, Any]] = {
 
 
 def make_scenario(name: str = "hello", boxes: Sequence[Box] = THREE, *, blocks: int = 7, warmups: int = 1) -> Scenario:
-    """A scenario over ``boxes``: ``web`` waits for an HTTP reply, every other name for the first line."""
+    """A scenario over ``boxes``. ``web`` waits for an HTTP reply, every other name for the first line."""
     web = name == "web"
     return Scenario(
         question=f"What does a {'web server' if web else 'first line'} cost in each box?",
@@ -223,7 +223,7 @@ def make_records(
 
 
 def _trouble(trial: Trial, manifest: Manifest) -> str:
-    """Which trials go wrong: chosen by block, so that every plan order has the same troubles."""
+    """The trouble of a trial, chosen by block so that it is the same in every plan order; empty for none."""
     first = next(iter(manifest.scenarios))
     where = (trial.cell.scenario == first, trial.cell.target.split("[")[0], trial.block)
     return {
@@ -253,7 +253,7 @@ def make_record(trial: Trial, box: Box, rng: random.Random, *, trouble: str = ""
         memory_bytes=_memory(box, rng) if ok else {},
         cpu_ns=_cpu(box, rng) if ok else {},
         disk_bytes=_disk(box) if ok else {},
-        samples=_course(box) if ok and trial.cell.scenario == "web" else None,
+        samples=_samples(box) if ok and trial.cell.scenario == "web" else None,
         flush=Flush(asked=3, took_ns=6 * _MS, host=4, background=0, cached=True) if ok else None,
         inside=_inside(box, trouble) if ok else {},
         doubts=doubts,
@@ -270,7 +270,7 @@ def _endpoints(trial: Trial, box: Box, rng: random.Random) -> dict[Endpoint, int
     pace = rng.lognormvariate(0, box.spread) * (1.25 if trial.warmup else 1.0)
     instants = {Endpoint.REQUESTED: 0.0, **box.instants_ms}
     if trial.cell.scenario == "web":
-        # The server needs a moment more than the first line, and twelve times that when the CPU is emulated.
+        # The server needs longer than the first line, and twelve times that when the CPU is emulated.
         entered, extra = instants[Endpoint.EXEC], 60.0 if box.accel == "native" else 720.0
         instants[Endpoint.LISTENING] = entered + extra * 0.8
         instants[Endpoint.READY] = entered + extra
@@ -305,7 +305,7 @@ def _cpu(box: Box, rng: random.Random) -> dict[str, int]:
     return used | idle | {"stop.total": round(total * 0.1)}
 
 
-def _course(box: Box) -> Samples:
+def _samples(box: Box) -> Samples:
     pss = sum(box.pss_mib.values()) * _MIB
     return Samples(
         at_ns=tuple(number * 100 * _MS for number in range(30)),
@@ -337,7 +337,7 @@ def _inside(box: Box, trouble: str) -> dict[str, str]:
 
 
 def write_campaign(path: Path, manifest: Manifest, records: Sequence[Record]) -> Path:
-    """Put a campaign directory on disk without locks and syncs; returns ``path``."""
+    """Write a campaign directory without locks and syncs; returns ``path``."""
     path.mkdir(parents=True, exist_ok=True)
     (path / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (path / RECORDS).write_text("".join(record.line() for record in records), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Made-up campaigns with residents: a line is planted, and every ledger adds up."""
+"""Invented campaigns with residents: memory follows a known line, and every ledger adds up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def make_residents(
     noise_mib: float = 0.05,
     seed: int = 1,
 ) -> tuple[Manifest, tuple[Record, ...]]:
-    """A campaign of one scenario; ``lines``: a box, what the host holds at none, and what each adds, MiB."""
+    """A campaign of one scenario.
+
+    Args:
+        lines: boxes, each with the memory at no box and the memory that each box adds, MiB, not reclaimable.
+        noise_mib: standard deviation of the noise on each reading.
+    """
     manifest = make_manifest(("hello",), [box for box, _, _ in lines], blocks=blocks)
     cells = {
         Cell(scenario="hello", target=line[0].target, accel=line[0].accel, factors={"residents": str(level)}): line
@@ -45,12 +50,11 @@ def _record(trial: Trial, line: tuple[Box, float, float], rng: random.Random, no
     box, first, rise = line
     count = int(trial.cell.factors["residents"])
     held = round((first + rise * count + rng.gauss(0, noise_mib)) * MIB)
-    account = _account(box, held, count)
-    return make_record(trial, box, rng).model_copy(update={"ledger_bytes": account})
+    return make_record(trial, box, rng).model_copy(update={"ledger_bytes": _ledger(box, held, count)})
 
 
-def _account(box: Box, held: int, count: int) -> dict[str, int]:
-    """A ledger whose parts add up, 2 % of what is held unexplained."""
+def _ledger(box: Box, held: int, count: int) -> dict[str, int]:
+    """A ledger whose parts add up, with 2 % of ``held`` unexplained."""
     component = "vmm" if box.accel != "native" else "workload"
     kernel = {"slab_unreclaimable": MIB // 4, "page_tables": MIB // 8, "kernel_stacks": MIB // 16}
     kernel |= {"percpu": 0, "vmalloc": 0}

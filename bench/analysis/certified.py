@@ -1,4 +1,4 @@
-"""Trials against the certificate: a box that shows other facts than its like did when it was certified is a doubt."""
+"""Trials against the certificate: a trial whose facts differ from its certificate gets a doubt."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bench.scenario.equality import FACT_NAMES, FactName
 from bench.scenario.factors import RESOURCES
 from bench.util.units import parse_bytes
 
-# Not told by every trial, or different from boot to boot.
+# Trials do not report these, or they differ from boot to boot.
 _NOT_IN_TRIALS: Final = ("digest", "mounts", "memory_usable")
-# A workload may change these itself (a server that drops root): then every trial shows the change.
+# A workload may change these itself, such as a server that drops root. Then every trial shows the change.
 _ITS_OWN: Final = ("uid", "gid", "groups", "cwd", "cap_eff", "cap_bnd", "seccomp", "no_new_privs")
 
 Deviations = Mapping[FactName, tuple[str, str]]
-"""What a trial shows, and what the certificate says, canonical."""
+"""By fact, the value in a trial and the value in the certificate, both canonical."""
 
 
 def with_doubts(manifest: Manifest, records: Sequence[Record]) -> tuple[Record, ...]:
-    """The records, those that deviate from their scenario's certificate with a doubt for every fact."""
+    """The records, with a doubt for each fact that differs from their scenario's certificate."""
     found = [_deviations(manifest, record) for record in records]
     excused = _own_doing(records, found)
     return tuple(_doubted(record, deviations, excused) for record, deviations in zip(records, found, strict=True))
@@ -38,7 +38,7 @@ def _deviations(manifest: Manifest, record: Record) -> Deviations:
         finding, value = certificate.finding(fact), FACT[fact].read(record.inside)
         certified = None if finding is None else finding.seen.get(record.trial.cell.box)
         if fact in RESOURCES and fact in record.trial.cell.factors:
-            # The certificate is of one level; this trial has its own, and the same wherever the box can tell.
+            # The certificate was made at one level. This trial has its own, which its box must show.
             asked = _asked(fact, record.trial.cell.factors[fact])
             if value is not None and proves(fact, asked, value) and not agrees(fact, asked, value):
                 found[fact] = value, asked
@@ -52,7 +52,7 @@ def _asked(fact: FactName, level: str) -> str:
 
 
 def _own_doing(records: Sequence[Record], found: Sequence[Deviations]) -> set[tuple[str, FactName]]:
-    """Facts by scenario that deviate in every trial that tells them, and that a workload can change."""
+    """Scenarios and facts that differ in every trial that reports them and that a workload can change."""
     deviate: dict[tuple[str, FactName], list[bool]] = defaultdict(list)
     for record, deviations in zip(records, found, strict=True):
         for fact in FACT_NAMES:

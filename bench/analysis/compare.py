@@ -1,4 +1,4 @@
-"""Cells against their scenario's base, what boxes see of themselves, and drift of the native control."""
+"""Comparisons of cells with their baseline, facts that boxes report, and drift of the native control."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bench.records.record import Record
 from bench.util.errors import TooFewBootsError
 
 TOLERANCE: Final = 0.05
-"""Medians whose whole interval of ratios lies within 5 % count as the same."""
+"""Two medians count as the same when the whole interval of their ratio is within 5 % of 1."""
 
 _CAVEATS: Final = {
     "tcg": "tcg: emulated CPU, not what KVM would cost",
     "icount": "icount: virtual time, one instruction is one nanosecond, not this host's speed",
 }
 _EQUAL_INSIDE: Final = ("cpus", "uid", "gid", "cwd", "digest")
-"""What must read the same in every box for the comparison to mean something."""
+"""Facts that must be equal in both boxes for a meaningful comparison."""
 
 
 def compare(
     manifest: Manifest, samples: Iterable[Sample], records: Sequence[Record], *, tolerance: float = TOLERANCE
 ) -> tuple[Comparison, ...]:
-    """Every cell against the cell of its scenario's base with the same factors, for every metric both have."""
+    """Every cell against the baseline cell with the same factors, for every metric that both have."""
     table: dict[str, dict[str, list[Sample]]] = {}
     for sample in samples:
         if not sample.warmup:
@@ -45,14 +45,14 @@ def compare(
 
 
 def caveats(base: Cell, other: Cell) -> tuple[str, ...]:
-    """What must be said beside a ratio of two cells; empty when they share their accelerator."""
+    """Notes that belong beside a ratio of two cells; empty when both have the same accelerator."""
     if base.accel == other.accel:
         return ()
     return tuple(_CAVEATS[accel] for accel in sorted({base.accel, other.accel}) if accel in _CAVEATS)
 
 
 def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:
-    """Each cell with the base cell of the same factors; of several accelerators of the base its own one."""
+    """Each cell with the baseline cell of the same factors; of several accelerators that of the cell itself."""
     bases = [cell for cell in cells if base in (cell.target, cell.box)]
     for cell in cells:
         same = [candidate for candidate in bases if candidate.factors == cell.factors]
@@ -92,7 +92,7 @@ def _ratio(left: list[Sample], right: list[Sample]) -> tuple[RatioEstimate | Non
 
 
 def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
-    """Half the rate is as slow as twice the time: of rates the reciprocal is judged."""
+    """The verdict of a ratio. A rate is judged by its reciprocal, since half the rate is as slow as twice the time."""
     if Metric(metric).higher_is_better:
         upper = 1 / found.low if found.low > 0 else math.inf
         found = Interval(1 / found.high if found.high > 0 else math.inf, upper, found.level)
@@ -100,21 +100,21 @@ def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
 
 
 def drift(manifest: Manifest, scenario: str, samples: Iterable[Sample]) -> Drift:
-    """The trend of the native control's headline over a scenario's blocks."""
+    """The trend of the native control's headline over the blocks of a scenario."""
     entry = manifest.scenarios[scenario].scenario
     box, metric = entry.native_control.label, headline(entry)
     control = [
         s for s in samples if s.cell.scenario == scenario and s.cell.box == box and s.metric == metric and not s.warmup
     ]
-    # At several levels of factors the control is one of its cells: two levels are no drift.
+    # With several factor levels one cell of the control is used, since a change of level is no drift.
     first = min((s.cell.key for s in control), default="")
     series = {s.block: s.value for s in control if s.cell.key == first}
     if not series:
-        return Drift(scenario, box, None, f"{scenario}: no native control, so drift of the host cannot be seen")
+        return Drift(scenario, box, None, f"{scenario}: no native control, so drift of the host is unknown")
     try:
         moved = trend(series)
     except (TooFewBootsError, ValueError) as error:
-        return Drift(scenario, box, None, f"{scenario}: drift cannot be told: {error}")
+        return Drift(scenario, box, None, f"{scenario}: drift is unknown: {error}")
     return Drift(scenario, box, moved, _drift_note(scenario, box, moved))
 
 
@@ -130,7 +130,7 @@ def _drift_note(scenario: str, box: str, moved: Trend) -> str:
 
 
 def inside_facts(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
-    """Each fact of some boots of one cell with its distinct values, sorted: one value when all boots agree."""
+    """The distinct values, sorted, of each fact that these boots reported; one value when all boots agree."""
     facts: dict[str, set[str]] = {}
     for record in records:
         for key, value in record.inside.items():
@@ -140,14 +140,14 @@ def inside_facts(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
 
 def _inside_notes(base: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(
-        f"not equal inside: {key} is {' or '.join(other[key])}, in the base {' or '.join(base[key])}"
+        f"not equal inside: {key} is {' or '.join(other[key])}, in the baseline {' or '.join(base[key])}"
         for key in _EQUAL_INSIDE
         if key in base and key in other and base[key] != other[key]
     )
 
 
 def by_cell(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records grouped by the key of their cell, groups in order of first appearance."""
+    """Records by the key of their cell, in order of first appearance."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.trial.cell.key, []).append(record)

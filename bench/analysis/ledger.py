@@ -1,4 +1,4 @@
-"""The metrics of a trial whose boxes stay, from the ledger that its record holds."""
+"""The memory ledger of a trial whose boxes stay, as metrics."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def ledger_values(record: Record) -> dict[str, float]:
 
 
 def residents_of(cell: Cell) -> int | None:
-    """How many boxes stay in a trial of this cell; None when it is not of that kind."""
+    """The number of boxes that stay in a trial of this cell; None for cells without residents."""
     return int(cell.factors[FACTOR]) if FACTOR in cell.factors else None
 
 
 def without_residents(cell: Cell) -> Cell:
-    """The cell that all levels of ``residents`` share."""
+    """The cell without the factor ``residents``."""
     levels: Mapping[str, str] = {name: level for name, level in cell.factors.items() if name != FACTOR}
     return cell.model_copy(update={"factors": dict(levels)})

@@ -1,9 +1,9 @@
-"""Pure statistics on sequences: medians, quantiles and ratios with intervals that hold at small n.
+"""Pure statistics on sequences: medians, quantiles and ratios with intervals whose coverage holds at small n.
 
 Conventions, everywhere in this module:
     One value per boot (the boot is the statistical unit).
-    ``math.inf`` is a censored value: the boot ran into its time limit or failed, so it is larger than every value seen.
-    A missing value (not measured) is left out by the caller; NaN is a ValueError, never a number.
+    ``math.inf`` is a censored value: the boot timed out or failed, so its value is larger than every value seen.
+    A missing value (not measured) is left out by the caller. NaN raises ValueError.
 
 Why not the bootstrap: with 5 to 10 boots its percentile interval of a ratio covers 92-97 % and BCa 84-94 % where 95 %
 was promised, and intervals made from the ratio in each block (paired t, signed rank, signs) miss the ratio of medians
@@ -47,13 +47,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median and how sure it is.
+    """A median with its interval.
 
     Attributes:
-        value: same unit as the data; inf when the median itself is a censored boot ("beyond the time limit").
+        value: in the unit of the data; inf when the median itself is a censored boot ("beyond the time limit").
         interval: None when ``n`` is below MIN_BOOTS.
         n: boots, censored ones included.
-        censored: how many of them are.
+        censored: how many of them are censored.
     """
 
     value: float
@@ -64,7 +64,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RatioEstimate:
-    """How many times base's median other's is.
+    """The ratio of two medians, other over base.
 
     Attributes:
         value: >= 0; inf when other's median is censored, 0 when base's is, None when both are.
@@ -83,7 +83,7 @@ class RatioEstimate:
 
 @dataclass(frozen=True)
 class Trend:
-    """Relative change from the first block to the last: 0.12 is 12 % more."""
+    """The relative change from the first block to the last; 0.12 is 12 % more."""
 
     change: float
     interval: Interval
@@ -91,7 +91,7 @@ class Trend:
 
 
 class RatioVerdict(StrEnum):
-    """What an interval of a ratio of durations allows to say."""
+    """The verdict on a ratio of durations, from its interval."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -131,7 +131,7 @@ def median(values: Values) -> float:
     """
     data = _ascending(values)
     if not len(data):
-        raise TooFewBootsError("the median of no boots", hint="see the failures of this cell")
+        raise TooFewBootsError("the median of no boots", hint="the report lists the failures of this cell")
     return _middle(data)
 
 
@@ -202,12 +202,12 @@ def band(tolerance: float) -> tuple[float, float]:
 
 
 def same_within(interval: Interval, limits: tuple[float, float]) -> bool:
-    """True only when the whole interval lies inside ``limits``: absence of evidence is not equivalence."""
+    """Whether the whole interval lies inside ``limits``. An interval that only overlaps them proves no equality."""
     return limits[0] <= interval.low and interval.high <= limits[1]
 
 
 def verdict(interval: Interval, limits: tuple[float, float]) -> RatioVerdict:
-    """What the interval of other / base (durations) says about other."""
+    """The verdict on ``other`` from the interval of other / base, both durations."""
     if same_within(interval, limits):
         return RatioVerdict.SAME
     if interval.high < 1:
@@ -218,7 +218,7 @@ def verdict(interval: Interval, limits: tuple[float, float]) -> RatioVerdict:
 def ecdf(values: Values) -> tuple[Floats, Floats]:
     """Steps of the empirical distribution: finite values ascending, and the share of all boots reached there, (0, 1].
 
-    Censored boots count in the share and are never reached: with one of four censored the curve ends at 0.75.
+    Censored boots count in the share: with one of four censored the curve ends at 0.75.
     """
     data = _ascending(values)
     finite = data[np.isfinite(data)]
@@ -228,7 +228,7 @@ def ecdf(values: Values) -> tuple[Floats, Floats]:
 def trend(by_block: Mapping[int, float], *, level: float = 0.95) -> Trend:
     """Theil-Sen trend of log values over blocks, as the relative change from the first block to the last.
 
-    Censored blocks are left out: a native control that timed out is a failure to show, not a drift.
+    Censored blocks are left out, since a native control that timed out is a failure and no drift.
 
     Raises:
         TooFewBootsError: fewer than 5 finite values.
@@ -249,7 +249,7 @@ def _require(n: int) -> None:
     if n < MIN_BOOTS:
         raise TooFewBootsError(
             f"an interval of a median needs at least {MIN_BOOTS} boots, there are {n}",
-            hint=f"run at least {MIN_BOOTS} blocks; warm-up blocks and missing values do not count",
+            hint=f"run at least {MIN_BOOTS} blocks; warm-ups and missing values do not count",
         )
 
 
@@ -277,7 +277,7 @@ def _signs(data: Floats) -> Floats:
 
 
 def _join(left: Floats, right: Floats, correlation: float, level: float) -> tuple[float | None, Interval]:
-    """MOVER on logs: the distances of each side's limits from its median, joined like the sides of a triangle."""
+    """MOVER on logs: joins the distances of each side's limits from its median like the sides of a triangle."""
     mids = _middle(np.sort(left)), _middle(np.sort(right))
     b, o = (_limits(np.sort(_logs(side)), level) for side in (left, right))
     if math.inf in mids:
@@ -306,13 +306,13 @@ def _ascending(values: Values) -> Floats:
     """The values sorted, shape (n,). Raises ValueError on NaN."""
     data = np.sort(np.asarray(values, dtype=np.float64))
     if np.isnan(data).any():
-        raise ValueError("NaN is not a value: leave out what was not measured, use inf for a time-out")
+        raise ValueError("NaN is not a value: leave out missing values, and use inf for a time-out")
     return data
 
 
 def _between(data: Floats, index: int, share: float) -> float:
     """The point ``share`` (0 to 1) of the way from ``data[index]`` to its neighbour on the right."""
-    # 0 * inf is NaN: a share of nothing must not look at its neighbour.
+    # 0 * inf is NaN, so a share of 0 must not use its neighbour.
     low = float(data[index])
     return low if share == 0 else (1 - share) * low + share * float(data[index + 1])
 

@@ -159,7 +159,7 @@ def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[Met
     have = in_order(s.metric for s in analysis.summaries if s.cell.key == cell.key)
     if patterns:
         return [metric for metric in have if any(fnmatchcase(metric, pattern) for pattern in patterns)]
-    main = (headline(analysis.manifest.scenarios[cell.scenario].scenario), *MAIN)
+    main = (headline(analysis.scenario(cell.scenario)), *MAIN)
     return [metric for metric in main if metric in have]
 
 

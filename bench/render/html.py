@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
-from bench.render.sections.problems import Problem
+from bench.render.sections.problems import TrialProblem
 from bench.render.text import quantity
 from bench.render.view import BoxRow, Section, View
 from bench.util.package_data import templates_dir
@@ -109,6 +109,6 @@ def _row(row: BoxRow) -> dict[str, Any]:
     return fields | {"colour": target_colour_name(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
 
 
-def _cells(problem: Problem) -> tuple[str, str, str, str]:
+def _cells(problem: TrialProblem) -> tuple[str, str, str, str]:
     block = f"{problem.block} (warm-up)" if problem.warmup else str(problem.block)
     return problem.trial, problem.cell, block, problem.text

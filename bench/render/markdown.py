@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.render.sections.certificate import CertificateView
-from bench.render.sections.problems import Problem
+from bench.render.sections.problems import TrialProblem
 from bench.render.sections.table import ReportTable
 from bench.render.view import BoxRow, Section, View
 
@@ -96,7 +96,7 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
 
-def _problems(title: str, problems: Sequence[Problem]) -> list[str]:
+def _problems(title: str, problems: Sequence[TrialProblem]) -> list[str]:
     if not problems:
         return []
     head = ("trial", "cell", "block", "what")

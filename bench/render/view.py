@@ -16,7 +16,7 @@ from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
 from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
 from bench.render.sections.headline import Answer, answer_of
-from bench.render.sections.problems import Problem, disturbed, doubt_kinds, failures
+from bench.render.sections.problems import TrialProblem, disturbed, doubt_kinds, failures
 from bench.render.sections.residents import RESIDENTS_NOTE, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table
 from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
@@ -114,8 +114,8 @@ class View:
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...]
     left_out: tuple[str, ...]
-    failures: tuple[Problem, ...]
-    doubts: tuple[Problem, ...]
+    failures: tuple[TrialProblem, ...]
+    doubts: tuple[TrialProblem, ...]
     doubt_kinds: tuple[str, ...]
     certificates: tuple[CertificateView, ...]
     images: ReportTable | None

@@ -15,7 +15,7 @@ from rich.text import Text
 from bench.analysis.stats import Interval, estimate
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import step_named
-from bench.render.figures.base import Figure, finish, styled
+from bench.render.figures.base import Figure, finish, styled, write_figure
 from bench.render.figures.waterfall import draw, share_name
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
 from bench.util.errors import CampaignError
@@ -154,10 +154,7 @@ def write_files(directory: Path, anatomy: Anatomy, traces: Mapping[str, str]) ->
 def _write_figures(directory: Path, anatomy: Anatomy) -> Iterable[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     for figure in anatomy_figures(anatomy, png=True):
-        for name, content in ((f"{figure.name}.svg", figure.light_svg), (f"{figure.name}-dark.svg", figure.dark_svg)):
-            (directory / name).write_text(content, encoding="utf-8")
-        (directory / f"{figure.name}.png").write_bytes(figure.light_png or b"")
-        yield directory / f"{figure.name}.svg"
+        yield write_figure(directory, figure)[0]
 
 
 def _write_traces(directory: Path, traces: Mapping[str, str]) -> Iterable[Path]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.instructions.model import FILE, Count, Instructions, write_instructions
 from bench.instructions.verdict import CountOutcome, CountVerdict
-from bench.render.figures.base import finish, styled
+from bench.render.figures.base import finish, styled, write_figure
 from bench.render.figures.instructions import draw
 from bench.render.text import MISSING, clean
 from bench.util.errors import ExitCode
@@ -104,12 +104,7 @@ def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
     write_instructions(directory / FILE, counted)
     with styled():
         figure = finish(draw(counted), png=True)
-    svg, dark, png = (directory / f"instructions{end}" for end in (".svg", "-dark.svg", ".png"))
-    svg.write_text(figure.light_svg, encoding="utf-8")
-    dark.write_text(figure.dark_svg, encoding="utf-8")
-    if figure.light_png is not None:
-        png.write_bytes(figure.light_png)
-    return (directory / FILE, svg, dark, png)
+    return (directory / FILE, *write_figure(directory, figure, name="instructions"))
 
 
 def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:

@@ -21,7 +21,7 @@ from bench.render.figures import (
     slope,
     storms,
 )
-from bench.render.figures.base import Drawing, Figure, finish, styled
+from bench.render.figures.base import Drawing, Figure, finish, styled, write_figure
 
 __all__ = ["Figure", "campaign_figures", "save_figures"]
 
@@ -58,10 +58,7 @@ def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tu
     directory.mkdir(parents=True, exist_ok=True)
     figures = campaign_figures(analysis, png=png)
     for figure in figures:
-        (directory / f"{figure.name}.svg").write_text(figure.light_svg, encoding="utf-8")
-        (directory / f"{figure.name}-dark.svg").write_text(figure.dark_svg, encoding="utf-8")
-        if figure.light_png is not None:
-            (directory / f"{figure.name}.png").write_bytes(figure.light_png)
+        write_figure(directory, figure)
     return figures
 
 

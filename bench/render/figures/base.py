@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
@@ -174,6 +175,21 @@ def finish(drawing: Drawing, *, png: bool = False) -> Figure:
         table=drawing.table,
         light_png=png_of(drawing.canvas) if png else None,
     )
+
+
+def write_figure(directory: Path, figure: Figure, *, name: str | None = None) -> tuple[Path, ...]:
+    """Write ``NAME.svg``, ``NAME-dark.svg`` and, when there is a PNG, ``NAME.png``; returns the paths in this order.
+
+    Args:
+        name: the figure's own name when None.
+    """
+    light, dark, png = (directory / f"{name or figure.name}{end}" for end in (".svg", "-dark.svg", ".png"))
+    light.write_text(figure.light_svg, encoding="utf-8")
+    dark.write_text(figure.dark_svg, encoding="utf-8")
+    if figure.light_png is None:
+        return light, dark
+    png.write_bytes(figure.light_png)
+    return light, dark, png
 
 
 def png_of(figure: Canvas, *, dpi: int = 200) -> bytes:

@@ -26,7 +26,7 @@ _HOW: Final = (
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
-    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    metric = headline(analysis.scenario(scenario))
     series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in analysis.cells(scenario)]
     series = [(cell, samples) for cell, samples in series if samples]
     finite = [sample.value for _, samples in series for sample in samples if math.isfinite(sample.value)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
-    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    metric = headline(analysis.scenario(scenario))
     # Storms have a figure of their own, in which each box is one step.
     cells = [cell for cell in analysis.cells(scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
     values = {cell.key: [sample.value for sample in analysis.of(cell, metric)] for cell in cells}

@@ -32,7 +32,7 @@ Groups = Sequence[tuple[str, Sequence[Comparison]]]
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when nothing could be compared."""
-    entry = analysis.manifest.scenarios[scenario].scenario
+    entry = analysis.scenario(scenario)
     groups = [
         (f"time until {describe_endpoint(headline(entry))}", headline(entry)),
         ("memory, PSS", MEMORY),

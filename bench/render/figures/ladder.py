@@ -32,7 +32,7 @@ Rung = tuple[Cell, CellSummary]
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None with fewer than MIN_RUNGS boxes."""
-    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    metric = headline(analysis.scenario(scenario))
     rungs = _rungs(analysis, scenario, metric)
     if len(rungs) < MIN_RUNGS:
         return None

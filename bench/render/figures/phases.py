@@ -49,7 +49,7 @@ def _name(phase: Phase) -> str:
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no cell has passed two endpoints."""
-    metric = headline(analysis.manifest.scenarios[scenario].scenario)
+    metric = headline(analysis.scenario(scenario))
     last = metric.endpoint
     stacks = {cell.key: phases_of(analysis, cell, last) for cell in analysis.cells(scenario)}
     cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]

@@ -49,7 +49,7 @@ def _guest_used(analysis: Analysis, cell: Cell) -> float | None:
 
 
 def _wall(analysis: Analysis, cell: Cell) -> float | None:
-    summary = analysis.summary(cell, headline(analysis.manifest.scenarios[cell.scenario].scenario))
+    summary = analysis.summary(cell, headline(analysis.scenario(cell.scenario)))
     return summary.median.value if summary and summary.median.value != float("inf") else None
 
 

@@ -36,7 +36,7 @@ _MEANING: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class TrialProblem:
     """A trial that failed or was disturbed.
 
     Attributes:
@@ -53,10 +53,10 @@ class Problem:
     kept: tuple[str, ...] = ()
 
 
-def problem_of(record: Record, text: str) -> Problem:
+def problem_of(record: Record, text: str) -> TrialProblem:
     """A problem of one trial; ``text`` may hold untrusted characters and is cleaned."""
     trial = record.trial
-    return Problem(
+    return TrialProblem(
         trial=trial.id,
         cell=clean(trial.cell.key),
         block=trial.block,
@@ -66,7 +66,7 @@ def problem_of(record: Record, text: str) -> Problem:
     )
 
 
-def failures(records: Iterable[Record]) -> tuple[Problem, ...]:
+def failures(records: Iterable[Record]) -> tuple[TrialProblem, ...]:
     """Trials without a result, each with its error message and hint."""
     return tuple(
         problem_of(record, f"{record.outcome}: {record.failure.code}: {record.failure.message} ({record.failure.hint})")
@@ -75,7 +75,7 @@ def failures(records: Iterable[Record]) -> tuple[Problem, ...]:
     )
 
 
-def disturbed(records: Iterable[Record]) -> tuple[Problem, ...]:
+def disturbed(records: Iterable[Record]) -> tuple[TrialProblem, ...]:
     """Trials with disturbances, each with all of its marks."""
     return tuple(problem_of(record, "; ".join(marks)) for record in records if (marks := disturbances(record)))
 

@@ -16,9 +16,9 @@ from bench.render.text import FACTORS, MISSING, cell_label, format_estimate, qua
 
 RESIDENTS_NOTE: Final = (
     "Residents: the host is read at rest, without the boxes and with all of them. “Not reclaimable” is the memory that "
-    "it used more and cannot take back: it excludes page cache, reclaimable slab and what other programs took in the "
-    "meantime. The cost of a further box is the slope of a weighted Theil-Sen line per block; its interval is over "
-    "blocks."
+    "it used more and cannot take back, without what other programs took in the meantime; “with caches” adds page "
+    "cache and reclaimable slab. The cost of a further box is the slope of a weighted Theil-Sen line per block; its "
+    "interval is over blocks."
 )
 _UNEXPLAINED: Final = "unexplained"
 
@@ -40,7 +40,7 @@ def resident_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...
 
 
 def _cost_table(costs: Sequence[MarginalCost]) -> ReportTable:
-    head = ("box", "blocks", "not reclaimable", "with reclaimable", "first box", "daemons")
+    head = ("box", "blocks", "not reclaimable", "with caches", "first box", "daemons")
     rows = [
         (
             cell_label(cost.cell),

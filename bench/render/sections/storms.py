@@ -9,7 +9,7 @@ from bench.analysis.results import Analysis
 from bench.analysis.storms import ALL, FACTOR, SHARES, goal_of, is_storm_cell, storms_of
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Record
-from bench.render.sections.problems import Problem, problem_of
+from bench.render.sections.problems import TrialProblem, problem_of
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, cell_label, median_text, quantity
 
@@ -77,7 +77,7 @@ def _range(shares: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def lost_boxes(records: Sequence[Record]) -> Iterator[Problem]:
+def lost_boxes(records: Sequence[Record]) -> Iterator[TrialProblem]:
     """The boxes of storms and ramps that gave no result, each with its reason."""
     for record in records:
         for member in record.members:

@@ -169,7 +169,7 @@ def test_unequal_boxes_are_named() -> None:
     records = [edit(r, inside=r.inside | {"cpus": "2"}) if r.trial.cell.target == "process" else r for r in records]
     found = analyse(manifest, records).comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert found is not None
-    assert "not equal inside: cpus is 2, in the base 1" in found.notes
+    assert "not equal inside: cpus is 2, in the baseline 1" in found.notes
 
 
 def test_records_of_another_campaign_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""The slope over residents, and from how many boxes on a daemon pays."""
+"""Residents: the cost of one more box, the break-even of daemons, and ledgers that add up."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_one_level_has_no_slope_and_old_campaigns_none_at_all() -> None:
     assert ledger_values(record) == {}
 
 
-def test_the_metrics_of_an_account_add_up() -> None:
+def test_the_metrics_of_a_ledger_add_up() -> None:
     _, records = make_residents([(LIBVIRT, 5.0, 210.0)])
     values = ledger_values(records[0])
     parts = ("anon.vmm", "harness", "kernel", "shmem", "unexplained")

@@ -71,14 +71,14 @@ def test_every_metric_has_words() -> None:
     } <= words
 
 
-def test_peak_and_mean_of_a_course() -> None:
-    course = Samples(at_ns=(0, 1, 2), memory_bytes=(10, 40, 10), cpu_ns=(0, 1, 2))
-    assert samples_of(record(samples=course)) == {"memory.samples.peak_bytes": 40, "memory.samples.mean_bytes": 20}
+def test_peak_and_mean_of_samples() -> None:
+    samples = Samples(at_ns=(0, 1, 2), memory_bytes=(10, 40, 10), cpu_ns=(0, 1, 2))
+    assert samples_of(record(samples=samples)) == {"memory.samples.peak_bytes": 40, "memory.samples.mean_bytes": 20}
     assert samples_of(record()) == {}
 
 
 def test_a_share_of_a_cpu_over_several_samples() -> None:
-    course = Samples(
+    samples = Samples(
         at_ns=tuple(n * 10**9 for n in range(5)), memory_bytes=(1,) * 5, cpu_ns=(0, 5, 10**9, 10**9 + 7, 2 * 10**9)
     )
-    assert shares(course, window=2) == [(2.0, 0.5), (4.0, 0.5)]
+    assert shares(samples, window=2) == [(2.0, 0.5), (4.0, 0.5)]
