@@ -9,7 +9,7 @@ from typing import Final
 from bench.certificate.facts import FACT, agrees, proves
 from bench.records.manifest import Manifest
 from bench.records.record import Record
-from bench.scenario.equality import FACT_NAMES, FactName
+from bench.scenario.allowed_differences import FACT_NAMES, FactName
 from bench.scenario.factors import RESOURCES
 from bench.util.units import parse_bytes
 

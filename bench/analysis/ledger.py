@@ -8,9 +8,9 @@ from typing import Final
 from bench.analysis.metrics import Metric
 from bench.plan.trials import Cell
 from bench.records.record import Record
-from bench.scenario.factors import FLEETS
+from bench.scenario.factors import MULTI_BOX_FACTORS
 
-FACTOR: Final = FLEETS[0]
+FACTOR: Final = MULTI_BOX_FACTORS[0]
 
 USED: Final = Metric.of("ledger", "added", unit="bytes")
 UNRECLAIMABLE: Final = Metric.of("ledger", "unreclaimable", unit="bytes")

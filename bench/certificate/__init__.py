@@ -1,1 +1,1 @@
-"""The equivalence certificate: what the boxes of a scenario share, what differs between them, and why."""
+"""The certificate: proof that the boxes of a scenario run the same, with every difference and its reason."""

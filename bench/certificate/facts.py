@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, decode_number, decode_word, encode_word
 from bench.agent.protocol import CUT as CUT_KEY
-from bench.scenario.equality import FactName
+from bench.scenario.allowed_differences import FactName
 from bench.util.errors import ProtocolError
 from bench.util.units import format_bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.certificate.facts import FACT, FACTS, Fact, agrees, proves
 from bench.certificate.reasons import why
 from bench.records.certificate import Certificate, Finding, Inspection, Status
-from bench.scenario.equality import FactName
+from bench.scenario.allowed_differences import FactName
 from bench.util.errors import NotEqualError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bench.scenario.equality import FactName
+from bench.scenario.allowed_differences import FactName
 from bench.scenario.target_table import Kind
 
 UNEXPLAINED: Final = "no known reason"

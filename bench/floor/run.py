@@ -25,7 +25,7 @@ from bench.run.certify import certify
 from bench.run.prepare import Prepared
 from bench.run.session import Progress, Request, reserved, session
 from bench.run.trial import run_trial
-from bench.scenario.factors import Factors, size_text
+from bench.scenario.factors import Factors, format_level
 from bench.scenario.model import LoadedScenario, Scenario
 from bench.scenario.target_table import has_agent, target_info
 from bench.targets.base import Output
@@ -57,7 +57,7 @@ class _TargetSearch:
     def works(self, level: int) -> bool:
         """Boot one box with ``level`` steps of memory; return whether it worked."""
         size = level * self.terms.step_bytes
-        cell = self.cell.model_copy(update={"factors": {"memory": size_text(size)}})
+        cell = self.cell.model_copy(update={"factors": {"memory": format_level(size)}})
         trial = Trial(number=next(self.trials), block=len(self.records), cell=cell, warmup=False)
         self.progress.say(f"{cell.box}: {format_bytes(size)}, try {1 + self.sizes.count(size)}")
         record, output = run_trial(trial, replace(self.setting, scenario=self._scenario(size)))
@@ -169,7 +169,7 @@ def _check(scenario: Scenario, terms: Terms) -> None:
             f"there is nothing to search between {format_bytes(terms.lowest_bytes)} and "
             f"{format_bytes(terms.highest_bytes)}: of the multiples of {format_bytes(terms.step_bytes)} the next one "
             f"is {format_bytes(lowest * terms.step_bytes)}",
-            hint=f"give --to {size_text(lowest * terms.step_bytes)} or more, or a smaller --step or --from",
+            hint=f"give --to {format_level(lowest * terms.step_bytes)} or more, or a smaller --step or --from",
         )
 
 

@@ -19,7 +19,7 @@ from bench.gate.model import Bound, GateResult, Identity, Verdict
 from bench.gate.thresholds import matches
 from bench.plan.trials import Cell
 from bench.scenario.fields import Strict
-from bench.scenario.validation import explain
+from bench.scenario.validation import describe_faults
 from bench.util.document import FileKind, read_document
 from bench.util.errors import UsageError
 from bench.util.units import format_metric, parse_bytes, parse_duration_ns
@@ -69,7 +69,7 @@ def read_bounds(path: Path) -> BoundsFile:
     try:
         return BoundsFile.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
-        raise UsageError(explain(path, document, error), hint=_HINT) from None
+        raise UsageError(describe_faults(path, document, error), hint=_HINT) from None
 
 
 def check_bounds(limits: BoundsFile, boots: Boots, *, label: str, command: tuple[str, ...] = ()) -> GateResult:

@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.scenario.validation import explain
+from bench.scenario.validation import describe_faults
 from bench.util.document import FileKind, read_document
 from bench.util.errors import UsageError
 
@@ -80,7 +80,7 @@ def convert(path: Path, target: str) -> tuple[str, tuple[str, ...]]:
     try:
         entries = MetricsFile.model_validate_json(json.dumps(document.data)).metric
     except ValidationError as error:
-        raise UsageError(explain(path, document, error), hint=_HINT) from None
+        raise UsageError(describe_faults(path, document, error), hint=_HINT) from None
     found = [(entry, _kind(entry)) for entry in entries]
     left_out = tuple(
         f"{entry.name} ({entry.checkvar or 'no checkvar'}): boxbench does not measure this"

@@ -1,1 +1,1 @@
-"""What will be run: cells, blocks, and the order of trials."""
+"""The plan of a campaign: cells, blocks and the order of trials."""

@@ -1,4 +1,4 @@
-"""Scenario to ordered trials: pure, seeded, randomised complete blocks."""
+"""Cells, and their trials in randomised complete blocks. Pure: equal input gives an equal plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Cell(BaseModel):
-    """What is measured: scenario x target x accelerator x factor levels. Its key is its identity everywhere."""
+    """What is measured: a scenario, a target, an accelerator and factor levels. The key identifies it everywhere."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -17,12 +17,12 @@ class Cell(BaseModel):
     target: str
     """The target's label, options included: ``libvirt`` or ``libvirt[console=serial]``."""
     accel: str
-    """``native`` (no VM), ``kvm``, ``tcg`` or ``icount``: never pooled, never ratioed silently."""
+    """``native`` (no VM), ``kvm``, ``tcg`` or ``icount``. Cells of different accelerators are never pooled."""
     factors: dict[str, str] = {}
 
     @property
     def box(self) -> str:
-        """Target and accelerator as people read it: ``libvirt/tcg``, ``docker``."""
+        """Target and accelerator in reports: ``libvirt/tcg``, ``docker``."""
         return self.target if self.accel == "native" else f"{self.target}/{self.accel}"
 
     @property
@@ -41,30 +41,31 @@ class Trial(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     number: int
-    """Position in the whole plan, from 0."""
+    """Position in the plan, from 0."""
     block: int
-    """From 0, warm-up blocks first."""
+    """From 0. Warm-up blocks come first."""
     cell: Cell
     warmup: bool
 
     @property
     def id(self) -> str:
-        """Short, unique in the campaign, safe in file, container and domain names: ``t0012``."""
+        """Short, unique in the campaign and safe in names of files, containers and domains: ``t0012``."""
         return f"t{self.number:04d}"
 
 
 def build_plan(
     cells: Sequence[Cell], *, blocks: Mapping[str, int], warmups: Mapping[str, int], seed: int
 ) -> tuple[Trial, ...]:
-    """Order trials so that slow host drift hits every cell alike.
+    """Order trials so that slow drift of the host affects every cell alike.
 
     Each block holds every cell once, in an order drawn from ``seed``. Warm-up blocks come first and are
-    marked so that analysis can leave them out. A scenario that wants fewer blocks than another stops
-    appearing once it has had its own.
+    marked, so that analysis can leave them out. When scenarios differ in their number of blocks, later blocks hold
+    only the cells of those that have more.
 
     Args:
-        cells: distinct.
-        blocks, warmups: by scenario name, counts >= 1 and >= 0.
+        cells: all different.
+        blocks: by scenario name, at least 1.
+        warmups: by scenario name, at least 0.
 
     Raises:
         ValueError: a cell appears twice.

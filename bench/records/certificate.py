@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.scenario.equality import FactName
+from bench.scenario.allowed_differences import FactName
 from bench.scenario.target_table import Kind
 
 Status = Literal["equal", "unequal", "declared", "unknown", "same", "differs"]

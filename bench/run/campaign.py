@@ -28,7 +28,7 @@ from bench.run.residents.trial import run_residents
 from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
-from bench.scenario.factors import FLEETS
+from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.model import LoadedScenario
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
@@ -159,7 +159,7 @@ def _run_and_store(
     campaign: Campaign, prepared: Prepared, trial: Trial, progress: Progress, after_trial: AfterTrial | None
 ) -> Record:
     progress.begin(trial)
-    run = next((RUNNERS[factor] for factor in FLEETS if factor in trial.cell.factors), run_trial)
+    run = next((RUNNERS[factor] for factor in MULTI_BOX_FACTORS if factor in trial.cell.factors), run_trial)
     record, output = run(trial, replace(prepared.settings[trial.cell], seed=campaign.manifest.seed))
     if output is not None:
         record = record.model_copy(update={"artefacts": campaign.keep_output(trial, output.contents())})

@@ -32,7 +32,7 @@ from bench.run.box import Setting
 from bench.run.frame import TRACEBACK
 from bench.run.prepare import Prepared
 from bench.run.trial import run_trial
-from bench.scenario.equality import FactName
+from bench.scenario.allowed_differences import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.target_table import has_agent, target_info
 from bench.util import cache

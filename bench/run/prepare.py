@@ -12,7 +12,7 @@ from bench.host.run_directory import campaign_dir
 from bench.image.build import build_image
 from bench.image.model import Image
 from bench.image.saved import layer_sizes
-from bench.plan.matrix import Place, check_matrix, places_of, specs_of
+from bench.plan.matrix import Combination, check_matrix, combinations_of, targets_of
 from bench.plan.trials import Cell
 from bench.records.manifest import ImageEntry, LayerEntry
 from bench.run.box import Setting
@@ -76,7 +76,7 @@ def _targets(
 ) -> dict[str, Target]:
     """The available targets by label. Each is made once, also when several scenarios use it."""
     made: dict[str, Target] = {}
-    specs = {spec.label: spec for loaded in scenarios for spec in specs_of(loaded.scenario)}
+    specs = {spec.label: spec for loaded in scenarios for spec in targets_of(loaded.scenario)}
     wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
     for label, spec in specs.items():
         say(f"checking target {label}")
@@ -108,7 +108,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
     image = build_image(prepared.engines.docker.client, loaded, say)
     layers = layer_sizes(prepared.engines.docker.client, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
-    for place in places_of(scenario):
+    for place in combinations_of(scenario):
         target = targets.get(place.spec.label)
         if target is None:
             continue
@@ -129,7 +129,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
     )
 
 
-def _setting(prepared: Prepared, place: Place, image: Image, target: Target) -> Setting:
+def _setting(prepared: Prepared, place: Combination, image: Image, target: Target) -> Setting:
     return Setting(
         campaign=prepared.campaign,
         scenario=place.scenario,

@@ -1,1 +1,1 @@
-"""A scenario file: what it may say, and how it is checked."""
+"""Scenario files: their keys, the checks of what users write, and the table of targets."""

@@ -1,4 +1,4 @@
-"""The ``exercise`` of a scenario: what is run in the ready box, how long it may take, and who reads its output."""
+"""The key ``exercise`` of a scenario: a load test in the ready box, its time limit and the parser of its output."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from bench.scenario.fields import VALUE_NAME, DurationNs, Strict
 
 MOST_COMMAND_BYTES: Final = 3500
-"""Of a command in the agent's line of 4096, every word percent-encoded; longer ones belong into a file of the image."""
+"""The longest command, percent-encoded, that fits the agent's line of 4096 bytes. Put longer ones into a file of the
+image."""
 MOST_OUTPUT_BYTES: Final = 2**20
-"""Of each of the exercise's outputs. The agent sends no more; one that writes more fails, it is never cut silently."""
+"""The largest stdout, and the largest stderr, of an exercise. An exercise that writes more fails; nothing is cut."""
 
 ProfileName = Literal["quick", "full"]
 ParserName = Literal["fio", "key-value", "patterns", "pgbench", "redis-benchmark", "stress-ng", "sysbench", "wrk"]
@@ -25,20 +26,20 @@ class Profile(Strict):
     """One size of an exercise."""
 
     command: Annotated[tuple[_Word, ...], Field(min_length=1)] | None = None
-    """Run in the box as the workload's user, in its environment and directory; None with ``run: workload``."""
+    """Runs in the box as the workload's user, in its environment and directory. None with ``run: workload``."""
     timeout: DurationNs = 120 * 10**9
-    """Of the command; it is killed then and the trial has failed."""
+    """The time limit of the command. A command that takes longer is killed, and the trial fails."""
     operations: Annotated[int, Field(gt=0)] | None = None
-    """How much work the command does, where its output does not say: what CPU time is divided by."""
+    """How many operations the command does, where its output does not tell. CPU time is divided by it."""
 
 
 class Pattern(Strict):
-    """Where a value stands in the output."""
+    """How to find a value in the output."""
 
     match: Annotated[str, Field(min_length=1, max_length=300)]
-    """A regular expression with one group, looked for in each line; the first line that has it counts."""
+    """A regular expression with one group, the number. The first line that it matches counts."""
     scale: Annotated[float, Field(gt=0)] = 1.0
-    """What the number is multiplied with to become the unit of its name: 1e6 where the tool says ms."""
+    """Converts the number to the unit in the value's name: 1e6 for a tool that prints ms."""
 
     @model_validator(mode="after")
     def _one_group(self) -> Pattern:
@@ -52,63 +53,69 @@ class Pattern(Strict):
 
 
 class Exercise(Strict):
-    """What is run after ready, and what is read from its output."""
+    """A load test that runs once the box is ready, and the values that are read from its output."""
 
     parser: ParserName
     run: Literal["command", "workload"] = "command"
-    """``workload``: the workload itself is the exercise (``ready.when: exit``); its stdout is read."""
+    """``workload``: the workload itself is the load test (with ``ready.when: exit``), and its stdout is parsed."""
     profile: ProfileName = "quick"
     quick: Profile = Profile()
     full: Profile | None = None
     headline: _ValueName | None = None
-    """The value that answers the question; it has to be in the output."""
+    """The value that answers the question. It must be in the output."""
     patterns: dict[_ValueName, Pattern] = Field(default={})
-    """For ``parser: patterns``: by the name of the value."""
+    """The patterns of ``parser: patterns``, by the name of the value."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Exercise:
         if (self.parser == "patterns") != bool(self.patterns):
-            raise ValueError("patterns: are given exactly when parser is 'patterns'")
+            raise ValueError("patterns: go with parser 'patterns', and only with it")
         for name in ("quick", "full"):
             profile: Profile | None = getattr(self, name)
             if profile is not None:
                 _check(name, profile, batch=self.run == "workload")
         if self.profile == "full" and self.full is None:
-            raise ValueError("profile: 'full' is not described; add `full:` with its command")
+            raise ValueError("profile: 'full' is not defined; add `full:` with its command")
         return self
 
     @property
     def chosen(self) -> Profile:
-        """The profile that is run."""
+        """The profile that runs."""
         return self.full if self.profile == "full" and self.full is not None else self.quick
 
 
 def _check(name: str, profile: Profile, *, batch: bool) -> None:
     if batch and profile.command is not None:
-        raise ValueError(f"{name}.command: with run: workload there is none; the workload's own command is run")
+        raise ValueError(f"{name}.command: run: workload allows none, because the workload's own command runs")
     if not batch and profile.command is None:
-        raise ValueError(f"{name}.command: is missing; or say run: workload")
+        raise ValueError(f"{name}.command: is missing; give one, or set run: workload")
     if profile.command is not None:
         size = sum(len(quote(word, safe="_./:=,@+-")) + 1 for word in profile.command)
         if size > MOST_COMMAND_BYTES:
             raise ValueError(
-                f"{name}.command: {size} bytes when encoded, and the agent's line takes {MOST_COMMAND_BYTES}; "
-                "put it into a file of the image"
+                f"{name}.command: {size} bytes when encoded; at most {MOST_COMMAND_BYTES} fit the agent's line; "
+                "put the command into a file of the image"
             )
 
 
-def check_exercise(exercise: Exercise | None, *, ready: str, fleets: tuple[str, ...]) -> None:
-    """Raise ValueError where the rest of the scenario does not allow its exercise.
+def check_exercise(exercise: Exercise | None, *, ready: str, multi_box: tuple[str, ...]) -> None:
+    """Raise ValueError when the rest of the scenario does not allow its exercise.
 
     Args:
         ready: the scenario's ``ready.when``.
-        fleets: its factors whose trials are more than one box.
+        multi_box: the scenario's factors whose trials have several boxes.
     """
     if exercise is None:
         return
     if exercise.run == "workload" and ready != "exit":
-        raise ValueError(f"exercise: run: workload needs ready.when exit, not {ready!r}: its output is read at its end")
+        raise ValueError(
+            f"exercise: run: workload needs ready.when exit, not {ready!r}, because its output is read when it exits"
+        )
     if exercise.run == "command" and ready == "exit":
-        raise ValueError("exercise: with ready.when exit the box has ended before a command could run: run: workload")
-    if fleets:
-        raise ValueError(f"exercise: not with factors.{' or '.join(fleets)}: a trial of many boxes exercises none")
+        raise ValueError(
+            "exercise: with ready.when exit the box has ended before a command could run; set run: workload"
+        )
+    if multi_box:
+        raise ValueError(
+            f"exercise: cannot be used with factors.{' or '.join(multi_box)}, whose trials have several boxes"
+        )

@@ -1,4 +1,4 @@
-"""What the keys of a scenario file are made of: strict models, and sizes and durations as people write them."""
+"""Types of the keys of a scenario file: strict models, and sizes and durations with units."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from bench.util.units import parse_bytes, parse_duration_ns
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
-"""Of a scenario: part of the names of files, containers and domains."""
+"""The name of a scenario, which becomes part of the names of files, containers and domains."""
 IMAGE_PATTERN: Final = r"^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9._-]+)?$"
 PATH_PATTERN: Final = r"^/[!-~]*$"
 VALUE_NAME: Final = r"^[a-z0-9][a-z0-9_.-]{0,60}_(ns|bytes|per_s)$"
-"""A value's name says its unit: ``get_per_s``, ``read.p99_ns``, ``copy_bytes_per_s``."""
+"""The name of a value, which ends in its unit: ``get_per_s``, ``read.p99_ns``, ``copy_bytes_per_s``."""
 FORMS: Final = {
     NAME_PATTERN: 'use a–z, 0–9 and "-" (not first), at most 40 characters',
     IMAGE_PATTERN: "write the name of an image, such as debian:stable-slim",
     PATH_PATTERN: 'begin with "/", without blanks',
     VALUE_NAME: 'use a–z, 0–9, ".", "_" and "-", and end it in its unit: _ns, _bytes or _per_s',
 }
-"""What people are told of texts that do not have a form."""
+"""By pattern, the instruction in the error for text that does not match it."""
 
 
 class Strict(BaseModel):
-    """Frozen, without silent conversions, without unknown keys."""
+    """A frozen model that converts nothing silently and refuses unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-BY_HAND: Final = {"by_hand": True}
-"""The validation context of what people write: sizes and durations have a unit there; records hold bytes and ns."""
+USER_INPUT: Final = {"user_input": True}
+"""The validation context of files that users write, in which sizes and durations need a unit. Manifests hold plain
+bytes and ns."""
 
 
 def _bytes_from_text(value: object, info: ValidationInfo) -> object:
@@ -42,8 +43,8 @@ def _ns_from_text(value: object, info: ValidationInfo) -> object:
 
 
 def _unitless(value: object, info: ValidationInfo, example: str) -> object:
-    if info.context == BY_HAND and isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"a unit is missing: write it like {example}")
+    if info.context == USER_INPUT and isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"the unit is missing, write for example {example}")
     return value
 
 

@@ -15,18 +15,18 @@ from pydantic import (
     model_validator,
 )
 
-from bench.scenario.equality import AllowedDifferences
+from bench.scenario.allowed_differences import AllowedDifferences
 from bench.scenario.exercise import Exercise, ProfileName, check_exercise
-from bench.scenario.factors import FLEETS, Factors
-from bench.scenario.fields import BY_HAND, IMAGE_PATTERN, NAME_PATTERN, Bytes, DurationNs, Strict
+from bench.scenario.factors import MULTI_BOX_FACTORS, Factors
+from bench.scenario.fields import IMAGE_PATTERN, NAME_PATTERN, USER_INPUT, Bytes, DurationNs, Strict
 from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
-from bench.scenario.validation import Fault, fault, faults_of, given_words, told
+from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
 from bench.util.document import Document, read_document
 from bench.util.errors import ScenarioError
 
-# Readiness is part of what a scenario says, whichever module it is written in.
+# Everything that a scenario consists of, so that one import serves.
 __all__ = [
     "MIN_BLOCKS_FOR_VERDICT",
     "Base",
@@ -54,17 +54,17 @@ __all__ = [
 
 MIN_BLOCKS_FOR_VERDICT: Final = 5
 
-_HINT: Final = "`boxbench schema` prints what a scenario may say; scenarios/hello/scenario.yaml is a small example"
+_HINT: Final = "`boxbench schema` prints all keys of a scenario; scenarios/hello/scenario.yaml is a small example"
 
 
 class Base(Strict):
-    """A base image made from the host distribution's own packages, for hosts that reach no image registry."""
+    """A base image made from packages of the host's distribution, for hosts without access to an image registry."""
 
     tag: Annotated[str, Field(pattern=IMAGE_PATTERN)]
-    """What the Dockerfile's FROM calls it."""
+    """Its name in the Dockerfile's FROM."""
     packages: Annotated[tuple[str, ...], Field(min_length=1)]
     variant: Literal["extract", "minimal"] = "minimal"
-    """``extract``: unpacked files only; ``minimal``: a configured system of essential packages plus these."""
+    """``extract``: the packages' files alone. ``minimal``: a configured system of essential packages and these."""
 
 
 class Build(Strict):
@@ -75,37 +75,37 @@ class Build(Strict):
 
 
 class Workload(Strict):
-    """What runs: a Dockerfile and, when its own command is not the one, another."""
+    """What runs in the boxes: a Dockerfile, and optionally another command."""
 
     dockerfile: str = "Dockerfile"
     context: str = "."
     base: Base | None = None
     build: Build = Build()
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Replaces the image's CMD; the ENTRYPOINT stays."""
+    """Replaces the image's CMD. The ENTRYPOINT stays."""
     env: dict[str, str] = Field(default={})
 
 
 class Resources(Strict):
-    """What every box gets, as seen from inside (a VM's memory is its size; the guest tax is reported)."""
+    """The resources of every box. A VM's memory is its size, part of which the guest kernel keeps for itself."""
 
     cpus: Annotated[int, Field(ge=1, le=256)] = 1
     memory: Bytes = 256 * 2**20
     disk: Bytes = 2 * 2**30
-    """Size of the VM's disk: at least the image; sparse, so free space costs nothing."""
+    """Size of a VM's disk, at least the image's. The file is sparse, so free space costs nothing."""
 
 
 class Design(Strict):
-    """How often, and how the host rests in between."""
+    """How often each cell is measured, and when."""
 
     blocks: Annotated[int, Field(ge=1, le=10_000)] = 7
     warmups: Annotated[int, Field(ge=0, le=100)] = 1
     settle: DurationNs = 200 * 10**6
-    """Rest between ready and the memory reading."""
+    """Time between ready and the reading of memory."""
     idle: DurationNs | None = None
-    """When given: how long a ready box is left alone, to see what CPU time it uses doing nothing."""
+    """How long a ready box is left idle to measure its idle CPU time. None: not at all."""
     sample: DurationNs | None = 100 * 10**6
-    """How often memory and CPU time of a ready box are sampled; null: never."""
+    """Interval between samples of a ready box's memory and CPU time. None: no samples."""
 
 
 Headline = Literal["start_returned", "kernel", "init", "exec", "listening", "ready", "replied", "gone"]
@@ -125,16 +125,16 @@ class Scenario(Strict):
         TargetSpec(target="libvirt"),
     )
     baseline: str = "docker"
-    """The target that the others are compared with."""
+    """The label of the target that the others are compared with."""
     headline: Headline = "ready"
     design: Design = Design()
     factors: Factors = Factors()
     storm: Storm = Storm()
-    """How the boxes of the factor ``concurrency`` are asked for."""
+    """The schedule of boxes with the factor ``concurrency``."""
     exercise: Exercise | None = None
-    """What is done with the ready box; nothing when there is none."""
+    """The load test in the ready box; None: there is none."""
     allowed_differences: AllowedDifferences = Field(default={})
-    """Facts that may differ between boxes, with the reason: without it such a campaign is refused."""
+    """Facts that may differ between boxes, with reasons. A campaign with any other difference is refused."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -146,32 +146,34 @@ class Scenario(Strict):
             raise ValueError(f"headline: 'listening' needs ready.when tcp or http, not {self.ready.when!r}")
         if self.headline == "replied" and self.ready.when != "http":
             raise ValueError(f"headline: 'replied' needs ready.when http, not {self.ready.when!r}")
-        check_exercise(self.exercise, ready=self.ready.when, fleets=tuple(set(FLEETS) & self.factors.levels().keys()))
+        check_exercise(
+            self.exercise, ready=self.ready.when, multi_box=tuple(set(MULTI_BOX_FACTORS) & self.factors.levels().keys())
+        )
         return self
 
     @property
     def native_control(self) -> TargetSpec:
-        """The trial that shows drift of the host itself: the bare process, in every block."""
+        """The bare process, which runs in every block to show drift of the host itself."""
         return TargetSpec(target="process")
 
 
 class LoadedScenario(BaseModel):
-    """A scenario with the file it came from."""
+    """A scenario and its file."""
 
     model_config = ConfigDict(frozen=True)
 
     scenario: Scenario
     directory: Path
-    """Absolute; the Dockerfile and context are relative to it."""
+    """Absolute. The Dockerfile and the context are relative to it."""
     text: str
-    """The file as read, kept in the manifest."""
+    """The file's content, which the manifest keeps."""
 
 
 def load_scenario(path: Path) -> LoadedScenario:
     """Read a scenario file, or the ``scenario.yaml`` of a directory.
 
     Raises:
-        ScenarioError: naming the file, and for every wrong key its line and what was expected.
+        ScenarioError: names the file and, for every wrong key, its line and what was expected.
     """
     file = path / "scenario.yaml" if path.is_dir() else path
     document = read_document(file)
@@ -179,12 +181,12 @@ def load_scenario(path: Path) -> LoadedScenario:
     scenario = None
     try:
         # Strict JSON mode: lists may become tuples, "1" never becomes 1.
-        scenario = Scenario.model_validate_json(json.dumps(document.data), context=BY_HAND)
+        scenario = Scenario.model_validate_json(json.dumps(document.data), context=USER_INPUT)
         faults += _wrong_baseline(file, document, scenario)
     except ValidationError as error:
         faults += faults_of(file, document, error)
     if scenario is None or faults:
-        raise told(faults, hint=_HINT)
+        raise scenario_error(faults, hint=_HINT)
     return LoadedScenario(scenario=scenario, directory=file.parent.resolve(), text=document.text)
 
 
@@ -195,16 +197,17 @@ def narrowed(
     targets: Sequence[str] | None = None,
     profile: ProfileName | None = None,
 ) -> LoadedScenario:
-    """The scenario with another number of blocks, or only some of its targets. The baseline stays if it is among
-    them.
+    """The scenario with another number of blocks, other targets or another profile.
+
+    The baseline stays when it is among the targets; otherwise the first target becomes the baseline.
 
     Args:
-        targets: labels of the scenario's own targets, or of others, which get the options that the label has.
-        profile: of its exercise; nothing changes where it has none.
+        targets: labels, of the scenario's targets or of others.
+        profile: of the exercise; ignored without an exercise.
 
     Raises:
-        ScenarioError: its exercise has no such profile.
-        UsageError: a target's label is none, or asks for what the target does not have.
+        ScenarioError: the exercise has no such profile.
+        UsageError: a label is malformed, or names an unknown target or option.
     """
     scenario = loaded.scenario
     if profile is not None and scenario.exercise is not None:
@@ -224,7 +227,7 @@ def _at_profile(scenario: Scenario, exercise: Exercise, profile: ProfileName) ->
     if profile == "full" and exercise.full is None:
         raise ScenarioError(
             f"{scenario.name}: its exercise has no profile 'full'",
-            hint="describe it under exercise.full, or run the quick one",
+            hint="define it under exercise.full, or run the quick profile",
         )
     return exercise.model_copy(update={"profile": profile})
 
@@ -238,22 +241,22 @@ def scenario_schema() -> dict[str, Any]:
 
 
 def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Iterator[Fault]:
-    # Not the model's own rule: a plan of some of the targets (``narrowed``) may leave the base out.
+    # Not a rule of the model, because `narrowed` may leave the baseline out.
     labels = [spec.label for spec in scenario.targets]
     # ``libvirt/tcg`` is the cell of one accelerator.
     if not {scenario.baseline, scenario.baseline.rpartition("/")[0]} & set(labels):
-        hint = f"the others are compared with it: name one of {', '.join(labels)}"
-        yield fault(file, document, ("baseline",), f"{given_words(scenario.baseline)} is not among the targets", hint)
+        hint = f"the baseline is the target that others are compared with: name one of {', '.join(labels)}"
+        yield fault(file, document, ("baseline",), f"{format_given(scenario.baseline)} is not among the targets", hint)
 
 
 def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
-    """From the file as it is: whatever else is wrong in it, its author is told of these too."""
+    """Read from the raw document, so that these problems are reported together with all others."""
     keys = (("workload", "context"), ("workload", "dockerfile"))
     context, dockerfile = (document.get(key) or Workload.model_fields[key[1]].default for key in keys)
     if not isinstance(context, str) or not isinstance(dockerfile, str):
         return
     if not (file.parent / context).is_dir():
-        hint = "the context is relative to the scenario file"
+        hint = "workload.context is relative to the scenario file"
         yield fault(file, document, keys[0], f"the directory {file.parent / context} does not exist", hint)
     elif not (file.parent / context / dockerfile).is_file():
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"

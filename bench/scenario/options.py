@@ -44,11 +44,11 @@ class PathOption:
             on_host: also check that this host has the file.
         """
         if not isinstance(value, str) or not value.startswith("/"):
-            return "that is no absolute path", f"name a {self.kind} from / on"
+            return "it is not an absolute path", f"give the {self.kind}'s path from / on"
         if not _PLAIN.fullmatch(value):
             return (
-                "that path has signs that the name of a cell cannot hold",
-                "use letters, digits and . _ + @ ~ - / alone: a symbolic link to it will do",
+                "the path has characters that the key of a cell cannot have",
+                "use only letters, digits and . _ + @ ~ - / in the path, for example through a symbolic link",
             )
         if on_host and (unfit := self._why_unfit(Path(value))) is not None:
             return unfit
@@ -56,18 +56,25 @@ class PathOption:
             return None
         return (
             f"its name is not {self.name}",
-            f"give it that name by a symbolic link in a directory of its own: {self.name} is how its processes "
-            "are known",
+            f"make a symbolic link called {self.name} in a directory of its own: processes are identified by that name",
         )
 
     def _why_unfit(self, path: Path) -> tuple[str, str] | None:
         program, directory = self.kind == "program", self.kind == "directory"
         checks = (
-            (not path.exists(), "there is no such file", "look at the path: it is one of this host"),
-            (not os.access(path, os.R_OK), "this user cannot read it", f"`chmod a+r {path}`, or be a user who may"),
-            (directory and not path.is_dir(), "that is no directory", "name the directory itself"),
-            (not directory and not path.is_file(), "that is no regular file", f"name the {self.kind} itself"),
-            (program and not os.access(path, os.X_OK), "that file is not executable", f"`chmod +x {path}`"),
+            (not path.exists(), "there is no such file", "check the path, which is one of this host"),
+            (
+                not os.access(path, os.R_OK),
+                "this user cannot read it",
+                f"`chmod a+r {path}`, or use another account",
+            ),
+            (directory and not path.is_dir(), "it is not a directory", "give the path of a directory"),
+            (
+                not directory and not path.is_file(),
+                "it is not a regular file",
+                f"give the path of a {self.kind}",
+            ),
+            (program and not os.access(path, os.X_OK), "it is not executable", f"`chmod +x {path}`"),
         )
         return next(((because, hint) for unfit, because, hint in checks if unfit), None)
 
@@ -87,7 +94,7 @@ def refuse(problems: Sequence[Problem]) -> None:
         raise UsageError(problems[0].message, hint=problems[0].hint)
     if problems:
         text = "; ".join(f"{problem.message} ({problem.hint})" for problem in problems)
-        raise UsageError(text, hint="`boxbench targets` lists the targets; correct these and try again")
+        raise UsageError(text, hint="correct these and try again; `boxbench targets` lists the targets")
 
 
 def problems_in(
@@ -115,7 +122,7 @@ def _missing(target: str, name: str, value: Value, given: Mapping[str, Value], c
     if needed is not None and needed not in given:
         yield Problem(
             (name,),
-            f"target {target!r}: option {name!r} is {value!r}, and there is no {needed} to go with it",
+            f"target {target!r}: option {name!r} is {value!r}, which needs {needed} as well",
             f"give both: {needed}=PATH,{name}={value}",
         )
 
@@ -144,7 +151,7 @@ def check_accel(wanted: str) -> None:
     """Raise UsageError unless ``wanted`` is an accelerator that a campaign can use: ``auto``, ``kvm`` or ``tcg``."""
     if wanted == "icount":
         raise UsageError(
-            "--accel icount: that clock counts instructions and no time, so it is nothing for a campaign",
+            "--accel icount counts instructions instead of time, so a campaign cannot use it",
             hint="`boxbench gate compare A B --accel icount` compares; `boxbench instructions SCENARIO` lists counts",
         )
     if wanted not in ("auto", "kvm", "tcg"):

@@ -1,4 +1,4 @@
-"""When a box counts as ready: what the agent in it waits for."""
+"""The key ``ready`` of a scenario: the event in the box that the agent waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.scenario.fields import PATH_PATTERN, DurationNs, Port, Strict
 class _Ready(Strict):
     timeout: DurationNs = 120 * 10**9
     poll: DurationNs = 2 * 10**6
-    """How often the agent tries, where no event exists; this is the resolution of the result."""
+    """The interval between attempts, for events that must be polled. It limits the resolution of the result."""
 
 
 class ReadyFirstLine(_Ready):
@@ -29,21 +29,21 @@ class ReadyLog(_Ready):
 
 
 class ReadyExit(_Ready):
-    """Ready when the workload has ended with ``code``."""
+    """Ready when the workload has exited with ``code``."""
 
     when: Literal["exit"]
     code: Annotated[int, Field(ge=0, le=255)] = 0
 
 
 class ReadyTcp(_Ready):
-    """Ready when 127.0.0.1:``port`` accepts a connection, inside the box."""
+    """Ready when 127.0.0.1:``port``, inside the box, accepts a connection."""
 
     when: Literal["tcp"]
     port: Port
 
 
 class ReadyHttp(_Ready):
-    """Ready when a GET on 127.0.0.1 answers ``status``, inside the box; ``contains`` makes the reply a correct one."""
+    """Ready when a GET of 127.0.0.1, inside the box, answers with ``status`` and a body that contains ``contains``."""
 
     when: Literal["http"]
     port: Port

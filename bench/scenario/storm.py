@@ -1,4 +1,4 @@
-"""When the boxes of a storm are asked for: a schedule fixed before the first one, that does not wait for them."""
+"""The schedule of a storm: when each box is requested, fixed in advance and independent of when boxes are ready."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Interval = Annotated[int, BeforeValidator(_ns_from_text), Field(ge=0), WithJsonS
 
 
 class Storm(Strict):
-    """How the boxes of the factor ``concurrency`` are asked for."""
+    """The schedule on which the boxes of the factor ``concurrency`` are requested."""
 
     interval: Interval = 0
-    """From one request to the next; 0 is all at once."""
+    """Time between two requests; 0 requests all boxes at once."""
     arrivals: Literal["fixed", "poisson"] = "fixed"
-    """``poisson``: independent requests that come once an ``interval`` on average, drawn from the campaign's seed."""
+    """``poisson``: random times with ``interval`` as their mean distance, drawn from the campaign's seed."""
     max_lateness: DurationNs = 50 * 10**6
-    """A storm whose requests left later than this is refused: the harness was measured, not the target."""
+    """A storm with a request later than this is discarded, because it measures Boxbench and not the target."""
 
     @model_validator(mode="after")
     def _spaced(self) -> Storm:
@@ -41,8 +41,8 @@ class Storm(Strict):
             raise ValueError("arrivals: 'poisson' needs an interval, the mean time between two requests")
         return self
 
-    def words(self) -> str:
-        """For reports: ``all at once``, ``one every 50 ms``."""
+    def describe(self) -> str:
+        """The schedule in reports: ``all at once``, ``one every 50 ms``."""
         if not self.interval:
             return "all at once"
         often = format_ns(self.interval)
@@ -50,10 +50,10 @@ class Storm(Strict):
 
 
 def offsets_ns(storm: Storm, boxes: int, *, seed: str) -> tuple[int, ...]:
-    """When each box is to be asked for, ns since the first, ascending; the first is 0.
+    """The scheduled request of each box, ns since the first one, ascending from 0.
 
     Args:
-        seed: the same text gives the same schedule.
+        seed: equal text gives an equal schedule.
     """
     if storm.arrivals == "fixed":
         return tuple(number * storm.interval for number in range(boxes))

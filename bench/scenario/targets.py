@@ -1,4 +1,4 @@
-"""Which target, with which options: ``libvirt`` or ``libvirt[console=serial]``, in scenario files and command lines."""
+"""Targets with options, as users write them: ``libvirt`` or ``libvirt[console=serial]``."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from bench.util.errors import UsageError
 
 _TARGET: Final = re.compile(r"([a-z0-9-]+)(?:\[([^\[\]]*)\])?")
 _OPTION: Final = re.compile(r"([A-Za-z0-9_]+)=(.+)")
-# A comma inside brackets separates options, not targets.
+# A comma inside brackets separates options.
 _BETWEEN_TARGETS: Final = re.compile(r",(?![^\[\]]*\])")
 
 
-_BRACKETS: Final = "in a file options are keys: {target: docker, options: {runtime: crun}}"
+_BRACKETS_HINT: Final = "in a file options are keys: {target: docker, options: {runtime: crun}}"
 
 
 class TargetSpec(Strict):
-    """A target with options: the options become part of the cell's identity."""
+    """A target with options. The options are part of a cell's identity."""
 
     target: str
     options: dict[str, str | int | bool] = Field(default={})
@@ -39,7 +39,7 @@ class TargetSpec(Strict):
 
 
 def parse_target(text: str) -> TargetSpec:
-    """What a label says. Raises UsageError: the text is none."""
+    """The target of a label. Raises UsageError when the text is not a label."""
     match = _TARGET.fullmatch(text.strip())
     options = [_OPTION.fullmatch(part.strip()) for part in match[2].split(",")] if match and match[2] else []
     if match is None or None in options:
@@ -48,36 +48,40 @@ def parse_target(text: str) -> TargetSpec:
 
 
 def parse_targets(labels: Sequence[str]) -> tuple[TargetSpec, ...]:
-    """What labels say. Raises UsageError: one is none, or asks for what no target has; of the latter all at once."""
+    """The targets of labels.
+
+    Raises:
+        UsageError: a text is not a label, or labels name unknown targets, options or values; all of them are listed.
+    """
     specs = tuple(map(parse_target, labels))
     refuse([problem for spec in specs for problem in problems_of(spec.target, spec.options)])
     return specs
 
 
 def target_faults(file: Path, document: Document) -> Iterator[Fault]:
-    """Targets and options of a scenario file that do not exist, whatever else is wrong in it.
+    """Problems of the targets and options in a scenario file.
 
-    Not a rule of ``TargetSpec``: what an older version recorded can still be read.
+    They are not rules of ``TargetSpec``, so that campaigns of other versions, with other targets, can still be read.
     """
     entries = document.get(("targets",))
     for number, entry in enumerate(entries if isinstance(entries, list) else ()):
         name = entry.get("target") if isinstance(entry, dict) else entry
         options = entry.get("options") if isinstance(entry, dict) else None
         if isinstance(name, str):
-            hint = _BRACKETS if entry is name and "[" in name else None
-            for problem in problems_of(name, _readable(options)):
+            hint = _BRACKETS_HINT if entry is name and "[" in name else None
+            for problem in problems_of(name, _well_typed(options)):
                 keys = ("options", *problem.keys) if problem.keys else ("target",) * isinstance(entry, dict)
                 yield fault(file, document, ("targets", number, *keys), problem.message, hint or problem.hint)
 
 
-def _readable(options: object) -> dict[str, str | int | bool]:
-    """Options with a value that one can have; others are no option's, and the model says so."""
+def _well_typed(options: object) -> dict[str, str | int | bool]:
+    """The options whose values have a possible type. The model reports the others."""
     given = options if isinstance(options, dict) else {}
     return {str(key): value for key, value in given.items() if isinstance(value, str | int)}
 
 
 def split_labels(text: str) -> tuple[str, ...]:
-    """Several labels, separated by commas: ``docker,libvirt[console=serial,nic=virtio]``."""
+    """The labels in a text that separates them by commas: ``docker,libvirt[console=serial,nic=virtio]``."""
     return tuple(_BETWEEN_TARGETS.split(text))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong in a file, for people: every problem with its line, its key and what was expected."""
+"""Problems of a file as users read them: each with its line, its key and what was expected."""
 
 from __future__ import annotations
 
@@ -15,71 +15,72 @@ from bench.util.errors import ScenarioError
 from bench.util.text import plain
 
 _MOST_GIVEN: Final = 60
-"""Characters of a value that are repeated to the one who wrote it."""
+"""The most characters of a value that an error repeats."""
 _MOST_TEXT: Final = 400
+"""The most characters of one problem."""
 
-_WORDS: Final[Mapping[str, str]] = {
+_TEXTS: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "union_tag_not_found": "is missing",
     "extra_forbidden": "unknown key",
-    "int_type": "a whole number is wanted",
-    "int_parsing": "a whole number is wanted",
-    "int_from_float": "a whole number is wanted",
-    "int_parsing_size": "a smaller number is wanted",
-    "float_type": "a number is wanted",
-    "float_parsing": "a number is wanted",
-    "finite_number": "a finite number is wanted",
-    "bool_type": "true or false is wanted",
-    "bool_parsing": "true or false is wanted",
-    "string_type": "text is wanted, in quotes where it looks like something else",
-    "string_too_short": "at least {min_length} characters are wanted",
-    "string_too_long": "at most {max_length} characters are wanted",
-    "list_type": "a list is wanted",
-    "tuple_type": "a list is wanted",
-    "too_short": "at least {min_length} of them are wanted",
-    "too_long": "at most {max_length} of them are wanted",
-    "dict_type": "keys and values are wanted",
-    "model_type": "keys and values are wanted",
-    "model_attributes_type": "keys and values are wanted",
-    "greater_than": "more than {gt} is wanted",
-    "greater_than_equal": "at least {ge} is wanted",
-    "less_than": "less than {lt} is wanted",
-    "less_than_equal": "at most {le} is wanted",
-    "json_invalid": "this is no JSON: {error}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text; put it in quotes if it looks like something else",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "dict_type": "must have keys and values",
+    "model_type": "must have keys and values",
+    "model_attributes_type": "must have keys and values",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "json_invalid": "is not valid JSON: {error}",
 }
-"""By pydantic's name of the error; its context fills the braces."""
+"""By pydantic's type of the error, whose context fills the braces."""
 _RENAMED: Final[Mapping[tuple[Key, ...], str]] = {
     ("base",): "this key is called 'baseline' now",
     ("differs",): "this key is called 'allowed_differences' now",
     ("storm", "late"): "this key is called 'storm.max_lateness' now",
     ("exercise", "where"): "this key no longer exists: an exercise always runs in the box; remove it",
 }
-"""Keys of earlier versions, and what to write instead."""
+"""Keys of earlier versions, with the text that names the new key."""
 _RENAMED_ENDPOINTS: Final = {"accepted": "start_returned", "entered": "exec"}
-"""Endpoints of earlier versions, which a scenario may have named as its headline."""
+"""Endpoints of earlier versions, with their new names. A scenario may name one as its headline."""
 _EMPTY: Final = {"string_too_short": "must not be empty", "too_short": "must not be empty"}
 _CHOICES: Final = {"literal_error": "expected", "enum": "expected", "union_tag_invalid": "expected_tags"}
-"""Errors about one of several words, and where the context has the words."""
-_SAID: Final = frozenset({"missing", "json_invalid", "union_tag_not_found", *_CHOICES})
-"""Errors whose text has the value in it, or that have none."""
+"""Errors about a choice, and the key of the context that holds the choices."""
+_WITHOUT_VALUE: Final = frozenset({"missing", "json_invalid", "union_tag_not_found", *_CHOICES})
+"""Errors whose text does not need the given value, or has it already."""
 _MEMBERS: Final = frozenset({"str", "int", "bool"})
-# A rule about several keys, such as "headline: 'replied' needs ready.when http", begins with the one to look at.
-_ABOUT: Final = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): (.*)", re.DOTALL)
+# A rule about several keys begins with the key to change: "headline: 'replied' needs ready.when http".
+_KEY_AND_TEXT: Final = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): (.*)", re.DOTALL)
 
 
 class Fault(NamedTuple):
     """One problem of a file."""
 
     line: int
-    """From 1; 0 where unknown."""
+    """From 1; 0 when unknown."""
     text: str
     """``FILE:LINE: KEY: what was expected (given: VALUE)``."""
     hint: str = ""
-    """The next step, where this problem has one of its own."""
+    """The next step; empty when the problem has none of its own."""
 
 
 def fault(file: Path, document: Document, keys: Sequence[Key], text: str, hint: str = "") -> Fault:
-    """A problem of what stands at ``keys``."""
+    """The problem ``text`` of the value at ``keys``."""
     line = document.line_of(keys)
     at = f"{file}:{line}" if line else str(file)
     where = ".".join(plain(str(key)) for key in keys) or "(whole file)"
@@ -87,23 +88,23 @@ def fault(file: Path, document: Document, keys: Sequence[Key], text: str, hint: 
 
 
 def faults_of(file: Path, document: Document, error: ValidationError) -> list[Fault]:
-    """The problems that a model found."""
+    """The problems in a validation error, each once."""
     found = []
     for problem in error.errors():
         if _is_echo(problem):
             continue
-        keys, text = _in_words(problem)
+        keys, text = _keys_and_text(problem)
         known = tuple(key for number, key in enumerate(keys) if not _is_union_tag(number, keys, document))
         found.append(fault(file, document, known, text))
-    # The members of a union complain one by one.
+    # Each member of a union reports the same problem.
     return list(dict.fromkeys(found))
 
 
-def told(faults: Sequence[Fault], *, hint: str) -> ScenarioError:
-    """One error that tells all problems, in the order of the file.
+def scenario_error(faults: Sequence[Fault], *, hint: str) -> ScenarioError:
+    """One error that lists all problems in the order of the file.
 
     Args:
-        hint: the next step where there are several, or the only one has none of its own.
+        hint: the next step when there are several problems, or a single one without a hint of its own.
     """
     if len(faults) == 1:
         return ScenarioError(faults[0].text, hint=faults[0].hint or hint)
@@ -111,20 +112,20 @@ def told(faults: Sequence[Fault], *, hint: str) -> ScenarioError:
     return ScenarioError(f"{len(lines)} problems:\n" + "\n".join(lines), hint=hint)
 
 
-def explain(file: Path, document: Document, error: ValidationError) -> str:
+def describe_faults(file: Path, document: Document, error: ValidationError) -> str:
     """One line per problem, in the order of the file: ``FILE:LINE: KEY: what was expected (given: VALUE)``."""
-    return told(faults_of(file, document, error), hint="").message
+    return scenario_error(faults_of(file, document, error), hint="").message
 
 
 def first_problem(error: ValidationError) -> str:
-    """``KEY: what was expected (given: VALUE)`` of a file that nobody writes by hand; without a key, of all of it."""
-    keys, text = _in_words(error.errors()[0])
+    """``KEY: what was expected (given: VALUE)``, for files that programs write; without a key for the whole file."""
+    keys, text = _keys_and_text(error.errors()[0])
     where = ".".join(plain(str(key)) for key in keys)
     return _short(f"{where}: {text}" if where else text, _MOST_TEXT)
 
 
-def given_words(value: Any) -> str:
-    """A value as its file has it, short, and what it is where it is more than one."""
+def format_given(value: Any) -> str:
+    """A value as it is written in a file, shortened. A list or a mapping is named by its type."""
     if isinstance(value, str):
         return repr(_short(plain(value), _MOST_GIVEN))
     if isinstance(value, bool) or value is None:
@@ -136,48 +137,48 @@ def given_words(value: Any) -> str:
     return _short(str(value), _MOST_GIVEN)
 
 
-def _in_words(problem: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
-    """Where the problem is and what it is."""
+def _keys_and_text(problem: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
+    """The path of a problem's key and the text of the problem."""
     kind, context = problem["type"], problem.get("ctx", {})
     keys = tuple(key for key in problem["loc"] if key != "[key]")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         keys = (*keys, str(context["discriminator"]).strip("'"))
     if keys[-1:] and keys[-1] in _MEMBERS and kind in ("string_type", "int_type", "bool_type"):
-        return keys[:-1], f"text, a whole number, true or false is wanted{_given(problem, '')}"
+        return keys[:-1], f"must be text, a whole number, true or false{_given(problem, '')}"
     if kind == "extra_forbidden" and keys in _RENAMED:
         return keys, _RENAMED[keys]
     text = _text(kind, context, problem)
     if keys == ("headline",) and problem["input"] in _RENAMED_ENDPOINTS:
-        text = f"{given_words(problem['input'])} is called {_RENAMED_ENDPOINTS[problem['input']]!r} now"
-    if kind == "value_error" and (about := _ABOUT.fullmatch(text)):
-        return (*keys, *about[1].split(".")), about[2]
+        text = f"{format_given(problem['input'])} is called {_RENAMED_ENDPOINTS[problem['input']]!r} now"
+    if kind == "value_error" and (named := _KEY_AND_TEXT.fullmatch(text)):
+        return (*keys, *named[1].split(".")), named[2]
     return keys, text + _given(problem, text)
 
 
 def _text(kind: str, context: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
     if kind in _CHOICES:
         given = context.get("tag", problem["input"])
-        words = str(context[_CHOICES[kind]]).replace("'", "").replace(" or ", ", ")
-        return f"{given_words(given)} is not one of {words}"
+        choices = str(context[_CHOICES[kind]]).replace("'", "").replace(" or ", ", ")
+        return f"{format_given(given)} is not one of {choices}"
     if kind == "string_pattern_mismatch":
-        return FORMS.get(context["pattern"], f"the form {context['pattern']} is wanted")
+        return FORMS.get(context["pattern"], f"must match {context['pattern']}")
     if context.get("min_length") == 1 and kind in _EMPTY:
         return _EMPTY[kind]
-    if kind in _WORDS:
-        return _WORDS[kind].format(**context)
+    if kind in _TEXTS:
+        return _TEXTS[kind].format(**context)
     return re.sub(r"^Value error, ", "", problem["msg"])
 
 
 def _given(problem: Mapping[str, Any], text: str) -> str:
     value = problem.get("input")
     nested = isinstance(value, dict | list | tuple) and problem["type"] in ("extra_forbidden", "value_error")
-    if problem["type"] in _SAID or nested or (isinstance(value, str) and value and repr(value) in text):
+    if problem["type"] in _WITHOUT_VALUE or nested or (isinstance(value, str) and value and repr(value) in text):
         return ""
-    return f" (given: {given_words(value)})"
+    return f" (given: {format_given(value)})"
 
 
 def _is_echo(problem: Mapping[str, Any]) -> bool:
-    """Whether a list is called short only because its items, which have problems of their own, were left out."""
+    """Whether a list counts as too short only because invalid items, which are reported themselves, were dropped."""
     value = problem.get("input")
     return problem["type"] == "too_short" and isinstance(value, list) and len(value) >= problem["ctx"]["min_length"]
 

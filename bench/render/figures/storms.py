@@ -30,7 +30,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
         return None
-    how = analysis.scenario(scenario).storm.words()
+    how = analysis.scenario(scenario).storm.describe()
     title = f"{scenario}: storms, time until {goal}"
     names = [f"{cell_label(cell)}  {_half(values[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))

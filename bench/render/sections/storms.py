@@ -33,7 +33,7 @@ def storm_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...]:
         (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
         for label, cell, found in storms
     )
-    title = f"Storms, boxes requested {analysis.scenario(scenario).storm.words()}: time until {goal}"
+    title = f"Storms, boxes requested {analysis.scenario(scenario).storm.describe()}: time until {goal}"
     return (
         ReportTable(title, ("box", "storms", *map(_format_percentile, names)), times),
         ReportTable("How the storms went", _DETAILS, tuple((label, *_details(found)) for label, _, found in storms)),

@@ -16,7 +16,7 @@ from bench.analysis.metrics import Metric
 from bench.analysis.storms import is_storm, reached_by, shares_for, storm_values, times_ns
 from bench.analysis.values import values_of
 from bench.host.counters import Counters
-from bench.plan.matrix import check_matrix, places_of
+from bench.plan.matrix import check_matrix, combinations_of
 from bench.plan.trials import Cell, build_plan
 from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Failure, Member, Record, parse_record
@@ -65,9 +65,9 @@ def test_poisson_needs_an_interval() -> None:
 
 
 def test_a_schedule_in_words() -> None:
-    assert Storm().words() == "all at once"
-    assert Storm(interval=50 * MS).words() == "one every 50.0 ms"
-    assert "Poisson" in Storm(interval=50 * MS, arrivals="poisson").words()
+    assert Storm().describe() == "all at once"
+    assert Storm(interval=50 * MS).describe() == "one every 50.0 ms"
+    assert "Poisson" in Storm(interval=50 * MS, arrivals="poisson").describe()
 
 
 # ---- percentiles ----
@@ -310,4 +310,4 @@ def test_boxes_that_would_fight_for_one_port_are_refused_by_name() -> None:
 
 def test_a_control_that_cannot_be_is_left_out() -> None:
     check_matrix([_web("docker")])
-    assert {place.spec.label for place in places_of(_web("docker").scenario)} == {"docker"}
+    assert {place.spec.label for place in combinations_of(_web("docker").scenario)} == {"docker"}

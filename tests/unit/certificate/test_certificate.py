@@ -29,7 +29,7 @@ from bench.records.record import Record
 from bench.render.report import write_report
 from bench.render.sections.certificate import certificate_view, certificates_report
 from bench.render.terminal import view_report
-from bench.scenario.equality import FACT_NAMES, FactName
+from bench.scenario.allowed_differences import FACT_NAMES, FactName
 from bench.scenario.model import load_scenario, scenario_schema
 from bench.scenario.target_table import TARGETS, Kind
 from bench.util.errors import NotEqualError, ScenarioError

@@ -59,10 +59,10 @@ def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run", "hello", "-b", "x"), "'--blocks' / '-b': a whole number is wanted (given: 'x')"),
-        (("run", "hello", "-b", "0"), "'--blocks' / '-b': at least 1 is wanted (given: '0')"),
+        (("run", "hello", "-b", "x"), "'--blocks' / '-b': must be a whole number (given: 'x')"),
+        (("run", "hello", "-b", "0"), "'--blocks' / '-b': must be at least 1 (given: '0')"),
         (("run", "hello", "--accel", "nope"), "there is no accelerator 'nope'"),
-        (("quickstart", "--accel", "icount"), "counts instructions and no time"),
+        (("quickstart", "--accel", "icount"), "counts instructions instead of time"),
         *(((name, "hello", "-t", ""), "-t names no target") for name in COMMANDS_WITH_TARGETS),
         (("plan", "hello", "-t", "docker,"), "'' is not a target"),
         (("plan", "hello", "-t", "docker[nope=1]"), "target 'docker' has no option 'nope'"),

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from bench.host import pagecache
 from bench.plan import matrix
-from bench.plan.matrix import check_matrix, places_of
+from bench.plan.matrix import check_matrix, combinations_of
 from bench.plan.preview import preview
-from bench.scenario.factors import Factors, resources_at, size_text
+from bench.scenario.factors import Factors, format_level, resources_at
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
 from bench.scenario.target_table import DIRECT_BOOT_MEMORY_BYTES
 from bench.targets.vms.guest import check_memory
@@ -85,12 +85,12 @@ def test_what_is_no_axis_is_refused(axes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("size", "text"), [(2**30, "1GiB"), (96 * MIB, "96MiB"), (1536, "1536B"), (2048, "2KiB")])
 def test_a_size_has_one_name(size: int, text: str) -> None:
-    assert size_text(size) == text
+    assert format_level(size) == text
     assert resources_at({"memory": text, "cpus": "2", "cache": "cold"}) == {"memory": size, "cpus": 2}
 
 
 def test_places_carry_their_resources(make: Make) -> None:
-    places = places_of(make("docker", memory=["64MiB", "128MiB"]).scenario)
+    places = combinations_of(make("docker", memory=["64MiB", "128MiB"]).scenario)
     assert [(place.spec.label, place.scenario.resources.memory) for place in places] == [
         ("docker", 64 * MIB),
         ("docker", 128 * MIB),
@@ -123,8 +123,8 @@ def test_all_that_cannot_be_honoured_is_named_at_once(make: Make, monkeypatch: p
     for words in (
         "residents with concurrency",
         "residents with cache=cold",
-        "cpus=3, and this process may use 2",
-        "vmm with cpus=1 memory=64MiB: its boxes have a size of their own",
+        "cpus=3, but this process may use 2",
+        "vmm with cpus=1 memory=64MiB: its boxes do not take CPUs and memory from the scenario",
         "libvirt with memory=64MiB: such a box needs at least 96.0 MiB",
     ):
         assert said.count(words) == 1, words
@@ -152,7 +152,7 @@ def test_too_little_memory_names_what_is_needed_and_where_the_edge_is_looked_for
 
 def test_more_guests_than_the_host_has_memory_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "read_text", lambda *_: "MemTotal: 2097152 kB")
-    assert "libvirt with residents=64: guests of 8.50 GiB in all, and the host has 2.00 GiB" in _refused(
+    assert "libvirt with residents=64: its guests need 8.50 GiB, and the host has 2.00 GiB" in _refused(
         make("libvirt", residents=[2, 64])
     )
     check_matrix([make("docker", residents=[64])])
@@ -166,7 +166,7 @@ def test_a_host_that_cannot_drop_caches(make: Make, monkeypatch: pytest.MonkeyPa
 
 def test_the_scenario_without_factors_asks_for_too_many_cpus(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set())
-    assert "resources.cpus is 1, and this process may use 0" in _refused(make("docker"))
+    assert "resources.cpus is 1, but this process may use 0" in _refused(make("docker"))
 
 
 def test_caches_are_dropped_through_the_kernels_file(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ LAYERS: Final = (
         "util.units",
         "util.text",
         "analysis.stats",
-        "scenario.equality",
+        "scenario.allowed_differences",
     ),
     (
         "util.proc",

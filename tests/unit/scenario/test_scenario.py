@@ -114,27 +114,27 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
     [
         ("colour: red\n", "scenario.yaml:5: colour: unknown key (given: 'red')"),
         ("resources:\n  cpu: 2\n", "scenario.yaml:6: resources.cpu: unknown key (given: 2)"),
-        ("resources:\n  cpus: '2'\n", "scenario.yaml:6: resources.cpus: a whole number is wanted (given: '2')"),
+        ("resources:\n  cpus: '2'\n", "scenario.yaml:6: resources.cpus: must be a whole number (given: '2')"),
         (
             "resources:\n  cpus: true\n",
-            "scenario.yaml:6: resources.cpus: a whole number is wanted (given: true)",
+            "scenario.yaml:6: resources.cpus: must be a whole number (given: true)",
         ),
         (
             "resources:\n  cpus: 0\n",
-            "scenario.yaml:6: resources.cpus: at least 1 is wanted (given: 0)",
+            "scenario.yaml:6: resources.cpus: must be at least 1 (given: 0)",
         ),
         (
             "resources:\n  memory: lots\n",
             "scenario.yaml:6: resources.memory: 'lots' is not of the form \"256MiB\" (B, KiB, MiB, GiB, kB, MB, GB)",
         ),
-        ("resources:\n  memory: 0B\n", "scenario.yaml:6: resources.memory: more than 0 is wanted (given: '0B')"),
+        ("resources:\n  memory: 0B\n", "scenario.yaml:6: resources.memory: must be more than 0 (given: '0B')"),
         (
             "design:\n  settle: 30\n",
-            "scenario.yaml:6: design.settle: a unit is missing: write it like 30s (given: 30)",
+            "scenario.yaml:6: design.settle: the unit is missing, write for example 30s (given: 30)",
         ),
         (
             "resources:\n  memory: 268435456\n",
-            "scenario.yaml:6: resources.memory: a unit is missing: write it like 256MiB (given: 268435456)",
+            "scenario.yaml:6: resources.memory: the unit is missing, write for example 256MiB (given: 268435456)",
         ),
         (
             "design:\n  settle: '30'\n",
@@ -164,7 +164,7 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ("targets: [process, libvirt]\n", "scenario.yaml:1: baseline: 'docker' is not among the targets"),
         ("workload: {context: none}\n", "scenario.yaml:5: workload.context: the directory none does not exist"),
         ("workload: {dockerfile: None}\n", "scenario.yaml:5: workload.dockerfile: None does not exist"),
-        ("workload:\n  env: {A: 1}\n", "scenario.yaml:6: workload.env.A: text is wanted, in quotes"),
+        ("workload:\n  env: {A: 1}\n", "scenario.yaml:6: workload.env.A: must be text; put it in quotes"),
         ("workload:\n  command: []\n", "scenario.yaml:6: workload.command: must not be empty"),
     ],
 )
@@ -176,13 +176,13 @@ def test_one_wrong_thing_is_named_with_its_line(write: Write, more: str, line: s
     ("ready", "line"),
     [
         ("{when: http}", "scenario.yaml:3: ready.port: is missing"),
-        ("{when: tcp, port: 70000}", "scenario.yaml:4: ready.port: at most 65535 is wanted (given: 70000)"),
+        ("{when: tcp, port: 70000}", "scenario.yaml:4: ready.port: must be at most 65535 (given: 70000)"),
         ("{when: tcp, port: 1, path: /x}", "scenario.yaml:4: ready.path: unknown key (given: '/x')"),
         ("{when: log, text: ''}", "scenario.yaml:4: ready.text: must not be empty (given: '')"),
-        ("{when: exit, code: 256}", "scenario.yaml:4: ready.code: at most 255 is wanted (given: 256)"),
+        ("{when: exit, code: 256}", "scenario.yaml:4: ready.code: must be at most 255 (given: 256)"),
         ("{when: soon}", "scenario.yaml:4: ready.when: 'soon' is not one of first-line, log, exit, tcp, http"),
         ("{port: 1}", "scenario.yaml:3: ready.when: is missing"),
-        ("first-line", "scenario.yaml:3: ready: keys and values are wanted (given: 'first-line')"),
+        ("first-line", "scenario.yaml:3: ready: must have keys and values (given: 'first-line')"),
         (
             "{when: http, port: 1, path: 'a b'}",
             "scenario.yaml:4: ready.path: begin with \"/\", without blanks (given: 'a b')",

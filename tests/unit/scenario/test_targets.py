@@ -46,7 +46,7 @@ def test_all_that_labels_ask_for_in_vain_is_told_at_once() -> None:
         "target 'docker' has no option 'nope' (given: 1) (its options are: runtime, seccomp, network)",
         "target 'docker': option 'network' cannot be 'nope' (use one of: 'none', 'host', 'bridge')",
         "there is no target 'vmware' (the targets are: process, ",
-        "option 'guest_modules' is '/m', and there is no guest_kernel to go with it",
+        "option 'guest_modules' is '/m', which needs guest_kernel as well",
     ):
         assert words in caught.value.message
     with pytest.raises(UsageError, match="has no option 'nope'") as caught:

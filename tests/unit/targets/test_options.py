@@ -74,17 +74,17 @@ def bad_paths(directory: Path) -> dict[str, tuple[str, str]]:
     plain.parent.mkdir()
     plain.write_text("")
     return {
-        "relative": ("bin/runc", "no absolute path"),
-        "a number": ("7", "no absolute path"),
+        "relative": ("bin/runc", "not an absolute path"),
+        "a number": ("7", "not an absolute path"),
         "missing": (f"{directory}/none/runc", "no such file"),
         "not executable": (str(plain), "not executable"),
-        "a directory": (str(plain.parent), "no regular file"),
+        "a directory": (str(plain.parent), "not a regular file"),
         "another name": (str(program(directory / "runc-new")), "its name is not runc"),
-        "a comma": (f"{directory}/a,b/runc", "cannot hold"),
-        "a colon": (f"{directory}/a:b/runc", "cannot hold"),
-        "a bracket": (f"{directory}/a]b/runc", "cannot hold"),
-        "a space": (f"{directory}/a b/runc", "cannot hold"),
-        "a line": (f"{directory}/runc\n", "cannot hold"),
+        "a comma": (f"{directory}/a,b/runc", "cannot have"),
+        "a colon": (f"{directory}/a:b/runc", "cannot have"),
+        "a bracket": (f"{directory}/a]b/runc", "cannot have"),
+        "a space": (f"{directory}/a b/runc", "cannot have"),
+        "a line": (f"{directory}/runc\n", "cannot have"),
     }
 
 
@@ -98,7 +98,7 @@ def test_a_bad_path_is_a_usage_error_with_value_and_next_step(tmp_path: Path) ->
 
 
 def test_what_is_no_text_is_no_path() -> None:
-    with pytest.raises(UsageError, match="cannot be True: that is no absolute path"):
+    with pytest.raises(UsageError, match="cannot be True: it is not an absolute path"):
         check_options("runc", {"program": True}, {"program": PROGRAM})
 
 
@@ -106,9 +106,9 @@ def test_files_and_directories_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     check_options("t", {"f": str(file), "d": str(tmp_path)}, {"f": PathOption("file"), "d": PathOption("directory")})
-    with pytest.raises(UsageError, match="no directory"):
+    with pytest.raises(UsageError, match="not a directory"):
         check_options("t", {"d": str(file)}, {"d": PathOption("directory")})
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         check_options("t", {"f": str(tmp_path)}, {"f": PathOption("file")})
 
 
@@ -132,10 +132,10 @@ def test_an_emulator_is_called_like_one(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_modules_without_their_kernel_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no guest_kernel to go with it") as caught:
+    with pytest.raises(UsageError, match="needs guest_kernel as well") as caught:
         made(name, guest_modules=tmp_path)
     assert "guest_kernel=" in caught.value.hint
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         made(name, guest_kernel=tmp_path)
 
 

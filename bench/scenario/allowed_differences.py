@@ -1,4 +1,4 @@
-"""The facts of a certificate by name, and how a scenario declares that one of them may differ."""
+"""The key ``allowed_differences`` of a scenario: facts of a certificate that may differ between boxes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ FactName = Literal[
     "no_new_privs",
 ]
 FACT_NAMES: Final[tuple[FactName, ...]] = get_args(FactName)
+"""All facts of a certificate, in the order in which reports list them."""
 
 _SCHEMA: Final = {
     "anyOf": [
@@ -44,7 +45,7 @@ _SCHEMA: Final = {
 }
 
 
-def _without_reasons(value: object) -> object:
+def _list_as_dict(value: object) -> object:
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value, "")
     return value
@@ -52,7 +53,7 @@ def _without_reasons(value: object) -> object:
 
 AllowedDifferences = Annotated[
     dict[FactName, Annotated[str, Field(max_length=200)]],
-    BeforeValidator(_without_reasons),
+    BeforeValidator(_list_as_dict),
     WithJsonSchema(_SCHEMA),
 ]
-"""Facts that may differ between the boxes of a scenario, each with the reason, or as a mere list."""
+"""Facts that may differ between the boxes of a scenario, each with its reason. A list of names gives no reasons."""
