@@ -1,8 +1,9 @@
-"""Every fact of a certificate: how it is read from what an agent sent, when it agrees, how people read it.
+"""The facts of a certificate: how each is read from an agent's report, compared and formatted.
 
-Canonical forms are text. ``argv`` and ``env`` are percent-encoded words joined by blanks; a value that the agent had
-to cut ends in CUT. ``memory`` says where it comes from: ``limit N`` (control group), ``ram N`` (the firmware's
-memory map, so a VM's size) or ``usable N`` (what the kernel has left, which proves no size), bytes each.
+Facts are compared in a canonical form, which is text. ``argv`` and ``env`` are percent-encoded words joined by
+blanks; a value that the agent had to cut ends in CUT. ``memory`` names its source: ``limit N`` (control group),
+``ram N`` (the firmware's memory map, which is a VM's size) or ``usable N`` (what the kernel has left, which proves no
+size), each in bytes.
 """
 
 from __future__ import annotations
@@ -19,18 +20,25 @@ from bench.util.errors import ProtocolError
 from bench.util.units import format_bytes
 
 IDLE: Final = (AGENT_IN_BOX, "idle")
-"""What a looked-at box runs, with the workload's own argv behind it."""
+"""The command of an inspected box. The workload's argv follows it and is not run."""
 CUT: Final = "…"
-"""Not in the alphabet of encoded words."""
-# The legacy hole below 1 MiB, ACPI tables, and what UEFI firmware keeps: 384 KiB to 3 MiB were seen.
+"""Ends a value that the agent cut. Encoded words never contain this character."""
 RAM_TOLERANCE_BYTES: Final = 4 * 2**20
+"""How much of a VM's memory firmware may keep: the hole below 1 MiB, ACPI tables, UEFI. 384 KiB to 3 MiB were seen."""
 
 Raw = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact."""
+    """One fact.
+
+    Attributes:
+        title: its name in reports.
+        must: whether it must be equal in all boxes.
+        read: from an agent's report, the canonical value; None when it was not reported.
+        show: formats a canonical value for reports.
+    """
 
     name: FactName
     title: str
@@ -40,7 +48,7 @@ class Fact:
 
 
 def agrees(name: FactName, asked: str, seen: str) -> bool:
-    """Whether a canonical value is what was asked for."""
+    """Whether a canonical value is the requested one."""
     if name == "memory":
         return _memory_agrees(asked, seen)
     if name in ("argv", "env"):
@@ -50,20 +58,20 @@ def agrees(name: FactName, asked: str, seen: str) -> bool:
 
 
 def proves(name: FactName, asked: str, seen: str) -> bool:
-    """Whether a value says enough to be judged.
+    """Whether a value can be judged.
 
-    The memory that a kernel has left is no proof of a size, unless nothing is missing: gVisor's shows the limit.
+    The memory that a kernel has left does not prove a size, unless it is the whole size, as under gVisor.
     """
     return name != "memory" or not seen.startswith("usable ") or agrees(name, asked, seen)
 
 
 def canonical_words(words: tuple[str, ...]) -> str:
-    """Words as ``argv`` has them."""
+    """The canonical form of a command."""
     return " ".join(encode_word(word) for word in words)
 
 
 def canonical_env(entries: tuple[str, ...]) -> str:
-    """``NAME=VALUE`` entries as ``env`` has them: sorted, since no program may rely on their order."""
+    """The canonical form of ``NAME=VALUE`` entries: sorted, since programs cannot rely on their order."""
     pairs = (entry.partition("=") for entry in entries)
     return " ".join(sorted(f"{encode_word(name)}={encode_word(value)}" for name, _, value in pairs))
 
@@ -98,7 +106,7 @@ def _env(facts: Raw) -> str | None:
             continue
         whole = name.removesuffix(CUT_KEY)
         entries.append(f"{whole}={encode_word(value)}{CUT if whole != name else ''}")
-    # Every image has a PATH: no variable at all means that the agent did not tell.
+    # Every image has a PATH, so no variable at all means that the agent did not report them.
     return " ".join(sorted(entries)) or None
 
 

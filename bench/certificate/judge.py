@@ -1,4 +1,4 @@
-"""Looks into boxes to a certificate, and its refusal: pure."""
+"""Makes a certificate from inspections of boxes, and refuses boxes that are not equal. Pure."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ from bench.util.errors import NotEqualError
 
 
 def judge(
-    scenario: str, inspections: Sequence[Inspection], asked: Mapping[FactName, str], differs: Mapping[FactName, str]
+    scenario: str, inspections: Sequence[Inspection], asked: Mapping[FactName, str], declared: Mapping[FactName, str]
 ) -> Certificate:
-    """Compare every box with what was asked for, and report the rest.
+    """The certificate of a scenario: every box compared with what was requested.
 
     Args:
-        inspections: one per box, also for boxes without an agent.
-        asked: canonical values of all facts that must be equal.
-        differs: what the scenario declares, with its reasons.
+        inspections: one per box, including boxes without an agent.
+        asked: the requested values, in canonical form, of all facts that must be equal.
+        declared: the differences that the scenario allows, with reasons.
     """
-    inside = [inspection for inspection in inspections if not inspection.silent]
+    inside = [one for one in inspections if not one.silent]
     return Certificate(
         scenario=scenario,
-        boxes={inspection.box: inspection.inspected_at for inspection in inside},
-        silent={inspection.box: inspection.silent for inspection in inspections if inspection.silent},
-        findings=tuple(_finding(fact, inside, asked.get(fact.name), differs) for fact in FACTS),
+        boxes={one.box: one.looked_at for one in inside},
+        silent={one.box: one.silent for one in inspections if one.silent},
+        findings=tuple(_finding(fact, inside, asked.get(fact.name), declared) for fact in FACTS),
     )
 
 
 def refuse_unequal(certificates: Sequence[Certificate]) -> None:
-    """Raise NotEqualError when boxes of a scenario differ in what must be equal, naming facts, values and boxes."""
+    """Raise NotEqualError when boxes of a scenario differ in facts that must be equal.
+
+    The error names the facts, their values and the boxes.
+    """
     unequal = [certificate for certificate in certificates if not certificate.equal]
     if not unequal:
         return
     facts = [finding.fact for certificate in unequal for finding in certificate.findings if finding.status == "unequal"]
     raise NotEqualError(
-        "; ".join(_in_words(certificate) for certificate in unequal),
-        hint="find out what gives that box something else; a difference that is meant is declared in the scenario: "
+        "; ".join(_describe(certificate) for certificate in unequal),
+        hint="find the cause in that box's target or options; to allow the difference, declare it in the scenario: "
         f"allowed_differences: {{{facts[0]}: why}}",
     )
 
 
 def difference(fact: FactName, asked: str, seen: str) -> tuple[str, str]:
-    """The parts of two canonical values that differ, for people; for most facts the values themselves."""
+    """The differing parts of two canonical values, formatted for reports. For most facts these are the values."""
     show = FACT[fact].show
     if fact != "env":
         return show(asked), show(seen)
@@ -55,14 +58,11 @@ def difference(fact: FactName, asked: str, seen: str) -> tuple[str, str]:
 
 
 def _finding(
-    fact: Fact, inspections: Sequence[Inspection], asked: str | None, differs: Mapping[FactName, str]
+    fact: Fact, inspections: Sequence[Inspection], asked: str | None, declared: Mapping[FactName, str]
 ) -> Finding:
-    seen = {
-        inspection.box: fact.read(inspection.facts | ({"digest": inspection.digest} if inspection.digest else {}))
-        for inspection in inspections
-    }
+    seen = {one.box: fact.read(one.facts | ({"digest": one.digest} if one.digest else {})) for one in inspections}
     status = _judged(fact.name, asked, seen) if fact.must and asked is not None else _reported(seen)
-    if status in ("unequal", "unknown") and fact.name in differs:
+    if status in ("unequal", "unknown") and fact.name in declared:
         status = "declared"
     explained = status not in ("equal", "same")
     return Finding(
@@ -71,24 +71,20 @@ def _finding(
         status=status,
         asked=asked,
         seen=seen,
-        why={
-            inspection.box: why(fact.name, inspection.kind)
-            for inspection in inspections
-            if seen[inspection.box] is not None and explained
-        },
-        declared=differs.get(fact.name, ""),
+        why={one.box: why(fact.name, one.kind) for one in inspections if seen[one.box] is not None and explained},
+        declared=declared.get(fact.name, ""),
     )
 
 
 def _judged(name: FactName, asked: str, seen: Mapping[str, str | None]) -> Status:
-    told = [value for value in seen.values() if value is not None and proves(name, asked, value)]
-    if not all(agrees(name, asked, value) for value in told):
+    known = [value for value in seen.values() if value is not None and proves(name, asked, value)]
+    if not all(agrees(name, asked, value) for value in known):
         return "unequal"
-    return "equal" if len(told) == len(seen) else "unknown"
+    return "equal" if len(known) == len(seen) else "unknown"
 
 
 def rejudged(certificate: Certificate) -> Certificate:
-    """A stored certificate by today's rules: what could not be told then may be by now. What was seen stays."""
+    """A stored certificate judged by the current rules, which may decide what was unknown. The values stay."""
     return certificate.model_copy(update={"findings": tuple(map(_again, certificate.findings))})
 
 
@@ -102,7 +98,7 @@ def _reported(seen: Mapping[str, str | None]) -> Status:
     return "same" if len(set(seen.values())) <= 1 else "differs"
 
 
-def _in_words(certificate: Certificate) -> str:
+def _describe(certificate: Certificate) -> str:
     parts = [part for finding in certificate.findings for part in _deviations(finding)]
     return f"{certificate.scenario}: the boxes are not equal: {'; '.join(parts)}"
 

@@ -1,4 +1,4 @@
-"""Why a fact is what it is in a kind of box: a literal table, so that nothing is explained by guessing."""
+"""The known reason for the value of a fact in each kind of box. Nothing is explained by guessing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ UNEXPLAINED: Final = "no known reason"
 _HOST_KERNEL: Final = "the host's own kernel"
 _HOST_CGROUP: Final = "what the host has mounted"
 _HOST_CLOCK: Final = "the host's own clock"
-_HOST_MEMORY: Final = "the host's: a control group limits use, and /proc/meminfo knows nothing of it"
-_SAME_NAME: Final = "the name that all boxes with a UTS name space get"
-_KEEPS: Final = "nothing is taken away from a plain process"
-_VM_FENCE: Final = "nothing is taken away: the VM itself is the fence"
-_DROPS: Final = "the runtime takes capabilities away"
+_HOST_MEMORY: Final = "the host's: a control group limits use, which /proc/meminfo does not show"
+_SAME_NAME: Final = "the name that all boxes with a UTS namespace get"
+_KEEPS: Final = "a plain process keeps all capabilities"
+_VM_FENCE: Final = "all capabilities are kept: the VM is the isolation"
+_DROPS: Final = "the runtime drops capabilities"
 
 _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     "memory": {
         "gvisor": "gVisor shows the limit as the machine's memory",
-        "vm": "the size is judged by the firmware's memory map, less what the firmware keeps",
+        "vm": "the size in the firmware's memory map, less what the firmware keeps",
     },
     "memory_usable": {
         "process": _HOST_MEMORY,
@@ -36,12 +36,12 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "process": _HOST_KERNEL,
         "namespaces": _HOST_KERNEL,
         "container": _HOST_KERNEL,
-        "gvisor": "gVisor's own kernel, which names the version that it imitates",
+        "gvisor": "gVisor's own kernel, which reports the Linux version that it emulates",
         "vm": "a VM runs its own kernel",
         "nested": "the kernel of the VM around the container",
     },
     "hostname": {
-        "process": "the host's name: without a UTS name space there is no other",
+        "process": "the host's name: there is no UTS namespace",
         "namespaces": _SAME_NAME,
         "container": _SAME_NAME,
         "gvisor": _SAME_NAME,
@@ -52,7 +52,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "process": _HOST_CGROUP,
         "namespaces": _HOST_CGROUP,
         "container": _HOST_CGROUP,
-        "gvisor": "what gVisor's kernel imitates",
+        "gvisor": "what gVisor's kernel emulates",
         "vm": "the guest mounts version 2",
         "nested": "what the VM around the container has mounted",
     },
@@ -64,8 +64,8 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "nested": "the guest kernel chooses among the clocks that its VM has",
     },
     "mounts": {
-        "process": "its root and /proc: what lies outside a chroot cannot be seen",
-        "namespaces": "a mount name space of its own",
+        "process": "its root and /proc: mounts outside of a chroot are invisible",
+        "namespaces": "a mount namespace of its own",
         "container": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
         "gvisor": "gVisor's own mounts",
         "vm": "a disk and the kernel's file systems, and nothing to mask",
@@ -73,7 +73,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     },
     "cap_eff": {
         "process": _KEEPS,
-        "namespaces": "nothing is taken away by name spaces alone",
+        "namespaces": "namespaces alone drop no capabilities",
         "container": _DROPS,
         "gvisor": _DROPS,
         "vm": _VM_FENCE,
@@ -81,7 +81,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     },
     "cap_bnd": {
         "process": _KEEPS,
-        "namespaces": "nothing is taken away by name spaces alone",
+        "namespaces": "namespaces alone drop no capabilities",
         "container": _DROPS,
         "gvisor": _DROPS,
         "vm": _VM_FENCE,
@@ -90,10 +90,10 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     "seccomp": {
         "process": "no filter",
         "namespaces": "no filter",
-        "container": "as the runtime sets it: an engine's default is a filter",
+        "container": "as the runtime sets it; engines set a filter by default",
         "gvisor": "gVisor filters its own calls to the host, not the workload's to it",
         "vm": "no filter: the workload has a kernel of its own",
-        "nested": "as the runtime sets it: an engine's default is a filter",
+        "nested": "as the runtime sets it; engines set a filter by default",
     },
     "no_new_privs": {
         "process": "not set: setuid programs work",
@@ -107,5 +107,5 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
 
 
 def why(fact: FactName, kind: Kind) -> str:
-    """One clause, or UNEXPLAINED."""
+    """The reason as one clause; UNEXPLAINED when none is known."""
     return _WHY.get(fact, {}).get(kind, UNEXPLAINED)
