@@ -8,7 +8,7 @@ import typer
 
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
-from bench.doctor import diagnose, unfit
+from bench.doctor.diagnose import diagnose, unfit
 from bench.doctor.kvm import check_kvm_boot
 from bench.render.commands.checks import checks_table
 from bench.util.errors import ExitCode

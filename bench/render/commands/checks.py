@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.doctor import Check
+from bench.doctor.check import Check
 from bench.util.text import plain_lines
 
 _STYLE: Final = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}

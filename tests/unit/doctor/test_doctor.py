@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.doctor import Check, Host, diagnose, settings, tools, unfit
-from bench.doctor.diagnose import CHECKS
+from bench.doctor import settings, tools
+from bench.doctor.check import Check, Host
+from bench.doctor.diagnose import CHECKS, diagnose, unfit
 from bench.util import proc
 from bench.util.errors import HostUnfitError, ProcessError
 
