@@ -24,7 +24,7 @@ def judge(
     inside = [one for one in inspections if not one.silent]
     return Certificate(
         scenario=scenario,
-        boxes={one.box: one.looked_at for one in inside},
+        boxes={one.box: one.inspected_at for one in inside},
         silent={one.box: one.silent for one in inspections if one.silent},
         findings=tuple(_finding(fact, inside, asked.get(fact.name), declared) for fact in FACTS),
     )
