@@ -56,7 +56,7 @@ RUNC: Final = Box(
         Endpoint.READY: 41.0,
     },
     pss_mib={"workload": 1.4, "agent": 0.3},
-    cpu_ms={"box": 8.0, "runc": 24.0},
+    cpu_ms={"box": 8.0, "runtime": 24.0},
     own_disk_mib=0.1,
 )
 DOCKER: Final = Box(

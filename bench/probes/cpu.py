@@ -14,6 +14,7 @@ from bench.agent.boxconf import decode_number
 from bench.host.cgroup import BoxCgroup
 from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
+from bench.records.component import Component, daemon_component, is_thread, thread_component
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
 # The kernel's encoding of clock_getcpuclockid(3): a whole process, in scheduler time.
@@ -22,11 +23,9 @@ _PROC: Final = HOST_ROOT / "proc"
 
 # QEMU's thread names with `-name debug-threads=on`.
 _ROLES: Final = (
-    ("vcpu", re.compile(r"CPU \d+/.*|ALL CPUs/.*")),
-    ("io", re.compile(r"IO .*|worker|vhost-.*")),
+    (Component.VCPU, re.compile(r"CPU \d+/.*|ALL CPUs/.*")),
+    (Component.IO, re.compile(r"IO .*|worker|vhost-.*")),
 )
-_INNER: Final = ("threads.", "guest")
-"""Prefixes of components that are parts of another component."""
 
 
 def process_cpu_ns(pid: int) -> int | None:
@@ -37,9 +36,9 @@ def process_cpu_ns(pid: int) -> int | None:
         return None
 
 
-def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[str, int]:
+def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[Component, int]:
     """CPU time, ns, of a VMM's living threads by role: ``vcpu``, ``io``, ``main``. Other threads are left out."""
-    found: dict[str, int] = {}
+    found: dict[Component, int] = {}
     try:
         tasks = list((root / str(pid) / "task").iterdir())
     except OSError:
@@ -55,9 +54,9 @@ def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[str, int]:
     return found
 
 
-def _role(name: str, is_main: bool) -> str | None:
+def _role(name: str, is_main: bool) -> Component | None:
     if is_main:
-        return "main"
+        return Component.MAIN
     return next((role for role, pattern in _ROLES if pattern.fullmatch(name)), None)
 
 
@@ -113,29 +112,29 @@ def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) 
     the guest.
     """
     found: dict[str, int] = {}
-    if group is not None and "vmm" not in processes:
+    if group is not None and Component.VMM not in processes:
         total = group.cpu_ns()
         if total is not None:
-            found["box"] = total
-    for component in ("vmm", "shim", "monitor"):
+            found[Component.BOX] = total
+    for component in (Component.VMM, Component.SHIM, Component.MONITOR):
         readings = [process_cpu_ns(pid) for pid in processes.get(component, ())]
         whole = [reading for reading in readings if reading is not None]
         if readings and len(whole) == len(readings):
             found[component] = sum(whole)
-    if "vmm" in found:
-        found |= _inside_vmm(processes["vmm"])
+    if Component.VMM in found:
+        found |= _inside_vmm(processes[Component.VMM])
     return found
 
 
 def _inside_vmm(pids: Sequence[int]) -> dict[str, int]:
-    roles: dict[str, int] = {}
+    roles: dict[Component, int] = {}
     for pid in pids:
         for role, used in thread_cpu_ns(pid).items():
             roles[role] = roles.get(role, 0) + used
-    found = {f"threads.{role}": used for role, used in roles.items()}
+    found = {thread_component(role): used for role, used in roles.items()}
     in_guest = [guest_ns(pid) for pid in pids]
     if None not in in_guest:
-        found["guest"] = sum(value for value in in_guest if value is not None)
+        found[Component.GUEST] = sum(value for value in in_guest if value is not None)
     return found
 
 
@@ -173,7 +172,7 @@ def read_cpu(
     """
     stat = read_text(root, "proc/stat") or ""
     times = parse_cpu_line(stat, tick_ns=_TICK_NS)
-    parents = {**daemons, "shim": shim} if shim is not None else daemons
+    parents = {**daemons, Component.SHIM: shim} if shim is not None else daemons
     children = {name: ended_children_ns(pid) for name, pid in parents.items()}
     return CpuReading(
         at_ns=at_ns,
@@ -198,24 +197,24 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     parts = {name: max(0, value - before.box.get(name, 0)) for name, value in after.box.items()}
     for name, value in after.daemons.items():
         if name in before.daemons:
-            parts[f"daemon.{name}"] = value - before.daemons[name]
-    if "shim" in after.box:
-        parts["runtime"] = parts.get("runtime", 0) + _of_ended_children(before, after)
-    if "vmm" in parts:
+            parts[daemon_component(name)] = value - before.daemons[name]
+    if Component.SHIM in after.box:
+        parts[Component.RUNTIME] = parts.get(Component.RUNTIME, 0) + _of_ended_children(before, after)
+    if Component.VMM in parts:
         # Threads without a role, ended threads, and the time of running threads since the last tick.
-        named = sum(value for name, value in parts.items() if name.startswith("threads."))
-        parts["threads.other"] = max(0, parts["vmm"] - named)
-    own = [value for name, value in parts.items() if not name.startswith(_INNER)]
+        named = sum(value for name, value in parts.items() if is_thread(name))
+        parts[thread_component(Component.OTHER)] = max(0, parts[Component.VMM] - named)
+    own = [value for name, value in parts.items() if not is_thread(name) and name != Component.GUEST]
     if own:
-        parts["total"] = sum(own)
-    parts["harness"] = after.harness - before.harness
+        parts[Component.TOTAL] = sum(own)
+    parts[Component.HARNESS] = after.harness - before.harness
     if before.idle is not None and after.idle is not None:
         # Computed from idle time, which is exact to the microsecond, while busy time is sampled by the tick.
-        parts["host_busy"] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))
+        parts[Component.HOST_BUSY] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))
     return parts
 
 
 def _of_ended_children(before: CpuReading, after: CpuReading) -> int:
     # A shim is younger than the first reading. A daemon without a first reading is left out.
-    known = {"shim": 0, **before.children}
+    known = {Component.SHIM: 0, **before.children}
     return sum(max(0, value - known[name]) for name, value in after.children.items() if name in known)

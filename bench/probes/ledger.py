@@ -11,6 +11,7 @@ from typing import Final
 from bench.host.memory import PARTS, SETTLED_BYTES, read_memory, settled_memory
 from bench.host.processes import parent_of
 from bench.probes.memory import anon_bytes
+from bench.records.component import Component, daemon_component
 from bench.util.clock import Clock
 from bench.util.units import format_bytes
 
@@ -106,10 +107,10 @@ def _holders(
 ) -> dict[str, int]:
     """The growth of anonymous memory by holder. A process that has ended counts as negative growth."""
     # New children are the boxes' launchers. A private engine existed before and counts as another process.
-    names = dict.fromkeys(after.children - before.children, "part.harness")
+    names = dict.fromkeys(after.children - before.children, f"part.{Component.HARNESS}")
     names |= {pid: f"part.anon.{component}" for component, pids in processes.items() for pid in pids}
-    names |= {pid: f"part.daemon.{name}" for name, pid in daemons.items() if pid != own}
-    names[own] = "part.harness"
+    names |= {pid: f"part.{daemon_component(name)}" for name, pid in daemons.items() if pid != own}
+    names[own] = f"part.{Component.HARNESS}"
     grown = dict.fromkeys(sorted(names.values()), 0) | {"part.others": 0}
     for pid in before.anon.keys() | after.anon.keys():
         grown[names.get(pid, "part.others")] += after.anon.get(pid, 0) - before.anon.get(pid, 0)

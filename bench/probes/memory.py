@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.host.cgroup import BoxCgroup
 from bench.host.read import parse_sizes
+from bench.records.component import Component
 
 # A control group's counters lag behind by some pages per CPU.
 _COUNTER_LAG_BYTES: Final = 2**20
@@ -50,13 +51,13 @@ def memory_of(
         parts = [found.get(f"{kind}.{component}") for component in processes]
         whole = [part for part in parts if part is not None]
         if parts and len(whole) == len(parts):
-            found[f"{kind}.total"] = sum(whole)
+            found[f"{kind}.{Component.TOTAL}"] = sum(whole)
     if group is not None:
         counters = group.memory_bytes()
         found.update({f"cgroup.{part}": value for part, value in counters.items()})
         unmapped = unmapped_bytes(counters.get("shmem"), processes, root=root)
         if unmapped is not None and "pss.total" in found:
-            found["pss.unmapped"] = unmapped
+            found[f"pss.{Component.UNMAPPED}"] = unmapped
             found["pss.total"] += unmapped
     return found
 

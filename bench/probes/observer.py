@@ -19,6 +19,7 @@ from bench.probes.disk import host_disks, written_by
 from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of
 from bench.probes.sampler import LastValues, Sampler, reader
+from bench.records.component import Component, daemon_component, thread_component
 from bench.records.record import Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box
@@ -115,7 +116,8 @@ class Observer:
         self._note(seen, "stop", cpu_between(self._stopping, after))
         self._note(seen, "lifetime", cpu_between(self._before, after))
         if self._timeline.exit is not None:
-            seen.cpu_ns["lifetime.workload"] = (self._timeline.exit.user_us + self._timeline.exit.system_us) * 1000
+            used_us = self._timeline.exit.user_us + self._timeline.exit.system_us
+            seen.cpu_ns[f"lifetime.{Component.WORKLOAD}"] = used_us * 1000
 
     def _end_samples(self, seen: Observation) -> None:
         if self._sampler is not None:
@@ -125,7 +127,7 @@ class Observer:
         return {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
 
     def _read(self, box: Mapping[str, int]) -> CpuReading:
-        shim = next(iter(self._processes.get("shim", ())), None) if self._watch is None else None
+        shim = next(iter(self._processes.get(Component.SHIM, ())), None) if self._watch is None else None
         return read_cpu(self._timeline.clock.now_ns(), box=box, daemons=self._daemons, shim=shim)
 
     def _note(self, seen: Observation, when: str, parts: Mapping[str, int]) -> None:
@@ -145,7 +147,8 @@ class Observer:
 
     def _disk_counters(self, processes: Mapping[str, Sequence[int]]) -> dict[str, int]:
         found = {f"host.{name}": value for name, value in host_disks().items() if name in ("read", "written")}
-        own = [pid for component, pids in processes.items() if component not in ("shim", "monitor") for pid in pids]
+        beside = (Component.SHIM, Component.MONITOR)
+        own = [pid for component, pids in processes.items() if component not in beside for pid in pids]
         written = written_by(own) if own else None
         if written is not None:
             found["box.written"] = written
@@ -174,18 +177,19 @@ class Observer:
         self._channel.send("facts")
         if not timeline.wait_for(timeline.facts_complete, timeout_s=AGENT_PATIENCE_S):
             seen.doubts.append("unknown:inside (the agent did not send its facts)")
-        elif "start.vmm" in seen.cpu_ns:
+        elif f"start.{Component.VMM}" in seen.cpu_ns:
             self._guest_cpu(seen)
 
     def _guest_cpu(self, seen: Observation) -> None:
         """Add the guest's CPU time as the guest counts it, where KVM does not report it."""
+        guest = f"start.{Component.GUEST}"
         busy = guest_busy_ns(self._timeline.facts)
-        ran = seen.cpu_ns.get("start.threads.vcpu")
+        ran = seen.cpu_ns.get(f"start.{thread_component(Component.VCPU)}")
         # A guest that ran before the request counts from its own boot, not from the request.
-        if busy is None or ran is None or "start.guest" in seen.cpu_ns or self._ran_before:
+        if busy is None or ran is None or guest in seen.cpu_ns or self._ran_before:
             return
         # A guest's clock continues while its virtual CPUs wait for a CPU of the host.
-        seen.cpu_ns["start.guest"] = min(busy, ran)
+        seen.cpu_ns[guest] = min(busy, ran)
         if busy > ran * _WAITING:
             seen.doubts.append(f"guest-cpu:{busy / ran:.2f}")
 
@@ -209,12 +213,12 @@ class Observer:
         seen.memory_bytes.update(found)
         if "pss.total" not in found:
             seen.doubts.append("unknown:memory (a process of the box could not be read)")
-        if "vmm" in processes:
+        if Component.VMM in processes:
             seen.memory_bytes.update(_guest_memory(self._timeline.facts))
         for name, pid in self._daemons.items():
             sizes = memory_of({name: (pid,)}, None)
             if f"pss.{name}" in sizes:
-                seen.memory_bytes[f"daemon.{name}"] = sizes[f"pss.{name}"]
+                seen.memory_bytes[daemon_component(name)] = sizes[f"pss.{name}"]
 
 
 def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:

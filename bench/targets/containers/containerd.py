@@ -25,6 +25,7 @@ from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, 
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layer_digests
+from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
@@ -167,9 +168,9 @@ class _ContainerdBox(Box):
         agent = self.main_pid()
         if agent is None:
             return {}
-        found: dict[str, Sequence[int]] = {"agent": (agent,), "workload": children_of(agent)}
+        found: dict[str, Sequence[int]] = {Component.AGENT: (agent,), Component.WORKLOAD: children_of(agent)}
         shim = parent_of(agent)
-        return found if shim is None or shim == 1 else {**found, "shim": (shim,)}
+        return found if shim is None or shim == 1 else {**found, Component.SHIM: (shim,)}
 
     def stop(self) -> None:
         """Send SIGTERM to the agent, which sends the image's stop signal to the workload."""

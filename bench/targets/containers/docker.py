@@ -20,6 +20,7 @@ from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
+from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
@@ -232,13 +233,13 @@ class DockerBox(Box):
         pid = inspected.get("State", {}).get("Pid")
         if not pid:
             return {}
-        found: dict[str, Sequence[int]] = {"agent": (pid,), "workload": children_of(pid)}
+        found: dict[str, Sequence[int]] = {Component.AGENT: (pid,), Component.WORKLOAD: children_of(pid)}
         if self.options.runtime == "runsc":
             found = gvisor_processes(pid, inspected["Id"])
         shim = parent_of(pid)
         # When the engine is in another pid namespace or on another host, the parent is not the shim.
         if shim is not None and shim > 1:
-            found["shim"] = (shim,)
+            found[Component.SHIM] = (shim,)
         return found
 
     def main_pid(self) -> int | None:

@@ -13,6 +13,7 @@ from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine, socket_of
 from bench.host.run_directory import LABEL
+from bench.records.component import Component
 from bench.targets.base import Order
 from bench.targets.containers.client import run_client
 from bench.targets.containers.docker import LOG_DRIVER, DockerBox, DockerOptions, DockerTarget
@@ -62,7 +63,7 @@ class _DockerCliBox(DockerBox):
 
     def spent_ns(self) -> Mapping[str, int]:
         """CPU time of the client."""
-        return {"client": self._spent_ns}
+        return {Component.CLIENT: self._spent_ns}
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self.order, str(self.order.resources.memory)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from bench.agent.channel import Fifos
 from bench.engines.runtimes import RUNSC_FLAGS
 from bench.host.processes import children_of
+from bench.records.component import Component
 from bench.scenario.options import Value, path_option, with_defaults
 from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
@@ -72,6 +73,6 @@ def gvisor_processes(sentry: int, name: str) -> dict[str, Sequence[int]]:
 
     ``workload`` are the stubs, the processes in which the box's code runs.
     """
-    found: dict[str, Sequence[int]] = {"sentry": (sentry,), "workload": children_of(sentry)}
+    found: dict[str, Sequence[int]] = {Component.SENTRY: (sentry,), Component.WORKLOAD: children_of(sentry)}
     gofers = gofers_of(name)
-    return {**found, "gofer": gofers} if gofers else found
+    return {**found, Component.GOFER: gofers} if gofers else found

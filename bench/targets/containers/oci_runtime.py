@@ -21,6 +21,7 @@ from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.host.cgroup import PARENT, parents_for_runtimes
 from bench.host.processes import children_of, living_pid
+from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.scenario.options import Value, check_options, path_option
 from bench.scenario.target_table import TARGETS
@@ -183,7 +184,7 @@ class OciBox(RootfsBox):
 
     def spent_ns(self) -> Mapping[str, int]:
         """CPU time of the runtime's process, which is in no control group of the box."""
-        return {"runtime": self._spent_ns}
+        return {Component.RUNTIME: self._spent_ns}
 
     def main_pid(self) -> int | None:
         """The host pid of the container's first process."""
@@ -192,7 +193,7 @@ class OciBox(RootfsBox):
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent and the workload. No process of the runtime stays."""
         pid = self.main_pid()
-        return {} if pid is None else {"agent": (pid,), "workload": children_of(pid)}
+        return {} if pid is None else {Component.AGENT: (pid,), Component.WORKLOAD: children_of(pid)}
 
     def stop(self) -> None:
         """Let the runtime send SIGTERM to the agent, which sends the image's stop signal to the workload."""

@@ -24,6 +24,7 @@ from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_e
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
+from bench.records.component import Component
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
@@ -111,7 +112,7 @@ class _PodmanBox(Box):
         self.channel = ends
         self._order = order
         self._engine = engine
-        self._pid_files = {"agent": order.directory / "pid", "monitor": order.directory / "conmon.pid"}
+        self._pid_files = {Component.AGENT: order.directory / "pid", Component.MONITOR: order.directory / "conmon.pid"}
         self._spent_ns = 0
         # Made here to keep it out of the measured part.
         self._argv = engine.argv(*_runtime_flags(runtime), *self._arguments())
@@ -129,7 +130,8 @@ class _PodmanBox(Box):
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--cgroup-parent", f"/{PARENT}/{order.tag}")
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
-        yield from ("--pidfile", str(self._pid_files["agent"]), "--conmon-pidfile", str(self._pid_files["monitor"]))
+        yield from ("--pidfile", str(self._pid_files[Component.AGENT]))
+        yield from ("--conmon-pidfile", str(self._pid_files[Component.MONITOR]))
         # By default podman adds variables and accounts that the boxes of other engines do not have.
         yield from ("--unsetenv-all", "--passwd=false", "--systemd=false")
         for entry in order.image.config.env:
@@ -143,20 +145,20 @@ class _PodmanBox(Box):
 
     def spent_ns(self) -> Mapping[str, int]:
         """CPU time of podman's process and of the runtime that it ran."""
-        return {"client": self._spent_ns}
+        return {Component.CLIENT: self._spent_ns}
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent, the workload, and conmon."""
         agent = self.main_pid()
         if agent is None:
             return {}
-        found: dict[str, Sequence[int]] = {"agent": (agent,), "workload": children_of(agent)}
-        monitor = living_pid(self._pid_files["monitor"])
-        return found if monitor is None else {**found, "monitor": (monitor,)}
+        found: dict[str, Sequence[int]] = {Component.AGENT: (agent,), Component.WORKLOAD: children_of(agent)}
+        monitor = living_pid(self._pid_files[Component.MONITOR])
+        return found if monitor is None else {**found, Component.MONITOR: (monitor,)}
 
     def main_pid(self) -> int | None:
         """The host pid of the agent."""
-        return living_pid(self._pid_files["agent"])
+        return living_pid(self._pid_files[Component.AGENT])
 
     def stop(self) -> None:
         """Stop with ``podman stop``, which blocks until the container has ended."""
@@ -168,7 +170,7 @@ class _PodmanBox(Box):
 
     def remove(self) -> None:
         """Remove the container and its writable layer, whether it runs or not. Raises ProcessError."""
-        monitor = living_pid(self._pid_files["monitor"])
+        monitor = living_pid(self._pid_files[Component.MONITOR])
         self._engine.ask("rm", "--force", "--ignore", "--time", "0", "--volumes", self._order.tag)
         if monitor is not None:
             # conmon ends a moment later. Until then it keeps its control group in use.

@@ -16,6 +16,7 @@ from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.lazy import Engines
 from bench.host.cgroup import OwnCgroup, own_cgroup
 from bench.host.processes import children_of, parent_of
+from bench.records.component import Component
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test
@@ -85,11 +86,11 @@ class _BwrapBox(LaunchedBox):
         inside = children_of(outer)
         agents = tuple(pid for pid in inside if parent_of(pid) == outer)
         workload = tuple(pid for pid in inside if pid not in agents)
-        return {"bwrap": (outer,), "agent": agents, "workload": workload}
+        return {Component.BWRAP: (outer,), Component.AGENT: agents, Component.WORKLOAD: workload}
 
     def stop(self) -> None:
         """Send SIGTERM to the agent, since bwrap does not forward signals."""
-        for pid in self.processes().get("agent", ()):
+        for pid in self.processes().get(Component.AGENT, ()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 

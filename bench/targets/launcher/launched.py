@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 
 from bench.host.cgroup import OwnCgroup
 from bench.host.processes import children_of
+from bench.records.component import Component
 from bench.targets.launcher.held_process import HeldProcess
 from bench.targets.rootfs_box import RootfsBox
 
@@ -41,7 +42,7 @@ class LaunchedBox(RootfsBox):
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent and the workload. The launcher belongs to the harness."""
         agent = self.main_pid()
-        return {} if agent is None else {"agent": (agent,), "workload": children_of(agent)}
+        return {} if agent is None else {Component.AGENT: (agent,), Component.WORKLOAD: children_of(agent)}
 
     def main_pid(self) -> int | None:
         """The agent's pid."""

@@ -11,6 +11,7 @@ from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine
 from bench.host.disk import allocated_bytes
 from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
+from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
@@ -73,7 +74,7 @@ class DomainBox(Box):
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU. Its memory and CPU time include those of the guest."""
         pid = self.main_pid()
-        return {} if pid is None else {"vmm": (pid,)}
+        return {} if pid is None else {Component.VMM: (pid,)}
 
     def main_pid(self) -> int | None:
         """QEMU's pid, found by the domain's name on its command line."""

@@ -11,6 +11,7 @@ from typing import Final
 from bench.agent.compile import static_program
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
+from bench.records.component import Component
 from bench.targets.base import Slot
 from bench.targets.launcher.held_process import HeldProcess
 from bench.targets.vms.accel import virtual_cpu
@@ -105,7 +106,7 @@ class Qemu:
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU. Its memory and CPU time include those of the guest."""
         pid = self.main_pid()
-        return {} if pid is None else {"vmm": (pid,)}
+        return {} if pid is None else {Component.VMM: (pid,)}
 
     def quit(self) -> None:
         """End the VM through the monitor, or kill it if that fails."""
