@@ -7,8 +7,8 @@ import pytest
 from bench.agent.protocol import AgentError, Exit, FactsEnd, Mark, Pong, ReportedFact
 from bench.agent.timeline import Timeline
 from bench.records.record import Endpoint
-from bench.util.clock import VirtualClock
 from bench.util.errors import ProtocolError
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
 from bench.host.cgroup.find import box_level, parse_membership
 from bench.util import proc
-from bench.util.clock import MonotonicClock, VirtualClock
+from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
+from tests.virtual_clock import VirtualClock
 
 Tree = Callable[[dict[str, str]], Path]
 US, BOX = 100, 200

@@ -30,7 +30,8 @@ from bench.probes.memory import memory_of, parse_smaps_rollup
 from bench.probes.observer import _guest_memory
 from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.record import Samples
-from bench.util.clock import MonotonicClock, VirtualClock
+from bench.util.clock import MonotonicClock
+from tests.virtual_clock import VirtualClock
 from tests.waiting import wait_until
 
 ROLLUP: Final = """\

@@ -26,8 +26,8 @@ from bench.run.box import Setting
 from bench.run.trial import run_trial
 from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
 from bench.targets.base import Box, Order, Output
-from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
+from tests.virtual_clock import VirtualClock
 
 MS: Final = 10**6
 # No process has this number: the kernel's highest is 2^22.
