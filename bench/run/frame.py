@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from bench.host import doubts, read_counters
+from bench.host.counters import Counters
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
 from bench.records.campaign import ARTEFACTS
@@ -178,11 +179,15 @@ def trial_frame(trial: Trial, campaign: str, clock: Clock) -> Iterator[TrialFram
     """
     outcome = Outcome(f"{ARTEFACTS}/{trial.id}/{TRACEBACK}", [])
     frame = TrialFrame(trial, campaign, datetime.now(UTC).isoformat(timespec="milliseconds"), outcome)
-    before, begin_ns = read_counters(), clock.now_ns()
+    before: Counters | None = None
+    begin_ns = clock.now_ns()
+    with frame.noting():
+        before, begin_ns = read_counters(), clock.now_ns()
     with frame.noting():
         yield frame
     with frame.noting():
-        outcome.doubts += doubts(before, read_counters(), interval_ns=clock.now_ns() - begin_ns)
+        if before is not None:
+            outcome.doubts += doubts(before, read_counters(), interval_ns=clock.now_ns() - begin_ns)
     with frame.noting():
         outcome.doubts += remove_remains(frame.tag)
 

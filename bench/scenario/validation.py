@@ -148,8 +148,10 @@ def _keys_and_text(problem: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
     if kind == "extra_forbidden" and keys in _RENAMED:
         return keys, _RENAMED[keys]
     text = _text(kind, context, problem)
-    if keys == ("headline",) and problem["input"] in _RENAMED_ENDPOINTS:
-        text = f"{format_given(problem['input'])} is called {_RENAMED_ENDPOINTS[problem['input']]!r} now"
+    given = problem["input"]
+    # The value may also be a list or a mapping, which cannot be looked up.
+    if keys == ("headline",) and isinstance(given, str) and given in _RENAMED_ENDPOINTS:
+        text = f"{format_given(given)} is called {_RENAMED_ENDPOINTS[given]!r} now"
     if kind == "value_error" and (named := _KEY_AND_TEXT.fullmatch(text)):
         return (*keys, *named[1].split(".")), named[2]
     return keys, text + _given(problem, text)

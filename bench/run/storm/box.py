@@ -83,8 +83,11 @@ class StormBox:
             self._thread.join(_KILL_AGAIN_S)
 
     def _live(self, due_ns: int, events: StormEvents) -> None:
-        self._attempt(partial(self._start, due_ns, events))
-        self.settled.set()
+        try:
+            self._attempt(partial(self._start, due_ns, events))
+        finally:
+            # Also when the error cannot be noted: the storm waits for every box.
+            self.settled.set()
         events.stop.wait()
         failed = self.run.outcome.failure is not None
         # A failed box is examined only now, when no other box is disturbed by it.

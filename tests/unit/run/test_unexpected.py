@@ -14,7 +14,9 @@ from typing import Any, Final
 import pytest
 
 from bench.agent.boxconf import BoxConfig
+from bench.host import read_counters
 from bench.host import run_directory as rundir
+from bench.host.counters import Counters
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
@@ -24,7 +26,7 @@ from bench.run import box, campaign, cleanup, frame, limits, session
 from bench.run.box import Setting
 from bench.run.campaign import Request, start_campaign
 from bench.run.cleanup import Leftover
-from bench.run.frame import TRACEBACK
+from bench.run.frame import TRACEBACK, Outcome
 from bench.run.prepare import Prepared
 from bench.run.residents.trial import run_residents
 from bench.run.storm.trial import run_storm
@@ -246,6 +248,39 @@ def test_an_error_of_the_search_for_remains_is_kept(run: Run, monkeypatch: pytes
     record, output = run("one", FakeTarget(GOOD))
     assert_failed(record, output, "PermissionError")
     assert record.endpoints_ns, "what was measured is still there"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_an_error_of_the_hosts_counters_is_kept(
+    run: Run, kind: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = iter([when == "before", when == "after"])
+
+    def read() -> Counters:
+        if next(reads):
+            raise ValueError("a counter is no number")
+        return read_counters()
+
+    monkeypatch.setattr(frame, "read_counters", read)
+    target = _Target({}) if kind == "storm" else FakeTarget(GOOD)
+    record, output = run(kind, target)
+    assert_failed(record, output, "ValueError: a counter is no number")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_storm_ends_although_the_error_of_a_box_cannot_be_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Outcome.note
+
+    def note(outcome: Outcome, error: BaseException) -> None:
+        if threading.current_thread().name == "boxbench-m01":
+            raise MemoryError
+        real(outcome, error)
+
+    monkeypatch.setattr(Outcome, "note", note)
+    record, _ = run("storm", FaultyStorm("start", RecursionError("too deep")))
+    assert record.outcome == "failed"
+    assert [member.number for member in record.members] == [0, 1]
 
 
 @pytest.mark.parametrize("kind", RUNNERS)

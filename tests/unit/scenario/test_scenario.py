@@ -152,6 +152,8 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ),
         ("headline: replied\n", "headline: 'replied' needs ready.when http, not 'first-line'"),
         ("headline: sometime\n", "scenario.yaml:5: headline: 'sometime' is not one of start_returned, kernel"),
+        ("headline: [ready]\n", "scenario.yaml:5: headline: a list is not one of start_returned, kernel"),
+        ("headline: {ready: 1}\n", "scenario.yaml:5: headline: keys and values is not one of start_returned, kernel"),
         ("baseline: podman\n", "scenario.yaml:5: baseline: 'podman' is not among the targets"),
         ("base: process\n", "scenario.yaml:5: base: this key is called 'baseline' now"),
         ("differs: [memory]\n", "scenario.yaml:5: differs: this key is called 'allowed_differences' now"),
