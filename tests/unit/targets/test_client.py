@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -23,20 +24,36 @@ def _start(words: str, directory: Path) -> int:
     )
 
 
-def _interrupt_when_written(file: Path) -> None:
-    """Raise KeyboardInterrupt in the main thread as soon as the file has content."""
+def _interrupt_when_written(file: Path, waiting: threading.Event) -> None:
+    """Raise KeyboardInterrupt in the main thread as soon as it waits and the file has content."""
     wait_until(lambda: file.exists() and file.read_bytes(), f"content of {file}")
+    # Before the wait the program may be half started, and another mechanism removes it: the search for remains.
+    waiting.wait(LIMIT_S)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
 
 
-def _start_and_ctrl_c(words: str, directory: Path) -> None:
+class _Wait(Protocol):
+    def __call__(self, pid: int, *, timeout_s: float) -> bool: ...
+
+
+def _start_and_ctrl_c(
+    words: str, directory: Path, monkeypatch: pytest.MonkeyPatch, *, wait: _Wait = wait_ended
+) -> None:
     """Ctrl-C for this process alone, as in a terminal: the program has a session of its own.
 
     Args:
         words: a shell script that writes ``$DIR/pid`` when the interruption shall come.
+        wait: takes the place of ``wait_ended``.
     """
+    waiting = threading.Event()
+
+    def wait_noted(pid: int, *, timeout_s: float) -> bool:
+        waiting.set()
+        return wait(pid, timeout_s=timeout_s)
+
+    monkeypatch.setattr(client, "wait_ended", wait_noted)
     before = signal.signal(signal.SIGUSR2, signal.default_int_handler)
-    watcher = threading.Thread(target=_interrupt_when_written, args=(directory / "pid",))
+    watcher = threading.Thread(target=_interrupt_when_written, args=(directory / "pid", waiting))
     watcher.start()
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -58,7 +75,7 @@ def test_its_complaint_is_told(tmp_path: Path) -> None:
 
 def test_one_that_hangs_does_not_outlive_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_GRACE_S", 0.1)
-    _start_and_ctrl_c("echo $$ >$DIR/pid; exec sleep 3600", tmp_path)
+    _start_and_ctrl_c("echo $$ >$DIR/pid; exec sleep 3600", tmp_path, monkeypatch)
     assert (tmp_path / "pid").read_text()
     assert living_pid(tmp_path / "pid") is None
 
@@ -74,7 +91,7 @@ def test_one_that_is_about_to_end_may_finish_what_it_makes(tmp_path: Path, monke
         return waits[-1]
 
     monkeypatch.setattr(client, "_GRACE_S", LIMIT_S)
-    monkeypatch.setattr(client, "wait_ended", noted)
-    _start_and_ctrl_c("echo $$ >$DIR/pid; until [ -e $DIR/go ]; do sleep 0.01; done; touch $DIR/made", tmp_path)
+    words = "echo $$ >$DIR/pid; until [ -e $DIR/go ]; do sleep 0.01; done; touch $DIR/made"
+    _start_and_ctrl_c(words, tmp_path, monkeypatch, wait=noted)
     assert (tmp_path / "made").exists()
     assert waits == [True], "the interrupted wait does not return; the grace ends with the program"
