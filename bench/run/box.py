@@ -167,10 +167,18 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
             raise NotReadyError(
                 f"the box ended before it was {goal.value}, without a message from its agent; the last endpoint was "
                 f"{_last_endpoint(timeline)}",
-                hint="look at the kept output of the trial",
+                hint=_hint_when_ended(setting),
             )
     if not timeline.has(goal):
         raise NotReadyError(_why_failed(timeline, goal), hint="look at the kept output of the trial")
+
+
+def _hint_when_ended(setting: Setting) -> str:
+    hint = "look at the kept output of the trial"
+    if setting.target.accel == "native":
+        return hint
+    # The kernel's counters show what this host killed. A guest that runs out of memory ends by itself.
+    return f"{hint}; a VM with too little memory ends like this (resources.memory)"
 
 
 def _why_failed(timeline: Timeline, goal: Endpoint) -> str:

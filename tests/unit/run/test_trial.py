@@ -273,6 +273,16 @@ def test_a_box_that_dies_in_silence(trial: Callable[..., Record], monkeypatch: p
     assert (
         "ended before it was ready, without a message from its agent; the last endpoint was " in record.failure.message
     )
+    assert record.failure.hint == "look at the kept output of the trial"
+
+
+def test_a_vm_that_dies_early_may_have_too_little_memory(trial: Callable[..., Record]) -> None:
+    """No counter of the host shows that a guest ran out of memory."""
+    target = FakeTarget(GOOD[:2], dies=True)
+    target.accel = "tcg"
+    record = trial(target)
+    assert record.failure is not None
+    assert "resources.memory" in record.failure.hint
 
 
 def test_a_refused_start_keeps_what_was_passed(trial: Callable[..., Record]) -> None:
