@@ -67,7 +67,7 @@ def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...],
     verdict_of = RatioVerdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance)
     return Comparison(
         metric=metric,
-        base=left[0].cell,
+        baseline=left[0].cell,
         other=right[0].cell,
         ratio=ratio,
         verdict=verdict_of,

@@ -77,11 +77,11 @@ class Comparison:
     """One metric of a cell against the same metric of its baseline cell.
 
     Attributes:
-        ratio: median of ``other`` over median of ``base``; None when there is none, and ``notes`` say why.
+        ratio: median of ``other`` over median of ``baseline``; None when there is none, and ``notes`` say why.
     """
 
     metric: Metric
-    base: Cell
+    baseline: Cell
     other: Cell
     ratio: RatioEstimate | None
     verdict: RatioVerdict

@@ -49,7 +49,7 @@ def _summary(summary: CellSummary) -> dict[str, Any]:
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     ratio = comparison.ratio
     return {
-        "base": comparison.base.key,
+        "baseline": comparison.baseline.key,
         "other": comparison.other.key,
         "metric": comparison.metric,
         "ratio": None if ratio is None else _finite(ratio.value),

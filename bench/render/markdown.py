@@ -71,7 +71,7 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
         ("boots", lambda row: row.boots),
         (f"{section.headline} [95 %]", lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
-        (f"× {section.base} [95 %]", lambda row: row.ratio),
+        (f"× {section.baseline} [95 %]", lambda row: row.ratio),
         ("memory, PSS", lambda row: row.memory),
         ("CPU per start", lambda row: row.cpu),
         ("own disk", lambda row: row.disk),

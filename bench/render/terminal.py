@@ -76,7 +76,7 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
         ("boots", lambda row: row.boots),
         (f"{section.headline} [95 %]", lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
-        (f"× {section.base} [95 %]", lambda row: row.ratio),
+        (f"× {section.baseline} [95 %]", lambda row: row.ratio),
     ]
     cost: list[Column] = [
         ("memory, PSS", lambda row: row.memory),
@@ -94,7 +94,7 @@ def _p95(row: BoxRow) -> str:
 def _table(rows: Iterable[BoxRow], columns: Sequence[Column]) -> Table:
     table = _empty(["box", *(head for head, _ in columns)])
     for row in rows:
-        name = Name(row.label, style="bold" if row.is_base else "")
+        name = Name(row.label, style="bold" if row.is_baseline else "")
         # Text, not a string: rich would read a string as markup, and values hold text from guests.
         table.add_row(name, *(Text(read(row)) for _, read in columns))
     return table

@@ -59,7 +59,7 @@ class BoxRow:
     disk: str
     doubts: int
     failures: int
-    is_base: bool
+    is_baseline: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +68,14 @@ class Section:
 
     Attributes:
         headline: the endpoint that answers the question, such as ``ready``.
-        base: the target that the others are compared with.
+        baseline: the target that the others are compared with.
         text: the scenario file.
     """
 
     name: str
     question: str
     headline: str
-    base: str
+    baseline: str
     answer: Answer
     rows: tuple[BoxRow, ...]
     notes: tuple[str, ...]
@@ -180,7 +180,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         name=name,
         question=clean(scenario.question),
         headline=metric.rest,
-        base=clean(scenario.baseline),
+        baseline=clean(scenario.baseline),
         answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
         notes=(*notes, *drift),
@@ -195,9 +195,9 @@ def _section(analysis: Analysis, name: str) -> Section:
     )
 
 
-def _row(analysis: Analysis, cell: Cell, metric: str, base: str) -> BoxRow:
+def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
-    is_base = base in (cell.target, cell.box)
+    is_baseline = baseline in (cell.target, cell.box)
     lost = main.median.censored if main else 0
     boots = (r for r in analysis.records if r.trial.cell.key == cell.key and not r.trial.warmup)
     return BoxRow(
@@ -207,13 +207,13 @@ def _row(analysis: Analysis, cell: Cell, metric: str, base: str) -> BoxRow:
         headline=median_text(main),
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
-        ratio="1 (base)" if is_base else ratio_text(analysis.comparison(cell, metric)),
+        ratio="1 (baseline)" if is_baseline else ratio_text(analysis.comparison(cell, metric)),
         memory=short_median(analysis.summary(cell, MEMORY)),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),
         doubts=sum(1 for record in boots if disturbances(record)),
         failures=main.failures if main else 0,
-        is_base=is_base,
+        is_baseline=is_baseline,
     )
 
 

@@ -48,7 +48,7 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawin
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
-    figure = canvas(1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].base]))
+    figure = canvas(1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].baseline]))
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
     _scale(axes, [row for _, rows in found for row in rows])
     _fill(axes, found)
@@ -74,7 +74,7 @@ def _rows(analysis: Analysis, scenario: str, metric: Metric) -> list[Comparison]
 
 
 def _base_label(rows: Sequence[Comparison]) -> str:
-    labels = list(dict.fromkeys(cell_label(row.base) for row in rows))
+    labels = list(dict.fromkeys(cell_label(row.baseline) for row in rows))
     return labels[0] if len(labels) == 1 else "their baseline"
 
 
@@ -147,7 +147,7 @@ def _table(groups: Groups) -> tuple[tuple[str, ...], ...]:
         (
             title,
             cell_label(row.other),
-            cell_label(row.base),
+            cell_label(row.baseline),
             ratio_text(row),
             verdict_text(row),
             f"{row.ratio.n}" + (f" ({row.ratio.dropped} dropped)" if row.ratio.dropped else "") if row.ratio else "",

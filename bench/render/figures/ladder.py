@@ -106,6 +106,6 @@ def _table(analysis: Analysis, rungs: Sequence[Rung]) -> tuple[tuple[str, ...], 
     rows = []
     for cell, summary in rungs:
         comparison = analysis.comparison(cell, summary.metric)
-        ratio = ratio_text(comparison) if comparison else "1 (base)"
+        ratio = ratio_text(comparison) if comparison else "1 (baseline)"
         rows.append((cell_label(cell), str(summary.n), median_text(summary), ratio))
     return (("box", "boots", "median [95 %]", "ratio [95 %]"), *rows)

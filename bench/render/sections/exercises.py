@@ -75,7 +75,7 @@ def with_exercise(answer: Answer, analysis: Analysis, scenario: str) -> Answer:
     if found is None or found.ratio is None:
         return replace(answer, text=f"{text} {answer.text}")
     value, interval = format_ratio(found.ratio.value), bracket(found.ratio.interval)
-    judged = f" {answer.label} has {value} {interval} of {answer.base}: {verdict_text(found)}."
+    judged = f" {answer.label} has {value} {interval} of {answer.baseline}: {verdict_text(found)}."
     cost = Cost(value, interval, f"{_describe(metric)}, {direction(metric)}")
     return replace(answer, text=f"{text}{judged} {answer.text}", costs=(cost, *answer.costs))
 

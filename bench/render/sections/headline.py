@@ -48,14 +48,14 @@ class Answer:
         costs: the headline's ratio first, then memory and CPU; empty when nothing could be compared.
         warning: what readers have to know beside the numbers; empty when every CPU was real.
         label: the box that the answer is about; empty without a comparison.
-        base: the box that it is compared with; empty without a comparison.
+        baseline: the box that it is compared with; empty without a comparison.
     """
 
     text: str
     costs: tuple[Cost, ...] = ()
     warning: str = ""
     label: str = ""
-    base: str = ""
+    baseline: str = ""
 
 
 def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
@@ -75,11 +75,11 @@ def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
 
 
 def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Answer:
-    other, base = (analysis.summary(cell, chosen.metric) for cell in (chosen.other, chosen.base))
-    label, base_label = cell_label(chosen.other), cell_label(chosen.base)
+    other, base = (analysis.summary(cell, chosen.metric) for cell in (chosen.other, chosen.baseline))
+    label, baseline_label = cell_label(chosen.other), cell_label(chosen.baseline)
     text = (
         f"{name}: {_reached(chosen.metric)} {_after(other)} in {label} against "
-        f"{_median(base)} in {base_label}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
+        f"{_median(base)} in {baseline_label}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
         f"{_boots(other, base)}."
     )
     names = {chosen.metric: f"time until {describe_endpoint(chosen.metric)}", MEMORY: "memory", CPU: "CPU per start"}
@@ -88,8 +88,8 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
         for metric, what in names.items()
         if (found := analysis.comparison(chosen.other, metric)) and found.ratio
     )
-    warning = accel_warning((chosen.other, chosen.base))
-    return Answer(text=text, costs=costs, warning=warning, label=label, base=base_label)
+    warning = accel_warning((chosen.other, chosen.baseline))
+    return Answer(text=text, costs=costs, warning=warning, label=label, baseline=baseline_label)
 
 
 def _answer_without_ratio(analysis: Analysis, name: str, metric: Metric) -> Answer:

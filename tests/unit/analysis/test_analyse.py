@@ -138,7 +138,7 @@ def test_comparison_is_paired_with_a_note_on_tcg(analysis: Analysis) -> None:
     found = analysis.comparison(HELLO_VM, READY)
     assert found is not None
     assert found.ratio is not None
-    assert (found.base.key, found.ratio.n, found.verdict) == ("hello/docker", 7, RatioVerdict.SLOWER)
+    assert (found.baseline.key, found.ratio.n, found.verdict) == ("hello/docker", 7, RatioVerdict.SLOWER)
     assert "tcg: emulated CPU, not what KVM would cost" in found.notes
     native = analysis.comparison(Cell(scenario="hello", target="process", accel="native"), READY)
     assert native is not None
@@ -233,7 +233,7 @@ def test_factors_are_compared_level_by_level() -> None:
             both.append(r.model_copy(update={"trial": r.trial.model_copy(update={"cell": cell})}))
     manifest = manifest.model_copy(update={"plan": tuple(r.trial for r in both)})
     found = [c for c in analyse(manifest, both).comparisons if c.metric == READY]
-    assert [(c.base.factors, c.other.factors) for c in found] == [
+    assert [(c.baseline.factors, c.other.factors) for c in found] == [
         ({"cache": "cold"}, {"cache": "cold"}),
         ({"cache": "warm"}, {"cache": "warm"}),
     ]

@@ -21,7 +21,7 @@ def test_a_summary_is_json_without_nan(tmp_path: Path) -> None:
     ready = next(e for e in again["summaries"] if "docker" in e["cell"] and e["metric"] == "endpoint.ready_ns")
     assert ready["n"] > 0
     assert ready["interval"]["low"] <= ready["median"] <= ready["interval"]["high"]
-    assert all({"base", "other", "ratio", "verdict"} <= set(entry) for entry in again["comparisons"])
+    assert all({"baseline", "other", "ratio", "verdict"} <= set(entry) for entry in again["comparisons"])
 
 
 def test_no_records_give_no_numbers(tmp_path: Path) -> None:
