@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import hypothesis
 import pytest
 import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask for IPv6: here, before the guard
 
@@ -38,6 +39,12 @@ _STARTERS: Final = (
     (os, "system"),
     (_posixsubprocess, "fork_exec"),
 )
+
+# A stall of the host must not fail a test, so examples have no time limit. In CI every run draws the same examples: a
+# red run is then due to a change and not to a draw.
+hypothesis.settings.register_profile("boxbench", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if needs.in_ci() else "boxbench")
 
 _LOOKS: Final = 20
 _LOOK_PAUSE_S: Final = 0.25

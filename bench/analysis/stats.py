@@ -312,9 +312,14 @@ def _ascending(values: Values) -> Floats:
 
 def _between(data: Floats, index: int, share: float) -> float:
     """The point ``share`` (0 to 1) of the way from ``data[index]`` to its neighbour on the right."""
-    # 0 * inf is NaN, so a share of 0 must not use its neighbour.
-    low = float(data[index])
-    return low if share == 0 else (1 - share) * low + share * float(data[index + 1])
+    return _part_way(float(data[index]), float(data[index + 1]) if share else math.inf, share)
+
+
+def _part_way(start: float, end: float, share: float) -> float:
+    """The point ``share`` (0 to 1) of the way from one value to another, never outside of the two."""
+    # 0 * inf is NaN, so a share of 0 must not use the other value. Rounding may leave the range by the last digit.
+    point = (1 - share) * start + share * end if share else start
+    return min(max(point, min(start, end)), max(start, end))
 
 
 def _middle(data: Floats) -> float:
@@ -329,9 +334,7 @@ def _median_limits(data: Floats, level: float) -> tuple[float, float, float]:
     References: Hettmansperger & Sheather 1986, Confidence intervals based on interpolated order statistics.
     """
     index, share, reached = _plan(len(data), level)
-    high = float(data[-1 - index])
-    if share:
-        high = (1 - share) * high + share * float(data[-2 - index])
+    high = _part_way(float(data[-1 - index]), float(data[-2 - index]), share)
     return _between(data, index, share), high, reached
 
 

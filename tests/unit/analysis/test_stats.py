@@ -7,7 +7,7 @@ from statistics import median as plain_median
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.analysis.stats import (
@@ -90,6 +90,7 @@ def test_fewer_than_five_boots_have_no_interval() -> None:
     assert estimate([1, 2, 3, 4]).interval is None
 
 
+@example([1000.0] * 5 + [501263885517.41266] * 2)
 @given(st.lists(maybe_censored, min_size=5, max_size=60))
 def test_interval_holds_the_median_and_lies_within_the_data(values: list[float]) -> None:
     found, middle = median_interval(values), median(values)
