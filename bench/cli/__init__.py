@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from bench.cli.messages import complain
 from bench.cli.program import make_program
-from bench.util.errors import BoxbenchError, ExitCode
+from bench.util.errors import BoxbenchError, ExitCode, UsageError
+from bench.util.text import plain
 
 
 def main() -> None:
@@ -18,6 +20,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
+        _check_arguments(sys.argv[1:])
         code = make_program()(prog_name="boxbench", standalone_mode=False)
     except BoxbenchError as error:
         complain(error.message, error.hint)
@@ -44,6 +47,24 @@ def main() -> None:
     if code == ExitCode.INTERRUPTED:
         complain("interrupted before a trial began; nothing was left on the host", "start again")
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _check_arguments(words: Sequence[str]) -> None:
+    """Raise UsageError for an argument that is not UTF-8 text: it is stored in the manifest, which is JSON."""
+    for word in words:
+        if not _is_utf8(word):
+            raise UsageError(
+                f"the argument '{plain(word)}' is not UTF-8 text",
+                hint="rename the file or directory, or change the value",
+            )
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _discard_output() -> None:

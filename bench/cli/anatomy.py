@@ -16,9 +16,13 @@ from bench.cli.progress import make_progress
 from bench.export.chrometrace import start_trace
 from bench.render.commands.anatomy import view_anatomy, write_files
 from bench.run.campaign import Request
+from bench.scenario.model import MOST_BLOCKS
 
 Starts = Annotated[
-    int, typer.Option("--starts", "-n", metavar="N", min=1, help="Traced starts of each box, and as many untraced.")
+    int,
+    typer.Option(
+        "--starts", "-n", metavar="N", min=1, max=MOST_BLOCKS, help="Traced starts of each box, and as many untraced."
+    ),
 ]
 
 

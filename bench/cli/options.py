@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.options import check_accel
 from bench.util.errors import UsageError
 
@@ -56,6 +57,7 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
+        max=MOST_BLOCKS,
         help="Number of blocks; each block boots every box once.",
         show_default="the scenario's",
     ),

@@ -15,6 +15,7 @@ from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.records.record import Record
 from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
 from bench.util.errors import PartialResultsError
 
@@ -23,7 +24,10 @@ QUICKSTART_BLOCKS: Final = 5
 """The least for which a median has an interval."""
 
 QuickstartBlocks = Annotated[
-    int, typer.Option("--blocks", "-b", metavar="N", min=1, help="Number of blocks; each block boots every box once.")
+    int,
+    typer.Option(
+        "--blocks", "-b", metavar="N", min=1, max=MOST_BLOCKS, help="Number of blocks; each block boots every box once."
+    ),
 ]
 
 

@@ -151,14 +151,25 @@ def read_records(path: Path) -> tuple[Record, ...]:
     """All records of a campaign, in the order written; an incomplete last line is left out.
 
     Raises:
+        CampaignError: the file cannot be read.
         RecordError: a line in the middle is not a record.
     """
     file = path / RECORDS
-    if not file.exists():
-        return ()
-    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    lines = _read(file).decode("utf-8", errors="replace").split("\n")
     # Text after the last newline was being written when boxbench died.
     return tuple(parse_record(line, where=f"{file}:{number}") for number, line in enumerate(lines[:-1], start=1))
+
+
+def _read(file: Path) -> bytes:
+    """The content of a file; nothing when there is no such file. Raises CampaignError."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise CampaignError(
+            f"{file} cannot be read: {error.strerror}", hint="restore the file, or run the campaign again"
+        ) from None
 
 
 def _write_once(file: Path, text: str) -> None:
@@ -184,9 +195,7 @@ def _lock(path: Path) -> int:
 
 
 def _cut_torn_line(file: Path) -> None:
-    if not file.exists():
-        return
-    content = file.read_bytes()
+    content = _read(file)
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         with file.open("r+b") as stream:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from bench.scenario.fields import VALUE_NAME, DurationNs, Strict
+from bench.scenario.fields import VALUE_NAME, Argument, DurationNs, Strict
 
 MOST_COMMAND_BYTES: Final = 3500
 """The longest command, percent-encoded, that fits the agent's line of 4096 bytes. Put longer ones into a file of the
@@ -18,7 +18,7 @@ MOST_OUTPUT_BYTES: Final = 2**20
 
 ProfileName = Literal["quick", "full"]
 ParserName = Literal["fio", "key-value", "patterns", "pgbench", "redis-benchmark", "stress-ng", "sysbench", "wrk"]
-_Word = Annotated[str, Field(min_length=1)]
+_Word = Annotated[Argument, Field(min_length=1)]
 _ValueName = Annotated[str, Field(pattern=VALUE_NAME)]
 
 

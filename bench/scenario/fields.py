@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from bench.util.units import parse_bytes, parse_duration_ns
 
@@ -12,12 +12,14 @@ NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 """The name of a scenario, which becomes part of the names of files, containers and domains."""
 IMAGE_PATTERN: Final = r"^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9._-]+)?$"
 PATH_PATTERN: Final = r"^/[!-~]*$"
+VARIABLE_PATTERN: Final = r"^[^=\x00]+$"
 VALUE_NAME: Final = r"^[a-z0-9][a-z0-9_.-]{0,60}_(ns|bytes|per_s)$"
 """The name of a value, which ends in its unit: ``get_per_s``, ``read.p99_ns``, ``copy_bytes_per_s``."""
 FORMS: Final = {
     NAME_PATTERN: 'use a–z, 0–9 and "-" (not first), at most 40 characters',
     IMAGE_PATTERN: "write the name of an image, such as debian:stable-slim",
     PATH_PATTERN: 'begin with "/", without blanks',
+    VARIABLE_PATTERN: 'name an environment variable: not empty, without "=" and NUL',
     VALUE_NAME: 'use a–z, 0–9, ".", "_" and "-", and end it in its unit: _ns, _bytes or _per_s',
 }
 """By pattern, the instruction in the error for text that does not match it."""
@@ -35,11 +37,27 @@ bytes and ns."""
 
 
 def _bytes_from_text(value: object, info: ValidationInfo) -> object:
-    return parse_bytes(value) if isinstance(value, str) else _unitless(value, info, "256MiB")
+    if not isinstance(value, str):
+        return _unitless(value, info, "256MiB")
+    return _at_most(parse_bytes(value), _MOST_BYTES, value, "1048576GiB")
 
 
 def _ns_from_text(value: object, info: ValidationInfo) -> object:
-    return parse_duration_ns(value) if isinstance(value, str) else _unitless(value, info, "30s")
+    if not isinstance(value, str):
+        return _unitless(value, info, "30s")
+    return _at_most(parse_duration_ns(value), _MOST_NS, value, "10080min")
+
+
+def _at_most(value: int, most: int, text: str, most_text: str) -> int:
+    if value > most:
+        raise ValueError(f"{text!r} is more than {most_text}")
+    return value
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"{text!r} contains a NUL character, at which the kernel would cut it off")
+    return text
 
 
 def _unitless(value: object, info: ValidationInfo, example: str) -> object:
@@ -48,6 +66,10 @@ def _unitless(value: object, info: ValidationInfo, example: str) -> object:
     return value
 
 
+_MOST_BYTES: Final = 2**50
+"""The largest size. Engines and tools take sizes as 64-bit numbers and fail late on larger ones."""
+_MOST_NS: Final = 7 * 24 * 3600 * 10**9
+"""The longest duration, a week. Timers of the system fail on much longer ones."""
 _SIZE_SCHEMA: Final = {
     "type": "string",
     "pattern": r"^\s*\d+(\.\d+)?\s*([kKmMgG]i?[bB]|[bB])?\s*$",
@@ -60,4 +82,7 @@ _DURATION_SCHEMA: Final = {
 }
 Bytes = Annotated[int, BeforeValidator(_bytes_from_text), Field(gt=0), WithJsonSchema(_SIZE_SCHEMA)]
 DurationNs = Annotated[int, BeforeValidator(_ns_from_text), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+Argument = Annotated[str, AfterValidator(_without_nul)]
+"""A word of a command, or the value of an environment variable. The kernel ends such text at a NUL character."""
+VariableName = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -18,7 +18,16 @@ from pydantic import (
 from bench.scenario.allowed_differences import AllowedDifferences
 from bench.scenario.exercise import Exercise, ProfileName, check_exercise
 from bench.scenario.factors import MULTI_BOX_FACTORS, Factors
-from bench.scenario.fields import IMAGE_PATTERN, NAME_PATTERN, USER_INPUT, Bytes, DurationNs, Strict
+from bench.scenario.fields import (
+    IMAGE_PATTERN,
+    NAME_PATTERN,
+    USER_INPUT,
+    Argument,
+    Bytes,
+    DurationNs,
+    Strict,
+    VariableName,
+)
 from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
@@ -53,6 +62,7 @@ __all__ = [
 ]
 
 MIN_BLOCKS_FOR_VERDICT: Final = 5
+MOST_BLOCKS: Final = 10_000
 
 _HINT: Final = "`boxbench schema` prints all keys of a scenario; scenarios/hello/scenario.yaml is a small example"
 
@@ -81,9 +91,9 @@ class Workload(Strict):
     context: str = "."
     base: Base | None = None
     build: Build = Build()
-    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
     """Replaces the image's CMD. The ENTRYPOINT stays."""
-    env: dict[str, str] = Field(default={})
+    env: dict[VariableName, Argument] = Field(default={})
 
 
 class Resources(Strict):
@@ -98,7 +108,7 @@ class Resources(Strict):
 class Design(Strict):
     """How often each cell is measured, and when."""
 
-    blocks: Annotated[int, Field(ge=1, le=10_000)] = 7
+    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] = 7
     warmups: Annotated[int, Field(ge=0, le=100)] = 1
     settle: DurationNs = 200 * 10**6
     """Time between ready and the reading of memory."""

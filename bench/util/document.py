@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from bench.util.errors import ScenarioError
+from bench.util.text import plain
 
 MAX_FILE_BYTES: Final = 2**20
 # A scenario has a few dozen values. YAML aliases could multiply them without limit.
@@ -99,13 +100,26 @@ def _refuse_other_types(path: Path, document: Document, value: Any, keys: tuple[
     elif isinstance(value, list):
         for number, item in enumerate(value):
             _refuse_other_types(path, document, item, (*keys, number))
-    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
+    elif fault := _unstorable(value):
         line = document.line_of(keys)
         at = f"{path}:{line}" if line else str(path)
-        raise ScenarioError(
-            f"{at}: {'.'.join(map(str, keys))}: {value!s} is read as {type(value).__name__}, not as text or a number",
-            hint="put it in quotes",
-        )
+        text, hint = fault
+        raise ScenarioError(f"{at}: {'.'.join(map(plain, map(str, keys)))}: {text}", hint=hint)
+
+
+def _unstorable(value: object) -> tuple[str, str] | None:
+    """Why JSON cannot represent a single value, and the hint; None when it can."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            return f"character {error.start + 1} is half of a surrogate pair", "write the whole character"
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is not a finite number", "write a number, or put the value in quotes if it is text"
+    if isinstance(value, int | float | None):
+        return None
+    return f"{value!s} is read as {type(value).__name__}, not as text or a number", "put it in quotes"
 
 
 def _read_text(path: Path, path_hint: str) -> str:

@@ -38,11 +38,13 @@ def shipped_scenarios() -> tuple[str, ...]:
 
 
 def find_scenario(name_or_path: str) -> Path:
-    """The path of a scenario: an existing file or folder, else the shipped scenario of that name.
+    """The path of a scenario: a file, a folder with a ``scenario.yaml``, else the shipped scenario of that name.
 
-    A name that is neither is returned as a path that does not exist; ``load_scenario`` reports it.
+    A folder without a scenario does not hide a shipped one: ``boxbench run hello -o hello`` makes such a folder. A name
+    that is nothing of the kind is returned as a path; ``load_scenario`` reports it.
     """
     path = Path(name_or_path)
-    if path.exists() or name_or_path not in shipped_scenarios():
+    is_scenario = (path / "scenario.yaml").exists() if path.is_dir() else path.exists()
+    if is_scenario or name_or_path not in shipped_scenarios():
         return path
     return scenarios_dir() / name_or_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -24,7 +25,10 @@ def _parse(text: str, scales: dict[str, int], example: str) -> int:
     scale = scales.get(match[2].lower()) if match else None
     if match is None or scale is None:
         raise ValueError(f"{text!r} is not of the form {example}")
-    return round(float(match[1]) * scale)
+    value = float(match[1]) * scale
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is too large")
+    return round(value)
 
 
 def parse_bytes(text: str) -> int:

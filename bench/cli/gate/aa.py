@@ -20,6 +20,7 @@ from bench.gate.sides import SidePair, read_side
 from bench.gate.thresholds import parse_thresholds
 from bench.records.manifest import MANIFEST
 from bench.render.commands.false_alarms import aa_report
+from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 
@@ -38,6 +39,7 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
+        max=MOST_BLOCKS,
         help="Of a campaign: blocks per resampled run. Of a scenario: blocks to run.",
         show_default=f"{REPLAY_BLOCKS}; {AA_BLOCKS}",
     ),

@@ -27,6 +27,7 @@ from bench.instructions.model import ACCEL
 from bench.render.commands.gate import plan_lines
 from bench.render.commands.instructions import write_files
 from bench.run.campaign import Progress
+from bench.scenario.model import MOST_BLOCKS
 from bench.util.errors import UsageError
 
 Sides = Annotated[
@@ -56,6 +57,7 @@ Blocks = Annotated[
         "-b",
         metavar="N",
         min=1,
+        max=MOST_BLOCKS,
         help="Blocks of confirmation. With --accel icount: runs of each side.",
         show_default="as many as --detect needs; 1",
     ),
@@ -63,7 +65,12 @@ Blocks = Annotated[
 ScreeningBlocks = Annotated[
     int | None,
     typer.Option(
-        "--screening-blocks", metavar="N", min=1, help="Blocks of screening.", show_default=f"{SCREENING_BLOCKS}"
+        "--screening-blocks",
+        metavar="N",
+        min=1,
+        max=MOST_BLOCKS,
+        help="Blocks of screening.",
+        show_default=f"{SCREENING_BLOCKS}",
     ),
 ]
 MaxBlocks = Annotated[
@@ -72,6 +79,7 @@ MaxBlocks = Annotated[
         "--max-blocks",
         metavar="N",
         min=5,
+        max=MOST_BLOCKS,
         help="Most blocks of confirmation when the gate chooses their number.",
         show_default=f"{MAX_BLOCKS}",
     ),

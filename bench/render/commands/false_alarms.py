@@ -48,8 +48,9 @@ def rate_text(rate: Rate) -> str:
 def notes(result: AaResult) -> list[str]:
     """The meaning of the columns."""
     return [
-        f"{result.replays} resampled runs of {result.blocks} blocks, nothing changed; host {result.fingerprint}",
-        f"significant: how often the exact test alone is; it should be {result.level:.0%} at most [95 % interval]",
+        f"{result.replays} resampled runs of {result.blocks} blocks; A and B are the same; host {result.fingerprint}",
+        "significant: how often the exact test alone reports a difference [95 % interval]; "
+        f"it should be {result.level:.0%} at most",
         "red: how often the verdict is regressed, a false alarm; green: not regressed; the rest: cannot tell",
         f"proposed: the threshold with which 95 of 100 such runs are green at {result.blocks} blocks",
         *(f"{clean(name)}: left out, none of the requested metrics was measured" for name in result.left_out),

@@ -43,6 +43,15 @@ def test_a_campaign_without_records_has_none(made: Path) -> None:
     assert read_records(made) == ()
 
 
+def test_records_that_cannot_be_read_are_an_expected_error(made: Path) -> None:
+    (made / RECORDS).unlink(missing_ok=True)
+    (made / RECORDS).mkdir()
+    with pytest.raises(CampaignError, match=r"records\.jsonl cannot be read: Is a directory"):
+        read_records(made)
+    with pytest.raises(CampaignError, match="cannot be read"), Campaign.open(made):
+        pass
+
+
 def test_appending_only_ever_adds(made: Path) -> None:
     file = made / RECORDS
     with Campaign.open(made) as campaign:

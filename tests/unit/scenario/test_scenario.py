@@ -167,6 +167,14 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ("workload: {context: none}\n", "scenario.yaml:5: workload.context: the directory none does not exist"),
         ("workload: {dockerfile: None}\n", "scenario.yaml:5: workload.dockerfile: None does not exist"),
         ("workload:\n  env: {A: 1}\n", "scenario.yaml:6: workload.env.A: must be text; put it in quotes"),
+        (
+            'workload:\n  command: ["a\\0b"]\n',
+            "scenario.yaml:6: workload.command.0: 'a\\x00b' contains a NUL character",
+        ),
+        ('workload:\n  env: {A: "x\\0"}\n', "scenario.yaml:6: workload.env.A: 'x\\x00' contains a NUL character"),
+        ("workload:\n  env: {A=B: x}\n", "scenario.yaml:6: workload.env.A=B: name an environment variable"),
+        ("resources:\n  memory: 2000000GiB\n", "resources.memory: '2000000GiB' is more than 1048576GiB"),
+        ("design:\n  idle: 99999999min\n", "design.idle: '99999999min' is more than 10080min"),
         ("workload:\n  command: []\n", "scenario.yaml:6: workload.command: must not be empty"),
     ],
 )

@@ -129,7 +129,8 @@ def test_any_text_is_a_mapping_or_an_expected_error(tmp_path_factory: pytest.Tem
     ("text", "name", "message"),
     [
         ("a:\n  b: 2031-02-03\n", "s.yaml", "s.yaml:2: a.b: 2031-02-03 is read as date"),
-        ("a: .nan\n", "s.yaml", "s.yaml:1: a: nan is read as float"),
+        ("a: .nan\n", "s.yaml", "s.yaml:1: a: nan is not a finite number"),
+        ('a: "x\\ud800"\n', "s.yaml", "s.yaml:1: a: character 2 is half of a surrogate pair"),
         ("a:\n- !!binary aGk=\n", "s.yaml", "s.yaml:2: a.0: b'hi' is read as bytes"),
         ("a: !!set {x, y}\n", "s.yaml", "s.yaml:1: a: "),
         ("a = 2031-02-03\n", "s.toml", "s.toml: a: 2031-02-03 is read as date"),

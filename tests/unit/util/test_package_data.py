@@ -28,7 +28,19 @@ def test_a_wheel_finds_what_was_packed(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_path_that_exists_comes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hello").mkdir()
+    (tmp_path / "hello" / "scenario.yaml").touch()
     assert resources.find_scenario("hello") == Path("hello")
+
+
+def test_a_directory_without_a_scenario_does_not_hide_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`boxbench run hello -o hello` makes such a directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hello").mkdir()
+    assert resources.find_scenario("hello") == resources.scenarios_dir() / "hello"
+    (tmp_path / "other").mkdir()
+    assert resources.find_scenario("other") == Path("other")
 
 
 def test_an_incomplete_installation_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,12 @@ def _back(text: str, scales: dict[str, int]) -> float:
 )
 def test_parse_bytes(text: str, value: int) -> None:
     assert parse_bytes(text) == value
+
+
+@pytest.mark.parametrize("parse", [parse_bytes, parse_duration_ns])
+def test_a_quantity_beyond_every_float_is_too_large(parse: Callable[[str], int]) -> None:
+    with pytest.raises(ValueError, match="is too large"):
+        parse("9" * 400 + ("GiB" if parse is parse_bytes else "s"))
 
 
 @pytest.mark.parametrize("text", ["", "MiB", "1 TiB", "-1MiB", "1e3", "256MiB please", "1,5GiB", "0x10"])
