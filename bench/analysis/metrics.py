@@ -6,6 +6,7 @@ A name says what was measured, part by part, and carries its unit: ``endpoint.re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple, Self
@@ -197,6 +198,30 @@ EXERCISE_OWN: Final = frozenset(
     )
 )
 """What Boxbench measures of every exercise. They describe its run and are by themselves neither good nor bad."""
+
+
+_RENAMED: Final = (
+    (r"^memory\.course(?![a-z])", "memory.samples"),
+    (r"^account\.held(?![a-z])", "ledger.unreclaimable"),
+    (r"^account\.left(?![a-z])", "ledger.not_released"),
+    (r"^account(?![a-z])", "ledger"),
+    (r"^cpu\.life(?![a-z])", "cpu.lifetime"),
+    (r"^(cpu\..*)surplus(?![a-z])", r"\1vmm_overhead"),
+    (r"^(cpu\..*)\.rest(?![a-z])", r"\1.host_other"),
+    (r"^disk\.amplification", "disk.write_amplification"),
+    (r"^storm\.late(?![a-z])", "storm.lateness"),
+    (r"^((?:endpoint|phase|storm)\..*)accepted", r"\1start_returned"),
+    (r"^((?:endpoint|phase|storm)\..*)entered", r"\1exec"),
+)
+"""Patterns of former names, with what takes their place."""
+
+
+def present_name(pattern: str) -> str | None:
+    """What a former name of a metric, or a pattern with one, is called now; None when it has no former name in it."""
+    name = pattern
+    for former, now in _RENAMED:
+        name = re.sub(former, now, name)
+    return None if name == pattern else name
 
 
 def in_order(names: Iterable[str]) -> list[Metric]:

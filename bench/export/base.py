@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from bench.analysis.analyse import analyse
-from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order, present_name
 from bench.analysis.results import Analysis, Sample
 from bench.analysis.stats import Estimate, estimate
 from bench.plan.trials import Cell
@@ -132,9 +132,10 @@ def make_table(
             hint="`boxbench report DIR` gives the reasons; the formats csv and parquet can hold failed boots",
         )
     if not found:
+        renamed = "".join(f"{one} is called {now} now; " for one in metrics if (now := present_name(one)) is not None)
+        listed = "`boxbench report DIR --json` lists its metrics; --metric takes patterns such as 'endpoint.*'"
         raise ExportError(
-            f"campaign {manifest.id} has no value of {', '.join(metrics) or 'any metric'}",
-            hint="`boxbench report DIR --json` lists its metrics; --metric takes patterns such as 'endpoint.*'",
+            f"campaign {manifest.id} has no value of {', '.join(metrics) or 'any metric'}", hint=renamed + listed
         )
     notes = () if censored else tuple(note for column in found if (note := _note(column)))
     return Table(manifest, analysis.records, tuple(kept), notes, boots)

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
-from bench.analysis.metrics import Metric
+from bench.analysis.metrics import Metric, present_name
 from bench.analysis.stats import MIN_BOOTS, Interval, estimate
 from bench.gate.cells import Boots, place
 from bench.gate.failures import describe_ends, ends_of
@@ -128,7 +128,9 @@ def _cells(entry: BoundEntry, boots: Boots) -> list[Cell]:
 def _of_cell(entry: BoundEntry, cell: Cell, boots: Boots) -> list[Bound]:
     metrics = [metric for metric in boots.metrics(cell) if matches(entry.metric, metric)]
     if not metrics:
-        return [_unmeasured(entry, cell.key, "this metric was not measured")]
+        now = present_name(entry.metric)
+        reason = "this metric was not measured" if now is None else f"this metric is called {now} now"
+        return [_unmeasured(entry, cell.key, reason)]
     bounds = [_bound(entry, cell, metric, list(boots.series(cell, metric).values())) for metric in metrics]
     if not boots.all_failed(cell):
         return bounds

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.analysis.exercises import exercise_headline
-from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order, present_name
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
@@ -104,7 +104,9 @@ def check_patterns(patterns: Sequence[str], thresholds: Thresholds, available: I
     names = [pattern for pattern, _ in thresholds.own if not set(pattern) & set("*?")]
     for option, pattern in (*(("--metric", one) for one in patterns), *(("--threshold", one) for one in names)):
         if not any(matches(pattern, metric) for metric in known):
+            now = present_name(pattern)
+            measured = f"measured are, for example: {', '.join(Metric(metric).stem for metric in known[:12])}"
             raise UsageError(
                 f"{option} {pattern!r} matches no metric that was measured",
-                hint=f"measured are, for example: {', '.join(Metric(metric).stem for metric in known[:12])}",
+                hint=measured if now is None else f"it is called {now} now; {measured}",
             )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.metrics import INSTRUCTIONS, Metric, in_order
+from bench.analysis.metrics import INSTRUCTIONS, Metric, in_order, present_name
 from bench.records.component import (
     TOTALS,
     Component,
@@ -79,3 +79,27 @@ def test_order_in_a_stack() -> None:
     keys = [daemon_component("dockerd"), Component.TOTAL, thread_component(Component.IO), Component.WORKLOAD, "strange"]
     assert sorted(keys, key=component_position) == ["workload", "threads.io", "strange", "daemon.dockerd", "total"]
     assert parts_of_total(["vmm", "threads.vcpu", "guest", "total"]) == ("threads.vcpu",)
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("memory.course.peak_bytes", "memory.samples.peak_bytes"),
+        ("account.held", "ledger.unreclaimable"),
+        ("account.left_bytes", "ledger.not_released_bytes"),
+        ("account.*", "ledger.*"),
+        ("cpu.life.total_ns", "cpu.lifetime.total_ns"),
+        ("cpu.life.surplus", "cpu.lifetime.vmm_overhead"),
+        ("cpu.start.rest_ns", "cpu.start.host_other_ns"),
+        ("disk.amplification", "disk.write_amplification"),
+        ("storm.late_ns", "storm.lateness_ns"),
+        ("endpoint.accepted", "endpoint.start_returned"),
+        ("phase.accepted-entered_ns", "phase.start_returned-exec_ns"),
+        ("endpoint.ready", None),
+        ("cpu.lifetime.total", None),
+        ("storm.lateness_ns", None),
+        ("exercise.accepted_per_s", None),
+    ],
+)
+def test_a_former_name_has_a_present_one(former: str, now: str | None) -> None:
+    assert present_name(former) == now

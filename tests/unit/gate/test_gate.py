@@ -210,6 +210,12 @@ def test_a_misspelt_metric_is_refused(patterns: list[str], thresholds: list[str]
         check_patterns(patterns, parse_thresholds(thresholds), ["endpoint.ready_ns", "memory.pss.total_bytes"])
 
 
+def test_a_former_name_of_a_metric_names_the_new_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_patterns(["account.held"], parse_thresholds([]), ["ledger.unreclaimable_bytes"])
+    assert caught.value.hint.startswith("it is called ledger.unreclaimable now; measured are")
+
+
 def test_equal_sides_are_recognised() -> None:
     one, again = read_side("hello:runc", "A", None), read_side("hello:runc", "B", None)
     assert one.same_as(again)
