@@ -90,5 +90,5 @@ def _size(option: str, text: str) -> int:
     except ValueError as error:
         raise UsageError(f"{option}: {error}", hint="write a number and a unit") from None
     if size <= 0:
-        raise UsageError(f"{option}: {text!r} is not more than nothing", hint="write a size such as 4MiB")
+        raise UsageError(f"{option}: must be more than 0 (given: {text!r})", hint="write a size such as 4MiB")
     return size

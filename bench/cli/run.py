@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,7 +18,7 @@ from bench.records.record import Record
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
-from bench.util.errors import PartialResultsError
+from bench.util.errors import InterruptedCampaignError, PartialResultsError
 
 QUICKSTART: Final = ("hello", "web")
 QUICKSTART_BLOCKS: Final = 5
@@ -91,8 +92,19 @@ def _run(request: Request) -> None:
 
 
 def _finish(campaign: Path, records: tuple[Record, ...]) -> None:
-    """Write and show the report. Raises PartialResultsError when a trial or a box of one gave no result."""
-    write_and_show(campaign)
+    """Write and show the report.
+
+    Raises:
+        InterruptedCampaignError: Ctrl-C while the report was written.
+        PartialResultsError: a trial, or a box of a trial, gave no result.
+    """
+    try:
+        write_and_show(campaign)
+    except KeyboardInterrupt:
+        raise InterruptedCampaignError(
+            f"interrupted while the report was written; the trials of {campaign} are complete",
+            hint=f"write the report with `boxbench report {shlex.quote(str(campaign))}`",
+        ) from None
     lost = sum(member.outcome != "ok" for record in records if record.outcome == "ok" for member in record.members)
     bad = [record for record in records if record.outcome != "ok"]
     if bad:

@@ -258,6 +258,21 @@ def test_interrupts_and_expected_errors_end_with_their_exit_codes(
     assert words in capsys.readouterr().err
 
 
+def test_an_interrupt_during_the_report_says_how_to_write_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All trials are recorded then, so "start again" would be the wrong advice."""
+
+    def interrupted(_campaign: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_: ())
+    monkeypatch.setattr("bench.cli.run.write_and_show", interrupted)
+    assert call(monkeypatch, "resume", "done") == ExitCode.INTERRUPTED
+    err = capsys.readouterr().err
+    assert "the trials of done are complete\n  → write the report with `boxbench report done`" in err
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks() -> None:
         raise ZeroDivisionError
