@@ -2,6 +2,7 @@
 
 Schema history:
     1: first published form; ``counted`` was added later, with an empty default.
+    2: endpoints, metrics and headlines have their present names.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-z]{4,64}")
 
@@ -92,7 +93,7 @@ class Line(_Frozen):
         counted: by cell key; only for cells under ``icount``.
     """
 
-    schema_number: Literal[1] = SCHEMA
+    schema_number: Literal[2] = SCHEMA
     fingerprint: str
     commit: Commit
     campaigns: tuple[str, ...]

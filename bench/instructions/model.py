@@ -88,7 +88,7 @@ class Count(CountModel):
 class Instructions(CountModel):
     """The counts of one scenario's cells."""
 
-    schema_number: Literal[1] = 1
+    schema_number: Literal[2] = 2
     scenario: str
     question: str
     runs: int

@@ -212,7 +212,9 @@ def test_a_manifest_of_a_later_schema_is_refused(made: Path) -> None:
     stored = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
     stored["schema_number"] = 3
     (made / MANIFEST).write_text(json.dumps(stored), encoding="utf-8")
-    with pytest.raises(CampaignError, match="schema_number"):
+    with pytest.raises(
+        CampaignError, match="schema_number: another version of boxbench wrote schema 3; this version reads 2"
+    ):
         read_manifest(made)
 
 
