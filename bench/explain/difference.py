@@ -23,6 +23,7 @@ from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
 from bench.explain.cells import CampaignCell
 from bench.records.record import Endpoint, Record
+from bench.util.units import format_bytes
 
 Direction = Literal["slower", "faster", "cannot tell"]
 ByBlock = Mapping[int, float]
@@ -122,10 +123,11 @@ def _problems(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
     if hosts[0] != hosts[1]:
         found.append(f"different hosts (fingerprints {hosts[0]} and {hosts[1]})")
     limits = [side.scenario.resources for side in (a, b)]
-    for name in ("cpus", "memory"):
-        values = [getattr(limit, name) for limit in limits]
-        if values[0] != values[1]:
-            found.append(f"different limits: {name} {values[0]} and {values[1]}")
+    if limits[0].cpus != limits[1].cpus:
+        found.append(f"different limits: cpus {limits[0].cpus} and {limits[1].cpus}")
+    if limits[0].memory != limits[1].memory:
+        sizes = [format_bytes(limit.memory) for limit in limits]
+        found.append(f"different limits: memory {sizes[0]} and {sizes[1]}")
     sources = [sorted({record.source for record in side.records}) for side in (a, b)]
     if sources[0] != sources[1]:
         found.append(f"different sources: {' and '.join(map('+'.join, sources))}")

@@ -49,7 +49,8 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
         return _write(analysis, path, target, png=png)
     except OSError as error:
         raise CampaignError(
-            f"the report cannot be written to {target}: {error.strerror}", hint="check its owner and free space"
+            f"the report cannot be written to {target}: {error.strerror}",
+            hint="make room, or check its owner and mode; then run `boxbench report` again",
         ) from None
 
 

@@ -39,6 +39,11 @@ class GateGroup(LazyGroup):
         first = arguments[0]
         if first in self.commands or first in ("-h", "--help"):
             return
+        if f"--{first}" in _NOW_COMMANDS:
+            raise UsageError(
+                f"gate has no command {first!r}; it is called `{_NOW_COMMANDS[f'--{first}']}`",
+                hint="`boxbench gate --help` lists the commands",
+            )
         given = " ".join(arguments)
         raise UsageError(
             f"gate has no command {first!r}; A and B are compared by `boxbench gate compare`",

@@ -56,15 +56,15 @@ def floor_notes(floors: Floors) -> tuple[str, ...]:
     notes = [
         f"A boot works when the box is {floors.goal} in time, then {_duty(terms.exercise)}, "
         "and lives until it is asked to stop. "
-        f"At the floor {terms.confirmations} boots of {terms.confirmations} worked. Searched from "
+        f"At the floor {terms.confirmations} of {terms.confirmations} boots worked. Searched from "
         f"{format_bytes(terms.lowest_bytes)} to {format_bytes(terms.highest_bytes)} in steps of "
         f"{format_bytes(terms.step_bytes)}."
     ]
     sure = next((f.success_at_least for f in floors.floors if f.success_at_least is not None), None)
     if sure is not None:
         notes.append(
-            f"That {terms.confirmations} boots of {terms.confirmations} worked says (95 %) that at least {sure:.0%} of "
-            "all would: more with --confirm."
+            f"{terms.confirmations} of {terms.confirmations} boots worked at the floor, so with 95 % confidence at "
+            f"least {sure:.0%} of all boots work there. A larger --confirm raises this bound."
         )
     for found in floors.floors:
         failed = [level for level in found.levels if level.why_not and level.memory_bytes < (found.floor_bytes or 1e18)]

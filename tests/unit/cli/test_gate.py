@@ -99,6 +99,8 @@ def test_a_command_has_no_option_without_a_meaning(
         (["--null", "my-api"], "`boxbench gate aa CAMPAIGN|SCENARIO`"),
         (["--bounds", "b.toml", "c"], "`boxbench gate bounds BOUNDS.toml CAMPAIGN`"),
         (["c", "--bounds=b.toml"], "`boxbench gate bounds BOUNDS.toml CAMPAIGN`"),
+        (["checkmetrics", "k.toml", "docker"], "`boxbench gate import-kata FILE TARGET`"),
+        (["null", "hello"], "`boxbench gate aa CAMPAIGN|SCENARIO`"),
         (["--checkmetrics", "k.toml", "docker"], "`boxbench gate import-kata FILE TARGET`"),
         (["a", "b", "--first", "5"], "--first is now called --screening-blocks"),
         (["compare", "a", "b", "--first=5"], "--first is now called --screening-blocks"),

@@ -153,7 +153,7 @@ def test_other_hosts_limits_and_sources_need_force_and_become_notes(tmp_path: Pa
     left = campaign(tmp_path / "a", (STEADY[1],))
     manifest = make_manifest(["hello"], (STEADY[1],))
     entry = manifest.scenarios["hello"]
-    resources = entry.scenario.resources.model_copy(update={"cpus": 2})
+    resources = entry.scenario.resources.model_copy(update={"cpus": 2, "memory": 128 * 2**20})
     scenario = entry.scenario.model_copy(update={"resources": resources})
     change = {
         "host": {**manifest.host, "fingerprint": "another"},
@@ -162,7 +162,7 @@ def test_other_hosts_limits_and_sources_need_force_and_become_notes(tmp_path: Pa
     right = campaign(tmp_path / "b", (STEADY[1],), identity="beef0001", change=change)
     with pytest.raises(NotComparableError, match="different hosts") as caught:
         explained(f"{left}:docker", f"{right}:docker")
-    assert "different limits: cpus 1 and 2" in caught.value.message
+    assert "different limits: cpus 1 and 2; different limits: memory 256 MiB and 128 MiB" in caught.value.message
     assert "--force" in caught.value.hint
     notes = " ".join(explained(f"{left}:docker", f"{right}:docker", force=True).notes)
     assert "different hosts" in notes
