@@ -190,8 +190,8 @@ def _told_apart(record: Record) -> None:
     """Guest and VMM, threads and their VMM: parts of one total."""
     values = values_of(record, ())
     vmm = values["cpu.start.vmm_ns"]
-    assert values["cpu.start.guest_ns"] + values["cpu.start.surplus_ns"] == vmm
-    assert 0 < values["cpu.start.surplus_ns"] < vmm
+    assert values["cpu.start.guest_ns"] + values["cpu.start.vmm_overhead_ns"] == vmm
+    assert 0 < values["cpu.start.vmm_overhead_ns"] < vmm
     roles = [values[f"cpu.start.threads.{role}_ns"] for role in ("vcpu", "main", "other")]
     assert sum(roles) + values.get("cpu.start.threads.io_ns", 0) == pytest.approx(vmm, rel=0.01)
     assert values["cpu.start.threads.vcpu_ns"] > 0.7 * vmm, "an emulated CPU is what most of the time goes to"
