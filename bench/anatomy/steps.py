@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Share = Literal["machinery", "isolate", "mount", "start", "unattributed"]
-SHARES: Final[tuple[Share, ...]] = ("machinery", "isolate", "mount", "start", "unattributed")
+Share = Literal["manage", "isolate", "mount", "start", "unattributed"]
+SHARES: Final[tuple[Share, ...]] = ("manage", "isolate", "mount", "start", "unattributed")
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Step:
 UNATTRIBUTED: Final = "unattributed"
 
 STEPS: Final = (
-    Step("client", "client (harness, client library)", "machinery"),
-    Step("engine", "engine (dockerd, libvirtd, podman)", "machinery"),
-    Step("containerd", "containerd", "machinery"),
+    Step("client", "client (harness, client library)", "manage"),
+    Step("engine", "engine (dockerd, libvirtd, podman)", "manage"),
+    Step("containerd", "containerd", "manage"),
     Step("storage", "storage: layers and overlay mount", "mount"),
-    Step("shim", "shim, monitor", "machinery"),
-    Step("launcher", "launcher", "machinery"),
-    Step("runtime", "runtime (runc, crun, runsc, bwrap)", "machinery"),
+    Step("shim", "shim, monitor", "manage"),
+    Step("launcher", "launcher", "manage"),
+    Step("runtime", "runtime (runc, crun, runsc, bwrap)", "manage"),
     Step("cgroups", "control groups", "isolate"),
     Step("namespaces", "namespaces", "isolate"),
     Step("mounts", "mounts in the box", "mount"),

@@ -16,7 +16,7 @@ from bench.analysis.stats import Interval, estimate
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure
-from bench.render.figures.waterfall import draw, share_name
+from bench.render.figures.waterfall import draw
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
 from bench.util.errors import CampaignError
 
@@ -24,7 +24,7 @@ FIGURES: Final = "figures"
 TRACES: Final = "traces"
 
 _STYLES: Final = {
-    "machinery": "blue",
+    "manage": "blue",
     "isolate": "cyan",
     "mount": "yellow",
     "start": "green",
@@ -101,7 +101,7 @@ def _table(cell: CellAnatomy) -> Table:
 
 def _footer(cell: CellAnatomy) -> Text:
     shares = cell.shares()
-    listed = "  ".join(f"{share_name(name)} {share:.1%}" for name, share in shares.items() if name != "unattributed")
+    listed = "  ".join(f"{name} {share:.1%}" for name, share in shares.items() if name != "unattributed")
     text = Text(f"{listed}  — {cell.attributed:.1%} attributed\n")
     waits = [f"{step_named(step).short} {part:.1%}" for step, part in cell.waited().items() if part >= 0.001]
     if waits:

@@ -21,18 +21,11 @@ _HOW: Final = (
 _ROW_IN: Final = 0.26
 # The colours of phases, so that a step here looks like its phase in a report.
 _COLOURS: Final = {
-    "machinery": "vmm",
+    "manage": "vmm",
     "isolate": "setup",
     "mount": "kernel",
     "start": "ready",
     "unattributed": "start_returned",
-}
-_SHARE_NAMES: Final = {
-    "machinery": "conduct",
-    "isolate": "isolate",
-    "mount": "mount",
-    "start": "start",
-    "unattributed": "unattributed",
 }
 _MARKS: Final = (Endpoint.CREATED, Endpoint.VMM, Endpoint.INIT, Endpoint.EXEC)
 
@@ -139,10 +132,7 @@ def _legend(axes: Axes, cell: CellAnatomy) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     shares = {name: share for name, share in cell.shares().items() if share >= 0.0005}
-    patches = [
-        Patch(color=phase_colour(_COLOURS[name]), label=f"{_SHARE_NAMES[name]} {share:.0%}")
-        for name, share in shares.items()
-    ]
+    patches = [Patch(color=phase_colour(_COLOURS[name]), label=f"{name} {share:.0%}") for name, share in shares.items()]
     axes.figure.legend(
         handles=patches,
         loc="lower left",
@@ -153,11 +143,6 @@ def _legend(axes: Axes, cell: CellAnatomy) -> None:
         handlelength=1.0,
         columnspacing=1.2,
     )
-
-
-def share_name(name: str) -> str:
-    """The name of a share in figures and tables."""
-    return _SHARE_NAMES[name]
 
 
 def _alt(cell: CellAnatomy, steps: list[str]) -> str:
