@@ -1,0 +1,107 @@
+"""Files that are whole or absent, also after a full disk, a kill or a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes | str) -> None:
+    """Write a file so that readers see the old content or the new one, and never a part.
+
+    The data goes to a temporary file beside ``path``, reaches the disk, and takes the name with a rename. A link stays:
+    the file that it leads to is replaced. What is not a regular file, such as ``/dev/stdout``, is written directly.
+
+    Raises:
+        OSError: the disk is full or fails. ``path`` is as before, and the temporary file is removed.
+    """
+    raw = _encode(data)
+    final = path.resolve()
+    if final.exists() and not final.is_file():
+        final.write_bytes(raw)
+        return
+    with _temporary(final, raw) as temporary:
+        if final.exists():
+            temporary.chmod(stat.S_IMODE(final.stat().st_mode))
+        temporary.rename(final)
+    sync_directory(final.parent)
+
+
+def create_durably(path: Path, data: bytes | str) -> None:
+    """Write a new file, as ``write_durably``.
+
+    Raises:
+        FileExistsError: the file is there already; it is not changed.
+        OSError: the disk is full or fails. There is no file, and the temporary file is removed.
+    """
+    with _temporary(path, _encode(data)) as temporary:
+        try:
+            os.link(temporary, path)
+        except PermissionError:  # some file systems have no hard links
+            if os.path.lexists(path):
+                raise FileExistsError(path) from None
+            temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def append_durably(path: Path, data: bytes) -> None:
+    """Append to a file, which is created when missing, and push it to the disk.
+
+    Raises:
+        OSError: the disk is full or fails. The file has its former length, so no part of ``data`` counts.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        length = os.fstat(fd).st_size
+        try:
+            _write_all(fd, data)
+            os.fsync(fd)
+        except OSError:
+            # After a failed fsync the kernel may drop the page: data that stays would be a line today and zeros later.
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, length)
+                os.fsync(fd)
+            raise
+    finally:
+        os.close(fd)
+    if length == 0:
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Push the names in a directory to the disk. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _encode(data: bytes | str) -> bytes:
+    return data.encode() if isinstance(data, str) else data
+
+
+@contextlib.contextmanager
+def _temporary(final: Path, raw: bytes) -> Iterator[Path]:
+    """A file beside ``final`` whose content is on the disk; it is gone after the context, unless it was renamed."""
+    path = final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}")
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            _write_all(fd, raw)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write_all(fd: int, raw: bytes) -> None:
+    view = memoryview(raw)
+    while view:
+        view = view[os.write(fd, view) :]

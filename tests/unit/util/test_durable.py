@@ -1,0 +1,78 @@
+"""A file is whole or absent: after a full disk, a failed fsync, or a kill between two writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.util.durable import append_durably, create_durably, write_durably
+
+
+@pytest.fixture
+def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fsync fails, as on a full network file system."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    file = tmp_path / "gate.json"
+    for text in ("first", "second"):
+        write_durably(file, text)
+        assert file.read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["gate.json"]
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write_durably(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_a_device_is_written_directly() -> None:
+    write_durably(Path("/dev/null"), "x")
+    assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.usefixtures("failing_fsync")
+def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
+    file = tmp_path / "gate.json"
+    file.write_text("old")
+    with pytest.raises(OSError, match="Input/output"):
+        write_durably(file, "new")
+    with pytest.raises(OSError, match="Input/output"):
+        create_durably(tmp_path / "manifest.json", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["gate.json"]
+    assert file.read_text() == "old"
+
+
+def test_a_new_file_never_replaces_one(tmp_path: Path) -> None:
+    create_durably(tmp_path / "manifest.json", "first")
+    with pytest.raises(FileExistsError):
+        create_durably(tmp_path / "manifest.json", "second")
+    assert (tmp_path / "manifest.json").read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    for line in (b"1\n", b"2\n"):
+        append_durably(tmp_path / "records.jsonl", line)
+    assert (tmp_path / "records.jsonl").read_bytes() == b"1\n2\n"
+
+
+def test_a_line_whose_fsync_failed_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "records.jsonl"
+    append_durably(file, b"1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "no")))
+        with pytest.raises(OSError, match="no"):
+            append_durably(file, b"2\n")
+    assert file.read_bytes() == b"1\n"

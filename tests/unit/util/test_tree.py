@@ -1,0 +1,111 @@
+"""Trees of strangers are walked and removed whole, at any depth, and never beyond their mount."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.util.errors import TeardownError
+from bench.util.tree import remove_tree, walk_tree
+from tests.needs import host_cannot
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A tree with 1,500 nested directories of 20 letters, whose path is longer than the kernel accepts."""
+    top = tmp_path / "tree"
+    top.mkdir()
+    fd = os.open(top, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d" * 20, dir_fd=fd)
+        below = os.open("d" * 20, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+    os.close(fd)
+    return top
+
+
+def test_a_deep_tree_is_walked_and_removed(deep: Path) -> None:
+    found = list(walk_tree(deep))
+    assert len(found) == 1502
+    assert sum(stat.S_ISREG(entry.st_mode) for entry in found) == 1
+    remove_tree(deep)
+    assert list(deep.parent.iterdir()) == []
+
+
+def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    tree = tmp_path / "tree"
+    (tree / "a").mkdir(parents=True)
+    (tree / "a" / "link").symlink_to(outside)
+    (tree / "link").symlink_to("/")
+    assert len(list(walk_tree(tree))) == 4
+    remove_tree(tree)
+    assert not tree.exists()
+    assert (outside / "kept").read_text() == "kept"
+
+
+def test_a_link_and_a_file_are_removed_themselves(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("file", "link", "missing"):
+        remove_tree(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odd_names_and_modes_do_not_stay(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for name in ("a\nb", "\x1b[31m", "-rf", os.fsdecode(b"\xff\xfe")):
+        (tree / name / "inner").mkdir(parents=True)
+        (tree / name / "inner").chmod(0)
+        (tree / name).chmod(0)
+    remove_tree(tree)
+    assert not tree.exists()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A bind mount of a directory of the same file system, inside a tree."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "kept").write_text("kept")
+    point = tmp_path / "tree" / "inner" / "point"
+    point.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", tmp_path / "outside", point], check=True)
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+@pytest.mark.host
+@needs_root
+def test_a_mount_is_never_crossed(tmp_path: Path, mounted: Path) -> None:
+    assert len(list(walk_tree(tmp_path / "tree"))) == 3
+    with pytest.raises(TeardownError, match="is a mount point"):
+        remove_tree(tmp_path / "tree")
+    with pytest.raises(TeardownError, match="is a mount point"):
+        remove_tree(mounted)
+    assert (tmp_path / "outside" / "kept").read_text() == "kept"
+
+
+@pytest.mark.host
+@needs_root
+def test_immutable_files_and_directories_are_removed(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("x")
+    done = subprocess.run(["chattr", "+i", tree / "file", tree], check=False, capture_output=True)
+    if done.returncode != 0:
+        host_cannot("this file system has no inode flags")
+    remove_tree(tree)
+    assert not tree.exists()
