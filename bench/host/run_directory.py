@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,42 @@ OWNER: Final = "owner"
 
 HOST_NAME: Final = f"\0{LABEL}-campaign"
 """The name of an abstract socket that the running campaign holds. Network namespaces have separate names."""
+
+TAG: Final = re.compile(
+    rf"(?P<owner>{LABEL}-(?:(?:probe|libvirt|count|prepare|export|scratch)-)?[0-9a-f]{{8}})(?:-[a-z]+[0-9]*)*"
+)
+"""The names that Boxbench gives, in full: of a campaign or of work beside campaigns, and of its boxes and parts."""
+BOX_LABEL: Final = f"{LABEL}.box"
+"""The label of a container with its tag. No image has it, so a container that a user makes of our images lacks it."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A name that Boxbench gave."""
+
+    text: str
+    owner: str
+    """The name of the run or scratch directory that its process keeps locked: ``boxbench-1a2b3c4d``."""
+
+    def is_of(self, tag: str) -> bool:
+        """Whether it is ``tag`` itself, or a part of it, such as a box of a campaign or one box of a storm."""
+        return self.text == tag or self.text.startswith(f"{tag}-")
+
+
+def parse_tag(text: str) -> Tag | None:
+    """The tag that ``text`` is; None if it is another name, also if it only begins with a tag or has one in it."""
+    match = TAG.fullmatch(text)
+    return None if match is None else Tag(text, match["owner"])
+
+
+def new_tag(kind: str) -> str:
+    """A tag for work that is no campaign; ``kind`` is one of those in ``TAG``."""
+    return f"{LABEL}-{kind}-{secrets.token_hex(4)}"
+
+
+def box_labels(tag: str) -> dict[str, str]:
+    """The labels of a container."""
+    return {LABEL: "1", BOX_LABEL: tag}
 
 
 def campaign_tag(campaign: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from requests.exceptions import RequestException
 
 from bench.agent.boxconf import AGENT_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
+from bench.host.run_directory import box_labels, new_tag
 from bench.image.archive import content_digest, digest_exclusions, read_index, tree_digest
 from bench.image.base import ensure_base
 from bench.image.config import resolve_config
@@ -165,10 +165,12 @@ def _export(client: docker.DockerClient, ref: str, image_id: str) -> Path:
 
 
 def _export_to(client: docker.DockerClient, ref: str, path: Path) -> None:
-    name = f"boxbench-export-{secrets.token_hex(4)}"
+    name = new_tag("export")
     try:
         # The container is never started, so the export is the image plus the mount points that the engine adds.
-        client.api.create_container(ref, command=[AGENT_IN_BOX], name=name, labels=LABELS, hostname="boxbench")
+        client.api.create_container(
+            ref, command=[AGENT_IN_BOX], name=name, labels=box_labels(name), hostname="boxbench"
+        )
         with path.open("wb") as file:
             for chunk in client.api.export(name):
                 file.write(chunk)

@@ -22,7 +22,7 @@ from bench.engines.lazy import Engines
 from bench.host.cgroup import parents_for_runtimes
 from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, parent_of, wait_ended
-from bench.host.run_directory import LABEL
+from bench.host.run_directory import box_labels
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layer_digests
 from bench.records.component import Component
@@ -138,7 +138,6 @@ class _ContainerdBox(Box):
         api, order, snapshotter = self._api, self._order, self._layers.snapshotter
         # Relative to the bundle. containerd makes the bundle, and the shim mounts the snapshot in it.
         spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
-        labels = {LABEL: "1", f"{LABEL}.box": order.tag}
         self._pending = True
         try:
             self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
@@ -146,7 +145,7 @@ class _ContainerdBox(Box):
                 order.tag,
                 image=order.image.ref,
                 spec=spec,
-                labels=labels,
+                labels=box_labels(order.tag),
                 runc_state=self._engine.runc_state,
                 snapshotter=snapshotter,
             )

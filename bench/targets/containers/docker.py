@@ -18,7 +18,7 @@ from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
 from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
-from bench.host.run_directory import LABEL
+from bench.host.run_directory import box_labels
 from bench.image.model import Image
 from bench.records.component import Component
 from bench.records.record import Endpoint
@@ -206,7 +206,7 @@ class DockerBox(Box):
             "entrypoint": [AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX],
             "command": [],
             "environment": list(order.image.config.env),
-            "labels": {LABEL: "1", f"{LABEL}.box": order.tag},
+            "labels": box_labels(order.tag),
             "host_config": self._api.create_host_config(
                 binds={str(self.channel.directory): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
                 cpuset_cpus=",".join(map(str, order.cpus)),

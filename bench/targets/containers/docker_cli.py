@@ -12,7 +12,7 @@ from typing import ClassVar
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine, socket_of
-from bench.host.run_directory import LABEL
+from bench.host.run_directory import box_labels
 from bench.records.component import Component
 from bench.targets.base import Order
 from bench.targets.containers.client import run_client
@@ -72,7 +72,8 @@ class _DockerCliBox(DockerBox):
         yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
-        yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
+        for name, value in box_labels(order.tag).items():
+            yield from ("--label", f"{name}={value}")
         for entry in order.image.config.env:
             yield from ("--env", entry)
         if order.image.config.user:

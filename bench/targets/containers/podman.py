@@ -21,7 +21,7 @@ from bench.engines.podman import PodmanEngine
 from bench.host.cgroup import PARENT, parents_for_runtimes
 from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_ended
-from bench.host.run_directory import LABEL
+from bench.host.run_directory import box_labels
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
 from bench.records.component import Component
@@ -129,7 +129,8 @@ class _PodmanBox(Box):
         yield from ("--network", "none", "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--cgroup-parent", f"/{PARENT}/{order.tag}")
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
-        yield from ("--label", f"{LABEL}=1", "--label", f"{LABEL}.box={order.tag}")
+        for name, value in box_labels(order.tag).items():
+            yield from ("--label", f"{name}={value}")
         yield from ("--pidfile", str(self._pid_files[Component.AGENT]))
         yield from ("--conmon-pidfile", str(self._pid_files[Component.MONITOR]))
         # By default podman adds variables and accounts that the boxes of other engines do not have.

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from bench.host import run_directory as rundir
-from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir, run_root
+from bench.host.run_directory import (
+    Tag,
+    box_tag,
+    campaign_dir,
+    campaign_tag,
+    new_tag,
+    only_campaign_on_host,
+    owned_dir,
+    parse_tag,
+    run_root,
+)
 from bench.util.errors import HostUnfitError
 
 
@@ -23,6 +33,48 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_one_search_finds_all(root: Path) -> None:
     assert campaign_tag("c0ffee42") in box_tag("c0ffee42", "t0003")
     assert campaign_dir("c0ffee42") == root / campaign_tag("c0ffee42")
+
+
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        ("boxbench-1a2b3c4d", "boxbench-1a2b3c4d"),
+        ("boxbench-1a2b3c4d-t0012", "boxbench-1a2b3c4d"),
+        ("boxbench-1a2b3c4d-t0012-m03", "boxbench-1a2b3c4d"),
+        ("boxbench-1a2b3c4d-podman", "boxbench-1a2b3c4d"),
+        ("boxbench-prepare-1a2b3c4d", "boxbench-prepare-1a2b3c4d"),
+    ],
+)
+def test_our_names_are_known_and_lead_to_their_owner(text: str, owner: str) -> None:
+    assert parse_tag(text) == Tag(text, owner)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "boxbench", "boxbench-", "boxbench-dev", "boxbench-debug", "boxbench-data", "boxbench-exporter.service",
+        "boxbench-1a2b3c4", "boxbench-1a2b3c4d5", "boxbench-1A2B3C4D", "boxbench-1a2b3c4d-", "boxbench-1a2b3c4d.qcow2",
+        "boxbench-1a2b3c4d\n", "my-boxbench-1a2b3c4d", "boxbench-labs-1a2b3c4d", "boxbench-1a2b3c4d/x",
+        "boxbench-prepare",
+    ],
+)  # fmt: skip
+def test_names_of_other_people_are_no_tags(text: str) -> None:
+    assert parse_tag(text) is None
+
+
+def test_a_tag_is_of_its_campaign_and_of_no_other_with_the_same_beginning() -> None:
+    tag = parse_tag("boxbench-1a2b3c4d-t0001-m02")
+    assert tag is not None
+    assert [tag.is_of(other) for other in ("boxbench-1a2b3c4d", "boxbench-1a2b3c4d-t0001", tag.text)] == [True] * 3
+    assert not tag.is_of("boxbench-1a2b3c4d-t000")
+    assert not tag.is_of("boxbench-1a2b3c4")
+
+
+@pytest.mark.parametrize("kind", ["probe", "libvirt", "count", "prepare", "export", "scratch"])
+def test_new_names_are_ours_and_differ(kind: str) -> None:
+    first, second = new_tag(kind), new_tag(kind)
+    assert first != second
+    assert parse_tag(first) == Tag(first, first)
 
 
 def test_a_socket_path_fits_the_kernel() -> None:
