@@ -49,11 +49,10 @@ def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
     """Check that records can be analysed together.
 
     Raises:
-        NotComparableError: a record is of another campaign or of a scenario that the manifest lacks, a trial has two
-            records, or a cell mixes measured, replayed and simulated records.
+        NotComparableError: a record is of another campaign or of a scenario that the manifest lacks, or a cell mixes
+            measured, replayed and simulated records.
     """
     sources: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
     for record in records:
         if record.campaign != manifest.id:
             raise NotComparableError(
@@ -65,12 +64,6 @@ def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
                 f"record {record.trial.id} is of scenario {record.trial.cell.scenario!r}, which the manifest lacks",
                 hint="the manifest or the records were edited; restore the campaign directory",
             )
-        if (record.trial.id, record.trial.cell.key) in seen:
-            raise NotComparableError(
-                f"trial {record.trial.id} has more than one record",
-                hint="the records were edited or joined; restore the campaign directory",
-            )
-        seen.add((record.trial.id, record.trial.cell.key))
         first = sources.setdefault(record.trial.cell.key, record.source)
         if record.source != first:
             raise NotComparableError(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
-from bench.records.campaign import read_records
-from bench.records.manifest import Manifest, read_manifest
+from bench.records.campaign import read_campaign
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def open_campaign(path: str | Path) -> OpenedCampaign:
         RecordError: a line of the records is damaged. A last line that a crash cut off is left out instead.
     """
     directory = Path(path)
-    return OpenedCampaign(directory, read_manifest(directory), read_records(directory))
+    return OpenedCampaign(directory, *read_campaign(directory))
 
 
 def sample_frame(samples: Iterable[Sample], records: Iterable[Record]) -> pd.DataFrame:

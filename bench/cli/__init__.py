@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
+import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any, Final
 
 import typer
 
-from bench.cli.messages import complain
+from bench.cli.messages import complain, note
 from bench.cli.program import make_program
-from bench.util.errors import BoxbenchError, ExitCode, UsageError
+from bench.util.errors import BoxbenchError, BoxbenchWarning, ExitCode, UsageError
+from bench.util.interrupts import ended_by_signals
 from bench.util.text import plain
+
+_python_shows: Final = warnings.showwarning
+_FURTHER: Final = b"boxbench: ending already; waiting until nothing of it is left on the host\n"
 
 
 def main() -> None:
     """Run the command line. An expected error is printed as one paragraph and ends with its exit code."""
-    # A closed terminal, a stopped CI job or a shutdown ends a campaign as Ctrl-C does: clean, and ready to resume.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    warnings.showwarning = _show_warning
+    with ended_by_signals(_note_signal):
+        _main()
+
+
+def _main() -> None:
     try:
         _check_arguments(sys.argv[1:])
         code = make_program()(prog_name="boxbench", standalone_mode=False)
@@ -47,6 +57,20 @@ def main() -> None:
     if code == ExitCode.INTERRUPTED:
         complain("interrupted before a trial began; nothing was left on the host", "start again")
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _note_signal() -> None:
+    # A signal handler may interrupt a write to sys.stderr, whose buffer must not be entered twice.
+    with contextlib.suppress(OSError):
+        os.write(2, _FURTHER)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Print a warning of ours as a note; any other as Python does."""
+    if issubclass(category, BoxbenchWarning):
+        note(f"warning: {message}")
+    else:
+        _python_shows(message, category, *where, **more)
 
 
 def _check_arguments(words: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from bench.analysis.analyse import check_pool
 from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, read_anatomy
 from bench.plan.trials import Cell
-from bench.records.campaign import read_records
-from bench.records.manifest import Manifest, read_manifest
+from bench.records.campaign import read_campaign
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
@@ -99,7 +99,7 @@ def bare_key(cell: Cell) -> str:
 
 def load(path: Path) -> LoadedCampaign:
     """Read a campaign directory. Raises CampaignError, RecordError, NotComparableError."""
-    manifest, records = read_manifest(path), read_records(path)
+    manifest, records = read_campaign(path)
     check_pool(manifest, records)
     return LoadedCampaign(path, manifest, records, read_anatomy(path))
 

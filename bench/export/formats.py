@@ -11,8 +11,8 @@ from typing import Final, Literal
 from bench.export.base import Export, ExportError, make_table
 from bench.gate.model import RESULT, GateResult
 from bench.history.store import DirectoryStore, read_history
-from bench.records.campaign import read_records
-from bench.records.manifest import MANIFEST, read_manifest
+from bench.records.campaign import read_campaign
+from bench.records.manifest import MANIFEST
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError
 
@@ -88,7 +88,7 @@ def export_from(
         return _checked(make(read_gate(path)))
     if chosen.source == "history":
         return _checked(make(read_history(DirectoryStore(path)), repository))
-    manifest, records = read_manifest(path), read_records(path)
+    manifest, records = read_campaign(path)
     return _checked(make(make_table(manifest, records, metrics=metrics, boots=boots, censored=chosen.censored)))
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from bench.analysis.analyse import analyse
 from bench.analysis.results import CellSummary, Comparison
 from bench.analysis.stats import Interval
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_campaign
 
 
 def campaign_summary(path: Path) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def campaign_summary(path: Path) -> dict[str, Any]:
 
     A median beyond the time limit is null, and so is an interval for which there are too few boots.
     """
-    analysis = analyse(read_manifest(path), read_records(path))
+    analysis = analyse(*read_campaign(path))
     manifest = analysis.manifest
     return {
         "campaign": manifest.id,

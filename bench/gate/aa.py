@@ -11,8 +11,7 @@ from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
 from bench.gate.false_alarms import REPLAYS, AaResult, AaRow, pools_of, replays, split_empty, twin_pools
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_campaign
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.scenario.model import narrowed
 
@@ -62,7 +61,7 @@ def aa_of_campaign(
         TooFewBootsError: a cell has fewer than 10 boots.
         CampaignError, RecordError, UsageError: not a campaign, or it does not have a metric.
     """
-    boots = boots_of(read_manifest(path), read_records(path))
+    boots = boots_of(*read_campaign(path))
     check_patterns(metrics, thresholds, {metric for _, metric in boots.values})
     pools, left_out = split_empty(pools_of(boots, metrics))
     rows, size = replays(pools, thresholds=thresholds, runs=runs, blocks=blocks, seed=seed)
@@ -86,7 +85,7 @@ def run_aa(request: AaRequest, progress: Progress) -> AaResult:
         command=request.command,
     )
     start_campaign(campaign, progress)
-    boots = boots_of(read_manifest(campaign.out), read_records(campaign.out))
+    boots = boots_of(*read_campaign(campaign.out))
     cells_a, cells_b = (cells_by_side(boots.manifest, side.loaded.scenario.name) for side in sides)
     pairs = pair_cells(request.sides.title, cells_a, cells_b, request.sides.targets()).pairs
     check_patterns(request.metrics, request.thresholds, {metric for _, metric in boots.values})

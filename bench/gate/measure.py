@@ -12,8 +12,7 @@ from bench.gate.cells import Boots, boots_of, cells_by_side
 from bench.gate.sides import make_side
 from bench.gate.thresholds import matches
 from bench.plan.trials import Cell, Trial
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_campaign, read_records
 from bench.records.record import Record
 from bench.run.campaign import Request, start_campaign
 from bench.scenario.model import Scenario, load_scenario, narrowed
@@ -112,7 +111,7 @@ def measure(
     renamed = side.loaded.scenario.model_copy(update={"name": loaded.scenario.name})
     chosen = narrowed(side.loaded.model_copy(update={"scenario": renamed}), blocks=blocks)
     start_campaign(Request(scenarios=(chosen,), out=out, seed=seed, accel=accel), Silent())
-    boots = boots_of(read_manifest(out), read_records(out))
+    boots = boots_of(*read_campaign(out))
     (cell,) = cells_by_side(boots.manifest, renamed.name)
     records = tuple(r for r in read_records(out) if r.trial.cell.key == cell.key and not r.trial.warmup)
     if not any(record.outcome == "ok" for record in records):

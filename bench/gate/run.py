@@ -24,8 +24,8 @@ from bench.gate.sides import Side, SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
 from bench.instructions.machine import SEED
 from bench.plan.trials import Cell
-from bench.records.campaign import read_records
-from bench.records.manifest import MANIFEST, read_manifest
+from bench.records.campaign import read_campaign
+from bench.records.manifest import MANIFEST
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
@@ -176,7 +176,7 @@ def _campaign(
     )
     progress.say(f"{stage}: {blocks} blocks")
     start_campaign(campaign, progress, on_prepared=partial(_refuse_incomparable, request, baseline))
-    return boots_of(read_manifest(campaign.out), read_records(campaign.out))
+    return boots_of(*read_campaign(campaign.out))
 
 
 def _narrowed(request: GateRequest, side: Side, blocks: int, only: Sequence[CellPair]) -> LoadedScenario:

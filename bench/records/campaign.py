@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import fcntl
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,15 @@ from typing import Final
 from bench.plan.trials import Trial
 from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.records.record import Record, parse_record
-from bench.util.errors import CampaignError
+from bench.util.durable import (
+    append_durably,
+    create_durably,
+    make_directories_durably,
+    remove_temporaries,
+    write_durably,
+)
+from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
+from bench.util.tree import remove_tree
 
 RECORDS: Final = "records.jsonl"
 ARTEFACTS: Final = "artefacts"
@@ -35,7 +42,13 @@ class Campaign:
     def create(cls, path: Path, manifest: Manifest) -> Iterator[Campaign]:
         """Make a new directory with its manifest and open it. Raises CampaignError: taken, or cannot be written."""
         reserve_directory(path)
-        _write_once(path / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+        try:
+            create_durably(path / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            raise CampaignError(
+                f"the manifest cannot be written to {path}: {error.strerror}",
+                hint="make room, or choose another place with --out",
+            ) from None
         with cls.open(path) as campaign:
             yield campaign
 
@@ -55,7 +68,7 @@ class Campaign:
         """Add one record and push it to the disk before returning.
 
         Raises:
-            CampaignError: the disk is full or gone; an incomplete line is removed again.
+            CampaignError: the disk is full or gone; the line is removed again, and the trial counts as not run.
         """
         append_record(self.path, record, remedy=_REMEDY)
 
@@ -76,27 +89,19 @@ def append_record(directory: Path, record: Record, *, remedy: str) -> None:
         remedy: the hint of the error: how to go on when the disk is full.
 
     Raises:
-        CampaignError: the disk is full or gone; an incomplete line is removed again.
+        CampaignError: the disk is full or gone; the line is removed again.
     """
     file = directory / RECORDS
     try:
-        with file.open("ab", buffering=0) as stream:
-            line = record.line().encode()
-            written = stream.write(line)
-            if written != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(stream.fileno())
+        append_durably(file, record.line().encode())
     except OSError as error:
-        # The next record must not continue an incomplete line.
-        with contextlib.suppress(OSError):
-            _cut_torn_line(file)
         raise CampaignError(
             f"the record of trial {record.trial.id} cannot be written to {file}: {error.strerror}", hint=remedy
         ) from None
 
 
 def keep_output(directory: Path, trial: Trial, contents: Mapping[str, bytes], *, remedy: str) -> dict[str, str]:
-    """Store raw output of a trial in a directory, by name; existing files are replaced.
+    """Store raw output of a trial in a directory, by name. It replaces what an interrupted run of the trial stored.
 
     Args:
         remedy: as for ``append_record``.
@@ -109,13 +114,12 @@ def keep_output(directory: Path, trial: Trial, contents: Mapping[str, bytes], *,
     """
     folder = directory / ARTEFACTS / trial.id
     try:
+        # The record that names a file is written afterwards, so it is never on the disk before the file.
+        remove_tree(folder)
+        if contents:
+            make_directories_durably(folder)
         for name, content in contents.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / name).open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                # The record that names the file must not be on the disk before it.
-                os.fsync(stream.fileno())
+            write_durably(folder / name, content)
     except OSError as error:
         raise CampaignError(
             f"the output of trial {trial.id} cannot be written to {folder}: {error.strerror}", hint=remedy
@@ -130,7 +134,9 @@ def reserve_directory(path: Path) -> None:
         CampaignError: it exists and is not empty, or cannot be written.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_directories_durably(path)
+        # What a kill left of a manifest that was being written must not make the directory unusable.
+        remove_temporaries(path / MANIFEST)
         occupied = any(path.iterdir())
         probe = path / ".writable"
         probe.touch()
@@ -147,17 +153,48 @@ def reserve_directory(path: Path) -> None:
         )
 
 
+def read_campaign(path: Path) -> tuple[Manifest, tuple[Record, ...]]:
+    """The manifest and the records of a campaign. A line that is no record is left out and is a note of the manifest.
+
+    Raises:
+        CampaignError, RecordError: as ``read_manifest`` and ``read_records``.
+    """
+    manifest = read_manifest(path)
+    records, damaged = _whole_lines(path / RECORDS)
+    return manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), records
+
+
 def read_records(path: Path) -> tuple[Record, ...]:
     """All records of a campaign, in the order written; an incomplete last line is left out.
 
+    Every line is read by itself: one that is no record is left out, with a ``BoxbenchWarning`` that names it.
+
     Raises:
         CampaignError: the file cannot be read.
-        RecordError: a line in the middle is not a record.
+        RecordError: a trial has two records.
     """
-    file = path / RECORDS
-    lines = _read(file).decode("utf-8", errors="replace").split("\n")
+    return _whole_lines(path / RECORDS)[0]
+
+
+def _whole_lines(file: Path) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+    """The records of a file, and a sentence for each line that is none; each sentence is also a warning."""
+    found: dict[str, tuple[int, Record]] = {}
+    damaged = []
     # Text after the last newline was being written when boxbench died.
-    return tuple(parse_record(line, where=f"{file}:{number}") for number, line in enumerate(lines[:-1], start=1))
+    for number, line in enumerate(_read(file).split(b"\n")[:-1], start=1):
+        try:
+            record = parse_record(line, where=f"{file.name}:{number}")
+        except RecordError as error:
+            damaged.append(f"{error.message}; the line was left out, and its trial counts as not run.")
+            warnings.warn(f"{file.parent}: {damaged[-1]}", BoxbenchWarning, stacklevel=3)
+            continue
+        first, _ = found.setdefault(record.trial.id, (number, record))
+        if first != number:
+            raise RecordError(
+                f"{file}:{number}: trial {record.trial.id} has more than one record; the first is in line {first}",
+                hint="the file was edited, or joined from two; restore it",
+            )
+    return tuple(record for _, record in found.values()), tuple(damaged)
 
 
 def _read(file: Path) -> bytes:
@@ -170,13 +207,6 @@ def _read(file: Path) -> bytes:
         raise CampaignError(
             f"{file} cannot be read: {error.strerror}", hint="restore the file, or run the campaign again"
         ) from None
-
-
-def _write_once(file: Path, text: str) -> None:
-    with file.open("x", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _lock(path: Path) -> int:

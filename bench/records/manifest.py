@@ -109,7 +109,7 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest of a campaign directory. Raises CampaignError."""
     file = path / MANIFEST
     try:
-        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+        return Manifest.model_validate_json(file.read_bytes())
     except OSError as error:
         raise CampaignError(
             f"{path} is not a campaign directory: {file.name}: {error.strerror}",

@@ -212,7 +212,7 @@ class Record(BaseModel):
         return self.model_dump_json(exclude_defaults=False) + "\n"
 
 
-def parse_record(line: str, *, where: str) -> Record:
+def parse_record(line: str | bytes, *, where: str) -> Record:
     """A record from its line. Raises RecordError naming ``where`` and what is wrong."""
     try:
         return Record.model_validate_json(line)

@@ -8,8 +8,8 @@ from typing import Final
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
-from bench.records.campaign import RECORDS, read_records
-from bench.records.manifest import MANIFEST, read_manifest
+from bench.records.campaign import RECORDS, read_campaign
+from bench.records.manifest import MANIFEST
 from bench.render import html, markdown
 from bench.render.figures import save_figures
 from bench.render.view import View, build_view
@@ -43,7 +43,7 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
         RecordError: a line of the records is not a record.
         NotComparableError: the records mix campaigns or sources.
     """
-    analysis = analyse(read_manifest(path), read_records(path))
+    analysis = analyse(*read_campaign(path))
     target = out or path
     try:
         return _write(analysis, path, target, png=png)

@@ -80,8 +80,9 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
     What the last run left on the host is removed first.
 
     Raises:
-        CampaignError: not a campaign, or one of an older version that did not store its request; another host; a target
-            cannot run any more; an image or a target has changed.
+        CampaignError: not a campaign, or one of an older version that did not store its request; trials remain, and
+            this is another host or another version of boxbench, a target cannot run any more, or an image or a target
+            has changed.
         InterruptedCampaignError: Ctrl-C; the campaign can be resumed again.
     """
     manifest = read_manifest(path)
@@ -89,6 +90,7 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
     with only_campaign_on_host(), clean_host(manifest.id, progress), Campaign.open(path) as campaign:
         if not campaign.remaining():
             return ()
+        _check_version(manifest)
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
             return _run_remaining(campaign, prepared, progress)
@@ -177,6 +179,16 @@ def _check_host(manifest: Manifest) -> None:
         raise CampaignError(
             f"the campaign was started on another host (fingerprint {there}, here {here})",
             hint="values of two hosts are never pooled; start a new campaign here",
+        )
+
+
+def _check_version(manifest: Manifest) -> None:
+    # Another version may stamp, read or compute differently, and records do not say which version wrote them.
+    if manifest.boxbench != __version__:
+        raise CampaignError(
+            f"the campaign was started by boxbench {manifest.boxbench}, and this is {__version__}",
+            hint=f"values of two versions are never pooled; resume with boxbench {manifest.boxbench}, or start a new "
+            "campaign here",
         )
 
 

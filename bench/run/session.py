@@ -18,6 +18,7 @@ from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.run.prepare import Prepared, prepare
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, TeardownError
+from bench.util.interrupts import held_back
 
 OnPrepared = Callable[[Prepared], AbstractContextManager[Prepared]]
 """Hook between preparation and the first box: it may refuse (raise), or yield other cells than were prepared. Its
@@ -122,7 +123,10 @@ def clean_host(identity: str, progress: Progress) -> Iterator[None]:
         with owned_dir(campaign_dir(identity)):
             yield
     finally:
-        for text in remove_leftovers(find_leftovers(tag)):
+        # No search follows this one, so Ctrl-C must not break it off.
+        with held_back():
+            stuck = remove_leftovers(find_leftovers(tag))
+        for text in stuck:
             progress.say(f"left on the host: {text}")
 
 

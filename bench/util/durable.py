@@ -8,6 +8,9 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+_TOKEN_BYTES: Final = 4
 
 
 def write_durably(path: Path, data: bytes | str) -> None:
@@ -57,6 +60,9 @@ def append_durably(path: Path, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         length = os.fstat(fd).st_size
+        if length == 0:
+            # Before the data: when this fails, nothing has been added.
+            sync_directory(path.parent)
         try:
             _write_all(fd, data)
             os.fsync(fd)
@@ -68,8 +74,22 @@ def append_durably(path: Path, data: bytes) -> None:
             raise
     finally:
         os.close(fd)
-    if length == 0:
-        sync_directory(path.parent)
+
+
+def make_directories_durably(path: Path) -> None:
+    """Make a directory and its missing parents, and push their names to the disk. Raises OSError."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for directory in missing:
+        sync_directory(directory.parent)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what a kill during a write of ``path`` left beside it. Nobody may be writing it now. Raises OSError."""
+    for left in path.parent.iterdir():
+        name, _, suffix = left.name.rpartition(".")
+        if name == _stem(path) and len(suffix) == 2 * _TOKEN_BYTES:
+            left.unlink(missing_ok=True)
 
 
 def sync_directory(path: Path) -> None:
@@ -81,6 +101,11 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def _stem(path: Path) -> str:
+    """How the names of temporary files of ``path`` begin."""
+    return f".{path.name[:200]}"
+
+
 def _encode(data: bytes | str) -> bytes:
     return data.encode() if isinstance(data, str) else data
 
@@ -88,7 +113,7 @@ def _encode(data: bytes | str) -> bytes:
 @contextlib.contextmanager
 def _temporary(final: Path, raw: bytes) -> Iterator[Path]:
     """A file beside ``final`` whose content is on the disk; it is gone after the context, unless it was renamed."""
-    path = final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}")
+    path = final.with_name(f"{_stem(final)}.{secrets.token_hex(_TOKEN_BYTES)}")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         try:

@@ -153,3 +153,7 @@ class InterruptedCampaignError(BoxbenchError):
 
     exit_code = ExitCode.INTERRUPTED
     stable = False
+
+
+class BoxbenchWarning(UserWarning):
+    """Something that the reader of a result must know. The command line prints it; results are still made."""

@@ -14,8 +14,7 @@ from bench.cli.options import Campaign, Json
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of
 from bench.gate.run import write_result
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_campaign
 
 BoundsFile = Annotated[
     Path,
@@ -39,7 +38,7 @@ def bounds(
     Exit codes: 0 within all limits, 3 beyond one, 4 cannot tell.
     """
     check_summary(summary)
-    boots = boots_of(read_manifest(campaign), read_records(campaign))
+    boots = boots_of(*read_campaign(campaign))
     result = check_bounds(read_bounds(file), boots, label=str(campaign), command=("boxbench", *sys.argv[1:]))
     place = None if out is None else make_directory(out, [])
     if place is not None:

@@ -16,8 +16,7 @@ from bench.history.icount_lines import counted_lines, counts_file
 from bench.history.line import Commit, Line, summary_line
 from bench.history.store import add_line
 from bench.instructions.model import read_instructions
-from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest
+from bench.records.campaign import read_campaign
 
 Sources = Annotated[
     list[Path],
@@ -53,7 +52,7 @@ def add(
 def _lines(source: Path, commit: Commit) -> Sequence[Line]:
     counts = counts_file(source)
     if counts is None:
-        return (summary_line(read_manifest(source), read_records(source), commit),)
+        return (summary_line(*read_campaign(source), commit),)
     # Counts have no date, so that equal counts are equal files. The file's own date is only a label.
     written = datetime.fromtimestamp(counts.stat().st_mtime, UTC).isoformat(timespec="seconds")
     lines, notes = counted_lines(read_instructions(counts), commit, measured_at=written)

@@ -178,12 +178,6 @@ def test_records_of_another_campaign_are_refused() -> None:
         analyse(manifest, [*records[:-1], edit(records[-1], campaign="deadbeef")])
 
 
-def test_two_records_of_one_trial_are_refused() -> None:
-    manifest, records = small()
-    with pytest.raises(NotComparableError, match="trial t0000 has more than one record"):
-        analyse(manifest, [*records, records[0]])
-
-
 def test_a_record_of_a_scenario_that_the_manifest_lacks_is_refused() -> None:
     manifest, records = small()
     other = records[0].trial.cell.model_copy(update={"scenario": "other"})

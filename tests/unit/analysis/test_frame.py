@@ -13,7 +13,7 @@ import bench
 from bench.analysis.frame import FRAME_DTYPES, OpenedCampaign
 from bench.analysis.results import NotComparableError
 from bench.util import proc
-from bench.util.errors import CampaignError, RecordError
+from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
 from tests.factories import DOCKER, LIBVIRT, make_manifest, make_records, write_campaign
 from tests.residents import make_residents
 
@@ -82,12 +82,21 @@ def test_what_is_no_campaign_is_an_error(tmp_path: Path, campaign: OpenedCampaig
         bench.open_campaign(tmp_path / "nothing")
     records = campaign.path / "records.jsonl"
     whole = records.read_text(encoding="utf-8")
-    records.write_text("{}\n" + whole, encoding="utf-8")
-    with pytest.raises(RecordError, match=r"records\.jsonl:1"):
+    records.write_text(whole + whole, encoding="utf-8")
+    with pytest.raises(RecordError, match="has more than one record"):
         bench.open_campaign(campaign.path)
     records.write_text(whole.replace("c0ffee42", "other000", 1), encoding="utf-8")
     with pytest.raises(NotComparableError):
         bench.open_campaign(campaign.path).frame()
+
+
+def test_a_damaged_line_is_a_warning_and_a_note(campaign: OpenedCampaign) -> None:
+    records = campaign.path / "records.jsonl"
+    records.write_text("{}\n" + records.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.warns(BoxbenchWarning, match=r"records\.jsonl:1"):
+        opened = bench.open_campaign(campaign.path)
+    assert opened.records == campaign.records
+    assert opened.manifest.notes[-1].startswith("records.jsonl:1: not a record")
 
 
 def test_a_line_that_a_crash_cut_off_is_left_out(campaign: OpenedCampaign) -> None:

@@ -224,6 +224,22 @@ def test_a_report_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert {path.name for path in (tmp_path / "c").iterdir()} == {"manifest.json", "records.jsonl"}
 
 
+def test_a_damaged_record_is_named_beside_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    manifest = make_manifest()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    records = tmp_path / "c/records.jsonl"
+    lines = records.read_bytes().splitlines(keepends=True)
+    records.write_bytes(b"".join([*lines[:3], b'{"damaged\x1b[31m\n', *lines[4:]]))
+    monkeypatch.setattr("warnings.filters", [])
+    assert call(monkeypatch, "report", str(tmp_path / "c"), "--json") == ExitCode.OK
+    said = capsys.readouterr()
+    assert said.err.startswith(f"warning: {tmp_path / 'c'}: records.jsonl:4: not a record")
+    assert len(said.err.splitlines()) == 1
+    assert json.loads(said.out)["notes"][-1].startswith("records.jsonl:4: not a record")
+
+
 def test_markup_in_a_value_is_printed_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.records.campaign import LOCK, RECORDS, Campaign, read_records, reserve_directory
+from bench.records.campaign import LOCK, RECORDS, Campaign, read_campaign, read_records, reserve_directory
 from bench.records.manifest import MANIFEST, Manifest, new_campaign_id, read_manifest
 from bench.targets.base import Output
-from bench.util.errors import CampaignError, RecordError
+from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
 from tests.factories import make_manifest, make_records
 
 MANIFEST_OBJECT = make_manifest(("hello",), blocks=2)
 RECORDS_OF_IT = make_records(MANIFEST_OBJECT, troubles=False)
+
+
+def refuse(error: int) -> NoReturn:
+    raise OSError(error, os.strerror(error))
 
 
 @pytest.fixture
@@ -62,18 +68,35 @@ def test_appending_only_ever_adds(made: Path) -> None:
     assert len(file.read_bytes()) > len(before)
 
 
-def test_a_record_is_on_the_disk_before_append_returns(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[int] = []
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was pushed to the disk, in order."""
+    found: list[Path] = []
     real = os.fsync
 
     def fsync(fd: int) -> None:
-        synced.append(os.fstat(fd).st_size)
+        found.append(Path(f"/proc/self/fd/{fd}").readlink())
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_a_record_is_on_the_disk_before_append_returns(made: Path, synced: list[Path]) -> None:
     with Campaign.open(made) as campaign:
-        campaign.append(RECORDS_OF_IT[0])
-    assert synced == [len(RECORDS_OF_IT[0].line().encode())]
+        for record in RECORDS_OF_IT[:2]:
+            campaign.append(record)
+    assert synced == [made, made / RECORDS, made / RECORDS], "the name of a new file first"
+
+
+def test_a_new_campaign_and_its_output_are_on_the_disk(tmp_path: Path, synced: list[Path]) -> None:
+    path = tmp_path / "deep" / "campaign"
+    with Campaign.create(path, MANIFEST_OBJECT) as campaign:
+        assert {tmp_path, path.parent, path} <= set(synced), "a directory is a name in the one above it"
+        assert any(file.name.startswith(f".{MANIFEST}.") for file in synced)
+        synced.clear()
+        campaign.keep_output(MANIFEST_OBJECT.plan[1], {"stdout": b"x"})
+    assert {path, path / "artefacts", path / "artefacts/t0001"} <= set(synced)
 
 
 @given(done=st.sets(st.integers(0, len(RECORDS_OF_IT) - 1)))
@@ -115,12 +138,46 @@ def test_reading_never_changes_the_file(made: Path) -> None:
     assert (made / RECORDS).read_bytes() == b'{"torn'
 
 
-@pytest.mark.parametrize("bad", ["\n", "{}\n", "\x00\x00\n", '{"campaign"\n', "\xff\n"])
-def test_a_bad_line_in_the_middle_is_an_error_with_its_number(made: Path, bad: str) -> None:
-    lines = [record.line() for record in RECORDS_OF_IT[:2]]
-    (made / RECORDS).write_text(lines[0] + bad + lines[1], encoding="latin-1")
-    with pytest.raises(RecordError, match=r"records\.jsonl:2"):
+@pytest.mark.parametrize("bad", ["\n", "{}\n", "\x00\x00\n", '{"campaign"\n', "\xff\n", "\x85\u2028\n"])
+def test_a_damaged_line_is_named_and_does_not_hide_the_others(made: Path, bad: str) -> None:
+    lines = [record.line() for record in RECORDS_OF_IT[:3]]
+    (made / RECORDS).write_bytes(lines[0].encode() + bad.encode("latin-1", "ignore") + lines[2].encode())
+    with pytest.warns(BoxbenchWarning, match=rf"^{made}: records\.jsonl:2: not a record"):
+        assert read_records(made) == (RECORDS_OF_IT[0], RECORDS_OF_IT[2])
+    with pytest.warns(BoxbenchWarning):
+        manifest, records = read_campaign(made)
+    assert records == (RECORDS_OF_IT[0], RECORDS_OF_IT[2])
+    (note,) = manifest.notes[len(MANIFEST_OBJECT.notes) :]
+    assert note.startswith("records.jsonl:2: not a record of schema 2: ")
+    assert note.endswith("the line was left out, and its trial counts as not run.")
+
+
+def test_the_trial_of_a_damaged_line_runs_again(made: Path) -> None:
+    lines = [record.line().encode() for record in RECORDS_OF_IT[:3]]
+    flipped = lines[1].replace(b'"outcome"', b'"outc\xefme"')
+    (made / RECORDS).write_bytes(lines[0] + flipped + lines[2])
+    with Campaign.open(made) as campaign:
+        with pytest.warns(BoxbenchWarning):
+            assert campaign.remaining()[0] == RECORDS_OF_IT[1].trial
+        campaign.append(RECORDS_OF_IT[1])
+    with pytest.warns(BoxbenchWarning):
+        assert read_records(made) == (RECORDS_OF_IT[0], RECORDS_OF_IT[2], RECORDS_OF_IT[1])
+    assert (made / RECORDS).read_bytes() == lines[0] + flipped + lines[2] + lines[1], "what was measured is not edited"
+
+
+def test_a_byte_that_is_no_text_is_damage_too(made: Path) -> None:
+    record = RECORDS_OF_IT[0].model_copy(update={"inside": {"kernel": "6.12"}})
+    (made / RECORDS).write_bytes(record.line().encode().replace(b"6.12", b"6.\xff2"))
+    with pytest.warns(BoxbenchWarning, match="records.jsonl:1"):
+        assert read_records(made) == ()
+
+
+def test_two_records_of_one_trial_are_refused(made: Path) -> None:
+    (made / RECORDS).write_text("".join(RECORDS_OF_IT[number].line() for number in (0, 1, 0)))
+    with pytest.raises(RecordError, match=r"records\.jsonl:3: trial t0000 has more than one .* in line 1"):
         read_records(made)
+    with Campaign.open(made) as campaign, pytest.raises(RecordError):
+        campaign.remaining()
 
 
 def test_a_line_separator_inside_a_record_is_no_line_end(made: Path) -> None:
@@ -178,21 +235,46 @@ def test_a_directory_that_cannot_be_written_is_an_expected_error(
         reserve_directory(tmp_path)
 
 
-def test_a_full_disk_leaves_whole_lines_and_says_how_to_go_on(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_fd: int) -> None:
-        with (made / RECORDS).open("r+b") as stream:
-            stream.truncate((made / RECORDS).stat().st_size - 5)
-        raise OSError(28, "No space left on device")
-
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_record_that_the_disk_refused_is_not_there(made: Path, error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole line has been written when fsync fails; it must not count as done."""
     with Campaign.open(made) as campaign:
         campaign.append(RECORDS_OF_IT[0])
         with monkeypatch.context() as context:
-            context.setattr(os, "fsync", full)
-            with pytest.raises(CampaignError, match=r"t0001 cannot be written to .*: No space left") as caught:
+            context.setattr(os, "fsync", lambda _fd: refuse(error))
+            with pytest.raises(CampaignError, match=rf"t0001 cannot be written to .*: {os.strerror(error)}") as caught:
                 campaign.append(RECORDS_OF_IT[1])
         assert "resume" in caught.value.hint
+        assert read_records(made) == RECORDS_OF_IT[:1]
+        assert campaign.remaining()[0] == RECORDS_OF_IT[1].trial
         campaign.append(RECORDS_OF_IT[2])
     assert read_records(made) == (RECORDS_OF_IT[0], RECORDS_OF_IT[2])
+
+
+def test_a_first_record_that_the_disk_refused_is_not_there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Campaign.open(made) as campaign, monkeypatch.context() as context:
+        context.setattr(os, "fsync", lambda _fd: refuse(errno.EIO))
+        with pytest.raises(CampaignError, match="t0000 cannot be written"):
+            campaign.append(RECORDS_OF_IT[0])
+    assert read_records(made) == ()
+
+
+def test_a_manifest_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "campaign"
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", lambda fd: None if Path(f"/proc/self/fd/{fd}").is_dir() else refuse(errno.ENOSPC))
+        with (
+            pytest.raises(CampaignError, match="the manifest cannot be written"),
+            Campaign.create(path, MANIFEST_OBJECT),
+        ):
+            pass
+    assert list(path.iterdir()) == []
+    # A kill between the two steps leaves the temporary file.
+    (path / f".{MANIFEST}.0badcafe").write_text('{"id": "c0')
+    with Campaign.create(path, MANIFEST_OBJECT):
+        pass
+    assert read_manifest(path) == MANIFEST_OBJECT
+    assert {file.name for file in path.iterdir()} == {MANIFEST, LOCK}
 
 
 def test_a_directory_that_is_no_campaign(tmp_path: Path) -> None:
@@ -243,6 +325,15 @@ def test_output_that_finds_no_room_says_how_to_go_on(made: Path, monkeypatch: py
     ):
         campaign.keep_output(MANIFEST_OBJECT.plan[1], {"stdout": b"x"})
     assert "resume" in caught.value.hint
+
+
+def test_output_replaces_that_of_an_interrupted_run(made: Path) -> None:
+    trial = MANIFEST_OBJECT.plan[1]
+    with Campaign.open(made) as campaign:
+        campaign.keep_output(trial, {"stdout": b"1", "traceback.txt": b"1"})
+        kept = campaign.keep_output(trial, {"stdout": b"2"})
+    assert [(file.name, file.read_bytes()) for file in (made / "artefacts/t0001").iterdir()] == [("stdout", b"2")]
+    assert list(kept) == ["stdout"]
 
 
 def test_of_a_trial_that_went_well_only_its_exercise_is_kept() -> None:

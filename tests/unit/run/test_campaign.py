@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bench import __version__
 from bench.host import fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
@@ -26,7 +28,7 @@ from bench.run.cleanup import Leftover
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
 from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
-from tests.factories import make_manifest, write_campaign
+from tests.factories import make_manifest, make_records, write_campaign
 
 
 class Silent:
@@ -148,7 +150,33 @@ def manifest_of_here(**changes: Any) -> Manifest:
     """A manifest of a campaign that was begun on this host."""
     manifest = make_manifest()
     here = {**manifest.host, "fingerprint": fingerprint(host_facts())}
-    return manifest.model_copy(update={"host": here, **changes})
+    return manifest.model_copy(update={"host": here, "boxbench": __version__, **changes})
+
+
+def test_a_campaign_of_another_version_is_not_continued(tmp_path: Path) -> None:
+    write_campaign(tmp_path / "c", manifest_of_here(boxbench="0.0.9"), [])
+    with pytest.raises(CampaignError, match=rf"started by boxbench 0\.0\.9, and this is {__version__}") as caught:
+        resume_campaign(tmp_path / "c", Silent())
+    assert "never pooled" in caught.value.hint
+
+
+def test_a_complete_campaign_of_another_version_has_nothing_to_refuse(tmp_path: Path) -> None:
+    manifest = manifest_of_here(boxbench="0.0.9")
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    assert resume_campaign(tmp_path / "c", Silent()) == ()
+
+
+def test_a_signal_does_not_break_off_the_last_search_for_remains(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[str] = []
+
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+        removed.append("first")
+
+    left = (Leftover("mount", "first", interrupted), Leftover("mount", "second", lambda: removed.append("second")))
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt), session.clean_host("0badcafe", Silent()):
+        context.setattr(session, "find_leftovers", lambda _tag: left)
+    assert removed == ["first", "second"]
 
 
 def test_a_campaign_whose_scenario_is_gone_is_not_continued(tmp_path: Path) -> None:
