@@ -17,6 +17,7 @@ import psutil
 from bench.host.run_directory import owned_dir, run_root
 from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -143,7 +144,7 @@ def _choose_uri() -> str:
     if os.geteuid() != 0:
         return "qemu:///session"
     root = _embedded_root()
-    (root / "etc").mkdir(parents=True, exist_ok=True)
+    private_directory(root / "etc")
     (root / "etc" / "qemu.conf").write_text(_EMBEDDED_CONF.format(uid=os.geteuid(), gid=os.getegid()), encoding="ascii")
     return f"qemu:///embed?root={root}"
 
@@ -157,14 +158,13 @@ def _embedded_root() -> Path:
 
     There is one per process, since libvirt can open its embedded driver at only one path per process.
     """
-    top = run_root()
+    top = private_directory(run_root())
     for path in top.glob(f"{_EMBEDDED}*"):
         if not psutil.pid_exists(int(path.name.removeprefix(_EMBEDDED))):
             shutil.rmtree(path, ignore_errors=True)
     root = top / f"{_EMBEDDED}{os.getpid()}"
     if not root.exists():
-        capabilities = cache_dir() / "libvirt"
-        capabilities.mkdir(exist_ok=True)
+        capabilities = private_directory(cache_dir() / "libvirt")
         _ownership.enter_context(owned_dir(root))
         # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
         (root / "cache").symlink_to(capabilities)
