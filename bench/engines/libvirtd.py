@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _EMBEDDED: Final = "boxbench-libvirt-"
+_ROOT_NAME: Final = re.compile(_EMBEDDED + "([0-9]{1,9})")
 # An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
 # since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
 _EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
@@ -159,9 +161,8 @@ def _embedded_root() -> Path:
     There is one per process, since libvirt can open its embedded driver at only one path per process.
     """
     top = private_directory(run_root())
-    for path in top.glob(f"{_EMBEDDED}*"):
-        if not psutil.pid_exists(int(path.name.removeprefix(_EMBEDDED))):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in _dead_roots(top):
+        shutil.rmtree(path, ignore_errors=True)
     root = top / f"{_EMBEDDED}{os.getpid()}"
     if not root.exists():
         capabilities = private_directory(cache_dir() / "libvirt")
@@ -170,6 +171,12 @@ def _embedded_root() -> Path:
         (root / "cache").symlink_to(capabilities)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     return root
+
+
+def _dead_roots(top: Path) -> list[Path]:
+    """Root directories of processes that have ended. Names that end in no process id are not ours."""
+    found = [(path, _ROOT_NAME.fullmatch(path.name)) for path in top.glob(f"{_EMBEDDED}*")]
+    return [path for path, match in found if match is not None and not psutil.pid_exists(int(match[1]))]
 
 
 _loop_started = threading.Event()
