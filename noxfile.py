@@ -69,6 +69,12 @@ def bench(session: nox.Session) -> None:
     _python(session, "tests.bench.probe_tax")
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give damaged inputs to everything that reads what others write: `nox -s fuzz -- --inputs 1000000`."""
+    _python(session, "tests.fuzz", *session.posargs)
+
+
 @nox.session(name="docs-check")
 def docs_check(session: nox.Session) -> None:
     """Check the documentation's commands and links, the committed JSON Schema, and all files for forbidden words."""

@@ -28,7 +28,6 @@ ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
 """The same for engines. It is longer, so that the agent sends SIGKILL first and can still report the exit code."""
 
 _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
-_NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,6 @@ def decode_word(word: str, *, cut: bool = False) -> str:
         ProtocolError: as ``decode_bytes``.
     """
     return codecs.getincrementaldecoder("utf-8")("replace").decode(decode_bytes(word), final=not cut)
-
-
-def decode_number(text: str) -> int | None:
-    """Parse an unsigned number in text that a box or an image wrote: 1 to 19 ASCII digits. None for anything else."""
-    # str.isdigit also accepts "²", which int() refuses, and more digits than int() accepts.
-    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def render_boxconf(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bench.agent.boxconf import decode_bytes, decode_number, decode_word
+from bench.agent.boxconf import decode_bytes, decode_word
 from bench.records.record import Endpoint
 from bench.util.errors import ProtocolError
+from bench.util.units import decode_number
 
 MAX_LINE_BYTES: Final = 4096
 MAGIC: Final = "BB1"

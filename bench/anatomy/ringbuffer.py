@@ -18,7 +18,7 @@ Value = int | str
 
 _FIELD: Final = re.compile(
     r"\s*field:(?P<type>.*?)\s*(?P<name>\w+)(?P<array>\[[^\]]*\])?;"
-    r"\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);\s*signed:(?P<signed>[01]);"
+    r"\s*offset:(?P<offset>\d{1,9});\s*size:(?P<size>\d{1,9});\s*signed:(?P<signed>[01]);"
 )
 _INTEGERS: Final = {
     (1, 0): "B",
@@ -90,7 +90,7 @@ class PageLayout:
 def parse_format(text: str) -> tuple[int, Layout]:
     """An event's number and layout, from its ``format`` file. Raises TraceError."""
     name = re.search(r"^name: (\S+)$", text, re.MULTILINE)
-    number = re.search(r"^ID: (\d+)$", text, re.MULTILINE)
+    number = re.search(r"^ID: (\d{1,9})$", text, re.MULTILINE)
     if name is None or number is None:
         raise TraceError(f"not the format of an event: {text[:60]!r}", hint="report this with `uname -r`")
     fields = tuple(
@@ -127,14 +127,20 @@ def decode(
         layouts: by event number. Events with other numbers are left out.
 
     Raises:
-        TraceError: a page ends in the middle of an event.
+        TraceError: a page ends in the middle of an event, or an event is shorter than its layout.
     """
     events: list[Event] = []
     gaps = 0
     for cpu, own in pages.items():
         for page in own:
             gaps += _missed(page, page_layout)
-            events.extend(_page(page, page_layout, layouts, cpu))
+            try:
+                events.extend(_page(page, page_layout, layouts, cpu))
+            except struct.error as error:
+                raise TraceError(
+                    f"a page of the trace of CPU {cpu} does not match its description: {error}",
+                    hint="report this with `uname -r`",
+                ) from None
     events.sort(key=lambda event: event.at_ns)
     return tuple(events), gaps
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.agent.boxconf import AGENT_IN_BOX, decode_number, decode_word, encode_word
+from bench.agent.boxconf import AGENT_IN_BOX, decode_word, encode_word
 from bench.agent.protocol import CUT as CUT_KEY
 from bench.scenario.allowed_differences import FactName
 from bench.util.errors import ProtocolError
-from bench.util.units import format_bytes
+from bench.util.units import decode_number, format_bytes
 
 IDLE: Final = (AGENT_IN_BOX, "idle")
 """The command of an inspected box. The workload's argv follows it and is not run."""

@@ -21,7 +21,6 @@ from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
-from bench.util.private import private_directory
 
 SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
@@ -105,7 +104,7 @@ def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
     """
     home = run_dir / "containerd"
     with ExitStack() as stack:
-        private_directory(home)
+        home.mkdir(parents=True, exist_ok=True)
         api = _running()
         pids: dict[str, int] = {}
         private = api is None

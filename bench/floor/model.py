@@ -161,7 +161,7 @@ def read_floors(directory: Path) -> Floors:
     """Read ``floor.json``. Raises CampaignError: it is missing, or not a result of a search."""
     file = directory / FILE
     try:
-        return Floors.model_validate_json(file.read_text(encoding="utf-8"))
+        return Floors.model_validate_json(file.read_bytes())
     except OSError as error:
         raise CampaignError(
             f"{directory} holds no floor: {FILE}: {error.strerror}",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_int, read_text
+from bench.util.units import decode_number
 
 # Shares of the trial from which on its numbers are doubtful. The box itself also causes CPU and I/O pressure, so their
 # limits are high. Steal and memory pressure always come from outside of the box.
@@ -72,7 +73,9 @@ def parse_cpu_line(text: str, *, tick_ns: int) -> dict[str, int]:
     if len(words) < 9 or words[0] != "cpu":
         return {}
     # user nice system idle iowait irq softirq steal. The guest time that follows is already part of user.
-    ticks = [int(word) for word in words[1:9]]
+    ticks = [number for word in words[1:9] if (number := decode_number(word)) is not None]
+    if len(ticks) < 8:
+        return {}
     idle, steal, total = ticks[3] + ticks[4], ticks[7], sum(ticks)
     return {"busy_ns": (total - idle - steal) * tick_ns, "steal_ns": steal * tick_ns, "total_ns": total * tick_ns}
 
@@ -82,7 +85,8 @@ def parse_pressure(text: str) -> int | None:
     for line in text.splitlines():
         words = line.split()
         if words and words[0] == "some" and words[-1].startswith("total="):
-            return int(words[-1].removeprefix("total=")) * 1000
+            total_us = decode_number(words[-1].removeprefix("total="))
+            return None if total_us is None else total_us * 1000
     return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.util.units import decode_number
+
 HOST_ROOT = Path("/")
 
 
@@ -27,7 +29,8 @@ def read_int(root: Path, path: str) -> int | None:
 def parse_keyed(text: str) -> dict[str, int]:
     """The integers in ``name value`` lines, as in vmstat, memory.stat and cpu.stat. Other lines are ignored."""
     pairs = (line.split() for line in text.splitlines())
-    return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1].isdigit()}
+    found = {words[0]: decode_number(words[1]) for words in pairs if len(words) == 2}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def parse_sizes(text: str) -> dict[str, int]:
@@ -36,8 +39,9 @@ def parse_sizes(text: str) -> dict[str, int]:
     for line in text.splitlines():
         name, _, value = line.partition(":")
         words = value.split()
-        if len(words) == 2 and words[1] == "kB" and words[0].isdigit():
-            sizes[name] = int(words[0]) * 1024
+        size = decode_number(words[0]) if len(words) == 2 and words[1] == "kB" else None
+        if size is not None:
+            sizes[name] = size * 1024
     return sizes
 
 

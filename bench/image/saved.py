@@ -89,7 +89,7 @@ def _write_sizes(client: docker.DockerClient, image: Image, path: Path) -> None:
         saved = client.images.get(image.id)
         addresses: list[str] = saved.attrs["RootFS"]["Layers"]
         sizes = dict(zip(addresses, _sizes(saved.save()), strict=True))
-    except (DockerException, RequestException, tarfile.TarError, LookupError, ValueError) as error:
+    except (DockerException, RequestException, tarfile.TarError, LookupError, TypeError, ValueError) as error:
         raise BuildError(
             f"the layers of image {image.ref} cannot be read: {error}",
             hint="run again; the image may have been removed meanwhile",

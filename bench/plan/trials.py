@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.scenario.fields import Int64
-
 
 class Cell(BaseModel):
     """What is measured: a scenario, a target, an accelerator and factor levels. The key identifies it everywhere."""
@@ -42,9 +40,9 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    number: Int64
+    number: int
     """Position in the plan, from 0."""
-    block: Int64
+    block: int
     """From 0. Warm-up blocks come first."""
     cell: Cell
     warmup: bool

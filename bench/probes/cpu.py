@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.agent.boxconf import decode_number
 from bench.host.cgroup import BoxCgroup
 from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
 from bench.records.component import Component, daemon_component, is_thread, thread_component
+from bench.util.units import decode_number
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
 # The kernel's encoding of clock_getcpuclockid(3): a whole process, in scheduler time.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
+from bench.util.units import decode_number
 
 # Columns of /proc/diskstats after the name. Its sectors have 512 bytes, whatever the disk's own size is.
 _READ, _WRITTEN, _FLUSHES = 2, 6, 15
@@ -24,14 +25,15 @@ def host_disks(*, root: Path = HOST_ROOT) -> dict[str, int]:
         columns = line.split()
         if len(columns) < 14 or not (root / "sys/block" / columns[2] / "device").exists():
             continue
-        numbers = [int(text) for text in columns[3:]]
+        numbers = [decode_number(text) for text in columns[3:]]
         for name, column, scale in (
             ("read", _READ, _SECTOR_BYTES),
             ("written", _WRITTEN, _SECTOR_BYTES),
             ("flushes", _FLUSHES, 1),
         ):
-            if column < len(numbers):
-                found[name] = found.get(name, 0) + numbers[column] * scale
+            number = numbers[column] if column < len(numbers) else None
+            if number is not None:
+                found[name] = found.get(name, 0) + number * scale
     return found
 
 

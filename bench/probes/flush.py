@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.agent.boxconf import decode_number
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.probes.disk import disks_are_cached, host_disks
 from bench.records.record import Flush
+from bench.util.units import decode_number
 
 SYNCS: Final = 3
 _PATIENCE_S: Final = 30.0

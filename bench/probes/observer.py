@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from bench.agent.boxconf import decode_number
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host.cgroup import BoxCgroup, cgroup_of
@@ -23,6 +22,7 @@ from bench.records.component import Component, daemon_component, thread_componen
 from bench.records.record import Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box
+from bench.util.units import decode_number
 
 PINGS: Final = 5
 MEMORY_TRIES: Final = 10

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.plan.trials import Trial
 from bench.records.certificate import Certificate
-from bench.scenario.fields import Int64
 from bench.scenario.model import Scenario
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
@@ -52,9 +51,9 @@ class LayerEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    unpacked: Int64
+    unpacked: int
     """As a tar archive."""
-    compressed: Int64
+    compressed: int
     """As gzip, the form in which registries keep it."""
 
 
@@ -67,7 +66,7 @@ class ImageEntry(BaseModel):
     """The engine's content address of the image."""
     digest: str
     """Tree digest: SHA-256 over paths, types, modes, owners and contents."""
-    sizes_bytes: dict[str, Int64]
+    sizes_bytes: dict[str, int]
     """``unpacked``, ``layers``, ``compressed``, ``disk_logical``, ``disk_allocated``; those not made are absent."""
     layers: dict[str, LayerEntry] = {}
     """By content address, so that layers shared by images can be recognised; empty in older campaigns."""

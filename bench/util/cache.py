@@ -20,25 +20,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.util.errors import HostUnfitError
-from bench.util.private import private_directory
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
+_PROBE_TRIES: Final = 5
+"""How often another process may remove an answer before this one has read it."""
 
 
 def cache_dir() -> Path:
-    """The cache directory, created when missing. Nobody but this user and root can enter it.
+    """The cache directory, created when missing.
 
-    It is $BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench. Programs of the cache are executed and
-    its images are run, so a directory that another user owns or could replace is refused.
+    It is $BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench.
 
     Raises:
-        HostUnfitError: the directory cannot be created, or another user could change its entries.
+        HostUnfitError: the directory cannot be created.
     """
     own = os.environ.get("BOXBENCH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
     path = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "boxbench"
-    return private_directory(path)
+    _make(path)
+    return path.absolute()
 
 
 def content_key(*parts: str | bytes) -> str:
@@ -86,14 +87,15 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             it publishes the entry.
 
     Raises:
-        HostUnfitError: the cache cannot be written, or another user has made the entry.
+        HostUnfitError: the cache cannot be written.
         Exception: whatever ``make`` raises. What it had written is removed.
     """
-    final = private_directory(cache_dir() / kind) / key
-    if _is_ours(final):
+    final = cache_dir() / kind / key
+    if final.exists():
         return final
+    _make(final.parent)
     with _lock(final):
-        if _is_ours(final):  # another process made it while this one waited
+        if final.exists():  # another process made it while this one waited
             return final
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
@@ -104,17 +106,6 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         finally:
             remove(partial)
     return final
-
-
-def _is_ours(entry: Path) -> bool:
-    """Whether the entry exists. Raises HostUnfitError: another user made it while the cache was open to others."""
-    try:
-        owner = entry.lstat().st_uid
-    except FileNotFoundError:
-        return False
-    if owner != os.geteuid():
-        raise HostUnfitError(f"the cache entry {entry} belongs to the user with uid {owner}", hint=start_over())
-    return True
 
 
 def start_over() -> str:
@@ -134,7 +125,8 @@ def cached_probe(kind: str, key: str, probe: Callable[[], dict[str, Any]]) -> di
     """The cached answer to a question about this host; ``probe`` runs when there is none.
 
     A positive answer does not expire: the key must name the host and every program that it depends on. A negative
-    answer expires after an hour (NEGATIVE_LIFETIME_S), since load or a starting daemon may have caused it.
+    answer expires after an hour (NEGATIVE_LIFETIME_S), since load or a starting daemon may have caused it. A damaged
+    file counts as no answer.
 
     Args:
         kind: a subdirectory of the cache.
@@ -147,24 +139,33 @@ def cached_probe(kind: str, key: str, probe: Callable[[], dict[str, Any]]) -> di
         Exception: whatever ``probe`` raises.
     """
     name = f"{key}.json"
-    _remove_expired(cache_dir() / kind / name)
-    path = ensure(kind, name, lambda partial: _write_json(partial, probe()))
-    return _read_json(path)
+    for _ in range(_PROBE_TRIES):
+        _remove_expired(cache_dir() / kind / name)
+        path = ensure(kind, name, lambda partial: _write_json(partial, probe()))
+        answer = _read_answer(path)
+        if answer is not None:
+            return answer
+    raise HostUnfitError(f"the cache entry {path} cannot be read after it was written", hint=start_over())
 
 
 def _remove_expired(path: Path) -> None:
     try:
         age_s = time.time() - path.stat().st_mtime
-        # The age is negative after the clock was set back.
-        if not 0 <= age_s < NEGATIVE_LIFETIME_S and _read_json(path)["reason"] is not None:
-            path.unlink()
     except FileNotFoundError:
         return
+    answer = _read_answer(path)
+    # The age is negative after the clock was set back.
+    if answer is None or (answer["reason"] is not None and not 0 <= age_s < NEGATIVE_LIFETIME_S):
+        path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+def _read_answer(path: Path) -> dict[str, Any] | None:
+    """The answer in a file; None when the file is damaged, or another process has removed it as expired."""
+    try:
+        answer = json.loads(path.read_bytes())
+    except (FileNotFoundError, RecursionError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "reason" in answer else None
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -180,3 +181,13 @@ def _lock(final: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostUnfitError(
+            f"the cache directory {path} cannot be created: {error.strerror}",
+            hint="set BOXBENCH_CACHE to a directory with a few hundred MiB of free space",
+        ) from None

@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -69,7 +69,6 @@ def run(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    without: Collection[str] = (),
     stdout_to: IO[bytes] | None = None,
 ) -> Result:
     """Run a tool to its end.
@@ -78,7 +77,6 @@ def run(
         timeout_s: after this time the process group is interrupted, terminated and killed.
         check: raise ProcessError on a non-zero exit code.
         env: variables to add to the environment.
-        without: variables of our environment that the tool does not get, unless ``env`` has them.
         stdout_to: a file that receives standard output; ``Result.stdout`` is then empty.
 
     Raises:
@@ -94,7 +92,6 @@ def run(
         stderr=subprocess.PIPE,
         cwd=cwd,
         env=env,
-        without=without,
     )
     stdout, stderr = _wait(process, words, stdin, timeout_s)
     result = Result(words, process.returncode, stdout, stderr)
@@ -133,7 +130,6 @@ def spawn(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    without: Collection[str] = (),
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session. The caller must end it with ``stop``.
@@ -150,7 +146,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             cwd=cwd,
-            env={name: value for name, value in os.environ.items() if name not in without} | dict(env or {}),
+            env=None if env is None else {**os.environ, **env},
             pass_fds=tuple(pass_fds),
             # In a session of its own it does not receive the terminal's Ctrl-C. Boxbench does, and ends it in order.
             start_new_session=True,

@@ -1,4 +1,4 @@
-"""Formatting and parsing of durations and sizes. Stored values are plain integers, in ns and bytes."""
+"""Formatting and parsing of numbers, durations and sizes. Stored values are plain integers, in ns and bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ _BYTES: Final = {
     "gb": 10**9,
 }
 _SECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9}
+_NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def decode_number(text: str) -> int | None:
+    """Parse an unsigned number in text that somebody else wrote: 1 to 19 ASCII digits. None for anything else."""
+    # str.isdigit also accepts "²", which int() refuses, and more digits than int() accepts.
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _parse(text: str, scales: dict[str, int], example: str) -> int:

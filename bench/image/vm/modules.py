@@ -71,8 +71,8 @@ def parse_modinfo(module: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     hard = _DEPENDS.search(module)
     soft = _SOFT.findall(module)
     return (
-        tuple(_name(name) for name in (hard[1].decode("ascii") if hard else "").split(",") if name),
-        tuple(_name(name) for text in soft for name in text.decode("ascii").split() if not name.endswith(":")),
+        tuple(_name(name) for name in (hard[1].decode("ascii", "replace") if hard else "").split(",") if name),
+        tuple(_name(name) for text in soft for name in text.decode("ascii", "replace").split() if name[-1] != ":"),
     )
 
 

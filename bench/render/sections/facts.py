@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
-from bench.agent.boxconf import decode_number
 from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
+from bench.util.units import decode_number
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from bench.agent.boxconf import (
     BoxConfig,
     decode_bytes,
-    decode_number,
     decode_word,
     encode_word,
     probe_conf,
@@ -110,16 +109,6 @@ def test_an_incomplete_character_is_dropped() -> None:
     assert decode_word("caf%C3", cut=True) == "caf"
     assert decode_word("%E9caf%E2%82", cut=True) == "\ufffdcaf"
     assert decode_word("caf%C3%A9", cut=True) == "café"
-
-
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), ("9" * 19, 10**19 - 1)])
-def test_numbers(text: str, number: int) -> None:
-    assert decode_number(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "²", "1²", "١", "-1", "+1", " 1", "1_0", "1\n", "0x1", "9" * 20, "9" * 5000])
-def test_other_texts_are_not_numbers(text: str) -> None:
-    assert decode_number(text) is None
 
 
 @pytest.mark.parametrize("word", ["%", "100%", "%4", "%zz"])

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.units import format_bytes, format_metric, format_ns, grouped, parse_bytes, parse_duration_ns
+from bench.util.units import (
+    decode_number,
+    format_bytes,
+    format_metric,
+    format_ns,
+    grouped,
+    parse_bytes,
+    parse_duration_ns,
+)
 
 _SCALE_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -125,3 +133,13 @@ def test_format_metric_goes_by_the_name() -> None:
 
 def test_digits_are_grouped_by_thin_spaces() -> None:
     assert grouped(4082221610).split("\u202f") == ["4", "082", "221", "610"]
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), ("9" * 19, 10**19 - 1)])
+def test_numbers(text: str, number: int) -> None:
+    assert decode_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "²", "1²", "١", "-1", "+1", " 1", "1_0", "1\n", "0x1", "9" * 20, "9" * 5000])
+def test_other_texts_are_not_numbers(text: str) -> None:
+    assert decode_number(text) is None

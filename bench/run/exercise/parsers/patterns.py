@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,7 +19,7 @@ def search(patterns: Mapping[str, Pattern], text: str) -> Parsed:
     lines = [line[:MOST_LINE] for line in text.splitlines()]
     values: dict[str, float] = {}
     for name, pattern in patterns.items():
-        expression = pattern.expression
+        expression = re.compile(pattern.match)
         found = next((match[1] for line in lines if (match := expression.search(line))), None)
         if found is None:
             raise ExerciseError(

@@ -1,0 +1,34 @@
+"""Inputs that were findings once, by reader."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.fuzz import image, stored, trace
+
+_PAGE: Final = trace.pages()[0]
+_DIGITS: Final = b"9" * 5000
+
+KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
+    # A page that ends before its own header, or says that it is longer than it is.
+    ("trace.pages", b"\1"),
+    ("trace.pages", _PAGE[:8] + b"\xff\xff" + _PAGE[10:]),
+    # An event that is shorter than its layout: 1 word instead of 12.
+    ("trace.pages", _PAGE[:16] + b"\1\0\0\0" + _PAGE[20:]),
+    ("trace.format", trace.formats()[0].replace(b"offset:16", b"offset:" + b"9" * 30)),
+    ("trace.format", trace.formats()[0].replace(b"ID: 372", b"ID: " + _DIGITS)),
+    ("host.files", "proc/stat\ncpu  ² 1 1 1 1 1 1 1 1\n".encode()),
+    ("host.files", b"proc/meminfo\nMemTotal: " + _DIGITS + b" kB\n"),
+    ("host.files", "proc/vmstat\npswpin ²\n".encode()),
+    ("host.files", b"proc/pressure/cpu\nsome avg10=0.00 total=x\n"),
+    ("host.files", b"proc/diskstats\n 254 0 vda x 2 3 4 5 6 7 8 9 10 11\n"),
+    ("host.files", b"modinfo\n\0depends=virt\xffio\0"),
+    ("image.archive", image.archives()[0].replace(b'[{"Layers": ["blobs/a", "two/layer.tar"]}]', b"null".ljust(43))),
+    ("floor.json", b"\xff"),
+    ("cached-probe", b""),
+    ("cached-probe", b"\xff"),
+    ("cached-probe", b"[" * 3000),
+    ("cached-probe", b"7"),
+    ("cached-probe", b'{"other": null}'),
+    ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
+)
