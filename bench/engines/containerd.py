@@ -80,7 +80,11 @@ class ContainerdEngine:
             # containerd's API has no import: its client `ctr` reads the archive. This is not part of any measurement.
             ctr = proc.require_tool("ctr", package="containerd")
             words = ("--address", str(self.api.socket), "--namespace", NAMESPACE, "images", "import")
-            proc.run([ctr, *words, "--snapshotter", snapshotter, archive], timeout_s=IMPORT_TIMEOUT_S)
+            proc.run(
+                [ctr, *words, "--snapshotter", snapshotter, archive],
+                timeout_s=IMPORT_TIMEOUT_S,
+                keep=proc.ENGINE_VARIABLES,
+            )
 
 
 def chain_id(layers: Sequence[str]) -> str:
@@ -152,7 +156,9 @@ def _private(home: Path) -> Iterator[ContainerdApi]:
         config, log, socket = home / "config.toml", home / "log", home / "sock"
         config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
-            process = proc.spawn([containerd, "--config", config], stdout=stream, stderr=subprocess.STDOUT)
+            process = proc.spawn(
+                [containerd, "--config", config], stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES
+            )
         try:
             _wait_until_up(socket, process, log)
             yield ContainerdApi(socket)

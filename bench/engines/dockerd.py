@@ -160,7 +160,12 @@ def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
     log = home / "log"
     with log.open("wb") as stream:
         (home / "daemon.json").write_text(json.dumps(engine_settings()), encoding="utf-8")
-        process = proc.spawn(_dockerd_argv(dockerd, home, socket_path), stdout=stream, stderr=subprocess.STDOUT)
+        process = proc.spawn(
+            _dockerd_argv(dockerd, home, socket_path),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            keep=proc.ENGINE_VARIABLES,
+        )
     client = docker.DockerClient(base_url=f"unix://{socket_path}", timeout=API_TIMEOUT_S, version="1.44")
     try:
         _wait_until_up(client, socket_path, process, log)

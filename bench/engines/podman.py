@@ -64,7 +64,7 @@ class PodmanEngine:
 
     def ask(self, *words: str, check: bool = True, timeout_s: float = TIMEOUT_S) -> proc.Result:
         """Run a podman command to its end. Raises ProcessError."""
-        return proc.run(self.argv(*words), timeout_s=timeout_s, check=check, env=self.env)
+        return proc.run(self.argv(*words), timeout_s=timeout_s, check=check, env=self.env, keep=proc.ENGINE_VARIABLES)
 
     def logs(self, container: str) -> tuple[Clipped, Clipped]:
         """What a container has written to stdout and stderr so far. Of a long log, the beginning and the last lines."""
@@ -79,7 +79,7 @@ class PodmanEngine:
 
     def _pour(self, clips: tuple[Clip, Clip], *words: str) -> int | None:
         """Add a command's output to the clips. Its exit code; None if it wrote too much or took too long."""
-        process = proc.spawn(self.argv(*words), stdout=PIPE, stderr=PIPE, env=self.env)
+        process = proc.spawn(self.argv(*words), stdout=PIPE, stderr=PIPE, env=self.env, keep=proc.ENGINE_VARIABLES)
         try:
             ended = _read_both(process, clips, timeout_s=TIMEOUT_S)
             return process.wait(_END_S) if ended else None

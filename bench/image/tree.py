@@ -50,7 +50,7 @@ def _unpack(tar: Path, directory: Path) -> None:
     directory.chmod(0o755)
     # GNU tar refuses names with `..`, strips leading slashes and makes links that point outside last.
     keep = ("-p", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability")
-    proc.run(["tar", "-x", *keep, "-f", tar, "-C", directory], timeout_s=600)
+    proc.run(["tar", "-x", *keep, "-f", tar, "-C", directory], timeout_s=600, keep=proc.NO_VARIABLES)
     _fill_dev(directory / "dev")
 
 

@@ -76,7 +76,7 @@ def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestSta
 
 def _run(argv: list[str], log: Path, target: str, cancelled: Event) -> None:
     with log.open("wb") as stream:
-        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT)
+        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.QEMU_VARIABLES)
         try:
             status = _wait(process, target, cancelled)
         finally:

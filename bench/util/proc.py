@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,16 @@ from bench.util.errors import HostUnfitError, ProcessError, TeardownError
 TAIL_BYTES: Final = 2000
 # Debian installs mke2fs, dockerd and others here, which is not on every user's PATH.
 SBIN: Final = "/usr/sbin:/sbin:/usr/local/sbin"
+NO_VARIABLES: Final = ()
+"""For ``keep``: a program that sees or holds what a box runs. It gets PATH and nothing else of our environment."""
+ENGINE_VARIABLES: Final = (
+    "HOME", "USER", "TMPDIR", "XDG_*", "LANG", "LC_*", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "DOCKER_*", "CONTAINERD_*", "CONTAINERS_*", "STORAGE_*",
+)  # fmt: skip
+"""For ``keep``: what engines and their clients read: their own directories, settings, registries and proxies."""
+QEMU_VARIABLES: Final = ("TMPDIR", "LD_LIBRARY_PATH", "QEMU_*")
+"""For ``keep``: what QEMU reads. A QEMU that the user has built may need its libraries and modules."""
 # Signals that end a process, each with the seconds until the next one. Tools may clean up on SIGINT or SIGTERM.
 LADDER: Final = ((signal.SIGINT, 2.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0))
 
@@ -69,6 +80,7 @@ def run(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    keep: Sequence[str] | None = None,
     stdout_to: IO[bytes] | None = None,
 ) -> Result:
     """Run a tool to its end.
@@ -77,6 +89,7 @@ def run(
         timeout_s: after this time the process group is interrupted, terminated and killed.
         check: raise ProcessError on a non-zero exit code.
         env: variables to add to the environment.
+        keep: as for ``spawn``.
         stdout_to: a file that receives standard output; ``Result.stdout`` is then empty.
 
     Raises:
@@ -92,6 +105,7 @@ def run(
         stderr=subprocess.PIPE,
         cwd=cwd,
         env=env,
+        keep=keep,
     )
     stdout, stderr = _wait(process, words, stdin, timeout_s)
     result = Result(words, process.returncode, stdout, stderr)
@@ -130,9 +144,15 @@ def spawn(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    keep: Sequence[str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session. The caller must end it with ``stop``.
+
+    Args:
+        env: variables to add to the environment.
+        keep: the variables of our own environment that the process gets besides PATH; a name may end with ``*``.
+            None: all of them, for tools that never touch what a box runs. Ours may hold tokens and keys.
 
     Raises:
         HostUnfitError: the tool is missing or cannot be executed.
@@ -146,13 +166,18 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             cwd=cwd,
-            env=None if env is None else {**os.environ, **env},
+            env=_inherited(keep) | dict(env or {}),
             pass_fds=tuple(pass_fds),
             # In a session of its own it does not receive the terminal's Ctrl-C. Boxbench does, and ends it in order.
             start_new_session=True,
         )
     except OSError as error:
         raise _start_error(error, words, cwd) from None
+
+
+def _inherited(keep: Sequence[str] | None) -> dict[str, str]:
+    patterns = ("*",) if keep is None else ("PATH", *keep)
+    return {name: value for name, value in os.environ.items() if any(fnmatchcase(name, one) for one in patterns)}
 
 
 def _start_error(error: OSError, words: Sequence[str], cwd: Path | None) -> HostUnfitError | ProcessError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -84,11 +84,7 @@ class BoxCgroup:
 
     def pids(self) -> tuple[int, ...]:
         """The processes in the group and in the groups below it."""
-        found: set[int] = set()
-        for directory in set(self.directories.values()):
-            for file in directory.rglob("cgroup.procs"):
-                found.update(int(word) for word in (read_text(file.parent, file.name) or "").split())
-        return tuple(sorted(found))
+        return tuple(sorted({pid for directory in set(self.directories.values()) for pid, _ in listed_pids(directory)}))
 
     def _reading(self, controller: str, file: str, keys: tuple[str, ...] = ()) -> int | None:
         directory = self.directories.get(controller if self.version == "v1" else UNIFIED)
@@ -98,6 +94,13 @@ class BoxCgroup:
             return read_int(directory, file)
         values = parse_keyed(read_text(directory, file) or "")
         return next((values[key] for key in keys if key in values), None)
+
+
+def listed_pids(directory: Path) -> Iterator[tuple[int, Path]]:
+    """Every process in a group and in the groups below it, with the directory of its group."""
+    for file in directory.rglob("cgroup.procs"):
+        for word in (read_text(file.parent, file.name) or "").split():
+            yield int(word), file.parent
 
 
 def _us_to_ns(value_us: int | None) -> int | None:

@@ -11,11 +11,13 @@ from typing import Final
 
 from bench.host.cgroup.find import CONTROLLERS
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
+from bench.host.cgroup.kill import kill_tasks
 from bench.host.mounts import Mount, read_mounts
 from bench.host.read import HOST_ROOT
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 
+_FREEZER: Final = "freezer"
 PARENT: Final = "boxbench"
 """The parent of all groups that Boxbench makes, so that leftovers can be found."""
 
@@ -29,10 +31,21 @@ RUNTIME_CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
 class OwnCgroup(BoxCgroup):
     """A group that Boxbench made."""
 
+    freezer: Path | None = None
+    """v1 only: its directory in the hierarchy that can freeze it. It belongs to the group, and has no counters."""
+
     @property
     def join_files(self) -> tuple[Path, ...]:
         """The files that move a process into the group: write its pid, or 0 for the writer, to each of them."""
         return tuple(directory / "cgroup.procs" for directory in _distinct(self))
+
+    def kill(self, *, spare: int | None = None) -> None:
+        """Kill every process in it and below it, whatever they fork meanwhile.
+
+        Args:
+            spare: a process that may live on.
+        """
+        kill_tasks(_distinct(self), spare=spare)
 
 
 @contextmanager
@@ -43,7 +56,9 @@ def own_cgroup(
     root: Path = HOST_ROOT,
     clock: Clock | None = None,
 ) -> Iterator[OwnCgroup]:
-    """Make ``boxbench/NAME`` in every hierarchy with memory, CPU or block I/O accounting; remove it at the end.
+    """Make ``boxbench/NAME`` in every hierarchy with memory, CPU or block I/O accounting, and in v1's freezer.
+
+    At the end every process in it is killed and the group is removed.
 
     Args:
         name: unique on the host, safe as a file name.
@@ -51,11 +66,16 @@ def own_cgroup(
 
     Raises:
         HostUnfitError: there is no hierarchy, or no permission to make groups in it.
-        TeardownError: a process is still in the group, which therefore stays.
+        TeardownError: a process survived SIGKILL in the group, which therefore stays.
     """
     hierarchies = _hierarchies(root)
     directories = {key: base / PARENT / name for key, base in hierarchies.items()}
-    group = OwnCgroup("v2" if UNIFIED in hierarchies else "v1", directories)
+    freezer = None if UNIFIED in hierarchies else _v1_hierarchy(root, _FREEZER)
+    group = OwnCgroup(
+        "v2" if UNIFIED in hierarchies else "v1",
+        directories,
+        freezer=None if freezer is None else freezer / PARENT / name,
+    )
     made: list[Path] = []
     try:
         _make(group, made, memory_bytes=memory_bytes)
@@ -128,12 +148,7 @@ def _make_parent(parent: Path, mount: Mount) -> None:
 def _hierarchies(root: Path) -> dict[str, Path]:
     """The mount point of each controller; only ``unified`` if v2 has the controllers."""
     mounts = read_mounts(root)
-    v1: dict[str, Path] = {
-        name: root / mount.point.lstrip("/")
-        for name in CONTROLLERS
-        for mount in mounts
-        if mount.kind == "cgroup" and name in mount.options
-    }
+    v1 = {name: path for name in CONTROLLERS if (path := _v1_hierarchy(root, name)) is not None}
     if v1:
         return v1
     for mount in mounts:
@@ -143,6 +158,11 @@ def _hierarchies(root: Path) -> dict[str, Path]:
         "no control group hierarchy with controllers is mounted on this host",
         hint="mount cgroup2 on /sys/fs/cgroup (mount -t cgroup2 none /sys/fs/cgroup)",
     )
+
+
+def _v1_hierarchy(root: Path, controller: str) -> Path | None:
+    found = [m.point for m in read_mounts(root) if m.kind == "cgroup" and controller in m.options]
+    return root / found[-1].lstrip("/") if found else None
 
 
 def _make(group: OwnCgroup, made: list[Path], *, memory_bytes: int | None) -> None:
@@ -163,7 +183,7 @@ def _make(group: OwnCgroup, made: list[Path], *, memory_bytes: int | None) -> No
 
 def _distinct(group: OwnCgroup) -> list[Path]:
     # cpu and cpuacct are often one hierarchy.
-    return sorted(set(group.directories.values()))
+    return sorted({*group.directories.values(), *([group.freezer] if group.freezer is not None else [])})
 
 
 def _make_directory(directory: Path, *, hand_down: bool) -> None:
@@ -226,14 +246,18 @@ def _remove(made: list[Path], clock: Clock) -> None:
 
 
 def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
-    """Remove groups, inner ones first. Tries for a second, since tasks leave a group only after they have ended.
+    """Remove groups, inner ones first. Processes that are still in one are killed.
+
+    It tries for a second, since tasks leave a group only after they have ended.
 
     Returns:
         The groups that could not be removed.
     """
     left = list(directories)
     for attempt in range(_REMOVE_TRIES):
-        if attempt:
+        if attempt == 1:
+            kill_tasks(left, clock, patience_s=_REMOVE_TRIES * _REMOVE_PAUSE_S)
+        elif attempt:
             clock.sleep(_REMOVE_PAUSE_S)
         left = [directory for directory in left if not _remove_directory(directory)]
         if not left:

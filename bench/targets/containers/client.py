@@ -18,11 +18,22 @@ TIMEOUT_S: Final = 60.0
 _GRACE_S: Final = 2.0
 
 
-def run_client(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None) -> int:
+def run_client(
+    argv: Sequence[str],
+    *,
+    stdout: Path,
+    stderr: Path,
+    keep: Sequence[str],
+    env: Mapping[str, str] | None = None,
+) -> int:
     """Run a program to its end. Its children inherit its output and may live on.
 
     When an exception such as Ctrl-C interrupts the call, the program has still ended on return, so that its box can
     be removed.
+
+    Args:
+        keep: the variables of our environment that the program gets, as for ``proc.spawn``.
+        env: variables to add.
 
     Returns:
         The program's CPU time, ns.
@@ -32,7 +43,7 @@ def run_client(argv: Sequence[str], *, stdout: Path, stderr: Path, env: Mapping[
     """
     before_ns = _children_cpu_ns()
     with stdout.open("wb") as out, stderr.open("wb") as err:
-        process = proc.spawn(argv, stdout=out, stderr=err, env=env)
+        process = proc.spawn(argv, stdout=out, stderr=err, env=env, keep=keep)
     try:
         # Popen.wait with a time limit polls at intervals of up to 50 ms.
         status = process.wait() if wait_ended(process.pid, timeout_s=TIMEOUT_S) else None

@@ -58,7 +58,9 @@ class _DockerCliBox(DockerBox):
         """Run the client until it exits. It does not show when the container is created. Raises LaunchError."""
         stdout, stderr = self.order.directory / "cli.out", self.order.directory / "cli.err"
         self.pending = True
-        self._spent_ns = run_client([*self._client, *self._arguments()], stdout=stdout, stderr=stderr)
+        self._spent_ns = run_client(
+            [*self._client, *self._arguments()], stdout=stdout, stderr=stderr, keep=proc.ENGINE_VARIABLES
+        )
         self.pending = False
 
     def spent_ns(self) -> Mapping[str, int]:

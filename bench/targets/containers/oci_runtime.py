@@ -36,6 +36,8 @@ from bench.util.cache import describe_file, file_digest
 from bench.util.errors import BoxbenchError
 
 COMMAND_TIMEOUT_S: Final = 60.0
+# A chosen build may need its libraries. Nothing of the host's environment reaches the box: its bundle names it all.
+RUNTIME_VARIABLES: Final = ("XDG_RUNTIME_DIR", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,14 @@ class Runtime:
                 self.argv(directory / "state", "run", "--bundle", directory, name),
                 timeout_s=COMMAND_TIMEOUT_S,
                 check=False,
+                keep=RUNTIME_VARIABLES,
             )
         finally:
             proc.run(
-                self.argv(directory / "state", "delete", "--force", name), timeout_s=COMMAND_TIMEOUT_S, check=False
+                self.argv(directory / "state", "delete", "--force", name),
+                timeout_s=COMMAND_TIMEOUT_S,
+                check=False,
+                keep=RUNTIME_VARIABLES,
             )
 
 
@@ -175,7 +181,7 @@ class OciBox(RootfsBox):
         self.overlay.mount()
         self.order.mark(Endpoint.CREATED)
         # The container inherits the runtime's output, so these files hold the output of both.
-        self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr)
+        self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr, keep=RUNTIME_VARIABLES)
 
     def run_argv(self) -> list[str]:
         """The command line that starts the container."""
@@ -210,4 +216,9 @@ class OciBox(RootfsBox):
 
     def _ask(self, *arguments: str) -> None:
         # The runtime refuses a container that has ended; that is no error. Leftovers are found by the tag.
-        proc.run(self._runtime.argv(self._state, *arguments), timeout_s=COMMAND_TIMEOUT_S, check=False)
+        proc.run(
+            self._runtime.argv(self._state, *arguments),
+            timeout_s=COMMAND_TIMEOUT_S,
+            check=False,
+            keep=RUNTIME_VARIABLES,
+        )

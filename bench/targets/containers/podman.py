@@ -120,7 +120,9 @@ class _PodmanBox(Box):
     def start(self) -> None:
         """Run podman until its process exits. Raises LaunchError."""
         stdout, stderr = self._order.directory / "podman.out", self._order.directory / "podman.err"
-        self._spent_ns = run_client(self._argv, stdout=stdout, stderr=stderr, env=self._engine.env)
+        self._spent_ns = run_client(
+            self._argv, stdout=stdout, stderr=stderr, env=self._engine.env, keep=proc.ENGINE_VARIABLES
+        )
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self._order, str(self._order.resources.memory)

@@ -8,7 +8,7 @@
  *
  * It joins the control groups, writes `p` (prepared) to FD and waits. When it reads `g` (go) it starts PROGRAM and
  * writes PROGRAM's pid in decimal with a newline. From then on it forwards SIGTERM and SIGINT, and it ends with the
- * program's status.
+ * program's status. PROGRAM gets this program's environment, which the harness keeps empty except for PATH.
  *
  * Why it exists: moving a process into a v1 memory group takes about 10 ms, because the kernel waits for a grace
  * period. That is the price of our accounting and not of a process. Held inside the group before the request, this
@@ -22,6 +22,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -77,6 +78,16 @@ static void forward_signal(int signal_number)
         kill(self.child, signal_number);
     else
         _exit(128 + signal_number);
+}
+
+/* A signal that arrives between the child's birth and our note of its pid would end us alone, so it waits. */
+static void hold_signals(int how)
+{
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    sigprocmask(how, &both, NULL);
 }
 
 static void join(const char *cgroup_file)
@@ -167,8 +178,10 @@ static void wait_for_go(void)
 static void start(char **words)
 {
     extern char **environ;
+    hold_signals(SIG_BLOCK);
     pid_t child = vfork();
     if (child == 0) {
+        hold_signals(SIG_UNBLOCK);
         if (self.tree == NULL || (chroot(self.tree) == 0 && chdir("/") == 0))
             execve(words[0], words, environ);
         self.child_errno = errno;
@@ -177,21 +190,27 @@ static void start(char **words)
     if (child < 0)
         fatal("vfork: %s", strerror(errno));
     self.child = child;
+    hold_signals(SIG_UNBLOCK);
     if (self.child_errno != 0)
         fatal("cannot start %s: %s", words[0], strerror(self.child_errno));
 }
 
 /* ---- the isolated child; until it enters the tree, the tree is its working directory ---- */
 
-static void __attribute__((noreturn)) give_up(const char *what)
+static void __attribute__((noreturn)) report_problem(const char *what, const char *why)
 {
     char text[512];
-    int length = snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
+    int length = snprintf(text, sizeof text, "%s: %s", what, why);
+    /* snprintf returns the length of the whole text, not of what fits. */
+    if (length >= (int)sizeof text)
+        length = (int)sizeof text - 1;
     /* The parent also notices when this fails, since the pipe then closes without a text. */
     if (write(self.problem[1], text, (size_t)length) != length)
         _exit(CANNOT_START + 1);
     _exit(CANNOT_START);
 }
+
+static void __attribute__((noreturn)) give_up(const char *what) { report_problem(what, strerror(errno)); }
 
 static bool has(uint64_t namespace) { return (self.namespaces & namespace) != 0; }
 
@@ -201,15 +220,29 @@ static void make_dir(const char *path)
         give_up(path);
 }
 
+/* The image decides what is in the tree. A link of it would lead a mount out of the tree, to the host. */
+static void require_inside(const char *path)
+{
+    const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd < 0 && errno == ELOOP)
+        report_problem(path, "the image has a symbolic link there, and it would lead the mount out of the tree");
+    if (fd < 0)
+        give_up(path);
+    close(fd);
+}
+
 static void mount_on(const char *type, const char *path, unsigned long flags, const char *data)
 {
     make_dir(path);
+    require_inside(path);
     if (mount(type, path, type, flags, data) != 0)
         give_up(path);
 }
 
 static void bind_on(const char *source, const char *path)
 {
+    require_inside(path);
     if (mount(source, path, NULL, MS_BIND, NULL) != 0)
         give_up(path);
 }
@@ -312,6 +345,7 @@ static void __attribute__((noreturn)) isolated(char **words)
 {
     extern char **environ;
     char byte;
+    hold_signals(SIG_UNBLOCK);
     close(self.maps_written[1]);
     close(self.problem[0]);
     /* Without a byte the parent could not write the maps, and it reports that itself. */
@@ -349,12 +383,14 @@ static void start_isolated(char **words)
         fatal("pivot_root without a mount namespace would replace the host's root");
     if (pipe2(self.maps_written, O_CLOEXEC) != 0 || pipe2(self.problem, O_CLOEXEC) != 0)
         fatal("pipe: %s", strerror(errno));
+    hold_signals(SIG_BLOCK);
     pid_t child = (pid_t)syscall(SYS_clone3, &how, sizeof how);
     if (child == 0)
         isolated(words);
     if (child < 0)
         fatal("clone3: %s", strerror(errno));
     self.child = child;
+    hold_signals(SIG_UNBLOCK);
     close(self.problem[1]);
     if (has(CLONE_NEWUSER)) {
         write_map("uid_map");
@@ -382,8 +418,9 @@ static void report_pid(void)
 static int wait_for_child(void)
 {
     int status = 0;
-    while (waitpid(self.child, &status, 0) < 0 && errno == EINTR)
-        ;
+    while (waitpid(self.child, &status, 0) < 0)
+        if (errno != EINTR)
+            fatal("waitpid: %s", strerror(errno));
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

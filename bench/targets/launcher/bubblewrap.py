@@ -133,4 +133,6 @@ def _attempt(directory: Path, name: str) -> proc.Result:
     for layer in (upper, work):
         layer.mkdir()
     argv = [_program(), "--overlay-src", str(directory / "rootfs"), "--overlay", str(upper), str(work), "/"]
-    return proc.run([*argv, *ISOLATION, *smoke_test.ARGV], timeout_s=_TRY_TIMEOUT_S, check=False)
+    return proc.run(
+        [*argv, *ISOLATION, *smoke_test.ARGV], timeout_s=_TRY_TIMEOUT_S, check=False, keep=proc.NO_VARIABLES
+    )

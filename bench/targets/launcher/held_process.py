@@ -15,7 +15,7 @@ from typing import Final
 
 from bench.agent.compile import static_program
 from bench.host.cgroup import OwnCgroup
-from bench.host.processes import kill_and_wait, wait_ended
+from bench.host.processes import wait_ended
 from bench.util import proc
 from bench.util.clip import file_end
 from bench.util.errors import LaunchError
@@ -31,6 +31,7 @@ class HeldProcess:
         argv: the program's full path and its arguments.
         log: the file for the program's stdout and stderr.
         stdout: a file for its stdout alone; None: ``log``.
+        keep: the variables of our environment that launcher and program get, as for ``proc.spawn``.
         flags: more arguments for the launcher, see ``boxlaunch.c``.
     """
 
@@ -43,6 +44,7 @@ class HeldProcess:
         cpus: Sequence[int],
         log: Path,
         stdout: Path | None = None,
+        keep: Sequence[str] = proc.NO_VARIABLES,
         flags: Sequence[str] = (),
     ) -> None:
         self.pid: int | None = None
@@ -51,7 +53,7 @@ class HeldProcess:
         self._stdout = stdout or log
         self._group = group
         self._control, theirs = socket.socketpair()
-        self._launcher = self._spawn([*flags, "--", *argv], theirs, cpus)
+        self._launcher = self._spawn([*flags, "--", *argv], theirs, cpus, keep)
         theirs.close()
         try:
             self._expect(b"p")
@@ -59,7 +61,9 @@ class HeldProcess:
             self.kill()
             raise
 
-    def _spawn(self, argv: Sequence[str], theirs: socket.socket, cpus: Sequence[int]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, argv: Sequence[str], theirs: socket.socket, cpus: Sequence[int], keep: Sequence[str]
+    ) -> subprocess.Popen[bytes]:
         launcher = static_program("bench.targets.launcher", "boxlaunch.c")
         command: list[str | Path] = [launcher, "--control", str(theirs.fileno())]
         for file in self._group.join_files:
@@ -70,7 +74,7 @@ class HeldProcess:
             try:
                 # A child inherits the affinity of the thread that creates it.
                 os.sched_setaffinity(0, cpus)
-                return proc.spawn([*command, *argv], stdout=stdout, stderr=log, pass_fds=(theirs.fileno(),))
+                return proc.spawn([*command, *argv], stdout=stdout, stderr=log, keep=keep, pass_fds=(theirs.fileno(),))
             finally:
                 os.sched_setaffinity(0, before)
 
@@ -104,10 +108,8 @@ class HeldProcess:
         return proc.tail(file_end(self._log, proc.TAIL_BYTES))
 
     def kill(self) -> None:
-        """Kill the program and the launcher, and reap them. May be called again."""
-        for pid in self._group.pids():
-            if pid != self._launcher.pid:
-                kill_and_wait(pid)
-        # The launcher normally exits after its child. A launcher that still waits is ended here.
+        """Kill the program, all that it has started, and the launcher. May be called again."""
+        self._group.kill(spare=self._launcher.pid)
+        # The launcher reaps its child and exits by itself. A launcher that still waits is ended here.
         proc.stop(self._launcher, ladder=((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)))
         self._control.close()

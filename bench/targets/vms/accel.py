@@ -120,7 +120,7 @@ def _try_cpus(qemu: str) -> VirtualCpu:
         argv = [qemu, *_BARE, "-machine", "microvm", "-accel", "kvm", "-cpu", cpu.qemu_model, "-m", "2"]
         argv += ["-bios", str(ensure_rom(exits=True)), "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
         with tempfile.TemporaryFile() as stderr:
-            process = proc.spawn(argv, stderr=stderr)
+            process = proc.spawn(argv, stderr=stderr, keep=proc.QEMU_VARIABLES)
             try:
                 status = process.wait(PROBE_LIMIT_S)
             except subprocess.TimeoutExpired:
@@ -144,7 +144,7 @@ def _boot(qemu: str, kernel: GuestKernel, machine: str, cpu: VirtualCpu) -> str 
         argv = [qemu, *_BARE, "-name", "guest=boxbench-kvm-probe", "-accel", "kvm", "-cpu", cpu.qemu_model]
         argv += ["-machine", machine, *_guest(kernel, initramfs, machine, events)]
         with (directory / "stderr").open("wb") as stderr:
-            process = proc.spawn(argv, stderr=stderr, stdout=subprocess.DEVNULL)
+            process = proc.spawn(argv, stderr=stderr, stdout=subprocess.DEVNULL, keep=proc.QEMU_VARIABLES)
             try:
                 booted = _wait(process, events, directory / "stderr", MonotonicClock())
             finally:

@@ -129,6 +129,8 @@ def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) 
         monitor = Monitor(slot.directory / "qmp")
         stack.callback(monitor.close)
         command = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
-        process = HeldProcess("qemu", command, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log")
+        process = HeldProcess(
+            "qemu", command, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log", keep=proc.QEMU_VARIABLES
+        )
         stack.callback(process.kill)
         yield Qemu(process, monitor)

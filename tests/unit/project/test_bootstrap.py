@@ -36,7 +36,7 @@ BASE_TOOLS: Final = (
 FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
     *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine"),
-    *("cpio", "shellcheck"),
+    *("cpio", "strace", "shellcheck"),
     *("grub-mkimage", "mformat", "virt-xml-validate"),
 )
 

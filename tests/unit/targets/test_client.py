@@ -20,7 +20,11 @@ pytestmark = pytest.mark.host
 
 def _start(words: str, directory: Path) -> int:
     return run_client(
-        ["sh", "-c", words], stdout=directory / "out", stderr=directory / "err", env={"DIR": str(directory)}
+        ["sh", "-c", words],
+        stdout=directory / "out",
+        stderr=directory / "err",
+        keep=("BOXBENCH_KEPT*",),
+        env={"DIR": str(directory)},
     )
 
 
@@ -95,3 +99,12 @@ def test_one_that_is_about_to_end_may_finish_what_it_makes(tmp_path: Path, monke
     _start_and_ctrl_c(words, tmp_path, monkeypatch, wait=noted)
     assert (tmp_path / "made").exists()
     assert waits == [True], "the interrupted wait does not return; the grace ends with the program"
+
+
+def test_it_gets_the_variables_that_it_needs_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXBENCH_SECRET", "a token of the user")
+    monkeypatch.setenv("BOXBENCH_KEPT_1", "its setting")
+    _start("cat /proc/$$/environ", tmp_path)
+    given = dict(entry.split("=", 1) for entry in (tmp_path / "out").read_text(encoding="utf-8").split("\0") if entry)
+    assert given.pop("PATH")
+    assert given == {"DIR": str(tmp_path), "BOXBENCH_KEPT_1": "its setting"}
