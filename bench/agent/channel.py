@@ -34,17 +34,36 @@ class ChannelEnds(Protocol):
         """Close both ends."""
 
 
-class Fifos:
-    """Two FIFOs in a directory that the box has mounted: ``events`` from the box, ``commands`` to it."""
+def hand_over(path: Path, agent: int | None, *, everybody: int) -> None:
+    """Make a file of ours usable by the agent, and by nobody else if possible.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        agent: the agent's uid on this host. None: an engine maps it to a uid that we do not know, or we may not give
+            files away. Then everybody may use the file who can reach it, which takes entering our run directory.
+        everybody: the file's mode in that case.
+    """
+    if agent is None:
+        path.chmod(everybody)
+        return
+    path.chmod(0o600)
+    if agent != os.geteuid():
+        os.chown(path, agent, -1)
+
+
+class Fifos:
+    """Two FIFOs in a directory that the box has mounted: ``events`` from the box, ``commands`` to it.
+
+    Args:
+        agent: the agent's uid, as for ``hand_over``. Whoever can write to them can command the agent.
+    """
+
+    def __init__(self, directory: Path, agent: int | None) -> None:
         self.directory = directory
         self._fds: list[int] = []
         for name in ("events", "commands"):
             path = directory / name
-            os.mkfifo(path)
-            # Any user of the box writes here, whatever our umask is.
-            path.chmod(0o666)
+            os.mkfifo(path, 0o600)
+            hand_over(path, agent, everybody=0o666)
             # Opened for reading and writing: open() does not block, and there is no end of file without a writer.
             self._fds.append(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
 

@@ -21,6 +21,7 @@ from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
@@ -108,7 +109,7 @@ def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
     """
     home = run_dir / "containerd"
     with ExitStack() as stack:
-        home.mkdir(parents=True, exist_ok=True)
+        private_directory(home)
         api = _running()
         pids: dict[str, int] = {}
         private = api is None

@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 _POLL_S: Final = 0.02
 WAIT_TIMEOUT_S: Final = 20.0
@@ -30,9 +31,9 @@ def exclusive_data_root(root: Path, engine: str) -> Iterator[None]:
     Raises:
         HostUnfitError: another engine still uses it after WAIT_TIMEOUT_S.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    # The lock is beside the resolved directory, since a cache may link to the data root of another cache.
-    fd = os.open(root.resolve().with_name(f"{engine}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # A cache may link to the data root of another cache. The lock is beside the directory that the link leads to.
+    place = private_directory(root.resolve())
+    fd = os.open(place.with_name(f"{engine}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock(fd, root, engine)
         yield

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
+from bench.util.private import private_directory
 
 START_TIMEOUT_S: Final = 60.0
 _UNIX: Final = "unix://"
@@ -47,6 +49,20 @@ class DockerEngine:
     """Boxbench started it and stops it."""
     daemon_pids: dict[str, int]
     """The pids of ``dockerd`` and ``containerd`` on this host, if they can be determined; empty for a remote engine."""
+
+    @property
+    def rootless(self) -> bool:
+        """Whether a user without privileges runs it."""
+        return "name=rootless" in self._security
+
+    @property
+    def maps_users(self) -> bool:
+        """Whether the users of its containers have other uids on this host: in rootless mode, and with userns-remap."""
+        return self.rootless or "name=userns" in self._security
+
+    @cached_property
+    def _security(self) -> frozenset[str]:
+        return frozenset(self.client.info().get("SecurityOptions") or ())
 
     def describe(self) -> dict[str, str]:
         """Versions and settings of the engine, for records."""
@@ -155,7 +171,7 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
 
 @contextmanager
 def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
-    home.mkdir(parents=True, exist_ok=True)
+    private_directory(home)
     socket_path = home / "sock"
     log = home / "log"
     with log.open("wb") as stream:

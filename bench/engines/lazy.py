@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bench.host.run_directory import owned_dir, run_root
+from bench.util.private import private_directory
 
 if TYPE_CHECKING:
     from bench.engines.containerd import ContainerdEngine
@@ -73,9 +74,8 @@ def open_engines(run_dir: Path) -> Iterator[Engines]:
 @contextmanager
 def probe_engines() -> Iterator[Engines]:
     """Engines for a question about this host, in a temporary run directory."""
-    run_root().mkdir(mode=0o755, parents=True, exist_ok=True)
     with (
-        TemporaryDirectory(prefix="boxbench-probe-", dir=run_root()) as name,
+        TemporaryDirectory(prefix="boxbench-probe-", dir=private_directory(run_root())) as name,
         owned_dir(Path(name)),
         open_engines(Path(name)) as engines,
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ import psutil
 from bench.host.run_directory import owned_dir, run_root
 from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 _EMBEDDED: Final = "boxbench-libvirt-"
+_ROOT_NAME: Final = re.compile(_EMBEDDED + "([0-9]{1,9})")
 # An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
 # since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
 _EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
@@ -143,7 +146,7 @@ def _choose_uri() -> str:
     if os.geteuid() != 0:
         return "qemu:///session"
     root = _embedded_root()
-    (root / "etc").mkdir(parents=True, exist_ok=True)
+    private_directory(root / "etc")
     (root / "etc" / "qemu.conf").write_text(_EMBEDDED_CONF.format(uid=os.geteuid(), gid=os.getegid()), encoding="ascii")
     return f"qemu:///embed?root={root}"
 
@@ -157,19 +160,23 @@ def _embedded_root() -> Path:
 
     There is one per process, since libvirt can open its embedded driver at only one path per process.
     """
-    top = run_root()
-    for path in top.glob(f"{_EMBEDDED}*"):
-        if not psutil.pid_exists(int(path.name.removeprefix(_EMBEDDED))):
-            shutil.rmtree(path, ignore_errors=True)
+    top = private_directory(run_root())
+    for path in _dead_roots(top):
+        shutil.rmtree(path, ignore_errors=True)
     root = top / f"{_EMBEDDED}{os.getpid()}"
     if not root.exists():
-        capabilities = cache_dir() / "libvirt"
-        capabilities.mkdir(exist_ok=True)
+        capabilities = private_directory(cache_dir() / "libvirt")
         _ownership.enter_context(owned_dir(root))
         # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
         (root / "cache").symlink_to(capabilities)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     return root
+
+
+def _dead_roots(top: Path) -> list[Path]:
+    """Root directories of processes that have ended. Names that end in no process id are not ours."""
+    found = [(path, _ROOT_NAME.fullmatch(path.name)) for path in top.glob(f"{_EMBEDDED}*")]
+    return [path for path, match in found if match is not None and not psutil.pid_exists(int(match[1]))]
 
 
 _loop_started = threading.Event()

@@ -15,6 +15,7 @@ from bench.util import cache, proc
 from bench.util.clip import LAST_LINES, NOTHING, Clip, Clipped
 from bench.util.clock import MonotonicClock
 from bench.util.errors import ProcessError
+from bench.util.private import private_directory
 
 TIMEOUT_S: Final = 60.0
 LOAD_TIMEOUT_S: Final = 600.0
@@ -22,11 +23,13 @@ LOAD_TIMEOUT_S: Final = 600.0
 _END_S: Final = 5.0
 _PIECE_BYTES: Final = 65536
 # log_driver: the host's default may be its journal, which stores lines later and keeps them.
+# userns: a host's default may map the box's users to others, and the files of its channel belong to them.
 # lock_type: the default, shared memory in /dev/shm, is common to all podman processes of the host and outlives them.
 _SETTINGS: Final = """\
 [containers]
 http_proxy = false
 log_driver = "k8s-file"
+userns = "host"
 [engine]
 lock_type = "file"
 events_logger = "none"
@@ -91,7 +94,7 @@ class PodmanEngine:
     def make(self) -> None:
         """Create the directories and the configuration."""
         for path in (self.home, self.storage):
-            path.mkdir(parents=True, exist_ok=True)
+            private_directory(path)
         (self.home / "containers.conf").write_text(_SETTINGS, encoding="ascii")
 
     def load(self, image_id: str, archive: Path) -> None:

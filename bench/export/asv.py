@@ -15,7 +15,7 @@ from typing import Any, Final
 from bench.analysis.metrics import Metric
 from bench.export.base import Export, ExportError, one_word, to_json
 from bench.history.line import Line, Point
-from bench.util import proc
+from bench.util.git import git
 
 _COLUMNS: Final = (
     "result",
@@ -59,11 +59,11 @@ def name_of(cell: str, metric: str) -> str:
 
 
 def _configuration(repository: Path) -> dict[str, Any]:
-    found = proc.run(["git", "-C", repository, "rev-parse", "--show-toplevel"], timeout_s=30, check=False)
+    found = git(repository, "rev-parse", "--show-toplevel", check=False)
     if found.returncode != 0:
         raise ExportError(f"{repository} is not in a git repository", hint="name the one under test with --repository")
     root = found.text.rstrip("\n")
-    head = proc.run(["git", "-C", root, "symbolic-ref", "--short", "HEAD"], timeout_s=30, check=False)
+    head = git(Path(root), "symbolic-ref", "--short", "HEAD", check=False)
     return {
         "version": 1,
         "project": Path(root).name,

@@ -107,7 +107,7 @@ def read_gate(path: Path) -> GateResult:
 
     file = path / RESULT
     try:
-        return GateResult.model_validate_json(file.read_text(encoding="utf-8"))
+        return GateResult.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise ExportError(

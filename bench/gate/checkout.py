@@ -8,14 +8,13 @@ from typing import Final
 
 from bench.gate.sides import SideName, SidePair, make_side, split_side
 from bench.scenario.model import load_scenario
-from bench.util import proc
 from bench.util.errors import ProcessError, UsageError
+from bench.util.git import commit_id, git
 from bench.util.package_data import find_scenario
 
 _NAMES: Final[tuple[SideName, SideName]] = ("A", "B")
 CHECKOUTS: Final = tuple(name.lower() for name in _NAMES)
 """Directories in a gate's directory, one per side."""
-_LIMIT_S: Final = 300.0
 
 
 def repository_of(directory: Path) -> Path:
@@ -31,17 +30,13 @@ def repository_of(directory: Path) -> Path:
 
 def commit_of(repository: Path, revision: str) -> str:
     """The full hash of a revision. Raises UsageError."""
-    # A revision that begins with a dash must not be read as an option.
-    return _git(
-        repository,
-        "rev-parse",
-        "--verify",
-        "--quiet",
-        "--end-of-options",
-        f"{revision}^{{commit}}",
-        hint="`git log --oneline` lists revisions; in CI, fetch more than one commit (fetch-depth: 0)",
-        what=f"{revision!r} is not a revision of {repository}",
-    )
+    try:
+        return commit_id(repository, revision)
+    except ProcessError:
+        raise UsageError(
+            f"{revision!r} is not a revision of {repository}",
+            hint="`git log --oneline` lists revisions; in CI, fetch more than one commit (fetch-depth: 0)",
+        ) from None
 
 
 def unpack(repository: Path, commit: str, to: Path) -> None:
@@ -64,17 +59,13 @@ def unpack(repository: Path, commit: str, to: Path) -> None:
 
 
 def _git(
-    directory: Path,
-    *arguments: str,
-    env: dict[str, str] | None = None,
-    hint: str = "the message is git's own",
-    what: str = "",
+    directory: Path, *arguments: str, env: dict[str, str] | None = None, hint: str = "the message is git's own"
 ) -> str:
     place = directory if directory.is_dir() else directory.parent
     try:
-        return proc.run(["git", "-C", place, *arguments], timeout_s=_LIMIT_S, env=env).text.strip()
+        return git(place, *arguments, env=env).text.strip()
     except ProcessError as error:
-        raise UsageError(what or error.message, hint=hint) from None
+        raise UsageError(error.message, hint=hint) from None
 
 
 def sides_of_commits(name: str, revisions: tuple[str, str], out: Path, targets: Sequence[str] | None) -> SidePair:

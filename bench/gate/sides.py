@@ -11,6 +11,7 @@ from bench.scenario.model import LoadedScenario, load_scenario, narrowed
 from bench.scenario.targets import TargetSpec, parse_target, parse_targets
 from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
+from bench.util.paths import exists
 
 _NAME_ROOM: Final = 38
 """A scenario's name may have 40 characters, and a side's suffix needs two."""
@@ -146,7 +147,7 @@ def split_side(word: str) -> tuple[str, TargetSpec | None]:
     Raises:
         UsageError: the text after the colon is not a target.
     """
-    path, colon, rest = word.partition(":") if not Path(word).exists() else (word, "", "")
+    path, colon, rest = word.partition(":") if not exists(Path(word)) else (word, "", "")
     if not colon:
         return path, None
     if rest in ONLY_COUNTED:

@@ -55,14 +55,15 @@ def read_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
         return _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).acknowledge
     except OSError as error:
         raise HistoryError(f"{file}: {error.strerror}", hint="check the path, or leave the option out") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HistoryError(f"{file}: not well-formed TOML: {error}", hint="correct it and try again") from None
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise HistoryError(
             f"{file}: {problems}",
             hint='write [[acknowledge]] with commit = "1a2b3c4", reason = "…" and perhaps cell, metric, host, until',
         ) from None
+    except (ValueError, RecursionError) as error:
+        # Not TOML, not UTF-8, or a number with more digits than Python reads.
+        raise HistoryError(f"{file}: not well-formed TOML: {error}", hint="correct it and try again") from None
 
 
 def matching(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.history.line import Commit, HistoryError
+from bench.history.line import Commit, HistoryError, valid_time
 from bench.history.store import SUFFIX, Edit
-from bench.util import proc
 from bench.util.errors import ProcessError
+from bench.util.git import commit_id, git
+from bench.util.text import plain
 
-_TIMEOUT_S: Final = 60.0
 _ATTEMPTS: Final = 5
 _IDENTITY: Final = {
     "GIT_AUTHOR_NAME": "boxbench",
@@ -27,17 +28,26 @@ def find_commit(repository: Path, revision: str) -> Commit:
     Raises:
         HistoryError: no repository, or no such commit.
     """
-    if revision.startswith("-"):
-        raise HistoryError(f"{revision!r} is not a revision", hint="name a commit, tag or branch")
     try:
-        text = _git(repository, "log", "-1", "--no-show-signature", "--format=%H%x00%cI%x00%s", revision, "--").text
+        commit = commit_id(repository, revision)
+        # One line, whatever the subject has in it: %s has no line end, and NUL cannot occur.
+        text = git(repository, "log", "-1", "--no-show-signature", "--format=%cI%x00%ct%x00%s", commit, "--").text
     except ProcessError as error:
         raise HistoryError(
             f"{revision!r} is not a commit of the repository at {repository}: {error.message}",
-            hint="run this inside the repository under test, or name it with --repository",
+            hint="name one commit, tag or branch; run this inside the repository under test, or name it with "
+            "--repository",
         ) from None
-    commit_id, committed_at, subject = text.rstrip("\n").split("\0", 2)
-    return Commit(id=commit_id, committed_at=committed_at, subject=subject[:200])
+    committed_at, seconds, subject = text.removesuffix("\n").split("\0", 2)
+    return Commit(id=commit, committed_at=_valid_time(committed_at, seconds), subject=plain(subject)[:200])
+
+
+def _valid_time(text: str, seconds: str) -> str:
+    """The committer's time, ISO 8601. Commits may name a zone that does not exist, such as +51:30; UTC replaces it."""
+    try:
+        return valid_time(text)
+    except ValueError:
+        return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
 class BranchStore:
@@ -47,7 +57,7 @@ class BranchStore:
         self.where = f"branch {branch}"
         self._repository = repository
         self._ref = f"refs/heads/{branch}"
-        valid = _git(repository, "check-ref-format", self._ref, check=False).returncode == 0
+        valid = git(repository, "check-ref-format", self._ref, check=False).returncode == 0
         if not valid or branch.startswith("-"):
             raise HistoryError(f"{branch!r} is not a name for a branch", hint="try boxbench-history")
 
@@ -55,7 +65,7 @@ class BranchStore:
         head = self._head()
         if head is None:
             return {}
-        names = _git(self._repository, "ls-tree", "-z", "--name-only", head).text.split("\0")
+        names = git(self._repository, "ls-tree", "-z", "--name-only", head).text.split("\0")
         return {name: self._blob(head, name) for name in names if name.endswith(SUFFIX)}
 
     def change(self, name: str, edit: Edit, message: str) -> None:
@@ -73,42 +83,34 @@ class BranchStore:
 
     def _commit(self, head: str | None, name: str, text: str, message: str) -> bool:
         """Add a commit on top of ``head``; False when the branch has moved meanwhile."""
-        blob = _git(self._repository, "hash-object", "-w", "--stdin", stdin=text.encode()).text.strip()
+        blob = git(self._repository, "hash-object", "-w", "--stdin", stdin=text.encode()).text.strip()
         with tempfile.TemporaryDirectory() as directory:
             # A private index: the user's must not change.
             index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
             if head is not None:
-                _git(self._repository, "read-tree", head, env=index)
-            _git(self._repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=index)
-            tree = _git(self._repository, "write-tree", env=index).text.strip()
+                git(self._repository, "read-tree", head, env=index)
+            git(self._repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=index)
+            tree = git(self._repository, "write-tree", env=index).text.strip()
         parents = ("-p", head) if head is not None else ()
-        made = _git(self._repository, "commit-tree", tree, *parents, "-m", message, env=self._identity()).text.strip()
+        made = git(self._repository, "commit-tree", tree, *parents, "-m", message, env=self._identity()).text.strip()
         # The old value makes this a compare-and-swap; zeros mean that the branch must not exist yet.
         old = head or "0" * len(made)
-        return _git(self._repository, "update-ref", self._ref, made, old, check=False).returncode == 0
+        return git(self._repository, "update-ref", self._ref, made, old, check=False).returncode == 0
 
     def _head(self) -> str | None:
-        found = _git(self._repository, "rev-parse", "--verify", "--quiet", f"{self._ref}^{{commit}}", check=False)
+        found = git(self._repository, "rev-parse", "--verify", "--quiet", f"{self._ref}^{{commit}}", check=False)
         return found.text.strip() if found.returncode == 0 else None
 
     def _blob(self, head: str, name: str) -> str:
-        return _git(self._repository, "cat-file", "blob", f"{head}:{name}").text
+        return git(self._repository, "cat-file", "blob", f"{head}:{name}").text
 
     def _refuse_checked_out(self) -> None:
         """Refuse a branch that is checked out: new commits on it would show as deletions in its work tree."""
-        listing = _git(self._repository, "worktree", "list", "--porcelain").text
+        listing = git(self._repository, "worktree", "list", "--porcelain").text
         if f"branch {self._ref}\n" in listing:
             raise HistoryError(f"{self.where} is checked out in a work tree", hint="switch that one to another branch")
 
     def _identity(self) -> dict[str, str]:
         # CI runners have no git user. Otherwise the user is the author.
-        known = _git(self._repository, "var", "GIT_COMMITTER_IDENT", check=False).returncode == 0
+        known = git(self._repository, "var", "GIT_COMMITTER_IDENT", check=False).returncode == 0
         return {} if known else _IDENTITY
-
-
-def _git(
-    repository: Path, *arguments: str, env: dict[str, str] | None = None, stdin: bytes | None = None, check: bool = True
-) -> proc.Result:
-    proc.require_tool("git", package="git")
-    argv = ("git", "-C", str(repository), *arguments)
-    return proc.run(argv, timeout_s=_TIMEOUT_S, env=env, stdin=stdin, check=check)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final, Literal
+from datetime import datetime
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 
 from bench.analysis.analyse import analyse
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
@@ -50,6 +51,18 @@ class Point(_Frozen):
     high: float | None = None
 
 
+def valid_time(text: str) -> str:
+    """``text`` when it is a time in ISO 8601 with a zone that exists. Raises ValueError."""
+    try:
+        datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError("not a time in ISO 8601, such as 2031-01-31T12:00:00+00:00") from None
+    return text
+
+
+Time = Annotated[str, AfterValidator(valid_time)]
+
+
 class Commit(_Frozen):
     """The version that was measured, of the software under test.
 
@@ -59,7 +72,7 @@ class Commit(_Frozen):
     """
 
     id: str
-    committed_at: str
+    committed_at: Time
     subject: str = ""
 
     @field_validator("id")
@@ -97,7 +110,7 @@ class Line(_Frozen):
     fingerprint: str
     commit: Commit
     campaigns: tuple[str, ...]
-    measured_at: str
+    measured_at: Time
     boxbench: str
     host: dict[str, str] = {}
     accel: dict[str, str]
@@ -132,7 +145,7 @@ def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit
     """Make the line of a campaign: headline, memory, CPU and disk of every cell.
 
     Raises:
-        HistoryError: the campaign has no fingerprint, or no boot gave a value.
+        HistoryError: the campaign has no fingerprint, its manifest was edited, or no boot gave a value.
     """
     analysis = analyse(manifest, records)
     wanted = {name: (headline(entry.scenario), MEMORY, CPU, DISK) for name, entry in manifest.scenarios.items()}
@@ -145,16 +158,22 @@ def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit
     for found in kept:
         cells.setdefault(found.cell.key, {})[found.metric] = _point(found)
     facts = ("cpu_model", "kernel_release", "distribution", "hypervisor")
-    return Line(
-        fingerprint=str(fingerprint),
-        commit=commit,
-        campaigns=(manifest.id,),
-        measured_at=manifest.created_at,
-        boxbench=manifest.boxbench,
-        host={key: str(manifest.host[key]) for key in facts if key in manifest.host},
-        accel={found.cell.key: found.cell.accel for found in kept},
-        cells=cells,
-    )
+    try:
+        return Line(
+            fingerprint=str(fingerprint),
+            commit=commit,
+            campaigns=(manifest.id,),
+            measured_at=manifest.created_at,
+            boxbench=manifest.boxbench,
+            host={key: str(manifest.host[key]) for key in facts if key in manifest.host},
+            accel={found.cell.key: found.cell.accel for found in kept},
+            cells=cells,
+        )
+    except ValidationError as error:
+        raise HistoryError(
+            f"campaign {manifest.id} makes no line of a history: {first_problem(error)}",
+            hint="the manifest was edited; restore it, or run the campaign again",
+        ) from None
 
 
 def merged(old: Line, new: Line, *, replace: bool) -> Line:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bench.history.line import HistoryError, Line, merged, parse_line
+from bench.util.durable import write_durably
 
 SUFFIX: Final = ".jsonl"
 BRANCH: Final = "boxbench-history"
@@ -61,9 +62,14 @@ class DirectoryStore:
             with _locked(self._path):
                 file = self._path / name
                 text = edit(file.read_text(encoding="utf-8") if file.exists() else "")
-                _replace(file, text)
+                write_durably(file, text)
         except OSError as error:
-            raise HistoryError(f"{self._path} cannot be written: {error.strerror}", hint="check its owner") from None
+            raise HistoryError(
+                f"{self._path} cannot be written: {error.strerror}",
+                hint="check its owner and the free space",
+            ) from None
+        except UnicodeDecodeError as error:
+            raise HistoryError(f"{self._path / name} is not UTF-8 text: {error}", hint="restore the file") from None
 
 
 def add_line(store: Store, line: Line, *, replace: bool = False) -> None:
@@ -111,7 +117,8 @@ def order(line: Line) -> tuple[float, str, str]:
 
 
 def _lines(text: str, where: str) -> Iterator[Line]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: text in JSON may hold U+2028, U+2029 and U+0085, which are no line ends here.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield parse_line(line, where=f"{where}:{number}")
 
@@ -124,12 +131,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.new")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 LABEL: Final = "boxbench"
 OWNER: Final = "owner"
@@ -108,14 +109,16 @@ def only_campaign_on_host() -> Iterator[None]:
 def owned_dir(path: Path) -> Iterator[None]:
     """Create a run directory and lock it, so that ``boxbench clean`` does not remove what carries its name.
 
-    The lock ends with the context, or with this process if it is killed. The directory stays.
+    Nobody but this user and root can enter it or the directory above it. The lock ends with the context, or with this
+    process if it is killed. The directory stays.
 
     Raises:
-        HostUnfitError: the directory cannot be created or opened.
+        HostUnfitError: the directory cannot be created or opened, or another user could reach it.
     """
+    private_directory(path.parent)
+    private_directory(path)
     try:
-        path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fd = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HostUnfitError(
             f"the run directory {path} cannot be used: {error.strerror}", hint="check its owner and mode"

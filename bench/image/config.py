@@ -19,6 +19,9 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 HOSTNAME: Final = "boxbench"
 """Host name of every box, so that all boxes have the same environment."""
 
+_LARGEST_ID: Final = 2**31 - 1
+"""The largest id of a user or group that engines accept. Ids have 32 bits, so 2**32 would become root's."""
+
 
 def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, index: TreeIndex) -> BoxConfig:
     """Resolve command, environment, directory, user and stop signal.
@@ -29,11 +32,13 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
         index: the image's tree, for /etc/passwd, /etc/group and the command.
 
     Raises:
-        BuildError: there is no command, the command or the user is not in the image, or the stop signal is unknown.
+        BuildError: there is no command, the command or the user is not in the image, an id of the user is too large, or
+            the stop signal is unknown.
     """
     argv = tuple(config.get("Entrypoint") or ()) + (workload.command or tuple(config.get("Cmd") or ()))
     user = str(config.get("User") or "")
     uid, gid, groups, home = _resolve_user(image, user, index)
+    _check_ids(image, user, (uid, gid, *groups))
     env = _environment(config.get("Env") or (), workload.env, home)
     cwd = str(config.get("WorkingDir") or "/")
     path = dict(entry.partition("=")[::2] for entry in env).get("PATH", DEFAULT_PATH)
@@ -76,6 +81,15 @@ def _resolve_user(image: str, user: str, index: TreeIndex) -> tuple[int, int, tu
     login = entry[0] if entry else None
     extra = {int(row[2]) for row in groups if login is not None and login in row[3].split(",")}
     return uid, gid, tuple(sorted(extra | {gid})), home
+
+
+def _check_ids(image: str, user: str, ids: Sequence[int]) -> None:
+    largest = max(ids)
+    if largest > _LARGEST_ID:
+        raise BuildError(
+            f"image {image}: the user {user or 'root'!r} has the id {largest}; the largest one is {_LARGEST_ID}",
+            hint="correct USER in the Dockerfile, or the image's /etc/passwd and /etc/group",
+        )
 
 
 def _table(index: TreeIndex, path: str, *, columns: int) -> list[list[str]]:

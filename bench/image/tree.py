@@ -44,8 +44,7 @@ def ensure_tree_dir(image: Image) -> Path:
 
 
 def _unpack(tar: Path, directory: Path) -> None:
-    # The tree can have setuid files from a foreign image, so that only root may enter the directory.
-    directory.parent.chmod(0o700)
+    # It is the box's `/`, so every user of the box may enter it. No user of the host may enter the cache.
     directory.mkdir()
     directory.chmod(0o755)
     # GNU tar refuses names with `..`, strips leading slashes and makes links that point outside last.

@@ -27,6 +27,8 @@ TIMEOUT_S: Final = 900.0
 """Time limit of one boot on the host's clock. A loaded host needs several times as long as an idle one."""
 _POLL_S: Final = 0.2
 REPORT_BYTES: Final = 4 * 2**20
+_MOST_TICKS: Final = 2**62
+"""Above any count: differences of two such numbers still fit 64 bits."""
 CLOCK_SLACK: Final = 1000
 """How much the difference of the guest's clocks may vary, in ticks. Reading both takes some hundred instructions."""
 
@@ -190,7 +192,26 @@ class _Reader:
                 f"{self.target}: in the guest: {_printable(what + log)}",
                 hint="check with `boxbench certify` that the scenario runs in a container on this host",
             )
+        for start in self.started:
+            self._check_times(start)
         return tuple(self.started)
+
+    def _check_times(self, start: GuestStart) -> None:
+        """Raise NotReadyError or ProtocolError. The guest runs the workload: its report is not trusted."""
+        name = _printable(start.name[:80])
+        if "ready" not in start.marks:
+            raise NotReadyError(
+                f"{self.target}: the guest's script ended, but its report has no moment at which the {name} start was "
+                "ready",
+                hint="check with `boxbench certify` that the scenario runs in a container on this host",
+            )
+        ticks = (start.requested, start.waited, *start.marks.values())
+        if max(map(abs, ticks)) > _MOST_TICKS or not 0 <= start.waited < start.clock:
+            raise ProtocolError(
+                f"{self.target}: the report of the {name} start has impossible times: {start.clock} ticks from the "
+                f"request to ready, of which {start.waited} were idle",
+                hint=start_over(),
+            )
 
 
 def _printable(text: str) -> str:

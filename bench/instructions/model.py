@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.plan.trials import Cell
 from bench.scenario import target_table
+from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
 
@@ -36,21 +37,29 @@ class Instant(CountModel):
     """An endpoint of a start. ``at`` is ticks of the guest's clock since the request."""
 
     name: str
-    at: int
+    at: Int64
 
 
 class Count(CountModel):
     """The count of one cell, from the request (for a VM: from power-on) to ready."""
 
     cell: Cell
-    clocks: tuple[int, ...]
+    clocks: Annotated[tuple[Int64, ...], Field(min_length=1)]
     """How far the guest's clock advanced, one number per run: by 1 per instruction, and by jumps while it was idle."""
-    waits: tuple[int, ...]
+    waits: Annotated[tuple[Int64, ...], Field(min_length=1)]
     """The jumps, one number per run: the idle time that the guest's kernel counted while it waited for its timers."""
     steps: tuple[Instant, ...]
     """The endpoints of the first run, in order of time."""
     inputs: dict[str, str]
     """Everything that determines the count: versions, digests, settings."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Count:
+        if len(self.clocks) != len(self.waits):
+            raise ValueError("clocks and waits have different lengths")
+        if min(self.waits) < 0 or min(self.executed) <= 0:
+            raise ValueError("a run that executed no instruction")
+        return self
 
     @property
     def executed(self) -> tuple[int, ...]:
@@ -109,7 +118,7 @@ def read_instructions(path: Path) -> Instructions:
     """Read a file, or ``instructions.json`` in a directory. Raises RecordError."""
     file = path / FILE if path.is_dir() else path
     try:
-        return Instructions.model_validate_json(file.read_text(encoding="utf-8"))
+        return Instructions.model_validate_json(file.read_bytes())
     except OSError as error:
         raise RecordError(
             f"{file} cannot be read: {error.strerror}",

@@ -17,7 +17,8 @@ from bench.instructions.machine import SEED
 from bench.instructions.model import ACCEL, TARGETS, VM_TARGETS, Count, Instructions
 from bench.plan.trials import Cell
 from bench.scenario.model import LoadedScenario, Scenario
-from bench.util.errors import UsageError
+from bench.util.cache import start_over
+from bench.util.errors import ProtocolError, UsageError
 
 Say = Callable[[str], None]
 
@@ -45,7 +46,7 @@ def count_instructions(request: CountRequest, say: Say) -> Instructions:
     Raises:
         UsageError: a target cannot be counted, or the memory size is too small.
         HostUnfitError, BuildError: a tool is missing, or the image cannot be built.
-        LaunchError, NotReadyError: a guest failed, see ``boot``.
+        LaunchError, NotReadyError, ProtocolError: a guest failed, see ``boot``.
     """
     _check_targets(request.targets)
     scenario = request.loaded.scenario
@@ -93,6 +94,12 @@ def _boot_all(guests: list[CountingGuest], jobs: int | None, say: Say) -> list[t
 
 def _counts(scenario: Scenario, guest: CountingGuest, runs: list[tuple[GuestStart, ...]]) -> list[Count]:
     counts = []
+    names = {tuple(start.name for start in run) for run in runs}
+    if len(names) != 1 or not runs[0]:
+        raise ProtocolError(
+            f"{guest.target}: the runs of one guest reported different starts, or none: {sorted(names)}",
+            hint=start_over(),
+        )
     for number, started in enumerate(runs[0]):
         factors = {} if guest.target in VM_TARGETS else {"start": started.name}
         counts.append(

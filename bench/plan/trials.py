@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.scenario.fields import Int64
+
 
 class Cell(BaseModel):
     """What is measured: a scenario, a target, an accelerator and factor levels. The key identifies it everywhere."""
@@ -40,9 +42,9 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    number: int
+    number: Int64
     """Position in the plan, from 0."""
-    block: int
+    block: Int64
     """From 0. Warm-up blocks come first."""
     cell: Cell
     warmup: bool

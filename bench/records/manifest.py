@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.plan.trials import Trial
 from bench.records.certificate import Certificate
+from bench.scenario.fields import Int64
 from bench.scenario.model import Scenario
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
@@ -51,9 +52,9 @@ class LayerEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    unpacked: int
+    unpacked: Int64
     """As a tar archive."""
-    compressed: int
+    compressed: Int64
     """As gzip, the form in which registries keep it."""
 
 
@@ -66,7 +67,7 @@ class ImageEntry(BaseModel):
     """The engine's content address of the image."""
     digest: str
     """Tree digest: SHA-256 over paths, types, modes, owners and contents."""
-    sizes_bytes: dict[str, int]
+    sizes_bytes: dict[str, Int64]
     """``unpacked``, ``layers``, ``compressed``, ``disk_logical``, ``disk_allocated``; those not made are absent."""
     layers: dict[str, LayerEntry] = {}
     """By content address, so that layers shared by images can be recognised; empty in older campaigns."""

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench.plan.trials import Trial
+from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import BoxbenchError, RecordError
 from bench.util.text import plain_lines
@@ -77,17 +78,17 @@ class Member(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    number: int
+    number: Int64
     """From 0; the box's tag is the trial's with ``-m`` and this in two digits or more."""
-    scheduled_ns: int = 0
+    scheduled_ns: Int64 = 0
     """When it was to be requested, after the first box of the trial."""
-    lateness_ns: int | None = None
+    lateness_ns: Int64 | None = None
     """How much later than scheduled boxbench requested it; part of every endpoint. None: it was never requested."""
     outcome: Literal["ok", "timeout", "failed"]
     failure: Failure | None = None
-    endpoints_ns: dict[Endpoint, int] = {}
+    endpoints_ns: dict[Endpoint, Int64] = {}
     """Since ``scheduled_ns``; ``requested`` is 0."""
-    exit_code: int | None = None
+    exit_code: Int64 | None = None
     doubts: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -104,11 +105,11 @@ class Samples(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    at_ns: tuple[int, ...]
+    at_ns: tuple[Int64, ...]
     """Since the first sample, just after the box was ready."""
-    memory_bytes: tuple[int, ...]
+    memory_bytes: tuple[Int64, ...]
     """Of a container: its control group, page cache included. Of a VM: the resident memory of its VMM."""
-    cpu_ns: tuple[int, ...]
+    cpu_ns: tuple[Int64, ...]
     """CPU time of the same processes since the first sample."""
 
     @model_validator(mode="after")
@@ -123,15 +124,15 @@ class Flush(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    asked: int
+    asked: Int64
     """Syncs of a new page that succeeded for the agent; 0 when it found no disk that it may write to."""
-    took_ns: int
+    took_ns: Int64
     """Duration of all of them together, on the box's own clock."""
-    vmm: int | None = None
+    vmm: Int64 | None = None
     """Flushes that the VMM received from its guest."""
-    host: int | None = None
+    host: Int64 | None = None
     """Flushes that the host's disks finished in the same time."""
-    background: int | None = None
+    background: Int64 | None = None
     """Flushes of the host's disks in as much time (10 to 250 ms) without the agent's syncs."""
     cached: bool | None = None
     """Whether a disk of the host has a cache that can be flushed."""
@@ -163,21 +164,21 @@ class Record(BaseModel):
     """Wall clock, ISO 8601, UTC: a label, never subtracted."""
     outcome: Literal["ok", "timeout", "failed"]
     failure: Failure | None = None
-    endpoints_ns: dict[Endpoint, int]
-    resolution_ns: dict[Endpoint, int] = {}
+    endpoints_ns: dict[Endpoint, Int64]
+    resolution_ns: dict[Endpoint, Int64] = {}
     """For endpoints found by polling: the polling interval."""
-    guest_ns: dict[Endpoint, int] = {}
+    guest_ns: dict[Endpoint, Int64] = {}
     """The same endpoints on the box's own CLOCK_MONOTONIC, which is not comparable with the host's."""
-    channel_rtt_ns: tuple[int, ...] = ()
+    channel_rtt_ns: tuple[Int64, ...] = ()
     """Round trips through the event channel to the agent and back, after ready."""
-    memory_bytes: dict[str, int] = {}
-    cpu_ns: dict[str, int] = {}
-    disk_bytes: dict[str, int] = {}
+    memory_bytes: dict[str, Int64] = {}
+    cpu_ns: dict[str, Int64] = {}
+    disk_bytes: dict[str, Int64] = {}
     flush: Flush | None = None
     samples: Samples | None = None
     inside: dict[str, str] = {}
     """What the agent sees in the box: cpus, memory, kernel, user, limits."""
-    exit_code: int | None = None
+    exit_code: Int64 | None = None
     """Of the workload; 128 + signal when a signal ended it; None when it did not end."""
     doubts: tuple[str, ...] = ()
     """Reasons to doubt the values, such as throttling, steal, or a slow or failed removal; shown beside them."""
@@ -188,13 +189,13 @@ class Record(BaseModel):
     """How it was run: ``profile``, ``parser``, ``command``, ``timeout_ns``."""
     artefacts: dict[str, str] = {}
     """Kept files, relative to the campaign directory."""
-    ledger_bytes: dict[str, int] = {}
+    ledger_bytes: dict[str, Int64] = {}
     """Of a trial whose boxes stay: what all boxes added to the host's memory. ``host.*``: its counters' growth;
     ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``not_released``: of it after all were removed;
     ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.ledger``."""
     members: tuple[Member, ...] = ()
     """The boxes of a trial that has many, also failed ones, in the order of their numbers."""
-    storm_ns: dict[str, int] = {}
+    storm_ns: dict[str, Int64] = {}
     """How late boxbench itself was during a storm, and how busy the host: ``lateness.max``, ``wake.median``,
     ``wake.p95``, ``wake.max``, ``host.busy``, ``host.all``. See ``bench.run.storm``."""
 

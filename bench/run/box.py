@@ -26,6 +26,7 @@ from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
 from bench.util.errors import NotReadyError, TeardownError
+from bench.util.private import private_directory
 from bench.util.units import format_ns
 
 # How often a silent box is checked for having ended. Its messages wake us at once, so this limits no measurement.
@@ -75,8 +76,9 @@ def box_order(tag: str, setting: Setting, timeline: Timeline) -> Iterator[Order]
     exercise = setting.scenario.exercise
     with ExitStack() as stack:
         for path in (directory, storage):
+            private_directory(path.parent)
             stack.callback(shutil.rmtree, path, ignore_errors=True)
-            path.mkdir(parents=True)
+            path.mkdir(mode=0o700)
         yield Order(
             tag=tag,
             directory=directory,

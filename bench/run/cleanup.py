@@ -21,6 +21,7 @@ from bench.host.tracefs import find_instances, remove_instance
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import BoxbenchError, TeardownError
+from bench.util.private import private_directory
 
 if TYPE_CHECKING:
     import docker
@@ -47,8 +48,8 @@ class Leftover:
 
 
 def boxes_root() -> Path:
-    """The directory in which boxes have their directories on a disk."""
-    return cache_dir() / "boxes"
+    """The directory in which boxes have their directories on a disk. Raises HostUnfitError."""
+    return private_directory(cache_dir() / "boxes")
 
 
 def find_containers(client: docker.DockerClient, tag: str = LABEL) -> tuple[Leftover, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from bench.scenario.fields import VALUE_NAME, Argument, DurationNs, Strict
+from bench.scenario.fields import VALUE_NAME, Argument, DurationNs, Int64, Strict
 
 MOST_COMMAND_BYTES: Final = 3500
 """The longest command, percent-encoded, that fits the agent's line of 4096 bytes. Put longer ones into a file of the
@@ -29,7 +30,7 @@ class Profile(Strict):
     """Runs in the box as the workload's user, in its environment and directory. None with ``run: workload``."""
     timeout: DurationNs = 120 * 10**9
     """The time limit of the command. A command that takes longer is killed, and the trial fails."""
-    operations: Annotated[int, Field(gt=0)] | None = None
+    operations: Annotated[Int64, Field(gt=0)] | None = None
     """How many operations the command does, where its output does not tell. CPU time is divided by it."""
 
 
@@ -44,12 +45,20 @@ class Pattern(Strict):
     @model_validator(mode="after")
     def _one_group(self) -> Pattern:
         try:
-            groups = re.compile(self.match).groups
-        except re.error as error:
+            groups = self.expression.groups
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"match: {self.match!r} is not a regular expression: {error}") from None
         if groups != 1:
             raise ValueError(f"match: {self.match!r} has {groups} groups; put the number, and only it, into one")
         return self
+
+    @property
+    def expression(self) -> re.Pattern[str]:
+        """``match``, compiled."""
+        with warnings.catch_warnings():
+            # Python warns of forms such as "[[" that a later version may read in another way.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(self.match)
 
 
 class Exercise(Strict):

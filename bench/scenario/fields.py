@@ -45,7 +45,7 @@ def _bytes_from_text(value: object, info: ValidationInfo) -> object:
 def _ns_from_text(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return _unitless(value, info, "30s")
-    return _at_most(parse_duration_ns(value), _MOST_NS, value, "10080min")
+    return _at_most(parse_duration_ns(value), MOST_NS, value, "10080min")
 
 
 def _at_most(value: int, most: int, text: str, most_text: str) -> int:
@@ -68,7 +68,7 @@ def _unitless(value: object, info: ValidationInfo, example: str) -> object:
 
 _MOST_BYTES: Final = 2**50
 """The largest size. Engines and tools take sizes as 64-bit numbers and fail late on larger ones."""
-_MOST_NS: Final = 7 * 24 * 3600 * 10**9
+MOST_NS: Final = 7 * 24 * 3600 * 10**9
 """The longest duration, a week. Timers of the system fail on much longer ones."""
 _SIZE_SCHEMA: Final = {
     "type": "string",
@@ -80,8 +80,10 @@ _DURATION_SCHEMA: Final = {
     "pattern": r"^\s*\d+(\.\d+)?\s*(ns|us|ms|s|min|m)\s*$",
     "examples": ["30s"],
 }
-Bytes = Annotated[int, BeforeValidator(_bytes_from_text), Field(gt=0), WithJsonSchema(_SIZE_SCHEMA)]
-DurationNs = Annotated[int, BeforeValidator(_ns_from_text), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+Bytes = Annotated[int, BeforeValidator(_bytes_from_text), Field(gt=0, le=_MOST_BYTES), WithJsonSchema(_SIZE_SCHEMA)]
+DurationNs = Annotated[int, BeforeValidator(_ns_from_text), Field(gt=0, le=MOST_NS), WithJsonSchema(_DURATION_SCHEMA)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number of a file that programs write. Arithmetic with larger ones fails: a float cannot hold them."""
 Argument = Annotated[str, AfterValidator(_without_nul)]
 """A word of a command, or the value of an environment variable. The kernel ends such text at a NUL character."""
 VariableName = Annotated[str, Field(pattern=VARIABLE_PATTERN)]

@@ -34,6 +34,7 @@ from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, targe
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
 from bench.util.document import Document, read_document
 from bench.util.errors import ScenarioError
+from bench.util.paths import is_directory, is_file
 
 # Everything that a scenario consists of, so that one import serves.
 __all__ = [
@@ -185,7 +186,7 @@ def load_scenario(path: Path) -> LoadedScenario:
     Raises:
         ScenarioError: names the file and, for every wrong key, its line and what was expected.
     """
-    file = path / "scenario.yaml" if path.is_dir() else path
+    file = path / "scenario.yaml" if is_directory(path) else path
     document = read_document(file)
     faults = [*target_faults(file, document), *_missing_files(file, document)]
     scenario = None
@@ -265,9 +266,9 @@ def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
     context, dockerfile = (document.get(key) or Workload.model_fields[key[1]].default for key in keys)
     if not isinstance(context, str) or not isinstance(dockerfile, str):
         return
-    if not (file.parent / context).is_dir():
+    if not is_directory(file.parent / context):
         hint = "workload.context is relative to the scenario file"
         yield fault(file, document, keys[0], f"the directory {file.parent / context} does not exist", hint)
-    elif not (file.parent / context / dockerfile).is_file():
+    elif not is_file(file.parent / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
         yield fault(file, document, keys[1], f"{file.parent / context / dockerfile} does not exist", hint)

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from bench.scenario.fields import DurationNs, Strict
+from bench.scenario.fields import MOST_NS, DurationNs, Strict
 from bench.util.units import format_ns, parse_duration_ns
 
 _INTERVAL_SCHEMA: Final = {
@@ -22,7 +22,7 @@ def _ns_from_text(value: object) -> object:
     return parse_duration_ns(value) if isinstance(value, str) else value
 
 
-Interval = Annotated[int, BeforeValidator(_ns_from_text), Field(ge=0), WithJsonSchema(_INTERVAL_SCHEMA)]
+Interval = Annotated[int, BeforeValidator(_ns_from_text), Field(ge=0, le=MOST_NS), WithJsonSchema(_INTERVAL_SCHEMA)]
 
 
 class Storm(Strict):

@@ -14,6 +14,7 @@ from bench.targets.base import Order
 from bench.util.errors import LaunchError, TeardownError
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_MS_NODEV: Final = 4
 
 
 class Overlay:
@@ -27,25 +28,32 @@ class Overlay:
         self._source = order.tag
         for directory in (self.root, self.upper, self.work):
             directory.mkdir()
+        # It becomes the box's `/`, which every user of the box may enter, whatever our umask is.
+        self.upper.chmod(0o755)
 
     @property
     def options(self) -> str:
         """The mount options for mount(2)."""
         return f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
 
-    def mount(self) -> None:
-        """Mount the overlay at ``root``. Raises LaunchError."""
-        self._mount(self.root, "overlay", self.options)
+    def mount(self, *, nodev: bool) -> None:
+        """Mount the overlay at ``root``. Raises LaunchError.
+
+        Args:
+            nodev: device nodes in it do not work. For boxes that mount a /dev of their own: an image can contain the
+                node of the host's disk, which a user of the host with the workload's uid can reach through /proc.
+        """
+        self._mount(self.root, "overlay", self.options, _MS_NODEV if nodev else 0)
 
     def mount_proc(self) -> None:
         """Mount the host's /proc in the mounted tree, and make a directory for /sys. Raises LaunchError."""
         for inside in ("proc", "sys"):
             (self.root / inside).mkdir(exist_ok=True)
-        self._mount(self.root / "proc", "proc", "")
+        self._mount(self.root / "proc", "proc", "", 0)
 
-    def _mount(self, point: Path, kind: str, options: str) -> None:
+    def _mount(self, point: Path, kind: str, options: str, flags: int) -> None:
         source = self._source.encode()
-        if _LIBC.mount(source, os.fsencode(point), kind.encode(), ctypes.c_ulong(0), options.encode()) != 0:
+        if _LIBC.mount(source, os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), options.encode()) != 0:
             raise LaunchError(
                 f"{kind} cannot be mounted on {point}: {os.strerror(ctypes.get_errno())}",
                 hint="check that the kernel has overlayfs and that the cache's file system supports upper layers",

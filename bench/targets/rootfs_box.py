@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, render_boxconf
-from bench.agent.channel import Fifos
+from bench.agent.channel import Fifos, hand_over
 from bench.host.processes import await_output_drained
 from bench.image.model import Image
 from bench.image.tree import ensure_tree_dir
@@ -22,19 +22,39 @@ from bench.targets.overlay import Overlay
 from bench.util.clip import clip_file
 
 AGENT_ARGV: Final = (AGENT_IN_BOX, "run", CHANNEL_IN_BOX)
-"""The agent's command line where it sets environment, directory and user itself."""
+"""The agent's command line where it sets environment, directory and user itself. It then runs as root."""
+AGENT_AS_ROOT: Final = 0
+"""The agent's uid in that case."""
 INHERITING_AGENT_ARGV: Final = (AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX)
 """The agent's command line where the engine has set them."""
 # The agent sets the same name in a VM. By default a container gets its id, so workloads would see different names.
 HOSTNAME: Final = "boxbench"
 
 
+def agent_user(order: Order, *, maps_users: bool = False) -> int | None:
+    """The uid on this host of an agent that an engine or runtime starts as the workload's user; None: not known.
+
+    Args:
+        maps_users: the engine gives the box's users other uids on this host.
+    """
+    return None if maps_users or os.geteuid() != 0 else order.image.config.uid
+
+
 @contextmanager
-def open_channel(directory: Path, order: Order) -> Iterator[Fifos]:
-    """Make the channel's directory with the agent's box.conf and the FIFOs."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "box.conf").write_bytes(render_boxconf(order.image.config, order.ready))
-    ends = Fifos(directory)
+def open_channel(directory: Path, order: Order, *, agent: int | None) -> Iterator[Fifos]:
+    """Make the channel's directory with the agent's box.conf and the FIFOs, which only the agent and root can open.
+
+    Args:
+        agent: the agent's uid on this host; None: it is not known.
+    """
+    directory.mkdir(exist_ok=True)
+    # The agent opens the files by name, and may be any user of the box.
+    directory.chmod(0o711)
+    conf = directory / "box.conf"
+    conf.touch(mode=0o600, exist_ok=False)
+    conf.write_bytes(render_boxconf(order.image.config, order.ready))
+    hand_over(conf, agent, everybody=0o644)
+    ends = Fifos(directory, agent)
     try:
         yield ends
     finally:
@@ -90,10 +110,10 @@ class RootfsBox(Box):
 
 
 @contextmanager
-def rootfs_parts(order: Order) -> Iterator[tuple[Fifos, Overlay]]:
+def rootfs_parts(order: Order, *, agent: int | None) -> Iterator[tuple[Fifos, Overlay]]:
     """The channel in the box's run directory, for a bind mount, and the overlay, which is not mounted yet."""
     with ExitStack() as stack:
-        ends = stack.enter_context(open_channel(order.directory / "ch", order))
+        ends = stack.enter_context(open_channel(order.directory / "ch", order, agent=agent))
         overlay = Overlay(order)
         stack.callback(overlay.unmount)
         yield ends, overlay

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
@@ -28,18 +29,18 @@ _PROBE_TRIES: Final = 5
 
 
 def cache_dir() -> Path:
-    """The cache directory, created when missing.
+    """The cache directory, created when missing. Nobody but this user and root can enter it.
 
-    It is $BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench.
+    It is $BOXBENCH_CACHE, else $XDG_CACHE_HOME/boxbench, else ~/.cache/boxbench. Programs of the cache are executed and
+    its images are run, so a directory that another user owns or could replace is refused.
 
     Raises:
-        HostUnfitError: the directory cannot be created.
+        HostUnfitError: the directory cannot be created, or another user could change its entries.
     """
     own = os.environ.get("BOXBENCH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
     path = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "boxbench"
-    _make(path)
-    return path.absolute()
+    return private_directory(path)
 
 
 def content_key(*parts: str | bytes) -> str:
@@ -87,15 +88,14 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             it publishes the entry.
 
     Raises:
-        HostUnfitError: the cache cannot be written.
+        HostUnfitError: the cache cannot be written, or another user has made the entry.
         Exception: whatever ``make`` raises. What it had written is removed.
     """
-    final = cache_dir() / kind / key
-    if final.exists():
+    final = private_directory(cache_dir() / kind) / key
+    if _is_ours(final):
         return final
-    _make(final.parent)
     with _lock(final):
-        if final.exists():  # another process made it while this one waited
+        if _is_ours(final):  # another process made it while this one waited
             return final
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
@@ -106,6 +106,17 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         finally:
             remove(partial)
     return final
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether the entry exists. Raises HostUnfitError: another user made it while the cache was open to others."""
+    try:
+        owner = entry.lstat().st_uid
+    except FileNotFoundError:
+        return False
+    if owner != os.geteuid():
+        raise HostUnfitError(f"the cache entry {entry} belongs to the user with uid {owner}", hint=start_over())
+    return True
 
 
 def start_over() -> str:
@@ -181,13 +192,3 @@ def _lock(final: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HostUnfitError(
-            f"the cache directory {path} cannot be created: {error.strerror}",
-            hint="set BOXBENCH_CACHE to a directory with a few hundred MiB of free space",
-        ) from None

@@ -18,6 +18,8 @@ MAX_FILE_BYTES: Final = 2**20
 # A scenario has a few dozen values. YAML aliases could multiply them without limit.
 _MAX_NODES: Final = 10_000
 _MAX_DEPTH: Final = 40
+# Beyond the range of a float. Python refuses to print integers of more than some thousand digits.
+_MAX_INTEGER_BITS: Final = 1023
 
 Key = str | int
 
@@ -96,15 +98,23 @@ def _refuse_other_types(path: Path, document: Document, value: Any, keys: tuple[
     """Raise ScenarioError for a value that JSON cannot represent: a date, a set, bytes, NaN or infinity."""
     if isinstance(value, dict):
         for key, item in value.items():
+            if fault := _unstorable(key):
+                # Python does not print an integer of thousands of digits.
+                named = keys if isinstance(key, int) else (*keys, str(key))
+                raise _fault(path, document, named, f"the key cannot be stored: {fault[0]}", fault[1])
             _refuse_other_types(path, document, item, (*keys, str(key)))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             _refuse_other_types(path, document, item, (*keys, number))
     elif fault := _unstorable(value):
-        line = document.line_of(keys)
-        at = f"{path}:{line}" if line else str(path)
-        text, hint = fault
-        raise ScenarioError(f"{at}: {'.'.join(map(plain, map(str, keys)))}: {text}", hint=hint)
+        raise _fault(path, document, keys, *fault)
+
+
+def _fault(path: Path, document: Document, keys: tuple[Key, ...], text: str, hint: str) -> ScenarioError:
+    line = document.line_of(keys)
+    at = f"{path}:{line}" if line else str(path)
+    where = ".".join(map(plain, map(str, keys)))
+    return ScenarioError(f"{at}: {where}: {text}" if where else f"{at}: {text}", hint=hint)
 
 
 def _unstorable(value: object) -> tuple[str, str] | None:
@@ -117,6 +127,8 @@ def _unstorable(value: object) -> tuple[str, str] | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a finite number", "write a number, or put the value in quotes if it is text"
+    if isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS:
+        return "the number has too many digits", "write a smaller number, or put it in quotes if it is text"
     if isinstance(value, int | float | None):
         return None
     return f"{value!s} is read as {type(value).__name__}, not as text or a number", "put it in quotes"
@@ -124,12 +136,15 @@ def _unstorable(value: object) -> tuple[str, str] | None:
 
 def _read_text(path: Path, path_hint: str) -> str:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
             raise ScenarioError(
                 f"{path}: larger than {MAX_FILE_BYTES} bytes",
                 hint="is this the right file? large data belongs in the build context",
             )
-        return path.read_text(encoding="utf-8")
+        # As in Python's text files: every kind of line end is a newline.
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror}", hint=path_hint) from None
     except UnicodeDecodeError as error:
@@ -141,15 +156,34 @@ def _parse_toml(path: Path, text: str) -> Document:
         return Document(tomllib.loads(text), text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: not well-formed TOML: {error}", hint="correct the file and try again") from None
+    except ValueError:
+        # Python's own limit on the digits of an integer.
+        raise ScenarioError(f"{path}: a number has too many digits", hint="write a smaller number") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader. A value that is not of its type is a YAML error with its line, not one of Python."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except RecursionError:
+            raise
+        except (ValueError, ArithmeticError, LookupError, AttributeError):
+            # "2026-99-99", an integer of 5000 digits, `!!int x`, `!!bool x`, `!!timestamp x`
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"this is not a valid {kind}; put it in quotes if it is text", node.start_mark
+            ) from None
 
 
 def _parse_yaml(path: Path, text: str) -> Document:
     lines: dict[tuple[Key, ...], int] = {}
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         if root is not None:
             _Index(path, lines).add(root, ())
-        return Document(yaml.safe_load(text), text, lines)
+        return Document(yaml.load(text, Loader=_Loader), text, lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f"{path}:{mark.line + 1}" if mark else str(path)

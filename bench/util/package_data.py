@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.util.errors import HostUnfitError
+from bench.util.paths import exists, is_directory
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -44,7 +45,7 @@ def find_scenario(name_or_path: str) -> Path:
     that is nothing of the kind is returned as a path; ``load_scenario`` reports it.
     """
     path = Path(name_or_path)
-    is_scenario = (path / "scenario.yaml").exists() if path.is_dir() else path.exists()
+    is_scenario = exists(path / "scenario.yaml") if is_directory(path) else exists(path)
     if is_scenario or name_or_path not in shipped_scenarios():
         return path
     return scenarios_dir() / name_or_path

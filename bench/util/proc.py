@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -80,6 +80,7 @@ def run(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     keep: Sequence[str] | None = None,
     stdout_to: IO[bytes] | None = None,
 ) -> Result:
@@ -89,6 +90,7 @@ def run(
         timeout_s: after this time the process group is interrupted, terminated and killed.
         check: raise ProcessError on a non-zero exit code.
         env: variables to add to the environment.
+        without: variables of our environment that the tool does not get, unless ``env`` has them.
         keep: as for ``spawn``.
         stdout_to: a file that receives standard output; ``Result.stdout`` is then empty.
 
@@ -105,6 +107,7 @@ def run(
         stderr=subprocess.PIPE,
         cwd=cwd,
         env=env,
+        without=without,
         keep=keep,
     )
     stdout, stderr = _wait(process, words, stdin, timeout_s)
@@ -144,6 +147,7 @@ def spawn(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     keep: Sequence[str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
@@ -166,7 +170,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             cwd=cwd,
-            env=_inherited(keep) | dict(env or {}),
+            env=_inherited(keep, without) | dict(env or {}),
             pass_fds=tuple(pass_fds),
             # In a session of its own it does not receive the terminal's Ctrl-C. Boxbench does, and ends it in order.
             start_new_session=True,
@@ -175,9 +179,10 @@ def spawn(
         raise _start_error(error, words, cwd) from None
 
 
-def _inherited(keep: Sequence[str] | None) -> dict[str, str]:
+def _inherited(keep: Sequence[str] | None, without: Collection[str]) -> dict[str, str]:
     patterns = ("*",) if keep is None else ("PATH", *keep)
-    return {name: value for name, value in os.environ.items() if any(fnmatchcase(name, one) for one in patterns)}
+    kept = {name: value for name, value in os.environ.items() if any(fnmatchcase(name, one) for one in patterns)}
+    return {name: value for name, value in kept.items() if name not in without}
 
 
 def _start_error(error: OSError, words: Sequence[str], cwd: Path | None) -> HostUnfitError | ProcessError:

@@ -40,7 +40,7 @@ from bench.scenario.model import load_scenario, narrowed
 from bench.targets.base import Order
 from bench.targets.containers.oci_runtime import OciBox
 from bench.targets.launcher.bubblewrap import command
-from bench.targets.rootfs_box import rootfs_parts
+from bench.targets.rootfs_box import agent_user, rootfs_parts
 from bench.util import proc
 from bench.util.clock import MonotonicClock
 from bench.util.package_data import find_scenario
@@ -101,7 +101,7 @@ def their_runc(setting: Setting, number: int) -> int:
         # Without a reader the agent would wait at its first mark and leave its CPU to runc.
         channel = Channel(box.channel, now_ns=CLOCK.now_ns, on_message=timeline.receive)
         try:
-            box.overlay.mount()
+            box.overlay.mount(nodev=True)
             return hyperfine(box.run_argv(), order.directory)
         finally:
             channel.close()
@@ -126,7 +126,7 @@ def our_bubblewrap(setting: Setting, number: int) -> int:
 
 def their_bubblewrap(setting: Setting, number: int) -> int:
     """The time of the same command line in an equal control group, ns."""
-    with order_for(setting, f"bare{number}") as order, rootfs_parts(order) as (ends, overlay):
+    with order_for(setting, f"bare{number}") as order, rootfs_parts(order, agent=agent_user(order)) as (ends, overlay):
         memory = order.resources.memory
         with own_cgroup(order.tag, memory_bytes=memory) as group:
             argv = command(overlay, group, ends.directory)

@@ -88,7 +88,7 @@ def _check_stream(data: bytes, scratch: Path) -> None:
         got.append(message)
         timeline.receive(message, stamp_ns)
 
-    fifos = Fifos(directory)
+    fifos = Fifos(directory, agent=os.geteuid())
     channel = Channel(fifos, now_ns=lambda: 7, on_message=receive)
     rng = Random(len(data))
     try:

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,15 +31,24 @@ static void push_word(char **words, size_t *count, size_t limit, char *word, con
     words[(*count)++] = word;
 }
 
+/* The id of a user or group. The kernel's ids have 32 bits, and the largest one means "no change". */
+static id_t id_word(char *word)
+{
+    int64_t id = number_word(&word, "user");
+    if (id >= UINT32_MAX)
+        fatal("box.conf: user: %lld is not the id of a user or group", (long long)id);
+    return (id_t)id;
+}
+
 static void parse_user(char *rest)
 {
     conf.has_user = true;
-    conf.uid = (uid_t)number_word(&rest, "user");
-    conf.gid = (gid_t)number_word(&rest, "user");
+    conf.uid = id_word(next_word(&rest));
+    conf.gid = id_word(next_word(&rest));
     for (char *item = strtok(rest, ","); item != NULL; item = strtok(NULL, ",")) {
         if (conf.groupc >= MAX_GROUPS)
             fatal("box.conf: user: more than %d groups", MAX_GROUPS);
-        conf.groups[conf.groupc++] = (gid_t)strtoul(item, NULL, 10);
+        conf.groups[conf.groupc++] = id_word(item);
     }
 }
 

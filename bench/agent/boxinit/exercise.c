@@ -12,6 +12,7 @@
 #include "process.h"
 #include "protocol.h"
 #include "shared/clock.h"
+#include "shared/files.h"
 #include "shared/percent.h"
 #include "words.h"
 
@@ -95,8 +96,9 @@ void exercise_exited(int status, const struct rusage *usage)
         kill(-exercise.child, SIGKILL); /* what it left running would disturb whatever runs next */
     for (int i = 0; i < EXERCISE_STREAMS; i++) {
         struct capture *capture = &exercise.captures[i];
-        while (read_capture(capture))
-            ;
+        /* A process that left the exercise's session may still write, so only what is there now is read. */
+        for (int left = queued_bytes(capture->from); left > 0 && read_capture(capture);)
+            left -= READ_BYTES;
         close_capture(capture);
         send_capture(capture);
     }
@@ -141,6 +143,17 @@ static void run_exercise(char **argv, int64_t limit_ms, const int out[2], const 
     }
 }
 
+static bool open_pipes(int out[2], int err[2])
+{
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return false;
+    if (pipe2(err, O_CLOEXEC) == 0)
+        return true;
+    close(out[0]);
+    close(out[1]);
+    return false;
+}
+
 void start_exercise(char *rest)
 {
     static char *argv[LINE_BYTES + 1]; /* a command line cannot have more words */
@@ -154,7 +167,7 @@ void start_exercise(char *rest)
     while (*rest != 0)
         argv[argc++] = decoded_word(&rest);
     argv[argc] = NULL;
-    if (argc == 0 || limit_ms <= 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
+    if (argc == 0 || limit_ms <= 0 || !open_pipes(out, err))
         send_error("exercise: no command, no time limit, or no pipe");
     else
         run_exercise(argv, limit_ms, out, err);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "protocol.h"
 #include "readiness.h"
+#include "shared/files.h"
 
 enum { DRAIN_PATIENCE_MS = 5000 }; /* for a host that takes no output after the workload has ended */
 
@@ -67,13 +67,6 @@ void serve_stream(int number, const struct pollfd *slot)
         read_chunk(stream);
 }
 
-/* Bytes in the workload's pipe. */
-static int queued_bytes(const struct stream *stream)
-{
-    int bytes = 0;
-    return stream->from >= 0 && ioctl(stream->from, FIONREAD, &bytes) == 0 ? bytes : 0;
-}
-
 /* Arms for pending chunks, and for reading at most `left` bytes of each pipe. False when there is neither. */
 static bool arm_drain(const int left[STREAMS], struct pollfd set[STREAMS])
 {
@@ -92,7 +85,7 @@ void drain_streams(void)
     int left[STREAMS];
     struct pollfd set[STREAMS];
     for (int i = 0; i < STREAMS; i++)
-        left[i] = queued_bytes(&streams[i]);
+        left[i] = queued_bytes(streams[i].from);
     while (arm_drain(left, set)) {
         int count = poll(set, STREAMS, DRAIN_PATIENCE_MS);
         if (count == 0) {

@@ -104,6 +104,7 @@ static void open_channel(void)
         fatal("no virtio-serial port boxbench.events within %d ms", DEVICE_WAIT_MS);
     command_fd = event_fd;
     send_mark("init");
+    never_block();
     if (!loaded)
         load_modules();
 }

@@ -2,7 +2,10 @@
 #include "protocol.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,16 +13,36 @@
 #include "shared/clock.h"
 #include "shared/percent.h"
 
+enum { HOST_PATIENCE_MS = 5000 }; /* for a host that reads no line */
+
 int event_fd = -1;
+
+void never_block(void)
+{
+    int flags = fcntl(event_fd, F_GETFL);
+    fcntl(event_fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* Waits until the channel takes a line. False when it takes none for HOST_PATIENCE_MS. */
+static bool wait_for_host(void)
+{
+    int64_t deadline = now_ns() + HOST_PATIENCE_MS * 1000000LL;
+    for (int64_t left; (left = deadline - now_ns()) > 0;) {
+        struct pollfd set = {.fd = event_fd, .events = POLLOUT};
+        int count = poll(&set, 1, (int)(left / 1000000) + 1);
+        if (count > 0 && (set.revents & (POLLOUT | POLLERR)) != 0)
+            return true;
+        if (count > 0)
+            sleep_ms(1); /* the host has closed its end of a port, and poll() returns at once */
+    }
+    return false;
+}
 
 void write_line(const char *line, size_t length)
 {
-    ssize_t written;
-    if (event_fd < 0)
-        return;
-    do
-        written = write(event_fd, line, length);
-    while (written < 0 && errno == EINTR);
+    while (event_fd >= 0 && write(event_fd, line, length) < 0 && (errno == EINTR || errno == EAGAIN))
+        if (errno == EAGAIN && !wait_for_host())
+            event_fd = -1; /* the host has cut this box off: further lines must not delay its stop */
 }
 
 void send_line(const char *format, ...)

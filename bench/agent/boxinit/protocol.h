@@ -9,6 +9,10 @@ enum { LINE_BYTES = 4096 }; /* longest line; also PIPE_BUF, so that a write to a
 /* The channel's end; -1 until it is open, and every line is dropped until then. */
 extern int event_fd;
 
+/* From now on the agent does not block on the channel. Once the host has read no line for some seconds, all further
+ * lines are dropped, so that a box that the host has cut off can still be stopped. */
+void never_block(void);
+
 /* Sends one whole line, newline included, in one write(). */
 void write_line(const char *line, size_t length);
 

@@ -27,6 +27,7 @@ static void open_channel(const char *directory)
     if (event_fd < 0)
         fatal("%s: %s", path, strerror(errno));
     send_mark("init");
+    never_block();
     snprintf(path, sizeof path, "%s/commands", directory);
     command_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (command_fd < 0)
@@ -90,6 +91,7 @@ int run_attached(char **argument)
         fatal("%s: %s", argument[0], strerror(errno));
     command_fd = event_fd;
     send_mark("init");
+    never_block();
     read_conf(argument[1]);
     /* A systemd unit has these two ports. The output of a container goes where its engine forwards it to. */
     int stdout_fd = open_port("boxbench.stdout");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 size_t read_file_at(int directory, const char *path, char *buffer, size_t room)
@@ -31,4 +32,10 @@ bool write_all(int fd, const char *data, size_t length)
         length -= (size_t)put;
     }
     return true;
+}
+
+int queued_bytes(int fd)
+{
+    int bytes = 0;
+    return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }

@@ -8,3 +8,6 @@ size_t read_file_at(int directory, const char *path, char *buffer, size_t room);
 
 /* Writes everything, in as many calls as it takes. False on an error, with errno set. */
 bool write_all(int fd, const char *data, size_t length);
+
+/* Bytes that wait in a pipe; 0 when `fd` is none. */
+int queued_bytes(int fd);

@@ -122,12 +122,14 @@ static void run_engine(char **words, int listener)
     fatal("%s: %s", argv[0], strerror(errno));
 }
 
-/* Moves the bytes that have arrived. False when either end is closed. */
-static bool move(int from, int to)
+/* Moves the bytes that have arrived to `reader`. False when `from` is closed. */
+static bool move(int from, int to, const char *reader)
 {
     static char chunk[CHUNK_BYTES];
     ssize_t got = read(from, chunk, sizeof chunk);
-    return got > 0 && write_all(to, chunk, (size_t)got);
+    if (got > 0 && !write_all(to, chunk, (size_t)got))
+        fatal("%zd bytes to the %s are lost: %s", got, reader, strerror(errno));
+    return got > 0;
 }
 
 __attribute__((noreturn)) static void end(void)
@@ -150,10 +152,19 @@ static void take_signals(int signals)
         fatal("the engine ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+/* A port that the host has not opened yet looks like one that the host has closed. */
+static void await_host(int port)
+{
+    struct pollfd set = {.fd = port, .events = POLLIN};
+    while (poll(&set, 1, 0) > 0 && (set.revents & POLLHUP) != 0)
+        usleep(1000);
+}
+
 static void relay(int port, int signals)
 {
     enum { PORT, ENGINE, SIGNALS, COUNT };
     int connection = connect_to_engine();
+    await_host(port);
     for (;;) {
         struct pollfd set[COUNT] = {
             [PORT] = {.fd = port, .events = POLLIN},
@@ -164,14 +175,13 @@ static void relay(int port, int signals)
             continue;
         if (set[SIGNALS].revents != 0)
             take_signals(signals);
-        if (set[PORT].revents & POLLIN)
-            move(port, connection);
-        else if (set[PORT].revents & POLLHUP)
-            end(); /* the host has closed its end, so no request will come any more */
-        if (set[ENGINE].revents != 0 && !move(connection, port)) {
+        /* The engine comes first: a request must not go to a connection that the engine has closed. */
+        if (set[ENGINE].revents != 0 && !move(connection, port, "host")) {
             close(connection);
             connection = connect_to_engine();
         }
+        if (set[PORT].revents != 0 && !move(port, connection, "engine"))
+            end(); /* the host has closed its end, so no request will come any more */
     }
 }
 

@@ -17,6 +17,7 @@ enum {
     FRAME_HEAD_BYTES = 9,
     FRAME_BYTES = 65536,
     PREFIX_BYTES = 5, /* gRPC's own, before each message */
+    LENGTH_SHIFT = 28, /* of the fifth and last byte of a length */
 };
 
 /* RFC 9113, section 6: frame types and flags. */
@@ -100,20 +101,29 @@ static size_t receive_answer(int fd, uint32_t stream, char *answer, size_t room)
     }
 }
 
+/* Reads the length of a field at `*at`, and moves `*at` behind it. */
+static size_t field_size(const char *answer, size_t length, size_t *at)
+{
+    size_t size = 0;
+    for (int shift = 0; *at < length && shift <= LENGTH_SHIFT; shift += 7) {
+        unsigned char byte = (unsigned char)answer[(*at)++];
+        size |= (size_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return size;
+    }
+    fatal("containerd: a snapshot's mounts are cut off");
+}
+
 /* Changes the tags of a snapshot's mounts: they are field 1 of its answer, and field 3 of a task's request. */
 static void retag_mounts(char *answer, size_t length)
 {
     for (size_t at = 0; at < length;) {
-        size_t size = 0;
         if (answer[at] != 0x0a)
             fatal("containerd: a snapshot without mounts");
         answer[at++] = 0x1a;
-        for (int shift = 0;; shift += 7) {
-            unsigned char byte = (unsigned char)answer[at++];
-            size |= (size_t)(byte & 0x7f) << shift;
-            if (byte < 0x80)
-                break;
-        }
+        size_t size = field_size(answer, length, &at);
+        if (size > length - at)
+            fatal("containerd: a snapshot's mounts are cut off");
         at += size;
     }
 }

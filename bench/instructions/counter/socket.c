@@ -80,6 +80,8 @@ void http_call(const char *socket_path, const char *method, const char *url, con
                           "%s %s HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: %s\r\n"
                           "Content-Length: %lld\r\n\r\n",
                           method, url, type, (long long)body.st_size);
+    if (length < 0 || (size_t)length >= sizeof head)
+        fatal("%s %.300s: the request is longer than %zu bytes", method, url, sizeof head - 1);
     send_all(fd, head, (size_t)length);
     if (file != NULL)
         send_file(fd, file);

@@ -33,7 +33,7 @@ from bench.scenario.target_table import SNAPSHOTTERS, TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.containers.oci import contents_of, oci_config
 from bench.targets.containers.retry import removal_attempts
-from bench.targets.rootfs_box import open_channel
+from bench.targets.rootfs_box import agent_user, open_channel
 from bench.util.clip import clip_file
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
@@ -94,7 +94,7 @@ class ContainerdTarget:
         """Make the FIFOs and the output files. Snapshot and container are part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes())
-            ends = stack.enter_context(open_channel(order.directory / "ch", order))
+            ends = stack.enter_context(open_channel(order.directory / "ch", order, agent=agent_user(order)))
             # Each box has its own connection, open before the request: boxes of a storm must not wait for each other.
             api = ContainerdApi(self._engines.containerd.api.socket)
             stack.callback(api.close)

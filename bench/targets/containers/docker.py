@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from bench.targets.containers.docker_log import read_log
 from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
 from bench.targets.containers.oci_runtime import CrunTarget, OciRuntimeTarget
 from bench.targets.containers.retry import removal_attempts
-from bench.targets.rootfs_box import HOSTNAME, open_channel
+from bench.targets.rootfs_box import HOSTNAME, agent_user, open_channel
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
 
 LOG_DRIVER: Final = "json-file"
@@ -66,6 +67,11 @@ class DockerTarget:
         """Needs an engine, running or startable, with the runtime and the network."""
         try:
             self._engines.docker.client.ping()
+            if os.geteuid() == 0 and self._engines.docker.rootless:
+                return (
+                    f"{self.name}: the engine is another user's (rootless), who cannot enter root's run directories; "
+                    "run boxbench as that user, or unset DOCKER_HOST"
+                )
             return self._why_no_runtime(self._options.runtime) or self._why_no_network(self._options.network)
         except BoxbenchError as error:
             return f"{self.name}: {error.advice}"
@@ -130,7 +136,8 @@ class DockerTarget:
     def provision(self, order: Order) -> Iterator[DockerBox]:
         """Make the FIFOs. Creating the container is part of the request."""
         with ExitStack() as stack:
-            ends = stack.enter_context(open_channel(order.directory / "ch", order))
+            agent = agent_user(order, maps_users=self._engines.docker.maps_users)
+            ends = stack.enter_context(open_channel(order.directory / "ch", order, agent=agent))
             box = self.make_box(order, ends)
             stack.callback(box.remove)
             yield box

@@ -30,7 +30,7 @@ from bench.targets.base import Order
 from bench.targets.containers.client import run_client
 from bench.targets.containers.oci import Contents, contents_of, write_bundle
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import RootfsBox, RootfsTarget, rootfs_parts
+from bench.targets.rootfs_box import RootfsBox, RootfsTarget, agent_user, rootfs_parts
 from bench.util import proc
 from bench.util.cache import describe_file, file_digest
 from bench.util.errors import BoxbenchError
@@ -131,7 +131,8 @@ class OciRuntimeTarget(RootfsTarget, ABC):
     @contextmanager
     def provision(self, order: Order) -> Iterator[OciBox]:
         """Write the bundle and make the FIFOs."""
-        with parents_for_runtimes(), rootfs_parts(order) as (ends, overlay):
+        parts = rootfs_parts(order, agent=agent_user(order))
+        with parents_for_runtimes(), parts as (ends, overlay):
             box = self.make_box(order, ends, overlay)
             try:
                 yield box
@@ -178,7 +179,7 @@ class OciBox(RootfsBox):
 
     def start(self) -> None:
         """Mount the writable layer and run the runtime until its process exits. Raises LaunchError."""
-        self.overlay.mount()
+        self.overlay.mount(nodev=True)
         self.order.mark(Endpoint.CREATED)
         # The container inherits the runtime's output, so these files hold the output of both.
         self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr, keep=RUNTIME_VARIABLES)

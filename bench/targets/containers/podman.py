@@ -32,7 +32,7 @@ from bench.targets import smoke_test
 from bench.targets.base import Box, Order, Output
 from bench.targets.containers.client import run_client
 from bench.targets.containers.oci_runtime import Runtime
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, open_channel
+from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, agent_user, open_channel
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProcessError
 
@@ -99,7 +99,7 @@ class PodmanTarget:
         """Make the FIFOs and the parent of the control groups. Creating the container is part of the request."""
         with ExitStack() as stack:
             stack.enter_context(parents_for_runtimes(order.tag))
-            ends = stack.enter_context(open_channel(order.directory / "ch", order))
+            ends = stack.enter_context(open_channel(order.directory / "ch", order, agent=agent_user(order)))
             box = _PodmanBox(order, ends, self._engines.podman, self._runtime)
             stack.callback(box.remove)
             yield box

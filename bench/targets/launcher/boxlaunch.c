@@ -315,7 +315,8 @@ static void mount_all(void)
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     if (has(CLONE_NEWNS) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         give_up("make / private");
-    if (self.overlay != NULL && mount("overlay", self.tree, "overlay", 0, self.overlay) != 0)
+    /* An image can contain the node of the host's disk. The box gets a /dev of its own. */
+    if (self.overlay != NULL && mount("overlay", self.tree, "overlay", MS_NODEV, self.overlay) != 0)
         give_up("mount the overlay");
     if (chdir(self.tree) != 0)
         give_up(self.tree);

@@ -23,7 +23,7 @@ from bench.targets import smoke_test
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, RootfsTarget, rootfs_parts
+from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, HOSTNAME, RootfsTarget, rootfs_parts
 from bench.util import proc
 from bench.util.errors import BoxbenchError
 
@@ -70,7 +70,7 @@ class BubblewrapTarget(RootfsTarget):
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
         """Make FIFOs and control group, and start the waiting launcher."""
         with ExitStack() as stack:
-            ends, overlay = stack.enter_context(rootfs_parts(order))
+            ends, overlay = stack.enter_context(rootfs_parts(order, agent=AGENT_AS_ROOT))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = _BwrapBox(order, ends, overlay)
             box.hold(self.name, command(overlay, group, ends.directory), group, stack)

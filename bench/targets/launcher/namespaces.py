@@ -21,7 +21,7 @@ from bench.scenario.target_table import NAMESPACES, TARGETS
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, HOSTNAME, RootfsTarget, rootfs_parts
+from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, HOSTNAME, RootfsTarget, rootfs_parts
 from bench.util.errors import UsageError
 
 
@@ -54,7 +54,7 @@ class NamespacesTarget(RootfsTarget):
     def provision(self, order: Order) -> Iterator[LaunchedBox]:
         """Make FIFOs and control group, and start the waiting launcher."""
         with ExitStack() as stack:
-            ends, overlay = stack.enter_context(rootfs_parts(order))
+            ends, overlay = stack.enter_context(rootfs_parts(order, agent=AGENT_AS_ROOT))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
             box.hold(self.name, AGENT_ARGV, group, stack, flags=self._flags(overlay, ends.directory))

@@ -14,7 +14,7 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, RootfsTarget, open_channel
+from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, RootfsTarget, open_channel
 
 
 class ProcessTarget(RootfsTarget):
@@ -40,9 +40,11 @@ class ProcessTarget(RootfsTarget):
         with ExitStack() as stack:
             overlay = Overlay(order)
             stack.callback(overlay.unmount)
-            overlay.mount()
+            # The box's /dev is part of the tree.
+            overlay.mount(nodev=False)
             overlay.mount_proc()
-            ends = stack.enter_context(open_channel(overlay.root / CHANNEL_IN_BOX.lstrip("/"), order))
+            channel = overlay.root / CHANNEL_IN_BOX.lstrip("/")
+            ends = stack.enter_context(open_channel(channel, order, agent=AGENT_AS_ROOT))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)
             # The agent enters the chroot by itself. It keeps the host's /sys open, where it reads the limits.

@@ -21,6 +21,7 @@ from bench.targets.vms.domain import DiskFile
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.util import cache
 from bench.util.errors import BuildError, LaunchError
+from bench.util.private import private_directory
 
 RECIPE: Final = "1"
 """Part of the cache key. Raise it when a change of this module makes a different disk."""
@@ -92,7 +93,7 @@ def _slot(key: str) -> Iterator[Slot]:
     with owned_dir(directory), ExitStack() as stack:
         for path in (directory, storage):
             stack.callback(shutil.rmtree, path, ignore_errors=True)
-        storage.mkdir(parents=True, exist_ok=True)
+        private_directory(storage)
         yield Slot(
             tag=tag,
             directory=directory,

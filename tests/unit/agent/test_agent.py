@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import select
 import shutil
 import signal
 import socket
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -366,6 +369,10 @@ def test_a_missing_directory_is_named(box: Box) -> None:
         (b"argv /bin/true\nready http x\n", "x is not a number"),
         (b"argv /bin/true\nready psychic\n", "unknown kind psychic"),
         (b"", "cannot be read or is empty"),
+        (b"argv /bin/true\nuser 4294967296 0 \n", "4294967296 is not the id of a user or group"),
+        (b"argv /bin/true\nuser 0 4294967295 \n", "4294967295 is not the id of a user or group"),
+        (b"argv /bin/true\nuser 0 0 4,4294967296\n", "4294967296 is not the id of a user or group"),
+        (b"argv /bin/true\nuser 0 0 4,x\n", "x is not a number"),
         (b"argv x\n" * 2000, "more than 1024 lines of argv"),
         (b"argv " + b"x" * 300_000 + b"\n", "larger than"),
     ],
@@ -472,6 +479,20 @@ def test_other_writers_of_the_output_do_not_delay_the_exit(box: Box) -> None:
     reading.join(LIMIT_S)
 
 
+def test_a_box_that_the_host_has_cut_off_still_stops(box: Box) -> None:
+    started = box.start(shell("exec sleep 1000"))
+    box.wait_for("BB1 mark ready")
+    for _ in range(2 * PIPE_BYTES // 4000 - 3):  # more than the FIFO holds, less than both FIFOs hold
+        box.tell("ping " + "x" * 4000)
+    wait_until(lambda: _queued(box.events) > PIPE_BYTES - 4096, "a full FIFO")
+    started.terminate()
+    assert started.wait(LIMIT_S) == 143
+
+
+def _queued(fd: int) -> int:
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 # ---- the exercise ----
 
 
@@ -563,3 +584,45 @@ def test_processes_that_an_exercise_leaves_behind_are_killed(box: Box) -> None:
     assert code == 0
     left = int(_exercised(box, "stdout"))
     wait_until(lambda: not _runs(left), f"the end of process {left}")
+
+
+# The exercise exits once a process that has left its session has filled the pipe, and that process writes on.
+_WRITES_ON = f"""
+import fcntl, os, termios, time
+agent = os.getppid()
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, {2**20})
+if os.fork() == 0:
+    os.setsid()
+    while open(f"/proc/{{agent}}/stat").read().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
+    while True:
+        os.write(1, bytes(65536))
+while int.from_bytes(fcntl.ioctl(1, termios.FIONREAD, bytes(4)), "little") < {2**20}:
+    time.sleep(0.01)
+"""
+
+
+def test_of_a_process_that_writes_on_the_agent_reads_only_what_is_there(box: Box) -> None:
+    started = box.start(shell("exec sleep 1000"))
+    box.wait_for("BB1 mark ready")
+    box.tell(" ".join(("exercise", "60000", *map(encode_word, (sys.executable, "-c", _WRITES_ON)))))
+    box.wait_for("BB1 exercise-start")
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    leader = wait_until(lambda: children.read_text(encoding="ascii").split()[1:], "the exercise's process")[0]
+    started.send_signal(signal.SIGSTOP)
+    wait_until(lambda: not _runs(int(leader)), "the end of the exercise")
+    started.send_signal(signal.SIGCONT)
+    seen = int(box.wait_for("BB1 exercise-end").split(" ")[2])
+    assert 2**20 <= seen < 2**20 + 65536
+
+
+def test_an_exercise_that_gets_no_pipe_leaves_no_descriptor_open(box: Box) -> None:
+    started = box.start(shell("exec sleep 1000"))
+    box.wait_for("BB1 mark ready")
+    before = sorted(int(fd.name) for fd in Path(f"/proc/{started.pid}/fd").iterdir())
+    free = [fd for fd in range(max(before) + 4) if fd not in before]
+    # Room for one pipe and for half of another.
+    resource.prlimit(started.pid, resource.RLIMIT_NOFILE, (free[2] + 1, free[2] + 1))
+    box.tell("exercise 1000 true")
+    assert "no%20pipe" in box.wait_for("BB1 error")
+    assert sorted(int(fd.name) for fd in Path(f"/proc/{started.pid}/fd").iterdir()) == before

@@ -93,6 +93,16 @@ def test_the_system_s_libvirt_is_used_when_it_runs(tmp_path: Path, monkeypatch: 
     assert libvirtd._choose_uri() == "qemu:///system"
 
 
+def test_only_directories_of_dead_processes_are_libvirts_to_remove(tmp_path: Path) -> None:
+    for name in ("boxbench-libvirt-old", "boxbench-libvirt-", "boxbench-libvirt--1", f"boxbench-libvirt-{10**30}"):
+        (tmp_path / name).mkdir()
+    (tmp_path / f"boxbench-libvirt-{os.getpid()}").mkdir()
+    # Above the largest process id of Linux, so no process has it.
+    dead = tmp_path / f"boxbench-libvirt-{2**22 + 1}"
+    dead.mkdir()
+    assert libvirtd._dead_roots(tmp_path) == [dead]
+
+
 def test_no_binding_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "libvirt", None)
     with pytest.raises(HostUnfitError, match="cannot be imported") as caught:

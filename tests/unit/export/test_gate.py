@@ -138,6 +138,7 @@ def test_junit_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_broken_result_is_told(tmp_path: Path) -> None:
-    (tmp_path / RESULT).write_text("{}", encoding="utf-8")
-    with pytest.raises(ExportError, match="not a gate's result"):
-        export_from(tmp_path, "summary")
+    for content in (b"{}", b"\xff\xfe", b""):
+        (tmp_path / RESULT).write_bytes(content)
+        with pytest.raises(ExportError, match="not a gate's result"):
+            export_from(tmp_path, "summary")

@@ -20,6 +20,7 @@ from bench.history.series import series_of
 from bench.history.steps import LONGEST, commits_needed
 from bench.history.store import DirectoryStore, add_line, read_history
 from bench.render.commands.history import checked_json, view_history, write_page
+from bench.util import proc
 from bench.util.errors import ExitCode
 from tests.factories import HOSTILE, make_manifest, make_records
 from tests.histories import HOST, OTHER_HOST, READY, git, make_commit, make_history, make_line, make_repository
@@ -262,6 +263,44 @@ def test_a_bad_line_names_its_place(tmp_path: Path) -> None:
         read_history(DirectoryStore(tmp_path / "none"))
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x1c"])
+def test_a_separator_in_a_subject_is_no_line_end(tmp_path: Path, separator: str) -> None:
+    store = DirectoryStore(tmp_path)
+    for number in range(2):
+        commit = make_commit(number).model_copy(update={"subject": f"one{separator}two"})
+        add_line(store, make_line(commit, {"hello/docker": 1e8}))
+    assert [line.commit.subject for line in read_history(store)] == [f"one{separator}two"] * 2
+
+
+@pytest.mark.parametrize("key", ["committed_at", "measured_at"])
+@pytest.mark.parametrize("text", ["garbage", "", "2031-01-01T00:00:00+51:30"])
+def test_a_time_that_does_not_exist_names_its_line(tmp_path: Path, key: str, text: str) -> None:
+    stored = json.loads(make_line(make_commit(0), {"hello/docker": 1e8}).text())
+    (stored if key == "measured_at" else stored["commit"])[key] = text
+    (tmp_path / f"{HOST}.jsonl").write_text(json.dumps(stored) + "\n", encoding="utf-8")
+    with pytest.raises(HistoryError, match=rf"{HOST}\.jsonl:1: .*{key}: not a time in ISO 8601"):
+        read_history(DirectoryStore(tmp_path))
+
+
+def test_a_campaign_without_a_time_makes_no_line() -> None:
+    manifest = make_manifest().model_copy(update={"created_at": "garbage"})
+    with pytest.raises(HistoryError, match="measured_at: not a time"):
+        summary_line(manifest, make_records(manifest), make_commit(1))
+
+
+def test_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / f"{HOST}.jsonl").write_bytes(b"\xff\n")
+    with pytest.raises(HistoryError, match="cannot be read"):
+        read_history(DirectoryStore(tmp_path))
+    with pytest.raises(HistoryError, match="is not UTF-8 text"):
+        add_line(DirectoryStore(tmp_path), make_line(make_commit(0), {"hello/docker": 1e8}))
+    assert (tmp_path / f"{HOST}.jsonl").read_bytes() == b"\xff\n"
+    for content in (b"\xff", b"a = " + b"9" * 5000, b"a = " + b"[" * 5000):
+        (tmp_path / "a.toml").write_bytes(content)
+        with pytest.raises(HistoryError, match="not well-formed TOML"):
+            read_acknowledgements(tmp_path / "a.toml")
+
+
 def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
     checked = check_lines(make_history(STEP), today=TODAY)
     write_page(checked, tmp_path / "out" / "page.html")
@@ -315,8 +354,23 @@ def test_a_branch_that_is_checked_out_or_misnamed_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.host
+def test_a_commit_with_a_hostile_subject_and_no_such_zone_is_a_line(tmp_path: Path) -> None:
+    make_repository(tmp_path, 1)
+    tree = git(tmp_path, "rev-parse", "HEAD^{tree}").strip()
+    raw = f"tree {tree}\nauthor A <a@b> 1924992000 +5130\ncommitter A <a@b> 1924992000 +5130\n\none\u2028\x1b[31mtwo\n"
+    words = ["git", "-C", str(tmp_path), "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
+    made = proc.run(words, timeout_s=30, stdin=raw.encode()).text.strip()
+    commit = find_commit(tmp_path, made)
+    assert (commit.committed_at, commit.subject) == ("2031-01-01T00:00:00+00:00", "one two")
+    store = BranchStore(tmp_path, "boxbench-history")
+    for cell in ("hello/docker", "hello/runc"):
+        add_line(store, make_line(commit, {cell: 1e8}))
+    assert [line.commit for line in read_history(store)] == [commit]
+
+
+@pytest.mark.host
 def test_an_unknown_revision_is_refused(tmp_path: Path) -> None:
     make_repository(tmp_path, 1)
-    for revision in ("nothing", "--output=x"):
+    for revision in ("nothing", "--output=x", "^HEAD", "HEAD..HEAD"):
         with pytest.raises(HistoryError, match="not a"):
             find_commit(tmp_path, revision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ from bench.host.run_directory import (
     run_root,
 )
 from bench.util.errors import HostUnfitError
+from tests.stranger import NOBODY
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
 @pytest.fixture
@@ -102,5 +106,27 @@ def test_one_campaign_at_a_time() -> None:
 
 def test_a_run_root_that_cannot_be_made(root: Path) -> None:
     root.write_text("a file")
-    with pytest.raises(HostUnfitError, match="cannot be used"), owned_dir(root / "boxbench-1"):
+    with pytest.raises(HostUnfitError, match="not a directory"), owned_dir(root / "boxbench-1"):
         pass
+
+
+def test_nobody_else_enters_a_run_directory(root: Path) -> None:
+    """Earlier versions left the root open to all users."""
+    root.mkdir(mode=0o755)
+    with owned_dir(root / "boxbench-1"):
+        for directory in (root, root / "boxbench-1"):
+            assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@needs_root
+@pytest.mark.parametrize("planted", ["directory", "link"])
+def test_a_run_root_that_another_user_has_planted_is_refused(root: Path, planted: str) -> None:
+    """Without XDG_RUNTIME_DIR the name below /tmp can be predicted."""
+    theirs = root if planted == "directory" else root.with_name("theirs")
+    theirs.mkdir()
+    os.chown(theirs, NOBODY, NOBODY)
+    if planted == "link":
+        root.symlink_to(theirs)
+    with pytest.raises(HostUnfitError, match=f"uid {NOBODY}|is a link"), owned_dir(root / "boxbench-1"):
+        pass
+    assert list(theirs.iterdir()) == []

@@ -141,3 +141,29 @@ def test_path_of_the_scenario_counts(tree: TreeIndex) -> None:
 def test_nothing_to_run(tree: TreeIndex) -> None:
     with pytest.raises(BuildError, match="nothing to run"):
         resolve(tree, Cmd=None)
+
+
+@pytest.mark.parametrize(
+    ("user", "passwd", "group"),
+    [
+        ("4294967296", b"", b""),
+        ("0:4294967296", b"", b""),
+        ("sly", b"sly:x:4294967296:0:s:/:/\n", b""),
+        ("sly", b"sly:x:7:4294967296:s:/:/\n", b""),
+        ("sly", b"sly:x:7:7:s:/:/\n", b"wide:x:4294967296:sly\n"),
+        ("sly", b"sly:x:2147483648:7:s:/:/\n", b""),
+    ],
+)
+def test_an_id_that_does_not_fit_is_refused_and_does_not_become_another_one(
+    tmp_path: Path, user: str, passwd: bytes, group: bytes
+) -> None:
+    files = ((member("etc/passwd"), PASSWD + passwd), (member("etc/group"), GROUP + group))
+    tree = index_of(tmp_path, folder("etc"), *files, folder("bin"), (member("bin/server"), b""))
+    with pytest.raises(BuildError, match=r"has the id \d+; the largest one is 2147483647"):
+        resolve(tree, User=user)
+
+
+def test_ids_of_other_users_do_not_matter(tmp_path: Path) -> None:
+    files = ((member("etc/passwd"), PASSWD + b"sly:x:4294967296:0:s:/:/\n"), (member("etc/group"), GROUP))
+    tree = index_of(tmp_path, folder("etc"), *files, folder("bin"), (member("bin/server"), b""))
+    assert resolve(tree, User="web").uid == 33

@@ -71,6 +71,27 @@ def test_the_error_of_a_failed_guest_has_its_reason(report: list[str], kind: typ
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "words"),
+    [
+        (
+            "agent BB1 mark ready 5500",
+            "agent BB1 fact a b",
+            NotReadyError,
+            "no moment at which the first start was ready",
+        ),
+        ("waited 40", "waited 1500", ProtocolError, "1500 ticks from the request to ready, of which 1500 were idle"),
+        ("waited 40", "waited -1", ProtocolError, "impossible times"),
+        ("mark requested 5000", f"mark requested {10**400}", ProtocolError, "impossible times"),
+        ("mark start_returned 7000", f"mark start_returned {2**63}", ProtocolError, "impossible times"),
+        ("mark requested 5000", f"mark requested {'9' * 5000}", ProtocolError, "not a line of its protocol"),
+    ],
+)
+def test_a_report_that_no_guest_can_give_is_an_error(old: str, new: str, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        parse_report("runc", [line.replace(old, new) for line in REPORT])
+
+
 def test_a_line_outside_the_protocol_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="mark requested later"):
         parse_report("runc", ["request first", "mark requested later"])

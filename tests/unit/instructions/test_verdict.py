@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -110,10 +111,32 @@ def test_exit_code_of_a_comparison(base: tuple[Count, ...], other: tuple[Count, 
     assert exit_code(right, compare_all(left, right), band=0.001) is code
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"waits": []}, "waits: must not be empty"),
+        ({"waits": [50, 50]}, "clocks and waits have different lengths"),
+        ({"waits": [62]}, "a run that executed no instruction"),
+        ({"waits": [-1]}, "a run that executed no instruction"),
+        ({"clocks": [10**400]}, "clocks.0: must be less than"),
+        ({"steps": [{"name": "ready", "at": 10**400}]}, "at: must be less than"),
+    ],
+)
+def test_a_count_that_no_guest_can_have_is_no_count(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    counted = Instructions(scenario="hello", question="?", runs=1, counts=(_count(12),)).model_dump(mode="json")
+    counted["counts"][0] |= changes
+    (tmp_path / "instructions.json").write_text(json.dumps(counted), encoding="utf-8")
+    with pytest.raises(RecordError, match=words):
+        read_instructions(tmp_path)
+
+
 def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     counted = Instructions(scenario="hello", question="?", runs=1, counts=(_count(12),))
     write_instructions(tmp_path / "instructions.json", counted)
     assert read_instructions(tmp_path) == counted
+    (tmp_path / "instructions.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(RecordError, match="is not a file of counts"):
+        read_instructions(tmp_path)
     (tmp_path / "instructions.json").write_text('{"runs": 1}')
     with pytest.raises(RecordError, match="scenario: is missing"):
         read_instructions(tmp_path)

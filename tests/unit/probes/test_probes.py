@@ -312,7 +312,7 @@ def test_syncs_that_nobody_can_count_are_no_syncs(tmp_path: Path) -> None:
     clock = VirtualClock(1000)
     timeline = Timeline(clock)
     timeline.facts.update({"flushes": "²", "flush_ns": "3"})
-    channel = Channel(Fifos(tmp_path), now_ns=clock.now_ns, on_message=timeline.receive)
+    channel = Channel(Fifos(tmp_path, None), now_ns=clock.now_ns, on_message=timeline.receive)
     try:
         assert probe_flush(channel, timeline, dict) is None
     finally:

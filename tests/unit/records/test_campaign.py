@@ -282,9 +282,9 @@ def test_a_directory_that_is_no_campaign(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "not json", '{"id": 1}'])
-def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / MANIFEST).write_text(text, encoding="utf-8")
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"id": 1}', b"\xff\xfe", b'{"id": "\xff"}'])
+def test_a_manifest_that_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST).write_bytes(content)
     with pytest.raises(CampaignError, match=r"not a manifest: (?!:)") as caught:
         read_manifest(tmp_path)
     assert caught.value.hint

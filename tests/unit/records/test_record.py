@@ -79,6 +79,30 @@ def test_a_record_checks_itself(changes: dict[str, Any], message: str) -> None:
         _record(**changes)
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("endpoints_ns", "ready"), 10**400),
+        (("memory_bytes", "total"), 10**400),
+        (("cpu_ns", "total"), 2**63),
+        (("disk_bytes", "written"), -(2**63) - 1),
+        (("storm_ns", "wake.max"), 10**400),
+        (("ledger_bytes", "host.used"), 10**400),
+        (("exit_code",), 10**400),
+        (("samples",), {"at_ns": [0], "memory_bytes": [10**400], "cpu_ns": [0]}),
+        (("trial", "block"), 10**400),
+    ],
+)
+def test_a_number_that_no_counter_can_have_is_no_record(path: tuple[str, ...], value: object) -> None:
+    stored = json.loads(_record().line())
+    place = stored
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(RecordError, match=r"must be (at most|at least|less than) -?9223372036854775808"):
+        parse_record(json.dumps(stored), where="records.jsonl:1")
+
+
 def test_failures_are_records() -> None:
     failure = Failure(code="NotReadyError", message="not ready within 5 s", hint="look at the log")
     record = _record(outcome="timeout", failure=failure, endpoints_ns={Endpoint.REQUESTED: 0})

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from bench.scenario.model import ReadyHttp, Scenario, TargetSpec, load_scenario, narrowed, scenario_schema
 from bench.util.errors import ScenarioError
-from bench.util.package_data import scenarios_dir, shipped_scenarios
+from bench.util.package_data import find_scenario, scenarios_dir, shipped_scenarios
 
 MINIMAL = """\
 question: How long?
@@ -176,6 +176,16 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ("resources:\n  memory: 2000000GiB\n", "resources.memory: '2000000GiB' is more than 1048576GiB"),
         ("design:\n  idle: 99999999min\n", "design.idle: '99999999min' is more than 10080min"),
         ("workload:\n  command: []\n", "scenario.yaml:6: workload.command: must not be empty"),
+        (f"resources:\n  memory: {'9' * 310}GiB\n", "scenario.yaml:6: resources.memory: '9999999999"),
+        (f"design:\n  settle: {'9' * 310}s\n", "scenario.yaml:6: design.settle: '9999999999"),
+        (f"storm:\n  interval: {'9' * 30}s\n", "scenario.yaml:6: storm.interval: must be at most 6048"),
+        (
+            "exercise:\n  parser: patterns\n  run: workload\n"
+            "  patterns: {a_ns: {match: 'a{1,99999999999999999999}(b)'}}\n",
+            "scenario.yaml:8: exercise.patterns.a_ns.match: 'a{1,99999999999999999999}(b)' is not a regular expression",
+        ),
+        (f"workload: {{dockerfile: {'d' * 5000}}}\n", "scenario.yaml:5: workload.dockerfile: ddd"),
+        (f"workload: {{context: {'d' * 5000}}}\n", "scenario.yaml:5: workload.context: the directory ddd"),
     ],
 )
 def test_one_wrong_thing_is_named_with_its_line(write: Write, more: str, line: str) -> None:
@@ -274,6 +284,19 @@ def test_what_was_recorded_by_another_version_can_still_be_read() -> None:
         {"question": "q", "name": "n", "ready": {"when": "exit"}, "targets": ["warp"], "baseline": "warp"}
     )
     assert Scenario.model_validate_json(text).targets == (TargetSpec(target="warp"),)
+
+
+def test_a_regular_expression_with_another_meaning_one_day_is_taken_without_a_warning(write: Write) -> None:
+    ready = "question: q\nname: x\nready: {when: exit}\n"
+    more = "exercise: {parser: patterns, run: workload, patterns: {a_ns: {match: '[[a](b)'}}}\n"
+    assert load_scenario(write(ready, more)).scenario.exercise is not None
+
+
+def test_a_path_that_cannot_be_looked_at_is_no_scenario() -> None:
+    for name in ("x" * 5000, "x" * 300 + "/y", "/dev/null/x"):
+        with pytest.raises(ScenarioError) as caught:
+            load_scenario(find_scenario(name))
+        assert caught.value.hint
 
 
 def test_a_value_is_shown_short_and_harmless(write: Write) -> None:

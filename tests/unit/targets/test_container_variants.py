@@ -55,6 +55,7 @@ class FakeDocker:
     def __init__(self, networks: tuple[str, ...], *, private: bool = True) -> None:
         self.api = self.client = self
         self.private = private
+        self.rootless = False
         self.answer: BaseException | None = None
         """What the engine says instead of making a container."""
         self.there_at, self.removals = 0, 0

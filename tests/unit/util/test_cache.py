@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench.util import cache
 from bench.util.errors import HostUnfitError
+from tests.stranger import NOBODY
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +79,31 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_that_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(HostUnfitError, match="cannot be created"):
+    with pytest.raises(HostUnfitError, match="cannot be made"):
         cache.cache_dir()
+
+
+def test_nobody_else_enters_it(tmp_path: Path) -> None:
+    """Earlier versions left it open to all users."""
+    (tmp_path / "cache").mkdir(mode=0o755)
+    entry = cache.ensure("kind", "key", write)
+    for directory in (entry.parent, entry.parent.parent):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("planted", ["cache", "kind", "entry", "link"])
+def test_entries_that_another_user_has_planted_are_not_used(tmp_path: Path, planted: str) -> None:
+    """Entries such as the agent are executed, and their names can be predicted."""
+    place = tmp_path / ("elsewhere" if planted == "link" else "cache")
+    (place / "kind").mkdir(parents=True)
+    (place / "kind/key").write_text("theirs")
+    theirs = {"cache": place, "kind": place / "kind", "entry": place / "kind/key", "link": place}[planted]
+    os.chown(theirs, NOBODY, NOBODY)
+    if planted == "link":
+        (tmp_path / "cache").symlink_to(place)
+    with pytest.raises(HostUnfitError, match=f"uid {NOBODY}|is a link"):
+        cache.ensure("kind", "key", write)
 
 
 @pytest.mark.parametrize(

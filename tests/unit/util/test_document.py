@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,17 @@ def test_files_that_are_no_scenario_files(tmp_path: Path) -> None:
         read_document(large)
 
 
+def test_of_a_pipe_no_more_is_read_than_of_a_file(tmp_path: Path) -> None:
+    # A pipe says that its size is 0.
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"#" * (MAX_FILE_BYTES + 1),))
+    writer.start()
+    with pytest.raises(ScenarioError, match="larger than"):
+        read_document(pipe)
+    writer.join()
+
+
 def test_a_bomb_of_aliases_is_refused_not_expanded(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
@@ -134,6 +147,25 @@ def test_any_text_is_a_mapping_or_an_expected_error(tmp_path_factory: pytest.Tem
         ("a:\n- !!binary aGk=\n", "s.yaml", "s.yaml:2: a.0: b'hi' is read as bytes"),
         ("a: !!set {x, y}\n", "s.yaml", "s.yaml:1: a: "),
         ("a = 2031-02-03\n", "s.toml", "s.toml: a: 2031-02-03 is read as date"),
+        (
+            "a:\n  2031-02-03: x\n",
+            "s.yaml",
+            "s.yaml:2: a.2031-02-03: the key cannot be stored: 2031-02-03 is read as date",
+        ),
+        ("2031-02-03: x\n", "s.yaml", "s.yaml:1: 2031-02-03: the key cannot be stored: 2031-02-03 is read as date"),
+        (".nan: x\n", "s.yaml", "s.yaml:1: nan: the key cannot be stored: nan is not a finite number"),
+        ("a: 2031-99-99\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid timestamp"),
+        ("a: 2031-01-01T00:00:00+51:30\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid timestamp"),
+        ("a:\n  b: !!int x\n", "s.yaml", "s.yaml:2: not well-formed YAML: this is not a valid int"),
+        ("a: !!int ''\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid int"),
+        ("a: !!float x\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid float"),
+        ("a: !!bool x\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid bool"),
+        ("a: !!timestamp x\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid timestamp"),
+        (f"a: {'9' * 5000}\n", "s.yaml", "s.yaml:1: not well-formed YAML: this is not a valid int"),
+        (f"a: 0x{'f' * 5000}\n", "s.yaml", "s.yaml:1: a: the number has too many digits"),
+        (f"? 0x{'f' * 5000}\n: a\n", "s.yaml", "s.yaml:1: the key cannot be stored: the number has too many digits"),
+        (f"a = {'9' * 5000}\n", "s.toml", "s.toml: a number has too many digits"),
+        (f"a = 0x{'f' * 5000}\n", "s.toml", "s.toml: a: the number has too many digits"),
     ],
 )
 def test_values_that_only_look_like_text(tmp_path: Path, text: str, name: str, message: str) -> None:

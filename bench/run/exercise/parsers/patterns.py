@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,7 +18,7 @@ def search(patterns: Mapping[str, Pattern], text: str) -> Parsed:
     lines = [line[:MOST_LINE] for line in text.splitlines()]
     values: dict[str, float] = {}
     for name, pattern in patterns.items():
-        expression = re.compile(pattern.match)
+        expression = pattern.expression
         found = next((match[1] for line in lines if (match := expression.search(line))), None)
         if found is None:
             raise ExerciseError(

@@ -1,0 +1,21 @@
+"""Questions about paths that users write. ``pathlib`` raises OSError for some, such as a name that is too long."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file. False also for a path that cannot be looked at."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory. False also for a path that cannot be looked at."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something. False also for a path that cannot be looked at."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises
