@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from bench.util.clip import LAST_LINES, Clip, Clipped
+from bench.util.deadline import DeadlineSocket, deadline_after
 from bench.util.errors import LaunchError
 
 API: Final = "/v1.44"
 # The guest is not trusted, so the size of an answer is limited.
 _LIMIT_BYTES: Final = 64 * 2**20
+# Through a virtio-serial port of an emulated VM. An upload gets so much more time than another request.
+_SLOWEST_UPLOAD_BYTES_S: Final = 2**20
 _HEADER: Final = struct.Struct(">B3xI")
 
 
@@ -24,7 +27,8 @@ class EngineApi:
 
     Args:
         path: the socket to create.
-        timeout_s: how long an answer may take. For the first one this includes the start of the engine.
+        timeout_s: how long a request may take, up to the last byte of its answer. For the first one this includes the
+            start of the engine.
     """
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:
@@ -33,7 +37,7 @@ class EngineApi:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._listener.bind(str(path))
         self._listener.listen(1)
-        self._peer: socket.socket | None = None
+        self._peer: DeadlineSocket | None = None
         self._connection: http.client.HTTPConnection | None = None
 
     def call(self, method: str, path: str, body: object = None) -> Any:
@@ -57,7 +61,8 @@ class EngineApi:
     def upload(self, path: str, content: BinaryIO, length: int) -> bytes:
         """POST a tar archive of ``length`` bytes and return the answer. Raises LaunchError as ``call`` does."""
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
-        return self._request("POST", path, content, headers)
+        timeout_s = self._timeout_s + length / _SLOWEST_UPLOAD_BYTES_S
+        return self._request("POST", path, content, headers, timeout_s=timeout_s)
 
     def logs(self, container: str) -> tuple[Clipped, Clipped]:
         """What a container has written to stdout and stderr so far. Of a long log, the beginning and the last lines.
@@ -85,9 +90,18 @@ class EngineApi:
         self._listener.close()
         self.path.unlink(missing_ok=True)
 
-    def _request(self, method: str, path: str, body: bytes | BinaryIO | None, headers: dict[str, str]) -> bytes:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | BinaryIO | None,
+        headers: dict[str, str],
+        *,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
-            connection = self._connected()
+            connection = self._connected(limit_s)
             connection.request(method, API + path, body=body, headers=headers)
             response = connection.getresponse()
             content = response.read(_LIMIT_BYTES)
@@ -96,11 +110,10 @@ class EngineApi:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise LaunchError(
-                f"the engine in the VM did not answer {method} {path.partition('?')[0]}: "
-                f"{error or type(error).__name__}",
+                f"the engine in the VM did not answer {method} {path.partition('?')[0]}: {_reason(error, limit_s)}",
                 hint="look at the stored stderr of the VM; an engine with too little memory ends like this",
             ) from None
-        if response.status >= 400:
+        if not 200 <= response.status < 400:
             raise LaunchError(
                 f"the engine in the VM refused {method} {path.partition('?')[0]} with status {response.status}: "
                 f"{content[:500].decode(errors='replace').strip()}",
@@ -108,16 +121,37 @@ class EngineApi:
             )
         return content
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self, limit_s: float) -> http.client.HTTPConnection:
+        """The connection, whose calls end ``limit_s`` from now. The first call waits for the VMM."""
+        deadline_ns = deadline_after(limit_s)
         if self._connection is None:
-            self._listener.settimeout(self._timeout_s)
-            self._peer, _ = self._listener.accept()
-            self._peer.settimeout(self._timeout_s)
+            self._listener.settimeout(limit_s)
+            accepted, _ = self._listener.accept()
+            self._peer = DeadlineSocket(fileno=accepted.detach())
             self._connection = http.client.HTTPConnection("engine")
+            self._connection.response_class = _Response
             # The VMM has connected already, so http.client must not connect by itself.
             self._connection.sock = self._peer
             self._connection.auto_open = 0
+        if self._peer is not None:
+            self._peer.deadline_ns = deadline_ns
         return self._connection
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that is refused when it says "continue": http.client skips such answers, however many come."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.client.CONTINUE:
+            raise http.client.HTTPException("an answer with status 100 to a request that does not ask for it")
+        return version, status, reason
+
+
+def _reason(error: Exception, limit_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"the answer was not complete after {limit_s:g} s"
+    return str(error) or type(error).__name__
 
 
 def frames(raw: bytes) -> Iterator[tuple[int, memoryview]]:

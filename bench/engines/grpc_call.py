@@ -27,6 +27,7 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 
+from bench.util.deadline import DeadlineSocket, deadline_after
 from bench.util.errors import ProtocolError
 
 _CHUNK_BYTES: Final = 65536
@@ -78,7 +79,7 @@ class GrpcConnection:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._socket: socket.socket | None = None
+        self._socket: DeadlineSocket | None = None
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._lock = threading.Lock()
 
@@ -89,7 +90,7 @@ class GrpcConnection:
             method: ``/package.Service/Method``.
             request: an encoded message.
             metadata: additional headers.
-            timeout_s: the limit of each read and write, not of the whole call.
+            timeout_s: the limit of the whole call.
 
         Raises:
             CallRefusedError: the server answered with an error status.
@@ -102,7 +103,7 @@ class GrpcConnection:
     def _call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> bytes:
         answer = _Answer()
         try:
-            connected = self._connected(timeout_s)
+            connected = self._connected(deadline_after(timeout_s))
             stream = self._http.get_next_available_stream_id()
             self._http.send_headers(stream, [*_headers(method), *metadata.items()])
             self._send(connected, stream, b"\0" + len(request).to_bytes(4, "big") + request, answer)
@@ -123,13 +124,13 @@ class GrpcConnection:
             self._socket = None
             self._http = H2Connection(self._http.config)
 
-    def _connected(self, timeout_s: float) -> socket.socket:
+    def _connected(self, deadline_ns: int) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._socket.settimeout(timeout_s)
+            self._socket = DeadlineSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._socket.deadline_ns = deadline_ns
             self._socket.connect(str(self._path))
             self._http.initiate_connection()
-        self._socket.settimeout(timeout_s)
+        self._socket.deadline_ns = deadline_ns
         return self._socket
 
     def _send(self, connected: socket.socket, stream: int, data: bytes, answer: _Answer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -152,3 +153,26 @@ def test_somebody_listens_who_never_answers(tmp_path: Path) -> None:
         connection = GrpcConnection(tmp_path / "sock")
         with pytest.raises(ProtocolError, match="timed out"):
             connection.call("/a.B/C", b"", metadata={}, timeout_s=0.05)
+
+
+def test_an_answer_that_comes_bit_by_bit_ends_at_the_deadline(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen(1)
+
+        def serve() -> None:
+            with listener.accept()[0] as peer, suppress(BrokenPipeError, ConnectionResetError):
+                http = H2Connection(H2Configuration(client_side=False))
+                http.initiate_connection()
+                while True:
+                    http.ping(b"12345678")
+                    peer.sendall(http.data_to_send())
+                    with suppress(BlockingIOError):
+                        peer.recv(65536, socket.MSG_DONTWAIT)
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ProtocolError, match="timed out"):
+            GrpcConnection(tmp_path / "sock").call("/a.B/C", b"", metadata={}, timeout_s=0.3)
+        thread.join()

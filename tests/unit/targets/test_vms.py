@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +343,61 @@ def test_a_vm_that_never_connects_runs_into_the_time_limit(run_dir: Path) -> Non
     api = EngineApi(run_dir / "a", timeout_s=0.05)
     with pytest.raises(LaunchError, match="did not answer GET /_ping"):
         api.call("GET", "/_ping")
+    api.close()
+
+
+def _drip(piece: bytes) -> Callable[[socket.socket], None]:
+    """A VM that sends ``piece`` again and again until the connection is closed."""
+
+    def play(vm: socket.socket) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            while True:
+                vm.sendall(piece)
+
+    return play
+
+
+def _slow(head: bytes) -> Callable[[socket.socket], None]:
+    """A VM that goes on byte by byte after the start of its answer."""
+
+    def play(vm: socket.socket) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            vm.sendall(head)
+            while True:
+                vm.sendall(b"x")
+                time.sleep(0.01)
+
+    return play
+
+
+def test_an_answer_without_end_is_refused(run_dir: Path) -> None:
+    api = EngineApi(run_dir / "a", timeout_s=60)
+    with (
+        playing(api.path, _drip(b"HTTP/1.1 100 Continue\r\n\r\n")),
+        pytest.raises(LaunchError, match="did not answer GET /info: an answer with status 100"),
+    ):
+        api.call("GET", "/info")
+    api.close()
+
+
+def test_an_informational_answer_is_no_success(run_dir: Path) -> None:
+    api = EngineApi(run_dir / "a", timeout_s=60)
+    with (
+        playing(api.path, engine(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+        pytest.raises(LaunchError, match="refused GET /info with status 103"),
+    ):
+        api.call("GET", "/info")
+    api.close()
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 200 OK\r\nX-", b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n"]
+)
+def test_a_request_ends_at_its_deadline_however_slowly_the_answer_comes(run_dir: Path, head: bytes) -> None:
+    api = EngineApi(run_dir / "a", timeout_s=0.3)
+    late = r"did not answer GET /info: the answer was not complete after 0\.3 s"
+    with playing(api.path, _slow(head)), pytest.raises(LaunchError, match=late):
+        api.call("GET", "/info")
     api.close()
 
 
