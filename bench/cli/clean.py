@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.messages import complain, shown
-from bench.host.run_directory import only_campaign_on_host
+from bench.host.campaign_lock import only_campaign_on_host
 from bench.run.cleanup import find_leftovers, remove_leftovers, running_containers
 from bench.util.errors import ExitCode
 

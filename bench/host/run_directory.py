@@ -6,7 +6,6 @@ import fcntl
 import os
 import re
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.util.errors import HostUnfitError
-from bench.util.private import private_directory
+from bench.util.private import plain_path, private_directory
 
 LABEL: Final = "boxbench"
 OWNER: Final = "owner"
 """The file in a run directory that its process keeps locked."""
-
-HOST_NAME: Final = f"\0{LABEL}-campaign"
-"""The name of an abstract socket that the running campaign holds. Network namespaces have separate names."""
 
 TAG: Final = re.compile(
     rf"(?P<owner>{LABEL}-(?:(?:probe|libvirt|count|prepare|export|scratch)-)?[0-9a-f]{{8}})(?:-[a-z]+[0-9]*)*"
@@ -74,35 +70,20 @@ def run_root() -> Path:
     """The directory for sockets, FIFOs and mounts of boxes.
 
     It does not survive a reboot. It is short because the path of a socket has at most 107 bytes.
+
+    Raises:
+        HostUnfitError: XDG_RUNTIME_DIR has a character that separates options of mounts and of QEMU.
     """
     if os.geteuid() == 0:
         return Path("/run") / LABEL
     base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base) / LABEL if base else Path(f"/tmp/{LABEL}-{os.geteuid()}")
+    own = Path(base) / LABEL if base else Path(f"/tmp/{LABEL}-{os.geteuid()}")
+    return plain_path(own, variable="XDG_RUNTIME_DIR")
 
 
 def campaign_dir(campaign: str) -> Path:
     """The run directory of a campaign, below ``run_root``."""
     return run_root() / campaign_tag(campaign)
-
-
-@contextmanager
-def only_campaign_on_host() -> Iterator[None]:
-    """Make sure that no other campaign runs on this host, of any user: each would distort the other.
-
-    Raises:
-        HostUnfitError: another campaign is running.
-    """
-    # An abstract socket needs no permissions, is visible to all users, and disappears with its process.
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as holder:
-        try:
-            holder.bind(HOST_NAME)
-        except OSError:
-            raise HostUnfitError(
-                "another boxbench campaign is running on this host, and each would distort the other",
-                hint="wait for it to end",
-            ) from None
-        yield
 
 
 @contextmanager

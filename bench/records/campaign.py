@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from bench.plan.trials import Trial
@@ -125,6 +128,33 @@ def keep_output(directory: Path, trial: Trial, contents: Mapping[str, bytes], *,
             f"the output of trial {trial.id} cannot be written to {folder}: {error.strerror}", hint=remedy
         ) from None
     return {name: str((folder / name).relative_to(directory)) for name in contents}
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse to continue a campaign that another user can write, when we are root: its scenarios run as us.
+
+    Raises:
+        CampaignError: the directory, its manifest or its records are a link or belong to another user.
+    """
+    if os.geteuid() != 0:
+        return
+    with suppress(OSError):  # a directory that cannot be read or written is refused when the campaign is opened
+        # Some file systems give all files to one user, whoever makes them.
+        with TemporaryFile(dir=path) as probe:
+            ours = os.fstat(probe.fileno()).st_uid
+        for file in (path.resolve(), path / MANIFEST, path / RECORDS):
+            if file.exists():
+                _refuse_foreign_file(file, ours)
+
+
+def _refuse_foreign_file(file: Path, ours: int) -> None:
+    found = file.lstat()
+    if found.st_uid != ours or stat.S_ISLNK(found.st_mode):
+        whose = "is a link" if stat.S_ISLNK(found.st_mode) else f"belongs to the user with uid {found.st_uid}"
+        raise CampaignError(
+            f"{file} {whose}, and root would run what a campaign's files say",
+            hint=f"resume it as its user, or read {MANIFEST} and `chown -R root {shlex.quote(str(file.parent))}`",
+        )
 
 
 def reserve_directory(path: Path) -> None:

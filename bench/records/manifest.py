@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from bench.plan.trials import Trial
 from bench.records.certificate import Certificate
@@ -79,7 +79,8 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_number: Literal[2] = 2
-    id: str
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
+    """As ``new_campaign_id`` makes it. It is part of every path and name of the campaign's boxes."""
     created_at: str
     boxbench: str
     """Version."""

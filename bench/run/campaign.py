@@ -14,10 +14,10 @@ from typing import Final
 from bench import __version__
 from bench.certificate.judge import refuse_unequal
 from bench.host import fingerprint, host_facts
-from bench.host.run_directory import only_campaign_on_host
+from bench.host.campaign_lock import only_campaign_on_host
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
-from bench.records.campaign import Campaign
+from bench.records.campaign import Campaign, refuse_foreign
 from bench.records.certificate import Certificate
 from bench.records.manifest import Manifest, ScenarioEntry, new_campaign_id, read_manifest
 from bench.records.record import Record
@@ -63,10 +63,13 @@ def start_campaign(
     check_names(request.scenarios)
     identity = new_campaign_id()
     with ExitStack() as stack:
-        stack.enter_context(only_campaign_on_host())
+        other = stack.enter_context(only_campaign_on_host())
         stack.enter_context(reserved(request.out))
         stack.enter_context(clean_host(identity, progress))
         prepared = stack.enter_context(prepared_request(identity, request, progress, on_prepared=on_prepared))
+        if other is not None:
+            progress.say(other)
+            prepared.notes.append(other)
         certificates = certify(prepared, [loaded.scenario for loaded in request.scenarios], progress.say)
         refuse_unequal(tuple(certificates.values()))
         manifest = _manifest(identity, request, prepared, certificates)
@@ -85,9 +88,12 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
             has changed.
         InterruptedCampaignError: Ctrl-C; the campaign can be resumed again.
     """
+    refuse_foreign(path)
     manifest = read_manifest(path)
     _check_host(manifest)
-    with only_campaign_on_host(), clean_host(manifest.id, progress), Campaign.open(path) as campaign:
+    with only_campaign_on_host() as other, clean_host(manifest.id, progress), Campaign.open(path) as campaign:
+        if other is not None:
+            progress.say(other)
         if not campaign.remaining():
             return ()
         _check_version(manifest)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host, owned_dir
+from bench.host.campaign_lock import only_campaign_on_host
+from bench.host.run_directory import campaign_dir, campaign_tag, owned_dir
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial
 from bench.records.campaign import reserve_directory
@@ -79,10 +80,12 @@ def session(identity: str, request: Request, progress: Progress) -> Iterator[Pre
     """
     check_names(request.scenarios)
     with (
-        only_campaign_on_host(),
+        only_campaign_on_host() as other,
         clean_host(identity, progress),
         prepared_request(identity, request, progress) as prepared,
     ):
+        if other is not None:
+            progress.say(other)
         yield prepared
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.util.errors import HostUnfitError
-from bench.util.private import private_directory
+from bench.util.private import plain_path, private_directory
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
@@ -40,7 +40,7 @@ def cache_dir() -> Path:
     own = os.environ.get("BOXBENCH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
     path = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "boxbench"
-    return private_directory(path)
+    return private_directory(plain_path(path, variable="BOXBENCH_CACHE"))
 
 
 def content_key(*parts: str | bytes) -> str:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
+from typing import Final
 
 from bench.util.errors import HostUnfitError
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+# Surrogates stand for bytes that are not UTF-8, which the engines' configuration files cannot hold.
+_SEPARATORS: Final = re.compile(r'[,:"\\\x00-\x1f\x7f\ud800-\udfff]')
+
+
+def plain_path(path: Path, *, variable: str) -> Path:
+    """The absolute path, which can be part of mount options, of QEMU's options and of engines' binds and files.
+
+    Args:
+        variable: the environment variable that can name another path, for the hint.
+
+    Raises:
+        HostUnfitError: the path has a character that ends or quotes a value in one of them.
+    """
+    path = path.absolute()
+    found = _SEPARATORS.search(str(path))
+    if found is not None:
+        raise HostUnfitError(
+            f"the path {str(path)!r} has the character {found[0]!r}, which separates options of mounts and of QEMU",
+            hint=f"set {variable} to a path without commas, colons, quotes, backslashes and control characters",
+        )
+    return path
 
 
 def private_directory(path: Path) -> Path:

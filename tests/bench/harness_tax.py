@@ -23,7 +23,8 @@ from docker.errors import NotFound
 
 from bench.analysis.stats import RatioEstimate, median_ratio
 from bench.gate.exact import block_ratio
-from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
+from bench.host.campaign_lock import only_campaign_on_host
+from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint

@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any
 
 from bench.analysis.stats import estimate
-from bench.host.run_directory import campaign_dir, campaign_tag, only_campaign_on_host
+from bench.host.campaign_lock import only_campaign_on_host
+from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.run.box import Setting

@@ -25,9 +25,10 @@ from typing import Any
 
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
+from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
-from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, only_campaign_on_host, owned_dir
+from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, owned_dir
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint

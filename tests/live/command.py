@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.host.run_directory import only_campaign_on_host
+from bench.host.campaign_lock import only_campaign_on_host
 from bench.run.cleanup import find_containers, find_leftovers
 from bench.util import proc
 from bench.util.errors import HostUnfitError

@@ -9,17 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.host import run_directory as rundir
-from bench.host.run_directory import (
-    Tag,
-    box_tag,
-    campaign_dir,
-    campaign_tag,
-    new_tag,
-    only_campaign_on_host,
-    owned_dir,
-    parse_tag,
-    run_root,
-)
+from bench.host.run_directory import Tag, box_tag, campaign_dir, campaign_tag, new_tag, owned_dir, parse_tag, run_root
 from bench.util.errors import HostUnfitError
 from tests.stranger import NOBODY
 
@@ -29,8 +19,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(rundir, "run_root", lambda: tmp_path / "run")
-    # A campaign may be running on the host of the tests.
-    monkeypatch.setattr(rundir, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
     return tmp_path / "run"
 
 
@@ -95,13 +83,13 @@ def test_where_boxes_live_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_root() == Path("/tmp/boxbench-1000")
 
 
-@pytest.mark.usefixtures("root")
-def test_one_campaign_at_a_time() -> None:
-    refused = pytest.raises(HostUnfitError, match="another boxbench campaign is running")
-    with only_campaign_on_host(), refused, only_campaign_on_host():
-        pass
-    with only_campaign_on_host():
-        pass
+@pytest.mark.parametrize("base", ["/run/a,b", "/run/a:b", "/run/a\nb", '/run/a"b', "/run/a\\b", "/run/\udcff"])
+def test_a_path_that_would_be_read_as_options_is_refused(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", base)
+    with pytest.raises(HostUnfitError, match="separates options") as caught:
+        run_root()
+    assert "XDG_RUNTIME_DIR" in caught.value.hint
 
 
 def test_a_run_root_that_cannot_be_made(root: Path) -> None:

@@ -300,6 +300,16 @@ def test_a_manifest_of_a_later_schema_is_refused(made: Path) -> None:
         read_manifest(made)
 
 
+@pytest.mark.parametrize("identity", ["", "c0ffee4", "C0FFEE42", "c0ffee42\n", "x/../../../tmp/p", "c0ffee42-t0001"])
+def test_an_id_that_is_no_id_leads_nowhere(made: Path, identity: str) -> None:
+    """It is part of paths that `resume` removes, and an empty one would match every campaign."""
+    stored = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
+    stored["id"] = identity
+    (made / MANIFEST).write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(CampaignError, match="not a manifest: id:"):
+        read_manifest(made)
+
+
 def test_a_manifest_survives_json() -> None:
     assert Manifest.model_validate_json(MANIFEST_OBJECT.model_dump_json()) == MANIFEST_OBJECT
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench import __version__
-from bench.host import fingerprint, host_facts
+from bench.host import campaign_lock, fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
 from bench.records.manifest import Manifest, read_manifest
@@ -29,6 +29,7 @@ from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
 from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
 from tests.factories import make_manifest, make_records, write_campaign
+from tests.stranger import NOBODY
 
 
 class Silent:
@@ -54,8 +55,9 @@ class Silent:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host on which nothing of ours is, and nothing can be set up."""
     run = tmp_path / "run"
-    monkeypatch.setattr(rundir, "run_root", lambda: run)
-    monkeypatch.setattr(rundir, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
+    for module in (rundir, campaign_lock):
+        monkeypatch.setattr(module, "run_root", lambda: run)
+    monkeypatch.setattr(campaign_lock, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
     monkeypatch.setattr(leftovers, "run_root", lambda: run)
     monkeypatch.setattr(leftovers, "boxes_root", lambda: tmp_path / "boxes")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/sock")
@@ -151,6 +153,22 @@ def manifest_of_here(**changes: Any) -> Manifest:
     manifest = make_manifest()
     here = {**manifest.host, "fingerprint": fingerprint(host_facts())}
     return manifest.model_copy(update={"host": here, "boxbench": __version__, **changes})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("theirs", [".", "manifest.json", "records.jsonl", "link"])
+def test_root_does_not_run_what_another_user_wrote(theirs: str, tmp_path: Path) -> None:
+    manifest = manifest_of_here()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    assert resume_campaign(tmp_path / "c", Silent()) == ()
+    if theirs == "link":
+        (tmp_path / "c/records.jsonl").rename(tmp_path / "elsewhere")
+        (tmp_path / "c/records.jsonl").symlink_to(tmp_path / "elsewhere")
+    else:
+        os.chown(tmp_path / "c" / theirs, NOBODY, NOBODY)
+    with pytest.raises(CampaignError, match=f"is a link|uid {NOBODY}") as caught:
+        resume_campaign(tmp_path / "c", Silent())
+    assert "chown -R root" in caught.value.hint
 
 
 def test_a_campaign_of_another_version_is_not_continued(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -14,13 +15,13 @@ from typing import Any, Final
 import pytest
 
 from bench.agent.boxconf import BoxConfig
-from bench.host import read_counters
+from bench.host import campaign_lock, read_counters
 from bench.host import run_directory as rundir
 from bench.host.counters import Counters
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
-from bench.records.manifest import ImageEntry
+from bench.records.manifest import ImageEntry, read_manifest
 from bench.records.record import Record, parse_record
 from bench.run import box, campaign, cleanup, frame, limits, session
 from bench.run.box import Setting
@@ -109,11 +110,11 @@ def target_of(kind: str, at: str, fault: BaseException) -> Any:
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of ours is on this host."""
-    for module in (rundir, cleanup):
+    for module in (rundir, campaign_lock, cleanup):
         monkeypatch.setattr(module, "run_root", lambda: tmp_path / "run")
     for module in (box, cleanup):
         monkeypatch.setattr(module, "boxes_root", lambda: tmp_path / "boxes")
-    monkeypatch.setattr(rundir, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
+    monkeypatch.setattr(campaign_lock, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
     monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
     monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
@@ -327,6 +328,18 @@ def test_a_campaign_goes_on_after_unexpected_errors(start: Callable[[], tuple[Re
         kept = (tmp_path / "out" / record.artefacts[TRACEBACK]).read_text()
         assert "Traceback (most recent call last):" in kept
     assert_nothing_left(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's campaign makes other users wait")
+def test_root_measures_beside_a_campaign_of_another_user_and_every_report_says_so(
+    start: Callable[[], tuple[Record, ...]], tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as another:
+        another.bind(campaign_lock.HOST_NAME)
+        another.listen()
+        start()
+    (note,) = read_manifest(tmp_path / "out").notes
+    assert note.startswith(f"process {os.getpid()} of user root holds the name")
 
 
 def test_a_disk_too_full_for_a_traceback_stops_the_campaign_in_order(

@@ -83,6 +83,18 @@ def test_a_place_that_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         cache.cache_dir()
 
 
+@pytest.mark.parametrize("name", ["a,b", "a:b", "a\nb", 'a"b', "a\\b", os.fsdecode(b"\xff")])
+def test_a_path_that_would_be_read_as_options_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is part of the options of overlay mounts and of QEMU's disks."""
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / name))
+    with pytest.raises(HostUnfitError, match="separates options") as caught:
+        cache.cache_dir()
+    assert "BOXBENCH_CACHE" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nobody_else_enters_it(tmp_path: Path) -> None:
     """Earlier versions left it open to all users."""
     (tmp_path / "cache").mkdir(mode=0o755)
