@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.anatomy.steps import DEPTH, SHARES, UNATTRIBUTED, step_named
 from bench.anatomy.sweep import Segment
 from bench.records.record import Endpoint
+from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 
@@ -19,7 +20,17 @@ FILE: Final = "anatomy.json"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _known_step(name: str) -> str:
+    if name not in DEPTH:
+        raise ValueError("no step of a start has this name")
+    return name
+
+
+StepName = Annotated[str, AfterValidator(_known_step)]
+"""The name of one of ``bench.anatomy.steps.STEPS``."""
 
 
 class Limits(_Frozen):
@@ -35,8 +46,8 @@ class Overhead(_Frozen):
 
     ratio: float | None
     interval: Limits | None
-    blocks: int
-    untraced_ns: tuple[int, ...]
+    blocks: Int64
+    untraced_ns: tuple[Int64, ...]
     note: str = ""
     """Why there is no ratio; empty when there is one."""
 
@@ -45,15 +56,15 @@ class StartAnatomy(_Frozen):
     """One traced start, split into steps."""
 
     trial: str
-    block: int
-    total_ns: int
-    segments: tuple[tuple[int, int, str], ...]
+    block: Int64
+    total_ns: Int64
+    segments: tuple[tuple[Int64, Int64, StepName], ...]
     """Begin and end, ns since the request, and the step. Segments have no gaps and cover the total."""
-    steps_ns: dict[str, int]
+    steps_ns: dict[StepName, Int64]
     """Time by step, ns. Steps without time are absent. The sum is the total."""
-    marks_ns: dict[Endpoint, int]
-    events: int
-    trace_bytes: int
+    marks_ns: dict[Endpoint, Int64]
+    events: Int64
+    trace_bytes: Int64
     doubts: tuple[str, ...] = ()
 
     @property
@@ -70,7 +81,7 @@ class CellAnatomy(_Frozen):
     box: str
     accel: str
     description: dict[str, str]
-    starts: tuple[StartAnatomy, ...]
+    starts: Annotated[tuple[StartAnatomy, ...], Field(min_length=1)]
     """At least one start, in block order, without warm-ups."""
     overhead: Overhead
     refused: tuple[str, ...] = ()
@@ -128,7 +139,7 @@ class Anatomy(_Frozen):
     scenario: str
     goal: Endpoint
     """The endpoint at which a start ends."""
-    resolution_ns: int | None
+    resolution_ns: Int64 | None
     """The polling interval of readiness, ns; None when readiness is an event."""
     missing_events: tuple[str, ...]
     """Optional events that this kernel does not have. Their steps count as parts of others."""

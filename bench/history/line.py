@@ -12,7 +12,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from bench.analysis.analyse import analyse
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
@@ -20,6 +20,7 @@ from bench.analysis.results import CellSummary
 from bench.instructions.model import ACCEL
 from bench.records.manifest import Manifest
 from bench.records.record import Record
+from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError
 
@@ -37,6 +38,16 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+def _number(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, AfterValidator(_number)]
+"""A finite number or an infinity."""
+
+
 class Point(_Frozen):
     """One metric of one cell, in the metric's unit, over ``n`` boots.
 
@@ -44,11 +55,11 @@ class Point(_Frozen):
     below 5 boots.
     """
 
-    n: int
-    failures: int
-    median: float
-    low: float | None = None
-    high: float | None = None
+    n: Int64
+    failures: Int64
+    median: Number
+    low: Number | None = None
+    high: Number | None = None
 
 
 def valid_time(text: str) -> str:
@@ -92,7 +103,7 @@ class CountInputs(_Frozen):
     """
 
     inputs: dict[str, str]
-    slack: float = 0.0
+    slack: Number = 0.0
 
 
 class Line(_Frozen):
@@ -124,6 +135,12 @@ class Line(_Frozen):
         if not _FINGERPRINT.fullmatch(value):
             raise ValueError("not a fingerprint")
         return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Line:
+        if unknown := sorted(self.cells.keys() - self.accel.keys()):
+            raise ValueError(f"accel: is missing for {unknown[0]}")
+        return self
 
     def text(self) -> str:
         """One JSON line, newline included."""

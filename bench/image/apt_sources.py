@@ -22,7 +22,7 @@ _SIGNED_BY: Final = re.compile(r"signed-by\s*[:=]\s*\[?\s*(\S+)", re.IGNORECASE)
 def os_release(file: Path = OS_RELEASE) -> dict[str, str]:
     """The fields of os-release; empty when there is no such file."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tests.fuzz import image, stored, trace
 
 _PAGE: Final = trace.pages()[0]
+_ANATOMY: Final = stored.anatomies()[0]
+_NO_START: Final = re.sub(rb'"starts":\[.*\],"overhead"', b'"starts":[],"overhead"', _ANATOMY)
 _DIGITS: Final = b"9" * 5000
 
 KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
@@ -30,5 +33,12 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     ("cached-probe", b"[" * 3000),
     ("cached-probe", b"7"),
     ("cached-probe", b'{"other": null}'),
+    ("host.files", b"etc/os-release\n\xffID=debian\n"),
+    ("host.files", b"sys/fs/cgroup/memory/box/cgroup.procs\nx\n" + _DIGITS + b"\n"),
+    ("anatomy.json", _NO_START),
+    ("anatomy.json", _ANATOMY.replace(b'"client"', b'"clients"')),
+    ("anatomy.json", _ANATOMY.replace(b'"events":100', b'"events":' + _DIGITS[:400])),
+    ("history", stored.histories()[0].replace(b'"accel":{"hello/docker"', b'"accel":{"hello/other"')),
+    ("history", stored.histories()[0].replace(b'"median":', b'"median":NaN,"low":')),
     ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
 )

@@ -250,6 +250,11 @@ def _check_floors(data: bytes, scratch: Path) -> None:
     same(again(lambda: read_floors(scratch)), found)
 
 
+def anatomies() -> tuple[bytes, ...]:
+    """One anatomy."""
+    return (ANATOMY.model_dump_json().encode(),)
+
+
 def _check_anatomy(data: bytes, scratch: Path) -> None:
     (scratch / ANATOMY_FILE).write_bytes(data)
     found = read_anatomy(scratch)
@@ -260,7 +265,7 @@ def _check_anatomy(data: bytes, scratch: Path) -> None:
 
 
 @cache
-def _histories() -> tuple[bytes, ...]:
+def histories() -> tuple[bytes, ...]:
     """Lines of one host's file."""
     times = make_history([188.0] * 6 + [240.0] * 6)
     counted = (line(1, count(500, 500)), line(2, count(600, 600)))
@@ -323,12 +328,12 @@ READERS: Final = (
     Reader("floor.json", _floors, mutate.mixed(mutate.structure, mutate.text), _check_floors, share=60),
     Reader(
         "anatomy.json",
-        lambda: (ANATOMY.model_dump_json().encode(),),
+        anatomies,
         mutate.mixed(mutate.structure, mutate.text),
         _check_anatomy,
         share=30,
     ),
-    Reader("history", _histories, mutate.records, _check_history, share=30),
+    Reader("history", histories, mutate.records, _check_history, share=30),
     Reader(
         "cached-probe",
         lambda: (b'{"reason": null, "machine": "q35"}', b'{"reason": "the host was busy"}'),

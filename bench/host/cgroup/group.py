@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.host.read import parse_keyed, read_int, read_text
+from bench.util.units import decode_number
 
 UNIFIED: Final = "unified"
 
@@ -100,7 +101,8 @@ def listed_pids(directory: Path) -> Iterator[tuple[int, Path]]:
     """Every process in a group and in the groups below it, with the directory of its group."""
     for file in directory.rglob("cgroup.procs"):
         for word in (read_text(file.parent, file.name) or "").split():
-            yield int(word), file.parent
+            if (pid := decode_number(word)) is not None:
+                yield pid, file.parent
 
 
 def _us_to_ns(value_us: int | None) -> int | None:
