@@ -122,8 +122,8 @@ def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Camp
     monkeypatch.setattr("bench.gate.run.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.measure.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.aa.start_campaign", campaigns.start)
-    monkeypatch.setattr("bench.gate.baseline.host_facts", dict)
-    monkeypatch.setattr("bench.gate.baseline.fingerprint", lambda _facts: FINGERPRINT)
+    monkeypatch.setattr("bench.gate.run.host_facts", dict)
+    monkeypatch.setattr("bench.gate.run.fingerprint", lambda _facts: FINGERPRINT)
     return campaigns
 
 

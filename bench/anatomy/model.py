@@ -14,6 +14,7 @@ from bench.records.record import Endpoint
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
 FILE: Final = "anatomy.json"
@@ -147,9 +148,10 @@ class Anatomy(_Frozen):
 
 
 def write_anatomy(directory: Path, anatomy: Anatomy) -> Path:
-    """Write ``anatomy.json`` into a campaign directory and return its path."""
+    """Write ``anatomy.json`` into a campaign directory and return its path. Raises ResultError."""
     file = directory / FILE
-    file.write_text(anatomy.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    text = anatomy.model_dump_json(indent=1) + "\n"
+    write_result_file(file, text, hint="check the directory's owner and the free space, and run again")
     return file
 
 
@@ -159,7 +161,7 @@ def read_anatomy(directory: Path) -> Anatomy | None:
     if not file.exists():
         return None
     try:
-        return Anatomy.model_validate_json(file.read_text(encoding="utf-8", errors="replace"))
+        return Anatomy.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise CampaignError(
             f"{file}: not an anatomy: {first_problem(error)}",

@@ -11,6 +11,7 @@ import typer
 from bench.cli.messages import note
 from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
+from bench.util.durable import write_durably
 from bench.util.errors import UsageError
 
 
@@ -92,5 +93,5 @@ def _written(made: Export, out: Path) -> list[Path]:
     files = {out: next(iter(made.files.values()))} if single else {out / n: c for n, c in made.files.items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        write_durably(file, content)
     return list(files)

@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from bench.export.base import Export, ExportError, make_table
 from bench.gate.model import RESULT, GateResult
+from bench.gate.result import read_result
 from bench.history.store import DirectoryStore, read_history
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
-from bench.scenario.validation import first_problem
-from bench.util.errors import UsageError
+from bench.util.errors import RecordError, UsageError
 
 Source = Literal["campaign", "gate", "history"]
 
@@ -103,17 +103,10 @@ def kind_of(path: Path) -> Source | None:
 
 def read_gate(path: Path) -> GateResult:
     """The result in a gate's directory. Raises ExportError."""
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    file = path / RESULT
     try:
-        return GateResult.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        problem = first_problem(error) if isinstance(error, ValidationError) else error.strerror
-        raise ExportError(
-            f"{file} is not a gate's result: {problem}",
-            hint="the file was edited, or written by another version of boxbench",
-        ) from None
+        return read_result(path)
+    except RecordError as error:
+        raise ExportError(error.message, hint=error.hint) from None
 
 
 def _describe(kind: Source | None) -> str:

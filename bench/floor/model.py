@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
 FILE: Final = "floor.json"
@@ -144,16 +145,11 @@ def median_of(values: Sequence[int]) -> int | None:
 
 
 def write_floors(directory: Path, floors: Floors) -> Path:
-    """Write ``floor.json`` atomically. Raises CampaignError: it cannot be written."""
+    """Write ``floor.json``. Raises ResultError: it cannot be written."""
     file = directory / FILE
-    partial = file.with_suffix(".partial")
-    try:
-        partial.write_text(floors.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise CampaignError(
-            f"{file} cannot be written: {error.strerror}", hint="make room, or choose another place with --out"
-        ) from None
+    write_result_file(
+        file, floors.model_dump_json(indent=1) + "\n", hint="make room, or choose another place with --out"
+    )
     return file
 
 

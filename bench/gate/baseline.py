@@ -9,15 +9,14 @@ from bench.analysis.results import NotComparableError
 from bench.gate.cells import Boots, boots_of, renewed
 from bench.gate.model import RESULT, STAGES
 from bench.gate.sides import side_name
-from bench.host import fingerprint, host_facts
 from bench.instructions.model import FILE, read_instructions
-from bench.records.campaign import read_records
-from bench.records.manifest import MANIFEST, Manifest, read_manifest
+from bench.records.campaign import read_campaign
+from bench.records.manifest import MANIFEST, Manifest
 from bench.util.errors import RecordError, UsageError
 
 
-def read_baseline(path: Path) -> Boots:
-    """Read a stored campaign of this host.
+def read_baseline(path: Path, *, here: str) -> Boots:
+    """Read a stored campaign of the host with the fingerprint ``here``.
 
     Of a gate's directory: the boots of confirmation, and those of screening where it settled a cell.
 
@@ -30,7 +29,7 @@ def read_baseline(path: Path) -> Boots:
     stages = [path / stage for stage in STAGES if (path / RESULT).exists() and (path / stage / MANIFEST).exists()]
     if not stages:
         _refuse_counts(path)
-    return reduce(renewed, [_read(place, path) for place in stages or [path]])
+    return reduce(renewed, [_read(place, path, here) for place in stages or [path]])
 
 
 def stored_name(manifest: Manifest, name: str) -> str:
@@ -48,15 +47,15 @@ def stored_name(manifest: Manifest, name: str) -> str:
     return found[0]
 
 
-def _read(place: Path, named: Path) -> Boots:
-    manifest = read_manifest(place)
-    here, there = fingerprint(host_facts()), manifest.host.get("fingerprint")
+def _read(place: Path, named: Path, here: str) -> Boots:
+    manifest, records = read_campaign(place)
+    there = manifest.host.get("fingerprint")
     if here != there:
         raise NotComparableError(
             f"the baseline {named} was measured on another host (fingerprint {there}, here {here})",
             hint="numbers of two hosts cannot show a change: make a baseline here, or compare A and B in one run",
         )
-    return boots_of(manifest, read_records(place))
+    return boots_of(manifest, records)
 
 
 def _refuse_counts(path: Path) -> None:

@@ -25,7 +25,6 @@ COMMAND_LINE: Final = (
     "quiet panic=-1 reboot=t no_timer_check tsc=reliable tsc_early_khz=1000000 nokaslr norandmaps"
     " random.trust_bootloader=on cryptomgr.notests rdinit=/.boxbench/counter"
 )
-SEED: Final = 1
 _CLOCK: Final = ("-icount", "shift=0,sleep=off,align=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm", "-smp", "1")
 # Without a clock chip the kernel searches for one during a second of the guest's time.
 _MACHINES: Final = {

@@ -13,6 +13,7 @@ from bench.scenario import target_table
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
+from bench.util.result_file import write_result_file
 
 FILE: Final = "instructions.json"
 ACCEL: Final = "icount"
@@ -23,6 +24,8 @@ TARGETS: Final = (*VM_TARGETS, *CONTAINER_TARGETS)
 """All targets that can be counted, in the order of growing cost."""
 DAEMON_TARGETS: Final = ("containerd", "docker", "docker-cli")
 """Targets whose second start includes work that the daemons do between the starts, such as collecting garbage."""
+SEED: Final = 1
+"""Of the guests' random numbers. A count depends on it."""
 STARTS: Final = ("first", "second")
 """The starts in one guest: the first with empty caches, then another. A VM has only the first."""
 
@@ -109,9 +112,9 @@ class Instructions(CountModel):
 
 
 def write_instructions(path: Path, counted: Instructions) -> None:
-    """Write a file that ``read_instructions`` reads. The same counts give the same bytes."""
+    """Write a file that ``read_instructions`` reads. The same counts give the same bytes. Raises ResultError."""
     text = json.dumps(counted.model_dump(mode="json"), indent=2, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_result_file(path, text + "\n", hint="make room, or choose another place with --out, and count again")
 
 
 def read_instructions(path: Path) -> Instructions:

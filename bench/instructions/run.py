@@ -13,8 +13,7 @@ from bench.engines.lazy import probe_engines
 from bench.image.build import build_image
 from bench.instructions.boot import GuestStart, boot
 from bench.instructions.guest import CountingGuest, make_guest
-from bench.instructions.machine import SEED
-from bench.instructions.model import ACCEL, TARGETS, VM_TARGETS, Count, Instructions
+from bench.instructions.model import ACCEL, SEED, TARGETS, VM_TARGETS, Count, Instructions
 from bench.plan.trials import Cell
 from bench.scenario.model import LoadedScenario, Scenario
 from bench.util.cache import start_over

@@ -70,6 +70,10 @@ class RecordError(BoxbenchError):
     """A line of a records file is not a valid record."""
 
 
+class ResultError(BoxbenchError):
+    """A result cannot be written. What it was made from is kept."""
+
+
 class BuildError(BoxbenchError):
     """The image could not be built, exported or turned into a disk."""
 

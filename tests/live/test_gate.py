@@ -81,6 +81,10 @@ def test_a_planted_slowdown_goes_red(boxbench: Command, made: Path) -> None:
     # Only the command has changed, which is no part of the tree.
     assert found.a.images == found.b.images
     assert (git(made, "status", "--porcelain"), git(made, "worktree", "list")) == before
+    # Without its verdict the gate is judged again from its stages: the same but for the date.
+    (boxbench.cwd / "g" / RESULT).unlink()
+    assert boxbench("gate", "judge", "g").returncode == ExitCode.REGRESSION
+    assert read(boxbench.cwd / "g").model_copy(update={"created_at": found.created_at}) == found
 
 
 def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Command, made: Path) -> None:

@@ -16,7 +16,7 @@ from bench.image.vm.kernel import find_guest_kernel
 from bench.image.vm.raw_kernel import ensure_raw_kernel
 from bench.instructions.boot import boot
 from bench.instructions.guest import make_guest
-from bench.instructions.machine import SEED
+from bench.instructions.model import SEED
 from bench.run.cleanup import find_leftovers
 from bench.scenario.model import LoadedScenario
 from bench.util import proc

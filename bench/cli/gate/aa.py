@@ -15,8 +15,9 @@ from bench.cli.options import Accel, Json, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
 from bench.gate.false_alarms import REPLAY_BLOCKS
-from bench.gate.run import first_data, removed_without_data
+from bench.gate.run import removed_without_data
 from bench.gate.sides import SidePair, read_side
+from bench.gate.stages import first_data
 from bench.gate.thresholds import parse_thresholds
 from bench.records.manifest import MANIFEST
 from bench.render.commands.false_alarms import aa_report

@@ -13,7 +13,7 @@ from bench.cli.gate.result import check_summary, finish
 from bench.cli.options import Campaign, Json
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of
-from bench.gate.run import write_result
+from bench.gate.result import write_result
 from bench.records.campaign import read_campaign
 
 BoundsFile = Annotated[

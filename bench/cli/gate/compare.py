@@ -11,20 +11,20 @@ import typer
 
 from bench.cli.console import console
 from bench.cli.gate.options import GateOut, Metrics, Summary, ThresholdTexts, make_directory
-from bench.cli.gate.result import check_summary, finish
+from bench.cli.gate.result import announce, check_summary, finish
 from bench.cli.gate.sides import SideSelection
 from bench.cli.loading import draw_seed
 from bench.cli.messages import note
 from bench.cli.options import AccelOrCount, Json, Seed, Skip, Targets
 from bench.cli.progress import make_progress
-from bench.gate.icount_run import SOURCE, Watchers, counts_file, run_counted
+from bench.gate.counted import counts_file
+from bench.gate.icount_run import SOURCE, Watchers, run_counted
 from bench.gate.model import GateResult
-from bench.gate.rows import Question
-from bench.gate.run import MAX_BLOCKS, SCREENING_BLOCKS, GateRequest, first_data, removed_without_data, run_gate
+from bench.gate.request import MAX_BLOCKS, SCREENING_BLOCKS, GateRequest
+from bench.gate.run import removed_without_data, run_gate
+from bench.gate.stages import first_data
 from bench.gate.thresholds import parse_thresholds
-from bench.instructions.machine import SEED
-from bench.instructions.model import ACCEL
-from bench.render.commands.gate import plan_lines
+from bench.instructions.model import ACCEL, SEED
 from bench.render.commands.instructions import write_files
 from bench.run.campaign import Progress
 from bench.scenario.model import MOST_BLOCKS
@@ -145,8 +145,8 @@ def compare(
 
 def _run(request: GateRequest, progress: Progress) -> GateResult:
     if request.accel == ACCEL:
-        return run_counted(request, write_files, Watchers(progress, _announce, note))
-    return run_gate(request, progress, _announce)
+        return run_counted(request, write_files, Watchers(progress, announce, note))
+    return run_gate(request, progress, announce)
 
 
 def _refuse_useless(chosen: set[str], metrics: Sequence[str], accel: str, blocks: int | None) -> None:
@@ -174,9 +174,3 @@ def percent(text: str) -> float:
     if not 0 < value < 10:
         raise UsageError(f"--detect {text!r} is not a change in per cent", hint="write for example --detect 5%")
     return value
-
-
-def _announce(questions: Sequence[Question], blocks: int) -> None:
-    """Print on stderr, where progress goes, what confirmation can detect."""
-    for line in plan_lines(questions, blocks):
-        note(line)

@@ -9,6 +9,7 @@ from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 from bench.util.errors import UsageError
 
 _NOW_COMMANDS: Final = {
+    "--judge": "boxbench gate judge DIR",
     "--null": "boxbench gate aa CAMPAIGN|SCENARIO",
     "--bounds": "boxbench gate bounds BOUNDS.toml CAMPAIGN",
     "--checkmetrics": "boxbench gate import-kata FILE TARGET",
@@ -22,6 +23,7 @@ class GateGroup(LazyGroup):
     panels: ClassVar[Panels] = {
         "Commands": {
             "compare": CommandEntry("bench.cli.gate.compare:compare", "Test whether B is worse than A."),
+            "judge": CommandEntry("bench.cli.gate.judge:judge", "Judge a gate again from what it stored."),
             "aa": CommandEntry("bench.cli.gate.aa:aa", "Compare A with itself to measure false alarms."),
             "bounds": CommandEntry("bench.cli.gate.bounds:bounds", "Check a campaign against fixed limits."),
             "import-kata": CommandEntry("bench.cli.gate.kata:import_kata", "Convert limits of kata's checkmetrics."),

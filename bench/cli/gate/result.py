@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -9,11 +10,12 @@ from typing import NoReturn
 import typer
 
 from bench.cli.console import console
-from bench.cli.messages import complain
+from bench.cli.messages import complain, note
 from bench.export.jobsummary import bounded
 from bench.export.jobsummary import summary as summary_text
 from bench.gate.model import RESULT, GateResult
-from bench.render.commands.gate import gate_report
+from bench.gate.rows import Question
+from bench.render.commands.gate import gate_report, plan_lines
 from bench.util.errors import UsageError
 
 
@@ -37,6 +39,12 @@ def _show(result: GateResult, place: Path | None, *, json: bool) -> None:
     console().print(gate_report(result))
     if place is not None:
         print(f"result: {place / RESULT}")
+
+
+def announce(questions: Sequence[Question], blocks: int) -> None:
+    """Print on stderr, where progress goes, what confirmation can detect."""
+    for line in plan_lines(questions, blocks):
+        note(line)
 
 
 def check_summary(file: Path | None) -> None:

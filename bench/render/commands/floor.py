@@ -13,7 +13,7 @@ from bench.floor.model import Floors, Level, TargetFloor
 from bench.render.markdown import escape, table
 from bench.render.text import clean, quantity
 from bench.render.wrap import Name
-from bench.util.errors import CampaignError
+from bench.util.result_file import write_result_file
 from bench.util.units import format_bytes
 
 TEXT: Final = "floor.md"
@@ -112,12 +112,7 @@ def floor_markdown(floors: Floors) -> str:
 
 
 def write_text(directory: Path, floors: Floors) -> Path:
-    """Write ``floor.md`` into a directory; returns its path. Raises CampaignError."""
+    """Write ``floor.md`` into a directory; returns its path. Raises ResultError."""
     file = directory / TEXT
-    try:
-        file.write_text(floor_markdown(floors), encoding="utf-8")
-    except OSError as error:
-        raise CampaignError(
-            f"{file} cannot be written: {error.strerror}", hint="check the directory's owner and the free space"
-        ) from None
+    write_result_file(file, floor_markdown(floors), hint="check the directory's owner and the free space")
     return file

@@ -23,6 +23,7 @@ from bench.render.figures.history import draw, format_change
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
 from bench.render.text import clean, quantity
+from bench.util.durable import write_durably
 
 _STYLES: Final = {
     State.OPEN: "bold red",
@@ -180,7 +181,7 @@ def write_page(checked: Checked, file: Path) -> None:
     )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        write_durably(file, text)
     except OSError as error:
         raise HistoryError(f"{file} cannot be written: {error.strerror}", hint="choose another --page") from None
 

@@ -16,7 +16,7 @@ from bench.instructions.verdict import CountOutcome, CountVerdict
 from bench.render.figures.base import finish, styled, write_figure
 from bench.render.figures.instructions import draw
 from bench.render.text import MISSING, clean
-from bench.util.errors import ExitCode
+from bench.util.errors import ExitCode, ResultError
 from bench.util.units import grouped
 
 _NOTE: Final = (
@@ -99,12 +99,17 @@ def _signed(count: int) -> str:
 
 
 def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
-    """Write the counts and their figure (light, dark, PNG) into a directory; returns the paths."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write the counts and their figure (light, dark, PNG) into a directory; returns the paths. Raises ResultError."""
     write_instructions(directory / FILE, counted)
     with styled():
         figure = finish(draw(counted), png=True)
-    return (directory / FILE, *write_figure(directory, figure, name="instructions"))
+    try:
+        return (directory / FILE, *write_figure(directory, figure, name="instructions"))
+    except OSError as error:
+        raise ResultError(
+            f"the figure of the counts cannot be written to {directory}: {error.strerror}",
+            hint=f"make room and run again; the counts themselves are in {directory / FILE}",
+        ) from None
 
 
 def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:

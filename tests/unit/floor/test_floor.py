@@ -24,7 +24,7 @@ from bench.run.box import Setting
 from bench.run.session import Request
 from bench.scenario.model import ReadyFirstLine, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
-from bench.util.errors import CampaignError, UsageError
+from bench.util.errors import CampaignError, ResultError, UsageError
 from bench.util.package_data import scenarios_dir
 from tests.unit.run.test_campaign import Silent
 from tests.virtual_clock import VirtualClock
@@ -246,9 +246,10 @@ def test_floors_are_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_floor_file_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "floor.partial").mkdir()
-    with pytest.raises(CampaignError, match=r"floor\.json cannot be written: Is a directory"):
+    (tmp_path / "floor.json").symlink_to("/dev/full")
+    with pytest.raises(ResultError, match=r"floor\.json cannot be written: No space left on device") as caught:
         write_floors(tmp_path, _floors(_found()))
+    assert "make room" in caught.value.hint
 
 
 def test_the_table_of_floors() -> None:

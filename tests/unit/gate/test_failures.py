@@ -18,8 +18,9 @@ from bench.gate.failures import failure_rows
 from bench.gate.judge import SeriesPair, in_question, judge, stage_result
 from bench.gate.measure import Silent
 from bench.gate.model import FAILURES, GateResult, GateRow, Verdict
+from bench.gate.request import GateRequest
 from bench.gate.rows import ask, verdicts
-from bench.gate.run import GateRequest, run_gate
+from bench.gate.run import run_gate
 from bench.gate.sides import SidePair, read_side
 from bench.gate.thresholds import Thresholds
 from bench.plan.trials import Cell

@@ -25,9 +25,10 @@ from bench.gate.judge import SeriesPair, in_question, judge, stage_result
 from bench.gate.kata_limits import convert
 from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import ask, blocks_for, planned, verdicts
-from bench.gate.run import first_data, removed_without_data
+from bench.gate.run import removed_without_data
 from bench.gate.sensitivity import blocks_needed, smallest_detectable, spread_of
 from bench.gate.sides import SidePair, read_side, split_side
+from bench.gate.stages import first_data
 from bench.gate.thresholds import Thresholds, check_patterns, parse_thresholds
 from bench.plan.trials import Cell
 from bench.records.campaign import read_records

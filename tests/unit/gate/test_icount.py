@@ -20,11 +20,13 @@ from bench.export.annotations import commands
 from bench.export.formats import export_from
 from bench.export.jobsummary import summary
 from bench.gate import icount_run as module
+from bench.gate.counted import counts_file, read_counts, targets_to_time
 from bench.gate.icount_rows import count_rows, countable_targets
-from bench.gate.icount_run import SOURCE, Watchers, counts_file, read_counts, run_counted, targets_to_time
+from bench.gate.icount_run import SOURCE, Watchers, run_counted
 from bench.gate.measure import Silent
 from bench.gate.model import RESULT, GateResult, GateRow, Verdict
-from bench.gate.run import GateRequest, removed_without_data
+from bench.gate.request import REQUEST, GateRequest
+from bench.gate.run import removed_without_data
 from bench.gate.sides import Side, SidePair, make_side
 from bench.gate.thresholds import parse_thresholds
 from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
@@ -192,9 +194,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         watch.gated.append(request)
         return make_gate(make_row(Verdict.NOT_REGRESSED, 1.0))
 
-    monkeypatch.setattr(module, "run_gate", by_time)
+    monkeypatch.setattr(module, "run_stages", by_time)
     monkeypatch.setattr(module, "host_facts", dict)
-    monkeypatch.setattr(module, "fingerprint", lambda _facts: "f")
+    monkeypatch.setattr("bench.gate.counted.fingerprint", lambda _facts: "f")
     return watch
 
 
@@ -301,7 +303,7 @@ def test_a_host_that_cannot_take_the_time(tmp_path: Path, monkeypatch: pytest.Mo
         raise TargetUnavailableError("docker: no engine", hint="install one")
 
     counting(monkeypatch, counts(count(MILLION)), counts(count(MILLION + 1)))
-    monkeypatch.setattr(module, "run_gate", refuse)
+    monkeypatch.setattr(module, "run_stages", refuse)
     result = run_counted(requested(tmp_path, "runc"), keep, watch.watchers)
     assert result.exit_code == ExitCode.CANNOT_TELL
     assert result.notes[-1] == "time was not measured: docker: no engine (install one)"
@@ -422,5 +424,5 @@ def test_the_command(
     shown = json.loads(capsys.readouterr().out)
     assert (shown["exit_code"], shown["rows"][0]["accel"]) == (code, "icount")
     assert "instructions" in (tmp_path / "s.md").read_text()
-    assert {path.name for path in (tmp_path / "g").iterdir()} == {"a", "b", RESULT}
+    assert {path.name for path in (tmp_path / "g").iterdir()} == {"a", "b", REQUEST, RESULT}
     assert (tmp_path / "g" / "a" / "instructions.svg").exists()

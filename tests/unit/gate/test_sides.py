@@ -14,7 +14,8 @@ from bench.gate.baseline import read_baseline
 from bench.gate.icount_run import Watchers, run_counted
 from bench.gate.measure import Silent, measure
 from bench.gate.model import RESULT, GateResult
-from bench.gate.run import GateRequest, run_gate
+from bench.gate.request import GateRequest
+from bench.gate.run import run_gate
 from bench.gate.sides import Side, SidePair, read_side
 from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.plan.trials import Cell
@@ -23,7 +24,7 @@ from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.scenario.targets import split_labels
 from bench.util.errors import ExitCode, UsageError
-from tests.gates import Campaigns, edit, install, of_side, scenario_at
+from tests.gates import FINGERPRINT, Campaigns, edit, install, of_side, scenario_at
 
 READY: Final = "endpoint.ready_ns"
 
@@ -113,7 +114,7 @@ def test_a_cell_that_screening_settled_is_in_the_baseline_too(
     path = stored(tmp_path, both)
     confirmation = read_manifest(path / "confirmation")
     assert {trial.cell.target for trial in confirmation.plan} == {"docker"}
-    found = read_baseline(path)
+    found = read_baseline(path, here=FINGERPRINT)
     cells = [Cell(scenario="made-b", target=target, accel="native") for target in ("docker", "runc")]
     docker = {
         r.trial.block: r.endpoints_ns["ready"]  # type: ignore[index]
@@ -162,16 +163,16 @@ def test_a_baseline_of_counts_needs_accel_icount(tmp_path: Path) -> None:
     write_instructions(tmp_path / "plain" / FILE, counts())
     for path in (tmp_path / "plain", tmp_path / "plain" / FILE, tmp_path / "plain" / "renamed.json", tmp_path / "gate"):
         with pytest.raises(UsageError, match="holds counts of instructions") as caught:
-            read_baseline(path)
+            read_baseline(path, here=FINGERPRINT)
         assert "--accel icount" in caught.value.hint
     with pytest.raises(UsageError, match="not a campaign directory"):
-        read_baseline(tmp_path)
+        read_baseline(tmp_path, here=FINGERPRINT)
 
 
 def test_a_counting_gate_notes_targets_of_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted_module, "count_instructions", lambda _request, _say: counts())
     monkeypatch.setattr(counted_module, "host_facts", dict)
-    monkeypatch.setattr(counted_module, "fingerprint", lambda _facts: "f")
+    monkeypatch.setattr("bench.gate.counted.fingerprint", lambda _facts: "f")
     both = sides(tmp_path, {}, {"targets": ["runc"], "baseline": "runc"})
     (tmp_path / "g").mkdir()
     watchers = Watchers(Silent(), lambda _questions, _blocks: None, lambda _sentence: None)

@@ -11,8 +11,8 @@ import pytest
 from bench.instructions.model import Count, Instant, Instructions, read_instructions, write_instructions
 from bench.instructions.verdict import CountOutcome, compare_all, compare_counts
 from bench.plan.trials import Cell
-from bench.render.commands.instructions import exit_code
-from bench.util.errors import ExitCode, RecordError
+from bench.render.commands.instructions import exit_code, write_files
+from bench.util.errors import ExitCode, RecordError, ResultError
 
 
 def _count(total: int, *more: int, key: str = "runc", **inputs: str) -> Count:
@@ -128,6 +128,19 @@ def test_a_count_that_no_guest_can_have_is_no_count(tmp_path: Path, changes: dic
     (tmp_path / "instructions.json").write_text(json.dumps(counted), encoding="utf-8")
     with pytest.raises(RecordError, match=words):
         read_instructions(tmp_path)
+
+
+def test_counts_that_find_no_room_are_an_error(tmp_path: Path) -> None:
+    counted = Instructions(scenario="hello", question="?", runs=1, counts=(_count(12),))
+    (tmp_path / "instructions.json").symlink_to("/dev/full")
+    with pytest.raises(ResultError, match=r"instructions\.json cannot be written: No space left on device"):
+        write_files(tmp_path, counted)
+    (tmp_path / "instructions.json").unlink()
+    (tmp_path / "instructions.svg").symlink_to("/dev/full")
+    with pytest.raises(ResultError, match="figure of the counts cannot be written") as caught:
+        write_files(tmp_path, counted)
+    assert "instructions.json" in caught.value.hint
+    assert read_instructions(tmp_path) == counted
 
 
 def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:

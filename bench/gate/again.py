@@ -1,0 +1,94 @@
+"""A gate judged again from what it stored: the request, and the campaigns or counts of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from bench.gate.baseline import read_baseline
+from bench.gate.cells import Boots, CellPair, boots_of
+from bench.gate.checkout import CHECKOUTS
+from bench.gate.counted import Warn, judge_counts, read_counted_baseline
+from bench.gate.model import CONFIRMATION, SCREENING, GateResult
+from bench.gate.request import GateRequest, StoredRequest, read_request
+from bench.gate.stages import Announce, first_data, judge_stages
+from bench.instructions.model import ACCEL, FILE, Instructions, read_instructions
+from bench.records.campaign import read_campaign
+from bench.records.manifest import Manifest, read_manifest
+from bench.records.record import Record
+from bench.util.errors import CampaignError
+
+
+def judge_again(out: Path, announce: Announce, warn: Warn) -> GateResult:
+    """The result that the gate of a directory gives, from its stored stages. Nothing is run and nothing written.
+
+    Raises:
+        CampaignError: the directory has no request, a stage or a trial of one is missing, or the baseline is gone.
+        NotComparableError, UsageError, RecordError: as the gate itself.
+    """
+    stored = read_request(out)
+    if stored.request.accel == ACCEL:
+        return _judge_counts(stored, announce, warn)
+    return _judge_time(stored.request, stored.baseline_at, announce)
+
+
+def _judge_time(request: GateRequest, baseline_at: Path | None, announce: Announce) -> GateResult:
+    if not first_data(request.out).exists():
+        raise _missing(request.out, SCREENING)
+    here = str(read_manifest(request.out / SCREENING).host.get("fingerprint"))
+    baseline = None if baseline_at is None else read_baseline(baseline_at, here=here)
+    if first_data(request.out, CONFIRMATION).exists():
+        # As many as there are. Another version might choose another number.
+        request = replace(request, blocks=_blocks_of(read_manifest(request.out / CONFIRMATION)))
+    return judge_stages(request, baseline, partial(_stored_stage, request.out), announce)
+
+
+def _blocks_of(manifest: Manifest) -> int:
+    return max(entry.scenario.design.blocks for entry in manifest.scenarios.values())
+
+
+def _stored_stage(out: Path, stage: str, _blocks: int, _pairs: Sequence[CellPair]) -> Boots:
+    if not first_data(out, stage).exists():
+        raise _missing(out, stage)
+    manifest, records = read_campaign(out / stage)
+    _refuse_incomplete(out / stage, manifest, records)
+    return boots_of(manifest, records)
+
+
+def _refuse_incomplete(path: Path, manifest: Manifest, records: Sequence[Record]) -> None:
+    done = {record.trial.id for record in records}
+    left = [trial.id for trial in manifest.plan if trial.id not in done]
+    if left:
+        raise CampaignError(
+            f"{path} has no record of {len(left)} of its {len(manifest.plan)} trials ({left[0]} is the first)",
+            hint=f"`boxbench resume {path}` runs them; then judge again",
+        )
+
+
+def _missing(out: Path, stage: str) -> CampaignError:
+    return CampaignError(
+        f"{out} has no {stage}, and the verdict needs it",
+        hint="the gate was interrupted before that stage: run it again in a new directory",
+    )
+
+
+def _judge_counts(stored: StoredRequest, announce: Announce, warn: Warn) -> GateResult:
+    request = stored.request
+
+    def time(timed: GateRequest) -> GateResult:
+        return _judge_time(timed, None, announce)
+
+    if stored.baseline_at is None:
+        counts_a = _stored_counts(request.out, CHECKOUTS[0])
+    else:
+        counts_a = read_counted_baseline(stored.baseline_at, request.sides.b)
+    counts_b = _stored_counts(request.out, CHECKOUTS[1])
+    return judge_counts(request, stored.host, (counts_a, counts_b), time, warn)
+
+
+def _stored_counts(out: Path, side: str) -> Instructions:
+    if not (out / side / FILE).exists():
+        raise _missing(out, f"{side}/{FILE}")
+    return read_instructions(out / side)

@@ -1,0 +1,100 @@
+"""What the user asked of a gate, and the file that keeps it, so that the gate can be judged again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from bench.gate.model import GateModel
+from bench.gate.sides import SidePair
+from bench.gate.thresholds import Thresholds
+from bench.instructions.model import SEED
+from bench.scenario.validation import first_problem
+from bench.util.errors import CampaignError
+from bench.util.result_file import write_result_file
+
+REQUEST: Final = "request.json"
+"""The file in a gate's directory that holds its StoredRequest."""
+SCREENING_BLOCKS: Final = 7
+"""Enough that a p value can be significant for a few rows after Holm, and that the spread can be estimated."""
+MAX_BLOCKS: Final = 60
+"""Of confirmation, when the gate chooses their number: about two minutes for a container."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRequest:
+    """What the user asked a gate to compare, and how.
+
+    Attributes:
+        sides: A and B. With a baseline ``sides.a`` is ``sides.b``, and the stored boots take A's place.
+        out: the gate's directory.
+        metrics: names or patterns; empty means the default metrics.
+        baseline: a stored campaign, or counts of instructions, in A's place.
+        blocks: of confirmation, or runs of each guest to count. None lets the gate choose, at most ``max_blocks``;
+            counts have one run.
+        detect: the relative change that confirmation must be able to show; None means twice each threshold.
+        accel: ``auto``, ``kvm``, ``tcg``, or ``icount`` to count instructions.
+        guest_seed: seed of the guests' random numbers with ``icount``; it is part of what is counted.
+    """
+
+    sides: SidePair
+    out: Path
+    seed: int
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    metrics: tuple[str, ...] = ()
+    baseline: Path | None = None
+    blocks: int | None = None
+    screening_blocks: int = SCREENING_BLOCKS
+    max_blocks: int = MAX_BLOCKS
+    detect: float | None = None
+    accel: str = "auto"
+    guest_seed: int = SEED
+    skip_unavailable: bool = False
+    command: tuple[str, ...] = ()
+
+
+class StoredRequest(GateModel):
+    """A request as its file keeps it.
+
+    Attributes:
+        request: its ``out`` is where the gate ran.
+        baseline_at: the absolute path of the request's baseline.
+        host: facts about the host when the gate started.
+    """
+
+    schema_number: Literal[1] = 1
+    request: GateRequest
+    baseline_at: Path | None = None
+    host: dict[str, Any]
+
+
+def store_request(request: GateRequest, host: dict[str, Any]) -> None:
+    """Write a request into the gate's directory. Raises ResultError."""
+    baseline = None if request.baseline is None else request.baseline.absolute()
+    stored = StoredRequest(request=request, baseline_at=baseline, host=host)
+    write_result_file(
+        request.out / REQUEST,
+        stored.model_dump_json(indent=1) + "\n",
+        hint="make room, or choose another place with --out",
+    )
+
+
+def read_request(out: Path) -> StoredRequest:
+    """The request in a gate's directory, with that directory as its ``out``. Raises CampaignError."""
+    file = out / REQUEST
+    try:
+        stored = StoredRequest.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise CampaignError(
+            f"{out} is not the directory of a comparison: {REQUEST}: {error.strerror}",
+            hint="name the directory that `boxbench gate compare` printed; older versions did not store the request",
+        ) from None
+    except ValidationError as error:
+        raise CampaignError(
+            f"{file} is not the request of a gate: {first_problem(error)}",
+            hint="the file was edited, or written by another version of boxbench",
+        ) from None
+    return stored.model_copy(update={"request": replace(stored.request, out=out)})
