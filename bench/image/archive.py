@@ -6,7 +6,7 @@ import hashlib
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from bench.agent.boxconf import CHANNEL_IN_BOX, encode_word
@@ -97,10 +97,11 @@ def read_index(tar: Path) -> TreeIndex:
         BuildError: it is not a tar, or a name in it would leave the directory that it is unpacked in.
     """
     members: dict[str, tarfile.TarInfo] = {}
+    parents: set[str] = set()
     try:
         with tarfile.open(tar) as archive:
             for member in archive:
-                _refuse_hostile(member, members)
+                _refuse_hostile(member, members, parents)
                 if name := _name(member.name):
                     members[name] = member
     except (tarfile.TarError, EOFError) as error:
@@ -194,17 +195,33 @@ def digest_exclusions() -> tuple[str, ...]:
     return (*RUNTIME_PATHS, *(f"{path}/" for path in EMPTY_PATHS))
 
 
-def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo]) -> None:
+def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo], parents: set[str]) -> None:
+    """Raise BuildError for a name that would leave the tree.
+
+    Args:
+        parents: directories that are known to be below no link.
+    """
     parts = member.name.split("/")
     name = _name(member.name)
-    through_link = any(
-        (parent := seen.get(str(above))) is not None and parent.issym() for above in PurePosixPath(name).parents
-    )
-    if ".." in parts or through_link or (member.islnk() and ".." in member.linkname.split("/")):
+    if name in parents and member.issym():
+        parents.clear()
+    if ".." in parts or _is_below_link(name, seen, parents) or (member.islnk() and ".." in member.linkname.split("/")):
         raise BuildError(
             f"the image's tree has an entry that would leave the tree when unpacked: {member.name!r}",
             hint="container engines never export such a name; check how the image was made",
         )
+
+
+def _is_below_link(name: str, seen: dict[str, tarfile.TarInfo], parents: set[str]) -> bool:
+    # Every directory is checked once: an image can have thousands of them inside each other.
+    new, parent = [], _parent(name)
+    while parent and parent not in parents:
+        if (found := seen.get(parent)) is not None and found.issym():
+            return True
+        new.append(parent)
+        parent = _parent(parent)
+    parents.update(new)
+    return False
 
 
 def _name(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
 import tarfile
 from pathlib import Path
@@ -204,6 +205,25 @@ def test_a_name_that_is_not_text_has_a_digest(tmp_path: Path) -> None:
 def test_names_that_would_leave_the_tree_are_refused(tmp_path: Path, entries: list[tarfile.TarInfo]) -> None:
     with pytest.raises(BuildError, match="would leave the tree"):
         index_of(tmp_path, *entries)
+
+
+def test_a_link_that_replaces_a_directory_refuses_what_comes_below_it(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="would leave the tree"):
+        index_of(tmp_path, folder("a"), member("a/b"), link("a", "/etc"), member("a/c"))
+
+
+def test_the_work_grows_with_the_entries_and_not_with_their_depth(tmp_path: Path) -> None:
+    """A workload's image can have thousands of directories inside each other."""
+    deep = make_tar(tmp_path / "deep.tar", *(folder("d/" * depth) for depth in range(1, 401)))
+    flat = make_tar(tmp_path / "flat.tar", *(folder(f"{number:0800}") for number in range(1, 401)))
+    assert calls_of(deep) < 2 * calls_of(flat)
+
+
+def calls_of(tar: Path) -> int:
+    """How many functions are called while an index is read."""
+    profile = cProfile.Profile()
+    profile.runcall(read_index, tar)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def test_a_file_that_is_not_a_tar_is_an_error(tmp_path: Path) -> None:
