@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
+from bench.host.scratch import scratch
 from bench.util import cache, proc
 from bench.util.errors import HostUnfitError, ProcessError
 
@@ -66,14 +66,14 @@ def program_sources(package: str, name: str) -> dict[str, bytes]:
 
 def compile_program(compiler: str, sources: Mapping[str, bytes], output: Path, *, flags: tuple[str, ...]) -> None:
     """Compile what ``program_sources`` returned. Raises ProcessError with the compiler's messages."""
-    with tempfile.TemporaryDirectory(prefix="boxbench-compile-") as scratch:
+    with scratch() as folder:
         for path, content in sources.items():
-            file = Path(scratch, path)
+            file = folder / path
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(content)
         # Relative paths and a fixed order: the same sources give the same bytes.
         units = [path for path in sources if path.endswith(".c")]
-        proc.run([compiler, *flags, "-I", ".", "-o", output.absolute(), *units], timeout_s=120, cwd=Path(scratch))
+        proc.run([compiler, *flags, "-I", ".", "-o", output.absolute(), *units], timeout_s=120, cwd=folder)
 
 
 def _read_folder(folder: Traversable, prefix: str) -> dict[str, bytes]:

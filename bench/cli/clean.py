@@ -8,7 +8,8 @@ import typer
 
 from bench.cli.messages import complain, shown
 from bench.host.campaign_lock import only_campaign_on_host
-from bench.run.cleanup import find_leftovers, remove_leftovers, running_containers
+from bench.host.run_directory import LABEL
+from bench.run.cleanup import Leftover, find_leftovers, remove_all, remove_leftovers, running_containers
 from bench.util.errors import ExitCode
 
 
@@ -16,11 +17,18 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")] = False,
 ) -> None:
     """Looks for containers, VMs, processes, mounts and files with Boxbench's label. Refused while a campaign runs."""
+    found: list[Leftover] = []
+
+    def say(leftover: Leftover) -> None:
+        found.append(leftover)
+        print(shown(("would remove " if dry_run else "removing ") + str(leftover)))
+
+    stuck: tuple[str, ...] = ()
     with only_campaign_on_host(), running_containers() as containers:
-        found = (*containers, *find_leftovers())
-        for leftover in found:
-            print(shown(("would remove " if dry_run else "removing ") + str(leftover)))
-        stuck = () if dry_run else remove_leftovers(found)
+        for leftover in (*containers, *(find_leftovers() if dry_run else ())):
+            say(leftover)
+        if not dry_run:
+            stuck = (*remove_leftovers(containers), *remove_all(LABEL, say))
     if not found:
         print("nothing labelled boxbench is left on this host")
     for text in stuck:

@@ -10,12 +10,11 @@ import platform
 import re
 import shutil
 import tarfile
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from bench.doctor.check import Check, Host
 from bench.engines.libvirtd import format_version
+from bench.host.scratch import scratch
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
 from bench.util.units import format_bytes
@@ -133,13 +132,13 @@ def check_mke2fs(_host: Host) -> Check:
 
 
 def _disk_from_tar(tool: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="boxbench-doctor-") as folder:
-        archive = Path(folder) / "tree.tar"
+    with scratch() as folder:
+        archive = folder / "tree.tar"
         with tarfile.open(archive, "w") as tar:
             entry = tarfile.TarInfo("file")
             entry.size = 4
             tar.addfile(entry, io.BytesIO(b"text"))
-        disk = Path(folder) / "disk.img"
+        disk = folder / "disk.img"
         proc.run([tool, "-q", "-t", "ext4", "-F", "-d", archive, disk, "4M"], timeout_s=_TOOL_TIMEOUT_S)
 
 
@@ -154,10 +153,10 @@ def check_compiler(_host: Host) -> Check:
     """Compiler: the agent that runs in every box is a static C program."""
     try:
         gcc = proc.require_tool("gcc", package="gcc")
-        with tempfile.TemporaryDirectory(prefix="boxbench-doctor-") as folder:
-            source = Path(folder) / "empty.c"
+        with scratch() as folder:
+            source = folder / "empty.c"
             source.write_text("int main(void) { return 0; }\n", encoding="ascii")
-            proc.run([gcc, "-static", "-o", Path(folder) / "empty", source], timeout_s=_TOOL_TIMEOUT_S)
+            proc.run([gcc, "-static", "-o", folder / "empty", source], timeout_s=_TOOL_TIMEOUT_S)
     except BoxbenchError as error:
         return Check("compiler", "fail", f"gcc cannot build a static program: {error.message}", f"{SETUP} (libc6-dev)")
     return Check("compiler", "ok", "gcc builds static programs")

@@ -6,23 +6,27 @@ import hashlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdError
-from bench.engines.data_root import exclusive_data_root
+from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.dockerd import peer_pid
-from bench.host.run_directory import LABEL, living_tags
+from bench.engines.grpc_call import NOT_FOUND
+from bench.host.run_directory import BOX_LABEL, Tag, living_tags, parse_tag
+from bench.host.scratch import temporary_run_dir
 from bench.util import proc
-from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
-from bench.util.errors import HostUnfitError
+from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
 
+CONFIG: Final = "containerd/config.toml"
+"""Where the configuration of a private engine is in its run directory."""
+SOCKET: Final = "containerd/sock"
 SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
 IMPORT_TIMEOUT_S: Final = 600.0
@@ -107,24 +111,28 @@ def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
     Raises:
         HostUnfitError: CONTAINERD_ADDRESS does not answer, or no containerd runs and a private one cannot be started.
     """
-    home = run_dir / "containerd"
     with ExitStack() as stack:
-        private_directory(home)
-        api = _running()
+        home = private_directory((run_dir / CONFIG).parent)
+        api = running_api()
         pids: dict[str, int] = {}
         private = api is None
         if api is None:
-            api = stack.enter_context(_private(home))
+            api = stack.enter_context(_private(run_dir))
         stack.callback(api.close)
         with suppress(OSError):
             pids["containerd"] = peer_pid(api.socket)
-        _remove_dead(api)
+        _remove_dead(api, run_dir.name)
         # A containerd that outlives the campaign cleans up after killed boxes later, and would recreate a directory of
         # the campaign. So only a private one gets a directory there.
         yield ContainerdEngine(api, private, pids, home / "runc" if private else None)
 
 
-def _running() -> ContainerdApi | None:
+def running_api() -> ContainerdApi | None:
+    """A connection to the containerd that runs; None if none answers.
+
+    Raises:
+        HostUnfitError: CONTAINERD_ADDRESS does not answer.
+    """
     named = os.environ.get("CONTAINERD_ADDRESS")
     socket = Path(named) if named else SYSTEM_SOCKET
     if not named and not os.access(socket, os.R_OK | os.W_OK):
@@ -145,26 +153,59 @@ def _running() -> ContainerdApi | None:
 
 
 @contextmanager
-def _private(home: Path) -> Iterator[ContainerdApi]:
+def _private(run_dir: Path) -> Iterator[ContainerdApi]:
     if os.geteuid() != 0:
         raise HostUnfitError(
             "no containerd answers, and a private one can be started by root only",
             hint="start containerd, set CONTAINERD_ADDRESS, or run as root",
         )
     containerd = proc.require_tool("containerd", package="containerd")
-    root = cache_dir() / "containerd"
-    with exclusive_data_root(root, "containerd"):
-        config, log, socket = home / "config.toml", home / "log", home / "sock"
-        config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
+    with exclusive_data_root("containerd") as data:
+        config, socket = run_dir / CONFIG, run_dir / SOCKET
+        home = private_directory(config.parent)
+        log = home / "log"
+        config.write_text(_CONFIG.format(root=data.path, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
             process = proc.spawn(
                 [containerd, "--config", config], stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES
             )
         try:
             _wait_until_up(socket, process, log)
-            yield ContainerdApi(socket)
+            with _emptied(socket, data):
+                yield ContainerdApi(socket)
         finally:
             proc.stop(process, ladder=((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
+
+
+@contextmanager
+def _emptied(socket: Path, data: DataRoot) -> Iterator[None]:
+    """Remove all boxes of the data root at the end, and before if a killed engine left some."""
+    if data.abandoned:
+        _remove_all(socket)
+    try:
+        yield
+    finally:
+        # An engine that has ended by itself leaves the data root marked, for the next one.
+        with suppress(ContainerdError):
+            _remove_all(socket)
+            data.note_empty()
+
+
+def _remove_all(socket: Path) -> None:
+    with closing(ContainerdApi(socket)) as api:
+        for tag in box_records(api):
+            remove_records(api, tag)
+
+
+def empty_private(run_dir: Path) -> None:
+    """Remove our containers from a private containerd whose owner has died. Raises ContainerdError."""
+    _remove_all(run_dir / SOCKET)
+
+
+def remove_abandoned() -> None:
+    """Start a private containerd to remove what a killed one left in the data root. Raises HostUnfitError."""
+    with temporary_run_dir() as run_dir, _private(run_dir) as api:
+        api.close()
 
 
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -183,12 +224,50 @@ def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) ->
     )
 
 
-def _remove_dead(api: ContainerdApi) -> None:
-    """Remove containers of killed campaigns from containerd. Their processes are found and killed by their tag."""
+def box_records(api: ContainerdApi) -> tuple[Tag, ...]:
+    """The tags of all that Boxbench made in its namespace: containers, snapshots and leases. Raises ContainerdError.
+
+    A snapshot is made before its container, so a kill between the two leaves a snapshot alone.
+    """
+    names = {name for name, container in api.containers().items() if container.labels.get(BOX_LABEL) == name}
+    names.update(key for snapshotter in api.snapshotters() for key in api.snapshots(snapshotter))
+    names.update(api.leases())
+    return tuple(tag for name in sorted(names) if (tag := parse_tag(name)) is not None)
+
+
+def remove_records(api: ContainerdApi, tag: Tag) -> None:
+    """End and remove what ``box_records`` found of a box. Raises ContainerdError with the first thing that stays."""
+    name = tag.text
+    with suppress(ContainerdError):  # its process has ended
+        api.kill_task(name, signal.SIGKILL)
+        api.wait_task(name)
+    for remove in (api.delete_task, api.delete_container):
+        _unless_missing(partial(remove, name))
+    for snapshotter in api.snapshotters():
+        _unless_missing(partial(api.remove_snapshot, name, snapshotter=snapshotter))
+    api.collect_garbage(name)
+
+
+def _unless_missing(remove: Callable[[], None]) -> None:
+    try:
+        remove()
+    except ContainerdError as error:
+        if error.status != NOT_FOUND:
+            raise
+
+
+def _remove_dead(api: ContainerdApi, campaign: str) -> None:
+    """Remove what killed campaigns left, and what an earlier run of ``campaign`` left: its boxes are not made yet.
+
+    Raises:
+        TeardownError: something stays, so the box of the same name could not be made.
+    """
     living = living_tags()
-    for name, snapshotter in api.containers().items():
-        if name.startswith(f"{LABEL}-") and not any(tag in name for tag in living):
-            remove_snapshot = partial(api.remove_snapshot, snapshotter=snapshotter)
-            for remove in (api.delete_task, api.delete_container, remove_snapshot, api.collect_garbage):
-                with suppress(ContainerdError):
-                    remove(name)
+    for tag in box_records(api):
+        if tag.owner == campaign or tag.owner not in living:
+            try:
+                remove_records(api, tag)
+            except ContainerdError as error:
+                raise TeardownError(
+                    f"what is left of {tag.text} in containerd cannot be removed: {error.message}", hint=error.hint
+                ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engines.grpc_call import ALREADY_EXISTS, NOT_FOUND, CallRefusedError, GrpcConnection
-from bench.engines.wire import Value, message, number_of, parse, parts, texts
+from bench.engines.wire import Fields, Value, message, number_of, parse, parts, texts
 from bench.util.errors import BoxbenchError, ProtocolError
 
 NAMESPACE: Final = "boxbench"
@@ -70,6 +70,14 @@ class SnapshotMount:
         return Path(found[0].removeprefix("upperdir=")) if found else None
 
 
+@dataclass(frozen=True)
+class ContainerRecord:
+    """A container as containerd stores it."""
+
+    snapshotter: str
+    labels: Mapping[str, str]
+
+
 class ContainerdApi:
     """One connection. Every call raises ContainerdError with containerd's own message."""
 
@@ -113,6 +121,11 @@ class ContainerdApi:
             raise
         return True
 
+    def snapshots(self, snapshotter: str) -> list[str]:
+        """The keys of a snapshotter's snapshots in our namespace."""
+        answers = self._call_for_all("snapshots.v1.Snapshots/List", message({1: snapshotter}))
+        return [key for answer in answers for part in parts(answer, 1) for key in texts(parse(part), 1)]
+
     def remove_snapshot(self, key: str, *, snapshotter: str = SNAPSHOTTER) -> None:
         """Remove a snapshot. Its data stays until containerd collects garbage."""
         self._call("snapshots.v1.Snapshots/Remove", message({1: snapshotter, 2: key}))
@@ -131,6 +144,11 @@ class ContainerdApi:
             if error.status != ALREADY_EXISTS:
                 raise
         self._call("leases.v1.Leases/Delete", message({1: key, 2: 1}))
+
+    def leases(self) -> list[str]:
+        """The names of the leases in our namespace."""
+        answer = self._call("leases.v1.Leases/List", b"")
+        return [name for part in parts(answer, 1) for name in texts(parse(part), 1)]
 
     def create_container(
         self,
@@ -160,11 +178,11 @@ class ContainerdApi:
         }
         self._call("containers.v1.Containers/Create", message({1: message(container)}))
 
-    def containers(self) -> dict[str, str]:
-        """The containers in our namespace: the snapshotter of each, by name."""
+    def containers(self) -> dict[str, ContainerRecord]:
+        """The containers in our namespace by name."""
         answer = self._call("containers.v1.Containers/List", b"")
         records = [parse(part) for part in parts(answer, 1)]
-        return {"".join(texts(one, 1)): "".join(texts(one, 6)) for one in records}
+        return {"".join(texts(one, 1)): ContainerRecord("".join(texts(one, 6)), _map(one, 2)) for one in records}
 
     def delete_container(self, name: str) -> None:
         """Delete the record of a container."""
@@ -195,14 +213,28 @@ class ContainerdApi:
         """Delete the ended task. Its shim ends too."""
         self._call("tasks.v1.Tasks/Delete", message({1: name}))
 
-    def _call(self, method: str, request: bytes, *, timeout_s: float = CALL_TIMEOUT_S) -> dict[int, list[int | bytes]]:
+    def _call(self, method: str, request: bytes, *, timeout_s: float = CALL_TIMEOUT_S) -> Fields:
+        answers = self._call_for_all(method, request, timeout_s=timeout_s)
+        if len(answers) != 1:
+            raise ContainerdError(
+                f"containerd: {method}: {len(answers)} answers to one request", hint="look at containerd's log"
+            )
+        return answers[0]
+
+    def _call_for_all(self, method: str, request: bytes, *, timeout_s: float = CALL_TIMEOUT_S) -> list[Fields]:
         path = f"/{_SERVICES}.{method}"
         try:
-            answer = self._connection.call(path, request, metadata=_METADATA, timeout_s=timeout_s)
-            return parse(answer)
+            answers = self._connection.call(path, request, metadata=_METADATA, timeout_s=timeout_s)
+            return [parse(answer) for answer in answers]
         except CallRefusedError as error:
             reason, status = error.text, error.status
         except ProtocolError as error:
             reason, status = error.message, None
         name = method.rpartition(".")[2]
         raise ContainerdError(f"containerd: {name}: {reason}", hint="look at containerd's log", status=status)
+
+
+def _map(fields: Fields, number: int) -> dict[str, str]:
+    """A map of texts, which is encoded as a list of pairs."""
+    pairs = [parse(part) for part in parts(fields, number)]
+    return {"".join(texts(pair, 1)): "".join(texts(pair, 2)) for pair in pairs}

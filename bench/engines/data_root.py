@@ -9,11 +9,14 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
+from bench.util.locks import is_locked
 from bench.util.private import private_directory
 
 _POLL_S: Final = 0.02
@@ -21,24 +24,65 @@ WAIT_TIMEOUT_S: Final = 20.0
 """How long to wait for another engine to end. That of `boxbench targets` or `doctor` runs for a few seconds."""
 
 
+ENGINES: Final = {"dockerd": "docker", "containerd": "containerd"}
+"""The private engines, and the names of their data roots in the cache."""
+_IN_USE: Final = b"in use\n"
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """A locked data root."""
+
+    path: Path
+    abandoned: bool
+    """The last engine ended before it removed its containers."""
+    _lock: int
+
+    def note_empty(self) -> None:
+        """Its engine has removed the containers, so no other has to do it."""
+        os.ftruncate(self._lock, 0)
+
+
 @contextmanager
-def exclusive_data_root(root: Path, engine: str) -> Iterator[None]:
-    """Lock an engine's data root, which is created when missing.
+def exclusive_data_root(engine: str) -> Iterator[DataRoot]:
+    """Lock the data root of a private engine, which is created when missing.
 
     Args:
-        engine: names the lock file and appears in the error.
+        engine: one of ``ENGINES``.
 
     Raises:
         HostUnfitError: another engine still uses it after WAIT_TIMEOUT_S.
     """
-    # A cache may link to the data root of another cache. The lock is beside the directory that the link leads to.
-    place = private_directory(root.resolve())
-    fd = os.open(place.with_name(f"{engine}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    root = cache_dir() / ENGINES[engine]
+    private_directory(root.resolve())
+    fd = os.open(_lock_file(engine), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _lock(fd, root, engine)
-        yield
+        abandoned = os.fstat(fd).st_size > 0
+        os.pwrite(fd, _IN_USE, 0)
+        yield DataRoot(root, abandoned, fd)
     finally:
         os.close(fd)
+
+
+def free_data_roots() -> dict[str, Path]:
+    """The data roots, resolved, that no living process has locked, by engine."""
+    roots = {engine: (cache_dir() / name).resolve() for engine, name in ENGINES.items()}
+    return {engine: root for engine, root in roots.items() if root.is_dir() and not is_locked(_lock_file(engine))}
+
+
+def abandoned_data_roots() -> dict[str, Path]:
+    """Those of them in which a killed engine may have left containers."""
+
+    def is_marked(file: Path) -> bool:
+        return file.is_file() and file.stat().st_size > 0
+
+    return {engine: root for engine, root in free_data_roots().items() if is_marked(_lock_file(engine))}
+
+
+def _lock_file(engine: str) -> Path:
+    # A cache may link to the data root of another cache. The lock is beside the directory that the link leads to.
+    return (cache_dir() / ENGINES[engine]).resolve().with_name(f"{engine}.lock")
 
 
 def _lock(fd: int, root: Path, engine: str) -> None:

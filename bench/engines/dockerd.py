@@ -8,7 +8,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,19 +17,26 @@ from typing import Final
 import docker
 import psutil
 from docker.context import ContextAPI
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
-from bench.engines.data_root import exclusive_data_root
+from bench.engines.data_root import ENGINES, DataRoot, exclusive_data_root
 from bench.engines.runtimes import engine_settings
+from bench.host.cgroup import engine_parent
 from bench.host.mounts import unmount
 from bench.host.processes import find_by_argument, wait_ended
+from bench.host.run_directory import BOX_LABEL, Tag, parse_tag
+from bench.host.scratch import temporary_run_dir
 from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
 
+SOCKET: Final = "dockerd/sock"
+"""Where the socket of a private engine is in its run directory."""
+PIDFILE: Final = "dockerd/pid"
+EXEC_ROOT: Final = "dockerd/exec"
 START_TIMEOUT_S: Final = 60.0
 _UNIX: Final = "unix://"
 _DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
@@ -129,23 +136,54 @@ def _context_host() -> str | None:
     return None
 
 
-def remove_all_containers(address: str) -> None:
-    """Kill and remove all containers of a private engine whose owner has died.
+def box_containers(client: docker.DockerClient) -> dict[str, Tag]:
+    """The containers in an engine that Boxbench made: their tags by id. Raises OSError.
+
+    Their name and the label that only Boxbench sets are the same tag. Our images' own labels prove nothing: every
+    container that a user makes of such an image has them.
+    """
+    found = {}
+    for container in client.api.containers(all=True, filters={"label": BOX_LABEL}):
+        tag = parse_tag((container.get("Labels") or {}).get(BOX_LABEL, ""))
+        if tag is not None and f"/{tag.text}" in (container.get("Names") or ()):
+            found[container["Id"]] = tag
+    return found
+
+
+def remove_container(client: docker.DockerClient, identity: str) -> None:
+    """Kill and remove a container with its anonymous volumes; one that is gone is no error. Raises OSError."""
+    with suppress(NotFound):
+        client.api.remove_container(identity, force=True, v=True)
+
+
+def empty_private(run_dir: Path) -> None:
+    """Remove our containers from a private engine whose owner has died.
 
     Raises:
         HostUnfitError: the engine does not answer or refuses.
     """
-    client = docker.DockerClient(base_url=address, timeout=_REMOVAL_TIMEOUT_S, version="1.44")
+    address = f"{_UNIX}{run_dir / SOCKET}"
     try:
-        for container in client.api.containers(all=True):
-            client.api.remove_container(container["Id"], force=True, v=True)
+        # docker-py leaks its socket if no engine listens.
+        peer_pid(run_dir / SOCKET)
+        with closing(docker.DockerClient(base_url=address, timeout=_REMOVAL_TIMEOUT_S, version="1.44")) as client:
+            _remove_boxes(client)
     except (DockerException, RequestException, OSError) as error:
         raise HostUnfitError(
             f"the private Docker Engine at {address} does not remove its containers: {error}",
             hint="kill the dockerd process by hand",
         ) from None
-    finally:
-        client.close()
+
+
+def _remove_boxes(client: docker.DockerClient) -> None:
+    for identity in box_containers(client):
+        remove_container(client, identity)
+
+
+def remove_abandoned() -> None:
+    """Start a private engine to remove the containers that a killed one left. Raises HostUnfitError."""
+    with temporary_run_dir() as run_dir, _private_daemon(run_dir):
+        pass
 
 
 @contextmanager
@@ -156,32 +194,45 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
             hint="start Docker, set DOCKER_HOST, or run as root",
         )
     dockerd = proc.require_tool("dockerd", package="docker.io")
-    data_root = cache_dir() / "docker"
-    with exclusive_data_root(data_root, "dockerd"):
-        _wait_for_data_root(data_root)
+    with exclusive_data_root("dockerd") as data:
+        _wait_for_data_root(data.path)
         try:
-            with _spawned(dockerd, run_dir / "dockerd") as engine:
+            with (
+                engine_parent(run_dir.name) as parent,
+                _spawned(dockerd, run_dir, parent) as engine,
+                _emptied(engine.client, data),
+            ):
                 yield engine
         finally:
             # dockerd mounts its data root on itself, and leaves the mount behind if it is killed. A mount that is still
             # busy does no harm; it is unmounted after the next private engine.
             with suppress(TeardownError):
-                unmount(str(data_root.resolve()))
+                unmount(str(data.path.resolve()))
 
 
 @contextmanager
-def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
+def _emptied(client: docker.DockerClient, data: DataRoot) -> Iterator[None]:
+    """Remove all boxes of the data root at the end, and before if a killed engine left some."""
+    if data.abandoned:
+        _remove_boxes(client)
+    try:
+        yield
+    finally:
+        # An engine that has ended by itself leaves the data root marked, for the next one.
+        with suppress(DockerException, OSError):
+            _remove_boxes(client)
+            data.note_empty()
+
+
+@contextmanager
+def _spawned(dockerd: str, run_dir: Path, parent: str | None) -> Iterator[DockerEngine]:
+    socket_path, home = run_dir / SOCKET, (run_dir / SOCKET).parent
     private_directory(home)
-    socket_path = home / "sock"
     log = home / "log"
     with log.open("wb") as stream:
         (home / "daemon.json").write_text(json.dumps(engine_settings()), encoding="utf-8")
-        process = proc.spawn(
-            _dockerd_argv(dockerd, home, socket_path),
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            keep=proc.ENGINE_VARIABLES,
-        )
+        argv = _dockerd_argv(dockerd, run_dir, parent)
+        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)
     client = docker.DockerClient(base_url=f"unix://{socket_path}", timeout=API_TIMEOUT_S, version="1.44")
     try:
         _wait_until_up(client, socket_path, process, log)
@@ -193,7 +244,7 @@ def _spawned(dockerd: str, home: Path) -> Iterator[DockerEngine]:
 
 def _wait_for_data_root(data_root: Path) -> None:
     """Wait for the end of another dockerd on the data root, which two engines would destroy. Raises HostUnfitError."""
-    pid = find_by_argument(str(data_root))
+    pid = find_by_argument(str(data_root), program="dockerd")
     if pid is not None and not wait_ended(pid, timeout_s=_OTHER_DAEMON_TIMEOUT_S):
         raise HostUnfitError(
             f"another private dockerd (process {pid}) is using {data_root}",
@@ -201,21 +252,22 @@ def _wait_for_data_root(data_root: Path) -> None:
         )
 
 
-def _dockerd_argv(dockerd: str, home: Path, socket_path: Path) -> list[str]:
+def _dockerd_argv(dockerd: str, run_dir: Path, parent: str | None) -> list[str]:
     # The data root stays, so that the next campaign finds its images. The run-time state does not.
     return [
         dockerd,
         # Without this it would read /etc/docker/daemon.json, which belongs to the host's own engine.
-        "--config-file", str(home / "daemon.json"),
-        "--data-root", str(cache_dir() / "docker"),
-        "--exec-root", str(home / "exec"),
-        "--pidfile", str(home / "pid"),
-        "--host", f"unix://{socket_path}",
+        "--config-file", str((run_dir / SOCKET).with_name("daemon.json")),
+        "--data-root", str(cache_dir() / ENGINES["dockerd"]),
+        "--exec-root", str(run_dir / EXEC_ROOT),
+        "--pidfile", str(run_dir / PIDFILE),
+        "--host", f"{_UNIX}{run_dir / SOCKET}",
         "--iptables=false",
         "--ip6tables=false",
         "--bridge=none",
         "--userland-proxy=false",
         "--label", "boxbench=1",
+        *(() if parent is None else ("--cgroup-parent", parent)),
     ]  # fmt: skip
 
 

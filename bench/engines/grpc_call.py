@@ -61,17 +61,22 @@ class _Answer:
     headers: dict[str, str] = field(default_factory=dict)
     ended: bool = False
 
-    def message(self) -> bytes:
-        """The encoded answer. Raises CallRefusedError, ProtocolError."""
+    def messages(self) -> list[bytes]:
+        """The encoded answers. Raises CallRefusedError, ProtocolError."""
         status = self.headers.get("grpc-status", "")
         if not (status.isascii() and status.isdigit()):
             raise ProtocolError(f"the answer has no gRPC status: {self.headers}", hint=_HINT)
         if int(status) != 0:
             raise CallRefusedError(unquote(self.headers.get("grpc-message", f"status {status}")), int(status))
-        length = int.from_bytes(self.data[1:_PREFIX_BYTES], "big")
-        if len(self.data) != _PREFIX_BYTES + length or self.data[0] != 0:
-            raise ProtocolError(f"an answer of {len(self.data)} bytes is not one gRPC message", hint=_HINT)
-        return bytes(self.data[_PREFIX_BYTES:])
+        found, begin = [], 0
+        while begin < len(self.data):
+            prefix = self.data[begin : begin + _PREFIX_BYTES]
+            end = begin + _PREFIX_BYTES + int.from_bytes(prefix[1:], "big")
+            if len(prefix) < _PREFIX_BYTES or prefix[0] != 0 or end > len(self.data):
+                raise ProtocolError(f"an answer of {len(self.data)} bytes has no whole gRPC messages", hint=_HINT)
+            found.append(bytes(self.data[begin + _PREFIX_BYTES : end]))
+            begin = end
+        return found
 
 
 class GrpcConnection:
@@ -83,8 +88,8 @@ class GrpcConnection:
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._lock = threading.Lock()
 
-    def call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> bytes:
-        """Make a unary call and return the encoded answer.
+    def call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> list[bytes]:
+        """Make a call with one request and return the encoded answers: one, or any number from a stream.
 
         Args:
             method: ``/package.Service/Method``.
@@ -100,7 +105,7 @@ class GrpcConnection:
         with self._lock:
             return self._call(method, request, metadata=metadata, timeout_s=timeout_s)
 
-    def _call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> bytes:
+    def _call(self, method: str, request: bytes, *, metadata: Mapping[str, str], timeout_s: float) -> list[bytes]:
         answer = _Answer()
         try:
             connected = self._connected(deadline_after(timeout_s))
@@ -115,7 +120,7 @@ class GrpcConnection:
             if not isinstance(error, (OSError, H2Error)):
                 raise
             raise ProtocolError(f"{self._path}: {method}: {error or type(error).__name__}", hint=_HINT) from None
-        return answer.message()
+        return answer.messages()
 
     def close(self) -> None:
         """Close the connection; a later call opens another."""

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.host.run_directory import owned_dir, run_root
-from bench.util.private import private_directory
+from bench.host.scratch import temporary_run_dir
 
 if TYPE_CHECKING:
     from bench.engines.containerd import ContainerdEngine
@@ -74,9 +72,5 @@ def open_engines(run_dir: Path) -> Iterator[Engines]:
 @contextmanager
 def probe_engines() -> Iterator[Engines]:
     """Engines for a question about this host, in a temporary run directory."""
-    with (
-        TemporaryDirectory(prefix="boxbench-probe-", dir=private_directory(run_root())) as name,
-        owned_dir(Path(name)),
-        open_engines(Path(name)) as engines,
-    ):
+    with temporary_run_dir() as run_dir, open_engines(run_dir) as engines:
         yield engines

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
-import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from bench.host.run_directory import owned_dir, run_root
+from bench.host.run_directory import living_tags, new_tag, owned_dir, parse_tag, run_root
 from bench.util.cache import cache_dir
-from bench.util.errors import HostUnfitError
+from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
+from bench.util.tree import remove_tree
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_EMBEDDED: Final = "boxbench-libvirt-"
-_ROOT_NAME: Final = re.compile(_EMBEDDED + "([0-9]{1,9})")
 # An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
 # since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
 _EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
@@ -155,28 +153,33 @@ def _choose_uri() -> str:
 _ownership = ExitStack()
 
 
+@cache
 def _embedded_root() -> Path:
-    """The root directory of this process's embedded driver. It also removes those of processes that have ended.
+    """The root directory of this process's embedded driver.
 
     There is one per process, since libvirt can open its embedded driver at only one path per process.
     """
-    top = private_directory(run_root())
-    for path in _dead_roots(top):
-        shutil.rmtree(path, ignore_errors=True)
-    root = top / f"{_EMBEDDED}{os.getpid()}"
-    if not root.exists():
-        capabilities = private_directory(cache_dir() / "libvirt")
-        _ownership.enter_context(owned_dir(root))
-        # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
-        (root / "cache").symlink_to(capabilities)
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
+    _remove_abandoned_roots()
+    capabilities = private_directory((cache_dir() / "libvirt").resolve())
+    root = run_root() / new_tag("libvirt")
+    _ownership.enter_context(owned_dir(root))
+    # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
+    (root / "cache").symlink_to(capabilities)
+    atexit.register(_remove, root)
     return root
 
 
-def _dead_roots(top: Path) -> list[Path]:
-    """Root directories of processes that have ended. Names that end in no process id are not ours."""
-    found = [(path, _ROOT_NAME.fullmatch(path.name)) for path in top.glob(f"{_EMBEDDED}*")]
-    return [path for path, match in found if match is not None and not psutil.pid_exists(int(match[1]))]
+def _remove_abandoned_roots() -> None:
+    living = living_tags()
+    for path in run_root().glob("boxbench-libvirt-*"):
+        if parse_tag(path.name) is not None and path.name not in living:
+            _remove(path)
+
+
+def _remove(root: Path) -> None:
+    # What stays is found by its tag.
+    with suppress(OSError, TeardownError):
+        remove_tree(root)
 
 
 _loop_started = threading.Event()

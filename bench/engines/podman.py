@@ -11,6 +11,7 @@ from selectors import EVENT_READ, DefaultSelector
 from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Final
 
+from bench.host.run_directory import boxes_root
 from bench.util import cache, proc
 from bench.util.clip import LAST_LINES, NOTHING, Clip, Clipped
 from bench.util.clock import MonotonicClock
@@ -136,7 +137,7 @@ def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
     engine = PodmanEngine(
         home=run_dir / "podman",
         # Its name contains the campaign's tag, so that it is found if Boxbench is killed.
-        storage=cache.cache_dir() / "boxes" / f"{run_dir.name}-podman",
+        storage=boxes_root() / f"{run_dir.name}-podman",
         images=cache.cache_dir() / "podman",
     )
     engine.argv()

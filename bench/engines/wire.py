@@ -17,6 +17,8 @@ _SIZED: Final = 2
 _FIXED_BYTES: Final = {1: 8, 5: 4}
 
 Scalar = int | str | bytes
+Fields = dict[int, list[int | bytes]]
+"""A decoded message: the values of each field by its number."""
 Value = Scalar | Sequence[bytes] | Mapping[str, str]
 
 
@@ -55,9 +57,9 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def parse(data: bytes) -> dict[int, list[int | bytes]]:
+def parse(data: bytes) -> Fields:
     """Decode a message: the values of each field number, in order. Raises ProtocolError if it is malformed."""
-    fields: dict[int, list[int | bytes]] = {}
+    fields: Fields = {}
     try:
         for number, value in _parts(data):
             fields.setdefault(number, []).append(value)

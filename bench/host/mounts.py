@@ -28,6 +28,8 @@ class Mount:
     """The file system type."""
     options: tuple[str, ...]
     """The options of the super block; for cgroup v1 they include the controllers."""
+    source: str = ""
+    """What was named as mounted: a device, or any word for a file system without one."""
 
 
 def read_mounts(root: Path = HOST_ROOT) -> tuple[Mount, ...]:
@@ -42,7 +44,8 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
         left, separator, right = line.partition(" - ")
         first, last = left.split(" "), right.split(" ")
         if separator and len(first) >= 6 and len(last) >= 3:
-            mounts.append(Mount(_unescape(first[3]), _unescape(first[4]), last[0], tuple(last[2].split(","))))
+            root, point, source = map(_unescape, (first[3], first[4], last[1]))
+            mounts.append(Mount(root, point, last[0], tuple(last[2].split(",")), source))
     return tuple(mounts)
 
 

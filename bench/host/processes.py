@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from bench.host.read import HOST_ROOT, read_text
 
-OUTPUT_DRAIN_S = 10
+OUTPUT_DRAIN_S: Final = 10
 """How long to wait, after the end of a workload, until its output is stored. The agent gives up earlier."""
+
+# Of /proc/PID/stat, counted from the state: see proc_pid_stat(5), where starttime is field 22.
+_START_FIELD: Final = 19
 
 
 def children_of(pid: int) -> tuple[int, ...]:
@@ -23,17 +30,63 @@ def children_of(pid: int) -> tuple[int, ...]:
         return ()
 
 
-def find_by_argument(word: str) -> int | None:
-    """The first process that has ``word`` as one of its arguments; None if there is none."""
-    for entry in Path("/proc").iterdir():
+@dataclass(frozen=True)
+class Process:
+    """One process: a pid alone may belong to another one a moment later."""
+
+    pid: int
+    started: int
+    """Clock ticks from the boot of the host to its start."""
+
+    @classmethod
+    def of(cls, pid: int, *, root: Path = HOST_ROOT) -> Process | None:
+        """The process that has this pid now; None if there is none."""
+        fields = _stat_fields(pid, root)
+        return cls(pid, int(fields[_START_FIELD])) if len(fields) > _START_FIELD else None
+
+
+def own_uids() -> frozenset[int]:
+    """The users whose processes may be Boxbench's: this one and root."""
+    return frozenset((0, os.geteuid()))
+
+
+def runs_as(pid: int, uids: frozenset[int], *, root: Path = HOST_ROOT) -> bool:
+    """Whether a process has no other uids (real, effective, saved, of the file system) than these."""
+    # The owner of /proc/PID is no proof: it is root for every process that cannot be dumped.
+    for line in (read_text(root, f"proc/{pid}/status") or "").splitlines():
+        if line.startswith("Uid:"):
+            return {int(word) for word in line.split()[1:]} <= uids
+    return False
+
+
+def program_of(pid: int, *, root: Path = HOST_ROOT) -> str | None:
+    """The file name of the program that a process executes, whatever its command line says; None if hidden or ended."""
+    try:
+        return (root / f"proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
+    except OSError:
+        return None
+
+
+def command_lines(root: Path = HOST_ROOT) -> Iterator[tuple[int, list[str]]]:
+    """Pid and arguments of every process; the last argument is followed by an empty one."""
+    for entry in (root / "proc").iterdir():
         if entry.name.isdigit():
-            try:
-                argv = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if word.encode() in argv:
-                return int(entry.name)
-    return None
+            with suppress(OSError):
+                yield int(entry.name), (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+
+
+def find_by_argument(
+    word: str, *, program: str | None = None, uids: frozenset[int] | None = None, root: Path = HOST_ROOT
+) -> int | None:
+    """The first process that has ``word`` as one of its arguments; None if there is none.
+
+    Args:
+        program: the name of the program that it executes, where this user can see it; None: any.
+        uids: the users that it may run as; None: this one and root. Anybody can put a word on a command line.
+    """
+    users = own_uids() if uids is None else uids
+    found = (pid for pid, argv in command_lines(root) if word in argv and runs_as(pid, users, root=root))
+    return next((pid for pid in found if program is None or program_of(pid, root=root) in (program, None)), None)
 
 
 def wait_ended(pid: int, *, timeout_s: float) -> bool:
@@ -43,11 +96,15 @@ def wait_ended(pid: int, *, timeout_s: float) -> bool:
     except ProcessLookupError:
         return True
     try:
-        poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        return bool(poller.poll(timeout_s * 1000))
+        return _has_ended(fd, timeout_s=timeout_s)
     finally:
         os.close(fd)
+
+
+def _has_ended(pidfd: int, *, timeout_s: float) -> bool:
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(timeout_s * 1000))
 
 
 def await_output_drained(pid: int | None) -> None:
@@ -62,18 +119,51 @@ def await_output_drained(pid: int | None) -> None:
 
 def kill_and_wait(pid: int, *, timeout_s: float = 10.0) -> bool:
     """Send SIGKILL and wait for the end of the process. True if it has ended."""
+    process = Process.of(pid)
+    return process is None or end_process(process, ((signal.SIGKILL, timeout_s),))
+
+
+def end_process(process: Process, ladder: Sequence[tuple[signal.Signals, float]]) -> bool:
+    """Send signals, each with a time to wait for the end in seconds. True if the process has ended.
+
+    No other process gets a signal, also if it has got the pid since ``process`` was looked up.
+    """
+    with _opened(process) as pidfd:
+        if pidfd is None:
+            return True
+        for number, patience_s in ladder:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+            if _has_ended(pidfd, timeout_s=patience_s):
+                return True
+    return False
+
+
+@contextmanager
+def _opened(process: Process) -> Iterator[int | None]:
+    """A pidfd of the process; None if it has ended."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        pidfd = os.pidfd_open(process.pid)
     except ProcessLookupError:
-        return True
-    return wait_ended(pid, timeout_s=timeout_s)
+        yield None
+        return
+    try:
+        # The process that lives now is the one that the descriptor means, if it is still the same after the opening.
+        yield pidfd if Process.of(process.pid) == process else None
+    finally:
+        os.close(pidfd)
 
 
 def parent_of(pid: int, *, root: Path = HOST_ROOT) -> int | None:
     """The pid of a process's parent; None when the process has ended, or has no parent in our namespace."""
-    # The program's name, in brackets, may hold spaces and brackets; the state and the parent follow it.
-    fields = (read_text(root, f"proc/{pid}/stat") or "").rpartition(")")[2].split()
+    fields = _stat_fields(pid, root)
     return (int(fields[1]) or None) if len(fields) > 1 else None
+
+
+def _stat_fields(pid: int, root: Path) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty if the process has ended."""
+    # The program's name, in brackets, may hold spaces and brackets; the state and the parent follow it.
+    return (read_text(root, f"proc/{pid}/stat") or "").rpartition(")")[2].split()
 
 
 def living_pid(file: Path) -> int | None:

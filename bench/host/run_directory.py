@@ -7,13 +7,16 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError
+from bench.util.locks import is_locked
 from bench.util.private import plain_path, private_directory
+from bench.util.tree import remove_tree
 
 LABEL: Final = "boxbench"
 OWNER: Final = "owner"
@@ -81,6 +84,16 @@ def run_root() -> Path:
     return plain_path(own, variable="XDG_RUNTIME_DIR")
 
 
+def boxes_root() -> Path:
+    """The directory in which boxes have their directories on a disk. Raises HostUnfitError."""
+    return private_directory(cache_dir() / "boxes")
+
+
+def scratch_root() -> Path:
+    """The directory for temporary files of preparations. Raises HostUnfitError."""
+    return private_directory(cache_dir() / "scratch")
+
+
 def campaign_dir(campaign: str) -> Path:
     """The run directory of a campaign, below ``run_root``."""
     return run_root() / campaign_tag(campaign)
@@ -96,35 +109,53 @@ def owned_dir(path: Path) -> Iterator[None]:
     Raises:
         HostUnfitError: the directory cannot be created or opened, or another user could reach it.
     """
-    private_directory(path.parent)
-    private_directory(path)
+    fd = _lock(path)
     try:
-        fd = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise HostUnfitError(
-            f"the run directory {path} cannot be used: {error.strerror}", hint="check its owner and mode"
-        ) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)
 
 
-def living_tags() -> tuple[str, ...]:
-    """The names of the run directories that a running process has locked."""
-    return tuple(file.parent.name for file in run_root().glob(f"*/{OWNER}") if _is_held(file))
+def _lock(path: Path) -> int:
+    """The descriptor of the directory's locked file. Another process may remove the directory until it is locked."""
+    while True:
+        private_directory(path.parent)
+        private_directory(path)
+        try:
+            fd = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise HostUnfitError(
+                f"the run directory {path} cannot be used: {error.strerror}", hint="check its owner and mode"
+            ) from None
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(fd), (path / OWNER).stat()):
+                return fd
+        os.close(fd)
 
 
-def _is_held(file: Path) -> bool:
+def remove_abandoned(path: Path) -> None:
+    """Remove a directory with everything in it, unless a process has locked it meanwhile.
+
+    Raises:
+        TeardownError, OSError: something in it cannot be removed.
+    """
     try:
-        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path / OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        remove_tree(path)
+        return
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_tree(path)
     finally:
         os.close(fd)
-    return False
+
+
+def living_tags() -> tuple[str, ...]:
+    """The names of the run and scratch directories that a running process has locked."""
+    owners = (file for root in (run_root(), scratch_root()) for file in root.glob(f"*/{OWNER}"))
+    return tuple(file.parent.name for file in owners if is_locked(file))

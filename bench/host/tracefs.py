@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.host.mounts import read_mounts
+from bench.host.mounts import Mount, read_mounts
+from bench.host.run_directory import LABEL
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError, ProcessError, TeardownError
 
@@ -76,7 +77,7 @@ def tracefs() -> Iterator[Path]:
         if root is None:
             root = TRACEFS
             try:
-                proc.run(["mount", "-t", "tracefs", "tracefs", str(root)], timeout_s=_MOUNT_TIMEOUT_S)
+                proc.run(["mount", "-t", "tracefs", LABEL, str(root)], timeout_s=_MOUNT_TIMEOUT_S)
             except ProcessError as error:
                 raise HostUnfitError(
                     f"tracefs cannot be mounted on {root}: {error.message}",
@@ -84,6 +85,11 @@ def tracefs() -> Iterator[Path]:
                 ) from None
             stack.callback(_unmount, root)
         yield root
+
+
+def is_our_mount(mount: Mount) -> bool:
+    """Whether Boxbench mounted the tracefs: its name is the mount's source."""
+    return mount.kind == "tracefs" and mount.source == LABEL
 
 
 def _unmount(root: Path) -> None:

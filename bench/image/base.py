@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Final
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
+from bench.host.scratch import scratch
 from bench.image.apt_sources import os_release, trusted_sources
 from bench.scenario.model import Base
 from bench.util import cache, proc
@@ -75,10 +75,10 @@ def _codename() -> str:
 
 def _bootstrap(base: Base, sources: dict[str, str], out: Path) -> None:
     tool = proc.require_tool("mmdebstrap", package="mmdebstrap")
-    with tempfile.TemporaryDirectory(prefix="boxbench-base-") as scratch:
+    with scratch() as folder:
         files = []
         for name, text in sources.items():
-            file = Path(scratch) / name
+            file = folder / name
             file.write_text(text, encoding="utf-8")
             files.append(str(file))
         options = [f"--variant={_VARIANTS[base.variant]}", f"--include={','.join(base.packages)}", "--format=tar"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Final
 
 from bench.agent.boxconf import decode_word
 from bench.agent.protocol import Mark, parse_message
-from bench.host.run_directory import LABEL, owned_dir, run_root
+from bench.host.run_directory import new_tag, owned_dir, run_root
 from bench.instructions.guest import CountingGuest
 from bench.instructions.machine import boot_argv
 from bench.instructions.model import Instant
@@ -65,7 +64,7 @@ def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestSta
         NotReadyError: the workload did not become ready.
         ProtocolError: the guest's report cannot be parsed.
     """
-    name = f"{LABEL}-count-{secrets.token_hex(4)}"
+    name = new_tag("count")
     directory = run_root() / name
     with ExitStack() as stack:
         stack.enter_context(owned_dir(directory))

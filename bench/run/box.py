@@ -12,11 +12,10 @@ from typing import Final
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host.processes import wait_ended
-from bench.host.run_directory import campaign_dir
+from bench.host.run_directory import boxes_root, campaign_dir
 from bench.image.model import Image
 from bench.probes.observer import Observation, Observer
 from bench.records.record import Endpoint
-from bench.run.cleanup import boxes_root
 from bench.run.ending import is_over
 from bench.run.exercise.result import Exercised
 from bench.run.frame import Outcome

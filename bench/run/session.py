@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from bench.plan.trials import Trial
 from bench.records.campaign import reserve_directory
 from bench.records.manifest import RequestEntry
 from bench.records.record import Record
-from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
+from bench.run.cleanup import find_containers, remove_all, remove_leftovers
 from bench.run.prepare import Prepared, prepare
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, TeardownError
@@ -101,8 +101,10 @@ def reserved(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if not existed and not any(out.iterdir()):
-            out.rmdir()
+        # The user may have removed it meanwhile, and a file in it keeps it. Neither may hide what ended the run.
+        if not existed:
+            with suppress(OSError):
+                out.rmdir()
 
 
 @contextmanager
@@ -113,10 +115,7 @@ def clean_host(identity: str, progress: Progress) -> Iterator[None]:
         TeardownError: something of the earlier run cannot be removed.
     """
     tag = campaign_tag(identity)
-    found = find_leftovers(tag)
-    for leftover in found:
-        progress.say(f"removing what the last run left: {leftover}")
-    stuck = remove_leftovers(found)
+    stuck = remove_all(tag, lambda leftover: progress.say(f"removing what the last run left: {leftover}"))
     if stuck:
         raise TeardownError(
             "these remains of the last run could not be removed: " + "; ".join(stuck),
@@ -128,7 +127,7 @@ def clean_host(identity: str, progress: Progress) -> Iterator[None]:
     finally:
         # No search follows this one, so Ctrl-C must not break it off.
         with held_back():
-            stuck = remove_leftovers(find_leftovers(tag))
+            stuck = remove_all(tag, lambda _leftover: None)
         for text in stuck:
             progress.say(f"left on the host: {text}")
 

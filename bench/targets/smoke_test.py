@@ -7,7 +7,6 @@ is cached.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Final
 from bench.agent.compile import agent_binary
 from bench.host import fingerprint, host_facts
 from bench.host.cgroup import parents_for_runtimes
-from bench.host.run_directory import LABEL
+from bench.host.scratch import scratch
 from bench.util import proc
-from bench.util.cache import cache_dir, cached_probe, content_key
+from bench.util.cache import cached_probe, content_key
 from bench.util.errors import BoxbenchError
 
 ARGV: Final = ("/boxinit", "run")
@@ -51,8 +50,7 @@ def _tried(tool: str, attempt: Attempt) -> str | None:
 
 def _try(tool: str, attempt: Attempt) -> str | None:
     with ExitStack() as stack:
-        name = tempfile.TemporaryDirectory(prefix=f"{LABEL}-try-", dir=cache_dir(), ignore_cleanup_errors=True)
-        directory = Path(stack.enter_context(name))
+        directory = stack.enter_context(scratch())
         # A tool may leave the parent group that was made for it.
         stack.enter_context(parents_for_runtimes(directory.name))
         (directory / "rootfs").mkdir()

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -20,12 +21,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.util.errors import HostUnfitError
+from bench.util.locks import is_locked
 from bench.util.private import plain_path, private_directory
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
 _PROBE_TRIES: Final = 5
 """How often another process may remove an answer before this one has read it."""
+
+_PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}")
 
 
 def cache_dir() -> Path:
@@ -91,7 +95,10 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         HostUnfitError: the cache cannot be written, or another user has made the entry.
         Exception: whatever ``make`` raises. What it had written is removed.
     """
-    final = private_directory(cache_dir() / kind) / key
+    directory = cache_dir() / kind
+    # A cache may link to the entries of another cache.
+    private_directory(directory.resolve())
+    final = directory / key
     if _is_ours(final):
         return final
     with _lock(final):
@@ -117,6 +124,17 @@ def _is_ours(entry: Path) -> bool:
     if owner != os.geteuid():
         raise HostUnfitError(f"the cache entry {entry} belongs to the user with uid {owner}", hint=start_over())
     return True
+
+
+def half_made() -> tuple[Path, ...]:
+    """What processes had written of entries when they were killed: their locks are free."""
+    found = []
+    for path in sorted(cache_dir().glob("*/.*")):
+        match = _PARTIAL.fullmatch(path.name)
+        lock = path.with_name(_lock_name(match["name"])) if match else path
+        if match and lock.is_file() and not is_locked(lock):
+            found.append(path)
+    return tuple(found)
 
 
 def start_over() -> str:
@@ -183,10 +201,14 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
+def _lock_name(entry: str) -> str:
+    return f".{entry}.lock"
+
+
 @contextmanager
 def _lock(final: Path) -> Iterator[None]:
     # The lock file is not removed: a third process could then lock a new file of the same name.
-    descriptor = os.open(final.with_name(f".{final.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(final.with_name(_lock_name(final.name)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -24,12 +24,12 @@ from docker.errors import NotFound
 from bench.analysis.stats import RatioEstimate, median_ratio
 from bench.gate.exact import block_ratio
 from bench.host.campaign_lock import only_campaign_on_host
-from bench.host.run_directory import campaign_dir, campaign_tag
+from bench.host.run_directory import boxes_root, campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.box import Setting
-from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
+from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.prepare import Prepared, prepare
 from bench.run.trial import run_trial
 from bench.scenario.model import load_scenario, narrowed

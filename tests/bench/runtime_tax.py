@@ -28,12 +28,12 @@ from bench.agent.timeline import Timeline
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
-from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, owned_dir
+from bench.host.run_directory import box_tag, boxes_root, campaign_dir, campaign_tag, owned_dir
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.box import Setting
-from bench.run.cleanup import boxes_root, find_leftovers, remove_leftovers
+from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.interpreter import fast_thread_switch
 from bench.run.prepare import Prepared, prepare
 from bench.run.trial import run_trial

@@ -29,7 +29,7 @@ from tests.waiting import wait_until
 BASE: Final = "FROM boxbench/base-busybox:latest\n"
 DOCKERFILE: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "busybox sleep 1; echo up; exec busybox sleep 1000"]\n'
 # Entries of the cache that an engine, a disk or a box ties to its own place.
-_NOT_SHARED: Final = ("docker", "boxes", "disk")
+_NOT_SHARED: Final = ("docker", "boxes", "disk", "scratch")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def box_runs(out: Path, program: str, *, records: int) -> Callable[[], bool]:
         if not tag or len(read_records(out)) < records:
             return False
         now = time.monotonic()
-        for leftover in find_leftovers(f"{tag}-t"):
+        for leftover in find_leftovers(tag):
             if leftover.kind == "process" and program in leftover.name:
                 # A VM that is just being made would end with its maker.
                 return now - seen.setdefault(leftover.name, now) > (2.0 if program.startswith("qemu") else 0.1)

@@ -17,7 +17,7 @@ from bench import targets
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.certificate.judge import refuse_unequal
-from bench.host.run_directory import campaign_tag
+from bench.host.run_directory import box_tag
 from bench.image.archive import content_digest, read_index, tree_digest
 from bench.image.build import build_image
 from bench.image.model import Image
@@ -75,7 +75,7 @@ FILES: Final = {
     "odd": "odd\n",
 }
 
-_NOT_SHARED: Final = ("inspection", "tree", "disk", "boxes", "docker")
+_NOT_SHARED: Final = ("inspection", "tree", "disk", "boxes", "docker", "scratch")
 
 Alter = Callable[[Order], Order]
 
@@ -114,7 +114,8 @@ class Bench:
         """The certificate of the scenario; nothing is left on the host."""
         scenario = self.loaded.scenario
         found = certify(self.stage(names, altered), [scenario], lambda _text: None, fresh=fresh)[scenario.name]
-        assert [str(left) for left in find_leftovers(f"{campaign_tag(self.lab.campaign)}-t{FIRST_NUMBER}")] == []
+        tags = (box_tag(self.lab.campaign, f"t{FIRST_NUMBER + number}") for number in range(2 * len(names)))
+        assert [str(left) for tag in tags for left in find_leftovers(tag)] == []
         return found
 
     def with_differs(self, **reasons: str) -> Bench:

@@ -132,9 +132,9 @@ def in_the_storm(lab: Lab, out: Path) -> Callable[[], bool]:
 
     def look() -> bool:
         tag = tag_of(out)
-        if not tag or len(find_containers(lab.client, f"{tag}-t")) < 2:
+        if not tag or len(find_containers(lab.client, tag)) < 2:
             return False
-        return any(found.kind == "process" for found in find_leftovers(f"{tag}-t"))
+        return any(found.kind == "process" for found in find_leftovers(tag))
 
     return look
 

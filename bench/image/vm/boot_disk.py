@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 import tarfile
-import tempfile
 import uuid
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from bench.host.scratch import scratch
 from bench.image.vm.gpt import BIOS_BOOT, EFI_SYSTEM, LINUX, SECTOR, Partition, write_gpt
 from bench.util import proc
 from bench.util.cache import start_over
@@ -60,11 +60,11 @@ def make_bootdisk(tree: Path, disk: Path, *, size_bytes: int, seed: uuid.UUID) -
     with disk.open("wb") as file:
         file.truncate(sectors * SECTOR)
     make_ext4(tree, disk, size_bytes=root.sectors * SECTOR, seed=seed, offset=root.first * SECTOR)
-    with tempfile.TemporaryDirectory(prefix="boxbench-grub-") as scratch, disk.open("r+b") as file:
+    with scratch() as folder, disk.open("r+b") as file:
         write_gpt(file, (_BIOS, _EFI, root), sectors=sectors, seed=seed)
-        _write_bios_loader(file, Path(scratch))
+        _write_bios_loader(file, folder)
         file.seek(_EFI.first * SECTOR)
-        file.write(_efi_partition(Path(scratch)))
+        file.write(_efi_partition(folder))
 
 
 def check_tools() -> None:

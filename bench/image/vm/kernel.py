@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from bench.host.scratch import scratch
 from bench.image.apt_sources import trusted_sources
 from bench.image.model import GuestKernel
 from bench.image.vm.modules import prepare_modules
@@ -90,8 +90,8 @@ def _kernel(image: Path, release: str, modules: Path | None, source: str) -> Gue
 def _distribution_kernel() -> GuestKernel:
     machine = os.uname().machine
     metas = META_PACKAGES.get(machine, ())
-    with tempfile.TemporaryDirectory(prefix="boxbench-apt-") as scratch:
-        apt = _apt_options(Path(scratch))
+    with scratch() as folder:
+        apt = _apt_options(folder)
         packages = _look_up(apt, metas)
         if packages is None and _update(apt):
             packages = _look_up(apt, metas)
@@ -159,13 +159,13 @@ def _download(apt: list[str], packages: tuple[str, ...], directory: Path) -> Non
     tool = proc.require_tool("apt-get", package="apt")
     unpack = proc.require_tool("dpkg-deb", package="dpkg")
     directory.mkdir()
-    with tempfile.TemporaryDirectory(prefix="boxbench-kernel-") as scratch:
+    with scratch() as folder:
         try:
-            proc.run([tool, *apt, "-q", "download", *packages], timeout_s=300, cwd=Path(scratch))
+            proc.run([tool, *apt, "-q", "download", *packages], timeout_s=300, cwd=folder)
         except ProcessError as error:
             raise HostUnfitError(
                 f"guest kernel missing: {', '.join(packages)} could not be downloaded: {error.message}",
                 hint="run `apt-get update`, check the mirror, or set BOXBENCH_KERNEL and BOXBENCH_MODULES",
             ) from None
-        for package in sorted(Path(scratch).glob("*.deb")):
+        for package in sorted(folder.glob("*.deb")):
             proc.run([unpack, "-x", str(package), str(directory)], timeout_s=120)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.agent.compile import static_program
+from bench.host.scratch import scratch
 from bench.image.base import ensure_system
 from bench.image.model import Disk
 from bench.image.vm.boot_disk import ROOT_PARTITION, kernel_release, make_bootdisk, make_ext4
@@ -132,8 +132,8 @@ def _ensure(tree: Path, files: Files, links: Mapping[str, str], directories: tup
 
 @contextmanager
 def _whole_tree(tree: Path, files: Files, links: Mapping[str, str], directories: tuple[str, ...]) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="boxbench-system-", dir=cache.cache_dir()) as scratch:
-        whole = Path(scratch) / "tree.tar"
+    with scratch() as folder:
+        whole = folder / "tree.tar"
         shutil.copyfile(tree, whole)
         _add(whole, files, links, directories)
         yield whole

@@ -37,6 +37,7 @@ from bench.targets.rootfs_box import agent_user, open_channel
 from bench.util.clip import clip_file
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
+SHIM: Final = "containerd-shim-runc-v2"
 SHIM_PATIENCE_S: Final = 5.0
 
 
@@ -196,7 +197,7 @@ class _ContainerdBox(Box):
     def _remove_task(self) -> None:
         api, tag = self._api, self._order.tag
         self.kill()
-        shim = find_by_argument(tag)
+        shim = find_by_argument(tag, program=SHIM)
         for remove in (api.wait_task, api.delete_task, api.delete_container):
             with suppress(ContainerdError):
                 remove(tag)

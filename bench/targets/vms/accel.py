@@ -17,12 +17,13 @@ from typing import Final
 from bench.agent.boxconf import probe_conf
 from bench.agent.compile import agent_binary
 from bench.host import fingerprint, host_facts
+from bench.host.scratch import scratch
 from bench.image.model import GuestKernel
 from bench.image.vm.initramfs import ensure_initramfs, with_conf
 from bench.image.vm.payload import EXIT_STATUS, ensure_rom
 from bench.scenario.options import check_accel
 from bench.util import proc
-from bench.util.cache import cache_dir, cached_probe, content_key, file_digest
+from bench.util.cache import cached_probe, content_key, file_digest
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import TargetUnavailableError
 
@@ -135,13 +136,12 @@ def _try_cpus(qemu: str) -> VirtualCpu:
 
 
 def _boot(qemu: str, kernel: GuestKernel, machine: str, cpu: VirtualCpu) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="boxbench-kvm-", dir=cache_dir()) as name:
-        directory = Path(name)
+    with scratch() as directory:
         initramfs = directory / "initramfs"
         poweroff = "reboot" if machine.startswith("microvm") else "acpi"
         with_conf(ensure_initramfs(kernel, agent_binary()), probe_conf(poweroff=poweroff), initramfs)
         events = directory / "events"
-        argv = [qemu, *_BARE, "-name", "guest=boxbench-kvm-probe", "-accel", "kvm", "-cpu", cpu.qemu_model]
+        argv = [qemu, *_BARE, "-name", f"guest={directory.name}", "-accel", "kvm", "-cpu", cpu.qemu_model]
         argv += ["-machine", machine, *_guest(kernel, initramfs, machine, events)]
         with (directory / "stderr").open("wb") as stderr:
             process = proc.spawn(argv, stderr=stderr, stdout=subprocess.DEVNULL, keep=proc.QEMU_VARIABLES)

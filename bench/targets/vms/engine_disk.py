@@ -11,7 +11,7 @@ from typing import Final
 
 import docker
 
-from bench.host.run_directory import LABEL, owned_dir, run_root
+from bench.host.run_directory import boxes_root, new_tag, owned_dir, run_root
 from bench.image.model import Disk, Image
 from bench.image.saved import ensure_archive, layer_digests
 from bench.image.vm.disk import make_overlay
@@ -45,7 +45,7 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
         partial.mkdir()
         disk = partial / "engine.qcow2"
         make_overlay(system, disk, ENGINE_BYTES)
-        _load(disk, key, image, vm=vm, client=client)
+        _load(disk, image, vm=vm, client=client)
         make_overlay(directory / key / "engine.qcow2", partial / "overlay.qcow2", ENGINE_BYTES, base_format="qcow2")
 
     entry = cache.ensure("engine-disk", key, make)
@@ -53,8 +53,8 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
     return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, stat.st_blocks * 512)
 
 
-def _load(disk: Path, key: str, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
-    with _slot(key) as slot:
+def _load(disk: Path, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
+    with _slot() as slot:
         archive, layers = ensure_archive(client, image), layer_digests(client, image)
         cpus = len(slot.cpus)
         domain = vm.domain(slot, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
@@ -86,10 +86,10 @@ def _upload(box: EngineVmBox, archive: Path, image: Image, layers: list[str]) ->
 
 
 @contextmanager
-def _slot(key: str) -> Iterator[Slot]:
+def _slot() -> Iterator[Slot]:
     """The VM's place on the host. It has a tag like a trial's, so that `boxbench clean` finds leftovers of a kill."""
-    tag = f"{LABEL}-prepare-{key[:8]}"
-    directory, storage = run_root() / tag, cache.cache_dir() / "boxes" / tag
+    tag = new_tag("prepare")
+    directory, storage = run_root() / tag, boxes_root() / tag
     with owned_dir(directory), ExitStack() as stack:
         for path in (directory, storage):
             stack.callback(shutil.rmtree, path, ignore_errors=True)

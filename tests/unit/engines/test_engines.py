@@ -11,9 +11,11 @@ import pytest
 
 from bench.engines import data_root as dataroot
 from bench.engines import dockerd, libvirtd
-from bench.engines.data_root import exclusive_data_root
+from bench.engines.data_root import abandoned_data_roots, exclusive_data_root, free_data_roots
 from bench.engines.dockerd import docker_engine, running_client
 from bench.engines.lazy import open_engines
+from bench.host import run_directory as rundir
+from bench.host.run_directory import new_tag, owned_dir
 from bench.util import cache
 from bench.util.errors import HostUnfitError
 
@@ -50,7 +52,7 @@ def test_nobody_answers_and_nobody_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_two_engines_never_share_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dockerd, "find_by_argument", lambda word: os.getpid() if word == str(tmp_path) else None)
+    monkeypatch.setattr(dockerd, "find_by_argument", lambda word, **_: os.getpid() if word == str(tmp_path) else None)
     monkeypatch.setattr(dockerd, "_OTHER_DAEMON_TIMEOUT_S", 0.01)
     dockerd._wait_for_data_root(tmp_path / "other")
     with pytest.raises(HostUnfitError, match=rf"process {os.getpid()}\) is using") as caught:
@@ -63,20 +65,36 @@ def test_an_engine_that_is_about_to_start_has_its_data_for_itself(
 ) -> None:
     monkeypatch.setattr(dataroot, "WAIT_TIMEOUT_S", 0.05)
     refused = pytest.raises(HostUnfitError, match="another private dockerd is using")
-    with exclusive_data_root(tmp_path / "docker", "dockerd"):
-        with refused, exclusive_data_root(tmp_path / "docker", "dockerd"):
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path))
+    with exclusive_data_root("dockerd"):
+        with refused, exclusive_data_root("dockerd"):
             pass
-        with exclusive_data_root(tmp_path / "containerd", "containerd"):
-            pass
-    with exclusive_data_root(tmp_path / "docker", "dockerd"):
-        pass
+        with exclusive_data_root("containerd"):
+            assert free_data_roots() == {}
+    with exclusive_data_root("dockerd"):
+        assert set(free_data_roots()) == {"containerd"}
+
+
+def test_data_of_an_engine_that_was_killed_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path))
+    with exclusive_data_root("dockerd") as data:
+        assert not data.abandoned
+        assert abandoned_data_roots() == {}  # its engine lives
+    assert abandoned_data_roots() == {"dockerd": tmp_path / "docker"}
+    with exclusive_data_root("dockerd") as data:
+        assert data.abandoned
+        data.note_empty()
+    assert abandoned_data_roots() == {}
+    assert set(free_data_roots()) == {"dockerd"}
 
 
 def test_a_private_engine_has_no_network_and_its_own_place(tmp_path: Path) -> None:
-    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", tmp_path / "home/sock")
+    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", "/boxbench-1a2b3c4d")
+    assert words[words.index("--cgroup-parent") + 1] == "/boxbench-1a2b3c4d"
+    assert "--cgroup-parent" not in dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", None)
     assert {"--bridge=none", "--iptables=false", "--ip6tables=false"} <= set(words)
     assert words[words.index("--data-root") + 1] == str(cache.cache_dir() / "docker")
-    assert words[words.index("--host") + 1] == f"unix://{tmp_path}/home/sock"
+    assert words[words.index("--host") + 1] == f"unix://{tmp_path}/home/dockerd/sock"
 
 
 def test_the_uri_that_was_named_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,14 +111,21 @@ def test_the_system_s_libvirt_is_used_when_it_runs(tmp_path: Path, monkeypatch: 
     assert libvirtd._choose_uri() == "qemu:///system"
 
 
-def test_only_directories_of_dead_processes_are_libvirts_to_remove(tmp_path: Path) -> None:
-    for name in ("boxbench-libvirt-old", "boxbench-libvirt-", "boxbench-libvirt--1", f"boxbench-libvirt-{10**30}"):
+def test_only_directories_of_dead_processes_are_libvirts_to_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rundir, "run_root", lambda: tmp_path)
+    monkeypatch.setattr(libvirtd, "run_root", lambda: tmp_path)
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+    others = {"boxbench-libvirt-old", "boxbench-libvirt-", "boxbench-libvirt--1", f"boxbench-libvirt-{10**30}"}
+    for name in others:
         (tmp_path / name).mkdir()
-    (tmp_path / f"boxbench-libvirt-{os.getpid()}").mkdir()
-    # Above the largest process id of Linux, so no process has it.
-    dead = tmp_path / f"boxbench-libvirt-{2**22 + 1}"
-    dead.mkdir()
-    assert libvirtd._dead_roots(tmp_path) == [dead]
+    dead, living = tmp_path / new_tag("libvirt"), tmp_path / new_tag("libvirt")
+    with owned_dir(dead):
+        pass
+    with owned_dir(living):
+        libvirtd._remove_abandoned_roots()
+        assert {path.name for path in tmp_path.iterdir()} == others | {living.name, "cache"}
 
 
 def test_no_binding_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,9 +112,14 @@ OK = [("grpc-status", "0")]
 def test_calls_on_one_connection_also_larger_than_the_window(tmp_path: Path) -> None:
     with serving(tmp_path / "sock", b"\0\0\0\0\2hi", OK) as (server, connection):
         for request in (b"", b"x" * 200_000, b"last"):
-            assert connection.call("/a.B/C", request, metadata={"who": "us"}, timeout_s=10) == b"hi"
+            assert connection.call("/a.B/C", request, metadata={"who": "us"}, timeout_s=10) == [b"hi"]
     assert [body[5:] for _, body in server.requests] == [b"", b"x" * 200_000, b"last"]
     assert all((head[":path"], head["who"], head["te"]) == ("/a.B/C", "us", "trailers") for head, _ in server.requests)
+
+
+def test_a_stream_has_many_answers(tmp_path: Path) -> None:
+    with serving(tmp_path / "sock", b"\0\0\0\0\2hi\0\0\0\0\0\0\0\0\0\1x", OK) as (_, connection):
+        assert connection.call("/a.B/C", b"", metadata={}, timeout_s=10) == [b"hi", b"", b"x"]
 
 
 def test_a_refusal_has_the_servers_words(tmp_path: Path) -> None:
@@ -130,8 +135,8 @@ def test_a_refusal_has_the_servers_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reply", "trailers", "said"),
     [
-        (b"\0\0\0\0\5hi", OK, "is not one gRPC message"),
-        (b"\1\0\0\0\2hi", OK, "is not one gRPC message"),
+        (b"\0\0\0\0\5hi", OK, "has no whole gRPC messages"),
+        (b"\1\0\0\0\2hi", OK, "has no whole gRPC messages"),
         (b"", [("other", "1")], "has no gRPC status"),
         (b"", [("grpc-status", "no")], "has no gRPC status"),
     ],

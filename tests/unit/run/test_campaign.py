@@ -21,8 +21,7 @@ from bench.plan.trials import Trial
 from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Record
 from bench.run import campaign as conduct
-from bench.run import cleanup as leftovers
-from bench.run import session
+from bench.run import cleanup, session
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.run.cleanup import Leftover
 from bench.run.prepare import Prepared
@@ -58,8 +57,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (rundir, campaign_lock):
         monkeypatch.setattr(module, "run_root", lambda: run)
     monkeypatch.setattr(campaign_lock, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
-    monkeypatch.setattr(leftovers, "run_root", lambda: run)
-    monkeypatch.setattr(leftovers, "boxes_root", lambda: tmp_path / "boxes")
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/sock")
     return run
 
@@ -94,6 +92,17 @@ def test_an_empty_directory_of_the_user_stays(hello: LoadedScenario, tmp_path: P
     with pytest.raises(TargetUnavailableError):
         start_campaign(Request((hello,), tmp_path / "out", seed=1), Silent())
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_directory_that_vanished_hides_no_error(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def vanish() -> None:
+        out.rmdir()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), session.reserved(out):
+        vanish()
 
 
 def _prepared(
@@ -193,7 +202,7 @@ def test_a_signal_does_not_break_off_the_last_search_for_remains(host: Path, mon
 
     left = (Leftover("mount", "first", interrupted), Leftover("mount", "second", lambda: removed.append("second")))
     with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt), session.clean_host("0badcafe", Silent()):
-        context.setattr(session, "find_leftovers", lambda _tag: left)
+        context.setattr(cleanup, "find_leftovers", lambda _tag: left if not removed else ())
     assert removed == ["first", "second"]
 
 

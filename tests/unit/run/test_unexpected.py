@@ -23,7 +23,7 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
 from bench.records.manifest import ImageEntry, read_manifest
 from bench.records.record import Record, parse_record
-from bench.run import box, campaign, cleanup, frame, limits, session
+from bench.run import campaign, frame, limits, session
 from bench.run.box import Setting
 from bench.run.campaign import Request, start_campaign
 from bench.run.cleanup import Leftover
@@ -110,11 +110,10 @@ def target_of(kind: str, at: str, fault: BaseException) -> Any:
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of ours is on this host."""
-    for module in (rundir, campaign_lock, cleanup):
+    for module in (rundir, campaign_lock):
         monkeypatch.setattr(module, "run_root", lambda: tmp_path / "run")
-    for module in (box, cleanup):
-        monkeypatch.setattr(module, "boxes_root", lambda: tmp_path / "boxes")
     monkeypatch.setattr(campaign_lock, "HOST_NAME", f"\0boxbench-test-{os.getpid()}")
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
     monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 

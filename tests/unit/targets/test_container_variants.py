@@ -234,14 +234,16 @@ class FakeContainerd(ContainerdApi):
         self.socket = Path("/sock")
         self.asked: list[tuple[str, dict[int, list[int | bytes]]]] = []
         self._answers = answers
+        self.answers: dict[str, bytes] = {}
+        """By service and method."""
 
-    def _call(self, method: str, request: bytes, **_limits: float) -> dict[int, list[int | bytes]]:
+    def _call_for_all(self, method: str, request: bytes, **_limits: float) -> list[dict[int, list[int | bytes]]]:
         name = method.rpartition("/")[2]
         self.asked.append((method, parse(request)))
-        answer = self._answers.get(name, b"")
+        answer = self.answers.get(method, self._answers.get(name, b""))
         if isinstance(answer, int):
             raise ContainerdError(f"containerd: {name}: status {answer}", hint="look", status=answer)
-        return parse(answer)
+        return [parse(answer)]
 
 
 def plugin(kind: str, name: str, *, broken: bool = False) -> bytes:
@@ -319,15 +321,51 @@ def test_every_call_about_a_snapshot_names_its_snapshotter() -> None:
     assert parse(record)[6] == [b"native"]
 
 
-def test_the_snapshot_of_a_dead_campaign_is_removed_from_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"boxbench-dead-t0001": "native", "boxbench-alive-t0001": "native", "other": "overlayfs"}
-    records = [message({1: name, 6: kind}) for name, kind in names.items()]
-    api = FakeContainerd(List=message({1: records}))
-    assert api.containers() == names
-    monkeypatch.setattr(containerd, "living_tags", lambda: ("boxbench-alive",))
-    containerd._remove_dead(api)
-    removed = [request for method, request in api.asked if method == "snapshots.v1.Snapshots/Remove"]
-    assert removed == [{1: [b"native"], 2: [b"boxbench-dead-t0001"]}]
+def _record(name: str, *, label: str | None = None) -> bytes:
+    return message({1: name, 2: {"boxbench.box": name if label is None else label}, 6: "native"})
+
+
+DEAD, ALIVE, OWN = "boxbench-deadbeef", "boxbench-0a0b0c0d", "boxbench-1a2b3c4d"
+
+
+def test_what_is_ours_in_containerd_is_found_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill between two calls leaves a snapshot without a container, or a lease alone."""
+    api = FakeContainerd(Plugins=SNAPSHOTTERS)
+    records = [_record(f"{DEAD}-t0001"), _record("boxbench-debug"), _record(f"{OWN}-t0009", label="")]
+    api.answers = {
+        "containers.v1.Containers/List": message({1: records}),
+        "snapshots.v1.Snapshots/List": message({1: [message({1: f"{DEAD}-t0002"}), message({1: "sha256:0"})]}),
+        "leases.v1.Leases/List": message({1: [message({1: DEAD}), message({1: "boxbench-x"})]}),
+    }
+    assert [tag.text for tag in containerd.box_records(api)] == [DEAD, f"{DEAD}-t0001", f"{DEAD}-t0002"]
+    assert api.containers()[f"{DEAD}-t0001"].snapshotter == "native"
+    monkeypatch.setattr(containerd, "living_tags", lambda: (ALIVE,))
+    containerd._remove_dead(api, OWN)
+    removed = [request[2] for method, request in api.asked if method == "snapshots.v1.Snapshots/Remove"]
+    assert {(key,) for key in (DEAD.encode(), f"{DEAD}-t0001".encode(), f"{DEAD}-t0002".encode())} == set(
+        map(tuple, removed)
+    )
+
+
+def test_a_campaign_that_is_resumed_removes_its_own_snapshots_and_spares_the_living(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its run directory is locked again before the engine is opened, so it counts as living."""
+    api = FakeContainerd(Plugins=SNAPSHOTTERS)
+    keys = [message({1: f"{owner}-t0001"}) for owner in (OWN, ALIVE)]
+    api.answers = {"snapshots.v1.Snapshots/List": message({1: keys})}
+    monkeypatch.setattr(containerd, "living_tags", lambda: (OWN, ALIVE))
+    containerd._remove_dead(api, OWN)
+    removed = [request[2] for method, request in api.asked if method == "snapshots.v1.Snapshots/Remove"]
+    assert set(map(tuple, removed)) == {(f"{OWN}-t0001".encode(),)}
+
+
+def test_a_snapshot_that_stays_ends_the_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeContainerd(Plugins=SNAPSHOTTERS, Remove=RESOURCE_EXHAUSTED)
+    api.answers = {"snapshots.v1.Snapshots/List": message({1: [message({1: f"{DEAD}-t0001"})]})}
+    monkeypatch.setattr(containerd, "living_tags", lambda: ())
+    with pytest.raises(TeardownError, match=f"{DEAD}-t0001 in containerd cannot be removed"):
+        containerd._remove_dead(api, OWN)
 
 
 def test_a_collection_that_was_cut_off_hinders_no_other() -> None:

@@ -145,3 +145,12 @@ def test_only_a_negative_answer_expires(reason: str | None, age_s: float, probes
 
 def test_the_way_to_start_over_names_the_directory() -> None:
     assert str(cache.cache_dir()) in cache.start_over()
+
+
+def test_a_cache_may_link_to_the_entries_of_another(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (cache.cache_dir() / "kind").symlink_to(other)
+    assert cache.ensure("kind", "key", write) == cache.cache_dir() / "kind" / "key"
+    assert (other / "key").exists()
+    assert stat.S_IMODE(other.stat().st_mode) == 0o700
