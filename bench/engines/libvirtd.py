@@ -178,7 +178,7 @@ def _remove_abandoned_roots() -> None:
 
 def _remove(root: Path) -> None:
     # What stays is found by its tag.
-    with suppress(OSError, TeardownError):
+    with suppress(TeardownError):
         remove_tree(root)
 
 

@@ -15,8 +15,9 @@ from bench.host.run_directory import boxes_root
 from bench.util import cache, proc
 from bench.util.clip import LAST_LINES, NOTHING, Clip, Clipped
 from bench.util.clock import MonotonicClock
-from bench.util.errors import ProcessError
+from bench.util.errors import ProcessError, TeardownError
 from bench.util.private import private_directory
+from bench.util.tree import remove_tree
 
 TIMEOUT_S: Final = 60.0
 LOAD_TIMEOUT_S: Final = 600.0
@@ -148,5 +149,5 @@ def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
         with suppress(ProcessError):  # containers that stay are found by the campaign's tag
             engine.ask("rm", "--all", "--force", "--time", "0")
         for path in (engine.storage, engine.home):
-            with suppress(OSError):
-                cache.remove(path)
+            with suppress(TeardownError):  # the campaign's last search finds what stays
+                remove_tree(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +21,8 @@ from bench.records.campaign import read_campaign
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
+from bench.util.errors import TeardownError
+from bench.util.tree import remove_tree
 
 
 @contextmanager
@@ -38,7 +39,9 @@ def removed_without_data(out: Path, data: Path, *, also: Sequence[str] = ()) -> 
     except BaseException:
         if not data.exists():
             for name in (*also, *CHECKOUTS):
-                shutil.rmtree(out / name, ignore_errors=True)
+                # What cannot be removed makes the next run say that the directory is not empty.
+                with suppress(TeardownError):
+                    remove_tree(out / name)
             with suppress(OSError):
                 (out / REQUEST).unlink(missing_ok=True)
                 out.rmdir()

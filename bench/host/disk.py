@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import stat
 from pathlib import Path
 from typing import Final
+
+from bench.util.tree import walk_tree
 
 # The unit of st_blocks, whatever the file system's own block size is (stat(2)).
 _BLOCK_BYTES: Final = 512
@@ -13,23 +15,16 @@ _BLOCK_BYTES: Final = 512
 def allocated_bytes(path: Path) -> int:
     """Bytes that a file occupies, or a directory with everything in it.
 
-    Hard links count once, and holes not at all.
+    Hard links count once, holes not at all, and other file systems that are mounted in it not either.
 
     Raises:
         FileNotFoundError: ``path`` does not exist.
     """
     top = path.lstat()
-    seen = {(top.st_dev, top.st_ino)}
-    total = top.st_blocks * _BLOCK_BYTES
-    if not path.is_dir() or path.is_symlink():
-        return total
-    for directory, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            try:
-                found = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - a box may hold very many files
-            except FileNotFoundError:
-                continue  # a running box may remove its files at any time
-            if (found.st_dev, found.st_ino) not in seen:
-                seen.add((found.st_dev, found.st_ino))
-                total += found.st_blocks * _BLOCK_BYTES
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for found in walk_tree(path) if stat.S_ISDIR(top.st_mode) else (top,):
+        if (found.st_dev, found.st_ino) not in seen:
+            seen.add((found.st_dev, found.st_ino))
+            total += found.st_blocks * _BLOCK_BYTES
     return total

@@ -10,6 +10,7 @@ from typing import Final
 from bench.image.model import Image
 from bench.util import cache, proc
 from bench.util.errors import HostUnfitError
+from bench.util.tree import remove_tree
 
 # Engines put these into /dev of every container. In a chroot, /dev has only what is in the tree.
 _DEVICES: Final = (
@@ -59,10 +60,10 @@ def _fill_dev(directory: Path) -> None:
     directory.mkdir(mode=0o755, exist_ok=True)
     for name, major, minor in _DEVICES:
         node = directory / name
-        cache.remove(node)
+        remove_tree(node)
         os.mknod(node, stat.S_IFCHR, os.makedev(major, minor))
         node.chmod(0o666)
     for name, target in _LINKS:
         link = directory / name
-        cache.remove(link)
+        remove_tree(link)
         link.symlink_to(target)

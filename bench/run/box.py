@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
 from bench.util.errors import NotReadyError, TeardownError
 from bench.util.private import private_directory
+from bench.util.tree import remove_tree
 from bench.util.units import format_ns
 
 # How often a silent box is checked for having ended. Its messages wake us at once, so this limits no measurement.
@@ -69,14 +69,18 @@ class BoxRun:
 
 @contextmanager
 def box_order(tag: str, setting: Setting, timeline: Timeline) -> Iterator[Order]:
-    """Make a box's directories and all that its target has to know; the directories are removed at the end."""
+    """Make a box's directories and all that its target has to know; the directories are removed at the end.
+
+    Raises:
+        TeardownError: a directory cannot be removed, such as one in which something is still mounted.
+    """
     directory = campaign_dir(setting.campaign) / tag
     storage = boxes_root() / tag
     exercise = setting.scenario.exercise
     with ExitStack() as stack:
         for path in (directory, storage):
             private_directory(path.parent)
-            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            stack.callback(remove_tree, path)
             path.mkdir(mode=0o700)
         yield Order(
             tag=tag,

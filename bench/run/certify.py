@@ -8,7 +8,6 @@ root can read the whole tree, so where an engine starts the agent as another use
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -37,6 +36,7 @@ from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.target_table import has_agent, target_info
 from bench.util import cache
 from bench.util.errors import NotReadyError
+from bench.util.tree import remove_tree, walk_tree
 
 RECIPE: Final = "1"
 """Part of the cache key: raise it when an inspection reads something else."""
@@ -75,7 +75,7 @@ def _certificate(
     for cell, setting in settings.items():
         key = inspection_key(cell, setting, prepared.descriptions[cell.box], host)
         if fresh:
-            cache.remove(cache.cache_dir() / "inspection" / key)
+            remove_tree(cache.cache_dir() / "inspection" / key)
         inspections.append(_cached(key, cell, setting, numbers, say))
     return judge(scenario.name, inspections, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
 
@@ -138,11 +138,7 @@ def _state(image: Image, *, is_vm: bool) -> str:
     if is_vm:
         disks = sorted(disk for disk in top.glob("*/disk.raw") if not disk.parent.name.startswith("."))
         return cache.content_key(*(f"{disk.parent.name} {disk.stat().st_ctime_ns}" for disk in disks))
-    return str(max((_changed_ns(Path(directory), files) for directory, _, files in os.walk(top)), default=0))
-
-
-def _changed_ns(directory: Path, files: list[str]) -> int:
-    return max(directory.lstat().st_ctime_ns, *((directory / name).lstat().st_ctime_ns for name in files), 0)
+    return str(max((found.st_ctime_ns for found in walk_tree(top)), default=0) if top.is_dir() else 0)
 
 
 def _cached(key: str, cell: Cell, setting: Setting, numbers: Iterator[int], say: Say) -> Inspection:

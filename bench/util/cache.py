@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +19,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from bench.util.durable import sync_directory
 from bench.util.errors import HostUnfitError
 from bench.util.locks import is_locked
 from bench.util.private import plain_path, private_directory
+from bench.util.tree import remove_tree
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
@@ -110,8 +111,9 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             # After a power cut the rename could survive while the content is lost; the entry would be used for ever.
             os.sync()
             partial.rename(final)
+            sync_directory(final.parent)
         finally:
-            remove(partial)
+            remove_tree(partial)
     return final
 
 
@@ -140,14 +142,6 @@ def half_made() -> tuple[Path, ...]:
 def start_over() -> str:
     """The hint for an error that a damaged cache entry can cause."""
     return f"delete the directory {cache_dir()} and run again; everything in it is made again"
-
-
-def remove(path: Path) -> None:
-    """Delete a file or a directory tree. A missing path is not an error."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def cached_probe(kind: str, key: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -30,10 +30,11 @@ _APPEND_ONLY: Final = 0x20
 def walk_tree(path: Path) -> Iterator[os.stat_result]:
     """The status of a directory and of everything below it, each entry once per name, links not followed.
 
-    Entries that vanish during the walk are left out, and so are the insides of directories on other mounts.
+    Entries that vanish or are moved during the walk may be left out, and so are the insides of directories on other
+    mounts.
 
     Raises:
-        OSError: ``path`` cannot be opened, or a directory was moved during the walk.
+        OSError: ``path`` cannot be opened, or has been removed.
     """
     with _Cursor(path) as cursor:
         yield os.fstat(cursor.fd)
@@ -61,7 +62,10 @@ def _go_to_next(cursor: _Cursor) -> bool:
                 continue
         if cursor.depth == 0:
             return False
-        cursor.up()
+        try:
+            cursor.up()
+        except OSError:
+            cursor.find_way()
 
 
 def remove_tree(path: Path) -> None:
@@ -70,24 +74,34 @@ def remove_tree(path: Path) -> None:
     Modes and the inode flags "immutable" and "append only" of this user's files do not prevent the removal.
 
     Raises:
-        TeardownError: ``path`` or a directory below it is a mount point; nothing on that mount is removed.
-        OSError: something cannot be removed.
+        TeardownError: ``path`` or something below it is a mount point, and nothing on that mount was removed; or
+            something cannot be removed.
     """
+    try:
+        _remove_all(path)
+    except OSError as error:
+        raise TeardownError(
+            f"{str(path)!r} cannot be removed: {error.strerror} ({error.filename!r})",
+            hint="look at the file system and at processes that still write there, then run `boxbench clean`",
+        ) from None
+
+
+def _remove_all(path: Path) -> None:
     try:
         found = path.lstat()
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(found.st_mode):
-        path.unlink(missing_ok=True)
-        return
     with _Cursor(path.parent) as cursor:
+        if not stat.S_ISDIR(found.st_mode):
+            _remove(os.unlink, path.name, cursor, path)
+            return
         _enter(cursor, path.name, path)
         while cursor.depth > 0:
             if cursor.pending:
                 _enter(cursor, cursor.pending.pop(), path)
                 continue
             name = cursor.up()
-            _remove(os.rmdir, name, cursor.fd)
+            _remove(os.rmdir, name, cursor, path)
 
 
 def _enter(cursor: _Cursor, name: str, top: Path) -> None:
@@ -98,28 +112,37 @@ def _enter(cursor: _Cursor, name: str, top: Path) -> None:
         _open_to_owner(cursor.fd, name)
         entered = cursor.down(name)
     if not entered:
-        raise TeardownError(
-            f"{cursor.path_of(name)!r} is a mount point, so {str(top)!r} is not removed",
-            hint="unmount it (umount), then run `boxbench clean`",
-        )
+        raise _mounted(cursor.path_of(name), top)
     if os.fstat(cursor.fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
         os.fchmod(cursor.fd, 0o700)
     for entry in cursor.names():
         if stat.S_ISDIR(os.stat(entry, dir_fd=cursor.fd, follow_symlinks=False).st_mode):
             cursor.pending.append(entry)
         else:
-            _remove(os.unlink, entry, cursor.fd)
+            _remove(os.unlink, entry, cursor, top)
 
 
-def _remove(remove: Callable[..., None], name: str, fd: int) -> None:
-    """Remove an entry of the directory ``fd``; one that has vanished is not an error."""
+def _mounted(point: str, top: Path) -> TeardownError:
+    return TeardownError(
+        f"{point!r} is a mount point, so {str(top)!r} is not removed",
+        hint="unmount it (umount), then run `boxbench clean`",
+    )
+
+
+def _remove(remove: Callable[..., None], name: str, cursor: _Cursor, top: Path) -> None:
+    """Remove an entry of the current directory; one that has vanished is not an error."""
     with contextlib.suppress(FileNotFoundError):
         try:
-            remove(name, dir_fd=fd)
+            remove(name, dir_fd=cursor.fd)
         except PermissionError:
-            _allow_removal(fd)
-            _open_to_owner(fd, name)
-            remove(name, dir_fd=fd)
+            _allow_removal(cursor.fd)
+            _open_to_owner(cursor.fd, name)
+            remove(name, dir_fd=cursor.fd)
+        except OSError as error:
+            # A file, too, can be a mount point.
+            if error.errno == errno.EBUSY:
+                raise _mounted(cursor.path_of(name), top) from None
+            raise
 
 
 def _open_to_owner(fd: int, name: str) -> None:
@@ -203,8 +226,7 @@ class _Cursor:
         if _mount_id(fd) != self._mount:
             os.close(fd)
             return False
-        os.close(self.fd)
-        self.fd = fd
+        self._move_to(fd)
         self._levels.append(_Level(name, _identity(fd)))
         return True
 
@@ -214,9 +236,30 @@ class _Cursor:
         if _identity(fd) != self._levels[-2].identity:
             os.close(fd)
             raise OSError(errno.ESTALE, "a directory was moved while its tree was read", str(self._top))
+        self._move_to(fd)
+        return self._levels.pop().name
+
+    def find_way(self) -> None:
+        """Move to the directory above by its path; when that was moved or removed, to the last one on the way to it.
+
+        Raises OSError if the first directory has been removed.
+        """
+        self._move_to(os.open(self._top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        way, self._levels = self._levels[1:-1], self._levels[:1]
+        for level in way:
+            try:
+                fd = os.open(level.name, _OPEN, dir_fd=self.fd)
+            except OSError:
+                return
+            if _identity(fd) != level.identity:
+                os.close(fd)
+                return
+            self._move_to(fd)
+            self._levels.append(level)
+
+    def _move_to(self, fd: int) -> None:
         os.close(self.fd)
         self.fd = fd
-        return self._levels.pop().name
 
     def path_of(self, name: str) -> str:
         """The path of an entry of the current directory, for messages."""

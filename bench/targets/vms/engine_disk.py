@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.util import cache
 from bench.util.errors import BuildError, LaunchError
 from bench.util.private import private_directory
+from bench.util.tree import remove_tree
 
 RECIPE: Final = "1"
 """Part of the cache key. Raise it when a change of this module makes a different disk."""
@@ -92,7 +92,7 @@ def _slot() -> Iterator[Slot]:
     directory, storage = run_root() / tag, boxes_root() / tag
     with owned_dir(directory), ExitStack() as stack:
         for path in (directory, storage):
-            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            stack.callback(remove_tree, path)
         private_directory(storage)
         yield Slot(
             tag=tag,

@@ -31,6 +31,7 @@ from bench.probes.observer import _guest_memory
 from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.record import Samples
 from bench.util.clock import MonotonicClock
+from bench.util.tree import remove_tree
 from tests.virtual_clock import VirtualClock
 from tests.waiting import wait_until
 
@@ -220,6 +221,22 @@ def test_the_group_counts_for_a_container_and_not_for_a_vmm(tmp_path: Path) -> N
     assert set(vmm) == {"vmm", "threads.main"}
     assert 0 < vmm["threads.main"] <= vmm["vmm"]
     assert box_cpu_ns({"vmm": (os.getpid(), NOBODY)}, None) == {}
+
+
+def test_the_bytes_of_very_deep_directories_are_counted(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=fd)
+        below = os.open("deep", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    file = os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+    before = allocated_bytes(tmp_path)
+    os.write(file, b"x" * 2**20)
+    os.close(file)
+    os.close(fd)
+    assert 2**20 <= allocated_bytes(tmp_path) - before < 2**20 + 65536
+    remove_tree(tmp_path / "deep")
 
 
 def test_holes_are_free_and_links_count_once(tmp_path: Path) -> None:

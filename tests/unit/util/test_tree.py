@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -39,6 +40,36 @@ def test_a_deep_tree_is_walked_and_removed(deep: Path) -> None:
     assert sum(stat.S_ISREG(entry.st_mode) for entry in found) == 1
     remove_tree(deep)
     assert list(deep.parent.iterdir()) == []
+
+
+def test_a_walk_goes_on_when_directories_are_moved_or_removed(tmp_path: Path) -> None:
+    """A box runs while its tree is walked."""
+    tree = tmp_path / "tree"
+    (tree / "one" / "two" / "three").mkdir(parents=True)
+    three = (tree / "one" / "two" / "three").stat().st_ino
+    names = {f"side{number}" for number in range(20)}
+    for name in names:
+        (tree / name).write_text("x")
+        (tree / "one" / name).write_text("x")
+    found = []
+    for entry in walk_tree(tree):
+        found.append(entry.st_ino)
+        if entry.st_ino == three:
+            (tree / "one" / "two").rename(tmp_path / "moved")
+            remove_tree(tree / "one")
+    assert {(tree / name).stat().st_ino for name in names} <= set(found)
+
+
+def test_a_walk_of_what_was_removed_is_an_error(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "one").mkdir(parents=True)
+    walk = walk_tree(tree)
+    next(walk)
+    next(walk)
+    (tree / "one").rename(tmp_path / "moved")
+    assert list(walk) == []
+    with pytest.raises(FileNotFoundError):
+        list(walk_tree(tmp_path / "missing"))
 
 
 def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
@@ -96,6 +127,34 @@ def test_a_mount_is_never_crossed(tmp_path: Path, mounted: Path) -> None:
     with pytest.raises(TeardownError, match="is a mount point"):
         remove_tree(mounted)
     assert (tmp_path / "outside" / "kept").read_text() == "kept"
+
+
+@pytest.mark.host
+@needs_root
+def test_a_file_can_be_a_mount_point_too(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("kept")
+    (tmp_path / "tree").mkdir()
+    point = tmp_path / "tree" / "file"
+    point.touch()
+    subprocess.run(["mount", "--bind", tmp_path / "outside", point], check=True)
+    try:
+        for path in (tmp_path / "tree", point):
+            with pytest.raises(TeardownError, match=f"'{point}' is a mount point"):
+                remove_tree(path)
+    finally:
+        subprocess.run(["umount", point], check=True)
+    assert (tmp_path / "outside").read_text() == "kept"
+
+
+def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_name: str, **_where: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "file")
+
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").touch()
+    monkeypatch.setattr(os, "unlink", fail)
+    with pytest.raises(TeardownError, match=r"tree' cannot be removed: Input/output error \('file'\)"):
+        remove_tree(tmp_path / "tree")
 
 
 @pytest.mark.host
