@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final, Protocol
 
 from bench.agent.protocol import MAX_LINE_BYTES, Message, parse_message
 from bench.util.errors import ProtocolError
+from bench.util.threads import WatchedThread
 
 # A well-behaved box sends a few hundred lines. After so many messages the channel is no longer read.
 MAX_MESSAGES: Final = 10_000
@@ -106,11 +106,10 @@ class ListeningSocket:
         poller.register(cancel, select.POLLIN)
         if any(fd == cancel for fd, _ in poller.poll()):
             return None
-        peer, _ = self._listener.accept()
+        self._peer, _ = self._listener.accept()
         self._on_connect()
-        peer.setblocking(False)
-        self._peer = peer
-        return peer.fileno()
+        self._peer.setblocking(False)
+        return self._peer.fileno()
 
     def send(self, data: bytes) -> None:
         """Write a command. It is dropped when the connection is closed or full."""
@@ -127,15 +126,26 @@ class ListeningSocket:
 
 
 class Channel:
-    """Reads lines in a thread of its own, stamps each chunk on arrival and passes messages to ``on_message``."""
+    """Reads lines in a thread of its own, stamps each chunk on arrival and passes messages to ``on_message``.
 
-    def __init__(self, ends: ChannelEnds, *, now_ns: Callable[[], int], on_message: OnMessage) -> None:
+    Args:
+        on_error: called in the channel's thread when an error has ended it; no message follows.
+    """
+
+    def __init__(
+        self,
+        ends: ChannelEnds,
+        *,
+        now_ns: Callable[[], int],
+        on_message: OnMessage,
+        on_error: Callable[[], object] = lambda: None,
+    ) -> None:
         self._ends = ends
         self._now_ns = now_ns
         self._on_message = on_message
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC)
         self._seen = 0
-        self._thread = threading.Thread(target=self._pump, name="boxbench-events", daemon=True)
+        self._thread = WatchedThread(self._pump, name="boxbench-events", on_error=on_error)
         self._thread.start()
 
     def send(self, command: str) -> None:
@@ -143,7 +153,11 @@ class Channel:
         self._ends.send(command.encode("ascii") + b"\n")
 
     def close(self) -> None:
-        """End the thread and close the ends. A second call does nothing."""
+        """End the thread and close the ends. A second call does nothing.
+
+        Raises:
+            ThreadDiedError: an error had ended the thread before.
+        """
         if self._wake_w < 0:
             return
         os.write(self._wake_w, b"x")
@@ -152,6 +166,7 @@ class Channel:
         os.close(self._wake_r)
         os.close(self._wake_w)
         self._wake_w = -1
+        self._thread.check()
 
     def _pump(self) -> None:
         fd = self._ends.connect(self._wake_r)

@@ -70,6 +70,8 @@ class Timeline:
         self.tree_digest: str | None = None
         self.errors: list[str] = []
         self.exercise = ExerciseLog()
+        self.cut_off = False
+        """No message follows, because the host has stopped reading them."""
         self._stamps: dict[Endpoint, int] = {}
         self._pongs: dict[str, int] = {}
         self._facts_done = False
@@ -86,27 +88,43 @@ class Timeline:
     def receive(self, message: Message | ProtocolError, stamp_ns: int) -> None:
         """Add a message from the channel, or the error that a line caused."""
         with self._changed:
-            match message:
-                case Mark(endpoint, guest_ns):
-                    self._stamps.setdefault(endpoint, stamp_ns)
-                    self.guest_ns.setdefault(endpoint, guest_ns)
-                case Exit():
-                    self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
-                    self.exit = self.exit or message
-                case ReportedFact(key, value):
-                    self.facts[key] = value
-                case FactsEnd():
-                    self._facts_done = True
-                case Pong(token):
-                    self._pongs[token] = stamp_ns
-                case TreeDigest(text):
-                    self.tree_digest = text
-                case AgentError(text):
-                    self.errors.append(text)
-                case ExerciseStart() | ExerciseOutput() | ExerciseExit() | ExerciseEnd():
-                    self.exercise.receive(message, stamp_ns)
-                case ProtocolError():
-                    self.errors.append(message.message)
+            if isinstance(message, Mark | Exit) and not self._requested_before(stamp_ns):
+                # No fault of ours: a VM that runs before the request may send what it likes.
+                self.errors.append("the box sent a mark before it was requested")
+            else:
+                self._take(message, stamp_ns)
+            self._changed.notify_all()
+
+    def _requested_before(self, stamp_ns: int) -> bool:
+        return Endpoint.REQUESTED in self._stamps and self._stamps[Endpoint.REQUESTED] <= stamp_ns
+
+    def _take(self, message: Message | ProtocolError, stamp_ns: int) -> None:
+        match message:
+            case Mark(endpoint, guest_ns):
+                self._stamps.setdefault(endpoint, stamp_ns)
+                self.guest_ns.setdefault(endpoint, guest_ns)
+            case Exit():
+                self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
+                self.exit = self.exit or message
+            case ReportedFact(key, value):
+                self.facts[key] = value
+            case FactsEnd():
+                self._facts_done = True
+            case Pong(token):
+                self._pongs[token] = stamp_ns
+            case TreeDigest(text):
+                self.tree_digest = text
+            case AgentError(text):
+                self.errors.append(text)
+            case ExerciseStart() | ExerciseOutput() | ExerciseExit() | ExerciseEnd():
+                self.exercise.receive(message, stamp_ns)
+            case ProtocolError():
+                self.errors.append(message.message)
+
+    def cut_short(self) -> None:
+        """Note that no message follows, and wake up whoever waits for one."""
+        with self._changed:
+            self.cut_off = True
             self._changed.notify_all()
 
     def has(self, endpoint: Endpoint) -> bool:
@@ -114,8 +132,8 @@ class Timeline:
         return endpoint in self._stamps
 
     def failed(self) -> bool:
-        """Whether the workload ended or the agent reported an error."""
-        return self.exit is not None or bool(self.errors)
+        """Whether the workload ended, the agent reported an error, or its messages are no longer read."""
+        return self.exit is not None or bool(self.errors) or self.cut_off
 
     def pong_ns(self, token: str) -> int | None:
         """Time at which the answer to ``token`` arrived; None when it has not."""
@@ -130,9 +148,14 @@ class Timeline:
         return self._facts_done
 
     def wait_for(self, condition: Callable[[], bool], *, timeout_s: float) -> bool:
-        """Block until ``condition`` holds; it is checked at every change. False when the time limit was reached."""
+        """Block until ``condition`` holds; it is checked at every change.
+
+        Returns:
+            False when the time limit was reached, or when no message follows that could make the condition true.
+        """
         with self._changed:
-            return self._changed.wait_for(condition, timeout_s)
+            self._changed.wait_for(lambda: condition() or self.cut_off, timeout_s)
+            return condition()
 
     def relative_ns(self) -> dict[Endpoint, int]:
         """Time of each endpoint since ``requested``, in ns and in order of time; empty without a request.

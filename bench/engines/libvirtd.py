@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bench.host.run_directory import living_tags, new_tag, owned_dir, parse_tag,
 from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
+from bench.util.threads import WatchedThread
 from bench.util.tree import remove_tree
 
 if TYPE_CHECKING:
@@ -182,18 +182,25 @@ def _remove(root: Path) -> None:
         remove_tree(root)
 
 
-_loop_started = threading.Event()
+# libvirt has one event loop per process.
+_loop: list[WatchedThread] = []
 
 
 def _start_event_loop(library: ModuleType) -> None:
     """Start libvirt's event loop, once per process. It must run before the first connection and cannot be stopped."""
-    if _loop_started.is_set():
+    if _loop:
         return
-    _loop_started.set()
     library.virEventRegisterDefaultImpl()
 
     def loop() -> None:
         while True:
             library.virEventRunDefaultImpl()
 
-    threading.Thread(target=loop, name="boxbench-libvirt", daemon=True).start()
+    _loop.append(WatchedThread(loop, name="boxbench-libvirt"))
+    _loop[0].start()
+
+
+def check_event_loop() -> None:
+    """Raise ThreadDiedError if libvirt's event loop has ended: its driver in this process would wait for it."""
+    for thread in _loop:
+        thread.check()

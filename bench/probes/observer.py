@@ -111,6 +111,7 @@ class Observer:
         if self._watch is None or self._stopping is None:
             return
         after = self._read(self._watch.close())
+        seen.doubts += _missing("cpu of the stop", self._watch.why_ended())
         # A shim also waits for the box's own processes. Their time is in the box's counters already.
         after = replace(after, children={**self._stopping.children, **after.children})
         self._note(seen, "stop", cpu_between(self._stopping, after))
@@ -121,7 +122,9 @@ class Observer:
 
     def _end_samples(self, seen: Observation) -> None:
         if self._sampler is not None:
-            seen.samples, self._sampler = self._sampler.close(), None
+            sampler, self._sampler = self._sampler, None
+            seen.samples = sampler.close()
+            seen.doubts += _missing("samples", sampler.why_ended())
 
     def _own_cpu(self) -> dict[str, int]:
         return {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
@@ -219,6 +222,11 @@ class Observer:
             sizes = memory_of({name: (pid,)}, None)
             if f"pss.{name}" in sizes:
                 seen.memory_bytes[daemon_component(name)] = sizes[f"pss.{name}"]
+
+
+def _missing(what: str, why: str | None) -> list[str]:
+    """A doubt about values that are not complete; none without a reason."""
+    return [] if why is None else [f"unknown:{what} ({why})"]
 
 
 def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:

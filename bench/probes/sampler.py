@@ -14,6 +14,7 @@ from bench.probes.cpu import process_cpu_ns
 from bench.records.component import Component
 from bench.records.record import Samples
 from bench.util.clock import Clock
+from bench.util.threads import WatchedThread
 
 MOST_SAMPLES: Final = 1200
 """At this number every second sample is dropped, and the interval is doubled."""
@@ -60,7 +61,7 @@ class Sampler:
         self._begun_ns = clock.now_ns()
         self._samples: list[tuple[int, int, int]] = []
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._thread = WatchedThread(self._run, name="sampler")
         self._thread.start()
 
     def close(self) -> Samples | None:
@@ -71,6 +72,10 @@ class Sampler:
             return None
         at, memory, used = zip(*self._samples, strict=True)
         return Samples(at_ns=at, memory_bytes=memory, cpu_ns=tuple(value - used[0] for value in used))
+
+    def why_ended(self) -> str | None:
+        """The error because of which later samples are missing; None without one."""
+        return self._thread.why_ended()
 
     def _run(self) -> None:
         while True:
@@ -102,7 +107,7 @@ class LastValues:
         self._last: dict[str, int] = {}
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="last-values", daemon=True)
+        self._thread = WatchedThread(self._run, name="last-values")
         self.take()
         self._thread.start()
 
@@ -117,6 +122,10 @@ class LastValues:
         self._done.set()
         self._thread.join()
         return self._last
+
+    def why_ended(self) -> str | None:
+        """The error because of which later readings are missing; None without one."""
+        return self._thread.why_ended()
 
     def _run(self) -> None:
         while not self._done.wait(self._interval_s):

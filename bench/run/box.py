@@ -103,12 +103,16 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
 
     Raises:
         TeardownError: something of the box could not be removed.
+        ThreadDiedError: a message was lost, because an error had ended the thread that reads them.
         BoxbenchError: the box could not be provisioned.
     """
     with setting.target.provision(order) as box:
         running = [pid for pids in box.running_before().values() for pid in pids]
         run.limits = LimitCounters(order.tag, running)
-        channel = Channel(box.channel, now_ns=setting.clock.now_ns, on_message=run.timeline.receive)
+        timeline = run.timeline
+        channel = Channel(
+            box.channel, now_ns=setting.clock.now_ns, on_message=timeline.receive, on_error=timeline.cut_short
+        )
         try:
             yield box, channel
         finally:
@@ -189,8 +193,9 @@ def _hint_when_ended(setting: Setting) -> str:
 def _why_failed(timeline: Timeline, goal: Endpoint) -> str:
     if timeline.errors:
         return f"the agent reported: {timeline.errors[0]}"
-    status = timeline.exit.status if timeline.exit else None
-    return f"the workload ended with status {status} before it was {goal.value}"
+    if timeline.exit is None:
+        return f"its messages could no longer be read before it was {goal.value}"
+    return f"the workload ended with status {timeline.exit.status} before it was {goal.value}"
 
 
 def _last_endpoint(timeline: Timeline) -> str:

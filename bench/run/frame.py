@@ -23,14 +23,16 @@ from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.limits import OomKills
 from bench.targets.base import Output
 from bench.util.clock import Clock
-from bench.util.errors import BoxbenchError, TeardownError
+from bench.util.errors import BoxbenchError, TeardownError, ThreadDiedError
 from bench.util.text import plain
+from bench.util.threads import error_text
 
 INTERNAL_ERROR: Final = "InternalError"
 """The code of a failure that is no expected error: a fault of ours, or of the host."""
 TRACEBACK: Final = "traceback.txt"
 """The name of the artefact with the tracebacks of unexpected errors."""
-_MOST_TEXT: Final = 1000
+AFTER_ALL: Final = (TeardownError, ThreadDiedError)
+"""Errors that take nothing away from values that have been read."""
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Outcome:
     failure: Failure | None = None
     timed_out: bool = False
     measured: bool = False
-    """All values have been read: a failed removal from now on is a doubt and takes no value away."""
+    """All values have been read: an error of AFTER_ALL from now on is a doubt and takes no value away."""
     doubts: list[str] = field(default_factory=list)
     _noted: list[BaseException] = field(default_factory=list)
 
@@ -61,7 +63,9 @@ class Outcome:
             return
         self._noted.append(error)
         failure = Failure.of(error) if isinstance(error, BoxbenchError) else self._unexpected(error)
-        if self.measured and isinstance(error, TeardownError):
+        if isinstance(error, ThreadDiedError):
+            self._keep_traceback(error)
+        if self.measured and isinstance(error, AFTER_ALL):
             self.doubts.append(f"{failure.code}: {failure.message}")
         else:
             self.add(failure)
@@ -78,13 +82,15 @@ class Outcome:
             self.doubts.append(f"{failure.code}: {where}{failure.message}")
 
     def _unexpected(self, error: BaseException) -> Failure:
-        self.tracebacks.append("".join(traceback.format_exception(error)))
-        text = plain("".join(traceback.format_exception_only(error)).strip())[:_MOST_TEXT]
+        self._keep_traceback(error)
         return Failure(
             code=INTERNAL_ERROR,
-            message=f"an unexpected error: {text}",
+            message=f"an unexpected error: {error_text(error)}",
             hint=f"this is a fault of boxbench or of the host; the traceback is in {self.traceback_file}",
         )
+
+    def _keep_traceback(self, error: BaseException) -> None:
+        self.tracebacks.append("".join(traceback.format_exception(error)))
 
     def note_oom_kills(self, kills: OomKills) -> None:
         """Keep what the kernel counted as killed for lack of memory: a doubt, and part of the failure, if any."""
@@ -193,10 +199,17 @@ def trial_frame(trial: Trial, campaign: str, clock: Clock) -> Iterator[TrialFram
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """The error and those that it hides, oldest first: a failed removal hides the interrupt or error before it."""
+    """The error and those that it hides, oldest first: a failed removal hides the interrupt or error before it.
+
+    An error that another one replaced (``raise ... from None``) is left out, but not what was raised before it.
+    """
     found = [error]
-    while found[0].__context__ is not None and not found[0].__suppress_context__:
-        found.insert(0, found[0].__context__)
+    hidden = error.__suppress_context__
+    before = error.__context__
+    while before is not None:
+        if not hidden:
+            found.insert(0, before)
+        hidden, before = before.__suppress_context__, before.__context__
     return found
 
 
@@ -204,4 +217,6 @@ def remove_remains(tag: str) -> list[str]:
     """Search the host for ``tag`` and remove what is found; a doubt for each thing found or not removed."""
     found = find_leftovers(tag)
     marks = [f"leftover: {leftover}" for leftover in found]
-    return marks + [f"not removed: {text}" for text in remove_leftovers(found)]
+    marks += [f"not removed: {text}" for text in remove_leftovers(found)]
+    # A workload may choose the names, and a record cannot hold bytes that are no text.
+    return [plain(mark) for mark in marks]

@@ -136,6 +136,12 @@ class TeardownError(BoxbenchError):
     stable = False
 
 
+class ThreadDiedError(BoxbenchError):
+    """A thread that watches a box or serves an engine was ended by an error, which is the cause of this one."""
+
+    stable = False
+
+
 class ProtocolError(BoxbenchError):
     """A message does not follow its protocol. Boxes are not trusted, so the agent may not be its author."""
 

@@ -26,10 +26,10 @@ from bench.run.box import (
     provisioned,
     stop_box,
 )
-from bench.run.frame import TrialFrame, causes
+from bench.run.frame import AFTER_ALL, TrialFrame, causes
 from bench.run.many import member_record, member_tag
 from bench.targets.base import Box
-from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
+from bench.util.errors import BoxbenchError, NotReadyError
 from bench.util.units import format_ns
 
 # An engine may still create a box a moment after it was killed; it is killed again after this time.
@@ -159,8 +159,8 @@ def storm_box(frame: TrialFrame, setting: Setting, number: int, scheduled_ns: in
             entered = True
             yield StormBox(number, scheduled_ns, setting, box, run)
     except BoxbenchError as error:
-        # Before the yield this is the storm's error. After it, it is a failed removal, or the error of another box.
-        if not entered or any(not isinstance(cause, TeardownError) for cause in causes(error)):
+        # Before the yield this is the storm's error. After it, it came from this box's end, or is another box's error.
+        if not entered or any(not isinstance(cause, AFTER_ALL) for cause in causes(error)):
             raise
         run.outcome.measured = True
         run.outcome.note(error)

@@ -105,7 +105,7 @@ def _run_boxes(storm: _Storm, setting: Setting) -> None:
         events.stop.set()
         for box in storm.boxes:
             box.join() if settled else box.abandon()
-    storm.frame.outcome.doubts += storm_doubts(storm.seen_ns)
+    storm.frame.outcome.doubts += (*storm_doubts(storm.seen_ns), *watch.doubts())
     _check_lateness(storm, setting.scenario)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.host.counters import Counters, difference
 from bench.util.clock import Clock
+from bench.util.threads import WatchedThread
 
 TICK_NS: Final = 5 * 10**6
 """How often a thread wakes up to measure its lateness: 200 times a second cost about 1 % of one CPU."""
@@ -28,7 +29,7 @@ class Watch:
         self._clock = clock
         self._end = threading.Event()
         self._late_ns: list[int] = []
-        self._thread = threading.Thread(target=self._run, name="boxbench-watch", daemon=True)
+        self._thread = WatchedThread(self._run, name="boxbench-watch")
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -44,6 +45,11 @@ class Watch:
             if self._end.wait(TICK_NS / 1e9):
                 return
             self._late_ns.append(self._clock.now_ns() - due_ns)
+
+    def doubts(self) -> tuple[str, ...]:
+        """``unknown:late-stamps`` when an error has ended the thread."""
+        why = self._thread.why_ended()
+        return () if why is None else (f"unknown:late-stamps ({why})",)
 
     def seen_ns(self) -> dict[str, int]:
         """``wake.median``, ``wake.p95``, ``wake.max``, ns; empty when the storm ended before the first tick."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from bench.agent.channel import ChannelEnds
-from bench.engines.libvirtd import LibvirtEngine
+from bench.engines.libvirtd import LibvirtEngine, check_event_loop
 from bench.host.disk import allocated_bytes
 from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
 from bench.records.component import Component
@@ -56,7 +56,8 @@ class DomainBox(Box):
         self.create(flags=0)
 
     def create(self, *, flags: int) -> None:
-        """Make fresh disks and create the domain, with libvirt's flags. Raises LaunchError."""
+        """Make fresh disks and create the domain, with libvirt's flags. Raises LaunchError, ThreadDiedError."""
+        check_event_loop()
         try:
             self._make_disks()
             self._slot.mark(Endpoint.CREATED)
@@ -89,12 +90,17 @@ class DomainBox(Box):
         self.channel.send(b"stop\n")
 
     def kill(self) -> None:
-        """Destroy the domain, and kill QEMU if it does not end."""
+        """Destroy the domain, and kill QEMU if it does not end.
+
+        Raises:
+            ThreadDiedError: libvirt's event loop had ended, so that libvirt may have missed what the domain did.
+        """
         pid = self.main_pid()
         with suppress(self._engine.library.libvirtError):
             self.lookup().destroy()
         if pid is not None and not wait_ended(pid, timeout_s=END_PATIENCE_S):
             kill_and_wait(pid)
+        check_event_loop()
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the box's own disks: its writes and the disks' metadata. Empty when it has no disk of its own."""

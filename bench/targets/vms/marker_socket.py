@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import select
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from bench.agent.channel import ListeningSocket
+from bench.util.threads import WatchedThread
 
 _KEEP_BYTES: Final = 256
 
@@ -39,7 +39,7 @@ class ConsoleWatch:
         self._marker = marker
         self._on_marker = on_marker
         self._cancel_r, self._cancel_w = os.pipe2(os.O_CLOEXEC)
-        self._thread = threading.Thread(target=self._watch, name="boxbench-console", daemon=True)
+        self._thread = WatchedThread(self._watch, name="boxbench-console")
         self._thread.start()
 
     def _watch(self) -> None:
@@ -52,12 +52,13 @@ class ConsoleWatch:
             pass
 
     def close(self) -> None:
-        """End the thread and close the socket."""
+        """End the thread and close the socket. Raises ThreadDiedError: an error had ended the thread before."""
         os.write(self._cancel_w, b"x")
         self._thread.join()
         self._ends.close()
         os.close(self._cancel_r)
         os.close(self._cancel_w)
+        self._thread.check()
 
 
 def _await_marker(fd: int, cancel: int, marker: bytes) -> bool:

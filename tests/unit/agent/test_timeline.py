@@ -38,6 +38,7 @@ def test_the_first_stamp_wins(timeline: Timeline) -> None:
 
 def test_only_the_first_end_counts(timeline: Timeline) -> None:
     first = Exit(7, 0, 1, 1, 1, 1)
+    timeline.mark(Endpoint.REQUESTED)
     timeline.receive(first, 1500)
     timeline.receive(Exit(0, 0, 1, 1, 1, 1), 1600)
     assert timeline.exit == first
@@ -58,11 +59,29 @@ def test_facts_are_complete_when_the_agent_says_so(timeline: Timeline) -> None:
     assert (timeline.facts_complete(), timeline.facts) == (True, {"cpus": "1"})
 
 
-def test_a_mark_before_the_request_is_a_fault(timeline: Timeline) -> None:
+@pytest.mark.parametrize("early", [Mark(Endpoint.READY, 1), Exit(0, 0, 1, 1, 1, 1)])
+def test_what_a_box_sends_before_the_request_is_its_error(timeline: Timeline, early: Mark | Exit) -> None:
+    timeline.receive(early, 900)
     timeline.mark(Endpoint.REQUESTED)
-    timeline.receive(Mark(Endpoint.INIT, 1), 999)
-    with pytest.raises(ValueError, match="before the request: init"):
+    timeline.receive(early, 999)
+    assert timeline.relative_ns() == {Endpoint.REQUESTED: 0}
+    assert timeline.exit is None
+    assert timeline.errors == 2 * ["the box sent a mark before it was requested"]
+
+
+def test_our_own_mark_before_the_request_is_a_fault(timeline: Timeline) -> None:
+    timeline.mark(Endpoint.CREATED, at_ns=999)
+    timeline.mark(Endpoint.REQUESTED)
+    with pytest.raises(ValueError, match="before the request: created"):
         timeline.relative_ns()
+
+
+def test_nobody_waits_for_messages_that_are_not_read_any_more(timeline: Timeline) -> None:
+    cutter = threading.Timer(0.05, timeline.cut_short)
+    cutter.start()
+    assert not timeline.wait_for(timeline.facts_complete, timeout_s=3600)
+    assert timeline.failed()
+    cutter.join()
 
 
 def test_waiting_ends_when_the_message_arrives(timeline: Timeline) -> None:

@@ -347,7 +347,7 @@ def test_half_made_entries_are_found_when_nobody_makes_them(monkeypatch: pytest.
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "remove", lambda _path: None)
+        patch.setattr(cache, "remove_tree", lambda _path: None)
         with pytest.raises(KeyboardInterrupt):
             cache.ensure("tree", "key", killed)
     directory = cache.cache_dir() / "tree"

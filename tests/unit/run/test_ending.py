@@ -10,6 +10,7 @@ import pytest
 
 from bench.agent.protocol import Exit
 from bench.agent.timeline import Timeline
+from bench.records.record import Endpoint
 from bench.run import ending
 from bench.run.ending import is_over
 from bench.util.errors import ProtocolError
@@ -25,6 +26,7 @@ def test_the_agent_or_the_kernel_tells_the_end(monkeypatch: pytest.MonkeyPatch) 
     timeline = Timeline(VirtualClock())
     assert is_over(box(None), timeline)
     assert not is_over(box(os.getpid()), timeline)
+    timeline.mark(Endpoint.REQUESTED, at_ns=1)
     timeline.receive(Exit(7, 0, 1, 1, 1, 1), 5)
     assert is_over(box(os.getpid()), timeline)
 

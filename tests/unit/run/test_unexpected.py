@@ -12,9 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import docker.errors
 import pytest
 
 from bench.agent.boxconf import BoxConfig
+from bench.agent.timeline import Timeline
 from bench.host import campaign_lock, read_counters
 from bench.host import run_directory as rundir
 from bench.host.counters import Counters
@@ -22,8 +24,8 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_records
 from bench.records.manifest import ImageEntry, read_manifest
-from bench.records.record import Record, parse_record
-from bench.run import campaign, frame, limits, session
+from bench.records.record import Endpoint, Record, parse_record
+from bench.run import box, campaign, frame, limits, session, trial
 from bench.run.box import Setting
 from bench.run.campaign import Request, start_campaign
 from bench.run.cleanup import Leftover
@@ -36,10 +38,11 @@ from bench.scenario.model import Design, LoadedScenario, ReadyFirstLine, Scenari
 from bench.scenario.storm import Storm
 from bench.targets.base import Order, Output
 from bench.util.clock import MonotonicClock
-from bench.util.errors import CampaignError
+from bench.util.errors import CampaignError, LaunchError, TeardownError
 from tests.unit.run.test_campaign import Silent
 from tests.unit.run.test_storm import _Box, _Target
 from tests.unit.run.test_trial import GOOD, MS, FakeBox, FakeTarget
+from tests.waiting import LIMIT_S
 
 Run = Callable[[str, Any], tuple[Record, Output | None]]
 RUNNERS: Final = {"one": run_trial, "storm": run_storm, "residents": run_residents}
@@ -103,6 +106,10 @@ class FaultyStorm(_Target):
         raise self._fault
 
 
+def good_target(kind: str) -> Any:
+    return _Target({}) if kind == "storm" else FakeTarget(GOOD)
+
+
 def target_of(kind: str, at: str, fault: BaseException) -> Any:
     return FaultyStorm(at, fault) if kind == "storm" else Faulty(at, fault)
 
@@ -141,8 +148,8 @@ def run(tmp_path: Path) -> Run:
     """One trial of a kind with a target; afterwards nothing of it may be left."""
 
     def one(kind: str, target: Any) -> tuple[Record, Output | None]:
-        trial = Trial(number=3, block=0, cell=cell_of(kind), warmup=False)
-        found = RUNNERS[kind](trial, setting_of(target, tmp_path))
+        planned = Trial(number=3, block=0, cell=cell_of(kind), warmup=False)
+        found = RUNNERS[kind](planned, setting_of(target, tmp_path))
         assert_nothing_left(tmp_path)
         return found
 
@@ -181,15 +188,90 @@ def test_an_unexpected_error_becomes_a_failed_record(run: Run, kind: str, name: 
 
 
 @pytest.mark.parametrize("kind", RUNNERS)
-def test_a_doubt_that_is_no_unicode_becomes_a_failed_record(
+def test_text_that_is_no_unicode_becomes_a_failed_record(run: Run, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame, "doubts", lambda *_args, **_more: ("steal:\udcff",))
+    record, output = run(kind, good_target(kind))
+    assert_failed(record, output, "surrogates not allowed")
+    assert "steal:?" in record.doubts
+
+
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_a_workload_that_names_a_group_in_bytes_loses_no_value(
     run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stuck = Leftover("directory", "/run/boxbench-0badcafe-t0003-\udcff", lambda: None)
+    def stays() -> None:
+        raise TeardownError("\udcfe stays", hint="look")
+
+    stuck = Leftover("cgroup", "/sys/fs/cgroup/boxbench/boxbench-0badcafe-t0003/\udcff\n\x1b[31m", stays)
     monkeypatch.setattr(frame, "find_leftovers", lambda _tag: (stuck,))
-    target = _Target({}) if kind == "storm" else FakeTarget(GOOD)
-    record, output = run(kind, target)
-    assert_failed(record, output, "surrogates not allowed")
-    assert "leftover: directory /run/boxbench-0badcafe-t0003-?" in record.doubts
+    record, _ = run(kind, good_target(kind))
+    assert record.outcome == "ok"
+    assert parse_record(record.line(), where="here") == record
+    name = "cgroup /sys/fs/cgroup/boxbench/boxbench-0badcafe-t0003/? "
+    assert f"leftover: {name}" in record.doubts
+    assert f"not removed: {name}: ? stays" in record.doubts
+
+
+def test_a_box_that_is_ready_before_the_request_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VM that is up before its container is requested may send what it likes."""
+    real = box.start_box
+
+    def start_late(made: FakeBox, timeline: Timeline) -> None:
+        os.write(made._write, b"BB1 mark ready 1\n")
+        assert timeline.wait_for(lambda: bool(timeline.errors), timeout_s=LIMIT_S)
+        real(made, timeline)
+
+    monkeypatch.setattr(trial, "start_box", start_late)
+    record, _ = run("one", FakeTarget(()))
+    assert record.failure is not None
+    assert record.failure.code == "NotReadyError"
+    assert "the box sent a mark before it was requested" in record.failure.message
+    assert set(record.endpoints_ns) > {Endpoint.REQUESTED, Endpoint.CREATED}, "what was measured is still there"
+
+
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_a_full_disk_before_the_box_is_made_is_a_failed_record(
+    run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(box, "private_directory", lambda _path: fail(no_space()))
+    record, output = run(kind, good_target(kind))
+    assert_failed(record, output, "No space left on device")
+
+
+def stuck(target: Any) -> Any:
+    """Its boxes cannot be removed, and the reason is another error that the removal replaces."""
+    provision = target.provision
+
+    @contextmanager
+    def stays(order: Order) -> Iterator[Any]:
+        with provision(order) as made:
+            try:
+                yield made
+            finally:
+                try:
+                    fail(no_space())
+                except OSError:
+                    raise TeardownError("it stays", hint="look") from None
+
+    target.provision = stays
+    return target
+
+
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_ctrl_c_is_not_lost_in_a_removal_that_fails(run: Run, kind: str) -> None:
+    at = "provision" if kind == "storm" else "start"
+    with pytest.raises(KeyboardInterrupt):
+        run(kind, stuck(target_of(kind, at, KeyboardInterrupt())))
+
+
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_the_first_error_is_not_lost_in_a_removal_that_fails(run: Run, kind: str) -> None:
+    at = "provision" if kind == "storm" else "start"
+    record, _ = run(kind, stuck(target_of(kind, at, LaunchError("refused", hint="wait"))))
+    assert record.failure is not None
+    assert record.failure.message.endswith("refused")
+    assert record.outcome == "failed"
+    assert "No space left" not in record.line()
 
 
 def test_an_unexpected_error_of_one_box_fails_the_storm_and_stops_the_others(run: Run) -> None:
@@ -240,13 +322,21 @@ def test_errors_of_provisioning_and_its_own_cleanup_are_both_kept(run: Run, kind
     assert "During handling of the above exception" in kept
 
 
-def test_an_error_of_the_search_for_remains_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_tag: str) -> tuple[Leftover, ...]:
-        raise PermissionError(errno.EACCES, "no access", "/proc")
-
-    monkeypatch.setattr(frame, "find_leftovers", fails)
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "no access", "/proc"),
+        IndexError("list index out of range"),
+        docker.errors.DockerException("Invalid bind address protocol: foo://x"),
+        RecursionError("maximum recursion depth exceeded"),
+    ],
+)
+def test_an_error_of_the_search_for_remains_is_kept(
+    run: Run, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "find_leftovers", lambda _tag: fail(error))
     record, output = run("one", FakeTarget(GOOD))
-    assert_failed(record, output, "PermissionError")
+    assert_failed(record, output, f"{type(error).__name__}: ")
     assert record.endpoints_ns, "what was measured is still there"
 
 
@@ -263,8 +353,7 @@ def test_an_error_of_the_hosts_counters_is_kept(
         return read_counters()
 
     monkeypatch.setattr(frame, "read_counters", read)
-    target = _Target({}) if kind == "storm" else FakeTarget(GOOD)
-    record, output = run(kind, target)
+    record, output = run(kind, good_target(kind))
     assert_failed(record, output, "ValueError: a counter is no number")
 
 

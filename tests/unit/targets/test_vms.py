@@ -32,8 +32,9 @@ from bench.targets.vms.marker_socket import ConsoleWatch, MarkerSocket
 from bench.targets.vms.qmp import Monitor
 from bench.targets.vms.vm_docker import container_request
 from bench.util.clip import LAST_LINES, Clipped
-from bench.util.errors import HostUnfitError, LaunchError, TargetUnavailableError, UsageError
+from bench.util.errors import HostUnfitError, LaunchError, TargetUnavailableError, ThreadDiedError, UsageError
 from tests.factories import make_scenario
+from tests.waiting import wait_until
 
 VM_TARGETS = ("vmm", "microvm", "libvirt", "libvirt-full", "vm-docker")
 NO_ENGINES: Any = None
@@ -194,6 +195,19 @@ def test_a_console_is_read_away_and_its_word_found_across_chunks(run_dir: Path) 
         assert found.wait(10)
         peer.sendall(b"y" * 4_000_000)  # more than a socket holds: somebody must be reading
     watch.close()
+    assert not (run_dir / "c").exists()
+
+
+def test_an_error_that_ends_the_reader_of_a_console_is_kept(run_dir: Path) -> None:
+    def fail() -> None:
+        raise ValueError("no such endpoint")
+
+    watch = ConsoleWatch(run_dir / "c", b"word", fail)
+    with connected(run_dir / "c") as peer:
+        peer.sendall(b"word")
+        wait_until(lambda: not watch._thread.is_alive(), "the end of the thread")
+        with pytest.raises(ThreadDiedError, match=r"boxbench-console .*ValueError: no such endpoint"):
+            watch.close()
     assert not (run_dir / "c").exists()
 
 

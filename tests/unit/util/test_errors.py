@@ -72,4 +72,5 @@ def test_only_what_may_go_away_by_itself_is_transient() -> None:
         "LaunchError",
         "NotReadyError",
         "TeardownError",
+        "ThreadDiedError",
     }
