@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.agent.boxconf import CHANNEL_IN_BOX, encode_word
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX, encode_word
 from bench.util.cache import start_over
 from bench.util.errors import BuildError
 
@@ -32,6 +32,9 @@ EMPTY_PATHS: Final = ("etc", "tmp", "root", "usr", "var")
 """Left out of the tree's digest while they are directories that hold nothing but RUNTIME_PATHS. Docker makes an /etc
 for its four files and containerd does not. gVisor mounts an empty /tmp unless the image has files there. systemd
 creates the others where a root lacks them."""
+
+MOUNT_PLACES: Final = ("proc", "sys", "dev")
+"""Where every target mounts something, before the box is entered."""
 
 _MAX_LINKS: Final = 40  # as the kernel's own limit
 _BLOCK_BYTES: Final = 4096
@@ -110,6 +113,36 @@ def read_index(tar: Path) -> TreeIndex:
             hint=f"{start_over()}; is the disk full?",
         ) from None
     return TreeIndex(tar, members)
+
+
+def refuse_foreign_places(name: str, index: TreeIndex, agent: bytes) -> None:
+    """Check the places that Boxbench and engines use as root from outside of the box, before it starts.
+
+    A symbolic link there would lead their files, mounts and programs out of the tree, to the host.
+
+    Args:
+        name: the image's, for the message.
+        agent: the content of the agent's program.
+
+    Raises:
+        BuildError: one of them is not a directory, or the agent is not the one that Boxbench has put there.
+    """
+    ours = [path.lstrip("/") for path in (DIRECTORY_IN_BOX, CHANNEL_IN_BOX)]
+    for place in (*MOUNT_PLACES, *ours):
+        member = index.members.get(place)
+        if (member is None and place in ours) or (member is not None and not member.isdir()):
+            raise _foreign(name, f"/{place}", "is not a directory", member)
+    program = index.members.get(AGENT_IN_BOX.lstrip("/"))
+    if program is None or not program.isreg() or index.read(AGENT_IN_BOX, limit_bytes=len(agent) + 1) != agent:
+        raise _foreign(name, AGENT_IN_BOX, "is not the agent that was put there", program)
+
+
+def _foreign(name: str, place: str, wrong: str, member: tarfile.TarInfo | None) -> BuildError:
+    link = f" but a link to {member.linkname[:200]!r}" if member is not None and member.issym() else ""
+    return BuildError(
+        f"image {name}: {place} {wrong}{link}",
+        hint=f"remove {place} in the Dockerfile: boxbench uses it as root from outside of the box",
+    )
 
 
 def tree_digest(index: TreeIndex) -> str:

@@ -16,7 +16,13 @@ from requests.exceptions import RequestException
 from bench.agent.boxconf import AGENT_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
 from bench.host.run_directory import box_labels, new_tag
-from bench.image.archive import content_digest, digest_exclusions, read_index, tree_digest
+from bench.image.archive import (
+    content_digest,
+    digest_exclusions,
+    read_index,
+    refuse_foreign_places,
+    tree_digest,
+)
 from bench.image.base import ensure_base
 from bench.image.config import resolve_config
 from bench.image.model import Image
@@ -42,7 +48,8 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
         log: called with every line of the build's output.
 
     Raises:
-        BuildError: the build failed, or the image has no command that can run.
+        BuildError: the build failed, the image has no command that can run, or it has something of its own where
+            Boxbench puts its files.
         HostUnfitError: a tool is missing on this host.
     """
     scenario = loaded.scenario
@@ -60,6 +67,7 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
             hint="check that the Docker daemon is running and that its data directory has free space",
         ) from None
     index = read_index(tar)
+    refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, about["Config"], scenario.workload, index)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))

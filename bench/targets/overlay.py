@@ -47,9 +47,25 @@ class Overlay:
 
     def mount_proc(self) -> None:
         """Mount the host's /proc in the mounted tree, and make a directory for /sys. Raises LaunchError."""
-        for inside in ("proc", "sys"):
-            (self.root / inside).mkdir(exist_ok=True)
+        for name in ("proc", "sys"):
+            self.inside(name).mkdir(exist_ok=True)
         self._mount(self.root / "proc", "proc", "", 0)
+
+    def inside(self, path: str) -> Path:
+        """A path of the mounted tree, for use from outside. Nothing may run in the box yet.
+
+        Raises:
+            LaunchError: the image has a symbolic link on the way. It would lead out of the tree, to the host.
+        """
+        found = self.root
+        for name in Path(path.lstrip("/")).parts:
+            found = found / name
+            if found.is_symlink():
+                raise LaunchError(
+                    f"{found.relative_to(self.root)} in the image is a symbolic link, to {str(found.readlink())!r}",
+                    hint="make it a directory in the Dockerfile: boxbench uses it as root from outside of the box",
+                )
+        return found
 
     def _mount(self, point: Path, kind: str, options: str, flags: int) -> None:
         source = self._source.encode()

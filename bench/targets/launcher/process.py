@@ -29,7 +29,8 @@ class ProcessTarget(RootfsTarget):
     def describe(self) -> dict[str, str]:
         """Isolation, writable layer and limits."""
         return {
-            "isolation": "none: chroot into the image's tree, the host's network and process table",
+            "isolation": "none: chroot into the image's tree, the host's network and process table; a workload that "
+            "runs as root is root on the host, and can read the memory and environment of every process",
             "writable layer": "overlayfs, mounted before the request",
             "limits": "CPU affinity and a memory control group, as the containers have",
         }
@@ -43,7 +44,7 @@ class ProcessTarget(RootfsTarget):
             # The box's /dev is part of the tree.
             overlay.mount(nodev=False)
             overlay.mount_proc()
-            channel = overlay.root / CHANNEL_IN_BOX.lstrip("/")
+            channel = overlay.inside(CHANNEL_IN_BOX)
             ends = stack.enter_context(open_channel(channel, order, agent=AGENT_AS_ROOT))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))
             box = LaunchedBox(order, ends, overlay)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.image.archive import TreeIndex, content_digest, read_index, tree_digest
+from bench.image.archive import TreeIndex, content_digest, read_index, refuse_foreign_places, tree_digest
 from bench.util.errors import BuildError
 
 
@@ -231,3 +231,44 @@ def test_a_file_that_is_not_a_tar_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"not a tar at all" * 100)
     with pytest.raises(BuildError, match="not a readable tar"):
         read_index(path)
+
+
+AGENT = b"the agent"
+OURS = (folder(".boxbench"), folder(".boxbench/ch"), (member(".boxbench/boxinit"), AGENT))
+
+
+def test_a_tree_with_our_files_and_plain_mount_places_is_used(tmp_path: Path) -> None:
+    refuse_foreign_places("shop", index_of(tmp_path, *OURS), AGENT)
+    mounts = [folder(name) for name in ("proc", "sys", "dev")]
+    # A link to another place is the image's own business.
+    refuse_foreign_places("shop", index_of(tmp_path, *OURS, *mounts, link("tmp", "var/tmp")), AGENT)
+
+
+@pytest.mark.parametrize(
+    ("entries", "place"),
+    [
+        ((*OURS, link("proc", "/etc")), "/proc is not a directory but a link to '/etc'"),
+        ((*OURS, link("sys", "../../etc")), "/sys is not a directory but a link"),
+        ((*OURS, link("dev", "/dev")), "/dev is not a directory but a link"),
+        ((*OURS, (member("proc"), b"x")), "/proc is not a directory$"),
+        ((link(".boxbench", "/tmp/x"),), "/.boxbench is not a directory but a link to '/tmp/x'"),
+        ((OURS[0], link(".boxbench/ch", "/tmp/x"), OURS[2]), "/.boxbench/ch is not a directory but a link"),
+        ((OURS[0], OURS[2]), "/.boxbench/ch is not a directory"),
+        (
+            (*OURS[:2], link(".boxbench/boxinit", "/bin/sh")),
+            "/.boxbench/boxinit is not the agent .* a link to '/bin/sh'",
+        ),
+        ((*OURS[:2], (member(".boxbench/boxinit"), b"the agent, but longer")), "/.boxbench/boxinit is not the agent"),
+        (
+            (*OURS[:2], (member("x"), AGENT), member(".boxbench/boxinit", tarfile.LNKTYPE, linkname="x")),
+            "not the agent",
+        ),
+        (OURS[:2], "/.boxbench/boxinit is not the agent that was put there"),
+    ],
+)
+def test_a_tree_with_something_of_its_own_in_our_places_is_refused(
+    tmp_path: Path, entries: tuple[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes], ...], place: str
+) -> None:
+    with pytest.raises(BuildError, match=f"image shop: .*{place}") as caught:
+        refuse_foreign_places("shop", index_of(tmp_path, *entries), AGENT)
+    assert "in the Dockerfile" in (caught.value.hint or "")
