@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 # An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
 # since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
-_EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\n'
+# QEMU becomes another user by itself once it has opened them, which libvirt's filter of system calls would forbid. So
+# libvirt leaves it out, and whoever starts a domain adds QEMU's own options for both.
+_EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\nseccomp_sandbox = 0\n'
 _ERRORS_ONLY: Final = "4"
 SYSTEM_SOCKETS: Final = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt/libvirt-sock"))
 
@@ -39,12 +41,17 @@ class LibvirtEngine:
     library: ModuleType
     uri: str
 
+    @property
+    def embedded(self) -> bool:
+        """Whether libvirt's driver runs in this process, with our settings."""
+        return self.uri.startswith("qemu:///embed")
+
     def describe(self) -> dict[str, str]:
         """Versions and kind of the connection, for records."""
         qemu = format_version(self.connection.getVersion())
         return {
             "libvirt": format_version(self.connection.getLibVersion()),
-            "connection": "in process (qemu:///embed)" if "embed" in self.uri else self.uri,
+            "connection": "in process (qemu:///embed)" if self.embedded else self.uri,
             "vmm": f"QEMU {qemu}",
         }
 

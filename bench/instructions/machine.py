@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.targets.vms.domain import TCG_CPU
-from bench.targets.vms.qemu import BARE, find_qemu
+from bench.targets.vms.qemu import BARE, confinement_argv, find_qemu
 from bench.util import proc
 from bench.util.cache import file_digest
 from bench.util.errors import HostUnfitError
@@ -48,7 +48,8 @@ def boot_argv(name: str, words: Sequence[str], *, kernel: Path, initramfs: Path,
     """The whole command line; the guest writes its report to the file ``report``. Raises HostUnfitError: no QEMU."""
     files = ["-kernel", str(kernel), "-initrd", str(initramfs)]
     console = ["-chardev", f"file,id=report,path={report}", "-device", "isa-debugcon,chardev=report,iobase=0xe9"]
-    return [find_qemu(), "-name", f"guest={name}", *words, *files, *console]
+    qemu = find_qemu()
+    return [qemu, "-name", f"guest={name}", *confinement_argv(qemu), *words, *files, *console]
 
 
 @cache

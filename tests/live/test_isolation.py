@@ -18,6 +18,7 @@ from bench.targets.base import Box, BoxProxy
 from bench.util import proc
 from bench.util.errors import BuildError
 from tests.lab import Lab, ProxiedTarget
+from tests.needs import host_cannot
 from tests.waiting import wait_until
 
 BASE: Final = "FROM boxbench/base-busybox:latest\n"
@@ -48,15 +49,19 @@ def _scenario(make: Callable[..., LoadedScenario], name: str, script: str, more:
 
 
 class _Heard(BoxProxy):
-    """Notes what the workload has said when it is stopped."""
+    """Notes, when it is stopped, the processes that the workload has seen and that have the secret of this test."""
 
-    def __init__(self, inner: Box, lines: list[str]) -> None:
+    def __init__(self, inner: Box, secret: str, seen: list[str]) -> None:
         super().__init__(inner)
-        self._lines = lines
+        self._secret, self._seen = secret, seen
 
     def stop(self) -> None:
         wait_until(lambda: b"looked" in self.inner.output(ended=False).stdout, "what the workload has seen")
-        self._lines += self.inner.output(ended=False).stdout.decode().splitlines()
+        *lines, last = self.inner.output(ended=False).stdout.decode().splitlines()
+        assert last == "looked"
+        # Other tests of this host may have a secret of their own at the same time.
+        carrying = _carrying(f"{SECRET}={self._secret}")
+        self._seen += [pid for pid in (line.rpartition("/")[2] for line in lines) if pid in carrying]
         super().stop()
 
 
@@ -64,22 +69,22 @@ class _Heard(BoxProxy):
 def test_no_box_finds_the_harness_environment(
     lab: Lab, make_scenario: Callable[..., LoadedScenario], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SECRET, "a token of the user")
+    secret = secrets.token_hex(8)
+    monkeypatch.setenv(SECRET, secret)
     # A tool of the harness that has nothing to do with boxes keeps the environment.
     tool = proc.spawn(["sleep", "600"])
-    heard: list[str] = []
+    seen: list[str] = []
     try:
         trialed = lab.run(
             name,
             _scenario(make_scenario, "looks", LOOKS),
-            wrap=lambda target: ProxiedTarget(target, box=lambda box: _Heard(box, heard)),
+            wrap=lambda target: ProxiedTarget(target, box=lambda box: _Heard(box, secret, seen)),
         )
     finally:
         proc.stop(tool)
     assert trialed.record.outcome == "ok", trialed.record.failure
     # In the root control a root workload is root on the host, and sees every process. This also shows that it looked.
-    seen = [f"seen in /proc/{tool.pid}"] if name == "process" else []
-    assert heard == [*seen, "looked"]
+    assert seen == ([str(tool.pid)] if name == "process" else [])
     trialed.assert_gone()
 
 
@@ -116,3 +121,38 @@ def test_an_image_that_leads_our_files_elsewhere_is_refused(
     link = f'RUN ["/usr/bin/busybox", "ln", "-s", "{target}", "/.boxbench"]\n'
     with pytest.raises(BuildError, match=f"/.boxbench is not a directory but a link to '{target}'"):
         build_image(docker_client, _scenario(make_scenario, "leads", LOOKS, more=link), lambda _text: None)
+
+
+class _Examined(BoxProxy):
+    """Notes, when it is stopped, what the kernel says of the VMM's process."""
+
+    def __init__(self, inner: Box, status: dict[str, str]) -> None:
+        super().__init__(inner)
+        self._status = status
+
+    def stop(self) -> None:
+        text = Path(f"/proc/{self.main_pid()}/status").read_text(encoding="ascii", errors="replace")
+        self._status.update((key, value) for key, _, value in (line.partition(":\t") for line in text.splitlines()))
+        super().stop()
+
+
+@pytest.mark.parametrize(("name", "options"), [("vmm", {}), ("vmm", {"via": "libvirt"}), ("microvm", {})], ids=str)
+def test_a_guest_that_breaks_out_of_qemu_has_no_power(
+    lab: Lab, loaded: LoadedScenario, name: str, options: dict[str, Value]
+) -> None:
+    if options.get("via") == "libvirt" and not lab.engines.libvirt.embedded:
+        host_cannot("libvirt's daemon gives QEMU the files of our directories only as our user")
+    status: dict[str, str] = {}
+    target = lab.make(name, **options)
+    trialed = lab.run(target, loaded, wrap=lambda one: ProxiedTarget(one, box=lambda box: _Examined(box, status)))
+    assert trialed.record.outcome == "ok", trialed.record.failure
+    assert status["Seccomp"] == "2"
+    assert status["NoNewPrivs"] == "1"
+    assert int(status["CapEff"], 16) == 0
+    assert int(status["CapPrm"], 16) == 0
+    assert "0" not in status["Uid"].split("\t")
+    assert (
+        target.describe()["confinement"]
+        == f"QEMU's seccomp sandbox; user {status['Uid'].split()[0]}:{status['Gid'].split()[0]}"
+    )
+    trialed.assert_gone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,10 @@ TCG_CPU: Final = "qemu64"
 # skips the test by itself.
 COMMAND_LINE: Final = "quiet panic=-1 no_timer_check"
 SERIAL_COMMAND_LINE: Final = "console=ttyS0 panic=-1 no_timer_check"
+
+
+_QEMU: Final = "http://libvirt.org/schemas/domain/qemu/1.0"
+Xml.register_namespace("qemu", _QEMU)
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,12 @@ class Domain:
     debug_console: Path | None = None
     """A unix socket of ours for the debug console at port 0xE9; None: no debug console."""
 
-    def xml(self) -> str:
-        """The domain's XML for virDomainCreateXML."""
+    def xml(self, arguments: Sequence[str] = ()) -> str:
+        """The domain's XML for virDomainCreateXML.
+
+        Args:
+            arguments: more arguments for QEMU, which libvirt passes on.
+        """
         root = Xml.Element("domain", type="kvm" if self.machine.accel == "kvm" else "qemu")
         _text(root, "name", self.name)
         _text(root, "memory", str(self.memory_bytes), unit="b")
@@ -103,6 +112,10 @@ class Domain:
         self._devices(root)
         label = Xml.SubElement(root, "seclabel", type="static", model="dac", relabel="no")
         _text(label, "label", f"+{self.owner[0]}:+{self.owner[1]}")
+        if arguments:
+            line = Xml.SubElement(root, f"{{{_QEMU}}}commandline")
+            for argument in arguments:
+                Xml.SubElement(line, f"{{{_QEMU}}}arg", value=argument)
         return Xml.tostring(root, encoding="unicode")
 
     def _os(self, root: Xml.Element) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from bench.agent.channel import ChannelEnds
@@ -15,6 +16,7 @@ from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
+from bench.targets.vms.qemu import confinement_argv, describe_confinement, describe_emulator, find_qemu
 from bench.util.clip import clip_file
 from bench.util.errors import LaunchError
 
@@ -38,6 +40,22 @@ def own_ids() -> tuple[int, int]:
     return os.geteuid(), os.getegid()
 
 
+def libvirt_confinement(engine: LibvirtEngine, emulator: Path | None) -> tuple[str, ...]:
+    """QEMU's arguments that confine it. Empty for libvirt's daemon, whose settings are the host's and add a filter."""
+    return confinement_argv(find_qemu(emulator)) if engine.embedded else ()
+
+
+def describe_libvirt(engine: LibvirtEngine, emulator: Path | None = None) -> dict[str, str]:
+    """The connection, a chosen QEMU, and what a broken guest would meet outside of it. Raises HostUnfitError."""
+    confined = (
+        describe_confinement(emulator)
+        if engine.embedded
+        # Its files are in directories that only we may enter, so QEMU keeps our uid.
+        else {"confinement": f"as the host's libvirt is configured; user {os.geteuid()}"}
+    )
+    return {**engine.describe(), **describe_emulator(emulator), **confined}
+
+
 class DomainBox(Box):
     """One transient domain."""
 
@@ -50,6 +68,8 @@ class DomainBox(Box):
         self._engine = engine
         self._make_disks = make_disks
         self._pid: int | None = None
+        # Decided here to keep it out of the measured part.
+        self._arguments = libvirt_confinement(engine, domain.machine.emulator)
 
     def start(self) -> None:
         """Make fresh disks and create the domain. Raises LaunchError."""
@@ -61,7 +81,7 @@ class DomainBox(Box):
         try:
             self._make_disks()
             self._slot.mark(Endpoint.CREATED)
-            self._engine.connection.createXML(self.domain.xml(), flags)
+            self._engine.connection.createXML(self.domain.xml(self._arguments), flags)
         except (self._engine.library.libvirtError, OSError) as error:
             raise LaunchError(
                 f"libvirt: the domain {self.domain.name} did not start: {error}",

@@ -17,10 +17,10 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, DiskFile, Domain, Machine
-from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
+from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvirt, own_ids
 from bench.targets.vms.guest import Guest
 from bench.targets.vms.marker_socket import ConsoleWatch
-from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
+from bench.targets.vms.qemu import describe_cpu, machine_for
 from bench.util.errors import BoxbenchError
 
 FIRMWARE_NAMES: Final = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
@@ -65,8 +65,7 @@ class LibvirtTarget:
         console = "no serial console" if chosen["console"] == "none" else "serial console, kernel messages on it"
         layer = "qcow2 overlay on a raw ext4 base" if chosen["disk_format"] == "qcow2" else "own raw copy of ext4"
         return {
-            **self._engines.libvirt.describe(),
-            **describe_emulator(self._emulator),
+            **describe_libvirt(self._engines.libvirt, self._emulator),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, {network}, {console}, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),

@@ -22,11 +22,11 @@ from bench.scenario.target_table import TARGETS, WHOLE_SYSTEM_MEMORY_BYTES
 from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import DiskFile, Domain
-from bench.targets.vms.domain_box import DomainBox, agent_ports, own_ids
+from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvirt, own_ids
 from bench.targets.vms.guest import check_memory, conf_disk
 from bench.targets.vms.libvirt import FIRMWARE_NAMES, KERNEL_BANNER
 from bench.targets.vms.marker_socket import ConsoleWatch
-from bench.targets.vms.qemu import describe_cpu, describe_emulator, machine_for
+from bench.targets.vms.qemu import describe_cpu, machine_for
 from bench.util.errors import BoxbenchError, UsageError
 from bench.util.units import format_ns
 
@@ -65,8 +65,7 @@ class LibvirtFullTarget:
         chosen = self._options
         console = "no serial console" if chosen["console"] == "none" else "serial console"
         return {
-            **self._engines.libvirt.describe(),
-            **describe_emulator(self._emulator),
+            **describe_libvirt(self._engines.libvirt, self._emulator),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, no NIC, {console}, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),

@@ -24,6 +24,7 @@ from bench.targets.vms.guest import Guest
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
+    describe_confinement,
     describe_cpu,
     describe_emulator,
     find_qemu,
@@ -73,6 +74,7 @@ class MicrovmTarget:
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
             **describe_emulator(self._emulator),
+            **describe_confinement(self._emulator),
             "accelerator": self.accel,
             "machine": f"{self._machine}, no PCI, no NIC, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,9 @@ from bench.util.errors import HostUnfitError
 # No default devices. `-no-reboot`: a reset ends the box.
 BARE: Final = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 _QUIT_PATIENCE_S: Final = 5.0
+_SANDBOX: Final = "on,obsolete=deny,elevateprivileges={},spawn=deny,resourcecontrol=deny"
+# Accounts for QEMU: those of distributions' libvirt packages, then the one that owns nothing.
+_ACCOUNTS: Final = ("libvirt-qemu", "qemu", "nobody")
 
 
 def find_qemu(emulator: Path | None = None) -> str:
@@ -57,6 +63,56 @@ def require_qemu(emulator: Path | None) -> None:
 def describe_emulator(emulator: Path | None) -> dict[str, str]:
     """Version and digest of a chosen QEMU, for ``describe``; empty when none was chosen. Raises ProcessError."""
     return {} if emulator is None else {"vmm": qemu_version(str(emulator)), "emulator": describe_file(emulator)}
+
+
+@cache
+def confinement_argv(qemu: str) -> tuple[str, ...]:
+    """The strongest confinement that a QEMU supports, as arguments: a filter of system calls, and another user.
+
+    QEMU opens its files and sockets as us, then becomes the other user. So a guest that breaks out of it is not root.
+
+    Raises:
+        HostUnfitError: the program cannot be executed.
+    """
+    for argv in _confinements(_unprivileged()):
+        # QEMU checks its options in their order, and --version ends it.
+        if proc.run([qemu, *argv, "--version"], timeout_s=10, check=False).returncode == 0:
+            return argv
+    return ()
+
+
+def _confinements(user: str | None) -> Iterator[tuple[str, ...]]:
+    """From the strongest to the weakest."""
+    if user is None:
+        yield ("-sandbox", _SANDBOX.format("deny"))
+        return
+    # -runas is the option of QEMU before 9.1.
+    changes = [("-run-with", f"user={user}"), ("-runas", user)]
+    # The filter is installed before the change of user, so it must allow it. Afterwards QEMU has no capability and
+    # cannot gain one.
+    for change in changes:
+        yield ("-sandbox", _SANDBOX.format("allow"), *change)
+    yield from changes
+    yield ("-sandbox", _SANDBOX.format("deny"))
+
+
+def _unprivileged() -> str | None:
+    """``UID:GID`` for QEMU; None if we are not root and keep our own."""
+    if os.geteuid() != 0:
+        return None
+    for name in _ACCOUNTS:
+        with suppress(KeyError):
+            account = pwd.getpwnam(name)
+            return f"{account.pw_uid}:{account.pw_gid}"
+    return "65534:65534"
+
+
+def describe_confinement(emulator: Path | None) -> dict[str, str]:
+    """What a broken guest would meet outside of it, for ``describe``. Raises HostUnfitError."""
+    argv = confinement_argv(find_qemu(emulator))
+    users = [value.removeprefix("user=") for flag, value in pairwise(argv) if flag in ("-run-with", "-runas")]
+    sandbox = "QEMU's seccomp sandbox" if "-sandbox" in argv else "no seccomp sandbox: this QEMU has none"
+    return {"confinement": f"{sandbox}; user {users[0] if users else os.geteuid()}"}
 
 
 @cache
@@ -128,7 +184,9 @@ def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) 
         group = stack.enter_context(own_cgroup(slot.tag))
         monitor = Monitor(slot.directory / "qmp")
         stack.callback(monitor.close)
-        command = [find_qemu(emulator), "-name", f"guest={slot.tag},debug-threads=on", *BARE, *monitor.argv, *argv]
+        qemu = find_qemu(emulator)
+        name = ("-name", f"guest={slot.tag},debug-threads=on")
+        command = [qemu, *name, *BARE, *confinement_argv(qemu), *monitor.argv, *argv]
         process = HeldProcess(
             "qemu", command, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log", keep=proc.QEMU_VARIABLES
         )

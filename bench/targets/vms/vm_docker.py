@@ -24,6 +24,7 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import COMMAND_LINE, DiskFile
+from bench.targets.vms.domain_box import describe_libvirt
 from bench.targets.vms.engine_disk import ensure_engine_disk_with
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.targets.vms.guest import Guest, conf_disk
@@ -64,7 +65,7 @@ class VmDockerTarget:
     def describe(self) -> dict[str, str]:
         """Everything needed to interpret the numbers: VM, engine, request, mode."""
         return {
-            **self._engines.libvirt.describe(),
+            **describe_libvirt(self._engines.libvirt),
             "accelerator": self.accel,
             "machine": "q35, no default devices, no NIC, no serial console, no balloon",
             "cpu model": describe_cpu(self.accel),

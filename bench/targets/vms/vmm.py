@@ -22,11 +22,12 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_bare_accel
 from bench.targets.vms.domain import Boot, Domain
-from bench.targets.vms.domain_box import DomainBox, own_ids
+from bench.targets.vms.domain_box import DomainBox, describe_libvirt, own_ids
 from bench.targets.vms.marker_socket import MarkerSocket
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
+    describe_confinement,
     describe_cpu,
     describe_emulator,
     find_qemu,
@@ -82,11 +83,12 @@ class VmmTarget:
 
     def _describe_start(self) -> dict[str, str]:
         if self._options["via"] == "libvirt":
-            engine = {**self._engines.libvirt.describe(), **describe_emulator(self._emulator)}
+            engine = describe_libvirt(self._engines.libvirt, self._emulator)
             return {**engine, "machine": "q35", "request": "virDomainCreateXML"}
         return {
             "vmm": qemu_version(find_qemu(self._emulator)),
             **describe_emulator(self._emulator),
+            **describe_confinement(self._emulator),
             "machine": f"{_MICROVM}, no devices except a debug console",
             "request": "exec of QEMU; QMP for control",
         }

@@ -134,13 +134,16 @@ ENGINE: Final[Any] = SimpleNamespace(
     connection=SimpleNamespace(
         lookupByName=lambda _name: SimpleNamespace(blockStatsFlags=lambda _disk: QEMU_COUNTS),
     ),
+    embedded=False,
     argv=lambda *words: list(words),
     runc_state="",
 )
 QEMU: Final[Any] = SimpleNamespace(
     monitor=SimpleNamespace(execute=lambda _command: [{"stats": QEMU_COUNTS}]), processes=lambda: {"vmm": (7,)}
 )
-DOMAIN: Final[Any] = SimpleNamespace(name="d", disks=(SimpleNamespace(read_only=False),), ports=())
+DOMAIN: Final[Any] = SimpleNamespace(
+    name="d", disks=(SimpleNamespace(read_only=False),), ports=(), machine=SimpleNamespace(emulator=None)
+)
 
 
 def _spent(box: Any) -> Box:
