@@ -110,12 +110,21 @@ def drift(manifest: Manifest, scenario: str, samples: Iterable[Sample]) -> Drift
     first = min((s.cell.key for s in control), default="")
     series = {s.block: s.value for s in control if s.cell.key == first}
     if not series:
-        return Drift(scenario, box, None, f"{scenario}: no native control, so drift of the host is unknown")
+        return Drift(scenario, box, None, _no_control(scenario, box, left_out=not entry.design.root_control))
     try:
         moved = trend(series)
     except (TooFewBootsError, ValueError) as error:
         return Drift(scenario, box, None, f"{scenario}: drift is unknown: {error}")
     return Drift(scenario, box, moved, _drift_note(scenario, box, moved))
+
+
+def _no_control(scenario: str, box: str, *, left_out: bool) -> str:
+    if not left_out:
+        return f"{scenario}: no native control, so drift of the host is unknown"
+    return (
+        f"{scenario}: the root control `{box}` was left out, so no box is compared with a start without isolation, and "
+        "drift of the host is unknown"
+    )
 
 
 def _drift_note(scenario: str, box: str, moved: Trend) -> str:

@@ -11,7 +11,7 @@ from bench.anatomy.model import write_anatomy
 from bench.anatomy.run import run_anatomy
 from bench.cli.console import console
 from bench.cli.loading import default_out, draw_seed, load
-from bench.cli.options import Accel, Json, OneScenario, ResultsOut, Seed, Skip, Targets
+from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.export.chrometrace import start_trace
 from bench.render.commands.anatomy import view_anatomy, write_files
@@ -34,10 +34,11 @@ def anatomy(
     accel: Accel = "auto",
     seed: Seed = None,
     skip_unavailable: Skip = False,
+    no_root_control: NoRootControl = False,
     json: Json = False,
 ) -> None:
     """Shows which program does what until the box is ready, and how much the tracing itself costs. Needs root."""
-    loaded = load([scenario], blocks=starts, targets=targets)
+    loaded = load([scenario], blocks=starts, targets=targets, no_root_control=no_root_control)
     directory = out or default_out(loaded, "anatomy-")
     command = ("boxbench", *sys.argv[1:])
     request = Request(loaded, directory, draw_seed(seed), accel, skip_unavailable, command)

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.certificate.judge import refuse_unequal
 from bench.cli.console import console, print_json
 from bench.cli.loading import load
-from bench.cli.options import Accel, Json, Scenarios, Skip, Targets
+from bench.cli.options import Accel, Json, NoRootControl, Scenarios, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.render.sections.certificate import certificates_report
 from bench.run.campaign import Request, certify_only
@@ -18,11 +18,12 @@ def certify(
     targets: Targets = None,
     accel: Accel = "auto",
     skip_unavailable: Skip = False,
+    no_root_control: NoRootControl = False,
     json: Json = False,
 ) -> None:
     """Starts each box once and compares, from inside, files, command, environment, limits and more. Exit code 1 when
     boxes differ in something that the scenario does not allow to differ. `boxbench run` does the same at its start."""
-    loaded = load(scenarios, targets=targets)
+    loaded = load(scenarios, targets=targets, no_root_control=no_root_control)
     request = Request(scenarios=loaded, out=Path(), seed=0, accel=accel, skip_unavailable=skip_unavailable)
     with make_progress(console(stderr=True)) as progress:
         certificates = certify_only(request, progress)

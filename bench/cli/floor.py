@@ -9,7 +9,7 @@ import typer
 
 from bench.cli.console import console
 from bench.cli.loading import default_out, load
-from bench.cli.options import Accel, Json, OneScenario, ResultsOut, Skip, Targets
+from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.floor.model import Terms
 from bench.floor.run import find_floors
@@ -45,10 +45,11 @@ def floor(
     out: ResultsOut = None,
     accel: Accel = "auto",
     skip_unavailable: Skip = False,
+    no_root_control: NoRootControl = False,
     json: Json = False,
 ) -> None:
     """Bisects the memory limit of each box. A size works when the box becomes ready and stays up."""
-    (loaded,) = load([scenario], targets=targets)
+    (loaded,) = load([scenario], targets=targets, no_root_control=no_root_control)
     request = Request(
         scenarios=(loaded,),
         out=out or default_out((loaded,), "floor-"),

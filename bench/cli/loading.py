@@ -7,20 +7,26 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.scenario.exercise import ProfileName
-from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
 
 
 def load(
-    names: list[str], *, blocks: int | None = None, targets: str | None = None, profile: str | None = None
+    names: list[str],
+    *,
+    blocks: int | None = None,
+    targets: str | None = None,
+    profile: str | None = None,
+    no_root_control: bool = False,
 ) -> tuple[LoadedScenario, ...]:
     """Load scenarios by name or path, with the changes that the options ask for. Raises ScenarioError, UsageError."""
     labels = split_labels(targets) if targets is not None else None
     loaded = tuple(load_scenario(find_scenario(name)) for name in names)
     size = _profile(profile, loaded)
-    return tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
+    chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
+    return tuple(without_root_control(one) for one in chosen) if no_root_control else chosen
 
 
 def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:

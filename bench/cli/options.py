@@ -105,6 +105,13 @@ Seed = Annotated[
 Skip = Annotated[
     bool, typer.Option("--skip-unavailable", help="Leave out targets that this host cannot run, with a note.")
 ]
+NoRootControl = Annotated[
+    bool,
+    typer.Option(
+        "--no-root-control",
+        help="Leave out the control `process`, which has no isolation: if the image's user is root, it is root here.",
+    ),
+]
 CampaignOut = Annotated[
     Path | None,
     typer.Option(

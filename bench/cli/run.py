@@ -11,7 +11,18 @@ import typer
 
 from bench.cli.console import console
 from bench.cli.loading import default_out, draw_seed, load
-from bench.cli.options import Accel, Blocks, Campaign, CampaignOut, Profile, Scenarios, Seed, Skip, Targets
+from bench.cli.options import (
+    Accel,
+    Blocks,
+    Campaign,
+    CampaignOut,
+    NoRootControl,
+    Profile,
+    Scenarios,
+    Seed,
+    Skip,
+    Targets,
+)
 from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.records.record import Record
@@ -33,10 +44,14 @@ QuickstartBlocks = Annotated[
 
 
 def quickstart(
-    out: CampaignOut = None, blocks: QuickstartBlocks = QUICKSTART_BLOCKS, accel: Accel = "auto", seed: Seed = None
+    out: CampaignOut = None,
+    blocks: QuickstartBlocks = QUICKSTART_BLOCKS,
+    accel: Accel = "auto",
+    seed: Seed = None,
+    no_root_control: NoRootControl = False,
 ) -> None:
     """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
-    loaded = load(list(QUICKSTART), blocks=blocks)
+    loaded = load(list(QUICKSTART), blocks=blocks, no_root_control=no_root_control)
     _run(
         Request(
             scenarios=loaded,
@@ -58,9 +73,10 @@ def run(
     seed: Seed = None,
     skip_unavailable: Skip = False,
     profile: Profile = None,
+    no_root_control: NoRootControl = False,
 ) -> None:
     """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues."""
-    loaded = load(scenarios, blocks=blocks, targets=targets, profile=profile)
+    loaded = load(scenarios, blocks=blocks, targets=targets, profile=profile, no_root_control=no_root_control)
     _run(
         Request(
             scenarios=loaded,

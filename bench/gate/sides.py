@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.scenario.model import LoadedScenario, load_scenario, narrowed
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
 from bench.scenario.targets import TargetSpec, parse_target, parse_targets
 from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
@@ -65,6 +65,11 @@ class SidePair:
     def title(self) -> str:
         """The scenario's name, or both names where they differ."""
         return self.a.name if self.a.name == self.b.name else f"{self.a.name} → {self.b.name}"
+
+    def without_root_control(self) -> SidePair:
+        """Both sides without the target ``process``. Raises UsageError if one of them has no other."""
+        a, b = (replace(side, loaded=without_root_control(side.loaded)) for side in (self.a, self.b))
+        return SidePair(a, b)
 
     def targets(self) -> dict[str, str]:
         """A's target labels, each with B's. Raises UsageError when the sides have no target in common."""

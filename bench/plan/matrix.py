@@ -38,8 +38,10 @@ class Combination:
 def targets_of(scenario: Scenario) -> tuple[TargetSpec, ...]:
     """The scenario's targets and the native control, which shows the host's own drift.
 
-    The control is left out when its boxes would share one port of the host.
+    The control is left out where the scenario has none, and when its boxes would share one port of the host.
     """
+    if not scenario.design.root_control:
+        return scenario.targets
     control = scenario.native_control
     has_control = any(spec.label == control.label for spec in scenario.targets)
     combinations = [Combination(control, levels, scenario) for levels in scenario.factors.combinations()]

@@ -33,7 +33,7 @@ from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
 from bench.util.document import Document, read_document
-from bench.util.errors import ScenarioError
+from bench.util.errors import ScenarioError, UsageError
 from bench.util.paths import is_directory, is_file
 
 # Everything that a scenario consists of, so that one import serves.
@@ -60,6 +60,7 @@ __all__ = [
     "load_scenario",
     "narrowed",
     "scenario_schema",
+    "without_root_control",
 ]
 
 MIN_BLOCKS_FOR_VERDICT: Final = 5
@@ -117,6 +118,9 @@ class Design(Strict):
     """How long a ready box is left idle to measure its idle CPU time. None: not at all."""
     sample: DurationNs | None = 100 * 10**6
     """Interval between samples of a ready box's memory and CPU time. None: no samples."""
+    root_control: bool = True
+    """Whether the target ``process`` is added to every block. It has no isolation: if the image's user is root, its
+    workload is root on the host."""
 
 
 Headline = Literal["start_returned", "kernel", "init", "exec", "listening", "ready", "replied", "gone"]
@@ -232,6 +236,29 @@ def narrowed(
         baseline = scenario.baseline if scenario.baseline in wanted else chosen[0].label
         scenario = scenario.model_copy(update={"targets": chosen, "baseline": baseline})
     return loaded.model_copy(update={"scenario": scenario})
+
+
+def without_root_control(loaded: LoadedScenario) -> LoadedScenario:
+    """The scenario without the target ``process``, which is not added either.
+
+    The baseline stays unless it is that target; then the first of the others becomes the baseline.
+
+    Raises:
+        UsageError: the scenario has no other target.
+    """
+    scenario, control = loaded.scenario, loaded.scenario.native_control.target
+    others = tuple(spec for spec in scenario.targets if spec.target != control)
+    if not others:
+        raise UsageError(
+            f"{scenario.name}: --no-root-control leaves out its only target, {control}",
+            hint="name a target with isolation, as in -t docker",
+        )
+    changes = {
+        "targets": others,
+        "baseline": others[0].label if scenario.baseline == control else scenario.baseline,
+        "design": scenario.design.model_copy(update={"root_control": False}),
+    }
+    return loaded.model_copy(update={"scenario": scenario.model_copy(update=changes)})
 
 
 def _at_profile(scenario: Scenario, exercise: Exercise, profile: ProfileName) -> Exercise:

@@ -11,7 +11,7 @@ import typer
 from bench.cli.console import console
 from bench.cli.gate.options import GateOut, Metrics, ThresholdTexts, make_directory
 from bench.cli.loading import draw_seed
-from bench.cli.options import Accel, Json, Seed, Skip, Targets
+from bench.cli.options import Accel, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
 from bench.gate.false_alarms import REPLAY_BLOCKS
@@ -56,6 +56,7 @@ def aa(
     accel: Accel = "auto",
     seed: Seed = None,
     skip_unavailable: Skip = False,
+    no_root_control: NoRootControl = False,
     out: GateOut = None,
     json: Json = False,
 ) -> None:
@@ -63,15 +64,21 @@ def aa(
     on this host and the thresholds that its noise allows."""
     thresholds, metrics = parse_thresholds(threshold or ()), tuple(metric or ())
     if (Path(source) / MANIFEST).exists():
-        given = {"--targets": targets, "--skip-unavailable": skip_unavailable or None, "--out": out}
+        given = {
+            "--targets": targets,
+            "--skip-unavailable": skip_unavailable or None,
+            "--no-root-control": no_root_control or None,
+            "--out": out,
+        }
         _refuse_run_options([name for name, value in given.items() if value is not None], accel)
         campaign, seed = Path(source), draw_seed(seed)
         result = aa_of_campaign(campaign, thresholds=thresholds, metrics=metrics, blocks=blocks, seed=seed)
     else:
         place, chosen = make_directory(out, [source]), split_labels(targets) if targets is not None else None
         with removed_without_data(place, first_data(place, AA)), make_progress(console(stderr=True)) as progress:
+            sides = SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen))
             request = AaRequest(
-                sides=SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen)),
+                sides=sides.without_root_control() if no_root_control else sides,
                 out=place,
                 seed=draw_seed(seed),
                 blocks=blocks or AA_BLOCKS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from bench.cli.gate.result import announce, check_summary, finish
 from bench.cli.gate.sides import SideSelection
 from bench.cli.loading import draw_seed
 from bench.cli.messages import note
-from bench.cli.options import AccelOrCount, Json, Seed, Skip, Targets
+from bench.cli.options import AccelOrCount, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.gate.counted import counts_file
 from bench.gate.icount_run import SOURCE, Watchers, run_counted
@@ -106,6 +106,7 @@ def compare(
     accel: AccelOrCount = "auto",
     seed: Seed = None,
     skip_unavailable: Skip = False,
+    no_root_control: NoRootControl = False,
     out: GateOut = None,
     summary: Summary = None,
     json: Json = False,
@@ -116,15 +117,14 @@ def compare(
     Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
     """
     chosen = {"--screening-blocks": screening_blocks, "--max-blocks": max_blocks, "--detect": detect}
-    _refuse_useless({name for name, value in chosen.items() if value is not None}, metric or (), accel, blocks)
+    _refuse_useless(chosen, metric or (), accel, blocks)
     check_summary(summary)
     selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=baseline)
-    counting, place = accel == ACCEL, make_directory(out, sides)
-    data = counts_file(place) if counting else first_data(place)
+    place = make_directory(out, sides)
+    data = counts_file(place) if accel == ACCEL else first_data(place)
     with removed_without_data(place, data, also=[SOURCE]), make_progress(console(stderr=True)) as progress:
         request = GateRequest(
-            # Counts go to the directories into which revisions are unpacked otherwise.
-            sides=selection.read(place / SOURCE if counting else place),
+            sides=selection.read(_checkouts(place, accel), no_root_control=no_root_control),
             out=place,
             seed=draw_seed(seed),
             thresholds=parse_thresholds(threshold or ()),
@@ -143,14 +143,20 @@ def compare(
     finish(result, place, summary=summary, json=json)
 
 
+def _checkouts(place: Path, accel: str) -> Path:
+    """Where revisions are unpacked. Otherwise it is ``place``, but counts go to directories of the same names there."""
+    return place / SOURCE if accel == ACCEL else place
+
+
 def _run(request: GateRequest, progress: Progress) -> GateResult:
     if request.accel == ACCEL:
         return run_counted(request, write_files, Watchers(progress, announce, note))
     return run_gate(request, progress, announce)
 
 
-def _refuse_useless(chosen: set[str], metrics: Sequence[str], accel: str, blocks: int | None) -> None:
-    """Raise UsageError for options that would have no effect."""
+def _refuse_useless(given: Mapping[str, object], metrics: Sequence[str], accel: str, blocks: int | None) -> None:
+    """Raise UsageError for options that would have no effect. ``given``: values by option, None without one."""
+    chosen = {name for name, value in given.items() if value is not None}
     if accel == ACCEL:
         others = sorted(chosen) + [f"--metric {metric}" for metric in metrics if metric != "instructions"]
         if others:

@@ -29,12 +29,19 @@ class SideSelection:
     commits: tuple[str, str] | None = None
     baseline: Path | None = None
 
-    def read(self, checkouts: Path) -> SidePair:
+    def read(self, checkouts: Path, *, no_root_control: bool) -> SidePair:
         """Load both sides; revisions are unpacked below ``checkouts``.
+
+        Args:
+            no_root_control: leave out the target ``process``.
 
         Raises:
             UsageError, ScenarioError: not two sides, or one of them cannot be loaded.
         """
+        sides = self._read(checkouts)
+        return sides.without_root_control() if no_root_control else sides
+
+    def _read(self, checkouts: Path) -> SidePair:
         chosen = split_labels(self.targets) if self.targets is not None else None
         if self.commits is not None and self.baseline is not None:
             raise UsageError("--commits and --baseline both say what A is", hint="choose one")

@@ -215,6 +215,16 @@ def test_no_native_control_is_said() -> None:
     assert "no native control" in analyse(manifest, records).drifts[0].note
 
 
+def test_a_root_control_that_was_left_out_is_said() -> None:
+    manifest, records = small((DOCKER, LIBVIRT))
+    (name, entry), *_ = manifest.scenarios.items()
+    design = entry.scenario.design.model_copy(update={"root_control": False})
+    changed = entry.model_copy(update={"scenario": entry.scenario.model_copy(update={"design": design})})
+    note = analyse(manifest.model_copy(update={"scenarios": {name: changed}}), records).drifts[0].note
+    assert "the root control `process` was left out" in note
+    assert "drift of the host is unknown" in note
+
+
 def test_phases_follow_the_measured_order(analysis: Analysis) -> None:
     ends = [end for _, end in analysis.chains[HELLO_DOCKER.key]]
     assert ends == [Endpoint.CREATED, Endpoint.INIT, Endpoint.EXEC, Endpoint.START_RETURNED, Endpoint.READY]

@@ -68,6 +68,7 @@ def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         *(((name, "hello", "-t", ""), "-t names no target") for name in COMMANDS_WITH_TARGETS),
         (("plan", "hello", "-t", "docker,"), "'' is not a target"),
         (("plan", "hello", "-t", "docker[nope=1]"), "target 'docker' has no option 'nope'"),
+        (("run", "hello", "-t", "process", "--no-root-control"), "leaves out its only target, process"),
         (("plan", "hello", "hello"), "two scenarios are both called 'hello'"),
         (("explain", ":web/docker", "Q"), "A needs a directory: DIR:web/docker"),
     ],
@@ -214,6 +215,15 @@ def test_a_plan_prints_its_random_seed(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert call(monkeypatch, "plan", "hello", "-b", "1", "--json", "--seed", str(drawn["seed"])) == ExitCode.OK
     assert json.loads(capsys.readouterr().out) == drawn
     assert len(drawn["trials"]) == 6
+
+
+def test_a_plan_without_the_root_control(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "plan", "hello", "-b", "1", "-t", "runc", "--no-root-control", "--json") == ExitCode.OK
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert {trial["cell"]["target"] for trial in trials} == {"runc"}
+    assert call(monkeypatch, "plan", "hello", "-b", "1", "-t", "runc", "--json") == ExitCode.OK
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert {trial["cell"]["target"] for trial in trials} == {"runc", "process"}
 
 
 def test_a_report_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

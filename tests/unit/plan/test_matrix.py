@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bench.gate.sides import SidePair, read_side
 from bench.host import pagecache
 from bench.plan import matrix
 from bench.plan.matrix import check_matrix, combinations_of
 from bench.plan.preview import preview
 from bench.scenario.factors import Factors, format_level, resources_at
-from bench.scenario.model import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed
+from bench.scenario.model import LoadedScenario, Scenario, TargetSpec, load_scenario, narrowed, without_root_control
 from bench.scenario.target_table import DIRECT_BOOT_MEMORY_BYTES
 from bench.targets.vms.guest import check_memory
 from bench.util.errors import HostUnfitError, UsageError
@@ -185,3 +186,34 @@ def test_caches_are_dropped_through_the_kernels_file(tmp_path: Path) -> None:
 def test_an_old_manifest_has_no_factors() -> None:
     scenario = Scenario.model_validate_json('{"question": "?", "name": "old", "ready": {"when": "first-line"}}')
     assert scenario.factors == Factors()
+
+
+def test_the_root_control_is_added_unless_it_is_left_out(make: Make) -> None:
+    loaded = make("docker", "runc")
+    assert [one.spec.label for one in combinations_of(loaded.scenario)] == ["docker", "runc", "process"]
+    without = without_root_control(loaded).scenario
+    assert [one.spec.label for one in combinations_of(without)] == ["docker", "runc"]
+    # A scenario file can say the same.
+    read = Scenario.model_validate_json(without.model_dump_json(by_alias=True))
+    assert [one.spec.label for one in combinations_of(read)] == ["docker", "runc"]
+
+
+def test_without_the_root_control_the_next_target_is_the_baseline(make: Make) -> None:
+    loaded = make("process", "runc", "docker")
+    assert (loaded.scenario.baseline, without_root_control(loaded).scenario.baseline) == ("docker", "docker")
+    based = loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"baseline": "process"})})
+    found = without_root_control(based).scenario
+    assert (found.baseline, [spec.label for spec in found.targets]) == ("runc", ["runc", "docker"])
+    assert [one.spec.label for one in combinations_of(found)] == ["runc", "docker"]
+
+
+def test_the_root_control_alone_cannot_be_left_out(make: Make) -> None:
+    with pytest.raises(UsageError, match="leaves out its only target, process"):
+        without_root_control(make("process"))
+
+
+def test_both_sides_of_a_gate_lose_the_root_control() -> None:
+    sides = SidePair(read_side("hello", "A", ("process", "docker")), read_side("hello", "B", ("docker", "process")))
+    found = sides.without_root_control()
+    assert (found.a.labels, found.b.labels, found.targets()) == (("docker",), ("docker",), {"docker": "docker"})
+    assert "process" not in {one.spec.label for one in combinations_of(found.b.loaded.scenario)}
