@@ -6,6 +6,7 @@
 #   summary.md, junit.xml, annotations.txt    (and OUT.doctor.json: the checks of this host)
 # Ends with the gate's exit code: 0 not regressed, 3 regressed, 4 cannot tell, others: no verdict (see README).
 # An OUT that is not empty is refused (2) and not changed, so that no earlier verdict is reported as this one's.
+# Run as root in another user's directory, it gives what it made there to that user.
 #
 # Environment: BOXBENCH (the command, default boxbench), BOXBENCH_CANNOT_TELL (fail, the default, or pass: 4 becomes 0).
 set -u
@@ -60,7 +61,18 @@ The gate ended with exit code $1: $(meaning "$1"). $2"
     [ -z "${GITHUB_ACTIONS:-}" ] || echo "::error title=Boxbench::no verdict, exit code $1: $(meaning "$1")"
 }
 
+# The first directory on the way to OUT that does not exist: what the script has made there is not for root alone.
+first_missing() {
+    path=$out
+    while [ ! -e "$(dirname "$path")" ]; do path=$(dirname "$path"); done
+    printf '%s\n' "$path"
+}
+
 run() {
+    made=$(first_missing)
+    # Also after an interrupted job: its workspace must stay usable.
+    trap '"$(dirname "$0")/give-back.sh" "$made" "$out.doctor.json"' EXIT
+    trap 'exit 130' INT TERM HUP
     mkdir -p "$(dirname "$out")"
     quiet_commands
     "$boxbench" doctor || say "doctor: some checks of this host failed; see above"

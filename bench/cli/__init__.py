@@ -13,6 +13,7 @@ import typer
 
 from bench.cli.messages import complain, note
 from bench.cli.program import make_program
+from bench.cli.workflow import safe_output
 from bench.util.errors import BoxbenchError, BoxbenchWarning, ExitCode, UsageError
 from bench.util.interrupts import ended_by_signals
 from bench.util.text import plain
@@ -24,7 +25,7 @@ _FURTHER: Final = b"boxbench: ending already; waiting until nothing of it is lef
 def main() -> None:
     """Run the command line. An expected error is printed as one paragraph and ends with its exit code."""
     warnings.showwarning = _show_warning
-    with ended_by_signals(_note_signal):
+    with safe_output(), ended_by_signals(_note_signal):
         _main()
 
 

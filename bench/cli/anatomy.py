@@ -9,7 +9,7 @@ import typer
 
 from bench.anatomy.model import write_anatomy
 from bench.anatomy.run import run_anatomy
-from bench.cli.console import console
+from bench.cli.console import console, print_json_text
 from bench.cli.loading import default_out, draw_seed, load
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Seed, Skip, Targets
 from bench.cli.progress import make_progress
@@ -48,7 +48,7 @@ def anatomy(
     traces = {key: start_trace(start, title=key) for key, start in result.typical.items()}
     written = write_files(directory, result.anatomy, traces)
     if json:
-        print(result.anatomy.model_dump_json(indent=2))
+        print_json_text(result.anatomy.model_dump_json(indent=2))
         return
     console().print(view_anatomy(result.anatomy))
     for file in written:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.messages import note
+from bench.cli.workflow import apart_in_file, under_runner
 from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
 from bench.util.durable import write_durably
@@ -71,13 +72,16 @@ def export(
     made = export_from(source, format_name, metrics=metric or (), boots=boots, repository=repository)
     for text in made.notes:
         note(f"note: {text}")
-    _deliver(made, out)
+    _deliver(made, format_name, out)
 
 
-def _deliver(made: Export, out: Path | None) -> None:
+def _deliver(made: Export, format_name: str, out: Path | None) -> None:
     """Write one file to stdout or to a file, several to a directory."""
     if out is None and len(made.files) == 1:
-        sys.stdout.buffer.write(next(iter(made.files.values())))
+        name, content = next(iter(made.files.items()))
+        # The format of workflow commands is made for the runner, and encodes what boxes have said.
+        safe = apart_in_file(name, content) if under_runner() and format_name != "annotations" else content
+        sys.stdout.buffer.write(safe)
         return
     if out is None:
         raise UsageError(f"this format has {len(made.files)} files", hint="name a directory with --out")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import console
+from bench.cli.console import console, print_json_text
 from bench.cli.loading import default_out, load
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Skip, Targets
 from bench.cli.progress import make_progress
@@ -73,7 +73,7 @@ def _search_and_show(request: Request, terms: Terms, *, json: bool) -> None:
         floors = find_floors(request, terms, progress)
     text = write_text(request.out, floors)
     if json:
-        print(floors.model_dump_json(indent=2))
+        print_json_text(floors.model_dump_json(indent=2))
     else:
         console().print(view_floors(floors))
         print(f"report: {text}")

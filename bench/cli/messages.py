@@ -9,12 +9,17 @@ from bench.util.text import plain_lines
 
 def complain(message: str, hint: str) -> None:
     """Print an error or a warning as one paragraph, with the next step."""
-    print(shown(f"boxbench: {message}\n  → {hint}"), file=sys.stderr)
+    print(shown(f"{_indented(f'boxbench: {message}')}\n  → {_indented(hint)}"), file=sys.stderr)
 
 
 def note(text: str) -> None:
     """Print a note. It does not disturb programs that read stdout."""
-    print(shown(text), file=sys.stderr)
+    print(shown(_indented(text)), file=sys.stderr)
+
+
+def _indented(text: str) -> str:
+    # Further lines may be of a guest. Indented, they cannot look like a message of ours.
+    return text.replace("\n", "\n    ")
 
 
 def shown(text: str) -> str:

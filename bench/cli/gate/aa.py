@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import console
+from bench.cli.console import console, print_json_text
 from bench.cli.gate.options import GateOut, Metrics, ThresholdTexts, make_directory
 from bench.cli.loading import draw_seed
 from bench.cli.options import Accel, Json, NoRootControl, Seed, Skip, Targets
@@ -90,7 +90,7 @@ def aa(
             )
             result = run_aa(request, progress)
     if json:
-        print(result.model_dump_json(indent=2))
+        print_json_text(result.model_dump_json(indent=2))
     else:
         console().print(aa_report(result))
 

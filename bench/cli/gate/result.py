@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli.console import console
+from bench.cli.console import console, print_json_text
 from bench.cli.messages import complain, note
 from bench.export.jobsummary import bounded
 from bench.export.jobsummary import summary as summary_text
@@ -34,7 +34,7 @@ def finish(result: GateResult, place: Path | None, *, summary: Path | None, json
 
 def _show(result: GateResult, place: Path | None, *, json: bool) -> None:
     if json:
-        print(result.model_dump_json(indent=2))
+        print_json_text(result.model_dump_json(indent=2))
         return
     console().print(gate_report(result))
     if place is not None:

@@ -259,7 +259,7 @@ def test_markup_in_a_value_is_printed_as_it_is(
 
 def test_an_error_keeps_its_lines_but_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     complain("2 problems:\nfile:1:  \x1b[31mred\x1b[0m\nfile:2: \x9b5m\r\u202e.", "mend\x07 it")
-    assert capsys.readouterr().err == "boxbench: 2 problems:\nfile:1:  red\nfile:2:  5m  .\n  → mend  it\n"
+    assert capsys.readouterr().err == "boxbench: 2 problems:\n    file:1:  red\n    file:2:  5m  .\n  → mend  it\n"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from bench.gate.model import RESULT, GateResult
 from bench.util import proc
@@ -66,6 +67,141 @@ def test_the_measuring_job_has_no_secrets_and_the_commenting_job_runs_no_untrust
     assert "${{ secrets" not in (EXAMPLES / "github-gate.yml").read_text(encoding="utf-8")
     checkouts = [step for step in comment["jobs"]["comment"]["steps"] if "checkout" in step.get("uses", "")]
     assert [step["with"]["repository"] for step in checkouts] == ["OWNER/boxbench"]
+
+
+def scripts_of(file: Path) -> list[str]:
+    jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+    return [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.host
+def test_the_job_that_may_write_obeys_no_command_of_a_box(tmp_path: Path) -> None:
+    """Its script as it stands in the example, with a `boxbench` whose box forges a command."""
+    (script,) = [text for text in scripts_of(EXAMPLES / "github-history.yml") if "boxbench run" in text]
+    command = tmp_path / "boxbench"
+    command.write_text("#!/bin/sh\necho '::error::from a box'\nexit 6\n", encoding="ascii")
+    command.chmod(0o755)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = proc.run(["bash", "-e", "-c", script], timeout_s=60, check=False, env=env)
+    assert done.returncode == 6
+    assert re.fullmatch(r"::stop-commands::(boxbench-[0-9a-f]{32})\n::error::from a box\n::\1::\n", done.text)
+
+
+def test_forks_do_not_run_on_a_machine_that_stays() -> None:
+    rules = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text(encoding="utf-8"))["boxbench-gate"]["rules"]
+    assert rules[0]["when"] == "never"
+    assert "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID != $CI_MERGE_REQUEST_PROJECT_ID" in rules[0]["if"]
+    history = yaml.safe_load((EXAMPLES / "github-history.yml").read_text(encoding="utf-8"))
+    # YAML reads the key `on` as true.
+    assert history[True] == {"push": {"branches": ["main"]}}
+
+
+HOSTILE_SUMMARY: Final = """\
+## ✅ Boxbench: no regression\r## outside
+[a](http://evil.example) ![i](https://evil.example/i.png) [b][r] <https://evil.example> www.evil.example
+[r]: https://evil.example
+<img src="https://evil.example/i.png"> <a href="//evil.example">a</a> <!-- x --></blockquote>
+@everyone \\@everyone &#64;everyone &commat;everyone #12 GH-12 o/r#12
+
+```mermaid
+graph TD
+```
+
+</details></details>
+    code
+<details>
+<summary>Not regressed: 3</summary>
+
+| a | b |
+| - | - |
+| 1 | \\<b\\> \\& \\[x\\] http&#8203;:y |
+
+</details>
+\x1b[31m\x00
+~~~geojson
+"""
+
+
+@pytest.mark.host
+def test_a_comment_has_nothing_of_its_text_but_words(tmp_path: Path) -> None:
+    body, summary = tmp_path / "body", tmp_path / "summary.md"
+    gh = tmp_path / "gh"
+    gh.write_text(
+        f"""#!/bin/sh
+case "$*" in
+    *pulls*) echo 7 ;;
+    *POST*) for word; do case $word in body=@*) cat "${{word#body=@}}" >{body} ;; esac; done ;;
+esac
+""",
+        encoding="ascii",
+    )
+    gh.chmod(0o755)
+    names = ("REPOSITORY", "HEAD_OWNER", "HEAD_BRANCH", "HEAD_SHA")
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", **dict.fromkeys(names, "x")}
+    summary.write_text(HOSTILE_SUMMARY, encoding="utf-8")
+    proc.run(["sh", ROOT / "ci" / "comment.sh", summary], timeout_s=60, env=env)
+    text = body.read_text(encoding="utf-8")
+    own, _, quoted = text.partition("\n\n")
+    assert own.startswith("<!-- boxbench gate -->\n")
+    assert "computed by the pull request's own job" in own
+    assert all(line.startswith(">") for line in quoted.splitlines())
+    assert not re.search(r"://|www\.|@\w|(?<!&)#\d|GH-\d|(```|~~~)[a-z]|[\0\x1b\r]", quoted)
+    # What a reader of Markdown makes of it: one quotation, with the summary's own fold and table.
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert set(re.findall(r"</?([a-z0-9]+)", html)) == {
+        *("p", "strong", "blockquote", "h2", "pre", "code"),
+        *("details", "summary", "table", "thead", "tbody", "tr", "th", "td"),
+    }
+    assert html.count("<blockquote>") == 1
+    assert html.index("<blockquote>") < html.index("<h2>")
+    assert html.rstrip().endswith("</blockquote>")
+    assert "<summary>Not regressed: 3</summary>" in html
+    # What the summary has escaped is shown as before.
+    assert "<td>&lt;b&gt; &amp; [x]\u200b http\u200b:y</td>" in html
+    summary.write_text("é@" * 60_000, encoding="utf-8")
+    proc.run(["sh", ROOT / "ci" / "comment.sh", summary], timeout_s=60, env=env)
+    assert 50_000 < len(body.read_bytes()) < 65_536
+
+
+@pytest.mark.host
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_made_belongs_to_the_workspaces_owner(tmp_path: Path) -> None:
+    workspace, victim = tmp_path / "workspace", tmp_path / "victim"
+    workspace.mkdir()
+    victim.touch()
+    os.chown(workspace, 4321, 4322)
+    # The box's files may be links.
+    result = make_gate(GREEN)
+    command = make_boxbench(tmp_path, result, 0)
+    command.write_text(command.read_text(encoding="utf-8").replace("exit 0", f'ln -s {victim} "$last/link"; exit 0'))
+    env = {"BOXBENCH": str(command), "PYTHONPATH": f"{ROOT}"}
+    argv = ["sh", str(SCRIPT), "deep/gate", "compare", "a", "b"]
+    assert proc.run(argv, timeout_s=60, env=env, cwd=workspace).returncode == 0
+    found = [path.lstat() for path in workspace.rglob("*")]
+    assert len(found) >= 6
+    assert {(one.st_uid, one.st_gid) for one in found} == {(4321, 4322)}
+    assert victim.stat().st_uid == 0
+    # A directory that is refused is not touched.
+    (workspace / "other").mkdir()
+    (workspace / "other" / "file").touch()
+    argv[2] = "other"
+    assert proc.run(argv, timeout_s=60, env=env, cwd=workspace, check=False).returncode == 2
+    assert (workspace / "other" / "file").stat().st_uid == 0
+
+
+@pytest.mark.host
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_an_interrupted_gate_gives_its_files_back(tmp_path: Path) -> None:
+    workspace, command = tmp_path / "workspace", tmp_path / "boxbench"
+    workspace.mkdir()
+    os.chown(workspace, 4321, 4322)
+    command.write_text("#!/bin/sh\ncase $1 in gate) mkdir g/screening; kill -TERM $PPID ;; esac\n", encoding="ascii")
+    command.chmod(0o755)
+    argv = ["sh", str(SCRIPT), "g", "compare", "a", "b"]
+    (workspace / "g").mkdir()
+    done = proc.run(argv, timeout_s=60, env={"BOXBENCH": str(command)}, cwd=workspace, check=False)
+    assert done.returncode == 130
+    assert {path.stat().st_uid for path in workspace.rglob("*")} == {4321}
 
 
 def make_boxbench(directory: Path, result: GateResult | None, code: int) -> Path:
