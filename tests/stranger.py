@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -42,19 +43,48 @@ print(json.dumps(done))
 """
 
 
+_READ_PROCESSES: Final = """
+import json, os, sys
+
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv[1]))
+found = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    for name in ("cmdline", "environ"):
+        try:
+            with open(f"/proc/{pid}/{name}", "rb") as stream:
+                content = stream.read()
+        except OSError:
+            continue
+        if sys.argv[2].encode() in content and int(pid) != os.getpid():
+            found.append(f"{name} of {pid}: {content.decode(errors='replace')}")
+print(json.dumps(found))
+"""
+
+
 def everything_below(*tops: Path) -> list[Path]:
-    """Every path below the directories, without themselves, listed by us."""
-    return [path for top in tops for path in top.rglob("*")]
+    """Every path below the directories, without themselves, listed by us; of a box's /proc and /sys their names."""
+    found = []
+    for top in tops:
+        for directory, folders, files in os.walk(top):
+            found += [Path(directory, name) for name in (*folders, *files)]
+            folders[:] = [name for name in folders if name not in ("proc", "sys")]
+    return found
 
 
 def done_to(paths: Iterable[Path], *, uid: int = NOBODY) -> list[str]:
     """What a user can do to the paths: look at, list, read, write, make a file in, connect to. Needs root."""
-    tried = subprocess.run(
-        [sys.executable, "-c", _TRY, str(uid)],
-        input=json.dumps([str(path) for path in paths]),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    done: list[str] = json.loads(tried.stdout)
-    return done
+    return _as_user(uid, _TRY, stdin=json.dumps([str(path) for path in paths]))
+
+
+def processes_that_show(text: str, *, uid: int = NOBODY) -> list[str]:
+    """The command lines and environments of all processes that a user can read and that have ``text``. Needs root."""
+    return _as_user(uid, _READ_PROCESSES, text)
+
+
+def _as_user(uid: int, script: str, *arguments: str, stdin: str = "") -> list[str]:
+    # As the interpreter may be in a directory that no other user can enter, the script gives root up by itself.
+    argv = [sys.executable, "-c", script, str(uid), *arguments]
+    answer: list[str] = json.loads(subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True).stdout)
+    return answer

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.agent.protocol import (
+    CUT,
     AgentError,
     ExerciseEnd,
     ExerciseExit,
@@ -23,6 +24,7 @@ from bench.agent.protocol import (
 )
 from bench.records.record import Endpoint
 from bench.scenario.exercise import MOST_OUTPUT_BYTES
+from bench.scenario.secrets import NOT_SHOWN, is_secret
 from bench.util.clock import Clock
 from bench.util.errors import ProtocolError
 
@@ -107,7 +109,7 @@ class Timeline:
                 self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
                 self.exit = self.exit or message
             case ReportedFact(key, value):
-                self.facts[key] = value
+                self.facts[key] = _storable(key, value)
             case FactsEnd():
                 self._facts_done = True
             case Pong(token):
@@ -173,3 +175,12 @@ class Timeline:
         if early:
             raise ValueError(f"stamped before the request: {', '.join(early)}")
         return dict(sorted(relative.items(), key=lambda item: item[1]))
+
+
+def _storable(key: str, value: str) -> str:
+    """A fact without the value of a secret variable: facts are stored in records and shown in reports."""
+    name = key.removeprefix("env.")
+    if name == key or not is_secret(name.removesuffix(CUT)):
+        return value
+    # A value that the agent had to cut agrees with every value that begins like it.
+    return "" if name.endswith(CUT) else NOT_SHOWN

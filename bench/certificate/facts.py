@@ -16,6 +16,7 @@ from typing import Final
 from bench.agent.boxconf import AGENT_IN_BOX, decode_word, encode_word
 from bench.agent.protocol import CUT as CUT_KEY
 from bench.scenario.allowed_differences import FactName
+from bench.scenario.secrets import shown
 from bench.util.errors import ProtocolError
 from bench.util.units import decode_number, format_bytes
 
@@ -71,9 +72,12 @@ def canonical_words(words: tuple[str, ...]) -> str:
 
 
 def canonical_env(entries: tuple[str, ...]) -> str:
-    """The canonical form of ``NAME=VALUE`` entries: sorted, since programs cannot rely on their order."""
+    """The canonical form of ``NAME=VALUE`` entries: sorted, since programs cannot rely on their order.
+
+    Secret values are left out, as from the facts of a box.
+    """
     pairs = (entry.partition("=") for entry in entries)
-    return " ".join(sorted(f"{encode_word(name)}={encode_word(value)}" for name, _, value in pairs))
+    return " ".join(sorted(f"{encode_word(name)}={encode_word(shown(name, value))}" for name, _, value in pairs))
 
 
 def _word_agrees(wanted: str, found: str) -> bool:

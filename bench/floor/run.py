@@ -27,6 +27,7 @@ from bench.run.session import Progress, Request, reserved, session
 from bench.run.trial import run_trial
 from bench.scenario.factors import Factors, format_level
 from bench.scenario.model import LoadedScenario, Scenario
+from bench.scenario.secrets import without_secrets
 from bench.scenario.target_table import has_agent, target_info
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
@@ -195,7 +196,7 @@ def _empty(identity: str, request: Request, prepared: Prepared, terms: Terms) ->
         boxbench=__version__,
         command=request.command,
         scenario=loaded.scenario.name,
-        text=loaded.text,
+        text=without_secrets(loaded).text,
         goal=str(goal_of(loaded.scenario)),
         image_digest=prepared.images[loaded.scenario.name].digest,
         terms=terms,

@@ -30,6 +30,7 @@ from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
 from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.model import LoadedScenario
+from bench.scenario.secrets import with_secrets, without_secrets
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
 from bench.util.errors import CampaignError, InterruptedCampaignError, TargetUnavailableError
@@ -144,7 +145,7 @@ def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
         loaded.scenario.name: ScenarioEntry(
             scenario=loaded.scenario, directory=os.path.relpath(loaded.directory, out), text=loaded.text
         )
-        for loaded in request.scenarios
+        for loaded in map(without_secrets, request.scenarios)
     }
 
 
@@ -217,7 +218,7 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
                 hint="put it back as it was, or start a new campaign",
             )
     return Request(
-        scenarios=scenarios,
+        scenarios=tuple(map(with_secrets, scenarios)),
         out=path,
         seed=manifest.seed,
         accel=entry.accel,

@@ -38,7 +38,7 @@ from bench.util import cache
 from bench.util.errors import NotReadyError
 from bench.util.tree import remove_tree, walk_tree
 
-RECIPE: Final = "1"
+RECIPE: Final = "2"
 """Part of the cache key: raise it when an inspection reads something else."""
 NO_AGENT: Final = "no agent inside: nothing to compare"
 # Trial numbers far above any plan's, so that no inspection is mistaken for a trial.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,29 @@ from bench.util.errors import LaunchError
 
 TIMEOUT_S: Final = 60.0
 _GRACE_S: Final = 2.0
+# Both clients read a file by lines of at most 64 KiB, skip those that begin with #, and refuse blanks in a name and
+# what is not UTF-8.
+_ENTRY_OF_A_FILE: Final = re.compile(r"[^\s#=\ud800-\udfff][^\s=\ud800-\udfff]*=[^\n\r\ud800-\udfff]{,12000}")
+
+
+@dataclass(frozen=True)
+class BoxVariables:
+    """How a client learns a box's variables. On its command line every user of the host could read them."""
+
+    arguments: tuple[str, ...]
+    """For the client's command line: a file that only we can read, and names of variables that the client has."""
+    env: Mapping[str, str]
+    """For the client's environment: the variables that a file cannot hold."""
+
+    @classmethod
+    def of(cls, entries: Sequence[str], file: Path) -> BoxVariables:
+        """Write the variables of a box, ``NAME=VALUE``, to ``file``, which does not exist yet."""
+        in_file = [entry for entry in entries if _ENTRY_OF_A_FILE.fullmatch(entry)]
+        others = dict(entry.split("=", 1) for entry in entries if entry not in in_file)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text("".join(f"{entry}\n" for entry in in_file), encoding="utf-8")
+        names = (word for name in others for word in ("--env", name))
+        return cls(("--env-file", str(file), *names), others)
 
 
 def run_client(

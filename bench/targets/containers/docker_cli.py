@@ -15,7 +15,7 @@ from bench.engines.dockerd import DockerEngine, socket_of
 from bench.host.run_directory import box_labels
 from bench.records.component import Component
 from bench.targets.base import Order
-from bench.targets.containers.client import run_client
+from bench.targets.containers.client import BoxVariables, run_client
 from bench.targets.containers.docker import LOG_DRIVER, DockerBox, DockerOptions, DockerTarget
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 from bench.util import proc
@@ -52,14 +52,16 @@ class _DockerCliBox(DockerBox):
     def __init__(self, order: Order, ends: Fifos, engine: DockerEngine, options: DockerOptions) -> None:
         super().__init__(order, ends, engine, options)
         self._client = _client_argv(engine)
+        self._variables = BoxVariables.of(order.image.config.env, order.directory / "env")
         self._spent_ns = 0
 
     def start(self) -> None:
         """Run the client until it exits. It does not show when the container is created. Raises LaunchError."""
         stdout, stderr = self.order.directory / "cli.out", self.order.directory / "cli.err"
         self.pending = True
+        argv = [*self._client, *self._arguments()]
         self._spent_ns = run_client(
-            [*self._client, *self._arguments()], stdout=stdout, stderr=stderr, keep=proc.ENGINE_VARIABLES
+            argv, stdout=stdout, stderr=stderr, env=self._variables.env, keep=proc.ENGINE_VARIABLES
         )
         self.pending = False
 
@@ -76,8 +78,7 @@ class _DockerCliBox(DockerBox):
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         for name, value in box_labels(order.tag).items():
             yield from ("--label", f"{name}={value}")
-        for entry in order.image.config.env:
-            yield from ("--env", entry)
+        yield from self._variables.arguments
         if order.image.config.user:
             yield from ("--user", order.image.config.user)
         if self.options.runtime is not None:

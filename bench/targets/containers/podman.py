@@ -30,7 +30,7 @@ from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import TARGETS
 from bench.targets import smoke_test
 from bench.targets.base import Box, Order, Output
-from bench.targets.containers.client import run_client
+from bench.targets.containers.client import BoxVariables, run_client
 from bench.targets.containers.oci_runtime import Runtime
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, agent_user, open_channel
 from bench.util import proc
@@ -114,15 +114,15 @@ class _PodmanBox(Box):
         self._engine = engine
         self._pid_files = {Component.AGENT: order.directory / "pid", Component.MONITOR: order.directory / "conmon.pid"}
         self._spent_ns = 0
+        self._variables = BoxVariables.of(order.image.config.env, order.directory / "env")
         # Made here to keep it out of the measured part.
         self._argv = engine.argv(*_runtime_flags(runtime), *self._arguments())
 
     def start(self) -> None:
         """Run podman until its process exits. Raises LaunchError."""
         stdout, stderr = self._order.directory / "podman.out", self._order.directory / "podman.err"
-        self._spent_ns = run_client(
-            self._argv, stdout=stdout, stderr=stderr, env=self._engine.env, keep=proc.ENGINE_VARIABLES
-        )
+        env = {**self._variables.env, **self._engine.env}
+        self._spent_ns = run_client(self._argv, stdout=stdout, stderr=stderr, env=env, keep=proc.ENGINE_VARIABLES)
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self._order, str(self._order.resources.memory)
@@ -137,8 +137,7 @@ class _PodmanBox(Box):
         yield from ("--conmon-pidfile", str(self._pid_files[Component.MONITOR]))
         # By default podman adds variables and accounts that the boxes of other engines do not have.
         yield from ("--unsetenv-all", "--passwd=false", "--systemd=false")
-        for entry in order.image.config.env:
-            yield from ("--env", entry)
+        yield from self._variables.arguments
         if order.image.config.user:
             yield from ("--user", order.image.config.user)
         # Unlike Docker, podman leaves out the primary group when the image has no accounts.

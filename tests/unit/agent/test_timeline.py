@@ -7,6 +7,7 @@ import pytest
 from bench.agent.protocol import AgentError, Exit, FactsEnd, Mark, Pong, ReportedFact
 from bench.agent.timeline import Timeline
 from bench.records.record import Endpoint
+from bench.scenario.secrets import NOT_SHOWN
 from bench.util.errors import ProtocolError
 from tests.virtual_clock import VirtualClock
 
@@ -27,6 +28,18 @@ def test_times_are_relative_to_the_request_and_in_order(timeline: Timeline) -> N
         (Endpoint.EXEC, 300),
     ]
     assert timeline.guest_ns == {Endpoint.EXEC: 7, Endpoint.INIT: 5}
+
+
+def test_secret_values_of_a_box_are_not_kept(timeline: Timeline) -> None:
+    reported = {"env.PATH": "/bin", "env.API_TOKEN": "hush", "env.PGPASSWORD.cut": "hush-", "argv": "a TOKEN=b"}
+    for key, value in reported.items():
+        timeline.receive(ReportedFact(key, value), 0)
+    assert timeline.facts == {
+        "env.PATH": "/bin",
+        "env.API_TOKEN": NOT_SHOWN,
+        "env.PGPASSWORD.cut": "",
+        "argv": "a TOKEN=b",
+    }
 
 
 def test_the_first_stamp_wins(timeline: Timeline) -> None:

@@ -25,9 +25,10 @@ from bench.run import cleanup, session
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.run.cleanup import Leftover
 from bench.run.prepare import Prepared
-from bench.scenario.model import LoadedScenario, narrowed
+from bench.scenario.model import LoadedScenario, load_scenario, narrowed
 from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
 from tests.factories import make_manifest, make_records, write_campaign
+from tests.lab import write_scenario
 from tests.stranger import NOBODY
 
 
@@ -227,6 +228,25 @@ def test_an_older_manifest_can_be_read(tmp_path: Path) -> None:
     del stored["request"]
     (tmp_path / "c/manifest.json").write_text(json.dumps(stored))
     assert read_manifest(tmp_path / "c").request is None
+
+
+def test_a_secret_value_is_read_from_the_scenario_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_scenario(tmp_path / "s", "FROM scratch\n", name="made")
+    file.write_text(file.read_text().replace("ready:", "  env: {API_TOKEN: hush-hush}\nready:", 1))
+    loaded = load_scenario(file)
+    entries = conduct._scenario_entries(Request((loaded,), tmp_path / "c", seed=1))
+    write_campaign(tmp_path / "c", manifest_of_here(scenarios=entries), [])
+    assert "hush" not in (tmp_path / "c/manifest.json").read_text()
+    asked: list[LoadedScenario] = []
+
+    def prepare(_identity: str, scenarios: Sequence[LoadedScenario], **_more: Any) -> AbstractContextManager[Prepared]:
+        asked.extend(scenarios)
+        raise TargetUnavailableError("docker: no engine", hint="")
+
+    monkeypatch.setattr(session, "prepare", prepare)
+    with pytest.raises(CampaignError, match="cannot be continued"):
+        resume_campaign(tmp_path / "c", Silent())
+    assert [one.scenario for one in asked] == [loaded.scenario]
 
 
 def test_a_campaign_is_resumed_as_it_was_asked_for(

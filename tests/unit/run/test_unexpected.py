@@ -34,7 +34,8 @@ from bench.run.prepare import Prepared
 from bench.run.residents.trial import run_residents
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
-from bench.scenario.model import Design, LoadedScenario, ReadyFirstLine, Scenario
+from bench.scenario.model import Design, LoadedScenario, ReadyFirstLine, Scenario, Workload
+from bench.scenario.secrets import NOT_SHOWN
 from bench.scenario.storm import Storm
 from bench.targets.base import Order, Output
 from bench.util.clock import MonotonicClock
@@ -129,6 +130,7 @@ def setting_of(target: Any, tmp_path: Path) -> Setting:
     scenario = Scenario(
         question="?",
         name="made",
+        workload=Workload(env={"API_TOKEN": "hush-hush", "MODE": "fast"}),
         ready=ReadyFirstLine(when="first-line"),
         design=Design(settle=100 * MS, blocks=2, warmups=0),
         storm=Storm(max_lateness=10**10),
@@ -416,6 +418,13 @@ def test_a_campaign_goes_on_after_unexpected_errors(start: Callable[[], tuple[Re
         kept = (tmp_path / "out" / record.artefacts[TRACEBACK]).read_text()
         assert "Traceback (most recent call last):" in kept
     assert_nothing_left(tmp_path)
+
+
+def test_no_secret_value_is_in_a_campaign(start: Callable[[], tuple[Record, ...]], tmp_path: Path) -> None:
+    start()
+    (entry,) = read_manifest(tmp_path / "out").scenarios.values()
+    assert entry.scenario.workload.env == {"API_TOKEN": NOT_SHOWN, "MODE": "fast"}
+    assert not [file for file in (tmp_path / "out").rglob("*") if file.is_file() and b"hush" in file.read_bytes()]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user's campaign makes other users wait")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +12,27 @@ import pytest
 
 from bench.host.processes import living_pid, wait_ended
 from bench.targets.containers import client
-from bench.targets.containers.client import run_client
+from bench.targets.containers.client import BoxVariables, run_client
 from bench.util.errors import LaunchError
 from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
+
+
+ENTRIES = ("PATH=/bin", "TOKEN=hush-1", "PEM=--\nhush-2\n--", "#X=hush-3", "CR=hush-4\r", "LONG=" + "l" * 70_000, "E=")
+
+
+def test_no_variable_of_a_box_is_on_the_command_line(tmp_path: Path) -> None:
+    """All users of the host can read command lines."""
+    variables = BoxVariables.of(ENTRIES, tmp_path / "env")
+    assert variables.arguments == (
+        *("--env-file", str(tmp_path / "env")),
+        *("--env", "PEM", "--env", "#X", "--env", "CR", "--env", "LONG"),
+    )
+    assert (tmp_path / "env").read_text() == "PATH=/bin\nTOKEN=hush-1\nE=\n"
+    assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
+    read = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    assert {**read, **variables.env} == dict(entry.split("=", 1) for entry in ENTRIES)
 
 
 def _start(words: str, directory: Path) -> int:

@@ -25,6 +25,8 @@ from bench.scenario.target_table import target_info
 from bench.targets.containers.containerd import ContainerdTarget, _ContainerdBox, _Layers
 from bench.targets.containers.docker import DockerBox, DockerTarget
 from bench.targets.containers.docker_cli import DockerCliTarget, _DockerCliBox
+from bench.targets.containers.oci_runtime import Runtime
+from bench.targets.containers.podman import _PodmanBox
 from bench.util.errors import LaunchError, TeardownError, UsageError
 from bench.util.package_data import scenarios_dir
 from tests.virtual_clock import VirtualClock
@@ -117,12 +119,27 @@ def test_the_network_is_said_and_asked_for(options: dict[str, Value], words: str
 
 
 @pytest.mark.parametrize("mode", ["none", "host", "bridge"])
-def test_the_client_asks_for_the_same_network(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_asks_for_the_same_network(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.targets.containers.docker_cli._client_argv", lambda _engine: ["docker"])
-    box = docker_target({"network": mode}, DockerCliTarget).make_box(ORDER, CHANNEL)
+    image = SimpleNamespace(ref="image", config=SimpleNamespace(user="", env=("TOKEN=hush", "PEM=hush\nhush")))
+    order: Any = SimpleNamespace(**{**vars(ORDER), "image": image, "directory": tmp_path})
+    box = docker_target({"network": mode}, DockerCliTarget).make_box(order, CHANNEL)
     assert isinstance(box, _DockerCliBox)
     words = list(box._arguments())
     assert words[words.index("--network") + 1] == mode
+    # Every user of the host can read it.
+    assert "hush" not in "".join(words)
+
+
+def test_podman_is_not_told_variables_on_its_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.targets.containers.podman._runtime_flags", lambda _runtime: ())
+    config = SimpleNamespace(user="", env=("TOKEN=hush", "PEM=hush\nhush"), groups=())
+    image = SimpleNamespace(id="sha256:0", config=config)
+    order: Any = SimpleNamespace(**{**vars(ORDER), "image": image, "directory": tmp_path})
+    engine: Any = SimpleNamespace(argv=lambda *words: words)
+    words = _PodmanBox(order, CHANNEL, engine, Runtime("runc", "runc"))._argv
+    assert "--env-file" in words
+    assert "hush" not in "".join(words)
 
 
 def test_an_engine_without_a_bridge_is_found_out_before_the_request() -> None:

@@ -1,0 +1,104 @@
+"""Variables whose names say that their values are secret. The values stay out of everything that Boxbench stores."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.scenario.model import LoadedScenario, Scenario, Workload, load_scenario
+from bench.util.errors import CampaignError, ScenarioError
+
+NOT_SHOWN: Final = "(not shown)"
+"""Stands for the value of a secret variable, in facts of boxes, records, certificates, manifests and reports."""
+
+_WORDS: Final = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|KEY"
+_SECRET: Final = re.compile(rf"(?:^|_)(?:{_WORDS})_|(?:{_WORDS})$", re.IGNORECASE)
+_SCENARIO_FILES: Final = (".yaml", ".yml", ".toml")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's name has or ends in TOKEN, SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL(S) or KEY."""
+    return _SECRET.search(name) is not None
+
+
+def shown(name: str, value: str) -> str:
+    """The value of a variable as it may be stored."""
+    return NOT_SHOWN if is_secret(name) else value
+
+
+def without_secrets(loaded: LoadedScenario) -> LoadedScenario:
+    """The scenario and its text as they may be stored: without the values of secret variables and build arguments.
+
+    If a value cannot be taken out of the file's text with certainty, the scenario takes the place of the text, as JSON.
+    """
+    secrets = _secrets_of(loaded.scenario.workload)
+    if not secrets:
+        return loaded
+    scenario = loaded.scenario.model_copy(update={"workload": _hidden(loaded.scenario.workload)})
+    text = _text_without(loaded.text, secrets) or _as_json(scenario)
+    return loaded.model_copy(update={"scenario": scenario, "text": text})
+
+
+def with_secrets(stored: LoadedScenario) -> LoadedScenario:
+    """A stored scenario with the values that ``without_secrets`` took out, read again from the file of the scenario.
+
+    Raises:
+        CampaignError: no file in the scenario's directory has this workload.
+    """
+    workload = stored.scenario.workload
+    missing = [name for name, value in _secrets_of(workload).items() if value == NOT_SHOWN]
+    if not missing:
+        return stored
+    for file in sorted(stored.directory.iterdir()):
+        found = _workload_in(file) if file.suffix in _SCENARIO_FILES else None
+        if found is not None and _hidden(found) == workload:
+            return stored.model_copy(update={"scenario": stored.scenario.model_copy(update={"workload": found})})
+    raise CampaignError(
+        f"the scenario {stored.scenario.name!r} has secret values that are not stored ({', '.join(missing)}), and no "
+        f"file in {stored.directory} has its workload",
+        hint="put the scenario's file back as it was, or start a new campaign",
+    )
+
+
+def _workload_in(file: Path) -> Workload | None:
+    try:
+        return load_scenario(file).scenario.workload
+    except ScenarioError:
+        return None
+
+
+def _secrets_of(workload: Workload) -> dict[str, str]:
+    """The secret variables and build arguments."""
+    return {
+        name: value
+        for variables in (workload.env, workload.build.args)
+        for name, value in variables.items()
+        if is_secret(name)
+    }
+
+
+def _hidden(workload: Workload) -> Workload:
+    build = workload.build.model_copy(update={"args": _shown(workload.build.args)})
+    return workload.model_copy(update={"env": _shown(workload.env), "build": build})
+
+
+def _shown(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: shown(name, value) for name, value in variables.items()}
+
+
+def _text_without(text: str, secrets: Mapping[str, str]) -> str | None:
+    """The text with one line changed for each secret; None if a part of a value stays, or a name is not on a line."""
+    for name in secrets:
+        line = re.compile(rf"^(\s*[\"']?{re.escape(name)}[\"']?\s*[:=]\s*).+$", re.MULTILINE)
+        text, found = line.subn(rf'\g<1>"{NOT_SHOWN}"', text)
+        if not found:
+            return None
+    left = text.replace(NOT_SHOWN, "")
+    return None if any(word in left for value in secrets.values() for word in value.split()) else text
+
+
+def _as_json(scenario: Scenario) -> str:
+    return json.dumps(scenario.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False) + "\n"
