@@ -181,9 +181,11 @@ def test_without_its_event_loop_libvirt_is_not_asked_for_a_domain(tmp_path: Path
     engine: Any = SimpleNamespace(
         connection=SimpleNamespace(createXML=refuse, lookupByName=missing),
         library=SimpleNamespace(libvirtError=MissingError),
+        embedded=False,
     )
     slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=lambda _endpoint: None)
-    domain: Any = SimpleNamespace(name="boxbench-0badcafe-t0003", disks=(), ports=())
+    machine = SimpleNamespace(emulator=None)
+    domain: Any = SimpleNamespace(name="boxbench-0badcafe-t0003", machine=machine, disks=(), ports=())
     box = DomainBox(slot, SimpleNamespace(), engine, domain, lambda: None)
     with pytest.raises(ThreadDiedError):
         box.start()
