@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.host.run_directory import TAG
+
 TOKEN_VARIABLE: Final = "BOXBENCH_TEST_SESSION"
-# The tag in all names of a campaign. Other things called boxbench, such as a folder, are not ours.
-TAG: Final = re.compile(r"boxbench-([0-9a-f]{8}\b|probe-|test-)")
+# A tag anywhere in a text, such as a command line. Other things called boxbench, such as a folder, are not ours.
+IN_TEXT: Final = re.compile(rf"(?<![\w-])(?:{TAG.pattern}(?!\w)|boxbench-test-)")
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,21 @@ def _named() -> Iterator[str]:
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         if _is_tagged(line.split()[4]):
             yield f"mount {line.split()[4]}"
-    # os.walk ignores groups that disappear during the walk.
-    for folder, _, _ in os.walk("/sys/fs/cgroup"):
+    for folder in _groups(Path("/sys/fs/cgroup"), depth=6):
         if "boxbench" in folder:
             yield f"control group {folder}"
 
 
+def _groups(top: Path, *, depth: int) -> Iterator[str]:
+    """Control groups; os.walk ignores those that disappear meanwhile, and a workload may nest them without end."""
+    for folder, inner, _ in os.walk(top):
+        if len(Path(folder).relative_to(top).parts) >= depth:
+            inner.clear()
+        yield folder
+
+
 def _is_tagged(text: str) -> bool:
-    return TAG.search(text) is not None
+    return IN_TEXT.search(text) is not None
 
 
 def _pids() -> Iterator[int]:

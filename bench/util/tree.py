@@ -104,6 +104,26 @@ def _remove_all(path: Path) -> None:
             _remove(os.rmdir, name, cursor, path)
 
 
+def remove_directories(path: Path) -> None:
+    """Remove a directory and the directories below it, without removing files: those of a control group go with it.
+
+    A missing path is not an error. Raises OSError: a directory cannot be removed.
+    """
+    try:
+        cursor = _Cursor(path.parent)
+    except FileNotFoundError:
+        return
+    with cursor, contextlib.suppress(FileNotFoundError):
+        cursor.pending.append(path.name)
+        while cursor.pending or cursor.depth > 0:
+            if not cursor.pending:
+                os.rmdir(cursor.up(), dir_fd=cursor.fd)
+            elif cursor.down(cursor.pending.pop()):
+                names = cursor.names()
+                kinds = ((name, os.stat(name, dir_fd=cursor.fd, follow_symlinks=False).st_mode) for name in names)
+                cursor.pending.extend(name for name, mode in kinds if stat.S_ISDIR(mode))
+
+
 def _enter(cursor: _Cursor, name: str, top: Path) -> None:
     """Move into a directory, remove its files, and note its directories as pending."""
     try:

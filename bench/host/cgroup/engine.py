@@ -34,5 +34,4 @@ def engine_parent(name: str, *, root: Path = HOST_ROOT) -> Iterator[str | None]:
         yield f"/{name}"
     finally:
         parents = [root / m.point.lstrip("/") / name for m in mounts if m.kind in ("cgroup", "cgroup2")]
-        inner = [group for parent in parents for group in parent.glob("*/")]
-        remove_groups([*inner, *parents], MonotonicClock())
+        remove_groups(parents, MonotonicClock())

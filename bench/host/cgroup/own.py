@@ -16,6 +16,7 @@ from bench.host.mounts import Mount, read_mounts
 from bench.host.read import HOST_ROOT
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
+from bench.util.tree import remove_directories
 
 _FREEZER: Final = "freezer"
 PARENT: Final = "boxbench"
@@ -246,7 +247,7 @@ def _remove(made: list[Path], clock: Clock) -> None:
 
 
 def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
-    """Remove groups, inner ones first. Processes that are still in one are killed.
+    """Remove groups and the groups in them, which a workload may have made. Processes that are still in one are killed.
 
     It tries for a second, since tasks leave a group only after they have ended.
 
@@ -267,9 +268,7 @@ def remove_groups(directories: Sequence[Path], clock: Clock) -> list[Path]:
 
 def _remove_directory(directory: Path) -> bool:
     try:
-        directory.rmdir()
-    except FileNotFoundError:
-        return True
+        remove_directories(directory)
     except OSError:
         return False
     return True

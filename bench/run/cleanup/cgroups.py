@@ -20,14 +20,14 @@ _DEPTH: Final = 5
 
 
 def find_cgroups(wanted: Wanted) -> Iterator[Leftover]:
-    """Groups of boxes, inner ones first; with everything also our parent, where it is empty."""
-    groups = sorted(_groups(wanted), key=lambda path: -len(path.parts))
-    for path in groups:
+    """Groups of boxes, without those in them; with everything also our parent, where nothing else is in it."""
+    groups = set(_groups(wanted))
+    outermost = sorted(group for group in groups if group.parent not in groups)
+    for path in outermost:
         yield Leftover("cgroup", str(path), partial(_remove, path))
     if wanted.includes_shared:
-        for point in _points():
-            parent = point / PARENT
-            if all(inner in groups for inner in parent.glob("*/")) and parent.is_dir():
+        for parent in (point / PARENT for point in _points()):
+            if parent.is_dir() and groups.issuperset(parent.glob("*/")):
                 yield Leftover("cgroup", str(parent), partial(_remove, parent))
 
 

@@ -13,8 +13,11 @@ from bench.host.cgroup import PARENT
 from bench.host.mounts import read_mounts
 from bench.host.run_directory import LABEL, Tag, parse_tag
 
-# libvirt's group of a domain: `qemu-3-NAME.libvirt-qemu`; with systemd `machine-qemu\\x2d3\\x2dNAME.scope`.
-_MACHINE: Final = re.compile(r"(?:machine-)?qemu-\d+-(?P<name>.+?)(?:\.libvirt-qemu|\.scope)?")
+# libvirt's group of a domain: `qemu-3-NAME.libvirt-qemu`; `qemu-embed-6fa00a21-3-NAME.libvirt-qemu` with the embedded
+# driver; with systemd `machine-qemu\x2d3\x2dNAME.scope`.
+_MACHINE: Final = re.compile(
+    r"(?:machine-)?qemu-(?:embed-[0-9a-f]+-)?\d+-(?P<name>boxbench-.+?)(?:\.libvirt-qemu|\.scope)?"
+)
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})")
 
 

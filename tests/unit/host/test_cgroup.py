@@ -12,9 +12,10 @@ from typing import Literal
 
 import pytest
 
-from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup
+from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
 from bench.host.cgroup.find import box_level, parse_membership
 from bench.util import proc
+from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 from tests.virtual_clock import VirtualClock
 from tests.waiting import LIMIT_S
@@ -342,3 +343,17 @@ def test_our_own_group_is_nobodys_box() -> None:
         assert cgroup_of(os.getpid()) is None
     finally:
         proc.stop(process)
+
+
+def test_groups_that_a_workload_nested_without_end_are_removed(tmp_path: Path) -> None:
+    top = tmp_path / "boxbench-1a2b3c4d-t0001"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    assert remove_groups([top], MonotonicClock()) == []
+    assert not top.exists()

@@ -197,6 +197,7 @@ def test_the_words_alone_make_no_engine(tmp_path: Path, roots: tuple[Path, Path]
         (f"boxbench/{BOX}/inner", BOX),
         (f"{CAMPAIGN}/0123456789abcdef", CAMPAIGN),
         (f"machine/qemu-3-{BOX}.libvirt-qemu/emulator", BOX),
+        (f"machine/qemu-embed-6fa00a21-3-{BOX}.libvirt-qemu/vcpu0", BOX),
         (r"machine.slice/machine-qemu\x2d3\x2dboxbench\x2d1a2b3c4d\x2dt0001.scope/libvirt", BOX),
         ("boxbench", None),
         ("boxbench/other", None),
@@ -386,9 +387,9 @@ def test_our_parent_of_control_groups_goes_when_nobody_lives(tmp_path: Path, mon
         return [leftover.name for leftover in find_leftovers() if leftover.kind == "cgroup"]
 
     parent = tmp_path / "memory" / PARENT
-    assert found() == [str(parent / BOX / "inner"), str(parent / BOX), str(parent)]
+    assert found() == [str(parent / BOX), str(parent)]
     with scratch():
-        assert found() == [str(parent / BOX / "inner"), str(parent / BOX)]
+        assert found() == [str(parent / BOX)]
     assert remove_leftovers(leftover for leftover in find_leftovers() if leftover.kind == "cgroup") == ()
     assert not parent.exists()
     assert (tmp_path / "cpu" / PARENT / "somebodys").is_dir()
