@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 _APART: Final = "\u200b"
-_COMMAND: Final = re.compile(r":(?=:)|#(?=#\[)")
+_COMMAND: Final = re.compile(r":(?=:)|##(?=\[)")
 
 
 def under_runner() -> bool:

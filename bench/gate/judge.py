@@ -154,26 +154,26 @@ def judge(
             return Judgement(Verdict.NOT_REGRESSED, False, problem)
         return Judgement(Verdict.CANNOT_TELL, False, problem)
     low, high = oriented(stage.interval, better)
-    limit = 1 + threshold
+    limit, named = 1 + threshold, f"the threshold of {threshold * 100:.3g}%"
     if low > limit:
-        return _beyond(p_adjusted, stage)
+        return _beyond(p_adjusted, stage, named)
     if high <= limit:
         improved = high < 1 / limit and p_better_adjusted is not None and p_better_adjusted <= LEVEL
-        side = "better than the threshold" if improved else "within the threshold"
+        side = f"better than {named}" if improved else f"within {named}"
         return Judgement(Verdict.NOT_REGRESSED, improved, f"the whole interval is {side}")
-    reason = "the interval reaches beyond the threshold" if low <= 1 else "worse, but perhaps less than the threshold"
+    reason = f"the interval reaches beyond {named}" if low <= 1 else f"worse, but perhaps less than {named}"
     return Judgement(Verdict.CANNOT_TELL, False, f"{reason}: run more blocks, or use a quieter host")
 
 
-def _beyond(p_adjusted: float | None, stage: StageResult) -> Judgement:
+def _beyond(p_adjusted: float | None, stage: StageResult, named: str) -> Judgement:
     if p_adjusted is None:
-        reason = "confirmation is beyond the threshold although screening had ruled that out: run the gate again"
+        reason = f"confirmation is beyond {named} although screening had ruled that out: run the gate again"
         return Judgement(Verdict.CANNOT_TELL, False, reason)
     if p_adjusted > LEVEL:
         n = min(stage.n_a, stage.n_b)
-        reason = f"beyond the threshold, but {n} boots per side cannot be significant (p {p_adjusted:.2g} after Holm)"
+        reason = f"beyond {named}, but {n} boots per side cannot be significant (p {p_adjusted:.2g} after Holm)"
         return Judgement(Verdict.CANNOT_TELL, False, reason)
-    return Judgement(Verdict.REGRESSED, False, "the whole interval is beyond the threshold")
+    return Judgement(Verdict.REGRESSED, False, f"the whole interval is beyond {named}")
 
 
 def _usable(pair: SeriesPair) -> tuple[Series, Series]:

@@ -12,6 +12,7 @@ from bench.analysis.exercises import exercise_headline
 from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order, present_name
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
+from bench.util.units import parse_change
 
 DEFAULTS: Final[Mapping[str, float]] = {
     # Two builds of one program differ by some per cent through file layout and cache alone.
@@ -32,7 +33,7 @@ DEFAULTS: Final[Mapping[str, float]] = {
 """The relative change that matters, by pattern: 0.05 is 5 %. The last pattern that matches is used."""
 
 _HIGHER_IS_BETTER: Final = ("memory.guest.total", "memory.guest.available")
-_ASSIGNMENT: Final = re.compile(r"([a-z0-9_.*?-]+)=(\d+(?:\.\d+)?)\s*%")
+_ASSIGNMENT: Final = re.compile(r"([a-z0-9_.*?-]+)=(.+)")
 
 
 def better(metric: str) -> Literal["lower", "higher"]:
@@ -76,17 +77,21 @@ def named(patterns: Sequence[str], metric: str) -> bool:
 
 
 def parse_thresholds(assignments: Iterable[str]) -> Thresholds:
-    """Parse ``endpoint.ready=3%`` or ``memory.*=1.5%``. Raises UsageError for text of another form."""
-    own = []
-    for word in assignments:
-        match = _ASSIGNMENT.fullmatch(word.strip())
+    """Parse ``endpoint.ready=3%``, ``memory.*=1.5%`` or ``memory.*=0.015``. Raises UsageError for another form."""
+    return Thresholds(tuple(map(_parse_threshold, assignments)))
+
+
+def _parse_threshold(word: str) -> tuple[str, float]:
+    match = _ASSIGNMENT.fullmatch(word.strip())
+    try:
         if match is None:
-            raise UsageError(
-                f"--threshold {word!r} is not of the form METRIC=PERCENT%",
-                hint="write for example --threshold endpoint.ready=3%, or --threshold 'memory.*=1.5%'",
-            )
-        own.append((match[1], float(match[2]) / 100))
-    return Thresholds(tuple(own))
+            raise ValueError("there is no '='")
+        return match[1], parse_change(match[2])
+    except ValueError as error:
+        raise UsageError(
+            f"--threshold {word!r} is not of the form METRIC=PERCENT%: {error}",
+            hint="write for example --threshold endpoint.ready=3%, or --threshold 'memory.*=1.5%'",
+        ) from None
 
 
 def choose_metrics(patterns: Sequence[str], scenario: Scenario, available: Iterable[str]) -> tuple[str, ...]:

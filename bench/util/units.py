@@ -18,6 +18,7 @@ _BYTES: Final = {
 }
 _SECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9}
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
+_CHANGE: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*")
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -48,6 +49,20 @@ def parse_duration_ns(text: str) -> int:
     if text.strip().replace(".", "").isdigit():
         raise ValueError(f'{text!r} has no unit; write "30s" (ns, us, ms, s, min)')
     return _parse(text, _SECONDS, '"30s" (ns, us, ms, s, min)')
+
+
+def parse_change(text: str) -> float:
+    """The relative change in a text such as ``2%``, or ``0.02``. Raises ValueError, whose message shows both forms."""
+    match = _CHANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a change such as "2%" or "0.02"')
+    value = float(match[1]) / (100 if match[2] else 1)
+    if not match[2] and value >= 1:
+        # Whoever writes 5 means 5 %, and not 500 %.
+        raise ValueError(f'{text[:40]!r} has no unit; write "{text.strip()[:40]}%"')
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is too large")
+    return value
 
 
 def _three_digits(value: float) -> str:

@@ -18,6 +18,7 @@ from bench.history.otava import otava_detector
 from bench.history.store import Store, read_history
 from bench.render.commands.history import checked_json, view_history, write_page
 from bench.util.errors import UsageError
+from bench.util.units import parse_change
 
 Acknowledged = Annotated[
     Path | None,
@@ -26,9 +27,9 @@ Acknowledged = Annotated[
     ),
 ]
 Threshold = Annotated[
-    float,
+    str,
     typer.Option(
-        "--threshold", metavar="FRACTION", min=0.0, help="Smaller changes are shown but are no regression; 0.02 is 2 %."
+        "--threshold", metavar="N%", help="Smaller changes are shown but are no regression. 2% and 0.02 are the same."
     ),
 ]
 Detector = Annotated[
@@ -48,7 +49,7 @@ def _command(details: str, *, everything: bool) -> Callable[..., None]:
         branch: Branch = None,
         repository: Repository = Path(),
         acknowledged: Acknowledged = None,
-        threshold: Threshold = 0.02,
+        threshold: Threshold = "2%",
         detector: Detector = "own",
         page: Page = None,
         json: Json = False,
@@ -70,9 +71,13 @@ check = _command(
 )
 
 
-def _check(store: Store, acknowledged: Path | None, threshold: float, detector: str) -> Checked:
+def _check(store: Store, acknowledged: Path | None, threshold: str, detector: str) -> Checked:
     if detector not in ("own", "otava"):
         raise UsageError(f"there is no detector {detector!r}", hint="own, or otava")
+    try:
+        limit = parse_change(threshold)
+    except ValueError as error:
+        raise UsageError(f"--threshold: {error}", hint="write for example --threshold 3%") from None
     file = acknowledged or Path(FILE)
     # A file that was named must exist; the default one may be missing.
     entries = read_acknowledgements(file) if acknowledged is not None or file.exists() else ()
@@ -80,7 +85,7 @@ def _check(store: Store, acknowledged: Path | None, threshold: float, detector: 
         read_history(store),
         acknowledgements=entries,
         today=datetime.now(UTC).date(),
-        threshold=threshold,
+        threshold=limit,
         detector=otava_detector if detector == "otava" else None,
         name=detector,
     )

@@ -193,7 +193,7 @@ def _why(row: GateRow) -> str:
         return reason
     if row.counted:
         return f"{reason} (threshold {row.threshold * 100:.3g}%)"
-    parts = [f"{reason} ({row.threshold:.1%})"]
+    parts = [reason]
     if row.p_adjusted is not None and not row.improved:
         parts.append(f"p {row.p_adjusted:.2g}")
     if result is not None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from docker.errors import APIError, DockerException, NotFound
@@ -17,7 +16,6 @@ from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOU
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
-from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
 from bench.host.run_directory import box_labels
 from bench.image.model import Image
@@ -31,6 +29,7 @@ from bench.targets.containers.docker_log import read_log
 from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
 from bench.targets.containers.oci_runtime import CrunTarget, OciRuntimeTarget
 from bench.targets.containers.retry import removal_attempts
+from bench.targets.containers.writable_layer import writable_layer_bytes
 from bench.targets.rootfs_box import HOSTNAME, agent_user, open_channel
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
 
@@ -272,9 +271,7 @@ class DockerBox(Box):
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the writable layer, if the storage driver keeps it in a directory on this host."""
-        upper = (self._inspect().get("GraphDriver") or {}).get("Data") or {}
-        path = Path(upper.get("UpperDir", "/nonexistent"))
-        return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
+        return writable_layer_bytes(self._inspect())
 
     def output(self, *, ended: bool) -> Output:
         """The engine's log. It is complete when the engine reports the container as stopped."""

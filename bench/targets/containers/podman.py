@@ -19,7 +19,6 @@ from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.engines.podman import PodmanEngine
 from bench.host.cgroup import PARENT, parents_for_runtimes
-from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_ended
 from bench.host.run_directory import box_labels
 from bench.image.model import Image
@@ -32,6 +31,7 @@ from bench.targets import smoke_test
 from bench.targets.base import Box, Order, Output
 from bench.targets.containers.client import BoxVariables, run_client
 from bench.targets.containers.oci_runtime import Runtime
+from bench.targets.containers.writable_layer import writable_layer_bytes
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, agent_user, open_channel
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProcessError
@@ -180,9 +180,7 @@ class _PodmanBox(Box):
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the writable layer."""
-        driver = self._inspect().get("GraphDriver") or {}
-        path = Path((driver.get("Data") or {}).get("UpperDir", "/nonexistent"))
-        return {"box.allocated": allocated_bytes(path)} if path.is_dir() else {}
+        return writable_layer_bytes(self._inspect())
 
     def _inspect(self) -> dict[str, Any]:
         result = self._engine.ask("container", "inspect", self._order.tag, check=False)

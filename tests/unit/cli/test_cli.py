@@ -15,9 +15,11 @@ import pytest
 from bench import cli
 from bench.cli.messages import complain
 from bench.cli.program import make_program
+from bench.history.store import DirectoryStore, add_line
 from bench.util.errors import BoxbenchError, ExitCode
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 from tests.factories import make_manifest, make_records, write_campaign
+from tests.histories import make_history
 
 COMMANDS_WITH_TARGETS = ("run", "plan", "certify", "anatomy", "floor", "instructions")
 
@@ -248,6 +250,18 @@ def test_a_damaged_record_is_named_beside_the_report(
     assert said.err.startswith(f"warning: {tmp_path / 'c'}: records.jsonl:4: not a record")
     assert len(said.err.splitlines()) == 1
     assert json.loads(said.out)["notes"][-1].startswith("records.jsonl:4: not a record")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "code"),
+    [("2%", ExitCode.REGRESSION), ("0.02", ExitCode.REGRESSION), ("20%", ExitCode.OK), ("5", ExitCode.USAGE)],
+)
+def test_the_threshold_of_a_history_is_a_share_or_per_cent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threshold: str, code: ExitCode
+) -> None:
+    for line in make_history([100.0] * 20 + [108.0] * 20):
+        add_line(DirectoryStore(tmp_path / "h"), line)
+    assert call(monkeypatch, "history", "check", "--dir", str(tmp_path / "h"), "--threshold", threshold) == code
 
 
 def test_markup_in_a_value_is_printed_as_it_is(

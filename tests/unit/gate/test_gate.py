@@ -116,6 +116,12 @@ def test_three_verdicts(low: float, high: float, p_adjusted: float | None, verdi
     assert found.reason
 
 
+def test_a_reason_names_its_threshold_before_the_advice() -> None:
+    stage = StageResult(n_a=9, n_b=9, median_a=1, median_b=1, ratio=1, interval=Interval(0.9, 1.2, 0.95))
+    found = judge(stage, threshold=0.025, p_adjusted=1.0, p_better_adjusted=1.0)
+    assert found.reason == ("the interval reaches beyond the threshold of 2.5%: run more blocks, or use a quieter host")
+
+
 def test_more_may_be_better() -> None:
     stage = StageResult(n_a=9, n_b=9, median_a=9, median_b=5, ratio=0.6, interval=Interval(0.5, 0.7, 0.95))
     found = judge(stage, threshold=0.05, better="higher", p_adjusted=0.01, p_better_adjusted=1.0)
@@ -192,6 +198,7 @@ def test_thresholds() -> None:
     assert limits.of(READY) == 0.03
     assert limits.of("endpoint.init_ns") == 0.05
     assert limits.of("memory.pss.total_bytes") == 0.015
+    assert parse_thresholds(["endpoint.ready=0.03", "memory.*=0.015"]) == limits
     for word in ("endpoint.ready", "endpoint.ready=3", "=3%", "a=b%"):
         with pytest.raises(UsageError, match="METRIC=PERCENT"):
             parse_thresholds([word])

@@ -16,6 +16,7 @@ from bench.util.units import (
     format_ns,
     grouped,
     parse_bytes,
+    parse_change,
     parse_duration_ns,
 )
 
@@ -26,6 +27,26 @@ _SCALE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def _back(text: str, scales: dict[str, int]) -> float:
     number, unit = text.replace("−", "-").split(" ")
     return float(number) * scales[unit]
+
+
+@pytest.mark.parametrize(("text", "value"), [("2%", 0.02), ("0.02", 0.02), (" 1.5 % ", 0.015), (".5", 0.5), ("0", 0.0)])
+def test_parse_change(text: str, value: float) -> None:
+    assert parse_change(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("5", 'write "5%"'),
+        ("", "is not a change"),
+        ("-2%", "is not a change"),
+        ("nan", "is not"),
+        ("9" * 400 + "%", "too"),
+    ],
+)
+def test_what_is_no_change(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_change(text)
 
 
 @pytest.mark.parametrize(
