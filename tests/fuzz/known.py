@@ -37,8 +37,13 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     ("host.files", b"sys/fs/cgroup/memory/box/cgroup.procs\nx\n" + _DIGITS + b"\n"),
     ("anatomy.json", _NO_START),
     ("anatomy.json", _ANATOMY.replace(b'"client"', b'"clients"')),
-    ("anatomy.json", _ANATOMY.replace(b'"events":100', b'"events":' + _DIGITS[:400])),
+    ("anatomy.json", _ANATOMY.replace(b'"total_ns":', b'"total_ns":' + _DIGITS[:400])),
     ("history", stored.histories()[0].replace(b'"accel":{"hello/docker"', b'"accel":{"hello/other"')),
     ("history", stored.histories()[0].replace(b'"median":', b'"median":NaN,"low":')),
+    # A NUL hid all later commands.
+    ("agent.commands", b"ping\0a\n"),
+    # Times that do not fit 64 bits in ns.
+    ("agent.commands", b"exercise 9223372036854775807 /true\n"),
+    ("agent.conf", b"argv /stay\nready tcp 80\npoll_us 9223372036854775807\n"),
     ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
 )

@@ -260,6 +260,8 @@ def _check_anatomy(data: bytes, scratch: Path) -> None:
     found = read_anatomy(scratch)
     assert found is not None
     shown(view_anatomy(found))
+    for cell in found.cells:
+        cell.waited(), cell.shares(), cell.attributed, cell.typical.stretches
     write_anatomy(scratch, found)
     same(again(lambda: read_anatomy(scratch)), found)
 

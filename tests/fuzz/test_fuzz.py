@@ -7,6 +7,7 @@ from typing import Final
 
 import hypothesis
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.fuzz.known import KNOWN
 from tests.fuzz.reader import Reader, ResourceError, try_input
@@ -20,8 +21,14 @@ SLOW_EXAMPLES: Final = 4
 _SLOW_SHARE: Final = 10
 """Readers with a smaller share of a long run are slow."""
 
-# A reader that starts programs needs the mark ``host``.
-_ALL: Final = [pytest.param(r, id=r.name, marks=[pytest.mark.host] if r.host else []) for r in READERS.values()]
+
+def _param(reader: Reader, name: str, *data: bytes) -> ParameterSet:
+    # A reader that starts programs needs the mark.
+    return pytest.param(reader, *data, id=name, marks=[pytest.mark.host] if reader.host else [])
+
+
+_ALL: Final = [_param(reader, reader.name) for reader in READERS.values()]
+_KNOWN: Final = [_param(READERS[name], f"{name}-{number}", data) for number, (name, data) in enumerate(KNOWN)]
 
 
 @pytest.fixture
@@ -55,9 +62,9 @@ def test_damaged_inputs_are_read_or_refused(able: Reader, tmp_path: Path) -> Non
     check()
 
 
-@pytest.mark.parametrize(("name", "data"), KNOWN, ids=[f"{name}-{number}" for number, (name, _) in enumerate(KNOWN)])
-def test_an_input_that_was_a_finding_is_one_no_more(name: str, data: bytes, tmp_path: Path) -> None:
-    try_input(READERS[name], data, tmp_path)
+@pytest.mark.parametrize(("reader", "data"), _KNOWN)
+def test_an_input_that_was_a_finding_is_one_no_more(able: Reader, data: bytes, tmp_path: Path) -> None:
+    try_input(able, data, tmp_path)
 
 
 @pytest.mark.host

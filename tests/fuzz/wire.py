@@ -53,26 +53,29 @@ def _check_message(data: bytes, _scratch: Path) -> None:
 
 @cache
 def _grpc_answers() -> tuple[bytes, ...]:
-    """What a server sends on a connection for the first call."""
-    found = []
     plugins = message({1: [message({1: "io.containerd.snapshotter.v1", 2: "overlayfs"})]})
-    for body, status in ((plugins, "0"), (message({1: "1.7.24"}), "0"), (b"", "5")):
-        server = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
-        client = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        client.initiate_connection()
-        client.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":path", "/x"), (":authority", "x")])
-        server.initiate_connection()
+    return tuple(grpc_answers((body, status)) for body, status in ((plugins, "0"), (b"", "0"), (b"", "5")))
+
+
+def grpc_answers(*calls: tuple[bytes, str]) -> bytes:
+    """What a server sends on a connection for some calls, each with the body and the status of its answer."""
+    server = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+    client = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+    client.initiate_connection()
+    server.initiate_connection()
+    for stream, (body, status) in enumerate(calls):
+        number = 2 * stream + 1
+        client.send_headers(number, [(":method", "POST"), (":scheme", "http"), (":path", "/x"), (":authority", "x")])
         server.receive_data(client.data_to_send())
-        server.send_headers(1, [(":status", "200"), ("content-type", "application/grpc")])
-        server.send_data(1, b"\0" + len(body).to_bytes(4, "big") + body)
-        server.send_headers(1, [("grpc-status", status), ("grpc-message", "no%20such")], end_stream=True)
-        found.append(server.data_to_send())
-    return tuple(found)
+        server.send_headers(number, [(":status", "200"), ("content-type", "application/grpc")])
+        server.send_data(number, b"\0" + len(body).to_bytes(4, "big") + body)
+        server.send_headers(number, [("grpc-status", status), ("grpc-message", "no%20such")], end_stream=True)
+    return server.data_to_send()
 
 
 def _check_grpc(data: bytes, scratch: Path) -> None:
     path = scratch / "grpc"
-    with _Served(path, data):
+    with Served(path, data):
         api = ContainerdApi(path)
         try:
             api.snapshotters()
@@ -81,7 +84,7 @@ def _check_grpc(data: bytes, scratch: Path) -> None:
             api.close()
 
 
-class _Served:
+class Served:
     """A server on a unix socket that answers its only connection with some bytes and then ends the stream."""
 
     def __init__(self, path: Path, data: bytes) -> None:
@@ -104,6 +107,9 @@ class _Served:
         self._thread.start()
 
     def __exit__(self, *_error: object) -> None:
+        # A client that never came must not be waited for.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
 
@@ -122,7 +128,7 @@ _LOG: Final = struct.pack(">B3xI", 1, 3) + b"out" + struct.pack(">B3xI", 2, 4) +
 
 
 @cache
-def _engine_answers() -> tuple[bytes, ...]:
+def engine_answers() -> tuple[bytes, ...]:
     document = json.dumps({"Id": "ab", "State": {"Pid": 5, "Running": True}, "Names": ["/x"]}).encode()
     return (
         _http(document),
@@ -186,7 +192,7 @@ def _cut(rng: Random, seeds: Sequence[bytes]) -> bytes:
 READERS: Final = (
     Reader("protobuf", _messages, mutate.text, _check_message, share=300),
     Reader("grpc", _grpc_answers, mutate.text, _check_grpc, share=30),
-    Reader("engine-in-vm", _engine_answers, _cut, _check_engine, share=40),
+    Reader("engine-in-vm", engine_answers, _cut, _check_engine, share=40),
     Reader("engine-log", lambda: (_LOG, _LOG * 3), mutate.text, _check_frames, share=100),
     Reader("qemu-monitor", lambda: _MONITOR, _cut, _check_monitor, share=40),
 )

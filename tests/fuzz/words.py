@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import unicodedata
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from bench.cli.workflow import SafeStream, apart_in_json
 from bench.export.annotations import command
 from bench.gate.thresholds import parse_thresholds
 from bench.render.markdown import escape, fence
@@ -56,6 +59,19 @@ _FORMATTING_TEXT: Final = frozenset("\u200c\u200d")
 _TAGS: Final = range(0xE0000, 0xE0080)
 
 
+def _check_runner(text: str) -> None:
+    """In what GitHub's runner reads there is no command, however it is written, and JSON keeps its content."""
+    out = io.StringIO()
+    stream = SafeStream(out)
+    for at in range(0, len(text), 3):
+        stream.write(text[at : at + 3])
+    document = json.dumps([text], ensure_ascii=False)
+    same(json.loads(apart_in_json(document)), [text])
+    for shown in (out.getvalue(), apart_in_json(document)):
+        assert "::" not in shown
+        assert "##[" not in shown
+
+
 def _check_plain(data: bytes, _scratch: Path) -> None:
     """Nothing that moves a cursor, reorders or ends a line is left, and markup means nothing."""
     text = data.decode("utf-8", "surrogateescape")
@@ -70,6 +86,7 @@ def _check_plain(data: bytes, _scratch: Path) -> None:
     line = command("error", text, text)
     assert "\n" not in line
     assert "\r" not in line
+    _check_runner(text)
     body = fence(clean_lines(text)).split("\n")
     assert body[0] not in body[1:-1]
     stem = file_stem(clean(text))

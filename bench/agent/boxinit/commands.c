@@ -54,9 +54,9 @@ static void read_commands(void)
         return;
     }
     line_used += (size_t)got;
-    line[line_used] = 0;
     char *command = line;
-    for (char *end; (end = strchr(command, '\n')) != NULL; command = end + 1) {
+    /* Not strchr: after a NUL it would never find another line. */
+    for (char *end; (end = memchr(command, '\n', (size_t)(line + line_used - command))) != NULL; command = end + 1) {
         *end = 0;
         run_command(command);
     }

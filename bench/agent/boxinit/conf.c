@@ -21,6 +21,8 @@ static int64_t number_word(char **rest, const char *directive)
     long long value = strtoll(word, &end, 10);
     if (*word == 0 || *end != 0 || errno != 0 || value < 0)
         fatal("box.conf: %s: %s is not a number", directive, word);
+    if (value > MOST_NUMBER)
+        fatal("box.conf: %s: %s is too large", directive, word);
     return value;
 }
 

@@ -14,6 +14,8 @@ enum {
     MAX_GROUPS = 256,
 };
 
+#define MOST_NUMBER 1000000000000LL /* of a time in ms, which is computed with in ns */
+
 enum ready_kind { READY_STARTED, READY_FIRST_LINE, READY_LOG, READY_EXIT, READY_TCP, READY_HTTP };
 
 struct ready {

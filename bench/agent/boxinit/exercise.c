@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "process.h"
 #include "protocol.h"
 #include "shared/clock.h"
@@ -167,7 +168,7 @@ void start_exercise(char *rest)
     while (*rest != 0)
         argv[argc++] = decoded_word(&rest);
     argv[argc] = NULL;
-    if (argc == 0 || limit_ms <= 0 || !open_pipes(out, err))
+    if (argc == 0 || limit_ms <= 0 || limit_ms > MOST_NUMBER || !open_pipes(out, err))
         send_error("exercise: no command, no time limit, or no pipe");
     else
         run_exercise(argv, limit_ms, out, err);
