@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.host.mounts import read_mounts
 from bench.host.run_directory import TAG
 
 TOKEN_VARIABLE: Final = "BOXBENCH_TEST_SESSION"
@@ -46,9 +47,9 @@ def _named() -> Iterator[str]:
     for pid in _pids():
         if _is_tagged(_cmdline(pid)) and not _is_us(pid):
             yield f"process {_describe(pid)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        if _is_tagged(line.split()[4]):
-            yield f"mount {line.split()[4]}"
+    for mount in read_mounts():
+        if _is_tagged(mount.point):
+            yield f"mount {mount.point!r}"
     for folder in _groups(Path("/sys/fs/cgroup"), depth=6):
         if "boxbench" in folder:
             yield f"control group {folder}"

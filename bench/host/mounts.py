@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
-from bench.host.read import HOST_ROOT, read_text
+from bench.host.read import HOST_ROOT
 from bench.util import proc
 from bench.util.errors import TeardownError
 
@@ -34,13 +35,18 @@ class Mount:
 
 def read_mounts(root: Path = HOST_ROOT) -> tuple[Mount, ...]:
     """The mounts that this process sees, in the order in which they were mounted; empty if they cannot be read."""
-    return parse_mounts(read_text(root, "proc/self/mountinfo") or "")
+    try:
+        # Names are bytes. Decoded like this, they are the same bytes again when they are used.
+        return parse_mounts(os.fsdecode((root / "proc/self/mountinfo").read_bytes()))
+    except OSError:
+        return ()
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
     """The mounts in the text of a mountinfo file, in order. Lines that do not have its format are ignored."""
     mounts = []
-    for line in text.splitlines():
+    # A name may have other characters that str.splitlines() takes for the end of a line.
+    for line in text.split("\n"):
         left, separator, right = line.partition(" - ")
         first, last = left.split(" "), right.split(" ")
         if separator and len(first) >= 6 and len(last) >= 3:

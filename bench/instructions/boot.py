@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -21,6 +20,7 @@ from bench.util import proc
 from bench.util.cache import start_over
 from bench.util.clock import MonotonicClock
 from bench.util.errors import LaunchError, NotReadyError, ProtocolError
+from bench.util.tree import remove_tree
 
 TIMEOUT_S: Final = 900.0
 """Time limit of one boot on the host's clock. A loaded host needs several times as long as an idle one."""
@@ -68,7 +68,7 @@ def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestSta
     directory = run_root() / name
     with ExitStack() as stack:
         stack.enter_context(owned_dir(directory))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        stack.callback(remove_tree, directory)
         report, log = directory / "report", directory / "qemu.log"
         argv = boot_argv(name, guest.words, kernel=guest.kernel, initramfs=guest.initramfs, report=report)
         _run(argv, log, guest.target, cancelled or Event())

@@ -51,6 +51,19 @@ def walk_tree(path: Path) -> Iterator[os.stat_result]:
                 return
 
 
+def walk_directories(path: Path) -> Iterator[tuple[int, Path]]:
+    """A directory and all those below it, as open descriptors with their paths; as ``walk_tree`` otherwise.
+
+    A descriptor is valid until the next one is asked for.
+    """
+    with _Cursor(path) as cursor:
+        while True:
+            yield cursor.fd, cursor.path
+            cursor.pending.extend(cursor.directories())
+            if not _go_to_next(cursor):
+                return
+
+
 def _go_to_next(cursor: _Cursor) -> bool:
     """Move to the next directory of a walk; False when there is none."""
     while True:
@@ -119,9 +132,7 @@ def remove_directories(path: Path) -> None:
             if not cursor.pending:
                 os.rmdir(cursor.up(), dir_fd=cursor.fd)
             elif cursor.down(cursor.pending.pop()):
-                names = cursor.names()
-                kinds = ((name, os.stat(name, dir_fd=cursor.fd, follow_symlinks=False).st_mode) for name in names)
-                cursor.pending.extend(name for name, mode in kinds if stat.S_ISDIR(mode))
+                cursor.pending.extend(cursor.directories())
 
 
 def _enter(cursor: _Cursor, name: str, top: Path) -> None:
@@ -231,14 +242,32 @@ class _Cursor:
         return len(self._levels) - 1
 
     @property
+    def path(self) -> Path:
+        """The path of the current directory. It may be longer than the kernel accepts."""
+        return Path(*(level.name for level in self._levels))
+
+    @property
     def pending(self) -> list[str]:
         """Names of directories in the current one that are still to be entered."""
         return self._levels[-1].pending
 
     def names(self) -> list[str]:
         """The names of all entries of the current directory."""
-        with os.scandir(self.fd) as entries:
-            return [entry.name for entry in entries]
+        return [entry.name for entry in self._entries()]
+
+    def directories(self) -> list[str]:
+        """The names of all directories in the current directory. Links are none."""
+        return [entry.name for entry in self._entries() if entry.is_dir(follow_symlinks=False)]
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.fd) as entries:
+                return list(entries)
+        except OSError as error:
+            # Somebody has removed the directory; a control group says so by the second error.
+            if error.errno in (errno.ENOENT, errno.ENODEV):
+                return []
+            raise
 
     def down(self, name: str) -> bool:
         """Move into a directory; False, without moving, when another mount covers it. Raises OSError."""

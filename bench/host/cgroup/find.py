@@ -47,7 +47,7 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
 def parse_membership(text: str) -> dict[str, str]:
     """The path of each controller in /proc/PID/cgroup. The v2 path has the key ``unified``."""
     paths = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         names = [UNIFIED] if number == "0" and not controllers else controllers.split(",")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.host.read import parse_keyed, read_int, read_text
+from bench.util.tree import walk_directories
 from bench.util.units import decode_number
 
 UNIFIED: Final = "unified"
@@ -99,10 +100,13 @@ class BoxCgroup:
 
 def listed_pids(directory: Path) -> Iterator[tuple[int, Path]]:
     """Every process in a group and in the groups below it, with the directory of its group."""
-    for file in directory.rglob("cgroup.procs"):
-        for word in (read_text(file.parent, file.name) or "").split():
-            if (pid := decode_number(word)) is not None:
-                yield pid, file.parent
+    try:
+        for fd, inner in walk_directories(directory):
+            for word in (read_text(Path(f"/proc/self/fd/{fd}"), "cgroup.procs") or "").split():
+                if (pid := decode_number(word)) is not None:
+                    yield pid, inner
+    except OSError:
+        return  # the group has been removed
 
 
 def _us_to_ns(value_us: int | None) -> int | None:

@@ -121,7 +121,7 @@ def _kill(pid: int, group: Path) -> None:
 
 def _is_in(pid: int, group: Path) -> bool:
     # Through a bind mount or in a control group namespace, a group's path below its mount is not its path in /proc.
-    lines = (read_text(HOST_ROOT, f"proc/{pid}/cgroup") or "").splitlines()
+    lines = (read_text(HOST_ROOT, f"proc/{pid}/cgroup") or "").split("\n")
     return any(Path(line.split(":", 2)[-1]).parts[-2:] == group.parts[-2:] for line in lines)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.host.run_directory import LABEL, Tag, living_tags, parse_tag
 from bench.util.errors import BoxbenchError
+from bench.util.threads import error_text
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ def remove_leftovers(found: Iterable[Leftover]) -> tuple[str, ...]:
             leftover.remove()
         except (OSError, BoxbenchError) as error:
             failed.append(f"{leftover}: {error}")
+        except Exception as error:
+            # A fault of ours, or of an engine's client, must not keep the others on the host.
+            failed.append(f"{leftover}: {error_text(error)}")
     return tuple(failed)
 
 

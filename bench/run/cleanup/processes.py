@@ -52,7 +52,7 @@ def tags_of(pid: int, argv: list[str], places: Places, *, root: Path = HOST_ROOT
     entry = root / f"proc/{pid}"
     try:
         yield places.tag_of_path(str((entry / "root").readlink()))
-        for line in (entry / "cgroup").read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in (entry / "cgroup").read_text(encoding="utf-8", errors="replace").split("\n"):
             if LABEL in line:
                 yield places.tag_of_group(line.split(":", 2)[-1])
         yield _tag_of_channel((entry / "mountinfo").read_text(encoding="utf-8", errors="replace"), places)

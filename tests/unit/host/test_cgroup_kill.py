@@ -99,6 +99,24 @@ def test_a_group_of_processes_that_fork_all_the_time_is_removed(start: Join) -> 
     assert not any(file.parent.exists() for file in group.join_files)
 
 
+def test_groups_that_a_box_made_in_its_own_are_removed_with_it(start: Join) -> None:
+    """More of them, one in the other, than a function that calls itself can reach."""
+    with own_cgroup(f"test-{os.getpid()}-d") as group:
+        top = group.join_files[0].parent
+        fd = os.open(top, os.O_RDONLY)
+        for _ in range(1100):
+            os.mkdir("d", dir_fd=fd)
+            below = os.open("d", os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        holder = start([Path(f"/proc/{os.getpid()}/fd/{fd}/cgroup.procs")], "exec sleep infinity")
+        os.close(fd)
+        assert [pid for pid, _ in listed_pids(top)] == [holder.pid]
+        holder.kill()
+        holder.wait()
+    assert not top.exists()
+
+
 @pytest.mark.parametrize("spared", [True, False])
 def test_processes_that_fork_all_the_time_are_killed_in_a_v2_group(start: Join, v2_group: Path, spared: bool) -> None:
     holder = start([v2_group / "cgroup.procs"], COMETS)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -14,7 +18,7 @@ from hypothesis import strategies as st
 from bench.host import Counters, difference, doubts, fingerprint, host_facts, read_counters
 from bench.host.counters import parse_cpu_line, parse_pressure
 from bench.host.facts import bracketed, parse_cpuinfo, parse_os_release, speed_parameters
-from bench.host.mounts import cgroup_mode, filesystem_of, parse_mounts
+from bench.host.mounts import cgroup_mode, filesystem_of, parse_mounts, read_mounts
 from bench.host.read import parse_cpu_list, parse_keyed, parse_sizes
 
 Tree = Callable[[dict[str, str]], Path]
@@ -208,6 +212,38 @@ def test_mounts_with_odd_names() -> None:
         "ext3",
         ("rw", "errors=continue"),
     )
+
+
+ODD: Final = os.fsdecode("a\x0cb\u2028\x85\x1b[31m".encode() + b"\xff")
+
+
+UNMOUNTING: Final = """
+import subprocess, sys
+from pathlib import Path
+from bench.host.mounts import read_mounts, unmount
+(point,) = Path(sys.argv[1]).iterdir()
+subprocess.run(["mount", "-t", "tmpfs", "boxbench-test", point], check=True)
+(found,) = [mount.point for mount in read_mounts() if mount.source == "boxbench-test"]
+unmount(found)
+assert not point.is_mount()
+"""
+
+
+def test_no_name_hides_a_mount(tmp_path: Path) -> None:
+    """A box may choose the name of what it mounts, and the kernel escapes only white space and backslashes."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    lines = [f"36 35 98:0 / /run/{name} rw - tmpfs tmpfs rw\n" for name in (ODD, "next")]
+    (tmp_path / "proc/self/mountinfo").write_bytes(os.fsencode("".join(lines)))
+    assert [mount.point for mount in read_mounts(tmp_path)] == [f"/run/{ODD}", "/run/next"]
+
+
+@pytest.mark.host
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_mount_with_any_name_is_unmounted(tmp_path: Path) -> None:
+    (tmp_path / ODD).mkdir()
+    # In a mount namespace of its own, so that no other program of this host has to bear the name.
+    apart = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", UNMOUNTING, str(tmp_path)]
+    subprocess.run(apart, check=True)
 
 
 @pytest.mark.parametrize(

@@ -401,8 +401,15 @@ def test_every_step_is_tried() -> None:
     def fails() -> None:
         raise TeardownError("it hangs", hint="look")
 
-    found = (Leftover("process", "1 (x)", fails), Leftover("mount", "/x", lambda: gone.append("/x")))
-    assert remove_leftovers(found) == ("process 1 (x): it hangs",)
+    def breaks() -> None:
+        raise RecursionError("too deep")
+
+    found = (
+        Leftover("process", "1 (x)", fails),
+        Leftover("engine", "dockerd 2", breaks),
+        Leftover("mount", "/x", lambda: gone.append("/x")),
+    )
+    assert remove_leftovers(found) == ("process 1 (x): it hangs", "engine dockerd 2: RecursionError: too deep")
     assert gone == ["/x"]
 
 

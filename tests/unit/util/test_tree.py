@@ -7,12 +7,13 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from bench.util.errors import TeardownError
-from bench.util.tree import remove_tree, walk_tree
+from bench.util.tree import remove_directories, remove_tree, walk_directories, walk_tree
 from tests.needs import host_cannot
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -40,6 +41,22 @@ def test_a_deep_tree_is_walked_and_removed(deep: Path) -> None:
     assert sum(stat.S_ISREG(entry.st_mode) for entry in found) == 1
     remove_tree(deep)
     assert list(deep.parent.iterdir()) == []
+
+
+def test_deep_directories_are_walked_and_removed(deep: Path) -> None:
+    """As nested control groups, whose files go with them."""
+    lowest, names = 0, []
+    for fd, path in walk_directories(deep):
+        lowest, names = len(path.parts), [entry.name for entry in Path(f"/proc/self/fd/{fd}").iterdir()]
+    assert (lowest, names) == (len(deep.parts) + 1500, ["file"])
+    with pytest.raises(OSError, match="not empty"):
+        remove_directories(deep)
+    for fd, _ in walk_directories(deep):
+        with suppress(FileNotFoundError):
+            os.unlink("file", dir_fd=fd)
+    remove_directories(deep)
+    assert not deep.exists()
+    remove_directories(deep)
 
 
 def test_a_walk_goes_on_when_directories_are_moved_or_removed(tmp_path: Path) -> None:
