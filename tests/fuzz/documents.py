@@ -204,8 +204,8 @@ def _check_kata(data: bytes, scratch: Path) -> None:
 
 
 READERS: Final = (
-    Reader("scenario.yaml", _yaml, mutate.mixed(mutate.text, mutate.lines), _check_yaml, share=60),
-    Reader("scenario.document", _structures, mutate.structure, _check_yaml, share=60),
+    Reader("scenario.yaml", _yaml, mutate.mixed(mutate.text, mutate.lines), _check_yaml, share=25),
+    Reader("scenario.document", _structures, mutate.structure, _check_yaml, share=25),
     Reader("scenario.toml", lambda: (TOML,), mutate.text, _check_toml),
     Reader("bounds.toml", lambda: (BOUNDS,), mutate.text, _check_bounds),
     Reader("acknowledged.toml", lambda: (ACKNOWLEDGED,), mutate.text, _check_acknowledged),

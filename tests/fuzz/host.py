@@ -138,7 +138,7 @@ def _check_table(data: bytes, _scratch: Path) -> None:
 
 
 READERS: Final = (
-    Reader("host.files", _seeds, _damaged, _check, share=40),
+    Reader("host.files", _seeds, _damaged, _check, share=15),
     Reader(
         "host.tables",
         lambda: tuple(FILES[name].encode() for name in ("proc/self/mountinfo", "proc/77/cgroup")),

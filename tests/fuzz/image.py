@@ -150,7 +150,7 @@ def _check_archive(data: bytes, scratch: Path) -> None:
 
 
 READERS: Final = (
-    Reader("image.tree", _trees, mutate.text, _check_tree, share=60),
-    Reader("image.config", _configurations, _damaged_config, _check_config, share=40),
+    Reader("image.tree", _trees, mutate.text, _check_tree, share=30),
+    Reader("image.config", _configurations, _damaged_config, _check_config, share=15),
     Reader("image.archive", archives, mutate.text, _check_archive, share=60),
 )

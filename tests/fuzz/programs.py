@@ -270,7 +270,7 @@ READERS: Final = (
         _configurations,
         mutate.mixed(mutate.text, mutate.lines),
         _check_configuration,
-        share=2,
+        share=1,
         host=True,
         why_not=_why_no_agent,
     ),
@@ -279,12 +279,12 @@ READERS: Final = (
         lambda: _COMMANDS,
         mutate.mixed(mutate.text, mutate.lines),
         _check_commands,
-        share=2,
+        share=1,
         host=True,
         why_not=_why_no_agent,
     ),
-    Reader("counter.grpc", _calls, mutate.text, _check_counter_grpc, share=3, host=True, why_not=_why_not_built),
+    Reader("counter.grpc", _calls, mutate.text, _check_counter_grpc, share=1, host=True, why_not=_why_not_built),
     Reader(
-        "counter.http", engine_answers, mutate.text, _check_counter_http, share=3, host=True, why_not=_why_not_built
+        "counter.http", engine_answers, mutate.text, _check_counter_http, share=1, host=True, why_not=_why_not_built
     ),
 )

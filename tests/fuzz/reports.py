@@ -109,4 +109,4 @@ def _seeds() -> tuple[bytes, ...]:
     return campaigns()
 
 
-READERS: Final = (Reader("report", _seeds, _hostile, _check, share=10),)
+READERS: Final = (Reader("report", _seeds, _hostile, _check, share=4),)

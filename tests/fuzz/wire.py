@@ -191,8 +191,8 @@ def _cut(rng: Random, seeds: Sequence[bytes]) -> bytes:
 
 READERS: Final = (
     Reader("protobuf", _messages, mutate.text, _check_message, share=300),
-    Reader("grpc", _grpc_answers, mutate.text, _check_grpc, share=30),
-    Reader("engine-in-vm", engine_answers, _cut, _check_engine, share=40),
+    Reader("grpc", _grpc_answers, mutate.text, _check_grpc, share=15),
+    Reader("engine-in-vm", engine_answers, _cut, _check_engine, share=20),
     Reader("engine-log", lambda: (_LOG, _LOG * 3), mutate.text, _check_frames, share=100),
     Reader("qemu-monitor", lambda: _MONITOR, _cut, _check_monitor, share=40),
 )
