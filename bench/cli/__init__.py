@@ -47,6 +47,13 @@ def _main() -> None:
             raise
         _discard_output()
         sys.exit(ExitCode.OK)
+    except OSError as error:
+        # Where an error needs another hint, it was caught before.
+        where = "" if error.filename is None else f"{error.filename}: "
+        complain(
+            f"{where}{error.strerror or error}", "check the path, its owner and mode, and the free space of its disk"
+        )
+        sys.exit(ExitCode.ERROR)
     except Exception as error:
         sys.exit(_usage_error(error))
     try:

@@ -18,11 +18,13 @@ _LABELS: Final = frozenset({"created_at", "boxbench"})
 
 
 def write_result(result: GateResult, out: Path) -> None:
-    """Store a result in a gate's directory. Raises ResultError: the boots are kept, and can be judged again."""
+    """Store a result in a gate's directory. Raises ResultError: what it was made from is kept."""
+    # Fixed limits are checked in a moment, and have no A.
+    again = "the same command" if result.a is None else f"`boxbench gate judge {out}`"
     write_result_file(
         out / RESULT,
         result.model_dump_json(indent=1) + "\n",
-        hint=f"the measurements are kept: make room, then `boxbench gate judge {out}` gives the verdict",
+        hint=f"the measurements are kept: make room, then {again} gives the verdict",
     )
 
 

@@ -264,6 +264,16 @@ def test_the_threshold_of_a_history_is_a_share_or_per_cent(
     assert call(monkeypatch, "history", "check", "--dir", str(tmp_path / "h"), "--threshold", threshold) == code
 
 
+@pytest.mark.parametrize("words", [("export", "x" * 300, "-f", "csv"), ("gate", "aa", "x" * 300)])
+def test_an_error_of_the_system_is_an_error_with_its_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert call(monkeypatch, *words) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert said.startswith("boxbench: xxx")
+    assert ": File name too long\n  → check the path" in said
+
+
 def test_markup_in_a_value_is_printed_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
