@@ -16,6 +16,7 @@ from typing import Final
 
 from bench.agent.boxconf import CHANNEL_IN_BOX
 from bench.engines.containerd_api import NAMESPACE
+from bench.host.accounts import vmm_uids
 from bench.host.mounts import parse_mounts
 from bench.host.processes import Process, command_lines, end_process, own_uids, parent_of, program_of, runs_as
 from bench.host.read import HOST_ROOT, read_text
@@ -58,8 +59,8 @@ def tags_of(pid: int, argv: list[str], places: Places, *, root: Path = HOST_ROOT
         yield _tag_of_channel((entry / "mountinfo").read_text(encoding="utf-8", errors="replace"), places)
     except OSError:
         return
-    if any(LABEL in word for word in argv) and (runs_as(pid, own_uids(), root=root) or _is_libvirts(pid, argv, root)):
-        yield _tag_of_words(program_of(pid, root=root) or "", argv, places)
+    if any(LABEL in word for word in argv):
+        yield _tag_of_words(pid, argv, places, root)
 
 
 def _tag_of_channel(mountinfo: str, places: Places) -> Tag | None:
@@ -74,9 +75,14 @@ def _tag_of_channel(mountinfo: str, places: Places) -> Tag | None:
     return None
 
 
-def _tag_of_words(program: str, argv: list[str], places: Places) -> Tag | None:
+def _tag_of_words(pid: int, argv: list[str], places: Places, root: Path) -> Tag | None:
+    program = program_of(pid, root=root) or ""
     if program.startswith(_VMM):
-        return _tag_of_vm(argv, places)
+        # libvirt's system daemon may give QEMU any user.
+        ours = runs_as(pid, vmm_uids(), root=root) or _is_libvirts(pid, argv, root)
+        return _tag_of_vm(argv, places) if ours else None
+    if not runs_as(pid, own_uids(), root=root):
+        return None
     if program == _SHIM and value_of(argv, "-namespace") == NAMESPACE:
         return parse_tag(value_of(argv, "-id") or "")
     if program in _PROGRAMS:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine, check_event_loop
+from bench.host.accounts import vmm_uids
 from bench.host.disk import allocated_bytes
 from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
 from bench.records.component import Component
@@ -100,7 +101,7 @@ class DomainBox(Box):
     def main_pid(self) -> int | None:
         """QEMU's pid, found by the domain's name on its command line."""
         if self._pid is None:
-            self._pid = find_by_argument(f"guest={self.domain.name},debug-threads=on")
+            self._pid = find_by_argument(f"guest={self.domain.name},debug-threads=on", uids=vmm_uids())
         if self._pid is not None and wait_ended(self._pid, timeout_s=0):
             return None
         return self._pid

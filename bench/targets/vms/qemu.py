@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from bench.agent.compile import static_program
+from bench.host.accounts import vmm_account
 from bench.host.cgroup import own_cgroup
 from bench.host.processes import wait_ended
 from bench.records.component import Component
@@ -29,7 +29,6 @@ BARE: Final = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot
 _QUIT_PATIENCE_S: Final = 5.0
 _SANDBOX: Final = "on,obsolete=deny,elevateprivileges={},spawn=deny,resourcecontrol=deny"
 # Accounts for QEMU: those of distributions' libvirt packages, then the one that owns nothing.
-_ACCOUNTS: Final = ("libvirt-qemu", "qemu", "nobody")
 
 
 def find_qemu(emulator: Path | None = None) -> str:
@@ -98,13 +97,8 @@ def _confinements(user: str | None) -> Iterator[tuple[str, ...]]:
 
 def _unprivileged() -> str | None:
     """``UID:GID`` for QEMU; None if we are not root and keep our own."""
-    if os.geteuid() != 0:
-        return None
-    for name in _ACCOUNTS:
-        with suppress(KeyError):
-            account = pwd.getpwnam(name)
-            return f"{account.pw_uid}:{account.pw_gid}"
-    return "65534:65534"
+    account = vmm_account()
+    return None if account is None else f"{account[0]}:{account[1]}"
 
 
 def describe_confinement(emulator: Path | None) -> dict[str, str]:

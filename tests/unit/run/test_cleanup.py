@@ -124,9 +124,17 @@ def test_processes_of_other_people_are_not_found(tmp_path: Path, exe: str, argv:
     assert tags_of(tmp_path, *argv, exe=exe, cgroup=cgroup) == set()
 
 
+def test_a_qemu_that_has_given_up_root_is_still_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "vmm_uids", lambda: frozenset((0, 64055)))
+    exe, uids = "/usr/bin/qemu-system-x86_64", "64055 64055 64055 64055"
+    argv = ("qemu", "-name", f"guest={BOX}", "-run-with", "user=64055:104", f"path={RUN}/{CAMPAIGN}/{BOX}/events")
+    assert tags_of(tmp_path / "vm", *argv, exe=exe, uids=uids) == {parse_tag(BOX)}
+    assert tags_of(tmp_path / "runc", "runc", f"{RUN}/{CAMPAIGN}", exe="/usr/sbin/runc", uids=uids) == set()
+
+
 def test_libvirts_own_user_is_trusted_where_root_noted_the_pid(tmp_path: Path) -> None:
     argv = ("qemu", "-name", f"guest={BOX},debug-threads=on", f"path={RUN}/{CAMPAIGN}/{BOX}/events")
-    exe, uids = "/usr/bin/qemu-system-x86_64", "64055 64055 64055 64055"
+    exe, uids = "/usr/bin/qemu-system-x86_64", "64099 64099 64099 64099"
     noted = tmp_path / "ours" / "run" / "libvirt" / "qemu" / f"{BOX}.pid"
     noted.parent.mkdir(parents=True)
     noted.write_text("77")

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from bench.engines.libvirtd import LibvirtEngine
+from bench.host import accounts
 from bench.targets.vms import qemu
 from bench.targets.vms.domain import Domain, Machine
 from bench.targets.vms.domain_box import libvirt_confinement
@@ -32,7 +33,7 @@ def _forget() -> Iterator[None]:
 def account(monkeypatch: pytest.MonkeyPatch) -> str:
     """The account that root's QEMU becomes."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(qemu, "_ACCOUNTS", ("no-such-account", "nobody"))
+    monkeypatch.setattr(accounts, "_ACCOUNTS", ("no-such-account", "nobody"))
     return str(qemu._unprivileged())
 
 
