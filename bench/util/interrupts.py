@@ -18,28 +18,30 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def ended_by_signals(on_further: Callable[[], object]) -> Iterator[None]:
     """Run the program: each of SIGNALS raises KeyboardInterrupt in the main thread, unless one is being handled.
 
-    After the block the process is about to exit, and no signal raises anything any more. A signal that this process was
-    started to ignore stays ignored: that is how ``nohup`` works.
+    After the block the process is about to exit, and SIGNALS are ignored. A signal that this process was started to
+    ignore stays ignored: that is how ``nohup`` works.
 
     Args:
         on_further: called in the signal handler when a signal is only noted.
     """
-    over = False
 
     def receive(_number: int, _frame: FrameType | None) -> None:
         # No flag says that an interrupt is being handled: Python drops an exception that is raised in a destructor or
         # a callback, and after that no signal would end the program.
-        if over or _unwinding(sys.exception()):
+        if _unwinding(sys.exception()):
             on_further()
         else:
             raise KeyboardInterrupt
 
-    for number in _heeded():
+    heeded = _heeded()
+    for number in heeded:
         signal.signal(number, receive)
     try:
         yield
     finally:
-        over = True
+        # At its exit Python gives signals back their default effect, which would replace the exit code.
+        for number in heeded:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _unwinding(error: BaseException | None) -> bool:

@@ -167,6 +167,19 @@ def test_a_cleanup_is_not_broken_off_by_more_signals() -> None:
 
 
 @pytest.mark.host
+def test_a_signal_at_the_very_end_does_not_replace_the_exit_code() -> None:
+    """Python removes modules, and with them this object, after it has given up its signal handlers."""
+    late = """
+    class Late:
+        def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+            kill(pid, number)
+    cli.late = Late()
+    kill(signal.SIGINT)
+    """
+    assert run_program(late).returncode == 130
+
+
+@pytest.mark.host
 def test_nohup_survives_a_logout() -> None:
     ended = run_program('kill(signal.SIGHUP); print("still here")', "nohup")
     assert (ended.stdout, ended.returncode) == ("still here\n", 0)
