@@ -15,6 +15,8 @@ from bench.util.units import decode_number
 
 MAX_LINE_BYTES: Final = 4096
 MAGIC: Final = "BB1"
+MOST_TOKEN_CHARACTERS: Final = 64
+"""The longest token of a ping; ours have 8 characters at most."""
 CUT: Final = ".cut"
 """Suffix of a fact's key when its value was too long for a line and was cut."""
 # Keys are percent-encoded, since names of environment variables are part of them.
@@ -178,6 +180,8 @@ def _facts_end(words: list[str]) -> Message:
 
 def _pong(words: list[str]) -> Message:
     (token,) = words
+    if len(token) > MOST_TOKEN_CHARACTERS:
+        raise ValueError(token)
     return Pong(token)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.agent.protocol import (
     CUT,
@@ -27,6 +29,13 @@ from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.scenario.secrets import NOT_SHOWN, is_secret
 from bench.util.clock import Clock
 from bench.util.errors import ProtocolError
+
+MOST_FACTS: Final = 4000
+MOST_FACT_BYTES: Final = 2**19
+"""How many facts of a box are kept, and how many bytes of them as JSON. A record's line then stays below 1 MiB."""
+MOST_ERRORS: Final = 20
+MOST_ERROR_CHARACTERS: Final = 2000
+"""How many errors of a box are kept, and how much of each. The first one is the cause of the others."""
 
 
 @dataclass
@@ -77,6 +86,7 @@ class Timeline:
         self._stamps: dict[Endpoint, int] = {}
         self._pongs: dict[str, int] = {}
         self._facts_done = False
+        self._fact_bytes = 0
         self._changed = threading.Condition()
 
     def mark(self, endpoint: Endpoint, *, at_ns: int | None = None) -> int:
@@ -92,7 +102,7 @@ class Timeline:
         with self._changed:
             if isinstance(message, Mark | Exit) and not self._requested_before(stamp_ns):
                 # No fault of ours: a VM that runs before the request may send what it likes.
-                self.errors.append("the box sent a mark before it was requested")
+                self._add_error("the box sent a mark before it was requested")
             else:
                 self._take(message, stamp_ns)
             self._changed.notify_all()
@@ -109,25 +119,39 @@ class Timeline:
                 self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
                 self.exit = self.exit or message
             case ReportedFact(key, value):
-                self.facts[key] = _storable(key, value)
+                self._add_fact(key, _storable(key, value))
             case FactsEnd():
                 self._facts_done = True
             case Pong(token):
                 self._pongs[token] = stamp_ns
             case TreeDigest(text):
                 self.tree_digest = text
-            case AgentError(text):
-                self.errors.append(text)
+            case AgentError(text) | ProtocolError(message=text):
+                self._add_error(text)
             case ExerciseStart() | ExerciseOutput() | ExerciseExit() | ExerciseEnd():
                 self.exercise.receive(message, stamp_ns)
-            case ProtocolError():
-                self.errors.append(message.message)
 
     def cut_short(self) -> None:
         """Note that no message follows, and wake up whoever waits for one."""
         with self._changed:
             self.cut_off = True
             self._changed.notify_all()
+
+    def _add_fact(self, key: str, value: str) -> None:
+        old = _json_bytes(key, self.facts[key]) if key in self.facts else 0
+        size = self._fact_bytes - old + _json_bytes(key, value)
+        if size > MOST_FACT_BYTES or (not old and len(self.facts) >= MOST_FACTS):
+            self._add_error(
+                f"the box reported more facts than are kept: {MOST_FACTS}, or {MOST_FACT_BYTES} bytes; {key} and "
+                "others are missing"
+            )
+            return
+        self._fact_bytes = size
+        self.facts[key] = value
+
+    def _add_error(self, text: str) -> None:
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(text[:MOST_ERROR_CHARACTERS])
 
     def has(self, endpoint: Endpoint) -> bool:
         """Whether ``endpoint`` was passed."""
@@ -184,3 +208,7 @@ def _storable(key: str, value: str) -> str:
         return value
     # A value that the agent had to cut agrees with every value that begins like it.
     return "" if name.endswith(CUT) else NOT_SHOWN
+
+
+def _json_bytes(key: str, value: str) -> int:
+    return len(json.dumps({key: value}, ensure_ascii=False).encode())

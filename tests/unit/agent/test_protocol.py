@@ -53,7 +53,14 @@ def test_a_box_cannot_send_the_hosts_endpoints(name: Endpoint) -> None:
         *(b"BB1 mark ready", b"BB1 mark ready -1", b"BB1 mark ready 1 1", b"BB1 mark ready 1.5", b"BB1 mark ready 0x1"),
         *(b"BB1 mark ready 12345678901234567890", b"BB1 mark ready \xd9\xa1", b"BB1 mark READY 1", b"BB1 reboot now"),
         *(b"BB1 exit 7", b"BB1 exit 7 0 1 2 3 4 5", b"BB1 fact k", b"BB1 fact k*x v", b"BB1 fact k a b"),
-        *(b"BB1 fact k %zz", b"BB1 fact " + b"k" * 401 + b" v", b"BB1 facts-end x", b"BB1 pong", b"BB1 error a b"),
+        *(
+            b"BB1 fact k %zz",
+            b"BB1 fact " + b"k" * 401 + b" v",
+            b"BB1 facts-end x",
+            b"BB1 pong",
+            b"BB1 pong " + b"x" * 65,
+            b"BB1 error a b",
+        ),
         b"BB1 error " + b"a" * MAX_LINE_BYTES,
     ],
 )

@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
-from bench.agent.protocol import AgentError, Exit, FactsEnd, Mark, Pong, ReportedFact
-from bench.agent.timeline import Timeline
-from bench.records.record import Endpoint
+from bench.agent.channel import MAX_MESSAGES
+from bench.agent.protocol import AgentError, Exit, FactsEnd, Mark, Pong, ReportedFact, parse_message
+from bench.agent.timeline import MOST_ERROR_CHARACTERS, MOST_ERRORS, MOST_FACTS, Timeline
+from bench.plan.trials import Cell, Trial
+from bench.records.record import Endpoint, Record
 from bench.scenario.secrets import NOT_SHOWN
 from bench.util.errors import ProtocolError
 from tests.virtual_clock import VirtualClock
@@ -104,3 +106,43 @@ def test_waiting_ends_when_the_message_arrives(timeline: Timeline) -> None:
     assert timeline.pong_ns("p1") == 1234
     assert not timeline.wait_for(lambda: timeline.has_pong("p2"), timeout_s=0.01)
     sender.join()
+
+
+def _facts_of_a_hostile_box(timeline: Timeline) -> Record:
+    """The longest facts that a channel carries; every byte of them takes six in JSON."""
+    for number in range(MAX_MESSAGES):
+        word = "%01" * 1300
+        timeline.receive(parse_message(f"BB1 fact k{number} {word}".encode()), 1)
+    cell = Cell(scenario="hello", target="runc", accel="native")
+    trial = Trial(number=0, block=0, cell=cell, warmup=False)
+    return Record(
+        campaign="c0ffee42", trial=trial, started_at="x", outcome="ok", endpoints_ns={}, inside=timeline.facts
+    )
+
+
+def test_facts_do_not_make_a_record_larger_than_a_mebibyte(timeline: Timeline) -> None:
+    assert len(_facts_of_a_hostile_box(timeline).line().encode()) < 2**20
+    assert timeline.facts["k0"] == "\1" * 1300
+    assert "more facts than are kept" in timeline.errors[0]
+    assert len(timeline.errors) <= MOST_ERRORS
+
+
+def test_the_number_of_facts_is_limited(timeline: Timeline) -> None:
+    for number in range(MOST_FACTS + 1):
+        timeline.receive(ReportedFact(f"k{number}", ""), 1)
+    assert len(timeline.facts) == MOST_FACTS
+    assert f"k{MOST_FACTS} and others are missing" in timeline.errors[0]
+
+
+def test_a_fact_that_is_reported_again_counts_once(timeline: Timeline) -> None:
+    for _ in range(300):
+        timeline.receive(ReportedFact("env.BIG", "x" * 4000), 1)
+    timeline.receive(ReportedFact("cpus", "1"), 1)
+    assert (set(timeline.facts), timeline.errors) == ({"env.BIG", "cpus"}, [])
+
+
+def test_errors_are_limited_in_number_and_length(timeline: Timeline) -> None:
+    for number in range(1000):
+        timeline.receive(AgentError(f"{number} " + "x" * 4000), 1)
+    assert (len(timeline.errors), len(timeline.errors[0])) == (MOST_ERRORS, MOST_ERROR_CHARACTERS)
+    assert timeline.errors[0].startswith("0 x")
