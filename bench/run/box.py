@@ -19,6 +19,7 @@ from bench.run.ending import is_over
 from bench.run.exercise.result import Exercised
 from bench.run.frame import Outcome
 from bench.run.limits import LimitCounters
+from bench.run.quota import Quota
 from bench.scenario.model import Scenario
 from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Order, Output, Target
@@ -60,6 +61,8 @@ class BoxRun:
     timeline: Timeline
     outcome: Outcome
     limits: LimitCounters | None = None
+    """None until the box is provisioned."""
+    quota: Quota | None = None
     """None until the box is provisioned."""
     seen: Observation = field(default_factory=Observation)
     exercise: Exercised = field(default_factory=Exercised)
@@ -106,7 +109,7 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
         ThreadDiedError: a message was lost, because an error had ended the thread that reads them.
         BoxbenchError: the box could not be provisioned.
     """
-    with setting.target.provision(order) as box:
+    with setting.target.provision(order) as box, _limited(order, box, setting, run):
         running = [pid for pids in box.running_before().values() for pid in pids]
         run.limits = LimitCounters(order.tag, running)
         timeline = run.timeline
@@ -117,6 +120,20 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
             yield box, channel
         finally:
             channel.close()
+
+
+@contextmanager
+def _limited(order: Order, box: Box, setting: Setting, run: BoxRun) -> Iterator[None]:
+    """Watch what a box writes to the host; if it was too much, that is the box's failure."""
+    has_layer = setting.target.accel == "native"
+    run.quota = Quota(order, box, layer_bytes=order.resources.disk if has_layer else None)
+    try:
+        yield
+    finally:
+        run.quota.close()
+        if run.quota.error is not None:
+            run.outcome.blame(run.quota.error)
+            run.output = run.output or box.output(ended=is_over(box, run.timeline))
 
 
 @contextmanager
@@ -158,6 +175,7 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
 
     Raises:
         NotReadyError: the time limit has passed, the workload or the box has ended, or the agent reported an error.
+        QuotaError: the box wrote more than it may.
     """
     timeline, limit_ns, goal = run.timeline, setting.scenario.ready.timeout, goal_in(setting)
 
@@ -166,6 +184,8 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
 
     deadline_ns = (timeline.clock.now_ns() if since_ns is None else since_ns) + limit_ns
     while not timeline.wait_for(done, timeout_s=LIVENESS_S):
+        if run.quota is not None:
+            run.quota.check()
         if timeline.clock.now_ns() > deadline_ns:
             run.outcome.timed_out = True
             raise NotReadyError(
@@ -180,6 +200,8 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
             )
     if not timeline.has(goal):
         raise NotReadyError(_why_failed(timeline, goal), hint="look at the kept output of the trial")
+    if run.quota is not None:
+        run.quota.begin()
 
 
 def _hint_when_ended(setting: Setting) -> str:

@@ -70,6 +70,15 @@ class Outcome:
         else:
             self.add(failure)
 
+    def blame(self, error: BoxbenchError) -> None:
+        """Make an error the failure, since it is the cause of what was noted before; that becomes a doubt."""
+        if self._noted and self._noted[0] is error:
+            return
+        if self.failure is not None:
+            self.doubts.append(f"{self.failure.code}: {self.failure.message}")
+        self._noted.append(error)
+        self.failure, self.timed_out = Failure.of(error), False
+
     def add(self, failure: Failure, *, where: str = "") -> None:
         """Keep the failure of a part: the first one is the cause and becomes the failure, others are doubts.
 

@@ -124,6 +124,10 @@ class ExerciseError(BoxbenchError):
     stable = False
 
 
+class QuotaError(BoxbenchError):
+    """A box wrote more to the host than it may, and was killed."""
+
+
 class LateError(BoxbenchError):
     """The harness could not keep its schedule, so the measurement is not valid."""
 

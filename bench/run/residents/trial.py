@@ -150,6 +150,9 @@ def _measure(run: _Residents, last: Resident, until_gone: ExitStack, empty: Host
 
 
 def _check_all_there(run: _Residents) -> None:
+    for box in run.boxes:
+        if box.run.quota is not None and box.run.quota.error is not None:
+            raise box.run.quota.error
     gone = [box for box in run.boxes if box.pid is None or box.box.main_pid() is None]
     if gone:
         raise NotReadyError(

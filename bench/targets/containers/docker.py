@@ -35,6 +35,8 @@ from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageEr
 
 LOG_DRIVER: Final = "json-file"
 """Docker's own default. An engine may be configured with another driver, whose log is late or unreadable."""
+LOG_LIMITS: Final = {"max-size": "256m", "max-file": "2"}
+"""A container cannot fill the host's disk with its output: the engine keeps the last 256 to 512 MiB of it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class DockerTarget:
             "seccomp": "the engine's default filter" if self._options.seccomp else "none",
             "network": NETWORKS[self._options.network],
             "limits": "cpuset and memory control group",
-            "log": LOG_DRIVER,
+            "log": f"{LOG_DRIVER}, at most {LOG_LIMITS['max-file']} files of {LOG_LIMITS['max-size']}",
         }
 
     def _describe_runtime(self) -> str:
@@ -216,7 +218,7 @@ class DockerBox(Box):
             "host_config": self._api.create_host_config(
                 binds={str(self.channel.directory): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
                 cpuset_cpus=",".join(map(str, order.cpus)),
-                log_config=LogConfig(type=LOG_DRIVER),
+                log_config=LogConfig(type=LOG_DRIVER, config=LOG_LIMITS),
                 mem_limit=memory,
                 memswap_limit=memory,
                 network_mode=self.options.network,

@@ -16,7 +16,7 @@ from bench.host.run_directory import box_labels
 from bench.records.component import Component
 from bench.targets.base import Order
 from bench.targets.containers.client import BoxVariables, run_client
-from bench.targets.containers.docker import LOG_DRIVER, DockerBox, DockerOptions, DockerTarget
+from bench.targets.containers.docker import LOG_DRIVER, LOG_LIMITS, DockerBox, DockerOptions, DockerTarget
 from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
@@ -75,6 +75,8 @@ class _DockerCliBox(DockerBox):
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
+        for name, value in LOG_LIMITS.items():
+            yield from ("--log-opt", f"{name}={value}")
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")
         for name, value in box_labels(order.tag).items():
             yield from ("--label", f"{name}={value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,13 +22,15 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes.observer import MEMORY_TRIES, PINGS
 from bench.records.record import Endpoint, Record, parse_record
-from bench.run import box, frame, limits
+from bench.run import box, frame, limits, quota
 from bench.run.box import Setting
+from bench.run.quota import OUTPUT_BYTES
 from bench.run.trial import run_trial
 from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
 from bench.targets.base import Box, Order, Output
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 from tests.virtual_clock import VirtualClock
+from tests.waiting import wait_until
 
 MS: Final = 10**6
 # No process has this number: the kernel's highest is 2^22.
@@ -395,3 +398,40 @@ def test_bytes_of_a_box_that_are_no_text_can_be_kept(trial: Callable[..., Record
     record = trial(FakeTarget([*GOOD[:1], (1, "BB1 fact env.X %FF%C3\nBB1 error chdir%20%FF")]))
     assert record.inside == {"env.X": "\ufffd\ufffd"}
     assert parse_record(record.line(), where="here") == record
+
+
+class _FloodingBox(FakeBox):
+    """A box that fills its output file, either before it is ready or when it is asked to stop."""
+
+    def _flood(self) -> None:
+        file = self._order.storage / "stdout"
+        file.touch()
+        os.truncate(file, OUTPUT_BYTES + 1)
+
+    def start(self) -> None:
+        super().start()
+        if not self._target.life[2:]:
+            self._flood()
+
+    def stop(self) -> None:
+        self._flood()
+        wait_until(lambda: not self.alive, "the end of the box")
+
+
+class _FloodingTarget(FakeTarget):
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[FakeBox]:
+        yield _FloodingBox(order, self)
+
+
+@pytest.mark.parametrize("life", [GOOD[:2], GOOD])
+def test_a_box_that_writes_too_much_fails_with_the_limit_and_the_file(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch, life: Sequence[tuple[int, str]]
+) -> None:
+    monkeypatch.setattr(box, "LIVENESS_S", 0.01)
+    monkeypatch.setattr(quota, "CHECK_S", 0.01)
+    record = trial(_FloodingTarget(life))
+    assert record.failure is not None
+    assert record.failure.code == "QuotaError"
+    assert re.search(r"more than 512 MiB to the output file .*/stdout$", record.failure.message)
+    assert "print less" in record.failure.hint
