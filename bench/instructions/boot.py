@@ -18,9 +18,11 @@ from bench.instructions.machine import boot_argv
 from bench.instructions.model import Instant
 from bench.util import proc
 from bench.util.cache import start_over
+from bench.util.clip import file_end
 from bench.util.clock import MonotonicClock
 from bench.util.errors import LaunchError, NotReadyError, ProtocolError
 from bench.util.tree import remove_tree
+from bench.util.units import format_bytes
 
 TIMEOUT_S: Final = 900.0
 """Time limit of one boot on the host's clock. A loaded host needs several times as long as an idle one."""
@@ -71,35 +73,46 @@ def boot(guest: CountingGuest, cancelled: Event | None = None) -> tuple[GuestSta
         stack.callback(remove_tree, directory)
         report, log = directory / "report", directory / "qemu.log"
         argv = boot_argv(name, guest.words, kernel=guest.kernel, initramfs=guest.initramfs, report=report)
-        _run(argv, log, guest.target, cancelled or Event())
+        _run(argv, log, guest.target, cancelled or Event(), report=report)
         return parse_report(guest.target, _read(report))
 
 
-def _run(argv: list[str], log: Path, target: str, cancelled: Event) -> None:
+def _run(argv: list[str], log: Path, target: str, cancelled: Event, *, report: Path) -> None:
     with log.open("wb") as stream:
         process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.QEMU_VARIABLES)
         try:
-            status = _wait(process, target, cancelled)
+            status = _wait(process, target, cancelled, report=report)
         finally:
             proc.stop(process)
     if status != 0:
         raise LaunchError(
-            f"{target}: QEMU ended with {status}: {proc.tail(log.read_bytes())}",
+            f"{target}: QEMU ended with {status}: {proc.tail(file_end(log, proc.TAIL_BYTES))}",
             hint="check that the host has free memory",
         )
 
 
-def _wait(process: subprocess.Popen[bytes], target: str, cancelled: Event) -> int:
+def _wait(process: subprocess.Popen[bytes], target: str, cancelled: Event, *, report: Path) -> int:
     clock = MonotonicClock()
     deadline_ns = clock.now_ns() + round(TIMEOUT_S * 1e9)
     while clock.now_ns() < deadline_ns:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(_POLL_S)  # polling does not affect the guest's clock
+        _check_size(report, target)
         if cancelled.is_set():
             raise LaunchError(f"{target}: the guest was cancelled", hint="run it again")
     raise LaunchError(
         f"{target}: the guest was still running after {TIMEOUT_S:g} s", hint="run it again when the host is less busy"
     )
+
+
+def _check_size(report: Path, target: str) -> None:
+    """Raise ProtocolError when a report is too long: the guest can write any, and it is the host's memory."""
+    if report.exists() and report.stat().st_size > REPORT_BYTES:
+        raise ProtocolError(
+            f"{target}: the guest was ended, since it wrote more than {format_bytes(REPORT_BYTES)} to its report "
+            f"{report}",
+            hint="only the guest's PID 1 writes reports; look for a program that writes to the port 0xe9",
+        )
 
 
 def _read(report: Path) -> list[str]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from threading import Event
+
 import pytest
 
+from bench.instructions import boot
 from bench.instructions.boot import parse_report
 from bench.util.errors import LaunchError, NotReadyError, ProtocolError
 
@@ -95,3 +100,13 @@ def test_a_report_that_no_guest_can_give_is_an_error(old: str, new: str, kind: t
 def test_a_line_outside_the_protocol_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="mark requested later"):
         parse_report("runc", ["request first", "mark requested later"])
+
+
+@pytest.mark.host
+def test_a_guest_that_writes_too_long_a_report_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boot, "_POLL_S", 0.01)
+    report = tmp_path / "report"
+    flood = f"report = open({str(report)!r}, 'wb'); report.truncate({boot.REPORT_BYTES + 1})"
+    argv = [sys.executable, "-c", f"{flood}; import time; time.sleep(1000)"]
+    with pytest.raises(ProtocolError, match=rf"more than 4\.00 MiB to its report {report}"):
+        boot._run(argv, tmp_path / "log", "runc", Event(), report=report)
