@@ -129,17 +129,19 @@ def test_the_client_asks_for_the_same_network(mode: str, tmp_path: Path, monkeyp
     assert words[words.index("--network") + 1] == mode
     # Every user of the host can read it.
     assert "hush" not in "".join(words)
+    assert {"max-size=256m", "max-file=2"} <= set(words), "the log is limited"
 
 
 def test_podman_is_not_told_variables_on_its_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.targets.containers.podman._runtime_flags", lambda _runtime: ())
     config = SimpleNamespace(user="", env=("TOKEN=hush", "PEM=hush\nhush"), groups=())
     image = SimpleNamespace(id="sha256:0", config=config)
-    order: Any = SimpleNamespace(**{**vars(ORDER), "image": image, "directory": tmp_path})
+    order: Any = SimpleNamespace(**{**vars(ORDER), "image": image, "directory": tmp_path, "storage": tmp_path})
     engine: Any = SimpleNamespace(argv=lambda *words: words)
     words = _PodmanBox(order, CHANNEL, engine, Runtime("runc", "runc"))._argv
     assert "--env-file" in words
     assert "hush" not in "".join(words)
+    assert f"path={tmp_path}/log" in words, "in the box's directory, where its size is limited"
 
 
 def test_an_engine_without_a_bridge_is_found_out_before_the_request() -> None:
