@@ -125,13 +125,17 @@ def refuse_foreign_places(name: str, index: TreeIndex, agent: bytes) -> None:
         agent: the content of the agent's program.
 
     Raises:
-        BuildError: one of them is not a directory, or the agent is not the one that Boxbench has put there.
+        BuildError: one of them is not a directory, the channel's is not empty, or the agent is not the one that
+            Boxbench has put there.
     """
     ours = [path.lstrip("/") for path in (DIRECTORY_IN_BOX, CHANNEL_IN_BOX)]
     for place in (*MOUNT_PLACES, *ours):
         member = index.members.get(place)
         if (member is None and place in ours) or (member is not None and not member.isdir()):
             raise _foreign(name, f"/{place}", "is not a directory", member)
+    inside = next((path for path in index.members if path.startswith(f"{ours[-1]}/")), None)
+    if inside is not None:
+        raise _foreign(name, f"/{inside}", "is in the place where boxbench makes files for each box", None)
     program = index.members.get(AGENT_IN_BOX.lstrip("/"))
     if program is None or not program.isreg() or index.read(AGENT_IN_BOX, limit_bytes=len(agent) + 1) != agent:
         raise _foreign(name, AGENT_IN_BOX, "is not the agent that was put there", program)

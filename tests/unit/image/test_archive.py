@@ -264,6 +264,8 @@ def test_a_tree_with_our_files_and_plain_mount_places_is_used(tmp_path: Path) ->
             "not the agent",
         ),
         (OURS[:2], "/.boxbench/boxinit is not the agent that was put there"),
+        ((*OURS, member(".boxbench/ch/events", tarfile.FIFOTYPE)), "/.boxbench/ch/events is in the place where"),
+        ((*OURS, link(".boxbench/ch/box.conf", "/etc/x")), "/.boxbench/ch/box.conf is in the place where"),
     ],
 )
 def test_a_tree_with_something_of_its_own_in_our_places_is_refused(
