@@ -23,6 +23,7 @@ import hypothesis
 import pytest
 import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask for IPv6: here, before the guard
 
+from bench.util.interrupts import SIGNALS
 from tests import leftovers, needs
 from tests.lab import docker_client, lab, make_scenario
 
@@ -65,6 +66,15 @@ def _no_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket.socket, "__init__", _guarded_socket(socket.socket.__init__))
     for module, name in _STARTERS:
         monkeypatch.setattr(module, name, _refuse(f"called {module.__name__}.{name}"))
+
+
+@pytest.fixture(autouse=True)
+def _signals_stay() -> Generator[None, None, None]:
+    """Give signals their handlers back: the command line ignores them when it ends, and so would later programs."""
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
 def _fail(what: str) -> NoReturn:
