@@ -29,7 +29,8 @@ def find_files(wanted: Wanted) -> Iterator[Leftover]:
     for path in _directories():
         if wanted.named(path.name):
             yield Leftover("directory", str(path), partial(run_directory.remove_abandoned, path))
-    for path in _entries(LIBVIRT_LOGS):
+    # libvirt leaves one per domain, so it is no sign of a box that was not removed.
+    for path in _entries(LIBVIRT_LOGS) if wanted.whole else ():
         if path.suffix == ".log" and wanted.named(path.stem):
             yield Leftover("file", str(path), partial(path.unlink, missing_ok=True))
     if wanted.everything:

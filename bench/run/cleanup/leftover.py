@@ -46,6 +46,9 @@ class Wanted:
 
     def __init__(self, tag: str = LABEL) -> None:
         self.everything = tag == LABEL
+        named = parse_tag(tag)
+        self.whole = self.everything or (named is not None and named.owner == tag)
+        """A whole campaign is searched for, or everything; not a box."""
         self._tag = tag
         self._living = frozenset(living_tags())
 

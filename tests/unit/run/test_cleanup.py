@@ -382,6 +382,7 @@ def test_the_logs_that_libvirt_keeps_are_found_by_their_full_name(tmp_path: Path
         (logs / name).touch()
     found = [leftover for leftover in find_leftovers(CAMPAIGN) if leftover.kind == "file"]
     assert [leftover.name for leftover in found] == [str(logs / f"{BOX}.log")]
+    assert not [leftover for leftover in find_leftovers(BOX) if leftover.kind == "file"]  # not after every trial
     assert remove_leftovers(found) == ()
     assert len(list(logs.iterdir())) == 3
 
