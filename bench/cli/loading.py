@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+from bench.cli.trust import warn_of_programs
 from bench.scenario.exercise import ProfileName
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
 from bench.scenario.targets import split_labels
@@ -20,13 +21,25 @@ def load(
     targets: str | None = None,
     profile: str | None = None,
     no_root_control: bool = False,
+    starts: bool = True,
 ) -> tuple[LoadedScenario, ...]:
-    """Load scenarios by name or path, with the changes that the options ask for. Raises ScenarioError, UsageError."""
+    """Load scenarios by name or path, with the changes that the options ask for.
+
+    Args:
+        starts: the command starts boxes, so it warns of programs of this host that the files name.
+
+    Raises:
+        ScenarioError, UsageError: a scenario or an option is wrong.
+    """
     labels = split_labels(targets) if targets is not None else None
     loaded = tuple(load_scenario(find_scenario(name)) for name in names)
     size = _profile(profile, loaded)
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
-    return tuple(without_root_control(one) for one in chosen) if no_root_control else chosen
+    if no_root_control:
+        chosen = tuple(without_root_control(one) for one in chosen)
+    if starts:
+        warn_of_programs(chosen)
+    return chosen
 
 
 def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:

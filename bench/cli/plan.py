@@ -28,7 +28,9 @@ def plan(
 ) -> None:
     """Starts nothing. The same seed gives the same order."""
     seed = draw_seed(seed)
-    trials = preview(load(scenarios, blocks=blocks, targets=targets, no_root_control=no_root_control), seed=seed)
+    trials = preview(
+        load(scenarios, blocks=blocks, targets=targets, no_root_control=no_root_control, starts=False), seed=seed
+    )
     if json:
         print_json({"seed": seed, "trials": [trial.model_dump() for trial in trials]})
         return

@@ -25,8 +25,10 @@ from bench.cli.options import (
 )
 from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
+from bench.cli.trust import warn_of_programs
+from bench.records.manifest import read_manifest
 from bench.records.record import Record
-from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.run.campaign import Request, resume_campaign, start_campaign, stored_scenarios
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
 from bench.util.errors import InterruptedCampaignError, PartialResultsError
@@ -94,6 +96,7 @@ def run(
 
 def resume(campaign: Campaign) -> None:
     """Keeps finished trials, removes what the interrupted run left on the host, and runs the remaining trials."""
+    warn_of_programs(stored_scenarios(campaign, read_manifest(campaign)))
     with make_progress(console(stderr=True)) as progress:
         records = resume_campaign(campaign, progress)
     if not records:

@@ -19,7 +19,7 @@ from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, refuse_foreign
 from bench.records.certificate import Certificate
-from bench.records.manifest import Manifest, ScenarioEntry, new_campaign_id, read_manifest
+from bench.records.manifest import MANIFEST, Manifest, ScenarioEntry, new_campaign_id, read_manifest
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.certify import certify
@@ -35,7 +35,7 @@ from bench.targets.base import Output
 from bench.util.cache import cache_dir
 from bench.util.errors import CampaignError, InterruptedCampaignError, TargetUnavailableError
 
-__all__ = ["Progress", "Request", "certify_only", "resume_campaign", "start_campaign"]
+__all__ = ["Progress", "Request", "certify_only", "resume_campaign", "start_campaign", "stored_scenarios"]
 
 AfterTrial = Callable[[Record], None]
 """Hook after a trial's record is on disk and before the next trial starts."""
@@ -199,6 +199,19 @@ def _check_version(manifest: Manifest) -> None:
         )
 
 
+def stored_scenarios(path: Path, manifest: Manifest) -> tuple[LoadedScenario, ...]:
+    """The scenarios of a campaign as its manifest has them. Their directories may be gone."""
+    return tuple(
+        LoadedScenario(
+            scenario=entry.scenario,
+            directory=(path / entry.directory).resolve(),
+            text=entry.text,
+            file=path / MANIFEST,
+        )
+        for entry in manifest.scenarios.values()
+    )
+
+
 def _request_of(path: Path, manifest: Manifest) -> Request:
     """The request in the manifest. Raises CampaignError: there is none, or a scenario is gone."""
     entry = manifest.request
@@ -207,10 +220,7 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
             f"{path} is of an older boxbench, which did not store what was asked for, so it cannot be resumed",
             hint=f"`boxbench report` still reads its records; start a new one with `{shlex.join(manifest.command)}`",
         )
-    scenarios = tuple(
-        LoadedScenario(scenario=entry.scenario, directory=(path / entry.directory).resolve(), text=entry.text)
-        for entry in manifest.scenarios.values()
-    )
+    scenarios = stored_scenarios(path, manifest)
     for loaded in scenarios:
         if not loaded.directory.is_dir():
             raise CampaignError(

@@ -182,6 +182,8 @@ class LoadedScenario(BaseModel):
     """Absolute. The Dockerfile and the context are relative to it."""
     text: str
     """The file's content, which the manifest keeps."""
+    file: Path | None = None
+    """Where the text was read; None if it was read nowhere."""
 
 
 def load_scenario(path: Path) -> LoadedScenario:
@@ -202,7 +204,7 @@ def load_scenario(path: Path) -> LoadedScenario:
         faults += faults_of(file, document, error)
     if scenario is None or faults:
         raise scenario_error(faults, hint=_HINT)
-    return LoadedScenario(scenario=scenario, directory=file.parent.resolve(), text=document.text)
+    return LoadedScenario(scenario=scenario, directory=file.parent.resolve(), text=document.text, file=file)
 
 
 def narrowed(

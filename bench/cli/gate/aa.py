@@ -13,6 +13,7 @@ from bench.cli.gate.options import GateOut, Metrics, ThresholdTexts, make_direct
 from bench.cli.loading import draw_seed
 from bench.cli.options import Accel, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
+from bench.cli.trust import warn_of_programs
 from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
 from bench.gate.false_alarms import REPLAY_BLOCKS
 from bench.gate.run import removed_without_data
@@ -77,6 +78,7 @@ def aa(
         place, chosen = make_directory(out, [source]), split_labels(targets) if targets is not None else None
         with removed_without_data(place, first_data(place, AA)), make_progress(console(stderr=True)) as progress:
             sides = SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen))
+            warn_of_programs((sides.a.loaded,))
             request = AaRequest(
                 sides=sides.without_root_control() if no_root_control else sides,
                 out=place,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cli.messages import complain
+from bench.cli.trust import warn_of_programs
 from bench.gate.checkout import sides_of_commits
 from bench.gate.sides import SidePair, read_side
 from bench.scenario.targets import split_labels
@@ -39,7 +40,9 @@ class SideSelection:
             UsageError, ScenarioError: not two sides, or one of them cannot be loaded.
         """
         sides = self._read(checkouts)
-        return sides.without_root_control() if no_root_control else sides
+        sides = sides.without_root_control() if no_root_control else sides
+        warn_of_programs((sides.a.loaded, sides.b.loaded))
+        return sides
 
     def _read(self, checkouts: Path) -> SidePair:
         chosen = split_labels(self.targets) if self.targets is not None else None
