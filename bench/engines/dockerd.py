@@ -18,6 +18,8 @@ import docker
 import psutil
 from docker.context import ContextAPI
 from docker.errors import DockerException, NotFound
+from docker.tls import TLSConfig
+from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from bench.engines.data_root import ENGINES, DataRoot, exclusive_data_root
@@ -110,11 +112,11 @@ def running_client() -> docker.DockerClient | None:
     named = os.environ.get("DOCKER_HOST")
     client = None
     try:
-        address = named or _context_host() or _DEFAULT_ADDRESS
+        address, tls = _address()
         if address.startswith(_UNIX):
             # docker-py leaks its socket if no engine listens, so the socket is tried first.
             peer_pid(Path(address.removeprefix(_UNIX)))
-        client = docker.DockerClient(base_url=address, timeout=API_TIMEOUT_S)
+        client = docker.DockerClient(base_url=address, tls=tls or False, timeout=API_TIMEOUT_S)
         client.ping()
     except (DockerException, RequestException, OSError) as error:
         if client is not None:
@@ -123,16 +125,32 @@ def running_client() -> docker.DockerClient | None:
         if named:
             raise HostUnfitError(
                 f"the Docker Engine at DOCKER_HOST={named} does not answer: {error}",
-                hint="start it, or unset DOCKER_HOST to let boxbench start a private one",
+                hint="start it, check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH if it uses TLS, or unset DOCKER_HOST to "
+                "let boxbench start a private one",
             ) from None
         return None
     return client
 
 
-def _context_host() -> str | None:
+def _address() -> tuple[str, TLSConfig | None]:
+    """The address of the engine that the user has named or chosen, and the certificates for it.
+
+    Raises:
+        DockerException: certificates are named that do not exist.
+    """
+    named = os.environ.get("DOCKER_HOST")
+    if named is None or named == "":
+        return _of_context() or (_DEFAULT_ADDRESS, None)
+    # Like the docker command: a unix socket needs no certificates, whatever the variables say.
+    return named, None if named.startswith(_UNIX) else kwargs_from_env().get("tls")
+
+
+def _of_context() -> tuple[str, TLSConfig | None] | None:
+    """Address and certificates of the user's docker context; None if there is none."""
     with suppress(DockerException, OSError):
         context = ContextAPI.get_current_context()
-        return context.Host if context is not None else None
+        if context is not None and context.Host:
+            return context.Host, context.TLSConfig
     return None
 
 

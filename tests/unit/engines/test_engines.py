@@ -44,7 +44,7 @@ def test_what_answers_must_be_an_engine(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_nobody_answers_and_nobody_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(dockerd, "_context_host", lambda: f"unix://{tmp_path}/none")
+    monkeypatch.setattr(dockerd, "_of_context", lambda: (f"unix://{tmp_path}/none", None))
     assert running_client() is None
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(HostUnfitError, match="started by root only"), docker_engine(tmp_path):

@@ -18,7 +18,7 @@ from bench import __version__
 from bench.host import campaign_lock, fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
-from bench.records.manifest import Manifest, read_manifest
+from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.records.record import Record
 from bench.run import campaign as conduct
 from bench.run import cleanup, session
@@ -277,9 +277,11 @@ def test_a_campaign_is_resumed_as_it_was_asked_for(
     with pytest.raises(CampaignError, match="cannot be continued: docker: no engine") as caught:
         resume_campaign(tmp_path / "c", Silent())
     assert "--skip-unavailable" not in caught.value.hint, "resume has no such option"
-    assert (seen["accel"], seen["skip_unavailable"], seen["scenarios"]) == ("tcg", True, (hello,))
+    # The text now comes from the manifest.
+    stored = hello.model_copy(update={"file": tmp_path / "c" / MANIFEST})
+    assert (seen["accel"], seen["skip_unavailable"], seen["scenarios"]) == ("tcg", True, (stored,))
     again = conduct._request_of(tmp_path / "c", read_manifest(tmp_path / "c"))
-    assert replace(again, command=()) == request
+    assert replace(again, command=()) == replace(request, scenarios=(stored,))
 
 
 def test_a_set_up_that_resume_repeats_leaves_nothing(tmp_path: Path, host: Path) -> None:
@@ -300,4 +302,4 @@ def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_p
     entry = conduct._scenario_entries(request)["hello"]
     manifest = make_manifest().model_copy(update={"scenarios": {"hello": entry}})
     (again,) = conduct._request_of(tmp_path / "link", manifest).scenarios
-    assert again == hello
+    assert again == hello.model_copy(update={"file": tmp_path / "link" / MANIFEST})
