@@ -6,7 +6,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -28,6 +28,14 @@ EVIL: Final = "down\n::error file=x.py::forged\n   ::add-mask::a\r##[error]forge
 COMMAND: Final = re.compile(r"::|##\[")
 
 Run = Callable[..., str]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _signals() -> Iterator[None]:
+    """`main` takes signals, which pytest and the tests after these must keep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("signal.signal", lambda *_: None)
+        yield
 
 
 @pytest.fixture
