@@ -35,9 +35,9 @@ class Attack:
 
 
 FLOODS: Final = {
-    # More messages than a box may send.
-    "messages": Attack(f"echo up; while :; do echo 'BB1 pong x'; done > {EVENTS}\n", says="messages"),
-    "nonsense": Attack(f"echo up; busybox yes '::error::forged' > {EVENTS}\n", says="not a message"),
+    # The channel is cut off, so each later question to the agent is waited for in vain: one target is enough.
+    "messages": Attack(f"echo up; while :; do echo 'BB1 pong x'; done > {EVENTS}\n", says="messages", targets="docker"),
+    "nonsense": Attack(f"echo up; busybox yes '::error::forged' > {EVENTS}\n", says="not a message", targets="process"),
     "facts": Attack(
         "v=0123456789; v=$v$v$v$v$v$v$v$v$v$v; v=$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v\n"
         f'i=0; while [ $i -lt 9000 ]; do echo "BB1 fact k$i $v"; i=$((i+1)); done > {EVENTS}\n' + CALM,
@@ -114,11 +114,12 @@ def written(directory: Path, name: str, attack: Attack, victim: Path) -> Path:
     files = {"attack": attack.script.replace("VICTIM", str(victim)), "spells": "\n".join(SPELLS) + "\n"}
     scenario = write_scenario(directory / name, BASE + attack.dockerfile + START, name=name, files=files)
     text = scenario.read_text().replace("targets: [process]", f"targets: [{attack.targets}]")
+    text = text.replace("baseline: process", f"baseline: {attack.targets.partition(',')[0]}")
     scenario.write_text(text.replace("settle: 20ms", "settle: 200ms").replace("first-line", attack.ready))
     return scenario
 
 
-@pytest.mark.parametrize("attacks", [LIES, HIDING], ids=["lies", "hiding"])
+@pytest.mark.parametrize("attacks", [FLOODS, LIES, HIDING], ids=["floods", "lies", "hiding"])
 def test_a_hostile_workload_harms_no_other_trial(judge: Judge, tmp_path: Path, attacks: dict[str, Attack]) -> None:
     calm = {"calm": Attack(CALM, targets="process, docker")}
     scenarios = [written(tmp_path, name, attack, judge.ground.victim) for name, attack in (calm | attacks).items()]
