@@ -13,6 +13,7 @@ from bench.instructions.model import FILE, read_instructions
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST, Manifest
 from bench.util.errors import RecordError, UsageError
+from bench.util.paths import exists, is_file
 
 
 def read_baseline(path: Path, *, here: str) -> Boots:
@@ -26,7 +27,7 @@ def read_baseline(path: Path, *, here: str) -> Boots:
         CampaignError, RecordError: not a campaign directory.
     """
     # A gate keeps its campaigns one level down, and confirmation has only the cells that screening did not settle.
-    stages = [path / stage for stage in STAGES if (path / RESULT).exists() and (path / stage / MANIFEST).exists()]
+    stages = [path / stage for stage in STAGES if exists(path / RESULT) and exists(path / stage / MANIFEST)]
     if not stages:
         _refuse_counts(path)
     return reduce(renewed, [_read(place, path, here) for place in stages or [path]])
@@ -59,12 +60,12 @@ def _read(place: Path, named: Path, here: str) -> Boots:
 
 
 def _refuse_counts(path: Path) -> None:
-    if (path / MANIFEST).exists():
+    if exists(path / MANIFEST):
         return
     # A file of counts, its directory, and the directory of a counting gate.
     for place in (path, path / FILE, path / "b" / FILE):
         try:
-            if place.is_file() and read_instructions(place):
+            if is_file(place) and read_instructions(place):
                 break
         except RecordError:
             continue

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.gate.model import GateModel
 from bench.gate.sides import SidePair
@@ -42,7 +42,7 @@ class GateRequest:
 
     sides: SidePair
     out: Path
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     thresholds: Thresholds = field(default_factory=Thresholds)
     metrics: tuple[str, ...] = ()
     baseline: Path | None = None

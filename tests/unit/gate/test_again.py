@@ -137,6 +137,16 @@ def test_a_gate_is_judged_where_it_lies(request_of_two: GateRequest, tmp_path: P
     assert read_request(Path(moved)).request == replace(request_of_two, out=Path(moved))
 
 
+def test_a_request_that_was_edited_is_a_clean_error(request_of_two: GateRequest) -> None:
+    out = request_of_two.out
+    run_gate(request_of_two, Silent(), said)
+    whole = json.loads((out / REQUEST).read_bytes())
+    for changed in (whole | {"request": whole["request"] | {"seed": -1}}, whole | {"baseline_at": "x" * 300}):
+        (out / REQUEST).write_text(json.dumps(changed), encoding="utf-8")
+        with pytest.raises(CampaignError):
+            judge_again(out, said, warned)
+
+
 def cut(file: Path, lines: int) -> None:
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-lines]))
 
