@@ -99,7 +99,11 @@ AccelOrCount = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="N", help="Seed for the order of trials.", show_default="random, stored with the results"
+        "--seed",
+        metavar="N",
+        min=0,
+        help="Seed for the order of trials.",
+        show_default="random, stored with the results",
     ),
 ]
 Skip = Annotated[

@@ -14,7 +14,7 @@ from bench.plan.preview import preview
 
 PlanSeed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Seed for the order of trials.", show_default="random, printed"),
+    typer.Option("--seed", metavar="N", min=0, help="Seed for the order of trials.", show_default="random, printed"),
 ]
 
 

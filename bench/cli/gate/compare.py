@@ -119,8 +119,6 @@ def compare(
     chosen = {"--screening-blocks": screening_blocks, "--max-blocks": max_blocks, "--detect": detect}
     _refuse_useless(chosen, metric or (), accel, blocks)
     check_summary(summary)
-    if seed is not None and seed < 0:
-        raise UsageError(f"--seed {seed}: must be at least 0", hint="write for example --seed 1")
     selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=baseline)
     place = make_directory(out, sides)
     data = counts_file(place) if accel == ACCEL else first_data(place)
