@@ -39,6 +39,7 @@ _ABSOLUTE_BITS: Final = 59
 # Flags that the kernel sets in a page's fill level when events were lost before the page.
 _MISSED_EVENTS: Final = 1 << 31
 _MISSED_STORED: Final = 1 << 30
+_MOST_LINE: Final = 1000
 _COMMON: Final = struct.Struct("=HBBi")
 _WORD: Final = struct.Struct("=I")
 
@@ -93,12 +94,13 @@ def parse_format(text: str) -> tuple[int, Layout]:
     number = re.search(r"^ID: (\d{1,9})$", text, re.MULTILINE)
     if name is None or number is None:
         raise TraceError(f"not the format of an event: {text[:60]!r}", hint="report this with `uname -r`")
-    fields = tuple(
-        _field(match)
-        for match in map(_FIELD.match, text.splitlines())
-        if match and not match["name"].startswith("common_")
-    )
+    fields = tuple(_field(match) for match in _fields(text) if match and not match["name"].startswith("common_"))
     return int(number[1]), Layout(name[1], fields)
+
+
+def _fields(text: str) -> Iterator[re.Match[str] | None]:
+    # The time of the search grows with the square of a line's length.
+    return (_FIELD.match(line[:_MOST_LINE]) for line in text.splitlines())
 
 
 def _field(match: re.Match[str]) -> Field:
@@ -110,7 +112,7 @@ def _field(match: re.Match[str]) -> Field:
 
 def parse_page_format(text: str) -> PageLayout:
     """The offsets of a page's parts, from ``header_page``. Raises TraceError."""
-    found = {match["name"]: match for match in map(_FIELD.match, text.splitlines()) if match}
+    found = {match["name"]: match for match in _fields(text) if match}
     if not {"commit", "data"} <= found.keys():
         raise TraceError(f"not the format of a page: {text[:60]!r}", hint="report this with `uname -r`")
     commit = found["commit"]

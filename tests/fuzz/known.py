@@ -45,5 +45,8 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     # Times that do not fit 64 bits in ns.
     ("agent.commands", b"exercise 9223372036854775807 /true\n"),
     ("agent.conf", b"argv /stay\nready tcp 80\npoll_us 9223372036854775807\n"),
+    ("qemu-monitor", b'{"QMP": {}}\n{"return": ' + b"[" * 3000 + b"\n"),
+    ("qemu-monitor", b'{"QMP": {}}\n{"return": {}}\n{"error": 5}\n'),
+    ("trace.format", b"field:" + b"a" * 200_000),
     ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
 )

@@ -76,8 +76,10 @@ class Monitor:
             raise _gone(command, error) from None
         answer = self._read(lambda message: "return" in message or "error" in message, command)
         if "error" in answer:
+            error = answer["error"]
+            said = error.get("desc") if isinstance(error, dict) else error
             raise LaunchError(
-                f"QEMU refused the monitor command {command}: {answer['error'].get('desc')}",
+                f"QEMU refused the monitor command {command}: {said}",
                 hint="check the version of QEMU",
             )
         return answer["return"]
@@ -107,7 +109,7 @@ class Monitor:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
