@@ -327,12 +327,16 @@ def main() -> None:
     aim = Aim(**json.loads(sys.stdin.readline()))
     _become(aim.uid)
     intruder = Intruder(aim)
-    intruder.round()
-    _say("ready")
-    while not select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+    try:
         intruder.round()
-    intruder.round()
-    _say(json.dumps(asdict(intruder.finish())))
+        _say("ready")
+        while not select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+            intruder.round()
+        intruder.round()
+    finally:
+        # Its processes end with it, also after an error.
+        report = intruder.finish()
+    _say(json.dumps(asdict(report)))
 
 
 if __name__ == "__main__":
