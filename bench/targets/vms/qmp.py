@@ -76,8 +76,8 @@ class Monitor:
             raise _gone(command, error) from None
         answer = self._read(lambda message: "return" in message or "error" in message, command)
         if "error" in answer:
-            error = answer["error"]
-            said = error.get("desc") if isinstance(error, dict) else error
+            refusal = answer["error"]
+            said = refusal.get("desc") if isinstance(refusal, dict) else refusal
             raise LaunchError(
                 f"QEMU refused the monitor command {command}: {said}",
                 hint="check the version of QEMU",
