@@ -8,6 +8,7 @@ Its TOML file lists ``[[metric]]`` entries: ``name`` (of a result file), ``check
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,15 +102,17 @@ def _kind(entry: KataMetric) -> _Kind | None:
 
 
 def _bound(entry: KataMetric, kind: _Kind, target: str) -> str:
-    low, high = entry.limits
+    low, high = (limit * kind.scale for limit in entry.limits)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UsageError(f"{entry.name}: the limits {low} to {high} are not finite", hint=_HINT)
     return "\n".join(
         (
             f"# {json.dumps(entry.name)}: {json.dumps(entry.checkvar)}; its {entry.checktype}, here the median",
             "[[bound]]",
             f"target = {json.dumps(target)}",
             f"metric = {json.dumps(kind.metric)}",
-            f"min = {low * kind.scale:.0f}",
-            f"max = {high * kind.scale:.0f}",
+            f"min = {low:.0f}",
+            f"max = {high:.0f}",
             "",
         )
     )

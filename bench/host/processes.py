@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 
 from bench.host.read import HOST_ROOT, read_text
+from bench.util.units import decode_number
 
 OUTPUT_DRAIN_S: Final = 10
 """How long to wait, after the end of a workload, until its output is stored. The agent gives up earlier."""
@@ -157,7 +158,7 @@ def _opened(process: Process) -> Iterator[int | None]:
 def parent_of(pid: int, *, root: Path = HOST_ROOT) -> int | None:
     """The pid of a process's parent; None when the process has ended, or has no parent in our namespace."""
     fields = _stat_fields(pid, root)
-    return (int(fields[1]) or None) if len(fields) > 1 else None
+    return (decode_number(fields[1]) or None) if len(fields) > 1 else None
 
 
 def _stat_fields(pid: int, root: Path) -> list[str]:
@@ -169,7 +170,8 @@ def _stat_fields(pid: int, root: Path) -> list[str]:
 def living_pid(file: Path) -> int | None:
     """The running process whose pid a runtime wrote to ``file``; None if the file has no pid or the process ended."""
     try:
-        pid = int(file.read_text(encoding="ascii"))
+        pid = decode_number(file.read_text(encoding="ascii").strip())
     except (OSError, ValueError):
         return None
-    return None if wait_ended(pid, timeout_s=0) else pid
+    # The kernel gives no larger process ids, and cannot be asked for some of them.
+    return None if pid is None or pid >= 2**22 or wait_ended(pid, timeout_s=0) else pid

@@ -45,6 +45,11 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     # Times that do not fit 64 bits in ns.
     ("agent.commands", b"exercise 9223372036854775807 /true\n"),
     ("agent.conf", b"argv /stay\nready tcp 80\npoll_us 9223372036854775807\n"),
+    ("agent.commands", b"flush 900719925474099\n"),
+    ("kata.toml", b'[[metric]]\nname = "boot-times"\ncheckvar = "to-workload"\nmaxval = 1e308\n'),
+    ("host.files", b"proc/77/cgroup\n4:memory:/" + b"x" * 3000 + b"\n"),
+    ("host.files", b"run/pid\n" + b"9" * 19 + b"\n"),
+    ("host.files", b"proc/77/stat\n77 (a) S x 1\n"),
     ("qemu-monitor", b'{"QMP": {}}\n{"return": ' + b"[" * 3000 + b"\n"),
     ("qemu-monitor", b'{"QMP": {}}\n{"return": {}}\n{"error": 5}\n'),
     ("trace.format", b"field:" + b"a" * 200_000),

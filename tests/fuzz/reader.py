@@ -98,7 +98,7 @@ def try_input(reader: Reader, data: bytes, scratch: Path) -> tuple[Outcome, str]
             reader.check(data, scratch)
         outcome: tuple[Outcome, str] = "accepted", ""
     except BoxbenchError as error:
-        _check_error(error, MOST_MESSAGE + 4 * len(data))
+        _check_error(error, MOST_MESSAGE + 12 * len(data))
         outcome = "refused", _kind(error)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     if grown > MOST_MEMORY_KIB:

@@ -11,6 +11,7 @@ from typing import Final
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
 from bench.host.mounts import Mount, read_mounts
 from bench.host.read import HOST_ROOT, read_text
+from bench.util.paths import is_directory
 
 CONTROLLERS: Final = ("memory", "cpu", "cpuacct", "blkio")
 
@@ -83,6 +84,6 @@ def _directories(root: Path, own: Mapping[str, str], mounts: Mapping[str, Mount]
         if path is None or not PurePosixPath(path).is_relative_to(mount.root):
             continue
         directory = root / mount.point.lstrip("/") / PurePosixPath(path).relative_to(mount.root)
-        if directory.is_dir():
+        if is_directory(directory):
             found[name] = directory
     return found
