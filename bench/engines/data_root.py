@@ -5,7 +5,6 @@ Two engines on one data root would destroy it, or one would wait for the other w
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.util.cache import cache_dir
-from bench.util.clock import MonotonicClock
-from bench.util.errors import HostUnfitError
-from bench.util.locks import is_locked
+from bench.util.locks import is_locked, wait_for_lock
 from bench.util.private import private_directory
 
-_POLL_S: Final = 0.02
 WAIT_TIMEOUT_S: Final = 20.0
 """How long to wait for another engine to end. That of `boxbench targets` or `doctor` runs for a few seconds."""
 
@@ -57,7 +53,7 @@ def exclusive_data_root(engine: str) -> Iterator[DataRoot]:
     private_directory(root.resolve())
     fd = os.open(_lock_file(engine), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        _lock(fd, root, engine)
+        wait_for_lock(fd, f"the data root {root} of the private {engine}", limit_s=WAIT_TIMEOUT_S)
         abandoned = os.fstat(fd).st_size > 0
         os.pwrite(fd, _IN_USE, 0)
         yield DataRoot(root, abandoned, fd)
@@ -83,18 +79,3 @@ def abandoned_data_roots() -> dict[str, Path]:
 def _lock_file(engine: str) -> Path:
     # A cache may link to the data root of another cache. The lock is beside the directory that the link leads to.
     return (cache_dir() / ENGINES[engine]).resolve().with_name(f"{engine}.lock")
-
-
-def _lock(fd: int, root: Path, engine: str) -> None:
-    clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(WAIT_TIMEOUT_S * 1e9)
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if clock.now_ns() > deadline_ns:
-                raise HostUnfitError(
-                    f"another private {engine} is using {root}", hint="wait until the other boxbench ends"
-                ) from None
-            clock.sleep(_POLL_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Final, Protocol
 
 from bench.history.line import HistoryError, Line, merged, parse_line
 from bench.util.durable import write_durably
+from bench.util.locks import SHORT_WAIT_S, wait_for_lock
 
 SUFFIX: Final = ".jsonl"
 BRANCH: Final = "boxbench-history"
@@ -42,7 +42,7 @@ class Edit(Protocol):
 
 
 class DirectoryStore:
-    """Files in a directory. A lock makes writers take turns."""
+    """Files in a directory. A lock makes writers take turns: ``change`` raises HostUnfitError if one takes too long."""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -127,7 +127,7 @@ def _lines(text: str, where: str) -> Iterator[Line]:
 def _locked(path: Path) -> Iterator[None]:
     fd = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        wait_for_lock(fd, f"the history {path}", limit_s=SHORT_WAIT_S)
         yield
     finally:
         os.close(fd)

@@ -15,6 +15,7 @@ from typing import Final
 
 from bench.host.run_directory import LABEL, run_root
 from bench.util.errors import HostUnfitError
+from bench.util.locks import holder_of
 from bench.util.private import private_directory
 
 HOST_NAME: Final = f"\0{LABEL}-campaign"
@@ -55,19 +56,10 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _refusal(_who_locked(os.fstat(fd))) from None
+            raise _refusal(holder_of(fd)) from None
         yield
     finally:
         os.close(fd)
-
-
-def _who_locked(found: os.stat_result) -> str:
-    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    # A line is "1: FLOCK  ADVISORY  WRITE PID MAJOR:MINOR:INODE 0 EOF".
-    for words in map(str.split, Path("/proc/locks").read_text(encoding="ascii").splitlines()):
-        if words[1] == "FLOCK" and place in words:
-            return f"process {words[4]}"
-    return _UNKNOWN
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError
-from bench.util.locks import is_locked
+from bench.util.locks import SHORT_WAIT_S, is_locked, wait_for_lock
 from bench.util.private import plain_path, private_directory
 from bench.util.tree import remove_tree
 
@@ -107,7 +107,8 @@ def owned_dir(path: Path) -> Iterator[None]:
     process if it is killed. The directory stays.
 
     Raises:
-        HostUnfitError: the directory cannot be created or opened, or another user could reach it.
+        HostUnfitError: the directory cannot be created or opened, another user could reach it, or another process
+            does not release it.
     """
     fd = _lock(path)
     try:
@@ -129,7 +130,11 @@ def _lock(path: Path) -> int:
             raise HostUnfitError(
                 f"the run directory {path} cannot be used: {error.strerror}", hint="check its owner and mode"
             ) from None
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            wait_for_lock(fd, f"the run directory {path}", limit_s=SHORT_WAIT_S)
+        except BaseException:
+            os.close(fd)
+            raise
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(fd), (path / OWNER).stat()):
                 return fd

@@ -6,7 +6,6 @@ lock makes sure that only one process makes it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,12 +20,14 @@ from typing import Any, Final
 
 from bench.util.durable import sync_directory
 from bench.util.errors import HostUnfitError
-from bench.util.locks import is_locked
+from bench.util.locks import is_locked, wait_for_lock
 from bench.util.private import plain_path, private_directory
 from bench.util.tree import remove_tree
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
+LOCK_LIMIT_S: Final = 3600.0
+"""How long to wait for another process that makes an entry. A kernel or an image takes many minutes to make."""
 _PROBE_TRIES: Final = 5
 """How often another process may remove an answer before this one has read it."""
 
@@ -93,7 +94,8 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             it publishes the entry.
 
     Raises:
-        HostUnfitError: the cache cannot be written, or another user has made the entry.
+        HostUnfitError: the cache cannot be written, another user has made the entry, or another process has not
+            finished making it after LOCK_LIMIT_S.
         Exception: whatever ``make`` raises. What it had written is removed.
     """
     directory = cache_dir() / kind
@@ -204,7 +206,7 @@ def _lock(final: Path) -> Iterator[None]:
     # The lock file is not removed: a third process could then lock a new file of the same name.
     descriptor = os.open(final.with_name(_lock_name(final.name)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        wait_for_lock(descriptor, f"the cache entry {final}", limit_s=LOCK_LIMIT_S)
         yield
     finally:
         os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
+from bench.history import store as store_module
 from bench.history.acknowledge import Acknowledgement, read_acknowledgements
 from bench.history.detect import LEVEL, LEVEL_EACH, State, check_lines, shared_level, times_worse
 from bench.history.git import BranchStore, find_commit
@@ -21,7 +23,7 @@ from bench.history.steps import LONGEST, commits_needed
 from bench.history.store import DirectoryStore, add_line, read_history
 from bench.render.commands.history import checked_json, view_history, write_page
 from bench.util import proc
-from bench.util.errors import ExitCode
+from bench.util.errors import ExitCode, HostUnfitError
 from tests.factories import HOSTILE, make_manifest, make_records
 from tests.histories import HOST, OTHER_HOST, READY, git, make_commit, make_history, make_line, make_repository
 
@@ -374,3 +376,17 @@ def test_an_unknown_revision_is_refused(tmp_path: Path) -> None:
     for revision in ("nothing", "--output=x", "^HEAD", "HEAD..HEAD"):
         with pytest.raises(HistoryError, match="not a"):
             find_commit(tmp_path, revision)
+
+
+def test_a_process_that_keeps_a_history_locked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "SHORT_WAIT_S", 0.01)
+    store = DirectoryStore(tmp_path)
+    refused = pytest.raises(HostUnfitError, match=rf"the history {tmp_path} .* process {os.getpid()}\b")
+
+    def edit(old: str) -> str:
+        with refused:
+            store.change("x.jsonl", lambda _old: "second", "")
+        return f"{old}first"
+
+    store.change("x.jsonl", edit, "")
+    assert store.read() == {"x.jsonl": "first"}

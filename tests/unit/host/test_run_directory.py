@@ -118,3 +118,13 @@ def test_a_run_root_that_another_user_has_planted_is_refused(root: Path, planted
     with pytest.raises(HostUnfitError, match=f"uid {NOBODY}|is a link"), owned_dir(root / "boxbench-1"):
         pass
     assert list(theirs.iterdir()) == []
+
+
+def test_a_process_that_keeps_a_run_directory_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rundir, "SHORT_WAIT_S", 0.01)
+    refused = pytest.raises(HostUnfitError, match=rf"the run directory {root}/boxbench-1 .* process {os.getpid()}\b")
+    with owned_dir(root / "boxbench-1"):
+        open_before = len(list(Path("/proc/self/fd").iterdir()))
+        with refused, owned_dir(root / "boxbench-1"):
+            pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == open_before

@@ -154,3 +154,14 @@ def test_a_cache_may_link_to_the_entries_of_another(tmp_path: Path) -> None:
     assert cache.ensure("kind", "key", write) == cache.cache_dir() / "kind" / "key"
     assert (other / "key").exists()
     assert stat.S_IMODE(other.stat().st_mode) == 0o700
+
+
+def test_a_process_that_does_not_finish_an_entry_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(path: Path) -> None:
+        monkeypatch.setattr(cache, "LOCK_LIMIT_S", 0.01)
+        refused = pytest.raises(HostUnfitError, match=rf"the cache entry .*/kind/key .* process {os.getpid()}\b")
+        with refused:
+            cache.ensure("kind", "key", write)
+        write(path)
+
+    assert cache.ensure("kind", "key", make).read_text() == "made"
