@@ -6,12 +6,14 @@ import io
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import docker
 from docker.errors import APIError, DockerException
-from requests.exceptions import RequestException
+from requests.exceptions import ReadTimeout, RequestException
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from bench.agent.boxconf import AGENT_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
@@ -28,12 +30,18 @@ from bench.image.config import resolve_config
 from bench.image.model import Image
 from bench.scenario.model import LoadedScenario
 from bench.util import cache
+from bench.util.clock import MonotonicClock
+from bench.util.deadline import deadline_after
 from bench.util.errors import BuildError
 
 LABELS: Final = {"boxbench": "1"}
 CONTENT_RECIPE: Final = "content-1"
 """Part of the cache key of content digests. Change it when they are computed in another way."""
 
+SILENCE_LIMIT_S: Final = 3600
+"""How long a build may write nothing."""
+TOTAL_LIMIT_S: Final = 6 * 3600.0
+"""How long a build may take."""
 _TAIL_LINES: Final = 30
 _WRAPPER: Final = f"FROM {{image}}\nCOPY boxbench {DIRECTORY_IN_BOX}\n"
 
@@ -48,8 +56,8 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
         log: called with every line of the build's output.
 
     Raises:
-        BuildError: the build failed, the image has no command that can run, or it has something of its own where
-            Boxbench puts its files.
+        BuildError: the build failed or took longer than a limit, the image has no command that can run, or it has
+            something of its own where Boxbench puts its files.
         HostUnfitError: a tool is missing on this host.
     """
     scenario = loaded.scenario
@@ -61,7 +69,7 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
         ref = _add_agent(client, scenario.name, plain, log)
         about = client.images.get(ref).attrs
         tar = _export(client, ref, about["Id"])
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError) as error:
         raise BuildError(
             f"scenario {scenario.name}: the engine failed: {error}",
             hint="check that the Docker daemon is running and that its data directory has free space",
@@ -86,29 +94,43 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
 
 def _build_workload(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -> str:
     workload = loaded.scenario.workload
-    output = client.api.build(
+    return _build(
+        client,
+        loaded.scenario.name,
+        log,
         path=str(loaded.directory / workload.context),
         dockerfile=workload.dockerfile,
         tag=f"boxbench/{loaded.scenario.name}:workload",
         buildargs=dict(workload.build.args),
         network_mode=None if workload.build.network == "default" else workload.build.network,
-        labels=LABELS,
-        rm=True,
-        forcerm=True,
-        decode=True,
     )
-    return _follow(output, loaded.scenario.name, log)
 
 
 def _add_agent(client: docker.DockerClient, name: str, plain: str, log: Log) -> str:
     agent = agent_binary().read_bytes()
     ref = f"boxbench/{name}:{cache.content_key(plain, agent, _WRAPPER)}"
     context = _wrapper_context(plain, agent)
-    output = client.api.build(
-        fileobj=context, custom_context=True, tag=ref, labels=LABELS, rm=True, forcerm=True, decode=True
-    )
-    _follow(output, name, log)
+    _build(client, name, log, fileobj=context, custom_context=True, tag=ref)
     return ref
+
+
+def _build(client: docker.DockerClient, name: str, log: Log, **options: Any) -> str:
+    """Build an image with these options of the API; returns its id. Raises BuildError, also when it takes too long."""
+    try:
+        # docker-py sets no time limit of its own for builds. This one is for each read.
+        output = client.api.build(**options, labels=LABELS, rm=True, forcerm=True, decode=True, timeout=SILENCE_LIMIT_S)
+        # The engine ends a build whose connection is closed.
+        with closing(output):
+            return _follow(output, name, log)
+    except (ReadTimeout, ReadTimeoutError):
+        raise _too_slow(name, f"wrote nothing for {SILENCE_LIMIT_S} s") from None
+
+
+def _too_slow(name: str, what: str) -> BuildError:
+    return BuildError(
+        f"scenario {name}: the build of the image {what}, so it was ended",
+        hint="see in the output which step hangs; build the parts that take long by hand, as an image for FROM",
+    )
 
 
 def _wrapper_context(plain: str, agent: bytes) -> io.BytesIO:
@@ -132,9 +154,12 @@ def _add_file(archive: tarfile.TarFile, name: str, content: bytes, *, mode: int)
 
 def _follow(output: Iterator[dict[str, Any]], name: str, log: Log) -> str:
     """Read a build's messages to the end; returns the image id. Raises BuildError with the step and the tail."""
+    clock, limit_ns = MonotonicClock(), deadline_after(TOTAL_LIMIT_S)
     lines: deque[str] = deque(maxlen=_TAIL_LINES)
     step, image, error = "", "", ""
     for message in output:  # also after an error, since the connection stays open until everything was read
+        if clock.now_ns() >= limit_ns:
+            raise _too_slow(name, f"took more than {TOTAL_LIMIT_S:g} s")
         for line in str(message.get("stream", "")).splitlines():
             if line.strip():
                 lines.append(line)
