@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from bench.util.clip import file_end
 from bench.util.errors import LaunchError
 
 END_PATIENCE_S: Final = 10.0
+ANSWER_LIMIT_S: Final = 60
+"""How long the launcher may take to join its control groups, or to make its namespaces and mounts and to execute."""
 
 
 class HeldProcess:
@@ -53,6 +56,8 @@ class HeldProcess:
         self._stdout = stdout or log
         self._group = group
         self._control, theirs = socket.socketpair()
+        # Python's own time limits call poll(2) before each recv(2), and one of those is in the measured part.
+        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", ANSWER_LIMIT_S, 0))
         self._launcher = self._spawn([*flags, "--", *argv], theirs, cpus, keep)
         theirs.close()
         try:
@@ -86,7 +91,13 @@ class HeldProcess:
     def _expect(self, end: bytes) -> bytes:
         answer = b""
         while not answer.endswith(end):
-            chunk = self._control.recv(64)
+            try:
+                chunk = self._control.recv(64)
+            except BlockingIOError:
+                raise LaunchError(
+                    f"{self._what}: the launcher did not answer within {ANSWER_LIMIT_S} s: {self.log_end()}",
+                    hint="the host is overloaded, or its kernel hangs: look at the host's log",
+                ) from None
             if not chunk:
                 raise LaunchError(f"{self._what}: the launcher failed: {self.log_end()}", hint="look at the host's log")
             answer += chunk

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.agent.compile import static_program
 from bench.host.cgroup import own_cgroup
 from bench.host.mounts import read_mounts
+from bench.targets.launcher import held_process
 from bench.targets.launcher.held_process import HeldProcess
 from bench.util import proc
 from bench.util.errors import LaunchError
@@ -53,6 +56,39 @@ def test_the_program_gets_path_and_nothing_else_of_our_environment(
     log = tmp_path / "log"
     wait_until(lambda: log.read_bytes().count(b"PATH=") == 2, "the environments of program and launcher")
     assert {entry.split("=")[0] for entry in log.read_text(encoding="utf-8").split("\0") if entry} <= {"PATH", "PWD"}
+
+
+@needs_root
+def test_a_launcher_that_is_never_prepared_is_ended(
+    hold: Hold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher = tmp_path / "launcher"
+    launcher.write_text("#!/bin/sh\nexec sleep 600\n")
+    launcher.chmod(0o755)
+    started: list[subprocess.Popen[bytes]] = []
+    real = HeldProcess._spawn
+
+    def spawn(self: HeldProcess, *args: Any) -> subprocess.Popen[bytes]:
+        started.append(real(self, *args))
+        return started[-1]
+
+    monkeypatch.setattr(HeldProcess, "_spawn", spawn)
+    monkeypatch.setattr(held_process, "static_program", lambda *_: launcher)
+    monkeypatch.setattr(held_process, "ANSWER_LIMIT_S", 1)
+    with pytest.raises(LaunchError, match="test: the launcher did not answer within 1 s"):
+        hold("/bin/true")
+    assert started[0].poll() is not None
+
+
+@needs_root
+def test_a_launcher_that_hangs_before_it_executes_ends_the_wait(hold: Hold) -> None:
+    process = hold("/bin/true")
+    # Shorter only now: a host that stalls may be late with the answer before.
+    process._control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 0))
+    os.kill(process._launcher.pid, signal.SIGSTOP)
+    with pytest.raises(LaunchError, match="the launcher did not answer"):
+        process.go()
+    assert not process.alive()
 
 
 @needs_root
