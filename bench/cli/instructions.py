@@ -38,7 +38,7 @@ Programs = Annotated[
     ),
 ]
 GuestSeed = Annotated[
-    int, typer.Option("--seed", metavar="N", help="Seed of the guests' random numbers; counts depend on it.")
+    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the guests' random numbers; counts depend on it.")
 ]
 Jobs = Annotated[
     int | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.host.run_directory import TAG
 from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
@@ -19,8 +19,6 @@ from bench.util.result_file import write_result_file
 SCHEMA: Final = 1
 FILE: Final = "floor.json"
 PSS: Final = "pss.total"
-# Boxes have different names in each try. Without them, equal reasons are equal text.
-_TAG: Final = re.compile(r"boxbench-[0-9a-f]{8}-t\d+")
 
 
 class _Frozen(BaseModel):
@@ -133,7 +131,8 @@ def levels_of(records: Sequence[Record], sizes: Sequence[int]) -> tuple[Level, .
 
 
 def _level(size: int, records: Sequence[Record]) -> Level:
-    reasons = Counter(_TAG.sub("the box", record.failure.message) for record in records if record.failure is not None)
+    # Boxes have different names in each try. Without them, equal reasons are equal text.
+    reasons = Counter(TAG.sub("the box", record.failure.message) for record in records if record.failure is not None)
     why = reasons.most_common(1)[0][0] if reasons else ""
     worked = sum(record.outcome == "ok" for record in records)
     return Level(memory_bytes=size, tried=len(records), worked=worked, why_not=why)

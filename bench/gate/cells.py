@@ -103,10 +103,11 @@ def boots_of(manifest: Manifest, records: Sequence[Record]) -> Boots:
 
 
 def renewed(old: Boots, new: Boots) -> Boots:
-    """The boots of both; for a cell that ``new`` has, only those of ``new``."""
+    """The boots of both; for a cell that ``new`` has, only those of ``new``. The manifest has the notes of both."""
+    notes = tuple(dict.fromkeys((*old.manifest.notes, *new.manifest.notes)))
     kept = {key: series for key, series in old.values.items() if key[0] not in new.ran}
     return Boots(
-        old.manifest,
+        old.manifest.model_copy(update={"notes": notes}),
         kept | dict(new.values),
         {**old.ran, **new.ran},
         {key: of for key, of in old.failures.items() if key not in new.ran} | dict(new.failures),

@@ -49,6 +49,8 @@ def notes_of(now: Manifest, baseline: Manifest | None) -> tuple[str, ...]:
         *now.notes,
         "A is a stored baseline: a change of the host since then counts as a change of B. "
         "A and B interleaved in one run do not have this weakness.",
+        # Among them are damaged records, whose boots A lacks.
+        *(f"A's campaign: {note}" for note in baseline.notes),
     ]
     for box, details in now.targets.items():
         then = baseline.targets.get(box, details)

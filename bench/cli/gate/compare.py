@@ -29,6 +29,7 @@ from bench.render.commands.instructions import write_files
 from bench.run.campaign import Progress
 from bench.scenario.model import MOST_BLOCKS
 from bench.util.errors import UsageError
+from bench.util.units import parse_change
 
 Sides = Annotated[
     list[str],
@@ -133,7 +134,7 @@ def compare(
             blocks=blocks,
             screening_blocks=screening_blocks or SCREENING_BLOCKS,
             max_blocks=max_blocks or MAX_BLOCKS,
-            detect=None if detect is None else percent(detect),
+            detect=None if detect is None else _detectable(detect),
             accel=accel,
             guest_seed=SEED if seed is None else seed,
             skip_unavailable=skip_unavailable,
@@ -171,12 +172,12 @@ def _refuse_useless(given: Mapping[str, object], metrics: Sequence[str], accel: 
         )
 
 
-def percent(text: str) -> float:
-    """``5%`` as 0.05. Raises UsageError."""
+def _detectable(text: str) -> float:
+    """``5%`` or ``0.05`` as 0.05. Raises UsageError."""
     try:
-        value = float(text.removesuffix("%")) / 100
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 10:
-        raise UsageError(f"--detect {text!r} is not a change in per cent", hint="write for example --detect 5%")
+        value = parse_change(text)
+        if not 0 < value < 10:
+            raise ValueError(f"{text!r} is not between 0% and 1000%")
+    except ValueError as error:
+        raise UsageError(f"--detect: {error}", hint="write for example --detect 5%") from None
     return value

@@ -211,6 +211,15 @@ def test_plan_is_repeatable(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert outputs[0].err == "seed 3: give it to run with --seed 3\n"
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "anatomy", "instructions"])
+def test_a_seed_below_zero_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """The generators of random numbers take none, and would say so only at the end."""
+    assert call(monkeypatch, command, "hello", "--seed", "-1") == ExitCode.USAGE
+    assert "'--seed': must be at least 0 (given: '-1')" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_plan_prints_its_random_seed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "plan", "hello", "-b", "1", "--json") == ExitCode.OK
     drawn = json.loads(capsys.readouterr().out)

@@ -11,6 +11,7 @@ import pytest
 
 from bench import cli
 from bench.gate.model import RESULT, GateResult
+from bench.gate.request import read_request
 from bench.records.record import Record
 from bench.util import proc
 from bench.util.errors import ExitCode
@@ -192,6 +193,9 @@ def test_a_summary_is_appended(call: Call, tmp_path: Path, campaigns: Campaigns)
         ["compare", "made", "nosuch"],
         ["compare", "made"],
         ["compare", "made", "made", "--detect", "x"],
+        ["compare", "made", "made", "--detect", "0%"],
+        ["compare", "made", "made", "--detect", "nan"],
+        ["compare", "made", "made", "--detect", "2000%"],
         ["aa", "nosuch"],
         ["compare", "made", "made:["],
     ],
@@ -199,6 +203,20 @@ def test_a_summary_is_appended(call: Call, tmp_path: Path, campaigns: Campaigns)
 def test_bad_sides_leave_no_directory(call: Call, tmp_path: Path, words: list[str]) -> None:
     scenario_at(tmp_path / "made")
     assert call(*words, "-o", "g") == ExitCode.USAGE
+    assert not (tmp_path / "g").exists()
+
+
+def test_the_change_to_detect_is_given_like_a_threshold(
+    call: Call, tmp_path: Path, campaigns: Campaigns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario_at(tmp_path / "made")
+    for number, text in enumerate(("2%", "0.02")):
+        call("compare", "made", "made", "--detect", text, "--max-blocks", "5", "-o", f"g{number}")
+        assert read_request(tmp_path / f"g{number}").request.detect == 0.02
+    assert campaigns.asked
+    capsys.readouterr()
+    assert call("compare", "made", "made", "--detect", "5", "-o", "g") == ExitCode.USAGE
+    assert "--detect: '5' has no unit; write \"5%\"" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "g").exists()
 
 

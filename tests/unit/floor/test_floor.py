@@ -193,9 +193,9 @@ def _record(number: int, why: str = "") -> Record:
 
 def test_the_most_frequent_reason_is_given_without_the_names_of_boxes() -> None:
     records = [
-        _record(0, "boxbench-abcdef12-t0000 was refused"),
-        _record(1, "slow"),
-        _record(2, "boxbench-abcdef12-t0002 was refused"),
+        _record(0, "slow"),
+        _record(1, "boxbench-abcdef12-t0001 was refused"),
+        _record(2, "boxbench-abcdef12-t0002-b3 was refused"),
         _record(3),
     ]
     (level, other) = levels_of(records, [MIB, MIB, MIB, 2 * MIB])

@@ -416,7 +416,7 @@ def test_a_gate_without_data_removes_its_directory(tmp_path: Path) -> None:
         (["hello"], "a comparison has two"),
         (["hello:runc", "hello:docker", "--threshold", "x"], "METRIC=PERCENT"),
         (["hello:runc", "hello:docker", "-t", "docker"], "names a target already"),
-        (["hello", "web", "--detect", "much"], "per cent"),
+        (["hello", "web", "--detect", "much"], "is not a change such as"),
         (["hello", "web", "--seed", "-1"], "must be at least 0 (given: '-1')"),
         (["hello", "web", "--commits", "A", "B"], "goes with one"),
         (["hello", "--commits", "HEAD", "HEAD", "--baseline", "x"], "choose one"),

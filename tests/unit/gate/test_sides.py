@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +20,11 @@ from bench.gate.run import run_gate
 from bench.gate.sides import Side, SidePair, read_side
 from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
 from bench.plan.trials import Cell
-from bench.records.campaign import read_records
+from bench.records.campaign import RECORDS, read_records
 from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.scenario.targets import split_labels
-from bench.util.errors import ExitCode, UsageError
+from bench.util.errors import BoxbenchWarning, ExitCode, UsageError
 from tests.gates import FINGERPRINT, Campaigns, edit, install, of_side, scenario_at
 
 READY: Final = "endpoint.ready_ns"
@@ -98,18 +99,16 @@ def test_a_gate_that_was_green_at_once_is_a_baseline(tmp_path: Path, campaigns: 
     assert campaigns.asked
 
 
+def slow_docker(record: Record) -> Record:
+    slower = of_side("b", "docker")
+    return edit(record, endpoints_ns={k: 2 * v for k, v in record.endpoints_ns.items()}) if slower(record) else record
+
+
 def test_a_cell_that_screening_settled_is_in_the_baseline_too(
     tmp_path: Path, campaigns: Campaigns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker is a candidate, so confirmation has docker alone; runc has its boots of screening."""
-    slower = of_side("b", "docker")
-
-    def slow(record: Record) -> Record:
-        return (
-            edit(record, endpoints_ns={k: 2 * v for k, v in record.endpoints_ns.items()}) if slower(record) else record
-        )
-
-    monkeypatch.setattr(campaigns, "change", slow)
+    monkeypatch.setattr(campaigns, "change", slow_docker)
     both = sides(tmp_path, {}, {})
     path = stored(tmp_path, both)
     confirmation = read_manifest(path / "confirmation")
@@ -125,6 +124,23 @@ def test_a_cell_that_screening_settled_is_in_the_baseline_too(
     assert len(found.series(cells[1], READY)) == 7
     assert found.campaigns == (read_manifest(path / "screening").id, confirmation.id)
     assert {row.box for row in gate(b_of(both), tmp_path / "g", baseline=path).rows} == {"docker", "runc"}
+
+
+@pytest.mark.parametrize("stage", ["screening", "confirmation"])
+def test_a_damaged_record_of_the_baseline_is_a_note(
+    tmp_path: Path, campaigns: Campaigns, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setattr(campaigns, "change", slow_docker)
+    both = sides(tmp_path, {}, {})
+    path = stored(tmp_path, both)
+    file = path / stage / RECORDS
+    first, rest = file.read_bytes().split(b"\n", 1)
+    file.write_bytes(first[:40] + b"\xff\n" + rest)
+    with pytest.warns(BoxbenchWarning, match="the line was left out"):
+        gate(b_of(both), tmp_path / "g", baseline=path)
+    notes = json.loads((tmp_path / "g" / RESULT).read_text())["notes"]
+    (note,) = [note for note in notes if "the line was left out" in note]
+    assert note.startswith("A's campaign: records.jsonl:1: ")
 
 
 def test_cells_without_a_counterpart_in_the_baseline(tmp_path: Path, campaigns: Campaigns) -> None:

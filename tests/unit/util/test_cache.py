@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,30 @@ def test_only_a_negative_answer_expires(reason: str | None, age_s: float, probes
     os.utime(cache.cache_dir() / "kind" / "key.json", (then, then))
     assert cache.cached_probe("kind", "key", probe) == {"reason": reason}
     assert len(calls) == probes
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b"[" * 100_000, b""])
+def test_a_damaged_answer_counts_as_none(content: bytes) -> None:
+    file = cache.cache_dir() / "kind" / "key.json"
+    cache.cached_probe("kind", "key", lambda: {"reason": None})
+    file.write_bytes(content)
+    assert cache.cached_probe("kind", "key", lambda: {"reason": None, "again": True})["again"]
+    assert json.loads(file.read_text())["again"]
+
+
+def test_an_answer_that_another_process_removes_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure, calls = cache.ensure, []
+
+    def removed_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+        path = ensure(kind, key, make)
+        calls.append(path)
+        if len(calls) == 1:
+            path.unlink()
+        return path
+
+    monkeypatch.setattr(cache, "ensure", removed_once)
+    assert cache.cached_probe("kind", "key", lambda: {"reason": None}) == {"reason": None}
+    assert len(calls) == 2
 
 
 def test_the_way_to_start_over_names_the_directory() -> None:
