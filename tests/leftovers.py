@@ -13,6 +13,7 @@ from bench.host.mounts import read_mounts
 from bench.host.run_directory import TAG
 
 TOKEN_VARIABLE: Final = "BOXBENCH_TEST_SESSION"
+GROUPS: Final = Path("/sys/fs/cgroup")
 # A tag anywhere in a text, such as a command line. Other things called boxbench, such as a folder, are not ours.
 IN_TEXT: Final = re.compile(rf"(?<![\w-])(?:{TAG.pattern}(?!\w)|boxbench-test-)")
 
@@ -50,9 +51,9 @@ def _named() -> Iterator[str]:
     for mount in read_mounts():
         if _is_tagged(mount.point):
             yield f"mount {mount.point!r}"
-    for folder in _groups(Path("/sys/fs/cgroup"), depth=6):
+    for folder in _groups(GROUPS, depth=6):
         if "boxbench" in folder:
-            yield f"control group {folder}"
+            yield f"control group {folder!r}"
 
 
 def _groups(top: Path, *, depth: int) -> Iterator[str]:

@@ -8,10 +8,13 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from bench.host.mounts import Mount
 from bench.util import proc
+from bench.util.tree import remove_tree
 from tests import leftovers, needs
 
 
@@ -66,6 +69,29 @@ def test_what_a_test_leaves_running_is_found() -> None:
         proc.stop(process)
         proc.stop(named)
     assert not [line for line in leftovers.find(before, by_name=False) if "sleep 60" in line]
+
+
+def test_names_that_are_no_text_and_groups_without_end_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workload chooses the names and the depth of what it mounts and of the groups in its own."""
+    odd = os.fsdecode(b"\xff\x1b[31m")
+    before = leftovers.snapshot("")
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for name in ("boxbench", odd, *["d"] * 1500):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    mount = Mount("/", f"/run/boxbench/boxbench-0123abcd/{odd}", "tmpfs", ())
+    monkeypatch.setattr(leftovers, "GROUPS", tmp_path)
+    monkeypatch.setattr(leftovers, "read_mounts", lambda: (mount,))
+    found = "\n".join(leftovers.find(before, by_name=True))
+    remove_tree(tmp_path / "boxbench")
+    assert found.encode()
+    assert "mount '/run/boxbench/boxbench-0123abcd/\\udcff\\x1b[31m'" in found
+    assert f"control group '{tmp_path}/boxbench/\\udcff\\x1b[31m'" in found
 
 
 def test_only_names_of_campaigns_count() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any, Final
@@ -22,6 +24,7 @@ from bench.run.cleanup.mounts import tag_of_mount
 from bench.run.cleanup.places import Places, tag_of_group
 from bench.util import cache
 from bench.util.errors import TeardownError
+from tests.needs import host_cannot
 from tests.unit.host.test_processes import fake
 
 CAMPAIGN: Final = "boxbench-1a2b3c4d"
@@ -454,3 +457,35 @@ def test_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
     cgroups._remove(tmp_path / "gone")
     rundir.remove_abandoned(tmp_path / "gone")
     unmount(str(tmp_path / "not-mounted"))
+
+
+_TRACEFS: Final = """
+import os, subprocess, sys
+from bench.host.mounts import read_mounts
+from bench.host.run_directory import LABEL
+from bench.run.cleanup import leftover, remove_leftovers
+from bench.run.cleanup.mounts import find_mounts
+
+theirs, ours = sys.argv[1:]
+for source, point in (("tracefs", theirs), (LABEL, ours)):
+    os.mkdir(point)
+    subprocess.run(["mount", "-t", "tracefs", source, point], check=True)
+for living in (("somebody",), ()):
+    leftover.living_tags = lambda: living
+    found = [one for one in find_mounts(leftover.Wanted()) if one.name in (theirs, ours)]
+    print([one.name for one in found] == ([] if living else [ours]))
+print(remove_leftovers(found) == () and theirs in {mount.point for mount in read_mounts()})
+print(ours not in {mount.point for mount in read_mounts()})
+"""
+
+
+@pytest.mark.host
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_tracefs_that_a_killed_anatomy_mounted_is_found_and_unmounted(tmp_path: Path) -> None:
+    """Nobody else's is, and none while a campaign runs. In a mount namespace of its own: nobody here sees it."""
+    if "tracefs" not in Path("/proc/filesystems").read_text():
+        host_cannot("this kernel has no tracefs")
+    points = [str(tmp_path / name) for name in ("theirs", "ours")]
+    apart = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", _TRACEFS, *points]
+    done = subprocess.run(apart, check=False, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == (["True"] * 4, "")
