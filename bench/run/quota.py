@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -123,16 +124,15 @@ class _Space:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._before = self._free()
+        self._before = os.statvfs(path)
 
-    def _free(self) -> tuple[int, int]:
-        found = os.statvfs(self._path)
-        return found.f_bfree * found.f_frsize, found.f_ffree
-
-    def taken(self) -> tuple[int, int]:
-        """Bytes and files."""
-        free_bytes, free_files = self._free()
-        return self._before[0] - free_bytes, self._before[1] - free_files
+    def taken(self) -> tuple[float, float]:
+        """Bytes and files; infinite where the file system has no limit, since it does not tell them then."""
+        before, now = self._before, os.statvfs(self._path)
+        return (
+            (before.f_bfree - now.f_bfree) * now.f_frsize if now.f_blocks else math.inf,
+            before.f_ffree - now.f_ffree if now.f_files else math.inf,
+        )
 
 
 class _Watch:

@@ -112,13 +112,14 @@ def test_the_run_directory_holds_few_files(place: _Place, monkeypatch: pytest.Mo
 
 @pytest.mark.host
 @pytest.mark.parametrize("kind", ["bytes", "files"])
-def test_a_file_system_that_fills_up_is_noticed(tmp_path: Path, kind: str) -> None:
-    """On a file system of its own, which nobody else fills meanwhile."""
+@pytest.mark.parametrize("limits", ["size=64m,nr_inodes=4k", "size=0,nr_inodes=0"])
+def test_a_file_system_that_fills_up_is_noticed(tmp_path: Path, kind: str, limits: str) -> None:
+    """On a file system of its own, which nobody else fills meanwhile; one without limits tells nothing of itself."""
     if os.geteuid() != 0:
         host_cannot("mount a file system without root")
     run = tmp_path / "run"
     run.mkdir()
-    proc.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", run], timeout_s=20)
+    proc.run(["mount", "-t", "tmpfs", "-o", limits, "tmpfs", run], timeout_s=20)
     try:
         place = _Place(tmp_path)
         place.quota.check()
