@@ -71,7 +71,7 @@ def series_of(lines: Sequence[Line]) -> tuple[Series, ...]:
         rows = [
             (line.commit, line.cells[cell][metric], line.counted.get(cell))
             for line in lines
-            if line.fingerprint == fingerprint and line.accel.get(cell) == accel and metric in line.cells[cell]
+            if line.fingerprint == fingerprint and line.accel.get(cell) == accel and metric in line.cells.get(cell, {})
         ][-LONGEST:]
         commits, points, counted = zip(*rows, strict=True)
         found.append(Series(fingerprint, cell, accel, metric, commits, points, counted))

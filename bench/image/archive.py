@@ -107,7 +107,7 @@ def read_index(tar: Path) -> TreeIndex:
                 _refuse_hostile(member, members, parents)
                 if name := _name(member.name):
                     members[name] = member
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
         raise BuildError(
             f"{tar.name}: the exported tree is not a readable tar archive: {error}",
             hint=f"{start_over()}; is the disk full?",

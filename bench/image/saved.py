@@ -20,6 +20,8 @@ from bench.util.errors import BuildError
 _CHUNK: Final = 2**20
 _LIST_BYTES: Final = 2**22
 """At most so much is read of the archive's list of layers."""
+_UNREADABLE: Final = (tarfile.TarError, LookupError, OverflowError, TypeError, ValueError)
+"""What reading a damaged archive and its list of layers raises."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """A gzip stream of zlib's default level, which engines use when they push an image."""
 
@@ -89,7 +91,15 @@ def _write_sizes(client: docker.DockerClient, image: Image, path: Path) -> None:
         saved = client.images.get(image.id)
         addresses: list[str] = saved.attrs["RootFS"]["Layers"]
         sizes = dict(zip(addresses, _sizes(saved.save()), strict=True))
-    except (DockerException, RequestException, tarfile.TarError, LookupError, TypeError, ValueError) as error:
+    except (
+        DockerException,
+        RequestException,
+        tarfile.TarError,
+        LookupError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise BuildError(
             f"the layers of image {image.ref} cannot be read: {error}",
             hint="run again; the image may have been removed meanwhile",

@@ -72,6 +72,14 @@ def _check_tree(data: bytes, scratch: Path) -> None:
     content_digest(index)
 
 
+def with_pax_length(length: bytes) -> bytes:
+    """A tar whose extended header says that one of its lines has so many bytes."""
+    header = tarfile.TarInfo("x")
+    header.type, body = tarfile.XHDTYPE, length + b" path=x\n"
+    header.size = len(body)
+    return header.tobuf(tarfile.USTAR_FORMAT) + body.ljust(512, b"\0") + bytes(1024)
+
+
 @cache
 def _configurations() -> tuple[bytes, ...]:
     passwd = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:www:/var/www:/bin/false\nbroken\nodd:x:²:0:o:/:/\n"

@@ -10,6 +10,12 @@ from tests.fuzz import image, stored, trace
 _PAGE: Final = trace.pages()[0]
 _ANATOMY: Final = stored.anatomies()[0]
 _NO_START: Final = re.sub(rb'"starts":\[.*\],"overhead"', b'"starts":[],"overhead"', _ANATOMY)
+_OTHER_ACCEL: Final = b'"accel":{"hello/q/icount{start=first}":"icount",'
+_COUNTED: Final = stored.histories()[2].split(b"\n")
+# The line has an accelerator for the first line's cell, and no count of it.
+_OTHER_CELL: Final = (
+    _COUNTED[1].replace(b'"cells":{"hello/runc', b'"cells":{"hello/q').replace(b'"accel":{', _OTHER_ACCEL)
+)
 _DIGITS: Final = b"9" * 5000
 
 KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
@@ -53,5 +59,8 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     ("qemu-monitor", b'{"QMP": {}}\n{"return": ' + b"[" * 3000 + b"\n"),
     ("qemu-monitor", b'{"QMP": {}}\n{"return": {}}\n{"error": 5}\n'),
     ("trace.format", b"field:" + b"a" * 200_000),
+    ("history", _COUNTED[0] + b"\n" + _OTHER_CELL + b"\n"),
+    ("image.archive", image.with_pax_length(b"9" * 30)),
+    ("image.tree", image.with_pax_length(b"9" * 30)),
     ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
 )
