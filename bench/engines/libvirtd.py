@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # libvirt leaves it out, and whoever starts a domain adds QEMU's own options for both.
 _EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\nseccomp_sandbox = 0\n'
 _ERRORS_ONLY: Final = "4"
+_PING_S: Final = 30
+"""How often a daemon of libvirt that says nothing is asked whether it lives."""
+_PINGS: Final = 5
+"""After so many questions without an answer the connection is closed, and its calls fail."""
 SYSTEM_SOCKETS: Final = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt/libvirt-sock"))
 
 
@@ -136,6 +140,9 @@ def libvirt_engine() -> Iterator[LibvirtEngine]:
             f"libvirt cannot open {uri}: {error}",
             hint="install libvirt-daemon-driver-qemu and qemu-system-x86, or name a connection in LIBVIRT_DEFAULT_URI",
         ) from None
+    # Calls have no time limit of their own. A driver in this process refuses this: it has no daemon that could hang.
+    with suppress(library.libvirtError):
+        connection.setKeepAlive(_PING_S, _PINGS)
     try:
         yield LibvirtEngine(connection, library, uri)
     finally:

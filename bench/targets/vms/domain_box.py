@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from bench.host.processes import await_output_drained, find_by_argument, kill_an
 from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
+from bench.targets.vms.call_limit import CallLimit
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Domain, Port
 from bench.targets.vms.qemu import confinement_argv, describe_confinement, describe_emulator, find_qemu
 from bench.util.clip import clip_file
@@ -58,19 +59,45 @@ def describe_libvirt(engine: LibvirtEngine, emulator: Path | None = None) -> dic
 
 
 class DomainBox(Box):
-    """One transient domain."""
+    """One transient domain.
+
+    Args:
+        patience_s: how long its creation may take, in addition to the limit of other calls of libvirt.
+    """
 
     def __init__(
-        self, slot: Slot, channel: ChannelEnds, engine: LibvirtEngine, domain: Domain, make_disks: MakeDisks
+        self,
+        slot: Slot,
+        channel: ChannelEnds,
+        engine: LibvirtEngine,
+        domain: Domain,
+        make_disks: MakeDisks,
+        *,
+        patience_s: float,
     ) -> None:
         self.channel = channel
         self.domain = domain
         self._slot = slot
         self._engine = engine
         self._make_disks = make_disks
+        self._patience_s = patience_s
         self._pid: int | None = None
+        self._limit = CallLimit(self._kill_qemu)
         # Decided here to keep it out of the measured part.
         self._arguments = libvirt_confinement(engine, domain.machine.emulator)
+
+    @contextmanager
+    def removed_at_end(self) -> Iterator[None]:
+        """Nothing of the domain is left after the context. Inside, calls of libvirt have time limits.
+
+        Raises:
+            ThreadDiedError: see ``kill``; or nothing watched the time limits any more.
+        """
+        with self._limit.watching():
+            try:
+                yield
+            finally:
+                self.kill()
 
     def start(self) -> None:
         """Make fresh disks and create the domain. Raises LaunchError."""
@@ -82,10 +109,11 @@ class DomainBox(Box):
         try:
             self._make_disks()
             self._slot.mark(Endpoint.CREATED)
-            self._engine.connection.createXML(self.domain.xml(self._arguments), flags)
+            with self._limit.call(more_s=self._patience_s):
+                self._engine.connection.createXML(self.domain.xml(self._arguments), flags)
         except (self._engine.library.libvirtError, OSError) as error:
             raise LaunchError(
-                f"libvirt: the domain {self.domain.name} did not start: {error}",
+                f"libvirt: the domain {self.domain.name} did not start: {error}{self._limit.why_killed()}",
                 hint="`boxbench doctor` checks libvirt, QEMU and the accelerator",
             ) from None
 
@@ -117,11 +145,16 @@ class DomainBox(Box):
             ThreadDiedError: libvirt's event loop had ended, so that libvirt may have missed what the domain did.
         """
         pid = self.main_pid()
-        with suppress(self._engine.library.libvirtError):
+        with suppress(self._engine.library.libvirtError), self._limit.call():
             self.lookup().destroy()
         if pid is not None and not wait_ended(pid, timeout_s=END_PATIENCE_S):
             kill_and_wait(pid)
         check_event_loop()
+
+    def _kill_qemu(self) -> None:
+        pid = self.main_pid()
+        if pid is not None:
+            kill_and_wait(pid)
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the box's own disks: its writes and the disks' metadata. Empty when it has no disk of its own."""
@@ -132,7 +165,8 @@ class DomainBox(Box):
         """The counters of QEMU, through libvirt."""
         disks = (f"vd{chr(ord('a') + at)}" for at, disk in enumerate(self.domain.disks) if not disk.read_only)
         try:
-            counters = [self.lookup().blockStatsFlags(name) for name in disks]
+            with self._limit.call():
+                counters = [self.lookup().blockStatsFlags(name) for name in disks]
         except self._engine.library.libvirtError:
             return {}
         return sum_counters(counters, {"read": "rd_bytes", "written": "wr_bytes", "flushes": "flush_operations"})

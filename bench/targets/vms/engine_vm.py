@@ -82,8 +82,8 @@ class EngineVm:
             vm_end = ListeningSocket(slot.directory / "vm", lambda: None)
             vm = Channel(vm_end, now_ns=MonotonicClock().now_ns, on_message=_forward_boot_marks(slot.mark))
             stack.callback(vm.close)
-            box = EngineVmBox(slot, box_end, self.libvirt, domain, make_disks, vm=vm, api=api)
-            stack.callback(box.kill)
+            box = EngineVmBox(slot, box_end, self.libvirt, domain, make_disks, vm=vm, api=api, patience_s=timeout_s)
+            stack.enter_context(box.removed_at_end())
             yield box
 
 
@@ -100,8 +100,9 @@ class EngineVmBox(DomainBox):
         *,
         vm: Channel,
         api: EngineApi,
+        patience_s: float,
     ) -> None:
-        super().__init__(slot, channel, engine, domain, make_disks)
+        super().__init__(slot, channel, engine, domain, make_disks, patience_s=patience_s)
         self.api = api
         self._vm = vm
 

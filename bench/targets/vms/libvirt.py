@@ -99,8 +99,11 @@ class LibvirtTarget:
             if domain.serial is not None:
                 watch = ConsoleWatch(domain.serial, KERNEL_BANNER, lambda: order.mark(Endpoint.KERNEL))
                 stack.callback(watch.close)
-            box = DomainBox(order, ends, self._engines.libvirt, domain, lambda: self._new_disk(disk, domain))
-            stack.callback(box.kill)
+            patience_s = order.ready.timeout / 1e9
+            box = DomainBox(
+                order, ends, self._engines.libvirt, domain, lambda: self._new_disk(disk, domain), patience_s=patience_s
+            )
+            stack.enter_context(box.removed_at_end())
             yield box
 
     def _new_disk(self, disk: Disk, domain: Domain) -> None:

@@ -129,8 +129,9 @@ class LibvirtFullTarget:
                 new_overlay(system, domain.disks[0].path)
                 new_overlay(own, domain.disks[1].path)
 
-            box = DomainBox(order, ends, self._engines.libvirt, domain, new_disks)
-            stack.callback(box.kill)
+            patience_s = order.ready.timeout / 1e9
+            box = DomainBox(order, ends, self._engines.libvirt, domain, new_disks, patience_s=patience_s)
+            stack.enter_context(box.removed_at_end())
             yield box
 
     def domain(self, order: Order) -> Domain:

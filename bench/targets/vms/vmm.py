@@ -118,8 +118,10 @@ class VmmTarget:
     def _by_libvirt(self, order: Order) -> Iterator[Box]:
         with ExitStack() as stack:
             ends = stack.enter_context(_listening(order))
-            box = DomainVmmBox(order, ends, self._engines.libvirt, self.domain(order), lambda: None)
-            stack.callback(box.kill)
+            patience_s = order.ready.timeout / 1e9
+            domain = self.domain(order)
+            box = DomainVmmBox(order, ends, self._engines.libvirt, domain, lambda: None, patience_s=patience_s)
+            stack.enter_context(box.removed_at_end())
             yield box
 
     def argv(self, order: Order) -> list[str]:

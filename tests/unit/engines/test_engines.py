@@ -6,6 +6,8 @@ import os
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -146,3 +148,27 @@ def test_engines_open_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(HostUnfitError):
             _ = engines.docker
         assert "docker" not in vars(engines)
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_daemon_of_libvirt_that_says_nothing_more_is_noticed(embedded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class UnsupportedError(Exception):
+        pass
+
+    asked: list[tuple[int, int]] = []
+
+    def keep_alive(interval_s: int, count: int) -> None:
+        if embedded:
+            raise UnsupportedError
+        asked.append((interval_s, count))
+
+    connection = SimpleNamespace(setKeepAlive=keep_alive, close=lambda: None)
+    library: Any = SimpleNamespace(
+        open=lambda _uri: connection, registerErrorHandler=lambda *_: None, libvirtError=UnsupportedError
+    )
+    monkeypatch.setattr(libvirtd, "import_libvirt", lambda: library)
+    monkeypatch.setattr(libvirtd, "_choose_uri", lambda: "qemu:///system")
+    monkeypatch.setattr(libvirtd, "_start_event_loop", lambda _library: None)
+    with libvirtd.libvirt_engine() as engine:
+        assert engine.connection is connection
+    assert asked == ([] if embedded else [(30, 5)])

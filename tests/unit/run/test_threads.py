@@ -186,7 +186,7 @@ def test_without_its_event_loop_libvirt_is_not_asked_for_a_domain(tmp_path: Path
     slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=lambda _endpoint: None)
     machine = SimpleNamespace(emulator=None)
     domain: Any = SimpleNamespace(name="boxbench-0badcafe-t0003", machine=machine, disks=(), ports=())
-    box = DomainBox(slot, SimpleNamespace(), engine, domain, lambda: None)
+    box = DomainBox(slot, SimpleNamespace(), engine, domain, lambda: None, patience_s=0)
     with pytest.raises(ThreadDiedError):
         box.start()
     with pytest.raises(ThreadDiedError):

@@ -153,7 +153,7 @@ def _spent(box: Any) -> Box:
 
 
 def _domain_box(order: Order) -> Any:
-    return DomainBox(order, ENDS, ENGINE, DOMAIN, lambda: None)
+    return DomainBox(order, ENDS, ENGINE, DOMAIN, lambda: None, patience_s=0)
 
 
 def _vm(order: Order) -> Any:
