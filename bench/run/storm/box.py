@@ -29,11 +29,14 @@ from bench.run.box import (
 from bench.run.frame import AFTER_ALL, TrialFrame, causes
 from bench.run.many import member_record, member_tag
 from bench.targets.base import Box
-from bench.util.errors import BoxbenchError, NotReadyError
+from bench.util.clock import MonotonicClock
+from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.util.units import format_ns
 
 # An engine may still create a box a moment after it was killed; it is killed again after this time.
 _KILL_AGAIN_S: Final = 1.0
+ABANDON_LIMIT_S: Final = 400.0
+"""How long calls of a cancelled storm may still take. Those to an engine end by themselves, after 300 s at most."""
 _NEVER_REQUESTED: Final = Failure(
     code="LaunchError", message="never requested: the storm was cancelled", hint="run it again"
 )
@@ -75,12 +78,19 @@ class StormBox:
         if self._thread is not None:
             self._thread.join()
 
-    def abandon(self) -> None:
-        """End the box and its thread at any stage; a start that is under way is waited for."""
+    def abandon(self, until_ns: int) -> None:
+        """End the box and its thread at any stage; a start that is under way is waited for.
+
+        Args:
+            until_ns: when the wait ends, on CLOCK_MONOTONIC. A thread that still runs then is noted as a TeardownError.
+        """
         while self._thread is not None and self._thread.is_alive():
             with suppress(BoxbenchError, OSError):
                 self._box.kill()
             self._thread.join(_KILL_AGAIN_S)
+            if self._thread.is_alive() and MonotonicClock().now_ns() >= until_ns:
+                self.run.outcome.note(_stuck(self.number))
+                return
 
     def _live(self, due_ns: int, events: StormEvents) -> None:
         try:
@@ -140,6 +150,13 @@ class StormBox:
         return member_record(
             self.number, self.run, scheduled_ns=self.scheduled_ns, lateness_ns=self.lateness_ns, failure=failure
         )
+
+
+def _stuck(number: int) -> TeardownError:
+    return TeardownError(
+        f"box {number} was killed, but a call that starts or stops it did not end within {ABANDON_LIMIT_S:g} s",
+        hint="the engine hangs: restart it, then run `boxbench clean`",
+    )
 
 
 @contextmanager

@@ -18,11 +18,12 @@ from bench.run.box import Setting
 from bench.run.frame import INTERNAL_ERROR, TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch
 from bench.run.many import spread
-from bench.run.storm.box import StormBox, StormEvents, storm_box
+from bench.run.storm.box import ABANDON_LIMIT_S, StormBox, StormEvents, storm_box
 from bench.run.storm.watch import Watch, host_ns, late_doubts, storm_doubts
 from bench.scenario.model import Scenario
 from bench.scenario.storm import offsets_ns
 from bench.targets.base import Output
+from bench.util.deadline import deadline_after
 from bench.util.errors import LateError
 from bench.util.units import format_ns
 
@@ -103,8 +104,9 @@ def _run_boxes(storm: _Storm, setting: Setting) -> None:
         # Also after an error or Ctrl-C: no thread may request a box that would not be removed.
         events.cancel.set()
         events.stop.set()
+        until_ns = deadline_after(ABANDON_LIMIT_S)
         for box in storm.boxes:
-            box.join() if settled else box.abandon()
+            box.join() if settled else box.abandon(until_ns)
     storm.frame.outcome.doubts += (*storm_doubts(storm.seen_ns), *watch.doubts())
     _check_lateness(storm, setting.scenario)
 

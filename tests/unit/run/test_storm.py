@@ -10,24 +10,31 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Final
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final
 
 import pytest
 
 from bench.agent.boxconf import BoxConfig
+from bench.agent.timeline import Timeline
 from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.record import Endpoint, Record
 from bench.run import box, frame, limits
-from bench.run.box import Setting
+from bench.run.box import BoxRun, Setting
+from bench.run.frame import Outcome
+from bench.run.storm import box as storm_box
 from bench.run.storm import trial as storm_trial
+from bench.run.storm.box import StormBox, StormEvents
 from bench.run.storm.trial import run_storm
 from bench.scenario.model import ReadyFirstLine, Scenario
 from bench.scenario.storm import Storm
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import MonotonicClock
+from bench.util.deadline import deadline_after
 from bench.util.errors import LaunchError, TeardownError
+from tests.waiting import LIMIT_S
 
 # No process has this number: the kernel's highest is 2^22.
 NOBODY: Final = 2**22 + 1
@@ -233,3 +240,50 @@ def test_ctrl_c_ends_every_box_and_asks_for_no_more(
     assert "m02" not in target.boxes("start")
     assert "m01" in target.boxes("kill")
     assert target.boxes("removed") == ["m02", "m01", "m00"]
+
+
+def test_a_box_whose_start_never_returns_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storm_box, "_KILL_AGAIN_S", 0.01)
+    starting, released = threading.Event(), threading.Event()
+    kills: list[str] = []
+
+    def start() -> None:
+        starting.set()
+        released.wait(LIMIT_S)
+        raise LaunchError("the engine came back", hint="wait")
+
+    engine_box: Any = SimpleNamespace(
+        start=start, kill=lambda: kills.append("kill"), main_pid=lambda: None, output=lambda **_: Output(b"", b"")
+    )
+    setting: Any = SimpleNamespace(clock=MonotonicClock())
+    outcome = Outcome("traceback", [])
+    box, events = StormBox(4, 0, setting, engine_box, BoxRun(Timeline(setting.clock), outcome)), StormEvents()
+    try:
+        box.launch(setting.clock.now_ns(), events)
+        assert starting.wait(LIMIT_S)
+        events.stop.set()
+        box.abandon(deadline_after(0.1))
+        assert outcome.failure is not None
+        assert (outcome.failure.code, kills[:1]) == ("TeardownError", ["kill"])
+        assert "box 4 was killed, but a call" in outcome.failure.message
+    finally:
+        released.set()
+        box.join()
+
+
+def test_every_box_of_a_cancelled_storm_is_given_up_at_one_time(
+    blow: Callable[..., tuple[_Target, Record, Output | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+    real = StormBox.abandon
+
+    def abandon(self: StormBox, until_ns: int) -> None:
+        limits.append(until_ns)
+        real(self, until_ns)
+
+    monkeypatch.setattr(StormBox, "abandon", abandon)
+    monkeypatch.setattr(storm_trial, "_LISTEN_S", 0.02)
+    with pytest.raises(KeyboardInterrupt):
+        blow(3, {"m00": "hangs", "m01": "ctrl-c"}, Storm(interval=10**9, max_lateness=10**10))
+    assert len(limits) == 3
+    assert len(set(limits)) == 1
