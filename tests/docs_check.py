@@ -27,8 +27,8 @@ Commands = Mapping[str, frozenset[str]]
 _FENCE: Final = re.compile(r"^\s*(```|~~~)")
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 _SPAN: Final = re.compile(r"`([^`]+)`")
-_PATH: Final = re.compile(r"((?:bench|tests|scenarios|reports|ci|docs|\.ci)/[\w./-]*)(?::(\w+))?")
-"""A path of this repository, and perhaps a name in it: ``bench/run/trial.py`` or ``bench/run/trial.py:run_trial``."""
+_PATH: Final = re.compile(r"((?:bench|tests|scenarios|reports|ci|docs|\.ci)/[\w./-]*)(?:::?(\w+))?")
+"""A path of this repository, and perhaps a name in it: ``bench/run/trial.py:run_trial``, ``tests/x.py::test_y``."""
 _PACKAGE: Final = re.compile(r"      (\w+)/ ")
 """A line of DESIGN's listing that describes a package of ``bench/``."""
 

@@ -73,13 +73,14 @@ def test_paths(tmp_path: Path) -> None:
     text = (
         "`bench/run.py` `bench/` `bench/run.py:start` `reports/out/x` `bench/<name>/` `/tests/x` ci/nowhere\n"
         "`bench/stop.py` `docs/x.md`\n"
-        "`bench/run.py:star` `bench/:start`\n"
+        "`bench/run.py:star` `bench/:start` `bench/run.py::test_it`\n"
     )
     assert list(docs_check.path_problems(tmp_path, text)) == [
         (2, "the path bench/stop.py does not exist"),
         (2, "the path docs/x.md does not exist"),
         (3, "bench/run.py does not contain star"),
         (3, "bench/ does not contain start"),
+        (3, "bench/run.py does not contain test_it"),
     ]
 
 
