@@ -91,12 +91,12 @@ def test_data_of_an_engine_that_was_killed_are_known(tmp_path: Path, monkeypatch
 
 
 def test_a_private_engine_has_no_network_and_its_own_place(tmp_path: Path) -> None:
-    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", "/boxbench-1a2b3c4d")
+    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", "/boxbench-1a2b3c4d")
     assert words[words.index("--cgroup-parent") + 1] == "/boxbench-1a2b3c4d"
-    assert "--cgroup-parent" not in dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "home", None)
+    assert "--cgroup-parent" not in dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", None)
     assert {"--bridge=none", "--iptables=false", "--ip6tables=false"} <= set(words)
     assert words[words.index("--data-root") + 1] == str(cache.cache_dir() / "docker")
-    assert words[words.index("--host") + 1] == f"unix://{tmp_path}/home/dockerd/sock"
+    assert words[words.index("--host") + 1] == f"unix://{tmp_path}/run/dockerd/sock"
 
 
 def test_the_uri_that_was_named_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

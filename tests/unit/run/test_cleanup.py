@@ -111,7 +111,7 @@ def test_our_programs_outside_of_boxes_are_found(tmp_path: Path, exe: str, argv:
     [
         ("/usr/bin/qemu-system-x86_64", ("qemu", "-name", "boxbench-dev"), "/"),
         ("/usr/bin/qemu-system-x86_64", ("qemu", "-drive", "file=/var/lib/libvirt/images/boxbench-dev.qcow2"), "/"),
-        ("/usr/bin/qemu-system-x86_64", ("qemu", "-name", f"guest={BOX}", "-drive", "file=/home/me/disk"), "/"),
+        ("/usr/bin/qemu-system-x86_64", ("qemu", "-name", f"guest={BOX}", "-drive", "file=/srv/alice/disk"), "/"),
         ("/usr/bin/qemu-system-x86_64", ("qemu", "-name", "guest=boxbench-dev", f"{RUN}/{CAMPAIGN}/x"), "/"),
         ("/usr/bin/runner", ("Runner.Listener",), "/system.slice/actions.runner.boxbench-labs-repo.host1.service"),
         ("/usr/bin/exporter", ("exporter",), "/system.slice/boxbench-exporter.service"),
@@ -185,7 +185,7 @@ def test_a_private_engine_is_known_by_user_program_and_all_its_places(tmp_path: 
         engine_words("/run/boxbench", host=f"unix:///run/boxbench/{CAMPAIGN}/../../docker.sock"),
         engine_words("/run/boxbench", pidfile="/var/run/docker.pid"),
         engine_words("/run/boxbench", exec_root="/run/boxbench/boxbench-00000000/dockerd/exec"),
-        engine_words("/home/me/boxbench"),
+        engine_words("/srv/alice/boxbench"),
     ],
 )
 def test_no_other_engine_is_ours(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
