@@ -37,7 +37,8 @@ def load(
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
     if no_root_control:
         chosen = tuple(without_root_control(one) for one in chosen)
-    if starts:
+    # Programs of targets that the command line names are the user's own choice.
+    if starts and targets is None:
         warn_of_programs(chosen)
     return chosen
 

@@ -18,7 +18,7 @@ _ROOT = 0
 
 
 def warn_of_programs(scenarios: Sequence[LoadedScenario]) -> None:
-    """Warn of programs that scenario files name, before anything is started.
+    """Warn of programs that scenario files name, before anything is started. Not for targets of the command line.
 
     A file that belongs to another user is named each time, one's own file when this content of it is new.
     """

@@ -62,9 +62,14 @@ def exclusive_data_root(engine: str) -> Iterator[DataRoot]:
 
 
 def free_data_roots() -> dict[str, Path]:
-    """The data roots, resolved, that no living process has locked, by engine."""
-    roots = {engine: (cache_dir() / name).resolve() for engine, name in ENGINES.items()}
-    return {engine: root for engine, root in roots.items() if root.is_dir() and not is_locked(_lock_file(engine))}
+    """The data roots, resolved, that no living process has locked, by engine.
+
+    A directory of the same name without a lock file was never one.
+    """
+    locks = {engine: _lock_file(engine) for engine in ENGINES}
+    free = [engine for engine, lock in locks.items() if lock.is_file() and not is_locked(lock)]
+    roots = {engine: (cache_dir() / ENGINES[engine]).resolve() for engine in free}
+    return {engine: root for engine, root in roots.items() if root.is_dir()}
 
 
 def abandoned_data_roots() -> dict[str, Path]:

@@ -8,15 +8,12 @@ from bench.scenario.target_table import target_info
 
 
 def programs_of(loaded: LoadedScenario) -> tuple[str, ...]:
-    """The paths of programs that the scenario's targets execute on the host because its file says so, each once.
-
-    Those that only the command line names are not among them.
-    """
+    """The paths of programs that the scenario's targets execute on the host, each once."""
     named = {
         str(value): None
         for spec in loaded.scenario.targets
         for option, value in spec.options.items()
-        if _is_program(target_info(spec.target).options.get(option)) and str(value) in loaded.text
+        if _is_program(target_info(spec.target).options.get(option))
     }
     return tuple(named)
 

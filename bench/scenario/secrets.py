@@ -46,16 +46,23 @@ def with_secrets(stored: LoadedScenario) -> LoadedScenario:
     """A stored scenario with the values that ``without_secrets`` took out, read again from the file of the scenario.
 
     Raises:
-        CampaignError: no file in the scenario's directory has this workload.
+        CampaignError: no file in the scenario's directory has this workload, or several have it with other values.
     """
     workload = stored.scenario.workload
     missing = [name for name, value in _secrets_of(workload).items() if value == NOT_SHOWN]
     if not missing:
         return stored
-    for file in sorted(stored.directory.iterdir()):
-        found = _workload_in(file) if file.suffix in _SCENARIO_FILES else None
-        if found is not None and _hidden(found) == workload:
-            return stored.model_copy(update={"scenario": stored.scenario.model_copy(update={"workload": found})})
+    found = {file: _workload_in(file) for file in sorted(stored.directory.iterdir()) if file.suffix in _SCENARIO_FILES}
+    same = {file: one for file, one in found.items() if one is not None and _hidden(one) == workload}
+    first = next(iter(same.values()), None)
+    if first is not None and all(one == first for one in same.values()):
+        return stored.model_copy(update={"scenario": stored.scenario.model_copy(update={"workload": first})})
+    if same:
+        raise CampaignError(
+            f"the scenario {stored.scenario.name!r} has secret values that are not stored ({', '.join(missing)}), and "
+            f"these files have its workload with different values: {', '.join(map(str, same))}",
+            hint="move all but the scenario's own file to other directories",
+        )
     raise CampaignError(
         f"the scenario {stored.scenario.name!r} has secret values that are not stored ({', '.join(missing)}), and no "
         f"file in {stored.directory} has its workload",

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ LOCK_LIMIT_S: Final = 3600.0
 """How long to wait for another process that makes an entry. A kernel or an image takes many minutes to make."""
 _PROBE_TRIES: Final = 5
 """How often another process may remove an answer before this one has read it."""
+_SIGNS: Final = ("agent", "boxes", "scratch")
+"""Entries by which a directory is known as a cache of ours, also of earlier versions."""
 
 _PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}")
 
@@ -41,12 +44,33 @@ def cache_dir() -> Path:
     its images are run, so a directory that another user owns or could replace is refused.
 
     Raises:
-        HostUnfitError: the directory cannot be created, or another user could change its entries.
+        HostUnfitError: the directory cannot be created, or another user could change its entries, or it is open to
+            others and has content of other programs.
     """
     own = os.environ.get("BOXBENCH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
     path = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "boxbench"
-    return private_directory(plain_path(path, variable="BOXBENCH_CACHE"))
+    path = plain_path(path, variable="BOXBENCH_CACHE")
+    if own:
+        _refuse_shared(path)
+    return private_directory(path)
+
+
+def _refuse_shared(path: Path) -> None:
+    """Raise HostUnfitError for a directory of the host, such as /tmp or /var/lib: to close it would break the host."""
+    try:
+        found = path.lstat()
+        is_open = stat.S_ISDIR(found.st_mode) and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        names = {entry.name for entry in path.iterdir()} if is_open else set()
+    except OSError:
+        return  # it is missing, or private_directory refuses it
+    if not is_open or found.st_uid != os.geteuid():
+        return
+    if found.st_mode & stat.S_ISVTX or (names and names.isdisjoint(_SIGNS)):
+        raise HostUnfitError(
+            f"the cache {path} would be closed to other users, and it has content of other programs",
+            hint=f"set BOXBENCH_CACHE to a directory for boxbench alone, such as {path / 'boxbench'}",
+        )
 
 
 def content_key(*parts: str | bytes) -> str:

@@ -112,8 +112,7 @@ def _others_can_replace(found: os.stat_result) -> bool:
 
 
 def _foreign(path: Path, uid: int, wanted: Path) -> HostUnfitError:
-    where = "" if path == wanted else f", and {wanted} lies in it"
-    return HostUnfitError(
-        f"{path} belongs to the user with uid {uid}{where}",
-        hint="remove it, or use a directory of your own (BOXBENCH_CACHE for the cache, XDG_RUNTIME_DIR for sockets)",
-    )
+    use = "use a directory of your own (BOXBENCH_CACHE for the cache, XDG_RUNTIME_DIR for sockets)"
+    if path == wanted:
+        return HostUnfitError(f"{path} belongs to the user with uid {uid}", hint=f"remove it, or {use}")
+    return HostUnfitError(f"{path} belongs to the user with uid {uid}, and {wanted} lies in it", hint=use)

@@ -78,7 +78,8 @@ def aa(
         place, chosen = make_directory(out, [source]), split_labels(targets) if targets is not None else None
         with removed_without_data(place, first_data(place, AA)), make_progress(console(stderr=True)) as progress:
             sides = SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen))
-            warn_of_programs((sides.a.loaded,))
+            if chosen is None:
+                warn_of_programs((sides.a.loaded,))
             request = AaRequest(
                 sides=sides.without_root_control() if no_root_control else sides,
                 out=place,

@@ -41,7 +41,8 @@ class SideSelection:
         """
         sides = self._read(checkouts)
         sides = sides.without_root_control() if no_root_control else sides
-        warn_of_programs((sides.a.loaded, sides.b.loaded))
+        if self.targets is None:
+            warn_of_programs((sides.a.loaded, sides.b.loaded))
         return sides
 
     def _read(self, checkouts: Path) -> SidePair:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bench.engines.containerd_api import NAMESPACE
 from bench.engines.data_root import free_data_roots
 from bench.host.mounts import Mount, read_mounts, unmount
+from bench.host.processes import own_uids
 from bench.host.run_directory import Tag, parse_tag
 from bench.host.tracefs import is_our_mount
 from bench.run.cleanup.leftover import Leftover, Wanted
@@ -26,7 +28,7 @@ def find_mounts(wanted: Wanted) -> Iterator[Leftover]:
         shared = (wanted.includes_shared and is_our_mount(mount)) or any(
             PurePosixPath(mount.point).is_relative_to(root) for root in free
         )
-        if shared or wanted(tag_of_mount(mount, places)):
+        if shared or (wanted(tag_of_mount(mount, places)) and _is_ours(mount.point, places)):
             # An engine that ends unmounts its own mounts: earlier, or at this very moment.
             yield Leftover("mount", mount.point, partial(unmount, mount.point))
 
@@ -38,3 +40,15 @@ def tag_of_mount(mount: Mount, places: Places) -> Tag | None:
     if len(parts) > 4 and parts[-4:-2] == _BUNDLES and parts[-1] == "rootfs":
         return parse_tag(parts[-2])
     return places.tag_of_path(mount.point)
+
+
+def _is_ours(point: str, places: Places) -> bool:
+    """Whether only this user and root can have made a mount point, so that nobody can put a link in its place.
+
+    Any user may mount FUSE in a directory of their own, whose name they choose.
+    """
+    if places.tag_of_path(point) is not None:
+        return True
+    with suppress(OSError):
+        return all(parent.lstat().st_uid in own_uids() for parent in Path(point).parents)
+    return False

@@ -11,6 +11,7 @@ from typing import Final
 from bench.host import run_directory
 from bench.host.cgroup import PARENT
 from bench.host.mounts import read_mounts
+from bench.host.processes import own_uids
 from bench.host.run_directory import LABEL, Tag, parse_tag
 
 # libvirt's group of a domain: `qemu-3-NAME.libvirt-qemu`; `qemu-embed-6fa00a21-3-NAME.libvirt-qemu` with the embedded
@@ -18,6 +19,7 @@ from bench.host.run_directory import LABEL, Tag, parse_tag
 _MACHINE: Final = re.compile(
     r"(?:machine-)?qemu-(?:embed-[0-9a-f]+-)?\d+-(?P<name>boxbench-.+?)(?:\.libvirt-qemu|\.scope)?"
 )
+_USER: Final = re.compile(r"user-(?P<uid>[0-9]{1,10})\.slice")
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})")
 
 
@@ -76,6 +78,10 @@ def tag_of_group(parts: tuple[str, ...]) -> Tag | None:
         return None
     if parts[0] == PARENT:
         return parse_tag(parts[1]) if len(parts) > 1 else None
+    # systemd gives users the groups below theirs, where they choose the names.
+    user = _USER.fullmatch(parts[1]) if parts[0] == "user.slice" and len(parts) > 1 else None
+    if user is not None and int(user["uid"]) not in own_uids():
+        return None
     own = parse_tag(parts[0])
     return own or next((tag for part in parts if (tag := _tag_of_machine(part)) is not None), None)
 

@@ -98,7 +98,7 @@ def test_a_program_of_the_command_line_is_the_users_own(file: Path, program: Pat
     other.parent.mkdir()
     other.write_bytes(program.read_bytes())
     other.chmod(0o755)
-    assert programs_of(_load(file, f"runc[program={other}]")) == ()
+    _load(file, f"runc[program={other}]")
     assert said() == ""
 
 
@@ -107,3 +107,15 @@ def test_a_plan_starts_nothing_and_warns_of_nothing(file: Path, said: Said) -> N
     assert said() == ""
     _load(file)
     assert "this content of the file is new here" in said()
+
+
+def test_a_path_that_the_text_writes_with_escapes_is_named(file: Path, program: Path, said: Said) -> None:
+    text = file.read_text(encoding="utf-8").replace(str(program), rf'"\x2f{str(program)[1:]}"')
+    file.write_text(text, encoding="utf-8")
+    _load(file)
+    assert f"makes boxbench execute {program} on this host" in said()
+
+
+def test_a_stored_campaign_cannot_hide_a_program_behind_another_text(file: Path, program: Path, said: Said) -> None:
+    warn_of_programs((_load(file, starts=False).model_copy(update={"text": "harmless", "file": file}),))
+    assert f"makes boxbench execute {program} on this host" in said()

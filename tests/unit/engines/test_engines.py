@@ -172,3 +172,15 @@ def test_a_daemon_of_libvirt_that_says_nothing_more_is_noticed(embedded: bool, m
     with libvirtd.libvirt_engine() as engine:
         assert engine.connection is connection
     assert asked == ([] if embedded else [(30, 5)])
+
+
+def test_a_directory_with_the_name_of_a_data_root_is_none_without_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`clean` unmounts what is in a free data root, and BOXBENCH_CACHE may name a directory with other things in it."""
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path))
+    (tmp_path / "docker").mkdir()
+    assert free_data_roots() == {}
+    with exclusive_data_root("dockerd"):
+        pass
+    assert free_data_roots() == {"dockerd": tmp_path / "docker"}

@@ -215,6 +215,8 @@ def test_the_words_alone_make_no_engine(tmp_path: Path, roots: tuple[Path, Path]
         ("", None),
         (f"docker/{BOX}", None),
         (f"user.slice/boxbench/{BOX}", None),
+        (rf"user.slice/user-{os.geteuid() + 1}.slice/user@1.service/machine-qemu\x2d3\x2d{BOX}.scope", None),
+        (rf"user.slice/user-{os.geteuid()}.slice/user@1.service/machine-qemu\x2d3\x2d{BOX}.scope", BOX),
         ("boxbench-exporter.service", None),
         ("system.slice/actions.runner.boxbench-labs-repo.host1.service", None),
         ("machine/qemu-3-boxbench-dev.libvirt-qemu", None),
@@ -250,6 +252,18 @@ def test_in_a_container_the_hierarchy_begins_at_its_own_group() -> None:
 def test_mounts_are_ours_below_the_directories_of_boxes(point: str, tag: str | None) -> None:
     found = tag_of_mount(Mount("/", point, "overlay", ()), PLACES)
     assert found == (None if tag is None else parse_tag(tag))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_mount_in_a_directory_of_another_user_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any user may mount FUSE below a directory of their own, whatever its name is, and put a link in its place."""
+    state = tmp_path / "state"
+    point = state / f"io.containerd.runtime.v2.task/boxbench/{BOX}/rootfs"
+    point.mkdir(parents=True)
+    monkeypatch.setattr(mounts, "read_mounts", lambda: (Mount("/", str(point), "fuse", ()),))
+    assert [leftover.name for leftover in find_leftovers(BOX) if leftover.kind == "mount"] == [str(point)]
+    os.chown(state, 65534, 65534)
+    assert not [leftover for leftover in find_leftovers(BOX) if leftover.kind == "mount"]
 
 
 def _container(name: str, label: str | None, number: int) -> dict[str, Any]:

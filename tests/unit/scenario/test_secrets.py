@@ -102,3 +102,14 @@ def test_a_narrowed_scenario_finds_its_workload(tmp_path: Path) -> None:
     stored = without_secrets(loaded.model_copy(update={"scenario": other}))
     assert with_secrets(stored).scenario == other
     assert json.loads(stored.scenario.model_dump_json())["question"] == "Another?"
+
+
+def test_files_with_the_same_workload_and_other_values_are_not_confused(tmp_path: Path) -> None:
+    loaded = scenario(tmp_path, FORMS["plain"])
+    stored = without_secrets(loaded)
+    text = (loaded.file or tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "a-copy.yaml").write_text(text, encoding="utf-8")
+    assert with_secrets(stored).scenario == loaded.scenario
+    (tmp_path / "a-staging.yaml").write_text(text.replace("hush-hush", "other"), encoding="utf-8")
+    with pytest.raises(CampaignError, match=r"with different values: .*a-copy\.yaml, .*a-staging\.yaml"):
+        with_secrets(stored)

@@ -111,6 +111,7 @@ def test_entries_that_another_user_has_planted_are_not_used(tmp_path: Path, plan
     """Entries such as the agent are executed, and their names can be predicted."""
     place = tmp_path / ("elsewhere" if planted == "link" else "cache")
     (place / "kind").mkdir(parents=True)
+    (place / "agent").mkdir()  # it is known as a cache
     (place / "kind/key").write_text("theirs")
     theirs = {"cache": place, "kind": place / "kind", "entry": place / "kind/key", "link": place}[planted]
     os.chown(theirs, NOBODY, NOBODY)
@@ -191,3 +192,30 @@ def test_a_process_that_does_not_finish_an_entry_is_named(monkeypatch: pytest.Mo
         write(path)
 
     assert cache.ensure("kind", "key", make).read_text() == "made"
+
+
+@pytest.mark.parametrize(("entries", "mode"), [(["docker", "apt"], 0o755), ([], 0o1777), (["agent"], 0o1777)])
+def test_a_directory_of_the_host_is_not_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[str], mode: int
+) -> None:
+    """BOXBENCH_CACHE=/var/lib or /tmp: what other programs share must stay as it is."""
+    (shared := tmp_path / "shared").mkdir()
+    for name in entries:
+        (shared / name).mkdir()
+    shared.chmod(mode)
+    monkeypatch.setenv("BOXBENCH_CACHE", str(shared))
+    with pytest.raises(HostUnfitError, match="would be closed to other users") as caught:
+        cache.cache_dir()
+    assert str(shared / "boxbench") in caught.value.hint
+    assert shared.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.parametrize("entries", [[], ["agent", "tar", "notes"], ["boxes"]])
+def test_a_cache_that_is_open_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[str]) -> None:
+    (own := tmp_path / "own").mkdir()
+    for name in entries:
+        (own / name).mkdir()
+    own.chmod(0o755)
+    monkeypatch.setenv("BOXBENCH_CACHE", str(own))
+    assert cache.cache_dir() == own
+    assert own.stat().st_mode & 0o7777 == 0o700
