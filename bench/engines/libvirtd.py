@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
@@ -49,6 +50,11 @@ class LibvirtEngine:
     def embedded(self) -> bool:
         """Whether libvirt's driver runs in this process, with our settings."""
         return self.uri.startswith("qemu:///embed")
+
+    def pid_file(self, domain: str) -> Path | None:
+        """Where the driver in this process notes the pid of a domain's QEMU; None if a daemon runs the domain."""
+        roots = parse_qs(urlsplit(self.uri).query).get("root", []) if self.embedded else []
+        return Path(roots[0]) / "run" / "qemu" / f"{domain}.pid" if roots else None
 
     def describe(self) -> dict[str, str]:
         """Versions and kind of the connection, for records."""

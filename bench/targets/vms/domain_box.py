@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine, check_event_loop
-from bench.host.accounts import vmm_uids
 from bench.host.disk import allocated_bytes
-from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, wait_ended
+from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, living_pid, wait_ended
 from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
@@ -127,9 +126,13 @@ class DomainBox(Box):
         return {} if pid is None else {Component.VMM: (pid,)}
 
     def main_pid(self) -> int | None:
-        """QEMU's pid, found by the domain's name on its command line."""
+        """QEMU's pid: the one that libvirt noted, or with a daemon found by the domain's name on its command line."""
         if self._pid is None:
-            self._pid = find_by_argument(f"guest={self.domain.name},debug-threads=on", uids=vmm_uids())
+            # In our process libvirt starts a QEMU that changes its user, and other processes of that user could have
+            # any command line. With a daemon it keeps ours.
+            noted = self._engine.pid_file(self.domain.name)
+            words = f"guest={self.domain.name},debug-threads=on"
+            self._pid = find_by_argument(words) if noted is None else living_pid(noted)
         if self._pid is not None and wait_ended(self._pid, timeout_s=0):
             return None
         return self._pid

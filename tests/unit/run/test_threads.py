@@ -181,6 +181,7 @@ def test_without_its_event_loop_libvirt_is_not_asked_for_a_domain(tmp_path: Path
     engine: Any = SimpleNamespace(
         connection=SimpleNamespace(createXML=refuse, lookupByName=missing),
         library=SimpleNamespace(libvirtError=MissingError),
+        pid_file=lambda _domain: None,
         embedded=False,
     )
     slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=lambda _endpoint: None)

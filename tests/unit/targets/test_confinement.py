@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -15,7 +16,7 @@ from bench.engines.libvirtd import LibvirtEngine
 from bench.host import accounts
 from bench.targets.vms import qemu
 from bench.targets.vms.domain import Domain, Machine
-from bench.targets.vms.domain_box import libvirt_confinement
+from bench.targets.vms.domain_box import DomainBox, libvirt_confinement
 
 pytestmark = pytest.mark.host
 
@@ -98,6 +99,32 @@ def test_libvirt_passes_the_confinement_on_where_its_driver_runs_in_our_process(
     root = Xml.fromstring(domain.xml(arguments))
     passed = root.findall("{http://libvirt.org/schemas/domain/qemu/1.0}commandline/*")
     assert [element.get("value") for element in passed] == list(arguments)
+
+
+def test_no_process_with_the_same_words_is_taken_for_the_boxs_qemu(tmp_path: Path) -> None:
+    """QEMU has given up root, so its user's other processes could have its command line."""
+    box = _domain_box(LibvirtEngine(None, sys, f"qemu:///embed?root={tmp_path}"))
+    argv = ["sh", "-c", "read word", "guest=boxbench-0badcafe-t0001,debug-threads=on"]
+    other, qemu_process = (subprocess.Popen(argv, stdin=subprocess.PIPE) for _ in range(2))
+    try:
+        assert box.main_pid() is None
+        noted = tmp_path / "run" / "qemu" / "boxbench-0badcafe-t0001.pid"
+        noted.parent.mkdir(parents=True)
+        noted.write_text(str(qemu_process.pid))
+        assert box.main_pid() == qemu_process.pid
+        qemu_process.communicate()
+        noted.unlink()
+        assert box.main_pid() is None
+        assert _domain_box(LibvirtEngine(None, sys, "qemu:///system")).main_pid() == other.pid
+    finally:
+        other.communicate()
+
+
+def _domain_box(engine: LibvirtEngine) -> DomainBox:
+    slot: Any = None
+    channel: Any = None
+    domain = Domain("boxbench-0badcafe-t0001", Machine("tcg"), vcpus=1, cpus=(0,), memory_bytes=2**20, owner=(0, 0))
+    return DomainBox(slot, channel, engine, domain, lambda: None, patience_s=1.0)
 
 
 @pytest.mark.parametrize("uri", ["qemu:///system", "qemu:///session"])
