@@ -32,6 +32,6 @@ def clean(
     if not found:
         print("nothing labelled boxbench is left on this host")
     for text in stuck:
-        complain(f"could not remove {text}", "remove it by hand")
+        complain(f"could not remove {text}", "remove it by hand, then run `boxbench clean` again")
     if stuck:
         raise typer.Exit(ExitCode.ERROR)

@@ -9,10 +9,12 @@ from bench.engines.lazy import probe_engines
 from bench.render.commands.listing import listing
 from bench.scenario.target_table import TARGETS
 from bench.targets.table import availability
+from bench.util.cache import cache_dir
 
 
 def targets(json: Json = False) -> None:
     """A target is a way to box a workload: a process, a container or a VM of some engine."""
+    cache_dir()  # One error for a cache that cannot be used, not one for each target.
     with probe_engines() as engines:
         reasons = availability(engines)
     if json:

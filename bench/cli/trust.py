@@ -30,7 +30,7 @@ def warn_of_programs(scenarios: Sequence[LoadedScenario]) -> None:
         is_new = _is_new(content_key(loaded.text, *programs))
         if owner is None and not is_new:
             continue
-        why = f"the file belongs to {owner}" if owner is not None else "this content of the file is new here"
+        why = f"the file belongs to {owner}" if owner is not None else "boxbench has not run this content before"
         complain(
             f"warning: {loaded.file or loaded.scenario.name} makes boxbench execute {', '.join(programs)} on this "
             f"host as {_name(os.geteuid())}, outside of any box; {why}",

@@ -78,9 +78,10 @@ def export_from(
         raise UsageError(f"there is no export format {name!r}", hint=f"there are {', '.join(FORMATS)}")
     found = kind_of(path)
     if found != chosen.source:
+        others = ", ".join(n for n, f in FORMATS.items() if f.source == found)
         raise ExportError(
             f"the format {name} is made from {_NEEDS[chosen.source]}; {path} is {_describe(found)}",
-            hint=f"formats for it: {', '.join(n for n, f in FORMATS.items() if f.source == found) or 'none'}",
+            hint=f"formats for it: {others}" if others else "name the directory that the command printed",
         )
     module, _, function = chosen.maker.partition(":")
     make = getattr(import_module(module), function)

@@ -95,6 +95,7 @@ def read_request(out: Path) -> StoredRequest:
     except ValidationError as error:
         raise CampaignError(
             f"{file} is not the request of a gate: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench",
+            hint="the file was edited, or written by another version of boxbench: judge with that version, or run the "
+            "gate again in a new directory",
         ) from None
     return stored.model_copy(update={"request": replace(stored.request, out=out)})

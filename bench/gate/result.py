@@ -37,7 +37,8 @@ def read_result(out: Path) -> GateResult:
         problem = first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise RecordError(
             f"{file} is not a gate's result: {problem}",
-            hint="the file was edited, or written by another version of boxbench",
+            hint="the file was edited, or is of another version of boxbench; the result of `boxbench gate compare` is "
+            f"made again by `boxbench gate judge {out}`",
         ) from None
 
 

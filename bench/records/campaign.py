@@ -144,16 +144,21 @@ def refuse_foreign(path: Path) -> None:
             ours = os.fstat(probe.fileno()).st_uid
         for file in (path.resolve(), path / MANIFEST, path / RECORDS):
             if file.exists():
-                _refuse_foreign_file(file, ours)
+                _refuse_foreign_file(file, path, ours)
 
 
-def _refuse_foreign_file(file: Path, ours: int) -> None:
+def _refuse_foreign_file(file: Path, campaign: Path, ours: int) -> None:
     found = file.lstat()
-    if found.st_uid != ours or stat.S_ISLNK(found.st_mode):
-        whose = "is a link" if stat.S_ISLNK(found.st_mode) else f"belongs to the user with uid {found.st_uid}"
+    if stat.S_ISLNK(found.st_mode):
         raise CampaignError(
-            f"{file} {whose}, and root would run what a campaign's files say",
-            hint=f"resume it as its user, or read {MANIFEST} and `chown -R root {shlex.quote(str(file.parent))}`",
+            f"{file} is a link, and root would run what a campaign's files say",
+            hint="put the file itself in the link's place, if you trust it",
+        )
+    if found.st_uid != ours:
+        raise CampaignError(
+            f"{file} belongs to the user with uid {found.st_uid}, and root would run what a campaign's files say",
+            hint=f"resume the campaign as that user; or read {campaign / MANIFEST}, and if you trust it, run "
+            f"`chown -R root {shlex.quote(str(campaign))}` and resume again",
         )
 
 
@@ -216,7 +221,8 @@ def _whole_lines(file: Path) -> tuple[tuple[Record, ...], tuple[str, ...]]:
             record = parse_record(line, where=f"{file.name}:{number}")
         except RecordError as error:
             damaged.append(f"{error.message}; the line was left out, and its trial counts as not run.")
-            warnings.warn(f"{file.parent}: {damaged[-1]}", BoxbenchWarning, stacklevel=3)
+            again = f"`boxbench resume {file.parent}` runs it again on the same host."
+            warnings.warn(f"{file.parent}: {damaged[-1]} {again}", BoxbenchWarning, stacklevel=3)
             continue
         first, _ = found.setdefault(record.trial.id, (number, record))
         if first != number:

@@ -12,6 +12,11 @@ from bench.util.errors import HostUnfitError
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # Surrogates stand for bytes that are not UTF-8, which the engines' configuration files cannot hold.
+# A foreign directory is not to be removed: it may be the home of a user who called sudo.
+_ELSEWHERE: Final = (
+    "use a directory of your own: set BOXBENCH_CACHE for the cache, or XDG_RUNTIME_DIR for the sockets of users other "
+    "than root"
+)
 _SEPARATORS: Final = re.compile(r'[,:"\\\x00-\x1f\x7f\ud800-\udfff]')
 
 
@@ -53,7 +58,7 @@ def private_directory(path: Path) -> Path:
     except OSError as error:
         raise HostUnfitError(
             f"the directory {path} cannot be made: {error.strerror}",
-            hint="check the owner, the mode and the free space of the directory that it lies in",
+            hint=f"check the owner, the mode and the free space of the directory that it lies in; or {_ELSEWHERE}",
         ) from None
     return path
 
@@ -75,7 +80,7 @@ def _close_to_others(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode) or not stat.S_ISDIR(found.st_mode):
         raise HostUnfitError(
             f"{path} is {'a link' if stat.S_ISLNK(found.st_mode) else 'not a directory'}",
-            hint="remove it, or name a directory that belongs to you",
+            hint=f"remove it; or {_ELSEWHERE}",
         )
     if found.st_uid != os.geteuid():
         raise _foreign(path, found.st_uid, path)
@@ -99,7 +104,7 @@ def _refuse_foreign_ancestors(path: Path) -> None:
         if stat.S_ISDIR(found.st_mode) and _others_can_replace(found):
             raise HostUnfitError(
                 f"other users can replace {path}, because they can write to {ancestor}",
-                hint=f"take the write permission away (chmod go-w {ancestor}), or use another directory",
+                hint=f"take the write permission away (chmod go-w {ancestor}); or {_ELSEWHERE}",
             )
 
 
@@ -112,7 +117,5 @@ def _others_can_replace(found: os.stat_result) -> bool:
 
 
 def _foreign(path: Path, uid: int, wanted: Path) -> HostUnfitError:
-    use = "use a directory of your own (BOXBENCH_CACHE for the cache, XDG_RUNTIME_DIR for sockets)"
-    if path == wanted:
-        return HostUnfitError(f"{path} belongs to the user with uid {uid}", hint=f"remove it, or {use}")
-    return HostUnfitError(f"{path} belongs to the user with uid {uid}, and {wanted} lies in it", hint=use)
+    where = "" if path == wanted else f", and {wanted} lies in it"
+    return HostUnfitError(f"{path} belongs to the user with uid {uid}{where}", hint=_ELSEWHERE)

@@ -22,9 +22,11 @@ Directory = Annotated[
 
 
 def judge(directory: Directory, summary: Summary = None, json: Json = False) -> None:
-    """The verdict from the stored stages of a gate that could not store it. Where it is stored, both are compared.
+    """Gives the verdict of a gate that measured all and then was killed, or had no space for its verdict.
 
-    Nothing is run. Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
+    Reads the stored stages and runs nothing. A gate.json in DIR is kept, and compared with the new verdict.
+
+    Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
     """
     check_summary(summary)
     result = judge_again(directory, announce, note)
@@ -47,4 +49,7 @@ def _keep(result: GateResult, directory: Path) -> None:
     if not changed:
         note(f"{file} has the same verdicts and numbers")
         return
-    complain(f"{file} is another result: {'; '.join(changed[:5])}", "it was not changed")
+    complain(
+        f"warning: {file} does not say what its stages say: {'; '.join(changed[:5])}",
+        "the file was kept; if it was edited or is of an older version, remove it and judge again",
+    )

@@ -29,7 +29,9 @@ def remove_leftovers(found: Iterable[Leftover]) -> tuple[str, ...]:
     for leftover in found:
         try:
             leftover.remove()
-        except (OSError, BoxbenchError) as error:
+        except BoxbenchError as error:
+            failed.append(f"{leftover}: {error.advice}")
+        except OSError as error:
             failed.append(f"{leftover}: {error}")
         except Exception as error:
             # A fault of ours, or of an engine's client, must not keep the others on the host.

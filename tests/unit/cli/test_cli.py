@@ -49,6 +49,18 @@ def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert "Usage: boxbench" in capsys.readouterr().out
 
 
+def test_a_cache_that_cannot_be_used_is_one_error_of_targets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+    assert call(monkeypatch, "targets") == ExitCode.HOST_UNFIT
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"boxbench: {tmp_path / 'cache'} is not a directory\n")
+    assert "set BOXBENCH_CACHE" in said.err
+
+
 @pytest.mark.parametrize("words", [("fly",), ("run",), ("run", "hello", "--blocks", "0"), ("run", "--nope", "x")])
 def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Any) -> None:
     assert call(monkeypatch, *words) == ExitCode.USAGE

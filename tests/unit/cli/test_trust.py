@@ -53,12 +53,12 @@ def test_a_new_file_of_our_own_is_named_once(file: Path, program: Path, said: Sa
     _load(file)
     user = pwd.getpwuid(os.geteuid()).pw_name
     assert f"{file} makes boxbench execute {program} on this host as {user}" in (first := said())
-    assert "this content of the file is new here" in first
+    assert "boxbench has not run this content before" in first
     _load(file)
     assert said() == ""
     file.write_text(file.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     _load(file)
-    assert "this content of the file is new here" in said()
+    assert "boxbench has not run this content before" in said()
 
 
 def test_a_file_of_another_user_is_named_every_time(file: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_a_plan_starts_nothing_and_warns_of_nothing(file: Path, said: Said) -> N
     _load(file, starts=False)
     assert said() == ""
     _load(file)
-    assert "this content of the file is new here" in said()
+    assert "boxbench has not run this content before" in said()
 
 
 def test_a_path_that_the_text_writes_with_escapes_is_named(file: Path, program: Path, said: Said) -> None:

@@ -397,8 +397,9 @@ def test_the_wrong_kind_of_directory_is_told(campaign: Path, tmp_path: Path) -> 
     with pytest.raises(ExportError, match="made from a gate's directory") as caught:
         export_from(campaign, "junit")
     assert "pyperf" in caught.value.hint
-    with pytest.raises(ExportError, match="neither a campaign nor a gate"):
+    with pytest.raises(ExportError, match="neither a campaign nor a gate") as caught:
         export_from(tmp_path / "nothing", "pyperf")
+    assert "name the directory" in caught.value.hint
     with pytest.raises(UsageError, match="no export format 'xls'"):
         export_from(campaign, "xls")
 

@@ -127,7 +127,12 @@ def test_another_verdict_is_told_and_not_replaced(
     assert judged(out, monkeypatch) == ExitCode.REGRESSION
     error = capsys.readouterr().err
     assert f"{stored['rows'][0]['metric']}: not regressed then, regressed now" in error
+    assert "the file was kept" in error
+    assert "remove it and judge again" in error
     assert (out / RESULT).read_bytes() == edited
+    (out / RESULT).unlink()
+    assert judged(out, monkeypatch) == ExitCode.REGRESSION
+    assert json.loads((out / RESULT).read_bytes())["rows"][0]["verdict"] == "regressed"
 
 
 def test_a_gate_is_judged_where_it_lies(request_of_two: GateRequest, tmp_path: Path) -> None:

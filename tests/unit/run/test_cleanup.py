@@ -435,7 +435,7 @@ def test_every_step_is_tried() -> None:
         Leftover("engine", "dockerd 2", breaks),
         Leftover("mount", "/x", lambda: gone.append("/x")),
     )
-    assert remove_leftovers(found) == ("process 1 (x): it hangs", "engine dockerd 2: RecursionError: too deep")
+    assert remove_leftovers(found) == ("process 1 (x): it hangs (look)", "engine dockerd 2: RecursionError: too deep")
     assert gone == ["/x"]
 
 
@@ -463,7 +463,7 @@ def test_what_cannot_be_removed_ends_the_rounds(monkeypatch: pytest.MonkeyPatch)
 
     said: list[Leftover] = []
     monkeypatch.setattr(cleanup, "find_leftovers", lambda _tag: (Leftover("process", "1 (x)", fails),))
-    assert cleanup.remove_all(CAMPAIGN, said.append) == ("process 1 (x): it hangs",)
+    assert cleanup.remove_all(CAMPAIGN, said.append) == ("process 1 (x): it hangs (look)",)
     assert len(said) == 1
 
 
