@@ -71,7 +71,8 @@ NEST: Final = (
     "busybox mkdir -p $p; cd $p; busybox mkdir -p $p; cd $p; echo x > file; cd /\n"
 )
 HIDING: Final[dict[str, Attack]] = {
-    "nest": Attack(f"cd /; {NEST}cd /.boxbench/ch; {NEST}" + CALM),
+    # On a slow host the limit of files in the run directory is noticed before the box is ready.
+    "nest": Attack(f"cd /; {NEST}cd /.boxbench/ch; {NEST}" + CALM, says="to its run directory"),
     # Every process starts its successor in a session of its own, and ends; none obeys a signal.
     "hydra": Attack(
         "if [ \"$1\" ]; then trap '' TERM INT HUP QUIT; busybox setsid busybox sh /attack head & exit; fi\n"
