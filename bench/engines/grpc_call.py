@@ -117,7 +117,8 @@ class GrpcConnection:
         except BaseException as error:
             # Part of the call may have been sent. The next call opens a new connection.
             self.close()
-            if not isinstance(error, (OSError, H2Error)):
+            # The library decodes the values of headers without a check.
+            if not isinstance(error, (OSError, H2Error, UnicodeDecodeError)):
                 raise
             raise ProtocolError(f"{self._path}: {method}: {error or type(error).__name__}", hint=_HINT) from None
         return answer.messages()

@@ -64,6 +64,8 @@ def _benchmark(table: Table, column: Column, lasted: Mapping[tuple[str, int], fl
     }
     known = {"cpu_model_name": "cpu_model", "cpu_count": "cpus_online", "platform": "kernel_release"}
     metadata |= {name: host[key] for name, key in known.items() if key in host}
+    # pyperf refuses empty values.
+    metadata = {name: value for name, value in metadata.items() if value not in ("", None)}
     runs = []
     for block in sorted(column.values):
         value = column.values[block]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +14,7 @@ from bench.host.run_directory import TAG
 from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.json_value import JsonObject
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
@@ -113,7 +114,7 @@ class Floors(_Frozen):
     goal: str
     image_digest: str
     terms: Terms
-    host: dict[str, Any]
+    host: JsonObject
     floors: tuple[TargetFloor, ...]
     notes: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -14,6 +14,7 @@ from bench.scenario.fields import Int64
 from bench.scenario.model import Scenario
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.json_value import JsonObject
 
 MANIFEST: Final = "manifest.json"
 
@@ -96,7 +97,7 @@ class Manifest(BaseModel):
     certificates: dict[str, Certificate] = {}
     """By scenario; empty in older campaigns. Part of the manifest, since whoever judges the records needs them."""
     plan: tuple[Trial, ...]
-    host: dict[str, Any]
+    host: JsonObject
     """Host facts, and ``fingerprint``."""
     notes: tuple[str, ...] = ()
     """Sentences for every report: targets left out and why, doubts about the host."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from bench.util.errors import UsageError
+from bench.util.text import first_of
 
 Value = str | int | bool
 
@@ -93,7 +94,8 @@ def refuse(problems: Sequence[Problem]) -> None:
     if len(problems) == 1:
         raise UsageError(problems[0].message, hint=problems[0].hint)
     if problems:
-        text = "; ".join(f"{problem.message} ({problem.hint})" for problem in problems)
+        texts = [f"{problem.message} ({problem.hint})" for problem in problems]
+        text = "; ".join(first_of(texts, "problems"))
         raise UsageError(text, hint="correct these and try again; `boxbench targets` lists the targets")
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bench.scenario.fields import FORMS
 from bench.util.document import Document, Key
 from bench.util.errors import ScenarioError
-from bench.util.text import plain
+from bench.util.text import first_of, plain
 
 _MOST_GIVEN: Final = 60
 """The most characters of a value that an error repeats."""
@@ -109,7 +109,7 @@ def scenario_error(faults: Sequence[Fault], *, hint: str) -> ScenarioError:
     if len(faults) == 1:
         return ScenarioError(faults[0].text, hint=faults[0].hint or hint)
     lines = [f"{one.text} ({one.hint})" if one.hint else one.text for one in sorted(faults, key=lambda one: one.line)]
-    return ScenarioError(f"{len(lines)} problems:\n" + "\n".join(lines), hint=hint)
+    return ScenarioError(f"{len(lines)} problems:\n" + "\n".join(first_of(lines, "problems")), hint=hint)
 
 
 def describe_faults(file: Path, document: Document, error: ValidationError) -> str:

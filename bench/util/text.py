@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
+
+MOST_LISTED: Final = 20
+"""How many problems an error lists."""
 
 # Whole ANSI sequences: removing only the escape character would leave "[31m".
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
@@ -18,6 +22,17 @@ def plain(text: str) -> str:
     shown = _INVISIBLE.sub(" ", _ESCAPES.sub("", text))
     # Surrogates stand for bytes that could not be decoded. They cannot be encoded as UTF-8, so they are replaced.
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def first_of(texts: Sequence[str], what: str) -> list[str]:
+    """At most MOST_LISTED of the texts; the last line then says how many more there are.
+
+    Args:
+        what: names them, such as ``problems``.
+    """
+    if len(texts) <= MOST_LISTED:
+        return list(texts)
+    return [*texts[:MOST_LISTED], f"... and {len(texts) - MOST_LISTED} more {what}"]
 
 
 def plain_lines(text: str) -> str:

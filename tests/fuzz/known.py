@@ -17,6 +17,14 @@ _OTHER_CELL: Final = (
     _COUNTED[1].replace(b'"cells":{"hello/runc', b'"cells":{"hello/q').replace(b'"accel":{', _OTHER_ACCEL)
 )
 _DIGITS: Final = b"9" * 5000
+_UNKNOWN_TARGETS: Final = (
+    b"question: q\nname: s\nready: {when: first-line}\ntargets: [" + b",".join([b"n"] * 1000) + b"]\n"
+)
+_ODD_HEADER: Final = bytes.fromhex(
+    "00002a04000000000000010000100000020000000000040000ffff0005000040000008000000000003000000640006000100000000000401"
+    "0000000000000e010400000001885f8b1d75d0620d263d4c4d6564000005000000000001000000000000001f01050000000140889acac8b2"
+    "1234da8f816f40899acac8b5254207317f07a8ea8808b493ff"
+)
 
 KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     # A page that ends before its own header, or says that it is longer than it is.
@@ -62,5 +70,11 @@ KNOWN: Final[tuple[tuple[str, bytes], ...]] = (
     ("history", _COUNTED[0] + b"\n" + _OTHER_CELL + b"\n"),
     ("image.archive", image.with_pax_length(b"9" * 30)),
     ("image.tree", image.with_pax_length(b"9" * 30)),
+    # Errors that list a thousand problems.
+    ("target", b"dial" + b",n" * 1000),
+    ("scenario.yaml", _UNKNOWN_TARGETS),
+    ("floor.json", re.sub(rb'"fingerprint":\s*"[^"]*"', b'"fingerprint":1e999', stored.floors()[0])),
+    # The value of a header is no UTF-8.
+    ("grpc", _ODD_HEADER),
     ("record", stored.storm_lines()[0].replace(b'"get_per_s": 5.5', b'"get_per_s": NaN')),
 )

@@ -200,7 +200,8 @@ def _check_counts(data: bytes, scratch: Path) -> None:
 
 
 @cache
-def _floors() -> tuple[bytes, ...]:
+def floors() -> tuple[bytes, ...]:
+    """One search for memory floors."""
     scenario = Scenario.model_validate_json('{"question":"?","name":"s","ready":{"when":"first-line"}}')
     document = {
         "id": "c0ffee42",
@@ -327,7 +328,7 @@ READERS: Final = (
     Reader("campaign.exports", campaigns, damaged_campaign, _check_exports, share=2),
     Reader("gate.json", _gates, mutate.mixed(mutate.structure, mutate.text), _check_gate, share=15),
     Reader("instructions.json", _counted, mutate.mixed(mutate.structure, mutate.text), _check_counts, share=20),
-    Reader("floor.json", _floors, mutate.mixed(mutate.structure, mutate.text), _check_floors, share=30),
+    Reader("floor.json", floors, mutate.mixed(mutate.structure, mutate.text), _check_floors, share=30),
     Reader(
         "anatomy.json",
         anatomies,

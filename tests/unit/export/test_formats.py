@@ -320,6 +320,15 @@ def test_pyperf_holds_fractions(exercise: Path) -> None:
     assert all(isinstance(value, int) for value in written)
 
 
+def test_pyperf_is_given_no_empty_values(tmp_path: Path) -> None:
+    manifest = make_manifest(["hello"]).model_copy(update={"boxbench": ""})
+    campaign = write_campaign(
+        tmp_path / "e", manifest, [exercised(record) for record in make_records(manifest, troubles=False)]
+    )
+    found = json.loads(one(export_from(campaign, "pyperf", metrics=["disk.*"])))
+    assert "boxbench_version" not in found["metadata"] | found["benchmarks"][0].get("metadata", {})
+
+
 def test_pyperf_is_not_given_what_it_would_call_slower(exercise: Path) -> None:
     export = export_from(exercise, "pyperf", metrics=["exercise.*"])
     assert b"requests_per_s" not in one(export)
