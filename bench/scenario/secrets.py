@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 from bench.scenario.model import LoadedScenario, Scenario, Workload, load_scenario
 from bench.util.errors import CampaignError, ScenarioError
@@ -97,14 +101,32 @@ def _shown(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text_without(text: str, secrets: Mapping[str, str]) -> str | None:
-    """The text with one line changed for each secret; None if a part of a value stays, or a name is not on a line."""
+    """The text with one line changed for each secret; None if that does not take their values out.
+
+    A value can have several lines, stand in an anchor, or be written with escapes.
+    """
     for name in secrets:
         line = re.compile(rf"^(\s*[\"']?{re.escape(name)}[\"']?\s*[:=]\s*).+$", re.MULTILINE)
-        text, found = line.subn(rf'\g<1>"{NOT_SHOWN}"', text)
-        if not found:
-            return None
-    left = text.replace(NOT_SHOWN, "")
-    return None if any(word in left for value in secrets.values() for word in value.split()) else text
+        text = line.sub(rf'\g<1>"{NOT_SHOWN}"', text)
+    data = _parsed(text)
+    words = [word for value in secrets.values() for word in value.split()]
+    left = text + json.dumps(data, ensure_ascii=False, default=str)
+    if any(word in left.replace(NOT_SHOWN, "") for word in words):
+        return None
+    workload = data.get("workload") or {}
+    given = {**((workload.get("build") or {}).get("args") or {}), **(workload.get("env") or {})}
+    return text if all(given.get(name) == NOT_SHOWN for name in secrets) else None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The content of a YAML or TOML file; empty if it is neither."""
+    parsers: tuple[Callable[[str], Any], ...] = (yaml.safe_load, tomllib.loads)
+    for parse in parsers:
+        with suppress(yaml.YAMLError, ValueError):
+            data = parse(text)
+            if isinstance(data, dict):
+                return data
+    return {}
 
 
 def _as_json(scenario: Scenario) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.scenario.model import LoadedScenario, load_scenario
@@ -70,6 +70,7 @@ def test_build_arguments_are_variables_too(tmp_path: Path) -> None:
     assert with_secrets(stored).scenario == load_scenario(file).scenario
 
 
+@example("0000 \n\U00010000\U00010000\U00010000\U00010000\U00010000\U000100000")
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters="\n\t"), min_size=3).filter(str.strip))
 def test_no_value_is_stored(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     data = yaml.safe_load(SCENARIO.format(name="made"))
