@@ -121,8 +121,7 @@ DIES: str = """
     from bench.util.clock import MonotonicClock
     from bench.engines.lazy import open_engines
     from bench.image.build import build_image
-    from bench.run.cleanup import boxes_root
-    from bench.host.run_directory import box_tag, campaign_dir, owned_dir
+    from bench.host.run_directory import box_tag, boxes_root, campaign_dir, owned_dir
     from bench.scenario.model import TargetSpec, load_scenario
     from bench.targets.base import Order
     from bench.targets.table import make_target
