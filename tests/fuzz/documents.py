@@ -18,6 +18,7 @@ from bench.scenario.model import LoadedScenario, Scenario, load_scenario, narrow
 from bench.util.package_data import scenarios_dir
 from tests.fuzz import mutate
 from tests.fuzz.reader import Reader, again, same
+from tests.kata import KATA
 
 _MOST_PLANNED: Final = 2000
 
@@ -125,22 +126,6 @@ until = 2031-02-03
 commit = "deadbeefdeadbeef"
 reason = "known"
 """
-KATA: Final = b"""[[metric]]
-name = "boot-times"
-type = "json"
-checkvar = ".\\"boot-times\\".Results | .[] | .\\"to-workload\\".Result"
-checktype = "mean"
-midval = 0.61
-minpercent = 30.0
-maxpercent = 30.0
-
-[[metric]]
-name = "memory-footprint"
-checkvar = ".\\"memory-footprint\\".Results | .[] | .average.Result"
-checktype = "mean"
-minval = 2000.0
-maxval = 190000.0
-"""
 
 
 @cache
@@ -209,5 +194,5 @@ READERS: Final = (
     Reader("scenario.toml", lambda: (TOML,), mutate.text, _check_toml),
     Reader("bounds.toml", lambda: (BOUNDS,), mutate.text, _check_bounds),
     Reader("acknowledged.toml", lambda: (ACKNOWLEDGED,), mutate.text, _check_acknowledged),
-    Reader("kata.toml", lambda: (KATA,), mutate.text, _check_kata),
+    Reader("kata.toml", lambda: (KATA.encode(),), mutate.text, _check_kata),
 )

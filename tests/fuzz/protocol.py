@@ -17,6 +17,7 @@ from bench.records.record import Endpoint
 from bench.util.errors import ProtocolError
 from tests.fuzz import mutate
 from tests.fuzz.reader import Reader, same
+from tests.guest_report import REPORT
 from tests.virtual_clock import VirtualClock
 
 LINES: Final = (
@@ -37,20 +38,7 @@ LINES: Final = (
     b"BB1 exercise-end 3 1",
 )
 _STREAM: Final = b"\n".join(LINES) + b"\n"
-REPORT: Final = b"""mark init 1000
-clock 1100 100
-request first
-mark requested 5000
-mark start_returned 7000
-waited 40
-agent BB1 mark init 4500
-agent BB1 fact env.PATH /bin
-agent BB1 mark ready 5500
-clock 9000 8010
-log something
-ready
-finished
-"""
+_REPORT: Final = REPORT.replace("ready\n", "log something\nready\n").encode()
 _PIPE_BYTES: Final = 60_000
 
 
@@ -131,5 +119,5 @@ READERS: Final = (
         share=200,
     ),
     Reader("agent.stream", lambda: (_STREAM,), _stream, _check_stream, share=60),
-    Reader("guest.report", lambda: (REPORT,), mutate.mixed(mutate.lines, mutate.text), _check_report, share=200),
+    Reader("guest.report", lambda: (_REPORT,), mutate.mixed(mutate.lines, mutate.text), _check_report, share=200),
 )

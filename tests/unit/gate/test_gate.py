@@ -37,6 +37,7 @@ from bench.render.commands.gate import gate_report, headline
 from bench.scenario.targets import parse_target
 from bench.util.errors import ExitCode, TooFewBootsError, UsageError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
+from tests.kata import KATA
 
 READY: Final = "endpoint.ready_ns"
 PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-gate"
@@ -355,33 +356,6 @@ def test_bad_bounds(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "b.toml").write_text(text)
     with pytest.raises(UsageError, match=words):
         check_bounds(read_bounds(tmp_path / "b.toml"), boots_of(manifest, make_records(manifest)), label="c")
-
-
-KATA: Final = """\
-[[metric]]
-name = "boot-times"
-type = "json"
-description = "measure container lifecycle timings"
-checkvar = ".\\"boot-times\\".Results | .[] | .\\"to-workload\\".Result"
-checktype = "mean"
-midval = 0.6
-minpercent = 15.0
-maxpercent = 20.0
-
-[[metric]]
-name = "memory-footprint"
-type = "json"
-checkvar = ".\\"memory-footprint\\".Results | .[] | .average.Result"
-minval = 1000.0
-maxval = 2000.0
-
-[[metric]]
-name = "blogbench"
-checkvar = ".\\"blogbench\\".Results | .[] | .write.Result"
-midval = 600.0
-minpercent = 15.0
-maxpercent = 15.0
-"""
 
 
 def test_limits_of_kata(tmp_path: Path) -> None:

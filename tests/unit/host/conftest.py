@@ -1,11 +1,16 @@
-"""Fixtures of tests that read a made-up host."""
+"""Fixtures of tests that read a made-up host, or make control groups on the real one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from bench.util import proc
+
+StartIn = Callable[[Sequence[Path], str], subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -19,3 +24,21 @@ def tree(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def start_in() -> Iterator[StartIn]:
+    """Starts a shell script in control groups, given by their ``cgroup.procs`` files; returns at its first line."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(files: Sequence[Path], script: str) -> subprocess.Popen[bytes]:
+        joins = " ".join(f"echo 0 >{file};" for file in files)
+        process = proc.spawn(["sh", "-c", f"{joins} {script}"], stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process
+
+    yield start
+    for process in started:
+        proc.stop(process)

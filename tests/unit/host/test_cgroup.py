@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,8 @@ from bench.host.cgroup.find import box_level, parse_membership
 from bench.util import proc
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
+from tests.nesting import nested
+from tests.unit.host.conftest import StartIn
 from tests.virtual_clock import VirtualClock
 from tests.waiting import LIMIT_S
 
@@ -280,36 +281,19 @@ def test_the_first_error_is_the_one_told(tree: Tree) -> None:
     assert "still has processes" in caught.value.__notes__[0]
 
 
-@pytest.fixture
-def sleeper() -> Iterator[Callable[[list[Path]], subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(join: list[Path]) -> subprocess.Popen[bytes]:
-        joins = " ".join(f"echo 0 >{file};" for file in join)
-        process = proc.spawn(
-            ["sh", "-c", f"{joins} dd if=/dev/zero of=/dev/null bs=8M count=20; echo; exec sleep 60"],
-            stdout=subprocess.PIPE,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        process.stdout.readline()
-        return process
-
-    yield start
-    for process in started:
-        proc.stop(process)
+BUSY_THEN_ASLEEP = "dd if=/dev/zero of=/dev/null bs=8M count=20; echo; exec sleep 60"
 
 
 @pytest.mark.host
 @pytest.mark.skipif(os.geteuid() != 0, reason="control groups of our own need root")
-def test_a_real_group_accounts_a_real_process(sleeper: Callable[[list[Path]], subprocess.Popen[bytes]]) -> None:
+def test_a_real_group_accounts_a_real_process(start_in: StartIn) -> None:
     with own_cgroup(f"test-{os.getpid()}", memory_bytes=64 * 2**20) as group:
         directory = group.directories["memory" if group.version == "v1" else "unified"]
         for file in directory.glob("memory.memsw.limit_in_bytes"):
             assert int(file.read_text(encoding="ascii")) == 64 * 2**20
         for file in directory.glob("memory.swap.max"):
             assert file.read_text(encoding="ascii") == "0\n"
-        process = sleeper(list(group.join_files))
+        process = start_in(group.join_files, BUSY_THEN_ASLEEP)
         found = cgroup_of(process.pid)
         assert found == BoxCgroup(group.version, group.directories)
         memory = found.memory_bytes()
@@ -326,11 +310,9 @@ def test_a_real_group_accounts_a_real_process(sleeper: Callable[[list[Path]], su
 
 @pytest.mark.host
 @pytest.mark.skipif(os.geteuid() != 0, reason="control groups of our own need root")
-def test_a_survivor_in_a_real_group_is_killed_and_the_group_goes(
-    sleeper: Callable[[list[Path]], subprocess.Popen[bytes]],
-) -> None:
+def test_a_survivor_in_a_real_group_is_killed_and_the_group_goes(start_in: StartIn) -> None:
     with own_cgroup(f"test-{os.getpid()}-s") as group:
-        survivor = sleeper(list(group.join_files))
+        survivor = start_in(group.join_files, BUSY_THEN_ASLEEP)
     assert survivor.wait(LIMIT_S) == -signal.SIGKILL
     assert not any(file.parent.exists() for file in group.join_files)
 
@@ -348,12 +330,7 @@ def test_our_own_group_is_nobodys_box() -> None:
 def test_groups_that_a_workload_nested_without_end_are_removed(tmp_path: Path) -> None:
     top = tmp_path / "boxbench-1a2b3c4d-t0001"
     top.mkdir()
-    here = os.open(top, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d", dir_fd=here)
-        inner = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(here)
+    with nested(top):
+        pass
     assert remove_groups([top], MonotonicClock()) == []
     assert not top.exists()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,10 @@ from bench.host.cgroup import own_cgroup
 from bench.host.cgroup.group import listed_pids
 from bench.host.cgroup.kill import kill_tasks
 from bench.host.mounts import read_mounts
-from bench.util import proc
 from bench.util.clock import MonotonicClock
 from tests.needs import host_cannot
+from tests.nesting import nested
+from tests.unit.host.conftest import StartIn
 from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = [
@@ -29,28 +29,8 @@ pytestmark = [
 ]
 
 # Every process forks the next one and ends. Whoever lists them and sends signals comes too late.
-_COMET: Final = "import os\nwhile True:\n    if os.fork():\n        os._exit(0)"
-COMETS: Final = f"for i in $(seq 16); do {sys.executable} -c '{_COMET}' & done; exec sleep 600"
-
-Join = Callable[[Sequence[Path], str], subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start() -> Iterator[Join]:
-    """Starts a shell script in control groups, whose ``cgroup.procs`` files are given."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def join(files: Sequence[Path], script: str) -> subprocess.Popen[bytes]:
-        joins = " ".join(f"echo 0 >{file};" for file in files)
-        process = proc.spawn(["sh", "-c", f"{joins} echo; {script}"], stdout=subprocess.PIPE)
-        started.append(process)
-        assert process.stdout is not None
-        process.stdout.readline()
-        return process
-
-    yield join
-    for process in started:
-        proc.stop(process)
+_FORK_ON: Final = "import os\nwhile True:\n    if os.fork():\n        os._exit(0)"
+FORK_BOMB: Final = f"echo; for i in $(seq 16); do {sys.executable} -c '{_FORK_ON}' & done; exec sleep 600"
 
 
 @pytest.fixture
@@ -70,7 +50,7 @@ def v2_group() -> Iterator[Path]:
         group.parent.rmdir()
 
 
-def _await_comets(group: Path) -> None:
+def _await_forks(group: Path) -> None:
     seen: set[int] = set()
 
     def enough() -> bool:
@@ -80,10 +60,10 @@ def _await_comets(group: Path) -> None:
     wait_until(enough, "processes that follow each other")
 
 
-def test_processes_that_fork_all_the_time_are_killed_in_our_own_group(start: Join) -> None:
+def test_processes_that_fork_all_the_time_are_killed_in_our_own_group(start_in: StartIn) -> None:
     with own_cgroup(f"test-{os.getpid()}-c") as group:
-        holder = start(group.join_files, COMETS)
-        _await_comets(group.join_files[0].parent)
+        holder = start_in(group.join_files, FORK_BOMB)
+        _await_forks(group.join_files[0].parent)
         group.kill(spare=holder.pid)
         assert group.pids() == (holder.pid,)
         assert holder.poll() is None
@@ -92,25 +72,19 @@ def test_processes_that_fork_all_the_time_are_killed_in_our_own_group(start: Joi
     assert not any(file.parent.exists() for file in group.join_files)
 
 
-def test_a_group_of_processes_that_fork_all_the_time_is_removed(start: Join) -> None:
+def test_a_group_of_processes_that_fork_all_the_time_is_removed(start_in: StartIn) -> None:
     with own_cgroup(f"test-{os.getpid()}-r") as group:
-        start(group.join_files, COMETS)
-        _await_comets(group.join_files[0].parent)
+        start_in(group.join_files, FORK_BOMB)
+        _await_forks(group.join_files[0].parent)
     assert not any(file.parent.exists() for file in group.join_files)
 
 
-def test_groups_that_a_box_made_in_its_own_are_removed_with_it(start: Join) -> None:
+def test_groups_that_a_box_made_in_its_own_are_removed_with_it(start_in: StartIn) -> None:
     """More of them, one in the other, than a function that calls itself can reach."""
     with own_cgroup(f"test-{os.getpid()}-d") as group:
         top = group.join_files[0].parent
-        fd = os.open(top, os.O_RDONLY)
-        for _ in range(1100):
-            os.mkdir("d", dir_fd=fd)
-            below = os.open("d", os.O_RDONLY, dir_fd=fd)
-            os.close(fd)
-            fd = below
-        holder = start([Path(f"/proc/{os.getpid()}/fd/{fd}/cgroup.procs")], "exec sleep infinity")
-        os.close(fd)
+        with nested(top, depth=1100) as lowest:
+            holder = start_in([Path(f"/proc/{os.getpid()}/fd/{lowest}/cgroup.procs")], "echo; exec sleep infinity")
         assert [pid for pid, _ in listed_pids(top)] == [holder.pid]
         holder.kill()
         holder.wait()
@@ -118,25 +92,27 @@ def test_groups_that_a_box_made_in_its_own_are_removed_with_it(start: Join) -> N
 
 
 @pytest.mark.parametrize("spared", [True, False])
-def test_processes_that_fork_all_the_time_are_killed_in_a_v2_group(start: Join, v2_group: Path, spared: bool) -> None:
-    holder = start([v2_group / "cgroup.procs"], COMETS)
-    _await_comets(v2_group)
+def test_processes_that_fork_all_the_time_are_killed_in_a_v2_group(
+    start_in: StartIn, v2_group: Path, spared: bool
+) -> None:
+    holder = start_in([v2_group / "cgroup.procs"], FORK_BOMB)
+    _await_forks(v2_group)
     assert kill_tasks([v2_group], spare=holder.pid if spared else None) == ()
     assert [pid for pid, _ in listed_pids(v2_group)] == ([holder.pid] if spared else [])
     assert (holder.poll() is None) == spared
 
 
-def test_processes_in_groups_below_are_killed_too(start: Join, v2_group: Path) -> None:
+def test_processes_in_groups_below_are_killed_too(start_in: StartIn, v2_group: Path) -> None:
     inner = v2_group / "inner"
     inner.mkdir()
-    process = start([inner / "cgroup.procs"], "exec sleep 600")
+    process = start_in([inner / "cgroup.procs"], "echo; exec sleep 600")
     assert kill_tasks([v2_group], spare=1) == ()
     assert process.wait(LIMIT_S) == -signal.SIGKILL
     inner.rmdir()
 
 
-def test_a_process_that_is_not_in_the_group_lives_on(tmp_path: Path, start: Join) -> None:
-    stranger = start([], "exec sleep 600")
+def test_a_process_that_is_not_in_the_group_lives_on(tmp_path: Path, start_in: StartIn) -> None:
+    stranger = start_in([], "echo; exec sleep 600")
     group = tmp_path / "boxbench" / "boxbench-01234567-t0001"
     group.mkdir(parents=True)
     (group / "cgroup.procs").write_text(f"{stranger.pid}\n", encoding="ascii")

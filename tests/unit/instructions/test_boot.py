@@ -11,21 +11,9 @@ import pytest
 from bench.instructions import boot
 from bench.instructions.boot import parse_report
 from bench.util.errors import LaunchError, NotReadyError, ProtocolError
+from tests import guest_report
 
-REPORT = """\
-mark init 1000
-clock 1100 100
-request first
-mark requested 5000
-mark start_returned 7000
-waited 40
-agent BB1 mark init 4500
-agent BB1 fact env.PATH /bin
-agent BB1 mark ready 5500
-clock 9000 8010
-ready
-finished
-""".splitlines()
+REPORT = guest_report.REPORT.splitlines()
 
 
 def test_a_start_is_counted_from_its_request_on_one_clock() -> None:

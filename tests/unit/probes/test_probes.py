@@ -32,6 +32,7 @@ from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.record import Samples
 from bench.util.clock import MonotonicClock
 from bench.util.tree import remove_tree
+from tests.nesting import nested
 from tests.virtual_clock import VirtualClock
 from tests.waiting import wait_until
 
@@ -224,17 +225,11 @@ def test_the_group_counts_for_a_container_and_not_for_a_vmm(tmp_path: Path) -> N
 
 
 def test_the_bytes_of_very_deep_directories_are_counted(tmp_path: Path) -> None:
-    fd = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("deep", dir_fd=fd)
-        below = os.open("deep", os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    file = os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+    with nested(tmp_path, name="deep") as lowest:
+        file = os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=lowest)
     before = allocated_bytes(tmp_path)
     os.write(file, b"x" * 2**20)
     os.close(file)
-    os.close(fd)
     assert 2**20 <= allocated_bytes(tmp_path) - before < 2**20 + 65536
     remove_tree(tmp_path / "deep")
 

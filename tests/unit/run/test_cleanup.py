@@ -25,6 +25,7 @@ from bench.run.cleanup.places import Places, tag_of_group
 from bench.util import cache
 from bench.util.errors import TeardownError
 from tests.needs import host_cannot
+from tests.nesting import nested
 from tests.unit.host.test_processes import fake
 
 CAMPAIGN: Final = "boxbench-1a2b3c4d"
@@ -306,13 +307,8 @@ def test_directories_are_found_inner_and_outer(roots: tuple[Path, Path]) -> None
 def test_a_deep_tree_of_a_workload_is_removed(roots: tuple[Path, Path]) -> None:
     top = roots[1] / BOX
     top.mkdir()
-    here = os.open(top, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d", dir_fd=here)
-        inner = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(here)
+    with nested(top):
+        pass
     assert remove_leftovers(directories(CAMPAIGN)) == ()
     assert not top.exists()
 

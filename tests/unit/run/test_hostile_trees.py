@@ -15,6 +15,7 @@ from bench.plan.trials import Trial
 from bench.records.record import Record, parse_record
 from bench.run.trial import run_trial
 from bench.targets.base import Order
+from tests.nesting import DEPTH, nested
 from tests.unit.run.test_trial import GOOD, FakeBox, FakeTarget
 from tests.unit.run.test_unexpected import assert_nothing_left, cell_of, host, setting_of
 
@@ -25,17 +26,11 @@ ODD_NAMES: Final = ("a\nb", "\x1b[2J", "-rf", "\u2028", os.fsdecode(b"\xff\xfe")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 
 
-def dig(directory: Path, depth: int = 1500) -> None:
+def dig(directory: Path, depth: int = DEPTH) -> None:
     """Make nested directories, deeper than a path can name, and files with odd names in the lowest."""
-    fd = os.open(directory, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d" * 20, dir_fd=fd)
-        below = os.open("d" * 20, os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    for name in ODD_NAMES:
-        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-    os.close(fd)
+    with nested(directory, depth=depth, name="d" * 20) as lowest:
+        for name in ODD_NAMES:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=lowest))
 
 
 class Digging(FakeTarget):

@@ -384,22 +384,19 @@ def _slow(head: bytes) -> Callable[[socket.socket], None]:
     return play
 
 
-def test_an_answer_without_end_is_refused(run_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
+        (_drip(b"HTTP/1.1 100 Continue\r\n\r\n"), "did not answer GET /info: an answer with status 100"),
+        (engine(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "refused GET /info with status 103"),
+    ],
+    ids=["without end", "once"],
+)
+def test_an_answer_that_only_announces_one_is_refused(
+    run_dir: Path, vm: Callable[[socket.socket], None], said: str
+) -> None:
     api = EngineApi(run_dir / "a", timeout_s=60)
-    with (
-        playing(api.path, _drip(b"HTTP/1.1 100 Continue\r\n\r\n")),
-        pytest.raises(LaunchError, match="did not answer GET /info: an answer with status 100"),
-    ):
-        api.call("GET", "/info")
-    api.close()
-
-
-def test_an_informational_answer_is_no_success(run_dir: Path) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=60)
-    with (
-        playing(api.path, engine(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-        pytest.raises(LaunchError, match="refused GET /info with status 103"),
-    ):
+    with playing(api.path, vm), pytest.raises(LaunchError, match=said):
         api.call("GET", "/info")
     api.close()
 

@@ -15,6 +15,7 @@ import pytest
 from bench.util.errors import TeardownError
 from bench.util.tree import remove_directories, remove_tree, walk_directories, walk_tree
 from tests.needs import host_cannot
+from tests.nesting import nested
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 
@@ -24,14 +25,8 @@ def deep(tmp_path: Path) -> Path:
     """A tree with 1,500 nested directories of 20 letters, whose path is longer than the kernel accepts."""
     top = tmp_path / "tree"
     top.mkdir()
-    fd = os.open(top, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d" * 20, dir_fd=fd)
-        below = os.open("d" * 20, os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-    os.close(fd)
+    with nested(top, name="d" * 20) as lowest:
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=lowest))
     return top
 
 
