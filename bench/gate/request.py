@@ -72,7 +72,8 @@ class StoredRequest(GateModel):
 
 
 def store_request(request: GateRequest, host: dict[str, Any]) -> None:
-    """Write a request into the gate's directory. Raises ResultError."""
+    """Write a request into the gate's directory, without the values of secret variables. Raises ResultError."""
+    request = replace(request, sides=request.sides.without_secrets())
     baseline = None if request.baseline is None else request.baseline.absolute()
     stored = StoredRequest(request=request, baseline_at=baseline, host=host)
     write_result_file(

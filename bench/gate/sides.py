@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
+from bench.scenario.secrets import without_secrets
 from bench.scenario.targets import TargetSpec, parse_target, parse_targets
 from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
@@ -68,7 +69,14 @@ class SidePair:
 
     def without_root_control(self) -> SidePair:
         """Both sides without the target ``process``. Raises UsageError if one of them has no other."""
-        a, b = (replace(side, loaded=without_root_control(side.loaded)) for side in (self.a, self.b))
+        return self._with_each(without_root_control)
+
+    def without_secrets(self) -> SidePair:
+        """Both sides as they may be stored."""
+        return self._with_each(without_secrets)
+
+    def _with_each(self, change: Callable[[LoadedScenario], LoadedScenario]) -> SidePair:
+        a, b = (replace(side, loaded=change(side.loaded)) for side in (self.a, self.b))
         return SidePair(a, b)
 
     def targets(self) -> dict[str, str]:

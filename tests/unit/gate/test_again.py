@@ -40,11 +40,11 @@ def slower(record: Record) -> Record:
 
 
 def said(_questions: object, _blocks: object) -> None:
-    """Nobody listens."""
+    """Ignore it."""
 
 
 def warned(_text: str) -> None:
-    """Nobody listens."""
+    """Ignore it."""
 
 
 @pytest.fixture
@@ -140,6 +140,22 @@ def test_a_gate_is_judged_where_it_lies(request_of_two: GateRequest, tmp_path: P
     moved = shutil.move(request_of_two.out, tmp_path / "elsewhere")
     assert judge_again(Path(moved), said, warned).rows == result.rows
     assert read_request(Path(moved)).request == replace(request_of_two, out=Path(moved))
+
+
+def test_no_secret_value_is_in_a_gates_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_of_two: GateRequest
+) -> None:
+    for name in ("old", "new"):
+        file = tmp_path / name / "scenario.yaml"
+        scenario = json.loads(file.read_bytes()) | {"workload": {"env": {"API_TOKEN": "hush-hush"}}}
+        file.write_text(json.dumps(scenario), encoding="utf-8")
+    sides = SidePair(read_side(str(tmp_path / "old"), "A", None), read_side(str(tmp_path / "new"), "B", None))
+    assert sides.a.loaded.scenario.workload.env == {"API_TOKEN": "hush-hush"}
+    out = request_of_two.out
+    result = run_gate(replace(request_of_two, sides=sides), Silent(), said)
+    # Its campaigns are fakes here; tests of campaigns look at real ones.
+    assert [name for name in (REQUEST, RESULT) if b"hush" in (out / name).read_bytes()] == []
+    assert judge_again(out, said, warned).rows == result.rows
 
 
 def test_a_request_that_was_edited_is_a_clean_error(request_of_two: GateRequest) -> None:
