@@ -12,12 +12,12 @@ from typing import Final
 from bench.engines import containerd, dockerd
 from bench.engines.data_root import abandoned_data_roots
 from bench.host import run_directory
-from bench.host.processes import Process, command_lines, end_process, own_uids, program_of, runs_as
+from bench.host.processes import Process, command_lines, own_uids, program_of, runs_as
 from bench.host.read import HOST_ROOT
 from bench.host.run_directory import Tag, parse_tag
 from bench.run.cleanup.leftover import Leftover, Wanted
-from bench.run.cleanup.processes import value_of
-from bench.util.errors import BoxbenchError, TeardownError
+from bench.run.cleanup.processes import end, value_of
+from bench.util.errors import BoxbenchError
 
 _LADDER: Final = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 10.0))
 _OPTIONS: Final = {
@@ -78,7 +78,4 @@ def _end(process: Process, engine: str, run_dir: Path) -> None:
     # An engine that does not answer can only be ended. Its containers are removed later.
     with suppress(BoxbenchError, OSError):
         _EMPTY[engine](run_dir)
-    if not end_process(process, _LADDER):
-        raise TeardownError(
-            f"process {process.pid} did not end on SIGKILL", hint="it hangs in the kernel; look at `dmesg`"
-        )
+    end(process, _LADDER)

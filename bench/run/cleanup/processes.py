@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from bench.run.cleanup.leftover import Leftover, Wanted
 from bench.run.cleanup.places import Places
 from bench.util.errors import TeardownError
 
-_PATIENCE_S: Final = 10.0
+_KILL: Final = ((signal.SIGKILL, 10.0),)
 _PROGRAMS: Final = frozenset(
     (
         "boxinit", "bwrap", "conmon", "containerd", "containerd-shim-runc-v2", "crun", "ctr", "docker", "dockerd",
@@ -45,7 +45,7 @@ def find_processes(wanted: Wanted) -> Iterator[Leftover]:
     for pid, argv in command_lines():
         process = None if pid in own else Process.of(pid)
         if process is not None and any(map(wanted, tags_of(pid, argv, places))):
-            yield Leftover("process", f"{pid} ({_shown(pid, argv)})", partial(_end, process))
+            yield Leftover("process", f"{pid} ({_shown(pid, argv)})", partial(end, process))
 
 
 def tags_of(pid: int, argv: list[str], places: Places, *, root: Path = HOST_ROOT) -> Iterator[Tag | None]:
@@ -129,8 +129,9 @@ def _ancestors() -> set[int]:
     return pids
 
 
-def _end(process: Process) -> None:
-    if not end_process(process, ((signal.SIGKILL, _PATIENCE_S),)):
+def end(process: Process, ladder: Sequence[tuple[signal.Signals, float]] = _KILL) -> None:
+    """Send a process signals, each with the seconds until the next one. Raises TeardownError if it survives them."""
+    if not end_process(process, ladder):
         raise TeardownError(
             f"process {process.pid} did not end on SIGKILL", hint="it hangs in the kernel; look at `dmesg`"
         )
