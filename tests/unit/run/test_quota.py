@@ -58,6 +58,11 @@ def _full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota._Space, "taken", lambda _self: (2**40, 2**20))
 
 
+def _unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has written to the file systems. On a real one other programs write meanwhile."""
+    monkeypatch.setattr(quota._Space, "taken", lambda _self: (0, 0))
+
+
 def _refused(place: _Place) -> str:
     with pytest.raises(QuotaError) as caught:
         place.quota.check()
@@ -92,6 +97,7 @@ def test_the_size_of_a_disk_is_the_scenarios(place: _Place) -> None:
 
 def test_a_layer_that_is_too_large_ends_the_box(place: _Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.box.allocated = 1001
+    _unchanged(monkeypatch)
     place.quota.check()
     _full(monkeypatch)
     assert f"1000 B to the writable layer below {place.storage}" in _refused(place)
