@@ -94,11 +94,28 @@ def run(
     )
 
 
-def resume(campaign: Campaign) -> None:
-    """Keeps finished trials, removes what the interrupted run left on the host, and runs the remaining trials."""
+FurtherBlocks = Annotated[
+    int | None,
+    typer.Option(
+        "--blocks",
+        "-b",
+        metavar="N",
+        min=1,
+        max=MOST_BLOCKS,
+        help="Add N blocks to a finished campaign, in another sitting; its warm-up blocks come first again.",
+        show_default="the blocks that remain",
+    ),
+]
+
+
+def resume(campaign: Campaign, blocks: FurtherBlocks = None) -> None:
+    """Keeps finished trials, removes what the interrupted run left on the host, and runs the remaining trials.
+
+    With -b a finished campaign goes on: the same boxes, images and versions on the same host, at another time.
+    """
     warn_of_programs(stored_scenarios(campaign, read_manifest(campaign)))
     with make_progress(console(stderr=True)) as progress:
-        records = resume_campaign(campaign, progress)
+        records = resume_campaign(campaign, progress, blocks=blocks)
     if not records:
         print("no trial remained to be run")
     _finish(campaign, records)

@@ -65,6 +65,12 @@ def fingerprint(facts: dict[str, Fact]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def boot_mark(root: Path = HOST_ROOT) -> str | None:
+    """Twelve hexadecimal digits that differ between two boots of this host; None if the kernel does not tell."""
+    boot = read_text(root, "proc/sys/kernel/random/boot_id")
+    return hashlib.sha256(boot.encode()).hexdigest()[:12] if boot else None
+
+
 def parse_cpuinfo(text: str) -> dict[str, str]:
     """The fields of the first processor in /proc/cpuinfo."""
     fields: dict[str, str] = {}

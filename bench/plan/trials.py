@@ -56,7 +56,12 @@ class Trial(BaseModel):
 
 
 def build_plan(
-    cells: Sequence[Cell], *, blocks: Mapping[str, int], warmups: Mapping[str, int], seed: int
+    cells: Sequence[Cell],
+    *,
+    blocks: Mapping[str, int],
+    warmups: Mapping[str, int],
+    seed: int,
+    after: Sequence[Trial] = (),
 ) -> tuple[Trial, ...]:
     """Order trials so that slow drift of the host affects every cell alike.
 
@@ -68,6 +73,10 @@ def build_plan(
         cells: all different.
         blocks: by scenario name, at least 1.
         warmups: by scenario name, at least 0.
+        after: the trials of earlier sittings. Numbers and blocks go on from theirs; the order is a new one.
+
+    Returns:
+        The new trials, without those of ``after``.
 
     Raises:
         ValueError: a cell appears twice.
@@ -75,12 +84,13 @@ def build_plan(
     keys = [cell.key for cell in cells]
     if len(set(keys)) != len(keys):
         raise ValueError(f"a cell appears twice: {sorted(keys)}")
-    rng = random.Random(seed)
+    rng = random.Random(f"{seed}+{len(after)}" if after else seed)
+    first = 1 + max((trial.block for trial in after), default=-1)
     trials: list[Trial] = []
     most = max((warmups[cell.scenario] + blocks[cell.scenario] for cell in cells), default=0)
     for block in range(most):
         here = [cell for cell in cells if block < warmups[cell.scenario] + blocks[cell.scenario]]
         for cell in rng.sample(here, k=len(here)):
             warmup = block < warmups[cell.scenario]
-            trials.append(Trial(number=len(trials), block=block, cell=cell, warmup=warmup))
+            trials.append(Trial(number=len(after) + len(trials), block=first + block, cell=cell, warmup=warmup))
     return tuple(trials)

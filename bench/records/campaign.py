@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from bench.plan.trials import Trial
-from bench.records.manifest import MANIFEST, Manifest, read_manifest
+from bench.records.manifest import MANIFEST, Manifest, SittingEntry, read_manifest
 from bench.records.record import Record, parse_record
 from bench.util.durable import (
     append_durably,
@@ -66,6 +66,22 @@ class Campaign:
             yield cls(path, manifest, lock_fd)
         finally:
             os.close(lock_fd)
+
+    @property
+    def sitting(self) -> int:
+        """The number of the sitting that is going on, from 0."""
+        return max(0, len(self.manifest.sittings) - 1)
+
+    def begin_sitting(self, sitting: SittingEntry, further: tuple[Trial, ...] = ()) -> None:
+        """Write down that another sitting begins, and its further trials. Raises CampaignError: cannot be written."""
+        manifest = self.manifest.with_sitting(sitting, further)
+        try:
+            write_durably(self.path / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            raise CampaignError(
+                f"the manifest in {self.path} cannot be written: {error.strerror}", hint=_REMEDY
+            ) from None
+        self.manifest = manifest
 
     def append(self, record: Record) -> None:
         """Add one record and push it to the disk before returning.

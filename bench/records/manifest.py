@@ -74,8 +74,19 @@ class ImageEntry(BaseModel):
     """By content address, so that layers shared by images can be recognised; empty in older campaigns."""
 
 
+class SittingEntry(BaseModel):
+    """One run of the tool that measured trials of the campaign: ``run`` is the first, each ``resume`` another."""
+
+    model_config = ConfigDict(frozen=True)
+
+    started_at: str
+    """Wall clock, ISO 8601, UTC: a label, never subtracted."""
+    boot: str | None = None
+    """Differs between two boots of the host; None: not known."""
+
+
 class Manifest(BaseModel):
-    """Everything needed to repeat the campaign, written once, before the first trial."""
+    """Everything needed to repeat the campaign, written before the first trial of each sitting."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,10 +108,18 @@ class Manifest(BaseModel):
     certificates: dict[str, Certificate] = {}
     """By scenario; empty in older campaigns. Part of the manifest, since whoever judges the records needs them."""
     plan: tuple[Trial, ...]
+    """Of all sittings so far."""
+    sittings: tuple[SittingEntry, ...] = ()
+    """In order; a record has its number. Empty in older campaigns: one sitting."""
     host: JsonObject
     """Host facts, and ``fingerprint``."""
     notes: tuple[str, ...] = ()
     """Sentences for every report: targets left out and why, doubts about the host."""
+
+    def with_sitting(self, sitting: SittingEntry, further: tuple[Trial, ...] = ()) -> Manifest:
+        """The manifest with one more sitting, and with ``further`` trials after those of the plan."""
+        earlier = self.sittings or (SittingEntry(started_at=self.created_at),)
+        return self.model_copy(update={"sittings": (*earlier, sitting), "plan": (*self.plan, *further)})
 
 
 def new_campaign_id() -> str:

@@ -6,14 +6,15 @@ Schema history:
     2: other names. ``course`` became ``samples``, ``account_bytes`` became ``ledger_bytes`` (``left`` in it
         ``not_released``), ``late_ns`` of members ``lateness_ns``; the endpoints ``accepted`` and ``entered`` became
         ``start_returned`` and ``exec``; CPU time of the whole life ``lifetime``.
+        ``sitting`` came later, with a default.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.plan.trials import Trial
 from bench.scenario.fields import Int64
@@ -162,6 +163,8 @@ class Record(BaseModel):
     source: Literal["measured", "replayed", "simulated"] = "measured"
     started_at: str
     """Wall clock, ISO 8601, UTC: a label, never subtracted."""
+    sitting: Annotated[Int64, Field(ge=0)] = 0
+    """In which sitting of its campaign the trial ran, from 0: see ``Manifest.sittings``."""
     outcome: Literal["ok", "timeout", "failed"]
     failure: Failure | None = None
     endpoints_ns: dict[Endpoint, Int64]

@@ -27,7 +27,7 @@ def escape(text: str) -> str:
 
 def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     """The whole report, with ``pictures`` below the table of their scenario."""
-    parts = [f"# Boxbench: {escape(view.title)}", f"{escape(view.created_at)}"]
+    parts = [f"# Boxbench: {escape(view.title)}", f"{escape(view.created_at)} · {escape(view.extent)}"]
     parts += [_answer(section) for section in view.sections]
     for section in view.sections:
         parts += _section(section, [picture for picture in pictures if picture[0] == section.name])

@@ -55,6 +55,7 @@ class _Section:
 def view_report(view: View) -> RenderableType:
     """The whole report: per scenario its answer and tables, then failures, doubts and footnotes. Never prints."""
     parts: list[RenderableType] = [_Section(section) for section in view.sections]
+    parts += [Text(view.extent, style="dim")]
     parts += _certificates(view)
     parts += _list("Failed", [f"{p.trial} {p.cell} block {p.block}: {p.text}" for p in view.failures])
     parts += _list("Doubts", view.doubt_kinds)

@@ -12,6 +12,7 @@ from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.analysis.results import Analysis
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
+from bench.records.record import Record
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
 from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
@@ -99,6 +100,7 @@ class View:
     """A whole report.
 
     Attributes:
+        extent: how many blocks in how many sittings.
         left_out: targets that did not run, and notes on the host.
         doubts: disturbed trials.
         doubt_kinds: doubts summed up by kind, and counters that could not be read.
@@ -111,6 +113,7 @@ class View:
     title: str
     campaign: str
     created_at: str
+    extent: str
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -133,6 +136,7 @@ def build_view(analysis: Analysis) -> View:
         title=" · ".join(manifest.scenarios) or "empty campaign",
         campaign=clean(manifest.id),
         created_at=_date(manifest.created_at),
+        extent=_extent(analysis.records),
         sections=sections,
         footnotes=_footnotes(sections, analysis),
         left_out=(*_unfinished(analysis), *(clean(note) for note in manifest.notes)),
@@ -150,6 +154,19 @@ def build_view(analysis: Analysis) -> View:
             f"boxbench {manifest.boxbench}",
         ),
     )
+
+
+def _extent(records: Sequence[Record]) -> str:
+    """``20 blocks in 2 sittings (2031-02-03 04:05 UTC, 2031-02-03 09:10 UTC)``; warm-ups do not count."""
+    measured = [record for record in records if not record.trial.warmup]
+    starts: dict[int, str] = {}
+    for record in measured:
+        starts[record.sitting] = min(starts.get(record.sitting, record.started_at), record.started_at)
+    count = len({record.trial.block for record in measured})
+    blocks = f"{count} block{'' if count == 1 else 's'}"
+    if len(starts) < 2:
+        return f"{blocks} in one sitting"
+    return f"{blocks} in {len(starts)} sittings ({', '.join(_date(starts[number]) for number in sorted(starts))})"
 
 
 def _date(text: str) -> str:

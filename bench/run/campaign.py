@@ -13,13 +13,20 @@ from typing import Final
 
 from bench import __version__
 from bench.certificate.judge import refuse_unequal
-from bench.host import fingerprint, host_facts
+from bench.host import boot_mark, fingerprint, host_facts
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, refuse_foreign
 from bench.records.certificate import Certificate
-from bench.records.manifest import MANIFEST, Manifest, ScenarioEntry, new_campaign_id, read_manifest
+from bench.records.manifest import (
+    MANIFEST,
+    Manifest,
+    ScenarioEntry,
+    SittingEntry,
+    new_campaign_id,
+    read_manifest,
+)
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.certify import certify
@@ -78,15 +85,19 @@ def start_campaign(
         return _run_remaining(campaign, prepared, progress, after_trial)
 
 
-def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
+def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None) -> tuple[Record, ...]:
     """Run the remaining trials of a campaign by the request in its manifest; empty when none remain.
 
     What the last run left on the host is removed first.
 
+    Args:
+        blocks: of a finished campaign, measure so many further blocks, after its warm-up blocks, in a sitting of
+            their own.
+
     Raises:
         CampaignError: not a campaign, or one of an older version that did not store its request; trials remain, and
             this is another host or another version of boxbench, a target cannot run any more, or an image or a target
-            has changed.
+            has changed; ``blocks`` is given and trials remain.
         InterruptedCampaignError: Ctrl-C; the campaign can be resumed again.
     """
     refuse_foreign(path)
@@ -95,11 +106,14 @@ def resume_campaign(path: Path, progress: Progress) -> tuple[Record, ...]:
     with only_campaign_on_host() as other, clean_host(manifest.id, progress), Campaign.open(path) as campaign:
         if other is not None:
             progress.say(other)
-        if not campaign.remaining():
+        if blocks is not None:
+            _check_finished(campaign)
+        elif not campaign.remaining():
             return ()
         _check_version(manifest)
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
+            campaign.begin_sitting(_sitting(), () if blocks is None else _further(manifest, blocks))
             return _run_remaining(campaign, prepared, progress)
 
 
@@ -133,8 +147,24 @@ def _manifest(identity: str, request: Request, prepared: Prepared, certificates:
             warmups={name: design.warmups for name, design in designs.items()},
             seed=request.seed,
         ),
+        sittings=(_sitting(),),
         host={**facts, "fingerprint": fingerprint(facts)},
         notes=tuple(prepared.notes),
+    )
+
+
+def _sitting() -> SittingEntry:
+    return SittingEntry(started_at=datetime.now(UTC).isoformat(timespec="seconds"), boot=boot_mark())
+
+
+def _further(manifest: Manifest, blocks: int) -> tuple[Trial, ...]:
+    """The trials of ``blocks`` more blocks of each scenario; engines start anew, so warm-up blocks come first again."""
+    return build_plan(
+        tuple(dict.fromkeys(trial.cell for trial in manifest.plan)),
+        blocks=dict.fromkeys(manifest.scenarios, blocks),
+        warmups={name: entry.scenario.design.warmups for name, entry in manifest.scenarios.items()},
+        seed=manifest.seed,
+        after=manifest.plan,
     )
 
 
@@ -170,8 +200,8 @@ def _run_and_store(
     progress.begin(trial)
     run = next((RUNNERS[factor] for factor in MULTI_BOX_FACTORS if factor in trial.cell.factors), run_trial)
     record, output = run(trial, replace(prepared.settings[trial.cell], seed=campaign.manifest.seed))
-    if output is not None:
-        record = record.model_copy(update={"artefacts": campaign.keep_output(trial, output.contents())})
+    kept = {} if output is None else {"artefacts": campaign.keep_output(trial, output.contents())}
+    record = record.model_copy(update={"sitting": campaign.sitting, **kept})
     campaign.append(record)
     if after_trial is not None:
         after_trial(record)
@@ -196,6 +226,15 @@ def _check_version(manifest: Manifest) -> None:
             f"the campaign was started by boxbench {manifest.boxbench}, and this is {__version__}",
             hint=f"values of two versions are never pooled; resume with boxbench {manifest.boxbench}, or start a new "
             "campaign here",
+        )
+
+
+def _check_finished(campaign: Campaign) -> None:
+    left = len(campaign.remaining())
+    if left:
+        raise CampaignError(
+            f"{left} of {len(campaign.manifest.plan)} trials of the campaign remain, and -b asks for further blocks",
+            hint=f"finish it first: `boxbench resume {shlex.quote(str(campaign.path))}`",
         )
 
 

@@ -339,7 +339,7 @@ def test_an_interrupt_during_the_report_says_how_to_write_it(
 
     monkeypatch.setattr("bench.cli.run.read_manifest", lambda _campaign: None)
     monkeypatch.setattr("bench.cli.run.stored_scenarios", lambda *_: ())
-    monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_: ())
+    monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_, **_more: ())
     monkeypatch.setattr("bench.cli.run.write_and_show", interrupted)
     assert call(monkeypatch, "resume", "done") == ExitCode.INTERRUPTED
     err = capsys.readouterr().err

@@ -84,6 +84,16 @@ def test_the_order_of_a_seed_never_changes() -> None:
     assert [trial.cell.target[-1] for trial in plan] == list("021012120012")
 
 
+def test_another_sitting_goes_on_where_the_last_one_ended() -> None:
+    cells = _cells("a", 3)
+    first = build_plan(cells, blocks={"a": 2}, warmups={"a": 1}, seed=1)
+    more = build_plan(cells, blocks={"a": 2}, warmups={"a": 1}, seed=1, after=first)
+    assert [trial.number for trial in (*first, *more)] == list(range(18))
+    assert [trial.block for trial in more] == [3] * 3 + [4] * 3 + [5] * 3
+    assert [trial.warmup for trial in more] == [True] * 3 + [False] * 6
+    assert [trial.cell.target[-1] for trial in more] == list("201012102")
+
+
 def test_a_scenario_with_fewer_blocks_stops_appearing() -> None:
     cells = _cells("a", 1) + _cells("b", 1)
     plan = build_plan(cells, blocks={"a": 1, "b": 3}, warmups={"a": 0, "b": 0}, seed=0)

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 
 from bench import __version__
-from bench.host import campaign_lock, fingerprint, host_facts
+from bench.analysis.analyse import analyse
+from bench.host import boot_mark, campaign_lock, fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
+from bench.records.campaign import read_records
 from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.records.record import Record
+from bench.render.view import build_view
 from bench.run import campaign as conduct
 from bench.run import cleanup, session
 from bench.run.campaign import Request, resume_campaign, start_campaign
@@ -306,3 +309,84 @@ def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_p
     manifest = make_manifest().model_copy(update={"scenarios": {"hello": entry}})
     (again,) = conduct._request_of(tmp_path / "link", manifest).scenarios
     assert again == hello.model_copy(update={"file": tmp_path / "link" / MANIFEST})
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """In place of a setting: nothing is started."""
+
+    seed: int = 0
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished campaign of an older version without sittings, whose boxes, images and targets are as they were."""
+    manifest = manifest_of_here()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest, troubles=False))
+    cells = dict.fromkeys((trial.cell for trial in manifest.plan), StandIn())
+    engines: Any = SimpleNamespace()
+    settings: Any = cells
+    prepared = Prepared(manifest.id, engines, settings, dict(manifest.images), dict(manifest.targets))
+    monkeypatch.setattr(conduct, "_request_of", lambda *_: None)
+    monkeypatch.setattr(conduct, "_prepared_again", lambda *_: nullcontext(prepared))
+
+    def run(trial: Trial, _setting: StandIn) -> tuple[Record, None]:
+        like = read_records(tmp_path / "c")[0]
+        return like.model_copy(update={"trial": trial, "started_at": "2031-02-04T05:06:07+00:00"}), None
+
+    monkeypatch.setattr(conduct, "run_trial", run)
+    return tmp_path / "c"
+
+
+def test_a_finished_campaign_goes_on_in_another_sitting(finished: Path) -> None:
+    before, records = read_manifest(finished), read_records(finished)
+    new = resume_campaign(finished, Silent(), blocks=3)
+    after = read_manifest(finished)
+    assert after.plan[: len(before.plan)] == before.plan
+    assert [record.trial for record in new] == list(after.plan[len(before.plan) :])
+    assert {record.sitting for record in new} == {1}
+    assert read_records(finished) == (*records, *new)
+    first = after.plan[len(before.plan)]
+    assert first.warmup, "engines have started anew"
+    assert first.block == before.plan[-1].block + 1
+    measured = [trial for trial in after.plan[len(before.plan) :] if not trial.warmup]
+    assert len({trial.block for trial in measured}) == 3
+    assert {trial.cell for trial in measured} == {trial.cell for trial in before.plan}
+    assert after.sittings[0].started_at == before.created_at
+    assert after.sittings[1].boot == boot_mark()
+    assert after.model_copy(update={"plan": before.plan, "sittings": ()}) == before, "nothing else changed"
+    assert build_view(analyse(after, read_records(finished))).extent.startswith("10 blocks in 2 sittings (")
+
+
+def test_a_third_sitting_has_an_order_of_its_own(finished: Path) -> None:
+    second = resume_campaign(finished, Silent(), blocks=4)
+    third = resume_campaign(finished, Silent(), blocks=4)
+    assert {record.sitting for record in third} == {2}
+    orders = [[record.trial.cell.key for record in records] for records in (second, third)]
+    assert orders[0] != orders[1]
+
+
+def test_an_interrupted_sitting_is_finished_before_the_next(finished: Path) -> None:
+    lines = (finished / "records.jsonl").read_text().splitlines(keepends=True)
+    (finished / "records.jsonl").write_text("".join(lines[:-2]))
+    with pytest.raises(CampaignError, match=r"2 of \d+ trials of the campaign remain, and -b") as caught:
+        resume_campaign(finished, Silent(), blocks=3)
+    assert f"finish it first: `boxbench resume {finished}`" in caught.value.hint
+    assert {record.sitting for record in resume_campaign(finished, Silent())} == {1}
+    assert {record.sitting for record in resume_campaign(finished, Silent(), blocks=1)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"host": {"fingerprint": "another"}}, "another host"),
+        ({"boxbench": "0.0.9"}, "started by boxbench"),
+        ({"targets": {"docker": {"engine": "another"}}}, "changed since the campaign was started: docker"),
+    ],
+)
+def test_a_sitting_elsewhere_or_with_other_things_is_refused(finished: Path, changes: Any, why: str) -> None:
+    manifest = read_manifest(finished).model_copy(update=changes)
+    (finished / MANIFEST).write_text(manifest.model_dump_json())
+    with pytest.raises(CampaignError, match=why):
+        resume_campaign(finished, Silent(), blocks=3)
+    assert read_manifest(finished) == manifest
