@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
-from bench.analysis.exercises import exercise_headline
 from bench.analysis.results import NotComparableError, cells_of
 from bench.gate.judge import Series, SeriesPair
 from bench.gate.thresholds import better, choose_metrics, named
@@ -155,6 +154,7 @@ def rows_of(
 ) -> dict[str, SeriesPair]:
     """The boots of both sides by metric, paired by block when both are in one campaign.
 
+    A failed boot counts as the worst in every metric that it did not reach.
     A metric that only one side has keeps its row, with no boots on the other: a lost metric must not look unchanged.
     Metrics that only a wildcard matches are left out (``unshared``).
     """
@@ -163,8 +163,8 @@ def rows_of(
     failures = len(boots_a.failed(pair.a)), len(boots_b.failed(pair.b))
     return {
         metric: SeriesPair(
-            _judged(boots_a, pair.a, metric, scenario),
-            _judged(boots_b, pair.b, metric, scenario),
+            _judged(boots_a, pair.a, metric),
+            _judged(boots_b, pair.b, metric),
             boots_a is boots_b,
             failures,
         )
@@ -192,13 +192,19 @@ def unshared(
     return first, second
 
 
-def _judged(boots: Boots, cell: Cell, metric: str, scenario: Scenario) -> Series:
-    """The values; for the exercise's main rate, failed boots count as infinite cost."""
-    series = boots.series(cell, metric)
-    if metric != exercise_headline(scenario) or better(metric) == "lower":
-        # The analysis has censored everything but rates. A failed box need not have other values.
+def _judged(boots: Boots, cell: Cell, metric: str) -> Series:
+    """The values; a failed boot that had none yet counts as the worst, whether the metric is a cost or a rate."""
+    series, failed = boots.series(cell, metric), boots.failed(cell)
+    if not (series.keys() - failed.keys()) and not boots.all_failed(cell):
+        # Boots that ended well do not have this metric, so failed ones have not lost it.
         return series
-    return dict.fromkeys(boots.failed(cell), math.inf) | dict(series)
+    lost = {block for block in failed if _is_lost(series.get(block), metric)}
+    return dict(series) | dict.fromkeys(lost, math.inf)
+
+
+def _is_lost(value: float | None, metric: str) -> bool:
+    """Whether a failed boot has no value, which the analysis says of a rate by 0."""
+    return value is None or (value == 0 and better(metric) == "higher")
 
 
 def _levels(cell: Cell) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
-"""Exact permutation tests for any number of boots, with ties and with failed boots (``inf``). Pure.
+"""Exact rank tests for any number of boots, with ties and with failed boots (``inf``), and the interval of one. Pure.
 
-Both are rank tests. Their whole null distribution is computed, neither sampled nor approximated.
+The whole null distribution is computed, neither sampled nor approximated.
 """
 
 from __future__ import annotations
@@ -11,69 +11,78 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate, median_ratio
+from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate
+from bench.util.errors import TooFewBootsError
 
 
 def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[float, float]:
     """One-sided p values that ``other`` is larger, and that it is smaller, paired by block.
 
     Without a difference, the two values of a block can be exchanged, since their order within the block was drawn.
-    Then every pattern of signs of the blocks' log ratios is equally likely. The sum of ranks of the positive ones is
-    compared with all 2^n patterns. Blocks with equal values, or with both sides cut off, are left out.
+    Then every pattern of signs of the blocks' log ratios is equally likely. The statistic is the number of pairs of
+    blocks (a block with itself included) whose mean log ratio is above 0, which is the sum of the positive ranks.
+    A mean of exactly 0, and that of a block with only A cut off and one with only B cut off, counts against the claim.
+    So the p value is never too small, whatever is tied. Blocks with both sides cut off are left out.
 
     Returns:
         ``(1.0, 1.0)`` when every block is left out; never below 2^-n.
-    References: Wilcoxon 1945; Fisher 1935, The Design of Experiments, section 21.
+    References: Wilcoxon 1945; Tukey 1949, The simplest signed-rank tests.
     """
-    shared = sorted(base.keys() & other.keys())
-    logs = np.array([_log_ratio(base[block], other[block]) for block in shared], dtype=np.float64)
-    logs = logs[logs != 0]
+    logs = _log_ratios(base, other)
     if not len(logs):
         return 1.0, 1.0
-    ranks = _double_ranks(np.abs(logs))
-    above = _tail_of_signs(tuple(sorted(ranks.tolist())))
-    positive = int(ranks[logs > 0].sum())
-    return float(above[positive]), float(above[int(ranks.sum()) - positive])
+    lows, highs = _walsh_averages(logs)
+    reach = _tail_without_ties(len(logs))
+    return float(reach[int((lows > 0).sum())]), float(reach[int((highs < 0).sum())])
 
 
 def block_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level: float = 0.95) -> RatioEstimate:
-    """The ratio ``other / base`` within a block, with an exact interval (``signed_rank`` inverted).
+    """The ratio ``other / base`` within a block, with the interval of all ratios that ``signed_rank`` does not reject.
 
     The estimate is the Hodges-Lehmann pseudo-median of the blocks' log ratios. What the host does to a whole block
     cancels, which ``stats.median_ratio`` achieves only in part. For two builds of one program both estimate the same
     ratio; for distributions of different shape (a container, an emulated VM) they do not, so reports use
-    ``stats.median_ratio``. A block with a boot that was cut off has no ratio; then ``stats.median_ratio`` is returned.
+    ``stats.median_ratio``. A block in which only ``other`` was cut off has an infinite ratio, one in which only
+    ``base`` was has the ratio 0, and a block in which both were is left out.
 
     Args:
         base, other: values above 0 by block, at least 5 blocks that hold both.
         level: of the interval; with 5 blocks no interval covers more than 93.75 %, and the result has that level.
 
     Raises:
-        TooFewBootsError: fewer than 5 blocks hold both.
+        TooFewBootsError: fewer than 5 blocks hold both, or were not cut off on both sides.
         ValueError: a value <= 0, or NaN.
     References: Hodges & Lehmann 1963, Estimates of location based on rank tests.
     """
-    shared = sorted(base.keys() & other.keys())
-    whole = [block for block in shared if math.isfinite(base[block]) and math.isfinite(other[block])]
-    if len(whole) < max(len(shared), MIN_BOOTS) or min((min(base[b], other[b]) for b in whole), default=1) <= 0:
-        return median_ratio(base, other, level=level)
-    logs = np.array([_log_ratio(base[block], other[block]) for block in whole])
+    shared = base.keys() & other.keys()
+    if any(not value > 0 for block in shared for value in (base[block], other[block])):
+        raise ValueError("a ratio needs values above 0, and no NaN")
+    logs = _log_ratios(base, other)
+    if len(logs) < MIN_BOOTS:
+        raise TooFewBootsError(
+            f"{len(logs)} blocks hold a value of both sides that was not cut off on both; at least {MIN_BOOTS} are "
+            "needed",
+            hint=f"run at least {MIN_BOOTS} blocks; warm-ups and missing values do not count",
+        )
     value, low, high, reached = pseudo_median(logs, level)
-    ratios = tuple(np.exp(logs).tolist())
     limits = Interval(math.exp(low), math.exp(high), reached)
-    return RatioEstimate(math.exp(value), limits, len(whole), len(base.keys() ^ other.keys()), ratios)
+    dropped = len(base.keys() ^ other.keys())
+    middle = None if math.isnan(value) else math.exp(value)
+    return RatioEstimate(middle, limits, len(logs), dropped, tuple(map(math.exp, logs.tolist())))
 
 
 def pseudo_median(values: Floats, level: float) -> tuple[float, float, float, float]:
-    """The median of the means of all pairs (Walsh averages), its exact limits, and their level; n >= 5."""
-    n = len(values)
-    rows, columns = np.triu_indices(n)
-    means = np.sort((values[rows] + values[columns]) / 2)
-    # Doubled ranks without ties: 2, 4, ..., 2n; a sum of k ranks is at index 2k.
-    above = _tail_of_signs(tuple(range(2, 2 * n + 1, 2)))[::2]
-    outside = above[::-1]  # the chance of a sum of at most k
+    """The median of the means of all pairs (Walsh averages), its exact limits, and their level; n >= 5.
+
+    The median is NaN when it falls between a mean of -inf and one of inf.
+    """
+    lows, highs = _walsh_averages(values)
+    # A mean of inf and -inf is as well below as above, so it says nothing about the middle.
+    middle = _middle(np.sort(lows[lows == highs]))
+    outside = _tail_without_ties(len(values))[::-1]  # the chance of a sum of at most k
     depth = max(1, int(np.searchsorted(outside, (1 - level) / 2, side="right")))
-    return float(np.median(means)), float(means[depth - 1]), float(means[-depth]), float(1 - 2 * outside[depth - 1])
+    low, high = np.sort(lows)[depth - 1], np.sort(highs)[-depth]
+    return middle, float(low), float(high), float(1 - 2 * outside[depth - 1])
 
 
 def rank_sum(base: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
@@ -104,6 +113,34 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         running = max(running, min(1.0, (len(ordered) - position) * p_value))
         adjusted[name] = running
     return adjusted
+
+
+def _log_ratios(base: Mapping[int, float], other: Mapping[int, float]) -> Floats:
+    """The log ratios of the blocks that hold both, in order, without those in which both sides were cut off."""
+    shared = [block for block in sorted(base.keys() & other.keys()) if not base[block] == other[block] == math.inf]
+    return np.array([_log_ratio(base[block], other[block]) for block in shared], dtype=np.float64)
+
+
+def _walsh_averages(values: Floats) -> tuple[Floats, Floats]:
+    """The means of all pairs, each with itself too. A mean of inf and -inf is unknown: -inf in the first, else inf."""
+    rows, columns = np.triu_indices(len(values))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        means = (values[rows] + values[columns]) / 2
+    unknown = np.isnan(means)
+    return np.where(unknown, -np.inf, means), np.where(unknown, np.inf, means)
+
+
+def _middle(ordered: Floats) -> float:
+    """The median of sorted values, which may be infinite; NaN between -inf and inf, and of no values."""
+    if not len(ordered):
+        return math.nan
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    return low if low == high else (low + high) / 2
+
+
+def _tail_without_ties(n: int) -> Floats:
+    """The chance that the positive ones of the ranks 1 to n sum up to at least 0, 1, 2, ..., n (n + 1) / 2."""
+    return _tail_of_signs(tuple(range(1, n + 1)))
 
 
 def _log_ratio(base: float, other: float) -> float:

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
 from bench.gate.exact import block_ratio, rank_sum, signed_rank
 from bench.gate.model import LEVEL, StageResult, Verdict
+from bench.util.errors import TooFewBootsError
 
 Better = Literal["lower", "higher"]
 """Which way a metric improves."""
@@ -71,6 +72,8 @@ def stage_result(pair: SeriesPair, better: Better = "lower") -> tuple[StageResul
         ratio, larger, smaller = _compared(a, b, better, paired=pair.paired)
     except ValueError:
         return StageResult(**plain), "no ratio: a value is 0"
+    except TooFewBootsError as error:
+        return StageResult(**plain), error.message
     return StageResult(**plain, ratio=ratio.value, interval=ratio.interval, p_worse=larger, p_better=smaller), ""
 
 

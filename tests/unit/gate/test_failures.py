@@ -56,10 +56,13 @@ def test_a_gate_whose_b_always_fails_after_ready_is_red(monkeypatch: pytest.Monk
     row = row_of(result, FAILURES)
     assert (row.verdict, row.box) == (Verdict.REGRESSED, "docker")
     assert row.reason.startswith("all 7 boots of B failed, none of A's 7: 7× ExerciseError: the exercise ended")
-    # What was lost keeps its row, and nothing of boots that failed is called equal.
+    # What was lost keeps its row as the worst of all, and nothing of boots that failed is called equal.
     assert {row.metric for row in result.rows} == {READY, MEMORY, CPU, DISK, FAILURES}
     assert {row.verdict for row in result.rows if row.metric != FAILURES} == {Verdict.CANNOT_TELL}
-    assert row_of(result, MEMORY).reason == "not measured on B (settled by screening)"
+    assert row_of(result, MEMORY).reason == "every boot of B failed (settled by screening)"
+    lost = row_of(result, MEMORY).screening
+    assert lost is not None
+    assert (lost.n_b, lost.median_b) == (7, math.inf)
     assert row_of(result, READY).reason == "every boot of B failed (settled by screening)"
     assert "B, made/docker: 7 of 7 boots failed: 7× ExerciseError: the exercise ended with status 1" in result.notes
     # Sixty more of them would tell nothing new.
@@ -243,6 +246,30 @@ def test_some_lost_rates_widen_the_interval_towards_worse() -> None:
     whole, scenario = with_rate(boots())
     sides = rows_of(PAIR, whole, whole, (), scenario)[RATE]
     assert stage_result(sides, "higher") == stage_result(sides, "lower")
+
+
+@pytest.mark.parametrize("metric", [MEMORY, CPU, DISK, "exercise.other_per_s"])
+def test_every_metric_of_a_failed_boot_is_the_worst(metric: str) -> None:
+    """Three of five boots failed: what the other two show must not stand for all five."""
+    found = boots(*(("runc", block) for block in (0, 1, 3)), blocks=5)
+    rates = {(key, "exercise.other_per_s"): dict.fromkeys((2, 4), 1000.0) for key in found.ran}
+    found = Boots(found.manifest, {**found.values, **rates}, found.ran, found.failures, found.campaigns)
+    series = rows_of(PAIR, found, found, (metric,), found.manifest.scenarios["hello"].scenario)[metric].b
+    assert [block for block, value in sorted(series.items()) if value == math.inf] == [0, 1, 3]
+    assert all(0 < series[block] < math.inf for block in (2, 4))
+    # A rate of 0 that stands for a failed boot is the same.
+    zeros = {key: dict.fromkeys(found.ran[key[0]], 0.0) | dict(of) for key, of in rates.items()}
+    again = Boots(found.manifest, {**found.values, **zeros}, found.ran, found.failures, found.campaigns)
+    rate = "exercise.other_per_s"
+    scenario = found.manifest.scenarios["hello"].scenario
+    assert (
+        rows_of(PAIR, again, again, (rate,), scenario)[rate].b == rows_of(PAIR, found, found, (rate,), scenario)[rate].b
+    )
+
+
+def test_what_no_boot_has_was_not_lost_by_a_failure() -> None:
+    found = without(boots(("runc", 1)), "runc", MEMORY)
+    assert rows_of(PAIR, found, found, (), found.manifest.scenarios["hello"].scenario)[MEMORY].b == {}
 
 
 def test_mostly_zero_is_not_zero() -> None:
