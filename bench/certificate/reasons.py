@@ -64,7 +64,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "nested": "the guest kernel chooses among the clocks that its VM has",
     },
     "mounts": {
-        "process": "its root and /proc: mounts outside of a chroot are invisible",
+        "process": "its root, /proc and volumes: mounts outside of a chroot are invisible",
         "namespaces": "a mount namespace of its own",
         "container": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
         "gvisor": "gVisor's own mounts",

@@ -49,24 +49,35 @@ class TreeIndex:
 
     def find(self, path: str) -> tarfile.TarInfo | None:
         """The entry that a process in the box finds at ``path``, symbolic links followed; None when there is none."""
-        name, member = "", None
+        found = self.walk(path)
+        member = self.members.get(found[0]) if found is not None and not found[1] else None
+        return self._file(member) if member is not None else None
+
+    def walk(self, path: str) -> tuple[str, list[str]] | None:
+        """Follow ``path`` from the root, symbolic links too, as far as there are entries.
+
+        Returns:
+            The last entry's path, empty for the root, and the parts of ``path`` that do not exist; None when there are
+            too many links.
+        """
+        name, links = "", 0
         parts_left = _parts(path)
-        links = 0
         while parts_left:
-            part = parts_left.pop(0)
-            name = _parent(name) if part == ".." else f"{name}/{part}".lstrip("/")
-            member = self.members.get(name)
+            part = parts_left[0]
+            following = parent_of_name(name) if part == ".." else f"{name}/{part}".lstrip("/")
+            member = self.members.get(following)
+            if member is None and following:
+                break
+            name = following
+            del parts_left[0]
             if part == ".." or member is None or not member.issym():
-                if member is None and name:
-                    return None
                 continue
             links += 1
             if links > _MAX_LINKS:
                 return None
-            absolute = member.linkname.startswith("/")
-            name = "" if absolute else _parent(name)
+            name = "" if member.linkname.startswith("/") else parent_of_name(name)
             parts_left = _parts(member.linkname) + parts_left
-        return self._file(member) if member is not None else None
+        return name, parts_left
 
     def read(self, path: str, *, limit_bytes: int = 2**20) -> bytes | None:
         """The first ``limit_bytes`` of a regular file; None when there is no such file."""
@@ -251,12 +262,12 @@ def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo], p
 
 def _is_below_link(name: str, seen: dict[str, tarfile.TarInfo], parents: set[str]) -> bool:
     # Every directory is checked once: an image can have thousands of them inside each other.
-    new, parent = [], _parent(name)
+    new, parent = [], parent_of_name(name)
     while parent and parent not in parents:
         if (found := seen.get(parent)) is not None and found.issym():
             return True
         new.append(parent)
-        parent = _parent(parent)
+        parent = parent_of_name(parent)
     parents.update(new)
     return False
 
@@ -265,7 +276,7 @@ def _name(path: str) -> str:
     return "/".join(_parts(path))
 
 
-def _parent(name: str) -> str:
+def parent_of_name(name: str) -> str:
     """``usr`` for ``usr/bin``; an empty text for ``usr``, whose parent is the root."""
     return name.rpartition("/")[0]
 

@@ -28,6 +28,7 @@ from bench.image.archive import (
 from bench.image.base import ensure_base
 from bench.image.config import resolve_config
 from bench.image.model import Image
+from bench.image.volumes import add_missing_places, volume_places
 from bench.scenario.model import LoadedScenario
 from bench.util import cache
 from bench.util.clock import MonotonicClock
@@ -68,7 +69,8 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
         plain = _build_workload(client, loaded, log)
         ref = _add_agent(client, scenario.name, plain, log)
         about = client.images.get(ref).attrs
-        tar = _export(client, ref, about["Id"])
+        volumes = tuple(about["Config"].get("Volumes") or ())
+        tar = _export(client, scenario.name, about["Id"], volumes)
     except (DockerException, RequestException, HTTPError) as error:
         raise BuildError(
             f"scenario {scenario.name}: the engine failed: {error}",
@@ -89,6 +91,7 @@ def build_image(client: docker.DockerClient, loaded: LoadedScenario, log: Log) -
         config=config,
         tree_tar=tar,
         sizes_bytes=sizes,
+        volumes=volume_places(scenario.name, volumes, index),
     )
 
 
@@ -192,17 +195,22 @@ def _hint(error: str) -> str:
     return "run `docker build` by hand to investigate"
 
 
-def _export(client: docker.DockerClient, ref: str, image_id: str) -> Path:
-    key = f"{image_id.removeprefix('sha256:')[:32]}.tar"
-    return cache.ensure("tar", key, lambda path: _export_to(client, ref, path))
+def _export(client: docker.DockerClient, name: str, image_id: str, volumes: tuple[str, ...]) -> Path:
+    def write(path: Path) -> None:
+        _export_to(client, image_id, path)
+        if volumes:
+            add_missing_places(path, name, volumes)
+
+    kind = "-volumes" if volumes else ""
+    return cache.ensure("tar", f"{image_id.removeprefix('sha256:')[:32]}{kind}.tar", write)
 
 
-def _export_to(client: docker.DockerClient, ref: str, path: Path) -> None:
+def _export_to(client: docker.DockerClient, image_id: str, path: Path) -> None:
     name = new_tag("export")
     try:
         # The container is never started, so the export is the image plus the mount points that the engine adds.
         client.api.create_container(
-            ref, command=[AGENT_IN_BOX], name=name, labels=box_labels(name), hostname="boxbench"
+            image_id, command=[AGENT_IN_BOX], name=name, labels=box_labels(name), hostname="boxbench"
         )
         with path.open("wb") as file:
             for chunk in client.api.export(name):

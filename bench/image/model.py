@@ -27,6 +27,8 @@ class Image:
     """The exported root file system, uncompressed."""
     sizes_bytes: dict[str, int]
     """``unpacked`` (sum of all file sizes), ``tar``, ``layers`` (as the engine reports it)."""
+    volumes: tuple[str, ...] = ()
+    """Where a box has volumes, absolute paths in it, see ``bench.image.volumes``."""
 
 
 @dataclass(frozen=True)

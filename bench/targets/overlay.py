@@ -11,10 +11,12 @@ from bench.host.disk import allocated_bytes
 from bench.host.mounts import read_mounts
 from bench.image.tree import ensure_tree_dir
 from bench.targets.base import Order
+from bench.targets.volumes import make_volumes, volumes_bytes
 from bench.util.errors import LaunchError, TeardownError
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _MS_NODEV: Final = 4
+_MS_BIND: Final = 4096
 
 
 class Overlay:
@@ -25,6 +27,8 @@ class Overlay:
         self.upper = order.storage / "upper"
         self.work = order.storage / "work"
         self.lower = ensure_tree_dir(order.image)
+        self.volumes = make_volumes(order)
+        """The place in the box by directory. Whoever mounts the overlay binds them into it."""
         self._source = order.tag
         for directory in (self.root, self.upper, self.work):
             directory.mkdir()
@@ -51,6 +55,11 @@ class Overlay:
             self.inside(name).mkdir(exist_ok=True)
         self._mount(self.root / "proc", "proc", "", 0)
 
+    def bind_volumes(self) -> None:
+        """Bind the volumes into the mounted tree. Raises LaunchError."""
+        for directory, place in self.volumes.items():
+            self._mount(self.inside(place), "none", "", _MS_BIND, source=str(directory))
+
     def inside(self, path: str) -> Path:
         """A path of the mounted tree, for use from outside. Nothing may run in the box yet.
 
@@ -67,9 +76,9 @@ class Overlay:
                 )
         return found
 
-    def _mount(self, point: Path, kind: str, options: str, flags: int) -> None:
-        source = self._source.encode()
-        if _LIBC.mount(source, os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), options.encode()) != 0:
+    def _mount(self, point: Path, kind: str, options: str, flags: int, *, source: str | None = None) -> None:
+        origin = os.fsencode(source or self._source)
+        if _LIBC.mount(origin, os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), options.encode()) != 0:
             raise LaunchError(
                 f"{kind} cannot be mounted on {point}: {os.strerror(ctypes.get_errno())}",
                 hint="check that the kernel has overlayfs and that the cache's file system supports upper layers",
@@ -85,8 +94,8 @@ class Overlay:
                 )
 
     def disk_bytes(self) -> dict[str, int]:
-        """``box.allocated``: bytes on disk that the box has written."""
-        return {"box.allocated": allocated_bytes(self.upper)}
+        """``box.allocated``: bytes on disk that the box has written, and its volumes."""
+        return {"box.allocated": allocated_bytes(self.upper) + volumes_bytes(self.volumes)}
 
 
 def _mounted_at_or_below(top: Path) -> list[str]:

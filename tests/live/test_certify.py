@@ -55,13 +55,15 @@ COPY secret /srv/secret
 COPY ["odd", "/srv/a b%c"]
 COPY odd /srv/a/b
 COPY odd /srv/a.b
+COPY odd /srv/data/kept/odd
 RUN ["/bin/busybox", "sh", "-c", "cd /srv && /bin/busybox ln note hard && /bin/busybox ln -s 'no where' link"]
 RUN ["/bin/busybox", "mkfifo", "-m", "640", "/srv/fifo"]
-RUN ["/bin/busybox", "chown", "1234:77", "/srv/fifo", "/srv/a/b"]
+RUN ["/bin/busybox", "chown", "1234:77", "/srv/fifo", "/srv/a/b", "/srv/data"]
 RUN ["/bin/busybox", "chmod", "4711", "/srv/a.b"]
 RUN ["/bin/busybox", "chmod", "600", "/srv/secret"]
 ENV PATH=/bin PLAIN=one SPACED="two words" TRICKY="a=b;c%20d \$HOME 'q'" EMPTY=""
 ENV UMLAUT="häß"
+VOLUME /srv/data /srv/data/kept /volumes/missing
 WORKDIR /srv
 USER dora
 ENTRYPOINT ["/bin/busybox", "sh", "-c"]

@@ -34,6 +34,7 @@ from bench.targets.base import Box, Order, Output
 from bench.targets.containers.oci import contents_of, oci_config
 from bench.targets.containers.retry import removal_attempts
 from bench.targets.rootfs_box import agent_user, open_channel
+from bench.targets.volumes import make_volumes, volumes_bytes
 from bench.util.clip import clip_file
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
 
@@ -127,6 +128,7 @@ class _ContainerdBox(Box):
         self._engine = engine
         self._layers = layers
         self._mounts: tuple[SnapshotMount, ...] = ()
+        self._volumes = make_volumes(order)
         self._agent: int | None = None
         # The container was requested, and containerd has not confirmed it.
         self._pending = False
@@ -138,7 +140,7 @@ class _ContainerdBox(Box):
         """Make snapshot, container and task, and start the task. Raises LaunchError."""
         api, order, snapshotter = self._api, self._order, self._layers.snapshotter
         # Relative to the bundle. containerd makes the bundle, and the shim mounts the snapshot in it.
-        spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory))
+        spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory, volumes=self._volumes))
         self._pending = True
         try:
             self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
@@ -223,9 +225,11 @@ class _ContainerdBox(Box):
         return True
 
     def disk_bytes(self) -> Mapping[str, int]:
-        """The size of what belongs to the container alone: the overlay's upper directory, or the copy of the tree."""
+        """The size of what is the container's alone: the overlay's upper layer or a copy of the tree, and volumes."""
         own: Path | None = self._mounts[0].own if self._mounts else None
-        return {} if own is None or not own.is_dir() else {"box.allocated": allocated_bytes(own)}
+        if own is None or not own.is_dir():
+            return {}
+        return {"box.allocated": allocated_bytes(own) + volumes_bytes(self._volumes)}
 
     def output(self, *, ended: bool) -> Output:
         """The files into which the shim copies the output. The copy is complete once the task is deleted."""

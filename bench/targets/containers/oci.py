@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,15 +70,17 @@ class Contents:
     uid: int = 0
     gid: int = 0
     groups: Sequence[int] = ()
-    binds: Mapping[str, str] | None = None
+    binds: Mapping[str, str] = field(default_factory=dict)
     """Path in the box by directory on the host."""
+    volumes: Mapping[Path, str] = field(default_factory=dict)
+    """The same for the image's volumes. Device nodes in them do not work."""
     memory_bytes: int | None = None
     cpus: Sequence[int] = ()
     cgroup: str | None = None
     """Path of the control group below the root of each hierarchy; None: the runtime's default."""
 
 
-def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
+def contents_of(order: Order, *, root: str, channel: Path, volumes: Mapping[Path, str]) -> Contents:
     """The values of a box's bundle."""
     config = order.image.config
     return Contents(
@@ -90,6 +92,7 @@ def contents_of(order: Order, *, root: str, channel: Path) -> Contents:
         gid=config.gid,
         groups=config.groups,
         binds={str(channel): CHANNEL_IN_BOX},
+        volumes=volumes,
         memory_bytes=order.resources.memory,
         cpus=order.cpus,
         cgroup=f"/{PARENT}/{order.tag}",
@@ -142,9 +145,13 @@ def _mounts(contents: Contents) -> list[dict[str, Any]]:
     ]
     bound = [
         {"destination": place, "type": "bind", "source": source, "options": ["rbind", "rprivate"]}
-        for source, place in (contents.binds or {}).items()
+        for source, place in contents.binds.items()
     ]
-    return fixed + bound
+    volumes = [
+        {"destination": place, "type": "bind", "source": str(source), "options": ["rbind", "rprivate", "nodev"]}
+        for source, place in contents.volumes.items()
+    ]
+    return fixed + bound + volumes
 
 
 def _linux(contents: Contents, mode: CgroupMode | None, host: Path) -> dict[str, Any]:

@@ -175,7 +175,8 @@ class OciBox(RootfsBox):
         self._bundle = order.directory / "bundle"
         self._pid_file = order.directory / "pid"
         self._spent_ns = 0
-        write_bundle(self._bundle, contents_of(order, root=str(overlay.root), channel=ends.directory))
+        contents = contents_of(order, root=str(overlay.root), channel=ends.directory, volumes=overlay.volumes)
+        write_bundle(self._bundle, contents)
 
     def start(self) -> None:
         """Mount the writable layer and run the runtime until its process exits. Raises LaunchError."""

@@ -3,7 +3,7 @@
  *
  *   boxlaunch --control FD [--cgroup FILE]... [--chroot TREE] -- PROGRAM [WORD]...
  *   boxlaunch --control FD [--cgroup FILE]... --isolate TREE [--new NAMESPACE]... [--overlay OPTIONS]
- *             [--bind SOURCE:PLACE]... [--cgroupfs NAME:OPTIONS]... [--hostname NAME] [--enter pivot|chroot]
+ *             [--bind SOURCE:PLACE]... [--volume SOURCE:PLACE]... [--cgroupfs NAME:OPTIONS]... [--hostname NAME] [--enter pivot|chroot]
  *             -- PROGRAM [WORD]...
  *
  * It joins the control groups, writes `p` (prepared) to FD and waits. When it reads `g` (go) it starts PROGRAM and
@@ -16,8 +16,9 @@
  *
  * --isolate makes a container from the kernel's primitives alone, and all of that is in the measured part: clone into
  * the namespaces that --new names (mount, pid, uts, ipc, net, cgroup, user), mount the overlay, /proc, /sys, /dev and
- * the binds, bring up loopback, set the host name, then pivot_root or chroot. The child is a copy, as of any fork: with
- * a user namespace the parent must write the maps while the child waits, which a vfork does not allow.
+ * the binds and volumes (binds in which device nodes do not work), bring up loopback, set the host name, then
+ * pivot_root or chroot. The child is a copy, as of any fork: with a user namespace the parent must write the maps while
+ * the child waits, which a vfork does not allow.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +35,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -53,8 +55,8 @@ static struct {
     bool isolate, pivot;
     uint64_t namespaces;
     char *overlay, *hostname;
-    struct pair binds[MAX_PAIRS], cgroups[MAX_PAIRS];
-    size_t bind_count, cgroup_count;
+    struct pair binds[MAX_PAIRS], volumes[MAX_PAIRS], cgroups[MAX_PAIRS];
+    size_t bind_count, volume_count, cgroup_count;
     int maps_written[2], problem[2];
     volatile pid_t child;
     /* Set by the vfork child, which shares our memory until it has executed the program. */
@@ -132,6 +134,8 @@ static bool isolation_flag(const char *flag, char *value)
         self.overlay = value;
     else if (strcmp(flag, "--bind") == 0)
         add_pair(self.binds, &self.bind_count, value);
+    else if (strcmp(flag, "--volume") == 0)
+        add_pair(self.volumes, &self.volume_count, value);
     else if (strcmp(flag, "--cgroupfs") == 0)
         add_pair(self.cgroups, &self.cgroup_count, value);
     else if (strcmp(flag, "--hostname") == 0)
@@ -247,6 +251,19 @@ static void bind_on(const char *source, const char *path)
         give_up(path);
 }
 
+/* Like the overlay, a volume has what the image has there, so device nodes in it must not work. */
+static void bind_volume(const char *source, const char *path)
+{
+    struct statvfs status;
+    bind_on(source, path);
+    /* A user namespace may not take away the flags that its source is mounted with. */
+    if (statvfs(path, &status) != 0)
+        give_up(path);
+    unsigned long flags = status.f_flag & (ST_RDONLY | ST_NOSUID | ST_NOEXEC | ST_NOATIME | ST_NODIRATIME | ST_RELATIME);
+    if (mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_NODEV | flags, NULL) != 0)
+        give_up(path);
+}
+
 static void make_device(const char *name, unsigned major_number, unsigned minor_number)
 {
     char path[64], host[64];
@@ -326,6 +343,8 @@ static void mount_all(void)
     fill_dev();
     for (size_t i = 0; i < self.bind_count; i++)
         bind_on(self.binds[i].left, self.binds[i].right);
+    for (size_t i = 0; i < self.volume_count; i++)
+        bind_volume(self.volumes[i].left, self.volumes[i].right);
 }
 
 static void enter_tree(void)

@@ -98,6 +98,8 @@ class _BwrapBox(LaunchedBox):
 def command(overlay: Overlay, group: OwnCgroup, channel: Path) -> list[str]:
     """A box's command line. Raises HostUnfitError: bwrap is not installed."""
     mounts = [*_tree_mounts(overlay), *_cgroup_mounts(group), "--bind", str(channel), CHANNEL_IN_BOX]
+    for directory, place in overlay.volumes.items():
+        mounts += ["--bind", str(directory), place]
     return [_program(), *mounts, *ISOLATION, *AGENT_ARGV]
 
 

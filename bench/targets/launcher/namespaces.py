@@ -65,6 +65,8 @@ class NamespacesTarget(RootfsTarget):
         options = overlay.options + (",userxattr" if self._on["user"] else "")
         flags = ["--isolate", str(overlay.root), "--overlay", options, "--hostname", HOSTNAME, "--enter", self._root]
         flags += ["--bind", f"{channel}:{CHANNEL_IN_BOX.lstrip('/')}"]
+        for directory, place in overlay.volumes.items():
+            flags += ["--volume", f"{directory}:{place.lstrip('/')}"]
         for name, is_on in self._on.items():
             flags += ["--new", name] if is_on else []
         for pair in cgroup_mounts():

@@ -44,6 +44,7 @@ class ProcessTarget(RootfsTarget):
             # The box's /dev is part of the tree.
             overlay.mount(nodev=False)
             overlay.mount_proc()
+            overlay.bind_volumes()
             channel = overlay.inside(CHANNEL_IN_BOX)
             ends = stack.enter_context(open_channel(channel, order, agent=AGENT_AS_ROOT))
             group = stack.enter_context(own_cgroup(order.tag, memory_bytes=order.resources.memory))

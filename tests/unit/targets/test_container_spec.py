@@ -80,6 +80,17 @@ def test_a_bundle_is_json_with_its_binds(tmp_path: Path) -> None:
     assert written["process"]["terminal"] is False
 
 
+def test_device_nodes_in_volumes_do_not_work() -> None:
+    contents = Contents(argv=("/agent",), root="/r", binds={"/host/ch": "/box/ch"}, volumes={Path("/v/0"): "/data"})
+    bind, volume = oci_config(contents)["mounts"][-2:]
+    assert "nodev" not in bind["options"]
+    assert (volume["source"], volume["destination"], volume["options"]) == (
+        "/v/0",
+        "/data",
+        ["rbind", "rprivate", "nodev"],
+    )
+
+
 @pytest.mark.parametrize(
     ("mounts", "expected"),
     [

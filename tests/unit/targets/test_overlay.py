@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,7 @@ from bench.util.errors import LaunchError
 class _Order:
     directory: Path
     storage: Path
-    image: object = None
+    image: object = dataclasses.field(default_factory=lambda: SimpleNamespace(volumes=()))
     tag: str = "boxbench-01234567-t0001"
 
 

@@ -114,7 +114,7 @@ def _order(tmp_path: Path) -> Order:
         tag="boxbench-c-t0001",
         directory=tmp_path / "run",
         storage=tmp_path / "disk",
-        image=SimpleNamespace(id="sha256:1", ref="image", config=config),
+        image=SimpleNamespace(id="sha256:1", ref="image", config=config, volumes=()),
         resources=SimpleNamespace(memory=2**27, cpus=1),
         keep_output=False,
         cpus=(0,),
@@ -127,7 +127,7 @@ def _order(tmp_path: Path) -> Order:
 
 
 ENDS: Final[Any] = SimpleNamespace(directory=Path("/ch"))
-OVERLAY: Final[Any] = SimpleNamespace(root=Path("/root"))
+OVERLAY: Final[Any] = SimpleNamespace(root=Path("/root"), volumes={})
 ENGINE: Final[Any] = SimpleNamespace(
     client=SimpleNamespace(api=SimpleNamespace(base_url="http+docker://localunixsocket")),
     library=SimpleNamespace(libvirtError=OSError),

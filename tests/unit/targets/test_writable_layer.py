@@ -19,6 +19,18 @@ def test_the_directory_that_the_engine_names(tmp_path: Path) -> None:
     assert writable_layer_bytes(inspected)["box.allocated"] >= 10_000
 
 
+def test_volumes_count_and_what_a_user_has_bound_does_not(tmp_path: Path) -> None:
+    mounts = []
+    for kind in ("volume", "bind"):
+        directory = tmp_path / kind
+        directory.mkdir()
+        (directory / "file").write_bytes(b"x" * 100_000)
+        mounts.append({"Type": kind, "Source": str(directory)})
+    (tmp_path / "upper").mkdir()
+    inspected = {"GraphDriver": {"Data": {"UpperDir": str(tmp_path / "upper")}}, "Mounts": mounts}
+    assert 100_000 <= writable_layer_bytes(inspected)["box.allocated"] < 200_000
+
+
 @pytest.mark.parametrize(
     "inspected",
     [{}, {"GraphDriver": None}, {"GraphDriver": {"Data": None}}, {"GraphDriver": {"Data": {"UpperDir": ""}}}],
