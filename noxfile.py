@@ -67,6 +67,7 @@ def bench(session: nox.Session) -> None:
     _python(session, "tests.bench.harness_tax", *session.posargs)
     _python(session, "tests.bench.runtime_tax")
     _python(session, "tests.bench.probe_tax")
+    _python(session, "tests.bench.report_speed")
 
 
 @nox.session

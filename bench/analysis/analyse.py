@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from bench.analysis.certified import with_doubts
-from bench.analysis.compare import TOLERANCE, by_cell, compare, drift, inside_facts
+from bench.analysis.compare import TOLERANCE, compare, drift, inside_facts
 from bench.analysis.exercises import exercise_headline
-from bench.analysis.metrics import Metric, endpoint_metric, headline
-from bench.analysis.results import Analysis, CellSummary, NotComparableError, Sample
+from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
+from bench.analysis.results import (
+    Analysis,
+    Boot,
+    CellSummary,
+    MetricSeries,
+    NotComparableError,
+    Sample,
+    SeriesTable,
+    by_cell,
+)
 from bench.analysis.stats import estimate, quantile
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
@@ -32,14 +41,14 @@ def analyse(manifest: Manifest, records: Sequence[Record], *, tolerance: float =
     """
     check_pool(manifest, records)
     records = with_doubts(manifest, records)
-    samples = to_samples(manifest, records)
+    series = to_series(manifest, records)
     return Analysis(
         manifest=manifest,
         records=tuple(records),
-        samples=samples,
-        summaries=summarise(samples, records),
-        comparisons=compare(manifest, samples, records, tolerance=tolerance),
-        drifts=tuple(drift(manifest, name, samples) for name in manifest.scenarios),
+        series=series,
+        summaries=summarise(series, records),
+        comparisons=compare(manifest, series, records, tolerance=tolerance),
+        drifts=tuple(drift(manifest, name, series) for name in manifest.scenarios),
         chains={key: start_chain(_good(group)) for key, group in by_cell(records).items()},
         inside={key: inside_facts(group) for key, group in by_cell(records).items()},
     )
@@ -73,13 +82,38 @@ def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
 
 
 def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, ...]:
-    """One sample per boot and metric.
+    """One sample per boot and metric, cell by cell; the samples of a boot follow each other.
 
     A boot that failed or timed out is censored in the metrics that its scenario expects of every boot (``_expected``)
     and in the endpoints of a start that other boots of its cell reached. Its other metrics are missing: how the
     harness ended a failed box is no property of the box.
     """
-    samples: list[Sample] = []
+    return tuple(
+        boot.sample(record.trial.cell, record.source, Metric(metric), float(value))
+        for record, boot, values in _boots(manifest, records)
+        for metric, value in values.items()
+    )
+
+
+def to_series(manifest: Manifest, records: Sequence[Record]) -> SeriesTable:
+    """The same values as those of ``to_samples``, by cell and metric."""
+    table: dict[str, dict[str, MetricSeries]] = {}
+    for record, boot, values in _boots(manifest, records):
+        cell = record.trial.cell
+        of_cell = table.setdefault(cell.key, {})
+        for metric, value in values.items():
+            series = of_cell.get(metric)
+            if series is None:
+                name = Metric(metric)
+                series = MetricSeries(cell=cell, metric=name, source=record.source, boots=[], values=array("d"))
+                of_cell[name] = series
+            series.boots.append(boot)
+            series.values.append(value)
+    return table
+
+
+def _boots(manifest: Manifest, records: Sequence[Record]) -> Iterator[tuple[Record, Boot, dict[str, float]]]:
+    """Each record with its values by metric, cell by cell."""
     for group in by_cell(records).values():
         good = _good(group)
         chains = (start_chain(good), stop_chain(good))
@@ -87,21 +121,21 @@ def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, .
         expected = {endpoint_metric(end) for _, end in chains[0]} | _expected(scenario, good)
         main = headline(scenario)
         for record in group:
-            values = _values(record, chains, expected, main)
-            samples.extend(_sample(record, metric, value) for metric, value in values.items())
-    return tuple(samples)
+            trial = record.trial
+            boot = Boot(trial.id, trial.block, trial.warmup, record.outcome == "ok", len(disturbances(record)))
+            yield record, boot, _values(record, chains, expected, main)
 
 
-def summarise(samples: Iterable[Sample], records: Iterable[Record]) -> tuple[CellSummary, ...]:
+def summarise(series: SeriesTable, records: Iterable[Record]) -> tuple[CellSummary, ...]:
     """One summary per cell and metric without warm-ups, ordered by cell and by the metrics' usual order."""
     kept = [record for record in records if not record.trial.warmup]
     boots = Counter(record.trial.cell.key for record in kept)
     failures = Counter(record.trial.cell.key for record in kept if record.outcome != "ok")
-    failed = {record.trial.id for record in kept if record.outcome != "ok"}
-    ordered = sorted((s for s in samples if not s.warmup), key=lambda s: (s.cell.key, s.metric.sort_key))
     return tuple(
-        _summary(list(group), boots[key], failures[key], failed)
-        for (key, _), group in groupby(ordered, key=lambda s: (s.cell.key, s.metric))
+        _summary(series[key][metric], found, boots[key], failures[key])
+        for key in sorted(series)
+        for metric in in_order(series[key])
+        if (found := series[key][metric].measured())
     )
 
 
@@ -137,39 +171,23 @@ def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     return {metric: reached.get(metric, math.inf) for metric in expected}
 
 
-def _sample(record: Record, metric: str, value: float) -> Sample:
-    trial = record.trial
-    return Sample(
-        cell=trial.cell,
-        source=record.source,
-        block=trial.block,
-        warmup=trial.warmup,
-        trial=trial.id,
-        metric=Metric(metric),
-        value=float(value),
-        censored=value == math.inf,
-        doubts=len(disturbances(record)),
-    )
-
-
-def _summary(group: list[Sample], boots: int, failures: int, failed: Set[str]) -> CellSummary:
-    values = [sample.value for sample in group]
+def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, failures: int) -> CellSummary:
+    values = [value for _, value in found]
     try:
         p95, reason = quantile(values, 0.95), ""
     except TooFewBootsError as error:
         p95, reason = None, error.message
-    first = group[0]
     # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
-    missing = boots - failures - sum(not sample.censored or sample.trial not in failed for sample in group)
+    missing = boots - failures - sum(value != math.inf or boot.ok for boot, value in found)
     return CellSummary(
-        cell=first.cell,
-        metric=first.metric,
-        source=first.source,
-        n=len(group),
+        cell=series.cell,
+        metric=series.metric,
+        source=series.source,
+        n=len(found),
         failures=failures,
         missing=max(0, missing),
         median=estimate(values),
         p95=p95,
         p95_reason=reason,
-        doubts=sum(sample.doubts > 0 for sample in group),
+        doubts=sum(boot.doubts > 0 for boot, _ in found),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from bench.analysis.metrics import Metric, headline, in_order
-from bench.analysis.results import Comparison, Drift, Sample, cells_of
+from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, by_cell, cells_of
 from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Trend, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
@@ -24,23 +24,24 @@ _CAVEATS: Final = {
 _EQUAL_INSIDE: Final = ("cpus", "uid", "gid", "cwd", "digest")
 """Facts that must be equal in both boxes for a meaningful comparison."""
 
+Pair = tuple[Mapping[int, float], Mapping[int, float]]
+"""Values of the baseline and of the other cell, by block."""
+
 
 def compare(
-    manifest: Manifest, samples: Iterable[Sample], records: Sequence[Record], *, tolerance: float = TOLERANCE
+    manifest: Manifest, series: SeriesTable, records: Sequence[Record], *, tolerance: float = TOLERANCE
 ) -> tuple[Comparison, ...]:
     """Every cell against the baseline cell with the same factors, for every metric that both have."""
-    table: dict[str, dict[str, list[Sample]]] = {}
-    for sample in samples:
-        if not sample.warmup:
-            table.setdefault(sample.cell.key, {}).setdefault(sample.metric, []).append(sample)
     inside = {key: inside_facts(group) for key, group in by_cell(records).items()}
     found: list[Comparison] = []
     for scenario, entry in manifest.scenarios.items():
         for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
             notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
-            left, right = table.get(base.key, {}), table.get(other.key, {})
+            left, right = series.get(base.key, {}), series.get(other.key, {})
             for metric in in_order(left.keys() & right.keys()):
-                found.append(_comparison(left[metric], right[metric], notes, tolerance))
+                pair = left[metric].by_block(), right[metric].by_block()
+                if all(pair):
+                    found.append(_comparison(left[metric], right[metric], pair, notes, tolerance))
     return tuple(found)
 
 
@@ -61,33 +62,33 @@ def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:
             yield same[0], cell
 
 
-def _comparison(left: list[Sample], right: list[Sample], notes: tuple[str, ...], tolerance: float) -> Comparison:
-    metric = left[0].metric
-    ratio, why_not = _ratio(left, right)
-    verdict_of = RatioVerdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance)
+def _comparison(
+    left: MetricSeries, right: MetricSeries, pair: Pair, notes: tuple[str, ...], tolerance: float
+) -> Comparison:
+    ratio, why_not = _ratio(left, right, pair)
+    verdict_of = RatioVerdict.CANNOT_TELL if ratio is None else _verdict(left.metric, ratio.interval, tolerance)
     return Comparison(
-        metric=metric,
-        baseline=left[0].cell,
-        other=right[0].cell,
+        metric=left.metric,
+        baseline=left.cell,
+        other=right.cell,
         ratio=ratio,
         verdict=verdict_of,
         notes=(why_not, *notes) if why_not else notes,
     )
 
 
-def _ratio(left: list[Sample], right: list[Sample]) -> tuple[RatioEstimate | None, str]:
+def _ratio(left: MetricSeries, right: MetricSeries, pair: Pair) -> tuple[RatioEstimate | None, str]:
     """The ratio of two metrics, or None and the reason why there is none."""
-    if left[0].source != right[0].source:
-        return None, f"not compared: {right[0].source} against {left[0].source}"
+    if left.source != right.source:
+        return None, f"not compared: {right.source} against {left.source}"
     try:
-        ratio = median_ratio({s.block: s.value for s in left}, {s.block: s.value for s in right})
+        ratio = median_ratio(*pair)
     except TooFewBootsError as error:
         return None, error.message
     except ValueError:
         return None, "no ratio: a value is zero or negative"
     if not ratio.value:
-        box = left[0].cell.box
-        return None, f"no ratio: half of the baseline's boots or more have no value ({box} is the baseline)"
+        return None, f"no ratio: half of the baseline's boots or more have no value ({left.cell.box} is the baseline)"
     return ratio, ""
 
 
@@ -99,16 +100,14 @@ def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
     return verdict(found, band(tolerance))
 
 
-def drift(manifest: Manifest, scenario: str, samples: Iterable[Sample]) -> Drift:
+def drift(manifest: Manifest, scenario: str, table: SeriesTable) -> Drift:
     """The trend of the native control's headline over the blocks of a scenario."""
     entry = manifest.scenarios[scenario].scenario
     box, metric = entry.native_control.label, headline(entry)
-    control = [
-        s for s in samples if s.cell.scenario == scenario and s.cell.box == box and s.metric == metric and not s.warmup
-    ]
+    keys = sorted(cell.key for cell in cells_of(manifest, scenario) if cell.box == box)
     # With several factor levels one cell of the control is used, since a change of level is no drift.
-    first = min((s.cell.key for s in control), default="")
-    series = {s.block: s.value for s in control if s.cell.key == first}
+    control = (table[key][metric].by_block() for key in keys if metric in table.get(key, {}))
+    series = next(filter(None, control), {})
     if not series:
         return Drift(scenario, box, None, _no_control(scenario, box, left_out=not entry.design.root_control))
     try:
@@ -153,11 +152,3 @@ def _inside_notes(base: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple
         for key in _EQUAL_INSIDE
         if key in base and key in other and base[key] != other[key]
     )
-
-
-def by_cell(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by the key of their cell, in order of first appearance."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.cell.key, []).append(record)
-    return groups

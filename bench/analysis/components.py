@@ -47,9 +47,9 @@ def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[st
     The components add up to about the total; what the total has beyond them is OTHER. Empty when nothing was measured.
     """
     found: dict[str, float] = {}
-    for summary in analysis.summaries:
+    for summary in analysis.summaries_of(cell):
         name = summary.metric.below(resource.name, *resource.family)
-        if summary.cell.key == cell.key and name is not None:
+        if name is not None:
             found[name] = summary.median.value
     if resource is DISK_USED:
         return {"own": found["box.allocated"]} if "box.allocated" in found else {}

@@ -37,8 +37,9 @@ def exercise_metrics(analysis: Analysis, scenario: str) -> tuple[Metric, ...]:
     main = exercise_headline(analysis.scenario(scenario))
     found = {
         summary.metric
-        for summary in analysis.summaries
-        if summary.cell.scenario == scenario and summary.metric.kind == "exercise"
+        for cell in analysis.cells(scenario)
+        for summary in analysis.summaries_of(cell)
+        if summary.metric.kind == "exercise"
     }
 
     def position(metric: Metric) -> tuple[bool, bool, int, tuple[int, str, int, str]]:

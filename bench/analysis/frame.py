@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.analyse import analyse
+from bench.analysis.analyse import analyse, to_samples
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
 from bench.records.campaign import read_campaign
@@ -93,7 +93,7 @@ class OpenedCampaign:
             NotComparableError: records of another campaign, or a cell that mixes sources.
         """
         analysis = self.analysis
-        return sample_frame(analysis.samples, analysis.records)
+        return sample_frame(to_samples(analysis.manifest, analysis.records), analysis.records)
 
 
 def open_campaign(path: str | Path) -> OpenedCampaign:
@@ -118,32 +118,19 @@ def sample_frame(samples: Iterable[Sample], records: Iterable[Record]) -> pd.Dat
     """
     import pandas as pd  # noqa: PLC0415 - takes half a second, which reports do not need
 
-    by_trial = {record.trial.id: record for record in records}
-    rows = [_row(sample, by_trial[sample.trial]) for sample in samples]
+    boots = {record.trial.id: _boot(record) for record in records}
+    rows = [
+        (*boots[sample.trial], sample.metric, sample.unit, sample.value, sample.censored, sample.doubts, sample.source)
+        for sample in samples
+    ]
     return pd.DataFrame(rows, columns=list(FRAME_DTYPES)).astype(dict(FRAME_DTYPES))
 
 
-def _row(sample: Sample, record: Record) -> dict[str, str | int | float | bool]:
-    cell = sample.cell
-    return {
-        "campaign": record.campaign,
-        "cell": cell.key,
-        "scenario": cell.scenario,
-        "target": cell.target,
-        "box": cell.box,
-        "accel": cell.accel,
-        "factors": _factors(cell),
-        "block": sample.block,
-        "warmup": sample.warmup,
-        "trial": sample.trial,
-        "outcome": record.outcome,
-        "metric": sample.metric,
-        "unit": sample.unit,
-        "value": sample.value,
-        "censored": sample.censored,
-        "doubts": sample.doubts,
-        "source": sample.source,
-    }
+def _boot(record: Record) -> tuple[str | int | bool, ...]:
+    """The columns that all rows of a boot share, ``campaign`` to ``outcome``."""
+    trial, cell = record.trial, record.trial.cell
+    named = (record.campaign, cell.key, cell.scenario, cell.target, cell.box, cell.accel, _factors(cell))
+    return (*named, trial.block, trial.warmup, trial.id, record.outcome)
 
 
 def _factors(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from bench.records.component import Component, component_position
 from bench.records.record import Endpoint
@@ -66,13 +66,10 @@ class Metric(str):
 
     __slots__ = ()
 
-    @classmethod
-    def of(cls, kind: str, *parts: str, unit: str = "") -> Self:
+    @staticmethod
+    def of(kind: str, *parts: str, unit: str = "") -> Metric:
         """The name from its parts: ``Metric.of("cpu", "start", "total", unit="ns")`` is ``cpu.start.total_ns``."""
-        if kind == unit == _COUNT and not parts:
-            return cls(_COUNT)
-        between = "-" if kind == "phase" else "."
-        return cls(kind + "." * bool(parts) + between.join(parts) + (f"_{unit}" if unit else ""))
+        return _joined(kind, parts, unit)
 
     @property
     def kind(self) -> str:
@@ -168,6 +165,14 @@ class Metric(str):
     @property
     def _parsed(self) -> _Parsed:
         return _parse(str(self))
+
+
+@lru_cache(maxsize=4096)
+def _joined(kind: str, parts: tuple[str, ...], unit: str) -> Metric:
+    if kind == unit == _COUNT and not parts:
+        return Metric(_COUNT)
+    between = "-" if kind == "phase" else "."
+    return Metric(kind + "." * bool(parts) + between.join(parts) + (f"_{unit}" if unit else ""))
 
 
 @lru_cache(maxsize=4096)

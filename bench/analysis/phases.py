@@ -57,7 +57,7 @@ def phases_of(analysis: Analysis, cell: Cell, last: Endpoint) -> tuple[Phase, ..
 
     Instants are medians over the boots that ended well, without warm-ups. Empty when no two endpoints were reached.
     """
-    good = [r for r in analysis.records if r.trial.cell.key == cell.key and r.outcome == "ok" and not r.trial.warmup]
+    good = [record for record in analysis.records_of(cell) if record.outcome == "ok" and not record.trial.warmup]
     boots_a_kernel = any(Endpoint.VMM in record.endpoints_ns for record in good)
     found: list[Phase] = []
     for start, end in analysis.chains.get(cell.key, ()):

@@ -214,8 +214,8 @@ def ledgers(analysis: Analysis, scenario: str) -> tuple[Ledger, ...]:
 def _ledger(analysis: Analysis, cell: Cell, boxes: int) -> Ledger | None:
     sizes = {
         summary.metric.rest: summary.median.value
-        for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.kind == "ledger"
+        for summary in analysis.summaries_of(cell)
+        if summary.metric.kind == "ledger"
     }
     if "unreclaimable" not in sizes:
         return None

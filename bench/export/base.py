@@ -157,7 +157,7 @@ def _cells(analysis: Analysis) -> Iterable[Cell]:
 
 
 def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[Metric]:
-    have = in_order(s.metric for s in analysis.summaries if s.cell.key == cell.key)
+    have = in_order(summary.metric for summary in analysis.summaries_of(cell))
     if patterns:
         return [metric for metric in have if any(fnmatchcase(metric, pattern) for pattern in patterns)]
     main = (headline(analysis.scenario(cell.scenario)), *MAIN)

@@ -21,6 +21,8 @@ from bench.util.package_data import templates_dir
 
 _COMPRESS_FROM: Final = 2**20
 """Larger attachments are gzipped, since base64 makes them a third larger."""
+_LEVEL: Final = 6
+"""The highest level takes twice as long and saves 3 %."""
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"| height="[^"]*"')
 
 
@@ -67,7 +69,7 @@ def attach(name: str, content: bytes) -> Attachment:
     """A file as a data URI. A large one is gzipped, without a date, so that the same input gives the same page."""
     size = quantity(len(content), "bytes")
     if len(content) > _COMPRESS_FROM:
-        content, name = gzip.compress(content, mtime=0), f"{name}.gz"
+        content, name = gzip.compress(content, compresslevel=_LEVEL, mtime=0), f"{name}.gz"
     data = base64.b64encode(content).decode("ascii")
     return Attachment(name, f"data:application/octet-stream;base64,{data}", size)
 

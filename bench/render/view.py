@@ -216,7 +216,7 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
     is_baseline = baseline in (cell.target, cell.box)
     lost = main.median.censored if main else 0
-    boots = (r for r in analysis.records if r.trial.cell.key == cell.key and not r.trial.warmup)
+    boots = (record for record in analysis.records_of(cell) if not record.trial.warmup)
     return BoxRow(
         cell=cell,
         label=cell_label(cell),

@@ -109,11 +109,10 @@ def _alt(analysis: Analysis, scenario: str) -> str:
 
 def _table(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> tuple[tuple[str, ...], ...]:
     blocks = sorted({(sample.block, sample.warmup) for _, samples in series for sample in samples})
+    columns = [{sample.block: sample.value for sample in samples} for _, samples in series]
     rows = []
     for block, warmup in blocks:
-        cells = []
-        for _, samples in series:
-            value = next((sample.value for sample in samples if sample.block == block), None)
-            cells.append("never" if value == math.inf else quantity(value, "ns"))
+        values = (column.get(block) for column in columns)
+        cells = ("never" if value == math.inf else quantity(value, "ns") for value in values)
         rows.append((f"{block}{' (warm-up)' if warmup else ''}", *cells))
     return (("block", *(cell_label(cell) for cell, _ in series)), *rows)

@@ -224,7 +224,7 @@ def _table(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> tuple[tup
     rows = [
         (cell_label(summary.cell), summary.metric, str(summary.n), median_text(summary))
         for cell in cells
-        for summary in analysis.summaries
-        if summary.cell.key == cell.key and summary.metric.kind == chart.resource.name
+        for summary in analysis.summaries_of(cell)
+        if summary.metric.kind == chart.resource.name
     ]
     return (("box", "metric", "boots", "median [95 %]"), *rows)

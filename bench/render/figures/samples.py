@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 _LEAST_SAMPLES: Final = 10
 """A line over fewer samples shows no more than a number."""
+_MOST_LINES: Final = 60
+"""More lines of one box hide each other, and take long to draw."""
 _WINDOW: Final = 5
 """The number of samples between the two ends of a CPU share. Neighbours are too close to the kernel's clock steps."""
 _HOW: Final = (
     "Each line is one boot, from ready until the box was asked to stop. Memory is that of a container's control group, "
-    "page cache included, or the resident memory of a VMM. CPU is that of the same, as a share of one CPU."
+    "page cache included, or the resident memory of a VMM. CPU is that of the same, as a share of one CPU. Of "
+    f"many boots of a box at most {_MOST_LINES} are drawn, evenly spread over the campaign."
 )
 _PEAK: Final = "memory.samples.peak_bytes"
 
@@ -67,14 +70,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 def _sampled(analysis: Analysis, cell: Cell) -> list[Samples]:
-    return [
+    found = [
         record.samples
-        for record in analysis.records
-        if record.trial.cell.key == cell.key
-        and not record.trial.warmup
-        and record.samples is not None
-        and len(record.samples.at_ns) >= _LEAST_SAMPLES
+        for record in analysis.records_of(cell)
+        if not record.trial.warmup and record.samples is not None and len(record.samples.at_ns) >= _LEAST_SAMPLES
     ]
+    return found[:: -(-len(found) // _MOST_LINES)] if found else []
 
 
 def shares(samples: Samples, window: int = _WINDOW) -> list[tuple[float, float]]:

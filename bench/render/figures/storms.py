@@ -25,7 +25,9 @@ _HOW: Final = (
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no storms or all boxes of them were lost."""
     goal = goal_of(analysis.scenario(scenario))
-    cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records, cell)]
+    cells = [
+        cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records_of(cell), cell)
+    ]
     values = {cell.key: pooled(analysis, cell, goal) for cell in cells}
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
@@ -56,7 +58,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:
     """The times of all boxes of all storms of a cell, ns, ascending; inf for lost boxes."""
     return tuple(
-        sorted(time for record in storms_of(analysis.records, cell) for time in times_ns(record.members, goal))
+        sorted(time for record in storms_of(analysis.records_of(cell), cell) for time in times_ns(record.members, goal))
     )
 
 

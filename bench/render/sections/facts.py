@@ -98,8 +98,8 @@ def _memory(analysis: Analysis, cell: Cell) -> Memory:
     one = analysis.summary(cell, MEMORY)
     daemons = {
         clean(name): summary.median.value
-        for summary in analysis.summaries
-        if summary.cell.key == cell.key and (name := summary.metric.below("memory", "daemon")) is not None
+        for summary in analysis.summaries_of(cell)
+        if (name := summary.metric.below("memory", "daemon")) is not None
     }
     return (one.median.value if one else None), daemons
 
@@ -109,15 +109,15 @@ def _reached(analysis: Analysis, summary: CellSummary | None, endpoint: Endpoint
         return MISSING
     polled = {
         record.resolution_ns[endpoint]
-        for record in analysis.records
-        if record.trial.cell.key == summary.cell.key and endpoint in record.resolution_ns
+        for record in analysis.records_of(summary.cell)
+        if endpoint in record.resolution_ns
     }
     return median_text(summary) + (f", polled every {quantity(max(polled), 'ns')}" if polled else "")
 
 
 def _echo(analysis: Analysis, cell: Cell) -> float | None:
     """The median over boots of each boot's median round trip, ns."""
-    boots = [median(r.channel_rtt_ns) for r in analysis.records if r.trial.cell.key == cell.key and r.channel_rtt_ns]
+    boots = [median(record.channel_rtt_ns) for record in analysis.records_of(cell) if record.channel_rtt_ns]
     return median(boots) if boots else None
 
 

@@ -28,7 +28,7 @@ def storm_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...]:
         return ()
     goal = goal_of(analysis.scenario(scenario))
     names = [name for name in (*SHARES, ALL) if any(analysis.summary(cell, _metric(goal, name)) for cell in cells)]
-    storms = [(_label(cell), cell, storms_of(analysis.records, cell)) for cell in cells]
+    storms = [(_label(cell), cell, storms_of(analysis.records_of(cell), cell)) for cell in cells]
     times = tuple(
         (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
         for label, cell, found in storms

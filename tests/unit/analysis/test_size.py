@@ -1,0 +1,59 @@
+"""Large campaigns: the work per record stays small, and lengthened campaigns hold what their source holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.analyse import analyse, to_samples
+from bench.plan.trials import Cell
+from bench.records.campaign import read_campaign
+from bench.render.view import build_view
+from tests.factories import SIX, make_manifest, make_records, write_campaign
+from tests.synthetic import lengthen
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    manifest = make_manifest(("hello",), SIX)
+    return write_campaign(tmp_path / "short", manifest, make_records(manifest, SIX))
+
+
+def test_a_report_asks_each_record_for_its_cell_a_few_times_only(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaigns = [read_campaign(lengthen(short, tmp_path / str(size), records=size)) for size in (600, 1200)]
+    asked, key = 0, vars(Cell)["key"].fget
+
+    def counted(cell: Cell) -> str:
+        nonlocal asked
+        asked += 1
+        return str(key(cell))
+
+    monkeypatch.setattr(Cell, "key", property(counted))
+    counts = []
+    for manifest, records in campaigns:
+        asked = 0
+        build_view(analyse(manifest, records))
+        counts.append(asked)
+    # Once per metric of a boot would be a hundred times; once per record and cell would grow with both.
+    assert (counts[1] - counts[0]) / 600 < 20
+
+
+def test_series_and_samples_hold_the_same_values(short: Path, tmp_path: Path) -> None:
+    manifest, records = read_campaign(lengthen(short, tmp_path / "long", records=300))
+    analysis = analyse(manifest, records)
+    samples = to_samples(manifest, analysis.records)
+    assert len(samples) > 300
+    assert sorted(samples, key=lambda s: (s.cell.key, s.metric, s.trial)) == sorted(
+        analysis.samples, key=lambda s: (s.cell.key, s.metric, s.trial)
+    )
+
+
+def test_a_lengthened_campaign_is_simulated_and_the_same_every_time(short: Path, tmp_path: Path) -> None:
+    ones, others = (read_campaign(lengthen(short, tmp_path / name, records=100)) for name in ("a", "b"))
+    assert ones == others
+    assert {record.source for record in ones[1]} == {"simulated"}
+    assert [record.trial for record in ones[1]] == list(ones[0].plan)
+    assert {record.trial.cell.key for record in ones[1]} == {trial.cell.key for trial in ones[0].plan}
