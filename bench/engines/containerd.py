@@ -17,6 +17,7 @@ from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdErr
 from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.dockerd import peer_pid
 from bench.engines.grpc_call import NOT_FOUND
+from bench.host.cgroup import describe_engine_account, engine_group
 from bench.host.run_directory import BOX_LABEL, Tag, living_tags, parse_tag
 from bench.host.scratch import temporary_run_dir
 from bench.util import proc
@@ -68,6 +69,7 @@ class ContainerdEngine:
             "engine": f"containerd {self.api.version()}",
             "runc": runc.partition("\n")[0].removeprefix("runc version "),
             "daemon": "private, started for this campaign" if self.private else "the host's own",
+            "engine's CPU time": describe_engine_account(self.daemon_pids.values()),
         }
 
     def load(self, archive: Path, chain: str, *, snapshotter: str) -> None:
@@ -160,7 +162,7 @@ def _private(run_dir: Path) -> Iterator[ContainerdApi]:
             hint="start containerd, set CONTAINERD_ADDRESS, or run as root",
         )
     containerd = proc.require_tool("containerd", package="containerd")
-    with exclusive_data_root("containerd") as data:
+    with exclusive_data_root("containerd") as data, engine_group(f"{run_dir.name}-containerd") as account:
         config, socket = run_dir / CONFIG, run_dir / SOCKET
         home = private_directory(config.parent)
         log = home / "log"
@@ -171,6 +173,8 @@ def _private(run_dir: Path) -> Iterator[ContainerdApi]:
             )
         try:
             _wait_until_up(socket, process, log)
+            if account is not None:
+                account.add(process.pid)
             with _emptied(socket, data):
                 yield ContainerdApi(socket)
         finally:

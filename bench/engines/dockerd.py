@@ -24,7 +24,7 @@ from requests.exceptions import RequestException
 
 from bench.engines.data_root import ENGINES, DataRoot, exclusive_data_root
 from bench.engines.runtimes import engine_settings
-from bench.host.cgroup import engine_parent
+from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
 from bench.host.mounts import unmount
 from bench.host.processes import find_by_argument, wait_ended
 from bench.host.run_directory import BOX_LABEL, Tag, parse_tag
@@ -82,6 +82,7 @@ class DockerEngine:
             "storage": str(info.get("Driver", "unknown")),
             "cgroup driver": f"{info.get('CgroupDriver', 'unknown')}, cgroup v{info.get('CgroupVersion', '?')}",
             "daemon": "private, started for this campaign" if self.private else "the host's own",
+            "engine's CPU time": describe_engine_account(self.daemon_pids.values()),
         }
         for part in version.get("Components", []):
             if part.get("Name") in ("containerd", "runc"):
@@ -217,9 +218,12 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
         try:
             with (
                 engine_parent(run_dir.name) as parent,
+                engine_group(f"{run_dir.name}-dockerd") as account,
                 _spawned(dockerd, run_dir, parent) as engine,
                 _emptied(engine.client, data),
             ):
+                if account is not None:
+                    account.add(*engine.daemon_pids.values())
                 yield engine
         finally:
             # dockerd mounts its data root on itself, and leaves the mount behind if it is killed. A mount that is still

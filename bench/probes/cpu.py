@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.host.cgroup import BoxCgroup
+from bench.host.cgroup import BoxCgroup, EngineAccount
 from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
-from bench.records.component import Component, daemon_component, is_thread, thread_component
+from bench.records.component import Component, daemon_component, is_daemon, is_thread, thread_component
 from bench.util.units import decode_number
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
@@ -104,6 +104,12 @@ def daemon_cpu_ns(pids: Mapping[str, int]) -> dict[str, int]:
     return {name: value for name, value in readings.items() if value is not None}
 
 
+def children_cpu_ns(pids: Mapping[str, int]) -> dict[str, int]:
+    """``ended_children_ns`` by name of the parent. A parent that cannot be read is absent."""
+    readings = {name: ended_children_ns(pid) for name, pid in pids.items()}
+    return {name: value for name, value in readings.items() if value is not None}
+
+
 def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) -> dict[str, int]:
     """CPU time, ns, since the box began, by component.
 
@@ -153,6 +159,8 @@ class CpuReading:
     daemons: Mapping[str, int] = field(default_factory=dict)
     children: Mapping[str, int] = field(default_factory=dict)
     """CPU time of ended children, by daemon and of the box's ``shim``."""
+    engine: int | None = None
+    """CPU time of daemons, shims and all programs that they started, where they have an account of their own."""
 
 
 def read_cpu(
@@ -160,6 +168,7 @@ def read_cpu(
     *,
     box: Mapping[str, int],
     daemons: Mapping[str, int],
+    account: EngineAccount | None = None,
     shim: int | None = None,
     root: Path = HOST_ROOT,
 ) -> CpuReading:
@@ -168,20 +177,21 @@ def read_cpu(
     Args:
         at_ns: the time now, on the clock that all readings of a box share.
         daemons: pids by name.
+        account: of the engine that has these daemons, if it has one.
         shim: the pid of the box's shim, if it has one.
     """
     stat = read_text(root, "proc/stat") or ""
     times = parse_cpu_line(stat, tick_ns=_TICK_NS)
     parents = {**daemons, Component.SHIM: shim} if shim is not None else daemons
-    children = {name: ended_children_ns(pid) for name, pid in parents.items()}
     return CpuReading(
         at_ns=at_ns,
         harness=time.process_time_ns(),
         idle=times["total_ns"] - times["busy_ns"] if times else None,
         cpus=sum(line.startswith("cpu") for line in stat.splitlines()) - 1,
         box=box,
+        engine=None if account is None else account.cpu_ns(),
         daemons=daemon_cpu_ns(daemons),
-        children={name: value for name, value in children.items() if value is not None},
+        children=children_cpu_ns(parents),
     )
 
 
@@ -189,16 +199,20 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     """CPU time, ns, between two readings, by component.
 
     The components are those of the box, ``daemon.<name>``, and ``runtime``: programs that started the box and have
-    exited. If there is a shim, the ended children of shim and daemons count as ``runtime``. ``total`` is the sum of
-    these. Not part of it are ``harness`` and ``host_busy``, the busy time of all CPUs of the host. A component that
-    is missing in ``before`` counts from its beginning.
+    exited. Where the engine has an account, ``runtime`` is what the account has beyond daemons and shim. Otherwise, if
+    there is a shim, it has the ended children of shim and daemons, in ticks. ``total`` is the sum of all these. Not
+    part of it are ``harness`` and ``host_busy``, the busy time of all CPUs of the host. A component that is missing in
+    ``before`` counts from its beginning.
     """
     # When a thread ends, its role's sum shrinks, so a difference may be negative.
     parts = {name: max(0, value - before.box.get(name, 0)) for name, value in after.box.items()}
     for name, value in after.daemons.items():
         if name in before.daemons:
             parts[daemon_component(name)] = value - before.daemons[name]
-    if Component.SHIM in after.box:
+    if before.engine is not None and after.engine is not None:
+        beyond = max(0, after.engine - before.engine - _of_daemons_and_shim(parts))
+        parts[Component.RUNTIME] = parts.get(Component.RUNTIME, 0) + beyond
+    elif Component.SHIM in after.box:
         parts[Component.RUNTIME] = parts.get(Component.RUNTIME, 0) + _of_ended_children(before, after)
     if Component.VMM in parts:
         # Threads without a role, ended threads, and the time of running threads since the last tick.
@@ -212,6 +226,10 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
         # Computed from idle time, which is exact to the microsecond, while busy time is sampled by the tick.
         parts[Component.HOST_BUSY] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))
     return parts
+
+
+def _of_daemons_and_shim(parts: Mapping[str, int]) -> int:
+    return sum(value for name, value in parts.items() if is_daemon(name) or name == Component.SHIM)
 
 
 def _of_ended_children(before: CpuReading, after: CpuReading) -> int:

@@ -1,6 +1,6 @@
 """The observation of one ready box, in the order that disturbs it least.
 
-CPU time is read first. Questions to the agent, a rest, memory and disk follow.
+CPU time is read first, before the engine is asked anything. Questions to the agent, a rest, memory and disk follow.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
-from bench.host.cgroup import BoxCgroup, cgroup_of
-from bench.probes.cpu import CpuReading, box_cpu_ns, cpu_between, guest_busy_ns, read_cpu
+from bench.host.cgroup import BoxCgroup, cgroup_of, engine_account
+from bench.probes.cpu import CpuReading, box_cpu_ns, children_cpu_ns, cpu_between, guest_busy_ns, read_cpu
 from bench.probes.disk import host_disks, written_by
 from bench.probes.flush import probe_flush
 from bench.probes.memory import memory_of
@@ -54,6 +54,7 @@ class Observer:
         self._channel = channel
         self._timeline = timeline
         self._daemons = daemons
+        self._account = engine_account(daemons.values())
         self._processes: Mapping[str, Sequence[int]] = {}
         self._group: BoxCgroup | None = None
         self._stopping: CpuReading | None = None
@@ -68,10 +69,8 @@ class Observer:
 
     def look(self, seen: Observation, design: Design) -> None:
         """Observe the ready box and fill ``seen``. The design sets how long the box rests in between."""
-        self._processes = self._box.processes()
-        self.main_pid = self._box.main_pid()
-        group = self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
-        self._note(seen, "start", cpu_between(self._before, self._read(self._own_cpu())))
+        self._note(seen, "start", cpu_between(self._before, self._at_ready()))
+        group = self._group
         if self.main_pid is None:
             seen.doubts.append("unknown:memory (the box ended before it could be read)")
             return
@@ -87,6 +86,27 @@ class Observer:
             self._idle(seen, design.idle)
         if group is None:
             seen.doubts.append("unknown:cgroup (the box has no control group of its own)")
+
+    def _at_ready(self) -> CpuReading:
+        """The counters of the box that has just become ready, and its processes.
+
+        An engine that is asked for them works for the answers. So daemons and host are read before, and the box's
+        control group as soon as it is known.
+        """
+        reading = self._read({})
+        self.main_pid = self._box.main_pid()
+        self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
+        of_group = box_cpu_ns({}, self._group)
+        self._processes = self._box.processes()
+        own = self._own_cpu()
+        if Component.BOX in own:
+            own |= of_group
+        shim = self._shim()
+        of_shim = {} if shim is None else children_cpu_ns({Component.SHIM: shim})
+        return replace(reading, box=own, children={**reading.children, **of_shim})
+
+    def _shim(self) -> int | None:
+        return next(iter(self._processes.get(Component.SHIM, ())), None)
 
     def reading(self) -> CpuReading:
         """The CPU counters of the ready box now."""
@@ -130,8 +150,8 @@ class Observer:
         return {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
 
     def _read(self, box: Mapping[str, int]) -> CpuReading:
-        shim = next(iter(self._processes.get(Component.SHIM, ())), None) if self._watch is None else None
-        return read_cpu(self._timeline.clock.now_ns(), box=box, daemons=self._daemons, shim=shim)
+        shim = self._shim() if self._watch is None else None
+        return read_cpu(self._timeline.clock.now_ns(), box=box, daemons=self._daemons, account=self._account, shim=shim)
 
     def _note(self, seen: Observation, when: str, parts: Mapping[str, int]) -> None:
         seen.cpu_ns.update({f"{when}.{name}": value for name, value in parts.items()})

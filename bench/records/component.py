@@ -69,6 +69,11 @@ def daemon_component(name: str) -> str:
     return f"{_DAEMON}{name}"
 
 
+def is_daemon(key: str) -> bool:
+    """Whether a key is of a daemon."""
+    return key.startswith(_DAEMON)
+
+
 def thread_component(role: Component) -> str:
     """The key of the VMM's threads with one role: ``threads.vcpu``."""
     return f"{_THREADS}{role}"
@@ -84,7 +89,7 @@ def component_position(key: str) -> int:
     name = key.removeprefix(_THREADS)
     if name in _ORDER and name not in TOTALS:
         return _ORDER[name]
-    return len(_ORDER) + (2 if name in TOTALS else 1 if name.startswith(_DAEMON) else 0)
+    return len(_ORDER) + (2 if name in TOTALS else 1 if is_daemon(name) else 0)
 
 
 def parts_of_total(keys: list[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ every controller is looked up in v1 first. dockerd on such a host uses the cgrou
 container are ``docker/ID`` below the root of each v1 hierarchy, or ``TAG/ID`` for a private dockerd.
 """
 
-from bench.host.cgroup.engine import engine_parent
+from bench.host.cgroup.engine import EngineAccount, describe_engine_account, engine_account, engine_group, engine_parent
 from bench.host.cgroup.find import cgroup_of
 from bench.host.cgroup.group import BoxCgroup
 from bench.host.cgroup.own import PARENT, OwnCgroup, own_cgroup, parents_for_runtimes, remove_groups
@@ -13,8 +13,12 @@ from bench.host.cgroup.own import PARENT, OwnCgroup, own_cgroup, parents_for_run
 __all__ = [
     "PARENT",
     "BoxCgroup",
+    "EngineAccount",
     "OwnCgroup",
     "cgroup_of",
+    "describe_engine_account",
+    "engine_account",
+    "engine_group",
     "engine_parent",
     "own_cgroup",
     "parents_for_runtimes",

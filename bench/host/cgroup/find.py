@@ -13,7 +13,9 @@ from bench.host.mounts import Mount, read_mounts
 from bench.host.read import HOST_ROOT, read_text
 from bench.util.paths import is_directory
 
-CONTROLLERS: Final = ("memory", "cpu", "cpuacct", "blkio")
+CPU_ACCOUNT: Final = "cpuacct"
+"""The v1 controller that counts CPU time."""
+CONTROLLERS: Final = ("memory", "cpu", CPU_ACCOUNT, "blkio")
 
 # libvirt puts the threads of a domain into groups below the one that accounts its memory.
 _INNER: Final = re.compile(r"emulator|libvirt|vcpu\d+|iothread\d+")
@@ -30,19 +32,38 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
         None if the process has ended or shares all its groups with ``ours`` or with the whole host, so that no
         counter belongs to the box alone.
     """
-    theirs = parse_membership(read_text(root, f"proc/{pid}/cgroup") or "")
-    mine = parse_membership(read_text(root, f"proc/{os.getpid() if ours is None else ours}/cgroup") or "")
-    mounts = read_mounts(root)
-    own = {name: box_level(path) for name, path in theirs.items() if _is_own(box_level(path), mine.get(name))}
+    own, mounts = _own_paths(pid, root, ours), read_mounts(root)
     v1 = _directories(root, own, {name: mount for name in CONTROLLERS if (mount := _v1_mount(mounts, name))})
     if v1:
         return BoxCgroup("v1", v1)
-    v2 = next((mount for mount in mounts if mount.kind == "cgroup2"), None)
-    unified = _directories(root, own, {} if v2 is None else {UNIFIED: v2})
+    unified = _directories(root, own, _v2_mount(mounts))
     # The v2 tree of a hybrid host has no controllers; a group in it would read as a box without memory.
     if unified and (read_text(unified[UNIFIED], "cgroup.controllers") or "").strip():
         return BoxCgroup("v2", unified)
     return None
+
+
+def cpu_group_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> BoxCgroup | None:
+    """The control group of a process, for its CPU time alone. v2 counts CPU time in groups without any controller.
+
+    Args:
+        pid: a process of this host.
+        ours: as for ``cgroup_of``.
+
+    Returns:
+        None if the process has ended, or if no group with an account of CPU time holds it without ``ours``.
+    """
+    own, mounts = _own_paths(pid, root, ours), read_mounts(root)
+    v1 = _v1_mount(mounts, CPU_ACCOUNT)
+    found = _directories(root, own, _v2_mount(mounts) if v1 is None else {CPU_ACCOUNT: v1})
+    return BoxCgroup("v2" if v1 is None else "v1", found) if found else None
+
+
+def _own_paths(pid: int, root: Path, ours: int | None) -> dict[str, str]:
+    """The path of each group of a process that ``ours`` is not in."""
+    theirs = parse_membership(read_text(root, f"proc/{pid}/cgroup") or "")
+    mine = parse_membership(read_text(root, f"proc/{os.getpid() if ours is None else ours}/cgroup") or "")
+    return {name: box_level(path) for name, path in theirs.items() if _is_own(box_level(path), mine.get(name))}
 
 
 def parse_membership(text: str) -> dict[str, str]:
@@ -74,6 +95,11 @@ def _is_own(path: str, ours: str | None) -> bool:
 
 def _v1_mount(mounts: Sequence[Mount], controller: str) -> Mount | None:
     return next((mount for mount in mounts if mount.kind == "cgroup" and controller in mount.options), None)
+
+
+def _v2_mount(mounts: Sequence[Mount]) -> dict[str, Mount]:
+    v2 = next((mount for mount in mounts if mount.kind == "cgroup2"), None)
+    return {} if v2 is None else {UNIFIED: v2}
 
 
 def _directories(root: Path, own: Mapping[str, str], mounts: Mapping[str, Mount]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.host.cgroup.find import CONTROLLERS
+from bench.host.cgroup.find import CONTROLLERS, CPU_ACCOUNT
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
 from bench.host.cgroup.kill import kill_tasks
 from bench.host.mounts import Mount, read_mounts
@@ -40,6 +40,26 @@ class OwnCgroup(BoxCgroup):
         """The files that move a process into the group: write its pid, or 0 for the writer, to each of them."""
         return tuple(directory / "cgroup.procs" for directory in _distinct(self))
 
+    def add(self, *pids: int) -> None:
+        """Move processes with all their threads into the group. What they start from now on is in it too.
+
+        A process that has ended is no error.
+
+        Raises:
+            HostUnfitError: the kernel refuses.
+        """
+        for pid in pids:
+            try:
+                for file in self.join_files:
+                    file.write_text(str(pid), encoding="ascii")
+            except ProcessLookupError:
+                continue
+            except OSError as error:
+                raise HostUnfitError(
+                    f"process {pid} cannot join {file.parent}: {error.strerror}",
+                    hint="run as root",
+                ) from None
+
     def kill(self, *, spare: int | None = None) -> None:
         """Kill every process in it and below it, whatever they fork meanwhile.
 
@@ -54,6 +74,7 @@ def own_cgroup(
     name: str,
     *,
     memory_bytes: int | None = None,
+    only_cpu_account: bool = False,
     root: Path = HOST_ROOT,
     clock: Clock | None = None,
 ) -> Iterator[OwnCgroup]:
@@ -64,14 +85,15 @@ def own_cgroup(
     Args:
         name: unique on the host, safe as a file name.
         memory_bytes: a hard limit, without additional swap; None sets no limit.
+        only_cpu_account: make it only in v1's hierarchy that counts CPU time, and enable no controller for it on v2.
 
     Raises:
         HostUnfitError: there is no hierarchy, or no permission to make groups in it.
         TeardownError: a process survived SIGKILL in the group, which therefore stays.
     """
-    hierarchies = _hierarchies(root)
+    hierarchies = _hierarchies(root, (CPU_ACCOUNT,) if only_cpu_account else CONTROLLERS)
     directories = {key: base / PARENT / name for key, base in hierarchies.items()}
-    freezer = None if UNIFIED in hierarchies else _v1_hierarchy(root, _FREEZER)
+    freezer = None if UNIFIED in hierarchies or only_cpu_account else _v1_hierarchy(root, _FREEZER)
     group = OwnCgroup(
         "v2" if UNIFIED in hierarchies else "v1",
         directories,
@@ -79,7 +101,7 @@ def own_cgroup(
     )
     made: list[Path] = []
     try:
-        _make(group, made, memory_bytes=memory_bytes)
+        _make(group, made, hand_down=group.version == "v2" and not only_cpu_account, memory_bytes=memory_bytes)
         yield group
     except BaseException as error:
         # The first error is raised; a leftover group is noted on it.
@@ -146,10 +168,10 @@ def _make_parent(parent: Path, mount: Mount) -> None:
             (parent / name).write_text((parent.parent / name).read_text(encoding="ascii"), encoding="ascii")
 
 
-def _hierarchies(root: Path) -> dict[str, Path]:
-    """The mount point of each controller; only ``unified`` if v2 has the controllers."""
+def _hierarchies(root: Path, controllers: Sequence[str]) -> dict[str, Path]:
+    """The mount point of each v1 controller; only ``unified`` if v2 has them."""
     mounts = read_mounts(root)
-    v1 = {name: path for name in CONTROLLERS if (path := _v1_hierarchy(root, name)) is not None}
+    v1 = {name: path for name in controllers if (path := _v1_hierarchy(root, name)) is not None}
     if v1:
         return v1
     for mount in mounts:
@@ -166,11 +188,11 @@ def _v1_hierarchy(root: Path, controller: str) -> Path | None:
     return root / found[-1].lstrip("/") if found else None
 
 
-def _make(group: OwnCgroup, made: list[Path], *, memory_bytes: int | None) -> None:
+def _make(group: OwnCgroup, made: list[Path], *, hand_down: bool, memory_bytes: int | None) -> None:
     doing = "made"
     try:
         for directory in _distinct(group):
-            _make_directory(directory, hand_down=group.version == "v2")
+            _make_directory(directory, hand_down=hand_down)
             made.append(directory)
         doing = "given its limits"
         if memory_bytes is not None:

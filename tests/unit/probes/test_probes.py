@@ -162,6 +162,23 @@ def test_programs_that_ended_belong_to_the_start_of_a_box_with_a_shim() -> None:
     assert cpu_between(before, with_shim)["total"] == 1 + 2 + 70
 
 
+def test_an_engines_account_tells_what_its_programs_used() -> None:
+    before = reading(0, engine=1000, daemons={"dockerd": 500}, children={"dockerd": 100})
+    after = reading(
+        10, box={"box": 7, "shim": 20}, engine=1000 + 330, daemons={"dockerd": 600}, children={"shim": 10**7}
+    )
+    parts = cpu_between(before, after)
+    assert (parts["daemon.dockerd"], parts["shim"], parts["runtime"]) == (100, 20, 330 - 120)
+    assert parts["total"] == 330 + 7, "the account and the box"
+    without_shim = replace(after, box={"vmm": 7})
+    assert cpu_between(before, without_shim)["runtime"] == 330 - 100
+    # A client that we started ourselves is in no account of the engine's.
+    with_own = replace(after, box={**after.box, "runtime": 5, "client": 6})
+    assert cpu_between(before, with_own)["total"] == 330 + 7 + 5 + 6
+    # A daemon that ran on between the readings.
+    assert cpu_between(before, replace(after, engine=1010))["runtime"] == 0
+
+
 def test_what_could_not_be_read_is_absent() -> None:
     assert cpu_between(reading(0, idle=None), reading(10, idle=7)) == {"harness": 0}
 

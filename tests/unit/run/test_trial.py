@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,7 @@ class FakeTarget:
         self.refuses: BaseException | None = more.get("refuses")  # type: ignore[assignment]
         self.survives = more.get("survives")
         self.switch_interval_s = 0.0
+        self.daemon_pids: dict[str, int] = {}
 
     def why_unavailable(self) -> str | None:
         return None
@@ -139,7 +141,7 @@ class FakeTarget:
         return {}
 
     def daemons(self) -> dict[str, int]:
-        return {}
+        return self.daemon_pids
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         del image, resources, ready
@@ -176,7 +178,7 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reco
         )
         config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
         image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
-        setting = Setting("0badcafe", scenario, image, target, (0,), target.clock)
+        setting = Setting("0badcafe", scenario, image, target, (0,), target.clock, target.daemons())
         cell = Cell(scenario="made", target="fake", accel="native")
         record, output = run_trial(Trial(number=3, block=0, cell=cell, warmup=False), setting)
         assert (output is None) == (record.outcome == "ok")
@@ -187,12 +189,37 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reco
     return one
 
 
+def _busy_for(ns: int) -> None:
+    until_ns = time.process_time_ns() + ns
+    while time.process_time_ns() < until_ns:
+        pass
+
+
+def test_what_an_engine_does_to_answer_us_is_not_in_the_start(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, question_ns = FakeTarget(GOOD), 300 * MS
+    target.daemon_pids = {"engined": os.getpid()}
+    for question in ("processes", "main_pid"):
+        answer = getattr(FakeBox, question)
+
+        def asked(box: FakeBox, answer: Callable[[FakeBox], object] = answer) -> object:
+            _busy_for(question_ns)
+            return answer(box)
+
+        monkeypatch.setattr(FakeBox, question, asked)
+    record = trial(target)
+    # The daemon is this process here, which also works for the start itself.
+    assert 0 < record.cpu_ns["start.daemon.engined"] < question_ns
+    assert 0 < record.cpu_ns["start.harness"] < question_ns
+
+
 def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     target = FakeTarget(GOOD)
     record = trial(target)
     assert target.log == [
         *("provision", "start"),
-        *("processes", "main_pid"),
+        *("main_pid", "processes"),
         *["asked ping"] * 5,
         "asked facts",
         *["processes"] * MEMORY_TRIES,  # nobody's memory cannot be read
