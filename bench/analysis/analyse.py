@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from bench.analysis.certified import with_doubts
 from bench.analysis.compare import TOLERANCE, compare, drift, inside_facts
 from bench.analysis.exercises import exercise_headline
+from bench.analysis.in_order import estimate, quantile
 from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
 from bench.analysis.results import (
     Analysis,
@@ -21,7 +22,6 @@ from bench.analysis.results import (
     SeriesTable,
     by_cell,
 )
-from bench.analysis.stats import estimate, quantile
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
 from bench.records.manifest import Manifest
@@ -122,7 +122,8 @@ def _boots(manifest: Manifest, records: Sequence[Record]) -> Iterator[tuple[Reco
         main = headline(scenario)
         for record in group:
             trial = record.trial
-            boot = Boot(trial.id, trial.block, trial.warmup, record.outcome == "ok", len(disturbances(record)))
+            doubts = len(disturbances(record))
+            boot = Boot(trial.id, trial.block, record.sitting, trial.warmup, record.outcome == "ok", doubts)
             yield record, boot, _values(record, chains, expected, main)
 
 
@@ -186,7 +187,7 @@ def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: i
         n=len(found),
         failures=failures,
         missing=max(0, missing),
-        median=estimate(values),
+        median=estimate(values, [boot.sitting for boot, _ in found]),
         p95=p95,
         p95_reason=reason,
         doubts=sum(boot.doubts > 0 for boot, _ in found),

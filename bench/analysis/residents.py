@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.analysis.ledger import UNEXPLAINED, UNRECLAIMABLE, USED, residents_of, without_residents
 from bench.analysis.results import Analysis
-from bench.analysis.stats import Estimate, estimate
+from bench.analysis.stats import Estimate, within_blocks
 from bench.plan.trials import Cell
 from bench.records.component import component_position
 
@@ -144,8 +144,8 @@ def _marginal_cost(analysis: Analysis, cells: Sequence[Cell]) -> MarginalCost | 
     return MarginalCost(
         cell=without_residents(cells[0]),
         levels=levels,
-        unreclaimable=estimate(rises),
-        added=estimate(added) if added else None,
+        unreclaimable=within_blocks(rises),
+        added=within_blocks(added) if added else None,
         intercept=median(intercept(points, rise) for points, rise in zip(whole.values(), rises, strict=True)),
         fixed=_fixed(analysis, cells),
         blocks=whole,
@@ -177,7 +177,9 @@ def break_evens(costs: Sequence[MarginalCost]) -> tuple[BreakEven, ...]:
     """
     pairs = ((one, other) for one in costs for other in costs if one.fixed > other.fixed and one is not other)
     return tuple(
-        BreakEven(one=one.cell, other=other.cell, boxes=estimate([_crossing(one, other, block) for block in shared]))
+        BreakEven(
+            one=one.cell, other=other.cell, boxes=within_blocks([_crossing(one, other, block) for block in shared])
+        )
         for one, other in pairs
         if (shared := sorted(one.blocks.keys() & other.blocks.keys()))
         and one.unreclaimable.value < other.unreclaimable.value

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
+from bench.analysis.in_order import Quantile
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Estimate, RatioEstimate, RatioVerdict, Trend
 from bench.analysis.values import Chain
@@ -56,12 +57,14 @@ class Boot(NamedTuple):
     """What the samples of one trial have in common.
 
     Attributes:
+        sitting: its number, from 0.
         ok: the trial gave a result.
         doubts: how many disturbances are on the record.
     """
 
     trial: str
     block: int
+    sitting: int
     warmup: bool
     ok: bool
     doubts: int
@@ -123,7 +126,7 @@ class CellSummary:
         n: boots that have a value, censored ones included.
         failures: trials of this cell that failed or timed out, whether or not they affect this metric.
         missing: boots that ended well and have no value.
-        p95: None when ``n`` is too small for it; ``p95_reason`` then says so.
+        p95: None when ``n`` is too small for its interval; ``p95_reason`` then says so.
         doubts: boots with at least one disturbance.
     """
 
@@ -134,7 +137,7 @@ class CellSummary:
     failures: int
     missing: int
     median: Estimate
-    p95: float | None
+    p95: Quantile | None
     p95_reason: str
     doubts: int
 

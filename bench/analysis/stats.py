@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from bench.util.errors import TooFewBootsError
 MIN_BOOTS: Final = 5
 """Below this, minimum to maximum covers the median with less than 93 %: no interval, no verdict."""
 
-_TAIL_RISK: Final = 0.05
 _SMALL_SURPLUS: Final = 0.02
 """Below this the plain interval stays: 96.9 % with 6 boots, where interpolation falls to 90 % between two modes."""
 
@@ -46,20 +45,41 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """From the smallest to the largest of what was seen: a range, and no interval of a median.
+
+    Attributes:
+        high: may be inf.
+        of: the boots of one sitting, or the medians of sittings.
+    """
+
+    low: float
+    high: float
+    of: Literal["boots", "sittings"]
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A median with its interval.
+    """A median with its interval, as ``bench.analysis.in_order.estimate`` makes it.
 
     Attributes:
         value: in the unit of the data; inf when the median itself is a censored boot ("beyond the time limit").
         interval: None when ``n`` is below MIN_BOOTS.
         n: boots, censored ones included.
         censored: how many of them are censored.
+        spread: shown in place of the interval where that is rough, good for decisions and not as a number; else None.
     """
 
     value: float
     interval: Interval | None
     n: int
     censored: int = 0
+    spread: Spread | None = None
+
+    @property
+    def shown(self) -> Interval | Spread | None:
+        """What stands beside the median: the spread if there is one, else the interval."""
+        return self.spread or self.interval
 
 
 @dataclass(frozen=True)
@@ -99,44 +119,20 @@ class RatioVerdict(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-def boots_needed(q: float) -> int:
-    """The smallest n whose extreme value lies beyond quantile ``q`` with 95 % probability.
-
-    59 boots for p95, 299 for p99 (Wilks 1941): with fewer, "p95" would often be just the largest value seen.
-    """
-    return math.ceil(math.log(_TAIL_RISK) / math.log(max(q, 1 - q)))
-
-
-def quantile(values: Values, q: float) -> float:
-    """The ``q`` quantile, q in (0, 1), by linear interpolation; inf when it falls on a censored boot.
-
-    Raises:
-        TooFewBootsError: fewer than ``boots_needed(q)`` values.
-    """
-    data = _ascending(values)
-    if len(data) < boots_needed(q):
-        raise TooFewBootsError(
-            f"the {q:.0%} quantile of {len(data)} boots: n too small, {boots_needed(q)} are needed",
-            hint="run more blocks, or read the median",
-        )
-    at = q * (len(data) - 1)
-    return _between(data, math.floor(at), at - math.floor(at))
-
-
 def median(values: Values) -> float:
     """The median, n >= 1; inf when it falls on a censored boot (for even n, when either middle one is).
 
     Raises:
         TooFewBootsError: no values.
     """
-    data = _ascending(values)
+    data = ascending(values)
     if not len(data):
         raise TooFewBootsError("the median of no boots", hint="the report lists the failures of this cell")
     return _middle(data)
 
 
 def median_interval(values: Values, *, level: float = 0.95) -> Interval:
-    """A distribution-free interval of the median, n >= 5: order statistics, interpolated to the level.
+    """A distribution-free interval of the median of independent values, n >= 5: interpolated order statistics.
 
     With 5 boots nothing wider than minimum to maximum exists, which covers 93.75 %: then ``Interval.level`` says so.
 
@@ -144,18 +140,20 @@ def median_interval(values: Values, *, level: float = 0.95) -> Interval:
         TooFewBootsError: n below 5.
     References: Hettmansperger & Sheather 1986, Confidence intervals based on interpolated order statistics.
     """
-    data = _ascending(values)
+    data = ascending(values)
     _require(len(data))
     return _limits(data, level)
 
 
-def estimate(values: Values, *, level: float = 0.95) -> Estimate:
-    """Median and interval of n >= 1 boots; below 5 boots the interval is None.
+def within_blocks(values: Values, *, level: float = 0.95) -> Estimate:
+    """Median and interval of values that are each made within one block: differences, slopes. n >= 1.
+
+    The state of the host drops out of them, so they count as independent. Below 5 values the interval is None.
 
     Raises:
         TooFewBootsError: no values.
     """
-    data = _ascending(values)
+    data = ascending(values)
     interval = _limits(data, level) if len(data) >= MIN_BOOTS else None
     return Estimate(median(data), interval, len(data), int(np.isinf(data).sum()))
 
@@ -189,7 +187,7 @@ def median_ratio_unpaired(base: Values, other: Values, *, level: float = 0.95) -
         TooFewBootsError: n or m below 5.
         ValueError: a value <= 0, or NaN.
     """
-    left, right = _ascending(base), _ascending(other)
+    left, right = ascending(base), ascending(other)
     n = min(len(left), len(right))
     _require(n)
     value, interval = _join(left, right, 0.0, level)
@@ -220,7 +218,7 @@ def ecdf(values: Values) -> tuple[Floats, Floats]:
 
     Censored boots count in the share: with one of four censored the curve ends at 0.75.
     """
-    data = _ascending(values)
+    data = ascending(values)
     finite = data[np.isfinite(data)]
     return finite, np.arange(1, len(finite) + 1) / max(len(data), 1)
 
@@ -302,7 +300,7 @@ def _exp(value: float) -> float:
     return math.inf if value == math.inf else math.exp(value)
 
 
-def _ascending(values: Values) -> Floats:
+def ascending(values: Values) -> Floats:
     """The values sorted, shape (n,). Raises ValueError on NaN."""
     data = np.sort(np.asarray(values, dtype=np.float64))
     if np.isnan(data).any():
@@ -310,7 +308,7 @@ def _ascending(values: Values) -> Floats:
     return data
 
 
-def _between(data: Floats, index: int, share: float) -> float:
+def between(data: Floats, index: int, share: float) -> float:
     """The point ``share`` (0 to 1) of the way from ``data[index]`` to its neighbour on the right."""
     return _part_way(float(data[index]), float(data[index + 1]) if share else math.inf, share)
 
@@ -325,7 +323,7 @@ def _part_way(start: float, end: float, share: float) -> float:
 def _middle(data: Floats) -> float:
     """The median of sorted data, n >= 1; for even n inf when either middle value is."""
     half = (len(data) - 1) / 2
-    return _between(data, math.floor(half), half - math.floor(half))
+    return between(data, math.floor(half), half - math.floor(half))
 
 
 def _median_limits(data: Floats, level: float) -> tuple[float, float, float]:
@@ -335,7 +333,7 @@ def _median_limits(data: Floats, level: float) -> tuple[float, float, float]:
     """
     index, share, reached = _plan(len(data), level)
     high = _part_way(float(data[-1 - index]), float(data[-2 - index]), share)
-    return _between(data, index, share), high, reached
+    return between(data, index, share), high, reached
 
 
 @cache

@@ -15,10 +15,11 @@ from statistics import median as middle
 from typing import Literal
 
 from bench.analysis.compare import caveats
+from bench.analysis.in_order import estimate
 from bench.analysis.metrics import headline
 from bench.analysis.phases import phase_label
 from bench.analysis.results import NotComparableError
-from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, estimate, median_interval
+from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, median_interval
 from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
 from bench.explain.cells import CampaignCell
@@ -155,6 +156,11 @@ def _notes(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
                 notes.append(f"{key}: {old.get(key, '–')} → {new.get(key, '–')}")
+    if a.manifest.id != b.manifest.id:
+        notes.append(
+            "A and B are of different sittings: what changed on the host between them is part of every difference, and "
+            "no interval allows for it"
+        )
     for side in (a, b):
         bad = len(side.measured) - len(side.good)
         if bad:

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from bench.analysis.analyse import analyse
+from bench.analysis.in_order import estimate
 from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order, present_name
 from bench.analysis.results import Analysis, Sample
-from bench.analysis.stats import Estimate, estimate
+from bench.analysis.stats import Estimate
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Record
@@ -119,9 +120,9 @@ def make_table(
         NotComparableError: the records are of several campaigns or sources.
     """
     analysis = analyse(manifest, records)
-    started = {record.trial.id: record.started_at for record in records}
+    ran = {record.trial.id: record for record in records}
     found = [
-        _column(analysis, cell, metric, started, boots)
+        _column(analysis, cell, metric, ran, boots)
         for cell in _cells(analysis)
         for metric in _wanted(analysis, cell, metrics)
     ]
@@ -164,7 +165,7 @@ def _wanted(analysis: Analysis, cell: Cell, patterns: Sequence[str]) -> list[Met
     return [metric for metric in main if metric in have]
 
 
-def _column(analysis: Analysis, cell: Cell, metric: str, started: Mapping[str, str], boots: int | None) -> Column:
+def _column(analysis: Analysis, cell: Cell, metric: str, ran: Mapping[str, Record], boots: int | None) -> Column:
     samples = analysis.of(cell, metric)
     last = _last_block(samples, boots)
     samples = tuple(sample for sample in samples if last is None or sample.block <= last)
@@ -173,9 +174,9 @@ def _column(analysis: Analysis, cell: Cell, metric: str, started: Mapping[str, s
         cell=cell,
         metric=metric,
         values={sample.block: sample.value for sample in good},
-        started_at={sample.block: started[sample.trial] for sample in good},
+        started_at={sample.block: ran[sample.trial].started_at for sample in good},
         failures=sum(sample.censored for sample in samples),
-        whole=estimate([sample.value for sample in samples]),
+        whole=estimate([sample.value for sample in samples], [ran[sample.trial].sitting for sample in samples]),
         last=last,
     )
 

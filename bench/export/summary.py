@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Interval
+from bench.analysis.stats import Interval, Spread
 from bench.records.campaign import read_campaign
 
 
@@ -40,7 +40,9 @@ def _summary(summary: CellSummary) -> dict[str, Any]:
         "missing": summary.missing,
         "median": _finite(summary.median.value),
         "interval": _interval(summary.median.interval),
-        "p95": _finite(summary.p95),
+        "spread": None if (spread := summary.median.spread) is None else _spread(spread),
+        "p95": None if summary.p95 is None else _finite(summary.p95.value),
+        "p95_interval": None if summary.p95 is None else _interval(summary.p95.interval),
         "doubts": summary.doubts,
     }
 
@@ -62,6 +64,10 @@ def _interval(interval: Interval | None) -> dict[str, float | None] | None:
     if interval is None:
         return None
     return {"low": _finite(interval.low), "high": _finite(interval.high), "level": interval.level}
+
+
+def _spread(spread: Spread) -> dict[str, float | str | None]:
+    return {"low": _finite(spread.low), "high": _finite(spread.high), "of": spread.of}
 
 
 def _finite(value: float | None) -> float | None:

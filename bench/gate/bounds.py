@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
 from bench.analysis.metrics import Metric, present_name
-from bench.analysis.stats import MIN_BOOTS, Interval, estimate
+from bench.analysis.stats import MIN_BOOTS, Estimate, Interval
 from bench.gate.cells import Boots, place
 from bench.gate.failures import describe_ends, ends_of
 from bench.gate.model import Bound, GateResult, Identity, Verdict
@@ -131,7 +130,7 @@ def _of_cell(entry: BoundEntry, cell: Cell, boots: Boots) -> list[Bound]:
         now = present_name(entry.metric)
         reason = "this metric was not measured" if now is None else f"this metric is called {now} now"
         return [_unmeasured(entry, cell.key, reason)]
-    bounds = [_bound(entry, cell, metric, list(boots.series(cell, metric).values())) for metric in metrics]
+    bounds = [_bound(entry, cell, metric, boots.estimate(cell, metric)) for metric in metrics]
     if not boots.all_failed(cell):
         return bounds
     # Values of boots that failed later cannot show that a limit holds.
@@ -139,9 +138,8 @@ def _of_cell(entry: BoundEntry, cell: Cell, boots: Boots) -> list[Bound]:
     return [bound.model_copy(update=doubt) if bound.verdict is Verdict.NOT_REGRESSED else bound for bound in bounds]
 
 
-def _bound(entry: BoundEntry, cell: Cell, metric: str, values: Sequence[float]) -> Bound:
+def _bound(entry: BoundEntry, cell: Cell, metric: str, found: Estimate) -> Bound:
     low, high = (None if limit is None else _value(limit, metric) for limit in (entry.min, entry.max))
-    found = estimate(values)
     verdict, reason = _verdict(metric, (low, high), found.interval)
     return Bound(
         cell=cell.key,

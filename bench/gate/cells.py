@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
+from bench.analysis.in_order import estimate
 from bench.analysis.results import NotComparableError, cells_of
+from bench.analysis.stats import Estimate
 from bench.gate.judge import Series, SeriesPair
 from bench.gate.thresholds import better, choose_metrics, named
 from bench.plan.trials import Cell
@@ -52,6 +54,7 @@ class Boots:
         values: by cell key and metric, a value per block.
         ran: by cell key, the blocks that have a record.
         failures: by cell key, why boots failed, by block.
+        sittings: the number of the sitting of a boot, by cell key and block.
         campaigns: ids of all campaigns with these boots; ``manifest`` is the first one's.
     """
 
@@ -60,6 +63,7 @@ class Boots:
     ran: Mapping[str, Set[int]]
     failures: Mapping[str, Mapping[int, Failure]]
     campaigns: tuple[str, ...]
+    sittings: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     def metrics(self, cell: Cell) -> tuple[str, ...]:
         """The metrics that were measured in a cell."""
@@ -68,6 +72,12 @@ class Boots:
     def series(self, cell: Cell, metric: str) -> Series:
         """A cell's values of a metric by block; empty when there are none."""
         return self.values.get((cell.key, metric), {})
+
+    def estimate(self, cell: Cell, metric: str) -> Estimate:
+        """The median of a metric of a cell with its interval. Raises TooFewBootsError: there is no value."""
+        series = self.series(cell, metric)
+        blocks = sorted(series)
+        return estimate([series[at] for at in blocks], [self.sittings.get((cell.key, at), 0) for at in blocks])
 
     def failed(self, cell: Cell) -> Mapping[int, Failure]:
         """Why boots of a cell failed, by block."""
@@ -98,7 +108,8 @@ def boots_of(manifest: Manifest, records: Sequence[Record]) -> Boots:
             ran.setdefault(key, set()).add(block)
             if record.failure is not None:
                 failures.setdefault(key, {})[block] = record.failure
-    return Boots(manifest, values, ran, failures, (manifest.id,))
+    sittings = {(record.trial.cell.key, record.trial.block): record.sitting for record in records}
+    return Boots(manifest, values, ran, failures, (manifest.id,), sittings)
 
 
 def renewed(old: Boots, new: Boots) -> Boots:
@@ -111,6 +122,7 @@ def renewed(old: Boots, new: Boots) -> Boots:
         {**old.ran, **new.ran},
         {key: of for key, of in old.failures.items() if key not in new.ran} | dict(new.failures),
         (*old.campaigns, *new.campaigns),
+        {key: number for key, number in old.sittings.items() if key[0] not in new.ran} | dict(new.sittings),
     )
 
 

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import betaincinv
 
+from bench.analysis.exact import holm
 from bench.analysis.stats import MIN_BOOTS, Interval
 from bench.gate.cells import Boots, CellPair, cells_by_side, place
-from bench.gate.exact import holm
 from bench.gate.judge import SeriesPair, judge, oriented, stage_result
 from bench.gate.model import LEVEL, GateModel, StageResult, Verdict
 from bench.gate.rows import p_of

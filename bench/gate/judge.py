@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
+from bench.analysis.exact import block_ratio, rank_sum, signed_rank
 from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
-from bench.gate.exact import block_ratio, rank_sum, signed_rank
 from bench.gate.model import LEVEL, StageResult, Verdict
 from bench.util.errors import TooFewBootsError
 

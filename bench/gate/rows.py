@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bench.analysis.exact import holm
 from bench.gate.cells import CellPair
-from bench.gate.exact import holm
 from bench.gate.judge import NO_BLOCKS, Judgement, SeriesPair, in_question, judge, stage_result
 from bench.gate.model import GateRow, StageResult, Verdict
 from bench.gate.sensitivity import MAX_BLOCKS, Spread, blocks_needed, smallest_detectable, spread_of

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri
 
+from bench.analysis.exact import pseudo_median
 from bench.analysis.stats import MIN_BOOTS, Floats
-from bench.gate.exact import pseudo_median
 from bench.gate.judge import SeriesPair, p_values, ratio_of
 from bench.gate.model import LEVEL, POWER
 

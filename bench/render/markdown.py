@@ -69,7 +69,7 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
     columns: list[tuple[str, Callable[[BoxRow], str]]] = [
         ("box", lambda row: row.label),
         ("boots", lambda row: row.boots),
-        (f"{section.headline} [95 %]", lambda row: row.headline),
+        (section.headline, lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
         (f"× {section.baseline} [95 %]", lambda row: row.ratio),
         ("memory, PSS", lambda row: row.memory),

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bench.render.sections.certificate import certificate_line
 from bench.render.sections.table import ReportTable
+from bench.render.text import alone
 from bench.render.view import BoxRow, Section, View
 from bench.render.wrap import Name
 
@@ -75,7 +76,7 @@ def _certificates(view: View) -> list[RenderableType]:
 def _columns(section: Section) -> tuple[list[Column], list[Column]]:
     time: list[Column] = [
         ("boots", lambda row: row.boots),
-        (f"{section.headline} [95 %]", lambda row: row.headline),
+        (section.headline, lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
         (f"× {section.baseline} [95 %]", lambda row: row.ratio),
     ]
@@ -104,7 +105,7 @@ def _table(rows: Iterable[BoxRow], columns: Sequence[Column]) -> Table:
 def _plain(found: ReportTable, *, width: int) -> Iterator[RenderableType]:
     """A table in parts that fit the width. On a narrow terminal intervals are left out and rows are limited."""
     short = width < _WIDE
-    rows = [[cell.split(" [")[0] if short else cell for cell in row] for row in found.rows]
+    rows = [[alone(cell) if short else cell for cell in row] for row in found.rows]
     shown = rows[:_MOST_ROWS] if short else rows
     yield Text(found.title, style="bold")
     for columns in _parts(found.head, shown, width):

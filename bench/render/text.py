@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from bench.analysis.in_order import boots_for_interval
 from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Estimate, Interval, RatioVerdict, boots_needed
+from bench.analysis.stats import Estimate, Interval, RatioVerdict, Spread
 from bench.plan.trials import Cell
 from bench.util.cache import content_key
 from bench.util.text import plain
@@ -122,8 +124,22 @@ def bracket(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
     return f"[{low}, ∞)" if math.isinf(interval.high) else f"[{low}, {_number(interval.high / factor, unit)}]"
 
 
-def with_interval(value: float, interval: Interval | None, unit: str) -> str:
-    """``224 ms [205, 232]``: the interval in the value's own unit."""
+def _parentheses(spread: Spread, factor: float = 1.0, unit: str = "") -> str:
+    """``(205–232)``: a range is not an interval, and does not look like one."""
+    low, high = (_number(end / factor, unit) if math.isfinite(end) else "∞" for end in (spread.low, spread.high))
+    return f"({low}–{high})"
+
+
+_BESIDE: Final = re.compile(r" (\[|\([^()–]*–)")
+
+
+def alone(text: str) -> str:
+    """A number without the interval or the range beside it."""
+    return _BESIDE.split(text, maxsplit=1)[0]
+
+
+def with_interval(value: float, interval: Interval | Spread | None, unit: str) -> str:
+    """``224 ms [205, 232]``, or ``224 ms (205–232)`` for a range: in the value's own unit."""
     text = quantity(value, unit)
     if interval is None or math.isinf(interval.low):
         return text
@@ -132,13 +148,14 @@ def with_interval(value: float, interval: Interval | None, unit: str) -> str:
     name = shown.rpartition(" ")[2] if unit else ""
     if value == 0 and name in FACTORS:
         text = f"0 {name}"
-    limits = bracket(interval, FACTORS.get(name, 1.0), name)
+    factor = FACTORS.get(name, 1.0)
+    limits = _parentheses(interval, factor, name) if isinstance(interval, Spread) else bracket(interval, factor, name)
     return f"{text} {limits} {name}" if math.isinf(value) else f"{text} {limits}"
 
 
 def format_estimate(found: Estimate, unit: str) -> str:
-    """A median with its interval: ``224 ms [205, 232]``."""
-    return with_interval(found.value, found.interval, unit)
+    """A median with its interval: ``224 ms [205, 232]``; with the range ``224 ms (205–232)`` where it has none."""
+    return with_interval(found.value, found.shown, unit)
 
 
 def median_text(summary: CellSummary | None) -> str:
@@ -150,14 +167,15 @@ def median_text(summary: CellSummary | None) -> str:
 
 def short_median(summary: CellSummary | None) -> str:
     """The median alone, for narrow columns."""
-    return median_text(summary).split(" [")[0] if summary else MISSING
+    return alone(median_text(summary)) if summary else MISSING
 
 
 def p95_text(summary: CellSummary | None) -> str:
-    """p95, or ``n < 59`` when there are too few boots for one."""
+    """p95 with its interval, or ``n < 72`` when the boots are worth too few independent ones for it."""
     if summary is None:
         return MISSING
-    return f"n < {boots_needed(0.95)}" if summary.p95 is None else quantity(summary.p95, "ns")
+    found = summary.p95
+    return f"n < {boots_for_interval(0.95)}" if found is None else with_interval(found.value, found.interval, "ns")
 
 
 def format_ratio(value: float | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from bench.analysis.in_order import ENOUGH
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.analysis.results import Analysis
 from bench.analysis.values import disturbances
@@ -33,10 +34,15 @@ from bench.render.text import (
 )
 
 INFINITE: Final = "∞: a boot that timed out or failed counts as longer than every boot that succeeded."
-P95: Final = "p95 needs 59 boots. With fewer it is often just the largest value seen."
+P95: Final = (
+    "p95 needs boots that are worth 72 independent ones. With fewer it has no interval, and is often just the largest "
+    "value seen."
+)
 LEVEL: Final = (
-    "Brackets are 95 % intervals (order statistics for medians, joined by MOVER for ratios); "
-    "with 5 boots an interval of a median covers 93.75 % at most."
+    "Square brackets are 95 % intervals: of a ratio within the blocks of this campaign, of a median within its sitting "
+    "(boots resemble their neighbours, which is allowed for). Round brackets are no intervals but ranges: from the "
+    f"smallest to the largest boot where a sitting has fewer than {ENOUGH}, or over the medians of two or three "
+    "sittings."
 )
 
 

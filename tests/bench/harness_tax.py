@@ -21,8 +21,8 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from bench.analysis.exact import block_ratio
 from bench.analysis.stats import RatioEstimate, median_ratio
-from bench.gate.exact import block_ratio
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.run_directory import boxes_root, campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.analysis.stats import estimate
+from bench.analysis.stats import within_blocks
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
@@ -55,7 +55,7 @@ def measure(settings: dict[Cell, Setting], *, rounds: int, idle_s: float) -> lis
 
 
 def _result(cell: Cell, on: list[dict[str, float]], off: list[dict[str, float]]) -> dict[str, Any]:
-    extra = estimate([with_["harness"] - without["harness"] for with_, without in zip(on, off, strict=True)])
+    extra = within_blocks([with_["harness"] - without["harness"] for with_, without in zip(on, off, strict=True)])
     return {
         "box": cell.box,
         "n": len(on),

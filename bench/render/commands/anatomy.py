@@ -12,7 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.stats import Interval, estimate
+from bench.analysis.in_order import estimate
+from bench.analysis.stats import Interval
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure
@@ -86,7 +87,7 @@ def _table(cell: CellAnatomy) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("step", overflow="fold")
     table.add_column("typical start", min_width=_BAR_MIN, ratio=1)
-    table.add_column("median [95 %]", justify="right", no_wrap=True)
+    table.add_column("median", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     for step in cell.steps():
         found = estimate([start.steps_ns.get(step, 0) for start in cell.starts])

@@ -103,4 +103,4 @@ def _table(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> tuple[t
         values = sorted(sample.value for sample in analysis.of(cell, metric))
         points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in values)
         rows.append((cell_label(cell), str(len(values)), median_text(analysis.summary(cell, metric)), points))
-    return (("box", "boots", "median [95 %]", "every boot, sorted"), *rows)
+    return (("box", "boots", "median", "every boot, sorted"), *rows)

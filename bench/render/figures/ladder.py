@@ -23,8 +23,8 @@ MIN_RUNGS: Final = 4
 _ROW_IN: Final = 0.34
 _HOW: Final = (
     "Boxes from the fastest to the slowest on a logarithmic axis, where equal distances are equal ratios. The mark is "
-    "the median, the bar its interval, the faint dots the boots. The number between two rows is the ratio of the lower "
-    "to the upper one. Hollow marks: emulated CPU."
+    "the median, the bar its interval or, in round brackets in the table, its range. Faint dots are the boots. The "
+    "number between two rows is the ratio of the lower to the upper one. Hollow marks: emulated CPU."
 )
 
 Rung = tuple[Cell, CellSummary]
@@ -71,8 +71,8 @@ def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
     # The dots are below the bar, so that neither hides the other.
     below = [at + 0.22] * len(boots)
     axes.plot(boots, below, linestyle="none", marker="o", markersize=3.6, color=colour, alpha=0.3, mew=0)
-    if median.interval is not None:
-        ends = [max(median.interval.low, left), min(median.interval.high, right)]
+    if median.shown is not None:
+        ends = [max(median.shown.low, left), min(median.shown.high, right)]
         axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
     fill = PAPER if emulated(cell) else colour
     axes.plot(
@@ -108,4 +108,4 @@ def _table(analysis: Analysis, rungs: Sequence[Rung]) -> tuple[tuple[str, ...], 
         comparison = analysis.comparison(cell, summary.metric)
         ratio = ratio_text(comparison) if comparison else "1 (baseline)"
         rows.append((cell_label(cell), str(summary.n), median_text(summary), ratio))
-    return (("box", "boots", "median [95 %]", "ratio [95 %]"), *rows)
+    return (("box", "boots", "median", "ratio [95 %]"), *rows)

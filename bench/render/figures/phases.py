@@ -161,4 +161,4 @@ def _table(analysis: Analysis, cells: list[Cell], stacks: Stacks) -> tuple[tuple
         for cell in cells
         for phase in stacks[cell.key]
     ]
-    return (("box", "endpoints", "phase", "reached at (median)", "length, median [95 %]"), *rows)
+    return (("box", "endpoints", "phase", "reached at (median)", "length, median"), *rows)

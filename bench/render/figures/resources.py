@@ -227,4 +227,4 @@ def _table(analysis: Analysis, cells: Sequence[Cell], chart: Chart) -> tuple[tup
         for summary in analysis.summaries_of(cell)
         if summary.metric.kind == chart.resource.name
     ]
-    return (("box", "metric", "boots", "median [95 %]"), *rows)
+    return (("box", "metric", "boots", "median"), *rows)

@@ -57,7 +57,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
                  fontsize=9.5, borderaxespad=0, handletextpad=0.5)  # fmt: skip
     peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
     alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
-    table = (("box", "largest memory after ready, median [95 %]"), *peaks)
+    table = (("box", "largest memory after ready, median"), *peaks)
     return Drawing(
         name=f"{scenario}-samples",
         scenario=scenario,

@@ -14,17 +14,15 @@ from bench.analysis.stats import (
     Interval,
     RatioVerdict,
     band,
-    boots_needed,
     ecdf,
-    estimate,
     median,
     median_interval,
     median_ratio,
     median_ratio_unpaired,
-    quantile,
     same_within,
     trend,
     verdict,
+    within_blocks,
 )
 from bench.util.errors import TooFewBootsError
 
@@ -58,14 +56,6 @@ def test_nan_is_never_a_number() -> None:
         median([1.0, math.nan])
 
 
-@pytest.mark.parametrize(("q", "needed"), [(0.5, 5), (0.95, 59), (0.05, 59), (0.99, 299)])
-def test_boots_needed_follows_wilks(q: float, needed: int) -> None:
-    assert boots_needed(q) == needed
-    assert quantile(range(needed), q) == pytest.approx(q * (needed - 1))
-    with pytest.raises(TooFewBootsError, match=f"n too small, {needed} are needed"):
-        quantile(range(needed - 1), q)
-
-
 def test_five_boots_give_minimum_to_maximum_and_say_what_that_covers() -> None:
     assert median_interval([5, 1, 4, 2, 3]) == Interval(1, 5, 0.9375)
 
@@ -87,7 +77,7 @@ def test_seven_boots_reach_the_level_by_interpolation() -> None:
 def test_fewer_than_five_boots_have_no_interval() -> None:
     with pytest.raises(TooFewBootsError, match="at least 5"):
         median_interval([1, 2, 3, 4])
-    assert estimate([1, 2, 3, 4]).interval is None
+    assert within_blocks([1, 2, 3, 4]).interval is None
 
 
 @example([1000.0] * 5 + [501263885517.41266] * 2)
@@ -101,7 +91,7 @@ def test_interval_holds_the_median_and_lies_within_the_data(values: list[float])
 
 
 def test_one_censored_boot_of_seven_leaves_no_upper_limit() -> None:
-    found = estimate([4, 5, 6, 7, 8, 9, INF])
+    found = within_blocks([4, 5, 6, 7, 8, 9, INF])
     assert (found.value, found.censored, found.n) == (7, 1, 7)
     assert found.interval is not None
     assert math.isinf(found.interval.high)

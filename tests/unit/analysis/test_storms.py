@@ -272,9 +272,9 @@ def test_a_report_shows_storms_and_every_lost_box() -> None:
     times, details = view.sections[0].storms
     assert times.head == ("box", "storms", "50 %", "75 %", "all")
     assert times.rows[0][:2] == ("docker", "5 × 8")
-    assert times.rows[0][2].startswith("262 ms [260, 264]")
-    # In one of five storms three boxes were lost: the median storm still had them all, and the interval says so.
-    assert times.rows[1][4].startswith("6.80 s [6.80, ∞)")
+    assert times.rows[0][2].startswith("262 ms (260–264)")
+    # In one of five storms three boxes were lost: the median storm still had them all, and the range says so.
+    assert times.rows[1][4].startswith("6.80 s (6.80–∞)")
     assert [row[1] for row in details.rows] == ["0 of 40", "3 of 40"]
     assert [trouble.text for trouble in view.failures if "box 5" in trouble.text]
     assert len(view.failures) == 3

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bench import cli
-from bench.analysis.stats import estimate
+from bench.analysis.in_order import estimate
 from bench.export import asv, otava
 from bench.export.base import Export, ExportError, bigger_is_better, equal_counts, make_table, one_word
 from bench.export.formats import FORMATS, export_from, kind_of

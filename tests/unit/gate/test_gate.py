@@ -15,11 +15,11 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 
 from bench import cli
+from bench.analysis.exact import block_ratio, holm, rank_sum, signed_rank
 from bench.analysis.results import NotComparableError
 from bench.analysis.stats import Interval
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of, pair_cells
-from bench.gate.exact import block_ratio, holm, rank_sum, signed_rank
 from bench.gate.false_alarms import pools_of, rate, replays
 from bench.gate.judge import SeriesPair, in_question, judge, stage_result
 from bench.gate.kata_limits import convert

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from bench.gate.exact import block_ratio, signed_rank
+from bench.analysis.exact import block_ratio, signed_rank
 from bench.gate.judge import SeriesPair, judge, stage_result
 from bench.gate.model import Verdict
 from bench.util.errors import TooFewBootsError
