@@ -87,6 +87,8 @@ _DOCKER: Final[Mapping[str, Choice]] = {
 }
 # Another build of QEMU. Cleaning up after a box finds its processes by this name.
 _EMULATOR: Final = PathOption("program", "qemu-system-*")
+# The host CPUs of a VMM's threads that are no virtual CPUs: all of Boxbench's, as VMs get by default, or the box's.
+_EMULATOR_CPUS: Final[Mapping[str, Choice]] = {"emulator_cpus": ("all", "box")}
 # Another kernel than the one all VM targets use (a bzImage), and its /lib/modules/RELEASE unless all is built in.
 _KERNEL: Final[Mapping[str, Choice]] = {
     "guest_kernel": PathOption("file"),
@@ -205,6 +207,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             "after": ("halt", "exit"),
             # Makes KVM and TCG two cells of one campaign; ``any`` is the accelerator of all VM targets.
             "accel": ("any", "kvm", "tcg"),
+            **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
         },
         has_agent=False,
@@ -220,6 +223,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             "firmware": ("seabios", "qboot"),
             # ``on`` adds the old devices (clock, timer, interrupt controller, serial port) that a guest can do without.
             "legacy": ("off", "on"),
+            **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
             **_KERNEL,
         },
@@ -241,6 +245,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             "nic": ("none", "virtio"),
             "disk_format": ("qcow2", "raw"),
             "disk_cache": ("writeback", "none", "unsafe"),
+            **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
             **_KERNEL,
         },
@@ -257,6 +262,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             "firmware": ("seabios", "ovmf"),
             "console": ("none", "serial"),
             "machine": ("q35", "pc"),
+            **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
         },
         least_memory_bytes=lambda _options: WHOLE_SYSTEM_MEMORY_BYTES,
@@ -269,7 +275,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         colours=("#5e031c", "#d5407a"),
         marker="*",
         # ``cold``: VM and container are requested; ``warm``: the VM and its engine run, the container is requested.
-        options={"mode": ("cold", "warm")},
+        options={"mode": ("cold", "warm"), **_EMULATOR_CPUS},
     ),
 }
 """Every target, in the order of the ladder: from no isolation to a container inside a VM."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from bench.agent import boxconf
 from bench.probes import observer
+from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.scenario.model import LoadedScenario, ReadyExit, ReadyLog, ReadyTcp
 from bench.scenario.target_table import TARGETS
@@ -28,6 +32,8 @@ WHOLE_SYSTEMS: Final = frozenset({"libvirt-full", "vm-docker"})
 ASKED_FOR: Final = frozenset(os.environ.get("BOXBENCH_CONTRACT_ALSO", "").split(",")) & WHOLE_SYSTEMS
 AGENTLESS: Final = frozenset(name for name, info in TARGETS.items() if not info.has_agent)
 EVERY_TARGET: Final = sorted(set(TARGETS) - AGENTLESS)
+VCPU: Final = re.compile(r"CPU \d+/.*|ALL CPUs/.*")
+"""The names that QEMU gives to the threads of virtual CPUs."""
 # Enough of them to keep any engine busy for a while; all are kept.
 LINES: Final = 100_000
 # What a box prints to look like the agent.
@@ -78,6 +84,49 @@ def doing(loaded: LoadedScenario, script: str, **changes: Any) -> LoadedScenario
     return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"workload": workload, **changes})})
 
 
+class AffineBox(BoxProxy):
+    """A box whose threads' CPUs are read just before it is stopped, so that no boot is needed for it."""
+
+    def __init__(self, inner: Box) -> None:
+        super().__init__(inner)
+        self.cpus: dict[tuple[str, str], set[int]] = {}
+        """By component and name of a thread."""
+
+    def stop(self) -> None:
+        for component, pids in self.inner.processes().items():
+            for task in (task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()):
+                with suppress(OSError):
+                    name = (task / "comm").read_text(encoding="utf-8").strip()
+                    self.cpus[component, name] = os.sched_getaffinity(int(task.name))
+        self.inner.stop()
+
+
+def affine(boxes: list[AffineBox]) -> Callable[[Target], ProxiedTarget]:
+    """Wraps a target; each of its boxes is added to ``boxes``."""
+
+    def wrapped(box: Box) -> Box:
+        boxes.append(AffineBox(box))
+        return boxes[-1]
+
+    return lambda target: ProxiedTarget(target, box=wrapped)
+
+
+def check_cpus(name: str, target: Target, box: AffineBox) -> None:
+    """What runs the workload is on the box's CPUs; what serves it (VMM, shim, monitor, daemons) is on all."""
+    own, everything = {0}, os.sched_getaffinity(0)
+    beside = {Component.SHIM, Component.MONITOR}
+    emulated = "emulator_cpus" in TARGETS[name].options
+    virtual = [thread for component, thread in box.cpus if component == Component.VMM and VCPU.fullmatch(thread)]
+    assert bool(virtual) == emulated, box.cpus
+    for (component, thread), cpus in box.cpus.items():
+        serves = component in beside or (emulated and thread not in virtual)
+        assert cpus == (everything if serves else own), (component, thread)
+    for daemon, pid in target.daemons().items():
+        assert {frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()} == {
+            frozenset(everything)
+        }, daemon
+
+
 def in_order(trialed: Trialed, *endpoints: Endpoint) -> None:
     """These endpoints were passed, in this order."""
     passed = trialed.record.endpoints_ns
@@ -92,9 +141,11 @@ def test_a_whole_life(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     # What it leaves behind when it ends goes with the box.
     up = "busybox sleep 0.3; echo up; busybox sleep 1000 & while :; do wait; done"
     script = f"printf '{FORGED}'; trap 'exit 3' USR1; {up}"
-    trialed = lab.run(name, doing(loaded, script, ready=ReadyLog(when="log", text="up")))
+    boxes: list[AffineBox] = []
+    trialed = lab.run(name, doing(loaded, script, ready=ReadyLog(when="log", text="up")), wrap=affine(boxes))
     record = trialed.record
     assert record.outcome == "ok", record.failure
+    check_cpus(name, lab.target(name), *boxes)
     in_order(trialed, *map(Endpoint, ("requested", "init", "exec", "ready", "stopping", "ended", "gone")))
     if Endpoint.CREATED in record.endpoints_ns:
         in_order(trialed, Endpoint.REQUESTED, Endpoint.CREATED, Endpoint.INIT)
@@ -260,8 +311,10 @@ def test_killed_when_ready(name: str, lab: Lab, loaded: LoadedScenario, monkeypa
 @pytest.mark.parametrize("agentless", sorted(AGENTLESS))
 def test_a_target_without_an_agent(agentless: str, lab: Lab, loaded: LoadedScenario) -> None:
     """Its boxes run nothing of the image: they start, say so, and go."""
-    trialed = lab.run(agentless, loaded)
+    boxes: list[AffineBox] = []
+    trialed = lab.run(agentless, loaded, wrap=affine(boxes))
     assert trialed.record.outcome == "ok", trialed.record.failure
+    check_cpus(agentless, lab.target(agentless), *boxes)
     in_order(trialed, Endpoint.REQUESTED, Endpoint.READY, Endpoint.GONE)
     assert trialed.record.inside == {}
     trialed.assert_gone()

@@ -72,7 +72,7 @@ class ContainerdTarget:
             "request": "gRPC API: snapshot, container, task create + start",
             "isolation": "namespaces (no user namespace), Docker's default capabilities; no seccomp, no AppArmor",
             "network": "none: a namespace with loopback only",
-            "limits": "cpuset and memory control group",
+            "limits": "cpuset and memory control group of the container; what serves it is bound to no CPUs",
         }
 
     def daemons(self) -> dict[str, int]:

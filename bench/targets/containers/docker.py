@@ -114,7 +114,7 @@ class DockerTarget:
             "runtime": self._describe_runtime(),
             "seccomp": "the engine's default filter" if self._options.seccomp else "none",
             "network": NETWORKS[self._options.network],
-            "limits": "cpuset and memory control group",
+            "limits": "cpuset and memory control group of the container; what serves it is bound to no CPUs",
             "log": f"{LOG_DRIVER}, at most {LOG_LIMITS['max-file']} files of {LOG_LIMITS['max-size']}",
         }
 

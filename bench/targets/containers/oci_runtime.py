@@ -125,7 +125,7 @@ class OciRuntimeTarget(RootfsTarget, ABC):
             "isolation": "namespaces (no user namespace), Docker's default capabilities; no seccomp, no AppArmor",
             "network": "none: a namespace with loopback only",
             "writable layer": "overlayfs, mounted after the request",
-            "limits": "cpuset and memory control group",
+            "limits": "cpuset and memory control group of the container; the runtime is bound to no CPUs",
         }
 
     @contextmanager

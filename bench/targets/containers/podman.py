@@ -81,7 +81,7 @@ class PodmanTarget:
             "isolation": "podman's defaults for root: seccomp filter, capabilities, a control group namespace",
             "storage": "overlay",
             "network": "none",
-            "limits": "cpuset and memory control group",
+            "limits": "cpuset and memory control group of the container; what serves it is bound to no CPUs",
         }
 
     def daemons(self) -> dict[str, int]:

@@ -81,6 +81,8 @@ class Domain:
     vcpus: int
     cpus: tuple[int, ...]
     """Host CPUs the vCPUs may run on."""
+    emulator_cpus: tuple[int, ...]
+    """Host CPUs of QEMU's other threads."""
     memory_bytes: int
     owner: tuple[int, int]
     """The uid and gid of QEMU: ours, since it opens our files."""
@@ -102,6 +104,8 @@ class Domain:
         _text(root, "name", self.name)
         _text(root, "memory", str(self.memory_bytes), unit="b")
         _text(root, "vcpu", str(self.vcpus), placement="static", cpuset=",".join(map(str, self.cpus)))
+        # Without this, libvirt binds all of QEMU to the virtual CPUs' set.
+        Xml.SubElement(Xml.SubElement(root, "cputune"), "emulatorpin", cpuset=",".join(map(str, self.emulator_cpus)))
         self._os(root)
         features = Xml.SubElement(root, "features")
         Xml.SubElement(features, "acpi")

@@ -19,6 +19,7 @@ from bench.targets.base import Slot
 from bench.targets.vms.domain import COMMAND_LINE, EVENTS_PORT, STDERR_PORT, STDOUT_PORT, Boot, DiskFile, Domain, Port
 from bench.targets.vms.domain_box import DomainBox, MakeDisks, own_ids
 from bench.targets.vms.guest import ROOT, Guest
+from bench.targets.vms.pinning import emulator_cpus
 from bench.targets.vms.qemu import machine_for
 from bench.util.clip import Clipped, clip_file
 from bench.util.clock import MonotonicClock
@@ -47,6 +48,8 @@ class EngineVm:
     libvirt: LibvirtEngine
     guest: Guest
     accel: str
+    pinning: str = "all"
+    """The value of the option ``emulator_cpus``."""
 
     def domain(self, slot: Slot, disks: tuple[DiskFile, ...], *, vcpus: int, memory_bytes: int) -> Domain:
         """The domain of one VM. Its first disk is the root."""
@@ -56,6 +59,7 @@ class EngineVm:
             machine=machine_for(self.accel),
             vcpus=vcpus,
             cpus=slot.cpus,
+            emulator_cpus=emulator_cpus(self.pinning, slot.cpus),
             memory_bytes=memory_bytes,
             owner=own_ids(),
             boot=Boot(self.guest.kernel_file, self.guest.initramfs_with(conf), COMMAND_LINE),

@@ -20,6 +20,7 @@ from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, Di
 from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvirt, own_ids
 from bench.targets.vms.guest import Guest
 from bench.targets.vms.marker_socket import ConsoleWatch
+from bench.targets.vms.pinning import describe_pinning, emulator_cpus
 from bench.targets.vms.qemu import describe_cpu, machine_for
 from bench.util.errors import BoxbenchError
 
@@ -66,6 +67,7 @@ class LibvirtTarget:
         layer = "qcow2 overlay on a raw ext4 base" if chosen["disk_format"] == "qcow2" else "own raw copy of ext4"
         return {
             **describe_libvirt(self._engines.libvirt, self._emulator),
+            **describe_pinning(chosen["emulator_cpus"]),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, {network}, {console}, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
@@ -119,6 +121,7 @@ class LibvirtTarget:
             machine=self._machine(),
             vcpus=order.resources.cpus,
             cpus=order.cpus,
+            emulator_cpus=emulator_cpus(self._options["emulator_cpus"], order.cpus),
             memory_bytes=order.resources.memory,
             owner=own_ids(),
             boot=Boot(self._guest.kernel_file, self._guest.initramfs(order.image, order.ready), self._command_line),

@@ -26,6 +26,7 @@ from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvir
 from bench.targets.vms.guest import check_memory, conf_disk
 from bench.targets.vms.libvirt import FIRMWARE_NAMES, KERNEL_BANNER
 from bench.targets.vms.marker_socket import ConsoleWatch
+from bench.targets.vms.pinning import describe_pinning, emulator_cpus
 from bench.targets.vms.qemu import describe_cpu, machine_for
 from bench.util.errors import BoxbenchError, UsageError
 from bench.util.units import format_ns
@@ -66,6 +67,7 @@ class LibvirtFullTarget:
         console = "no serial console" if chosen["console"] == "none" else "serial console"
         return {
             **describe_libvirt(self._engines.libvirt, self._emulator),
+            **describe_pinning(chosen["emulator_cpus"]),
             "accelerator": self.accel,
             "machine": f"{chosen['machine']}, no default devices, no NIC, {console}, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
@@ -144,6 +146,7 @@ class LibvirtFullTarget:
             ),
             vcpus=order.resources.cpus,
             cpus=order.cpus,
+            emulator_cpus=emulator_cpus(self._options["emulator_cpus"], order.cpus),
             memory_bytes=order.resources.memory,
             owner=own_ids(),
             disks=(

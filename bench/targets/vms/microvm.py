@@ -21,6 +21,7 @@ from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
 from bench.targets.vms.domain_box import sum_counters
 from bench.targets.vms.guest import Guest
+from bench.targets.vms.pinning import describe_pinning
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
@@ -75,6 +76,7 @@ class MicrovmTarget:
             "vmm": qemu_version(find_qemu(self._emulator)),
             **describe_emulator(self._emulator),
             **describe_confinement(self._emulator),
+            **describe_pinning(self._options["emulator_cpus"]),
             "accelerator": self.accel,
             "machine": f"{self._machine}, no PCI, no NIC, no balloon",
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
@@ -101,7 +103,8 @@ class MicrovmTarget:
         with ExitStack() as stack:
             ends = ListeningSocket(order.directory / "events", lambda: order.mark(Endpoint.VMM))
             stack.callback(ends.close)
-            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator))
+            pinning = self._options["emulator_cpus"]
+            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator, pinning=pinning))
             disk = self.guest.disk(order.image, order.resources)
             yield MicrovmBox(order, ends, qemu, lambda: new_overlay(disk, order.storage / "disk.qcow2"))
 
@@ -149,7 +152,7 @@ class MicrovmBox(Box):
         """Copy the empty overlay and execute QEMU."""
         self._new_disk()
         self._order.mark(Endpoint.CREATED)
-        self.qemu.process.go()
+        self.qemu.start(patience_s=self._order.ready.timeout / 1e9)
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU. Its memory and CPU time include those of the guest."""

@@ -19,10 +19,11 @@ from bench.targets.base import Slot
 from bench.targets.launcher.held_process import HeldProcess
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain import TCG_CPU, Machine
+from bench.targets.vms.pinning import emulator_cpus, pin_vcpus
 from bench.targets.vms.qmp import Monitor
 from bench.util import proc
 from bench.util.cache import describe_file
-from bench.util.errors import HostUnfitError
+from bench.util.errors import HostUnfitError, LaunchError
 
 # No default devices. `-no-reboot`: a reset ends the box.
 BARE: Final = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
@@ -143,11 +144,39 @@ def machine_for(
 
 
 class Qemu:
-    """One QEMU process, held until it is started, and its monitor."""
+    """One QEMU process, held until it is started, and its monitor.
 
-    def __init__(self, process: HeldProcess, monitor: Monitor) -> None:
+    Args:
+        vcpu_cpus: the host CPUs of the virtual CPUs, if QEMU waits until they are bound; empty: they run already.
+    """
+
+    def __init__(self, process: HeldProcess, monitor: Monitor, *, vcpu_cpus: Sequence[int] = ()) -> None:
         self.process = process
         self.monitor = monitor
+        self._vcpu_cpus = tuple(vcpu_cpus)
+
+    def start(self, *, patience_s: float) -> None:
+        """Execute QEMU, and let the guest run once its virtual CPUs are bound, as libvirt does.
+
+        Args:
+            patience_s: how long QEMU may take until its monitor answers.
+
+        Raises:
+            LaunchError: QEMU cannot be executed, or has ended or does not answer.
+        """
+        self.process.go()
+        if not self._vcpu_cpus:
+            return
+        assert self.process.pid is not None
+        try:
+            self.monitor.connect(self.process.pid, patience_s=patience_s)
+            pin_vcpus(self.monitor, self._vcpu_cpus)
+            self.monitor.execute("cont")
+        except (LaunchError, OSError) as error:
+            raise LaunchError(
+                f"QEMU did not start: {error}; its output: {self.process.log_end()}",
+                hint="check the version of QEMU and the scenario's resources",
+            ) from None
 
     def main_pid(self) -> int | None:
         """QEMU's pid; None before its start and after its end."""
@@ -166,12 +195,13 @@ class Qemu:
 
 
 @contextmanager
-def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) -> Iterator[Qemu]:
+def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None, pinning: str = "all") -> Iterator[Qemu]:
     """A QEMU that is held in the box's control group. Nothing of it is left on exit.
 
     Args:
         argv: QEMU's arguments, without name and monitor.
         emulator: a QEMU that the user has chosen; None: this host's.
+        pinning: the value of the option ``emulator_cpus``.
     """
     with ExitStack() as stack:
         # The group has no memory limit, since QEMU needs memory in addition to the guest's.
@@ -181,8 +211,13 @@ def held_qemu(slot: Slot, argv: Sequence[str], *, emulator: Path | None = None) 
         qemu = find_qemu(emulator)
         name = ("-name", f"guest={slot.tag},debug-threads=on")
         command = [qemu, *name, *BARE, *confinement_argv(qemu), *monitor.argv, *argv]
+        cpus = emulator_cpus(pinning, slot.cpus)
+        # Threads inherit the CPUs of the one that makes them, so virtual CPUs with others are bound before they run.
+        vcpu_cpus = slot.cpus if set(cpus) != set(slot.cpus) else ()
+        if vcpu_cpus:
+            command.append("-S")
         process = HeldProcess(
-            "qemu", command, group=group, cpus=slot.cpus, log=slot.storage / "qemu.log", keep=proc.QEMU_VARIABLES
+            "qemu", command, group=group, cpus=cpus, log=slot.storage / "qemu.log", keep=proc.QEMU_VARIABLES
         )
         stack.callback(process.kill)
-        yield Qemu(process, monitor)
+        yield Qemu(process, monitor, vcpu_cpus=vcpu_cpus)

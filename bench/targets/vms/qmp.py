@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +26,8 @@ class Monitor:
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._peer: socket.socket | None = None
+        # A box may be ended by another thread than the one that starts it.
+        self._lock = threading.Lock()
         self._rest = b""
 
     @property
@@ -30,15 +35,30 @@ class Monitor:
         """QEMU's arguments for this monitor."""
         return ["-chardev", f"socket,id=qmp,path={self.path}", "-mon", "chardev=qmp,mode=control"]
 
+    def connect(self, pid: int, *, patience_s: float) -> None:
+        """Wait until a QEMU that is starting answers.
+
+        Args:
+            pid: its pid; its end ends the wait.
+
+        Raises:
+            LaunchError: it has ended, or does not answer within ``patience_s``.
+        """
+        with self._lock:
+            if self._peer is None:
+                self._await_peer(pid, patience_s)
+                self._accept(patience_s)
+
     def execute(self, command: str, **arguments: object) -> Any:
-        """Run a command and return its result.
+        """Run a command and return its result. Threads take turns.
 
         Raises:
             LaunchError: QEMU does not run, refuses the command, or does not answer within 10 s.
         """
-        if self._peer is None:
-            self._accept()
-        return self._ask(command, arguments)
+        with self._lock:
+            if self._peer is None:
+                self._accept(_TIMEOUT_S)
+            return self._ask(command, arguments)
 
     def quit(self) -> bool:
         """Ask QEMU to exit. False when it cannot be asked."""
@@ -55,15 +75,31 @@ class Monitor:
         self._listener.close()
         self.path.unlink(missing_ok=True)
 
-    def _accept(self) -> None:
-        self._listener.settimeout(_TIMEOUT_S)
+    def _await_peer(self, pid: int, patience_s: float) -> None:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise _ended() from None
+        poller = select.poll()
+        poller.register(self._listener, select.POLLIN)
+        poller.register(pidfd, select.POLLIN)
+        try:
+            ready = [fd for fd, _ in poller.poll(patience_s * 1000)]
+        finally:
+            os.close(pidfd)
+        if ready == [pidfd]:
+            raise _ended()
+
+    def _accept(self, patience_s: float) -> None:
+        self._listener.settimeout(patience_s)
         try:
             self._peer, _ = self._listener.accept()
+            self._peer.settimeout(patience_s)
         except OSError as error:
             raise _gone("the connection", error) from None
-        self._peer.settimeout(_TIMEOUT_S)
         self._read(lambda message: "QMP" in message, "its greeting")
         self._ask("qmp_capabilities", {})
+        self._peer.settimeout(_TIMEOUT_S)
 
     def _ask(self, command: str, arguments: dict[str, object]) -> Any:
         request: dict[str, object] = {"execute": command}
@@ -112,6 +148,10 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
+
+
+def _ended() -> LaunchError:
+    return LaunchError("QEMU ended before its monitor answered", hint="look at the kept output of QEMU")
 
 
 def _gone(what: str, error: OSError | None) -> LaunchError:

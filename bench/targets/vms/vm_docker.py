@@ -28,6 +28,7 @@ from bench.targets.vms.domain_box import describe_libvirt
 from bench.targets.vms.engine_disk import ensure_engine_disk_with
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.targets.vms.guest import Guest, conf_disk
+from bench.targets.vms.pinning import describe_pinning
 from bench.targets.vms.qemu import describe_cpu
 from bench.util.clip import NOTHING
 from bench.util.errors import BoxbenchError, LaunchError
@@ -48,7 +49,9 @@ class VmDockerTarget:
 
     def __init__(self, options: Mapping[str, Value], engines: Engines, *, accel: str) -> None:
         check_options(self.name, options, TARGETS[self.name].options)
-        self._warm = with_defaults(options, TARGETS[self.name].options)["mode"] == "warm"
+        chosen = with_defaults(options, TARGETS[self.name].options)
+        self._warm = chosen["mode"] == "warm"
+        self._pinning = chosen["emulator_cpus"]
         self._engines = engines
         self._guest = Guest(modules=("overlay",))
         self.accel = choose_accel(accel, lambda: self._guest.kernel)
@@ -66,6 +69,7 @@ class VmDockerTarget:
         """Everything needed to interpret the numbers: VM, engine, request, mode."""
         return {
             **describe_libvirt(self._engines.libvirt),
+            **describe_pinning(self._pinning),
             "accelerator": self.accel,
             "machine": "q35, no default devices, no NIC, no serial console, no balloon",
             "cpu model": describe_cpu(self.accel),
@@ -94,7 +98,7 @@ class VmDockerTarget:
         return {"engine_disk_allocated": disk.allocated_bytes}
 
     def _vm(self) -> EngineVm:
-        return EngineVm(self._engines.libvirt, self._guest, self.accel)
+        return EngineVm(self._engines.libvirt, self._guest, self.accel, self._pinning)
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:

@@ -24,6 +24,7 @@ from bench.targets.vms.accel import choose_bare_accel
 from bench.targets.vms.domain import Boot, Domain
 from bench.targets.vms.domain_box import DomainBox, describe_libvirt, own_ids
 from bench.targets.vms.marker_socket import MarkerSocket
+from bench.targets.vms.pinning import describe_pinning, emulator_cpus
 from bench.targets.vms.qemu import (
     Qemu,
     accel_argv,
@@ -72,6 +73,7 @@ class VmmTarget:
         firmware = "none: the payload is in its place" if self._options["firmware"] == "none" else "SeaBIOS"
         return {
             **self._describe_start(),
+            **describe_pinning(self._options["emulator_cpus"]),
             "accelerator": self.accel,
             "cpu model": describe_cpu(self.accel, emulator=self._emulator),
             "firmware": firmware,
@@ -111,7 +113,8 @@ class VmmTarget:
     def _by_qemu(self, order: Order) -> Iterator[Box]:
         with ExitStack() as stack:
             ends = stack.enter_context(_listening(order))
-            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator))
+            pinning = self._options["emulator_cpus"]
+            qemu = stack.enter_context(held_qemu(order, self.argv(order), emulator=self._emulator, pinning=pinning))
             yield VmmBox(order, ends, qemu)
 
     @contextmanager
@@ -146,6 +149,7 @@ class VmmTarget:
             machine=machine_for(self.accel, rom=ensure_rom(exits=exits) if rom else None, emulator=self._emulator),
             vcpus=1,
             cpus=order.cpus,
+            emulator_cpus=emulator_cpus(self._options["emulator_cpus"], order.cpus),
             memory_bytes=MEMORY_BYTES,
             owner=own_ids(),
             boot=None if rom else Boot(ensure_elf(exits=exits)),
@@ -174,7 +178,7 @@ class VmmBox(Box):
 
     def start(self) -> None:
         """Execute QEMU."""
-        self.qemu.process.go()
+        self.qemu.start(patience_s=self._order.ready.timeout / 1e9)
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU."""

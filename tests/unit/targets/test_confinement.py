@@ -95,7 +95,7 @@ def test_libvirt_passes_the_confinement_on_where_its_driver_runs_in_our_process(
     embedded = LibvirtEngine(None, sys, "qemu:///embed?root=/run/x")
     arguments = libvirt_confinement(embedded, program)
     assert arguments[-1] == f"user={account}"
-    domain = Domain("box", Machine("tcg"), vcpus=1, cpus=(0,), memory_bytes=2**20, owner=(0, 0))
+    domain = Domain("box", Machine("tcg"), vcpus=1, cpus=(0,), emulator_cpus=(0,), memory_bytes=2**20, owner=(0, 0))
     root = Xml.fromstring(domain.xml(arguments))
     passed = root.findall("{http://libvirt.org/schemas/domain/qemu/1.0}commandline/*")
     assert [element.get("value") for element in passed] == list(arguments)
@@ -123,7 +123,15 @@ def test_no_process_with_the_same_words_is_taken_for_the_boxs_qemu(tmp_path: Pat
 def _domain_box(engine: LibvirtEngine) -> DomainBox:
     slot: Any = None
     channel: Any = None
-    domain = Domain("boxbench-0badcafe-t0001", Machine("tcg"), vcpus=1, cpus=(0,), memory_bytes=2**20, owner=(0, 0))
+    domain = Domain(
+        "boxbench-0badcafe-t0001",
+        Machine("tcg"),
+        vcpus=1,
+        cpus=(0,),
+        emulator_cpus=(0,),
+        memory_bytes=2**20,
+        owner=(0, 0),
+    )
     return DomainBox(slot, channel, engine, domain, lambda: None, patience_s=1.0)
 
 
@@ -131,5 +139,5 @@ def _domain_box(engine: LibvirtEngine) -> DomainBox:
 def test_a_daemon_of_the_host_confines_qemu_by_its_own_settings(tmp_path: Path, account: str, uri: str) -> None:
     del account
     assert libvirt_confinement(LibvirtEngine(None, sys, uri), Path(_build(tmp_path))) == ()
-    domain = Domain("box", Machine("tcg"), vcpus=1, cpus=(0,), memory_bytes=2**20, owner=(0, 0))
+    domain = Domain("box", Machine("tcg"), vcpus=1, cpus=(0,), emulator_cpus=(0,), memory_bytes=2**20, owner=(0, 0))
     assert "commandline" not in domain.xml(())

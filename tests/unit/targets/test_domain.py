@@ -14,6 +14,7 @@ PLAIN = Domain(
     name="boxbench-1-t0001",
     machine=Machine(accel="tcg"),
     vcpus=2,
+    emulator_cpus=(0, 1, 4, 6),
     cpus=(4, 6),
     memory_bytes=2**28,
     owner=(0, 0),
@@ -66,6 +67,8 @@ def test_limits_and_identity() -> None:
     assert vcpu is not None
     assert (memory.text, memory.get("unit")) == (str(2**28), "b")
     assert (vcpu.text, vcpu.get("cpuset")) == ("2", "4,6")
+    # Without it libvirt would bind all of QEMU to the CPUs of the virtual CPUs.
+    assert [pin.get("cpuset") for pin in root.iterfind("cputune/emulatorpin")] == ["0,1,4,6"]
     assert {root.findtext(event) for event in ("on_poweroff", "on_reboot", "on_crash")} == {"destroy"}
 
 

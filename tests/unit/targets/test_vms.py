@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -29,6 +31,7 @@ from bench.targets.table import make_target
 from bench.targets.vms import accel
 from bench.targets.vms.guest import conf_disk
 from bench.targets.vms.marker_socket import ConsoleWatch, MarkerSocket
+from bench.targets.vms.pinning import emulator_cpus, pin_vcpus
 from bench.targets.vms.qmp import Monitor
 from bench.targets.vms.vm_docker import container_request
 from bench.util.clip import LAST_LINES, Clipped
@@ -290,6 +293,44 @@ def test_something_that_is_no_message_is_an_expected_error(run_dir: Path) -> Non
     with playing(monitor.path, lambda peer: peer.sendall(b"[1, 2\n")), pytest.raises(LaunchError, match="greeting"):
         monitor.execute("query-status")
     monitor.close()
+
+
+@pytest.mark.host
+def test_a_qemu_that_ends_at_its_start_is_not_waited_for(run_dir: Path) -> None:
+    monitor = Monitor(run_dir / "q")
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    living = subprocess.Popen(["/bin/sleep", "1000"])
+    threading.Timer(0.1, living.kill).start()
+    for pid in (ended.pid, living.pid):
+        with pytest.raises(LaunchError, match="QEMU ended before its monitor answered"):
+            monitor.connect(pid, patience_s=1000)
+    living.wait()
+    monitor.close()
+
+
+def test_virtual_cpus_are_bound_by_what_the_monitor_says(run_dir: Path) -> None:
+    """Two virtual CPUs of one thread, as in single-threaded emulation; the other threads keep their CPUs."""
+    cpus = sorted(os.sched_getaffinity(0))
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    monitor = Monitor(run_dir / "q")
+    answer = json.dumps({"return": [{"cpu-index": n, "thread-id": thread.native_id} for n in (0, 1)]}).encode()
+    with playing(monitor.path, qemu(answer + b"\r\n")):
+        monitor.connect(os.getpid(), patience_s=10)
+        pin_vcpus(monitor, cpus[:1])
+    assert thread.native_id is not None
+    assert os.sched_getaffinity(thread.native_id) == set(cpus[:1])
+    assert os.sched_getaffinity(0) == set(cpus)
+    done.set()
+    thread.join()
+    monitor.close()
+
+
+def test_the_rule_decides_about_the_other_threads() -> None:
+    assert emulator_cpus("box", (0,)) == (0,)
+    assert emulator_cpus("all", (0,)) == tuple(sorted(os.sched_getaffinity(0)))
 
 
 # --- the engine's API through one stream ---
