@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bench.analysis.metrics import Metric, headline, in_order
@@ -90,6 +91,31 @@ def _ratio(left: MetricSeries, right: MetricSeries, pair: Pair) -> tuple[RatioEs
     if not ratio.value:
         return None, f"no ratio: half of the baseline's boots or more have no value ({left.cell.box} is the baseline)"
     return ratio, ""
+
+
+def inverted(found: Comparison) -> Comparison:
+    """The same comparison with the two cells exchanged. A ratio of infinity has no reciprocal, so it is None then."""
+    swapped = {RatioVerdict.FASTER: RatioVerdict.SLOWER, RatioVerdict.SLOWER: RatioVerdict.FASTER}
+    ratio = found.ratio
+    return replace(
+        found,
+        baseline=found.other,
+        other=found.baseline,
+        ratio=_reciprocal(ratio) if ratio is not None and ratio.value and math.isfinite(ratio.value) else None,
+        verdict=swapped.get(found.verdict, found.verdict),
+    )
+
+
+def _reciprocal(ratio: RatioEstimate) -> RatioEstimate:
+    def of(value: float) -> float:
+        return 1 / value if value else math.inf
+
+    return replace(
+        ratio,
+        value=None if ratio.value is None else of(ratio.value),
+        interval=Interval(of(ratio.interval.high), of(ratio.interval.low), ratio.interval.level),
+        block_ratios=tuple(map(of, ratio.block_ratios)),
+    )
 
 
 def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:

@@ -61,8 +61,10 @@ def fence(text: str) -> str:
 
 
 def _answer(section: Section) -> str:
-    warning = f"  \n⚠ {escape(section.answer.warning)}" if section.answer.warning else ""
-    return f"**{escape(section.answer.text)}**{warning}"
+    """The answer in bold; what an emulated CPU showed follows in plain type."""
+    answer = section.answer
+    warning = f"⚠ {escape(answer.warning)}" if answer.warning else ""
+    return "  \n".join(filter(None, [f"**{escape(answer.text)}**", escape(answer.shape), warning]))
 
 
 def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:

@@ -38,6 +38,8 @@ class _Section:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         section = self._section
         yield Text(section.answer.text, style="bold")
+        if section.answer.shape:
+            yield Text(section.answer.shape)
         if section.answer.warning:
             yield Text(section.answer.warning, style="yellow")
         time, cost = _columns(section)

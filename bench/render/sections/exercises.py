@@ -10,7 +10,7 @@ from bench.analysis.exercises import direction, exercise_headline, exercise_metr
 from bench.analysis.metrics import EXERCISE_OWN, Metric
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
-from bench.render.sections.headline import Answer, Cost
+from bench.render.sections.headline import Answer, Cost, between
 from bench.render.sections.table import ReportTable
 from bench.render.text import (
     bracket,
@@ -70,14 +70,22 @@ def with_exercise(answer: Answer, analysis: Analysis, scenario: str) -> Answer:
         return replace(answer, text=f"{scenario}: no exercise has ended well. {answer.text}")
     values = ", ".join(f"{_value(analysis.summary(cell, metric))} in {cell_label(cell)}" for cell in shown)
     text = f"{scenario}: {_describe(metric)}, {direction(metric)}: {values}."
-    subject = next((cell for cell in shown if cell_label(cell) == answer.label), None)
-    found = analysis.comparison(subject, metric) if subject is not None else None
+    found = between(analysis, *answer.pair, metric) if answer.pair else None
+    shape = _with_shape(answer, analysis, metric)
     if found is None or found.ratio is None:
-        return replace(answer, text=f"{text} {answer.text}")
+        return replace(answer, text=f"{text} {answer.text}", shape=shape)
     value, interval = format_ratio(found.ratio.value), bracket(found.ratio.interval)
     judged = f" {answer.label} has {value} {interval} of {answer.baseline}: {verdict_text(found)}."
     cost = Cost(value, interval, f"{_describe(metric)}, {direction(metric)}")
-    return replace(answer, text=f"{text}{judged} {answer.text}", costs=(cost, *answer.costs))
+    return replace(answer, text=f"{text}{judged} {answer.text}", costs=(cost, *answer.costs), shape=shape)
+
+
+def _with_shape(answer: Answer, analysis: Analysis, metric: Metric) -> str:
+    """The sentence about the emulated box, with its ratio in the exercise."""
+    found = analysis.comparison(answer.emulated, metric) if answer.emulated else None
+    if found is None or found.ratio is None:
+        return answer.shape
+    return f"{answer.shape} {_describe(metric)}: {ratio_text(found)} of {cell_label(found.baseline)}."
 
 
 def _describe(metric: Metric) -> str:

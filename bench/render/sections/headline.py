@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from bench.analysis.compare import inverted
 from bench.analysis.metrics import CPU, MEMORY, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
-from bench.records.record import Endpoint
 from bench.render.text import (
     bracket,
     cell_label,
@@ -21,13 +21,14 @@ from bench.render.text import (
     quantity,
     ratio_text,
 )
+from bench.scenario.target_table import TARGETS, has_agent, target_name
 
 ACCEL_WARNING: Final = {
     "tcg": "tcg: emulated CPU. This is not what KVM would cost.",
     "icount": "icount: virtual time, one instruction is one nanosecond. This is not this host's speed.",
 }
-EXEC: Final = f"endpoint.{Endpoint.EXEC.value}_ns"
-"""Present only in boxes with an agent, which have really run the workload."""
+_HOST_KERNEL: Final = ("process", "namespaces", "container", "gvisor")
+"""Kinds of boxes that share the host's kernel."""
 
 
 @dataclass(frozen=True)
@@ -45,63 +46,129 @@ class Answer:
 
     Attributes:
         text: one sentence or more, clean text.
-        costs: the headline's ratio first, then memory and CPU; empty when nothing could be compared.
+        costs: the headline's ratio first, then memory and CPU; empty when nothing could be compared. No box here has an
+            emulated CPU.
+        shape: what boxes with an emulated CPU did, in one sentence; empty when there are none, or when a VM ran on a
+            real CPU.
         warning: what readers have to know beside the numbers; empty when every CPU was real.
-        label: the box that the answer is about; empty without a comparison.
-        baseline: the box that it is compared with; empty without a comparison.
+        pair: the box that the answer is about, and the one that it is compared with; None without a comparison.
+        emulated: the box of ``shape``.
     """
 
     text: str
     costs: tuple[Cost, ...] = ()
+    shape: str = ""
     warning: str = ""
-    label: str = ""
-    baseline: str = ""
+    pair: tuple[Cell, Cell] | None = None
+    emulated: Cell | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of the box that the answer is about; empty without a comparison."""
+        return cell_label(self.pair[0]) if self.pair else ""
+
+    @property
+    def baseline(self) -> str:
+        """The name of the box that it is compared with; empty without a comparison."""
+        return cell_label(self.pair[1]) if self.pair else ""
 
 
 def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
     """The answer for one scenario's headline metric.
 
-    It is about a virtual machine where there is one: kvm before tcg, and the last listed of several. It is never about
-    a box without an agent, which has not run the workload.
+    It is about a box with a kernel of its own where one ran on a real CPU (kvm before others), else about the container
+    against the bare process, else about any other box. An emulated CPU gives no size, so its ratio is never the answer:
+    it is told in ``shape``. A box without an agent has not run the workload, so it answers only when there is no other.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
-    virtual = [c for c in found if c.other.accel != "native" and analysis.summary(c.other, EXEC) is not None]
-    # The bare process is the control: it answers the question only when there is no other box.
-    boxed = virtual or [c for c in found if c.other.target != "process"] or found
-    if not boxed:
-        return _answer_without_ratio(analysis, name, metric)
-    chosen = max(enumerate(boxed), key=lambda item: (item[1].other.accel == "kvm", item[0]))[1]
-    return _answer_with_ratio(analysis, name, chosen)
+    real = [c for c in found if not (emulated(c.other) or emulated(c.baseline))]
+    chosen = _chosen([c for c in real if has_agent(target_name(c.other.target))] or real)
+    shape = _shape(analysis, [c for c in found if emulated(c.other) and has_agent(target_name(c.other.target))])
+    if chosen is not None and chosen.other.accel == "kvm":
+        return _answer_with_ratio(analysis, name, chosen)
+    if chosen is None:
+        return replace(shape, text=_text_without_ratio(analysis, name, metric, emulated_only=bool(shape.shape)))
+    answer = _answer_with_ratio(analysis, name, chosen)
+    return replace(answer, shape=shape.shape, warning=shape.warning, emulated=shape.emulated)
+
+
+def _chosen(real: Sequence[Comparison]) -> Comparison | None:
+    """Of comparisons between real CPUs the one that answers the question; None when there is none."""
+    own = [c for c in real if _has_own_kernel(c.other)]
+    if own:
+        return max(enumerate(own), key=lambda item: (item[1].other.accel == "kvm", item[0]))[1]
+    boxed = [c for c in real if c.other.target != "process"]
+    process = [c for c in real if c.other.target == "process"]
+    # Where the container is the baseline, the question is its cost against the bare process, and not the reverse.
+    turned = [turn for c in process if (turn := inverted(c)).ratio is not None]
+    if turned:
+        return turned[-1]
+    containers = [c for c in boxed if target_name(c.other.target) == "docker"] if _is_process(boxed) else []
+    return next(reversed(containers or boxed or process), None)
+
+
+def _is_process(comparisons: Sequence[Comparison]) -> bool:
+    return bool(comparisons) and comparisons[-1].baseline.target == "process"
+
+
+def _has_own_kernel(cell: Cell) -> bool:
+    info = TARGETS.get(target_name(cell.target))
+    return cell.accel != "native" or (info is not None and info.kind not in _HOST_KERNEL)
+
+
+def emulated(cell: Cell) -> bool:
+    """Whether the cell's CPU is emulated, so that its times have a shape and no size."""
+    return cell.accel in ACCEL_WARNING
 
 
 def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Answer:
     other, base = (analysis.summary(cell, chosen.metric) for cell in (chosen.other, chosen.baseline))
-    label, baseline_label = cell_label(chosen.other), cell_label(chosen.baseline)
     text = (
-        f"{name}: {_reached(chosen.metric)} {_after(other)} in {label} against "
-        f"{_median(base)} in {baseline_label}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
+        f"{name}: {_reached(chosen.metric)} {_after(other)} in {cell_label(chosen.other)} against "
+        f"{_median(base)} in {cell_label(chosen.baseline)}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
         f"{_boots(other, base)}."
     )
     names = {chosen.metric: f"time until {describe_endpoint(chosen.metric)}", MEMORY: "memory", CPU: "CPU per start"}
     costs = tuple(
         Cost(format_ratio(found.ratio.value), bracket(found.ratio.interval), what)
         for metric, what in names.items()
-        if (found := analysis.comparison(chosen.other, metric)) and found.ratio
+        if (found := between(analysis, chosen.other, chosen.baseline, metric)) and found.ratio
     )
-    warning = accel_warning((chosen.other, chosen.baseline))
-    return Answer(text=text, costs=costs, warning=warning, label=label, baseline=baseline_label)
+    return Answer(text=text, costs=costs, pair=(chosen.other, chosen.baseline))
 
 
-def _answer_without_ratio(analysis: Analysis, name: str, metric: Metric) -> Answer:
+def between(analysis: Analysis, other: Cell, base: Cell, metric: Metric) -> Comparison | None:
+    """The comparison of two cells of which one is the baseline; None when there is none."""
+    direct = analysis.comparison(other, metric)
+    if direct is not None and direct.baseline == base:
+        return direct
+    turned = analysis.comparison(base, metric)
+    return inverted(turned) if turned is not None and turned.baseline == other else None
+
+
+def _shape(analysis: Analysis, found: Sequence[Comparison]) -> Answer:
+    """An answer without text that tells the last of these comparisons as a shape; empty when there is none."""
+    if not found:
+        return Answer(text="")
+    last = found[-1]
+    other, compared = (analysis.summary(cell, last.metric) for cell in (last.other, last.baseline))
+    label, base = cell_label(last.other), cell_label(last.baseline)
+    reached = f"{_reached(last.metric)} {_after(other)}"
+    text = f"{label}, emulated: {reached}, {ratio_text(last)} of {base}, {_boots(other, compared)}."
+    return Answer(text="", shape=text, warning=accel_warning((last.other, last.baseline)), emulated=last.other)
+
+
+def _text_without_ratio(analysis: Analysis, name: str, metric: Metric, *, emulated_only: bool) -> str:
     cells = analysis.cells(name)
     seen = [(cell, summary) for cell in cells if (summary := analysis.summary(cell, metric))]
     parts = [f"{_after(summary)} in {cell_label(cell)} (n = {summary.n})" for cell, summary in seen]
     if not parts:
-        return Answer(text=f"{name}: no boot has ended yet.", warning=accel_warning(cells))
+        return f"{name}: no boot has ended yet."
+    if emulated_only:
+        return f"{name}: {_reached(metric)} {', '.join(parts)}. No comparison between real CPUs."
     why = next((c.notes[0] for c in analysis.comparisons if c.other.scenario == name and c.metric == metric), "")
     reason = f": {clean(why.removeprefix('no ratio: '))}" if why else ""
-    text = f"{name}: {_reached(metric)} {', '.join(parts)}. No comparison{reason}."
-    return Answer(text=text, warning=accel_warning(cells))
+    return f"{name}: {_reached(metric)} {', '.join(parts)}. No comparison{reason}."
 
 
 def _uncertainty(chosen: Comparison) -> str:

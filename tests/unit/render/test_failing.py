@@ -52,9 +52,8 @@ def test_a_report_of_a_target_that_never_became_ready(targets: tuple[str, ...], 
 def test_a_ratio_to_what_never_came_has_no_number(tmp_path: Path) -> None:
     manifest = make_manifest(("hello",))
     text = write_report(write_campaign(tmp_path / "c", manifest, timed_out(manifest, ("libvirt",))), png=False).text
-    lead = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("**hello: "))
-    assert "ready beyond the limit in libvirt/tcg" in lead
-    assert "∞ (beyond the limit), 7 boots each, 7 of them failed" in lead
+    shape = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("libvirt/tcg, emulated: "))
+    assert "ready beyond the limit, ∞ (beyond the limit) of docker, 7 boots each, 7 of them failed" in shape
 
 
 def test_nothing_is_compared_with_a_base_that_never_came(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def test_report_reads_from_the_answer_to_the_host() -> None:
     text = report(build_view(analyse(manifest, make_records(manifest))), [("hello", "A [figure]", "figures/a.svg")])
     heads = [line for line in text.splitlines() if line.startswith("#")]
     assert heads[:3] == ["# Boxbench: hello · web", "## hello", "## web"]
-    assert "**hello: ready after 4.15 s in libvirt/tcg against 224 ms in docker: 18.5×" in text
+    assert "**hello: ready after 224 ms in docker against 7.95 ms in process: 28.2×" in text
+    assert "libvirt/tcg, emulated: ready after 4.15 s, 18.5× " in text
     assert r"![A \[figure\]](figures/a.svg)" in text
     assert "<script>" not in text
     assert "\x1b" not in text

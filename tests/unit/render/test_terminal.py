@@ -42,18 +42,19 @@ def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     # Both tables of a scenario are there, and no name had to be broken.
-    assert sum(line.startswith("libvirt/tcg") for line in text.splitlines()) == 4
+    assert sum(line.startswith("libvirt/tcg ") for line in text.splitlines()) == 4
     assert "own disk" in text
 
 
 def test_wide_terminals_get_one_table(analysis: Analysis) -> None:
     lines = text_of(view_report(build_view(analysis)), width=150).splitlines()
-    assert sum(line.startswith("libvirt/tcg") for line in lines) == 2
+    assert sum(line.startswith("libvirt/tcg ") for line in lines) == 2
 
 
 def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
     text = text_of(view_report(build_view(analysis)), width=150)
-    assert "hello: ready after 4.13 s in libvirt/tcg against 208 ms in docker: 19.8× [16.6, ∞)" in text
+    assert "hello: ready after 208 ms in docker against 8.28 ms in process: 25.2× [24.1, 30.2], 7 boots each." in text
+    assert "libvirt/tcg, emulated: ready after 4.13 s, 19.8× [16.6, ∞) of docker" in text
     assert "This is not what KVM would cost." in text
     assert "not ready within 120 s" in text
     assert "steal in 2 of 96 trials (3.2%): the hypervisor took CPU time away" in text

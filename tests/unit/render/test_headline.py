@@ -1,0 +1,88 @@
+"""The headline: never the ratio of an emulated CPU, and the right way round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis.analyse import analyse
+from bench.analysis.compare import inverted
+from bench.analysis.metrics import headline
+from bench.render.html import render
+from bench.render.sections.headline import Answer, answer_of
+from bench.render.view import build_view
+from bench.scenario.target_table import TARGETS
+from tests.factories import DOCKER, GVISOR, LIBVIRT, MICROVM, PROCESS, RUNC, Box, make_manifest, make_records
+
+KVM = replace(LIBVIRT, accel="kvm", spread=0.01)
+UML = replace(GVISOR, target="uml")
+
+
+def answer(boxes: Sequence[Box]) -> Answer:
+    manifest = make_manifest(("hello",), boxes)
+    analysis = analyse(manifest, make_records(manifest, boxes, troubles=False))
+    return answer_of(analysis, "hello", headline(analysis.scenario("hello")))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "pair", "emulated"),
+    [
+        ((PROCESS, DOCKER, LIBVIRT), ("docker", "process"), "libvirt"),
+        ((PROCESS, RUNC, DOCKER, GVISOR, MICROVM, LIBVIRT), ("docker", "process"), "libvirt"),
+        ((PROCESS, DOCKER, KVM), ("libvirt", "docker"), None),
+        ((PROCESS, DOCKER, MICROVM, KVM), ("libvirt", "docker"), None),
+        ((PROCESS, DOCKER, LIBVIRT, UML), ("uml", "docker"), "libvirt"),
+        ((DOCKER, RUNC, LIBVIRT), ("runc", "docker"), "libvirt"),
+        ((PROCESS, RUNC, GVISOR), ("gvisor", "process"), None),
+        ((DOCKER, LIBVIRT), None, "libvirt"),
+        ((LIBVIRT, MICROVM), None, "microvm"),
+    ],
+)
+def test_the_headline_is_of_real_cpus_and_the_emulated_one_is_a_shape(
+    boxes: Sequence[Box], pair: tuple[str, str] | None, emulated: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TARGETS, "uml", replace(TARGETS["libvirt"], implementation="a kernel of its own, on real CPUs"))
+    found = answer(boxes)
+    assert (found.pair and tuple(cell.target for cell in found.pair)) == pair
+    assert (found.emulated and found.emulated.target) == emulated
+    assert bool(found.costs) == (pair is not None)
+    assert bool(found.shape) == bool(found.warning) == (emulated is not None)
+    assert "tcg" not in found.text or pair is None
+
+
+def test_a_container_is_compared_with_the_process_and_not_the_reverse() -> None:
+    found = answer((PROCESS, DOCKER, LIBVIRT))
+    assert found.text.startswith("hello: ready after 232 ms in docker against 8.23 ms in process: 28.1×")
+    assert [cost.of for cost in found.costs] == ["time until ready", "memory", "CPU per start"]
+    assert all(float(cost.value.rstrip("×")) > 1 for cost in found.costs)
+
+
+def test_an_exchanged_comparison_is_the_reciprocal() -> None:
+    boxes = (PROCESS, DOCKER)
+    manifest = make_manifest(("hello",), boxes)
+    analysis = analyse(manifest, make_records(manifest, boxes, troubles=False))
+    one = next(c for c in analysis.comparisons if c.metric == "endpoint.ready_ns")
+    other = inverted(one)
+    assert one.ratio is not None
+    assert other.ratio is not None
+    assert one.ratio.value
+    assert other.ratio.value == 1 / one.ratio.value
+    assert other.ratio.interval.low == 1 / one.ratio.interval.high
+    assert (one.verdict, other.verdict) == ("faster", "slower")
+    back = inverted(other).ratio
+    assert back is not None
+    assert back.value == pytest.approx(one.ratio.value)
+
+
+def test_the_page_has_no_emulated_ratio_in_large_type() -> None:
+    boxes = (PROCESS, DOCKER, LIBVIRT)
+    manifest = make_manifest(("hello",), boxes)
+    page = render(build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))), (), {})
+    hero = page[page.index('class="hero"') : page.index('<section id="hello"')]
+    large = hero[: hero.index('class="sentence"')]
+    assert "docker against process" in large
+    assert "libvirt" not in large
+    assert "libvirt/tcg, emulated: " in hero
+    assert "not what KVM would cost" in hero
