@@ -17,7 +17,9 @@ from bench.records.record import Endpoint, Member, Record
 from bench.scenario.model import Scenario
 
 FACTOR: Final = "concurrency"
-SHARES: Final = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+SHARES: Final = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+FIRST: Final = "first"
+"""The share of the first box."""
 ALL: Final = "all"
 """The share of the last box: the time by which every box had passed the endpoint."""
 GOALS: Final = (Endpoint.READY, Endpoint.REPLIED)
@@ -49,6 +51,11 @@ def goal_of(scenario: Scenario) -> Endpoint:
     return Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
 
 
+def shown_goal(scenario: Scenario) -> Endpoint:
+    """The endpoint that reports show of storms: the scenario's headline if it ends a start, else the goal."""
+    return next((goal for goal in GOALS if goal == scenario.headline), goal_of(scenario))
+
+
 def times_ns(members: Sequence[Member], endpoint: Endpoint) -> tuple[float, ...]:
     """One value per scheduled box, ns since its scheduled instant, ascending; inf for a box that never got there."""
     return tuple(sorted(_time(member, endpoint) for member in members))
@@ -68,9 +75,12 @@ def reached_by(times: Sequence[float], share: float) -> float:
 
 
 def shares_for(boxes: int) -> dict[str, float]:
-    """The percentiles of a storm of so many boxes, by name; one that falls on the last box is only in ``all``."""
-    found = {name: share for name, share in SHARES.items() if math.ceil(round(share * boxes, 9)) < boxes}
-    return found | {ALL: 1.0}
+    """The percentiles of a storm of so many boxes, by name, ascending.
+
+    One that falls on the first or on the last box is only in ``first`` or ``all``. A single box is in ``all``.
+    """
+    between = {name: share for name, share in SHARES.items() if 1 < math.ceil(round(share * boxes, 9)) < boxes}
+    return ({FIRST: 1 / boxes} if boxes > 1 else {}) | between | {ALL: 1.0}
 
 
 def storm_values(record: Record) -> dict[str, float]:

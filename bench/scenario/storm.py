@@ -31,7 +31,8 @@ class Storm(Strict):
     interval: Interval = 0
     """Time between two requests; 0 requests all boxes at once."""
     arrivals: Literal["fixed", "poisson"] = "fixed"
-    """``poisson``: random times with ``interval`` as their mean distance, drawn from the campaign's seed."""
+    """``poisson``: random times with ``interval`` as their mean distance, drawn from the campaign's seed; boxes of one
+    block face the same ones in every target."""
     max_lateness: DurationNs = 50 * 10**6
     """A storm with a request later than this is discarded, because it measures Boxbench and not the target."""
 

@@ -92,6 +92,13 @@ def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Da
         axes.plot([end], [y[-1]], marker="x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
 
 
+def thin(axes: Axes, values: Sequence[float], colour: str) -> None:
+    """Draw one series behind a curve; inf values only keep it from reaching 100 %."""
+    steps, shares = ecdf(values)
+    if len(steps):
+        axes.step([steps[0], *steps], [0.0, *shares], where="post", color=colour, linewidth=0.6, alpha=0.35)
+
+
 def _alt(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
     parts = [f"{cell_label(cell)} median {median_text(analysis.summary(cell, metric))}" for cell in cells]
     return f"Cumulative distribution of time until {describe_endpoint(metric)}: {'; '.join(parts)}."

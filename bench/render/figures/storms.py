@@ -1,4 +1,4 @@
-"""The distribution of storms: each scheduled box is a step, and lost boxes are marked."""
+"""The distribution of storms: each box of the median storm is a step, and lost boxes are marked."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.analysis.results import Analysis
-from bench.analysis.storms import goal_of, is_storm_cell, reached_by, storms_of, times_ns
+from bench.analysis.stats import median
+from bench.analysis.storms import is_storm_cell, reached_by, shown_goal, storms_of, times_ns
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.ecdf import curve, frame, line_of
+from bench.render.figures.ecdf import curve, frame, line_of, thin
 from bench.render.figures.labels import accelerators, legend_columns
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
 
 _HOW: Final = (
-    "Each step is one box. Time runs from the box's scheduled instant, even when the request came later. A curve that "
-    "ends in a cross below 100 % has lost boxes, which failed or timed out."
+    "Each step of a curve is one box: the first of a storm, the second, and so on, each at its median over the storms, "
+    "which the table shows too. Thin lines are single storms. Time runs from the box's scheduled instant, even when "
+    "the request came later. A curve that ends in a cross below 100 % has lost boxes, which failed or timed out."
 )
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no storms or all boxes of them were lost."""
-    goal = goal_of(analysis.scenario(scenario))
+    goal = shown_goal(analysis.scenario(scenario))
     cells = [
         cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records_of(cell), cell)
     ]
-    values = {cell.key: pooled(analysis, cell, goal) for cell in cells}
-    finite = [value for series in values.values() for value in series if math.isfinite(value)]
+    single = {cell.key: storm_times(analysis, cell, goal) for cell in cells}
+    values = {key: median_storm(storms) for key, storms in single.items()}
+    finite = [value for storms in single.values() for times in storms for value in times if math.isfinite(value)]
     if not finite:
         return None
     how = analysis.scenario(scenario).storm.describe()
     title = f"{scenario}: storms, time until {goal}"
-    names = [f"{cell_label(cell)}  {_half(values[cell.key])}" for cell in cells]
+    names = [f"{cell_label(cell)}  {_half(values[cell.key])}{_lost(single[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.24 * math.ceil(len(cells) / columns)
-    subtitle = f"boxes requested {how}, each is one step · {accelerators(cells)}"
+    subtitle = f"boxes requested {how}, each is one step (median over storms) · {accelerators(cells)}"
     figure = canvas(3.3 + legend, title, subtitle)
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
     for cell, name in zip(cells, names, strict=True):
+        for times in single[cell.key]:
+            thin(axes, times, target_colour(cell.target))
         curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
     frame(axes, columns)
     return Drawing(
@@ -51,32 +56,50 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         alt=_alt(cells, values),
         how=_HOW,
         canvas=figure,
-        table=_table(cells, values),
+        table=_table(cells, values, single),
     )
 
 
-def pooled(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[float, ...]:
-    """The times of all boxes of all storms of a cell, ns, ascending; inf for lost boxes."""
-    return tuple(
-        sorted(time for record in storms_of(analysis.records_of(cell), cell) for time in times_ns(record.members, goal))
-    )
+Times = tuple[float, ...]
+"""Times of boxes, ns, ascending; inf for lost boxes."""
+
+
+def storm_times(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[Times, ...]:
+    """The times of each storm of a cell."""
+    return tuple(times_ns(record.members, goal) for record in storms_of(analysis.records_of(cell), cell))
+
+
+def median_storm(storms: Sequence[Times]) -> Times:
+    """The median over storms of the first box, of the second, and so on. All storms have equally many boxes."""
+    return tuple(median(boxes) for boxes in zip(*storms, strict=True))
 
 
 def _half(values: Sequence[float]) -> str:
     return f"half by {quantity(reached_by(values, 0.5), 'ns')}"
 
 
-def _alt(cells: Sequence[Cell], values: dict[str, tuple[float, ...]]) -> str:
+def _lost(storms: Sequence[Times]) -> str:
+    times = [time for storm in storms for time in storm]
+    lost = sum(map(math.isinf, times))
+    return f", {lost} of {len(times)} lost" if lost else ""
+
+
+def _alt(cells: Sequence[Cell], values: dict[str, Times]) -> str:
     parts = [
         f"{cell_label(cell)} {_half(values[cell.key])}, all by {quantity(values[cell.key][-1], 'ns')}" for cell in cells
     ]
     return f"Cumulative distribution over the boxes of storms: {'; '.join(parts)}."
 
 
-def _table(cells: Sequence[Cell], values: dict[str, tuple[float, ...]]) -> tuple[tuple[str, ...], ...]:
+def _table(
+    cells: Sequence[Cell], values: dict[str, Times], single: dict[str, tuple[Times, ...]]
+) -> tuple[tuple[str, ...], ...]:
     rows = []
     for cell in cells:
-        series = values[cell.key]
-        points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in series)
-        rows.append((cell_label(cell), str(len(series)), points))
-    return (("storm", "boxes", "every box, sorted"), *rows)
+        every = sorted(time for times in single[cell.key] for time in times)
+        rows.append((cell_label(cell), _points(values[cell.key]), str(len(every)), _points(every)))
+    return (("storm", "median of each box", "boxes", "every box, sorted"), *rows)
+
+
+def _points(times: Sequence[float]) -> str:
+    return ", ".join(quantity(time, "ns") if math.isfinite(time) else "never" for time in times)

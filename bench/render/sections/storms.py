@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.analysis.results import Analysis
-from bench.analysis.storms import ALL, FACTOR, SHARES, goal_of, is_storm_cell, storms_of
+from bench.analysis.storms import ALL, FACTOR, FIRST, SHARES, is_storm_cell, shown_goal, storms_of
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint, Record
 from bench.render.sections.problems import TrialProblem, problem_of
@@ -15,8 +15,9 @@ from bench.render.text import MISSING, cell_label, median_text, quantity
 
 STORM_NOTE: Final = (
     "Storms: each box's clock starts at its scheduled instant. “50 %” is the time by which half of the scheduled boxes "
-    "had got there; a box that failed or timed out never did. There is one number per storm, and brackets are over "
-    "storms. “requested late” and “stamped late” are the largest delays of the harness itself; the times include them."
+    "had got there; a box that failed or timed out never did. There is one number per storm; shown are medians over "
+    "storms with their intervals, and the figure's curves go through the same medians. “requested late” and “stamped "
+    "late” are the largest delays of the harness itself; the times include them."
 )
 _DETAILS: Final = ("box", "lost", "requested late", "CPUs busy", "stamped late, p95")
 
@@ -26,17 +27,21 @@ def storm_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...]:
     cells = [cell for cell in analysis.cells(scenario) if is_storm_cell(cell)]
     if not cells:
         return ()
-    goal = goal_of(analysis.scenario(scenario))
-    names = [name for name in (*SHARES, ALL) if any(analysis.summary(cell, _metric(goal, name)) for cell in cells)]
-    storms = [(_label(cell), cell, storms_of(analysis.records_of(cell), cell)) for cell in cells]
+    goal = shown_goal(analysis.scenario(scenario))
+    names = [
+        name for name in (FIRST, *SHARES, ALL) if any(analysis.summary(cell, _metric(goal, name)) for cell in cells)
+    ]
+    storms = [(cell, storms_of(analysis.records_of(cell), cell)) for cell in cells]
     times = tuple(
-        (label, _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
-        for label, cell, found in storms
+        (_label(cell), _boxes(found), *(median_text(analysis.summary(cell, _metric(goal, name))) for name in names))
+        for cell, found in storms
     )
     title = f"Storms, boxes requested {analysis.scenario(scenario).storm.describe()}: time until {goal}"
     return (
         ReportTable(title, ("box", "storms", *map(_format_percentile, names)), times),
-        ReportTable("How the storms went", _DETAILS, tuple((label, *_details(found)) for label, _, found in storms)),
+        ReportTable(
+            "How the storms went", _DETAILS, tuple((cell_label(cell), *_details(found)) for cell, found in storms)
+        ),
     )
 
 
@@ -50,7 +55,7 @@ def _metric(goal: Endpoint, name: str) -> str:
 
 
 def _format_percentile(name: str) -> str:
-    return "all" if name == ALL else f"{SHARES[name]:.0%}".replace("%", " %")
+    return name if name in (FIRST, ALL) else f"{SHARES[name]:.0%}".replace("%", " %")
 
 
 def _boxes(storms: Sequence[Record]) -> str:

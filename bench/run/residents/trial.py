@@ -71,6 +71,7 @@ def run_residents(trial: Trial, setting: Setting) -> tuple[Record, Output | None
         after = read_host_memory(setting.clock, rest_ns=rest_ns)
         if frame.outcome.failure is None and "used" in after.host and "used" in empty.host:
             run.ledger_bytes["not_released"] = after.host["used"] - empty.host["used"]
+            frame.outcome.doubts += ledger_doubts(after)
     return frame.result(partial(_record_of, run))
 
 

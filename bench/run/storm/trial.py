@@ -74,7 +74,8 @@ def _provision(storm: _Storm, setting: Setting, boxes: ExitStack) -> None:
     trial = storm.frame.trial
     available = tuple(sorted(os.sched_getaffinity(0)))
     count = int(trial.cell.factors[FACTOR])
-    schedule = offsets_ns(setting.scenario.storm, count, seed=f"{setting.seed} {trial.number}")
+    # By block, so that all targets of a block face the same arrivals.
+    schedule = offsets_ns(setting.scenario.storm, count, seed=f"{setting.seed} {trial.cell.scenario} {trial.block}")
     for number, at_ns in enumerate(schedule):
         own = spread(setting, available, number)
         storm.boxes.append(boxes.enter_context(storm_box(storm.frame, own, number, at_ns)))

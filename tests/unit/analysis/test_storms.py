@@ -108,14 +108,15 @@ def test_the_time_by_which_a_share_had_come() -> None:
     ("boxes", "names"),
     [
         (1, ["all"]),
-        (2, ["p50", "all"]),
-        (8, ["p50", "p75", "all"]),
-        (10, ["p50", "p75", "p90", "all"]),
-        (20, ["p50", "p75", "p90", "p95", "all"]),
-        (100, ["p50", "p75", "p90", "p95", "p99", "all"]),
+        (2, ["first", "all"]),
+        (4, ["first", "p50", "p75", "all"]),
+        (8, ["first", "p25", "p50", "p75", "all"]),
+        (10, ["first", "p25", "p50", "p75", "p90", "all"]),
+        (20, ["first", "p25", "p50", "p75", "p90", "p95", "all"]),
+        (100, ["first", "p25", "p50", "p75", "p90", "p95", "p99", "all"]),
     ],
 )
-def test_a_percentile_that_only_the_last_box_decides_is_not_shown_twice(boxes: int, names: list[str]) -> None:
+def test_a_percentile_that_only_the_first_or_last_box_decides_is_not_shown_twice(boxes: int, names: list[str]) -> None:
     assert list(shares_for(boxes)) == names
 
 
@@ -164,6 +165,7 @@ def test_a_refused_storm_says_nothing_about_boxes() -> None:
 def test_the_stop_of_a_storm_is_no_metric() -> None:
     assert set(values_of(storm_record([member(n, 5) for n in range(4)]), ())) == {
         "endpoint.ready_ns",
+        "storm.ready.first_ns",
         "storm.ready.p50_ns",
         "storm.ready.p75_ns",
         "storm.ready.all_ns",
@@ -270,12 +272,16 @@ def _view() -> tuple[View, Manifest, list[Record]]:
 def test_a_report_shows_storms_and_every_lost_box() -> None:
     view, _, _ = _view()
     times, details = view.sections[0].storms
-    assert times.head == ("box", "storms", "50 %", "75 %", "all")
+    assert times.head == ("box", "storms", "first", "25 %", "50 %", "75 %", "all")
     assert times.rows[0][:2] == ("docker", "5 × 8")
-    assert times.rows[0][2].startswith("262 ms (260–264)")
+    assert times.rows[0][2].startswith("202 ms (200–204)")
+    assert times.rows[0][4].startswith("262 ms (260–264)")
     # In one of five storms three boxes were lost: the median storm still had them all, and the range says so.
-    assert times.rows[1][4].startswith("6.80 s (6.80–∞)")
-    assert [row[1] for row in details.rows] == ["0 of 40", "3 of 40"]
+    assert times.rows[1][6].startswith("6.80 s (6.80–∞)")
+    assert [row[:2] for row in details.rows] == [
+        ("docker concurrency=8", "0 of 40"),
+        ("libvirt/tcg concurrency=8", "3 of 40"),
+    ]
     assert [trouble.text for trouble in view.failures if "box 5" in trouble.text]
     assert len(view.failures) == 3
     text = report(view)
@@ -288,9 +294,25 @@ def test_the_figure_ends_below_all_and_says_how_many_never_came() -> None:
     _, manifest, records = _view()
     figures = {figure.name: figure for figure in campaign_figures(analyse(manifest, records))}
     figure = figures["hello-storm"]
-    assert [row[1] for row in figure.table[1:]] == ["40", "40"]
-    assert figure.table[2][2].count("never") == 3
+    assert [row[2] for row in figure.table[1:]] == ["40", "40"]
+    assert figure.table[2][3].count("never") == 3
     assert "hello-ecdf" not in figures
+
+
+def test_table_and_figure_show_one_median() -> None:
+    """Storms that differ: half of all boxes pooled are there sooner than half of the median storm."""
+
+    def uneven(_target: str, block: int, number: int) -> float:
+        return (100 + 50 * block) * (1 + number / 10) if block > 1 else 1 + 10.0 * (number + block)
+
+    manifest, records = campaign(uneven)
+    analysis = analyse(manifest, records)
+    figure = {figure.name: figure for figure in campaign_figures(analysis)}["hello-storm"]
+    times = build_view(analysis).sections[0].storms[0]
+    shown = [value.split(" (")[0] for value in times.rows[0][2:]]
+    steps = figure.table[1][1].split(", ")
+    assert shown == [steps[0], steps[1], steps[3], steps[5], steps[7]]
+    assert f"docker concurrency=8 half by {steps[3]}" in figure.alt
 
 
 # ---- what cannot be honoured ----

@@ -58,10 +58,12 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     table = endpoint_table(analysis, "hello", named(analysis))
     assert table is not None
     assert table.head == ("since the request", "process", "docker")
-    names = [row[0] for row in table.rows]
-    assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone", names[-1]]
+    names = [row[0] for row in table.rows[:-2]]
+    assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone"]
     assert table.rows[0][1] == "–"
-    assert table.rows[-1] == ("event channel, round trip", "195 µs", "195 µs")
+    # The first one is as cold as the marks of the start; a median over all would hide it.
+    assert table.rows[-2] == ("event channel, first round trip", "180 µs", "180 µs")
+    assert table.rows[-1] == ("event channel, later round trips", "210 µs", "210 µs")
 
 
 def test_polling_is_said_beside_what_was_polled() -> None:

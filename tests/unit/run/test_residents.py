@@ -17,10 +17,12 @@ from bench.host.cgroup import BoxCgroup
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes import memory
+from bench.probes.ledger import HostMemory
 from bench.records.record import Record
 from bench.run import box, frame, limits
 from bench.run.box import Setting
 from bench.run.residents import box as resident_box
+from bench.run.residents import trial as residents_trial
 from bench.run.residents.box import memory_of_all
 from bench.run.residents.trial import run_residents
 from bench.scenario.model import Design, ReadyFirstLine, Scenario
@@ -63,6 +65,16 @@ def test_two_boxes_stay_and_go(stay: Callable[[FakeTarget, int], Record]) -> Non
     assert target.log.count("left") == 2
     assert target.switch_interval_s == pytest.approx(0.0001)
     assert _watching() == []
+
+
+def test_a_host_that_does_not_settle_after_the_removal_is_a_doubt(
+    stay: Callable[[FakeTarget, int], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([HostMemory({"used": 1}, {}, 0), HostMemory({"used": 1}, {}, 0), HostMemory({"used": 1}, {}, MIB)])
+    monkeypatch.setattr(residents_trial, "read_host_memory", lambda *_args, **_named: next(readings))
+    assert [doubt for doubt in stay(FakeTarget(GOOD), 1).doubts if doubt.startswith("unsettled:")] == [
+        "unsettled:1.00 MiB"
+    ]
 
 
 def test_a_last_box_that_does_not_stop_is_not_watched_beside_later_trials(

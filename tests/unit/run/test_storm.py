@@ -37,6 +37,7 @@ from bench.util.errors import LaunchError, TeardownError
 from tests.waiting import LIMIT_S
 
 # No process has this number: the kernel's highest is 2^22.
+MS: Final = 10**6
 NOBODY: Final = 2**22 + 1
 
 
@@ -139,7 +140,13 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
     def one(
-        boxes: int, behaviour: Mapping[str, str], storm: Storm | None = None, *, target: _Target | None = None
+        boxes: int,
+        behaviour: Mapping[str, str],
+        storm: Storm | None = None,
+        *,
+        target: _Target | None = None,
+        number: int = 3,
+        block: int = 0,
     ) -> tuple[_Target, Record, Output | None]:
         target = target or _Target(behaviour)
         ready = ReadyFirstLine(when="first-line", timeout=10**9)
@@ -149,7 +156,7 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
         setting = Setting("0badcafe", scenario, image, target, (0,), MonotonicClock())  # type: ignore[arg-type]
         cell = Cell(scenario="made", target="fake", accel="native", factors={"concurrency": str(boxes)})
         try:
-            record, output = run_storm(Trial(number=3, block=0, cell=cell, warmup=False), setting)
+            record, output = run_storm(Trial(number=number, block=block, cell=cell, warmup=False), setting)
         finally:
             assert [t.name for t in threading.enumerate() if t.name.startswith("boxbench-")] == []
             assert not list((tmp_path / "run").glob("*/*"))
@@ -183,6 +190,18 @@ def test_a_schedule_is_kept_and_is_where_clocks_start(
     for member in record.members[1:]:
         assert member.lateness_ns is not None
         assert 0 <= member.lateness_ns <= member.endpoints_ns[Endpoint.READY]
+
+
+def test_storms_of_a_block_face_the_same_arrivals(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    storm = Storm(interval=MS, arrivals="poisson", max_lateness=10**10)
+
+    def arrivals(number: int, block: int) -> list[int]:
+        return [member.scheduled_ns for member in blow(3, {}, storm, number=number, block=block)[1].members]
+
+    assert arrivals(3, 0) == arrivals(4, 0)
+    assert arrivals(3, 0) != arrivals(3, 1)
 
 
 def test_a_refused_box_is_a_member_and_its_words_are_kept(
