@@ -30,8 +30,14 @@ def describe_pinning(rule: str) -> dict[str, str]:
     return {"host CPUs": WORDS[rule]}
 
 
-def pin_vcpus(monitor: Monitor, cpus: Sequence[int]) -> None:
-    """Bind the virtual CPUs of a paused QEMU to these host CPUs. Raises LaunchError, OSError."""
+def pin_vcpus(monitor: Monitor, pid: int, cpus: Sequence[int], *, patience_s: float) -> None:
+    """Bind the virtual CPUs of a QEMU that starts paused to these host CPUs.
+
+    Raises:
+        LaunchError: QEMU has ended, or its monitor does not answer within ``patience_s``.
+        OSError: the kernel refuses the CPUs.
+    """
+    found = monitor.first_answer("query-cpus-fast", pid, patience_s=patience_s)
     # With single-threaded emulation all virtual CPUs are one thread.
-    for thread in {int(cpu["thread-id"]) for cpu in monitor.execute("query-cpus-fast")}:
+    for thread in {int(cpu["thread-id"]) for cpu in found}:
         os.sched_setaffinity(thread, cpus)

@@ -169,8 +169,7 @@ class Qemu:
             return
         assert self.process.pid is not None
         try:
-            self.monitor.connect(self.process.pid, patience_s=patience_s)
-            pin_vcpus(self.monitor, self._vcpu_cpus)
+            pin_vcpus(self.monitor, self.process.pid, self._vcpu_cpus, patience_s=patience_s)
             self.monitor.execute("cont")
         except (LaunchError, OSError) as error:
             raise LaunchError(

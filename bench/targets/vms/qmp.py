@@ -35,19 +35,21 @@ class Monitor:
         """QEMU's arguments for this monitor."""
         return ["-chardev", f"socket,id=qmp,path={self.path}", "-mon", "chardev=qmp,mode=control"]
 
-    def connect(self, pid: int, *, patience_s: float) -> None:
-        """Wait until a QEMU that is starting answers.
+    def first_answer(self, command: str, pid: int, *, patience_s: float) -> Any:
+        """Wait until a QEMU that is starting has answered its first command.
+
+        The command is sent before QEMU can read it, so that a QEMU that is ready waits for one answer of ours only.
 
         Args:
-            pid: its pid; its end ends the wait.
+            pid: QEMU's pid; its end ends the wait.
 
         Raises:
-            LaunchError: it has ended, or does not answer within ``patience_s``.
+            LaunchError: it has ended, refuses the command, or does not answer within ``patience_s``.
         """
         with self._lock:
-            if self._peer is None:
-                self._await_peer(pid, patience_s)
-                self._accept(patience_s)
+            self._await_peer(pid, patience_s)
+            self._accept(patience_s, first=command)
+            return self._answer(command)
 
     def execute(self, command: str, **arguments: object) -> Any:
         """Run a command and return its result. Threads take turns.
@@ -58,7 +60,8 @@ class Monitor:
         with self._lock:
             if self._peer is None:
                 self._accept(_TIMEOUT_S)
-            return self._ask(command, arguments)
+            self._send(command, arguments)
+            return self._answer(command)
 
     def quit(self) -> bool:
         """Ask QEMU to exit. False when it cannot be asked."""
@@ -90,18 +93,20 @@ class Monitor:
         if ready == [pidfd]:
             raise _ended()
 
-    def _accept(self, patience_s: float) -> None:
+    def _accept(self, patience_s: float, *, first: str | None = None) -> None:
         self._listener.settimeout(patience_s)
         try:
             self._peer, _ = self._listener.accept()
             self._peer.settimeout(patience_s)
         except OSError as error:
             raise _gone("the connection", error) from None
+        for command in filter(None, ("qmp_capabilities", first)):
+            self._send(command, {})
         self._read(lambda message: "QMP" in message, "its greeting")
-        self._ask("qmp_capabilities", {})
+        self._answer("qmp_capabilities")
         self._peer.settimeout(_TIMEOUT_S)
 
-    def _ask(self, command: str, arguments: dict[str, object]) -> Any:
+    def _send(self, command: str, arguments: dict[str, object]) -> None:
         request: dict[str, object] = {"execute": command}
         if arguments:
             request["arguments"] = arguments
@@ -110,6 +115,8 @@ class Monitor:
             self._peer.sendall(json.dumps(request).encode("ascii") + b"\n")
         except OSError as error:
             raise _gone(command, error) from None
+
+    def _answer(self, command: str) -> Any:
         answer = self._read(lambda message: "return" in message or "error" in message, command)
         if "error" in answer:
             refusal = answer["error"]

@@ -290,7 +290,7 @@ def test_a_qemu_that_talks_without_end_is_cut_off(run_dir: Path) -> None:
 
 def test_something_that_is_no_message_is_an_expected_error(run_dir: Path) -> None:
     monitor = Monitor(run_dir / "q")
-    with playing(monitor.path, lambda peer: peer.sendall(b"[1, 2\n")), pytest.raises(LaunchError, match="greeting"):
+    with playing(monitor.path, lambda peer: peer.sendall(b"[1, 2\n")), pytest.raises(LaunchError, match="monitor"):
         monitor.execute("query-status")
     monitor.close()
 
@@ -304,7 +304,7 @@ def test_a_qemu_that_ends_at_its_start_is_not_waited_for(run_dir: Path) -> None:
     threading.Timer(0.1, living.kill).start()
     for pid in (ended.pid, living.pid):
         with pytest.raises(LaunchError, match="QEMU ended before its monitor answered"):
-            monitor.connect(pid, patience_s=1000)
+            pin_vcpus(monitor, pid, (0,), patience_s=1000)
     living.wait()
     monitor.close()
 
@@ -317,9 +317,17 @@ def test_virtual_cpus_are_bound_by_what_the_monitor_says(run_dir: Path) -> None:
     thread.start()
     monitor = Monitor(run_dir / "q")
     answer = json.dumps({"return": [{"cpu-index": n, "thread-id": thread.native_id} for n in (0, 1)]}).encode()
-    with playing(monitor.path, qemu(answer + b"\r\n")):
-        monitor.connect(os.getpid(), patience_s=10)
-        pin_vcpus(monitor, cpus[:1])
+    asked = []
+
+    def play(peer: socket.socket) -> None:
+        # Both commands are there before QEMU has said a word.
+        wait_until(lambda: peer.recv(4096, socket.MSG_PEEK).count(b"\n") == 2, "two commands")
+        asked.extend(peer.recv(4096).splitlines())
+        peer.sendall(b'{"QMP": {"version": {}}}\r\n{"return": {}}\r\n' + answer + b"\r\n")
+
+    with playing(monitor.path, play):
+        pin_vcpus(monitor, os.getpid(), cpus[:1], patience_s=10)
+    assert [json.loads(line)["execute"] for line in asked] == ["qmp_capabilities", "query-cpus-fast"]
     assert thread.native_id is not None
     assert os.sched_getaffinity(thread.native_id) == set(cpus[:1])
     assert os.sched_getaffinity(0) == set(cpus)
