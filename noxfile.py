@@ -50,7 +50,8 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests that need no engine and no root."""
-    _pytest(session, "not live")
+    # One worker per CPU. The tests of a file share what its fixtures made, so they stay together.
+    _pytest(session, "not live", "-n", "auto", "--dist", "loadfile")
 
 
 @nox.session
