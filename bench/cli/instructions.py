@@ -11,22 +11,34 @@ from bench.cli.console import console, print_json
 from bench.cli.loading import default_out, load
 from bench.cli.options import Json, OneScenario, ResultsOut, Targets
 from bench.cli.progress import make_progress
-from bench.instructions.model import TARGETS, Instructions, read_instructions
+from bench.instructions.model import TARGETS, TRIED_RUNS, Instructions, read_instructions
 from bench.instructions.run import CountRequest, count_instructions
 from bench.instructions.verdict import CountVerdict, compare_all
 from bench.render.commands.instructions import exit_code, view_counts, view_verdicts, write_files
 from bench.util.errors import UsageError
+from bench.util.units import parse_change
 
 Against = Annotated[
     Path | None,
     typer.Option("--against", metavar="FILE", help="Compare with these stored counts, of another version or machine."),
 ]
 Band = Annotated[
-    float,
-    typer.Option("--band", metavar="PERCENT", min=0, help="An increase over --against above this is a regression."),
+    str,
+    typer.Option(
+        "--band", metavar="N%", help="An increase over --against above this is a regression; with a percent sign."
+    ),
 ]
 Runs = Annotated[
-    int, typer.Option("--runs", "-n", metavar="N", min=1, help="Runs of each cell; their counts must be identical.")
+    int | None,
+    typer.Option(
+        "--runs",
+        "-n",
+        metavar="N",
+        min=1,
+        help=f"Runs of each cell, with other random numbers and letters each: from {TRIED_RUNS} on they show how much "
+        "the count moves by itself.",
+        show_default="1; as many as --against has",
+    ),
 ]
 Programs = Annotated[
     list[str] | None,
@@ -50,25 +62,27 @@ def instructions(
     scenario: OneScenario,
     targets: Targets = None,
     against: Against = None,
-    band: Band = 0.1,
-    runs: Runs = 1,
+    band: Band = "0.1%",
+    runs: Runs = None,
     program: Programs = None,
     seed: GuestSeed = 1,
     jobs: Jobs = None,
     out: ResultsOut = None,
     json: Json = False,
 ) -> None:
-    """Counts are taken in an emulated machine and are the same on every host, so one run is enough.
+    """Counts are taken in an emulated machine and are the same on every host, loaded or idle. To find changes count
+    runc: its counts move by some 0.1 % after a change of nothing, docker's by some per cent.
 
-    With --against: exit code 3 for a regression, 4 when counts cannot be compared.
+    With --against: exit code 3 for a regression, 4 when the counts cannot tell.
     """
+    limit = _parse_band(band)
     base = None if against is None else read_instructions(against)
     (loaded,) = load([scenario])
     directory = out or default_out((loaded,), "instructions-")
     request = CountRequest(
         loaded=loaded,
         targets=tuple(targets.split(",")) if targets else TARGETS,
-        runs=runs,
+        runs=runs or (1 if base is None else base.runs),
         seed=seed,
         programs=_programs(program or []),
         jobs=jobs,
@@ -76,8 +90,8 @@ def instructions(
     with make_progress(console(stderr=True)) as progress:
         counted = count_instructions(request, progress.say)
     verdicts = () if base is None else compare_all(base, counted)
-    _show(counted, verdicts, directory, band=band / 100, json=json)
-    raise typer.Exit(exit_code(counted, verdicts, band=band / 100))
+    _show(counted, verdicts, directory, band=limit, json=json)
+    raise typer.Exit(exit_code(verdicts, band=limit))
 
 
 def _show(
@@ -93,6 +107,16 @@ def _show(
         console().print(view_verdicts(verdicts, band=band))
     for file in written:
         print(file)
+
+
+def _parse_band(text: str) -> float:
+    """``0.1%`` as 0.001. Raises UsageError, also without a percent sign: 0.1 was 0.1 % here and is 10 % elsewhere."""
+    try:
+        if not text.strip().endswith("%"):
+            raise ValueError(f"{text!r} has no percent sign")
+        return parse_change(text)
+    except ValueError as error:
+        raise UsageError(f"--band: {error}", hint="write for example --band 0.1%") from None
 
 
 def _programs(assignments: list[str]) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Failure, Record
@@ -61,6 +61,8 @@ class LiveProgress:
             TextColumn("{task.fields[block]}", style="bold", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[count]}", markup=False),
+            # Some commands cannot know how many steps are left: a clock shows that they go on.
+            TimeElapsedColumn(),
             TextColumn("{task.fields[left]}", style="cyan", markup=False),
             TextColumn("{task.description}", markup=False),
             console=console,

@@ -9,7 +9,7 @@ from bench.analysis.metrics import Metric
 from bench.export.base import Export
 from bench.export.verdicts import IMPROVED, SYMBOLS, headline, moved, sides, worst_first
 from bench.gate.model import Bound, GateResult, GateRow, Verdict
-from bench.render.commands.gate import both_values, describe_counts, format_change_interval
+from bench.render.commands.gate import both_values, counted_interval, describe_counts, format_change_interval
 from bench.render.markdown import escape
 from bench.render.text import clean, quantity
 
@@ -89,7 +89,8 @@ def _line(row: GateRow) -> str:
     result = row.decisive
     a, b = both_values(row)
     mark = IMPROVED if row.improved else SYMBOLS[row.verdict]
-    interval = "exact" if row.exact else format_change_interval(result.interval if result else None)
+    interval = counted_interval(row) if row.counted else format_change_interval(result.interval if result else None)
+    interval = "exact" if row.exact else interval
     boots = f"{result.n_a} + {result.n_b}" if result else "–"
     cells = (mark, escape(clean(f"{row.scenario}/{row.box}")), escape(Metric(row.metric).label), a, b)
     return f"| {' | '.join(cells)} | **{moved(row)}** | {interval} | {boots} |"

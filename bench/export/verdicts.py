@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.analysis.metrics import Metric
 from bench.gate.model import GateResult, GateRow, Verdict
-from bench.render.commands.gate import both_values, change_with_interval, format_change
+from bench.render.commands.gate import both_values, change_with_interval, counted_change, format_change
 from bench.render.text import clean, exact_change
 
 SYMBOLS: Final = {Verdict.REGRESSED: "❌", Verdict.NOT_REGRESSED: "✅", Verdict.CANNOT_TELL: "❔"}
@@ -52,7 +52,8 @@ def sentence(row: GateRow) -> str:
         return f"{Metric(row.metric).label} of {where}: {clean(row.reason) or 'no ratio'}"
     a, b = both_values(row)
     if row.counted:
-        return f"{Metric(row.metric).label} of {where}: {a} → {b}, {moved(row)}, exact"
+        kind = "exact" if row.exact else f"{result.n_a} and {result.n_b} runs"
+        return f"{Metric(row.metric).label} of {where}: {a} → {b}, {counted_change(row)}, {kind}"
     counts = f"{result.n_a} and {result.n_b} boots"
     return f"{Metric(row.metric).label} of {where}: {a} → {b}, {change_with_interval(result)}, {counts}"
 

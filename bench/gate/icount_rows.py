@@ -1,6 +1,6 @@
 """``--accel icount``: which targets of two sides can be counted in instructions, and rows from the counts. Pure.
 
-One run a side decides, since a count is exact.
+The runs of a side show how far its count moves without a change that matters (``bench.instructions.verdict``).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.analysis.metrics import INSTRUCTIONS
+from bench.analysis.stats import Interval
 from bench.gate.model import GateRow, Identity, StageResult, Verdict
 from bench.gate.sides import Side, SideName, SidePair
 from bench.gate.thresholds import Thresholds
 from bench.instructions.model import ACCEL, TARGETS, Count, Instructions
-from bench.instructions.verdict import CountOutcome, CountVerdict, compare_all
+from bench.instructions.verdict import CountOutcome, CountVerdict, compare_all, doubt
 from bench.scenario import target_table
 from bench.util.errors import UsageError
 from bench.util.units import grouped
@@ -28,12 +29,14 @@ class CountedCell:
 
     Attributes:
         target: as the counts name it: ``runc``.
-        stable: False when the counts did not repeat, so that they decide nothing here.
+        stable: False when equal inputs gave different counts, so that they decide nothing here.
+        false_alarm: the chance that the row is red although nothing changed.
     """
 
     target: str
     stable: bool
     row: GateRow
+    false_alarm: float = 0.0
 
 
 def countable_targets(
@@ -107,7 +110,8 @@ def count_rows(
         assert count is not None
         pair = by_label_a.get(count.label), by_label_b.get(count.label)
         row = _row(title, count, pair, verdict, limit)
-        found.append(CountedCell(count.cell.target, verdict.outcome is not CountOutcome.UNSTABLE, row))
+        stable = verdict.outcome is not CountOutcome.UNSTABLE
+        found.append(CountedCell(count.cell.target, stable, row, verdict.false_alarm))
     return tuple(found)
 
 
@@ -137,7 +141,6 @@ def _row(
     title: str, count: Count, pair: tuple[Count | None, Count | None], verdict: CountVerdict, threshold: float
 ) -> GateRow:
     count_a, count_b = pair
-    threshold = verdict.limit(threshold)
     judged, improved = _judge(verdict, threshold)
     return GateRow(
         scenario=title,
@@ -154,10 +157,12 @@ def _row(
             median_a=verdict.instructions_a,
             median_b=verdict.instructions_b,
             ratio=verdict.ratio,
+            interval=_interval(verdict),
         ),
+        detectable=None if verdict.exact else verdict.sure_from(band=threshold),
         verdict=judged,
         improved=improved,
-        reason=_reason(verdict, judged, improved=improved),
+        reason=_reason(verdict, judged, threshold),
     )
 
 
@@ -165,23 +170,31 @@ def _runs(count: Count | None) -> int:
     return 0 if count is None else len(count.clocks)
 
 
+def _interval(verdict: CountVerdict) -> Interval | None:
+    """The limits of the ratio; None where the ratio is exact, or there is none."""
+    if verdict.low is None or verdict.high is None or verdict.low == verdict.high:
+        return None
+    return Interval(verdict.low, verdict.high, 1 - 2 * verdict.false_alarm if verdict.tried else 0.0)
+
+
 def _judge(verdict: CountVerdict, threshold: float) -> tuple[Verdict, bool]:
     """The verdict, and whether B is better by more than the threshold."""
-    if verdict.outcome not in _COMPARABLE or verdict.ratio is None:
+    if verdict.outcome not in _COMPARABLE or verdict.unsure(band=threshold):
         return Verdict.CANNOT_TELL, False
     if verdict.regressed(band=threshold):
         return Verdict.REGRESSED, False
-    return Verdict.NOT_REGRESSED, verdict.ratio < 1 - threshold
+    return Verdict.NOT_REGRESSED, verdict.high is not None and verdict.high < 1 - threshold
 
 
-def _reason(verdict: CountVerdict, judged: Verdict, *, improved: bool) -> str:
+def _reason(verdict: CountVerdict, judged: Verdict, threshold: float) -> str:
     if verdict.outcome is CountOutcome.UNSTABLE:
         return f"the counts do not repeat here: {verdict.reason}"
     if verdict.outcome is not CountOutcome.CHANGED or verdict.difference is None:
         return verdict.reason
     inside = "" if verdict.inside is None else f", {_signed(verdict.inside)} of it in the workload"
-    within = "" if judged is Verdict.REGRESSED or improved else " (within the threshold)"
-    return f"{_signed(verdict.difference)} instructions{inside}{within}: {verdict.reason}"
+    within = " (within the threshold)" if abs((verdict.ratio or 1) - 1) <= threshold else ""
+    unsure = f"; {doubt(verdict, band=threshold)}" if judged is Verdict.CANNOT_TELL else ""
+    return f"{_signed(verdict.difference)} instructions{inside}{within}: {verdict.reason}{unsure}"
 
 
 def _signed(count: int) -> str:

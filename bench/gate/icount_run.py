@@ -16,8 +16,8 @@ from bench.gate.run import run_stages
 from bench.gate.sides import Side
 from bench.gate.stages import Announce
 from bench.host import host_facts
-from bench.instructions.model import Instructions
-from bench.instructions.run import CountRequest, count_instructions
+from bench.instructions.model import TRIED_RUNS, Instructions
+from bench.instructions.run import CountRequest, count_instructions, room_of
 from bench.run.campaign import Progress
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError
@@ -60,13 +60,7 @@ def run_counted(request: GateRequest, keep: Keep, watchers: Watchers) -> GateRes
     baseline = None if request.baseline is None else read_counted_baseline(request.baseline, sides.b)
     targets, _ = targets_of(request, baseline)
     store_request(request, facts)
-    if baseline is None:
-        counts_a = _count(request, sides.a, targets, watchers.progress)
-        keep(out / CHECKOUTS[0], counts_a)
-    else:
-        counts_a = baseline
-    counts_b = _count(request, sides.b, targets, watchers.progress)
-    keep(out / CHECKOUTS[1], counts_b)
+    counts_a, counts_b = _counts_of(request, baseline, targets, keep, watchers.progress)
 
     def time(timed: GateRequest) -> GateResult | str:
         try:
@@ -80,9 +74,38 @@ def run_counted(request: GateRequest, keep: Keep, watchers: Watchers) -> GateRes
     return result
 
 
-def _count(request: GateRequest, side: Side, targets: tuple[str, ...], progress: Progress) -> Instructions:
+def _counts_of(
+    request: GateRequest, baseline: Instructions | None, targets: tuple[str, ...], keep: Keep, progress: Progress
+) -> tuple[Instructions, Instructions]:
+    """The counts of A and of B. Two equal sides are counted once."""
+    sides, out = request.sides, request.out
+    twins = baseline is None and sides.a.same_as(sides.b)
+    counted = (sides.b,) if baseline is not None or twins else (sides.a, sides.b)
+    # The larger image decides about the memory of all guests, so that both sides get equal ones.
+    room = max(room_of(side.loaded, progress.say) for side in counted)
+    counts_b = None
+    counts_a = baseline
+    if counts_a is None:
+        counts_a = _count(request, sides.a, targets, room, progress)
+        keep(out / CHECKOUTS[0], counts_a)
+        counts_b = counts_a if twins else None
+    if counts_b is None:
+        counts_b = _count(request, sides.b, targets, room, progress)
+    keep(out / CHECKOUTS[1], counts_b)
+    return counts_a, counts_b
+
+
+def _count(
+    request: GateRequest, side: Side, targets: tuple[str, ...], room_bytes: int, progress: Progress
+) -> Instructions:
     progress.say(f"counting {side.label}")
-    order = CountRequest(loaded=_own_name(side), targets=targets, runs=request.blocks or 1, seed=request.guest_seed)
+    order = CountRequest(
+        loaded=_own_name(side),
+        targets=targets,
+        runs=request.blocks or TRIED_RUNS,
+        seed=request.guest_seed,
+        room_bytes=room_bytes,
+    )
     return count_instructions(order, progress.say)
 
 

@@ -79,7 +79,7 @@ class StageResult(GateModel):
         failures_a, failures_b: boots that failed or timed out, whether or not this metric needs them.
         median_a, median_b: medians in the metric's unit; None without a boot.
         ratio: median_b / median_a. None with too few boots or a zero; then ``GateRow.reason`` says why.
-        interval: of the ratio; None without a ratio, and for counts of instructions, which are exact.
+        interval: of the ratio; None without a ratio, and for counts of instructions that are exact.
         p_worse, p_better: exact one-sided p values that B's values are larger, and that they are smaller (METHOD.md).
         all_zero: every value of both sides is 0, with at least MIN_BOOTS boots each: equal, without a ratio.
     """
@@ -112,7 +112,8 @@ class GateRow(GateModel):
         p_adjusted: Holm-adjusted p value of "B is no worse" over all candidates; None when not tested.
         p_better_adjusted: the same for "B is no better".
         detectable: the smallest relative change that confirmation finds in 95 of 100 runs, computed before it ran.
-            None when the spread was unknown; infinite when so few boots can show no change.
+            None when the spread was unknown; infinite when so few boots can show no change. Of counts that are not
+            exact: the smallest increase that these runs would call a regression.
         improved: the whole interval is beyond the threshold on the good side, and significant.
         reason: one sentence: why this verdict.
     """
@@ -147,8 +148,9 @@ class GateRow(GateModel):
 
     @property
     def exact(self) -> bool:
-        """Whether the row counts instructions and both sides could be compared."""
-        return self.counted and self.decisive is not None and self.decisive.ratio is not None
+        """Whether the row counts instructions, and no run of either side moved by itself."""
+        found = self.decisive
+        return self.counted and found is not None and found.ratio is not None and found.interval is None
 
     @property
     def name(self) -> str:
@@ -181,7 +183,7 @@ class GateResult(GateModel):
     Attributes:
         created_at: ISO 8601, UTC.
         boxbench: version that made it.
-        level: the largest chance of a red run without a change; 0 where every row counts instructions.
+        level: the largest chance of a red run without a change; 0 where every row is an exact count of instructions.
         a: what B is compared with; None for fixed limits.
         fingerprint: of the host on which both sides ran. Counts of a baseline may be of another host.
         host: the host's facts.

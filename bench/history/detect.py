@@ -14,7 +14,7 @@ from bench.analysis.metrics import Metric
 from bench.history.acknowledge import Acknowledgement, matching
 from bench.history.line import Commit, Line
 from bench.history.series import Series, recent_commits, series_of
-from bench.history.steps import LevelStep, commits_needed, exact_steps, find_steps
+from bench.history.steps import LevelStep, commits_needed, counted_steps, find_steps
 from bench.util.errors import ExitCode
 
 LEVEL: Final = 0.05
@@ -24,6 +24,8 @@ LEVEL_EACH: Final = 0.01
 """The same for a single series."""
 THRESHOLD: Final = 0.02
 """Smaller changes of level are shown, but are no regression."""
+COUNT_THRESHOLD: Final = 0.001
+"""The same for counts of instructions. A longer comment costs some instructions, too."""
 
 
 class State(StrEnum):
@@ -104,7 +106,7 @@ def check_lines(
     *,
     acknowledgements: Sequence[Acknowledgement] = (),
     today: date,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     detector: Detector | None = None,
     name: str = "own",
 ) -> Checked:
@@ -112,21 +114,20 @@ def check_lines(
 
     Args:
         today: decides which acknowledgements have expired.
-        threshold: smallest relative change that is a regression. Exact figures (icount) have none; counts that vary by
-            themselves (an engine's second start) have at least their slack.
+        threshold: smallest relative change that is a regression; None is THRESHOLD, and COUNT_THRESHOLD for counts.
         detector: a detector to use instead of the own one, called ``name``.
     """
     everything = series_of(lines)
     recent = recent_commits(lines)
     series = tuple(one for one in everything if one.commits[-1].id in recent)
-    level = shared_level([len(one.points) for one in series if not one.exact])
+    level = shared_level([len(one.points) for one in series if not one.is_count])
     found_steps = (detector or own_detector)(series, level)
     changes: list[Change] = []
     for one, steps in zip(series, found_steps, strict=True):
         found = [_change(one, step) for step in steps]
         changes.extend(_judged(found, acknowledgements, today, threshold))
     needed = commits_needed(level=level)
-    short = sum(len(one.points) < needed and not one.exact for one in series)
+    short = sum(len(one.points) < needed and not one.is_count for one in series)
     return Checked(series, tuple(changes), short, needed, name, len(everything) - len(series))
 
 
@@ -151,13 +152,13 @@ def shared_level(lengths: Sequence[int]) -> float:
 
 
 def own_detector(series: Sequence[Series], level: float) -> list[tuple[LevelStep, ...]]:
-    """The own detector: rank tests for series that are long enough, comparison for figures that repeat exactly."""
+    """The own detector: rank tests for series that are long enough; counts, which have runs, commit by commit."""
     needed = commits_needed(level=level)
 
     def steps(values: tuple[float, ...]) -> tuple[LevelStep, ...]:
         return find_steps(values, level=level) if len(values) >= needed else ()
 
-    return [exact_steps(one.values) if one.exact else steps(one.values) for one in series]
+    return [counted_steps(one.values, one.ranges) if one.is_count else steps(one.values) for one in series]
 
 
 def _change(series: Series, step: LevelStep) -> Change:
@@ -168,12 +169,13 @@ def _change(series: Series, step: LevelStep) -> Change:
 
 
 def _judged(
-    changes: list[Change], acknowledgements: Sequence[Acknowledgement], today: date, threshold: float
+    changes: list[Change], acknowledgements: Sequence[Acknowledgement], today: date, threshold: float | None
 ) -> list[Change]:
     if not changes:
         return []
     series = changes[0].series
-    least = 0.0 if series.exact else max(threshold, series.slack)
+    usual = COUNT_THRESHOLD if series.is_count else THRESHOLD
+    least = usual if threshold is None else threshold
     return [
         _state(change, [later.step.after for later in changes[place + 1 :]], acknowledgements, today, least)
         for place, change in enumerate(changes)

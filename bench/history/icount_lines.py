@@ -13,9 +13,9 @@ from typing import Final
 
 from bench import __version__
 from bench.analysis.metrics import INSTRUCTIONS
-from bench.history.line import Commit, CountInputs, HistoryError, Line, Point
-from bench.instructions.model import ACCEL, FILE, Count, Instructions
-from bench.instructions.verdict import CLOCK, INSTRUMENT, compare_counts
+from bench.history.line import Commit, CountInputs, Line, Point
+from bench.instructions.model import ACCEL, FILE, TRIED_RUNS, Count, Instructions
+from bench.instructions.verdict import CLOCK, INSTRUMENT
 from bench.records.manifest import MANIFEST
 from bench.util.cache import content_key
 
@@ -37,30 +37,21 @@ def counts_file(path: Path) -> Path | None:
 def counted_lines(
     counted: Instructions, commit: Commit, *, measured_at: str
 ) -> tuple[tuple[Line, ...], tuple[str, ...]]:
-    """Make a line per clock, and a sentence for each cell that is left out because its counts do not repeat.
+    """Make a line per clock, and a sentence for each cell that was counted too few times to show what moves by itself.
 
     Args:
         measured_at: ISO 8601 with zone; counts have no date of their own.
-
-    Raises:
-        HistoryError: no count repeats.
     """
-    good = [count for count in counted.counts if count.repeats]
     notes = tuple(
-        f"{count.cell.key} left out: its {len(count.clocks)} runs gave different counts"
+        f"{count.cell.key}: {len(count.clocks)} {'run does' if len(count.clocks) == 1 else 'runs do'} not show how "
+        f"much the count moves by itself; changes below {count.slack:.0%} will not be told (count with -n "
+        f"{TRIED_RUNS})"
         for count in counted.counts
-        if not count.repeats
+        if not count.tried
     )
-    if not good:
-        raise HistoryError(
-            f"the counts of {counted.scenario} do not repeat, so none is exact",
-            hint="add a campaign instead: `boxbench run` measures time",
-        )
     source = f"counts-{content_key(counted.model_dump_json())[:8]}"
-    clocks = {fingerprint: [c for c in good if clock_of(c) == fingerprint] for fingerprint in map(clock_of, good)}
-    return tuple(
-        _line(fingerprint, counts, commit, source, measured_at) for fingerprint, counts in clocks.items()
-    ), notes
+    clocks = {clock: [c for c in counted.counts if clock_of(c) == clock] for clock in map(clock_of, counted.counts)}
+    return tuple(_line(clock, counts, commit, source, measured_at) for clock, counts in clocks.items()), notes
 
 
 def clock_of(count: Count) -> str:
@@ -89,9 +80,10 @@ def _line(fingerprint: str, counts: Sequence[Count], commit: Commit, source: str
 
 
 def _point(count: Count) -> Point:
-    return Point(n=len(count.clocks), failures=0, median=count.instructions)
+    limits = (min(count.executed), max(count.executed)) if count.tried else (None, None)
+    return Point(n=len(count.clocks), failures=0, median=count.instructions, low=limits[0], high=limits[1])
 
 
 def _count_inputs(count: Count) -> CountInputs:
     inputs = {name: value for name, value in sorted(count.inputs.items()) if not _is_fixed(name)}
-    return CountInputs(inputs=inputs, slack=compare_counts(count, count).slack)
+    return CountInputs(inputs=inputs, slack=count.slack)

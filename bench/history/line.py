@@ -52,7 +52,7 @@ class Point(_Frozen):
     """One metric of one cell, in the metric's unit, over ``n`` boots.
 
     ``median`` is infinite when too many boots failed or timed out; ``low`` and ``high`` are its 95 % interval, null
-    below 5 boots.
+    below 5 boots. Of a count of instructions they are the smallest and the largest run.
     """
 
     n: Int64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -38,14 +39,19 @@ class Series:
         return tuple(point.median for point in self.points)
 
     @property
-    def slack(self) -> float:
-        """How much its counts vary, relative, without a change that matters; 0 for times."""
-        return max((one.slack for one in self.counted if one is not None), default=0.0)
+    def is_count(self) -> bool:
+        """Whether it holds counts of instructions."""
+        return self.accel == ACCEL
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """The smallest and the largest run of each count; what must be assumed where too few runs were made."""
+        return tuple(_range(point, known) for point, known in zip(self.points, self.counted, strict=True))
 
     @property
     def exact(self) -> bool:
-        """Whether its values repeat exactly, so that every difference is a change."""
-        return self.accel == ACCEL and not self.slack
+        """Whether it holds counts none of which moved by itself, so that every difference is a change."""
+        return self.is_count and all(low == high for low, high in self.ranges)
 
     def changed_inputs(self, index: int) -> tuple[str, ...]:
         """Names of the inputs of a count that differ from the commit before; empty for times."""
@@ -56,6 +62,14 @@ class Series:
         changed = sorted(name for name in names if before.inputs.get(name) != after.inputs.get(name))
         # An input that contains others is not named beside one of them.
         return tuple(name for name in changed if name not in _MADE) or tuple(changed)
+
+
+def _range(point: Point, known: CountInputs | None) -> tuple[float, float]:
+    if point.low is not None and point.high is not None:
+        return point.low, point.high
+    # Half of it on either side: two counts are apart when their ratio is beyond it.
+    side = math.sqrt(1 + (known.slack if known is not None else 0.0))
+    return point.median / side, point.median * side
 
 
 def series_of(lines: Sequence[Line]) -> tuple[Series, ...]:

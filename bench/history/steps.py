@@ -23,6 +23,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -94,12 +95,26 @@ def find_steps(values: Sequence[float], *, level: float = LEVEL) -> tuple[LevelS
     return _described(data, _refined(data, found, correlation, level), correlation)
 
 
-def exact_steps(values: Sequence[float]) -> tuple[LevelStep, ...]:
-    """Every change in a series without noise, such as instruction counts."""
-    data = np.asarray(values, dtype=np.float64)
-    cuts = [int(at) + 1 for at in np.flatnonzero(data[1:] != data[:-1])]
-    bounds = [0, *cuts, len(data)]
-    return tuple(LevelStep(at, at, at, float(data[bounds[place]]), float(data[at])) for place, at in enumerate(cuts))
+def counted_steps(values: Sequence[float], ranges: Sequence[tuple[float, float]]) -> tuple[LevelStep, ...]:
+    """The changes in a series of counts: commits whose runs are all above, or all below, all runs of the level before.
+
+    Where nothing changed, 5 runs of a commit are all above 5 of another with a chance of 1 in 252, and more rarely
+    where the level has more commits. Counts without noise have ranges without width: every difference is a change.
+
+    Args:
+        ranges: the smallest and the largest run of each commit; at least one.
+    """
+    cuts: list[int] = []
+    low, high = ranges[0]
+    for at, (lowest, highest) in enumerate(ranges):
+        if lowest > high or highest < low:
+            cuts.append(at)
+            low, high = lowest, highest
+        else:
+            low, high = min(lowest, low), max(highest, high)
+    bounds = [0, *cuts, len(values)]
+    levels = [median(values[start:end]) for start, end in pairwise(bounds)]
+    return tuple(LevelStep(at, at, at, levels[place], levels[place + 1]) for place, at in enumerate(cuts))
 
 
 def commits_needed(*, level: float = LEVEL) -> int:

@@ -49,6 +49,11 @@ class GuestStart:
         return self.marks["ready"] - self.requested
 
     @property
+    def inside(self) -> int | None:
+        """Ticks from the workload's exec to ready; None when one of the two is missing."""
+        return self.marks["ready"] - self.marks["exec"] if {"ready", "exec"} <= self.marks.keys() else None
+
+    @property
     def steps(self) -> tuple[Instant, ...]:
         """All endpoints since the request, in order of time."""
         pairs = sorted(self.marks.items(), key=lambda pair: pair[1])

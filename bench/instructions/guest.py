@@ -14,7 +14,7 @@ from bench.agent.compile import agent_binary, static_program
 from bench.image.archive import TreeIndex, read_index
 from bench.image.base import ensure_unpacked
 from bench.image.model import GuestKernel, Image
-from bench.image.vm.initramfs import CpioEntry, newc
+from bench.image.vm.initramfs import CpioEntry, clear_of_tables, newc
 from bench.image.vm.kernel import find_guest_kernel, with_modules
 from bench.image.vm.raw_kernel import ensure_raw_kernel
 from bench.instructions.machine import clock_inputs, machine_argv, text_digest
@@ -22,6 +22,7 @@ from bench.instructions.model import VM_TARGETS
 from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
 from bench.instructions.scripts import container_recipe, vm_recipe
 from bench.instructions.tree import image_archive, tree_entries
+from bench.instructions.variation import Variation
 from bench.scenario.model import Scenario
 from bench.util import cache
 from bench.util.cache import file_digest
@@ -42,6 +43,7 @@ _LIBRARIES: Final = re.compile(r"(usr/)?lib(64)?/([^/]+/)?(lib[^/]+\.so[.0-9]*|l
 _CONTAINER_MACHINE: Final = "microvm"
 _SMALL_BYTES: Final = 512 * 2**20
 _LARGE_BYTES: Final = 2 * 2**30
+_LEAST_ROOM_BYTES: Final = 512 * 2**20
 # Packages for a merged /usr expect these links to exist.
 _MERGED: Final = (("lib", "usr/lib"), ("lib64", "usr/lib64"))
 _DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "box", "modules", "etc", "var", "var/lib")
@@ -61,14 +63,24 @@ class CountingGuest:
 
 
 def make_guest(
-    target: str, image: Image, scenario: Scenario, *, seed: int, programs: Mapping[str, Path]
+    target: str,
+    image: Image,
+    scenario: Scenario,
+    *,
+    variation: Variation,
+    programs: Mapping[str, Path],
+    room_bytes: int = 0,
+    directory: Path | None = None,
 ) -> CountingGuest:
-    """Assemble a guest. Its initramfs is cached by content.
+    """Assemble a guest.
 
     Args:
         target: one of ``bench.instructions.model.TARGETS``.
-        seed: seed of QEMU's random numbers.
+        variation: the run of the guest.
         programs: files that replace programs of the distribution, by the program's name.
+        room_bytes: make room for an unpacked tree of this size, if it is larger than the image's. Guests with the same
+            room have the same memory.
+        directory: the initramfs is written here; None caches it by content.
 
     Raises:
         HostUnfitError, BuildError: a part of the guest cannot be made.
@@ -78,14 +90,15 @@ def make_guest(
     index = read_index(image.tree_tar)
     conf = render_boxconf(image.config, scenario.ready)
     maker = _vm if target in VM_TARGETS else _containers
-    made = maker(target, image, scenario, index, programs)
-    entries = [*made.entries, *_own(made.recipe, conf)]
-    archive = newc(entries)
-    path = cache.ensure("icount", f"{text_digest(archive)}.cpio", lambda partial: _write(partial, archive))
+    made = maker(_Wanted(target, image, scenario, variation, max(room_bytes, tree_bytes(image))), index, programs)
+    entries = [*_padding(variation), *made.entries, *_own(made.recipe, conf)]
+    archive = clear_of_tables(newc(entries))
+    path = _stored(archive, directory)
     machine = target if target in VM_TARGETS else _CONTAINER_MACHINE
-    words = machine_argv(machine, memory_bytes=made.memory_bytes, seed=seed)
+    words = machine_argv(machine, seed=variation.guest_seed)
     inputs = clock_inputs(machine) | {
         "machine": " ".join(words),
+        "guest memory": f"{made.memory_bytes >> 20} MiB",
         "guest kernel": f"{made.kernel.release} {file_digest(made.kernel.image)}",
         "initramfs": text_digest(archive),
         "agent": file_digest(agent_binary()),
@@ -96,7 +109,18 @@ def make_guest(
         **made.inputs,
     }
     kernel = ensure_raw_kernel(made.kernel) if made.raw_kernel else made.kernel.image
-    return CountingGuest(target, kernel, path, tuple(words), inputs)
+    return CountingGuest(target, kernel, path, (*words, "-m", f"{made.memory_bytes}B"), inputs)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a guest is made of. ``room_bytes`` is the size of the unpacked tree that its memory must have room for."""
+
+    target: str
+    image: Image
+    scenario: Scenario
+    variation: Variation
+    room_bytes: int
 
 
 @dataclass(frozen=True)
@@ -109,25 +133,42 @@ class _Made:
     raw_kernel: bool
 
 
-def _vm(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
+def tree_bytes(image: Image) -> int:
+    """The size of an image's unpacked tree, for ``room_bytes`` of ``make_guest``."""
+    return image.sizes_bytes["unpacked"]
+
+
+def container_memory(*, has_engine: bool, room_bytes: int) -> int:
+    """The memory of a guest that starts containers, in bytes.
+
+    It grows in steps that double, so that images of about the same size get equal guests.
+    """
+    # The initramfs and what is unpacked from it are in memory, and so is what an engine unpacks.
+    needed = max(2 * room_bytes, _LEAST_ROOM_BYTES)
+    return (_LARGE_BYTES if has_engine else _SMALL_BYTES) + (1 << (needed - 1).bit_length())
+
+
+def _vm(wanted: _Wanted, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
     """A guest whose root is the image's tree."""
-    del target, programs
-    memory = scenario.resources.memory
-    content = image.sizes_bytes["unpacked"]
+    del programs
+    memory = wanted.scenario.resources.memory
+    content = tree_bytes(wanted.image)
     # For a moment the archive and the unpacked tree are both in memory, and the root may use half of the memory.
     if memory < 2 * content + 2**26:
         raise UsageError(
-            f"{scenario.name}: a tree of {content >> 20} MiB does not fit into a VM of {memory >> 20} MiB as its root",
+            f"{wanted.scenario.name}: a tree of {content >> 20} MiB does not fit into a VM of {memory >> 20} MiB as "
+            "its root",
             hint="raise resources.memory, or count containers only: -t runc,docker",
         )
     recipe = vm_recipe()
     return _Made(recipe, tree_entries(index), find_guest_kernel(), memory, {}, raw_kernel=False)
 
 
-def _containers(target: str, image: Image, scenario: Scenario, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
+def _containers(wanted: _Wanted, index: TreeIndex, programs: Mapping[str, Path]) -> _Made:
     """A guest with a small system: the programs that the target needs, and the image as a tree or as an archive."""
-    archive, layer = image_archive(index, image.config, REF)
-    subject = CountedImage(image.config, scenario.resources.memory, layer)
+    image, target = wanted.image, wanted.target
+    archive, layer = image_archive(index, image.config, REF, comment=wanted.variation.letters)
+    subject = CountedImage(image.config, wanted.scenario.resources.memory, layer, wanted.variation)
     recipe = container_recipe(target, subject)
     kernel = with_modules(find_guest_kernel(), ("overlay",))
     entries = [CpioEntry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
@@ -146,8 +187,14 @@ def _containers(target: str, image: Image, scenario: Scenario, index: TreeIndex,
     if target in ("process", "namespaces"):
         entries.append(CpioEntry(".boxbench/boxlaunch", stat.S_IFREG | 0o755, launcher.read_bytes()))
         inputs["launcher"] = file_digest(launcher)
-    memory = _LARGE_BYTES if recipe.needs_archive else _SMALL_BYTES
-    return _Made(recipe, entries, kernel, memory + 2 * image.sizes_bytes["unpacked"], inputs, raw_kernel=True)
+    memory = container_memory(has_engine=recipe.needs_archive, room_bytes=wanted.room_bytes)
+    return _Made(recipe, entries, kernel, memory, inputs, raw_kernel=True)
+
+
+def _padding(variation: Variation) -> list[CpioEntry]:
+    """A file that moves the contents of all later ones in memory. A run without padding has none."""
+    content = variation.padding
+    return [CpioEntry("padding", stat.S_IFREG | 0o600, content)] if content else []
 
 
 def _modules(kernel: GuestKernel) -> list[CpioEntry]:
@@ -216,6 +263,13 @@ def _check_programs(programs: Mapping[str, Path]) -> None:
             )
         if not path.is_file():
             raise UsageError(f"{path}, named for {name}, is not a file", hint="name an executable: runc=PATH")
+
+
+def _stored(archive: bytes, directory: Path | None) -> Path:
+    if directory is None:
+        return cache.ensure("icount", f"{text_digest(archive)}.cpio", lambda partial: _write(partial, archive))
+    _write(directory / "initramfs.cpio", archive)
+    return directory / "initramfs.cpio"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median_low
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +25,12 @@ TARGETS: Final = (*VM_TARGETS, *CONTAINER_TARGETS)
 """All targets that can be counted, in the order of growing cost."""
 DAEMON_TARGETS: Final = ("containerd", "docker", "docker-cli")
 """Targets whose second start includes work that the daemons do between the starts, such as collecting garbage."""
+TRIED_RUNS: Final = 5
+"""The fewest runs that show how much a count moves by itself."""
+UNTRIED: Final = 0.01
+"""How much a count may move, relative, where it was not tried. METHOD.md has what was seen."""
+UNTRIED_ENGINE: Final = 0.2
+"""The same for targets with daemons."""
 SEED: Final = 1
 """Of the guests' random numbers. A count depends on it."""
 STARTS: Final = ("first", "second")
@@ -48,9 +55,12 @@ class Count(CountModel):
 
     cell: Cell
     clocks: Annotated[tuple[Int64, ...], Field(min_length=1)]
-    """How far the guest's clock advanced, one number per run: by 1 per instruction, and by jumps while it was idle."""
+    """How far the guest's clock advanced, one number per run: by 1 per instruction, and by jumps while it was idle.
+    Each run is a ``Variation``: it has random numbers and letters of its own, which must not matter."""
     waits: Annotated[tuple[Int64, ...], Field(min_length=1)]
     """The jumps, one number per run: the idle time that the guest's kernel counted while it waited for its timers."""
+    insides: tuple[Int64, ...] = ()
+    """Ticks from the workload's exec to ready, one number per run; empty when a run has no such endpoint."""
     steps: tuple[Instant, ...]
     """The endpoints of the first run, in order of time."""
     inputs: dict[str, str]
@@ -58,8 +68,8 @@ class Count(CountModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Count:
-        if len(self.clocks) != len(self.waits):
-            raise ValueError("clocks and waits have different lengths")
+        if len(self.clocks) != len(self.waits) or len(self.insides) not in (0, len(self.clocks)):
+            raise ValueError("clocks, waits and insides have different lengths")
         if min(self.waits) < 0 or min(self.executed) <= 0:
             raise ValueError("a run that executed no instruction")
         return self
@@ -77,24 +87,35 @@ class Count(CountModel):
 
     @property
     def instructions(self) -> int:
-        """Executed instructions of the first run."""
-        return self.executed[0]
+        """Executed instructions: the (lower) median of the runs."""
+        return median_low(self.executed)
 
     @property
     def waited(self) -> int:
-        """Idle time of the first run, in ticks of the clock."""
-        return self.waits[0]
+        """Idle time, in ticks of the clock: the (lower) median of the runs."""
+        return median_low(self.waits)
 
     @property
     def inside(self) -> int | None:
-        """Ticks from the workload's exec to ready; None when one of the two is missing."""
-        at = {step.name: step.at for step in self.steps}
-        return at["ready"] - at["exec"] if {"ready", "exec"} <= at.keys() else None
+        """Ticks from the workload's exec to ready: the (lower) median of the runs; None when it is unknown."""
+        return median_low(self.insides) if self.insides else None
 
     @property
-    def repeats(self) -> bool:
-        """Whether all runs gave the same clock and the same idle time."""
-        return len(set(zip(self.clocks, self.waits, strict=True))) == 1
+    def tried(self) -> bool:
+        """Whether enough runs show how much this count moves without a change that matters."""
+        return len(self.clocks) >= TRIED_RUNS
+
+    @property
+    def spread(self) -> float:
+        """The range of the runs over their median: 0.01 is 1 %."""
+        return (max(self.executed) - min(self.executed)) / self.instructions
+
+    @property
+    def slack(self) -> float:
+        """How much this count moves, relative, without a change that matters: as tried, or what must be assumed."""
+        if self.tried:
+            return self.spread
+        return UNTRIED_ENGINE if self.cell.target in DAEMON_TARGETS else UNTRIED
 
 
 class Instructions(CountModel):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.agent.boxconf import BoxConfig, encode_word
+from bench.instructions.variation import Variation
 
 REF: Final = "docker.io/boxbench/counted:latest"
 """Name of the image in the engines."""
@@ -40,3 +41,4 @@ class CountedImage:
     memory_bytes: int
     layer: str
     """Digest of the image's only layer."""
+    variation: Variation

@@ -35,6 +35,7 @@ def container_recipe(target: str, subject: CountedImage) -> Recipe:
     recipe.do("module", "/modules/overlay.ko")
     recipe.do("movable")
     _mount_system(recipe)
+    recipe.do("random", subject.variation.letters)
     recipe.do("mount", "tmpfs", "/run", "tmpfs", "mode=755")
     recipe.do("mount", "tmpfs", "/tmp", "tmpfs", "mode=1777")
     recipe.do("env", _PATH)

@@ -101,12 +101,15 @@ def _parents(entries: list[CpioEntry]) -> list[CpioEntry]:
     return [CpioEntry(name, stat.S_IFDIR | 0o755) for name in sorted(missing, key=lambda name: name.split("/"))]
 
 
-def image_archive(index: TreeIndex, config: BoxConfig, ref: str) -> tuple[bytes, str]:
+def image_archive(index: TreeIndex, config: BoxConfig, ref: str, *, comment: str) -> tuple[bytes, str]:
     """The tree as an image with one layer, in the format of ``docker load``; and the layer's digest.
 
     It has no dates and not the layers of the build, which would make each build another image.
+
+    Args:
+        comment: stored in the layer's archive and in no file of it; it changes the digests of layer and image.
     """
-    layer = _layer(index)
+    layer = _layer(index, comment)
     digest = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     config_file = {
         "architecture": "amd64",
@@ -122,11 +125,11 @@ def image_archive(index: TreeIndex, config: BoxConfig, ref: str) -> tuple[bytes,
     return _tar([(name, text), ("layer.tar", layer), ("manifest.json", manifest)]), digest
 
 
-def _layer(index: TreeIndex) -> bytes:
+def _layer(index: TreeIndex, comment: str) -> bytes:
     buffer = io.BytesIO()
     with (
         tarfile.open(index.tar) as archive,
-        tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as layer,
+        tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": comment}) as layer,
     ):
         # A link must come after the file that it names, which the sorted order does not ensure.
         for name in sorted(index.members, key=lambda name: (index.members[name].islnk(), name.split("/"))):

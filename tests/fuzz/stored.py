@@ -271,7 +271,7 @@ def _check_anatomy(data: bytes, scratch: Path) -> None:
 def histories() -> tuple[bytes, ...]:
     """Lines of one host's file."""
     times = make_history([188.0] * 6 + [240.0] * 6)
-    counted = (line(1, count(500, 500)), line(2, count(600, 600)))
+    counted = (line(1, count(500)), line(2, count(600)))
     return tuple(b"".join(one.text().encode() for one in lines) for lines in (times, times[:2], counted))
 
 
@@ -281,7 +281,7 @@ def _check_history(data: bytes, scratch: Path) -> None:
     directory.mkdir(exist_ok=True)
     for file in directory.glob("*.jsonl"):
         file.unlink()
-    hosts = (HOST, OTHER_HOST, line(1, count(500, 500)).fingerprint)
+    hosts = (HOST, OTHER_HOST, line(1, count(500)).fingerprint)
     host = next((host for host in hosts if host.encode() in data), HOST)
     (directory / f"{host}.jsonl").write_bytes(data)
     lines = read_history(DirectoryStore(directory))

@@ -27,9 +27,12 @@ Acknowledged = Annotated[
     ),
 ]
 Threshold = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--threshold", metavar="N%", help="Smaller changes are shown but are no regression. 2% and 0.02 are the same."
+        "--threshold",
+        metavar="N%",
+        help="Smaller changes are shown but are no regression. 2% and 0.02 are the same.",
+        show_default="2%, 0.1% of instructions",
     ),
 ]
 Detector = Annotated[
@@ -49,7 +52,7 @@ def _command(details: str, *, everything: bool) -> Callable[..., None]:
         branch: Branch = None,
         repository: Repository = Path(),
         acknowledged: Acknowledged = None,
-        threshold: Threshold = "2%",
+        threshold: Threshold = None,
         detector: Detector = "own",
         page: Page = None,
         json: Json = False,
@@ -71,11 +74,11 @@ check = _command(
 )
 
 
-def _check(store: Store, acknowledged: Path | None, threshold: str, detector: str) -> Checked:
+def _check(store: Store, acknowledged: Path | None, threshold: str | None, detector: str) -> Checked:
     if detector not in ("own", "otava"):
         raise UsageError(f"there is no detector {detector!r}", hint="own, or otava")
     try:
-        limit = parse_change(threshold)
+        limit = None if threshold is None else parse_change(threshold)
     except ValueError as error:
         raise UsageError(f"--threshold: {error}", hint="write for example --threshold 3%") from None
     file = acknowledged or Path(FILE)

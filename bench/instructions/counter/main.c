@@ -4,6 +4,7 @@
  *
  *   module PATH | dir PATH | link TARGET PATH | loopback | hostname NAME | env NAME=VALUE
  *   mount SOURCE PLACE TYPE [OPTIONS]    bind SOURCE PLACE
+ *   random SEED                          seeds the kernel's random numbers
  *   movable                              the initramfs becomes a root that pivot_root can leave
  *   daemon WORD...                       starts a program and does not wait for it
  *   call WORD...                         runs a program to its end; every status but 0 is an error
@@ -85,6 +86,8 @@ static bool obey_preparation(const char *verb, char **words, size_t count)
         mount_at(words[0], words[1], words[2], words[3]);
     else if (strcmp(verb, "bind") == 0 && count == 2)
         bind_at(words[0], words[1]);
+    else if (strcmp(verb, "random") == 0 && count == 1)
+        seed_random_numbers(words[0]);
     else if (strcmp(verb, "movable") == 0)
         make_root_movable();
     else if (strcmp(verb, "loopback") == 0)

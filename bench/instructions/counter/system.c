@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,4 +51,18 @@ size_t read_file(const char *path, char *to, size_t room)
     if (used == room)
         fatal("%s: larger than %zu bytes", path, room);
     return used;
+}
+
+void seed_random_numbers(const char *text)
+{
+    /* A struct rand_pool_info with its buffer. */
+    struct {
+        int entropy_bits, bytes;
+        char seed[64];
+    } pool = {.entropy_bits = 256, .bytes = sizeof pool.seed};
+    memcpy(pool.seed, text, strnlen(text, sizeof pool.seed));
+    int fd = open("/dev/random", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) != 0)
+        fatal("seed /dev/random: %s", strerror(errno));
+    close(fd);
 }

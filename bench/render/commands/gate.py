@@ -92,7 +92,21 @@ def moved(row: GateRow) -> str:
     result = row.decisive
     if result is None or result.ratio is None:
         return clean(row.reason)
-    return exact_change(result.ratio) if row.counted else change_with_interval(result)
+    return counted_change(row) if row.counted else change_with_interval(result)
+
+
+def counted_change(row: GateRow) -> str:
+    """The change of a count of instructions, with its interval where it is not exact; a dash without one."""
+    result = row.decisive
+    if result is None or result.ratio is None:
+        return MISSING
+    return " ".join(filter(None, (exact_change(result.ratio), counted_interval(row))))
+
+
+def counted_interval(row: GateRow) -> str:
+    """``[+0.012 %, +0.21 %]``; empty where the count is exact or cannot be compared."""
+    limits = None if row.decisive is None else row.decisive.interval
+    return "" if limits is None else f"[{exact_change(limits.low)}, {exact_change(limits.high)}]"
 
 
 def _separator(row: GateRow) -> str:
@@ -141,11 +155,18 @@ def basis(result: GateResult) -> list[str]:
 
 
 def describe_counts(result: GateResult) -> str:
-    """What counts of instructions are, and that they are exact when some could be compared."""
+    """What counts of instructions are, and how many of them are exact."""
     length = "instructions are the length of the code path, not time"
-    if not any(row.exact for row in result.rows):
+    rows = [row for row in result.rows if row.counted and row.decisive is not None and row.decisive.ratio is not None]
+    if not rows:
         return length
-    return f"{length}; they are exact and repeat on every run and machine, so there are no statistics"
+    exact = sum(row.exact for row in rows)
+    if exact == len(rows):
+        return f"{length}; all {exact} are exact: no run of either side moved them by itself"
+    return (
+        f"{length}; {exact} of {len(rows)} are exact, the others have the interval of runs that differ in random "
+        f"numbers and letters only; without a change, at most {result.level:.1%} of runs are red by chance"
+    )
 
 
 def _side(text: str, commit: str | None) -> str:

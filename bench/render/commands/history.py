@@ -76,7 +76,7 @@ def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
     changed = {id(change.series) for change in here}
     for series in checked.series:
         if everything and series.fingerprint == host and id(series) not in changed:
-            table.add_row(*(Text(cell) for cell in _steady(series)), Text("steady", style="dim"))
+            table.add_row(*(Text(cell) for cell in _steady(series)), Text(_steadiness(series), style="dim"))
     return table
 
 
@@ -90,6 +90,14 @@ def _steady(series: Series) -> tuple[str, ...]:
     finite = [value for value in series.values if math.isfinite(value)]
     last = quantity(finite[-1], Metric(series.metric).unit) if finite else "–"
     return clean(series.cell), Metric(series.metric).label, f"{len(series.values)} commits", "", last, ""
+
+
+def _steadiness(series: Series) -> str:
+    """``steady``; of counts that move by themselves also from which change on one is told."""
+    if not series.is_count or series.exact:
+        return "steady"
+    low, high = (limit(values) for limit, values in zip((min, max), zip(*series.ranges, strict=True), strict=True))
+    return f"steady; a change is told from {high / low - 1:.2%} on"
 
 
 def _state(change: Change) -> str:

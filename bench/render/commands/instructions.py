@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.instructions.model import FILE, Count, Instructions, write_instructions
-from bench.instructions.verdict import CountOutcome, CountVerdict
+from bench.instructions.verdict import CountOutcome, CountVerdict, doubt
 from bench.render.figures.base import finish, styled, write_figure
 from bench.render.figures.instructions import draw
-from bench.render.text import MISSING, clean
+from bench.render.text import MISSING, clean, exact_change
 from bench.util.errors import ExitCode, ResultError
 from bench.util.units import grouped
 
@@ -65,9 +65,9 @@ def _runs(count: Count) -> Text:
     runs = len(count.clocks)
     if runs == 1:
         return Text("1")
-    if count.repeats:
+    if count.spread == 0:
         return Text(f"{runs}, identical", style="green")
-    return Text(f"{runs}, differ by up to {grouped(max(count.clocks) - min(count.clocks))}", style="yellow")
+    return Text(f"{runs}, within {count.spread:.2%}", style="yellow")
 
 
 def view_verdicts(verdicts: Sequence[CountVerdict], *, band: float) -> RenderableType:
@@ -76,22 +76,30 @@ def view_verdicts(verdicts: Sequence[CountVerdict], *, band: float) -> Renderabl
     table.add_column("against the baseline", overflow="fold")
     table.add_column("difference", justify="right")
     table.add_column("of it in the workload", justify="right")
-    table.add_column("ratio", justify="right")
+    table.add_column("change [limits]", justify="right")
     table.add_column("verdict", overflow="fold")
     for verdict in verdicts:
         regressed = verdict.regressed(band=band)
-        text = f"{verdict.outcome.value}: {clean(verdict.reason)}" + (" – REGRESSED" if regressed else "")
-        # Explains a ratio above the band that is no regression.
-        if verdict.ratio is not None and not regressed and verdict.ratio > 1 + band:
-            text += f" (varies by itself: counts from {verdict.slack:.0%} on)"
+        text = f"{verdict.outcome.value}: {clean(verdict.reason)}"
+        if regressed:
+            text += " – REGRESSED"
+        elif verdict.difference is not None and verdict.unsure(band=band):
+            text += f" – cannot tell: {doubt(verdict, band=band)}"
         table.add_row(
             Text(clean(verdict.key)),
             Text(MISSING if verdict.difference is None else _signed(verdict.difference)),
             Text(MISSING if verdict.difference is None or verdict.inside is None else _signed(verdict.inside)),
-            Text(MISSING if verdict.ratio is None else f"{verdict.ratio:.6f}"),
+            Text(_change(verdict)),
             Text(text, style="red" if regressed else _STYLES[verdict.outcome]),
         )
     return Group(Text(""), table)
+
+
+def _change(verdict: CountVerdict) -> str:
+    if verdict.ratio is None or verdict.low is None or verdict.high is None:
+        return MISSING
+    limits = "" if verdict.exact else f" [{exact_change(verdict.low)}, {exact_change(verdict.high)}]"
+    return exact_change(verdict.ratio) + limits
 
 
 def _signed(count: int) -> str:
@@ -112,11 +120,10 @@ def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
         ) from None
 
 
-def exit_code(counted: Instructions, verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:
+def exit_code(verdicts: Sequence[CountVerdict], *, band: float) -> ExitCode:
     """The exit code for CI: regression, cannot tell, or ok."""
     if any(verdict.regressed(band=band) for verdict in verdicts):
         return ExitCode.REGRESSION
-    unsure = (CountOutcome.NOT_COMPARABLE, CountOutcome.UNSTABLE)
-    if any(verdict.outcome in unsure for verdict in verdicts) or not all(count.repeats for count in counted.counts):
+    if any(verdict.unsure(band=band) for verdict in verdicts):
         return ExitCode.CANNOT_TELL
     return ExitCode.OK

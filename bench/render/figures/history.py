@@ -24,7 +24,7 @@ _ROW_PT: Final = 11
 _HOW = (
     "Each point is one commit, oldest on the left: the median of its boots with its 95 % interval. Lines are the "
     "levels between change points; a shaded span shows where the change may be. A cross at the top means that most "
-    "boots failed. Counts of instructions are exact and have no interval."
+    "boots failed. Of counts of instructions the interval is the range of the runs."
 )
 
 

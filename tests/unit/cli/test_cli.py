@@ -77,6 +77,8 @@ def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         (("run", "hello", "-b", "0"), "'--blocks' / '-b': must be at least 1 (given: '0')"),
         (("plan", "hello", "-b", "99999999999"), "'--blocks' / '-b': must be at most 10000 (given: '99999999999')"),
         (("run", "hello", "-o", "out-\udcff"), "the argument 'out-?' is not UTF-8 text"),
+        (("instructions", "hello", "--band", "0.1"), "--band: '0.1' has no percent sign"),
+        (("instructions", "hello", "--band", "x%"), "--band: 'x%' is not a change"),
         (("run", "hello", "--accel", "nope"), "there is no accelerator 'nope'"),
         (("quickstart", "--accel", "icount"), "counts instructions instead of time"),
         *(((name, "hello", "-t", ""), "-t names no target") for name in COMMANDS_WITH_TARGETS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from bench.gate.request import REQUEST, GateRequest
 from bench.gate.run import removed_without_data
 from bench.gate.sides import Side, SidePair, make_side
 from bench.gate.thresholds import parse_thresholds
-from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
+from bench.instructions.model import FILE, TRIED_RUNS, Count, Instant, Instructions, write_instructions
 from bench.instructions.run import CountRequest
 from bench.plan.trials import Cell
 from bench.render.commands.gate import gate_report, headline
@@ -43,13 +44,16 @@ from tests.unit.export.test_gate import make_gate, make_row
 MILLION: Final = 1_000_000
 
 
-def count(total: int, *more: int, target: str = "runc", start: str = "first", **inputs: str) -> Count:
+def count(*totals: int, target: str = "runc", start: str = "first", **inputs: str) -> Count:
+    """Runs of these counts; 5 equal runs of a single one."""
+    runs = totals if len(totals) > 1 else totals * TRIED_RUNS
     factors = {} if target in ("q35", "microvm") else {"start": start}
     return Count(
         cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
-        clocks=(total, *more),
-        waits=(0,) * (1 + len(more)),
-        steps=(Instant(name="exec", at=100), Instant(name="ready", at=total)),
+        clocks=runs,
+        waits=(0,) * len(runs),
+        insides=tuple(max(0, run - 100) for run in runs),
+        steps=(Instant(name="exec", at=100), Instant(name="ready", at=runs[0])),
         inputs={"qemu": "10.0", "machine": "m", "tree": "t"} | inputs,
     )
 
@@ -74,7 +78,6 @@ def one(base: Count, other: Count, *words: str) -> GateRow:
         (count(MILLION), count(998_000, tree="u"), Verdict.NOT_REGRESSED, True, "^−2.000 instructions"),
         (count(MILLION), count(MILLION, qemu="11"), Verdict.CANNOT_TELL, False, "clocks differ"),
         (count(MILLION), count(MILLION + 1), Verdict.CANNOT_TELL, False, "do not repeat here: no recorded input"),
-        (count(MILLION, 7), count(MILLION, 7), Verdict.CANNOT_TELL, False, "do not repeat here: A's 2 runs"),
     ],
 )
 def test_a_count_becomes_a_row(base: Count, other: Count, verdict: Verdict, improved: bool, reason: str) -> None:
@@ -89,8 +92,54 @@ def test_a_count_becomes_a_row(base: Count, other: Count, verdict: Verdict, impr
     )
     assert row.decisive is not None
     assert (row.decisive.n_a, row.decisive.n_b) == (len(base.clocks), len(other.clocks))
-    assert row.decisive.interval is None
+    assert (row.decisive.interval, row.detectable) == (None, None)
     assert (row.decisive.ratio is None) is (verdict is Verdict.CANNOT_TELL)
+
+
+NOISY: Final = (1_000_000, 1_010_000, 1_004_000, 1_020_000, 1_007_000)
+"""Runs of docker, which move by themselves."""
+
+
+def noisy(factor: float) -> Count:
+    return count(*(round(number * factor) for number in NOISY[::-1]), target="docker", tree="u")
+
+
+@pytest.mark.parametrize(
+    ("factor", "words", "verdict", "improved"),
+    [
+        (1.0, (), Verdict.CANNOT_TELL, False),
+        (1.0, ("instructions=3%",), Verdict.NOT_REGRESSED, False),
+        (1.03, (), Verdict.REGRESSED, False),
+        (1.03, ("instructions=2%",), Verdict.CANNOT_TELL, False),
+        (0.95, (), Verdict.NOT_REGRESSED, True),
+    ],
+)
+def test_counts_that_move_by_themselves_are_judged_by_an_interval(
+    factor: float, words: tuple[str, ...], verdict: Verdict, improved: bool
+) -> None:
+    """A change of nothing is never red, and the row says from which size on docker can tell."""
+    row = one(count(*NOISY, target="docker"), noisy(factor), *words)
+    assert (row.verdict, row.improved, row.exact) == (verdict, improved, False)
+    assert row.decisive is not None
+    assert row.decisive.interval is not None
+    assert row.detectable is not None
+    assert row.detectable > row.threshold
+    if verdict is Verdict.CANNOT_TELL:
+        assert re.search(r"an increase is told from [\d.]+% on.*runc", row.reason)
+
+
+def test_rows_with_an_interval_are_not_called_exact() -> None:
+    result = gate(one(count(*NOISY, target="docker"), noisy(1.05)), SAME)
+    console = Console(width=160, record=True, file=sys.stderr)
+    console.print(gate_report(result))
+    said = " ".join(console.export_text().split())
+    assert "1 of 2 are exact, the others have the interval of runs" in said
+    assert "+5.00 % [" in headline(result)
+    assert "| exact |" in summary(gate(SAME))
+    red = next(line for line in summary(result).splitlines() if line.startswith("| ❌"))
+    assert "exact" not in red
+    assert "[" in red
+    assert "5 and 5 runs" in commands(result)[0]
 
 
 def test_the_threshold_is_the_users() -> None:
@@ -108,13 +157,14 @@ def test_cells_of_one_side_alone() -> None:
     assert [row.reason for row in rows.values()][1:] == ["A has no count of it", "B has no count of it"]
     stage = rows["docker/icount, first start"].decisive
     assert stage is not None
-    assert (stage.n_a, stage.median_a, stage.n_b, stage.median_b) == (0, None, 1, 7)
+    assert (stage.n_a, stage.median_a, stage.n_b, stage.median_b) == (0, None, 5, 7)
 
 
 def side(name: str = "B", *targets: str, explicit: bool = False) -> Side:
     assert name in ("A", "B")
     made = make_side(load_scenario(find_scenario("hello")), "A" if name == "A" else "B", label=name, targets=targets)
-    return replace(made, explicit=explicit, named=False)
+    loaded = made.loaded.model_copy(update={"text": f"# {name}\n{made.loaded.text}"})
+    return replace(made, loaded=loaded, explicit=explicit, named=False)
 
 
 def pair(*targets: str) -> SidePair:
@@ -196,11 +246,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
     monkeypatch.setattr(module, "run_stages", by_time)
     monkeypatch.setattr(module, "host_facts", dict)
+    monkeypatch.setattr(module, "room_of", lambda loaded, _say: {"hello-a": 300, "hello-b": 200}[loaded.scenario.name])
     monkeypatch.setattr("bench.gate.counted.fingerprint", lambda _facts: "f")
     return watch
 
 
-def requested(out: Path, *targets: str, baseline: Instructions | None = None, runs: int = 1) -> GateRequest:
+def requested(out: Path, *targets: str, baseline: Instructions | None = None, runs: int | None = None) -> GateRequest:
     path = None
     if baseline is not None:
         path = out / "base"
@@ -229,14 +280,17 @@ def counting(monkeypatch: pytest.MonkeyPatch, *found: Instructions) -> list[Coun
     return asked
 
 
-def test_one_run_a_side_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
+def test_both_sides_are_counted_in_guests_of_one_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch
+) -> None:
     asked = counting(monkeypatch, counts(count(MILLION)), counts(count(2 * MILLION, tree="u")))
     result = run_counted(requested(tmp_path, "runc", "libvirt"), keep, watch.watchers)
     assert result.exit_code == ExitCode.REGRESSION
     # Under the scenario's own name, so that they are a baseline for others.
     assert [(request.targets, request.runs, request.loaded.scenario.name) for request in asked] == [
-        (("runc",), 1, "hello")
+        (("runc",), TRIED_RUNS, "hello")
     ] * 2
+    assert {request.room_bytes for request in asked} == {300}, "the larger side's"
     assert GateResult.model_validate_json((tmp_path / RESULT).read_text()) == result
     assert read_counts(tmp_path / "a") == counts(count(MILLION))
     assert result.a is not None
@@ -244,6 +298,16 @@ def test_one_run_a_side_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert result.b.targets["runc/icount"]["qemu"] == "10.0"
     assert "libvirt" in result.notes[0]
     assert (result.level, watch.gated, watch.warned) == (0, [], [])
+
+
+def test_equal_sides_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
+    asked = counting(monkeypatch, counts(count(MILLION)))
+    request = requested(tmp_path, "runc")
+    request = replace(request, sides=SidePair(request.sides.a, request.sides.a))
+    result = run_counted(request, keep, watch.watchers)
+    assert (result.exit_code, len(asked)) == (ExitCode.OK, 1)
+    assert "counted once" in result.notes[-1]
+    assert read_counts(tmp_path / "a") == read_counts(tmp_path / "b")
 
 
 def test_a_baseline_takes_as_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch) -> None:
@@ -346,9 +410,9 @@ def test_the_terminal_report_of_counts(width: int) -> None:
 def test_the_summary_of_counts() -> None:
     text = summary(gate(RED, SAME, UNSURE))
     first = next(line for line in text.splitlines() if line.startswith("| ❌"))
-    assert "212\u202f992\u202f113 | 213\u202f992\u202f113 | **+0.470 %** | exact | 1 + 1 |" in first
+    assert "212\u202f992\u202f113 | 213\u202f992\u202f113 | **+0.470 %** | exact | 5 + 5 |" in first
     assert "of it in the workload: tree changed" in text
-    assert "exact and repeat" in text
+    assert "all 2 are exact" in text
     assert not re.search("screening|at most|VMs under|noisy", text)
     unsure = summary(gate(UNSURE))
     assert "not time" in unsure
@@ -419,7 +483,8 @@ def test_the_command(
 ) -> None:
     changes: dict[str, Any] = {"tree": "u"} if other else {"qemu": "11"}
     counting(monkeypatch, counts(count(MILLION)), counts(count(other or MILLION, **changes)))
-    words = ("hello", "hello", "-t", "runc", "-m", "instructions", "-o", "g", "--json", "--summary", "s.md")
+    shutil.copytree(find_scenario("hello"), tmp_path / "changed")
+    words = ("hello", "./changed", "-t", "runc", "-m", "instructions", "-o", "g", "--json", "--summary", "s.md")
     assert call(monkeypatch, tmp_path, *words) == code
     shown = json.loads(capsys.readouterr().out)
     assert (shown["exit_code"], shown["rows"][0]["accel"]) == (code, "icount")

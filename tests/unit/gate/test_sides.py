@@ -187,6 +187,7 @@ def test_a_baseline_of_counts_needs_accel_icount(tmp_path: Path) -> None:
 
 def test_a_counting_gate_notes_targets_of_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted_module, "count_instructions", lambda _request, _say: counts())
+    monkeypatch.setattr(counted_module, "room_of", lambda _loaded, _say: 0)
     monkeypatch.setattr(counted_module, "host_facts", dict)
     monkeypatch.setattr("bench.gate.counted.fingerprint", lambda _facts: "f")
     both = sides(tmp_path, {}, {"targets": ["runc"], "baseline": "runc"})

@@ -112,11 +112,13 @@ def test_a_small_step_is_shown_but_no_regression() -> None:
     assert check_lines(make_history([100.0] * 30 + [101.5] * 30, spread=0.003), today=TODAY, threshold=0.01).open
 
 
-def test_one_instruction_more_is_a_change_on_the_exact_clock() -> None:
-    lines = make_history([100.0, 100.0, 100.001], spread=0, accel="icount")
+def test_every_difference_is_a_change_on_the_exact_clock_and_a_regression_from_its_threshold_on() -> None:
+    lines = make_history([100.0, 100.0, 100.001, 100.2], spread=0, accel="icount")
     checked = check_lines(lines, today=TODAY)
-    assert [change.bad for change in checked.open] == [make_commit(2)]
+    assert [change.state for change in checked.changes] == [State.SMALL, State.OPEN]
+    assert [change.bad for change in checked.open] == [make_commit(3)]
     assert checked.too_short == 0
+    assert check_lines(lines, today=TODAY, threshold=0.01).open == ()
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,7 @@ from bench.history.detect import State, check_lines
 from bench.history.icount_lines import PREFIX, clock_of, counted_lines, counts_file
 from bench.history.line import HistoryError, Line, parse_line
 from bench.history.store import DirectoryStore, add_line, read_history
-from bench.instructions.model import FILE, Count, Instant, Instructions, write_instructions
-from bench.instructions.verdict import SLACK
+from bench.instructions.model import FILE, TRIED_RUNS, Count, Instant, Instructions, write_instructions
 from bench.plan.trials import Cell
 from bench.records.manifest import MANIFEST
 from bench.render.commands.history import checked_json, view_history, write_page
@@ -32,16 +31,22 @@ NOW: Final = "2031-02-03T04:05:06+00:00"
 MANY: Final = 449_944_712
 
 
-def count(total: int, *more: int, target: str = "runc", start: str = "first", **inputs: str) -> Count:
-    """What `boxbench instructions` writes of one cell; waited 50 ticks."""
+def count(*totals: int, target: str = "runc", start: str = "first", **inputs: str) -> Count:
+    """What `boxbench instructions` writes of one cell: these runs, or 5 of a single count; waited 50 ticks."""
+    runs = totals if len(totals) > 1 else totals * TRIED_RUNS
     factors = {} if target in ("q35", "microvm") else {"start": start}
     return Count(
         cell=Cell(scenario="hello", target=target, accel="icount", factors=factors),
-        clocks=tuple(number + 50 for number in (total, *more)),
-        waits=(50,) * (1 + len(more)),
-        steps=(Instant(name="ready", at=total),),
+        clocks=tuple(number + 50 for number in runs),
+        waits=(50,) * len(runs),
+        steps=(Instant(name="ready", at=runs[0]),),
         inputs={"qemu": "10.0", "machine": "microvm", "firmware a": "1", "agent": "x", "tree": "t"} | inputs,
     )
+
+
+def once(many: Count) -> Count:
+    """The first run alone."""
+    return many.model_copy(update={"clocks": many.clocks[:1], "waits": many.waits[:1]})
 
 
 def counts(*cells: Count) -> Instructions:
@@ -55,11 +60,11 @@ def line(number: int, *cells: Count) -> Line:
 
 
 def test_a_count_becomes_an_exact_point_with_its_inputs() -> None:
-    found = line(1, count(MANY, MANY), count(MANY - 7, MANY - 7, start="second"))
+    found = line(1, count(MANY), count(MANY - 7, start="second"))
     assert found.fingerprint.startswith(PREFIX)
     assert found.accel == dict.fromkeys(("hello/runc/icount{start=first}", "hello/runc/icount{start=second}"), "icount")
     point = found.cells["hello/runc/icount{start=first}"][INSTRUCTIONS]
-    assert (point.median, point.n, point.failures, point.low, point.high) == (MANY, 2, 0, None, None)
+    assert (point.median, point.n, point.failures, point.low, point.high) == (MANY, 5, 0, MANY, MANY)
     assert found.counted["hello/runc/icount{start=first}"].inputs == {"tree": "t"}
     assert found.host == {"qemu": "10.0"}
     assert parse_line(found.text(), where="here") == found
@@ -85,21 +90,36 @@ def test_a_line_per_clock() -> None:
     ]
 
 
-def test_counts_that_do_not_repeat_are_left_out() -> None:
-    lines, notes = counted_lines(counts(count(5, 5), count(5, 6, target="q35")), make_commit(0), measured_at=NOW)
-    assert [list(found.cells) for found in lines] == [["hello/runc/icount{start=first}"]]
-    assert notes == ("hello/q35/icount left out: its 2 runs gave different counts",)
-    with pytest.raises(HistoryError, match="do not repeat"):
-        counted_lines(counts(count(5, 6)), make_commit(0), measured_at=NOW)
+def test_too_few_runs_are_noted_and_tell_large_changes_only() -> None:
+    found, notes = counted_lines(counts(once(count(MANY, target="docker"))), make_commit(0), measured_at=NOW)
+    assert len(found) == 1
+    assert notes == (
+        "hello/docker/icount{start=first}: 1 run does not show how much the count moves by itself; changes below 20% "
+        "will not be told (count with -n 5)",
+    )
+    moved = [
+        counted_lines(counts(once(count(round(MANY * more), target="docker"))), make_commit(number), measured_at=NOW)[
+            0
+        ][0]
+        for number, more in enumerate((1, 1.135, 1.6))
+    ]
+    assert [change.bad for change in check_lines(moved, today=TODAY).changes] == [make_commit(2)]
 
 
 def test_every_difference_is_a_change_and_may_be_undone() -> None:
-    lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate((0, 0, 1, 0, 0, 7))]
+    # 0.2 % more is a regression; a few instructions, as of a longer comment, are a small change.
+    steps = (0, 0, MANY // 500, 0, 0, 9, MANY // 400)
+    lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate(steps)]
     checked = check_lines(lines, today=TODAY)
-    assert [change.state for change in checked.changes] == [State.UNDONE, State.BETTER, State.OPEN]
+    assert [change.state for change in checked.changes] == [
+        State.UNDONE,
+        State.BETTER,
+        State.SMALL,
+        State.OPEN,
+    ]
     assert checked.exit_code == ExitCode.REGRESSION
-    assert [change.bad for change in checked.open] == [make_commit(5)]
-    assert check_lines(lines[:5], today=TODAY).exit_code == ExitCode.OK
+    assert [change.bad for change in checked.open] == [make_commit(6)]
+    assert check_lines(lines[:6], today=TODAY).exit_code == ExitCode.OK
 
 
 def test_a_clock_is_not_compared_with_another() -> None:
@@ -111,18 +131,18 @@ def test_a_clock_is_not_compared_with_another() -> None:
 def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
     lines = [
         line(0, count(MANY, **{"program runc": "1.1", "initramfs": "i"})),
-        line(1, count(MANY + 4, **{"program runc": "1.2", "initramfs": "j"})),
-        line(2, count(MANY + 9, **{"program runc": "1.2", "initramfs": "k"})),
+        line(1, count(MANY + MANY // 100, **{"program runc": "1.2", "initramfs": "j"})),
+        line(2, count(MANY + MANY // 100 + 9, **{"program runc": "1.2", "initramfs": "k"})),
     ]
     checked = check_lines(lines, today=TODAY)
     assert [change.inputs for change in checked.changes] == [("program runc",), ("initramfs",)]
     console = Console(record=True, width=160)
-    console.print(view_history(checked, everything=False))
+    console.print(view_history(checked, everything=True))
     said = console.export_text()
     assert "instruction clock icount" in said
     assert "(recorded: program runc)" in said
     assert "449 944 712" in said.replace("\u202f", " ").replace("\xa0", " ")
-    assert "+0.000001 %" in said
+    assert "+1.00 %" in said
     series = checked_json(checked)["series"]
     assert series[0]["changes"][0]["inputs_changed"] == ["program runc"]
     write_page(checked, tmp_path / "page.html")
@@ -130,32 +150,43 @@ def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
     assert "recorded: program runc" in page
 
 
-def engine(number: int, total: int) -> Line:
-    return line(number, count(total, target="docker", start="second", tree=f"t{number}"))
+def engine(number: int, rng: random.Random, level: float = 1.0) -> Line:
+    """Runs of docker that move by themselves by some 2 %."""
+    runs = (round(MANY * level * rng.lognormvariate(0, 0.01)) for _ in range(TRIED_RUNS))
+    return line(number, count(*runs, target="docker", tree=f"t{number}"))
 
 
-def test_the_slack_of_an_engines_second_start_is_no_regression() -> None:
+def test_the_planted_commit_is_found_among_counts_that_move_by_themselves() -> None:
     rng = random.Random(1)
-    moves = [rng.randrange(MANY // 50) for _ in range(70)]
-    moving = [engine(number, MANY + move) for number, move in enumerate(moves[:40])]
-    checked = check_lines(moving, today=TODAY)
+    lines = [engine(number, rng, level=1.0 if number < 4 else 1.06) for number in range(8)]
+    checked = check_lines(lines, today=TODAY)
+    assert [(change.bad, change.state) for change in checked.changes] == [(make_commit(4), State.OPEN)]
+    assert not checked.series[0].exact
+
+
+def test_counts_that_move_by_themselves_are_seldom_red_without_a_change() -> None:
+    rng, red = random.Random(2), 0
+    for _ in range(200):
+        checked = check_lines([engine(number, rng) for number in range(8)], today=TODAY)
+        red += checked.exit_code == ExitCode.REGRESSION
+    # 1 in 252 after the first commit, and more rarely after later ones.
+    assert red <= 5
+    said = Console(record=True, width=200)
+    said.print(view_history(checked, everything=True))
+    assert "steady; a change is told from" in said.export_text()
+
+
+def test_counts_of_guests_of_other_memory_are_one_series() -> None:
+    lines = [line(number, count(MANY, **{"guest memory": f"{size} MiB"})) for number, size in enumerate((1024, 1536))]
+    checked = check_lines(lines, today=TODAY)
+    assert len(checked.series) == 1
     assert checked.changes == ()
-    assert (checked.series[0].exact, checked.series[0].slack) == (False, SLACK)
-    # Steps within the slack are small; the rank test finds those beyond.
-    small, large = (
-        check_lines(
-            [*moving, *(engine(40 + n, round(MANY * far) + move) for n, move in enumerate(moves[40:]))], today=TODAY
-        )
-        for far in (1.03, 1.1)
-    )
-    assert [change.state for change in small.changes] == [State.SMALL]
-    assert [change.state for change in large.changes] == [State.OPEN]
 
 
 def test_the_same_count_twice_is_one_and_another_is_refused(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     add_line(store, line(0, count(MANY)))
-    add_line(store, line(0, count(MANY, MANY)))
+    add_line(store, line(0, count(MANY, MANY, MANY, MANY, MANY)))
     with pytest.raises(HistoryError, match="has hello/runc/icount"):
         add_line(store, line(0, count(MANY + 1)))
     add_line(store, line(0, count(5, start="second")))
@@ -202,12 +233,14 @@ def test_history_add_takes_counts(
     place = ("--dir", str(tmp_path / "history"))
     for number, commit in enumerate(hashes):
         file = tmp_path / f"{number}.json"
-        write_instructions(file, counts(count(MANY + (number > 2), tree=f"t{number}"), count(7, 8, target="q35")))
+        write_instructions(
+            file, counts(count(MANY + (number > 2) * 10**6, tree=f"t{number}"), count(7, 8, target="q35"))
+        )
         words = ("add", str(file), "--commit", commit, "--repository", str(tmp_path / "repository"), *place)
         assert call(monkeypatch, *words) == 0
     said = capsys.readouterr()
     assert f"{hashes[3][:12]} on instruction clock icount" in said.out
-    assert "note: hello/q35/icount left out" in said.err
+    assert "note: hello/q35/icount: 2 runs do not show" in said.err
     assert call(monkeypatch, "check", *place) == ExitCode.REGRESSION
     assert f"{hashes[2][:10]}..{hashes[3][:10]}" in capsys.readouterr().out
     assert git(tmp_path / "repository", "status", "--porcelain") == ""

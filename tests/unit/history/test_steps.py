@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from bench.history.steps import LONGEST, _critical, _scores, _statistics, commits_needed, exact_steps, find_steps
+from bench.history.steps import LONGEST, _critical, _scores, _statistics, commits_needed, counted_steps, find_steps
 from tests.studies.steps import FAMILIES, draw, ours, scores
 
 
@@ -67,9 +67,18 @@ def test_nothing_is_found_in_equal_or_short_series() -> None:
     assert 8 < commits_needed() < 20
 
 
-def test_exact_steps() -> None:
-    assert [step.index for step in exact_steps([7.0, 7.0, 7.007, 7.007])] == [2]
-    assert exact_steps([7.0]) == exact_steps([]) == ()
+def test_counted_steps() -> None:
+    def places(*ranges: tuple[float, float]) -> list[int]:
+        return [step.index for step in counted_steps([sum(pair) / 2 for pair in ranges], ranges)]
+
+    exact = [(value, value) for value in (7.0, 7.0, 7.007, 7.007)]
+    assert places(*exact) == [2]
+    assert places((7.0, 7.0)) == []
+    # Runs that overlap those of the level before are no change, also those of an earlier commit of it.
+    assert places((6, 8), (7, 9), (8.5, 10), (6, 7)) == []
+    assert places((6, 8), (7, 9), (9.1, 10), (9.5, 11), (6, 7)) == [2, 4]
+    (step,) = counted_steps([1.0, 3.0, 2.0, 9.0], [(0, 4), (0, 4), (0, 4), (8, 10)])
+    assert (step.before, step.after) == (2.0, 9.0)
 
 
 def test_bad_series_are_refused() -> None:

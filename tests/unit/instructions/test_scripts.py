@@ -9,13 +9,14 @@ from bench.instructions.grpc import start_calls
 from bench.instructions.model import STARTS
 from bench.instructions.recipe import CountedImage
 from bench.instructions.scripts import container_recipe, vm_recipe
+from bench.instructions.variation import Variation
 
 CONFIG = BoxConfig(("/bin/x",), ("PATH=/bin",), "/", 0, 0, (0,), "", 15)
 
 
 @pytest.mark.parametrize("target", ["process", "namespaces", "runc", "containerd", "docker", "docker-cli"])
 def test_a_box_is_requested_and_awaited_as_often_as_there_are_starts(target: str) -> None:
-    recipe = container_recipe(target, CountedImage(CONFIG, 2**27, "sha256:0"))
+    recipe = container_recipe(target, CountedImage(CONFIG, 2**27, "sha256:0", Variation(1)))
     verbs = [line.partition(" ")[0] for line in recipe.lines]
     assert verbs.count("request") == verbs.count("ready") == verbs.count("stop") == len(STARTS)
     for start in STARTS:
@@ -24,6 +25,32 @@ def test_a_box_is_requested_and_awaited_as_often_as_there_are_starts(target: str
         assert verbs[at - 1] == "sleep"
         assert set(verbs[at + 1 : verbs.index("ready", at)]) <= {"mount", "call", "go", "grpc", "http"}
     assert verbs[-1] == "finish"
+
+
+@pytest.mark.parametrize("target", ["process", "namespaces", "runc", "containerd", "docker", "docker-cli"])
+def test_random_numbers_are_ready_before_a_program_needs_them(target: str) -> None:
+    """Without it the first start of runc paid for the kernel's 1,000 million instructions, and docker's did not."""
+    recipe = container_recipe(target, CountedImage(CONFIG, 2**27, "sha256:0", Variation(1)))
+    verbs = [line.partition(" ")[0] for line in recipe.lines]
+    assert set(verbs[: verbs.index("random")]).isdisjoint({"daemon", "call", "hold", "go", "request"})
+
+
+@pytest.mark.parametrize(("target", "has"), [("docker", True), ("containerd", True), ("runc", False)])
+def test_gos_collector_is_off_in_engines(target: str, has: bool) -> None:
+    recipe = container_recipe(target, CountedImage(CONFIG, 2**27, "sha256:0", Variation(1)))
+    before = recipe.lines[: next(i for i, line in enumerate(recipe.lines) if line.startswith(("daemon", "request")))]
+    assert ("env GOGC%3Doff" in before or "env GOGC=off" in before) is has
+
+
+def test_runs_differ_in_letters_and_random_numbers_only() -> None:
+    scripts = [
+        container_recipe("docker", CountedImage(CONFIG, 2**27, "sha256:0", Variation(1, n))).lines for n in (0, 1)
+    ]
+    changed = [pair for pair in zip(*scripts, strict=True) if pair[0] != pair[1]]
+    assert [one.partition(" ")[0] for one, _ in changed] == ["random"]
+    assert len({Variation(seed, n).letters for seed in (1, 2) for n in range(5)}) == 10
+    assert {len(Variation(1, n).letters) for n in range(5)} == {64}
+    assert Variation(1).padding == b""
 
 
 def test_a_vm_is_requested_by_power_on() -> None:

@@ -54,7 +54,7 @@ def test_neither_order_nor_times_of_a_tree_matter(
     shuffled = [_TREE[0], *((name, content, fields | {"mtime": mtime}) for name, content, fields in ordered)]
     other = read_index(_tar(directory / "b.tar", shuffled))
     assert newc(tree_entries(plain, "box/")) == newc(tree_entries(other, "box/"))
-    assert image_archive(plain, CONFIG, "x:y") == image_archive(other, CONFIG, "x:y")
+    assert image_archive(plain, CONFIG, "x:y", comment="c") == image_archive(other, CONFIG, "x:y", comment="c")
 
 
 def test_links_of_one_file_stay_one_file(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_links_of_one_file_stay_one_file(tmp_path: Path) -> None:
 
 
 def test_an_archive_is_what_engines_load(tmp_path: Path) -> None:
-    archive, layer = image_archive(read_index(_tar(tmp_path / "a.tar", _TREE)), CONFIG, "x:y")
+    archive, layer = image_archive(read_index(_tar(tmp_path / "a.tar", _TREE)), CONFIG, "x:y", comment="c")
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         files = {member.name: opened.extractfile(member) for member in opened}
         contents = {name: stream.read() for name, stream in files.items() if stream is not None}
@@ -79,3 +79,18 @@ def test_an_archive_is_what_engines_load(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(contents["layer.tar"])) as opened:
         names = opened.getnames()
     assert names.index("bin/b") < names.index("bin/a"), "a link must come after its file"
+
+
+def test_a_comment_changes_the_digests_and_no_file(tmp_path: Path) -> None:
+    index = read_index(_tar(tmp_path / "a.tar", _TREE))
+    (one, digest), (other, second) = (image_archive(index, CONFIG, "x:y", comment=letter * 64) for letter in "ab")
+    assert digest != second
+    assert len(one) == len(other)
+    trees = []
+    for archive in (one, other):
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            layer = opened.extractfile("layer.tar")
+            assert layer is not None
+            (tmp_path / "layer.tar").write_bytes(layer.read())
+        trees.append(newc(tree_entries(read_index(tmp_path / "layer.tar"))))
+    assert trees[0] == trees[1] == newc(tree_entries(index))
