@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bench.analysis.metrics import Metric
+from bench.analysis.metrics import MEMORY, Metric
 from bench.plan.trials import Cell
 from bench.records.record import Record
 from bench.scenario.factors import MULTI_BOX_FACTORS
@@ -49,6 +49,11 @@ def ledger_values(record: Record) -> dict[str, float]:
     if "host.available" in ledger:
         found["available"] = ledger["host.available"] - others
     return {Metric.of("ledger", name, unit="bytes"): value for name, value in found.items()}
+
+
+def memory_metric(cell: Cell) -> Metric:
+    """The metric that tells what boxes of a cell need: what they hold where many were counted, else the PSS of one."""
+    return MEMORY if residents_of(cell) is None else UNRECLAIMABLE
 
 
 def residents_of(cell: Cell) -> int | None:

@@ -43,7 +43,7 @@ class MarginalCost:
         levels: the numbers of boxes that were measured, ascending; at least two.
         unreclaimable: bytes per further box that the kernel cannot take back.
         added: the same with memory that the kernel can take back; None when it was not measured.
-        intercept: the line's value at no box, bytes: what the first box brings and the others share.
+        intercept: the line's value at no box, bytes: what the first box brings and the others share; over blocks.
         fixed: what daemons hold before there is any box, bytes; 0 without daemons.
         blocks: by block, unreclaimable bytes by number of boxes.
         partial: how many blocks lack a level and are left out.
@@ -53,7 +53,7 @@ class MarginalCost:
     levels: tuple[int, ...]
     unreclaimable: Estimate
     added: Estimate | None
-    intercept: float
+    intercept: Estimate
     fixed: float
     blocks: Mapping[int, Points]
     partial: int
@@ -146,7 +146,7 @@ def _marginal_cost(analysis: Analysis, cells: Sequence[Cell]) -> MarginalCost | 
         levels=levels,
         unreclaimable=within_blocks(rises),
         added=within_blocks(added) if added else None,
-        intercept=median(intercept(points, rise) for points, rise in zip(whole.values(), rises, strict=True)),
+        intercept=within_blocks([intercept(points, rise) for points, rise in zip(whole.values(), rises, strict=True)]),
         fixed=_fixed(analysis, cells),
         blocks=whole,
         partial=len(every) - len(whole),

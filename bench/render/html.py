@@ -15,6 +15,7 @@ from markupsafe import Markup
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
 from bench.render.sections.problems import TrialProblem
+from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import quantity
 from bench.render.view import BoxRow, Section, View
 from bench.util.package_data import templates_dir
@@ -47,6 +48,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
     style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
     return environment.get_template("report.html.j2").render(
         view=_with_rows(view),
+        residents_note=RESIDENTS_NOTE,
         style=style,
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],

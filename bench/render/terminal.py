@@ -83,7 +83,7 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
         (f"× {section.baseline} [95 %]", lambda row: row.ratio),
     ]
     cost: list[Column] = [
-        ("memory, PSS", lambda row: row.memory),
+        (section.memory, lambda row: row.memory),
         ("CPU per start", lambda row: row.cpu),
         ("own disk", lambda row: row.disk),
         ("doubts", lambda row: str(row.doubts) if row.doubts else ""),

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.analysis.in_order import ENOUGH
-from bench.analysis.metrics import CPU, DISK, MEMORY, headline
-from bench.analysis.results import Analysis
+from bench.analysis.ledger import memory_metric, residents_of
+from bench.analysis.metrics import CPU, DISK, headline
+from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
 from bench.records.record import Record
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
 from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
-from bench.render.sections.headline import Answer, answer_of
+from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.problems import TrialProblem, disturbed, doubt_kinds, failures
-from bench.render.sections.residents import RESIDENTS_NOTE, resident_tables
+from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table
 from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
 from bench.render.sections.table import ReportTable
@@ -29,6 +30,7 @@ from bench.render.text import (
     clean_lines,
     median_text,
     p95_text,
+    quantity,
     ratio_text,
     short_median,
 )
@@ -38,6 +40,8 @@ P95: Final = (
     "p95 needs boots that are worth 72 independent ones. With fewer it has no interval, and is often just the largest "
     "value seen."
 )
+PSS_HEAD: Final = "memory, PSS"
+HELD_HEAD: Final = "memory held, per box"
 LEVEL: Final = (
     "Square brackets are 95 % intervals: of a ratio within the blocks of this campaign, of a median within its sitting "
     "(boots resemble their neighbours, which is allowed for). Round brackets are no intervals but ranges: from the "
@@ -75,6 +79,7 @@ class Section:
 
     Attributes:
         headline: the endpoint that answers the question, such as ``ready``.
+        memory: the head of the column with memory: which memory it is.
         baseline: the target that the others are compared with.
         text: the scenario file.
     """
@@ -83,6 +88,7 @@ class Section:
     question: str
     headline: str
     baseline: str
+    memory: str
     answer: Answer
     rows: tuple[BoxRow, ...]
     notes: tuple[str, ...]
@@ -190,6 +196,7 @@ def _section(analysis: Analysis, name: str) -> Section:
     cells = analysis.cells(name)
     named = [(cell, cell_label(cell)) for cell in cells]
     answer = with_exercise(answer_of(analysis, name, metric), analysis, name)
+    answer = resident_answer(answer, analysis, name)
     notes = dict.fromkeys(
         f"{cell_label(cell)}: {clean(note)}"
         for cell in cells
@@ -204,6 +211,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         question=clean(scenario.question),
         headline=metric.rest,
         baseline=clean(scenario.baseline),
+        memory=PSS_HEAD if any(residents_of(cell) is None for cell in cells) else HELD_HEAD,
         answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
         notes=(*notes, *drift),
@@ -221,23 +229,38 @@ def _section(analysis: Analysis, name: str) -> Section:
 def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
     is_baseline = baseline in (cell.target, cell.box)
-    lost = main.median.censored if main else 0
     boots = (record for record in analysis.records_of(cell) if not record.trial.warmup)
     return BoxRow(
         cell=cell,
         label=cell_label(cell),
-        boots="0" if main is None else f"{main.n - lost}/{main.n}" if lost else str(main.n),
+        boots=_boots(main, boxes_of(cell)),
         headline=median_text(main),
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
         ratio="1 (baseline)" if is_baseline else ratio_text(analysis.comparison(cell, metric)),
-        memory=short_median(analysis.summary(cell, MEMORY)),
+        memory=_memory(analysis, cell),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),
         doubts=sum(1 for record in boots if disturbances(record)),
         failures=main.failures if main else 0,
         is_baseline=is_baseline,
     )
+
+
+def _boots(main: CellSummary | None, boxes: str | None) -> str:
+    """``7``, ``5/7`` when two of them failed; ``7 × 4`` when each trial starts four boxes."""
+    if main is None:
+        return "0"
+    lost = main.median.censored
+    count = f"{main.n - lost}/{main.n}" if lost else str(main.n)
+    return count if boxes in (None, "1") else f"{count} × {boxes}"
+
+
+def _memory(analysis: Analysis, cell: Cell) -> str:
+    """PSS of one box; of boxes that stay what each of them holds on average."""
+    found = analysis.summary(cell, memory_metric(cell))
+    boxes = residents_of(cell)
+    return short_median(found) if boxes is None or found is None else quantity(found.median.value / boxes, "bytes")
 
 
 def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ...]:
@@ -249,6 +272,7 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     found += [P95] if small else []
     found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
     found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
+    found += [PSS_NOTE] if any(section.memory == PSS_HEAD for section in sections) else []
     found += [STORM_NOTE] if any(section.storms for section in sections) else []
     found += [f"Some of these records are {' and '.join(sources)}, not measured."] if sources else []
     return tuple(found)

@@ -58,7 +58,7 @@ def _series(axes: Axes, one: MarginalCost, number: int) -> None:
     # Drawn in narrow steps, since a straight line is a curve on a logarithmic axis.
     first, last = one.levels[0], one.levels[-1]
     steps = [first + (last - first) * step / 64 for step in range(65)]
-    line = [(step, one.intercept + one.unreclaimable.value * step) for step in steps]
+    line = [(step, one.intercept.value + one.unreclaimable.value * step) for step in steps]
     drawn = [(step, size) for step, size in line if size > 0] or line
     axes.plot(*zip(*drawn, strict=True), color=colour, linewidth=1.4, linestyle=_DASHES[number % 4])
     axes.plot(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
+from bench.analysis.ledger import residents_of
 from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
@@ -79,7 +80,11 @@ def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell
 
 
 def daemon_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
-    """The memory of daemons, which a host has once, beside that of one box; None when no daemon was seen."""
+    """The memory of daemons, which a host has once, beside that of one box; None when no daemon was seen.
+
+    Where boxes stay, the table of their costs has the daemons, and the PSS of one box would answer the question again.
+    """
+    cells = [(cell, label) for cell, label in cells if residents_of(cell) is None]
     entries = {cell.key: _memory(analysis, cell) for cell, _ in cells}
     if not any(daemons for _, daemons in entries.values()):
         return None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.analysis.compare import inverted
-from bench.analysis.metrics import CPU, MEMORY, Metric
+from bench.analysis.ledger import memory_metric, residents_of
+from bench.analysis.metrics import CPU, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
@@ -21,12 +22,15 @@ from bench.render.text import (
     quantity,
     ratio_text,
 )
+from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.target_table import TARGETS, has_agent, target_name
 
 ACCEL_WARNING: Final = {
     "tcg": "tcg: emulated CPU. This is not what KVM would cost.",
     "icount": "icount: virtual time, one instruction is one nanosecond. This is not this host's speed.",
 }
+HELD: Final = "memory held by"
+"""Begins the name of a cost in memory of many boxes."""
 _HOST_KERNEL: Final = ("process", "namespaces", "container", "gvisor")
 """Kinds of boxes that share the host's kernel."""
 
@@ -128,7 +132,12 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
         f"{_median(base)} in {cell_label(chosen.baseline)}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
         f"{_boots(other, base)}."
     )
-    names = {chosen.metric: f"time until {describe_endpoint(chosen.metric)}", MEMORY: "memory", CPU: "CPU per start"}
+    memory, boxes = memory_metric(chosen.other), residents_of(chosen.other)
+    names = {
+        chosen.metric: f"time until {describe_endpoint(chosen.metric)}",
+        memory: "memory" if boxes is None else f"{HELD} {boxes} boxes",
+        CPU: "CPU per start",
+    }
     costs = tuple(
         Cost(format_ratio(found.ratio.value), bracket(found.ratio.interval), what)
         for metric, what in names.items()
@@ -156,6 +165,11 @@ def _shape(analysis: Analysis, found: Sequence[Comparison]) -> Answer:
     reached = f"{_reached(last.metric)} {_after(other)}"
     text = f"{label}, emulated: {reached}, {ratio_text(last)} of {base}, {_boots(other, compared)}."
     return Answer(text="", shape=text, warning=accel_warning((last.other, last.baseline)), emulated=last.other)
+
+
+def boxes_of(cell: Cell) -> str | None:
+    """How many boxes one trial of the cell starts; None when it starts one."""
+    return next((cell.factors[name] for name in MULTI_BOX_FACTORS if name in cell.factors), None)
 
 
 def _text_without_ratio(analysis: Analysis, name: str, metric: Metric, *, emulated_only: bool) -> str:
@@ -199,7 +213,10 @@ def _after(summary: CellSummary | None) -> str:
 
 
 def _boots(*summaries: CellSummary | None) -> str:
+    """``7 boots each``; of trials with many boxes ``5 trials of 8 boxes each``."""
     counts = [summary.n for summary in summaries if summary]
     failures = sum(summary.failures for summary in summaries if summary)
-    each = f"{counts[0]} boots each" if len(set(counts)) == 1 else " and ".join(f"{n}" for n in counts) + " boots"
+    many = {boxes_of(summary.cell) for summary in summaries if summary} - {None}
+    what = f"trials of {many.pop()} boxes" if len(many) == 1 else "boots"
+    each = f"{counts[0]} {what} each" if len(set(counts)) == 1 else " and ".join(f"{n}" for n in counts) + f" {what}"
     return f"{each}, {failures} of them failed" if failures else each

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bench.analysis.ledger import residents_of, without_residents
 from bench.analysis.metrics import MEMORY
 from bench.analysis.residents import HOLDERS, BreakEven, Ledger, MarginalCost, break_evens, ledgers, marginal_costs
 from bench.analysis.results import Analysis
+from bench.analysis.stats import Estimate
 from bench.plan.trials import Cell
+from bench.render.sections.headline import HELD, Answer
 from bench.render.sections.table import ReportTable
 from bench.render.text import FACTORS, MISSING, cell_label, format_estimate, quantity, short_median, significant
 
 RESIDENTS_NOTE: Final = (
-    "Residents: the host is read at rest, without the boxes and with all of them. “Not reclaimable” is the memory that "
-    "it used more and cannot take back, without what other programs took in the meantime; “with caches” adds page "
-    "cache and reclaimable slab. The cost of a further box is the slope of a weighted Theil-Sen line per block; its "
-    "interval is over blocks."
+    "Memory of many boxes: the number to tell is “held” (not reclaimable): what the host used more with the boxes and "
+    "cannot take back, without what other programs took in the meantime. “With caches” adds page cache and "
+    "reclaimable slab, which cost nothing until memory is short. PSS shares out pages among the processes that map "
+    "them, so it falls as boxes share; it counts file pages too, and misses the kernel's own memory. The cost of a "
+    "further box is the slope of a weighted Theil-Sen line per block; its interval is over blocks."
+)
+PSS_NOTE: Final = (
+    "Memory is PSS: what the box's processes on the host map, shim and VMM included, pages that several processes map "
+    "shared out among them. It answers for one box. What many boxes need is told by a scenario with `factors: "
+    "residents`."
 )
 _UNEXPLAINED: Final = "unexplained"
 
@@ -40,21 +49,40 @@ def resident_tables(analysis: Analysis, scenario: str) -> tuple[ReportTable, ...
 
 
 def _cost_table(costs: Sequence[MarginalCost]) -> ReportTable:
-    head = ("box", "blocks", "not reclaimable", "with caches", "first box", "daemons")
+    head = ("box", "blocks", "held (tell this)", "with caches", "once, shared", "daemons")
     rows = [
         (
             cell_label(cost.cell),
             f"{len(cost.blocks)} of {len(cost.blocks) + cost.partial}" if cost.partial else str(len(cost.blocks)),
             format_estimate(cost.unreclaimable, "bytes"),
             MISSING if cost.added is None else format_estimate(cost.added, "bytes"),
-            quantity(cost.intercept, "bytes"),
+            _once(cost.intercept),
             quantity(cost.fixed, "bytes") if cost.fixed else MISSING,
         )
         for cost in costs
     ]
-    return ReportTable(
-        "Memory that each further box takes, and what the first box and daemons take once", head, tuple(rows)
-    )
+    title = "Memory that each further box takes, and what all boxes share and daemons take once"
+    return ReportTable(title, head, tuple(rows))
+
+
+def _once(found: Estimate) -> str:
+    """What all boxes share. A line starts a little above or below 0 by chance: then there is nothing to tell."""
+    interval = found.interval
+    if interval is not None and interval.low <= 0 <= interval.high:
+        return f"none seen (± {quantity(max(-interval.low, interval.high), 'bytes')})"
+    return quantity(found.value, "bytes") if found.value > 0 else "none seen"
+
+
+def resident_answer(answer: Answer, analysis: Analysis, scenario: str) -> Answer:
+    """The answer with the memory of each further box first; unchanged when no boxes of the scenario stay."""
+    costs = marginal_costs(analysis, scenario)
+    if not costs:
+        return answer
+    sizes = (f"{quantity(cost.unreclaimable.value, 'bytes')} in {cell_label(cost.cell)}" for cost in costs)
+    text = f"{scenario}: each further box holds {', '.join(sizes)}."
+    memory = [cost for cost in answer.costs if cost.of.startswith(HELD)]
+    others = [cost for cost in answer.costs if cost not in memory]
+    return replace(answer, text=f"{text} {answer.text}", costs=(*memory, *others))
 
 
 def _pss_table(analysis: Analysis, scenario: str, costs: Sequence[MarginalCost]) -> ReportTable:
@@ -65,7 +93,7 @@ def _pss_table(analysis: Analysis, scenario: str, costs: Sequence[MarginalCost])
         for cell in analysis.cells(scenario)
     }
     rows = [(cell_label(cost.cell), *(sizes.get((cost.cell, level), MISSING) for level in levels)) for cost in costs]
-    return ReportTable("PSS of one box, by number of boxes", ("box", *map(str, levels)), tuple(rows))
+    return ReportTable("For comparison, PSS of one box, by number of boxes", ("box", *map(str, levels)), tuple(rows))
 
 
 def _ledger_table(found: Sequence[Ledger]) -> ReportTable:
@@ -80,7 +108,7 @@ def _ledger_table(found: Sequence[Ledger]) -> ReportTable:
         ]
         share = MISSING if ledger.unexplained_share is None else format_share(ledger.unexplained_share)
         rows.append((_short_label(ledger.cell), total, *numbers, share))
-    title = "Memory ledger: memory that all boxes together take and is not reclaimable, by holder, in the total's unit"
+    title = "Memory ledger: what all boxes together hold (not reclaimable), by holder, in the total's unit"
     return ReportTable(title, ("box", "total", *holders, _UNEXPLAINED), tuple(rows))
 
 

@@ -52,7 +52,7 @@ def test_what_is_planted_is_found() -> None:
         assert one.unreclaimable.value == pytest.approx(rise * MIB, rel=0.02, abs=0.05 * MIB)
         assert one.unreclaimable.interval is not None
         assert one.unreclaimable.interval.low <= one.unreclaimable.value <= one.unreclaimable.interval.high
-        assert one.intercept == pytest.approx(first * MIB, rel=0.1, abs=0.3 * MIB)
+        assert one.intercept.value == pytest.approx(first * MIB, rel=0.1, abs=0.3 * MIB)
         assert one.fixed == pytest.approx(fixed * MIB, rel=0.01)
         assert one.partial == 0
         # Page cache counts in what is added; the kernel can take it back.

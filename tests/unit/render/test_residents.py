@@ -12,6 +12,7 @@ from bench.render.figures import campaign_figures
 from bench.render.report import write_report
 from bench.render.sections.residents import resident_tables
 from bench.render.terminal import view_report
+from bench.render.view import build_view
 from tests.factories import DOCKER, LIBVIRT, PROCESS, make_manifest, make_records, write_campaign
 from tests.residents import make_residents
 
@@ -51,6 +52,39 @@ def test_a_report_has_one_break_even(tmp_path: Path) -> None:
     report = write_report(write_campaign(tmp_path / "p", plain, make_records(plain)), png=False)
     assert report.view.sections[0].daemons is not None
     assert "however many" not in report.text.read_text(encoding="utf-8")
+
+
+def test_one_memory_number_is_recommended_and_comes_first() -> None:
+    """With one box it is PSS. With many it is what the host holds, and PSS stands only where it is explained."""
+    manifest, records = make_residents(LINES, noise_mib=0.0)
+    view = build_view(analyse(manifest, records))
+    (section,) = view.sections
+    assert section.memory == "memory held, per box"
+    row = next(row for row in section.rows if row.label == "docker residents=8")
+    assert (row.boots, row.memory) == ("7 × 8", "7.25 MiB")
+    assert section.answer.text.startswith(
+        "hello: each further box holds 205 KiB in process, 7.00 MiB in docker, 20.0 MiB"
+    )
+    assert "7 trials of 8 boxes each" in section.answer.text
+    first = section.answer.costs[0]
+    assert (first.of, first.value) == ("memory held by 8 boxes", "22.3×")
+    # The cost table has the daemons. A second table with the PSS of one box would answer the question again.
+    assert section.daemons is None
+    assert any("the number to tell is “held”" in note for note in view.footnotes)
+    assert not any(note.startswith("Memory is PSS") for note in view.footnotes)
+    plain = make_manifest(("hello",))
+    view = build_view(analyse(plain, make_records(plain)))
+    assert view.sections[0].memory == "memory, PSS"
+    assert any(note.startswith("Memory is PSS") for note in view.footnotes)
+
+
+def test_a_line_that_starts_at_nothing_has_no_negative_box() -> None:
+    manifest, records = make_residents([(PROCESS, -0.1, 0.2), (DOCKER, 2.0, 7.0)], noise_mib=0.2)
+    costs, *_ = resident_tables(analyse(manifest, records), "hello")
+    once = {row[0]: row[costs.head.index("once, shared")] for row in costs.rows}
+    assert once["process"].startswith("none seen")
+    assert once["docker"].endswith("MiB")
+    assert "−" not in "".join(once.values())
 
 
 def test_a_campaign_without_residents_has_none_of_it() -> None:
