@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 
 from bench.analysis.certified import with_doubts
@@ -131,9 +131,12 @@ def summarise(series: SeriesTable, records: Iterable[Record]) -> tuple[CellSumma
     """One summary per cell and metric without warm-ups, ordered by cell and by the metrics' usual order."""
     kept = [record for record in records if not record.trial.warmup]
     boots = Counter(record.trial.cell.key for record in kept)
-    failures = Counter(record.trial.cell.key for record in kept if record.outcome != "ok")
+    lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for record in kept:
+        if record.outcome != "ok":
+            lost[record.trial.cell.key][record.outcome] += 1
     return tuple(
-        _summary(series[key][metric], found, boots[key], failures[key])
+        _summary(series[key][metric], found, boots[key], lost[key])
         for key in sorted(series)
         for metric in in_order(series[key])
         if (found := series[key][metric].measured())
@@ -172,13 +175,14 @@ def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     return {metric: reached.get(metric, math.inf) for metric in expected}
 
 
-def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, failures: int) -> CellSummary:
+def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, lost: Counter[str]) -> CellSummary:
     values = [value for _, value in found]
     try:
         p95, reason = quantile(values, 0.95), ""
     except TooFewBootsError as error:
         p95, reason = None, error.message
     # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
+    failures = lost.total()
     missing = boots - failures - sum(value != math.inf or boot.ok for boot, value in found)
     return CellSummary(
         cell=series.cell,
@@ -186,6 +190,7 @@ def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: i
         source=series.source,
         n=len(found),
         failures=failures,
+        timeouts=lost["timeout"],
         missing=max(0, missing),
         median=estimate(values, [boot.sitting for boot, _ in found]),
         p95=p95,

@@ -125,6 +125,7 @@ class CellSummary:
     Attributes:
         n: boots that have a value, censored ones included.
         failures: trials of this cell that failed or timed out, whether or not they affect this metric.
+        timeouts: how many of the failures timed out.
         missing: boots that ended well and have no value.
         p95: None when ``n`` is too small for its interval; ``p95_reason`` then says so.
         doubts: boots with at least one disturbance.
@@ -135,6 +136,7 @@ class CellSummary:
     source: str
     n: int
     failures: int
+    timeouts: int
     missing: int
     median: Estimate
     p95: Quantile | None

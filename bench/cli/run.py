@@ -26,8 +26,10 @@ from bench.cli.options import (
 from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.cli.trust import warn_of_programs
+from bench.records.campaign import last_output
 from bench.records.manifest import read_manifest
 from bench.records.record import Record
+from bench.render.text import clean
 from bench.run.campaign import Request, resume_campaign, start_campaign, stored_scenarios
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
@@ -146,8 +148,10 @@ def _finish(campaign: Path, records: tuple[Record, ...]) -> None:
     if bad:
         first = bad[0]
         why = first.failure.message if first.failure else first.outcome
+        last = last_output(campaign, first.trial, lines=1)
+        said = f"; its box wrote last: {clean(last[0], limit=200)}" if last else ""
         raise PartialResultsError(
-            f"{len(bad)} of {len(records)} trials gave no result; the first was {first.trial.cell.key}: {why}",
+            f"{len(bad)} of {len(records)} trials gave no result; the first was {first.trial.cell.key}: {why}{said}",
             hint=f"the report has the other trials; output of failed boxes is kept below {campaign}/artefacts",
         )
     if lost:

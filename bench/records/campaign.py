@@ -29,6 +29,7 @@ from bench.util.tree import remove_tree
 RECORDS: Final = "records.jsonl"
 ARTEFACTS: Final = "artefacts"
 LOCK: Final = "lock"
+_END_BYTES: Final = 16 * 2**10
 _REMEDY: Final = "make room, then continue with `boxbench resume`"
 
 
@@ -144,6 +145,33 @@ def keep_output(directory: Path, trial: Trial, contents: Mapping[str, bytes], *,
             f"the output of trial {trial.id} cannot be written to {folder}: {error.strerror}", hint=remedy
         ) from None
     return {name: str((folder / name).relative_to(directory)) for name in contents}
+
+
+def last_output(directory: Path, trial: Trial, *, lines: int = 3) -> tuple[str, ...]:
+    """The last lines that are not empty of what a trial's box wrote: of standard error, else of standard output.
+
+    The text is the box's and may be hostile: it is decoded, not cleaned. Empty when nothing was kept.
+    """
+    for name in ("stderr", "stdout"):
+        written = _end_of(directory / ARTEFACTS / trial.id / name).decode("utf-8", "replace")
+        if found := [line for line in written.splitlines() if line.strip()]:
+            return tuple(found[-lines:])
+    return ()
+
+
+def _end_of(file: Path) -> bytes:
+    """The last bytes of a regular file; nothing when there is none, or it cannot be read."""
+    try:
+        # A campaign may come from elsewhere: a FIFO would block us, and a link would show another file of this host.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        found = os.fstat(descriptor)
+        whole = stat.S_ISREG(found.st_mode)
+        return os.pread(descriptor, _END_BYTES, max(0, found.st_size - _END_BYTES)) if whole else b""
+    finally:
+        os.close(descriptor)
 
 
 def refuse_foreign(path: Path) -> None:

@@ -93,7 +93,6 @@ def _with_rows(view: View) -> dict[str, Any]:
     fields = {name: getattr(view, name) for name in view.__dataclass_fields__}
     return fields | {
         "sections": [_section(section) for section in view.sections],
-        "failure_rows": tuple((*_cells(item), ", ".join(item.kept)) for item in view.failures),
         "doubt_rows": tuple(_cells(item) for item in view.doubts),
     }
 

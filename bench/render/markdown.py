@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.render.sections.certificate import CertificateView
-from bench.render.sections.problems import TrialProblem
+from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.table import ReportTable
 from bench.render.view import BoxRow, Section, View
 
@@ -33,7 +33,7 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
         parts += _section(section, [picture for picture in pictures if picture[0] == section.name])
     parts.append("\n".join(f"- {escape(note)}" for note in view.footnotes))
     parts += _listed("Left out, and notes on the host", view.left_out)
-    parts += _problems("Failures", view.failures)
+    parts += _failures(view.failures)
     parts += _listed("Doubts", view.doubt_kinds) + _problems("Doubts by trial", view.doubts)
     parts += _certificates(view.certificates)
     parts.append("## What ran")
@@ -96,6 +96,14 @@ def _p95(row: BoxRow) -> str:
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
+
+
+def _failures(groups: Sequence[ProblemGroup]) -> list[str]:
+    parts = ["## Failures"] if groups else []
+    for group in groups:
+        parts.append(f"- **{escape(group.title)}**, blocks {escape(group.blocks)}: {escape(group.text)}")
+        parts += ["The box's last words:", fence("\n".join(group.said))] if group.said else []
+    return parts
 
 
 def _problems(title: str, problems: Sequence[TrialProblem]) -> list[str]:

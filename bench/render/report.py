@@ -55,7 +55,7 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
 
 
 def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Report:
-    view = build_view(analysis)
+    view = build_view(analysis, campaign)
     figures = save_figures(analysis, target / FIGURES, png=png)
     pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
     page, text = target / PAGE, target / TEXT

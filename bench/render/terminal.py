@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.render.sections.certificate import certificate_line
+from bench.render.sections.problems import ProblemGroup
 from bench.render.sections.table import ReportTable
 from bench.render.text import alone
 from bench.render.view import BoxRow, Section, View
@@ -60,11 +61,16 @@ def view_report(view: View) -> RenderableType:
     parts: list[RenderableType] = [_Section(section) for section in view.sections]
     parts += [Text(view.extent, style="dim")]
     parts += _certificates(view)
-    parts += _list("Failed", [f"{p.trial} {p.cell} block {p.block}: {p.text}" for p in view.failures])
+    parts += _list("Failed", [line for group in view.failures for line in _failed(group)])
     parts += _list("Doubts", view.doubt_kinds)
     parts += _list("Left out, and notes on the host", view.left_out)
     parts += [Text(note, style="dim") for note in view.footnotes]
     return Group(*parts)
+
+
+def _failed(group: ProblemGroup) -> Iterator[str]:
+    yield f"{group.title}: {group.text}"
+    yield from (f"  │ {line}" for line in group.said)
 
 
 def _certificates(view: View) -> list[RenderableType]:

@@ -17,6 +17,7 @@ from bench.util.text import plain
 from bench.util.units import format_bytes, format_ns, grouped
 
 BEYOND: Final = "beyond the limit"
+FAILED: Final = "never: failed"
 MISSING: Final = "–"
 MAX_TEXT: Final = 400
 _STEM_CHARS: Final = 80
@@ -116,10 +117,10 @@ _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
 def bracket(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
     """``[205, 232]`` in units of ``factor``; ``[205, ∞)`` when time-outs leave no upper limit.
 
-    ``(beyond the limit)`` when time-outs leave no lower limit either.
+    ``(most boots failed)`` when failures leave no lower limit either.
     """
     if math.isinf(interval.low):
-        return f"({BEYOND})"
+        return "(most boots failed)"
     low = _number(interval.low / factor, unit)
     return f"[{low}, ∞)" if math.isinf(interval.high) else f"[{low}, {_number(interval.high / factor, unit)}]"
 
@@ -162,7 +163,10 @@ def median_text(summary: CellSummary | None) -> str:
     """A summary's median with its interval, or a dash when the metric was not measured."""
     if summary is None:
         return MISSING
-    return format_estimate(summary.median, summary.metric.unit)
+    text = format_estimate(summary.median, summary.metric.unit)
+    # A box that crashed met no limit. In a storm boxes are lost in other ways too.
+    crashed = summary.failures and not summary.timeouts
+    return text.replace(BEYOND, FAILED) if crashed else text
 
 
 def short_median(summary: CellSummary | None) -> str:

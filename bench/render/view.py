@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from bench.analysis.in_order import ENOUGH
@@ -19,7 +20,7 @@ from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
 from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
 from bench.render.sections.headline import Answer, answer_of, boxes_of
-from bench.render.sections.problems import TrialProblem, disturbed, doubt_kinds, failures
+from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table
 from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
@@ -114,6 +115,7 @@ class View:
     Attributes:
         extent: how many blocks in how many sittings.
         left_out: targets that did not run, and notes on the host.
+        failures: trials and boxes without a result; equal ones are one group.
         doubts: disturbed trials.
         doubt_kinds: doubts summed up by kind, and counters that could not be read.
         certificates: by scenario, whether its boxes ran the same.
@@ -129,7 +131,7 @@ class View:
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...]
     left_out: tuple[str, ...]
-    failures: tuple[TrialProblem, ...]
+    failures: tuple[ProblemGroup, ...]
     doubts: tuple[TrialProblem, ...]
     doubt_kinds: tuple[str, ...]
     certificates: tuple[CertificateView, ...]
@@ -140,8 +142,12 @@ class View:
     redo: tuple[str, ...]
 
 
-def build_view(analysis: Analysis) -> View:
-    """The content of a campaign's report."""
+def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
+    """The content of a campaign's report.
+
+    Args:
+        campaign: its directory, from which the last words of boxes that failed are read.
+    """
     manifest = analysis.manifest
     sections = tuple(_section(analysis, name) for name in manifest.scenarios)
     return View(
@@ -152,7 +158,7 @@ def build_view(analysis: Analysis) -> View:
         sections=sections,
         footnotes=_footnotes(sections, analysis),
         left_out=(*_unfinished(analysis), *(clean(note) for note in manifest.notes)),
-        failures=(*failures(analysis.records), *lost_boxes(analysis.records)),
+        failures=grouped((*failures(analysis.records, campaign), *lost_boxes(analysis.records))),
         doubts=disturbed(analysis.records),
         doubt_kinds=doubt_kinds(analysis.records),
         certificates=certificate_views(manifest),

@@ -19,8 +19,8 @@ from bench.render.text import (
     clean,
     describe_endpoint,
     format_ratio,
-    quantity,
     ratio_text,
+    short_median,
 )
 from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.target_table import TARGETS, has_agent, target_name
@@ -200,7 +200,7 @@ def accel_warning(cells: Iterable[Cell]) -> str:
 
 
 def _median(summary: CellSummary | None) -> str:
-    return quantity(summary.median.value if summary else None, "ns")
+    return short_median(summary)
 
 
 def _reached(metric: Metric) -> str:

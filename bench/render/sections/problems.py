@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
+from pathlib import Path
 from typing import Final
 
 from bench.analysis.values import UNKNOWN, disturbances
-from bench.records.record import Record
+from bench.records.campaign import last_output
+from bench.records.record import Failure, Record
 from bench.render.text import clean
 
 # "steal:3.2%", "busy:5", "pressure:memory:4.0%": a name, and a number that grows with the disturbance.
 _MARK: Final = re.compile(r"([a-z:-]+):(\d+(?:\.\d+)?)(%|ms|)")
 # Measured numbers have a decimal point. Whole numbers in a mark are identifiers (a process, a mount).
 _DECIMAL: Final = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _BLANK: Final = "\0"
+_LONGEST_LINE: Final = 200
+_MOST_LISTED: Final = 6
 _MEANING: Final = {
     "saturated": "the boxes of a storm used all CPU time of the host and waited for each other",
     "late-stamps": "the harness itself had to wait for a CPU, in one of 20 cases this long",
@@ -43,6 +48,7 @@ class TrialProblem:
         trial: the trial's id.
         text: what happened, clean text.
         kept: paths of the trial's output in the campaign directory.
+        said: the last lines that the box wrote, clean text; empty when they are not known.
     """
 
     trial: str
@@ -51,6 +57,33 @@ class TrialProblem:
     warmup: bool
     text: str
     kept: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemGroup:
+    """Equal problems of one cell.
+
+    Attributes:
+        trials: their ids, the first ones of many; so are ``blocks``.
+        count: how many there are.
+        text: what happened, clean text, from the first of them.
+        said: the last lines that its box wrote, clean text.
+        kept: paths of its output in the campaign directory.
+    """
+
+    cell: str
+    trials: str
+    blocks: str
+    count: int
+    text: str
+    said: tuple[str, ...]
+    kept: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """``hello/docker, 9 trials (t0001, t0004)``."""
+        return f"{self.cell}, {self.count} trial{'' if self.count == 1 else 's'} ({self.trials})"
 
 
 def problem_of(record: Record, text: str) -> TrialProblem:
@@ -66,13 +99,50 @@ def problem_of(record: Record, text: str) -> TrialProblem:
     )
 
 
-def failures(records: Iterable[Record]) -> tuple[TrialProblem, ...]:
-    """Trials without a result, each with its error message and hint."""
+def failures(records: Iterable[Record], campaign: Path | None = None) -> tuple[TrialProblem, ...]:
+    """Trials without a result, each with its error message and hint, and with the last lines that its box wrote.
+
+    Args:
+        campaign: the directory with the boxes' output; without it no lines are shown.
+    """
+    return tuple(_failure(record, record.failure, campaign) for record in records if record.failure)
+
+
+def _failure(record: Record, failure: Failure, campaign: Path | None) -> TrialProblem:
+    said = last_output(campaign, record.trial) if campaign is not None else ()
+    shown = tuple(clean(line, limit=_LONGEST_LINE) for line in said)
+    problem = problem_of(record, f"{record.outcome}: {failure.code}: {failure.message} ({failure.hint})")
+    return replace(problem, said=tuple(filter(None, shown)))
+
+
+def grouped(problems: Iterable[TrialProblem]) -> tuple[ProblemGroup, ...]:
+    """Problems of one cell that differ in measured numbers only, as one, in the order in which they first occurred."""
+    groups: dict[tuple[str, str, str], list[TrialProblem]] = {}
+    for problem in problems:
+        # A box's own words may hold times and process numbers, so equal failures are told by their last line's words.
+        last = _NUMBER.sub(_BLANK, problem.said[-1]) if problem.said else ""
+        groups.setdefault((problem.cell, _NUMBER.sub(_BLANK, problem.text), last), []).append(problem)
     return tuple(
-        problem_of(record, f"{record.outcome}: {record.failure.code}: {record.failure.message} ({record.failure.hint})")
-        for record in records
-        if record.failure
+        ProblemGroup(
+            cell=cell,
+            trials=_listed([problem.trial for problem in found]),
+            blocks=_listed(list(dict.fromkeys(_block(problem) for problem in found))),
+            count=len(found),
+            text=found[0].text,
+            said=found[0].said,
+            kept=found[0].kept,
+        )
+        for (cell, _, _), found in groups.items()
     )
+
+
+def _block(problem: TrialProblem) -> str:
+    return f"{problem.block}{' (warm-up)' if problem.warmup else ''}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def disturbed(records: Iterable[Record]) -> tuple[TrialProblem, ...]:
