@@ -41,7 +41,7 @@ class Engines:
         """The libvirt connection."""
         from bench.engines.libvirtd import libvirt_engine  # noqa: PLC0415
 
-        return self._stack.enter_context(libvirt_engine())
+        return self._stack.enter_context(libvirt_engine(self.run_dir))
 
     @cached_property
     def containerd(self) -> ContainerdEngine:

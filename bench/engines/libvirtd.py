@@ -1,34 +1,24 @@
-"""Connecting to libvirt: a URI that the user chose, the running daemon, or libvirt's driver in this process."""
+"""Connecting to libvirt: a URI that the user chose, the daemon that runs, the user's own daemon, or a private one."""
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
-from bench.host.run_directory import living_tags, new_tag, owned_dir, parse_tag, run_root
-from bench.util.cache import cache_dir
-from bench.util.errors import HostUnfitError, TeardownError
-from bench.util.private import private_directory
+from bench.engines.libvirt_daemon import PROGRAMS, LibvirtDaemon, private_daemon
+from bench.host.cgroup import describe_engine_account
+from bench.util.errors import HostUnfitError
 from bench.util.threads import WatchedThread
-from bench.util.tree import remove_tree
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-# An embedded driver has no virtlogd, so QEMU writes the files of its character devices itself. QEMU runs as our user,
-# since it opens our files. As a user who cannot open /dev/kvm, libvirt would probe QEMU before every start.
-# QEMU becomes another user by itself once it has opened them, which libvirt's filter of system calls would forbid. So
-# libvirt leaves it out, and whoever starts a domain adds QEMU's own options for both.
-_EMBEDDED_CONF: Final = 'stdio_handler = "file"\nuser = "+{uid}"\ngroup = "+{gid}"\nseccomp_sandbox = 0\n'
 _ERRORS_ONLY: Final = "4"
 _PING_S: Final = 30
 """How often a daemon of libvirt that says nothing is asked whether it lives."""
@@ -46,24 +36,33 @@ class LibvirtEngine:
     library: ModuleType
     uri: str
 
+    daemon: LibvirtDaemon | None = None
+    """The daemon that Boxbench started and stops; None if libvirt is the host's or the user's."""
+
     @property
-    def embedded(self) -> bool:
-        """Whether libvirt's driver runs in this process, with our settings."""
-        return self.uri.startswith("qemu:///embed")
+    def private(self) -> bool:
+        """Whether a private daemon serves the connection, with our settings."""
+        return self.daemon is not None
 
     def pid_file(self, domain: str) -> Path | None:
-        """Where the driver in this process notes the pid of a domain's QEMU; None if a daemon runs the domain."""
-        roots = parse_qs(urlsplit(self.uri).query).get("root", []) if self.embedded else []
-        return Path(roots[0]) / "run" / "qemu" / f"{domain}.pid" if roots else None
+        """Where a private daemon notes the pid of a domain's QEMU; None if another daemon runs the domain."""
+        return None if self.daemon is None else self.daemon.pid_file(domain)
 
     def describe(self) -> dict[str, str]:
         """Versions and kind of the connection, for records."""
         qemu = format_version(self.connection.getVersion())
         return {
             "libvirt": format_version(self.connection.getLibVersion()),
-            "connection": "in process (qemu:///embed)" if self.embedded else self.uri,
+            "connection": self.uri if self.daemon is None else "qemu:///system of the private daemon",
+            "daemon": self._describe_daemon(),
+            "engine's CPU time": describe_engine_account(self.daemon_pids().values()),
             "vmm": f"QEMU {qemu}",
         }
+
+    def _describe_daemon(self) -> str:
+        if self.daemon is not None:
+            return f"private {self.daemon.program}, started for this campaign"
+        return "the host's own" if self.daemon_pids() else "not on this host, or in Boxbench's own process"
 
     def require_emulator(self, emulator: Path | None, machine: str) -> None:
         """Raise HostUnfitError if libvirt cannot use a QEMU.
@@ -101,11 +100,18 @@ class LibvirtEngine:
             )
 
     def daemon_pids(self) -> dict[str, int]:
-        """The pids of libvirt's daemons, by name. Empty if the driver runs in this process or on another host."""
-        if self.uri != "qemu:///system":
+        """The pid of libvirt's daemon, by its name. Empty if it is on another host, or if there is none."""
+        if self.daemon is not None:
+            return {self.daemon.program: self.daemon.pid}
+        users = {"qemu:///system": 0, "qemu:///session": os.geteuid()}
+        if self.uri not in users:
             return {}
-        found = {process.name(): process.pid for process in psutil.process_iter(["name"])}
-        return {name: found[name] for name in ("virtqemud", "libvirtd") if name in found}
+        found = {
+            process.info["name"]: process.pid
+            for process in psutil.process_iter(["name", "uids"])
+            if process.info["uids"] is not None and process.info["uids"].real == users[self.uri]
+        }
+        return {name: found[name] for name in PROGRAMS if name in found}
 
 
 def format_version(number: int) -> str:
@@ -128,14 +134,25 @@ def import_libvirt() -> ModuleType:
 
 
 @contextmanager
-def libvirt_engine() -> Iterator[LibvirtEngine]:
-    """An open connection to libvirt, closed at the end.
+def libvirt_engine(run_dir: Path) -> Iterator[LibvirtEngine]:
+    """An open connection to libvirt, closed at the end. A private daemon, if it is needed, is below ``run_dir``.
 
     Raises:
-        HostUnfitError: the Python binding is missing, or the connection cannot be opened.
+        HostUnfitError: the Python binding is missing, the connection cannot be opened, or a private daemon does not
+            start.
     """
     library = import_libvirt()
-    uri = _choose_uri()
+    named = _choose_uri()
+    if named is not None:
+        with _connected(library, named) as connection:
+            yield LibvirtEngine(connection, library, named)
+        return
+    with private_daemon(run_dir) as daemon, _connected(library, daemon.uri) as connection:
+        yield LibvirtEngine(connection, library, daemon.uri, daemon)
+
+
+@contextmanager
+def _connected(library: ModuleType, uri: str) -> Iterator[Any]:
     # The library raises exceptions. Without a handler it would also print them.
     library.registerErrorHandler(lambda _context, _error: None, None)
     _start_event_loop(library)
@@ -146,60 +163,23 @@ def libvirt_engine() -> Iterator[LibvirtEngine]:
             f"libvirt cannot open {uri}: {error}",
             hint="install libvirt-daemon-driver-qemu and qemu-system-x86, or name a connection in LIBVIRT_DEFAULT_URI",
         ) from None
-    # Calls have no time limit of their own. A driver in this process refuses this: it has no daemon that could hang.
+    # Calls have no time limit of their own. A driver in this process, which the user may name, refuses this.
     with suppress(library.libvirtError):
         connection.setKeepAlive(_PING_S, _PINGS)
     try:
-        yield LibvirtEngine(connection, library, uri)
+        yield connection
     finally:
         connection.close()
 
 
-def _choose_uri() -> str:
+def _choose_uri() -> str | None:
+    """The connection that the user named, the running daemon's, or the user's own; None: a private daemon is needed."""
     named = os.environ.get("LIBVIRT_DEFAULT_URI")
     if named:
         return named
     if any(path.exists() and os.access(path, os.W_OK) for path in SYSTEM_SOCKETS):
         return "qemu:///system"
-    if os.geteuid() != 0:
-        return "qemu:///session"
-    root = _embedded_root()
-    private_directory(root / "etc")
-    (root / "etc" / "qemu.conf").write_text(_EMBEDDED_CONF.format(uid=os.geteuid(), gid=os.getegid()), encoding="ascii")
-    return f"qemu:///embed?root={root}"
-
-
-# The directory stays locked until the process ends, because the driver uses its path until then.
-_ownership = ExitStack()
-
-
-@cache
-def _embedded_root() -> Path:
-    """The root directory of this process's embedded driver.
-
-    There is one per process, since libvirt can open its embedded driver at only one path per process.
-    """
-    _remove_abandoned_roots()
-    capabilities = private_directory((cache_dir() / "libvirt").resolve())
-    root = run_root() / new_tag("libvirt")
-    _ownership.enter_context(owned_dir(root))
-    # libvirt caches here what it learns about each QEMU, which takes seconds, and notices when a QEMU changes.
-    (root / "cache").symlink_to(capabilities)
-    atexit.register(_remove, root)
-    return root
-
-
-def _remove_abandoned_roots() -> None:
-    living = living_tags()
-    for path in run_root().glob("boxbench-libvirt-*"):
-        if parse_tag(path.name) is not None and path.name not in living:
-            _remove(path)
-
-
-def _remove(root: Path) -> None:
-    # What stays is found by its tag.
-    with suppress(TeardownError):
-        remove_tree(root)
+    return None if os.geteuid() == 0 else "qemu:///session"
 
 
 # libvirt has one event loop per process.

@@ -102,18 +102,19 @@ def _is_engines(pid: int, daemons: frozenset[int], root: Path) -> bool:
 
 
 @contextmanager
-def engine_group(name: str, *, root: Path = HOST_ROOT) -> Iterator[OwnCgroup | None]:
+def engine_group(name: str, *, unified: bool = False, root: Path = HOST_ROOT) -> Iterator[OwnCgroup | None]:
     """A group that counts the CPU time of a private engine. What is still in it at the end is killed.
 
     Args:
         name: a tag.
+        unified: make it in the v2 tree also where v1 counts CPU time, since the engine's boxes have groups in v2 only.
 
     Returns:
         None on a host where no group can be made: the engine works without it.
     """
     with ExitStack() as stack:
         try:
-            group = stack.enter_context(own_cgroup(name, only_cpu_account=True, root=root))
+            group = stack.enter_context(own_cgroup(name, only="unified" if unified else "cpuacct", root=root))
         except HostUnfitError:
             group = None
         yield group

@@ -44,7 +44,7 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
 
 
 def cpu_group_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> BoxCgroup | None:
-    """The control group of a process, for its CPU time alone. v2 counts CPU time in groups without any controller.
+    """The control group of a process, for its CPU time alone: that of v1, else that of v2, which needs no controller.
 
     Args:
         pid: a process of this host.
@@ -55,8 +55,11 @@ def cpu_group_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -
     """
     own, mounts = _own_paths(pid, root, ours), read_mounts(root)
     v1 = _v1_mount(mounts, CPU_ACCOUNT)
-    found = _directories(root, own, _v2_mount(mounts) if v1 is None else {CPU_ACCOUNT: v1})
-    return BoxCgroup("v2" if v1 is None else "v1", found) if found else None
+    counted = _directories(root, own, {} if v1 is None else {CPU_ACCOUNT: v1})
+    if counted:
+        return BoxCgroup("v1", counted)
+    unified = _directories(root, own, _v2_mount(mounts))
+    return BoxCgroup("v2", unified) if unified else None
 
 
 def _own_paths(pid: int, root: Path, ours: int | None) -> dict[str, str]:

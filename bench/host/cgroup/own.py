@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bench.host.cgroup.find import CONTROLLERS, CPU_ACCOUNT
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
@@ -74,7 +74,7 @@ def own_cgroup(
     name: str,
     *,
     memory_bytes: int | None = None,
-    only_cpu_account: bool = False,
+    only: Literal["cpuacct", "unified"] | None = None,
     root: Path = HOST_ROOT,
     clock: Clock | None = None,
 ) -> Iterator[OwnCgroup]:
@@ -85,15 +85,16 @@ def own_cgroup(
     Args:
         name: unique on the host, safe as a file name.
         memory_bytes: a hard limit, without additional swap; None sets no limit.
-        only_cpu_account: make it only in v1's hierarchy that counts CPU time, and enable no controller for it on v2.
+        only: make it only in one hierarchy, the v1 one that counts CPU time or the v2 one; in the other where that is
+            not mounted. No controller is enabled for it.
 
     Raises:
         HostUnfitError: there is no hierarchy, or no permission to make groups in it.
         TeardownError: a process survived SIGKILL in the group, which therefore stays.
     """
-    hierarchies = _hierarchies(root, (CPU_ACCOUNT,) if only_cpu_account else CONTROLLERS)
+    hierarchies = _hierarchies(root, only)
     directories = {key: base / PARENT / name for key, base in hierarchies.items()}
-    freezer = None if UNIFIED in hierarchies or only_cpu_account else _v1_hierarchy(root, _FREEZER)
+    freezer = None if UNIFIED in hierarchies or only else _v1_hierarchy(root, _FREEZER)
     group = OwnCgroup(
         "v2" if UNIFIED in hierarchies else "v1",
         directories,
@@ -101,7 +102,7 @@ def own_cgroup(
     )
     made: list[Path] = []
     try:
-        _make(group, made, hand_down=group.version == "v2" and not only_cpu_account, memory_bytes=memory_bytes)
+        _make(group, made, hand_down=group.version == "v2" and not only, memory_bytes=memory_bytes)
         yield group
     except BaseException as error:
         # The first error is raised; a leftover group is noted on it.
@@ -168,15 +169,15 @@ def _make_parent(parent: Path, mount: Mount) -> None:
             (parent / name).write_text((parent.parent / name).read_text(encoding="ascii"), encoding="ascii")
 
 
-def _hierarchies(root: Path, controllers: Sequence[str]) -> dict[str, Path]:
-    """The mount point of each v1 controller; only ``unified`` if v2 has them."""
-    mounts = read_mounts(root)
+def _hierarchies(root: Path, only: str | None) -> dict[str, Path]:
+    """The mount point of each v1 controller, or of ``only`` one; only ``unified`` if v2 has them."""
+    controllers = CONTROLLERS if only is None else (CPU_ACCOUNT,)
     v1 = {name: path for name in controllers if (path := _v1_hierarchy(root, name)) is not None}
+    v2 = [root / mount.point.lstrip("/") for mount in read_mounts(root) if mount.kind == "cgroup2"]
+    if v2 and (only == UNIFIED or not v1):
+        return {UNIFIED: v2[0]}
     if v1:
         return v1
-    for mount in mounts:
-        if mount.kind == "cgroup2":
-            return {UNIFIED: root / mount.point.lstrip("/")}
     raise HostUnfitError(
         "no control group hierarchy with controllers is mounted on this host",
         hint="mount cgroup2 on /sys/fs/cgroup (mount -t cgroup2 none /sys/fs/cgroup)",

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.engines import containerd, dockerd
+from bench.engines import containerd, dockerd, libvirt_daemon
 from bench.engines.data_root import abandoned_data_roots
 from bench.host import run_directory
 from bench.host.processes import Process, command_lines, own_uids, program_of, runs_as
@@ -27,12 +27,17 @@ _OPTIONS: Final = {
         "--host": ("unix://", dockerd.SOCKET),
     },
     "containerd": {"--config": ("", containerd.CONFIG)},
+    **{
+        program: {"--config": ("", libvirt_daemon.CONFIG), "--pid-file": ("", libvirt_daemon.PIDFILE)}
+        for program in libvirt_daemon.PROGRAMS
+    },
 }
 """The options of a private engine: what comes before its run directory, and the path in it."""
 _EMPTY: Final[dict[str, Callable[[Path], None]]] = {
     "dockerd": dockerd.empty_private,
     "containerd": containerd.empty_private,
 }
+"""The VMs of a libvirt are no part of its daemon: they are found as processes."""
 _RESTART: Final[dict[str, Callable[[], None]]] = {
     "dockerd": dockerd.remove_abandoned,
     "containerd": containerd.remove_abandoned,
@@ -76,6 +81,7 @@ def tag_of_engine(pid: int, argv: list[str], *, root: Path = HOST_ROOT) -> Tag |
 
 def _end(process: Process, engine: str, run_dir: Path) -> None:
     # An engine that does not answer can only be ended. Its containers are removed later.
-    with suppress(BoxbenchError, OSError):
-        _EMPTY[engine](run_dir)
+    if engine in _EMPTY:
+        with suppress(BoxbenchError, OSError):
+            _EMPTY[engine](run_dir)
     end(process, _LADDER)

@@ -42,15 +42,15 @@ def own_ids() -> tuple[int, int]:
 
 
 def libvirt_confinement(engine: LibvirtEngine, emulator: Path | None) -> tuple[str, ...]:
-    """QEMU's arguments that confine it. Empty for libvirt's daemon, whose settings are the host's and add a filter."""
-    return confinement_argv(find_qemu(emulator)) if engine.embedded else ()
+    """QEMU's arguments that confine it. Empty for the host's libvirt, whose own settings add a filter."""
+    return confinement_argv(find_qemu(emulator)) if engine.private else ()
 
 
 def describe_libvirt(engine: LibvirtEngine, emulator: Path | None = None) -> dict[str, str]:
     """The connection, a chosen QEMU, and what a broken guest would meet outside of it. Raises HostUnfitError."""
     confined = (
         describe_confinement(emulator)
-        if engine.embedded
+        if engine.private
         # Its files are in directories that only we may enter, so QEMU keeps our uid.
         else {"confinement": f"as the host's libvirt is configured; user {os.geteuid()}"}
     )
@@ -126,10 +126,10 @@ class DomainBox(Box):
         return {} if pid is None else {Component.VMM: (pid,)}
 
     def main_pid(self) -> int | None:
-        """QEMU's pid: the one that libvirt noted, or with a daemon found by the domain's name on its command line."""
+        """QEMU's pid: the one that a private daemon noted, else found by the domain's name on its command line."""
         if self._pid is None:
-            # In our process libvirt starts a QEMU that changes its user, and other processes of that user could have
-            # any command line. With a daemon it keeps ours.
+            # A private daemon starts a QEMU that changes its user, and other processes of that user could have any
+            # command line. With the host's daemon it keeps ours.
             noted = self._engine.pid_file(self.domain.name)
             words = f"guest={self.domain.name},debug-threads=on"
             self._pid = find_by_argument(words) if noted is None else living_pid(noted)

@@ -84,7 +84,7 @@ class LibvirtTarget:
         return COMMAND_LINE if self._options["console"] == "none" else SERIAL_COMMAND_LINE
 
     def daemons(self) -> dict[str, int]:
-        """The pid of libvirt's daemon; empty for the in-process driver, which runs in the harness."""
+        """The pid of libvirt's daemon."""
         return self._engines.libvirt.daemon_pids()
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:

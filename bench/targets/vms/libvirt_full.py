@@ -83,7 +83,7 @@ class LibvirtFullTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """The pid of libvirt's daemon; empty for the in-process driver, which runs in the harness."""
+        """The pid of libvirt's daemon."""
         return self._engines.libvirt.daemon_pids()
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:

@@ -96,7 +96,7 @@ class VmmTarget:
         }
 
     def daemons(self) -> dict[str, int]:
-        """The pid of libvirt's daemon, if the target uses libvirt and it has a daemon."""
+        """The pid of libvirt's daemon, if the target uses libvirt."""
         return self._engines.libvirt.daemon_pids() if self._options["via"] == "libvirt" else {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:

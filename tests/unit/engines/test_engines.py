@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from bench.engines import data_root as dataroot
@@ -16,8 +18,8 @@ from bench.engines import dockerd, libvirtd
 from bench.engines.data_root import abandoned_data_roots, exclusive_data_root, free_data_roots
 from bench.engines.dockerd import docker_engine, running_client
 from bench.engines.lazy import open_engines
-from bench.host import run_directory as rundir
-from bench.host.run_directory import new_tag, owned_dir
+from bench.engines.libvirt_daemon import LibvirtDaemon
+from bench.engines.libvirtd import LibvirtEngine
 from bench.util import cache
 from bench.util.errors import HostUnfitError
 
@@ -113,21 +115,30 @@ def test_the_system_s_libvirt_is_used_when_it_runs(tmp_path: Path, monkeypatch: 
     assert libvirtd._choose_uri() == "qemu:///system"
 
 
-def test_only_directories_of_dead_processes_are_libvirts_to_remove(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rundir, "run_root", lambda: tmp_path)
-    monkeypatch.setattr(libvirtd, "run_root", lambda: tmp_path)
-    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
-    others = {"boxbench-libvirt-old", "boxbench-libvirt-", "boxbench-libvirt--1", f"boxbench-libvirt-{10**30}"}
-    for name in others:
-        (tmp_path / name).mkdir()
-    dead, living = tmp_path / new_tag("libvirt"), tmp_path / new_tag("libvirt")
-    with owned_dir(dead):
-        pass
-    with owned_dir(living):
-        libvirtd._remove_abandoned_roots()
-        assert {path.name for path in tmp_path.iterdir()} == others | {living.name, "cache"}
+def test_root_gets_a_private_libvirt_where_none_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.setattr(libvirtd, "SYSTEM_SOCKETS", (tmp_path / "sock",))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert libvirtd._choose_uri() is None
+
+
+def test_the_private_daemon_is_the_one_whose_cost_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = LibvirtDaemon("libvirtd", 4242, Path("/run/boxbench/boxbench-1a2b3c4d/libvirt"))
+    engine = LibvirtEngine(None, sys, daemon.uri, daemon)
+    assert daemon.uri == "qemu+unix:///system?socket=/run/boxbench/boxbench-1a2b3c4d/libvirt/sock/libvirt-sock"
+    assert replace(daemon, program="virtqemud").uri.endswith("/virtqemud-sock")
+    assert engine.daemon_pids() == {"libvirtd": 4242}
+    assert engine.pid_file("box") == daemon.home / "run/qemu/box.pid"
+    far = LibvirtEngine(None, sys, "qemu+ssh://far/system")
+    assert (far.daemon_pids(), far.pid_file("box")) == ({}, None)
+    seen = [
+        SimpleNamespace(pid=pid, info={"name": name, "uids": None if uid is None else SimpleNamespace(real=uid)})
+        for pid, name, uid in ((1, "libvirtd", 1000), (2, "libvirtd", 0), (3, "sh", 0), (4, "virtqemud", None))
+    ]
+    monkeypatch.setattr(psutil, "process_iter", lambda _fields: seen)
+    assert LibvirtEngine(None, sys, "qemu:///system").daemon_pids() == {"libvirtd": 2}
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert LibvirtEngine(None, sys, "qemu:///session").daemon_pids() == {"libvirtd": 1}
 
 
 def test_no_binding_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +162,9 @@ def test_engines_open_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("embedded", [False, True])
-def test_a_daemon_of_libvirt_that_says_nothing_more_is_noticed(embedded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_of_libvirt_that_says_nothing_more_is_noticed(
+    embedded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class UnsupportedError(Exception):
         pass
 
@@ -169,7 +182,7 @@ def test_a_daemon_of_libvirt_that_says_nothing_more_is_noticed(embedded: bool, m
     monkeypatch.setattr(libvirtd, "import_libvirt", lambda: library)
     monkeypatch.setattr(libvirtd, "_choose_uri", lambda: "qemu:///system")
     monkeypatch.setattr(libvirtd, "_start_event_loop", lambda _library: None)
-    with libvirtd.libvirt_engine() as engine:
+    with libvirtd.libvirt_engine(tmp_path) as engine:
         assert engine.connection is connection
     assert asked == ([] if embedded else [(30, 5)])
 

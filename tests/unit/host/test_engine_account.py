@@ -49,6 +49,17 @@ def test_daemons_shims_and_what_they_start_are_one_account(tree: Tree, mounts: s
     assert account.cpu_ns() == 30_000, "both daemons are in one group, which counts once"
 
 
+def test_a_hybrid_host_counts_in_the_tree_in_which_the_engine_has_a_group(tree: Tree) -> None:
+    v1, v2 = host(V1, {"/": (DAEMON,)}), host(V2.replace("cgroup rw", "cgroup/unified rw", 1), {"/engine": (DAEMON,)})
+    files = {name.replace("sys/fs/cgroup/engine", "sys/fs/cgroup/unified/engine"): text for name, text in v2.items()}
+    membership = f"proc/{DAEMON}/cgroup"
+    mounts = "proc/self/mountinfo"
+    both = {**v1, **files, membership: v1[membership] + files[membership], mounts: v1[mounts] + files[mounts]}
+    account = engine_account([DAEMON], root=tree(both))
+    assert account is not None
+    assert account.cpu_ns() == 30_000
+
+
 @pytest.mark.parametrize("mounts", [V1, V2], ids=["v1", "v2"])
 def test_services_with_a_group_each_are_added(tree: Tree, mounts: str) -> None:
     groups = {"/system.slice/docker.service": (DAEMON,), "/system.slice/containerd.service": (OTHER_DAEMON, SHIM)}
@@ -87,7 +98,8 @@ def test_without_daemons_there_is_no_account() -> None:
 
 @pytest.mark.host
 @pytest.mark.skipif(os.geteuid() != 0, reason="control groups of our own need root")
-def test_a_real_engine_is_counted_to_the_nanosecond_with_what_it_starts(start_in: StartIn) -> None:
+@pytest.mark.parametrize("unified", [False, True], ids=["v1 first", "v2 first"])
+def test_a_real_engine_is_counted_with_what_it_starts(start_in: StartIn, unified: bool) -> None:
     daemon = proc.spawn(
         ["sh", "-c", "read line; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; (exit 0); read end"],
         stdin=subprocess.PIPE,
@@ -95,7 +107,7 @@ def test_a_real_engine_is_counted_to_the_nanosecond_with_what_it_starts(start_in
     assert daemon.stdin is not None
     assert describe_engine_account([daemon.pid]) == SHARED, "so far it is in our group"
     try:
-        with engine_group(f"test-{os.getpid()}-engine") as group:
+        with engine_group(f"test-{os.getpid()}-engine", unified=unified) as group:
             assert group is not None
             group.add(daemon.pid, 2**22 + 1)
             account = engine_account([daemon.pid])

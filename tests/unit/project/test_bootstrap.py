@@ -37,7 +37,7 @@ FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
     *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine"),
     *("cpio", "strace", "shellcheck"),
-    *("grub-mkimage", "mformat", "virt-xml-validate"),
+    *("grub-mkimage", "mformat", "virt-xml-validate", "libvirtd"),
 )
 
 FAKE_PYTHON: Final = """\
@@ -184,6 +184,39 @@ def test_the_environment_is_made_of_the_project_with_libvirt(host: FakeHost) -> 
     host.run("tests")
     held = f"--constraint {host.clone}/tests/constraints.txt"
     assert any(line.endswith(f"--editable .[vm] --group dev {held}") for line in host.logged().splitlines())
+
+
+def _without_libvirtd(host: FakeHost, *, mirror_has: str) -> None:
+    """A host with everything but libvirt's daemon, whose mirror has it in one version only."""
+    host.with_everything()
+    (host.bin / "libvirtd").unlink()
+    host.fake("dpkg-query", "printf 1.2")
+    host.fake(
+        "apt-get",
+        'echo "apt-get $*" >>"$LOG"; case "$*" in *update) exit 0 ;; esac; '
+        f'[ "$3" = "{mirror_has}" ] && echo >libvirt-daemon_1.deb',
+    )
+    program = "mkdir -p usr/sbin; printf '#!/bin/sh\\nexit 0\\n' >usr/sbin/libvirtd; chmod +x usr/sbin/libvirtd"
+    host.fake("dpkg-deb", f'[ "$1 $3" = "-x ." ] && {{ {program}; }}')
+
+
+@pytest.mark.parametrize("mirror_has", ["libvirt-daemon=1.2", "libvirt-daemon"])
+def test_libvirts_daemon_is_unpacked_and_not_installed(host: FakeHost, mirror_has: str) -> None:
+    _without_libvirtd(host, mirror_has=mirror_has)
+    result = host.run("setup")
+    assert result.returncode == 0, result.stderr.decode()
+    assert (host.clone / ".venv/libexec/libvirtd").stat().st_mode & stat.S_IXUSR
+    assert "apt-get install" not in host.logged()
+    before = host.logged()
+    host.run("setup")
+    assert host.logged() == before, "a second run has it"
+
+
+def test_without_libvirts_daemon_the_rest_works(host: FakeHost) -> None:
+    _without_libvirtd(host, mirror_has="nothing")
+    result = host.run("setup")
+    assert result.returncode == 0, result.stderr.decode()
+    assert b"hint: install the package libvirt-daemon" in result.stderr
 
 
 def test_a_changed_pyproject_installs_again_but_keeps_the_environment(host: FakeHost) -> None:

@@ -172,6 +172,13 @@ def test_a_private_engine_is_known_by_user_program_and_all_its_places(tmp_path: 
     fake(tmp_path, 8, exe="/usr/bin/containerd")
     words = ["containerd", "--config", f"{run}/{CAMPAIGN}/containerd/config.toml"]
     assert engines.tag_of_engine(8, words, root=tmp_path) == parse_tag(CAMPAIGN)
+    for pid, program in ((9, "libvirtd"), (10, "virtqemud")):
+        fake(tmp_path, pid, exe=f"/opt/{program}")
+        words = [program, "--config", f"{run}/{CAMPAIGN}/libvirt/etc/daemon.conf", "--pid-file"]
+        assert engines.tag_of_engine(pid, [*words, f"{run}/{CAMPAIGN}/libvirt/pid"], root=tmp_path) == parse_tag(
+            CAMPAIGN
+        )
+        assert engines.tag_of_engine(pid, [*words, "/run/libvirtd.pid"], root=tmp_path) is None
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_without_its_event_loop_libvirt_is_not_asked_for_a_domain(tmp_path: Path
         connection=SimpleNamespace(createXML=refuse, lookupByName=missing),
         library=SimpleNamespace(libvirtError=MissingError),
         pid_file=lambda _domain: None,
-        embedded=False,
+        private=False,
     )
     slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=lambda _endpoint: None)
     machine = SimpleNamespace(emulator=None)

@@ -61,7 +61,7 @@ def libvirt(monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingLibvirt]:
 def box(libvirt: HangingLibvirt, tmp_path: Path) -> DomainBox:
     library = SimpleNamespace(libvirtError=GoneError)
     connection = SimpleNamespace(createXML=libvirt.create, lookupByName=libvirt.look_up)
-    engine: Any = SimpleNamespace(connection=connection, library=library, embedded=False, pid_file=lambda _name: None)
+    engine: Any = SimpleNamespace(connection=connection, library=library, private=False, pid_file=lambda _name: None)
     slot: Any = SimpleNamespace(tag=NAME, storage=tmp_path, mark=lambda _endpoint: None)
     disks = (SimpleNamespace(read_only=False),)
     machine = SimpleNamespace(emulator=None)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from bench.engines.libvirt_daemon import LibvirtDaemon
 from bench.engines.libvirtd import LibvirtEngine
 from bench.host import accounts
 from bench.targets.vms import qemu
@@ -90,10 +91,9 @@ def test_a_user_keeps_their_own_id_and_gets_the_whole_filter(tmp_path: Path, mon
     assert qemu.describe_confinement(tmp_path / "qemu") == {"confinement": "QEMU's seccomp sandbox; user 1000"}
 
 
-def test_libvirt_passes_the_confinement_on_where_its_driver_runs_in_our_process(tmp_path: Path, account: str) -> None:
+def test_libvirt_passes_the_confinement_on_where_its_daemon_is_ours(tmp_path: Path, account: str) -> None:
     program = Path(_build(tmp_path))
-    embedded = LibvirtEngine(None, sys, "qemu:///embed?root=/run/x")
-    arguments = libvirt_confinement(embedded, program)
+    arguments = libvirt_confinement(_private(Path("/run/x")), program)
     assert arguments[-1] == f"user={account}"
     domain = Domain("box", Machine("tcg"), vcpus=1, cpus=(0,), emulator_cpus=(0,), memory_bytes=2**20, owner=(0, 0))
     root = Xml.fromstring(domain.xml(arguments))
@@ -103,7 +103,7 @@ def test_libvirt_passes_the_confinement_on_where_its_driver_runs_in_our_process(
 
 def test_no_process_with_the_same_words_is_taken_for_the_boxs_qemu(tmp_path: Path) -> None:
     """QEMU has given up root, so its user's other processes could have its command line."""
-    box = _domain_box(LibvirtEngine(None, sys, f"qemu:///embed?root={tmp_path}"))
+    box = _domain_box(_private(tmp_path))
     argv = ["sh", "-c", "read word", "guest=boxbench-0badcafe-t0001,debug-threads=on"]
     other, qemu_process = (subprocess.Popen(argv, stdin=subprocess.PIPE) for _ in range(2))
     try:
@@ -118,6 +118,11 @@ def test_no_process_with_the_same_words_is_taken_for_the_boxs_qemu(tmp_path: Pat
         assert _domain_box(LibvirtEngine(None, sys, "qemu:///system")).main_pid() == other.pid
     finally:
         other.communicate()
+
+
+def _private(home: Path) -> LibvirtEngine:
+    daemon = LibvirtDaemon("libvirtd", os.getpid(), home)
+    return LibvirtEngine(None, sys, daemon.uri, daemon)
 
 
 def _domain_box(engine: LibvirtEngine) -> DomainBox:

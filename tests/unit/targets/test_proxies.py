@@ -134,7 +134,7 @@ ENGINE: Final[Any] = SimpleNamespace(
     connection=SimpleNamespace(
         lookupByName=lambda _name: SimpleNamespace(blockStatsFlags=lambda _disk: QEMU_COUNTS),
     ),
-    embedded=False,
+    private=False,
     argv=lambda *words: list(words),
     runc_state="",
 )
