@@ -114,8 +114,7 @@ class ListeningSocket:
     def send(self, data: bytes) -> None:
         """Write a command. It is dropped when the connection is closed or full."""
         if self._peer is not None:
-            with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-                self._peer.send(data)
+            _send(self._peer, data)
 
     def close(self) -> None:
         """Close both sockets and remove the socket file."""
@@ -123,6 +122,28 @@ class ListeningSocket:
             self._peer.close()
         self._listener.close()
         self.path.unlink(missing_ok=True)
+
+
+class SocketPair:
+    """Two connected sockets. A VMM inherits ``theirs`` as a descriptor, and we close ours of it once it has it."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = socket.socketpair()
+        self._ours.setblocking(False)
+
+    def connect(self, cancel: int) -> int | None:
+        """Return our socket, which is connected from the beginning."""
+        del cancel
+        return self._ours.fileno()
+
+    def send(self, data: bytes) -> None:
+        """Write a command. It is dropped when the other end is closed or full."""
+        _send(self._ours, data)
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self._ours.close()
+        self.theirs.close()
 
 
 class Channel:
@@ -208,6 +229,11 @@ class Channel:
                 message = error
             self._on_message(message, stamp_ns)
         return rest
+
+
+def _send(peer: socket.socket, data: bytes) -> None:
+    with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+        peer.send(data)
 
 
 def _flooded() -> ProtocolError:

@@ -17,6 +17,7 @@ _HOST_MEMORY: Final = "the host's: a control group limits use, which /proc/memin
 _SAME_NAME: Final = "the name that all boxes with a UTS namespace get"
 _KEEPS: Final = "a plain process keeps all capabilities"
 _VM_FENCE: Final = "all capabilities are kept: the VM is the isolation"
+_UML_FENCE: Final = "all capabilities are kept, in the guest: its kernel is the isolation"
 _DROPS: Final = "the runtime drops capabilities"
 
 _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
@@ -29,6 +30,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": _HOST_MEMORY,
         "container": _HOST_MEMORY,
         "gvisor": "gVisor's kernel shows the limit",
+        "uml": "the guest tax: what the guest kernel leaves of mem=",
         "vm": "the guest tax: what the guest kernel leaves of the VM's size",
         "nested": "what the guest kernel leaves of the outer VM's size",
     },
@@ -37,6 +39,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": _HOST_KERNEL,
         "container": _HOST_KERNEL,
         "gvisor": "gVisor's own kernel, which reports the Linux version that it emulates",
+        "uml": "user-mode Linux is a kernel of its own",
         "vm": "a VM runs its own kernel",
         "nested": "the kernel of the VM around the container",
     },
@@ -45,6 +48,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": _SAME_NAME,
         "container": _SAME_NAME,
         "gvisor": _SAME_NAME,
+        "uml": _SAME_NAME,
         "vm": _SAME_NAME,
         "nested": _SAME_NAME,
     },
@@ -53,6 +57,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": _HOST_CGROUP,
         "container": _HOST_CGROUP,
         "gvisor": "what gVisor's kernel emulates",
+        "uml": "the guest mounts version 2",
         "vm": "the guest mounts version 2",
         "nested": "what the VM around the container has mounted",
     },
@@ -60,6 +65,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "process": _HOST_CLOCK,
         "namespaces": _HOST_CLOCK,
         "container": _HOST_CLOCK,
+        "uml": "the guest kernel's clock is a timer of the host",
         "vm": "the guest kernel chooses among the clocks that its VM has",
         "nested": "the guest kernel chooses among the clocks that its VM has",
     },
@@ -68,6 +74,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": "a mount namespace of its own",
         "container": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
         "gvisor": "gVisor's own mounts",
+        "uml": "a disk and the kernel's file systems, and nothing to mask",
         "vm": "a disk and the kernel's file systems, and nothing to mask",
         "nested": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
     },
@@ -76,6 +83,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": "namespaces alone drop no capabilities",
         "container": _DROPS,
         "gvisor": _DROPS,
+        "uml": _UML_FENCE,
         "vm": _VM_FENCE,
         "nested": _DROPS,
     },
@@ -84,6 +92,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": "namespaces alone drop no capabilities",
         "container": _DROPS,
         "gvisor": _DROPS,
+        "uml": _UML_FENCE,
         "vm": _VM_FENCE,
         "nested": _DROPS,
     },
@@ -92,6 +101,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": "no filter",
         "container": "as the runtime sets it; engines set a filter by default",
         "gvisor": "gVisor filters its own calls to the host, not the workload's to it",
+        "uml": "no filter: the workload has a kernel of its own",
         "vm": "no filter: the workload has a kernel of its own",
         "nested": "as the runtime sets it; engines set a filter by default",
     },
@@ -100,6 +110,7 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "namespaces": "as the launcher sets it",
         "container": "as the runtime sets it",
         "gvisor": "as the runtime sets it",
+        "uml": "not set: setuid programs work",
         "vm": "not set: setuid programs work",
         "nested": "as the runtime sets it",
     },

@@ -60,6 +60,14 @@ def runs_as(pid: int, uids: frozenset[int], *, root: Path = HOST_ROOT) -> bool:
     return False
 
 
+def tracer_of(pid: int, *, root: Path = HOST_ROOT) -> int | None:
+    """The process that traces another one (ptrace); None if none does, or it has ended."""
+    for line in (read_text(root, f"proc/{pid}/status") or "").splitlines():
+        if line.startswith("TracerPid:"):
+            return decode_number(line.split()[1]) or None
+    return None
+
+
 def program_of(pid: int, *, root: Path = HOST_ROOT) -> str | None:
     """The file name of the program that a process executes, whatever its command line says; None if hidden or ended."""
     try:

@@ -181,7 +181,7 @@ def _containers(wanted: _Wanted, index: TreeIndex, programs: Mapping[str, Path])
         entries.append(CpioEntry(ARCHIVE.lstrip("/"), stat.S_IFREG | 0o644, archive))
     else:
         entries += [CpioEntry(TREE.lstrip("/"), stat.S_IFDIR | 0o755), *tree_entries(index, f"{TREE.lstrip('/')}/")]
-    launcher = static_program("bench.targets.launcher", "boxlaunch.c")
+    launcher = static_program("bench.targets.launcher", "boxlaunch")
     entries.append(CpioEntry("etc/passwd", stat.S_IFREG | 0o644, b"root:x:0:0:root:/root:/bin/sh\n"))
     entries += [CpioEntry(".boxbench", stat.S_IFDIR | 0o755)]
     if target in ("process", "namespaces"):

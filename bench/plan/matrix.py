@@ -114,6 +114,9 @@ def _impossible_combination(one: Combination) -> Iterator[str]:
     if resources.cpus > available:
         asked = f"cpus={levels['cpus']}" if "cpus" in levels else f"resources.cpus is {resources.cpus}"
         yield f"{asked}, but this process may use {available}"
+    most = one.target.most_cpus
+    if most is not None and resources.cpus > most:
+        yield f"{label} with cpus={resources.cpus}: such a box has at most {most} CPU"
     fixed = [f"{name}={levels[name]}" for name in ("cpus", "memory") if name in levels]
     if fixed and not one.target.has_resources:
         yield f"{label} with {' '.join(fixed)}: its boxes do not take CPUs and memory from the scenario"
@@ -138,7 +141,7 @@ def _one_port(one: Combination) -> Iterator[str]:
 def _too_many(one: Combination) -> Iterator[str]:
     """A guest may use all of its memory. A host that cannot back it would kill processes during the trial."""
     for name in MULTI_BOX_FACTORS:
-        if name not in one.levels or not one.target.is_vm or not one.target.has_resources:
+        if name not in one.levels or not one.target.has_own_kernel or not one.target.has_resources:
             continue
         wanted = int(one.levels[name]) * one.scenario.resources.memory + _SPARE_BYTES
         total = parse_sizes(read_text(HOST_ROOT, "proc/meminfo") or "").get("MemTotal")

@@ -110,19 +110,25 @@ def children_cpu_ns(pids: Mapping[str, int]) -> dict[str, int]:
     return {name: value for name, value in readings.items() if value is not None}
 
 
+def is_whole_vmm(processes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a box is a VMM with its guest inside. In user-mode Linux the guest's processes are the host's."""
+    return Component.VMM in processes and Component.WORKLOAD not in processes
+
+
 def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) -> dict[str, int]:
     """CPU time, ns, since the box began, by component.
 
-    ``box`` is the counter of the control group, which includes ended processes; it is absent for VMs. ``vmm``, ``shim``
-    and ``monitor`` are processes. ``threads.<role>`` are parts of ``vmm``, and ``guest`` is the part that KVM spent in
-    the guest.
+    ``box`` is the counter of the control group, which includes ended processes; it is absent for VMs whose guest is
+    inside the VMM's process. ``vmm``, ``shim`` and ``monitor`` are processes. ``threads.<role>`` are parts of ``vmm``,
+    and ``guest`` is the part that KVM spent in the guest.
     """
     found: dict[str, int] = {}
-    if group is not None and Component.VMM not in processes:
+    whole_vmm = is_whole_vmm(processes)
+    if group is not None and not whole_vmm:
         total = group.cpu_ns()
         if total is not None:
             found[Component.BOX] = total
-    for component in (Component.VMM, Component.SHIM, Component.MONITOR):
+    for component in ((Component.VMM,) if whole_vmm else ()) + (Component.SHIM, Component.MONITOR):
         readings = [process_cpu_ns(pid) for pid in processes.get(component, ())]
         whole = [reading for reading in readings if reading is not None]
         if readings and len(whole) == len(readings):

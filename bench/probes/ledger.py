@@ -111,8 +111,10 @@ def _holders(
     names |= {pid: f"part.anon.{component}" for component, pids in processes.items() for pid in pids}
     names |= {pid: f"part.{daemon_component(name)}" for name, pid in daemons.items() if pid != own}
     names[own] = f"part.{Component.HARNESS}"
+    # They share the memory of their VMM, where it is counted.
+    shared = processes.get(Component.IO, ())
     grown = dict.fromkeys(sorted(names.values()), 0) | {"part.others": 0}
-    for pid in before.anon.keys() | after.anon.keys():
+    for pid in (before.anon.keys() | after.anon.keys()) - set(shared):
         grown[names.get(pid, "part.others")] += after.anon.get(pid, 0) - before.anon.get(pid, 0)
     return grown
 

@@ -42,6 +42,7 @@ def memory_of(
     If one process of a component cannot be read, the component and the total are absent.
     """
     found: dict[str, int] = {}
+    processes = with_own_memory(processes)
     for component, pids in processes.items():
         sizes = [parse_smaps_rollup(_text(root / str(pid) / "smaps_rollup")) for pid in pids]
         for kind in ("pss", "uss"):
@@ -60,6 +61,11 @@ def memory_of(
             found[f"pss.{Component.UNMAPPED}"] = unmapped
             found["pss.total"] += unmapped
     return found
+
+
+def with_own_memory(processes: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """A box's pids by component, without processes that share the memory of another one, whose memory it is."""
+    return {component: pids for component, pids in processes.items() if component != Component.IO}
 
 
 def unmapped_bytes(

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.host.cgroup import BoxCgroup
 from bench.host.read import HOST_ROOT, read_text
-from bench.probes.cpu import process_cpu_ns
+from bench.probes.cpu import is_whole_vmm, process_cpu_ns
 from bench.records.component import Component
 from bench.records.record import Samples
 from bench.util.clock import Clock
@@ -29,8 +29,8 @@ def reader(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, *, r
 
     PSS is not used: the kernel walks all page tables of a process for it, which would slow a VM.
     """
-    pids = tuple(processes.get(Component.VMM, ()))
-    if pids:
+    if is_whole_vmm(processes):
+        pids = tuple(processes[Component.VMM])
         return lambda: _of_processes(pids, root)
     return None if group is None else lambda: _of_group(group)
 

@@ -38,6 +38,7 @@ class Component(StrEnum):
     VCPU = "vcpu", "virtual CPUs"
     MAIN = "main", "main loop"
     IO = "io", "I/O"
+    """Threads of a VMM; of user-mode Linux processes, which share the memory of its kernel's process."""
     OTHER = "other", "other"
     """Other threads of a VMM; in a stack, what the total has beyond the named parts."""
     CLIENT = "client", "client"

@@ -33,7 +33,7 @@ class Endpoint(StrEnum):
     CREATED = "created"
     """The writable layer exists: container created, disk overlay in place."""
     VMM = "vmm"
-    """The virtual machine monitor has connected to boxbench's event channel."""
+    """The virtual machine monitor has connected to boxbench's event channel, or user-mode Linux was executed."""
     START_RETURNED = "start_returned"
     """The call that starts the box has returned."""
     KERNEL = "kernel"

@@ -21,7 +21,7 @@ from bench.run.frame import Outcome
 from bench.run.limits import LimitCounters
 from bench.run.quota import Quota
 from bench.scenario.model import Scenario
-from bench.scenario.target_table import has_agent
+from bench.scenario.target_table import has_agent, has_own_kernel
 from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
 from bench.util.errors import NotReadyError, TeardownError
@@ -125,7 +125,7 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
 @contextmanager
 def _limited(order: Order, box: Box, setting: Setting, run: BoxRun) -> Iterator[None]:
     """Watch what a box writes to the host; if it was too much, that is the box's failure."""
-    has_layer = setting.target.accel == "native"
+    has_layer = not has_own_kernel(setting.target.name)
     run.quota = Quota(order, box, layer_bytes=order.resources.disk if has_layer else None)
     try:
         yield
@@ -206,7 +206,7 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
 
 def _hint_when_ended(setting: Setting) -> str:
     hint = "look at the kept output of the trial"
-    if setting.target.accel == "native":
+    if not has_own_kernel(setting.target.name):
         return hint
     # The kernel's counters show what this host killed. A guest that runs out of memory ends by itself.
     return f"{hint}; a VM with too little memory ends like this (resources.memory)"

@@ -33,7 +33,7 @@ from bench.run.prepare import Prepared
 from bench.run.trial import run_trial
 from bench.scenario.allowed_differences import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
-from bench.scenario.target_table import has_agent, target_info
+from bench.scenario.target_table import has_agent, has_own_kernel, target_info
 from bench.util import cache
 from bench.util.errors import NotReadyError
 from bench.util.tree import remove_tree, walk_tree
@@ -124,18 +124,18 @@ def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], ho
         agent_binary().name,
         scenario.resources.model_dump_json(),
         str("digest" in scenario.allowed_differences),
-        _state(image, is_vm=cell.accel != "native"),
+        _state(image, has_disk=has_own_kernel(setting.target.name)),
     )
 
 
-def _state(image: Image, *, is_vm: bool) -> str:
+def _state(image: Image, *, has_disk: bool) -> str:
     """When the tree that boxes run was last changed, so that no cached inspection outlives such a change.
 
-    A change of content, mode or owner updates the change time (ctime), which no program can set back. For VMs it is the
-    change times of the disks they boot. 0 where there is no tree of ours: engines keep their own.
+    A change of content, mode or owner updates the change time (ctime), which no program can set back. For guests it is
+    the change times of the disks they boot. 0 where there is no tree of ours: engines keep their own.
     """
-    top = cache.cache_dir() / ("disk" if is_vm else f"tree/{image.content}")
-    if is_vm:
+    top = cache.cache_dir() / ("disk" if has_disk else f"tree/{image.content}")
+    if has_disk:
         disks = sorted(disk for disk in top.glob("*/disk.raw") if not disk.parent.name.startswith("."))
         return cache.content_key(*(f"{disk.parent.name} {disk.stat().st_ctime_ns}" for disk in disks))
     return str(max((found.st_ctime_ns for found in walk_tree(top)), default=0) if top.is_dir() else 0)

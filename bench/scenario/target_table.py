@@ -14,8 +14,8 @@ from typing import Final, Literal
 from bench.scenario.options import Choice, PathOption, Problem, Value, problems_in
 from bench.util.errors import UsageError
 
-Kind = Literal["process", "namespaces", "container", "gvisor", "vm", "nested"]
-"""What sort of box a target makes. ``nested``: a container inside a VM."""
+Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
+"""What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class TargetInfo:
     this value."""
     least_memory_bytes: Callable[[Mapping[str, Value]], int | None] = lambda _options: None
     """From the given options: the least memory that a scenario must give a box; None when there is no such bound."""
+    most_cpus: int | None = None
+    """The most CPUs that a box can have; None when there is no such bound."""
     counted_as: str | None = None
     """The name under which `boxbench instructions` counts its starts. A name other than the target's own is a close
     relative that can be counted in its place; None when there is neither."""
@@ -53,6 +55,11 @@ class TargetInfo:
     def is_vm(self) -> bool:
         """Whether its boxes run under an accelerator (kvm or tcg)."""
         return self.kind in ("vm", "nested")
+
+    @property
+    def has_own_kernel(self) -> bool:
+        """Whether its boxes are guests: a kernel, memory and a disk of their own."""
+        return self.is_vm or self.kind == "uml"
 
     def shares_network(self, options: Mapping[str, Value]) -> bool:
         """Whether boxes with these options use the host's network."""
@@ -77,6 +84,8 @@ NETWORKS: Final = {
 """Network modes by their names in Docker's API, and how each is described."""
 DIRECT_BOOT_MEMORY_BYTES: Final = {"seabios": 96 * 2**20, "ovmf": 160 * 2**20}
 """By firmware: the least memory in which a kernel that is booted directly is sure to work."""
+UML_MEMORY_BYTES: Final = 64 * 2**20
+"""The least memory in which user-mode Linux is sure to work."""
 WHOLE_SYSTEM_MEMORY_BYTES: Final = 256 * 2**20
 """The least memory in which a whole distribution is sure to boot."""
 
@@ -193,6 +202,17 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         marker="h",
         options={"runtime": ("runc", "crun")},
     ),
+    "uml": TargetInfo(
+        implementation="bench.targets.vms.uml:UmlTarget",
+        summary="user-mode Linux: a kernel of its own that runs as a process, without KVM and without emulation",
+        kind="uml",
+        colours=("#c36a9c", "#e104c2"),
+        marker="$U$",
+        # Another build of the kernel, an executable file. Users call theirs linux, linux.uml or vmlinux.
+        options={"program": PathOption("program", "*linux*")},
+        least_memory_bytes=lambda _options: UML_MEMORY_BYTES,
+        most_cpus=1,
+    ),
     "vmm": TargetInfo(
         implementation="bench.targets.vms.vmm:VmmTarget",
         summary="a VM with no OS in it: a payload of a few bytes reports ready; the cost of the hypervisor alone",
@@ -297,6 +317,11 @@ def has_agent(name: str) -> bool:
     """Whether the workload and its agent run in the boxes of a target. A target without a row, as tests make them, has
     an agent."""
     return name not in TARGETS or TARGETS[name].has_agent
+
+
+def has_own_kernel(name: str) -> bool:
+    """Whether boxes of a target are guests. A target without a row has no kernel of its own."""
+    return name in TARGETS and TARGETS[name].has_own_kernel
 
 
 def why_no_target(name: str) -> Problem | None:

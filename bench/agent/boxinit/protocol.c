@@ -40,9 +40,18 @@ static bool wait_for_host(void)
 
 void write_line(const char *line, size_t length)
 {
-    while (event_fd >= 0 && write(event_fd, line, length) < 0 && (errno == EINTR || errno == EAGAIN))
-        if (errno == EAGAIN && !wait_for_host())
+    /* A pipe or port takes a line whole or not at all, a serial line as much as it has room for. */
+    while (event_fd >= 0 && length > 0) {
+        ssize_t put = write(event_fd, line, length);
+        if (put > 0) {
+            line += put;
+            length -= (size_t)put;
+        } else if (put == 0 || (errno != EINTR && errno != EAGAIN)) {
+            return;
+        } else if (errno == EAGAIN && !wait_for_host()) {
             event_fd = -1; /* the host has cut this box off: further lines must not delay its stop */
+        }
+    }
 }
 
 void send_line(const char *format, ...)

@@ -27,7 +27,7 @@ ANSWER_LIMIT_S: Final = 60
 
 
 class HeldProcess:
-    """The launcher (``boxlaunch.c``) with one program to execute.
+    """The launcher (``boxlaunch``) with one program to execute.
 
     Args:
         what: the target's name in error messages.
@@ -35,7 +35,8 @@ class HeldProcess:
         log: the file for the program's stdout and stderr.
         stdout: a file for its stdout alone; None: ``log``.
         keep: the variables of our environment that launcher and program get, as for ``proc.spawn``.
-        flags: more arguments for the launcher, see ``boxlaunch.c``.
+        flags: more arguments for the launcher, see ``boxlaunch``.
+        pass_fds: descriptors that the program inherits, under the same numbers.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class HeldProcess:
         stdout: Path | None = None,
         keep: Sequence[str] = proc.NO_VARIABLES,
         flags: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.pid: int | None = None
         self._what = what
@@ -58,7 +60,7 @@ class HeldProcess:
         self._control, theirs = socket.socketpair()
         # Python's own time limits call poll(2) before each recv(2), and one of those is in the measured part.
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", ANSWER_LIMIT_S, 0))
-        self._launcher = self._spawn([*flags, "--", *argv], theirs, cpus, keep)
+        self._launcher = self._spawn([*flags, "--", *argv], theirs, cpus, keep, pass_fds)
         theirs.close()
         try:
             self._expect(b"p")
@@ -67,9 +69,14 @@ class HeldProcess:
             raise
 
     def _spawn(
-        self, argv: Sequence[str], theirs: socket.socket, cpus: Sequence[int], keep: Sequence[str]
+        self,
+        argv: Sequence[str],
+        theirs: socket.socket,
+        cpus: Sequence[int],
+        keep: Sequence[str],
+        pass_fds: Sequence[int],
     ) -> subprocess.Popen[bytes]:
-        launcher = static_program("bench.targets.launcher", "boxlaunch.c")
+        launcher = static_program("bench.targets.launcher", "boxlaunch")
         command: list[str | Path] = [launcher, "--control", str(theirs.fileno())]
         for file in self._group.join_files:
             command += ["--cgroup", file]
@@ -79,7 +86,8 @@ class HeldProcess:
             try:
                 # A child inherits the affinity of the thread that creates it.
                 os.sched_setaffinity(0, cpus)
-                return proc.spawn([*command, *argv], stdout=stdout, stderr=log, keep=keep, pass_fds=(theirs.fileno(),))
+                fds = (theirs.fileno(), *pass_fds)
+                return proc.spawn([*command, *argv], stdout=stdout, stderr=log, keep=keep, pass_fds=fds)
             finally:
                 os.sched_setaffinity(0, before)
 

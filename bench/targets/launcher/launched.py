@@ -1,4 +1,4 @@
-"""A box that ``boxlaunch.c`` starts. It waits in its control group and on its CPUs until the request."""
+"""A box that ``boxlaunch`` starts. It waits in its control group and on its CPUs until the request."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The kernel's primitives alone: clone into namespaces, mounts, pivot_root, exec. No runtime, no bundle, no daemon.
 
-``boxlaunch.c`` waits in the box's control group and does this work in the measured part. Each primitive can be left
+``boxlaunch`` waits in the box's control group and does this work in the measured part. Each primitive can be left
 out, so the difference of two cells is the cost of one primitive.
 """
 

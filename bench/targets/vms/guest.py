@@ -36,6 +36,8 @@ class Guest:
     """``acpi``, or ``reboot`` for machines without ACPI."""
     modules: tuple[str, ...] = ()
     """Kernel modules in addition to those that every guest needs."""
+    root: str = ROOT
+    """Device and file system type of the root."""
     firmware: str = "seabios"
     raw_kernel: bool = False
     """Whether to boot an unpacked vmlinux instead of the compressed image."""
@@ -62,7 +64,7 @@ class Guest:
 
     def initramfs(self, image: Image, ready: Ready) -> Path:
         """An initramfs with agent, modules and box.conf, cached by content."""
-        return self.initramfs_with(render_boxconf(image.config, ready, root=ROOT, poweroff=self.poweroff))
+        return self.initramfs_with(render_boxconf(image.config, ready, root=self.root, poweroff=self.poweroff))
 
     def initramfs_with(self, conf: bytes) -> Path:
         """An initramfs with the given box.conf."""

@@ -53,7 +53,7 @@ def test_a_cache_that_another_user_can_write_is_refused(
 ) -> None:
     """The names of its entries can be computed, and root would execute them."""
     cache = ground.place / "planted" / "cache"
-    programs = (agent_binary(), static_program("bench.targets.launcher", "boxlaunch.c"))
+    programs = (agent_binary(), static_program("bench.targets.launcher", "boxlaunch"))
     for program in programs:
         poison = cache / "agent" / program.name
         poison.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ PROGRAMS: Final = (
     ("bench.agent", "boxinit"),
     ("bench.image.vm", "dockervm.c"),
     ("bench.instructions", "counter"),
-    ("bench.targets.launcher", "boxlaunch.c"),
+    ("bench.targets.launcher", "boxlaunch"),
     ("bench.targets.vms", "tsc_rate.c"),
 )
 STRICT: Final = (*FLAGS, "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes")

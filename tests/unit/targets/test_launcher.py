@@ -115,7 +115,7 @@ def _launch(
 ) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     """The launcher alone, in no control group, as the child of ``inside``."""
     ours, theirs = socket.socketpair()
-    launcher = static_program("bench.targets.launcher", "boxlaunch.c")
+    launcher = static_program("bench.targets.launcher", "boxlaunch")
     words = [*inside, str(launcher), "--control", str(theirs.fileno()), *flags, "--", *argv]
     with (cwd / "log").open("wb") as log:
         process = proc.spawn(words, stdout=log, stderr=log, pass_fds=(theirs.fileno(),))

@@ -25,6 +25,7 @@ from bench.targets.launcher.bubblewrap import _BwrapBox
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.vms.domain_box import DomainBox
 from bench.targets.vms.microvm import MicrovmBox
+from bench.targets.vms.uml import UmlBox
 from bench.targets.vms.vm_docker import ColdBox, WarmBox
 from bench.targets.vms.vmm import VmmBox
 from tests.lab import ProxiedTarget
@@ -174,6 +175,7 @@ BOXES: Final[dict[str, Callable[[Order], Box]]] = {
     "docker": lambda order: DockerBox(order, ENDS, ENGINE, DockerOptions(None, True, "none")),
     "docker-cli": lambda order: _spent(_DockerCliBox(order, ENDS, ENGINE, DockerOptions(None, True, "none"))),
     "podman": lambda order: _spent(_PodmanBox(order, ENDS, ENGINE, RUNTIME)),
+    "uml": lambda order: UmlBox(order, ENDS, QEMU, lambda: None),
     "vmm": lambda order: VmmBox(order, ENDS, QEMU),
     "microvm": lambda order: MicrovmBox(order, ENDS, QEMU, lambda: None),
     "libvirt": _domain_box,

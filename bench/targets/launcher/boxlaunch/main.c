@@ -5,6 +5,8 @@
  *   boxlaunch --control FD [--cgroup FILE]... --isolate TREE [--new NAMESPACE]... [--overlay OPTIONS]
  *             [--bind SOURCE:PLACE]... [--volume SOURCE:PLACE]... [--cgroupfs NAME:OPTIONS]... [--hostname NAME] [--enter pivot|chroot]
  *             -- PROGRAM [WORD]...
+ *   boxlaunch --control FD [--cgroup FILE]... --isolate TREE --jail BYTES --files BYTES --user UID:GID [--new NAMESPACE]...
+ *             [--show SOURCE:PLACE]... [--bind SOURCE:PLACE]... --enter pivot -- PROGRAM [WORD]...
  *
  * It joins the control groups, writes `p` (prepared) to FD and waits. When it reads `g` (go) it starts PROGRAM and
  * writes PROGRAM's pid in decimal with a newline. From then on it forwards SIGTERM and SIGINT, and it ends with the
@@ -19,6 +21,8 @@
  * the binds and volumes (binds in which device nodes do not work), bring up loopback, set the host name, then
  * pivot_root or chroot. The child is a copy, as of any fork: with a user namespace the parent must write the maps while
  * the child waits, which a vfork does not allow.
+ *
+ * --jail is for a program that runs a guest of its own and is no more trusted than the guest: see jail.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,13 +45,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "shared/kernel.h"
 
 enum { CANNOT_START = 127, MAX_PAIRS = 32 };
-
-struct pair {
-    char *left, *right;
-};
 
 static struct {
     int control;
@@ -55,8 +56,9 @@ static struct {
     bool isolate, pivot;
     uint64_t namespaces;
     char *overlay, *hostname;
-    struct pair binds[MAX_PAIRS], volumes[MAX_PAIRS], cgroups[MAX_PAIRS];
-    size_t bind_count, volume_count, cgroup_count;
+    struct pair binds[MAX_PAIRS], volumes[MAX_PAIRS], shown[MAX_PAIRS], cgroups[MAX_PAIRS];
+    size_t bind_count, volume_count, shown_count, cgroup_count;
+    struct jail jail;
     int maps_written[2], problem[2];
     volatile pid_t child;
     /* Set by the vfork child, which shares our memory until it has executed the program. */
@@ -122,6 +124,20 @@ static void add_pair(struct pair *pairs, size_t *count, char *text)
     pairs[(*count)++] = (struct pair){text, colon + 1};
 }
 
+/* Reads a flag that belongs to --jail. False when it is none of them. */
+static bool jail_flag(const char *flag, char *value)
+{
+    if (strcmp(flag, "--jail") == 0)
+        self.jail.bytes = value;
+    else if (strcmp(flag, "--files") == 0)
+        self.jail.file_bytes = strtoull(value, NULL, 10);
+    else if (strcmp(flag, "--show") == 0)
+        add_pair(self.shown, &self.shown_count, value);
+    else if (strcmp(flag, "--user") != 0 || sscanf(value, "%u:%u", &self.jail.user, &self.jail.group) != 2)
+        return false;
+    return true;
+}
+
 /* Reads a flag that belongs to --isolate. False when it is none of them. */
 static bool isolation_flag(const char *flag, char *value)
 {
@@ -143,7 +159,7 @@ static bool isolation_flag(const char *flag, char *value)
     else if (strcmp(flag, "--enter") == 0)
         self.pivot = strcmp(value, "pivot") == 0;
     else
-        return false;
+        return jail_flag(flag, value);
     return true;
 }
 
@@ -347,6 +363,24 @@ static void mount_all(void)
         bind_volume(self.volumes[i].left, self.volumes[i].right);
 }
 
+static void mount_jail(void)
+{
+    self.jail.shown = self.shown;
+    self.jail.shown_count = self.shown_count;
+    self.jail.given = self.binds;
+    self.jail.given_count = self.bind_count;
+    const char *failed = make_jail(&self.jail, self.tree);
+    if (failed != NULL)
+        give_up(failed);
+}
+
+static void leave_privileges(void)
+{
+    const char *failed = drop_privileges(&self.jail);
+    if (failed != NULL)
+        give_up(failed);
+}
+
 static void enter_tree(void)
 {
     if (self.pivot) {
@@ -372,13 +406,18 @@ static void __attribute__((noreturn)) isolated(char **words)
     if (has(CLONE_NEWUSER) && read(self.maps_written[0], &byte, 1) != 1)
         _exit(CANNOT_START);
     umask(0);
-    mount_all();
+    if (self.jail.bytes != NULL)
+        mount_jail();
+    else
+        mount_all();
     if (has(CLONE_NEWUTS) && self.hostname != NULL && sethostname(self.hostname, strlen(self.hostname)) != 0)
         give_up("set the host name");
     if (has(CLONE_NEWNET) && !bring_up_loopback())
         give_up("bring up loopback");
     enter_tree();
     umask(022);
+    if (self.jail.bytes != NULL)
+        leave_privileges();
     execve(words[0], words, environ);
     give_up(words[0]);
 }
@@ -401,6 +440,8 @@ static void start_isolated(char **words)
     char problem[512];
     if (self.pivot && !has(CLONE_NEWNS))
         fatal("pivot_root without a mount namespace would replace the host's root");
+    if (self.jail.bytes != NULL && (!self.pivot || self.jail.user == 0))
+        fatal("a jail needs --new mount, --enter pivot, and a --user that is not root");
     if (pipe2(self.maps_written, O_CLOEXEC) != 0 || pipe2(self.problem, O_CLOEXEC) != 0)
         fatal("pipe: %s", strerror(errno));
     hold_signals(SIG_BLOCK);
