@@ -35,7 +35,7 @@ BASE_TOOLS: Final = (
 )
 FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
-    *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine"),
+    *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine", "linux.uml"),
     *("cpio", "strace", "shellcheck"),
     *("grub-mkimage", "mformat", "virt-xml-validate", "libvirtd"),
 )
