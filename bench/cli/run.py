@@ -33,9 +33,11 @@ from bench.render.text import clean
 from bench.run.campaign import Request, resume_campaign, start_campaign, stored_scenarios
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
+from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.errors import InterruptedCampaignError, PartialResultsError
 
 QUICKSTART: Final = ("hello", "web")
+QUICKSTART_TARGETS: Final = ("process", "docker", "uml", "libvirt")
 QUICKSTART_BLOCKS: Final = 5
 """The least for which a median has an interval."""
 
@@ -55,7 +57,8 @@ def quickstart(
     no_root_control: NoRootControl = False,
 ) -> None:
     """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
-    loaded = load(list(QUICKSTART), blocks=blocks, no_root_control=no_root_control)
+    targets = quickstart_targets()
+    loaded = load(list(QUICKSTART), blocks=blocks, targets=",".join(targets), no_root_control=no_root_control)
     _run(
         Request(
             scenarios=loaded,
@@ -64,8 +67,18 @@ def quickstart(
             accel=accel,
             command=("boxbench", *sys.argv[1:]),
             blocks=blocks,
+            targets=targets,
         )
     )
+
+
+def quickstart_targets() -> tuple[str, ...]:
+    """The targets of a quickstart.
+
+    On a host without KVM, user-mode Linux is the one guest that is not emulated. Where it cannot run it is left out: a
+    first run must not fail because of it.
+    """
+    return tuple(name for name in QUICKSTART_TARGETS if name != "uml" or why_no_uml() is None)
 
 
 def run(

@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from bench.host.read import HOST_ROOT, read_text
+from bench.host.read import HOST_ROOT, parse_keyed, read_text
 from bench.util.units import decode_number
 
 OUTPUT_DRAIN_S: Final = 10
@@ -66,6 +66,12 @@ def tracer_of(pid: int, *, root: Path = HOST_ROOT) -> int | None:
         if line.startswith("TracerPid:"):
             return decode_number(line.split()[1]) or None
     return None
+
+
+def read_written(pid: int, *, root: Path = HOST_ROOT) -> tuple[int, int] | None:
+    """Bytes that a process has read and written by system calls, cached or not; None when it cannot be read."""
+    found = parse_keyed((read_text(root, f"proc/{pid}/io") or "").replace(":", ""))
+    return (found["rchar"], found["wchar"]) if {"rchar", "wchar"} <= found.keys() else None
 
 
 def program_of(pid: int, *, root: Path = HOST_ROOT) -> str | None:

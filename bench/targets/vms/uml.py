@@ -22,7 +22,7 @@ from bench.engines.lazy import Engines
 from bench.host.accounts import vmm_account
 from bench.host.cgroup import own_cgroup
 from bench.host.disk import allocated_bytes
-from bench.host.processes import await_output_drained, children_of, tracer_of
+from bench.host.processes import await_output_drained, children_of, read_written, tracer_of
 from bench.image.model import Image
 from bench.image.vm.cow import cow_bytes, hand_to, new_cow
 from bench.records.component import Component
@@ -76,18 +76,12 @@ class UmlTarget:
 
     def why_unavailable(self) -> str | None:
         """Needs root for the jail, and the kernel."""
-        if os.geteuid() != 0:
-            return "uml: only root can make the jail without which a guest could read the host's files (hostfs)"
-        try:
-            kernel_version(self.program)
-        except BoxbenchError as error:
-            return f"uml: {error.advice}"
-        return None
+        return why_unavailable(self._chosen)
 
     @property
     def program(self) -> Path:
         """The kernel's file. Raises HostUnfitError when it is not installed."""
-        return self._chosen or Path(proc.require_tool("linux.uml", package=PACKAGE)).resolve()
+        return find_uml(self._chosen)
 
     @property
     def guest(self) -> Guest:
@@ -233,6 +227,17 @@ class UmlBox(Box):
         """Kill every process of the control group."""
         self.process.kill()
 
+    def guest_disk(self) -> Mapping[str, int]:
+        """What the kernel has read from and written to the copy-on-write file and its base, its bitmap included.
+
+        The helper for I/O does nothing else but that. How often the guest asked for a flush is not known.
+        """
+        counters = [read_written(pid) for pid in self.processes().get(Component.IO, ())]
+        known = [counter for counter in counters if counter is not None]
+        if not counters or len(known) != len(counters):
+            return {}
+        return {"read": sum(read for read, _ in known), "written": sum(written for _, written in known)}
+
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the copy-on-write file: the box's writes, header and bitmap."""
         with suppress(FileNotFoundError):
@@ -247,6 +252,22 @@ class UmlBox(Box):
         log = clip_file(storage / "uml.log")
         kernel = Clipped(_NOISE.sub(b"", log.data), log.whole)
         return Output.of(clip_file(storage / "stdout"), clip_file(storage / "stderr") + kernel)
+
+
+def find_uml(chosen: Path | None) -> Path:
+    """The kernel that the user has chosen, else this host's. Raises HostUnfitError when it is not installed."""
+    return chosen or Path(proc.require_tool("linux.uml", package=PACKAGE)).resolve()
+
+
+def why_unavailable(chosen: Path | None = None) -> str | None:
+    """None when this host can run user-mode Linux, else the reason as a sentence."""
+    if os.geteuid() != 0:
+        return "uml: only root can make the jail without which a guest could read the host's files (hostfs)"
+    try:
+        kernel_version(find_uml(chosen))
+    except BoxbenchError as error:
+        return f"uml: {error.advice}"
+    return None
 
 
 @contextmanager
