@@ -84,7 +84,7 @@ NETWORKS: Final = {
 """Network modes by their names in Docker's API, and how each is described."""
 DIRECT_BOOT_MEMORY_BYTES: Final = {"seabios": 96 * 2**20, "ovmf": 160 * 2**20}
 """By firmware: the least memory in which a kernel that is booted directly is sure to work."""
-UML_MEMORY_BYTES: Final = 64 * 2**20
+UML_MEMORY_BYTES: Final = 32 * 2**20
 """The least memory in which user-mode Linux is sure to work."""
 WHOLE_SYSTEM_MEMORY_BYTES: Final = 256 * 2**20
 """The least memory in which a whole distribution is sure to boot."""

@@ -32,7 +32,6 @@ for root in / /.. /proc/1/root ../../..; do
     b umount /host
 done 2>/dev/null
 b dd if=/dev/zero of=/big bs=1M count=80 2>/dev/null
-for device in /dev/mem /dev/kmem /dev/port; do [ -e $device ] && echo "has $device"; done
 b ifconfig -a | b grep -q '^[^l ]' && echo "has a network"
 echo looked
 exec /usr/bin/busybox sleep 1000

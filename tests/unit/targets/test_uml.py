@@ -124,7 +124,7 @@ def test_every_line_has_descriptors_of_its_own() -> None:
     assert Lines(5, ((6, 7), (8, 9))).all() == (5, 6, 7, 8, 9)
 
 
-@pytest.mark.parametrize(("cpus", "memory", "said"), [(2, 128, "has one CPU"), (1, 16, "needs at least 64.0 MiB")])
+@pytest.mark.parametrize(("cpus", "memory", "said"), [(2, 128, "has one CPU"), (1, 16, "needs at least 32.0 MiB")])
 def test_what_a_guest_cannot_have_is_refused_before_it_starts(cpus: int, memory: int, said: str) -> None:
     image: Any = SimpleNamespace(name="one")
     resources: Any = SimpleNamespace(cpus=cpus, memory=memory * MIB)
