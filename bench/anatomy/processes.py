@@ -13,6 +13,7 @@ from typing import Final
 
 from bench.anatomy.ringbuffer import Event
 from bench.host.processes import parent_of
+from bench.util import proc
 
 CLONE_THREAD: Final = 0x00010000
 
@@ -84,6 +85,8 @@ def snapshot(own: int, daemons: Mapping[str, int], launchers: Path) -> tuple[Kno
         launchers: the directory of our compiled programs. Their names are cache keys.
     """
     children = _children()
+    # Not the orphans of other boxes that we have adopted, such as a VM that runs before its container is requested.
+    children[own] = [pid for pid in children.get(own, ()) if pid in proc.unwaited_pids()]
     known: dict[int, KnownProcess] = {}
     for pid, layer in (*((pid, "engine") for pid in daemons.values()), (own, "client")):
         _take(pid, layer, children, known)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.doctor import settings, tools
+from bench.doctor import reaping, settings, tools
 from bench.doctor.check import Check, Host
 from bench.host import host_facts
 from bench.host.read import HOST_ROOT
@@ -36,6 +36,7 @@ CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
     settings.check_sharing,
     settings.check_mitigations,
     settings.check_load,
+    reaping.check_orphans,
 )
 
 
@@ -46,7 +47,7 @@ def diagnose(
     extra: Sequence[Callable[[Host], Check]] = (),
     checks: Sequence[Callable[[Host], Check]] = CHECKS,
 ) -> list[Check]:
-    """Run the checks. They take about a second and leave nothing on the host.
+    """Run the checks. They take a few seconds and leave nothing on the host.
 
     Args:
         root: the directory that has /proc, /sys and /dev. Tools are always those of the real host.

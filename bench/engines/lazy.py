@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.host.orphans import adopting_orphans
 from bench.host.scratch import temporary_run_dir
 
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ class Engines:
 
 @contextmanager
 def open_engines(run_dir: Path) -> Iterator[Engines]:
-    """Engines for a campaign; every daemon that they start stops at the end.
+    """Engines for a campaign; every daemon that they start stops at the end. Orphans of theirs are ours meanwhile.
 
     Args:
         run_dir: the campaign's run directory, for sockets and run-time state.
     """
-    with ExitStack() as stack:
+    with adopting_orphans(), ExitStack() as stack:
         yield Engines(run_dir, stack)
 
 

@@ -21,6 +21,7 @@ OUTPUT_DRAIN_S: Final = 10
 
 # Of /proc/PID/stat, counted from the state: see proc_pid_stat(5), where starttime is field 22.
 _START_FIELD: Final = 19
+_SESSION_FIELD: Final = 3
 
 
 def children_of(pid: int) -> tuple[int, ...]:
@@ -179,6 +180,27 @@ def _stat_fields(pid: int, root: Path) -> list[str]:
     """The fields of /proc/PID/stat from the state on; empty if the process has ended."""
     # The program's name, in brackets, may hold spaces and brackets; the state and the parent follow it.
     return (read_text(root, f"proc/{pid}/stat") or "").rpartition(")")[2].split()
+
+
+def children_and_sessions(pid: int, *, ended: bool = False, root: Path = HOST_ROOT) -> list[tuple[int, int]]:
+    """Pid and session of each child of a process.
+
+    Args:
+        ended: only children that have ended and that nobody has waited for.
+    """
+    found = []
+    for entry in (root / "proc").iterdir():
+        # State, parent, process group and session: see proc_pid_stat(5).
+        fields = _stat_fields(int(entry.name), root) if entry.name.isdigit() else []
+        if len(fields) > _SESSION_FIELD and fields[1] == str(pid) and (not ended or fields[0] == "Z"):
+            found.append((int(entry.name), int(fields[_SESSION_FIELD])))
+    return found
+
+
+def program_names(pid: int, *, root: Path = HOST_ROOT) -> set[str]:
+    """The names of a process's threads: that of its program, cut at 15 letters, unless they were given others."""
+    names = (read_text(entry, "comm") for entry in (root / f"proc/{pid}/task").glob("*"))
+    return {name.strip() for name in names if name}
 
 
 def living_pid(file: Path) -> int | None:

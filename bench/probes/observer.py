@@ -108,6 +108,10 @@ class Observer:
     def _shim(self) -> int | None:
         return next(iter(self._processes.get(Component.SHIM, ())), None)
 
+    def outer_pids(self) -> set[int]:
+        """The box's processes on the host, without those that its workload has started inside of it."""
+        return {pid for name, pids in self._processes.items() if name != Component.WORKLOAD for pid in pids}
+
     def reading(self) -> CpuReading:
         """The CPU counters of the ready box now."""
         return self._read(self._own_cpu())

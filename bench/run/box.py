@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
+from bench.host.orphans import Ending, watch_ends, zombie_doubts
 from bench.host.processes import wait_ended
 from bench.host.run_directory import boxes_root, campaign_dir
 from bench.image.model import Image
@@ -24,7 +24,7 @@ from bench.scenario.model import Scenario
 from bench.scenario.target_table import has_agent, has_own_kernel
 from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
-from bench.util.errors import NotReadyError, TeardownError
+from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
 from bench.util.private import private_directory
 from bench.util.tree import remove_tree
 from bench.util.units import format_ns
@@ -68,6 +68,8 @@ class BoxRun:
     exercise: Exercised = field(default_factory=Exercised)
     output: Output | None = None
     """What the workload wrote; kept when the box failed."""
+    endings: list[Ending] | None = None
+    """The ends of the box's processes; None until they are watched."""
 
 
 @contextmanager
@@ -119,7 +121,12 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
         try:
             yield box, channel
         finally:
-            channel.close()
+            try:
+                if run.endings is None:
+                    with suppress(BoxbenchError, OSError):
+                        watch_end(run, box.main_pid())
+            finally:
+                channel.close()
 
 
 @contextmanager
@@ -148,13 +155,9 @@ def observed(box: Box, channel: Channel, run: BoxRun, setting: Setting) -> Itera
 
 def start_box(box: Box, timeline: Timeline) -> None:
     """Request the box; both ends of the call are on its timeline. Raises LaunchError."""
-    gc.disable()
-    try:
-        timeline.mark(Endpoint.REQUESTED)
-        box.start()
-        timeline.mark(Endpoint.START_RETURNED)
-    finally:
-        gc.enable()
+    timeline.mark(Endpoint.REQUESTED)
+    box.start()
+    timeline.mark(Endpoint.START_RETURNED)
 
 
 def goal_of(scenario: Scenario) -> Endpoint:
@@ -225,8 +228,21 @@ def _last_endpoint(timeline: Timeline) -> str:
     return next((f"{name.value} at {format_ns(at)}" for name, at in reversed(passed.items())), "none")
 
 
-def stop_box(box: Box, timeline: Timeline, pid: int | None) -> None:
+def watch_end(run: BoxRun, *pids: int | None) -> None:
+    """Watch the ends of a box's processes, before it is stopped or removed: orphans among them then vanish at once."""
+    run.endings = (run.endings or []) + watch_ends(pid for pid in pids if pid is not None)
+
+
+def mark_gone(run: BoxRun) -> None:
+    """Stamp the end of a box's removal, with a doubt where another parent has left a process of it as a zombie."""
+    run.timeline.mark(Endpoint.GONE)
+    run.outcome.doubts += zombie_doubts(run.endings or ())
+
+
+def stop_box(box: Box, run: BoxRun, pid: int | None) -> None:
     """Stop the box as its users do, and wait for the end of ``pid``, its main process. Raises TeardownError."""
+    watch_end(run, pid)
+    timeline = run.timeline
     timeline.mark(Endpoint.STOPPING)
     box.stop()
     if pid is not None and not wait_ended(pid, timeout_s=STOP_LIMIT_S):
@@ -241,8 +257,9 @@ def stop_observed(box: Box, run: BoxRun, observer: Observer) -> None:
     """Stop a box of which everything was read, with its CPU time read until its end. Raises TeardownError."""
     run.outcome.measured = True
     note_limits(run, observer.main_pid)
+    watch_end(run, *observer.outer_pids())
     observer.begin_stop(run.seen)
-    stop_box(box, run.timeline, observer.main_pid)
+    stop_box(box, run, observer.main_pid)
     observer.ended()
 
 

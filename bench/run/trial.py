@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from bench.run.box import (
     await_goal,
     box_order,
     examine_failed,
+    mark_gone,
     observed,
     provisioned,
     start_box,
@@ -26,7 +26,7 @@ from bench.run.box import (
 from bench.run.ending import ending_doubts
 from bench.run.exercise.measure import Subject, read_workload, run_exercise
 from bench.run.frame import TrialFrame, trial_frame
-from bench.run.interpreter import fast_thread_switch
+from bench.run.interpreter import fast_thread_switch, no_collection
 from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Output
 
@@ -50,7 +50,7 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
                 except Exception as error:
                     run.outcome.note(error)
                     examine_failed(box, run)
-            run.timeline.mark(Endpoint.GONE)
+            mark_gone(run)
     frame.output = _kept_of(run)
     return frame.result(partial(record_of, frame, setting, run))
 
@@ -60,11 +60,10 @@ def _measure(box: Box, channel: Channel, until_gone: ExitStack, setting: Setting
     timeline, exercise = run.timeline, setting.scenario.exercise
     if setting.cold:
         drop_caches()
-    # A collection during the start would count as the box's.
-    gc.collect()
-    observer = until_gone.enter_context(observed(box, channel, run, setting))
-    start_box(box, timeline)
-    await_goal(box, setting, run)
+    with no_collection():
+        observer = until_gone.enter_context(observed(box, channel, run, setting))
+        start_box(box, timeline)
+        await_goal(box, setting, run)
     observer.look(run.seen, setting.scenario.design)
     if setting.after_ready is not None:
         setting.after_ready(channel, timeline)

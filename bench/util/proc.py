@@ -11,11 +11,13 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Final
+from weakref import WeakSet
 
 from bench.util.errors import HostUnfitError, ProcessError, TeardownError
 
@@ -164,7 +166,7 @@ def spawn(
     """
     words = [str(word) for word in argv]
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             words,
             stdin=stdin,
             stdout=stdout,
@@ -177,6 +179,19 @@ def spawn(
         )
     except OSError as error:
         raise _start_error(error, words, cwd) from None
+    with _started_lock:
+        _started.add(process)
+    return process
+
+
+_started: Final = WeakSet[subprocess.Popen[bytes]]()
+_started_lock: Final = threading.Lock()
+
+
+def unwaited_pids() -> set[int]:
+    """The pids of processes that ``spawn`` has started and that nobody has waited for: their exit status is awaited."""
+    with _started_lock:
+        return {process.pid for process in _started if process.returncode is None}
 
 
 def _inherited(keep: Sequence[str] | None, without: Collection[str]) -> dict[str, str]:

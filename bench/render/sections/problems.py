@@ -33,6 +33,7 @@ _MEANING: Final = {
     "cpu-limit": "its CPU limit held the box back for this long",
     "oom-killed": "the kernel killed so many processes of the box for lack of memory",
     "host-oom-killed": "the kernel killed so many processes on the host for lack of memory",
+    "zombie": "a parent that is not Boxbench waited so long for an ended process of the box: `gone` includes it",
     "swap": "the host swapped",
     "pressure:cpu": "tasks waited for a CPU",
     "pressure:memory": "tasks waited for memory",

@@ -7,7 +7,6 @@ for: the memory they hold when the host is at rest does not depend on when they 
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,9 +20,18 @@ from bench.plan.trials import Trial
 from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.probes.memory import memory_of
 from bench.records.record import Endpoint, Record
-from bench.run.box import STOP_LIMIT_S, BoxRun, Setting, examine_failed, observed, stop_observed
+from bench.run.box import (
+    STOP_LIMIT_S,
+    BoxRun,
+    Setting,
+    examine_failed,
+    mark_gone,
+    observed,
+    stop_observed,
+    watch_end,
+)
 from bench.run.frame import TrialFrame, trial_frame
-from bench.run.interpreter import fast_thread_switch
+from bench.run.interpreter import fast_thread_switch, no_collection
 from bench.run.many import spread
 from bench.run.residents.box import Resident, memory_of_all, resident
 from bench.run.trial import record_of
@@ -92,6 +100,7 @@ def _fill(run: _Residents, boxes: ExitStack, empty: HostMemory) -> None:
     _stop_all(run, run.boxes[:-1])
 
 
+@no_collection()
 def _start_wave(run: _Residents, boxes: ExitStack, wave: Sequence[tuple[int, Setting]]) -> bool:
     """Request some boxes one after another, then wait for all of them; False when one did not become ready."""
     begun = []
@@ -111,7 +120,7 @@ def _run_last(run: _Residents, empty: HostMemory) -> None:
             run.boxes.append(last)
             run.last = last.run
             _measure(run, last, until_gone, empty)
-        last.run.timeline.mark(Endpoint.GONE)
+        mark_gone(last.run)
 
 
 def _succeeds(run: _Residents, box: Resident, step: Callable[[], None]) -> bool:
@@ -133,11 +142,10 @@ def _succeeds(run: _Residents, box: Resident, step: Callable[[], None]) -> bool:
 def _measure(run: _Residents, last: Resident, until_gone: ExitStack, empty: HostMemory) -> None:
     """Start and read the last box as in a trial of one, then read the host with all boxes, then stop the last box."""
     setting, seen = run.setting, last.run.seen
-    # A collection during the start would count as the box's.
-    gc.collect()
-    observer = until_gone.enter_context(observed(last.box, last.channel, last.run, setting))
-    if not (_succeeds(run, last, last.request) and _succeeds(run, last, last.wait)):
-        return
+    with no_collection():
+        observer = until_gone.enter_context(observed(last.box, last.channel, last.run, setting))
+        if not (_succeeds(run, last, last.request) and _succeeds(run, last, last.wait)):
+            return
     observer.look(seen, setting.scenario.design)
     full = read_host_memory(setting.clock, rest_ns=setting.scenario.design.settle)
     _check_all_there(run)
@@ -166,6 +174,7 @@ def _stop_all(run: _Residents, boxes: Sequence[Resident]) -> None:
     """Ask all boxes to stop, then wait for all; those that do not end are killed when they are removed."""
     for box in boxes:
         with run.frame.noting():
+            watch_end(box.run, box.pid)
             box.run.timeline.mark(Endpoint.STOPPING)
             box.box.stop()
     for box in boxes:

@@ -140,7 +140,7 @@ class StormBox:
     def _stop(self) -> None:
         pid = self._box.main_pid()
         note_limits(self.run, pid)
-        stop_box(self._box, self.run.timeline, pid)
+        stop_box(self._box, self.run, pid)
 
     def record(self) -> Member:
         """The box's part of the storm's record."""

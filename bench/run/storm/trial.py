@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Record
 from bench.run.box import Setting
 from bench.run.frame import INTERNAL_ERROR, TrialFrame, trial_frame
-from bench.run.interpreter import fast_thread_switch
+from bench.run.interpreter import fast_thread_switch, no_collection
 from bench.run.many import spread
 from bench.run.storm.box import ABANDON_LIMIT_S, StormBox, StormEvents, storm_box
 from bench.run.storm.watch import Watch, host_ns, late_doubts, storm_doubts
@@ -85,31 +84,33 @@ def _run_boxes(storm: _Storm, setting: Setting) -> None:
     """Request all boxes by their schedule, wait until all have settled, and stop them."""
     events = StormEvents()
     settled = False
-    # A collection during the storm would count as the boxes'.
-    gc.collect()
-    gc.disable()
     try:
-        with Watch(setting.clock) as watch:
-            begin_ns = setting.clock.now_ns() + _LEAD_NS + len(storm.boxes) * _LEAD_EACH_NS
-            for box in storm.boxes:
-                box.launch(begin_ns, events)
-            setting.clock.sleep(max(0, begin_ns - _BEFORE_NS - setting.clock.now_ns()) / 1e9)
-            before = read_counters()
-            for box in storm.boxes:
-                while not box.settled.wait(_LISTEN_S):
-                    continue
-        storm.seen_ns = {**watch.seen_ns(), **host_ns(before, read_counters())}
+        _until_settled(storm, setting, events)
         settled = True
     finally:
-        gc.enable()
         # Also after an error or Ctrl-C: no thread may request a box that would not be removed.
         events.cancel.set()
         events.stop.set()
         until_ns = deadline_after(ABANDON_LIMIT_S)
         for box in storm.boxes:
             box.join() if settled else box.abandon(until_ns)
-    storm.frame.outcome.doubts += (*storm_doubts(storm.seen_ns), *watch.doubts())
     _check_lateness(storm, setting.scenario)
+
+
+@no_collection()
+def _until_settled(storm: _Storm, setting: Setting, events: StormEvents) -> None:
+    """Request all boxes by their schedule, and wait until each has reached its goal or never will."""
+    with Watch(setting.clock) as watch:
+        begin_ns = setting.clock.now_ns() + _LEAD_NS + len(storm.boxes) * _LEAD_EACH_NS
+        for box in storm.boxes:
+            box.launch(begin_ns, events)
+        setting.clock.sleep(max(0, begin_ns - _BEFORE_NS - setting.clock.now_ns()) / 1e9)
+        before = read_counters()
+        for box in storm.boxes:
+            while not box.settled.wait(_LISTEN_S):
+                continue
+    storm.seen_ns = {**watch.seen_ns(), **host_ns(before, read_counters())}
+    storm.frame.outcome.doubts += (*storm_doubts(storm.seen_ns), *watch.doubts())
 
 
 def _check_lateness(storm: _Storm, scenario: Scenario) -> None:

@@ -7,6 +7,7 @@ the task, and its start. Every client writes the container's spec itself, as doc
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -172,7 +173,8 @@ class _ContainerdBox(Box):
             return {}
         found: dict[str, Sequence[int]] = {Component.AGENT: (agent,), Component.WORKLOAD: children_of(agent)}
         shim = parent_of(agent)
-        return found if shim is None or shim == 1 else {**found, Component.SHIM: (shim,)}
+        # When the shim has ended, the parent is PID 1 or this process.
+        return found if shim in (None, 1, os.getpid()) else {**found, Component.SHIM: (shim,)}
 
     def stop(self) -> None:
         """Send SIGTERM to the agent, which sends the image's stop signal to the workload."""

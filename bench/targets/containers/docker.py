@@ -245,8 +245,9 @@ class DockerBox(Box):
         if self.options.runtime == "runsc":
             found = gvisor_processes(pid, inspected["Id"])
         shim = parent_of(pid)
-        # When the engine is in another pid namespace or on another host, the parent is not the shim.
-        if shim is not None and shim > 1:
+        # When the engine is in another pid namespace or on another host, the parent is not the shim. When the shim has
+        # ended, it is PID 1 or this process.
+        if shim not in (None, 1, os.getpid()):
             found[Component.SHIM] = (shim,)
         return found
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.doctor import settings, tools
+from bench.doctor import reaping, settings, tools
 from bench.doctor.check import Check, Host
 from bench.doctor.diagnose import CHECKS, diagnose, unfit
+from bench.host.orphans import adopting_orphans
 from bench.util import proc
 from bench.util.errors import HostUnfitError, ProcessError
 
@@ -268,3 +269,31 @@ def test_the_doctor_sees_this_host_and_leaves_nothing(tmp_path: Path, monkeypatc
         assert check.fix or check.status in ("ok", "info"), check
         assert check.fix == check.fix.strip()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reaped", "status", "words"),
+    [
+        (reaping.Reaped(1, 400_000), "ok", "waited for an orphan 400 µs after its end"),
+        (reaping.Reaped(1, 1_700_000_000), "warn", "`gone`"),
+        (reaping.Reaped(os.getpid(), 1_700_000_000), "info", "unknown"),
+        (None, "info", "unknown"),
+    ],
+)
+def test_a_slow_pid_1(monkeypatch: pytest.MonkeyPatch, reaped: reaping.Reaped | None, status: str, words: str) -> None:
+    monkeypatch.setattr(reaping, "reap_an_orphan", lambda: reaped)
+    found = reaping.check_orphans(_host())
+    assert found.status == status
+    assert words in found.finding
+
+
+@pytest.mark.host
+def test_pid_1_is_asked_with_a_real_orphan() -> None:
+    reaped = reaping.reap_an_orphan()
+    assert reaped is not None
+    assert reaped.parent != os.getpid()
+    assert reaped.zombie_ns > 0
+    with adopting_orphans():
+        adopted = reaping.reap_an_orphan()
+    assert adopted is not None
+    assert adopted.parent == os.getpid()

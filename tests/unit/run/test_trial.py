@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import signal
@@ -87,6 +88,7 @@ class FakeBox(Box):
     def start(self) -> None:
         self._target.log.append("start")
         self._target.switch_interval_s = sys.getswitchinterval()
+        self._target.collects.append(gc.isenabled())
         self._target.clock.advance_ns(3 * MS)
         self._order.mark(Endpoint.CREATED)
         if self._target.refuses is not None:
@@ -100,6 +102,7 @@ class FakeBox(Box):
 
     def main_pid(self) -> int | None:
         self._target.log.append("main_pid")
+        self._target.collects.append(gc.isenabled())
         return NOBODY if self.alive and not self._target.dies else None
 
     def stop(self) -> None:
@@ -133,6 +136,8 @@ class FakeTarget:
         self.survives = more.get("survives")
         self.switch_interval_s = 0.0
         self.daemon_pids: dict[str, int] = {}
+        self.collects: list[bool] = []
+        """Whether garbage is collected, at each call."""
 
     def why_unavailable(self) -> str | None:
         return None
@@ -244,6 +249,9 @@ def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     assert record.exit_code == 143
     assert "pss.workload" not in record.memory_bytes
     assert target.switch_interval_s == pytest.approx(0.0001), "stamps would wait for this thread"
+    # At the request; when the box is read, it is ready.
+    assert target.collects == [False, True]
+    assert gc.isenabled()
 
 
 def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) -> None:
@@ -298,7 +306,11 @@ def test_an_agent_that_ends_is_not_waited_for(trial: Callable[..., Record], monk
 
 def test_a_box_that_dies_in_silence(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box, "LIVENESS_S", 0.01)
-    record = trial(FakeTarget(GOOD[:2], dies=True))
+    target = FakeTarget(GOOD[:2], dies=True)
+    record = trial(target)
+    # At the request, and while we wait: whether it lives is asked then. Its failure is examined afterwards.
+    assert target.collects[:2] == [False, False]
+    assert target.collects[-1]
     assert record.failure is not None
     assert (
         "ended before it was ready, without a message from its agent; the last endpoint was " in record.failure.message
