@@ -72,7 +72,9 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
             for component in (Component.HOST_BUSY, Component.TOTAL, Component.HARNESS, Component.VMM, Component.GUEST)
         )
         if busy is not None and box is not None and harness is not None:
-            found[f"{when}.{Component.HOST_OTHER}"] = busy - box - harness
+            # Older records have no helpers: those are in the rest of the host.
+            helpers = found.get(f"{when}.{Component.HELPERS}", 0)
+            found[f"{when}.{Component.HOST_OTHER}"] = busy - box - harness - helpers
         if vmm is not None and guest is not None:
             found[f"{when}.{Component.VMM_OVERHEAD}"] = vmm - guest
     return found

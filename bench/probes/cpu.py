@@ -14,6 +14,7 @@ from bench.host.cgroup import BoxCgroup, EngineAccount
 from bench.host.counters import parse_cpu_line
 from bench.host.read import HOST_ROOT, read_text
 from bench.records.component import Component, daemon_component, is_daemon, is_thread, thread_component
+from bench.util import proc
 from bench.util.units import decode_number
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
@@ -165,6 +166,8 @@ class CpuReading:
     daemons: Mapping[str, int] = field(default_factory=dict)
     children: Mapping[str, int] = field(default_factory=dict)
     """CPU time of ended children, by daemon and of the box's ``shim``."""
+    ran: int = 0
+    """CPU time of all programs that Boxbench has run to their end."""
     engine: int | None = None
     """CPU time of daemons, shims and all programs that they started, where they have an account of their own."""
 
@@ -192,6 +195,7 @@ def read_cpu(
     return CpuReading(
         at_ns=at_ns,
         harness=time.process_time_ns(),
+        ran=proc.ran_ns(),
         idle=times["total_ns"] - times["busy_ns"] if times else None,
         cpus=sum(line.startswith("cpu") for line in stat.splitlines()) - 1,
         box=box,
@@ -207,9 +211,11 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     The components are those of the box, ``daemon.<name>``, and ``runtime``: programs that started the box and have
     exited. Where the engine has an account, ``runtime`` is what the account has beyond daemons and shim. Otherwise, if
     there is a shim, it has the ended children of shim and daemons, in ticks. ``total`` is the sum of all these. Not
-    part of it are ``harness`` and ``host_busy``, the busy time of all CPUs of the host. A component that is missing in
+    part of it are ``harness``, ``helpers`` (programs that were run for neither start nor stop) and ``host_busy``, the
+    busy time of all CPUs of the host. A component that is missing in
     ``before`` counts from its beginning.
     """
+    spent = sum(after.box.get(name, 0) - before.box.get(name, 0) for name in (Component.CLIENT, Component.RUNTIME))
     # When a thread ends, its role's sum shrinks, so a difference may be negative.
     parts = {name: max(0, value - before.box.get(name, 0)) for name, value in after.box.items()}
     for name, value in after.daemons.items():
@@ -228,6 +234,7 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     if own:
         parts[Component.TOTAL] = sum(own)
     parts[Component.HARNESS] = after.harness - before.harness
+    parts[Component.HELPERS] = max(0, after.ran - before.ran - spent)
     if before.idle is not None and after.idle is not None:
         # Computed from idle time, which is exact to the microsecond, while busy time is sampled by the tick.
         parts[Component.HOST_BUSY] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))

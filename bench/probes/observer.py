@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
-from bench.host.cgroup import BoxCgroup, cgroup_of, engine_account
+from bench.host.cgroup import BoxCgroup, cgroup_of, cpu_group_of, engine_account
 from bench.probes.cpu import CpuReading, box_cpu_ns, children_cpu_ns, cpu_between, guest_busy_ns, read_cpu
 from bench.probes.disk import host_disks, written_by
 from bench.probes.flush import probe_flush
@@ -57,6 +57,7 @@ class Observer:
         self._account = engine_account(daemons.values())
         self._processes: Mapping[str, Sequence[int]] = {}
         self._group: BoxCgroup | None = None
+        self._monitors: BoxCgroup | None = None
         self._stopping: CpuReading | None = None
         self._watch: LastValues | None = None
         self._sampler: Sampler | None = None
@@ -98,6 +99,7 @@ class Observer:
         self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
         of_group = box_cpu_ns({}, self._group)
         self._processes = self._box.processes()
+        self._monitors = next(map(cpu_group_of, self._processes.get(Component.MONITOR, ())), None)
         own = self._own_cpu()
         if Component.BOX in own:
             own |= of_group
@@ -134,7 +136,8 @@ class Observer:
         self._end_samples(seen)
         if self._watch is None or self._stopping is None:
             return
-        after = self._read(self._watch.close())
+        # The programs that removed the box have ended after the last sample.
+        after = self._read({**self._watch.close(), **self._box.spent_ns()})
         seen.doubts += _missing("cpu of the stop", self._watch.why_ended())
         # A shim also waits for the box's own processes. Their time is in the box's counters already.
         after = replace(after, children={**self._stopping.children, **after.children})
@@ -151,7 +154,10 @@ class Observer:
             seen.doubts += _missing("samples", sampler.why_ended())
 
     def _own_cpu(self) -> dict[str, int]:
-        return {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
+        own = {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
+        # podman's monitor runs the runtime, and podman when the container has ended, in a group beside the container's.
+        with_children = None if self._monitors is None else self._monitors.cpu_ns()
+        return own if with_children is None else {**own, Component.MONITOR: with_children}
 
     def _read(self, box: Mapping[str, int]) -> CpuReading:
         shim = self._shim() if self._watch is None else None

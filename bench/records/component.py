@@ -53,11 +53,15 @@ class Component(StrEnum):
     """Memory of the box's control group that none of its processes maps, such as page cache."""
     TOTAL = "total", "total"
     HARNESS = "harness", "Boxbench itself"
+    HELPERS = "helpers", "programs that Boxbench ran beside"
+    """Programs that were neither part of the box nor of its start or stop, such as `podman inspect`."""
     HOST_OTHER = "host_other", "rest of the host: kernel, interrupts, others"
     HOST_BUSY = "host_busy", "whole host, busy"
 
 
-TOTALS: Final = frozenset({Component.TOTAL, Component.HARNESS, Component.HOST_OTHER, Component.HOST_BUSY})
+TOTALS: Final = frozenset(
+    {Component.TOTAL, Component.HARNESS, Component.HELPERS, Component.HOST_OTHER, Component.HOST_BUSY}
+)
 """Sums, and what is not the box's."""
 
 _ORDER: Final[dict[str, int]] = {component: position for position, component in enumerate(Component)}

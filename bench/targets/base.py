@@ -117,7 +117,10 @@ class Box(ABC):
         return {}
 
     def spent_ns(self) -> Mapping[str, int]:
-        """CPU time, ns, of programs that started the box and have exited, by component: ``runtime`` or ``client``."""
+        """CPU time so far, ns, of programs that were run for the box and have exited, by component.
+
+        ``runtime`` or ``client``: those that started it, and once it is stopped and removed, those that did that.
+        """
         return {}
 
     def guest_disk(self) -> Mapping[str, int]:

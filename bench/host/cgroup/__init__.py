@@ -6,7 +6,7 @@ container are ``docker/ID`` below the root of each v1 hierarchy, or ``TAG/ID`` f
 """
 
 from bench.host.cgroup.engine import EngineAccount, describe_engine_account, engine_account, engine_group, engine_parent
-from bench.host.cgroup.find import cgroup_of
+from bench.host.cgroup.find import cgroup_of, cpu_group_of
 from bench.host.cgroup.group import BoxCgroup
 from bench.host.cgroup.own import PARENT, OwnCgroup, own_cgroup, parents_for_runtimes, remove_groups
 
@@ -16,6 +16,7 @@ __all__ = [
     "EngineAccount",
     "OwnCgroup",
     "cgroup_of",
+    "cpu_group_of",
     "describe_engine_account",
     "engine_account",
     "engine_group",

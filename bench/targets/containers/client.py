@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,12 +60,11 @@ def run_client(
         env: variables to add.
 
     Returns:
-        The program's CPU time, ns.
+        The program's CPU time, ns, with that of the children that it has waited for.
 
     Raises:
         LaunchError: with the program's own message.
     """
-    before_ns = _children_cpu_ns()
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = proc.spawn(argv, stdout=out, stderr=err, env=env, keep=keep)
     try:
@@ -78,7 +76,7 @@ def run_client(
         raise
     if status is None:
         proc.stop(process)
-    spent_ns = _children_cpu_ns() - before_ns
+    spent_ns = proc.count_cpu(process) or 0
     if status != 0:
         program = Path(argv[0]).name
         ended = f"was stopped after {TIMEOUT_S:g} s" if status is None else f"ended with {status}"
@@ -95,9 +93,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         wait_ended(process.pid, timeout_s=_GRACE_S)
     finally:
         proc.stop(process)
-
-
-def _children_cpu_ns() -> int:
-    """CPU time, ns, of all our children that have ended, and of their children."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return round((usage.ru_utime + usage.ru_stime) * 1e9)

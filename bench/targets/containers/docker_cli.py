@@ -60,7 +60,7 @@ class _DockerCliBox(DockerBox):
         stdout, stderr = self.order.directory / "cli.out", self.order.directory / "cli.err"
         self.pending = True
         argv = [*self._client, *self._arguments()]
-        self._spent_ns = run_client(
+        self._spent_ns += run_client(
             argv, stdout=stdout, stderr=stderr, env=self._variables.env, keep=proc.ENGINE_VARIABLES
         )
         self.pending = False

@@ -183,7 +183,7 @@ class OciBox(RootfsBox):
         self.overlay.mount(nodev=True)
         self.order.mark(Endpoint.CREATED)
         # The container inherits the runtime's output, so these files hold the output of both.
-        self._spent_ns = run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr, keep=RUNTIME_VARIABLES)
+        self._spent_ns += run_client(self.run_argv(), stdout=self.stdout, stderr=self.stderr, keep=RUNTIME_VARIABLES)
 
     def run_argv(self) -> list[str]:
         """The command line that starts the container."""
@@ -191,7 +191,7 @@ class OciBox(RootfsBox):
         return self._runtime.argv(self._state, *arguments)
 
     def spent_ns(self) -> Mapping[str, int]:
-        """CPU time of the runtime's process, which is in no control group of the box."""
+        """CPU time of the runtime's processes, which are in no control group of the box."""
         return {Component.RUNTIME: self._spent_ns}
 
     def main_pid(self) -> int | None:
@@ -218,9 +218,10 @@ class OciBox(RootfsBox):
 
     def _ask(self, *arguments: str) -> None:
         # The runtime refuses a container that has ended; that is no error. Leftovers are found by the tag.
-        proc.run(
+        result = proc.run(
             self._runtime.argv(self._state, *arguments),
             timeout_s=COMMAND_TIMEOUT_S,
             check=False,
             keep=RUNTIME_VARIABLES,
         )
+        self._spent_ns += result.cpu_ns or 0

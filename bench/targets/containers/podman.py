@@ -122,7 +122,7 @@ class _PodmanBox(Box):
         """Run podman until its process exits. Raises LaunchError."""
         stdout, stderr = self._order.directory / "podman.out", self._order.directory / "podman.err"
         env = {**self._variables.env, **self._engine.env}
-        self._spent_ns = run_client(self._argv, stdout=stdout, stderr=stderr, env=env, keep=proc.ENGINE_VARIABLES)
+        self._spent_ns += run_client(self._argv, stdout=stdout, stderr=stderr, env=env, keep=proc.ENGINE_VARIABLES)
 
     def _arguments(self) -> Iterator[str]:
         order, memory = self._order, str(self._order.resources.memory)
@@ -148,7 +148,7 @@ class _PodmanBox(Box):
         yield from ("--entrypoint", json.dumps([agent, *arguments]), _bare_id(order.image))
 
     def spent_ns(self) -> Mapping[str, int]:
-        """CPU time of podman's process and of the runtime that it ran."""
+        """CPU time of podman's processes. The runtime is run by conmon, and counts as the monitor's."""
         return {Component.CLIENT: self._spent_ns}
 
     def processes(self) -> Mapping[str, Sequence[int]]:
@@ -166,19 +166,22 @@ class _PodmanBox(Box):
 
     def stop(self) -> None:
         """Stop with ``podman stop``, which blocks until the container has ended."""
-        self._engine.ask("stop", "--time", str(ENGINE_STOP_TIMEOUT_S), self._order.tag, check=False)
+        self._ask("stop", "--time", str(ENGINE_STOP_TIMEOUT_S), self._order.tag, check=False)
 
     def kill(self) -> None:
         """Kill with ``podman kill``."""
-        self._engine.ask("kill", self._order.tag, check=False)
+        self._ask("kill", self._order.tag, check=False)
 
     def remove(self) -> None:
         """Remove the container and its writable layer, whether it runs or not. Raises ProcessError."""
         monitor = living_pid(self._pid_files[Component.MONITOR])
-        self._engine.ask("rm", "--force", "--ignore", "--time", "0", "--volumes", self._order.tag)
+        self._ask("rm", "--force", "--ignore", "--time", "0", "--volumes", self._order.tag)
         if monitor is not None:
             # conmon ends a moment later. Until then it keeps its control group in use.
             wait_ended(monitor, timeout_s=MONITOR_PATIENCE_S)
+
+    def _ask(self, *words: str, check: bool = True) -> None:
+        self._spent_ns += self._engine.ask(*words, check=check).cpu_ns or 0
 
     def disk_bytes(self) -> Mapping[str, int]:
         """The size of the writable layer."""

@@ -27,6 +27,8 @@ def test_the_rest_of_the_host_and_of_the_vmm() -> None:
         {"start.host_busy": 100, "start.total": 60, "start.harness": 15, "start.vmm": 60, "start.guest": 45}
     )
     assert (found["start.host_other"], found["start.vmm_overhead"]) == (25, 15)
+    beside = {"start.host_busy": 100, "start.total": 60, "start.harness": 15, "start.helpers": 5}
+    assert cpu_used(beside)["start.host_other"] == 20
     assert "start.host_other" not in cpu_used({"start.host_busy": 100, "start.total": 60})
 
 

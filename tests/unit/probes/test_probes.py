@@ -149,8 +149,16 @@ def test_what_was_used_in_between() -> None:
     )
     assert cpu_between(before, after) == {
         **{"vmm": 40, "threads.vcpu": 32, "threads.other": 8, "shim": 9, "daemon.a": 1, "runtime": 0},
-        **{"total": 50, "harness": 20, "host_busy": 2 * 1000 - 1500},
+        **{"total": 50, "harness": 20, "helpers": 0, "host_busy": 2 * 1000 - 1500},
     }
+
+
+def test_programs_that_are_not_the_boxs_are_told_apart() -> None:
+    before = reading(0, ran=1000, box={"client": 400})
+    after = reading(10, ran=1600, box={"client": 700, "runtime": 50})
+    found = cpu_between(before, after)
+    assert (found["client"], found["runtime"], found["total"]) == (300, 50, 350)
+    assert found["helpers"] == 600 - 350
 
 
 def test_programs_that_ended_belong_to_the_start_of_a_box_with_a_shim() -> None:
@@ -180,7 +188,7 @@ def test_an_engines_account_tells_what_its_programs_used() -> None:
 
 
 def test_what_could_not_be_read_is_absent() -> None:
-    assert cpu_between(reading(0, idle=None), reading(10, idle=7)) == {"harness": 0}
+    assert cpu_between(reading(0, idle=None), reading(10, idle=7)) == {"harness": 0, "helpers": 0}
 
 
 def test_counters_now() -> None:

@@ -87,6 +87,7 @@ class FakeBox(Box):
     # The verbs.
     def start(self) -> None:
         self._target.log.append("start")
+        self._target.spent += self._target.spends[0]
         self._target.switch_interval_s = sys.getswitchinterval()
         self._target.collects.append(gc.isenabled())
         self._target.clock.advance_ns(3 * MS)
@@ -107,11 +108,15 @@ class FakeBox(Box):
 
     def stop(self) -> None:
         self._target.log.append("stop")
+        self._target.spent += self._target.spends[1]
         if not self._target.deaf:
             self._say(7, "BB1 exit 0 15 10 20 30 1")
 
     def kill(self) -> None:
         self.alive = False
+
+    def spent_ns(self) -> Mapping[str, int]:
+        return {"runtime": self._target.spent}
 
     def disk_bytes(self) -> Mapping[str, int]:
         self._target.log.append("disk_bytes")
@@ -135,6 +140,9 @@ class FakeTarget:
         self.refuses: BaseException | None = more.get("refuses")  # type: ignore[assignment]
         self.survives = more.get("survives")
         self.switch_interval_s = 0.0
+        self.spends = (0, 0, 0)
+        """CPU time, ns, of the programs that start, stop and remove a box."""
+        self.spent = 0
         self.daemon_pids: dict[str, int] = {}
         self.collects: list[bool] = []
         """Whether garbage is collected, at each call."""
@@ -160,6 +168,7 @@ class FakeTarget:
         try:
             yield FakeBox(order, self)
         finally:
+            self.spent += self.spends[2]
             self.log.append("left")
             self.clock.advance_ns(11 * MS)
             if isinstance(self.survives, BoxbenchError):
@@ -252,6 +261,14 @@ def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     # At the request; when the box is read, it is ready.
     assert target.collects == [False, True]
     assert gc.isenabled()
+
+
+def test_programs_that_start_stop_and_remove_a_box_count_in_their_windows(trial: Callable[..., Record]) -> None:
+    target = FakeTarget(GOOD)
+    target.spends = (5, 7, 11)
+    used = trial(target).cpu_ns
+    assert [used[f"{when}.runtime"] for when in ("start", "stop", "lifetime")] == [5, 7 + 11, 5 + 7 + 11]
+    assert used["stop.total"] == 7 + 11
 
 
 def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) -> None:

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from bench.host.orphans import adopting_orphans, orphans_cpu_ns
 from bench.util import proc
 from bench.util.errors import HostUnfitError, ProcessError
 from tests.waiting import LIMIT_S, wait_until
@@ -154,3 +156,25 @@ def test_require_tool_names_the_package() -> None:
     with pytest.raises(HostUnfitError) as caught:
         proc.require_tool("no-such-tool-here", package="no-such-package")
     assert "no-such-package" in caught.value.hint
+
+
+_BURN: Final = "import time\nwhile time.process_time() < 1: pass"
+# Its grandchild becomes an orphan at once. It ends after that.
+_WITH_AN_ORPHAN: Final = """\
+pid=$(sh -c '"$0" -c "$1" >/dev/null & echo $!' "$0" "$1")
+while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+"""
+
+
+def test_a_programs_cpu_time_has_its_childrens_and_nobody_elses() -> None:
+    before_ns = proc.ran_ns()
+    burnt = proc.run(["sh", "-c", '"$0" -c "$1"; exit 0', sys.executable, _BURN], timeout_s=LIMIT_S)
+    assert burnt.cpu_ns is not None
+    assert burnt.cpu_ns >= 10**9
+    assert proc.ran_ns() - before_ns == burnt.cpu_ns
+    with adopting_orphans():
+        # We wait for the orphan while the program runs, and so it counts in the sum over all our children.
+        beside = proc.run(["sh", "-c", _WITH_AN_ORPHAN, sys.executable, _BURN], timeout_s=LIMIT_S)
+        assert orphans_cpu_ns() >= 10**9
+    assert beside.cpu_ns is not None
+    assert beside.cpu_ns < 10**9
