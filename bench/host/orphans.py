@@ -6,10 +6,10 @@ orphans only every second or two. Whoever waits for a box's process to vanish (l
 So Boxbench adopts the orphans of what it starts, and waits for each one as soon as it has ended.
 
 An exit status belongs to whoever started the process. So these are never waited for: children that existed before,
-children of ``bench.util.proc``, and children in our own session. libvirt's driver forks helpers in this process, and
-waits for them itself. They run in our session, or in one that they lead. An orphan is never in our session, since
-``bench.util.proc`` starts every program in a session of its own. An orphan that leads a session is waited for when it
-was announced with ``watch_ends``, or at the end.
+children of ``bench.util.proc``, and children in our own session. A library may fork helpers in this process and wait
+for them itself, as libvirt's embedded driver does. They run in our session, or in one that they lead. An orphan is
+never in our session, since ``bench.util.proc`` starts every program in a session of its own. An orphan that leads a
+session is waited for when it was announced with ``watch_ends``, or at the end.
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ class Ending:
     """When its parent had waited for it; None: not yet."""
     ours: bool = False
     """Whether this process was its parent when it ended."""
-    cpu_ns: int | None = None
-    """CPU time of the process and of the children that it has waited for; None unless we have waited for it."""
 
     def zombie_ns(self) -> int:
         """How long it was, or has been, a zombie of another process; 0 while it runs and where the parent is us."""
@@ -70,7 +68,6 @@ class _Reaper:
     """Waits for ended orphans, on a thread of its own that no process wakes unless one has ended."""
 
     def __init__(self) -> None:
-        self.cpu_ns = 0
         self._before = frozenset(Process.of(pid) for pid, _ in children_and_sessions(os.getpid()))
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -139,23 +136,12 @@ class _Reaper:
                 return False
             if self._is_awaited(ending.process):
                 return True
-            ending.cpu_ns = self._wait(pid)
+            _wait(pid)
         ending.vanished_ns = _CLOCK.now_ns()
         return True
 
     def _is_awaited(self, process: Process) -> bool:
         return process in self._before or process.pid in proc.unwaited_pids()
-
-    def _wait(self, pid: int) -> int | None:
-        try:
-            waited, _, usage = os.wait4(pid, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        if not waited:
-            return None
-        cpu_ns = round((usage.ru_utime + usage.ru_stime) * 1e9)
-        self.cpu_ns += cpu_ns
-        return cpu_ns
 
     def _sweep(self, *, at_end: bool = False) -> None:
         """Wait for ended orphans that nobody has announced."""
@@ -171,11 +157,16 @@ class _Reaper:
             if process is None or session == ours or self._is_awaited(process):
                 continue
             if session != pid or (at_end and not _may_be_waited_for_elsewhere(pid)):
-                self._wait(pid)
+                _wait(pid)
+
+
+def _wait(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _may_be_waited_for_elsewhere(pid: int) -> bool:
-    """Whether a child that leads a session may be no orphan: another ``Popen``'s, or a copy of us that libvirt made."""
+    """Whether a child that leads a session may be no orphan: a ``Popen``'s, or a copy of us that a library made."""
     if program_names(os.getpid()) & program_names(pid):
         return True
     held = (one for one in gc.get_objects() if isinstance(one, subprocess.Popen))
@@ -221,9 +212,3 @@ def watch_ends(pids: Iterable[int]) -> list[Ending]:
     if reaper is None:
         return []
     return [ending for ending in map(reaper.watch, dict.fromkeys(pids)) if ending is not None]
-
-
-def orphans_cpu_ns() -> int:
-    """CPU time, ns, of the orphans that we have waited for; it is part of our RUSAGE_CHILDREN."""
-    reaper = _reaper
-    return 0 if reaper is None else reaper.cpu_ns

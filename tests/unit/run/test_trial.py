@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -22,7 +23,9 @@ from bench.agent.timeline import Timeline
 from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
+from bench.probes import observer
 from bench.probes.observer import MEMORY_TRIES, PINGS
+from bench.probes.sampler import LastValues
 from bench.records.record import Endpoint, Record, parse_record
 from bench.run import box, frame, limits, quota
 from bench.run.box import Setting
@@ -263,7 +266,11 @@ def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:
     assert gc.isenabled()
 
 
-def test_programs_that_start_stop_and_remove_a_box_count_in_their_windows(trial: Callable[..., Record]) -> None:
+def test_programs_that_start_stop_and_remove_a_box_count_in_their_windows(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No sample comes after the removal.
+    monkeypatch.setattr(observer, "LastValues", partial(LastValues, interval_s=3600))
     target = FakeTarget(GOOD)
     target.spends = (5, 7, 11)
     used = trial(target).cpu_ns
