@@ -62,7 +62,7 @@ def instructions(
     scenario: OneScenario,
     targets: Targets = None,
     against: Against = None,
-    band: Band = "0.1%",
+    band: Band = "0.5%",
     runs: Runs = None,
     program: Programs = None,
     seed: GuestSeed = 1,
@@ -71,7 +71,7 @@ def instructions(
     json: Json = False,
 ) -> None:
     """Counts are taken in an emulated machine and are the same on every host, loaded or idle. To find changes count
-    runc: its counts move by some 0.1 % after a change of nothing, docker's by some per cent.
+    runc: its counts move by less than 0.5 % after a change of nothing, docker's by some per cent.
 
     With --against: exit code 3 for a regression, 4 when the counts cannot tell.
     """

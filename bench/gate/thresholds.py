@@ -27,8 +27,8 @@ DEFAULTS: Final[Mapping[str, float]] = {
     "channel.*": 0.25,
     # A client and a server run for some seconds: A/A runs agree less well than those of starts.
     "exercise.*": 0.10,
-    # Counts are exact, but code that only moved in memory or met a timer elsewhere changes them slightly, too.
-    "instructions": 0.001,
+    # Code that only moved in memory or met a timer elsewhere moves counts of runc by up to 0.4 % (METHOD.md).
+    "instructions": 0.005,
 }
 """The relative change that matters, by pattern: 0.05 is 5 %. The last pattern that matches is used."""
 

@@ -24,7 +24,7 @@ LEVEL_EACH: Final = 0.01
 """The same for a single series."""
 THRESHOLD: Final = 0.02
 """Smaller changes of level are shown, but are no regression."""
-COUNT_THRESHOLD: Final = 0.001
+COUNT_THRESHOLD: Final = 0.005
 """The same for counts of instructions. A longer comment costs some instructions, too."""
 
 

@@ -4,7 +4,9 @@ The same inputs give the same count, so a difference comes from an input, and th
 But an input can change a count without mattering: other letters in a comment are another digest, which is another key
 in an engine's tables, and other random numbers. How far that moves the count of this image is seen in its runs, each
 of which has other letters and other random numbers (``Variation``). Where all runs of both sides are equal the
-difference is exact. Otherwise it has an interval: the rank-sum test inverted (``ratio_limits``).
+difference is exact. Otherwise it has limits. The lower one decides about red: the rank-sum test inverted
+(``ratio_limits``). The upper one decides about green: the largest ratio of two runs of one number, which is below the
+median ratio with a chance of 1 in 32 where there are 5.
 """
 
 from __future__ import annotations
@@ -133,6 +135,9 @@ def _limits(a: Count, b: Count, outcome: CountOutcome) -> tuple[float, float, fl
         return 1.0, 1.0, 0.0
     if a.tried and b.tried:
         low, high, chance = ratio_limits(a.executed, b.executed)
+        if len(a.executed) == len(b.executed):
+            # Runs of one number have the same random numbers and letters, so much of what moves them is equal.
+            high = max(mine / theirs for theirs, mine in zip(a.executed, b.executed, strict=True))
         return low, high, 0.0 if low == high else chance
     ratio, slack = b.instructions / a.instructions, max(a.slack, b.slack)
     return ratio / (1 + slack), ratio * (1 + slack), 0.0

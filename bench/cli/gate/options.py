@@ -27,7 +27,7 @@ ThresholdTexts = Annotated[
         "--threshold",
         metavar="METRIC=N%",
         help="The smallest change of a metric that matters, 2% or 0.02; repeat it for several.",
-        show_default="5% of time and CPU, 2% of memory and disk, 0.1% of instructions",
+        show_default="5% of time and CPU, 2% of memory and disk, 0.5% of instructions",
     ),
 ]
 GateOut = Annotated[

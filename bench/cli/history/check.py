@@ -32,7 +32,7 @@ Threshold = Annotated[
         "--threshold",
         metavar="N%",
         help="Smaller changes are shown but are no regression. 2% and 0.02 are the same.",
-        show_default="2%, 0.1% of instructions",
+        show_default="2%, 0.5% of instructions",
     ),
 ]
 Detector = Annotated[

@@ -113,7 +113,7 @@ def test_a_small_step_is_shown_but_no_regression() -> None:
 
 
 def test_every_difference_is_a_change_on_the_exact_clock_and_a_regression_from_its_threshold_on() -> None:
-    lines = make_history([100.0, 100.0, 100.001, 100.2], spread=0, accel="icount")
+    lines = make_history([100.0, 100.0, 100.001, 100.8], spread=0, accel="icount")
     checked = check_lines(lines, today=TODAY)
     assert [change.state for change in checked.changes] == [State.SMALL, State.OPEN]
     assert [change.bad for change in checked.open] == [make_commit(3)]

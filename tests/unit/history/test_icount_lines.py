@@ -107,8 +107,8 @@ def test_too_few_runs_are_noted_and_tell_large_changes_only() -> None:
 
 
 def test_every_difference_is_a_change_and_may_be_undone() -> None:
-    # 0.2 % more is a regression; a few instructions, as of a longer comment, are a small change.
-    steps = (0, 0, MANY // 500, 0, 0, 9, MANY // 400)
+    # 1 % more is a regression; a few instructions, as of a longer comment, are a small change.
+    steps = (0, 0, MANY // 100, 0, 0, 9, MANY // 90)
     lines = [line(number, count(MANY + more, tree=f"t{more}")) for number, more in enumerate(steps)]
     checked = check_lines(lines, today=TODAY)
     assert [change.state for change in checked.changes] == [
@@ -234,7 +234,7 @@ def test_history_add_takes_counts(
     for number, commit in enumerate(hashes):
         file = tmp_path / f"{number}.json"
         write_instructions(
-            file, counts(count(MANY + (number > 2) * 10**6, tree=f"t{number}"), count(7, 8, target="q35"))
+            file, counts(count(MANY + (number > 2) * 10**7, tree=f"t{number}"), count(7, 8, target="q35"))
         )
         words = ("add", str(file), "--commit", commit, "--repository", str(tmp_path / "repository"), *place)
         assert call(monkeypatch, *words) == 0

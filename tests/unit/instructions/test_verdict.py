@@ -61,6 +61,19 @@ def test_runs_that_move_by_themselves_give_the_difference_an_interval(factor: fl
     assert verdict.false_alarm == pytest.approx(1 / 252)
 
 
+def test_green_compares_runs_with_the_same_random_numbers() -> None:
+    """Runs that move by 2 %, on both sides alike: red would need more, and no run of B is longer than its mate."""
+    base = _count(*NOISY)
+    verdict = compare_counts(base, _count(*(number + 9 for number in NOISY), tree="u"))
+    assert not verdict.regressed(band=0.005)
+    assert not verdict.unsure(band=0.005)
+    assert verdict.high == pytest.approx(1.00009)
+    moved = compare_counts(
+        base, _count(*(number + (2_000 if at == 3 else 9) for at, number in enumerate(NOISY)), tree="u")
+    )
+    assert moved.unsure(band=0.005)
+
+
 def test_the_size_from_which_on_an_increase_is_told_is_kept() -> None:
     base = _count(*NOISY, key="docker")
     same = compare_counts(base, _count(*_scaled(1.0), key="docker", tree="u"))
