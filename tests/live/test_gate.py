@@ -105,21 +105,24 @@ def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Comm
 
 
 def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, tmp_path: Path) -> None:
-    """A loop in the workload goes red from one run; the same files elsewhere count the same, against a stored count."""
+    """A loop goes red although the images differ in size; the same files elsewhere count the same, also when stored."""
     longer = COUNTED.replace("echo up", "i=0; while [ $i -lt 100 ]; do i=$((i+1)); done; echo up")
     (made / "Dockerfile").write_text(COUNTED)
     more, same = (
         write_scenario(tmp_path / name, text, name="made").parent
-        for name, text in (("more", longer), ("same", COUNTED))
+        for name, text in (("more", f"{longer}COPY Dockerfile /size\n"), ("same", COUNTED))
     )
-    words = ("--accel", "icount", "-t", "process", "-o")
+    words = ("--accel", "icount", "-t", "process", "-b", "1", "-o")
     result = boxbench("gate", "compare", made, more, *words, "g", "--summary", "summary.md")
     assert result.returncode == ExitCode.REGRESSION, result.stderr.decode()
     assert result.text.startswith("REGRESSED: made/process/icount, first start: instructions +")
     assert "not time" in (boxbench.cwd / "summary.md").read_text()
     found = read(boxbench.cwd / "g")
     assert [(row.accel, row.verdict) for row in found.rows] == [("icount", Verdict.REGRESSED)] * 2
-    assert all("in the workload: command" in row.reason for row in found.rows)
+    assert all("in the workload: tree changed" in row.reason for row in found.rows)
+    assert found.a is not None
+    memory = {side.targets["process/icount"]["guest memory"] for side in (found.a, found.b)}
+    assert memory == {"1024 MiB"}
     # The first's A is the second's.
     result = boxbench("gate", "compare", same, *words, "h", "--baseline", boxbench.cwd / "g" / "a")
     assert result.returncode == ExitCode.OK, result.stderr.decode()
