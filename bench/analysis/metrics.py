@@ -128,12 +128,13 @@ class Metric(str):
 
     @property
     def label(self) -> str:
-        """What reports call it: ``memory, PSS, total``."""
+        """What reports call it: ``memory, PSS``, ``CPU time to ready``, ``CPU time to ready, shim``."""
         if self.kind == "endpoint":
             return f"time to {self.rest}"
         if self.kind == "phase":
             return self.detail
-        return ", ".join(filter(None, ["CPU" if self.kind == "cpu" else self.kind, self.detail]))
+        whole = self.detail.removesuffix(f", {Component.TOTAL.label}")
+        return f"CPU time {whole}" if self.kind == "cpu" else ", ".join(filter(None, [self.kind, whole]))
 
     @property
     def detail(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,6 +17,8 @@ class Step:
     name: str
     label: str
     share: Share
+    what: str
+    """What happens in it, in one line."""
 
     @property
     def short(self) -> str:
@@ -26,31 +29,47 @@ class Step:
 UNATTRIBUTED: Final = "unattributed"
 
 STEPS: Final = (
-    Step("client", "client (harness, client library)", "manage"),
-    Step("engine", "engine (dockerd, libvirtd, podman)", "manage"),
-    Step("containerd", "containerd", "manage"),
-    Step("storage", "storage: layers and overlay mount", "mount"),
-    Step("shim", "shim, monitor", "manage"),
-    Step("launcher", "launcher", "manage"),
-    Step("runtime", "runtime (runc, crun, runsc, bwrap)", "manage"),
-    Step("cgroups", "control groups", "isolate"),
-    Step("namespaces", "namespaces", "isolate"),
-    Step("mounts", "mounts in the box", "mount"),
-    Step("hook", "network hook", "isolate"),
-    Step("pivot", "pivot_root, chroot", "mount"),
-    Step("vmm", "VM monitor (QEMU)", "isolate"),
-    Step("firmware", "firmware, boot loader", "isolate"),
-    Step("boot", "firmware, kernel", "isolate"),
-    Step("kernel", "guest kernel", "isolate"),
-    Step("initramfs", "initramfs, root", "mount"),
-    Step("agent", "agent", "start"),
-    Step("exec", "workload exec: of the agent, then of the workload", "start"),
-    Step("application", "application", "start"),
-    Step(UNATTRIBUTED, "unattributed: no step was active", "unattributed"),
+    Step(
+        "client",
+        "client (harness, client library)",
+        "manage",
+        "Boxbench and the client's library, up to the request and between its calls",
+    ),
+    Step("engine", "engine (dockerd, libvirtd, podman)", "manage", "the engine's own work"),
+    Step("containerd", "containerd", "manage", "containerd's own work: the container's record, its task, its shim"),
+    Step("storage", "storage: layers and overlay mount", "mount", "the writable layer is made and mounted"),
+    Step("shim", "shim, monitor", "manage", "the process that stays beside each container"),
+    Step("launcher", "launcher", "manage", "Boxbench's program that starts a bare process or QEMU"),
+    Step("runtime", "runtime (runc, crun, runsc, bwrap)", "manage", "the OCI runtime's own work"),
+    Step("cgroups", "control groups", "isolate", "control groups are made and joined"),
+    Step("namespaces", "namespaces", "isolate", "namespaces are made and joined"),
+    Step("mounts", "mounts in the box", "mount", "the box's /proc, /dev and volumes are mounted"),
+    Step(
+        "hook",
+        "network hook",
+        "isolate",
+        "the runtime runs dockerd's helper, which sets up the network namespace, with `network: none` too",
+    ),
+    Step("pivot", "pivot_root, chroot", "mount", "the image's files become the root"),
+    Step("vmm", "VM monitor (QEMU)", "isolate", "QEMU's own work, before the guest and beside it"),
+    Step("firmware", "firmware, boot loader", "isolate", "from the guest's first instruction to its kernel"),
+    Step("boot", "firmware, kernel", "isolate", "firmware and guest kernel, where nothing tells them apart"),
+    Step("kernel", "guest kernel", "isolate", "from the guest kernel's first output to its first program"),
+    Step("initramfs", "initramfs, root", "mount", "the guest's first program mounts the image's files"),
+    Step("agent", "agent", "start", "Boxbench's agent in the box"),
+    Step("exec", "workload exec: of the agent, then of the workload", "start", "the kernel loads the program"),
+    Step("application", "application", "start", "the workload itself, until it is ready"),
+    Step(UNATTRIBUTED, "unattributed: no step was active", "unattributed", "nothing of the start was active"),
 )
 
 _BY_NAME: Final = {step.name: step for step in STEPS}
 DEPTH: Final = {step.name: depth for depth, step in enumerate(STEPS)}
+
+
+def explained(names: Iterable[str]) -> tuple[str, ...]:
+    """``network hook: what happens in it`` for each step, in the order of STEPS."""
+    wanted = set(names)
+    return tuple(f"{step.short}: {step.what}" for step in STEPS if step.name in wanted)
 
 
 def step_named(name: str) -> Step:

@@ -194,4 +194,22 @@ FACTS: Final = (
     Fact("seccomp", "seccomp", False, _raw("seccomp"), lambda value: _SECCOMP.get(value, value)),
     Fact("no_new_privs", "no new privileges", False, _raw("no_new_privs"), lambda value: _YES.get(value, value)),
 )
+RAW_KEYS: Final = frozenset(
+    {
+        "argv",
+        "cap_bnd",
+        "cap_eff",
+        "cgroup_version",
+        "clocksource",
+        "cpus",
+        "cwd",
+        "digest",
+        "gid",
+        "groups",
+        "hostname",
+    }
+    | {"kernel", "machine", "mem_total_bytes", "memory_limit_bytes", "mounts", "no_new_privs", "ram_bytes", "seccomp"}
+    | {"uid"}
+)
+"""The keys of an agent's report from which facts are read, beside ``env.*``."""
 FACT: Final = {fact.name: fact for fact in FACTS}

@@ -53,3 +53,4 @@ def anatomy(
     console().print(view_anatomy(result.anatomy))
     for file in written:
         print(file)
+    print("Figures show one typical start; the table has medians over all. *.trace.json open in Perfetto.")

@@ -35,6 +35,7 @@ CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
     settings.check_swap,
     settings.check_sharing,
     settings.check_mitigations,
+    settings.check_counters,
     settings.check_load,
     reaping.check_orphans,
 )

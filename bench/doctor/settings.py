@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bench.doctor.check import Check, Host, Status
+from bench.host import read_counters
+from bench.host.counters import unreadable
 from bench.host.read import parse_sizes, read_text
 from bench.util.units import format_bytes
 
@@ -67,6 +69,19 @@ def check_swap(host: Host) -> Check:
         "warn",
         f"{format_bytes(size)} of swap: memory of boxes may be swapped out and be missing from readings",
         "run `swapoff -a` before measuring; trials during which pages were swapped have the doubt `swap`",
+    )
+
+
+def check_counters(host: Host) -> Check:
+    """Counters that show disturbances of trials: what cannot be read cannot mark a trial."""
+    missing = unreadable(read_counters(host.root))
+    if not missing:
+        return Check("counters", "ok", "the counters of CPU time, swap, throttling and pressure can be read")
+    return Check(
+        "counters",
+        "info",
+        f"no counter of {', '.join(missing)} on this host (usual inside a VM): such disturbances of a trial go unseen, "
+        "and reports do not repeat it",
     )
 
 

@@ -121,6 +121,10 @@ def difference(before: Counters, after: Counters) -> Disturbance:
     )
 
 
+HOST_COUNTERS: Final = ("cpu", "swap", "throttle", "psi")
+"""The names behind ``unknown:`` in marks about the host's counters."""
+
+
 def doubts(before: Counters, after: Counters, *, interval_ns: int) -> tuple[str, ...]:
     """The doubts to mark on a record, most serious first. Empty if all counters were read and nothing happened.
 
@@ -168,3 +172,8 @@ def _unknown(change: Disturbance) -> tuple[str, ...]:
         "psi": len(change.pressure_ns) < len(PRESSURE_NAMES),
     }
     return tuple(f"unknown:{name}" for name, absent in missing.items() if absent)
+
+
+def unreadable(now: Counters) -> tuple[str, ...]:
+    """Those of HOST_COUNTERS that a snapshot lacks, so that no trial can be marked by them."""
+    return tuple(mark.removeprefix("unknown:") for mark in _unknown(difference(now, now)))

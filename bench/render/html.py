@@ -14,10 +14,12 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
+from bench.render.sections.glossary import WORDS
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import quantity
 from bench.render.view import BoxRow, Section, View
+from bench.render.wrap import SEAM
 from bench.util.package_data import templates_dir
 
 _COMPRESS_FROM: Final = 2**20
@@ -49,6 +51,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
     return environment.get_template("report.html.j2").render(
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
+        words=WORDS,
         style=style,
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],
@@ -57,7 +60,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
 
 def page_environment() -> Environment:
     """The templates: values are escaped, and a name that is missing is an error."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=select_autoescape(enabled_extensions=("html", "html.j2"), default_for_string=True, default=True),
         undefined=StrictUndefined,
@@ -65,6 +68,13 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["seams"] = seams
+    return environment
+
+
+def seams(name: str) -> Markup:
+    """A name, escaped, that browsers may break where ``bench.render.wrap`` breaks it, and nowhere inside a word."""
+    return Markup("<wbr>").join(SEAM.split(name))
 
 
 def attach(name: str, content: bytes) -> Attachment:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.render.sections.certificate import CertificateView
+from bench.render.sections.glossary import WORDS
 from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.table import ReportTable
 from bench.render.view import BoxRow, Section, View
@@ -42,7 +43,8 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
         parts += [f"### {escape(box)}", table(("", ""), facts)]
     parts += _inside(view.inside)
     parts += ["## Host", table(("fact", "value"), view.host)]
-    parts += ["## Redo", fence("\n".join(view.redo))]
+    parts += ["## Words", "\n".join(f"- **{word}**: {escape(meaning)}" for word, meaning in WORDS)]
+    parts += ["## Redo", f"In the directory of this report, with {escape(view.redo[1])}:", fence(view.redo[0])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -84,7 +86,10 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
     parts = [f"## {escape(section.name)}", escape(section.question), table(head, rows, numbers=True)]
     parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
     several = (*section.storms, *section.residents, *section.exercises)
-    for found in (*several, section.endpoints, section.daemons, section.cpu, section.disk):
+    for found in (*several, section.endpoints):
+        parts += [table(found.head, found.rows, numbers=True)] if found else []
+    parts += [escape(section.polled)] if section.polled else []
+    for found in (section.daemons, section.cpu, section.disk):
         parts += [table(found.head, found.rows, numbers=True)] if found else []
     # Alt texts hold labels of users; file names are made by us.
     return parts + [f"![{escape(alt)}]({path})" for _, alt, path in pictures]
@@ -123,7 +128,7 @@ def _certificates(views: Sequence[CertificateView]) -> list[str]:
 
 
 def _inside(tables: Sequence[ReportTable]) -> list[str]:
-    parts = ["## As seen inside each box"] if tables else []
+    parts = ["## Also seen inside each box"] if tables else []
     for found in tables:
         parts += [f"### {escape(found.title)}", table(found.head, found.rows)]
     return parts

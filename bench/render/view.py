@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench.analysis.compare import inverted
 from bench.analysis.in_order import ENOUGH
 from bench.analysis.ledger import memory_metric, residents_of
-from bench.analysis.metrics import CPU, DISK, headline
+from bench.analysis.metrics import CPU, DISK, Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
+from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
-from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
+from bench.render.sections.facts import (
+    Pairs,
+    daemon_table,
+    endpoint_table,
+    host_pairs,
+    inside_table,
+    pairs,
+    polled_note,
+)
 from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
@@ -80,6 +90,7 @@ class Section:
 
     Attributes:
         headline: the endpoint that answers the question, such as ``ready``.
+        polled: which endpoints were found by asking again and again; empty when none.
         memory: the head of the column with memory: which memory it is.
         baseline: the target that the others are compared with.
         text: the scenario file.
@@ -94,6 +105,7 @@ class Section:
     rows: tuple[BoxRow, ...]
     notes: tuple[str, ...]
     endpoints: ReportTable | None
+    polled: str
     daemons: ReportTable | None
     cpu: ReportTable | None
     disk: ReportTable | None
@@ -121,7 +133,7 @@ class View:
         certificates: by scenario, whether its boxes ran the same.
         targets: by box, versions and configuration: which container and which VM this is about.
         inside: by scenario, what each box reported about itself.
-        redo: the command line, the seed and the version.
+        redo: the command line, and the version.
     """
 
     title: str
@@ -166,11 +178,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
         inside=_inside(analysis),
         host=host_pairs(manifest.host),
-        redo=(
-            clean(shlex.join(manifest.command), limit=2000),
-            f"seed {manifest.seed}",
-            f"boxbench {manifest.boxbench}",
-        ),
+        redo=(clean(shlex.join(redo_command(manifest)), limit=2000), f"boxbench {manifest.boxbench}"),
     )
 
 
@@ -185,6 +193,36 @@ def _extent(records: Sequence[Record]) -> str:
     if len(starts) < 2:
         return f"{blocks} in one sitting"
     return f"{blocks} in {len(starts)} sittings ({', '.join(_date(starts[number]) for number in sorted(starts))})"
+
+
+def redo_command(manifest: Manifest) -> tuple[str, ...]:
+    """The command line that measures the same again, from the campaign's directory: with its seed, into a new place."""
+    # Two directories may have one name. The last one is then as wrong as the first.
+    places = {Path(entry.directory).name: entry.directory for entry in manifest.scenarios.values()}
+    words: list[str] = []
+    skip = False
+    for word in manifest.command:
+        if skip or word.startswith("--out="):
+            skip = False
+            continue
+        skip = word in ("--out", "-o")
+        if not skip:
+            words.append(_from_campaign(word, places))
+    return tuple(words) if "--seed" in words else (*words, "--seed", str(manifest.seed))
+
+
+def _from_campaign(word: str, places: Mapping[str, str]) -> str:
+    """A scenario's path from the campaign's directory; another word unchanged."""
+    path = Path(word)
+    file = path.suffix in (".yaml", ".yml")
+    if not file and "/" not in word and word not in (".", ".."):
+        return word
+    found = places.get(path.parent.name if file else path.name)
+    if found is None and (file or word in (".", "..")) and len(places) == 1 and path.parent.name == "":
+        found = next(iter(places.values()))
+    if found is None:
+        return word
+    return str(Path(found) / path.name) if file else found
 
 
 def _date(text: str) -> str:
@@ -220,7 +258,8 @@ def _section(analysis: Analysis, name: str) -> Section:
         memory=PSS_HEAD if any(residents_of(cell) is None for cell in cells) else HELD_HEAD,
         answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
-        notes=(*notes, *drift),
+        notes=(*filter(None, [_against_process(analysis, answer, name, metric)]), *notes, *drift),
+        polled=polled_note(analysis, name),
         endpoints=endpoint_table(analysis, name, named),
         daemons=daemon_table(analysis, name, named),
         cpu=cpu_table(analysis, name, named),
@@ -230,6 +269,18 @@ def _section(analysis: Analysis, name: str) -> Section:
         exercises=exercise_tables(analysis, name, named),
         text=clean_lines(analysis.manifest.scenarios[name].text),
     )
+
+
+def _against_process(analysis: Analysis, answer: Answer, name: str, metric: Metric) -> str:
+    """The baseline against the bare process, which the table shows the other way round; empty when the answer is it."""
+    cells = [cell for cell in analysis.cells(name) if cell.target == "process"]
+    found = next((one for cell in cells if (one := analysis.comparison(cell, metric)) is not None), None)
+    if found is None or (answer.pair is not None and answer.pair[1].target == "process"):
+        return ""
+    turned = inverted(found)
+    if turned.ratio is None:
+        return ""
+    return f"{cell_label(turned.other)} takes {ratio_text(turned)} of the time of {cell_label(turned.baseline)}."
 
 
 def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:

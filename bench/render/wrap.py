@@ -11,7 +11,8 @@ from rich.measure import Measurement
 from rich.text import Text
 
 # After "/" and "," and blanks, before "[" and "{": `libvirt-full` and `[firmware=ovmf]/tcg`.
-_SEAM: Final = re.compile(r"(?<=[/,\s])|(?=[\[{])")
+SEAM: Final = re.compile(r"(?<=[/,\s])|(?=[\[{])")
+"""Where the name of a cell may be broken."""
 
 
 class Name:
@@ -25,13 +26,13 @@ class Name:
         yield Text("\n".join(broken(self._text, options.max_width)), style=self._style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(max(map(len, _SEAM.split(self._text))), len(self._text))
+        return Measurement(max(map(len, SEAM.split(self._text))), len(self._text))
 
 
 def broken(name: str, width: int) -> Iterator[str]:
     """The name in lines of at most ``width`` characters; a part that is longer is cut."""
     line = ""
-    for part in _SEAM.split(name):
+    for part in SEAM.split(name):
         if line and len(line) + len(part.rstrip()) > width:
             yield line.rstrip()
             line = ""

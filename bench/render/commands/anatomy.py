@@ -15,7 +15,7 @@ from rich.text import Text
 from bench.analysis.in_order import estimate
 from bench.analysis.stats import Interval
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
-from bench.anatomy.steps import step_named
+from bench.anatomy.steps import explained, step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure
 from bench.render.figures.waterfall import draw
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
@@ -68,6 +68,8 @@ def view_anatomy(anatomy: Anatomy) -> RenderableType:
     parts: list[RenderableType] = []
     for cell in anatomy.cells:
         parts += [_summary(cell), _table(cell), _footer(cell), Text("")]
+    steps = {step for cell in anatomy.cells for step in cell.steps()}
+    parts += [Text(f"· {line}", style="dim") for line in explained(steps)]
     if anatomy.resolution_ns is not None:
         parts.append(Text(f"· readiness was polled every {quantity(anatomy.resolution_ns, 'ns')}", style="dim"))
     if anatomy.missing_events:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.stats import Estimate, Interval
+from bench.anatomy.steps import explained
 from bench.explain.difference import Explanation, Part
 from bench.render.text import MISSING, clean, format_estimate, quantity
 
@@ -27,6 +28,7 @@ def view_explanation(found: Explanation) -> RenderableType:
     parts += [Text(""), _table("phase", found.phases)]
     how = "paired by block" if found.paired else "two campaigns, so not paired by block"
     parts += [Text(f"· {how}; shares of medians need not add up to the whole difference", style="dim")]
+    parts += [Text(f"· {line}", style="dim") for line in explained(part.name for part in found.steps)]
     if not found.steps:
         parts.append(Text("· run `boxbench anatomy` on both for steps instead of phases", style="dim"))
     parts += [Text(f"· {clean(note)}", style="yellow") for note in found.notes]
@@ -39,7 +41,17 @@ def _summary(found: Explanation) -> Text:
     sizes = f"{_median(total.b)} against {_median(total.a)} to {found.headline}"
     if total.verdict == "cannot tell":
         return text.append(f"{sizes}; the difference, {_signed(total)}, {_NOISE}", "not bold")
-    return text.append(f"{sizes}: {total.verdict} by {_signed(total)}", "not bold")
+    return text.append(f"{sizes}: {total.verdict} by {_size(total)}", "not bold")
+
+
+def _size(part: Part) -> str:
+    """A difference without its sign, for a sentence that says which way it goes."""
+    sign = -1 if part.change_ns < 0 else 1
+    text = quantity(sign * part.change_ns, "ns")
+    if part.interval is None:
+        return f"{text} (n = {part.n}: no interval)"
+    low, high = sorted(sign * limit for limit in (part.interval.low, part.interval.high))
+    return f"{text} [{quantity(low, 'ns')}, {quantity(high, 'ns')}]"
 
 
 def _table(head: str, parts: Sequence[Part]) -> Table:

@@ -72,6 +72,13 @@ def floor_notes(floors: Floors) -> tuple[str, ...]:
             why = failed[-1]
             notes.append(f"{clean(found.box)}, why not with {format_bytes(why.memory_bytes)}: {clean(why.why_not)}")
         notes += [f"{clean(found.box)}: {clean(mark)}" for mark in found.doubts]
+    beyond = [f.box for f in floors.floors if f.pss_bytes and f.floor_bytes and f.pss_bytes > f.floor_bytes]
+    if beyond:
+        notes.append(
+            f"{', '.join(map(clean, beyond))}: PSS of one is more than the floor, and both are right. The floor limits "
+            "what is charged to the box's control group. PSS also has the shim beside the box (a VM: all of its "
+            "monitor), and pages of program files that were charged to whoever read them first."
+        )
     return (*notes, *(clean(note) for note in floors.notes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ WIDTH_IN: Final = 5.8
 LOG_FROM: Final = 10.0
 """From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
 
+_TICK_IN: Final = 0.62
+"""The width of a tick's label with some room beside it, such as ``200 ms``."""
 _SALT: Final = "boxbench"
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
 _COLOUR: Final = re.compile(r"(?<=: )#[0-9a-f]{6}(?=[;\"])")
@@ -134,20 +137,31 @@ def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: floa
     return figure.add_axes(rect)
 
 
+def is_logarithmic(values: Sequence[float]) -> bool:
+    """Whether ``time_axis`` makes a logarithmic axis for these values."""
+    return max(values) >= LOG_FROM * min(values) > 0
+
+
 def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: Literal["x", "y"] = "x") -> None:
     """Set scale, limits and ticks of an axis of durations > 0, ns; logarithmic from a range of LOG_FROM on."""
-    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+    from matplotlib.ticker import LogLocator, MaxNLocator  # noqa: PLC0415
 
     low, high = min(values), max(values)
     axis = axes.xaxis if which == "x" else axes.yaxis
-    if high >= LOG_FROM * low > 0:
+    size = axes.bbox.width / axes.figure.dpi if which == "x" else math.inf
+    if is_logarithmic(values):
         axes.set(**{f"{which}scale": "log"})
         limits = low / pad, high * pad
         # A single decade would show one tick only.
-        axis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
+        dense = high <= 100 * low and size >= 3 * math.log10(limits[1] / limits[0]) * _TICK_IN
+        axis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 5.0) if dense else (1.0, 3.0) if high <= 100 * low else (1.0,))
+        )
     else:
         margin = (high - low or high) * 0.08
         limits = max(0.0, low - margin), high + margin
+        if which == "x":
+            axis.set_major_locator(MaxNLocator(nbins=max(2, int(size / _TICK_IN))))
     axes.set(**{f"{which}lim": limits})
     axis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axis.set_minor_formatter(lambda _value, _position: "")

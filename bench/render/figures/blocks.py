@@ -101,6 +101,9 @@ def _alt(analysis: Analysis, scenario: str) -> str:
     if drift.trend is None:
         return f"Every boot by block. {drift.note}."
     low, high = drift.trend.interval.low, drift.trend.interval.high
+    if low <= 0 <= high:
+        blocks = drift.trend.n
+        return f"Every boot by block. No drift of the native control ({drift.box}) can be told from {blocks} blocks."
     return (
         f"Every boot by block. The native control ({drift.box}) moved by {drift.trend.change:+.1%} from the first "
         f"block to the last, 95 % interval {low:+.1%} to {high:+.1%}."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
 from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, median_text, ratio_text, short_median
@@ -22,9 +22,9 @@ MIN_RUNGS: Final = 4
 """With fewer boxes the distribution shows the same and more."""
 _ROW_IN: Final = 0.34
 _HOW: Final = (
-    "Boxes from the fastest to the slowest on a logarithmic axis, where equal distances are equal ratios. The mark is "
-    "the median, the bar its interval or, in round brackets in the table, its range. Faint dots are the boots. The "
-    "number between two rows is the ratio of the lower to the upper one. Hollow marks: emulated CPU."
+    "Boxes from the fastest to the slowest on {}. The mark is the median, the bar its interval or, in round "
+    "brackets in the table, its range. Faint dots are the boots. The number between two rows is the ratio of the "
+    "lower to the upper one. Hollow marks: emulated CPU."
 )
 
 Rung = tuple[Cell, CellSummary]
@@ -38,10 +38,14 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     cells = [cell for cell, _ in rungs]
     title = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
-    figure = canvas(1.25 + _ROW_IN * len(rungs), title, f"log axis · {accelerators(cells)}")
-    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
-    time_axis(axes, [value for values in boots.values() for value in values], pad=1.6)
+    values = [value for series in boots.values() for value in series]
+    log = is_logarithmic(values)
+    figure = canvas(
+        1.25 + _ROW_IN * len(rungs), title, f"{'log axis' if log else 'linear axis'} · {accelerators(cells)}"
+    )
+    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
+    time_axis(axes, values, pad=1.6)
     for at, rung in enumerate(rungs):
         _rung(axes, at, rung, boots[rung[0].key])
     _steps(axes, rungs)
@@ -51,7 +55,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(rungs, metric),
-        how=_HOW,
+        how=_HOW.format("a logarithmic axis, where equal distances are equal ratios" if log else "a linear axis"),
         canvas=figure,
         table=_table(analysis, rungs),
     )

@@ -62,7 +62,7 @@ CHARTS: Final = (
         resource=MEMORY_USED,
         title="memory one box takes from the host",
         how="The bar is the proportional set size (PSS) of every host process that exists for the box, once it has "
-        "settled. The diamond is the memory in use as the guest sees it.",
+        "settled. The diamond, ◇, is another quantity: the memory in use as the guest sees it.",
         mark="in use as the guest sees it",
         marked=_guest_used,
     ),
@@ -70,7 +70,7 @@ CHARTS: Final = (
         resource=CPU_USED,
         title="CPU time one start takes from the host",
         how="The bar is the CPU time of the box and of every process that works for it, from the request to the end of "
-        "the start. The diamond is the time that passed on the clock.",
+        "the start. The diamond, ◇, is another quantity: the time that passed on the clock.",
         mark="time that passed",
         marked=_wall,
     ),
@@ -96,7 +96,7 @@ def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
     marks = {cell.key: mark for cell in cells if (mark := chart.marked(analysis, cell)) is not None}
     foot = 0.30 if marks else 0.0
     figure = canvas(1.22 + _ROW_IN * len(cells) + foot, title, subtitle)
-    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=0.85)
+    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=1.65 if marks else 0.85)
     for row, cell in enumerate(cells):
         _stack(axes, row, stacks[cell.key], target_colour(cell.target))
         _label(axes, row, stacks[cell.key], _bar_label(analysis, cell, chart))
@@ -142,7 +142,7 @@ def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
 def _label(axes: Axes, row: int, parts: Parts, text: BarLabel) -> None:
     end = max(sum(parts.values()), text.mark)
     axes.annotate(
-        quantity(text.total, text.unit),
+        quantity(text.total, text.unit) + (f"   ◇ {quantity(text.mark, text.unit)}" if text.mark else ""),
         (end, row),
         textcoords="offset points",
         xytext=(7, 0),

@@ -159,4 +159,4 @@ def _table(cell: CellAnatomy) -> tuple[tuple[str, ...], ...]:
         (step_named(step).label, quantity(start.steps_ns.get(step, 0), "ns"), f"{cell.share(step):.1%}")
         for step in cell.steps()
     ]
-    return (("step", "in this start", "share of all traced starts"), *rows)
+    return (("step", "in this one start", "share of all traced starts"), *rows)

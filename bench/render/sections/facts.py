@@ -8,9 +8,11 @@ from typing import Final
 
 from bench.analysis.ledger import residents_of
 from bench.analysis.metrics import MEMORY
-from bench.analysis.results import Analysis, CellSummary
+from bench.analysis.results import Analysis
+from bench.certificate.facts import RAW_KEYS
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
+from bench.render.sections.glossary import ENDPOINTS
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
 from bench.util.units import decode_number
@@ -55,13 +57,18 @@ def _value(key: str, value: object) -> str:
 
 
 def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
-    """What agents report of their boxes: one row per fact, one column per box; None when no box reported any."""
+    """What agents report of their boxes beyond the certificate's facts: one row per fact, one column per box.
+
+    None when no box reported any. Without a certificate all facts are here.
+    """
+    certified = RAW_KEYS if scenario in analysis.manifest.certificates else frozenset[str]()
     seen = [(label, analysis.inside.get(cell.key, {})) for cell, label in cells]
     names = {name for _, facts in seen for name in facts if name not in _VOLATILE and not name.startswith("env.")}
+    names -= certified
     if not names:
         return None
     ordered = sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-    rows = tuple((clean(name), *(_seen(name, facts.get(name, ())) for _, facts in seen)) for name in ordered)
+    rows = tuple((_title(name), *(_seen(name, facts.get(name, ())) for _, facts in seen)) for name in ordered)
     return ReportTable(scenario, ("seen inside", *(label for label, _ in seen)), rows)
 
 
@@ -71,7 +78,7 @@ def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell
     for endpoint in Endpoint:
         found = [analysis.summary(cell, f"endpoint.{endpoint}_ns") for cell, _ in cells]
         if any(found):
-            rows.append((str(endpoint), *(_reached(analysis, summary, endpoint) for summary in found)))
+            rows.append((f"{endpoint}: {ENDPOINTS[endpoint]}", *map(median_text, found)))
     for words, pings in (("first round trip", slice(1)), ("later round trips", slice(1, None))):
         echoes = [_echo(analysis, cell, pings) for cell, _ in cells]
         if any(echo is not None for echo in echoes):
@@ -110,15 +117,17 @@ def _memory(analysis: Analysis, cell: Cell) -> Memory:
     return (one.median.value if one else None), daemons
 
 
-def _reached(analysis: Analysis, summary: CellSummary | None, endpoint: Endpoint) -> str:
-    if summary is None:
-        return MISSING
-    polled = {
-        record.resolution_ns[endpoint]
-        for record in analysis.records_of(summary.cell)
-        if endpoint in record.resolution_ns
-    }
-    return median_text(summary) + (f", polled every {quantity(max(polled), 'ns')}" if polled else "")
+def polled_note(analysis: Analysis, scenario: str) -> str:
+    """Which endpoints the agent found by asking again and again, and how often; empty when none."""
+    found: dict[Endpoint, int] = {}
+    for cell in analysis.cells(scenario):
+        for record in analysis.records_of(cell):
+            for endpoint, interval in record.resolution_ns.items():
+                found[endpoint] = max(interval, found.get(endpoint, 0))
+    if not found:
+        return ""
+    names = ", ".join(str(endpoint) for endpoint in Endpoint if endpoint in found)
+    return f"Found by asking every {quantity(max(found.values()), 'ns')}, and late by up to as much: {names}."
 
 
 def _echo(analysis: Analysis, cell: Cell, pings: slice) -> float | None:
@@ -137,6 +146,11 @@ def _seen(name: str, values: Sequence[str]) -> str:
         return f"{len(values)} different values"
     # Sizes that differ by a few pages are the same text.
     return " or ".join(dict.fromkeys(_readable(name, value) for value in values))
+
+
+def _title(name: str) -> str:
+    """An agent's key as words: ``memory limit`` for ``memory_limit_bytes``."""
+    return clean(name.removesuffix("_bytes").removesuffix("_ns").replace("_", " ").replace(".", ", "))
 
 
 def _readable(name: str, value: str) -> str:

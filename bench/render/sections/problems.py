@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.analysis.values import UNKNOWN, disturbances
+from bench.host.counters import HOST_COUNTERS
 from bench.records.campaign import last_output
 from bench.records.record import Failure, Record
 from bench.render.text import clean
@@ -83,8 +84,10 @@ class ProblemGroup:
 
     @property
     def title(self) -> str:
-        """``hello/docker, 9 trials (t0001, t0004)``."""
-        return f"{self.cell}, {self.count} trial{'' if self.count == 1 else 's'} ({self.trials})"
+        """``hello/docker, trial t0001``, or ``hello/docker, 9 times, in trials t0001, t0004; the first``."""
+        if self.count == 1:
+            return f"{self.cell}, trial {self.trials}"
+        return f"{self.cell}, {self.count} times, in trials {self.trials}; the first"
 
 
 def problem_of(record: Record, text: str) -> TrialProblem:
@@ -126,7 +129,7 @@ def grouped(problems: Iterable[TrialProblem]) -> tuple[ProblemGroup, ...]:
     return tuple(
         ProblemGroup(
             cell=cell,
-            trials=_listed([problem.trial for problem in found]),
+            trials=_listed(list(dict.fromkeys(problem.trial for problem in found))),
             blocks=_listed(list(dict.fromkeys(_block(problem) for problem in found))),
             count=len(found),
             text=found[0].text,
@@ -173,7 +176,8 @@ def doubt_kinds(records: Iterable[Record]) -> tuple[str, ...]:
     lines += [
         f"{kind.removeprefix(UNKNOWN)} could not be read in {len(marks)} of {total} trials"
         for kind, marks in whole.items()
-        if kind.startswith(UNKNOWN)
+        # A counter that this host does not have at all is told by `boxbench doctor`, once and not in every report.
+        if kind.startswith(UNKNOWN) and (len(marks) < total or kind.removeprefix(UNKNOWN) not in HOST_COUNTERS)
     ]
     return tuple(map(clean, lines))
 

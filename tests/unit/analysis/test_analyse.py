@@ -268,8 +268,8 @@ def test_samples_of_a_plain_boot() -> None:
 
 
 def test_metric_names_in_words_and_order() -> None:
-    assert Metric("memory.pss.total_bytes").label == "memory, PSS, total"
-    assert Metric("cpu.start.daemon.dockerd_ns").label == "CPU, to ready, daemon, dockerd"
+    assert Metric("memory.pss.total_bytes").label == "memory, PSS"
+    assert Metric("cpu.start.daemon.dockerd_ns").label == "CPU time to ready, daemon, dockerd"
     assert Metric(READY).label == "time to ready"
     assert Metric("cpu.start.daemon.dockerd_ns").component == "daemon.dockerd"
     names = ["disk.box.allocated_bytes", MEMORY, "memory.pss.vmm_bytes", READY, "phase.kernel-init_ns"]

@@ -62,7 +62,8 @@ def test_what_follows_the_first_parts() -> None:
 @pytest.mark.parametrize("component", Component)
 def test_every_component_has_a_label_and_a_place(component: Component) -> None:
     assert component.label
-    assert Metric.of("cpu", "start", component, unit="ns").label == f"CPU, to ready, {component.label}"
+    part = "" if component is Component.TOTAL else f", {component.label}"
+    assert Metric.of("cpu", "start", component, unit="ns").label == f"CPU time to ready{part}"
     known = component_position(component)
     assert (known > component_position(daemon_component("x"))) is (component in TOTALS)
     assert known != component_position("something unknown")

@@ -283,7 +283,8 @@ def test_a_report_shows_storms_and_every_lost_box() -> None:
         ("libvirt/tcg concurrency=8", "3 of 40"),
     ]
     assert [trouble.text for trouble in view.failures if "box 5" in trouble.text]
-    assert len(view.failures) == 3
+    (lost,) = view.failures
+    assert lost.count == 3
     text = report(view)
     assert "\x1b" not in text
     assert "<b>" not in text

@@ -63,9 +63,9 @@ def test_every_metric_has_words() -> None:
     )
     words = {Metric(metric).label for metric in values_of(one, ())}
     assert {
-        "CPU, to ready, VMM threads, virtual CPUs",
-        "CPU, to ready, VMM beyond the guest",
-        "CPU, idle, per minute, total",
+        "CPU time to ready, VMM threads, virtual CPUs",
+        "CPU time to ready, VMM beyond the guest",
+        "CPU time idle, per minute",
         "disk, flush, one sync",
         "disk, bytes to the host's disks per byte written",
         "disk, box, own, allocated before its stop",

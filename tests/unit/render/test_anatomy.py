@@ -235,7 +235,7 @@ def test_figures_are_the_same_bytes_in_every_run_and_well_formed() -> None:
     assert first.light_svg != first.dark_svg
     for svg in (first.light_svg, first.dark_svg):
         ET.fromstring(svg)
-    assert first.table[0] == ("step", "in this start", "share of all traced starts")
+    assert first.table[0] == ("step", "in this one start", "share of all traced starts")
     assert "engine" in first.alt
 
 

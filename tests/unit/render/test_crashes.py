@@ -66,7 +66,7 @@ def test_the_cause_of_a_crash_stands_in_every_form_once(campaign: Path) -> None:
     for text in texts:
         assert text.count("ModuleNotFoundError") == 1
         assert text.count("ended with status 1 before it was") == 1
-        assert "8 trials (" in text
+        assert "docker, 8 times, in trials t0" in text
         assert "killed 1 process" in text
         # The words are the box's.
         assert "\x1b" not in text

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from bench.agent.protocol import CUT as CUT_KEY
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
+from bench.certificate.facts import FACTS, RAW_KEYS
 from bench.plan.trials import Cell
-from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table
+from bench.records.certificate import Certificate
+from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, polled_note
 from bench.render.sections.resources import cpu_table
 from bench.render.text import cell_label
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
@@ -58,21 +63,64 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     table = endpoint_table(analysis, "hello", named(analysis))
     assert table is not None
     assert table.head == ("since the request", "process", "docker")
-    names = [row[0] for row in table.rows[:-2]]
+    names = [row[0].partition(":")[0] for row in table.rows[:-2]]
     assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone"]
+    assert table.rows[1][0] == "start_returned: the start call returns, before or after the box's first sign"
     assert table.rows[0][1] == "–"
     # The first one is as cold as the marks of the start; a median over all would hide it.
     assert table.rows[-2] == ("event channel, first round trip", "180 µs", "180 µs")
     assert table.rows[-1] == ("event channel, later round trips", "210 µs", "210 µs")
 
 
-def test_polling_is_said_beside_what_was_polled() -> None:
+def test_polling_is_said_once() -> None:
     manifest = make_manifest(("hello",), (PROCESS,))
     polled = [r.model_copy(update={"resolution_ns": {"ready": 2_000_000}}) for r in make_records(manifest, (PROCESS,))]
     analysis = analyse(manifest, polled)
-    table = endpoint_table(analysis, "hello", named(analysis))
+    assert polled_note(analysis, "hello") == "Found by asking every 2.00 ms, and late by up to as much: ready."
+    assert "polled" not in str(endpoint_table(analysis, "hello", named(analysis)))
+    assert polled_note(analysed(PROCESS), "hello") == ""
+
+
+def test_facts_of_the_certificate_are_not_repeated() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,))
+    given = Certificate(scenario="hello", boxes={"process": "2031-02-03T04:05:06+00:00"}, findings=())
+    records = [
+        record.model_copy(update={"inside": record.inside | {"rlimit_nofile": "1024"}})
+        for record in make_records(manifest, (PROCESS,))
+    ]
+    analysis = analyse(manifest.model_copy(update={"certificates": {"hello": given}}), records)
+    table = inside_table(analysis, "hello", named(analysis))
     assert table is not None
-    assert next(row for row in table.rows if row[0] == "ready")[1].endswith("polled every 2.00 ms")
+    assert [row[0] for row in table.rows] == ["rlimit nofile"]
+
+
+def test_the_certificates_keys_are_those_that_its_facts_read() -> None:
+    class Seen(dict[str, str]):
+        """A report without facts that notes which ones were asked for."""
+
+        asked: ClassVar[set[str]] = set()
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.asked.add(key)
+            return default
+
+        def __contains__(self, key: object) -> bool:
+            self.asked.add(str(key))
+            return False
+
+    for fact in FACTS:
+        fact.read(Seen())
+    assert {key for key in Seen.asked if not key.endswith(CUT_KEY)} == RAW_KEYS
+
+
+def test_time_that_the_rest_of_the_host_did_not_use_is_not_negative() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,))
+    counted = {"start.total": 5_000_000, "start.harness": 4_000_000, "start.host_busy": 0}
+    records = [r.model_copy(update={"cpu_ns": counted}) for r in make_records(manifest, (PROCESS,), troubles=False)]
+    analysis = analyse(manifest, records)
+    table = cpu_table(analysis, "hello", named(analysis))
+    assert table is not None
+    assert table.rows[0][table.head.index("other host load, to ready")] == "none seen"
 
 
 def test_inside_shows_what_differs_and_hides_what_always_does() -> None:
@@ -85,9 +133,9 @@ def test_inside_shows_what_differs_and_hides_what_always_does() -> None:
     table = inside_table(analysis, "hello", named(analysis))
     assert table is not None
     rows = {row[0]: row[1] for row in table.rows}
-    assert rows["memory_limit_bytes"] == "256 MiB"
+    assert rows["memory limit"] == "256 MiB"
     assert rows["hostname"] == "5 different values"
-    assert not {"uptime_ns", "env.PATH"} & set(rows)
+    assert not {"uptime", "env, PATH"} & set(rows)
 
 
 def test_host_facts_are_flat_words() -> None:
@@ -107,4 +155,5 @@ def test_a_size_that_is_no_number_is_shown_as_it_is() -> None:
     analysis = analyse(manifest, records)
     table = inside_table(analysis, "hello", named(analysis))
     assert table is not None
-    assert odd.items() <= {row[0]: row[1] for row in table.rows}.items()
+    shown = {row[0]: row[1] for row in table.rows}
+    assert (shown["mem total"], shown["memory limit"]) == tuple(odd.values())

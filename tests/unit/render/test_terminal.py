@@ -58,7 +58,8 @@ def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
     assert "This is not what KVM would cost." in text
     assert "not ready within 120 s" in text
     assert "steal in 2 of 96 trials (3.2%): the hypervisor took CPU time away" in text
-    assert "throttle could not be read in 96 of 96 trials" in text
+    # A counter that the host does not have is told by doctor, once.
+    assert "throttle could not be read" not in text
     assert "microvm left out" in text
 
 
