@@ -48,7 +48,7 @@ STEPS: Final = (
         "hook",
         "network hook",
         "isolate",
-        "the runtime runs dockerd's helper, which sets up the network namespace, with `network: none` too",
+        "the runtime runs dockerd's helper for the network namespace, with network none too",
     ),
     Step("pivot", "pivot_root, chroot", "mount", "the image's files become the root"),
     Step("vmm", "VM monitor (QEMU)", "isolate", "QEMU's own work, before the guest and beside it"),

@@ -1,0 +1,91 @@
+"""What readers took for errors: scales, signs, repeated notes, names that break, and the command line to redo it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.analyse import analyse
+from bench.anatomy.steps import STEPS, explained
+from bench.records.record import Endpoint
+from bench.render.figures import campaign_figures
+from bench.render.html import seams
+from bench.render.report import write_report
+from bench.render.sections.glossary import ENDPOINTS
+from bench.render.view import build_view, redo_command
+from tests.factories import DOCKER, GVISOR, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_records, write_campaign
+
+NEAR = tuple(replace(box, instants_ms=DOCKER.instants_ms) for box in (PROCESS, RUNC, DOCKER, GVISOR))
+FAR = (PROCESS, RUNC, DOCKER, LIBVIRT)
+
+
+@pytest.mark.parametrize(("boxes", "scale", "other"), [(NEAR, "linear", "logarithmic"), (FAR, "logarithmic", "linear")])
+def test_a_ladder_says_the_scale_that_it_has(boxes: tuple[Box, ...], scale: str, other: str) -> None:
+    manifest = make_manifest(("hello",), boxes)
+    figures = campaign_figures(analyse(manifest, make_records(manifest, boxes, troubles=False)))
+    ladder = next(figure for figure in figures if figure.name == "hello-ladder")
+    assert f"on a {scale} axis" in ladder.how
+    assert other not in ladder.how
+    assert ("equal ratios" in ladder.how) == (scale == "logarithmic")
+
+
+def test_every_endpoint_and_every_step_is_explained() -> None:
+    assert set(ENDPOINTS) == set(Endpoint)
+    assert all(step.what for step in STEPS)
+    assert explained(["hook", "engine"]) == (
+        "engine: the engine's own work",
+        "network hook: the runtime runs dockerd's helper for the network namespace, with network none too",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("boxbench run hello", "boxbench run hello --seed 1"),
+        ("boxbench run hello --seed 1 -b 9", "boxbench run hello --seed 1 -b 9"),
+        ("boxbench run hello -o here -t docker,runc", "boxbench run hello -t docker,runc --seed 1"),
+        ("boxbench run hello --out=here", "boxbench run hello --seed 1"),
+        ("boxbench run apis/hello/", "boxbench run ../src/hello --seed 1"),
+        ("boxbench run hello/scenario.yaml -b 5", "boxbench run ../src/hello/scenario.yaml -b 5 --seed 1"),
+        ("boxbench run scenario.yaml", "boxbench run ../src/hello/scenario.yaml --seed 1"),
+        ("boxbench run .", "boxbench run ../src/hello --seed 1"),
+        ("boxbench run hello -t runc[program=/opt/runc]", "boxbench run hello -t runc[program=/opt/runc] --seed 1"),
+    ],
+)
+def test_the_command_line_can_be_pasted_in_the_campaigns_directory(given: str, told: str) -> None:
+    manifest = make_manifest(("hello",))
+    entry = manifest.scenarios["hello"].model_copy(update={"directory": "../src/hello"})
+    manifest = manifest.model_copy(update={"command": tuple(given.split()), "scenarios": {"hello": entry}})
+    assert redo_command(manifest) == tuple(told.split())
+
+
+def test_names_break_between_their_parts_and_are_escaped() -> None:
+    assert seams("libvirt[console=serial]/tcg cache=cold") == "libvirt<wbr>[console=serial]/<wbr>tcg cache=cold"
+    assert "<b>" not in seams("a/<b>")
+
+
+def test_a_baseline_stands_against_the_process_the_right_way_round() -> None:
+    """Where the headline is about a VM with a real CPU, docker against process is a note of its own."""
+    boxes = (PROCESS, DOCKER, replace(LIBVIRT, accel="kvm"))
+    manifest = make_manifest(("hello",), boxes)
+    (section,) = build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))).sections
+    assert section.answer.label == "libvirt/kvm"
+    assert re.match(r"docker takes 2\d\.\d× \[.*\] of the time of process\.", section.notes[0])
+
+
+def test_drift_that_cannot_be_told_has_no_numbers() -> None:
+    manifest = make_manifest(("hello",))
+    figures = campaign_figures(analyse(manifest, make_records(manifest, troubles=False)))
+    alt = next(figure.alt for figure in figures if figure.name == "hello-blocks")
+    assert alt == "Every boot by block. No drift of the native control (process) can be told from 7 blocks."
+
+
+def test_reports_explain_their_words(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",))
+    report = write_report(write_campaign(tmp_path / "c", manifest, make_records(manifest)), png=False)
+    for text in (report.text.read_text("utf-8"), report.page.read_text("utf-8")):
+        assert "one round of measuring: every cell once, in random order" in text
+        assert "the start call returns, before or after the box" in text
