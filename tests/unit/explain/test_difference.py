@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -253,6 +255,14 @@ def test_the_terminal_report_marks_noise_and_fits(tmp_path: Path, width: int) ->
     assert max(map(len, text.splitlines())) <= width
     for words in ("a:hello/libvirt/tcg against a:hello/docker", "slower", "paired by block", "accelerators", "share"):
         assert words in text
+
+
+def test_a_difference_in_a_sentence_has_no_sign_beside_its_direction(tmp_path: Path) -> None:
+    path = campaign(tmp_path / "a", (STEADY[0], STEADY[1]))
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(view_explanation(explained(f"{path}:hello/docker", ":hello/process")))
+    (sentence,) = re.findall(r"faster by ([^\n]*)", console.export_text())
+    assert re.fullmatch(r"2\d\d ms \[2\d\d ms, 2\d\d ms\]", sentence.strip())
 
 
 def test_json_holds_no_infinity_and_every_number(tmp_path: Path) -> None:
