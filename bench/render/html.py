@@ -75,7 +75,7 @@ def page_environment() -> Environment:
 def seams(name: str) -> Markup:
     """A name, escaped, that browsers may break where ``bench.render.wrap`` breaks it, and nowhere inside a word."""
     # Browsers break at blanks by themselves. Each part is escaped when it is joined.
-    return Markup(re.sub(r" <wbr>|<wbr> ", " ", str(Markup("<wbr>").join(SEAM.split(name)))))
+    return Markup(re.sub(r"(<wbr>)* (<wbr>)*", " ", str(Markup("<wbr>").join(SEAM.split(name)))))
 
 
 def attach(name: str, content: bytes) -> Attachment:
