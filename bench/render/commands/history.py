@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from markupsafe import Markup
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +35,14 @@ _STYLES: Final = {
 }
 
 
+_HEAD: Final = ("cell", "metric", "commits", "before", "after", "change", "state")
+_WIDE: Final = 124
+"""The width from which a table holds the names of cells."""
+
+Row = tuple[tuple[str, ...], str]
+"""The columns of ``_HEAD`` as text, and the style of the state."""
+
+
 def headline(checked: Checked) -> str:
     """The answer in one sentence, with the number of series that were left out."""
     left_out = f"; {checked.left_out} series without one of the last {LONGEST} commits are left out"
@@ -53,31 +61,53 @@ def _answer(checked: Checked) -> str:
 
 
 def view_history(checked: Checked, *, everything: bool) -> RenderableType:
-    """The headline and a table of changes per host; with ``everything`` also of small ones and of steady series."""
+    """The headline and the changes per host; with ``everything`` also of small ones and of steady series."""
     lines: list[RenderableType] = [Text(headline(checked), style="bold red" if checked.open else "bold")]
     for host in dict.fromkeys(series.fingerprint for series in checked.series):
-        table = _host_table(checked, host, everything=everything)
-        if table.row_count:
+        rows = _rows(checked, host, everything=everything)
+        if rows:
             clock = any(series.accel == ACCEL for series in checked.series if series.fingerprint == host)
-            lines += [Text(f"\n{'instruction clock' if clock else 'host'} {host}", style="dim"), table]
+            lines += [Text(f"\n{'instruction clock' if clock else 'host'} {host}", style="dim"), _Changes(rows)]
     lines += [Text(hint, style="dim") for hint in _hints(checked)]
     return Group(*lines)
 
 
-def _host_table(checked: Checked, host: str, *, everything: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("cell", "metric", "commits", "before", "after", "change", "state"):
-        # Narrow terminals fold names, but neither numbers nor commits, which people copy.
-        table.add_column(name, no_wrap=name not in ("cell", "metric", "state"), overflow="fold")
+def _rows(checked: Checked, host: str, *, everything: bool) -> list[Row]:
     here = [change for change in checked.changes if change.series.fingerprint == host]
-    for change in here:
-        if everything or change.state is not State.SMALL:
-            table.add_row(*(Text(cell) for cell in _cells(change)), Text(_state(change), style=_STYLES[change.state]))
+    rows: list[Row] = [
+        ((*_cells(change), _state(change)), _STYLES[change.state])
+        for change in here
+        if everything or change.state is not State.SMALL
+    ]
     changed = {id(change.series) for change in here}
-    for series in checked.series:
-        if everything and series.fingerprint == host and id(series) not in changed:
-            table.add_row(*(Text(cell) for cell in _steady(series)), Text(_steadiness(series), style="dim"))
-    return table
+    rows += [
+        ((*_steady(series), _steadiness(series)), "dim")
+        for series in checked.series
+        if everything and series.fingerprint == host and id(series) not in changed
+    ]
+    return rows
+
+
+class _Changes:
+    """The rows of one host: a table where there is room, else two lines per row, since names must not be broken."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < _WIDE:
+            for (cell, metric, commits, before, after, change, state), style in self._rows:
+                values = " → ".join(filter(None, (before, after)))
+                yield Text(f"{cell} · {metric}")
+                yield Text(f"    {'  '.join(filter(None, (commits, values, change)))}  ").append(state, style)
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in _HEAD:
+            # Neither numbers nor commits, which people copy, are folded.
+            table.add_column(name, no_wrap=name not in ("cell", "metric", "state"), overflow="fold")
+        for cells, style in self._rows:
+            table.add_row(*map(Text, cells[:-1]), Text(cells[-1], style=style))
+        yield table
 
 
 def _cells(change: Change) -> tuple[str, ...]:

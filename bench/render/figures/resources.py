@@ -11,7 +11,7 @@ from bench.analysis.components import CPU_USED, DISK_USED, MEMORY_USED, Resource
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.base import WIDTH_IN, Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import FACTORS, cell_label, median_text, quantity, significant
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Parts = Mapping[str, float]
 _ROW_IN: Final = 0.56
 _FADE: Final = (1.0, 0.66, 0.44, 0.28, 0.18)
+
+
+_PARTS_SIZE: Final = 8.2
+_FITS: Final = 120
+"""How many characters of size 1 fit into an inch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +104,7 @@ def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42 + foot, right_in=1.65 if marks else 0.85)
     for row, cell in enumerate(cells):
         _stack(axes, row, stacks[cell.key], target_colour(cell.target))
-        _label(axes, row, stacks[cell.key], _bar_label(analysis, cell, chart))
+        _label(axes, row, stacks[cell.key], _bar_label(analysis, cell, chart), WIDTH_IN - label_width_in(cells))
     _marks(axes, [marks.get(cell.key) for cell in cells], chart)
     _frame(axes, cells, [*(sum(stacks[cell.key].values()) for cell in cells), *marks.values()], chart)
     alt = _alt(analysis, cells, chart)
@@ -139,7 +144,7 @@ def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
         left += value
 
 
-def _label(axes: Axes, row: int, parts: Parts, text: BarLabel) -> None:
+def _label(axes: Axes, row: int, parts: Parts, text: BarLabel, room_in: float) -> None:
     end = max(sum(parts.values()), text.mark)
     axes.annotate(
         quantity(text.total, text.unit) + (f"   ◇ {quantity(text.mark, text.unit)}" if text.mark else ""),
@@ -158,7 +163,7 @@ def _label(axes: Axes, row: int, parts: Parts, text: BarLabel) -> None:
             textcoords="offset points",
             xytext=(1, -15),
             va="center",
-            size=8.2,
+            size=min(_PARTS_SIZE, room_in * _FITS / len(_named(parts, text))),
             color=MUTED,
         )
 

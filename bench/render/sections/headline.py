@@ -156,10 +156,13 @@ def between(analysis: Analysis, other: Cell, base: Cell, metric: Metric) -> Comp
 
 
 def _shape(analysis: Analysis, found: Sequence[Comparison]) -> Answer:
-    """An answer without text that tells the last of these comparisons as a shape; empty when there is none."""
+    """An answer without text that tells one of these comparisons as a shape: of libvirt's default VM, else the last.
+
+    Empty when there is none.
+    """
     if not found:
         return Answer(text="")
-    last = found[-1]
+    last = next((one for one in reversed(found) if one.other.target == "libvirt"), found[-1])
     other, compared = (analysis.summary(cell, last.metric) for cell in (last.other, last.baseline))
     label, base = cell_label(last.other), cell_label(last.baseline)
     reached = f"{_reached(last.metric)} {_after(other)}"

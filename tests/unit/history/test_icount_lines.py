@@ -150,6 +150,16 @@ def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
     assert "recorded: program runc" in page
 
 
+def test_no_name_is_broken_on_80_columns() -> None:
+    checked = check_lines([line(0, count(MANY)), line(1, count(2 * MANY))], today=TODAY)
+    console = Console(record=True, width=80)
+    console.print(view_history(checked, everything=True))
+    said = console.export_text().replace("\u202f", " ").splitlines()
+    (change,) = checked.changes
+    assert f"{change.series.cell} · instructions" in [text.rstrip() for text in said]
+    assert any(text.startswith(f"    {change.commits}  449 944 712 → 899 889 424") for text in said)
+
+
 def engine(number: int, rng: random.Random, level: float = 1.0) -> Line:
     """Runs of docker that move by themselves by some 2 %."""
     runs = (round(MANY * level * rng.lognormvariate(0, 0.01)) for _ in range(TRIED_RUNS))
