@@ -15,7 +15,7 @@ from bench.gate.model import GateRow, Identity, StageResult, Verdict
 from bench.gate.sides import Side, SideName, SidePair
 from bench.gate.thresholds import Thresholds
 from bench.instructions.model import ACCEL, TARGETS, Count, Instructions
-from bench.instructions.verdict import CountOutcome, CountVerdict, compare_all, doubt
+from bench.instructions.verdict import LIMITS_LEVEL, CountOutcome, CountVerdict, compare_all, doubt
 from bench.scenario import target_table
 from bench.util.errors import UsageError
 from bench.util.units import grouped
@@ -174,7 +174,7 @@ def _interval(verdict: CountVerdict) -> Interval | None:
     """The limits of the ratio; None where the ratio is exact, or there is none."""
     if verdict.low is None or verdict.high is None or verdict.low == verdict.high:
         return None
-    return Interval(verdict.low, verdict.high, 1 - 2 * verdict.false_alarm if verdict.tried else 0.0)
+    return Interval(verdict.low, verdict.high, LIMITS_LEVEL if verdict.tried else 0.0)
 
 
 def _judge(verdict: CountVerdict, threshold: float) -> tuple[Verdict, bool]:

@@ -25,6 +25,8 @@ INSTRUMENT: Final = ("agent", "counter", "launcher")
 """Boxbench's programs in the guest, compiled on the host. Another compiler makes them longer or shorter."""
 LEVEL: Final = 0.005
 """The largest chance that an interval lies wholly above the true ratio, and the same below."""
+LIMITS_LEVEL: Final = 1 - LEVEL - 2.0**-TRIED_RUNS
+"""The least chance that the true ratio is between the limits of a verdict."""
 _LONGEST_PART: Final = 60
 
 
