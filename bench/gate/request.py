@@ -34,7 +34,7 @@ class GateRequest:
         metrics: names or patterns; empty means the default metrics.
         baseline: a stored campaign, or counts of instructions, in A's place.
         blocks: of confirmation, or runs of each guest to count. None lets the gate choose, at most ``max_blocks``;
-            counts have one run.
+            counts have ``TRIED_RUNS``.
         detect: the relative change that confirmation must be able to show; None means twice each threshold.
         accel: ``auto``, ``kvm``, ``tcg``, or ``icount`` to count instructions.
         guest_seed: seed of the guests' random numbers with ``icount``; it is part of what is counted.

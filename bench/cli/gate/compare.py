@@ -60,7 +60,7 @@ Blocks = Annotated[
         min=1,
         max=MOST_BLOCKS,
         help="Blocks of confirmation. With --accel icount: runs of each side.",
-        show_default="as many as --detect needs; 1",
+        show_default="as many as --detect needs; 5 runs",
     ),
 ]
 ScreeningBlocks = Annotated[
@@ -113,7 +113,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """A and B run interleaved. Screening finds the metrics that may have changed; new blocks confirm or clear them.
-    With --accel icount, one run of each side is counted in instructions, which repeat exactly.
+    With --accel icount, instructions are counted, in five runs a side; count runc: docker's counts move by themselves.
 
     Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
     """
@@ -162,7 +162,7 @@ def _refuse_useless(given: Mapping[str, object], metrics: Sequence[str], accel: 
         others = sorted(chosen) + [f"--metric {metric}" for metric in metrics if metric != "instructions"]
         if others:
             raise UsageError(
-                f"--accel icount counts instructions exactly, so {', '.join(others)} has no effect",
+                f"--accel icount counts instructions, so {', '.join(others)} has no effect",
                 hint="leave it out; --threshold instructions=N% sets the change that matters, --blocks the runs",
             )
     elif blocks is not None and (others := sorted(chosen - {"--screening-blocks"})):

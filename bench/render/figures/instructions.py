@@ -1,4 +1,4 @@
-"""Instructions until ready, by target. Counts are exact, so there are no intervals."""
+"""Instructions until ready, by target: the median of the runs. Most ranges of runs are smaller than a marker."""
 
 from __future__ import annotations
 
