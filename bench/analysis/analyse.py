@@ -11,7 +11,7 @@ from bench.analysis.certified import with_doubts
 from bench.analysis.compare import TOLERANCE, compare, drift, inside_facts
 from bench.analysis.exercises import exercise_headline
 from bench.analysis.in_order import estimate, quantile
-from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
+from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, endpoint_metric, headline, in_order
 from bench.analysis.results import (
     Analysis,
     Boot,
@@ -84,9 +84,8 @@ def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
 def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, ...]:
     """One sample per boot and metric, cell by cell; the samples of a boot follow each other.
 
-    A boot that failed or timed out is censored in the metrics that its scenario expects of every boot (``_expected``)
-    and in the endpoints of a start that other boots of its cell reached. Its other metrics are missing: how the
-    harness ended a failed box is no property of the box.
+    A boot that failed or timed out is censored in what it was to show (``_expected``): it counts as worse than every
+    boot that ended well. Its other metrics are missing: how the harness ended a failed box is no property of the box.
     """
     return tuple(
         boot.sample(record.trial.cell, record.source, Metric(metric), float(value))
@@ -118,7 +117,7 @@ def _boots(manifest: Manifest, records: Sequence[Record]) -> Iterator[tuple[Reco
         good = _good(group)
         chains = (start_chain(good), stop_chain(good))
         scenario = manifest.scenarios[group[0].trial.cell.scenario].scenario
-        expected = {endpoint_metric(end) for _, end in chains[0]} | _expected(scenario, good)
+        expected = {endpoint_metric(end) for _, end in chains[0]} | _expected(scenario, good) | _costs(good)
         main = headline(scenario)
         for record in group:
             trial = record.trial
@@ -150,17 +149,20 @@ def _good(records: Sequence[Record]) -> list[Record]:
 
 
 def _expected(scenario: Scenario, good: Sequence[Record]) -> set[Metric]:
-    """Metrics that every boot of a cell should have: the headline, the end of the start, the exercise's headline.
-
-    Rates are excluded: a failed boot has none, and ``inf`` would make it the best of all.
-    """
+    """Metrics that every boot of a cell should have: the headline, the end of the start, the exercise's headline."""
     goal = Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
     asked = {headline(scenario)}
     # A box without an agent gets ready and is not asked for a reply, so no good boot has one.
     if not good or any(goal in record.endpoints_ns for record in good):
         asked.add(endpoint_metric(goal))
     answer = exercise_headline(scenario)
-    return asked if answer is None or answer.higher_is_better else asked | {answer}
+    return asked if answer is None else asked | {answer}
+
+
+def _costs(good: Sequence[Record]) -> set[Metric]:
+    """What a box costs as a whole and what its exercise shows, of what all boots that ended well have."""
+    shared = set.intersection(*(set(values_of(record, ())) for record in good)) if good else set()
+    return {metric for name in shared if (metric := Metric(name)).kind == "exercise" or metric in (MEMORY, CPU, DISK)}
 
 
 def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main: str) -> dict[str, float]:
@@ -172,7 +174,7 @@ def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main
 
 def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     reached = values_of(record, ())
-    return {metric: reached.get(metric, math.inf) for metric in expected}
+    return {metric: reached.get(metric, Metric(metric).worst) for metric in expected}
 
 
 def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, lost: Counter[str]) -> CellSummary:
@@ -183,7 +185,7 @@ def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: i
         p95, reason = None, error.message
     # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
     failures = lost.total()
-    missing = boots - failures - sum(value != math.inf or boot.ok for boot, value in found)
+    missing = boots - failures - sum(boot.ok for boot, _ in found)
     return CellSummary(
         cell=series.cell,
         metric=series.metric,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -49,7 +50,8 @@ def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[st
     found: dict[str, float] = {}
     for summary in analysis.summaries_of(cell):
         name = summary.metric.below(resource.name, *resource.family)
-        if name is not None:
+        # Beyond the limit where half of the boots failed: such a part has no size.
+        if name is not None and math.isfinite(summary.median.value):
             found[name] = summary.median.value
     if resource is DISK_USED:
         return {"own": found["box.allocated"]} if "box.allocated" in found else {}

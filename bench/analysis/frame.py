@@ -78,7 +78,7 @@ class OpenedCampaign:
         outcome     string  ``ok``, ``timeout`` or ``failed``
         metric      string  name of the metric, such as ``endpoint.ready_ns``; METHOD.md describes all of them
         unit        string  ``ns``, ``bytes``, ``per_s``, ``bytes_per_s``; empty for a plain number
-        value       float64 the value in that unit; inf when ``censored``
+        value       float64 the value in that unit; when ``censored`` inf, of a rate 0
         censored    bool    the boot failed or timed out before the metric had a value
         doubts      int64   number of disturbances on the boot's record
         source      string  ``measured``, ``replayed`` or ``simulated``

@@ -6,6 +6,7 @@ A name says what was measured, part by part, and carries its unit: ``endpoint.re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -105,6 +106,11 @@ class Metric(str):
     def higher_is_better(self) -> bool:
         """True for rates. Everything else takes time or uses something up."""
         return self.unit.endswith("per_s")
+
+    @property
+    def worst(self) -> float:
+        """What a boot that failed has: no rate at all, or a cost beyond every other."""
+        return 0.0 if self.higher_is_better else math.inf
 
     @property
     def is_duration(self) -> bool:

@@ -32,7 +32,7 @@ class Sample:
     Attributes:
         source: ``measured``, ``replayed`` or ``simulated``.
         trial: the trial's id.
-        value: in the metric's unit; inf when ``censored``.
+        value: in the metric's unit; inf when ``censored``, of a rate 0.
         censored: the boot ended before the metric had a value (it failed or timed out).
         doubts: how many disturbances are on the record.
     """
@@ -70,7 +70,7 @@ class Boot(NamedTuple):
     doubts: int
 
     def sample(self, cell: Cell, source: str, metric: Metric, value: float) -> Sample:
-        """One metric of this boot; a value of inf is censored."""
+        """One metric of this boot; a value of inf is censored, and a rate of 0 in a boot that failed."""
         return Sample(
             cell=cell,
             source=source,
@@ -79,7 +79,7 @@ class Boot(NamedTuple):
             trial=self.trial,
             metric=metric,
             value=value,
-            censored=value == math.inf,
+            censored=value == math.inf or (not self.ok and value == metric.worst),
             doubts=self.doubts,
         )
 
@@ -91,7 +91,7 @@ class MetricSeries:
     A campaign has a hundred metrics per boot. Two parallel columns hold them in a tenth of the memory of samples.
 
     Attributes:
-        values: in the metric's unit; inf where the boot is censored.
+        values: in the metric's unit; inf where the boot is censored, of a rate 0.
     """
 
     cell: Cell
@@ -150,12 +150,16 @@ class Comparison:
 
     Attributes:
         ratio: median of ``other`` over median of ``baseline``; None when there is none, and ``notes`` say why.
+        p_value: two-sided, of an exact test by itself; None without a ratio.
+        verdict: faster or slower where the interval excludes 1 and the test, adjusted for all comparisons of the
+            campaign, has at most 5 %.
     """
 
     metric: Metric
     baseline: Cell
     other: Cell
     ratio: RatioEstimate | None
+    p_value: float | None
     verdict: RatioVerdict
     notes: tuple[str, ...]
 

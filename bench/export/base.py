@@ -76,6 +76,11 @@ class Column:
         return Metric(self.metric).unit
 
     @property
+    def lost(self) -> bool:
+        """Whether half of the boots or more failed, so that the median is none of those that ended well."""
+        return math.isinf(self.whole.value) or (bool(self.failures) and self.whole.value == Metric(self.metric).worst)
+
+    @property
     def ordered(self) -> tuple[float, ...]:
         """The values in block order."""
         return tuple(self.values[block] for block in sorted(self.values))
@@ -126,7 +131,7 @@ def make_table(
         for cell in _cells(analysis)
         for metric in _wanted(analysis, cell, metrics)
     ]
-    kept = [column for column in found if censored or math.isfinite(column.whole.value)]
+    kept = [column for column in found if censored or not column.lost]
     if found and not kept:
         raise ExportError(
             f"campaign {manifest.id}: all medians lie beyond the limit, since boots failed or timed out",
@@ -146,7 +151,7 @@ def _note(column: Column) -> str:
     """A note on what a column leaves out; empty when it is complete."""
     if not column.failures:
         return ""
-    if math.isinf(column.whole.value):
+    if column.lost:
         failed = f"{column.failures} of {column.whole.n} boots failed or timed out"
         return f"{column.name}: {failed}, so the median lies beyond the limit; left out"
     return f"{column.name}: {column.failures} boots failed or timed out and are left out"

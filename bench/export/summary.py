@@ -55,6 +55,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "metric": comparison.metric,
         "ratio": None if ratio is None else _finite(ratio.value),
         "interval": None if ratio is None else _interval(ratio.interval),
+        "p_value": comparison.p_value,
         "verdict": comparison.verdict.value,
         "notes": list(comparison.notes),
     }

@@ -87,6 +87,7 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
         (section.headline, lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
         (f"× {section.baseline} [95 %]", lambda row: row.ratio),
+        ("verdict", lambda row: row.verdict),
     ]
     cost: list[Column] = [
         (section.memory, lambda row: row.memory),

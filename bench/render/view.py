@@ -44,9 +44,13 @@ from bench.render.text import (
     quantity,
     ratio_text,
     short_median,
+    verdict_text,
 )
 
-INFINITE: Final = "∞: a boot that timed out or failed counts as longer than every boot that succeeded."
+INFINITE: Final = (
+    "∞: a boot that timed out or failed counts as worse than every boot that succeeded: its time and its cost as "
+    "infinite, its rate as 0."
+)
 P95: Final = (
     "p95 needs boots that are worth 72 independent ones. With fewer it has no interval, and is often just the largest "
     "value seen."
@@ -76,6 +80,7 @@ class BoxRow:
     p95: str
     has_p95: bool
     ratio: str
+    verdict: str
     memory: str
     cpu: str
     disk: str
@@ -285,6 +290,7 @@ def _against_process(analysis: Analysis, answer: Answer, name: str, metric: Metr
 
 def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
+    comparison = analysis.comparison(cell, metric)
     is_baseline = baseline in (cell.target, cell.box)
     boots = (record for record in analysis.records_of(cell) if not record.trial.warmup)
     return BoxRow(
@@ -294,7 +300,8 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
         headline=median_text(main),
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
-        ratio="1 (baseline)" if is_baseline else ratio_text(analysis.comparison(cell, metric)),
+        ratio="1 (baseline)" if is_baseline else ratio_text(comparison),
+        verdict="" if comparison is None else verdict_text(comparison),
         memory=_memory(analysis, cell),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),
@@ -324,7 +331,7 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     text = " ".join(row.headline + row.ratio for section in sections for row in section.rows)
     small = any(row.p95.startswith("n <") for section in sections for row in section.rows)
     sources = sorted({record.source for record in analysis.records} - {"measured"})
-    found = [LEVEL]
+    found = [LEVEL, _words(analysis)]
     found += [INFINITE] if "∞" in text else []
     found += [P95] if small else []
     found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
@@ -333,6 +340,15 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     found += [STORM_NOTE] if any(section.storms for section in sections) else []
     found += [f"Some of these records are {' and '.join(sources)}, not measured."] if sources else []
     return tuple(found)
+
+
+def _words(analysis: Analysis) -> str:
+    tested = sum(comparison.p_value is not None for comparison in analysis.comparisons)
+    return (
+        '"Slower" and "faster" stand where the interval of the ratio excludes 1 and an exact test agrees, adjusted '
+        f"(Benjamini-Hochberg) for all {tested} comparisons of this campaign: of such words at most 5 % are false, and "
+        'where nothing differs at most 5 % of reports have one. "Same": the whole interval lies within 5 % of 1.'
+    )
 
 
 def _unfinished(analysis: Analysis) -> tuple[str, ...]:

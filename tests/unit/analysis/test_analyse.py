@@ -51,13 +51,13 @@ def test_warmups_count_nowhere(analysis: Analysis) -> None:
     assert len(analysis.of(HELLO_DOCKER, READY, warmups=True)) == 8
 
 
-def test_a_time_out_is_a_censored_start_and_missing_memory(analysis: Analysis) -> None:
+def test_a_time_out_is_a_censored_start_and_censored_memory(analysis: Analysis) -> None:
     start, memory = analysis.summary(HELLO_VM, READY), analysis.summary(HELLO_VM, MEMORY)
     assert start is not None
     assert memory is not None
     assert (start.n, start.failures, start.median.censored, start.missing) == (7, 1, 1, 0)
     assert math.isfinite(start.median.value)
-    assert (memory.n, memory.failures, memory.median.censored) == (6, 1, 0)
+    assert (memory.n, memory.failures, memory.median.censored, memory.missing) == (7, 1, 1, 0)
 
 
 def test_endpoints_before_a_failure_keep_their_value(analysis: Analysis) -> None:
@@ -65,7 +65,10 @@ def test_endpoints_before_a_failure_keep_their_value(analysis: Analysis) -> None
     of_it = {str(s.metric): s for s in analysis.samples if s.trial == lost.trial.id}
     assert of_it["endpoint.created_ns"].value == lost.endpoints_ns[Endpoint.CREATED]
     assert of_it["endpoint.kernel_ns"].censored
-    assert not any(metric.startswith(("memory", "cpu", "disk", "phase", "endpoint.gone")) for metric in of_it)
+    costs = {metric for metric in of_it if not metric.startswith("endpoint")}
+    assert costs == {MEMORY, CPU, DISK}, "a whole, and no part of it"
+    assert all(of_it[metric].censored for metric in costs)
+    assert "endpoint.gone_ns" not in of_it
 
 
 def lost_after_ready(record: Record) -> Record:
@@ -78,7 +81,7 @@ def lost_after_ready(record: Record) -> Record:
 
 @pytest.mark.parametrize("headline", ["p99_ns", "get_per_s"])
 def test_what_a_scenario_asks_of_every_boot_is_censored(headline: str) -> None:
-    """The end of the start and the exercise's answer, also where not one boot of a cell has them; a rate is not."""
+    """The end of the start and the exercise's answer, also where not one boot of a cell has them; a rate is 0."""
     manifest = make_manifest(("web",), (PROCESS, DOCKER), blocks=5, warmups=0)
     exercise = Exercise(parser="key-value", headline=headline, quick=Profile(command=("x",)))
     scenario = manifest.scenarios["web"].scenario.model_copy(update={"headline": "ready", "exercise": exercise})
@@ -91,7 +94,7 @@ def test_what_a_scenario_asks_of_every_boot_is_censored(headline: str) -> None:
     lost = {str(s.metric): s for s in to_samples(manifest, records) if s.cell.target == "docker" and s.block == 0}
     assert not lost[READY].censored
     assert lost["endpoint.replied_ns"].censored
-    assert (f"exercise.{headline}" in lost) is (headline == "p99_ns")
+    assert lost[f"exercise.{headline}"].value == (math.inf if headline == "p99_ns" else 0)
     assert all(sample.censored for metric, sample in lost.items() if metric.startswith("exercise"))
 
 
