@@ -9,7 +9,7 @@ start of docker was 153, 167, 255 and 271 ms in four sittings of one day. So:
     what is shown.
     Two or three sittings: the interval covers the interval of each, and ``spread`` (the sittings' medians) is shown.
     From ENOUGH_SITTINGS on: Student's interval of the mean log median of a sitting.
-``python -m tests.studies.coverage`` measures how often these hold.
+``python -m tests.studies.correlated`` measures how often these hold.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ENOUGH_SITTINGS: Final = 4
 """With fewer, Student's interval is 2.5 to 6 times as wide as the distance of the sittings, which says nothing."""
 
 _ROUGH: Final = 3.0
-"""How much wider at least an interval of fewer than ENOUGH boots is. It holds at a correlation of 0.8 at least."""
+"""How much wider at least an interval of fewer than ENOUGH boots is: so it holds in 89 % or more of the study's rows."""
 _MOST_CORRELATION: Final = 0.9
 """Near 1 no number of boots would give an interval."""
 

@@ -2,6 +2,7 @@
 
     python -m tests.studies.steps [REPLICATES]
     python -m tests.studies.steps ranges REPLICATES
+    python -m tests.studies.steps horizon REPLICATES
 
 Each family of series has mean 0 and standard deviation 1 (t(3) is scaled). A step of some standard deviations is at a
 random place in the middle half. "False alarms" are series without a step in which a change point was found. "Found" are
@@ -14,6 +15,7 @@ robust sigma).
 from __future__ import annotations
 
 import json
+import math
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.history.otava import find_otava
-from bench.history.steps import find_steps
+from bench.history.steps import commits_needed, find_steps
 from bench.util import proc
 
 Floats = NDArray[np.float64]
@@ -181,10 +183,35 @@ def ranges(count: int, *, seed: int = 2) -> Iterator[str]:
         yield f"a spell of {commits} commits, 20 before and after, 10 standard deviations: {100 * both / count:.0f} %"
 
 
+def horizon(count: int, *, seed: int = 3) -> Iterator[str]:
+    """How many series without a change show one in at least one of the checks at each of their commits."""
+    yield "| correlation of neighbours | checks | at the last | at any |"
+    yield "| --: | :-- | --: | --: |"
+    for rho in (0.0, 0.3, 0.5):
+        rng = np.random.default_rng((seed, round(10 * rho)))
+        ends = {30: 0, 100: 0}
+        last = dict(ends)
+        for _ in range(count):
+            noise = rng.normal(size=max(ends))
+            values = noise.copy()
+            for at in range(1, len(values)):
+                values[at] = rho * values[at - 1] + math.sqrt(1 - rho * rho) * noise[at]
+            alarms = [n for n in range(commits_needed(), len(values) + 1) if find_steps(values[:n].tolist())]
+            for end in ends:
+                ends[end] += any(n <= end for n in alarms)
+                last[end] += end in alarms
+        for end, hits in ends.items():
+            checks = f"commits {commits_needed()} to {end}"
+            yield f"| {rho} | {checks} | {100 * last[end] / count:.1f} | {100 * hits / count:.1f} |"
+
+
 def main(arguments: Sequence[str]) -> None:
     """Write the table to stdout."""
     if arguments[:1] == ["ranges"]:
         sys.stdout.writelines(f"{line}\n" for line in ranges(int(arguments[1])))
+        return
+    if arguments[:1] == ["horizon"]:
+        sys.stdout.writelines(f"{line}\n" for line in horizon(int(arguments[1])))
         return
     for line in table(int(arguments[0]) if arguments else 1000):
         sys.stdout.write(line + "\n")

@@ -26,6 +26,7 @@ from bench.records.record import Record
 from bench.util.errors import UsageError
 from tests import schemas
 from tests.factories import make_manifest, make_records, write_campaign
+from tests.gates import edit
 from tests.histories import make_history
 from tests.unit.render.test_failing import ALL, timed_out
 
@@ -175,6 +176,20 @@ def test_a_cut_keeps_what_failed_on_the_way(tmp_path: Path) -> None:
     column = next(c for c in make_table(*_read(campaign), metrics=[READY], boots=3).columns if c.cell.key == VM)
     assert (sorted(column.values), column.failures, column.last) == ([1, 4, 5], 2, 5)
     assert column.whole == estimate([*column.ordered, math.inf, math.inf])
+
+
+@pytest.mark.parametrize(("lost", "columns"), [((2,), 1), ((2, 3, 4, 5), 0)])
+def test_a_rate_of_boots_that_failed_is_no_value(lost: tuple[int, ...], columns: int, tmp_path: Path) -> None:
+    """It counts as 0 for the median, and is not among the values."""
+    rate = "exercise.get_per_s"
+    failing(tmp_path / "c", ["docker"], lost)
+    manifest, records = _read(tmp_path / "c")
+    loaded = [edit(record, exercise={"get_per_s": 5.0}) if record.outcome == "ok" else record for record in records]
+    table = make_table(manifest, loaded, metrics=[rate])
+    found = [column for column in table.columns if column.cell.box == "docker"]
+    assert len(found) == columns
+    assert all(0 not in column.ordered and column.failures == len(lost) for column in found)
+    assert any(note.startswith(f"hello/docker {rate}: {len(lost)} ") for note in table.notes)
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet"])
