@@ -44,7 +44,7 @@ ENOUGH_SITTINGS: Final = 4
 """With fewer, Student's interval is 2.5 to 6 times as wide as the distance of the sittings, which says nothing."""
 
 _ROUGH: Final = 3.0
-"""How much wider at least an interval of fewer than ENOUGH boots is: so it holds in 89 % or more of the study's rows."""
+"""How much wider at least an interval of fewer than ENOUGH boots is; the study shows what that holds."""
 _MOST_CORRELATION: Final = 0.9
 """Near 1 no number of boots would give an interval."""
 
