@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.compare import TOLERANCE
+from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, MEMORY, Metric, headline
 from bench.analysis.results import Analysis, Comparison
 from bench.analysis.stats import band
@@ -35,11 +36,17 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     entry = analysis.scenario(scenario)
     groups = [
         (f"time until {describe_endpoint(headline(entry))}", headline(entry)),
-        ("memory, PSS", MEMORY),
+        _memory(analysis, scenario),
         ("CPU per start", CPU),
     ]
     found = compared(analysis, scenario, groups)
     return plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW) if found else None
+
+
+def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
+    """The recommended memory of a scenario, with its title: what many boxes hold, else the PSS of one."""
+    many = [cell for cell in analysis.cells(scenario) if residents_of(cell) is not None]
+    return ("memory held by all boxes", memory_metric(many[0])) if many else ("memory, PSS", MEMORY)
 
 
 def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawing:

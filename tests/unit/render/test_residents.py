@@ -70,6 +70,9 @@ def test_one_memory_number_is_recommended_and_comes_first() -> None:
     assert (first.of, first.value) == ("memory held by 8 boxes", "22.3×")
     # The cost table has the daemons. A second table with the PSS of one box would answer the question again.
     assert section.daemons is None
+    ratios = next(f for f in campaign_figures(analyse(manifest, records)) if f.name == "hello-ratios")
+    assert "memory held by all boxes" in str(ratios.table)
+    assert "PSS" not in str(ratios.table)
     assert any("the number to tell is “held”" in note for note in view.footnotes)
     assert not any(note.startswith("Memory is PSS") for note in view.footnotes)
     plain = make_manifest(("hello",))
