@@ -17,7 +17,7 @@ from bench.render.palette import PALETTE, target_colour_name
 from bench.render.sections.glossary import WORDS
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
-from bench.render.text import quantity
+from bench.render.text import is_emulated, quantity
 from bench.render.view import BoxRow, Section, View
 from bench.render.wrap import SEAM
 from bench.util.package_data import templates_dir
@@ -120,7 +120,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _row(row: BoxRow) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    return fields | {"colour": target_colour_name(row.cell.target), "emulated": row.cell.accel in ("tcg", "icount")}
+    return fields | {"colour": target_colour_name(row.cell.target), "emulated": is_emulated(row.cell)}
 
 
 def _cells(problem: TrialProblem) -> tuple[str, str, str, str]:

@@ -204,6 +204,15 @@ def verdict_text(comparison: Comparison) -> str:
     return names.get(comparison.verdict, str(comparison.verdict))
 
 
+EMULATED: Final = ("tcg", "icount")
+"""Accelerators whose CPU is emulated, so that times have a shape and no size."""
+
+
+def is_emulated(cell: Cell) -> bool:
+    """Whether the cell's CPU is emulated. Figures draw such a cell with dashed lines and hollow markers."""
+    return cell.accel in EMULATED
+
+
 def cell_label(cell: Cell) -> str:
     """The box, and its factor levels when it has any: ``libvirt/tcg cache=cold``."""
     levels = " ".join(f"{name}={cell.factors[name]}" for name in sorted(cell.factors))

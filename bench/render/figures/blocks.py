@@ -10,9 +10,9 @@ from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
+from bench.render.figures.labels import accelerators, legend_columns, variant
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, describe_endpoint, quantity
+from bench.render.text import cell_label, describe_endpoint, is_emulated, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _shape(cells: Sequence[Cell], cell: Cell) -> str:
 
 def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: str) -> None:
     colour = target_colour(cell.target)
-    fill = PAPER if emulated(cell) else colour
+    fill = PAPER if is_emulated(cell) else colour
     good = [sample for sample in samples if not sample.censored]
     blocks, values = [sample.block for sample in good], [sample.value for sample in good]
     # The line only leads the eye along one box.

@@ -12,9 +12,9 @@ from bench.analysis.stats import ecdf
 from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.labels import accelerators, emulated, legend_columns, variant
+from bench.render.figures.labels import accelerators, legend_columns, variant
 from bench.render.palette import MUTED, target_colour
-from bench.render.text import cell_label, describe_endpoint, median_text, quantity, short_median
+from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, quantity, short_median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ _HOW: Final = (
 
 def line_of(cells: Sequence[Cell], cell: Cell) -> Dashes:
     """The dashes of a cell: dashed when its CPU is emulated, and different for boxes that share a colour."""
-    lines = _EMULATED if emulated(cell) else _REAL
+    lines = _EMULATED if is_emulated(cell) else _REAL
     return lines[variant(cells, cell) % len(lines)]
 
 

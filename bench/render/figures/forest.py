@@ -13,9 +13,9 @@ from bench.analysis.results import Analysis, Comparison
 from bench.analysis.stats import band
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
+from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, describe_endpoint, ratio_text, verdict_text
+from bench.render.text import cell_label, describe_endpoint, is_emulated, ratio_text, verdict_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,7 +137,7 @@ def _mark(axes: Axes, at: float, row: Comparison) -> None:
     if high > right:
         axes.plot([right], [at], marker=">", color=colour, markersize=7, clip_on=False)
     if ratio.value < math.inf:
-        hollow = PAPER if emulated(row.other) else colour
+        hollow = PAPER if is_emulated(row.other) else colour
         shape = marker(row.other.target)
         axes.plot([ratio.value], [at], marker=shape, markersize=7.5, mfc=hollow, mec=colour, mew=1.6, color=INK)
 

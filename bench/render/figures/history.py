@@ -12,7 +12,7 @@ from bench.history.series import Series
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
-from bench.render.text import clean, exact_change, format_ratio, quantity
+from bench.render.text import EMULATED, clean, exact_change, format_ratio, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def _levels(axes: Axes, series: Series, changes: Sequence[Change]) -> None:
 
 def _points(axes: Axes, series: Series) -> None:
     colour = target_colour(series.cell.split("/")[1] if "/" in series.cell else series.cell)
-    fill = PAPER if series.accel in ("tcg", "icount") else colour
+    fill = PAPER if series.accel in EMULATED else colour
     good = [(place, point) for place, point in enumerate(series.points) if math.isfinite(point.median)]
     for place, point in good:
         if point.low is not None and point.high is not None and math.isfinite(point.high):

@@ -24,11 +24,6 @@ def accelerators(cells: Sequence[Cell]) -> str:
     return f"VM boxes under {' and '.join(names.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
 
 
-def emulated(cell: Cell) -> bool:
-    """Whether the cell's CPU is emulated. Such a cell has dashed lines and hollow markers."""
-    return cell.accel in ("tcg", "icount")
-
-
 def variant(cells: Sequence[Cell], cell: Cell) -> int:
     """0 for the first box of its colour in a figure, 1 for the next: same target, different options or accelerator."""
     same = [other.key for other in cells if target_name(other.target) == target_name(cell.target)]

@@ -11,9 +11,9 @@ from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
-from bench.render.figures.labels import accelerators, emulated, label_width_in, row_labels
+from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, describe_endpoint, median_text, ratio_text, short_median
+from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, ratio_text, short_median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
     if median.shown is not None:
         ends = [max(median.shown.low, left), min(median.shown.high, right)]
         axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
-    fill = PAPER if emulated(cell) else colour
+    fill = PAPER if is_emulated(cell) else colour
     axes.plot(
         [median.value], [at], linestyle="none", marker=marker(cell.target), markersize=7, mfc=fill, mec=colour, mew=1.6
     )

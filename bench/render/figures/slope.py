@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, emulated, variant
+from bench.render.figures.labels import accelerators, variant
 from bench.render.palette import MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, format_estimate, quantity
+from bench.render.text import cell_label, format_estimate, is_emulated, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 def _series(axes: Axes, one: MarginalCost, number: int) -> None:
     colour = target_colour(one.cell.target)
-    fill = PAPER if emulated(one.cell) else colour
+    fill = PAPER if is_emulated(one.cell) else colour
     points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
     x, y = zip(*points, strict=True)
     # Drawn in narrow steps, since a straight line is a curve on a logarithmic axis.

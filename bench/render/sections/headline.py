@@ -19,6 +19,7 @@ from bench.render.text import (
     clean,
     describe_endpoint,
     format_ratio,
+    is_emulated,
     ratio_text,
     short_median,
 )
@@ -85,9 +86,9 @@ def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
     it is told in ``shape``. A box without an agent has not run the workload, so it answers only when there is no other.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
-    real = [c for c in found if not (emulated(c.other) or emulated(c.baseline))]
+    real = [c for c in found if not (is_emulated(c.other) or is_emulated(c.baseline))]
     chosen = _chosen([c for c in real if has_agent(target_name(c.other.target))] or real)
-    shape = _shape(analysis, [c for c in found if emulated(c.other) and has_agent(target_name(c.other.target))])
+    shape = _shape(analysis, [c for c in found if is_emulated(c.other) and has_agent(target_name(c.other.target))])
     if chosen is not None and chosen.other.accel == "kvm":
         return _answer_with_ratio(analysis, name, chosen)
     if chosen is None:
@@ -118,11 +119,6 @@ def _is_process(comparisons: Sequence[Comparison]) -> bool:
 def _has_own_kernel(cell: Cell) -> bool:
     info = TARGETS.get(target_name(cell.target))
     return cell.accel != "native" or (info is not None and info.kind not in _HOST_KERNEL)
-
-
-def emulated(cell: Cell) -> bool:
-    """Whether the cell's CPU is emulated, so that its times have a shape and no size."""
-    return cell.accel in ACCEL_WARNING
 
 
 def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Answer:

@@ -307,6 +307,12 @@ def test_the_worst_row_is_the_verdict_and_read_back() -> None:
     assert json.loads(found.model_dump_json())["exit_code"] == ExitCode.REGRESSION
 
 
+def test_a_box_with_an_emulated_cpu_is_named_after_the_others() -> None:
+    real = row(Verdict.REGRESSED, "docker").model_copy(update={"accel": "native"})
+    told = headline(result(row(Verdict.REGRESSED), real))
+    assert told.index("hello/docker") < told.index("hello/libvirt/tcg")
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_terminal_report(width: int) -> None:
     console = Console(width=width, record=True, file=sys.stderr)
