@@ -19,7 +19,7 @@ from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.analysis.values import values_of
 from bench.host.processes import find_by_argument
-from bench.host.run_directory import box_tag
+from bench.host.run_directory import box_tag, campaign_dir
 from bench.probes.memory import memory_of
 from bench.probes.observer import _guest_memory
 from bench.records.record import Record
@@ -28,7 +28,8 @@ from bench.scenario.model import Design, LoadedScenario, Resources
 from bench.scenario.readiness import ReadyFirstLine
 from bench.targets.base import Box, BoxProxy, Order, TargetProxy
 from bench.util import proc
-from bench.util.errors import BoxbenchError
+from bench.util.errors import BoxbenchError, HostUnfitError
+from tests.bench.engine_cpu import COLUMNS, TICK_NS, add_runtimes, alternate
 from tests.lab import Lab
 from tests.needs import host_cannot, need
 from tests.waiting import LIMIT_S
@@ -162,6 +163,40 @@ def test_a_virtual_machine(boot: Boot, name: str) -> None:
     assert wrote.flush is not None
     assert wrote.flush.vmm is not None
     assert wrote.flush.vmm >= wrote.flush.asked
+
+
+def test_the_start_of_a_vm_is_its_vmm_and_libvirts_daemon_and_nothing_else(boot: Boot) -> None:
+    """On a host with nothing else to do: what the host was busy with, less Boxbench itself."""
+    seen = []
+    # Others may work at any time, so the boot with the least beside it.
+    for variant, nth in ((NOTHING, 0), (CPU, 0), (DISK, 0), (NOTHING, 1), (NOTHING, 2)):
+        used = boot("libvirt", variant, nth).cpu_ns
+        daemons = sum(spent for name, spent in used.items() if name.startswith("start.daemon."))
+        assert daemons > 0
+        assert used["start.total"] == used["start.vmm"] + daemons + used["start.runtime"]
+        seen.append(used["start.total"] / (used["start.host_busy"] - used["start.harness"]))
+        if seen[-1] == pytest.approx(1, abs=0.1):
+            return
+    doubts = [boot("libvirt", NOTHING, nth).doubts for nth in range(3)]
+    if all(any(doubt.startswith("busy:") for doubt in those) for those in doubts):
+        host_cannot(f"other programs use its CPUs: {seen}")
+    pytest.fail(f"shares of the host's work: {seen}")
+
+
+@pytest.mark.parametrize("plant_ms", [60])
+def test_what_a_runtime_uses_is_in_the_start_of_docker(
+    lab: Lab, program: LoadedScenario, tmp_path: Path, plant_ms: int
+) -> None:
+    try:
+        names = add_runtimes(lab.engines.docker, campaign_dir(lab.campaign), tmp_path, (0, plant_ms))
+    except HostUnfitError as error:
+        host_cannot(error.message)
+    pairs = alternate(lab, names, lambda target: lab.run(target, program).record, 3)
+    for column in COLUMNS:
+        found = sorted((pair[plant_ms].cpu_ns[column] - pair[0].cpu_ns[column]) / 1e6 for pair in pairs)
+        assert found[1] == pytest.approx(plant_ms, abs=plant_ms / 2), (column, found)
+    used = [record.cpu_ns["start.runtime"] for pair in pairs for record in pair.values()]
+    assert any(value % TICK_NS for value in used), used
 
 
 def test_the_classic_virtual_machine(lab: Lab, program: LoadedScenario) -> None:
