@@ -342,11 +342,12 @@ def test_a_box_that_dies_in_silence(trial: Callable[..., Record], monkeypatch: p
     assert record.failure.hint == "look at the kept output of the trial"
 
 
-def test_a_vm_that_dies_early_may_have_too_little_memory(trial: Callable[..., Record]) -> None:
+def test_a_vm_that_dies_early_may_have_too_little_memory(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No counter of the host shows that a guest ran out of memory."""
-    target = FakeTarget(GOOD[:2], dies=True)
-    target.accel = "tcg"
-    record = trial(target)
+    monkeypatch.setattr(FakeTarget, "name", "microvm")
+    record = trial(FakeTarget(GOOD[:2], dies=True))
     assert record.failure is not None
     assert "resources.memory" in record.failure.hint
 
