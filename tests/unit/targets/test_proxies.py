@@ -163,7 +163,7 @@ def _vm(order: Order) -> Any:
     return vm
 
 
-RUNTIME: Final[Any] = SimpleNamespace(program="runc", identity=lambda: ())
+RUNTIME: Final[Any] = SimpleNamespace(program="runc", identity=lambda: (), argv=lambda *words: list(words))
 BOXES: Final[dict[str, Callable[[Order], Box]]] = {
     "process": lambda order: LaunchedBox(order, ENDS, OVERLAY),
     "namespaces": lambda order: LaunchedBox(order, ENDS, OVERLAY),

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -185,3 +185,19 @@ def test_a_programs_cpu_time_has_its_childrens_and_nobody_elses() -> None:
     assert _children_s() - of_all_s >= 1
     assert beside.cpu_ns is not None
     assert beside.cpu_ns < 10**9
+
+
+def test_only_named_variables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KEPT", "KEPT_NOT", "LC_ALL", "LC_TIME", "NO_PROXY"):
+        monkeypatch.setenv(name, "x")
+
+    def names(**choices: Any) -> set[str]:
+        return set(proc.run(["env"], timeout_s=LIMIT_S, **choices).text.replace("=", "\n").split()) - {"x"}
+
+    assert names(keep=("KEPT", "LC_*")) & {"KEPT", "KEPT_NOT", "LC_ALL", "LC_TIME", "NO_PROXY"} == {
+        *("KEPT", "LC_ALL", "LC_TIME"),
+    }
+    assert "PATH" in names(keep=())
+    assert names(keep=("LC_*",), without=("LC_ALL",)) & {"LC_ALL", "LC_TIME", "KEPT"} == {"LC_TIME"}
+    assert {"KEPT", "KEPT_NOT", "LC_ALL"} <= names()
+    assert "KEPT" not in names(without=("KEPT",))
