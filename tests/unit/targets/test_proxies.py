@@ -142,6 +142,7 @@ ENGINE: Final[Any] = SimpleNamespace(
 QEMU: Final[Any] = SimpleNamespace(
     monitor=SimpleNamespace(execute=lambda _command: [{"stats": QEMU_COUNTS}]), processes=lambda: {"vmm": (7,)}
 )
+ENDED: Final[Any] = SimpleNamespace(alive=lambda: False)
 DOMAIN: Final[Any] = SimpleNamespace(
     name="d", disks=(SimpleNamespace(read_only=False),), ports=(), machine=SimpleNamespace(emulator=None)
 )
@@ -175,7 +176,7 @@ BOXES: Final[dict[str, Callable[[Order], Box]]] = {
     "docker": lambda order: DockerBox(order, ENDS, ENGINE, DockerOptions(None, True, "none")),
     "docker-cli": lambda order: _spent(_DockerCliBox(order, ENDS, ENGINE, DockerOptions(None, True, "none"))),
     "podman": lambda order: _spent(_PodmanBox(order, ENDS, ENGINE, RUNTIME)),
-    "uml": lambda order: UmlBox(order, ENDS, QEMU, lambda: None),
+    "uml": lambda order: UmlBox(order, ENDS, ENDED, lambda: None),
     "vmm": lambda order: VmmBox(order, ENDS, QEMU),
     "microvm": lambda order: MicrovmBox(order, ENDS, QEMU, lambda: None),
     "libvirt": _domain_box,
