@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
+
+_SEED_STEP: Final = 1_000_003
+"""Between the seeds of two runs, so that runs of neighbouring seeds of the user have different ones."""
+_PADDING: Final = 29
+"""In letters of 64 bytes per run: no multiple of a page."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,9 @@ class Variation:
     @property
     def guest_seed(self) -> int:
         """The seed of QEMU's own random numbers, which it hands to a kernel that it boots."""
-        return self.seed + self.number * _STRIDE
+        return self.seed + self.number * _SEED_STEP
 
     @property
     def padding(self) -> bytes:
         """A file in the initramfs that moves the pages of all later ones."""
         return self.letters.encode() * (_PADDING * self.number)
-
-
-_STRIDE = 1_000_003
-_PADDING = 29
