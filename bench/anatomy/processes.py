@@ -37,7 +37,15 @@ _LAYERS: Final = {
     "firecracker": "vmm",
     "virtiofsd": "vmm",
 }
-_BEGINNINGS: Final = {"containerd-shim": "shim", "qemu-system-": "vmm", "boxlaunch": "launcher", "boxinit": "agent"}
+_BEGINNINGS: Final = {
+    "containerd-shim": "shim",
+    "qemu-system-": "vmm",
+    # User-mode Linux. Its children are processes of the guest.
+    "linux": "vmm",
+    "vmlinux": "vmm",
+    "boxlaunch": "launcher",
+    "boxinit": "agent",
+}
 _ENGINES: Final = ("engine", "containerd")
 # Children of these layers are never reclassified by program, since names inside a box are not trustworthy.
 _OPAQUE: Final = ("agent", "exec", "application", "vmm", "hook")

@@ -40,6 +40,8 @@ class TargetInfo:
     this value."""
     least_memory_bytes: Callable[[Mapping[str, Value]], int | None] = lambda _options: None
     """From the given options: the least memory that a scenario must give a box; None when there is no such bound."""
+    caveat: str = ""
+    """What readers must know wherever a ratio of this target is the answer, as a sentence; empty for most."""
     most_cpus: int | None = None
     """The most CPUs that a box can have; None when there is no such bound."""
     counted_as: str | None = None
@@ -212,6 +214,8 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         options={"program": PathOption("program", "*linux*")},
         least_memory_bytes=lambda _options: UML_MEMORY_BYTES,
         most_cpus=1,
+        caveat="uml has no hardware virtualisation: it is no estimate of KVM, and stops programs by ptrace at each of "
+        "their system calls.",
     ),
     "vmm": TargetInfo(
         implementation="bench.targets.vms.vmm:VmmTarget",

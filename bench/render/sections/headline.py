@@ -126,7 +126,7 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
     text = (
         f"{name}: {_reached(chosen.metric)} {_after(other)} in {cell_label(chosen.other)} against "
         f"{_median(base)} in {cell_label(chosen.baseline)}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
-        f"{_boots(other, base)}."
+        f"{_boots(other, base)}.{_caveat(chosen.other)}"
     )
     memory, boxes = memory_metric(chosen.other), residents_of(chosen.other)
     names = {
@@ -140,6 +140,11 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
         if (found := between(analysis, chosen.other, chosen.baseline, metric)) and found.ratio
     )
     return Answer(text=text, costs=costs, pair=(chosen.other, chosen.baseline))
+
+
+def _caveat(cell: Cell) -> str:
+    info = TARGETS.get(target_name(cell.target))
+    return f" {info.caveat}" if info is not None and info.caveat else ""
 
 
 def between(analysis: Analysis, other: Cell, base: Cell, metric: Metric) -> Comparison | None:

@@ -86,6 +86,8 @@ def test_a_hook_is_the_engine_itself_or_a_foreign_program_run_by_the_runtime() -
     ("program", "inherited", "layer"),
     [
         ("/usr/bin/qemu-system-x86_64", "client", "vmm"),
+        ("/linux.uml", "launcher", "vmm"),
+        ("/linux.uml", "application", "application"),
         ("/usr/bin/crun", "shim", "runtime"),
         ("/usr/bin/docker", "client", "client"),
         ("/usr/sbin/iptables", "engine", "engine"),

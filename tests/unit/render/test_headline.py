@@ -41,15 +41,22 @@ def answer(boxes: Sequence[Box]) -> Answer:
     ],
 )
 def test_the_headline_is_of_real_cpus_and_the_emulated_one_is_a_shape(
-    boxes: Sequence[Box], pair: tuple[str, str] | None, emulated: str | None, monkeypatch: pytest.MonkeyPatch
+    boxes: Sequence[Box], pair: tuple[str, str] | None, emulated: str | None
 ) -> None:
-    monkeypatch.setitem(TARGETS, "uml", replace(TARGETS["libvirt"], implementation="a kernel of its own, on real CPUs"))
     found = answer(boxes)
     assert (found.pair and tuple(cell.target for cell in found.pair)) == pair
     assert (found.emulated and found.emulated.target) == emulated
     assert bool(found.costs) == (pair is not None)
     assert bool(found.shape) == bool(found.warning) == (emulated is not None)
     assert "tcg" not in found.text or pair is None
+
+
+def test_user_mode_linux_is_no_estimate_of_kvm() -> None:
+    text = answer((PROCESS, DOCKER, LIBVIRT, UML)).text
+    assert " in uml against " in text
+    assert text.endswith(f"boots each. {TARGETS['uml'].caveat}")
+    assert "no estimate of KVM" in text
+    assert TARGETS["uml"].caveat not in answer((PROCESS, DOCKER, LIBVIRT)).text
 
 
 def test_a_container_is_compared_with_the_process_and_not_the_reverse() -> None:
