@@ -44,6 +44,8 @@ COMMAND_LINE: Final = "quiet loglevel=0 panic=-1"
 NAMESPACES: Final = ("mount", "pid", "net", "ipc", "uts", "cgroup")
 # Beside the guest's memory, which is a file on the jail's tmpfs: its pid file and the management console's socket.
 _SPARE_BYTES: Final = 16 * 2**20
+# No file becomes larger than this, or than the disk or the memory. A box's output is watched, and may be half as long.
+_FILE_BYTES: Final = 2**30
 _LIBRARY: Final = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x", re.MULTILINE)
 # It says this for every file or device that it is given as a line and that cannot be polled.
 _NOISE: Final = re.compile(rb"epollctl add err fd \d+, Operation not permitted\n")
@@ -179,7 +181,7 @@ class UmlTarget:
             disk.raw: "base",
         }
         flags = ["--isolate", str(tree), "--enter", "pivot", "--jail", str(memory), "--user", f"{user}:{group}"]
-        flags += ["--files", str(max(memory, cow_bytes(disk.logical_bytes)))]
+        flags += ["--files", str(max(_FILE_BYTES, memory, cow_bytes(disk.logical_bytes)))]
         flags += [word for name in NAMESPACES for word in ("--new", name)]
         flags += [word for source, place in shown.items() for word in ("--show", f"{source}:{place}")]
         return [*flags, "--bind", f"{cow}:root.cow"]

@@ -17,6 +17,7 @@ from bench.probes.cpu import box_cpu_ns
 from bench.probes.ledger import HostMemory, ledger
 from bench.probes.memory import memory_of
 from bench.probes.sampler import reader
+from bench.run.quota import OUTPUT_BYTES
 from bench.scenario.model import TargetSpec, load_scenario
 from bench.targets.table import make_target
 from bench.targets.vms import uml
@@ -122,6 +123,26 @@ def test_every_line_has_descriptors_of_its_own() -> None:
     # Nobody outside of the jail reaches the management console.
     assert "uml_dir=/tmp/" in words
     assert Lines(5, ((6, 7), (8, 9))).all() == (5, 6, 7, 8, 9)
+
+
+@pytest.mark.parametrize("disk_bytes", [64 * MIB, 4096 * MIB])
+def test_a_jail_bounds_files_above_what_a_box_may_write(
+    disk_bytes: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers(monkeypatch, b"")
+    disk = SimpleNamespace(raw=tmp_path / "disk.raw", logical_bytes=disk_bytes)
+    parts = SimpleNamespace(disk=lambda *_: disk, initramfs=lambda *_: tmp_path / "initrd")
+    monkeypatch.setattr(UmlTarget, "guest", property(lambda _self: parts))
+    monkeypatch.setattr(uml, "find_uml", lambda _chosen: Path("/usr/bin/linux.uml"))
+    monkeypatch.setattr(uml, "vmm_account", lambda: (64321, 64322))
+    order: Any = SimpleNamespace(directory=tmp_path, image=None, ready=None, resources=SimpleNamespace(memory=96 * MIB))
+    flags = target().jail(order, tmp_path / "root.cow")
+    value = {flag: flags[at + 1] for at, flag in enumerate(flags[:-1])}
+    assert int(value["--files"]) >= max(2 * OUTPUT_BYTES, disk_bytes)
+    # The guest's memory is a file there, and little else.
+    assert 96 * MIB < int(value["--jail"]) < 128 * MIB
+    assert value["--user"] == "64321:64322"
+    assert [flags[at + 1] for at, flag in enumerate(flags) if flag == "--bind"] == [f"{tmp_path}/root.cow:root.cow"]
 
 
 @pytest.mark.parametrize(("cpus", "memory", "said"), [(2, 128, "has one CPU"), (1, 16, "needs at least 32.0 MiB")])
