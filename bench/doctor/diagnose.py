@@ -19,6 +19,7 @@ CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
     tools.check_docker,
     tools.check_libvirt,
     tools.check_qemu,
+    tools.check_uml,
     tools.check_mke2fs,
     tools.check_mmdebstrap,
     tools.check_compiler,

@@ -15,6 +15,7 @@ from typing import Final
 from bench.doctor.check import Check, Host
 from bench.engines.libvirtd import format_version
 from bench.host.scratch import scratch
+from bench.targets.vms.uml import find_uml, kernel_version
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
 from bench.util.units import format_bytes
@@ -111,6 +112,15 @@ def check_qemu(_host: Host) -> Check:
         return Check("qemu", "fail", error.message, error.hint)
     match = re.search(r"version (\d+\.\d+\S*)", text)
     return Check("qemu", "ok", f"QEMU {match[1] if match else text.splitlines()[0]}")
+
+
+def check_uml(_host: Host) -> Check:
+    """User-mode Linux: the one guest that is not emulated where KVM boots no kernel."""
+    try:
+        release = kernel_version(find_uml(None))
+    except BoxbenchError as error:
+        return Check("uml", "warn", f"no target uml: {error.message}", error.hint)
+    return Check("uml", "ok", f"user-mode Linux {release}")
 
 
 def check_mke2fs(_host: Host) -> Check:

@@ -11,6 +11,9 @@ from typing import Any, Final
 import pytest
 
 from bench.cli import run as cli_run
+from bench.doctor import tools
+from bench.doctor.check import Check, Host
+from bench.doctor.diagnose import CHECKS
 from bench.host.cgroup import BoxCgroup
 from bench.host.processes import read_written, tracer_of
 from bench.probes.cpu import box_cpu_ns
@@ -59,6 +62,18 @@ def test_a_missing_kernel_is_named_with_its_package(monkeypatch: pytest.MonkeyPa
     assert reason is not None
     assert reason.startswith("uml: the tool 'linux.uml' was not found")
     assert "user-mode-linux" in reason
+
+
+def test_doctor_names_what_is_missing_or_the_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    host = Host({}, tmp_path, tmp_path)
+    monkeypatch.setattr(proc, "find_tool", lambda _name: None)
+    found = tools.check_uml(host)
+    assert (found.status, "'linux.uml' was not found" in found.finding) == ("warn", True)
+    assert "user-mode-linux" in found.fix
+    answers(monkeypatch, b"6.12.113\n")
+    monkeypatch.setattr(proc, "find_tool", lambda name: f"/usr/bin/{name}")
+    assert tools.check_uml(host) == Check("uml", "ok", "user-mode Linux 6.12.113")
+    assert tools.check_uml in CHECKS
 
 
 def test_another_user_than_root_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
