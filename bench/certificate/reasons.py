@@ -23,6 +23,7 @@ _DROPS: Final = "the runtime drops capabilities"
 _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     "memory": {
         "gvisor": "gVisor shows the limit as the machine's memory",
+        "uml": "user-mode Linux has no memory map of a firmware; of mem= only what its kernel leaves is seen",
         "vm": "the size in the firmware's memory map, less what the firmware keeps",
     },
     "memory_usable": {
