@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from bench.plan.trials import Cell, Trial, build_plan
-from bench.records.manifest import ImageEntry, Manifest, ScenarioEntry
+from bench.records.campaign import RECORDS, read_records
+from bench.records.manifest import ImageEntry, Manifest, ScenarioEntry, read_manifest
 from bench.records.record import Failure, Record
 from bench.run.prepare import Prepared
 from bench.run.session import OnPrepared, Progress, Request
@@ -57,11 +58,20 @@ def of_side(name: str, target: str = "") -> Callable[[Record], bool]:
 
 
 class Campaigns:
-    """Replaces ``start_campaign``; ``change`` is applied to every record."""
+    """Replaces ``start_campaign`` and ``resume_campaign``; ``change`` is applied to every record.
+
+    Attributes:
+        die_after: break off when so many more trials have a record; None: never.
+        end: what breaks off.
+        begun: the ids of the trials that ran, in order.
+    """
 
     def __init__(self, change: Change = unchanged) -> None:
         self.change = change
         self.asked: list[Request] = []
+        self.die_after: int | None = None
+        self.end: type[BaseException] = KeyboardInterrupt
+        self.begun: list[str] = []
 
     def start(
         self, request: Request, _progress: Progress, *, on_prepared: OnPrepared = nullcontext
@@ -72,10 +82,31 @@ class Campaigns:
         settings = {cell: nothing for loaded in request.scenarios for cell in cells_of(loaded)}
         with on_prepared(Prepared("0badcafe", cast("Engines", None), settings)):
             manifest = manifest_of(request, f"c{len(self.asked):07}")
-            rng = random.Random(request.seed)
-            records = [self.change(made(trial, manifest, rng)) for trial in manifest.plan]
-            write_campaign(request.out, manifest, records)
-        return tuple(records)
+            write_campaign(request.out, manifest, [])
+            return self._run(request.out, manifest)
+
+    def resume(self, path: Path, _progress: Progress) -> tuple[Record, ...]:
+        """Go on with a synthetic campaign."""
+        return self._run(path, read_manifest(path))
+
+    def _run(self, path: Path, manifest: Manifest) -> tuple[Record, ...]:
+        done = {record.trial.id for record in read_records(path)}
+        rng = random.Random(manifest.seed)
+        found = []
+        for trial in manifest.plan:
+            # Drawn for every trial, so that a record is the same whether or not the campaign was broken off before it.
+            record = self.change(made(trial, manifest, rng))
+            if trial.id in done:
+                continue
+            if self.die_after is not None:
+                if not self.die_after:
+                    raise self.end("broken off")
+                self.die_after -= 1
+            with (path / RECORDS).open("a", encoding="utf-8") as file:
+                file.write(record.line())
+            self.begun.append(trial.id)
+            found.append(record)
+        return tuple(found)
 
 
 def made(trial: Trial, manifest: Manifest, rng: random.Random) -> Record:
@@ -104,6 +135,7 @@ def manifest_of(request: Request, identity: str) -> Manifest:
     )
     changes = {
         "id": identity,
+        "command": request.command,
         "scenarios": {
             loaded.scenario.name: ScenarioEntry(scenario=loaded.scenario, directory=".", text="")
             for loaded in request.scenarios
@@ -120,6 +152,7 @@ def install(monkeypatch: pytest.MonkeyPatch, change: Change = unchanged) -> Camp
     """From here on, a gate runs synthetic campaigns only."""
     campaigns = Campaigns(change)
     monkeypatch.setattr("bench.gate.run.start_campaign", campaigns.start)
+    monkeypatch.setattr("bench.gate.run.resume_campaign", campaigns.resume)
     monkeypatch.setattr("bench.gate.measure.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.aa.start_campaign", campaigns.start)
     monkeypatch.setattr("bench.gate.run.host_facts", dict)

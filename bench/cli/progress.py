@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Failure, Record
+from bench.run.pace import Pace, duration_text
 from bench.util.text import plain, plain_lines
 from bench.util.units import format_ns
 
@@ -21,6 +21,8 @@ class LogProgress:
         self._console = console
         self._last_block = -1
         self._blocks = 0
+        self._waiting: list[Trial] = []
+        self._pace = Pace()
 
     def __enter__(self) -> LogProgress:
         return self
@@ -33,16 +35,20 @@ class LogProgress:
         if not text.startswith((" ", "Step ", "Successfully ")):
             self._print(text)
 
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """Print how many trials there are."""
+    def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
+        """Print how many trials there are, and how long they take."""
         self._blocks = 1 + max((trial.block for trial in trials), default=0)
-        self._print(f"{len(trials)} of {total} trials to run")
+        self._waiting, self._pace, self._last_block = list(trials), pace or Pace(), -1
+        self._print(expected(trials, total, self._pace))
 
     def begin(self, trial: Trial) -> None:
-        """Print a line when a block begins."""
+        """Print a line when a block begins, with the time left."""
         if trial.block != self._last_block:
             self._last_block = trial.block
-            self._print(f"block {trial.block + 1} of {self._blocks}{' (warm-up)' if trial.warmup else ''}")
+            left = self._pace.left_s(self._waiting)
+            about = "" if left is None else f", about {duration_text(left)} left"
+            self._print(f"block {trial.block + 1} of {self._blocks}{' (warm-up)' if trial.warmup else ''}{about}")
+        self._waiting = [other for other in self._waiting if other.id != trial.id]
 
     def end(self, record: Record) -> None:
         """Print a failure at once."""
@@ -73,8 +79,7 @@ class LiveProgress:
         self._blocks = 0
         self._done = 0
         self._total = 0
-        self._seconds: dict[str, list[float]] = {}
-        self._begun = 0.0
+        self._pace = Pace()
 
     def __enter__(self) -> LiveProgress:
         self._bar.start()
@@ -88,9 +93,10 @@ class LiveProgress:
         """Show a step of the preparation in place of the previous one."""
         self._update(description=" ".join(plain(text).split())[:70])
 
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """Set the length of the bar."""
-        self._waiting = list(trials)
+    def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
+        """Set the length of the bar. How long it takes stays on the screen."""
+        self._waiting, self._pace = list(trials), pace or Pace()
+        _show(self._bar.console, expected(trials, total, self._pace))
         self._blocks = 1 + max((trial.block for trial in trials), default=0)
         self._done = total - len(trials)
         self._total = total
@@ -98,13 +104,11 @@ class LiveProgress:
 
     def begin(self, trial: Trial) -> None:
         """Show the trial that runs now."""
-        self._begun = time.monotonic()
         word = "warm-up" if trial.warmup else "block"
         self._update(description=trial.cell.key, block=f"{word} {trial.block + 1}/{self._blocks}", left=self._left())
 
     def end(self, record: Record) -> None:
         """Advance the bar; a failure stays on the screen."""
-        self._seconds.setdefault(record.trial.cell.key, []).append(time.monotonic() - self._begun)
         self._waiting = [trial for trial in self._waiting if trial.id != record.trial.id]
         self._done += 1
         self._step()
@@ -115,11 +119,8 @@ class LiveProgress:
             self._update(description=f"{record.trial.cell.key} ready in {took}")
 
     def _left(self) -> str:
-        known = {key: sorted(values)[len(values) // 2] for key, values in self._seconds.items()}
-        if not known or any(trial.cell.key not in known for trial in self._waiting):
-            return ""
-        seconds = sum(known[trial.cell.key] for trial in self._waiting)
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
+        seconds = self._pace.left_s(self._waiting)
+        return "" if seconds is None else f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
 
     def _step(self) -> None:
         self._update(total=self._total, completed=self._done, count=f"{self._done}/{self._total}")
@@ -127,6 +128,17 @@ class LiveProgress:
     def _update(self, **fields: object) -> None:
         if self._task is not None:
             self._bar.update(self._task, **fields)  # type: ignore[arg-type]
+
+
+def expected(trials: Sequence[Trial], total: int, pace: Pace) -> str:
+    """How many trials run now, how long they take together, and what this is known from."""
+    text = f"{len(trials)} of {total} trials to run"
+    left = pace.left_s(trials)
+    if not trials:
+        return text
+    if left is None:
+        return f"{text}; how long is known after the first block"
+    return f"{text}, about {duration_text(left)}, as trials of these cells took on this host before"
 
 
 def _failed(record: Record, failure: Failure) -> str:

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 import typer
 
 from bench.cli.console import console
+from bench.cli.gate.resume import finish_gate
 from bench.cli.loading import default_out, draw_seed, load
 from bench.cli.options import (
     Accel,
     Blocks,
-    Campaign,
     CampaignOut,
     NoRootControl,
     Profile,
@@ -26,6 +26,7 @@ from bench.cli.options import (
 from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.cli.trust import warn_of_programs
+from bench.gate.resume import gate_of
 from bench.records.campaign import last_output
 from bench.records.manifest import read_manifest
 from bench.records.record import Record
@@ -34,13 +35,21 @@ from bench.run.campaign import Request, resume_campaign, start_campaign, stored_
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
 from bench.targets.vms.uml import why_unavailable as why_no_uml
-from bench.util.errors import InterruptedCampaignError, PartialResultsError
+from bench.util.errors import InterruptedCampaignError, PartialResultsError, UsageError
 
 QUICKSTART: Final = ("hello", "web")
 QUICKSTART_TARGETS: Final = ("process", "docker", "uml", "libvirt")
 QUICKSTART_BLOCKS: Final = 5
 """The least for which a median has an interval."""
 
+Resumable = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Directory of a campaign or of a `boxbench gate compare`, as it was printed.",
+        show_default=False,
+    ),
+]
 QuickstartBlocks = Annotated[
     int,
     typer.Option(
@@ -123,17 +132,30 @@ FurtherBlocks = Annotated[
 ]
 
 
-def resume(campaign: Campaign, blocks: FurtherBlocks = None) -> None:
+def resume(campaign: Resumable, blocks: FurtherBlocks = None) -> None:
     """Keeps finished trials, removes what the interrupted run left on the host, and runs the remaining trials.
 
     With -b a finished campaign goes on: the same boxes, images and versions on the same host, at another time.
+    An interrupted gate goes on to its verdict and ends with the exit code of the verdict.
     """
+    gate = gate_of(campaign)
+    if gate is not None:
+        _refuse_more_blocks(gate, blocks)
+        finish_gate(gate, named=campaign)
     warn_of_programs(stored_scenarios(campaign, read_manifest(campaign)))
     with make_progress(console(stderr=True)) as progress:
         records = resume_campaign(campaign, progress, blocks=blocks)
     if not records:
         print("no trial remained to be run")
     _finish(campaign, records)
+
+
+def _refuse_more_blocks(gate: Path, blocks: int | None) -> None:
+    if blocks is not None:
+        raise UsageError(
+            f"{gate} is a gate, which chose its blocks before it ran, and -b would add some",
+            hint="leave -b out to finish the gate; a gate that adds blocks until it is red is red without a change",
+        )
 
 
 def _run(request: Request) -> None:

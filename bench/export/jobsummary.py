@@ -9,7 +9,13 @@ from bench.analysis.metrics import Metric
 from bench.export.base import Export
 from bench.export.verdicts import IMPROVED, SYMBOLS, headline, moved, sides, worst_first
 from bench.gate.model import Bound, GateResult, GateRow, Verdict
-from bench.render.commands.gate import both_values, counted_interval, describe_counts, format_change_interval
+from bench.render.commands.gate import (
+    both_values,
+    counted_interval,
+    describe_counts,
+    format_change_interval,
+    promise,
+)
 from bench.render.markdown import escape
 from bench.render.text import clean, quantity
 
@@ -118,7 +124,7 @@ def _foot(result: GateResult) -> list[str]:
         host += " (emulated CPU: the shape of a cost, not its size)"
     blocks = f"screening {result.blocks_screening} blocks, confirmation {result.blocks_confirmation}"
     blocks = blocks if result.blocks_screening else ""
-    chance = f"without a change, at most {result.level:.0%} of runs are red" if result.times else ""
+    chance = promise(result) if result.times else ""
     lines = [
         " · ".join(
             part for part in (escape(host), blocks, chance, describe_counts(result) if result.counts else "") if part

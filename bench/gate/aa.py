@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bench.gate.cells import Boots, boots_of, cells_by_side, pair_cells
-from bench.gate.false_alarms import REPLAYS, AaResult, AaRow, pools_of, replays, split_empty, twin_pools
+from bench.gate.cells import Boots, CellPair, boots_of, cells_by_side, pair_cells
+from bench.gate.false_alarms import (
+    REPLAYS,
+    AaResult,
+    AaRow,
+    pools_of,
+    replays,
+    split_empty,
+    twin_pools,
+    unflipped,
+)
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
 from bench.records.campaign import read_campaign
 from bench.run.campaign import Progress, Request, start_campaign
 from bench.scenario.model import narrowed
+from bench.util.errors import InterruptedCampaignError
 
 AA: Final = "aa"
 """In a gate's directory: the campaign of a scenario that was run as A and as B."""
@@ -63,9 +74,20 @@ def aa_of_campaign(
     """
     boots = boots_of(*read_campaign(path))
     check_patterns(metrics, thresholds, {metric for _, metric in boots.values})
-    pools, left_out = split_empty(pools_of(boots, metrics))
-    rows, size = replays(pools, thresholds=thresholds, runs=runs, blocks=blocks, seed=seed)
-    return _result(boots, rows, size, runs, left_out)
+    pairs = _pairs_of(boots)
+    found = twin_pools(boots, pairs, metrics) if pairs else pools_of(boots, metrics)
+    pools, left_out = split_empty(found)
+    rows = replays(pools, thresholds=thresholds, runs=runs, blocks=blocks, seed=seed)
+    return _result(boots, rows, runs, left_out=left_out, differences=unflipped(boots, pairs, metrics))
+
+
+def _pairs_of(boots: Boots) -> tuple[CellPair, ...]:
+    """The pairs of a campaign that an A/A test made; empty for another campaign, whose cells are all different."""
+    command, names = boots.manifest.command, tuple(boots.manifest.scenarios)
+    if command[1:3] != ("gate", "aa") or len(names) != 2:
+        return ()
+    a, b = (cells_by_side(boots.manifest, name) for name in names)
+    return pair_cells(names[0].removesuffix("-a"), a, b, {cell.target: cell.target for cell in a}).pairs
 
 
 def run_aa(request: AaRequest, progress: Progress) -> AaResult:
@@ -84,22 +106,29 @@ def run_aa(request: AaRequest, progress: Progress) -> AaResult:
         skip_unavailable=request.skip_unavailable,
         command=request.command,
     )
-    start_campaign(campaign, progress)
+    try:
+        start_campaign(campaign, progress)
+    except InterruptedCampaignError as error:
+        place = shlex.quote(str(campaign.out))
+        hint = f"`boxbench resume {place}` runs the rest, then `boxbench gate aa {place}` gives the result"
+        raise InterruptedCampaignError(error.message, hint=hint) from None
     boots = boots_of(*read_campaign(campaign.out))
     cells_a, cells_b = (cells_by_side(boots.manifest, side.loaded.scenario.name) for side in sides)
     pairs = pair_cells(request.sides.title, cells_a, cells_b, request.sides.targets()).pairs
     check_patterns(request.metrics, request.thresholds, {metric for _, metric in boots.values})
     pools, left_out = split_empty(twin_pools(boots, pairs, request.metrics))
-    rows, size = replays(pools, thresholds=request.thresholds, blocks=None, seed=request.seed)
-    return _result(boots, rows, size, REPLAYS, left_out)
+    rows = replays(pools, thresholds=request.thresholds, blocks=None, seed=request.seed)
+    differences = unflipped(boots, pairs, request.metrics)
+    return _result(boots, rows, REPLAYS, left_out=left_out, differences=differences)
 
 
-def _result(boots: Boots, rows: tuple[AaRow, ...], size: int, runs: int, left_out: tuple[str, ...]) -> AaResult:
+def _result(boots: Boots, found: tuple[tuple[AaRow, ...], int], runs: int, **more: Any) -> AaResult:
+    rows, size = found
     return AaResult(
         campaigns=(boots.manifest.id,),
         fingerprint=str(boots.manifest.host.get("fingerprint")),
         replays=runs,
         blocks=size,
         rows=rows,
-        left_out=left_out,
+        **more,
     )

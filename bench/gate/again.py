@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.gate.baseline import read_baseline
+from bench.gate.baseline import read_baselines
 from bench.gate.cells import Boots, CellPair, boots_of
 from bench.gate.checkout import CHECKOUTS
 from bench.gate.counted import Warn, judge_counts, read_counted_baseline
-from bench.gate.model import CONFIRMATION, SCREENING, GateResult
+from bench.gate.model import SCREENING, GateResult
 from bench.gate.request import GateRequest, StoredRequest, read_request
-from bench.gate.stages import Announce, first_data, judge_stages
+from bench.gate.stages import Announce, first_data, judge_stages, with_stored_blocks
 from bench.instructions.model import ACCEL, FILE, Instructions, read_instructions
 from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest, read_manifest
@@ -31,46 +30,39 @@ def judge_again(out: Path, announce: Announce, warn: Warn) -> GateResult:
     stored = read_request(out)
     if stored.request.accel == ACCEL:
         return _judge_counts(stored, announce, warn)
-    return _judge_time(stored.request, stored.baseline_at, announce)
+    return _judge_time(stored.request, stored.baselines_at, announce)
 
 
-def _judge_time(request: GateRequest, baseline_at: Path | None, announce: Announce) -> GateResult:
+def _judge_time(request: GateRequest, baselines_at: Sequence[Path], announce: Announce) -> GateResult:
     if not first_data(request.out).exists():
         raise _missing(request.out, SCREENING)
     here = str(read_manifest(request.out / SCREENING).host.get("fingerprint"))
-    baseline = None if baseline_at is None else read_baseline(baseline_at, here=here)
-    if first_data(request.out, CONFIRMATION).exists():
-        # As many as there are. Another version might choose another number.
-        request = replace(request, blocks=_blocks_of(read_manifest(request.out / CONFIRMATION)))
-    return judge_stages(request, baseline, partial(_stored_stage, request.out), announce)
-
-
-def _blocks_of(manifest: Manifest) -> int:
-    return max(entry.scenario.design.blocks for entry in manifest.scenarios.values())
+    baseline = read_baselines(baselines_at, here=here) if baselines_at else None
+    return judge_stages(with_stored_blocks(request), baseline, partial(_stored_stage, request.out), announce)
 
 
 def _stored_stage(out: Path, stage: str, _blocks: int, _pairs: Sequence[CellPair]) -> Boots:
     if not first_data(out, stage).exists():
         raise _missing(out, stage)
     manifest, records = read_campaign(out / stage)
-    _refuse_incomplete(out / stage, manifest, records)
+    _refuse_incomplete(out, stage, manifest, records)
     return boots_of(manifest, records)
 
 
-def _refuse_incomplete(path: Path, manifest: Manifest, records: Sequence[Record]) -> None:
+def _refuse_incomplete(out: Path, stage: str, manifest: Manifest, records: Sequence[Record]) -> None:
     done = {record.trial.id for record in records}
     left = [trial.id for trial in manifest.plan if trial.id not in done]
     if left:
         raise CampaignError(
-            f"{path} has no record of {len(left)} of its {len(manifest.plan)} trials ({left[0]} is the first)",
-            hint=f"`boxbench resume {path}` runs them; then judge again",
+            f"{out / stage} has no record of {len(left)} of its {len(manifest.plan)} trials ({left[0]} is the first)",
+            hint=f"`boxbench resume {out}` runs them and gives the verdict",
         )
 
 
 def _missing(out: Path, stage: str) -> CampaignError:
     return CampaignError(
         f"{out} has no {stage}, and the verdict needs it",
-        hint="the gate was interrupted before that stage: run it again in a new directory",
+        hint=f"the gate was interrupted before that: `boxbench resume {out}` runs it and gives the verdict",
     )
 
 
@@ -78,7 +70,7 @@ def _judge_counts(stored: StoredRequest, announce: Announce, warn: Warn) -> Gate
     request = stored.request
 
     def time(timed: GateRequest) -> GateResult:
-        return _judge_time(timed, None, announce)
+        return _judge_time(timed, (), announce)
 
     if stored.baseline_at is None:
         counts_a = _stored_counts(request.out, CHECKOUTS[0])

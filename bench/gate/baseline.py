@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
 from bench.analysis.results import NotComparableError
-from bench.gate.cells import Boots, boots_of, renewed
+from bench.gate.cells import Boots, boots_of, renewed, together
 from bench.gate.model import RESULT, STAGES
 from bench.gate.sides import side_name
 from bench.instructions.model import FILE, read_instructions
@@ -31,6 +32,25 @@ def read_baseline(path: Path, *, here: str) -> Boots:
     if not stages:
         _refuse_counts(path)
     return reduce(renewed, [_read(place, path, here) for place in stages or [path]])
+
+
+def read_baselines(paths: Sequence[Path], *, here: str) -> Boots:
+    """Read stored campaigns that take A's place together. Raises as ``read_baseline``, and NotComparableError: they
+    hold different scenarios."""
+    found = [read_baseline(path, here=here) for path in paths]
+    names = {path: tuple(sorted(one.manifest.scenarios)) for path, one in zip(paths, found, strict=True)}
+    if len(set(names.values())) > 1:
+        listed = "; ".join(f"{path}: {', '.join(held)}" for path, held in names.items())
+        raise NotComparableError(
+            f"the baselines do not hold the same scenarios ({listed})",
+            hint="name campaigns that were made by the same command",
+        )
+    if len({i for one in found for i in one.campaigns}) < sum(len(one.campaigns) for one in found):
+        raise NotComparableError(
+            "one campaign is named twice with --baseline",
+            hint="copies show no difference between campaigns; name campaigns of different times",
+        )
+    return together(found)
 
 
 def stored_name(manifest: Manifest, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
@@ -17,6 +18,9 @@ from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Failure, Record
 from bench.scenario.model import Scenario
+
+_APART: Final = 1_000_000
+"""Between the block numbers of two campaigns; more than any campaign has."""
 
 SideTargets = Mapping[str, str]
 """A's target labels, each with the label of B that it is compared with."""
@@ -56,6 +60,7 @@ class Boots:
         failures: by cell key, why boots failed, by block.
         sittings: the number of the sitting of a boot, by cell key and block.
         campaigns: ids of all campaigns with these boots; ``manifest`` is the first one's.
+        parts: the boots of each stored campaign, where A is several; their blocks have other numbers here.
     """
 
     manifest: Manifest
@@ -64,6 +69,7 @@ class Boots:
     failures: Mapping[str, Mapping[int, Failure]]
     campaigns: tuple[str, ...]
     sittings: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    parts: tuple[Boots, ...] = ()
 
     def metrics(self, cell: Cell) -> tuple[str, ...]:
         """The metrics that were measured in a cell."""
@@ -126,6 +132,28 @@ def renewed(old: Boots, new: Boots) -> Boots:
     )
 
 
+def together(parts: Sequence[Boots]) -> Boots:
+    """The boots of stored campaigns as those of one, with the notes of all."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    ran: dict[str, set[int]] = {}
+    failures: dict[str, dict[int, Failure]] = {}
+    for number, part in enumerate(parts):
+        start = number * _APART
+        for key, series in part.values.items():
+            values.setdefault(key, {}).update({start + block: value for block, value in series.items()})
+        for cell, blocks in part.ran.items():
+            ran.setdefault(cell, set()).update(start + block for block in blocks)
+        for cell, failed in part.failures.items():
+            failures.setdefault(cell, {}).update({start + block: failure for block, failure in failed.items()})
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.manifest.notes))
+    manifest = first.manifest.model_copy(update={"notes": notes})
+    campaigns = tuple(identity for part in parts for identity in part.campaigns)
+    return Boots(manifest, values, ran, failures, campaigns, parts=tuple(parts))
+
+
 def pair_cells(name: str, cells_a: Sequence[Cell], cells_b: Sequence[Cell], targets: SideTargets) -> Pairing:
     """Pair the cells of the two sides whose targets correspond by ``targets`` and whose factor levels are equal.
 
@@ -170,6 +198,7 @@ def rows_of(
     A metric that only one side has keeps its row, with no boots on the other: a lost metric must not look unchanged.
     Metrics that only a wildcard matches are left out (``unshared``).
     """
+    shared = boots_a is boots_b
     left_out = unshared(pair, boots_a, boots_b, patterns, scenario)
     known = {*boots_a.metrics(pair.a), *boots_b.metrics(pair.b)} - {*left_out[0], *left_out[1]}
     failures = len(boots_a.failed(pair.a)), len(boots_b.failed(pair.b))
@@ -177,8 +206,9 @@ def rows_of(
         metric: SeriesPair(
             _judged(boots_a, pair.a, metric),
             _judged(boots_b, pair.b, metric),
-            boots_a is boots_b,
+            shared,
             failures,
+            () if shared else tuple(_judged(part, pair.a, metric) for part in boots_a.parts or (boots_a,)),
         )
         for metric in choose_metrics(patterns, scenario, known)
     }

@@ -12,9 +12,9 @@ from scipy.special import betaincinv
 
 from bench.analysis.exact import holm
 from bench.analysis.stats import MIN_BOOTS, Interval
-from bench.gate.cells import Boots, CellPair, cells_by_side, place
+from bench.gate.cells import Boots, CellPair, cells_by_side, place, rows_of
 from bench.gate.judge import SeriesPair, judge, oriented, stage_result
-from bench.gate.model import LEVEL, GateModel, StageResult, Verdict
+from bench.gate.model import APART_LEVEL, LEVEL, GateModel, StageResult, Verdict
 from bench.gate.rows import p_of
 from bench.gate.thresholds import Thresholds, better, choose_metrics
 from bench.util.errors import TooFewBootsError
@@ -67,6 +67,34 @@ class AaRow(GateModel):
     proposed: float | None = None
 
 
+class AaDifference(GateModel):
+    """One metric of B against A, as they ran: nothing is exchanged between the sides.
+
+    Attributes:
+        ratio: of B to A within blocks; None when there is none, and then ``problem`` says why.
+        p: two-sided; None without a ratio.
+        p_adjusted: the same with Holm's adjustment over all rows.
+        apart: whether A and B drift apart on their own.
+    """
+
+    scenario: str
+    box: str
+    accel: str
+    metric: str
+    blocks: int
+    ratio: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    apart: bool = False
+    problem: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether B is not A, beyond what chance does in one of 20 A/A campaigns."""
+        return self.p_adjusted is not None and self.p_adjusted <= LEVEL
+
+
 class AaResult(GateModel):
     """All rows, and the campaigns and settings behind them."""
 
@@ -76,9 +104,16 @@ class AaResult(GateModel):
     blocks: int
     """Per side and replay."""
     level: float = LEVEL
+    differences: tuple[AaDifference, ...] = ()
+    """B against A as they ran; empty where one cell was split, which has no second side."""
     rows: tuple[AaRow, ...]
     left_out: tuple[str, ...] = ()
     """Cells in which none of the metrics asked for was measured."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether a side that should equal the other does not."""
+        return any(one.differs for one in self.differences)
 
 
 @dataclass(frozen=True)
@@ -142,6 +177,34 @@ def twin_pools(boots: Boots, pairs: Sequence[CellPair], patterns: Sequence[str])
         }
         found.append(Pool(pair, values, True, len(blocks)))
     return tuple(found)
+
+
+def unflipped(boots: Boots, pairs: Sequence[CellPair], patterns: Sequence[str]) -> tuple[AaDifference, ...]:
+    """B against A of an A/A campaign. Its cells should be equal: a bias between the sides shows here and only here."""
+    found = []
+    for pair in pairs:
+        scenario = boots.manifest.scenarios[pair.a.scenario].scenario
+        for metric, series in rows_of(pair, boots, boots, patterns, scenario).items():
+            stage, problem = stage_result(series, better(metric))
+            found.append(_difference(pair, metric, stage, problem))
+    adjusted = holm({str(at): one.p for at, one in enumerate(found) if one.p is not None})
+    return tuple(one.model_copy(update={"p_adjusted": adjusted.get(str(at))}) for at, one in enumerate(found))
+
+
+def _difference(pair: CellPair, metric: str, stage: StageResult, problem: str) -> AaDifference:
+    sides = [p for p in (stage.p_worse, stage.p_better) if p is not None]
+    return AaDifference(
+        scenario=pair.scenario,
+        box=pair.box,
+        accel=pair.a.accel,
+        metric=metric,
+        blocks=min(stage.n_a, stage.n_b),
+        ratio=1.0 if stage.all_zero else stage.ratio,
+        interval=stage.interval,
+        p=min(1.0, 2 * min(sides)) if sides else None,
+        apart=stage.p_apart is not None and stage.p_apart <= APART_LEVEL,
+        problem="" if stage.all_zero else problem,
+    )
 
 
 def replays(

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
-from bench.analysis.exact import block_ratio, rank_sum, signed_rank
-from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_ratio_unpaired
-from bench.gate.model import LEVEL, StageResult, Verdict
+from bench.analysis.exact import block_ratio, signed_rank
+from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median
+from bench.gate.apart import Apart, apart_of, level_under_drift
+from bench.gate.baseline_ratio import FewCampaignsError, campaigns_ratio
+from bench.gate.model import APART_LEVEL, LEVEL, StageResult, Verdict
 from bench.util.errors import TooFewBootsError
 
 Better = Literal["lower", "higher"]
@@ -27,12 +29,14 @@ class SeriesPair(NamedTuple):
     Attributes:
         paired: equal block numbers mean the same moment; False with a stored baseline.
         failures: how many boots of A and of B failed.
+        campaigns: A's boots by campaign, with a stored baseline; ``a`` has them all.
     """
 
     a: Series
     b: Series
     paired: bool = True
     failures: tuple[int, int] = (0, 0)
+    campaigns: tuple[Series, ...] = ()
 
 
 class Judgement(NamedTuple):
@@ -69,29 +73,65 @@ def stage_result(pair: SeriesPair, better: Better = "lower") -> tuple[StageResul
     if not any((*a.values(), *b.values())):
         return StageResult(**plain, all_zero=True), "0 on both sides"
     try:
-        ratio, larger, smaller = _compared(a, b, better, paired=pair.paired)
-    except ValueError:
-        return StageResult(**plain), "no ratio: a value is 0"
-    except TooFewBootsError as error:
-        return StageResult(**plain), error.message
-    return StageResult(**plain, ratio=ratio.value, interval=ratio.interval, p_worse=larger, p_better=smaller), ""
+        ratio, larger, smaller = _compared(pair._replace(a=a, b=b), better)
+    except (FewCampaignsError, TooFewBootsError, ValueError) as error:
+        message = "no ratio: a value is 0" if isinstance(error, ValueError) else error.message
+        return StageResult(**plain, ratio=getattr(error, "ratio", None)), message
+    found = apart_of(ratio.block_ratios)
+    return StageResult(
+        **plain,
+        ratio=ratio.value,
+        interval=ratio.interval,
+        p_worse=larger,
+        p_better=smaller,
+        autocorrelation=found.autocorrelation,
+        p_apart=found.p,
+        interval_apart=_interval_apart(pair._replace(a=a, b=b), better, found),
+    ), ""
+
+
+def _interval_apart(pair: SeriesPair, better: Better, found: Apart) -> Interval | None:
+    """The interval that allows for a drift of A and B apart; None where they do not drift."""
+    if found.p is None or found.p > APART_LEVEL:
+        return None
+    level = level_under_drift(found, len(pair.a))
+    interval = _compared(pair, better, level=level)[0].interval
+    # So few blocks may not reach the level at all.
+    return interval if interval.level >= level else Interval(0.0, math.inf, level)
 
 
 def _sides_without_boots(pair: SeriesPair) -> list[str]:
     return [name for name, series in (("A", pair.a), ("B", pair.b)) if not series]
 
 
-def _compared(a: Series, b: Series, better: Better, *, paired: bool) -> tuple[RatioEstimate, float, float]:
-    """The ratio, and the p values that B is larger and that it is smaller. Raises ValueError: a value is 0."""
-    if better == "lower" or all(map(math.isfinite, (*a.values(), *b.values()))):
-        return ratio_of(a, b, paired=paired), *p_values(a, b, paired=paired)
+def _compared(pair: SeriesPair, better: Better, *, level: float = 0.95) -> tuple[RatioEstimate, float, float]:
+    """The ratio, and the p values that B is larger and that it is smaller.
+
+    Raises:
+        ValueError: a value is 0.
+        TooFewBootsError: too few blocks, or boots of a campaign.
+        FewCampaignsError: too few stored campaigns.
+    """
+    if better == "lower" or all(map(math.isfinite, (*pair.a.values(), *pair.b.values()))):
+        return ratio_and_p(pair, level=level)
     # A failed boot must be the worst value of a rate, too. As time per piece of work it is: infinite.
-    costs = _costs(a), _costs(b)
-    ratio = ratio_of(*costs, paired=paired)
+    campaigns = tuple(map(_costs, pair.campaigns))
+    ratio, smaller, larger = ratio_and_p(
+        pair._replace(a=_costs(pair.a), b=_costs(pair.b), campaigns=campaigns), level=level
+    )
     value = None if ratio.value is None else _inverse(ratio.value)
     limits = Interval(_inverse(ratio.interval.high), _inverse(ratio.interval.low), ratio.interval.level)
-    smaller, larger = p_values(*costs, paired=paired)
     return replace(ratio, value=value, interval=limits), larger, smaller
+
+
+def ratio_and_p(pair: SeriesPair, *, level: float = 0.95) -> tuple[RatioEstimate, float, float]:
+    """How many times A's value B's is, and one-sided p values that B is larger, and that it is smaller.
+
+    Raises as ``block_ratio`` and ``campaigns_ratio``.
+    """
+    if not pair.paired:
+        return campaigns_ratio([list(one.values()) for one in pair.campaigns or (pair.a,)], list(pair.b.values()))
+    return block_ratio(pair.a, pair.b, level=level), *signed_rank(pair.a, pair.b)
 
 
 def _costs(rates: Series) -> Series:
@@ -110,11 +150,6 @@ def _middle(series: Series, better: Better) -> float | None:
         return median(list(series.values()))
     cost = median(list(_costs(series).values()))
     return None if math.isinf(cost) else _inverse(cost)
-
-
-def p_values(a: Series, b: Series, *, paired: bool) -> tuple[float, float]:
-    """Exact one-sided p values that B is larger, and that it is smaller."""
-    return signed_rank(a, b) if paired else rank_sum(list(a.values()), list(b.values()))
 
 
 def oriented(interval: Interval, better: Better) -> Oriented:
@@ -141,16 +176,19 @@ def judge(
     p_adjusted: float | None,
     p_better_adjusted: float | None,
     problem: str = "",
+    level: float = LEVEL,
 ) -> Judgement:
     """The verdict on one row.
 
-    Regressed: the whole interval is beyond the threshold, and the test is significant after Holm's adjustment.
+    Regressed: the whole interval is beyond the threshold, and the test is significant after Holm's adjustment. Where A
+    and B drift apart on their own, the wider interval that allows for it must be beyond the threshold, too.
     Not regressed: no part of the interval is beyond the threshold; an improvement of any size passes.
     Otherwise: cannot tell.
 
     Args:
         p_adjusted, p_better_adjusted: None when the row was not tested, because screening had ruled a change out.
         problem: why there is no ratio, as ``stage_result`` returns it.
+        level: of the tests; a gate that is run again has less than ``LEVEL``.
     """
     if stage.interval is None:
         if stage.all_zero:
@@ -159,24 +197,45 @@ def judge(
     low, high = oriented(stage.interval, better)
     limit, named = 1 + threshold, f"the threshold of {threshold * 100:.3g}%"
     if low > limit:
-        return _beyond(p_adjusted, stage, named)
+        return _beyond(p_adjusted, stage, named, level) or _under_drift(stage, better, limit, named)
     if high <= limit:
-        improved = high < 1 / limit and p_better_adjusted is not None and p_better_adjusted <= LEVEL
+        improved = high < 1 / limit and p_better_adjusted is not None and p_better_adjusted <= level
         side = f"better than {named}" if improved else f"within {named}"
         return Judgement(Verdict.NOT_REGRESSED, improved, f"the whole interval is {side}")
     reason = f"the interval reaches beyond {named}" if low <= 1 else f"worse, but perhaps less than {named}"
     return Judgement(Verdict.CANNOT_TELL, False, f"{reason}: run more blocks, or use a quieter host")
 
 
-def _beyond(p_adjusted: float | None, stage: StageResult, named: str) -> Judgement:
+def _beyond(p_adjusted: float | None, stage: StageResult, named: str, level: float) -> Judgement | None:
+    """Why an interval beyond the threshold is no regression all the same; None when it is one."""
     if p_adjusted is None:
-        reason = f"confirmation is beyond {named} although screening had ruled that out: run the gate again"
+        reason = (
+            f"confirmation is beyond {named} although screening had ruled that out: run the gate again, with --again"
+        )
         return Judgement(Verdict.CANNOT_TELL, False, reason)
-    if p_adjusted > LEVEL:
+    if p_adjusted > level:
         n = min(stage.n_a, stage.n_b)
         reason = f"beyond {named}, but {n} boots per side cannot be significant (p {p_adjusted:.2g} after Holm)"
         return Judgement(Verdict.CANNOT_TELL, False, reason)
-    return Judgement(Verdict.REGRESSED, False, f"the whole interval is beyond {named}")
+    return None
+
+
+def _under_drift(stage: StageResult, better: Better, limit: float, named: str) -> Judgement:
+    """Regressed, unless A and B drift apart so much that chance alone may look like this."""
+    if stage.interval_apart is None or oriented(stage.interval_apart, better).low > limit:
+        return Judgement(Verdict.REGRESSED, False, f"the whole interval is beyond {named}")
+    reason = (
+        f"beyond {named}, but {describe_apart(stage)}: wait until the host is steady, and run it again, with --again"
+    )
+    return Judgement(Verdict.CANNOT_TELL, False, reason)
+
+
+def describe_apart(stage: StageResult) -> str:
+    """What is wrong where neighbouring blocks have alike ratios."""
+    return (
+        "A and B drift apart on their own (ratios of neighbouring blocks are alike: autocorrelation "
+        f"{stage.autocorrelation:.2f}, p {stage.p_apart:.2g})"
+    )
 
 
 def _usable(pair: SeriesPair) -> tuple[Series, Series]:
@@ -185,10 +244,3 @@ def _usable(pair: SeriesPair) -> tuple[Series, Series]:
         return pair.a, pair.b
     shared = sorted(pair.a.keys() & pair.b.keys())
     return {block: pair.a[block] for block in shared}, {block: pair.b[block] for block in shared}
-
-
-def ratio_of(a: Series, b: Series, *, paired: bool) -> RatioEstimate:
-    """How many times A's value B's is, with its interval. Raises ValueError: a value is 0."""
-    if paired:
-        return block_ratio(a, b)
-    return median_ratio_unpaired(list(a.values()), list(b.values()))

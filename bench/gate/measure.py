@@ -15,10 +15,12 @@ from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_campaign, read_records
 from bench.records.record import Record
 from bench.run.campaign import Request, start_campaign
+from bench.run.pace import Pace
 from bench.scenario.model import Scenario, load_scenario, narrowed
 from bench.scenario.targets import parse_target
-from bench.util.errors import NotReadyError, UsageError
+from bench.util.errors import NotReadyError, PartialResultsError, UsageError
 from bench.util.package_data import find_scenario
+from bench.util.units import format_metric
 
 
 class Silent:
@@ -27,7 +29,7 @@ class Silent:
     def say(self, text: str) -> None:
         """Does nothing."""
 
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
+    def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         """Does nothing."""
 
     def begin(self, trial: Trial) -> None:
@@ -35,6 +37,27 @@ class Silent:
 
     def end(self, record: Record) -> None:
         """Does nothing."""
+
+
+@dataclass(frozen=True)
+class LimitCheck:
+    """Whether a limit holds: true or false, and its text, which a failed assertion shows, says why."""
+
+    metric: str
+    found: Estimate
+    limit: float
+
+    def __bool__(self) -> bool:
+        return self.found.interval is not None and self.found.interval.high <= self.limit
+
+    def __repr__(self) -> str:
+        value, limit = (format_metric(self.metric, number) for number in (self.found.value, self.limit))
+        boots = f"median {value} of {self.found.n} boots"
+        if self.found.interval is None:
+            return f"<{Metric(self.metric).stem}: {boots}, too few for an interval; at most {limit} cannot be told>"
+        low, high = (format_metric(self.metric, end) for end in (self.found.interval.low, self.found.interval.high))
+        kept = "is at most" if self else "is not surely at most"
+        return f"<{Metric(self.metric).stem}: {boots}, 95 % interval {low} to {high}, {kept} {limit}>"
 
 
 @dataclass(frozen=True)
@@ -88,13 +111,12 @@ class Measurement:
         """The median in ns or bytes; ``inf`` when it falls on a failed boot."""
         return self.estimate(metric).value
 
-    def at_most(self, metric: str, limit: float) -> bool:
-        """Whether the whole 95 % interval of the median is at most ``limit``; False below 5 boots.
+    def at_most(self, metric: str, limit: float) -> LimitCheck:
+        """Whether the whole 95 % interval of the median is at most ``limit``; not so below 5 boots.
 
         The interval is about this sitting: noise within it does not pass, and a host that is faster today does.
         """
-        interval = self.estimate(metric).interval
-        return interval is not None and interval.high <= limit
+        return LimitCheck(self._metric(metric), self.estimate(metric), limit)
 
 
 def measure(
@@ -119,7 +141,10 @@ def measure(
     # There is no other side, so the scenario keeps its own name.
     renamed = side.loaded.scenario.model_copy(update={"name": loaded.scenario.name})
     chosen = narrowed(side.loaded.model_copy(update={"scenario": renamed}), blocks=blocks)
-    start_campaign(Request(scenarios=(chosen,), out=out, seed=seed, accel=accel), Silent())
+    try:
+        start_campaign(Request(scenarios=(chosen,), out=out, seed=seed, accel=accel), Silent())
+    except PartialResultsError as error:
+        raise NotReadyError(error.message, hint=f"look into {out}") from None
     boots = boots_of(*read_campaign(out))
     (cell,) = cells_by_side(boots.manifest, renamed.name)
     records = tuple(r for r in read_records(out) if r.trial.cell.key == cell.key and not r.trial.warmup)

@@ -33,8 +33,17 @@ and ``median_b`` are the numbers of failed boots, over all boots of both stages.
 
 LEVEL: Final = 0.05
 """The largest chance that a run is red although nothing has changed."""
+
+
+APART_LEVEL: Final = 0.01
+"""The chance that sides which do not drift apart seem to, and are judged by a wider interval."""
 POWER: Final = 0.95
 """The share of runs in which a change of the smallest detectable size is found."""
+
+
+def level_of(again: int) -> float:
+    """The level of a run after so many earlier ones. All of them together stay below ``2 * LEVEL``."""
+    return LEVEL / 2.0**again
 
 
 class GateModel(BaseModel):
@@ -81,6 +90,9 @@ class StageResult(GateModel):
         ratio: median_b / median_a. None with too few boots or a zero; then ``GateRow.reason`` says why.
         interval: of the ratio; None without a ratio, and for counts of instructions that are exact.
         p_worse, p_better: exact one-sided p values that B's values are larger, and that they are smaller (METHOD.md).
+        autocorrelation, p_apart: of neighbouring blocks' ratios, and the p value that they are in random order; None
+            without blocks in common. A small p value: A and B drift apart on their own.
+        interval_apart: then, the interval of the ratio that allows for it.
         all_zero: every value of both sides is 0, with at least MIN_BOOTS boots each: equal, without a ratio.
     """
 
@@ -94,6 +106,9 @@ class StageResult(GateModel):
     interval: Interval | None = None
     p_worse: float | None = None
     p_better: float | None = None
+    autocorrelation: float | None = None
+    p_apart: float | None = None
+    interval_apart: Interval | None = None
     all_zero: bool = False
 
 
@@ -183,7 +198,9 @@ class GateResult(GateModel):
     Attributes:
         created_at: ISO 8601, UTC.
         boxbench: version that made it.
-        level: the largest chance of a red run without a change; 0 where every row is an exact count of instructions.
+        level: the largest chance of a red run without a change; 0 where every row is an exact count of instructions;
+            None where none is promised, against too few stored campaigns.
+        again: how many runs of this comparison came before, as the user says. Each halves the level.
         a: what B is compared with; None for fixed limits.
         fingerprint: of the host on which both sides ran. Counts of a baseline may be of another host.
         host: the host's facts.
@@ -197,7 +214,8 @@ class GateResult(GateModel):
     boxbench: str
     command: tuple[str, ...] = ()
     seed: int | None = None
-    level: float = LEVEL
+    level: float | None = LEVEL
+    again: int = 0
     a: Identity | None = None
     b: Identity
     fingerprint: str

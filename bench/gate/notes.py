@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.exact import holm
 from bench.analysis.metrics import Metric
 from bench.analysis.results import NotComparableError
 from bench.gate.cells import Boots, CellPair, Pairing, cells_by_side, place, unshared
-from bench.gate.model import Identity
+from bench.gate.judge import describe_apart
+from bench.gate.model import APART_LEVEL, GateRow, Identity
 from bench.gate.sides import Side, SideName, SidePair
 from bench.records.manifest import Manifest
 from bench.scenario.model import Scenario
@@ -42,13 +44,13 @@ def stored_identity(label: str, baseline: Boots) -> Identity:
 
 
 def notes_of(now: Manifest, baseline: Manifest | None) -> tuple[str, ...]:
-    """Notes of the campaign, and about a stored baseline."""
+    """Notes of the campaign, about the builds that it compares, and about a stored baseline."""
     if baseline is None:
-        return now.notes
+        return (*now.notes, *_builds(now))
     notes = [
         *now.notes,
-        "A is a stored baseline: a change of the host since then counts as a change of B. "
-        "A and B interleaved in one run do not have this weakness.",
+        "A is stored: a change of the host since then counts as a change of B, unless several stored campaigns show "
+        "how much the host changes without one. A and B interleaved in one run do not have this weakness.",
         # Among them are damaged records, whose boots A lacks.
         *(f"A's campaign: {note}" for note in baseline.notes),
     ]
@@ -58,6 +60,26 @@ def notes_of(now: Manifest, baseline: Manifest | None) -> tuple[str, ...]:
         if changed:
             notes.append(f"{box} has changed since the baseline: {'; '.join(changed)}")
     return tuple(notes)
+
+
+def _builds(now: Manifest) -> tuple[str, ...]:
+    if len({image.digest for image in now.images.values()}) < 2:
+        return ()
+    return (
+        "Each side is one build. What another build of the same sources would change, such as the layout of files and "
+        "code, counts as a change of B.",
+    )
+
+
+def apart_notes(rows: Sequence[GateRow]) -> tuple[str, ...]:
+    """A warning for each row whose sides drift apart on their own, with Holm's adjustment over all rows."""
+    p_values = {row.name: row.decisive.p_apart for row in rows if row.decisive and row.decisive.p_apart is not None}
+    adjusted = holm({name: p for name, p in p_values.items() if p is not None})
+    return tuple(
+        f"{row.box}, {Metric(row.metric).label}: {describe_apart(row.decisive)}; its interval is too narrow"
+        for row in rows
+        if row.decisive is not None and adjusted.get(row.name, 1.0) <= APART_LEVEL
+    )
 
 
 def alone_notes(sides: SidePair, pairing: Pairing, *, stored: bool) -> tuple[str, ...]:

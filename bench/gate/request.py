@@ -33,6 +33,8 @@ class GateRequest:
         out: the gate's directory.
         metrics: names or patterns; empty means the default metrics.
         baseline: a stored campaign, or counts of instructions, in A's place.
+        further_baselines: more stored campaigns of A, of other times.
+        again: how many runs of this comparison came before.
         blocks: of confirmation, or runs of each guest to count. None lets the gate choose, at most ``max_blocks``;
             counts have ``TRIED_RUNS``.
         detect: the relative change that confirmation must be able to show; None means twice each threshold.
@@ -46,6 +48,8 @@ class GateRequest:
     thresholds: Thresholds = field(default_factory=Thresholds)
     metrics: tuple[str, ...] = ()
     baseline: Path | None = None
+    further_baselines: tuple[Path, ...] = ()
+    again: Annotated[int, Field(ge=0)] = 0
     blocks: int | None = None
     screening_blocks: int = SCREENING_BLOCKS
     max_blocks: int = MAX_BLOCKS
@@ -55,27 +59,39 @@ class GateRequest:
     skip_unavailable: bool = False
     command: tuple[str, ...] = ()
 
+    @property
+    def baselines(self) -> tuple[Path, ...]:
+        """All stored results in A's place; empty when both sides run."""
+        return () if self.baseline is None else (self.baseline, *self.further_baselines)
+
 
 class StoredRequest(GateModel):
     """A request as its file keeps it.
 
     Attributes:
         request: its ``out`` is where the gate ran.
-        baseline_at: the absolute path of the request's baseline.
+        baseline_at, further_at: the absolute paths of the request's baselines.
         host: facts about the host when the gate started.
     """
 
     schema_number: Literal[1] = 1
     request: GateRequest
     baseline_at: Path | None = None
+    further_at: tuple[Path, ...] = ()
     host: dict[str, Any]
+
+    @property
+    def baselines_at(self) -> tuple[Path, ...]:
+        """The absolute paths of all baselines."""
+        return () if self.baseline_at is None else (self.baseline_at, *self.further_at)
 
 
 def store_request(request: GateRequest, host: dict[str, Any]) -> None:
     """Write a request into the gate's directory, without the values of secret variables. Raises ResultError."""
     request = replace(request, sides=request.sides.without_secrets())
-    baseline = None if request.baseline is None else request.baseline.absolute()
-    stored = StoredRequest(request=request, baseline_at=baseline, host=host)
+    places = [path.absolute() for path in request.baselines]
+    first, further = (places[0], tuple(places[1:])) if places else (None, ())
+    stored = StoredRequest(request=request, baseline_at=first, further_at=further, host=host)
     write_result_file(
         request.out / REQUEST,
         stored.model_dump_json(indent=1) + "\n",

@@ -10,7 +10,7 @@ from typing import Final
 from bench.analysis.exact import holm
 from bench.gate.cells import CellPair
 from bench.gate.judge import NO_BLOCKS, Judgement, SeriesPair, in_question, judge, stage_result
-from bench.gate.model import GateRow, StageResult, Verdict
+from bench.gate.model import LEVEL, GateRow, StageResult, Verdict
 from bench.gate.sensitivity import MAX_BLOCKS, Spread, blocks_needed, smallest_detectable, spread_of
 from bench.gate.thresholds import Thresholds, better
 
@@ -69,7 +69,9 @@ def family_of(questions: Sequence[Question]) -> int:
     return sum(question.candidate for question in questions)
 
 
-def blocks_for(questions: Sequence[Question], *, detect: float | None, seed: int, most: int) -> int:
+def blocks_for(
+    questions: Sequence[Question], *, detect: float | None, seed: int, most: int, level: float = LEVEL
+) -> int:
     """Blocks of confirmation after which every candidate shows a change of ``detect``, at most ``most``.
 
     A candidate whose spread is unknown needs ``most``.
@@ -77,40 +79,47 @@ def blocks_for(questions: Sequence[Question], *, detect: float | None, seed: int
     Args:
         detect: relative change, 0.05 is 5 %; None means twice each row's threshold.
     """
-    needed = [
-        _needed(question, detect or 2 * question.threshold, family_of(questions), seed, most)
-        for question in questions
-        if question.candidate
-    ]
-    return max(needed, default=0)
+    family, limit = family_of(questions), min(most, MAX_BLOCKS)
+
+    def needed(question: Question) -> int:
+        if question.spread is None:
+            return most
+        found = blocks_needed(
+            question.spread,
+            detect=detect or 2 * question.threshold,
+            threshold=question.threshold,
+            family=family,
+            seed=seed,
+            most=limit,
+            level=level,
+        )
+        return most if found is None else found
+
+    return max((needed(question) for question in questions if question.candidate), default=0)
 
 
-def _needed(question: Question, detect: float, family: int, seed: int, most: int) -> int:
-    if question.spread is None:
-        return most
-    limit = min(most, MAX_BLOCKS)
-    found = blocks_needed(
-        question.spread, detect=detect, threshold=question.threshold, family=family, seed=seed, most=limit
-    )
-    return most if found is None else found
-
-
-def planned(questions: Sequence[Question], blocks: int, *, seed: int) -> tuple[Question, ...]:
+def planned(questions: Sequence[Question], blocks: int, *, seed: int, level: float = LEVEL) -> tuple[Question, ...]:
     """The questions with the smallest change that ``blocks`` blocks of confirmation can detect."""
     family = family_of(questions)
     return tuple(
-        replace(question, detectable=_detectable(question, blocks, family, seed)) if question.candidate else question
+        replace(question, detectable=_detectable(question, blocks, family, seed, level))
+        if question.candidate
+        else question
         for question in questions
     )
 
 
-def _detectable(question: Question, blocks: int, family: int, seed: int) -> float | None:
+def _detectable(question: Question, blocks: int, family: int, seed: int, level: float) -> float | None:
     if question.spread is None:
         return None
-    return smallest_detectable(question.spread, blocks, threshold=question.threshold, family=family, seed=seed)
+    return smallest_detectable(
+        question.spread, blocks, threshold=question.threshold, family=family, seed=seed, level=level
+    )
 
 
-def verdicts(questions: Sequence[Question], confirmation: Mapping[str, SeriesPair]) -> tuple[GateRow, ...]:
+def verdicts(
+    questions: Sequence[Question], confirmation: Mapping[str, SeriesPair], *, level: float = LEVEL
+) -> tuple[GateRow, ...]:
     """The rows, judged by their boots of confirmation where there are any, with Holm's adjustment over all candidates.
 
     Args:
@@ -122,7 +131,7 @@ def verdicts(questions: Sequence[Question], confirmation: Mapping[str, SeriesPai
     tested = [q for q in questions if q.candidate]
     worse = holm({q.key: p_of(stages[q.key][0], q.metric, worse=True) for q in tested})
     good = holm({q.key: p_of(stages[q.key][0], q.metric, worse=False) for q in tested})
-    return tuple(_row(q, stages.get(q.key), worse.get(q.key), good.get(q.key)) for q in questions)
+    return tuple(_row(q, stages.get(q.key), (worse.get(q.key), good.get(q.key)), level) for q in questions)
 
 
 def p_of(stage: StageResult, metric: str, *, worse: bool = True) -> float:
@@ -133,8 +142,12 @@ def p_of(stage: StageResult, metric: str, *, worse: bool = True) -> float:
 
 
 def _row(
-    question: Question, confirmation: tuple[StageResult, str] | None, worse: float | None, good: float | None
+    question: Question,
+    confirmation: tuple[StageResult, str] | None,
+    p_values: tuple[float | None, float | None],
+    level: float,
 ) -> GateRow:
+    worse, good = p_values
     stage, problem = confirmation or (question.screening, question.problem)
     found = _hopeless(question, stage) or judge(
         stage,
@@ -143,6 +156,7 @@ def _row(
         p_adjusted=worse,
         p_better_adjusted=good,
         problem=problem,
+        level=level,
     )
     settled = "" if confirmation else " (settled by screening)"
     return GateRow(

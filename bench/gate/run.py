@@ -1,27 +1,37 @@
-"""A gate from request to result: screening, the detectable change, confirmation, verdicts."""
+"""A gate from request to result: screening, the detectable change, confirmation, verdicts. It runs what is missing."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from bench.gate.baseline import read_baseline
+from bench.gate.baseline import read_baselines
 from bench.gate.cells import Boots, CellPair, boots_of
 from bench.gate.checkout import CHECKOUTS
-from bench.gate.model import CONFIRMATION, GateResult
+from bench.gate.model import CONFIRMATION, SCREENING, GateResult
 from bench.gate.notes import refuse_alone
 from bench.gate.request import REQUEST, GateRequest, store_request
 from bench.gate.result import write_result
 from bench.gate.sides import Side
-from bench.gate.stages import Announce, judge_stages, paired
+from bench.gate.stages import Announce, first_data, judge_stages, paired, with_stored_blocks
 from bench.host import fingerprint, host_facts
+from bench.plan.matrix import targets_of
 from bench.records.campaign import read_campaign
-from bench.run.campaign import Progress, Request, start_campaign
+from bench.records.manifest import read_manifest
+from bench.run.campaign import (
+    Progress,
+    Request,
+    changed_since,
+    refuse_other_version,
+    resume_campaign,
+    start_campaign,
+)
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, narrowed
-from bench.util.errors import TeardownError
+from bench.util.errors import CampaignError, InterruptedCampaignError, TeardownError
 from bench.util.tree import remove_tree
 
 
@@ -54,6 +64,7 @@ def run_gate(request: GateRequest, progress: Progress, announce: Announce) -> Ga
     Raises:
         NotComparableError: another host's baseline, mixed accelerators, no cell in common, or a target that was asked
             for by name and is on one side only.
+        InterruptedCampaignError: Ctrl-C after screening had begun; ``resume_gate`` goes on.
         CampaignError, TargetUnavailableError, NotEqualError, BuildError: as ``start_campaign``.
         ResultError: the request or the result cannot be written.
     """
@@ -64,16 +75,38 @@ def run_gate(request: GateRequest, progress: Progress, announce: Announce) -> Ga
     return result
 
 
-def run_stages(request: GateRequest, progress: Progress, announce: Announce) -> GateResult:
-    """Run both stages and judge. Raises as ``run_gate``."""
+def run_stages(
+    request: GateRequest, progress: Progress, announce: Announce, *, baselines_at: Sequence[Path] = ()
+) -> GateResult:
+    """Run what is missing of both stages, and judge. Raises as ``run_gate``.
+
+    Args:
+        baselines_at: where the request's baselines are, if not where the request says.
+    """
     baseline = None
-    if request.baseline is not None:
-        baseline = read_baseline(request.baseline, here=fingerprint(host_facts()))
+    if request.baselines:
+        baseline = read_baselines(baselines_at or request.baselines, here=fingerprint(host_facts()))
 
     def stages(stage: str, blocks: int, pairs: Sequence[CellPair]) -> Boots:
         return _campaign(request, stage, blocks, progress, baseline=baseline, only=pairs)
 
-    return judge_stages(request, baseline, stages, announce)
+    with goes_on(request.out, first_data(request.out)):
+        return judge_stages(with_stored_blocks(request), baseline, stages, announce)
+
+
+@contextmanager
+def goes_on(out: Path, data: Path) -> Iterator[None]:
+    """Turn Ctrl-C into an InterruptedCampaignError that says how the gate goes on, if there is ``data`` to keep."""
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedCampaignError) as error:
+        if not data.exists():
+            raise
+        what = error.message if isinstance(error, InterruptedCampaignError) else "interrupted between two stages"
+        raise InterruptedCampaignError(
+            f"the gate has no verdict yet: {what}",
+            hint=f"go on to the verdict with `boxbench resume {shlex.quote(str(out))}`",
+        ) from None
 
 
 def _campaign(
@@ -85,19 +118,39 @@ def _campaign(
     baseline: Boots | None,
     only: Sequence[CellPair],
 ) -> Boots:
-    """Run one stage as a campaign of its own, with its own order and seed."""
+    """Run one stage as a campaign of its own, with its own order and seed, or what is missing of it."""
+    place = request.out / stage
+    if first_data(request.out, stage).exists():
+        resume_campaign(place, progress)
+        return boots_of(*read_campaign(place))
     sides = [request.sides.b] if baseline else [request.sides.a, request.sides.b]
     campaign = Request(
         scenarios=tuple(_narrowed(request, side, blocks, only) for side in sides),
-        out=request.out / stage,
+        out=place,
         seed=request.seed + (stage == CONFIRMATION),
         accel=request.accel,
         skip_unavailable=request.skip_unavailable,
         command=request.command,
+        # Against stored campaigns a B that always fails is a result: it is worse than A, which did not.
+        stop_early=baseline is None,
     )
-    progress.say(f"{stage}: {blocks} blocks")
-    start_campaign(campaign, progress, on_prepared=partial(_refuse_incomparable, request, baseline))
-    return boots_of(*read_campaign(campaign.out))
+    progress.say(_about(request, stage, blocks, campaign))
+    check = _refuse_changed if stage == CONFIRMATION else _refuse_incomparable
+    start_campaign(campaign, progress, on_prepared=partial(check, request, baseline))
+    return boots_of(*read_campaign(place))
+
+
+def _about(request: GateRequest, stage: str, blocks: int, campaign: Request) -> str:
+    """What a stage is about to do, and why the process target runs without a row of its own."""
+    text = f"{stage}: {blocks} blocks"
+    if stage == SCREENING:
+        most = request.blocks or request.max_blocks
+        text += f"; confirmation, where a row needs it: {'' if request.blocks else 'at most '}{most} more"
+    listed = {spec.target for loaded in campaign.scenarios for spec in loaded.scenario.targets}
+    runs = {spec.target for loaded in campaign.scenarios for spec in targets_of(loaded.scenario)}
+    if runs - listed:
+        text += f"; {', '.join(sorted(runs - listed))} runs as the control for the host's drift (--no-root-control)"
+    return text
 
 
 def _narrowed(request: GateRequest, side: Side, blocks: int, only: Sequence[CellPair]) -> LoadedScenario:
@@ -114,4 +167,18 @@ def _narrowed(request: GateRequest, side: Side, blocks: int, only: Sequence[Cell
 def _refuse_incomparable(request: GateRequest, baseline: Boots | None, prepared: Prepared) -> Iterator[Prepared]:
     """Before the first trial: cells that cannot be compared must not cost time."""
     refuse_alone(request.sides.b, paired(request, list(prepared.settings), baseline))
+    yield prepared
+
+
+@contextmanager
+def _refuse_changed(request: GateRequest, _baseline: Boots | None, prepared: Prepared) -> Iterator[Prepared]:
+    """Confirmation must test what screening did, though hours or an interruption may lie between the two."""
+    screening = read_manifest(request.out / SCREENING)
+    refuse_other_version(screening)
+    changed = changed_since(screening, prepared)
+    if changed:
+        raise CampaignError(
+            f"changed since the screening of this gate: {', '.join(changed)}",
+            hint="a file of A or B or an engine is another one now; run the gate again in a new directory",
+        )
     yield prepared

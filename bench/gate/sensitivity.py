@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri
 
-from bench.analysis.exact import pseudo_median
+from bench.analysis.exact import block_ratio, pseudo_median, signed_rank
 from bench.analysis.stats import MIN_BOOTS, Floats
-from bench.gate.judge import SeriesPair, p_values, ratio_of
-from bench.gate.model import LEVEL, POWER
+from bench.gate.judge import SeriesPair
+from bench.gate.model import APART_LEVEL, LEVEL, POWER
 
 RUNS: Final = 200
 ASSURANCE: Final = 0.8
@@ -28,71 +28,60 @@ class Spread:
     """The noise of one row in screening: logs of values minus their side's median.
 
     Attributes:
-        a, b: shape (n,) each. Paired sides share their order, which keeps what the host did to both.
-        fixed: number of boots of a stored baseline, which more blocks do not increase; None when both sides run.
+        a, b: shape (n,) each, in one order, which keeps what the host did to both.
     """
 
     a: Floats
     b: Floats
-    paired: bool
-    fixed: int | None = None
 
 
 def spread_of(series: SeriesPair) -> Spread | None:
-    """The spread of a row in screening; None when fewer than 5 boots per side have a value above 0."""
-    if series.paired:
-        shared = sorted(series.a.keys() & series.b.keys())
-        values = [(series.a[block], series.b[block]) for block in shared]
-        kept = [pair for pair in values if all(math.isfinite(value) and value > 0 for value in pair)]
-        a, b = ([pair[side] for pair in kept] for side in (0, 1))
-    else:
-        a, b = (
-            [value for value in side.values() if math.isfinite(value) and value > 0] for side in (series.a, series.b)
-        )
-    if min(len(a), len(b)) < MIN_BOOTS:
-        return None
+    """The spread of a row in screening; None without common blocks, and with fewer than 5 values above 0 per side."""
     if not series.paired:
-        return Spread(_residuals(a), _residuals(b), False, len(a))
+        return None
+    values = [(series.a[block], series.b[block]) for block in sorted(series.a.keys() & series.b.keys())]
+    kept = [pair for pair in values if all(math.isfinite(value) and value > 0 for value in pair)]
+    if len(kept) < MIN_BOOTS:
+        return None
+    left, right = (np.log([pair[side] for pair in kept]) for side in (0, 1))
     # Shifted so that the sides are equal by the gate's own estimate, which is not the difference of medians.
-    left, right = np.log(a), np.log(b)
     shift = pseudo_median(right - left, 0.95)[0]
     middle = float(np.median(left))
-    return Spread(left - middle, right - shift - middle, True)
+    return Spread(left - middle, right - shift - middle)
 
 
-def one_sided_spread(series: list[float], *, paired: bool = True) -> Spread | None:
-    """The spread of two equal sides, from the boots of one cell in block order: neighbours become pairs."""
-    pairs = list(zip(series[::2], series[1::2], strict=False))
-    a, b = ({number: pair[side] for number, pair in enumerate(pairs)} for side in (0, 1))
-    return spread_of(SeriesPair(a, b, paired))
-
-
-def smallest_detectable(spread: Spread, n: int, *, threshold: float, family: int, seed: int) -> float:
+def smallest_detectable(
+    spread: Spread, n: int, *, threshold: float, family: int, seed: int, level: float = LEVEL
+) -> float:
     """The smallest relative worsening that ``n`` blocks find in 95 of 100 runs; inf when they can find none.
 
     Found means: the whole interval is beyond ``threshold`` and the test is significant in Holm's worst case.
 
     Args:
         family: number of rows that are tested together.
+        level: of the test of all of them.
     """
-    level = LEVEL / max(1, family)
-    if n < MIN_BOOTS or (spread.paired and 2.0**-n > level):
+    each = level / max(1, family)
+    if n < MIN_BOOTS or 2.0**-n > each:
         return math.inf
     runs = list(_draws(spread, n, np.random.default_rng((seed, n)), RUNS))
     needed = np.sort(np.array([math.log1p(threshold) - low for _, _, low in runs]))
     shift = max(float(needed[math.ceil(POWER * len(runs)) - 1]), math.log1p(threshold)) + 1e-9
     for _ in range(60):
-        if _share_found(runs, shift, spread.paired, threshold, level) >= POWER:
+        # Where A and B seem to drift apart, a change of this size may be "cannot tell".
+        if _share_found(runs, shift, threshold, each) * (1 - APART_LEVEL) >= POWER:
             return math.expm1(shift)
         shift *= _STEP
     return math.inf
 
 
-def blocks_needed(spread: Spread, *, detect: float, threshold: float, family: int, seed: int, most: int) -> int | None:
+def blocks_needed(
+    spread: Spread, *, detect: float, threshold: float, family: int, seed: int, most: int, level: float = LEVEL
+) -> int | None:
     """The fewest blocks that detect a change of ``detect``; None when ``most`` blocks do not."""
 
     def enough(n: int) -> bool:
-        return smallest_detectable(spread, n, threshold=threshold, family=family, seed=seed) <= detect
+        return smallest_detectable(spread, n, threshold=threshold, family=family, seed=seed, level=level) <= detect
 
     low, high = MIN_BOOTS - 1, MIN_BOOTS
     while not enough(high):
@@ -109,18 +98,12 @@ def _bisect(enough: Callable[[int], bool], low: int, high: int) -> int:
     return high
 
 
-def _share_found(
-    runs: list[tuple[Floats, Floats, float]], shift: float, paired: bool, threshold: float, level: float
-) -> float:
+def _share_found(runs: list[tuple[Floats, Floats, float]], shift: float, threshold: float, level: float) -> float:
     found = 0
     for a, b, low in runs:
         if low + shift > math.log1p(threshold):
-            found += _series_p(a, b + shift, paired) <= level
+            found += signed_rank(_series(a), _series(b + shift))[0] <= level
     return found / len(runs)
-
-
-def _series_p(a: Floats, b: Floats, paired: bool) -> float:
-    return p_values(_series(a), _series(b), paired=paired)[0]
 
 
 def _series(logs: Floats) -> dict[int, float]:
@@ -130,18 +113,9 @@ def _series(logs: Floats) -> dict[int, float]:
 def _draws(spread: Spread, n: int, rng: np.random.Generator, count: int) -> Iterator[tuple[Floats, Floats, float]]:
     """Simulated runs of two equal sides: logs of A and of B, and the log of the interval's lower end."""
     for _ in range(count):
-        if spread.paired:
-            rows = rng.integers(0, len(spread.a), n)
-            a, b = _smooth(spread.a, rows, rng), _smooth(spread.b, rows, rng)
-        else:
-            size = spread.fixed or n
-            a = _smooth(spread.a, rng.integers(0, len(spread.a), size), rng)
-            b = _smooth(spread.b, rng.integers(0, len(spread.b), n), rng)
-        yield a, b, _low(a, b, paired=spread.paired)
-
-
-def _low(a: Floats, b: Floats, *, paired: bool) -> float:
-    return math.log(ratio_of(_series(a), _series(b), paired=paired).interval.low)
+        rows = rng.integers(0, len(spread.a), n)
+        a, b = _smooth(spread.a, rows, rng), _smooth(spread.b, rows, rng)
+        yield a, b, math.log(block_ratio(_series(a), _series(b)).interval.low)
 
 
 def _smooth(residuals: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rng: np.random.Generator) -> Floats:
@@ -155,9 +129,3 @@ def _smooth(residuals: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]],
 
 def _caution(n: int) -> float:
     return math.sqrt((n - 1) / float(chdtri(n - 1, ASSURANCE)))
-
-
-def _residuals(values: list[float]) -> Floats:
-    logs = np.log(np.array(values, dtype=np.float64))
-    found: Floats = logs - np.median(logs)
-    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
-from bench.scenario.secrets import without_secrets
+from bench.scenario.secrets import with_secrets, without_secrets
 from bench.scenario.targets import TargetSpec, parse_target, parse_targets
 from bench.util.errors import UsageError
 from bench.util.package_data import find_scenario
@@ -74,6 +74,10 @@ class SidePair:
     def without_secrets(self) -> SidePair:
         """Both sides as they may be stored."""
         return self._with_each(without_secrets)
+
+    def with_secrets(self) -> SidePair:
+        """Stored sides as they can run. Raises CampaignError as ``with_secrets`` of a scenario."""
+        return self._with_each(with_secrets)
 
     def _with_each(self, change: Callable[[LoadedScenario], LoadedScenario]) -> SidePair:
         a, b = (replace(side, loaded=change(side.loaded)) for side in (self.a, self.b))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from bench import __version__
 from bench.gate.baseline import stored_name
+from bench.gate.baseline_ratio import LEAST_CAMPAIGNS
 from bench.gate.cells import Boots, CellPair, Pairing, cells_by_side, pair_cells, rows_of
 from bench.gate.failures import Stage, failure_notes, failure_rows, hopeless
 from bench.gate.judge import SeriesPair
-from bench.gate.model import CONFIRMATION, SCREENING, GateResult
-from bench.gate.notes import alone_notes, identity, notes_of, stored_identity, unshared_notes
+from bench.gate.model import CONFIRMATION, SCREENING, GateResult, Identity, level_of
+from bench.gate.notes import alone_notes, apart_notes, identity, notes_of, stored_identity, unshared_notes
 from bench.gate.request import GateRequest
 from bench.gate.rows import Question, ask, blocks_for, planned, verdicts
 from bench.gate.thresholds import check_patterns
 from bench.plan.trials import Cell
-from bench.records.manifest import MANIFEST
+from bench.records.manifest import MANIFEST, read_manifest
+
+_FEW_CAMPAIGNS: Final = "too few stored campaigns"
+BASELINE_BLOCKS: Final = 20
+"""Of confirmation against stored campaigns: more would not show how days differ, which is most of the noise."""
 
 Announce = Callable[[tuple[Question, ...], int], None]
 """Called before confirmation with what its blocks will be able to detect, and their number."""
@@ -32,6 +39,17 @@ def first_data(out: Path, stage: str = SCREENING) -> Path:
     return out / stage / MANIFEST
 
 
+def with_stored_blocks(request: GateRequest) -> GateRequest:
+    """The request with as many blocks of confirmation as a stored one has. Another version might choose another number.
+
+    Raises CampaignError: its manifest is damaged.
+    """
+    if not first_data(request.out, CONFIRMATION).exists():
+        return request
+    entries = read_manifest(request.out / CONFIRMATION).scenarios.values()
+    return replace(request, blocks=max(entry.scenario.design.blocks for entry in entries))
+
+
 def judge_stages(request: GateRequest, baseline: Boots | None, stages: Stages, announce: Announce) -> GateResult:
     """The result of both stages. Equal boots give an equal result, but for its date.
 
@@ -42,7 +60,7 @@ def judge_stages(request: GateRequest, baseline: Boots | None, stages: Stages, a
     pairing = _pairing(request, screening, baseline)
     questions = _questions(request, pairing.pairs, screening, baseline)
     blocks = _blocks(request, questions)
-    questions = planned(questions, blocks, seed=request.seed)
+    questions = planned(questions, blocks, seed=request.seed, level=level_of(request.again))
     announce(questions, blocks)
     both, series = [screening], dict[str, SeriesPair]()
     if blocks:
@@ -50,20 +68,34 @@ def judge_stages(request: GateRequest, baseline: Boots | None, stages: Stages, a
         both.append(stages(CONFIRMATION, blocks, open_pairs))
         series = _confirmation_series(request, open_pairs, both[-1], baseline)
     with_a = _with_baseline(both, baseline)
+    rows = verdicts(questions, series, level=level_of(request.again))
     return GateResult(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         boxbench=__version__,
         command=request.command,
         seed=request.seed,
-        a=stored_identity(str(request.baseline), baseline) if baseline else identity(request.sides.a, "A", both),
+        level=None if _is_unpromised(baseline) else level_of(request.again),
+        again=request.again,
+        a=_identity_of_a(request, baseline, both),
         b=identity(request.sides.b, "B", both),
         fingerprint=screening.manifest.host["fingerprint"],
         host=screening.manifest.host,
-        rows=(*verdicts(questions, series), *failure_rows(pairing.pairs, with_a)),
+        rows=(*rows, *failure_rows(pairing.pairs, with_a)),
         blocks_screening=request.screening_blocks,
         blocks_confirmation=blocks,
-        notes=_notes(request, pairing, with_a),
+        notes=(*_notes(request, pairing, with_a), *apart_notes(rows)),
     )
+
+
+def _identity_of_a(request: GateRequest, baseline: Boots | None, stages: Sequence[Boots]) -> Identity:
+    if baseline is None:
+        return identity(request.sides.a, "A", stages)
+    return stored_identity(", ".join(map(str, request.baselines)), baseline)
+
+
+def _is_unpromised(baseline: Boots | None) -> bool:
+    """Whether A is stored campaigns that are too few to show how they differ without a change."""
+    return baseline is not None and len(baseline.parts or (baseline,)) < LEAST_CAMPAIGNS
 
 
 def _with_baseline(stages: Sequence[Boots], baseline: Boots | None) -> tuple[Stage, ...]:
@@ -114,7 +146,8 @@ def _questions(
             pair,
             rows_of(pair, boots_a, screening, request.metrics, scenario),
             request.thresholds,
-            hopeless=hopeless(pair, screening),
+            # More boots of today would not show how this day differs from others.
+            hopeless=hopeless(pair, screening) or (_FEW_CAMPAIGNS if _is_unpromised(baseline) else ""),
         )
     )
 
@@ -123,7 +156,15 @@ def _blocks(request: GateRequest, questions: Sequence[Question]) -> int:
     """Of confirmation; 0 when screening left no candidate."""
     if not any(question.candidate for question in questions):
         return 0
-    return request.blocks or blocks_for(questions, detect=request.detect, seed=request.seed, most=request.max_blocks)
+    if request.baselines and request.blocks is None:
+        return min(BASELINE_BLOCKS, request.max_blocks)
+    return request.blocks or blocks_for(
+        questions,
+        detect=request.detect,
+        seed=request.seed,
+        most=request.max_blocks,
+        level=level_of(request.again),
+    )
 
 
 def _confirmation_series(

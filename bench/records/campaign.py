@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -174,11 +174,14 @@ def _end_of(file: Path) -> bytes:
         os.close(descriptor)
 
 
-def refuse_foreign(path: Path) -> None:
+def refuse_foreign(path: Path, files: Sequence[str] = (MANIFEST, RECORDS)) -> None:
     """Refuse to continue a campaign that another user can write, when we are root: its scenarios run as us.
 
+    Args:
+        files: names in the directory whose content says what runs.
+
     Raises:
-        CampaignError: the directory, its manifest or its records are a link or belong to another user.
+        CampaignError: the directory or one of the files is a link or belongs to another user.
     """
     if os.geteuid() != 0:
         return
@@ -186,12 +189,12 @@ def refuse_foreign(path: Path) -> None:
         # Some file systems give all files to one user, whoever makes them.
         with TemporaryFile(dir=path) as probe:
             ours = os.fstat(probe.fileno()).st_uid
-        for file in (path.resolve(), path / MANIFEST, path / RECORDS):
+        for file in (path.resolve(), *(path / name for name in files)):
             if file.exists():
-                _refuse_foreign_file(file, path, ours)
+                _refuse_foreign_file(file, path, path / files[0], ours)
 
 
-def _refuse_foreign_file(file: Path, campaign: Path, ours: int) -> None:
+def _refuse_foreign_file(file: Path, campaign: Path, main: Path, ours: int) -> None:
     found = file.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise CampaignError(
@@ -201,7 +204,7 @@ def _refuse_foreign_file(file: Path, campaign: Path, ours: int) -> None:
     if found.st_uid != ours:
         raise CampaignError(
             f"{file} belongs to the user with uid {found.st_uid}, and root would run what a campaign's files say",
-            hint=f"resume the campaign as that user; or read {campaign / MANIFEST}, and if you trust it, run "
+            hint=f"resume the campaign as that user; or read {main}, and if you trust it, run "
             f"`chown -R root {shlex.quote(str(campaign))}` and resume again",
         )
 

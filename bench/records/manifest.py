@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -135,10 +136,19 @@ def read_manifest(path: Path) -> Manifest:
     except OSError as error:
         raise CampaignError(
             f"{path} is not a campaign directory: {file.name}: {error.strerror}",
-            hint="name the directory that `boxbench run` printed",
+            hint=_other_directory(path),
         ) from None
     except ValidationError as error:
         raise CampaignError(
             f"{file}: not a manifest: {first_problem(error)}",
             hint="the file was edited, or written by another version of boxbench",
         ) from None
+
+
+def _other_directory(path: Path) -> str:
+    """What to name in place of a directory without a manifest: its campaigns, if it has any."""
+    with suppress(OSError):
+        inside = sorted(file.parent for file in path.glob(f"*/{MANIFEST}"))
+        if inside:
+            return f"it holds campaigns: name {' or '.join(map(str, inside))}"
+    return "name the directory that `boxbench run` printed"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from bench.records.manifest import (
 from bench.records.record import Record
 from bench.run.box import Setting
 from bench.run.certify import certify
+from bench.run.pace import read_pace, store_pace
 from bench.run.prepare import Prepared
 from bench.run.residents.trial import run_residents
 from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
@@ -40,9 +42,18 @@ from bench.scenario.model import LoadedScenario
 from bench.scenario.secrets import with_secrets, without_secrets
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
-from bench.util.errors import CampaignError, InterruptedCampaignError, TargetUnavailableError
+from bench.util.errors import CampaignError, InterruptedCampaignError, PartialResultsError, TargetUnavailableError
 
-__all__ = ["Progress", "Request", "certify_only", "resume_campaign", "start_campaign", "stored_scenarios"]
+__all__ = [
+    "Progress",
+    "Request",
+    "certify_only",
+    "changed_since",
+    "refuse_other_version",
+    "resume_campaign",
+    "start_campaign",
+    "stored_scenarios",
+]
 
 AfterTrial = Callable[[Record], None]
 """Hook after a trial's record is on disk and before the next trial starts."""
@@ -65,6 +76,7 @@ def start_campaign(
         CampaignError: the output directory is taken or cannot be written.
         NotEqualError: the boxes of a scenario do not run the same, and the scenario does not declare it.
         InterruptedCampaignError: Ctrl-C; the campaign can be resumed.
+        PartialResultsError: every trial of the warm-up failed, and the request stops then; it can be resumed.
         UsageError, TargetUnavailableError, HostUnfitError, BuildError: as ``bench.run.prepare.prepare``.
         BoxbenchError: what ``on_prepared`` raises.
     """
@@ -82,7 +94,7 @@ def start_campaign(
         refuse_unequal(tuple(certificates.values()))
         manifest = _manifest(identity, request, prepared, certificates)
         campaign = stack.enter_context(Campaign.create(request.out, manifest))
-        return _run_remaining(campaign, prepared, progress, after_trial)
+        return _run_remaining(campaign, prepared, progress, after_trial, stop_early=request.stop_early)
 
 
 def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None) -> tuple[Record, ...]:
@@ -110,7 +122,7 @@ def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None
             _check_finished(campaign)
         elif not campaign.remaining():
             return ()
-        _check_version(manifest)
+        refuse_other_version(manifest)
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
             campaign.begin_sitting(_sitting(), () if blocks is None else _further(manifest, blocks))
@@ -180,18 +192,55 @@ def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
 
 
 def _run_remaining(
-    campaign: Campaign, prepared: Prepared, progress: Progress, after_trial: AfterTrial | None = None
+    campaign: Campaign,
+    prepared: Prepared,
+    progress: Progress,
+    after_trial: AfterTrial | None = None,
+    *,
+    stop_early: bool = True,
 ) -> tuple[Record, ...]:
-    """The records of the trials that ran. Raises InterruptedCampaignError."""
-    trials = campaign.remaining()
-    progress.plan(trials, len(campaign.manifest.plan))
+    """The records of the trials that ran.
+
+    Args:
+        stop_early: stop after a warm-up in which every trial failed.
+
+    Raises:
+        InterruptedCampaignError: Ctrl-C.
+        PartialResultsError: stopped early.
+    """
+    trials, host = campaign.remaining(), str(campaign.manifest.host.get("fingerprint"))
+    pace, records = read_pace(host), list[Record]()
+    progress.plan(trials, len(campaign.manifest.plan), pace)
     try:
-        return tuple(_run_and_store(campaign, prepared, trial, progress, after_trial) for trial in trials)
+        for trial in trials:
+            if stop_early and not trial.warmup:
+                _refuse_hopeless(campaign, records)
+            begun = time.monotonic()
+            records.append(_run_and_store(campaign, prepared, trial, progress, after_trial))
+            pace.add(trial, time.monotonic() - begun)
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
             f"interrupted; {len(campaign.remaining())} of {len(campaign.manifest.plan)} trials remain",
             hint=f"continue with `boxbench resume {shlex.quote(str(campaign.path))}`",
         ) from None
+    finally:
+        store_pace(host, pace)
+    return tuple(records)
+
+
+def _refuse_hopeless(campaign: Campaign, records: Sequence[Record]) -> None:
+    """Raise PartialResultsError when only warm-ups ran, and every one of them failed."""
+    if not records or any(record.outcome == "ok" or not record.trial.warmup for record in records):
+        return
+    first, place = records[0], shlex.quote(str(campaign.path))
+    why = first.failure.message if first.failure else first.outcome
+    left = len(campaign.remaining())
+    raise PartialResultsError(
+        f"every trial of the warm-up failed ({len(records)} of {len(records)}), so the other {left} were not run; "
+        f"the first was {first.trial.cell.key}: {why}",
+        hint=f"output of failed boxes is kept below {campaign.path}/artefacts; `boxbench resume {place}` runs the "
+        f"other {left}, when the cause on this host is mended, or as they are; a changed scenario needs a new campaign",
+    )
 
 
 def _run_and_store(
@@ -219,7 +268,8 @@ def _check_host(manifest: Manifest) -> None:
         )
 
 
-def _check_version(manifest: Manifest) -> None:
+def refuse_other_version(manifest: Manifest) -> None:
+    """Raise CampaignError: another version of boxbench started the campaign."""
     # Another version may stamp, read or compute differently, and records do not say which version wrote them.
     if manifest.boxbench != __version__:
         raise CampaignError(
@@ -300,10 +350,17 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
             f"these cells of the campaign cannot run any more: {', '.join(sorted(missing))}",
             hint="`boxbench doctor` says what is missing",
         )
-    changed = [name for name, entry in manifest.images.items() if prepared.images[name].digest != entry.digest]
-    changed += [box for box, description in manifest.targets.items() if prepared.descriptions.get(box) != description]
+    changed = changed_since(manifest, prepared)
     if changed:
         raise CampaignError(
             f"changed since the campaign was started: {', '.join(changed)}",
             hint="the Dockerfile, its base image or an engine is another one now; start a new campaign",
         )
+
+
+def changed_since(manifest: Manifest, prepared: Prepared) -> list[str]:
+    """Scenarios with another image, and boxes with another description, than the campaign had."""
+    digests = {name: image.digest for name, image in prepared.images.items()}
+    changed = [name for name, entry in manifest.images.items() if digests.get(name, entry.digest) != entry.digest]
+    now = prepared.descriptions
+    return changed + [box for box, then in manifest.targets.items() if now.get(box, then) != then]

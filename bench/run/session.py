@@ -16,6 +16,7 @@ from bench.records.campaign import reserve_directory
 from bench.records.manifest import RequestEntry
 from bench.records.record import Record
 from bench.run.cleanup import find_containers, remove_all, remove_leftovers
+from bench.run.pace import Pace
 from bench.run.prepare import Prepared, prepare
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, TeardownError
@@ -32,8 +33,8 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """A step of the preparation starts, or something was left on the host."""
 
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
-        """``trials`` of ``total`` will run now."""
+    def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
+        """``trials`` of ``total`` will run now. ``pace``: how long they take; it learns while they run."""
 
     def begin(self, trial: Trial) -> None:
         """A trial starts."""
@@ -58,6 +59,8 @@ class Request:
     """Likewise."""
     profile: str | None = None
     """Likewise."""
+    stop_early: bool = True
+    """Stop after a warm-up in which every trial failed."""
 
     def entry(self) -> RequestEntry:
         """The choices as the manifest stores them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +11,13 @@ from typing import Any, Final
 import pytest
 
 from bench.gate.model import RESULT, GateResult, Verdict
-from bench.records.campaign import read_records
+from bench.records.campaign import RECORDS, read_records
 from bench.records.manifest import read_manifest
 from bench.util import proc
 from bench.util.errors import ExitCode
 from tests.lab import write_scenario
-from tests.live.command import Command, refused
+from tests.live.command import LIMIT_S, Command, refused
+from tests.waiting import wait_until
 
 pytest_plugins = ["pytester"]
 
@@ -102,6 +104,29 @@ def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Comm
     manifest = boxbench.cwd / "g" / "confirmation" / "manifest.json"
     manifest.write_text(manifest.read_text().replace(stored.fingerprint, "0" * 12))
     refused(boxbench("gate", "compare", made, *TARGET, *words, "i"), ExitCode.USAGE, "another host")
+
+
+def test_a_killed_gate_goes_on_to_its_verdict(boxbench: Command, made: Path) -> None:
+    """kill -9 in screening, Ctrl-C in confirmation: `resume` goes on; in the end every trial has one record."""
+    words = ("-t", "process", "-m", "endpoint.ready", "--seed", "3", "--threshold", "endpoint.ready=0.01%")
+    place = boxbench.cwd / "g"
+
+    def strike(number: signal.Signals, stage: str, *command: str | Path) -> int:
+        with boxbench.start(*command) as process:
+            wait_until(lambda: (place / stage / RECORDS).exists() or process.poll() is not None, f"records of {stage}")
+            process.send_signal(number)
+            return process.wait(LIMIT_S)
+
+    asked = ("gate", "compare", made, made, *words, "--screening-blocks", "5", "-b", "6", "-o", "g")
+    assert strike(signal.SIGKILL, "screening", *asked) == -signal.SIGKILL
+    assert strike(signal.SIGINT, "confirmation", "resume", "g") == ExitCode.INTERRUPTED
+    assert "`boxbench resume g`" in (boxbench.cwd / "stderr").read_text()
+    assert not (place / RESULT).exists()
+    result = boxbench("resume", "g/confirmation")
+    assert result.returncode in (ExitCode.OK, ExitCode.REGRESSION, ExitCode.CANNOT_TELL), result.stderr.decode()
+    assert read(place).exit_code == result.returncode
+    for stage in ("screening", "confirmation"):
+        assert [record.trial for record in read_records(place / stage)] == list(read_manifest(place / stage).plan)
 
 
 def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, tmp_path: Path) -> None:

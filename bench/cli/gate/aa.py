@@ -15,7 +15,7 @@ from bench.cli.options import Accel, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.cli.trust import warn_of_programs
 from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
-from bench.gate.false_alarms import REPLAY_BLOCKS
+from bench.gate.false_alarms import REPLAY_BLOCKS, AaResult
 from bench.gate.run import removed_without_data
 from bench.gate.sides import SidePair, read_side
 from bench.gate.stages import first_data
@@ -24,7 +24,7 @@ from bench.records.manifest import MANIFEST
 from bench.render.commands.false_alarms import aa_report
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
-from bench.util.errors import UsageError
+from bench.util.errors import ExitCode, UsageError
 
 Source = Annotated[
     str,
@@ -61,8 +61,11 @@ def aa(
     out: GateOut = None,
     json: Json = False,
 ) -> None:
-    """The A/A test: nothing differs between the sides, so every red run is a false alarm. Prints how often that happens
-    on this host and the thresholds that its noise allows."""
+    """The A/A test: nothing differs between the sides. Says first whether they differ all the same. Then every red run
+    is a false alarm: prints how often that happens on this host, and the thresholds that its noise allows.
+
+    Exit codes: 0, or 3 when the two sides of a scenario that was run twice differ.
+    """
     thresholds, metrics = parse_thresholds(threshold or ()), tuple(metric or ())
     if (Path(source) / MANIFEST).exists():
         given = {
@@ -92,10 +95,16 @@ def aa(
                 command=("boxbench", *sys.argv[1:]),
             )
             result = run_aa(request, progress)
+    _show(result, json=json)
+
+
+def _show(result: AaResult, *, json: bool) -> None:
     if json:
         print_json_text(result.model_dump_json(indent=2))
     else:
         console().print(aa_report(result))
+    if result.differs:
+        raise typer.Exit(ExitCode.REGRESSION)
 
 
 def _refuse_run_options(given: list[str], accel: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,8 +17,7 @@ from bench.cli.loading import draw_seed
 from bench.cli.messages import note
 from bench.cli.options import AccelOrCount, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
-from bench.gate.counted import counts_file
-from bench.gate.icount_run import SOURCE, Watchers, run_counted
+from bench.gate.icount_run import SOURCE, Watchers, counted_first, run_counted
 from bench.gate.model import GateResult
 from bench.gate.request import MAX_BLOCKS, SCREENING_BLOCKS, GateRequest
 from bench.gate.run import removed_without_data, run_gate
@@ -43,12 +42,24 @@ Commits = Annotated[
     tuple[str, str] | None,
     typer.Option("--commits", metavar="A B", help="Compare two git revisions of the scenario.", show_default=False),
 ]
-Baseline = Annotated[
-    Path | None,
+Baselines = Annotated[
+    list[Path] | None,
     typer.Option(
         "--baseline",
         metavar="DIR",
-        help="Stored results as A: a campaign or an earlier gate of this host; with --accel icount, counts of any.",
+        help="Stored results as A: a campaign or an earlier gate of this host, three of them or more for a verdict; "
+        "with --accel icount, counts of any host.",
+        show_default=False,
+    ),
+]
+Again = Annotated[
+    int,
+    typer.Option(
+        "--again",
+        metavar="K",
+        min=0,
+        max=30,
+        help="Earlier runs of this comparison. Each halves the chance of a false alarm that this run may have.",
     ),
 ]
 Blocks = Annotated[
@@ -96,7 +107,7 @@ Detect = Annotated[
 def compare(
     sides: Sides,
     commits: Commits = None,
-    baseline: Baseline = None,
+    baseline: Baselines = None,
     targets: Targets = None,
     metric: Metrics = None,
     threshold: ThresholdTexts = None,
@@ -106,6 +117,7 @@ def compare(
     detect: Detect = None,
     accel: AccelOrCount = "auto",
     seed: Seed = None,
+    again: Again = 0,
     skip_unavailable: Skip = False,
     no_root_control: NoRootControl = False,
     out: GateOut = None,
@@ -117,24 +129,21 @@ def compare(
 
     Exit codes: 0 not regressed, 3 regressed, 4 cannot tell.
     """
-    chosen = {"--screening-blocks": screening_blocks, "--max-blocks": max_blocks, "--detect": detect}
-    _refuse_useless(chosen, metric or (), accel, blocks)
+    _refuse_useless(_given(screening_blocks, max_blocks, detect, again), metric or (), accel, blocks)
     check_summary(summary)
-    selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=baseline)
+    stored, baselines = _baselines(baseline or (), accel)
+    selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=stored)
     place = make_directory(out, sides)
-    data = counts_file(place) if accel == ACCEL else first_data(place)
-    with removed_without_data(place, data, also=[SOURCE]), make_progress(console(stderr=True)) as progress:
+    kept = removed_without_data(place, _data(place, stored, accel), also=[SOURCE])
+    with kept, make_progress(console(stderr=True)) as progress:
         request = GateRequest(
             sides=selection.read(_checkouts(place, accel), no_root_control=no_root_control),
             out=place,
             seed=draw_seed(seed),
             thresholds=parse_thresholds(threshold or ()),
             metrics=tuple(metric or ()),
-            baseline=baseline,
-            blocks=blocks,
-            screening_blocks=screening_blocks or SCREENING_BLOCKS,
-            max_blocks=max_blocks or MAX_BLOCKS,
-            detect=None if detect is None else _detectable(detect),
+            **baselines,
+            **_tests(screening_blocks, blocks, max_blocks, detect, again),
             accel=accel,
             guest_seed=SEED if seed is None else seed,
             skip_unavailable=skip_unavailable,
@@ -142,6 +151,39 @@ def compare(
         )
         result = _run(request, progress)
     finish(result, place, summary=summary, json=json)
+
+
+def _baselines(given: Sequence[Path], accel: str) -> tuple[Path | None, dict[str, Any]]:
+    """The first baseline, and all of them as a request has them. Raises UsageError: several of counts."""
+    if accel == ACCEL and len(given) > 1:
+        raise UsageError(
+            f"--accel icount compares with one count, and --baseline names {len(given)}",
+            hint="counts do not differ from day to day; name one of them",
+        )
+    first = given[0] if given else None
+    return first, {"baseline": first, "further_baselines": tuple(given[1:])}
+
+
+def _given(screening: int | None, most: int | None, detect: str | None, again: int) -> dict[str, object]:
+    """Options without effect on counts; None for one that was not given."""
+    return {"--screening-blocks": screening, "--max-blocks": most, "--detect": detect, "--again": again or None}
+
+
+def _tests(
+    screening: int | None, blocks: int | None, most: int | None, detect: str | None, again: int
+) -> dict[str, Any]:
+    return {
+        "screening_blocks": screening or SCREENING_BLOCKS,
+        "blocks": blocks,
+        "max_blocks": most or MAX_BLOCKS,
+        "detect": None if detect is None else _detectable(detect),
+        "again": again,
+    }
+
+
+def _data(place: Path, baseline: Path | None, accel: str) -> Path:
+    """The first file that is worth keeping."""
+    return counted_first(place, baseline) if accel == ACCEL else first_data(place)
 
 
 def _checkouts(place: Path, accel: str) -> Path:
@@ -165,7 +207,7 @@ def _refuse_useless(given: Mapping[str, object], metrics: Sequence[str], accel: 
                 f"--accel icount counts instructions, so {', '.join(others)} has no effect",
                 hint="leave it out; --threshold instructions=N% sets the change that matters, --blocks the runs",
             )
-    elif blocks is not None and (others := sorted(chosen - {"--screening-blocks"})):
+    elif blocks is not None and (others := sorted(chosen - {"--screening-blocks", "--again"})):
         raise UsageError(
             f"--blocks fixes the number of blocks, so {' and '.join(others)} has no effect",
             hint="give either --blocks, or --detect and --max-blocks",

@@ -14,9 +14,10 @@ from bench.cli.messages import complain, note
 from bench.export.jobsummary import bounded
 from bench.export.jobsummary import summary as summary_text
 from bench.gate.model import RESULT, GateResult
+from bench.gate.result import differences, read_result, write_result
 from bench.gate.rows import Question
 from bench.render.commands.gate import gate_report, plan_lines
-from bench.util.errors import UsageError
+from bench.util.errors import RecordError, UsageError
 
 
 def finish(result: GateResult, place: Path | None, *, summary: Path | None, json: bool) -> NoReturn:
@@ -74,4 +75,25 @@ def append_summary(result: GateResult, file: Path) -> None:
 def _unwritable(file: Path, error: OSError) -> UsageError:
     return UsageError(
         f"--summary {file} cannot be written: {error.strerror}", hint="name a file in a directory that exists"
+    )
+
+
+def keep(result: GateResult, directory: Path) -> None:
+    """Store a result that was judged again, unless there is one; then say whether both are the same."""
+    file = directory / RESULT
+    if not file.exists():
+        write_result(result, directory)
+        return
+    try:
+        changed = differences(read_result(directory), result)
+    except RecordError as error:
+        complain(error.message, "it is replaced by the result of this judgement")
+        write_result(result, directory)
+        return
+    if not changed:
+        note(f"{file} has the same verdicts and numbers")
+        return
+    complain(
+        f"warning: {file} does not say what its stages say: {'; '.join(changed[:5])}",
+        "the file was kept; if it was edited or is of an older version, remove it and judge again",
     )

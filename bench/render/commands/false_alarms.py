@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,12 +11,55 @@ from rich.text import Text
 
 from bench.analysis.metrics import Metric
 from bench.gate.false_alarms import AaResult, AaRow, Rate
+from bench.render.commands.gate import format_change, format_change_interval
 from bench.render.text import clean
 from bench.render.wrap import Name
 
 
 def aa_report(result: AaResult) -> RenderableType:
-    """The table, what its columns mean, and thresholds to use. Never prints."""
+    """B against A as they ran, then the table of false alarms, and what the columns mean. Never prints."""
+    parts = [*_unflipped(result)] if result.differences else []
+    return Group(*parts, *_false_alarms(result))
+
+
+def _unflipped(result: AaResult) -> Iterator[RenderableType]:
+    unequal = [one for one in result.differences if one.differs]
+    yield Text(first_line(result), style="bold red" if unequal else "green")
+    yield Text("")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, head in enumerate(("box", "metric", "blocks", "B against A [95 %]", "p, two-sided", "after Holm")):
+        table.add_column(Text(head), justify="left" if number < 2 else "right", overflow="fold", no_wrap=number == 3)
+    for one in result.differences:
+        interval = format_change_interval(one.interval)
+        change = clean(one.problem) if one.ratio is None else f"{format_change(one.ratio)} {interval}".strip()
+        p_values = ("" if p is None else f"{p:.2g}" for p in (one.p, one.p_adjusted))
+        style = "bold red" if one.differs else ""
+        table.add_row(
+            Name(f"{clean(one.scenario)}/{clean(one.box)}"),
+            Text(Metric(one.metric).label),
+            *(Text(text, style=style) for text in (str(one.blocks), change, *p_values)),
+        )
+    yield table
+    yield Text("")
+
+
+def first_line(result: AaResult) -> str:
+    """``A AND B DIFFER, although they are the same: ...``, or that no difference can be told."""
+    unequal = [one for one in result.differences if one.differs]
+    if not unequal:
+        return "A against A as they ran: no difference can be told from chance"
+    named = "; ".join(
+        f"{clean(one.scenario)}/{clean(one.box)}: {Metric(one.metric).label} {format_change(one.ratio)} "
+        f"{format_change_interval(one.interval)}"
+        for one in unequal
+    )
+    return (
+        f"A AND B DIFFER, although they are the same: {named}. Something favours a side (which image was built first, "
+        "its directory, its place on the disk). A gate would call it a change of B."
+    )
+
+
+def _false_alarms(result: AaResult) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, head in enumerate(("box", "metric", "significant", "red", "green", "limit", "proposed")):
         table.add_column(
@@ -23,7 +68,9 @@ def aa_report(result: AaResult) -> RenderableType:
     for row in result.rows:
         name, *rest = cells(row)
         table.add_row(Name(name), *map(Text, rest))
-    return Group(table, Text(""), *(Text(f"· {line}", style="dim") for line in notes(result)))
+    yield table
+    yield Text("")
+    yield from (Text(f"· {line}", style="dim") for line in notes(result))
 
 
 def cells(row: AaRow) -> tuple[str, ...]:
@@ -48,7 +95,8 @@ def rate_text(rate: Rate) -> str:
 def notes(result: AaResult) -> list[str]:
     """The meaning of the columns."""
     return [
-        f"{result.replays} resampled runs of {result.blocks} blocks; A and B are the same; host {result.fingerprint}",
+        f"{result.replays} resampled runs of {result.blocks} blocks; A and B are the same, and which of two boots is "
+        f"A's is drawn, so a bias between the sides does not show here; host {result.fingerprint}",
         "significant: how often the exact test alone reports a difference [95 % interval]; "
         f"it should be {result.level:.0%} at most",
         "red: how often the verdict is regressed, a false alarm; green: not regressed; the rest: cannot tell",

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval
-from bench.gate.model import FAILURES, POWER, Bound, GateResult, GateRow, StageResult, Verdict
+from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, StageResult, Verdict
 from bench.gate.rows import Question
 from bench.render.text import MISSING, clean, exact_change, quantity, significant
 from bench.render.wrap import Name
@@ -54,7 +54,10 @@ def headline(result: GateResult) -> str:
         improved = "; better: " + ", ".join(f"{row.box} {Metric(row.metric).label} {moved(row)}" for row in better[:3])
         return f"NOT REGRESSED: {total} of {total} within their limits{improved if better else ''}"
     more = f" (and {count - len(bad)} more)" if count > len(bad) else ""
-    return f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}, of {total} in all"
+    kind = "limits" if result.bounds else "rows"
+    return (
+        f"{result.verdict.value.upper()}: {'; '.join(bad) or 'nothing was measured'}{more}; {count} of {total} {kind}"
+    )
 
 
 def _where(row: GateRow) -> str:
@@ -131,10 +134,10 @@ def plan_lines(questions: Sequence[Question], blocks: int) -> list[str]:
 def detectable_text(detectable: float | None, blocks: int) -> str:
     """The smallest change that so many blocks can detect, as text."""
     if detectable is None:
-        return "the detectable change is unknown: too few values above 0 in screening"
+        return "the detectable change is unknown: too few values above 0 in screening, or A is stored"
     if math.isinf(detectable):
         return f"{blocks} blocks cannot show any worsening, however large"
-    return f"{blocks} blocks detect a worsening of {detectable:.1%} or more in {POWER:.0%} of runs"
+    return f"{blocks} blocks find a worsening of {detectable:.1%} in {POWER:.0%} of runs, a smaller one less often"
 
 
 def basis(result: GateResult) -> list[str]:
@@ -145,8 +148,10 @@ def basis(result: GateResult) -> list[str]:
     if result.a is not None and (result.times or not result.rows):
         lines.append(
             f"screening: {result.blocks_screening} blocks; confirmation: {result.blocks_confirmation} new blocks; "
-            f"without a change, at most {result.level:.0%} of runs are red"
+            f"{promise(result)}"
         )
+    if any(row.confirmation or row.screening for row in result.rows if not row.counted and row.metric != FAILURES):
+        lines.append(_of_changes(result))
     if result.counts:
         lines.append(describe_counts(result))
     seen = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
@@ -154,6 +159,27 @@ def basis(result: GateResult) -> list[str]:
         lines.append("tcg: an emulated CPU; changes show the shape of a cost, not its size under KVM")
     lines.append(f"host {result.fingerprint}" + (f", VMs under {', '.join(seen)}" if seen else ""))
     return lines
+
+
+def _of_changes(result: GateResult) -> str:
+    """Why a change is not the quotient of the two medians beside it, and what a row is."""
+    stored = result.a is not None and result.a.kind == "baseline"
+    what = "against the stored medians" if stored else "the middle of B's changes within each block"
+    return f"a row is one metric of one box; change: {what}, not the quotient of the medians (METHOD.md, section 15)"
+
+
+def promise(result: GateResult) -> str:
+    """How often such a run is red without a change."""
+    if result.level is None:
+        return "against so few stored campaigns no share of false alarms is promised, and no verdict is given"
+    chance = f"without a change, at most {100 * result.level:.3g}% of runs are red"
+    if result.a is not None and result.a.kind == "baseline" and result.times:
+        chance += ", if this day differs from the stored campaigns as they do from each other"
+    if result.again:
+        return f"{chance}; with the {result.again} earlier runs, at most {200 * LEVEL:.3g}%"
+    if result.verdict is Verdict.CANNOT_TELL and result.times:
+        return f"{chance}; a second run is a second chance of a false alarm: give it --again 1"
+    return chance
 
 
 def describe_counts(result: GateResult) -> str:
@@ -224,7 +250,7 @@ def _why(row: GateRow) -> str:
         if result.failures_a or result.failures_b:
             parts.append(f"{result.failures_a} and {result.failures_b} of them failed")
     if row.detectable is not None and math.isfinite(row.detectable):
-        parts.append(f"detectable: {row.detectable:.1%}")
+        parts.append(f"sure to be found from {row.detectable:.1%} on")
     return ", ".join(parts)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.cli.progress import LiveProgress, LogProgress, make_progress
 from bench.plan.trials import Trial
 from bench.records.record import Record
+from bench.run.pace import Pace, duration_text
 from tests.factories import HOSTILE, THREE, make_manifest, make_record
 
 
@@ -46,7 +47,10 @@ def test_a_log_has_one_line_a_block(trials: tuple[Trial, ...]) -> None:
             progress.end(record_of(trial))
     lines = text.getvalue().splitlines()
     blocks = 1 + max(trial.block for trial in trials)
-    assert lines[:2] == ["checking target docker", f"{len(trials)} of {len(trials)} trials to run"]
+    assert lines[:2] == [
+        "checking target docker",
+        f"{len(trials)} of {len(trials)} trials to run; how long is known after the first block",
+    ]
     assert lines[2] == f"block 1 of {blocks} (warm-up)"
     assert len(lines) == 2 + blocks
 
@@ -62,11 +66,34 @@ def test_a_failure_is_printed_at_once_without_markup(trials: tuple[Trial, ...], 
     assert f"{trials[0].cell.key}: failed: " in text.getvalue()
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_duration_is_said_before_the_first_trial(trials: tuple[Trial, ...], terminal: bool) -> None:
+    """With its basis; in a log the time left stands in the line of each block."""
+    where, text = console(terminal=terminal)
+    pace = Pace({trial.cell.key: [30.0] for trial in trials})
+    with make_progress(where) as progress:
+        progress.plan(trials, len(trials), pace)
+        whole = duration_text(30.0 * len(trials))
+        said = (
+            f"{len(trials)} of {len(trials)} trials to run, about {whole}, as trials of these cells took on this host"
+        )
+        assert said in text.getvalue()
+        for trial in trials:
+            progress.begin(trial)
+            pace.add(trial, 60.0)
+            progress.end(record_of(trial))
+    if not terminal:
+        lines = text.getvalue().splitlines()
+        assert lines[1] == f"block 1 of {1 + trials[-1].block} (warm-up), about {whole} left"
+        last = sum(trial.block == trials[-1].block for trial in trials)
+        assert lines[-1].endswith(f", about {duration_text(60.0 * last)} left"), "this campaign took longer"
+
+
 def test_the_terminal_shows_block_and_time_left(trials: tuple[Trial, ...]) -> None:
     where, text = console(terminal=True)
     with LiveProgress(where) as progress:
         progress.say("preparing")
-        progress.plan(trials, len(trials))
+        progress.plan(trials, len(trials), Pace({trial.cell.key: [1.0] for trial in trials}))
         for trial in trials:
             progress.begin(trial)
             progress.end(record_of(trial))

@@ -175,8 +175,8 @@ def cut(file: Path, lines: int) -> None:
 @pytest.mark.parametrize(
     ("what", "words", "hint"),
     [
-        (lambda out: shutil.rmtree(out / CONFIRMATION), "has no confirmation", "run it again"),
-        (lambda out: shutil.rmtree(out / SCREENING), "has no screening", "run it again"),
+        (lambda out: shutil.rmtree(out / CONFIRMATION), "has no confirmation", "boxbench resume"),
+        (lambda out: shutil.rmtree(out / SCREENING), "has no screening", "boxbench resume"),
         (
             lambda out: cut(out / CONFIRMATION / RECORDS, 2),
             r"confirmation has no record of 2 of its \d+ trials",

@@ -400,7 +400,9 @@ def test_the_terminal_report_of_counts(width: int) -> None:
     console.print(gate_report(gate(RED, SAME, LESS, UNSURE)))
     text = console.export_text()
     flat = " ".join(text.split())
-    assert headline(gate(RED)).startswith("REGRESSED: hello/runc/icount, first start: instructions +0.470 %, of 1")
+    assert headline(gate(RED)).startswith(
+        "REGRESSED: hello/runc/icount, first start: instructions +0.470 %; 1 of 1 rows"
+    )
     assert "length of the code path, not time" in flat
     assert not re.search(r"screening|(?<![.\d])5%|boots|VMs under|p \d", flat), flat
     assert "(threshold 0.1%)" in flat

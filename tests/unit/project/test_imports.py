@@ -58,7 +58,7 @@ READERS: Final = (
 """They work with files alone, so that a report can be made where nothing else is installed."""
 RUNNERS: Final = ("engines", "image", "targets", "probes", "run")
 """They start things on this host."""
-GATE_RUNS: Final = ("gate.aa", "gate.icount_run", "gate.measure", "gate.run")
+GATE_RUNS: Final = ("gate.aa", "gate.icount_run", "gate.measure", "gate.resume", "gate.run")
 """The part of the gate that boots boxes."""
 
 PLACES: Final = {

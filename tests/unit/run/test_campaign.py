@@ -27,9 +27,11 @@ from bench.run import campaign as conduct
 from bench.run import cleanup, session
 from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.run.cleanup import Leftover
+from bench.run.pace import Pace, duration_text, read_pace, store_pace
 from bench.run.prepare import Prepared
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed
-from bench.util.errors import CampaignError, TargetUnavailableError, UsageError
+from bench.util.cache import cache_dir
+from bench.util.errors import CampaignError, ExitCode, PartialResultsError, TargetUnavailableError, UsageError
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.lab import write_scenario
 from tests.stranger import NOBODY
@@ -44,8 +46,8 @@ class Silent:
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def plan(self, trials: Sequence[Trial], total: int) -> None:
-        del trials, total
+    def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
+        del trials, total, pace
 
     def begin(self, trial: Trial) -> None:
         del trial
@@ -390,3 +392,85 @@ def test_a_sitting_elsewhere_or_with_other_things_is_refused(finished: Path, cha
     with pytest.raises(CampaignError, match=why):
         resume_campaign(finished, Silent(), blocks=3)
     assert read_manifest(finished) == manifest
+
+
+def failing(like: Record, trial: Trial) -> Record:
+    failure = {"code": "NotReadyError", "message": "ModuleNotFoundError: notthere", "hint": "look"}
+    changed = like.model_dump() | {"trial": trial.model_dump(), "outcome": "failed", "failure": failure}
+    return Record.model_validate(changed)
+
+
+def test_a_campaign_stops_after_a_warm_up_in_which_everything_failed(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Trial] = []
+    like = read_records(finished)[0]
+
+    def run(trial: Trial, _setting: StandIn) -> tuple[Record, None]:
+        ran.append(trial)
+        return failing(like, trial), None
+
+    monkeypatch.setattr(conduct, "run_trial", run)
+    with pytest.raises(PartialResultsError, match=r"every trial of the warm-up failed \((\d) of \1\)") as caught:
+        resume_campaign(finished, Silent(), blocks=3)
+    assert all(trial.warmup for trial in ran)
+    assert len(ran) == len({trial.cell for trial in ran}) == len({trial.cell for trial in read_manifest(finished).plan})
+    assert f"the first was {ran[0].cell.key}: ModuleNotFoundError: notthere" in caught.value.message
+    assert f"`boxbench resume {finished}` runs the other {3 * len(ran)}" in caught.value.hint
+    assert caught.value.exit_code is ExitCode.PARTIAL
+    # Nothing is lost, and whoever resumes it wants the rest.
+    count = len(ran)
+    assert len(resume_campaign(finished, Silent())) == 3 * count
+    assert not any(trial.warmup for trial in ran[count:])
+
+
+def test_one_good_warm_up_is_enough_to_go_on(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    like, ran = read_records(finished)[0], list[Trial]()
+
+    def run(trial: Trial, _setting: StandIn) -> tuple[Record, None]:
+        ran.append(trial)
+        good = like.model_copy(update={"trial": trial})
+        return (good if len(ran) == 2 else failing(like, trial)), None
+
+    monkeypatch.setattr(conduct, "run_trial", run)
+    records = resume_campaign(finished, Silent(), blocks=2)
+    assert len(records) == len(ran)
+    assert any(not record.trial.warmup for record in records)
+
+
+def test_durations_are_known_in_the_next_campaign(finished: Path) -> None:
+    here = str(read_manifest(finished).host["fingerprint"])
+    trials = read_manifest(finished).plan
+    assert read_pace(here).left_s(trials) is None
+    resume_campaign(finished, Silent(), blocks=1)
+    found = read_pace(here).left_s(trials)
+    assert found is not None
+    assert found >= 0
+    assert read_pace("another").left_s(trials) is None
+
+
+def test_a_pace_learns_and_survives_damage(finished: Path) -> None:
+    trials = read_manifest(finished).plan
+    pace = Pace({trial.cell.key: [2.0, 4.0, 90.0] for trial in trials})
+    assert pace.left_s(trials) == 4 * len(trials)
+    pace.add(trials[0], 1.0)
+    same = sum(trial.cell == trials[0].cell for trial in trials)
+    assert pace.left_s(trials) == 4 * (len(trials) - same) + same, "what this campaign measured is used first"
+    for _ in range(20):
+        store_pace("f", pace)
+    assert read_pace("f").left_s(trials[:1]) == 1.0
+    file = cache_dir() / "durations.json"
+    assert len(json.loads(file.read_bytes())["f"][trials[0].cell.key]) == 9
+    for damage in (b"[", b"[]", b'{"f": 1}', b'{"f": {"x": ["long"]}}'):
+        file.write_bytes(damage)
+        assert read_pace("f").left_s(trials[:1]) is None
+    store_pace("f", pace)
+    assert read_pace("f").left_s(trials[:1]) == 1.0
+    texts = [duration_text(seconds) for seconds in (0.2, 40, 58, 700, 7500)]
+    assert texts == [
+        "1 s",
+        "40 s",
+        "1 min",
+        "12 min",
+        "2 h 05 min",
+    ]
