@@ -11,6 +11,7 @@ from bench.records.record import Record
 from bench.scenario.factors import MULTI_BOX_FACTORS
 
 FACTOR: Final = MULTI_BOX_FACTORS[0]
+_STORM: Final = MULTI_BOX_FACTORS[1]
 
 USED: Final = Metric.of("ledger", "added", unit="bytes")
 UNRECLAIMABLE: Final = Metric.of("ledger", "unreclaimable", unit="bytes")
@@ -57,8 +58,11 @@ def memory_metric(cell: Cell) -> Metric:
 
 
 def residents_of(cell: Cell) -> int | None:
-    """The number of boxes that stay in a trial of this cell; None for cells without residents."""
-    return int(cell.factors[FACTOR]) if FACTOR in cell.factors else None
+    """The number of boxes whose memory a trial of this cell adds up; None for cells without residents.
+
+    A storm beside residents measures the storm, and has no ledger.
+    """
+    return int(cell.factors[FACTOR]) if FACTOR in cell.factors and _STORM not in cell.factors else None
 
 
 def without_residents(cell: Cell) -> Cell:

@@ -20,7 +20,19 @@ _UNITS: Final = ("bytes_per_s", "per_s", "ns", "bytes")
 """The longer ones first, since a name ends in one of them."""
 _COUNT: Final = "instructions"
 """The one metric whose name is its unit."""
-_KINDS: Final = ("headline", _COUNT, "endpoint", "storm", "exercise", "phase", "memory", "ledger", "cpu", "disk")
+_KINDS: Final = (
+    "headline",
+    _COUNT,
+    "endpoint",
+    "storm",
+    "exercise",
+    "phase",
+    "memory",
+    "ledger",
+    "cpu",
+    "wait",
+    "disk",
+)
 """In the order in which they are shown."""
 _EXERCISE_LABELS: Final = {
     "wall": "time it took, host's clock",
@@ -38,9 +50,15 @@ _PART_LABELS: Final = {str(component): component.label for component in Componen
     "start": "to ready",
     "exercise": "during the exercise",
     "stop": "from stopping to gone",
+    "until": "from request until",
     "lifetime": "from request to gone",
     "idle": "idle, per minute",
     "threads": "VMM threads",
+    "queue": "for a CPU of the host",
+    "throttled": "for its own CPU limit",
+    "peak": "largest",
+    "read": "read",
+    "read_until_ready": "read until ready",
     "allocated": "own, allocated",
     "at_stop": "own, allocated before its stop",
     "written": "written",

@@ -101,6 +101,14 @@ def storm_values(record: Record) -> dict[str, float]:
             values |= {
                 Metric.of("storm", endpoint, name, unit="ns"): reached_by(times, share) for name, share in shares
             }
+    # Over all boxes: the request for each of them was the same work for everybody.
+    values |= {
+        Metric.of("cpu", key, unit="ns"): used / len(record.members)
+        for key, used in record.cpu_ns.items()
+        if not key.endswith(".window")
+    }
+    for kind, sizes in (("memory", record.memory_bytes), ("disk", record.disk_bytes)):
+        values |= {Metric.of(kind, key, unit="bytes"): size for key, size in sizes.items()}
     if record.storm_ns.get("lateness.max"):
         values[Metric.of("storm", "lateness", unit="ns")] = record.storm_ns["lateness.max"]
     return values

@@ -24,8 +24,8 @@ Chain = tuple[tuple[Endpoint, Endpoint], ...]
 """Consecutive endpoints of a cell, from and to."""
 
 _MINUTE_NS: Final = 60 * 10**9
-_WINDOW: Final = "idle.window"
-"""How long the box was left idle, ns. A length, not CPU time."""
+_WINDOW: Final = ".window"
+"""Ends the key of a window's length, ns. A length, not CPU time."""
 _ENOUGH_BYTES: Final = 2**20
 """Below this, other processes' writes dominate the ratio, so it is not reported."""
 
@@ -48,7 +48,9 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
     groups: tuple[tuple[str, Mapping[str, int], str], ...] = (
         ("memory", record.memory_bytes, "bytes"),
         ("cpu", cpu_used(record.cpu_ns), "ns"),
+        ("cpu", {f"until.{endpoint}": used for endpoint, used in record.cpu_at_ns.items()}, "ns"),
         ("disk", record.disk_bytes, "bytes"),
+        ("wait", waits_of(record.waits_ns), "ns"),
     )
     for kind, group, unit in groups:
         values |= {Metric.of(kind, key, unit=unit): value for key, value in group.items()}
@@ -61,10 +63,11 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
     Idle time becomes time per minute. ``vmm_overhead`` is a VMM's time beyond its guest's. ``host_other`` is what the
     host was busy with beside the box and Boxbench itself.
     """
-    found = {key: value for key, value in used_ns.items() if not key.startswith("idle.")}
-    window = used_ns.get(_WINDOW)
+    used = {key: value for key, value in used_ns.items() if not key.endswith(_WINDOW)}
+    found = {key: value for key, value in used.items() if not key.startswith("idle.")}
+    window = used_ns.get(f"idle{_WINDOW}")
     if window:
-        idle = {key: value for key, value in used_ns.items() if key.startswith("idle.") and key != _WINDOW}
+        idle = {key: value for key, value in used.items() if key.startswith("idle.")}
         found |= {key: round(value * _MINUTE_NS / window) for key, value in idle.items()}
     for when in ("start", "stop", "idle", "lifetime"):
         busy, box, harness, vmm, guest = (
@@ -78,6 +81,11 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
         if vmm is not None and guest is not None:
             found[f"{when}.{Component.VMM_OVERHEAD}"] = vmm - guest
     return found
+
+
+def waits_of(waits_ns: Mapping[str, int]) -> dict[str, int]:
+    """The waits that are the box's own. Those of the host depend on how long the trial took, so they stay records."""
+    return {key: value for key, value in waits_ns.items() if key.startswith("start.")}
 
 
 def disk_used(record: Record) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,12 +17,22 @@ import psutil
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
 from bench.util.units import decode_number
 
+# The kernel's encoding of clock_getcpuclockid(3): a whole process, in scheduler time.
+_CLOCK_OF_PROCESS: Final = 2
 OUTPUT_DRAIN_S: Final = 10
 """How long to wait, after the end of a workload, until its output is stored. The agent gives up earlier."""
 
 # Of /proc/PID/stat, counted from the state: see proc_pid_stat(5), where starttime is field 22.
 _START_FIELD: Final = 19
 _SESSION_FIELD: Final = 3
+
+
+def process_cpu_ns(pid: int) -> int | None:
+    """CPU time of a process, ns, including ended threads; also of a zombie. None when the process is gone."""
+    try:
+        return time.clock_gettime_ns((~pid << 3) | _CLOCK_OF_PROCESS)
+    except OSError:
+        return None
 
 
 def children_of(pid: int) -> tuple[int, ...]:

@@ -96,8 +96,6 @@ def check_matrix(scenarios: Sequence[LoadedScenario]) -> None:
 
 def _impossible(scenario: Scenario) -> Iterator[str]:
     axes = scenario.factors.levels()
-    if all(name in axes for name in MULTI_BOX_FACTORS):
-        yield f"{' with '.join(MULTI_BOX_FACTORS)}: a trial can do only one of them"
     if "residents" in axes and scenario.ready.when == "exit":
         yield "residents with ready.when exit: such boxes exit and cannot stay"
     if "residents" in axes and "cold" in axes.get("cache", ()):
@@ -133,20 +131,26 @@ def _one_port(one: Combination) -> Iterator[str]:
     ready, label = one.scenario.ready, one.spec.label
     if ready.when not in ("tcp", "http") or not one.target.shares_network(one.spec.options):
         return
-    for name in MULTI_BOX_FACTORS:
-        if int(one.levels.get(name, "1")) > 1:
-            yield f"{label} with {name}={one.levels[name]}: its boxes share the host's network and would use one port"
+    if _boxes_at_once(one.levels) > 1:
+        yield f"{label} with {_named_boxes(one.levels)}: its boxes share the host's network and would use one port"
+
+
+def _boxes_at_once(levels: dict[str, str]) -> int:
+    """How many boxes a trial has at one time: those that stay, those of a storm, or both."""
+    return sum(int(levels[name]) for name in MULTI_BOX_FACTORS if name in levels) or 1
+
+
+def _named_boxes(levels: dict[str, str]) -> str:
+    return " ".join(f"{name}={levels[name]}" for name in MULTI_BOX_FACTORS if name in levels)
 
 
 def _too_many(one: Combination) -> Iterator[str]:
     """A guest may use all of its memory. A host that cannot back it would kill processes during the trial."""
-    for name in MULTI_BOX_FACTORS:
-        if name not in one.levels or not one.target.has_own_kernel or not one.target.has_resources:
-            continue
-        wanted = int(one.levels[name]) * one.scenario.resources.memory + _SPARE_BYTES
-        total = parse_sizes(read_text(HOST_ROOT, "proc/meminfo") or "").get("MemTotal")
-        if total is not None and wanted > total:
-            yield (
-                f"{one.spec.label} with {name}={one.levels[name]}: its guests need {format_bytes(wanted)}, and "
-                f"the host has {format_bytes(total)}"
-            )
+    named = _named_boxes(one.levels)
+    if not named or not one.target.has_own_kernel or not one.target.has_resources:
+        return
+    wanted = _boxes_at_once(one.levels) * one.scenario.resources.memory + _SPARE_BYTES
+    total = parse_sizes(read_text(HOST_ROOT, "proc/meminfo") or "").get("MemTotal")
+    if total is not None and wanted > total:
+        size = f"its guests need {format_bytes(wanted)}, and the host has {format_bytes(total)}"
+        yield f"{one.spec.label} with {named}: {size}"

@@ -12,14 +12,13 @@ from typing import Final
 
 from bench.host.cgroup import BoxCgroup, EngineAccount
 from bench.host.counters import parse_cpu_line
+from bench.host.processes import process_cpu_ns
 from bench.host.read import HOST_ROOT, read_text
 from bench.records.component import Component, daemon_component, is_daemon, is_thread, thread_component
 from bench.util import proc
 from bench.util.units import decode_number
 
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
-# The kernel's encoding of clock_getcpuclockid(3): a whole process, in scheduler time.
-_CLOCK_OF_PROCESS: Final = 2
 _PROC: Final = HOST_ROOT / "proc"
 
 # QEMU's thread names with `-name debug-threads=on`.
@@ -27,14 +26,6 @@ _ROLES: Final = (
     (Component.VCPU, re.compile(r"CPU \d+/.*|ALL CPUs/.*")),
     (Component.IO, re.compile(r"IO .*|worker|vhost-.*")),
 )
-
-
-def process_cpu_ns(pid: int) -> int | None:
-    """CPU time of a process, ns, including ended threads; also of a zombie. None when the process is gone."""
-    try:
-        return time.clock_gettime_ns((~pid << 3) | _CLOCK_OF_PROCESS)
-    except OSError:
-        return None
 
 
 def thread_cpu_ns(pid: int, *, root: Path = _PROC) -> dict[Component, int]:
@@ -230,15 +221,19 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
         # Threads without a role, ended threads, and the time of running threads since the last tick.
         named = sum(value for name, value in parts.items() if is_thread(name))
         parts[thread_component(Component.OTHER)] = max(0, parts[Component.VMM] - named)
-    own = [value for name, value in parts.items() if not is_thread(name) and name != Component.GUEST]
-    if own:
-        parts[Component.TOTAL] = sum(own)
+    parts |= own_total(parts)
     parts[Component.HARNESS] = after.harness - before.harness
     parts[Component.HELPERS] = max(0, after.ran - before.ran - spent)
     if before.idle is not None and after.idle is not None:
         # Computed from idle time, which is exact to the microsecond, while busy time is sampled by the tick.
         parts[Component.HOST_BUSY] = max(0, after.cpus * (after.at_ns - before.at_ns) - (after.idle - before.idle))
     return parts
+
+
+def own_total(parts: Mapping[str, int]) -> dict[str, int]:
+    """``total``: the sum of components; empty without any. Threads and the guest are part of their VMM."""
+    own = [value for name, value in parts.items() if not is_thread(name) and name != Component.GUEST]
+    return {Component.TOTAL: sum(own)} if own else {}
 
 
 def _of_daemons_and_shim(parts: Mapping[str, int]) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
+from bench.records.component import Component
 from bench.util.units import decode_number
 
 # Columns of /proc/diskstats after the name. Its sectors have 512 bytes, whatever the disk's own size is.
@@ -45,6 +46,18 @@ def disks_are_cached(*, root: Path = HOST_ROOT) -> bool | None:
     caches = [read_text(device.parent, "queue/write_cache") for device in (root / "sys/block").glob("*/device")]
     known = [text.strip() for text in caches if text is not None]
     return any(text == "write back" for text in known) if known else None
+
+
+def own_pids(processes: Mapping[str, Sequence[int]]) -> list[int]:
+    """The pids of a box's processes, without those that serve it: their I/O is not the box's."""
+    beside = (Component.SHIM, Component.MONITOR)
+    return [pid for component, pids in processes.items() if component not in beside for pid in pids]
+
+
+def read_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
+    """Bytes that the host's disks read for processes, and for children that they waited for; None as ``written_by``."""
+    found = [parse_keyed((read_text(root, f"proc/{pid}/io") or "").replace(":", "")) for pid in pids]
+    return sum(one["read_bytes"] for one in found) if all("read_bytes" in one for one in found) else None
 
 
 def written_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:

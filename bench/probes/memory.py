@@ -68,6 +68,13 @@ def with_own_memory(processes: Mapping[str, Sequence[int]]) -> dict[str, Sequenc
     return {component: pids for component, pids in processes.items() if component != Component.IO}
 
 
+def resident_peak_bytes(pids: Sequence[int], *, root: Path = Path("/proc")) -> int | None:
+    """The largest resident memory of processes so far, each at its own time; None when one cannot be read."""
+    peaks = [parse_sizes(_text(root / str(pid) / "status")).get("VmHWM") for pid in pids]
+    known = [peak for peak in peaks if peak is not None]
+    return sum(known) if known and len(known) == len(peaks) else None
+
+
 def unmapped_bytes(
     shmem: int | None, processes: Mapping[str, Sequence[int]], *, root: Path = Path("/proc")
 ) -> int | None:

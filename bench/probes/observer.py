@@ -13,13 +13,22 @@ from typing import Final
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host.cgroup import BoxCgroup, cgroup_of, cpu_group_of, engine_account
-from bench.probes.cpu import CpuReading, box_cpu_ns, children_cpu_ns, cpu_between, guest_busy_ns, read_cpu
-from bench.probes.disk import host_disks, written_by
+from bench.probes.cpu import (
+    CpuReading,
+    box_cpu_ns,
+    children_cpu_ns,
+    cpu_between,
+    guest_busy_ns,
+    is_whole_vmm,
+    read_cpu,
+)
+from bench.probes.disk import host_disks, own_pids, read_by, written_by
 from bench.probes.flush import probe_flush
-from bench.probes.memory import memory_of
+from bench.probes.memory import memory_of, resident_peak_bytes
 from bench.probes.sampler import LastValues, Sampler, reader
+from bench.probes.waits import queues_ns
 from bench.records.component import Component, daemon_component, thread_component
-from bench.records.record import Flush, Samples
+from bench.records.record import Endpoint, Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box
 from bench.util.units import decode_number
@@ -38,6 +47,8 @@ class Observation:
     memory_bytes: dict[str, int] = field(default_factory=dict)
     cpu_ns: dict[str, int] = field(default_factory=dict)
     disk_bytes: dict[str, int] = field(default_factory=dict)
+    cpu_at_ns: dict[Endpoint, int] = field(default_factory=dict)
+    waits_ns: dict[str, int] = field(default_factory=dict)
     flush: Flush | None = None
     samples: Samples | None = None
     doubts: list[str] = field(default_factory=list)
@@ -70,7 +81,10 @@ class Observer:
 
     def look(self, seen: Observation, design: Design) -> None:
         """Observe the ready box and fill ``seen``. The design sets how long the box rests in between."""
-        self._note(seen, "start", cpu_between(self._before, self._at_ready()))
+        ready = self._at_ready()
+        window = {"window": ready.at_ns - self._before.at_ns}
+        self._note(seen, "start", {**cpu_between(self._before, ready), **window})
+        self._until_ready(seen)
         group = self._group
         if self.main_pid is None:
             seen.doubts.append("unknown:memory (the box ended before it could be read)")
@@ -106,6 +120,24 @@ class Observer:
         shim = self._shim()
         of_shim = {} if shim is None else children_cpu_ns({Component.SHIM: shim})
         return replace(reading, box=own, children={**reading.children, **of_shim})
+
+    def _until_ready(self, seen: Observation) -> None:
+        """Add what the start waited for, its largest memory, and what was read from disks."""
+        group = self._group
+        vmm = self._processes[Component.VMM] if is_whole_vmm(self._processes) else ()
+        seen.waits_ns.update({f"start.{name}": value for name, value in queues_ns(self._processes).items()})
+        throttled = None if group is None else group.throttled_ns()
+        if throttled is not None:
+            seen.waits_ns["start.throttled"] = throttled
+        # QEMU is started in a group that holds its page cache too, or in none.
+        peak = resident_peak_bytes(vmm) if vmm else None if group is None else group.peak_bytes()
+        if peak is not None:
+            seen.memory_bytes["start.peak"] = peak
+        own = own_pids(self._processes)
+        reads = {"host": host_disks().get("read"), "box": read_by(own) if own else None}
+        for name, value in reads.items():
+            if value is not None:
+                seen.disk_bytes[f"{name}.read_until_ready"] = value - self._disk_before.get(f"{name}.read", 0)
 
     def _shim(self) -> int | None:
         return next(iter(self._processes.get(Component.SHIM, ())), None)
@@ -180,11 +212,9 @@ class Observer:
 
     def _disk_counters(self, processes: Mapping[str, Sequence[int]]) -> dict[str, int]:
         found = {f"host.{name}": value for name, value in host_disks().items() if name in ("read", "written")}
-        beside = (Component.SHIM, Component.MONITOR)
-        own = [pid for component, pids in processes.items() if component not in beside for pid in pids]
-        written = written_by(own) if own else None
-        if written is not None:
-            found["box.written"] = written
+        own = own_pids(processes)
+        both = {"box.read": read_by(own), "box.written": written_by(own)} if own else {}
+        found |= {name: value for name, value in both.items() if value is not None}
         # A VMM that does not run yet cannot be asked.
         guest = self._box.guest_disk() if own else {}
         return found | {f"guest.{name}": value for name, value in guest.items() if name in ("read", "written")}

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.cgroup import BoxCgroup
+from bench.host.processes import process_cpu_ns
 from bench.host.read import HOST_ROOT, read_text
-from bench.probes.cpu import is_whole_vmm, process_cpu_ns
+from bench.probes.cpu import is_whole_vmm
 from bench.records.component import Component
 from bench.records.record import Samples
 from bench.util.clock import Clock

@@ -91,6 +91,17 @@ class Member(BaseModel):
     """Since ``scheduled_ns``; ``requested`` is 0."""
     exit_code: Int64 | None = None
     doubts: tuple[str, ...] = ()
+    cpu_ns: dict[str, Int64] = {}
+    """CPU time of this box's own processes by component, from its request until all boxes had settled. Daemons serve
+    all boxes, so they are in the trial's."""
+    cpu_at_ns: dict[Endpoint, Int64] = {}
+    """As the record's."""
+    memory_bytes: dict[str, Int64] = {}
+    """As the record's, of this box alone, while all boxes were up."""
+    disk_bytes: dict[str, Int64] = {}
+    """``box.allocated``, and what its processes read from disks and wrote to files."""
+    waits_ns: dict[str, Int64] = {}
+    """``queue.<component>`` and ``throttled``, until all boxes had settled. See the record's."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Member:
@@ -176,7 +187,14 @@ class Record(BaseModel):
     """Round trips through the event channel to the agent and back, after ready."""
     memory_bytes: dict[str, Int64] = {}
     cpu_ns: dict[str, Int64] = {}
+    cpu_at_ns: dict[Endpoint, Int64] = {}
+    """CPU time that the box's own processes (its control group, or its VMM) had used when each mark of its agent was
+    received: the difference of two is a phase's. Absent for targets of which it cannot be read within some 10 us."""
     disk_bytes: dict[str, Int64] = {}
+    waits_ns: dict[str, Int64] = {}
+    """Time in which something waited. ``start.queue.<component>``: the box's living threads, ready to run, without a
+    CPU, until ready; ``start.throttled``: by the box's own limit. Of the host during the whole trial: ``trial.steal``
+    (sum over CPUs), ``trial.pressure.<resource>`` (some task was stalled), ``trial.window`` (the trial's length)."""
     flush: Flush | None = None
     samples: Samples | None = None
     inside: dict[str, str] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from bench.agent.channel import Channel
+from bench.agent.protocol import Mark, Message
 from bench.agent.timeline import Timeline
 from bench.host.orphans import Ending, watch_ends, zombie_doubts
 from bench.host.processes import wait_ended
@@ -24,7 +26,7 @@ from bench.scenario.model import Scenario
 from bench.scenario.target_table import has_agent, has_own_kernel
 from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
-from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
+from bench.util.errors import BoxbenchError, NotReadyError, ProtocolError, TeardownError
 from bench.util.private import private_directory
 from bench.util.tree import remove_tree
 from bench.util.units import format_ns
@@ -116,7 +118,10 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
         run.limits = LimitCounters(order.tag, running)
         timeline = run.timeline
         channel = Channel(
-            box.channel, now_ns=setting.clock.now_ns, on_message=timeline.receive, on_error=timeline.cut_short
+            box.channel,
+            now_ns=setting.clock.now_ns,
+            on_message=partial(_receive, box, run),
+            on_error=timeline.cut_short,
         )
         try:
             yield box, channel
@@ -127,6 +132,16 @@ def provisioned(order: Order, setting: Setting, run: BoxRun) -> Iterator[tuple[B
                         watch_end(run, box.main_pid())
             finally:
                 channel.close()
+
+
+def _receive(box: Box, run: BoxRun, message: Message | ProtocolError, stamp_ns: int) -> None:
+    """Keep the box's CPU time at each of its marks, then pass the message on. Its stamp has been made."""
+    # Of repeated marks the first counts, as in the timeline: an engine's VM marks its own boot before the container's.
+    if isinstance(message, Mark) and not run.timeline.has(message.endpoint):
+        used = box.cpu_clock_ns()
+        if used is not None:
+            run.seen.cpu_at_ns[message.endpoint] = used
+    run.timeline.receive(message, stamp_ns)
 
 
 @contextmanager

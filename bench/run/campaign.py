@@ -37,7 +37,6 @@ from bench.run.residents.trial import run_residents
 from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
-from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.model import LoadedScenario
 from bench.scenario.secrets import with_secrets, without_secrets
 from bench.targets.base import Output
@@ -59,7 +58,7 @@ AfterTrial = Callable[[Record], None]
 """Hook after a trial's record is on disk and before the next trial starts."""
 
 Runner = Callable[[Trial, Setting], tuple[Record, Output | None]]
-RUNNERS: Final[dict[str, Runner]] = {"residents": run_residents, "concurrency": run_storm}
+RUNNERS: Final[dict[str, Runner]] = {"concurrency": run_storm, "residents": run_residents}
 """Runs a trial of many boxes, by the factor that its cell has; every other trial has one box."""
 
 
@@ -247,7 +246,7 @@ def _run_and_store(
     campaign: Campaign, prepared: Prepared, trial: Trial, progress: Progress, after_trial: AfterTrial | None
 ) -> Record:
     progress.begin(trial)
-    run = next((RUNNERS[factor] for factor in MULTI_BOX_FACTORS if factor in trial.cell.factors), run_trial)
+    run = next((RUNNERS[factor] for factor in RUNNERS if factor in trial.cell.factors), run_trial)
     record, output = run(trial, replace(prepared.settings[trial.cell], seed=campaign.manifest.seed))
     kept = {} if output is None else {"artefacts": campaign.keep_output(trial, output.contents())}
     record = record.model_copy(update={"sitting": campaign.sitting, **kept})

@@ -17,6 +17,7 @@ from bench.host import doubts, read_counters
 from bench.host.counters import Counters
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
+from bench.probes.waits import disturbance_ns
 from bench.records.campaign import ARTEFACTS
 from bench.records.record import Failure, Record
 from bench.run.cleanup import find_leftovers, remove_leftovers
@@ -135,6 +136,8 @@ class TrialFrame:
     outcome: Outcome
     output: Output | None = None
     """What the boxes wrote, if it is kept."""
+    waits_ns: dict[str, int] = field(default_factory=dict)
+    """How the host was disturbed during the trial; empty until its end."""
 
     @property
     def tag(self) -> str:
@@ -202,7 +205,9 @@ def trial_frame(trial: Trial, campaign: str, clock: Clock) -> Iterator[TrialFram
         yield frame
     with frame.noting():
         if before is not None:
-            outcome.doubts += doubts(before, read_counters(), interval_ns=clock.now_ns() - begin_ns)
+            after, window_ns = read_counters(), clock.now_ns() - begin_ns
+            outcome.doubts += doubts(before, after, interval_ns=window_ns)
+            frame.waits_ns |= disturbance_ns(before, after, window_ns=window_ns)
     with frame.noting():
         outcome.doubts += remove_remains(frame.tag)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
+from bench.probes.member import MemberValues, read_member
 from bench.records.record import Failure, Member
 from bench.run.box import BoxRun, Setting
+from bench.targets.base import Box
+from bench.util.errors import BoxbenchError
+from bench.util.text import plain
 
 
 def member_tag(campaign: str, trial: Trial, number: int) -> str:
@@ -26,7 +31,13 @@ def spread(setting: Setting, available: tuple[int, ...], number: int) -> Setting
 
 
 def member_record(
-    number: int, run: BoxRun, *, scheduled_ns: int, lateness_ns: int | None, failure: Failure | None
+    number: int,
+    run: BoxRun,
+    *,
+    scheduled_ns: int,
+    lateness_ns: int | None,
+    failure: Failure | None,
+    values: MemberValues,
 ) -> Member:
     """The part of one box in the record of its trial; ``failure`` is the box's own, or None."""
     exited = run.timeline.exit
@@ -39,4 +50,28 @@ def member_record(
         endpoints_ns=run.timeline.relative_ns(),
         exit_code=None if exited is None else exited.status,
         doubts=tuple(run.outcome.doubts),
+        cpu_ns=values.cpu_ns,
+        cpu_at_ns=run.seen.cpu_at_ns,
+        memory_bytes=values.memory_bytes,
+        disk_bytes=values.disk_bytes,
+        waits_ns=values.waits_ns,
     )
+
+
+def read_values(box: Box, run: BoxRun, before: Mapping[str, int]) -> MemberValues:
+    """What a box that is up has used; empty, with a doubt of this box, when it cannot be read.
+
+    Args:
+        before: CPU time of what ran before the request, by component.
+    """
+    try:
+        return read_member(box, before)
+    except (BoxbenchError, OSError) as error:
+        run.outcome.doubts.append(f"unknown:values ({plain(str(error))})")
+        return MemberValues()
+
+
+def mean_of(values: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The mean over boxes of each value that all of them have; empty without boxes."""
+    shared = set.intersection(*map(set, values)) if values else set()
+    return {name: sum(one[name] for one in values) // len(values) for name in sorted(shared)}

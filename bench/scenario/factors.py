@@ -44,7 +44,8 @@ class Factors(Strict):
     residents: Annotated[tuple[_Count, ...], BeforeValidator(_as_tuple), _axis(_COUNT_SCHEMA)] = ()
     """A trial starts this many boxes one after another and keeps them running, to measure memory per box."""
     concurrency: Annotated[tuple[_Count, ...], BeforeValidator(_as_tuple), _axis(_COUNT_SCHEMA)] = ()
-    """A trial is a storm: it requests this many boxes on a schedule that does not wait for any of them."""
+    """A trial is a storm: it requests this many boxes on a schedule that does not wait for any of them. With
+    ``residents`` too, so many other boxes are up already and stay until the storm is over."""
     cache: Annotated[tuple[Literal["warm", "cold"], ...], BeforeValidator(_as_tuple), _axis(_CACHE_SCHEMA)] = ()
     """``cold``: the host's page cache is dropped before every start. ``warm``: it is left alone."""
     cpus: Annotated[

@@ -34,6 +34,8 @@ AGENTLESS: Final = frozenset(name for name, info in TARGETS.items() if not info.
 EVERY_TARGET: Final = sorted(set(TARGETS) - AGENTLESS)
 VCPU: Final = re.compile(r"CPU \d+/.*|ALL CPUs/.*")
 """The names that QEMU gives to the threads of virtual CPUs."""
+PHASE_CPU: Final = {"process", "namespaces", "bubblewrap", "microvm", "libvirt", "libvirt-full", "vm-docker"}
+"""Targets of which the CPU time at each mark can be read cheaply: their control group or VMM is known before."""
 # Enough of them to keep any engine busy for a while; all are kept.
 LINES: Final = 100_000
 # What a box prints to look like the agent.
@@ -161,6 +163,17 @@ def test_a_whole_life(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     assert record.cpu_ns["start.total"] > 0
     assert record.memory_bytes["pss.total"] > 0
     assert "box.allocated" in record.disk_bytes
+    # What a model of the start needs.
+    assert record.cpu_ns["start.window"] >= record.endpoints_ns[Endpoint.READY]
+    assert record.memory_bytes["start.peak"] > 2**16
+    assert record.waits_ns["start.queue.total"] > 0
+    assert {"trial.window", "trial.steal"} <= set(record.waits_ns)
+    at = [record.cpu_at_ns.get(Endpoint(mark)) for mark in ("exec", "ready")]
+    assert (None not in at) == (name in PHASE_CPU), at
+    used = [value for value in at if value is not None]
+    assert used == sorted(used)
+    assert not used or 0 < used[-1] <= record.cpu_ns["start.total"]
+    assert {"host.read_until_ready", "box.read_until_ready"} <= set(record.disk_bytes)
 
 
 def _sees_what_the_image_says(inside: Mapping[str, str]) -> None:

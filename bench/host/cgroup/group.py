@@ -68,6 +68,11 @@ class BoxCgroup:
         file, keys = (_MEMORY_V1 if self.version == "v1" else _MEMORY_V2)["usage"]
         return self._reading("memory", file, keys)
 
+    def peak_bytes(self) -> int | None:
+        """Only ``peak``, the largest ``usage`` so far, from one small file; None if it cannot be read."""
+        file, keys = (_MEMORY_V1 if self.version == "v1" else _MEMORY_V2)["peak"]
+        return self._reading("memory", file, keys)
+
     def cpu_ns(self) -> int | None:
         """CPU time in ns of all tasks that ever ran in the group and the groups below it; None if unknown."""
         if self.version == "v1":

@@ -40,7 +40,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     names = [f"{cell_label(cell)}  {_half(values[cell.key])}{_lost(single[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.24 * math.ceil(len(cells) / columns)
-    subtitle = f"boxes requested {how}, each is one step (median over storms) · {accelerators(cells)}"
+    subtitle = f"boxes requested {how}, medians over storms · {accelerators(cells)}"
     figure = canvas(3.3 + legend, title, subtitle)
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)

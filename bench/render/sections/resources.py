@@ -19,6 +19,7 @@ _CPU: Final = (
     ("to ready", "cpu.start.total_ns"),
     ("of it in the guest", "cpu.start.guest_ns"),
     ("VMM beyond the guest", "cpu.start.vmm_overhead_ns"),
+    ("waited for a CPU, to ready", "wait.start.queue.total_ns"),
     ("from stopping to gone", "cpu.stop.total_ns"),
     ("idle, per minute", "cpu.idle.total_ns"),
     ("other host load, to ready", "cpu.start.host_other_ns"),
@@ -26,6 +27,7 @@ _CPU: Final = (
 _DISK: Final = (
     ("own, ready", "disk.box.allocated_bytes"),
     ("own, before the stop", "disk.box.at_stop_bytes"),
+    ("read until ready", "disk.box.read_until_ready_bytes"),
     ("written by the guest", "disk.guest.written_bytes"),
     ("written by the box", "disk.box.written_bytes"),
     ("written by the whole host", "disk.host.written_bytes"),

@@ -7,7 +7,6 @@ for: the memory they hold when the host is at rest does not depend on when they 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,28 +14,16 @@ from functools import partial
 from typing import Final
 
 from bench.agent.timeline import Timeline
-from bench.host.processes import wait_ended
 from bench.plan.trials import Trial
 from bench.probes.ledger import HostMemory, ledger, ledger_doubts, read_host_memory
 from bench.probes.memory import memory_of
-from bench.records.record import Endpoint, Record
-from bench.run.box import (
-    STOP_LIMIT_S,
-    BoxRun,
-    Setting,
-    examine_failed,
-    mark_gone,
-    observed,
-    stop_observed,
-    watch_end,
-)
+from bench.records.record import Record
+from bench.run.box import BoxRun, Setting, examine_failed, mark_gone, observed, stop_observed
 from bench.run.frame import TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch, no_collection
-from bench.run.many import spread
-from bench.run.residents.box import Resident, memory_of_all, resident
+from bench.run.residents.box import Resident, check_all_there, memory_of_all, resident, stop_all, waves
 from bench.run.trial import record_of
 from bench.targets.base import Output
-from bench.util.errors import NotReadyError
 
 FACTOR: Final = "residents"
 
@@ -90,14 +77,11 @@ def _fixed(daemons: Mapping[str, int]) -> dict[str, int]:
 
 
 def _fill(run: _Residents, boxes: ExitStack, empty: HostMemory) -> None:
-    available = tuple(sorted(os.sched_getaffinity(0)))
-    overlap = max(1, len(available) // len(run.setting.cpus))
-    for first in range(0, run.count - 1, overlap):
-        wave = range(first, min(first + overlap, run.count - 1))
-        if not _start_wave(run, boxes, [(number, spread(run.setting, available, number)) for number in wave]):
+    for wave in waves(run.setting, run.count - 1):
+        if not _start_wave(run, boxes, wave):
             return
     _run_last(run, empty)
-    _stop_all(run, run.boxes[:-1])
+    stop_all(run.frame, run.boxes[:-1])
 
 
 @no_collection()
@@ -148,40 +132,16 @@ def _measure(run: _Residents, last: Resident, until_gone: ExitStack, empty: Host
             return
     observer.look(seen, setting.scenario.design)
     full = read_host_memory(setting.clock, rest_ns=setting.scenario.design.settle)
-    _check_all_there(run)
+    check_all_there(run.boxes)
     processes, memory = memory_of_all(run.boxes)
     kept = {name: value for name, value in seen.memory_bytes.items() if name.startswith(("guest.", "daemon."))}
     seen.memory_bytes = memory | kept
+    for box in run.boxes:
+        box.read()
     run.ledger_bytes.update(ledger(empty, full, processes, setting.daemons))
     run.frame.outcome.doubts += ledger_doubts(empty, full)
     run.frame.outcome.measured = True
     stop_observed(last.box, last.run, observer)
-
-
-def _check_all_there(run: _Residents) -> None:
-    for box in run.boxes:
-        if box.run.quota is not None and box.run.quota.error is not None:
-            raise box.run.quota.error
-    gone = [box for box in run.boxes if box.pid is None or box.box.main_pid() is None]
-    if gone:
-        raise NotReadyError(
-            f"box {gone[0].number + 1} of {run.count} ended by itself before the host was read: a resident has to stay",
-            hint="use a workload that waits, as `sleep infinity` does",
-        )
-
-
-def _stop_all(run: _Residents, boxes: Sequence[Resident]) -> None:
-    """Ask all boxes to stop, then wait for all; those that do not end are killed when they are removed."""
-    for box in boxes:
-        with run.frame.noting():
-            watch_end(box.run, box.pid)
-            box.run.timeline.mark(Endpoint.STOPPING)
-            box.box.stop()
-    for box in boxes:
-        if box.pid is not None and not wait_ended(box.pid, timeout_s=STOP_LIMIT_S):
-            run.frame.outcome.doubts.append(
-                f"box {box.number + 1} of {run.count} did not end within {STOP_LIMIT_S:g} s"
-            )
 
 
 def _record_of(run: _Residents) -> Record:

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Final
 
 from bench.agent.timeline import Timeline
+from bench.probes.cpu import box_cpu_ns
+from bench.probes.member import MemberValues
 from bench.records.record import Endpoint, Failure, Member
 from bench.run.box import (
     BoxRun,
@@ -27,7 +29,7 @@ from bench.run.box import (
     stop_box,
 )
 from bench.run.frame import AFTER_ALL, TrialFrame, causes
-from bench.run.many import member_record, member_tag
+from bench.run.many import member_record, member_tag, read_values
 from bench.targets.base import Box
 from bench.util.clock import MonotonicClock
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
@@ -63,9 +65,17 @@ class StormBox:
         self.settled = threading.Event()
         """The box has reached its goal, or never will."""
         self.run = run
+        self.values = MemberValues()
+        """What the box has used until all boxes had settled; empty until it was read."""
+        self._used_before = box_cpu_ns(box.running_before(), None)
         self._setting = setting
         self._box = box
         self._thread: threading.Thread | None = None
+
+    def read(self) -> None:
+        """Read what the box has used so far, if it has reached its goal."""
+        if self.run.outcome.failure is None:
+            self.values = read_values(self._box, self.run, self._used_before)
 
     def launch(self, begin_ns: int, events: StormEvents) -> None:
         """Start the thread, which requests the box ``scheduled_ns`` after ``begin_ns`` on the setting's clock."""
@@ -148,7 +158,12 @@ class StormBox:
         if failure is None and self.lateness_ns is None:
             failure = _NEVER_REQUESTED
         return member_record(
-            self.number, self.run, scheduled_ns=self.scheduled_ns, lateness_ns=self.lateness_ns, failure=failure
+            self.number,
+            self.run,
+            scheduled_ns=self.scheduled_ns,
+            lateness_ns=self.lateness_ns,
+            failure=failure,
+            values=self.values,
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -17,7 +17,10 @@ from bench.run.box import Setting
 from bench.run.frame import INTERNAL_ERROR, TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch, no_collection
 from bench.run.many import spread
+from bench.run.residents.box import kept_up
+from bench.run.residents.trial import FACTOR as RESIDENTS
 from bench.run.storm.box import ABANDON_LIMIT_S, StormBox, StormEvents, storm_box
+from bench.run.storm.use import StormUse
 from bench.run.storm.watch import Watch, host_ns, late_doubts, storm_doubts
 from bench.scenario.model import Scenario
 from bench.scenario.storm import offsets_ns
@@ -41,6 +44,8 @@ class _Storm:
     frame: TrialFrame
     boxes: list[StormBox] = field(default_factory=list)
     seen_ns: dict[str, int] = field(default_factory=dict)
+    use: StormUse | None = None
+    """None until all boxes have settled."""
 
 
 @fast_thread_switch()
@@ -59,13 +64,21 @@ def run_storm(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
     with trial_frame(trial, setting.campaign, setting.clock) as frame:
         storm = _Storm(frame)
         with ExitStack() as boxes:
+            all_up = boxes.enter_context(_residents(frame, setting))
             _provision(storm, setting, boxes)
             if setting.cold:
                 drop_caches()
             _run_boxes(storm, setting)
-    frame.output = _output_of(storm.boxes)
+            all_up()
+    frame.output = _output_of(storm.boxes) or frame.output
     _fail_on_internal_errors(storm)
     return frame.result(partial(_record_of, storm))
+
+
+def _residents(frame: TrialFrame, setting: Setting) -> AbstractContextManager[Callable[[], None]]:
+    """The boxes that are up during the storm, if the cell has ``residents``; inside it, a check that they still are."""
+    factors = frame.trial.cell.factors
+    return kept_up(frame, setting, int(factors.get(RESIDENTS, "0")), first=int(factors[FACTOR]))
 
 
 def _provision(storm: _Storm, setting: Setting, boxes: ExitStack) -> None:
@@ -85,8 +98,9 @@ def _run_boxes(storm: _Storm, setting: Setting) -> None:
     events = StormEvents()
     settled = False
     try:
-        _until_settled(storm, setting, events)
+        storm.use = _until_settled(storm, setting, events)
         settled = True
+        storm.use.end(storm.boxes)
     finally:
         # Also after an error or Ctrl-C: no thread may request a box that would not be removed.
         events.cancel.set()
@@ -98,19 +112,24 @@ def _run_boxes(storm: _Storm, setting: Setting) -> None:
 
 
 @no_collection()
-def _until_settled(storm: _Storm, setting: Setting, events: StormEvents) -> None:
-    """Request all boxes by their schedule, and wait until each has reached its goal or never will."""
+def _until_settled(storm: _Storm, setting: Setting, events: StormEvents) -> StormUse:
+    """Request all boxes by their schedule, and wait until each has reached its goal or never will.
+
+    Returns:
+        The counters just before the first request.
+    """
     with Watch(setting.clock) as watch:
         begin_ns = setting.clock.now_ns() + _LEAD_NS + len(storm.boxes) * _LEAD_EACH_NS
         for box in storm.boxes:
             box.launch(begin_ns, events)
         setting.clock.sleep(max(0, begin_ns - _BEFORE_NS - setting.clock.now_ns()) / 1e9)
-        before = read_counters()
+        before, use = read_counters(), StormUse(setting)
         for box in storm.boxes:
             while not box.settled.wait(_LISTEN_S):
                 continue
     storm.seen_ns = {**watch.seen_ns(), **host_ns(before, read_counters())}
     storm.frame.outcome.doubts += (*storm_doubts(storm.seen_ns), *watch.doubts())
+    return use
 
 
 def _check_lateness(storm: _Storm, scenario: Scenario) -> None:
@@ -153,6 +172,10 @@ def _record_of(storm: _Storm) -> Record:
         doubts=(*([f"lost:{lost}/{len(members)}"] if lost else ()), *outcome.doubts),
         members=members,
         storm_ns=storm.seen_ns,
+        waits_ns=frame.waits_ns,
+        cpu_ns={} if storm.use is None else storm.use.cpu_ns,
+        memory_bytes={} if storm.use is None else storm.use.memory_bytes,
+        disk_bytes={} if storm.use is None else storm.use.disk_bytes,
     )
 
 

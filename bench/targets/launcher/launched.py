@@ -18,11 +18,13 @@ class LaunchedBox(RootfsBox):
     """A box whose launched program is the agent, or becomes it."""
 
     _held: HeldProcess | None = None
+    _group: OwnCgroup | None = None
 
     def hold(
         self, what: str, argv: Sequence[str], group: OwnCgroup, stack: ExitStack, *, flags: Sequence[str] = ()
     ) -> None:
         """Start the launcher, which waits for ``start``. ``stack`` ends it. Raises LaunchError."""
+        self._group = group
         self._held = HeldProcess(
             what,
             argv,
@@ -38,6 +40,10 @@ class LaunchedBox(RootfsBox):
         """Let the launcher execute the program. Returns after the exec. Raises LaunchError."""
         if self._held is not None:
             self._held.go()
+
+    def cpu_clock_ns(self) -> int | None:
+        """The counter of the box's control group: one small file."""
+        return None if self._group is None else self._group.cpu_ns()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent and the workload. The launcher belongs to the harness."""

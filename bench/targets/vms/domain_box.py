@@ -11,7 +11,14 @@ from typing import Any, Final
 from bench.agent.channel import ChannelEnds
 from bench.engines.libvirtd import LibvirtEngine, check_event_loop
 from bench.host.disk import allocated_bytes
-from bench.host.processes import await_output_drained, find_by_argument, kill_and_wait, living_pid, wait_ended
+from bench.host.processes import (
+    await_output_drained,
+    find_by_argument,
+    kill_and_wait,
+    living_pid,
+    process_cpu_ns,
+    wait_ended,
+)
 from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.targets.base import Box, Output, Slot
@@ -136,6 +143,13 @@ class DomainBox(Box):
         if self._pid is not None and wait_ended(self._pid, timeout_s=0):
             return None
         return self._pid
+
+    def cpu_clock_ns(self) -> int | None:
+        """QEMU's clock, where libvirt notes its pid: a small file once, then one system call."""
+        if self._pid is None and self._engine.pid_file(self.domain.name) is None:
+            return None
+        pid = self.main_pid()
+        return None if pid is None else process_cpu_ns(pid)
 
     def stop(self) -> None:
         """Ask the agent to stop the workload, sync and power off. The agent is the guest's init."""

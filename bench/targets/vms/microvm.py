@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from bench.agent.channel import ListeningSocket
 from bench.engines.lazy import Engines
 from bench.host.disk import allocated_bytes
-from bench.host.processes import await_output_drained
+from bench.host.processes import await_output_drained, process_cpu_ns
 from bench.image.model import Image
 from bench.image.vm.disk import new_overlay
 from bench.records.record import Endpoint
@@ -161,6 +161,11 @@ class MicrovmBox(Box):
     def main_pid(self) -> int | None:
         """QEMU's pid."""
         return self.qemu.main_pid()
+
+    def cpu_clock_ns(self) -> int | None:
+        """QEMU's clock: one system call."""
+        pid = self.qemu.process.pid
+        return None if pid is None else process_cpu_ns(pid)
 
     def stop(self) -> None:
         """Ask the agent to stop the workload, sync and end the machine. The agent is the guest's init."""

@@ -157,6 +157,10 @@ class ColdBox(Box):
         """QEMU's pid. The container's own process is visible in the VM only."""
         return self.vm.main_pid()
 
+    def cpu_clock_ns(self) -> int | None:
+        """QEMU's clock."""
+        return self.vm.cpu_clock_ns()
+
     def stop(self) -> None:
         """Stop the container like ``docker stop``, then power the VM off."""
         with suppress(LaunchError):
@@ -197,6 +201,10 @@ class WarmBox(ColdBox):
     def start(self) -> None:
         """Create and start the container."""
         self._run_container()
+
+    def cpu_clock_ns(self) -> int | None:
+        """None: QEMU's clock has run since before the request."""
+        return None
 
     def running_before(self) -> Mapping[str, Sequence[int]]:
         """QEMU."""

@@ -122,13 +122,22 @@ def test_all_that_cannot_be_honoured_is_named_at_once(make: Make, monkeypatch: p
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     said = _refused(make("libvirt", "vmm", residents=[2], concurrency=[4], cache="cold", cpus=[1, 3], memory="64MiB"))
     for words in (
-        "residents with concurrency",
         "residents with cache=cold",
         "cpus=3, but this process may use 2",
         "vmm with cpus=1 memory=64MiB: its boxes do not take CPUs and memory from the scenario",
         "libvirt with memory=64MiB: such a box needs at least 96.0 MiB",
     ):
         assert said.count(words) == 1, words
+
+
+def test_boxes_that_stay_and_boxes_of_a_storm_are_on_the_host_together(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "read_text", lambda _root, _path: "MemTotal:  1048576 kB\n")
+    check_matrix([make("libvirt", residents=[2], memory="128MiB")])
+    check_matrix([make("libvirt", concurrency=[2], memory="128MiB")])
+    said = _refused(make("libvirt", residents=[2], concurrency=[3], memory="128MiB"))
+    assert "libvirt with residents=2 concurrency=3: its guests need 1.12 GiB, and the host has 1.00 GiB" in said
 
 
 def test_the_least_memory_depends_on_the_firmware(make: Make) -> None:

@@ -13,6 +13,7 @@ from bench.agent.channel import Channel, Fifos
 from bench.agent.timeline import Timeline
 from bench.host.cgroup import BoxCgroup
 from bench.host.disk import allocated_bytes
+from bench.host.processes import process_cpu_ns
 from bench.probes.cpu import (
     CpuReading,
     box_cpu_ns,
@@ -21,7 +22,6 @@ from bench.probes.cpu import (
     ended_children_ns,
     guest_busy_ns,
     guest_ns,
-    process_cpu_ns,
     read_cpu,
     thread_cpu_ns,
 )

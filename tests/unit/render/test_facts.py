@@ -11,7 +11,7 @@ from bench.certificate.facts import FACTS, RAW_KEYS
 from bench.plan.trials import Cell
 from bench.records.certificate import Certificate
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, polled_note
-from bench.render.sections.resources import cpu_table
+from bench.render.sections.resources import cpu_table, disk_table
 from bench.render.text import cell_label
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
 
@@ -51,6 +51,29 @@ def test_the_cpu_time_of_a_vm_is_split() -> None:
     ]
     assert "–" not in vm.values()
     assert rows["process"]["VMM beyond the guest"] == "–"
+
+
+def test_what_a_start_waited_for_and_read_has_columns_where_it_was_recorded() -> None:
+    manifest = make_manifest(("hello",), (PROCESS,))
+    waited = [
+        record.model_copy(
+            update={
+                "waits_ns": {"start.queue.total": 3_000_000, "trial.steal": 9},
+                "cpu_ns": {**record.cpu_ns, "start.window": 5},
+                "disk_bytes": {**record.disk_bytes, "box.read_until_ready": 2**20},
+            }
+        )
+        for record in make_records(manifest, (PROCESS,))
+    ]
+    analysis = analyse(manifest, waited)
+    cpu, disk = (table(analysis, "hello", named(analysis)) for table in (cpu_table, disk_table))
+    assert cpu is not None
+    assert disk is not None
+    assert dict(zip(cpu.head, cpu.rows[0], strict=True))["waited for a CPU, to ready"].startswith("3.00 ms")
+    assert dict(zip(disk.head, disk.rows[0], strict=True))["read until ready"].startswith("1.00 MiB")
+    # The length of a window is no CPU time, and what the host did depends on how long the trial took.
+    names = {str(summary.metric) for summary in analysis.summaries}
+    assert not {name for name in names if "window" in name or "trial" in name}
 
 
 def test_daemons_nobody_saw_need_no_table() -> None:

@@ -18,8 +18,9 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes import memory
 from bench.probes.ledger import HostMemory
+from bench.probes.member import MemberValues
 from bench.records.record import Record
-from bench.run import box, frame, limits
+from bench.run import box, frame, limits, many
 from bench.run.box import Setting
 from bench.run.residents import box as resident_box
 from bench.run.residents import trial as residents_trial
@@ -75,6 +76,20 @@ def test_a_host_that_does_not_settle_after_the_removal_is_a_doubt(
     assert [doubt for doubt in stay(FakeTarget(GOOD), 1).doubts if doubt.startswith("unsettled:")] == [
         "unsettled:1.00 MiB"
     ]
+
+
+def test_every_resident_says_what_it_used(
+    stay: Callable[[FakeTarget, int], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = iter((10, 20))
+
+    def values(_box: FakeBox, _before: object) -> MemberValues:
+        return MemberValues(cpu_ns={"box": next(sizes)}, memory_bytes={"pss.total": 5}, waits_ns={"queue.total": 6})
+
+    monkeypatch.setattr(many, "read_member", values)
+    members = stay(FakeTarget(GOOD), 2).members
+    assert [member.cpu_ns["box"] for member in members] == [10, 20]
+    assert [(member.memory_bytes["pss.total"], member.waits_ns["queue.total"]) for member in members] == [(5, 6)] * 2
 
 
 def test_a_last_box_that_does_not_stop_is_not_watched_beside_later_trials(

@@ -17,11 +17,13 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig
 from bench.agent.timeline import Timeline
+from bench.analysis.storms import storm_values
 from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
+from bench.records.component import Component
 from bench.records.record import Endpoint, Record
-from bench.run import box, frame, limits
+from bench.run import box, frame, limits, many
 from bench.run.box import BoxRun, Setting
 from bench.run.frame import Outcome
 from bench.run.storm import box as storm_box
@@ -65,6 +67,12 @@ class _Box(Box):
         self.name = order.tag.rpartition("-")[2]
         self.channel = _Pipe()
         self._alive = False
+        self._asked = 0
+
+    def asked(self) -> int:
+        """How often somebody has asked for its main process."""
+        self._asked += 1
+        return self._asked
 
     def start(self) -> None:
         self._target.say("start", self.name)
@@ -82,7 +90,7 @@ class _Box(Box):
         return NOBODY if self._alive else None
 
     def processes(self) -> Mapping[str, Sequence[int]]:
-        return {}
+        return self._target.processes
 
     def stop(self) -> None:
         self._target.say("stop", self.name)
@@ -108,6 +116,7 @@ class _Target:
         self.behaviour = behaviour
         self.log: list[tuple[str, str]] = []
         self.switch_interval_s = 0.0
+        self.processes: Mapping[str, Sequence[int]] = {}
         self._lock = threading.Lock()
 
     def say(self, what: str, box: str) -> None:
@@ -147,6 +156,7 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
         target: _Target | None = None,
         number: int = 3,
         block: int = 0,
+        residents: int = 0,
     ) -> tuple[_Target, Record, Output | None]:
         target = target or _Target(behaviour)
         ready = ReadyFirstLine(when="first-line", timeout=10**9)
@@ -155,6 +165,8 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
         image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
         setting = Setting("0badcafe", scenario, image, target, (0,), MonotonicClock())  # type: ignore[arg-type]
         cell = Cell(scenario="made", target="fake", accel="native", factors={"concurrency": str(boxes)})
+        if residents:
+            cell = cell.model_copy(update={"factors": {**cell.factors, "residents": str(residents)}})
         try:
             record, output = run_storm(Trial(number=number, block=block, cell=cell, warmup=False), setting)
         finally:
@@ -202,6 +214,92 @@ def test_storms_of_a_block_face_the_same_arrivals(
 
     assert arrivals(3, 0) == arrivals(4, 0)
     assert arrivals(3, 0) != arrivals(3, 1)
+
+
+def _seen(behaviour: Mapping[str, str]) -> _Target:
+    """A target of which every box is this process, whose counters are real."""
+    target = _Target(behaviour)
+    target.processes = {Component.VMM: (os.getpid(),)}
+    return target
+
+
+def test_every_member_and_the_storm_say_what_they_used(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    _, record, _ = blow(3, {}, target=_seen({}))
+    assert record.outcome == "ok", record.failure
+    for member in record.members:
+        assert 0 < member.cpu_ns["vmm"] == member.cpu_ns["total"]
+        assert member.memory_bytes["pss.total"] > 0
+        assert {"box.read", "box.written"} <= set(member.disk_bytes)
+        assert "queue.total" in member.waits_ns
+    # What serves all boxes is counted once.
+    assert record.cpu_ns["start.vmm"] == sum(member.cpu_ns["vmm"] for member in record.members)
+    assert record.cpu_ns["start.total"] == record.cpu_ns["start.vmm"]
+    assert record.cpu_ns["start.window"] > 0
+    assert record.memory_bytes["pss.total"] == sum(m.memory_bytes["pss.total"] for m in record.members) // 3
+    assert record.waits_ns["trial.window"] > record.cpu_ns["start.window"]
+    values = storm_values(record)
+    assert values["cpu.start.total_ns"] == record.cpu_ns["start.total"] / 3
+    assert values["memory.pss.total_bytes"] == record.memory_bytes["pss.total"]
+    assert "cpu.start.window_ns" not in values
+
+
+def test_a_storm_with_a_lost_box_does_not_look_cheaper(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    _, record, _ = blow(3, {}, target=_seen({"m01": "refused"}))
+    assert [bool(member.cpu_ns) for member in record.members] == [True, False, True]
+    assert (record.cpu_ns, record.memory_bytes, record.disk_bytes) == ({}, {}, {})
+
+
+def test_a_member_that_cannot_be_read_is_a_doubt_of_its_own(
+    blow: Callable[..., tuple[_Target, Record, Output | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_box: Box, _before: Mapping[str, int]) -> None:
+        raise LaunchError("the engine does not answer", hint="wait")
+
+    monkeypatch.setattr(many, "read_member", fail)
+    _, record, _ = blow(2, {})
+    assert record.outcome == "ok"
+    assert [member.doubts for member in record.members] == [("unknown:values (the engine does not answer)",)] * 2
+
+
+def test_a_storm_beside_boxes_that_stay(blow: Callable[..., tuple[_Target, Record, Output | None]]) -> None:
+    target, record, _ = blow(2, {}, residents=3)
+    assert (record.outcome, len(record.members)) == ("ok", 2)
+    # All of them are up before a box of the storm is made, and go after the last of them.
+    stay, storm = ["m02", "m03", "m04"], ["m00", "m01"]
+    assert sorted(target.boxes("start")[:3]) == stay
+    assert sorted(target.boxes("start")[3:]) == storm
+    assert sorted(target.boxes("stop")[:2]) == storm
+    assert target.boxes("stop")[2:] == stay
+    starts = [at for at, (verb, box) in enumerate(target.log) if verb == "start" and box in stay]
+    made = [at for at, (verb, box) in enumerate(target.log) if verb == "provision" and box in storm]
+    assert max(starts) < min(made)
+    assert sorted(target.boxes("removed")) == storm + stay
+
+
+def test_a_storm_whose_residents_do_not_come_up_requests_nothing(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    target, record, output = blow(2, {"m03": "refused"}, residents=3)
+    assert record.outcome == "failed"
+    assert record.failure is not None
+    assert record.failure.message == "the engine is full"
+    assert output is not None
+    assert output.stdout == b"m03"
+    assert not {"m00", "m01"} & set(target.boxes("start"))
+    assert sorted(target.boxes("removed")) == sorted(target.boxes("provision"))
+
+
+def test_a_storm_fails_when_a_resident_has_ended_meanwhile(
+    blow: Callable[..., tuple[_Target, Record, Output | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Box, "main_pid", lambda box: None if box.name == "m02" and box.asked() > 1 else NOBODY)
+    _, record, _ = blow(2, {}, residents=1)
+    assert record.failure is not None
+    assert "ended by itself" in record.failure.message
 
 
 def test_a_refused_box_is_a_member_and_its_words_are_kept(
@@ -272,7 +370,11 @@ def test_a_box_whose_start_never_returns_is_not_waited_for_without_end(monkeypat
         raise LaunchError("the engine came back", hint="wait")
 
     engine_box: Any = SimpleNamespace(
-        start=start, kill=lambda: kills.append("kill"), main_pid=lambda: None, output=lambda **_: Output(b"", b"")
+        start=start,
+        running_before=dict,
+        kill=lambda: kills.append("kill"),
+        main_pid=lambda: None,
+        output=lambda **_: Output(b"", b""),
     )
     setting: Any = SimpleNamespace(clock=MonotonicClock())
     outcome = Outcome("traceback", [])

@@ -20,6 +20,7 @@ import pytest
 from bench.agent.boxconf import BoxConfig
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
+from bench.analysis.values import values_of
 from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
@@ -204,6 +205,27 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reco
         return record
 
     return one
+
+
+def test_the_cpu_time_of_each_phase_is_read_when_its_mark_arrives(
+    trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A box that uses 1 ns a step; its reading comes before anybody is told of the mark."""
+    steps = iter(range(10, 1000))
+
+    def clock(box: FakeBox) -> int:
+        assert Endpoint.READY not in box._timeline.relative_ns()
+        return next(steps)
+
+    monkeypatch.setattr(FakeBox, "cpu_clock_ns", clock)
+    record = trial(FakeTarget(GOOD))
+    marks = [name for name in record.guest_ns if name in record.cpu_at_ns]
+    assert marks == list(record.guest_ns)
+    assert Endpoint.READY in marks
+    assert list(record.cpu_at_ns.values()) == list(range(10, 10 + len(marks)))
+    assert values_of(record, ())["cpu.until.ready_ns"] == record.cpu_at_ns[Endpoint.READY]
+    monkeypatch.setattr(FakeBox, "cpu_clock_ns", lambda _box: None)
+    assert trial(FakeTarget(GOOD)).cpu_at_ns == {}
 
 
 def _busy_for(ns: int) -> None:

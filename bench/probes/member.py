@@ -1,0 +1,54 @@
+"""What one box of many used, from its own counters; shared helpers of it are in the trial's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.host.cgroup import cgroup_of
+from bench.probes.cpu import box_cpu_ns, own_total
+from bench.probes.disk import own_pids, read_by, written_by
+from bench.probes.memory import memory_of
+from bench.probes.waits import queues_ns
+from bench.records.component import Component
+from bench.targets.base import Box
+
+
+@dataclass
+class MemberValues:
+    """The fields have the names of a member's record."""
+
+    cpu_ns: dict[str, int] = field(default_factory=dict)
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    disk_bytes: dict[str, int] = field(default_factory=dict)
+    waits_ns: dict[str, int] = field(default_factory=dict)
+    shims: tuple[int, ...] = ()
+    """Pids of its shims."""
+
+
+def read_member(box: Box, before: Mapping[str, int]) -> MemberValues:
+    """Read the counters of a box that is up. Empty when it has ended.
+
+    Args:
+        before: CPU time of what ran before the request, by component.
+    """
+    pid, processes = box.main_pid(), box.processes()
+    group = cgroup_of(pid) if pid is not None else None
+    if not processes:
+        return MemberValues()
+    used = {**box_cpu_ns(processes, group), **box.spent_ns()}
+    used = {name: max(0, value - before.get(name, 0)) for name, value in used.items()}
+    throttled = None if group is None else group.throttled_ns()
+    return MemberValues(
+        cpu_ns=used | own_total(used),
+        memory_bytes=memory_of(processes, group),
+        disk_bytes={**box.disk_bytes(), **_io_of(processes)},
+        waits_ns=queues_ns(processes) | ({} if throttled is None else {"throttled": throttled}),
+        shims=tuple(processes.get(Component.SHIM, ())),
+    )
+
+
+def _io_of(processes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    pids = own_pids(processes)
+    both = {"box.read": read_by(pids), "box.written": written_by(pids)}
+    return {name: value for name, value in both.items() if value is not None}
