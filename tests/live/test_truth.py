@@ -18,6 +18,7 @@ from bench.agent.boxconf import encode_word
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.analysis.values import values_of
+from bench.host.accounts import vmm_uids
 from bench.host.processes import find_by_argument
 from bench.host.run_directory import box_tag, campaign_dir
 from bench.probes.memory import memory_of
@@ -242,7 +243,7 @@ def _memory_now(channel: Channel, timeline: Timeline, tag: str) -> dict[str, int
     # The agent answers one question after another.
     channel.send(f"ping {token}")
     assert timeline.wait_for(lambda: timeline.has_pong(token), timeout_s=LIMIT_S)
-    vmm = find_by_argument(f"guest={tag},debug-threads=on")
+    vmm = find_by_argument(f"guest={tag},debug-threads=on", uids=vmm_uids())
     assert vmm is not None
     return {**_guest_memory(timeline.facts), **memory_of({"vmm": (vmm,)}, None)}
 
