@@ -56,19 +56,29 @@ def own_pids(processes: Mapping[str, Sequence[int]]) -> list[int]:
 
 def read_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
     """Bytes that the host's disks read for processes, and for children that they waited for; None as ``written_by``."""
-    found = [parse_keyed((read_text(root, f"proc/{pid}/io") or "").replace(":", "")) for pid in pids]
-    return sum(one["read_bytes"] for one in found) if all("read_bytes" in one for one in found) else None
+    found = _counters_of(pids, root)
+    return sum(one["read_bytes"] for one in found) if found else None
 
 
 def written_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
     """Bytes that processes, and children that they waited for, wrote to files; None when one cannot be read.
 
-    The kernel counts a page when it becomes dirty, so data that is still in memory is included.
+    The kernel counts a page when it becomes dirty, so data that is still in memory is included. A process that has
+    ended is in the counters of its parent.
     """
-    total = 0
+    found = _counters_of(pids, root)
+    if not found:
+        return None
+    return max(0, sum(one["write_bytes"] - one.get("cancelled_write_bytes", 0) for one in found))
+
+
+def _counters_of(pids: Iterable[int], root: Path) -> list[dict[str, int]]:
+    """/proc/PID/io of those that have not ended; empty when one of them cannot be read."""
+    found = []
     for pid in pids:
-        found = parse_keyed((read_text(root, f"proc/{pid}/io") or "").replace(":", ""))
-        if "write_bytes" not in found:
-            return None
-        total += found["write_bytes"] - found.get("cancelled_write_bytes", 0)
-    return max(0, total)
+        counters = parse_keyed((read_text(root, f"proc/{pid}/io") or "").replace(":", ""))
+        if {"read_bytes", "write_bytes"} <= set(counters):
+            found.append(counters)
+        elif (root / f"proc/{pid}").exists():
+            return []
+    return found

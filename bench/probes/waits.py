@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,20 +17,23 @@ _DELAY_WORD: Final = 1
 def queue_ns(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
     """Run-queue delay, ns: how long living threads of processes were ready to run and had no CPU.
 
-    None when a process has ended, or on a kernel that does not count it. Time of threads that ended is not included.
+    None when none of them lives, or on a kernel that does not count it. Time of processes and threads that ended is not
+    included.
     """
-    total = 0
-    for pid in pids:
-        try:
-            tasks = list((root / f"proc/{pid}/task").iterdir())
-        except OSError:
-            return None
-        words = [(read_text(task, "schedstat") or "").split() for task in tasks]
-        found = [decode_number(line[_DELAY_WORD]) for line in words if len(line) > _DELAY_WORD]
-        if not found:
-            return None
-        total += sum(value for value in found if value is not None)
-    return total
+    each = [delay for pid in pids for delay in _delays_of(pid, root)]
+    return sum(each) if each else None
+
+
+def _delays_of(pid: int, root: Path) -> Iterator[int]:
+    try:
+        tasks = list((root / f"proc/{pid}/task").iterdir())
+    except OSError:
+        return
+    for task in tasks:
+        words = (read_text(task, "schedstat") or "").split()
+        delay = decode_number(words[_DELAY_WORD]) if len(words) > _DELAY_WORD else None
+        if delay is not None:
+            yield delay
 
 
 def queues_ns(processes: Mapping[str, Sequence[int]], *, root: Path = HOST_ROOT) -> dict[str, int]:

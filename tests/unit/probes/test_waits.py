@@ -23,6 +23,8 @@ def test_run_queue_delay_is_of_all_living_threads(tmp_path: Path) -> None:
     assert queue_ns([5, 6], root=tmp_path) == 543
     found = queues_ns({"vmm": [5], "shim": [6], "workload": []}, root=tmp_path)
     assert found == {"queue.vmm": 43, "queue.shim": 500, "queue.total": 543}
+    # A program of the workload may end between two looks.
+    assert queue_ns([5, 8], root=tmp_path) == 43
     # Without one part there is no total, and a kernel that does not count is no zero.
     assert queues_ns({"vmm": [5], "shim": [7]}, root=tmp_path) == {"queue.vmm": 43}
     (tmp_path / "proc/6/task/6/schedstat").unlink()
@@ -72,7 +74,11 @@ def test_bytes_read_from_disks_and_the_peak_are_of_processes(tmp_path: Path) -> 
         (tmp_path / f"proc/{pid}/io").write_text(f"rchar: 9\nread_bytes: {read}\nwrite_bytes: 0\n")
         (tmp_path / f"proc/{pid}/status").write_text(f"Name:\tx\nVmHWM:\t {pid} kB\n")
     assert read_by([5, 6], root=tmp_path) == 5096
-    assert read_by([5, 7], root=tmp_path) is None
+    # One that has ended is in its parent's counters, and one that cannot be read makes the sum unknown.
+    assert read_by([5, 7], root=tmp_path) == 4096
+    assert read_by([7], root=tmp_path) is None
+    (tmp_path / "proc/8").mkdir()
+    assert read_by([5, 8], root=tmp_path) is None
     assert own_pids({"vmm": [5], "shim": [6], "monitor": [8]}) == [5]
     assert resident_peak_bytes([5, 6], root=tmp_path / "proc") == 11 * 1024
     assert resident_peak_bytes([5, 7], root=tmp_path / "proc") is None
