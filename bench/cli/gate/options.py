@@ -52,6 +52,6 @@ def make_directory(out: Path | None, names: list[str]) -> Path:
     try:
         reserve_directory(place)
     except CampaignError as error:
-        # Unlike a campaign, a gate cannot be resumed, so the hint differs.
-        raise CampaignError(error.message, hint="choose a new directory with --out, or remove this one") from None
+        hint = "choose a new directory with --out, or go on with an interrupted gate: `boxbench resume DIR`"
+        raise CampaignError(error.message, hint=hint) from None
     return place
