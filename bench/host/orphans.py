@@ -9,8 +9,8 @@ An exit status belongs to whoever started the process. So these are never waited
 children of ``bench.util.proc``, and children in our own session. A library may fork helpers in this process and wait
 for them itself, as libvirt's embedded driver does. They run in our session, or in one that they lead. An orphan is
 never in our session, since ``bench.util.proc`` starts every program in a session of its own. An orphan that leads a
-session is waited for when it was announced with ``watch_ends``, or when nobody has waited for it from one look to the
-next and no ``Popen`` stands for it: a box that failed early was never announced, and its runtime waits for its end.
+session is waited for when it was announced with ``watch_ends``, or at the end. Looking for a ``Popen`` that stands for
+it is possible only then: it goes through all objects, which fails in other threads that are just making one.
 """
 
 from __future__ import annotations
@@ -75,10 +75,6 @@ class _Reaper:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._watched: dict[int, Ending] = {}
         self._zombies: list[Ending] = []
-        self._leaders: set[Process] = set()
-        """Zombies that lead a session, at the last look. Nobody has announced them."""
-        self._spared: set[Process] = set()
-        """Those that somebody else may wait for."""
         self._closing = threading.Event()
         self._was_subreaper = is_subreaper()
         set_subreaper(True)
@@ -150,7 +146,6 @@ class _Reaper:
 
     def _sweep(self, *, at_end: bool = False) -> None:
         """Wait for ended orphans that nobody has announced."""
-        before, self._leaders = self._leaders, set()
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -162,21 +157,8 @@ class _Reaper:
             process = Process.of(pid)
             if process is None or session == ours or self._is_awaited(process):
                 continue
-            if session != pid:
+            if session != pid or (at_end and not _may_be_waited_for_elsewhere(pid)):
                 _wait(pid)
-            elif at_end or process in before:
-                self._wait_for_leader(process)
-            else:
-                self._leaders.add(process)
-
-    def _wait_for_leader(self, process: Process) -> None:
-        # Looking for a `Popen` takes tens of milliseconds, so each process is looked for once.
-        if process in self._spared:
-            return
-        if _may_be_waited_for_elsewhere(process.pid):
-            self._spared.add(process)
-        else:
-            _wait(process.pid)
 
 
 def _wait(pid: int) -> None:
@@ -231,3 +213,14 @@ def watch_ends(pids: Iterable[int]) -> list[Ending]:
     if reaper is None:
         return []
     return [ending for ending in map(reaper.watch, dict.fromkeys(pids)) if ending is not None]
+
+
+def watch_ended(program: str) -> list[Ending]:
+    """Wait for orphans of ours that have ended already and that lead a session. Empty outside ``adopting_orphans``.
+
+    Args:
+        program: only processes of this name, as ``bench.host.processes.program_names`` has it. Nothing else in this
+            process may start and wait for such programs.
+    """
+    ended = children_and_sessions(os.getpid(), ended=True)
+    return watch_ends(pid for pid, session in ended if pid == session and program_names(pid) == {program})

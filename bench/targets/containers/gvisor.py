@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bench.agent.channel import Fifos
 from bench.engines.runtimes import RUNSC_FLAGS
+from bench.host.orphans import watch_ended, watch_ends
 from bench.host.processes import children_of
 from bench.records.component import Component
 from bench.scenario.options import Value, path_option, with_defaults
@@ -15,6 +16,9 @@ from bench.scenario.target_table import TARGETS
 from bench.targets.base import Order
 from bench.targets.containers.oci_runtime import OciBox, OciRuntimeTarget, Runtime
 from bench.targets.overlay import Overlay
+
+RUNSC_PROCESS: Final = "exe"
+"""The name of sentry and gofer: runsc executes itself through /proc/self/exe."""
 
 
 class GvisorTarget(OciRuntimeTarget):
@@ -44,6 +48,14 @@ class GvisorTarget(OciRuntimeTarget):
 
 
 class _GvisorBox(OciBox):
+    def remove(self) -> None:
+        """Delete the container. runsc waits until sentry and gofer have vanished, which needs us as their parent."""
+        # Of a box that failed early they were not announced before, and they may have ended.
+        living = (*gofers_of(self.order.tag), self.main_pid())
+        watch_ends(pid for pid in living if pid is not None)
+        watch_ended(RUNSC_PROCESS)
+        super().remove()
+
     def processes(self) -> Mapping[str, Sequence[int]]:
         """Sentry, workload and gofer."""
         sentry = self.main_pid()
