@@ -77,7 +77,11 @@ def test_the_interval_holds_the_median_and_that_of_independent_boots(values: lis
     assert found.interval.low <= found.value <= found.interval.high
 
 
-@given(st.lists(sizes, min_size=5, max_size=30), st.floats(min_value=0.01, max_value=100))
+# Two numbers that differ in their last bit only may become one number by rounding, in another unit.
+measured = sizes.map(lambda value: float(f"{value:.6g}"))
+
+
+@given(st.lists(measured, min_size=5, max_size=30), st.floats(min_value=0.01, max_value=100))
 def test_the_unit_does_not_matter(values: list[float], scale: float) -> None:
     here, there = estimate(values).interval, estimate([value * scale for value in values]).interval
     assert here is not None
