@@ -17,11 +17,11 @@ from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdErr
 from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.dockerd import peer_pid
 from bench.engines.grpc_call import NOT_FOUND
+from bench.engines.startup import comes_up
 from bench.host.cgroup import describe_engine_account, engine_group
 from bench.host.run_directory import BOX_LABEL, Tag, living_tags, parse_tag
 from bench.host.scratch import temporary_run_dir
 from bench.util import proc
-from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
 
@@ -32,7 +32,6 @@ SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
 IMPORT_TIMEOUT_S: Final = 600.0
 _ANSWER_TIMEOUT_S: Final = 5.0
-_POLL_S: Final = 0.02
 _CONFIG: Final = """\
 version = 2
 root = "{root}"
@@ -213,13 +212,8 @@ def remove_abandoned() -> None:
 
 
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(START_TIMEOUT_S * 1e9)
-    while clock.now_ns() < deadline_ns and process.poll() is None:
-        with suppress(OSError):
-            peer_pid(socket)
-            return
-        clock.sleep(_POLL_S)
+    if comes_up(socket, process, timeout_s=START_TIMEOUT_S):
+        return
     log_lines = proc.tail(log.read_bytes()).splitlines()
     raise HostUnfitError(
         f"a private containerd did not start within {START_TIMEOUT_S:g} s: "

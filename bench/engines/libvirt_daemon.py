@@ -11,16 +11,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.engines.dockerd import peer_pid
+from bench.engines.startup import comes_up
 from bench.host.cgroup import engine_group
 from bench.util import proc
 from bench.util.cache import cache_dir
-from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
 from bench.util.private import private_directory
 
@@ -33,7 +32,6 @@ PROGRAMS: Final = ("virtqemud", "libvirtd")
 UNPACKED: Final = Path(sys.prefix) / "libexec" / "libvirtd"
 """Where ./bootstrap puts the program on a host that has none. Its package would start a service."""
 START_TIMEOUT_S: Final = 60.0
-_POLL_S: Final = 0.02
 _LADDER: Final = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
 
 # Each directory in the home, and where libvirt looks for it.
@@ -173,13 +171,8 @@ def _socket(home: Path, program: str) -> Path:
 
 
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(START_TIMEOUT_S * 1e9)
-    while clock.now_ns() < deadline_ns and process.poll() is None:
-        with suppress(OSError):
-            peer_pid(socket)
-            return
-        clock.sleep(_POLL_S)
+    if comes_up(socket, process, timeout_s=START_TIMEOUT_S):
+        return
     lines = [line for file in (log.with_name("daemon"), log) for line in _lines(file)]
     raise HostUnfitError(
         f"a private daemon of libvirt did not start within {START_TIMEOUT_S:g} s: "

@@ -13,18 +13,12 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from bench.analysis.exact import block_ratio
-from bench.host.campaign_lock import only_campaign_on_host
-from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
-from bench.records.manifest import new_campaign_id
 from bench.records.record import Endpoint
 from bench.run.box import Setting
-from bench.run.cleanup import find_leftovers, remove_leftovers
-from bench.run.prepare import prepare
 from bench.run.trial import run_trial
-from bench.scenario.model import load_scenario, narrowed
 from bench.targets.base import Box, BoxProxy
-from bench.util.package_data import find_scenario
+from tests.bench.hello_cells import hello_cells
 from tests.lab import ProxiedTarget
 
 
@@ -85,17 +79,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--target", action="append", metavar="NAME", help="default: process and microvm")
     words = parser.parse_args()
-    loaded = narrowed(load_scenario(find_scenario("hello")), targets=words.target or ["process", "microvm"])
-    identity = new_campaign_id()
-    with only_campaign_on_host():
-        campaign_dir(identity).mkdir(parents=True)
-        try:
-            with prepare(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as prepared:
-                wanted = {spec.label for spec in loaded.scenario.targets}
-                settings = {cell: setting for cell, setting in prepared.settings.items() if cell.target in wanted}
-                results = measure(settings, rounds=words.rounds)
-        finally:
-            remove_leftovers(find_leftovers(campaign_tag(identity)))
+    with hello_cells(words.target or ["process", "microvm"]) as settings:
+        results = measure(settings, rounds=words.rounds)
     for cell, found in results.items():
         show(cell, found)
 

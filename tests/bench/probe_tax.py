@@ -15,16 +15,11 @@ from statistics import median
 from typing import Any
 
 from bench.analysis.stats import within_blocks
-from bench.host.campaign_lock import only_campaign_on_host
-from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial
-from bench.records.manifest import new_campaign_id
 from bench.run.box import Setting
-from bench.run.cleanup import find_leftovers, remove_leftovers
-from bench.run.prepare import prepare
 from bench.run.trial import run_trial
-from bench.scenario.model import Design, load_scenario, narrowed
-from bench.util.package_data import find_scenario
+from bench.scenario.model import Design
+from tests.bench.hello_cells import hello_cells
 
 
 def shares(setting: Setting, cell: Cell, number: int, *, on: bool, idle_s: float) -> dict[str, float]:
@@ -74,17 +69,8 @@ def main() -> None:
     parser.add_argument("--target", action="append", metavar="NAME", help="default: docker and libvirt")
     parser.add_argument("--json", type=Path)
     words = parser.parse_args()
-    loaded = narrowed(load_scenario(find_scenario("hello")), targets=words.target or ["docker", "libvirt"])
-    identity = new_campaign_id()
-    with only_campaign_on_host():
-        campaign_dir(identity).mkdir(parents=True)
-        try:
-            with prepare(identity, [loaded], accel="auto", skip_unavailable=False, say=lambda _text: None) as prepared:
-                wanted = {spec.label for spec in loaded.scenario.targets}
-                settings = {cell: setting for cell, setting in prepared.settings.items() if cell.target in wanted}
-                results = measure(settings, rounds=words.rounds, idle_s=words.idle)
-        finally:
-            remove_leftovers(find_leftovers(campaign_tag(identity)))
+    with hello_cells(words.target or ["docker", "libvirt"]) as settings:
+        results = measure(settings, rounds=words.rounds, idle_s=words.idle)
     for result in results:
         show(result)
     if words.json:
