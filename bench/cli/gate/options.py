@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.loading import timed_directory
+from bench.gate.resume import gate_of
 from bench.records.campaign import reserve_directory
 from bench.util.errors import CampaignError
 
@@ -52,6 +53,8 @@ def make_directory(out: Path | None, names: list[str]) -> Path:
     try:
         reserve_directory(place)
     except CampaignError as error:
-        hint = "choose a new directory with --out, or go on with an interrupted gate: `boxbench resume DIR`"
+        hint = "choose a new directory with --out"
+        if gate_of(place) is not None:
+            hint += f", or finish the gate in it: `boxbench resume {place}`"
         raise CampaignError(error.message, hint=hint) from None
     return place

@@ -244,3 +244,14 @@ def test_a_directory_that_is_not_empty_is_refused_and_kept(
     assert "exists and is not empty" in said
     assert "resume" not in said
     assert (tmp_path / "g" / "mine").exists()
+
+
+def test_the_hint_of_a_directory_that_holds_a_gate_names_resume(
+    call: Call, tmp_path: Path, campaigns: Campaigns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario_at(tmp_path / "made")
+    call("compare", "made", "made", "--max-blocks", "5", "-o", "g")
+    assert campaigns.asked
+    capsys.readouterr()
+    assert call("compare", "made", "made", "-o", "g") == ExitCode.USAGE
+    assert "`boxbench resume g`" in " ".join(capsys.readouterr().err.split())
