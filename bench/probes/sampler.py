@@ -18,7 +18,7 @@ from bench.util.clock import Clock
 from bench.util.threads import WatchedThread
 
 MOST_SAMPLES: Final = 1200
-"""At this number every second sample is dropped, and the interval is doubled."""
+"""At this number every second sample is dropped, except the one with the largest memory. The interval is doubled."""
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 Read = Callable[[], tuple[int, int] | None]
@@ -61,6 +61,7 @@ class Sampler:
         self._most = most
         self._begun_ns = clock.now_ns()
         self._samples: list[tuple[int, int, int]] = []
+        self._largest: tuple[int, int, int] | None = None
         self._done = threading.Event()
         self._thread = WatchedThread(self._run, name="sampler")
         self._thread.start()
@@ -69,9 +70,9 @@ class Sampler:
         """End the thread and return the samples; None without samples. May be called again."""
         self._done.set()
         self._thread.join()
-        if not self._samples:
+        if self._largest is None:
             return None
-        at, memory, used = zip(*self._samples, strict=True)
+        at, memory, used = zip(*sorted({*self._samples, self._largest}), strict=True)
         return Samples(at_ns=at, memory_bytes=memory, cpu_ns=tuple(value - used[0] for value in used))
 
     def why_ended(self) -> str | None:
@@ -83,7 +84,10 @@ class Sampler:
             found = self._read()
             if found is None:
                 return
-            self._samples.append((self._clock.now_ns() - self._begun_ns, *found))
+            sample = (self._clock.now_ns() - self._begun_ns, *found)
+            self._samples.append(sample)
+            if self._largest is None or sample[1] > self._largest[1]:
+                self._largest = sample
             if len(self._samples) >= self._most:
                 self._samples = self._samples[::2]
                 self._interval_ns *= 2

@@ -307,6 +307,15 @@ def test_many_samples_are_thinned_out() -> None:
     assert course.memory_bytes[1] > 1 + 2, "every second one, twice or more"
 
 
+def test_the_largest_memory_survives_thinning_out() -> None:
+    # The fourth sample is the last one before half of them are dropped, and would be among those.
+    course = sampled(lambda number: (1000 if number == 4 else number, number), most=4, enough=9)
+    assert course is not None
+    assert max(course.memory_bytes) == 1000
+    assert list(course.at_ns) == sorted(set(course.at_ns))
+    assert list(course.cpu_ns) == sorted(course.cpu_ns)
+
+
 def test_a_box_that_is_gone_ends_its_course() -> None:
     course = sampled(lambda number: (number, number) if number < 4 else None, enough=4)
     assert course is not None
