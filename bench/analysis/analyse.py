@@ -178,9 +178,9 @@ def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
 
 
 def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, lost: Counter[str]) -> CellSummary:
-    values = [value for _, value in found]
+    values, sittings = [value for _, value in found], [boot.sitting for boot, _ in found]
     try:
-        p95, reason = quantile(values, 0.95), ""
+        p95, reason = quantile(values, 0.95, sittings), ""
     except TooFewBootsError as error:
         p95, reason = None, error.message
     # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
@@ -194,7 +194,7 @@ def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: i
         failures=failures,
         timeouts=lost["timeout"],
         missing=max(0, missing),
-        median=estimate(values, [boot.sitting for boot, _ in found]),
+        median=estimate(values, sittings),
         p95=p95,
         p95_reason=reason,
         doubts=sum(boot.doubts > 0 for boot, _ in found),

@@ -84,34 +84,25 @@ def estimate(values: Values, sittings: Sequence[int] = (), *, level: float = 0.9
     return Estimate(value, _of_sittings(value, np.log(medians), level), n, censored)
 
 
-def quantile(values: Values, q: float, *, level: float = 0.95) -> Quantile:
+def quantile(values: Values, q: float, sittings: Sequence[int] = (), *, level: float = 0.95) -> Quantile:
     """The ``q`` quantile, q in (0, 1), of boots in the order in which they ran, with an interval of order statistics.
 
     The boots count as so many independent ones as their correlation leaves. That of lying beyond a quantile is about
-    the square of the values' own.
+    the square of the values' own. With several sittings the interval covers the interval of each.
+
+    Args:
+        sittings: as for ``estimate``.
 
     Raises:
-        TooFewBootsError: they are worth too few for an interval with two ends.
+        TooFewBootsError: those of some sitting are worth too few for an interval with two ends.
         ValueError: NaN.
     """
     data = np.asarray(values, dtype=np.float64)
-    needed = boots_for_interval(q, level)
-    worth = len(data)
-    if worth >= needed:
-        worth = math.floor(len(data) / _widening(len(data), _upper_correlation(data) ** 2) ** 2)
-    if worth < needed:
-        raise TooFewBootsError(
-            f"the {q:.0%} quantile of {len(data)} boots, which resemble their neighbours and are worth {worth} "
-            f"independent ones: n too small, {needed} are needed",
-            hint="run more blocks, or read the median",
-        )
+    within = [_quantile_of_one_sitting(part, q, level) for part in _by_sitting(data, sittings)]
     ordered = ascending(data)
-    # One place further out than rounding asks for costs little width.
-    low, high = (share * len(data) for share in _quantile_shares(worth, q, level))
-    ends = ordered[max(math.floor(low) - 1, 0)], ordered[min(math.ceil(high), len(data)) - 1]
     at = q * (len(data) - 1)
     value = between(ordered, math.floor(at), at - math.floor(at))
-    return Quantile(value, Interval(float(ends[0]), float(ends[1]), level))
+    return Quantile(value, Interval(min(one.low for one in within), max(one.high for one in within), level))
 
 
 @cache
@@ -146,6 +137,24 @@ def _of_one_sitting(data: Floats, level: float) -> Interval:
     logs = float(data.min()) > 0
     low, high = (_moved(mid, limit, factor, logs=logs) for limit in (plain.low, plain.high))
     return Interval(low, high, plain.level)
+
+
+def _quantile_of_one_sitting(data: Floats, q: float, level: float) -> Interval:
+    needed = boots_for_interval(q, level)
+    worth = len(data)
+    if worth >= needed:
+        worth = math.floor(len(data) / _widening(len(data), _upper_correlation(data) ** 2) ** 2)
+    if worth < needed:
+        raise TooFewBootsError(
+            f"the {q:.0%} quantile of {len(data)} boots of a sitting, which resemble their neighbours and are worth "
+            f"{worth} independent ones: n too small, {needed} are needed",
+            hint="run more blocks in one sitting, or read the median",
+        )
+    ordered = ascending(data)
+    # One place further out than rounding asks for costs little width.
+    low, high = (share * len(data) for share in _quantile_shares(worth, q, level))
+    ends = ordered[max(math.floor(low) - 1, 0)], ordered[min(math.ceil(high), len(data)) - 1]
+    return Interval(float(ends[0]), float(ends[1]), level)
 
 
 def _moved(mid: float, limit: float, factor: float, *, logs: bool) -> float:

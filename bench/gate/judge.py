@@ -164,8 +164,8 @@ def in_question(stage: StageResult, threshold: float, better: Better) -> bool:
     if stage.interval is None:
         # A side without values in screening will have none in confirmation either.
         return not stage.all_zero and min(stage.n_a, stage.n_b) > 0
-    low, high = oriented(stage.interval, better)
-    return high > 1 + threshold or low < 1 / (1 + threshold)
+    ends = [oriented(one, better) for one in (stage.interval, stage.interval_apart) if one is not None]
+    return max(end.high for end in ends) > 1 + threshold or min(end.low for end in ends) < 1 / (1 + threshold)
 
 
 def judge(
@@ -182,7 +182,8 @@ def judge(
 
     Regressed: the whole interval is beyond the threshold, and the test is significant after Holm's adjustment. Where A
     and B drift apart on their own, the wider interval that allows for it must be beyond the threshold, too.
-    Not regressed: no part of the interval is beyond the threshold; an improvement of any size passes.
+    Not regressed: no part of the interval is beyond the threshold, nor of the wider one; an improvement of any size
+    passes.
     Otherwise: cannot tell.
 
     Args:
@@ -199,9 +200,8 @@ def judge(
     if low > limit:
         return _beyond(p_adjusted, stage, named, level) or _under_drift(stage, better, limit, named)
     if high <= limit:
-        improved = high < 1 / limit and p_better_adjusted is not None and p_better_adjusted <= level
-        side = f"better than {named}" if improved else f"within {named}"
-        return Judgement(Verdict.NOT_REGRESSED, improved, f"the whole interval is {side}")
+        significant = p_better_adjusted is not None and p_better_adjusted <= level
+        return _within(stage, better, limit, named, significant=significant)
     reason = f"the interval reaches beyond {named}" if low <= 1 else f"worse, but perhaps less than {named}"
     return Judgement(Verdict.CANNOT_TELL, False, f"{reason}: run more blocks, or use a quieter host")
 
@@ -220,13 +220,27 @@ def _beyond(p_adjusted: float | None, stage: StageResult, named: str, level: flo
     return None
 
 
+def _within(stage: StageResult, better: Better, limit: float, named: str, *, significant: bool) -> Judgement:
+    """Not regressed, unless A and B drift apart so much that a regression may look like this."""
+    found = stage.interval_apart or stage.interval
+    assert found is not None
+    high = oriented(found, better).high
+    if high > limit:
+        return _drifting(f"within {named}", stage)
+    improved = significant and high < 1 / limit
+    side = f"better than {named}" if improved else f"within {named}"
+    return Judgement(Verdict.NOT_REGRESSED, improved, f"the whole interval is {side}")
+
+
 def _under_drift(stage: StageResult, better: Better, limit: float, named: str) -> Judgement:
     """Regressed, unless A and B drift apart so much that chance alone may look like this."""
     if stage.interval_apart is None or oriented(stage.interval_apart, better).low > limit:
         return Judgement(Verdict.REGRESSED, False, f"the whole interval is beyond {named}")
-    reason = (
-        f"beyond {named}, but {describe_apart(stage)}: wait until the host is steady, and run it again, with --again"
-    )
+    return _drifting(f"beyond {named}", stage)
+
+
+def _drifting(seen: str, stage: StageResult) -> Judgement:
+    reason = f"{seen}, but {describe_apart(stage)}: wait until the host is steady, and run it again, with --again"
     return Judgement(Verdict.CANNOT_TELL, False, reason)
 
 

@@ -52,8 +52,8 @@ INFINITE: Final = (
     "infinite, its rate as 0."
 )
 P95: Final = (
-    "p95 needs boots that are worth 72 independent ones. With fewer it has no interval, and is often just the largest "
-    "value seen."
+    "p95 needs boots that are worth 72 independent ones, in each sitting. With fewer it has no interval, and is often "
+    "just the largest value seen."
 )
 PSS_HEAD: Final = "memory, PSS"
 HELD_HEAD: Final = "memory held, per box"

@@ -155,7 +155,7 @@ def test_four_sittings_give_an_interval_of_what_a_sitting_is_like() -> None:
 def test_a_p95_has_an_interval_or_is_not_told() -> None:
     rng = np.random.default_rng(6)
     assert boots_for_interval(0.95) == 72
-    with pytest.raises(TooFewBootsError, match=r"of 71 boots, .*: n too small, 72 are needed"):
+    with pytest.raises(TooFewBootsError, match=r"of 71 boots of a sitting, .*: n too small, 72 are needed"):
         quantile(rng.normal(10, 1, 71), 0.95)
     hits = []
     for _ in range(200):
@@ -168,5 +168,17 @@ def test_a_p95_has_an_interval_or_is_not_told() -> None:
 
 def test_boots_that_resemble_their_neighbours_are_worth_fewer_for_a_p95() -> None:
     values = np.exp(neighbours(np.random.default_rng(7), 150, 0.9))
-    with pytest.raises(TooFewBootsError, match=r"of 150 boots, .* worth \d\d independent ones"):
+    with pytest.raises(TooFewBootsError, match=r"of 150 boots of a sitting, .* worth \d\d independent ones"):
         quantile(values, 0.95)
+
+
+def test_p95_of_several_sittings_holds_in_each_of_them() -> None:
+    """Pooled, boots of sittings that differ by 10 % would be told, with an interval that misses in 4 of 10 cases."""
+    rng = np.random.default_rng(9)
+    parts = [np.exp(level + rng.normal(0, 0.1, 150)) for level in (-0.1, 0.1)]
+    values, sittings = np.concatenate(parts), [0] * 150 + [1] * 150
+    found, own = quantile(values, 0.95, sittings), [quantile(part, 0.95).interval for part in parts]
+    assert (found.interval.low, found.interval.high) == (own[0].low, own[1].high)
+    assert found.value == quantile(values, 0.95, [0] * 300).value
+    with pytest.raises(TooFewBootsError, match="50 boots of a sitting"):
+        quantile(values, 0.95, [0] * 250 + [1] * 50)

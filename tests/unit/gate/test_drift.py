@@ -14,7 +14,7 @@ from bench.analysis.stats import Estimate, Interval
 from bench.cli.gate.compare import _refuse_useless
 from bench.gate.apart import apart_of
 from bench.gate.baseline_ratio import FewCampaignsError, campaigns_ratio
-from bench.gate.judge import SeriesPair, judge, stage_result
+from bench.gate.judge import SeriesPair, in_question, judge, stage_result
 from bench.gate.measure import LimitCheck, Silent
 from bench.gate.model import GateResult, Verdict, level_of
 from bench.gate.request import GateRequest
@@ -25,6 +25,7 @@ from bench.records.record import Record
 from bench.render.commands.gate import basis
 from bench.util.errors import ExitCode, TooFewBootsError, UsageError
 from tests.gates import edit, install, scenario_at
+from tests.studies.gate_worlds import correlated
 
 
 def blocks(logs: list[float]) -> SeriesPair:
@@ -53,6 +54,30 @@ def test_a_red_verdict_needs_sides_that_do_not_drift_apart() -> None:
     assert "A and B drift apart on their own" in found.reason
     assert stage.autocorrelation is not None
     assert stage.autocorrelation > 0.8
+
+
+def test_a_green_verdict_needs_sides_that_do_not_drift_apart() -> None:
+    """The same ratios, once in random order and once in the order of their size: what they hide may be a regression."""
+    rng = np.random.default_rng(8)
+    logs = rng.normal(-0.06, 0.08, 20).tolist()
+    for order, verdict in ((logs, Verdict.NOT_REGRESSED), (sorted(logs), Verdict.CANNOT_TELL)):
+        stage, problem = stage_result(blocks(order))
+        found = judge(stage, threshold=0.05, p_adjusted=1.0, p_better_adjusted=1.0, problem=problem)
+        assert found.verdict is verdict
+        assert in_question(stage, 0.2, "lower") is (verdict is Verdict.CANNOT_TELL), "screening does not settle it"
+    assert "within the threshold of 5%, but A and B drift apart on their own" in found.reason
+
+
+def test_a_regression_is_rarely_green_where_sides_drift_apart() -> None:
+    """B is 10 % slower. Its interval alone would call that "not regressed" in 16 of 100 runs."""
+    rng = np.random.default_rng(1)
+    green = 0
+    for _ in range(200):
+        a, b = (np.exp(correlated(rng, 40, 0.9, 0.1)) for _ in range(2))
+        stage, problem = stage_result(SeriesPair(dict(enumerate(a.tolist())), dict(enumerate((1.1 * b).tolist()))))
+        found = judge(stage, threshold=0.05, p_adjusted=stage.p_worse, p_better_adjusted=1.0, problem=problem)
+        green += found.verdict is Verdict.NOT_REGRESSED
+    assert green <= 8
 
 
 def test_a_drift_that_is_small_beside_the_change_hides_nothing() -> None:
