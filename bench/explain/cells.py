@@ -85,6 +85,11 @@ class CampaignCell:
         return tuple(record for record in self.measured if record.outcome == "ok")
 
     @cached_property
+    def sittings(self) -> dict[int, int]:
+        """The number of the sitting in which the cell's boot of a block ran, by block."""
+        return {record.trial.block: record.sitting for record in self.records}
+
+    @cached_property
     def anatomy(self) -> CellAnatomy | None:
         """The steps of the cell's starts; None unless the campaign was an anatomy."""
         cells = self.loaded.anatomy.cells if self.loaded.anatomy else ()

@@ -28,6 +28,8 @@ from bench.util.units import format_bytes
 
 Direction = Literal["slower", "faster", "cannot tell"]
 ByBlock = Mapping[int, float]
+Values = tuple[CampaignCell, ByBlock]
+"""A cell and its values, ns."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,15 @@ def explain_difference(a: CampaignCell, b: CampaignCell, *, force: bool = False)
     goal = _goal(a, b)
     paired = a.manifest.id == b.manifest.id
     left, right = a.good, b.good
-    total = _part("total", f"time to {goal}", _times(left, goal), _times(right, goal), paired=paired)
+    total = _part("total", f"time to {goal}", (a, _times(left, goal)), (b, _times(right, goal)), paired=paired)
     whole = total.change_ns if total.verdict != "cannot tell" else None
     chain = common_chain(left, right, goal)
     phases = [
         _part(
             f"{start}-{end}",
             f"{start} → {end}: {phase_label(end)}",
-            _gaps(left, start, end),
-            _gaps(right, start, end),
+            (a, _gaps(left, start, end)),
+            (b, _gaps(right, start, end)),
             paired=paired,
             whole=whole,
         )
@@ -206,31 +208,38 @@ def _steps(a: CampaignCell, b: CampaignCell, paired: bool) -> list[Part]:
     if left is None or right is None:
         return []
     totals = [{start.block: float(start.total_ns) for start in side.starts} for side in (left, right)]
-    whole = _part("total", "", totals[0], totals[1], paired=paired)
+    whole = _part("total", "", (a, totals[0]), (b, totals[1]), paired=paired)
     change = whole.change_ns if whole.verdict != "cannot tell" else None
     parts = []
     for name in sorted({*left.steps(), *right.steps()}, key=DEPTH.__getitem__):
         values = [{start.block: float(start.steps_ns.get(name, 0)) for start in side.starts} for side in (left, right)]
-        parts.append(_part(name, step_named(name).short, values[0], values[1], paired=paired, whole=change))
+        label = step_named(name).short
+        parts.append(_part(name, label, (a, values[0]), (b, values[1]), paired=paired, whole=change))
     return parts
 
 
-def _part(name: str, label: str, left: ByBlock, right: ByBlock, *, paired: bool, whole: float | None = None) -> Part:
-    change, interval, n = _paired(left, right) if paired else _unpaired(left, right)
-    share = change / whole if whole else None
-    return Part(name, label, estimate(list(left.values())), estimate(list(right.values())), change, interval, share, n)
+def _part(name: str, label: str, left: Values, right: Values, *, paired: bool, whole: float | None = None) -> Part:
+    a, b = _median_of(left), _median_of(right)
+    changes = _changes(left[1], right[1]) if paired else []
+    change, interval, n = _paired(changes) if changes else _unpaired(a, b)
+    return Part(name, label, a, b, change, interval, change / whole if whole else None, n)
 
 
-def _paired(left: ByBlock, right: ByBlock) -> tuple[float, Interval | None, int]:
-    changes = [right[block] - left[block] for block in sorted(left.keys() & right.keys())]
-    if not changes:
-        return _unpaired(left, right)
+def _median_of(values: Values) -> Estimate:
+    side, by_block = values
+    return estimate(list(by_block.values()), [side.sittings.get(block, 0) for block in by_block])
+
+
+def _changes(left: ByBlock, right: ByBlock) -> list[float]:
+    return [right[block] - left[block] for block in sorted(left.keys() & right.keys())]
+
+
+def _paired(changes: Sequence[float]) -> tuple[float, Interval | None, int]:
     interval = median_interval(changes) if len(changes) >= MIN_BOOTS else None
     return middle(changes), interval, len(changes)
 
 
-def _unpaired(left: ByBlock, right: ByBlock) -> tuple[float, Interval | None, int]:
-    a, b = estimate(list(left.values())), estimate(list(right.values()))
+def _unpaired(a: Estimate, b: Estimate) -> tuple[float, Interval | None, int]:
     change, n = b.value - a.value, min(a.n, b.n)
     if a.interval is None or b.interval is None:
         return change, None, n

@@ -16,7 +16,8 @@ from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, Overhead, StartAnatomy, write_anatomy
 from bench.explain.cells import CampaignCell, pairs, split_name
 from bench.explain.difference import Explanation, common_chain, explain_difference
-from bench.records.manifest import Manifest
+from bench.records.campaign import read_records
+from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Endpoint, Record
 from bench.render.commands.explain import explanation_json, view_explanation
 from bench.util.errors import UsageError
@@ -132,6 +133,31 @@ def test_two_campaigns_find_the_phase_that_grew(tmp_path: Path) -> None:
     assert (top.name, top.verdict) == ("requested-created", "slower")
     assert top.share == pytest.approx(1, abs=0.1)
     assert all(abs(part.change_ns) < 0.1 * top.change_ns for part in rest)
+
+
+def test_a_cell_of_two_sittings_shows_their_range_and_its_difference_allows_for_both(tmp_path: Path) -> None:
+    """As its report does. Boots of the second sitting take a fifth longer."""
+    left, right = (
+        campaign(tmp_path / name, (STEADY[1],), blocks=20, identity=identity, seed=seed)
+        for name, identity, seed in (("a", "c0ffee42", 1), ("b", "beef0001", 2))
+    )
+    records = [
+        record.model_copy(
+            update={"sitting": 1, "endpoints_ns": {end: at * 12 // 10 for end, at in record.endpoints_ns.items()}}
+        )
+        if record.trial.block > 10
+        else record
+        for record in read_records(right)
+    ]
+    write_campaign(right, read_manifest(right), records)
+    found = explained(f"{left}:docker", f"{right}:docker").total
+    assert found.a.spread is None
+    assert found.b.spread is not None
+    assert found.b.spread.of == "sittings"
+    assert found.interval is not None
+    assert found.b.interval is not None
+    assert found.interval.high >= found.b.interval.high - found.b.value
+    assert found.verdict == "cannot tell", "the first sitting of B was as fast as A"
 
 
 def test_equal_cells_cannot_be_told_from_noise(tmp_path: Path) -> None:
