@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bench.host.cgroup import cgroup_of
+from bench.host.cgroup import BoxCgroup, cgroup_of
 from bench.probes.cpu import box_cpu_ns, own_total
 from bench.probes.disk import own_pids, read_by, written_by
 from bench.probes.memory import memory_of
 from bench.probes.waits import queues_ns
-from bench.records.component import Component
 from bench.targets.base import Box
 
 
 @dataclass
 class MemberValues:
-    """The fields have the names of a member's record."""
+    """The fields have the names of a member's record, but for the last two."""
 
     cpu_ns: dict[str, int] = field(default_factory=dict)
     memory_bytes: dict[str, int] = field(default_factory=dict)
     disk_bytes: dict[str, int] = field(default_factory=dict)
     waits_ns: dict[str, int] = field(default_factory=dict)
-    shims: tuple[int, ...] = ()
-    """Pids of its shims."""
+    processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Its pids by component."""
+    group: BoxCgroup | None = None
+    """Its control group, if it has one of its own."""
 
 
-def read_member(box: Box, before: Mapping[str, int]) -> MemberValues:
-    """Read the counters of a box that is up. Empty when it has ended.
+def read_use(box: Box, before: Mapping[str, int]) -> MemberValues:
+    """Read what a box that is up has used so far: CPU time, and time in which it waited. Empty when it has ended.
 
     Args:
         before: CPU time of what ran before the request, by component.
@@ -41,10 +42,20 @@ def read_member(box: Box, before: Mapping[str, int]) -> MemberValues:
     throttled = None if group is None else group.throttled_ns()
     return MemberValues(
         cpu_ns=used | own_total(used),
-        memory_bytes=memory_of(processes, group),
-        disk_bytes={**box.disk_bytes(), **_io_of(processes)},
         waits_ns=queues_ns(processes) | ({} if throttled is None else {"throttled": throttled}),
-        shims=tuple(processes.get(Component.SHIM, ())),
+        processes=processes,
+        group=group,
+    )
+
+
+def read_space(box: Box, seen: MemberValues) -> MemberValues:
+    """``seen`` with the memory and disk space that the box holds now, and its I/O so far. Empty stays empty."""
+    if not seen.processes:
+        return seen
+    return replace(
+        seen,
+        memory_bytes=memory_of(seen.processes, seen.group),
+        disk_bytes={**box.disk_bytes(), **_io_of(seen.processes)},
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.host.run_directory import box_tag
 from bench.plan.trials import Trial
-from bench.probes.member import MemberValues, read_member
+from bench.probes.member import MemberValues
 from bench.records.record import Failure, Member
 from bench.run.box import BoxRun, Setting
-from bench.targets.base import Box
 from bench.util.errors import BoxbenchError
 from bench.util.text import plain
 
@@ -58,14 +57,10 @@ def member_record(
     )
 
 
-def read_values(box: Box, run: BoxRun, before: Mapping[str, int]) -> MemberValues:
-    """What a box that is up has used; empty, with a doubt of this box, when it cannot be read.
-
-    Args:
-        before: CPU time of what ran before the request, by component.
-    """
+def read_values(run: BoxRun, read: Callable[[], MemberValues]) -> MemberValues:
+    """What ``read`` reads of a box that is up; empty, with a doubt of this box, when it cannot be read."""
     try:
-        return read_member(box, before)
+        return read()
     except (BoxbenchError, OSError) as error:
         run.outcome.doubts.append(f"unknown:values ({plain(str(error))})")
         return MemberValues()

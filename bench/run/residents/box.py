@@ -13,7 +13,7 @@ from bench.agent.timeline import Timeline
 from bench.host.cgroup import cgroup_of
 from bench.host.processes import wait_ended
 from bench.probes.cpu import box_cpu_ns
-from bench.probes.member import MemberValues
+from bench.probes.member import MemberValues, read_space, read_use
 from bench.probes.memory import memory_of, unmapped_bytes
 from bench.probes.observer import MEMORY_TRIES
 from bench.records.record import Endpoint, Member
@@ -63,8 +63,8 @@ class Resident:
         self.pid = self.box.main_pid()
 
     def read(self) -> None:
-        """Read what the box has used so far."""
-        self.values = read_values(self.box, self.run, self.used_before)
+        """Read what the box has used so far, and what it holds."""
+        self.values = read_values(self.run, lambda: read_space(self.box, read_use(self.box, self.used_before)))
 
     def record(self, begin_ns: int) -> Member:
         """The box's part of the trial's record; ``begin_ns``: when the first box was requested."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from bench.agent.timeline import Timeline
 from bench.probes.cpu import box_cpu_ns
-from bench.probes.member import MemberValues
+from bench.probes.member import MemberValues, read_space, read_use
 from bench.records.record import Endpoint, Failure, Member
 from bench.run.box import (
     BoxRun,
@@ -72,10 +72,14 @@ class StormBox:
         self._box = box
         self._thread: threading.Thread | None = None
 
-    def read(self) -> None:
+    def read_use(self) -> None:
         """Read what the box has used so far, if it has reached its goal."""
         if self.run.outcome.failure is None:
-            self.values = read_values(self._box, self.run, self._used_before)
+            self.values = read_values(self.run, lambda: read_use(self._box, self._used_before))
+
+    def read_space(self) -> None:
+        """Read the memory and disk space that the box holds."""
+        self.values = read_values(self.run, lambda: read_space(self._box, self.values))
 
     def launch(self, begin_ns: int, events: StormEvents) -> None:
         """Start the thread, which requests the box ``scheduled_ns`` after ``begin_ns`` on the setting's clock."""

@@ -29,16 +29,19 @@ class StormUse:
     def end(self, boxes: Sequence[StormBox]) -> None:
         """Read them again and what each box used, when all have settled; then let the boxes rest, as single ones do.
 
-        The engine is asked for the boxes' processes, which is work for it, only after its counters were read. Nothing
-        is kept unless every box was up: boxes that failed use less, and would make a storm look cheaper.
+        The engine is asked for the boxes' processes, which is work for it, only after its counters were read. Memory
+        and disk space are read after the rest. Nothing is kept unless every box was up: boxes that failed use less,
+        and would make a storm look cheaper.
         """
         after = self._read()
+        for box in boxes:
+            box.read_use()
         self._setting.clock.sleep(self._setting.scenario.design.settle / 1e9)
         for box in boxes:
-            box.read()
+            box.read_space()
         if not all(box.values.cpu_ns for box in boxes):
             return
-        shims = {str(pid): pid for box in boxes for pid in box.values.shims}
+        shims = {str(pid): pid for box in boxes for pid in box.values.processes.get(Component.SHIM, ())}
         children = sum(children_cpu_ns(shims).values())
         after = replace(after, box=_sums(boxes), children={**after.children, Component.SHIM: children})
         used = cpu_between(self._before, after) | {"window": after.at_ns - self._before.at_ns}

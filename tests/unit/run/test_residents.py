@@ -20,7 +20,7 @@ from bench.probes import memory
 from bench.probes.ledger import HostMemory
 from bench.probes.member import MemberValues
 from bench.records.record import Record
-from bench.run import box, frame, limits, many
+from bench.run import box, frame, limits
 from bench.run.box import Setting
 from bench.run.residents import box as resident_box
 from bench.run.residents import trial as residents_trial
@@ -86,7 +86,7 @@ def test_every_resident_says_what_it_used(
     def values(_box: FakeBox, _before: object) -> MemberValues:
         return MemberValues(cpu_ns={"box": next(sizes)}, memory_bytes={"pss.total": 5}, waits_ns={"queue.total": 6})
 
-    monkeypatch.setattr(many, "read_member", values)
+    monkeypatch.setattr(resident_box, "read_use", values)
     members = stay(FakeTarget(GOOD), 2).members
     assert [member.cpu_ns["box"] for member in members] == [10, 20]
     assert [(member.memory_bytes["pss.total"], member.waits_ns["queue.total"]) for member in members] == [(5, 6)] * 2

@@ -7,6 +7,7 @@ import _thread
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,14 +24,14 @@ from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.records.component import Component
 from bench.records.record import Endpoint, Record
-from bench.run import box, frame, limits, many
+from bench.run import box, frame, limits
 from bench.run.box import BoxRun, Setting
 from bench.run.frame import Outcome
 from bench.run.storm import box as storm_box
 from bench.run.storm import trial as storm_trial
 from bench.run.storm.box import StormBox, StormEvents
 from bench.run.storm.trial import run_storm
-from bench.scenario.model import ReadyFirstLine, Scenario
+from bench.scenario.model import Design, ReadyFirstLine, Scenario
 from bench.scenario.storm import Storm
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import MonotonicClock
@@ -157,13 +158,14 @@ def blow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
         number: int = 3,
         block: int = 0,
         residents: int = 0,
+        clock: MonotonicClock | None = None,
     ) -> tuple[_Target, Record, Output | None]:
         target = target or _Target(behaviour)
         ready = ReadyFirstLine(when="first-line", timeout=10**9)
         scenario = Scenario(question="?", name="made", ready=ready, storm=storm or Storm(max_lateness=10**10))
         config = BoxConfig(("/x",), (), "/", 0, 0, (0,), "", 15)
         image = Image("made", "made:1", "sha256:0", "0" * 64, "0" * 64, config, tmp_path / "tar", {})
-        setting = Setting("0badcafe", scenario, image, target, (0,), MonotonicClock())  # type: ignore[arg-type]
+        setting = Setting("0badcafe", scenario, image, target, (0,), clock or MonotonicClock())  # type: ignore[arg-type]
         cell = Cell(scenario="made", target="fake", accel="native", factors={"concurrency": str(boxes)})
         if residents:
             cell = cell.model_copy(update={"factors": {**cell.factors, "residents": str(residents)}})
@@ -245,6 +247,30 @@ def test_every_member_and_the_storm_say_what_they_used(
     assert "cpu.start.window_ns" not in values
 
 
+class _BusyRest(MonotonicClock):
+    """A clock on whose rest, before memory is read, the box goes on working."""
+
+    used_ns = 0
+    """CPU time of this process when the rest began."""
+
+    def sleep(self, seconds: float) -> None:
+        if seconds != Design().settle / 1e9:
+            super().sleep(seconds)
+            return
+        self.used_ns = time.process_time_ns()
+        while time.process_time_ns() < self.used_ns + 10 * MS:
+            continue
+
+
+def test_work_after_the_last_box_has_settled_is_not_the_storms(
+    blow: Callable[..., tuple[_Target, Record, Output | None]],
+) -> None:
+    clock = _BusyRest()
+    _, record, _ = blow(2, {}, target=_seen({}), clock=clock)
+    assert record.outcome == "ok", record.failure
+    assert all(0 < member.cpu_ns["vmm"] <= clock.used_ns for member in record.members)
+
+
 def test_a_storm_with_a_lost_box_does_not_look_cheaper(
     blow: Callable[..., tuple[_Target, Record, Output | None]],
 ) -> None:
@@ -259,7 +285,7 @@ def test_a_member_that_cannot_be_read_is_a_doubt_of_its_own(
     def fail(_box: Box, _before: Mapping[str, int]) -> None:
         raise LaunchError("the engine does not answer", hint="wait")
 
-    monkeypatch.setattr(many, "read_member", fail)
+    monkeypatch.setattr(storm_box, "read_use", fail)
     _, record, _ = blow(2, {})
     assert record.outcome == "ok"
     assert [member.doubts for member in record.members] == [("unknown:values (the engine does not answer)",)] * 2
