@@ -19,6 +19,8 @@ from bench.util.errors import HostUnfitError
 
 _SYSTEMD: Final = Path("run/systemd/system")
 _SHIM: Final = "containerd-shim"
+# A program that ends while we look at it seems to be a stranger, since it has no parent any more.
+_LOOKS: Final = 3
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def engine_account(daemons: Iterable[int], *, root: Path = HOST_ROOT) -> EngineA
     groups: dict[tuple[Path, ...], BoxCgroup] = {}
     for pid in pids:
         group = cpu_group_of(pid, root=root)
-        if group is None or not all(_holds_only(path, pids, root) for path in group.directories.values()):
+        if group is None or not any(_holds_only(group, pids, root) for _ in range(_LOOKS)):
             return None
         groups[tuple(group.directories.values())] = group
     return EngineAccount(tuple(groups.values())) if groups else None
@@ -86,9 +88,13 @@ def describe_engine_account(daemons: Iterable[int]) -> str:
     return "ticks of 10 ms, up to 10 ms too low for each program that the engine started: it shares its control group"
 
 
-def _holds_only(group: Path, daemons: frozenset[int], root: Path) -> bool:
+def _holds_only(group: BoxCgroup, daemons: frozenset[int], root: Path) -> bool:
     """Whether a group holds daemons, shims and their descendants only, and no group with processes lies below it."""
-    return all(inner == group and _is_engines(pid, daemons, root) for pid, inner in listed_pids(group))
+    return all(
+        inner == directory and _is_engines(pid, daemons, root)
+        for directory in group.directories.values()
+        for pid, inner in listed_pids(directory)
+    )
 
 
 def _is_engines(pid: int, daemons: frozenset[int], root: Path) -> bool:

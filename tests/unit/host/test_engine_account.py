@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.host.cgroup import engine_account, engine_group
+from bench.host.cgroup import engine, engine_account, engine_group
 from bench.host.cgroup.engine import describe_engine_account
 from bench.util import proc
 from tests.unit.host.conftest import StartIn
@@ -81,6 +81,13 @@ def test_services_with_a_group_each_are_added(tree: Tree, mounts: str) -> None:
 def test_a_group_with_anything_else_is_no_account(tree: Tree, groups: dict[str, tuple[int, ...]]) -> None:
     daemons = [pid for pids in groups.values() for pid in pids if pid in (DAEMON, OTHER_DAEMON)]
     assert engine_account(daemons, root=tree(host(V1, groups))) is None
+
+
+def test_a_program_that_ends_while_it_is_looked_at_is_no_stranger(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree(host(V1, {"/engine": (DAEMON,)}))
+    looks = iter([[DAEMON, RUNC], [DAEMON]])
+    monkeypatch.setattr(engine, "listed_pids", lambda group: [(pid, group) for pid in next(looks)])
+    assert engine_account([DAEMON], root=root) is not None
 
 
 def test_an_account_that_cannot_be_read_is_none_and_not_zero(tree: Tree) -> None:
