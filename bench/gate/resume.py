@@ -19,8 +19,11 @@ def gate_of(path: Path) -> Path | None:
     """The directory of the gate that ``path`` is, or is a stage of; None if it is neither."""
     if exists(path / REQUEST):
         return path
+    # `.` has no parent that its path shows, and a link has another one.
     named = path.resolve()
-    return path.parent if named.name in STAGES and exists(named.parent / REQUEST) else None
+    if named.name not in STAGES or not exists(named.parent / REQUEST):
+        return None
+    return path.parent if path.parent.resolve() == named.parent else named.parent
 
 
 def resume_gate(out: Path, keep: Keep, watchers: Watchers) -> GateResult:

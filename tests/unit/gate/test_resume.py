@@ -213,6 +213,10 @@ def test_what_is_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     assert gate_of(Path()) == Path()
     assert gate_of(Path(SCREENING)) == Path()
+    monkeypatch.chdir(tmp_path / SCREENING)
+    assert gate_of(Path()) == tmp_path
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / SCREENING)
+    assert gate_of(tmp_path / "elsewhere" / "link") == tmp_path
 
 
 def test_a_report_of_a_gate_names_its_campaigns(request_of_two: GateRequest, shell: Shell) -> None:
