@@ -199,8 +199,9 @@ def adopting_orphans() -> Iterator[None]:
         with _lock:
             _users -= 1
             last, _reaper = (_reaper, None) if _users == 0 else (None, _reaper)
-        if last is not None:
-            last.close()
+            # Who enters meanwhile waits: two reapers would undo each other's setting.
+            if last is not None:
+                last.close()
 
 
 def watch_ends(pids: Iterable[int]) -> list[Ending]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from subprocess import PIPE
 
 import pytest
 
+from bench.host import orphans
 from bench.host.orphans import adopting_orphans, watch_ended, watch_ends, zombie_doubts
 from bench.host.processes import Process, parent_of, program_names
 from bench.host.subreaper import is_subreaper, set_subreaper
 from bench.util import proc
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
 
@@ -166,6 +168,31 @@ def test_a_zombie_of_somebody_else_is_a_doubt(orphan: Orphan) -> None:
         assert doubt.endswith("ms")
         assert not held.gone()
         assert ending.vanished_ns is None
+
+
+def test_who_enters_while_the_last_one_leaves_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    closing, free = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def enter() -> None:
+        assert closing.wait(LIMIT_S)
+        # Either we must wait for the one that leaves, or both are at it now.
+        seen.append(orphans._lock.acquire(blocking=False))
+        free.set()
+
+    def close(reaper: orphans._Reaper) -> None:
+        closing.set()
+        assert free.wait(LIMIT_S)
+        leave(reaper)
+
+    leave = orphans._Reaper.close
+    monkeypatch.setattr(orphans._Reaper, "close", close)
+    other = threading.Thread(target=enter)
+    other.start()
+    with adopting_orphans():
+        pass
+    other.join()
+    assert seen == [False]
 
 
 def test_its_children_are_not_subreapers(orphan: Orphan) -> None:
