@@ -85,9 +85,9 @@ class OpenedCampaign:
         =========== ======= ==========================================================================================
 
         A metric that was not measured in a boot has no row: no value is ever missing or zero instead. A censored value
-        is inf, so that medians and quantiles over boots count failures as slower than every boot that succeeded.
-        Replace it where a mean is wanted: ``frame[~frame["censored"]]``. A campaign without records gives a frame
-        without rows and with all columns.
+        is inf, of a rate 0, so that medians and quantiles over boots count failures as worse than every boot that
+        succeeded. Leave it out where a mean is wanted: ``frame[~frame["censored"]]``. A campaign without records gives
+        a frame without rows and with all columns.
 
         Raises:
             NotComparableError: records of another campaign, or a cell that mixes sources.

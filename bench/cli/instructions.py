@@ -35,8 +35,8 @@ Runs = Annotated[
         "-n",
         metavar="N",
         min=1,
-        help=f"Runs of each cell, with other random numbers and letters each: from {TRIED_RUNS} on they show how much "
-        "the count moves by itself.",
+        help=f"Runs of each cell. Each has other random numbers and another comment in the image. {TRIED_RUNS} or more "
+        "show how much the count varies without a change.",
         show_default="1; as many as --against has",
     ),
 ]

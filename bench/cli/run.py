@@ -65,7 +65,8 @@ def quickstart(
     seed: Seed = None,
     no_root_control: NoRootControl = False,
 ) -> None:
-    """Boots a static program and a web server as a process, in containers and in a VM. Takes some minutes."""
+    """Boots a static program and a web server as a process, in a container, in user-mode Linux where that is installed,
+    and in a VM. Takes some minutes."""
     targets = quickstart_targets()
     loaded = load(list(QUICKSTART), blocks=blocks, targets=",".join(targets), no_root_control=no_root_control)
     _run(

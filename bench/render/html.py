@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
-from bench.render.sections.glossary import WORDS
+from bench.render.sections.glossary import COLUMNS, WORDS
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import is_emulated, quantity
@@ -52,6 +52,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
         words=WORDS,
+        columns=COLUMNS,
         style=style,
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],

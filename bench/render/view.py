@@ -58,10 +58,10 @@ P95: Final = (
 PSS_HEAD: Final = "memory, PSS"
 HELD_HEAD: Final = "memory held, per box"
 LEVEL: Final = (
-    "Square brackets are 95 % intervals: of a ratio within the blocks of this campaign, of a median within its sitting "
-    "(boots resemble their neighbours, which is allowed for). Round brackets are no intervals but ranges: from the "
-    f"smallest to the largest boot where a sitting has fewer than {ENOUGH}, or over the medians of two or three "
-    "sittings."
+    "Square brackets are 95 % intervals. That of a ratio is about the blocks of this campaign, that of a median about "
+    "its sitting; it is wider than for independent boots, because boots resemble their neighbours. Round brackets are "
+    f"ranges and no intervals: the smallest and the largest boot of a sitting with fewer than {ENOUGH} boots, or the "
+    "smallest and the largest median of two or three sittings."
 )
 
 
@@ -345,9 +345,10 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
 def _words(analysis: Analysis) -> str:
     tested = sum(comparison.p_value is not None for comparison in analysis.comparisons)
     return (
-        '"Slower" and "faster" stand where the interval of the ratio excludes 1 and an exact test agrees, adjusted '
-        f"(Benjamini-Hochberg) for all {tested} comparisons of this campaign: of such words at most 5 % are false, and "
-        'where nothing differs at most 5 % of reports have one. "Same": the whole interval lies within 5 % of 1.'
+        '"Slower", "faster", "more" and "less" stand where the interval of the ratio excludes 1 and an exact test '
+        f"agrees. The test is adjusted (Benjamini-Hochberg) for all {tested} comparisons of this campaign: on average "
+        "at most 5 % of such words are false, and where nothing differs at most 5 % of reports have one. "
+        '"Same": the whole interval lies within 5 % of 1. "Cannot tell": everything else.'
     )
 
 

@@ -192,8 +192,9 @@ def describe_counts(result: GateResult) -> str:
     if exact == len(rows):
         return f"{length}; all {exact} are exact: no run of either side moved them by itself"
     return (
-        f"{length}; {exact} of {len(rows)} are exact, the others have the interval of runs that differ in random "
-        f"numbers and letters only; without a change, at most {result.level:.1%} of runs are red by chance"
+        f"{length}; {exact} of {len(rows)} are exact; the interval of the others is from runs that differ only in "
+        "random numbers and in what must not matter; without a change, at most "
+        f"{result.level:.1%} of runs are red by chance"
     )
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _HOW: Final = (
     "Above, all boxes share one scale, which shows the size of the difference. Below, each box has its own scale, "
-    "which shows where its time goes. Bars end at the median of the successful boots; a phase is the time between two "
-    "medians."
+    "which shows where its time goes. Bars end at the median of the successful boots. In the "
+    "figure a phase is the time between two medians; the numbers have the median of its length in each boot, which can "
+    "differ."
 )
 _NAMED_FROM: Final = 0.13
 """The share of a bar from which a phase has room for its duration."""

@@ -15,24 +15,31 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("trial", "one cell in one block"),
     ("boot", "the start of one box; a trial with one box is one boot"),
     ("baseline", "the box that others are compared with: × is how many times the baseline's median"),
-    ("PSS", "proportional set size: memory that processes map, shared pages shared out among them"),
-    ("held", "memory that the host uses more with the boxes and cannot take back"),
-    ("tcg", "the virtual CPU is emulated: the shape of a start holds, its duration does not"),
+    ("PSS", "proportional set size: memory that processes map; each shared page is divided among those that map it"),
+    ("held", "memory that the boxes add to what the host uses, and that it cannot take back while they run"),
+    ("tcg", "the virtual CPU is emulated: the shares of a start's phases mean something, its duration does not"),
     ("kvm", "the virtual CPU is a real one"),
-    ("doubt", "a disturbance that was seen during a trial; its numbers count all the same"),
+    ("doubt", "a disturbance that was seen during a trial; the trial's numbers stay in the results"),
 )
 """Words with their meanings, in the order in which readers meet them."""
+
+COLUMNS: Final = (
+    "Medians over boots. × is how many times the baseline's median. Square brackets: 95 % interval. Round brackets: a "
+    "range, no interval. CPU per start: CPU time of the host from the request until the box is ready, with engine and "
+    "VMM. Own disk: disk blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
+)
+"""The columns of the table of results, for the place where it stands."""
 
 ENDPOINTS: Final[Mapping[Endpoint, str]] = {
     Endpoint.REQUESTED: "the request is sent: t0",
     Endpoint.CREATED: "the writable layer exists",
-    Endpoint.VMM: "the VM monitor is connected",
-    Endpoint.START_RETURNED: "the start call returns, before or after the box's first sign",
+    Endpoint.VMM: "the VM monitor has connected to Boxbench",
+    Endpoint.START_RETURNED: "the start call has returned; this may come after init",
     Endpoint.KERNEL: "first output of the guest kernel",
-    Endpoint.INIT: "first sign of the agent, PID 1 of the box",
-    Endpoint.ROOT: "the image's files are the root",
+    Endpoint.INIT: "first mark of the agent, which is the first process in the box",
+    Endpoint.ROOT: "the image's file system is the root",
     Endpoint.EXEC: "the workload is about to run",
-    Endpoint.LISTENING: "its port is open",
+    Endpoint.LISTENING: "the workload's port is open",
     Endpoint.READY: "ready as the scenario defines it",
     Endpoint.REPLIED: "first correct reply",
     Endpoint.STOPPING: "the box is asked to stop",

@@ -18,16 +18,17 @@ from bench.render.sections.table import ReportTable
 from bench.render.text import FACTORS, MISSING, cell_label, format_estimate, quantity, short_median, significant
 
 RESIDENTS_NOTE: Final = (
-    "Memory of many boxes: the number to tell is “held” (not reclaimable): what the host used more with the boxes and "
-    "cannot take back, without what other programs took in the meantime. “With caches” adds page cache and "
-    "reclaimable slab, which cost nothing until memory is short. PSS shares out pages among the processes that map "
-    "them, so it falls as boxes share; it counts file pages too, and misses the kernel's own memory. The cost of a "
-    "further box is the slope of a weighted Theil-Sen line per block; its interval is over blocks."
+    "Memory of many boxes: the number to tell is “held” (not reclaimable): what the boxes added to the "
+    "memory that the host uses and cannot take back, without what other programs took in the meantime. “With caches” "
+    "adds page cache and reclaimable slab of the whole host, which cost nothing until memory is short; other programs "
+    "change them too, so it can be below zero. PSS divides each page among the processes that map it, so it falls as "
+    "boxes share; it counts file pages too, and misses the kernel's own memory. The cost of a further box is the slope "
+    "of a weighted Theil-Sen line per block; its interval is over blocks."
 )
 PSS_NOTE: Final = (
-    "Memory is PSS: what the box's processes on the host map, shim and VMM included, pages that several processes map "
-    "shared out among them. It answers for one box. What many boxes need is told by a scenario with `factors: "
-    "residents`."
+    "Memory is PSS: what the box's processes on the host map, shim and VMM included. A page that several processes map "
+    "is divided among them. This is the memory of one box. A scenario with `factors: residents` measures what many "
+    "boxes need."
 )
 _UNEXPLAINED: Final = "unexplained"
 

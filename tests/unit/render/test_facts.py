@@ -88,7 +88,7 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     assert table.head == ("since the request", "process", "docker")
     names = [row[0].partition(":")[0] for row in table.rows[:-2]]
     assert names == ["created", "start_returned", "init", "exec", "ready", "stopping", "stopped", "gone"]
-    assert table.rows[1][0] == "start_returned: the start call returns, before or after the box's first sign"
+    assert table.rows[1][0] == "start_returned: the start call has returned; this may come after init"
     assert table.rows[0][1] == "–"
     # The first one is as cold as the marks of the start; a median over all would hide it.
     assert table.rows[-2] == ("event channel, first round trip", "180 µs", "180 µs")

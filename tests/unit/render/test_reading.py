@@ -88,4 +88,6 @@ def test_reports_explain_their_words(tmp_path: Path) -> None:
     report = write_report(write_campaign(tmp_path / "c", manifest, make_records(manifest)), png=False)
     for text in (report.text.read_text("utf-8"), report.page.read_text("utf-8")):
         assert "one round of measuring: every cell once, in random order" in text
-        assert "the start call returns, before or after the box" in text
+        assert "the start call has returned; this may come after init" in text
+        assert "Own disk: disk blocks that belong to this box alone" in text, "the columns, where the table stands"
+    assert "with 95 % intervals" not in report.page.read_text("utf-8"), "of 7 boots ranges are shown"
