@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.host.cgroup import BoxCgroup, EngineAccount
+from bench.host.cgroup import BoxCgroup, EngineAccount, cpu_group_of
 from bench.host.counters import parse_cpu_line
 from bench.host.processes import process_cpu_ns
 from bench.host.read import HOST_ROOT, read_text
@@ -107,12 +107,25 @@ def is_whole_vmm(processes: Mapping[str, Sequence[int]]) -> bool:
     return Component.VMM in processes and Component.WORKLOAD not in processes
 
 
-def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) -> dict[str, int]:
+def monitor_group(processes: Mapping[str, Sequence[int]]) -> BoxCgroup | None:
+    """The control group of a box's monitor, which is beside the box's; None without one.
+
+    podman's monitor runs the runtime in it, and podman when the container has ended.
+    """
+    return next(map(cpu_group_of, processes.get(Component.MONITOR, ())), None)
+
+
+def box_cpu_ns(
+    processes: Mapping[str, Sequence[int]], group: BoxCgroup | None, monitors: BoxCgroup | None = None
+) -> dict[str, int]:
     """CPU time, ns, since the box began, by component.
 
     ``box`` is the counter of the control group, which includes ended processes; it is absent for VMs whose guest is
     inside the VMM's process. ``vmm``, ``shim`` and ``monitor`` are processes. ``threads.<role>`` are parts of ``vmm``,
     and ``guest`` is the part that KVM spent in the guest.
+
+    Args:
+        monitors: the monitor's control group, as ``monitor_group`` finds it: ``monitor`` is all that ever ran in it.
     """
     found: dict[str, int] = {}
     whole_vmm = is_whole_vmm(processes)
@@ -125,6 +138,9 @@ def box_cpu_ns(processes: Mapping[str, Sequence[int]], group: BoxCgroup | None) 
         whole = [reading for reading in readings if reading is not None]
         if readings and len(whole) == len(readings):
             found[component] = sum(whole)
+    with_children = None if monitors is None else monitors.cpu_ns()
+    if with_children is not None:
+        found[Component.MONITOR] = with_children
     if Component.VMM in found:
         found |= _inside_vmm(processes[Component.VMM])
     return found

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.host.cgroup import BoxCgroup, cgroup_of
-from bench.probes.cpu import box_cpu_ns, own_total
+from bench.probes.cpu import box_cpu_ns, monitor_group, own_total
 from bench.probes.disk import own_pids, read_by, written_by
-from bench.probes.memory import memory_of
+from bench.probes.memory import MEMORY_TRIES, memory_of
 from bench.probes.waits import queues_ns
 from bench.targets.base import Box
 
@@ -37,7 +37,7 @@ def read_use(box: Box, before: Mapping[str, int]) -> MemberValues:
     group = cgroup_of(pid) if pid is not None else None
     if not processes:
         return MemberValues()
-    used = {**box_cpu_ns(processes, group), **box.spent_ns()}
+    used = {**box_cpu_ns(processes, group, monitor_group(processes)), **box.spent_ns()}
     used = {name: max(0, value - before.get(name, 0)) for name, value in used.items()}
     throttled = None if group is None else group.throttled_ns()
     return MemberValues(
@@ -52,11 +52,13 @@ def read_space(box: Box, seen: MemberValues) -> MemberValues:
     """``seen`` with the memory and disk space that the box holds now, and its I/O so far. Empty stays empty."""
     if not seen.processes:
         return seen
-    return replace(
-        seen,
-        memory_bytes=memory_of(seen.processes, seen.group),
-        disk_bytes={**box.disk_bytes(), **_io_of(seen.processes)},
-    )
+    # A server may have forked workers meanwhile, and a shell script forks all the time.
+    for _ in range(MEMORY_TRIES):
+        processes = box.processes()
+        memory = memory_of(processes, seen.group)
+        if "pss.total" in memory or not processes:
+            break
+    return replace(seen, memory_bytes=memory, disk_bytes={**box.disk_bytes(), **_io_of(processes)})
 
 
 def _io_of(processes: Mapping[str, Sequence[int]]) -> dict[str, int]:

@@ -12,6 +12,8 @@ from bench.records.component import Component
 
 # A control group's counters lag behind by some pages per CPU.
 _COUNTER_LAG_BYTES: Final = 2**20
+MEMORY_TRIES: Final = 10
+"""How often a box's processes are listed and read until none of them ends in between."""
 
 
 def parse_smaps_rollup(text: str) -> dict[str, int]:

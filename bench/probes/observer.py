@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
-from bench.host.cgroup import BoxCgroup, cgroup_of, cpu_group_of, engine_account
+from bench.host.cgroup import BoxCgroup, cgroup_of, engine_account
 from bench.probes.cpu import (
     CpuReading,
     box_cpu_ns,
@@ -20,11 +20,12 @@ from bench.probes.cpu import (
     cpu_between,
     guest_busy_ns,
     is_whole_vmm,
+    monitor_group,
     read_cpu,
 )
 from bench.probes.disk import host_disks, own_pids, read_by, written_by
 from bench.probes.flush import probe_flush
-from bench.probes.memory import memory_of, resident_peak_bytes
+from bench.probes.memory import MEMORY_TRIES, memory_of, resident_peak_bytes
 from bench.probes.sampler import LastValues, Sampler, reader
 from bench.probes.waits import queues_ns
 from bench.records.component import Component, daemon_component, thread_component
@@ -34,7 +35,6 @@ from bench.targets.base import Box
 from bench.util.units import decode_number
 
 PINGS: Final = 5
-MEMORY_TRIES: Final = 10
 AGENT_PATIENCE_S: Final = 10.0
 _WAITING: Final = 1.1
 
@@ -113,7 +113,7 @@ class Observer:
         self._group = cgroup_of(self.main_pid) if self.main_pid is not None else None
         of_group = box_cpu_ns({}, self._group)
         self._processes = self._box.processes()
-        self._monitors = next(map(cpu_group_of, self._processes.get(Component.MONITOR, ())), None)
+        self._monitors = monitor_group(self._processes)
         own = self._own_cpu()
         if Component.BOX in own:
             own |= of_group
@@ -186,10 +186,7 @@ class Observer:
             seen.doubts += _missing("samples", sampler.why_ended())
 
     def _own_cpu(self) -> dict[str, int]:
-        own = {**box_cpu_ns(self._processes, self._group), **self._box.spent_ns()}
-        # podman's monitor runs the runtime, and podman when the container has ended, in a group beside the container's.
-        with_children = None if self._monitors is None else self._monitors.cpu_ns()
-        return own if with_children is None else {**own, Component.MONITOR: with_children}
+        return {**box_cpu_ns(self._processes, self._group, self._monitors), **self._box.spent_ns()}
 
     def _read(self, box: Mapping[str, int]) -> CpuReading:
         shim = self._shim() if self._watch is None else None

@@ -34,7 +34,7 @@ AGENTLESS: Final = frozenset(name for name, info in TARGETS.items() if not info.
 EVERY_TARGET: Final = sorted(set(TARGETS) - AGENTLESS)
 VCPU: Final = re.compile(r"CPU \d+/.*|ALL CPUs/.*")
 """The names that QEMU gives to the threads of virtual CPUs."""
-PHASE_CPU: Final = {"process", "namespaces", "bubblewrap", "microvm", "libvirt", "libvirt-full", "vm-docker"}
+PHASE_CPU: Final = {"process", "namespaces", "bubblewrap", "microvm", "libvirt", "libvirt-full", "vm-docker", "uml"}
 """Targets of which the CPU time at each mark can be read cheaply: their control group or VMM is known before."""
 # Enough of them to keep any engine busy for a while; all are kept.
 LINES: Final = 100_000

@@ -14,8 +14,7 @@ from bench.host.cgroup import cgroup_of
 from bench.host.processes import wait_ended
 from bench.probes.cpu import box_cpu_ns
 from bench.probes.member import MemberValues, read_space, read_use
-from bench.probes.memory import memory_of, unmapped_bytes
-from bench.probes.observer import MEMORY_TRIES
+from bench.probes.memory import MEMORY_TRIES, memory_of, unmapped_bytes
 from bench.records.record import Endpoint, Member
 from bench.run.box import (
     STOP_LIMIT_S,

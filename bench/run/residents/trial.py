@@ -26,6 +26,8 @@ from bench.run.trial import record_of
 from bench.targets.base import Output
 
 FACTOR: Final = "residents"
+_OF_THE_LAST: Final = ("start.", "guest.", "daemon.")
+"""Begin the names of memory that is the last box's or the daemons', and not the mean over all boxes."""
 
 
 @dataclass
@@ -134,7 +136,7 @@ def _measure(run: _Residents, last: Resident, until_gone: ExitStack, empty: Host
     full = read_host_memory(setting.clock, rest_ns=setting.scenario.design.settle)
     check_all_there(run.boxes)
     processes, memory = memory_of_all(run.boxes)
-    kept = {name: value for name, value in seen.memory_bytes.items() if name.startswith(("guest.", "daemon."))}
+    kept = {name: value for name, value in seen.memory_bytes.items() if name.startswith(_OF_THE_LAST)}
     seen.memory_bytes = memory | kept
     for box in run.boxes:
         box.read()

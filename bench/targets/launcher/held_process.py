@@ -115,6 +115,10 @@ class HeldProcess:
         """Whether the program has been executed and has not ended."""
         return self.pid is not None and self._launcher.poll() is None and not wait_ended(self.pid, timeout_s=0)
 
+    def cpu_ns(self) -> int | None:
+        """CPU time, ns, of all that ever ran in its control group: one small file."""
+        return self._group.cpu_ns()
+
     def status(self) -> int | None:
         """The program's exit status, 128 + N after signal N; None before its start and while it runs."""
         try:

@@ -18,13 +18,11 @@ class LaunchedBox(RootfsBox):
     """A box whose launched program is the agent, or becomes it."""
 
     _held: HeldProcess | None = None
-    _group: OwnCgroup | None = None
 
     def hold(
         self, what: str, argv: Sequence[str], group: OwnCgroup, stack: ExitStack, *, flags: Sequence[str] = ()
     ) -> None:
         """Start the launcher, which waits for ``start``. ``stack`` ends it. Raises LaunchError."""
-        self._group = group
         self._held = HeldProcess(
             what,
             argv,
@@ -43,7 +41,7 @@ class LaunchedBox(RootfsBox):
 
     def cpu_clock_ns(self) -> int | None:
         """The counter of the box's control group: one small file."""
-        return None if self._group is None else self._group.cpu_ns()
+        return None if self._held is None else self._held.cpu_ns()
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """The agent and the workload. The launcher belongs to the harness."""

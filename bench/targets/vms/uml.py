@@ -221,6 +221,10 @@ class UmlBox(Box):
         """The kernel's pid. It is the first process of its pid namespace, so all others end with it."""
         return self.process.pid if self.process.alive() else None
 
+    def cpu_clock_ns(self) -> int | None:
+        """The counter of the box's control group."""
+        return self.process.cpu_ns()
+
     def stop(self) -> None:
         """Ask the agent to stop the workload, sync and power off. The agent is the guest's init."""
         self.channel.send(b"stop\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -14,6 +16,7 @@ from bench.agent.timeline import Timeline
 from bench.host.cgroup import BoxCgroup
 from bench.host.disk import allocated_bytes
 from bench.host.processes import process_cpu_ns
+from bench.probes import cpu
 from bench.probes.cpu import (
     CpuReading,
     box_cpu_ns,
@@ -22,13 +25,16 @@ from bench.probes.cpu import (
     ended_children_ns,
     guest_busy_ns,
     guest_ns,
+    monitor_group,
     read_cpu,
     thread_cpu_ns,
 )
 from bench.probes.flush import probe_flush
+from bench.probes.member import MemberValues, read_space, read_use
 from bench.probes.memory import memory_of, parse_smaps_rollup
 from bench.probes.observer import _guest_memory
 from bench.probes.sampler import LastValues, Sampler, reader
+from bench.records.component import Component
 from bench.records.record import Samples
 from bench.util.clock import MonotonicClock
 from bench.util.tree import remove_tree
@@ -247,6 +253,32 @@ def test_the_group_counts_for_a_container_and_not_for_a_vmm(tmp_path: Path) -> N
     assert set(vmm) == {"vmm", "threads.main"}
     assert 0 < vmm["threads.main"] <= vmm["vmm"]
     assert box_cpu_ns({"vmm": (os.getpid(), NOBODY)}, None) == {}
+
+
+def test_what_a_monitor_ran_counts_for_single_boxes_and_for_one_of_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpu.stat").write_text("usage_usec 30000000000\n")
+    monkeypatch.setattr(cpu, "cpu_group_of", lambda pid: BoxCgroup("v2", {"unified": tmp_path}) if pid else None)
+    processes: dict[str, tuple[int, ...]] = {Component.MONITOR: (os.getpid(),)}
+    # It has ended, and its group still knows what ran in it.
+    ended: dict[str, tuple[int, ...]] = {Component.MONITOR: (NOBODY,)}
+    assert box_cpu_ns(ended, None, monitor_group(processes)) == {"monitor": 30 * 10**12}
+    assert 0 < box_cpu_ns(processes, None)["monitor"] < 30 * 10**12
+    assert monitor_group({}) is None
+
+    box: Any = SimpleNamespace(main_pid=os.getpid, processes=lambda: processes, spent_ns=dict)
+    used = read_use(box, {})
+    assert used.cpu_ns == {"monitor": 30 * 10**12, "total": 30 * 10**12}
+
+
+def test_memory_of_one_box_of_many_is_that_of_its_processes_now() -> None:
+    listed: list[Mapping[str, Sequence[int]]] = [{"workload": (NOBODY,)}, {"workload": (os.getpid(),)}]
+    box: Any = SimpleNamespace(processes=lambda: listed.pop(0), disk_bytes=dict)
+    # A worker that was there before the rest has ended, and another one ends while it is looked at.
+    seen = read_space(box, MemberValues(processes={"workload": (NOBODY,)}))
+    assert seen.memory_bytes["pss.total"] > 0
+    assert not listed
 
 
 def test_the_bytes_of_very_deep_directories_are_counted(tmp_path: Path) -> None:

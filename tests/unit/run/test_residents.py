@@ -19,6 +19,7 @@ from bench.plan.trials import Cell, Trial
 from bench.probes import memory
 from bench.probes.ledger import HostMemory
 from bench.probes.member import MemberValues
+from bench.probes.observer import Observation, Observer
 from bench.records.record import Record
 from bench.run import box, frame, limits
 from bench.run.box import Setting
@@ -90,6 +91,16 @@ def test_every_resident_says_what_it_used(
     members = stay(FakeTarget(GOOD), 2).members
     assert [member.cpu_ns["box"] for member in members] == [10, 20]
     assert [(member.memory_bytes["pss.total"], member.waits_ns["queue.total"]) for member in members] == [(5, 6)] * 2
+
+
+def test_the_largest_memory_of_the_last_start_is_kept_beside_the_mean_of_all(
+    stay: Callable[[FakeTarget, int], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(_observer: Observer, seen: Observation) -> None:
+        seen.memory_bytes["start.peak"] = 7
+
+    monkeypatch.setattr(Observer, "_until_ready", note)
+    assert stay(FakeTarget(GOOD), 2).memory_bytes["start.peak"] == 7
 
 
 def test_a_last_box_that_does_not_stop_is_not_watched_beside_later_trials(

@@ -25,7 +25,8 @@ from bench.host import run_directory as rundir
 from bench.image.model import Image
 from bench.plan.trials import Cell, Trial
 from bench.probes import observer
-from bench.probes.observer import MEMORY_TRIES, PINGS
+from bench.probes.memory import MEMORY_TRIES
+from bench.probes.observer import PINGS
 from bench.probes.sampler import LastValues
 from bench.records.record import Endpoint, Record, parse_record
 from bench.run import box, frame, limits, quota
