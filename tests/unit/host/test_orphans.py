@@ -103,6 +103,7 @@ def test_orphans_that_nobody_has_announced_vanish_too(orphan: Orphan) -> None:
         held, leader = orphan(), orphan(behind="setsid")
         wait_until(lambda: os.getsid(leader.pid) == leader.pid, "it leads a session")
         leader.end()
+        os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
         held.end()
         held.vanishes()
         # Only at the end: it might be a copy of this process whose parent is about to wait for it.
