@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,6 @@ def make_directory(out: Path | None, names: list[str]) -> Path:
     except CampaignError as error:
         hint = "choose a new directory with --out"
         if gate_of(place) is not None:
-            hint += f", or finish the gate in it: `boxbench resume {place}`"
+            hint += f", or finish the gate in it: `boxbench resume {shlex.quote(str(place))}`"
         raise CampaignError(error.message, hint=hint) from None
     return place

@@ -250,8 +250,8 @@ def test_the_hint_of_a_directory_that_holds_a_gate_names_resume(
     call: Call, tmp_path: Path, campaigns: Campaigns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario_at(tmp_path / "made")
-    call("compare", "made", "made", "--max-blocks", "5", "-o", "g")
+    call("compare", "made", "made", "--max-blocks", "5", "-o", "my g")
     assert campaigns.asked
     capsys.readouterr()
-    assert call("compare", "made", "made", "-o", "g") == ExitCode.USAGE
-    assert "`boxbench resume g`" in " ".join(capsys.readouterr().err.split())
+    assert call("compare", "made", "made", "-o", "my g") == ExitCode.USAGE
+    assert "`boxbench resume 'my g'`" in " ".join(capsys.readouterr().err.split())
