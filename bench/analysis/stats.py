@@ -88,10 +88,10 @@ class RatioEstimate:
 
     Attributes:
         value: >= 0; inf when other's median is censored, 0 when base's is, None when both are.
-        n: blocks that held both (paired), or the smaller count (unpaired).
+        n: blocks that held both, or the stored campaigns that B was compared with.
         dropped: blocks that held one side only.
-        block_ratios: the raw ratio per block, in block order; empty when unpaired. inf or 0 when one side is censored;
-            blocks where both are have none.
+        block_ratios: the raw ratio per block, in block order; empty against stored campaigns. inf or 0 when one side is
+            censored; blocks where both are have none.
     """
 
     value: float | None
@@ -178,20 +178,6 @@ def median_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level
     pairs = zip(left, right, strict=True)
     ratios = tuple(float(b / a) for a, b in pairs if math.isfinite(a) or math.isfinite(b))
     return RatioEstimate(value, interval, len(shared), len(base.keys() ^ other.keys()), ratios)
-
-
-def median_ratio_unpaired(base: Values, other: Values, *, level: float = 0.95) -> RatioEstimate:
-    """As ``median_ratio`` for boots that share no blocks, such as two campaigns: shapes (n,) and (m,), n, m >= 5.
-
-    Raises:
-        TooFewBootsError: n or m below 5.
-        ValueError: a value <= 0, or NaN.
-    """
-    left, right = ascending(base), ascending(other)
-    n = min(len(left), len(right))
-    _require(n)
-    value, interval = _join(left, right, 0.0, level)
-    return RatioEstimate(value, interval, n)
 
 
 def band(tolerance: float) -> tuple[float, float]:

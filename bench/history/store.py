@@ -14,7 +14,6 @@ from bench.util.durable import write_durably
 from bench.util.locks import SHORT_WAIT_S, wait_for_lock
 
 SUFFIX: Final = ".jsonl"
-BRANCH: Final = "boxbench-history"
 
 
 class Store(Protocol):

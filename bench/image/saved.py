@@ -20,8 +20,6 @@ from bench.util.errors import BuildError
 _CHUNK: Final = 2**20
 _LIST_BYTES: Final = 2**22
 """At most so much is read of the archive's list of layers."""
-_UNREADABLE: Final = (tarfile.TarError, LookupError, OverflowError, TypeError, ValueError)
-"""What reading a damaged archive and its list of layers raises."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """A gzip stream of zlib's default level, which engines use when they push an image."""
 
