@@ -160,9 +160,13 @@ def _expected(scenario: Scenario, good: Sequence[Record]) -> set[Metric]:
 
 
 def _costs(good: Sequence[Record]) -> set[Metric]:
-    """What a box costs as a whole and what its exercise shows, of what all boots that ended well have."""
-    shared = set.intersection(*(set(values_of(record, ())) for record in good)) if good else set()
-    return {metric for name in shared if (metric := Metric(name)).kind == "exercise" or metric in (MEMORY, CPU, DISK)}
+    """What a box costs as a whole and what its exercise shows, of what all boots that ended well have.
+
+    A plain number, as of operations, has no worst value: infinite operations would look like more work done.
+    """
+    names = set.intersection(*(set(values_of(record, ())) for record in good)) if good else set()
+    shared = map(Metric, names)
+    return {one for one in shared if (one.kind == "exercise" and one.unit) or one in (MEMORY, CPU, DISK)}
 
 
 def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main: str) -> dict[str, float]:

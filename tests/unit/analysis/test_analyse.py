@@ -98,6 +98,22 @@ def test_what_a_scenario_asks_of_every_boot_is_censored(headline: str) -> None:
     assert all(sample.censored for metric, sample in lost.items() if metric.startswith("exercise"))
 
 
+def test_a_boot_that_failed_did_no_infinite_number_of_operations() -> None:
+    manifest = make_manifest(("web",), (PROCESS, DOCKER), blocks=5, warmups=0)
+    records = [
+        lost_after_ready(r) if r.trial.cell.target == "docker" and r.trial.block < 3 else edit(r, exercise=values)
+        for r in make_records(manifest, (PROCESS, DOCKER), troubles=False)
+        for values in [{"operations": 1000.0, "get_per_s": 5.0}]
+    ]
+    analysis = analyse(manifest, records)
+    (cell,) = (cell for cell in analysis.cells("web") if cell.target == "docker")
+    done, rate = (analysis.summary(cell, f"exercise.{name}") for name in ("operations", "get_per_s"))
+    assert done is not None
+    assert rate is not None
+    assert (done.n, done.median.value, done.median.censored) == (2, 1000, 0)
+    assert (rate.n, rate.median.value, rate.failures) == (5, 0, 3)
+
+
 def test_a_box_without_an_agent_owes_no_reply() -> None:
     manifest = make_manifest(("web",), (PROCESS, DOCKER), blocks=5, warmups=0)
     records = [
