@@ -55,18 +55,24 @@ def apart_of(ratios: Sequence[float]) -> Apart:
 def level_under_drift(found: Apart, n: int, *, level: float = 0.95) -> float:
     """The level to ask of an interval of independent ratios, so that it is wide enough for correlated ones.
 
-    With the autocorrelation r, n ratios say as much as n (1 - r) / (1 + r) independent ones. The upper limit of r is
-    used (one-sided, 95 %), after the bias of an estimate from few blocks has been added.
-
     Args:
         found: with an autocorrelation.
         n: number of blocks.
     """
+    reach = NormalDist().inv_cdf((1 + level) / 2) * widening_under_drift(found, n)
+    return math.erf(reach / math.sqrt(2))
+
+
+def widening_under_drift(found: Apart, n: int) -> float:
+    """How many times as wide an interval of ``n`` correlated ratios must be as that of independent ones; at least 1.
+
+    With the autocorrelation r, n ratios say as much as n (1 - r) / (1 + r) independent ones. The upper limit of r is
+    used (one-sided, 95 %), after the bias of an estimate from few blocks has been added.
+    """
     seen = max(0.0, found.autocorrelation or 0.0)
     upper = seen + (1 + 3 * seen) / n + 1.645 * math.sqrt(max(0.0, 1 - seen**2) / n)
     r = min(upper, _MOST_CORRELATED)
-    reach = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt((1 + r) / (1 - r))
-    return math.erf(reach / math.sqrt(2))
+    return math.sqrt((1 + r) / (1 - r))
 
 
 def _bartels(logs: Floats) -> Apart:

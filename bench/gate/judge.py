@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from bench.analysis.exact import block_ratio, signed_rank
 from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median
-from bench.gate.apart import Apart, apart_of, level_under_drift
+from bench.gate.apart import Apart, apart_of, level_under_drift, widening_under_drift
 from bench.gate.baseline_ratio import FewCampaignsError, campaigns_ratio
 from bench.gate.model import APART_LEVEL, LEVEL, StageResult, Verdict
 from bench.util.errors import TooFewBootsError
@@ -96,8 +96,20 @@ def _interval_apart(pair: SeriesPair, better: Better, found: Apart) -> Interval 
         return None
     level = level_under_drift(found, len(pair.a))
     interval = _compared(pair, better, level=level)[0].interval
-    # So few blocks may not reach the level at all.
-    return interval if interval.level >= level else Interval(0.0, math.inf, level)
+    if interval.level >= level:
+        return interval
+    # No interval of so few blocks reaches the level: the usual one, as much wider as it should be.
+    ratio = _compared(pair, better)[0]
+    factor = widening_under_drift(found, len(pair.a))
+    low, high = (_moved(ratio.value, limit, factor) for limit in (ratio.interval.low, ratio.interval.high))
+    return Interval(min(low, interval.low), max(high, interval.high), ratio.interval.level)
+
+
+def _moved(value: float | None, limit: float, factor: float) -> float:
+    """The limit at ``factor`` times its distance from the ratio, on the log scale."""
+    if not value or math.isinf(value) or not 0 < limit < math.inf:
+        return limit
+    return float(value * (limit / value) ** factor)
 
 
 def _sides_without_boots(pair: SeriesPair) -> list[str]:

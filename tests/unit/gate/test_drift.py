@@ -68,6 +68,16 @@ def test_a_green_verdict_needs_sides_that_do_not_drift_apart() -> None:
     assert "within the threshold of 5%, but A and B drift apart on their own" in found.reason
 
 
+def test_a_drift_that_is_small_beside_the_threshold_hides_nothing() -> None:
+    """Memory that grows by a page per block. No interval of 20 blocks has the level that drift asks for."""
+    stage, problem = stage_result(blocks([0.0001 * block for block in range(20)]))
+    assert stage.interval is not None
+    assert stage.interval_apart is not None
+    assert 0.98 < stage.interval_apart.low < stage.interval.low < stage.interval.high < stage.interval_apart.high < 1.02
+    found = judge(stage, threshold=0.02, p_adjusted=1.0, p_better_adjusted=1.0, problem=problem)
+    assert found.verdict is Verdict.NOT_REGRESSED
+
+
 def test_a_regression_is_rarely_green_where_sides_drift_apart() -> None:
     """B is 10 % slower. Its interval alone would call that "not regressed" in 16 of 100 runs."""
     rng = np.random.default_rng(1)
