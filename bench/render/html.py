@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
-from bench.render.sections.glossary import COLUMNS, WORDS
+from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import is_emulated, quantity
-from bench.render.view import BoxRow, Section, View
+from bench.render.view import HELD_HEAD, BoxRow, Section, View
 from bench.render.wrap import SEAM
 from bench.util.package_data import templates_dir
 
@@ -52,7 +52,6 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
         words=WORDS,
-        columns=COLUMNS,
         style=style,
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],
@@ -113,6 +112,7 @@ def _section(section: Section) -> dict[str, Any]:
     fields = {name: getattr(section, name) for name in section.__dataclass_fields__}
     subject = next((row for row in section.rows if row.label == section.answer.label), None)
     return fields | {
+        "columns": describe_columns(held=section.memory == HELD_HEAD),
         "rows": [_row(row) for row in section.rows],
         "has_p95": section.has_p95,
         "colour": target_colour_name(subject.cell.target) if subject else "",

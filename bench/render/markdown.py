@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.render.sections.certificate import CertificateView
-from bench.render.sections.glossary import COLUMNS, WORDS
+from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.table import ReportTable
-from bench.render.view import BoxRow, Section, View
+from bench.render.view import HELD_HEAD, BoxRow, Section, View
 
 # Characters with a meaning in Markdown, and those that GitHub turns into links, mentions and HTML.
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#!|~&@$]|^[-+](?=\s)|(?<=^\d)[.)])")
@@ -85,7 +85,8 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
     head = [name for name, _ in columns]
     rows = [[read(row) for _, read in columns] for row in section.rows]
     parts = [f"## {escape(section.name)}", escape(section.question), table(head, rows, numbers=True)]
-    parts += [escape(COLUMNS), "\n".join(f"- {escape(note)}" for note in section.notes)]
+    parts.append(escape(describe_columns(held=section.memory == HELD_HEAD)))
+    parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
     several = (*section.storms, *section.residents, *section.exercises)
     for found in (*several, section.endpoints):
         parts += [table(found.head, found.rows, numbers=True)] if found else []

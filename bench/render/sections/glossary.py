@@ -23,12 +23,22 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
 )
 """Words with their meanings, in the order in which readers meet them."""
 
-COLUMNS: Final = (
+_COLUMNS: Final = (
     "Medians over boots. × is how many times the baseline's median. Square brackets: 95 % interval. Round brackets: a "
-    "range, no interval. CPU per start: CPU time of the host from the request until the box is ready, with engine and "
-    "VMM. Own disk: disk blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
+    "range, no interval. {} CPU per start: CPU time of the host from the request until the box is ready, with engine "
+    "and VMM. Own disk: disk blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
 )
-"""The columns of the table of results, for the place where it stands."""
+_PSS: Final = "Memory PSS: what the host's processes of one box map; a shared page is divided among those that map it."
+_HELD: Final = (
+    "Memory held, per box: what all boxes together hold, divided by their number. A table below has the memory of each "
+    "further box."
+)
+
+
+def describe_columns(*, held: bool) -> str:
+    """The columns of the table of results, for the place where it stands. ``held``: its memory is of many boxes."""
+    return _COLUMNS.format(_HELD if held else _PSS)
+
 
 ENDPOINTS: Final[Mapping[Endpoint, str]] = {
     Endpoint.REQUESTED: "the request is sent: t0",

@@ -90,4 +90,5 @@ def test_reports_explain_their_words(tmp_path: Path) -> None:
         assert "one round of measuring: every cell once, in random order" in text
         assert "the start call has returned; this may come after init" in text
         assert "Own disk: disk blocks that belong to this box alone" in text, "the columns, where the table stands"
+        assert "a shared page is divided among those that map it" in text
     assert "with 95 % intervals" not in report.page.read_text("utf-8"), "of 7 boots ranges are shown"
