@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import signal
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
 from bench.scenario.model import Workload
+from bench.scenario.secrets import shown
 from bench.util.errors import BuildError
 from bench.util.units import decode_number
 
@@ -53,6 +57,15 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
         user=user,
         stop_signal=_stop_signal(image, config.get("StopSignal")),
     )
+
+
+def config_digest(config: BoxConfig, volumes: Sequence[str]) -> str:
+    """SHA-256 over what a tree digest does not cover: command, environment, directory, user, stop signal, volumes.
+
+    Of secret variables only the names are covered: a short value could be guessed from its digest.
+    """
+    pairs = [(name, shown(name, value)) for name, _, value in (entry.partition("=") for entry in config.env)]
+    return hashlib.sha256(json.dumps({**asdict(config), "env": pairs, "volumes": list(volumes)}).encode()).hexdigest()
 
 
 def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -> tuple[str, ...]:

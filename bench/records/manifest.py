@@ -73,6 +73,9 @@ class ImageEntry(BaseModel):
     """``unpacked``, ``layers``, ``compressed``, ``disk_logical``, ``disk_allocated``; those not made are absent."""
     layers: dict[str, LayerEntry] = {}
     """By content address, so that layers shared by images can be recognised; empty in older campaigns."""
+    config: str | None = None
+    """Digest of what runs in a box, as which user and with which environment: see ``bench.image.config``. None in older
+    campaigns."""
 
 
 class SittingEntry(BaseModel):

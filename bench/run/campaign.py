@@ -22,6 +22,7 @@ from bench.records.campaign import Campaign, refuse_foreign
 from bench.records.certificate import Certificate
 from bench.records.manifest import (
     MANIFEST,
+    ImageEntry,
     Manifest,
     ScenarioEntry,
     SittingEntry,
@@ -359,7 +360,12 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
 
 def changed_since(manifest: Manifest, prepared: Prepared) -> list[str]:
     """Scenarios with another image, and boxes with another description, than the campaign had."""
-    digests = {name: image.digest for name, image in prepared.images.items()}
-    changed = [name for name, entry in manifest.images.items() if digests.get(name, entry.digest) != entry.digest]
+    images = prepared.images
+    changed = [name for name, then in manifest.images.items() if _is_another(images.get(name, then), then)]
     now = prepared.descriptions
     return changed + [box for box, then in manifest.targets.items() if now.get(box, then) != then]
+
+
+def _is_another(now: ImageEntry, then: ImageEntry) -> bool:
+    """Whether files differ, or what runs in the same files; manifests of older campaigns do not say the latter."""
+    return now.digest != then.digest or then.config not in (None, now.config)

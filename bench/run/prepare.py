@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import campaign_dir
 from bench.image.build import build_image
+from bench.image.config import config_digest
 from bench.image.model import Image
 from bench.image.saved import layer_sizes
 from bench.plan.matrix import Combination, check_matrix, combinations_of, targets_of
@@ -126,6 +127,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
         digest=image.digest,
         sizes_bytes=sizes,
         layers={name: LayerEntry(unpacked=size, compressed=packed) for name, (size, packed) in layers.items()},
+        config=config_digest(image.config, image.volumes),
     )
 
 

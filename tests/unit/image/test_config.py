@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
-from bench.image.config import DEFAULT_PATH, resolve_config
+from bench.image.config import DEFAULT_PATH, config_digest, resolve_config
 from bench.scenario.model import Workload
 from bench.util.errors import BuildError
 from tests.unit.image.test_archive import folder, index_of, link, member
@@ -167,3 +168,18 @@ def test_ids_of_other_users_do_not_matter(tmp_path: Path) -> None:
     files = ((member("etc/passwd"), PASSWD + b"sly:x:4294967296:0:s:/:/\n"), (member("etc/group"), GROUP))
     tree = index_of(tmp_path, folder("etc"), *files, folder("bin"), (member("bin/server"), b""))
     assert resolve(tree, User="web").uid == 33
+
+
+def test_a_digest_of_the_configuration_covers_what_runs_and_no_secret() -> None:
+    one = BoxConfig(("/usr/bin/server",), ("PATH=/bin", "API_KEY=1234"), "/", 0, 0, (0,), "", 15)
+    digest = config_digest(one, ("/data",))
+    assert config_digest(replace(one, env=("PATH=/bin", "API_KEY=5678")), ("/data",)) == digest
+    others = [
+        replace(one, argv=("/usr/bin/server", "--slow")),
+        replace(one, env=("PATH=/usr/bin", "API_KEY=1234")),
+        replace(one, cwd="/srv"),
+        replace(one, uid=33),
+        replace(one, stop_signal=2),
+    ]
+    assert digest not in {config_digest(other, ("/data",)) for other in others}
+    assert config_digest(one, ()) != digest

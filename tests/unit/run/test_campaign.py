@@ -394,6 +394,26 @@ def test_a_sitting_elsewhere_or_with_other_things_is_refused(finished: Path, cha
     assert read_manifest(finished) == manifest
 
 
+def test_another_command_in_the_same_files_is_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = read_manifest(finished)
+    # The stand-ins of the fixture prepare images of an older version, which do not say what runs in them.
+    name, image = next(iter(manifest.images.items()))
+    images = {**manifest.images, name: image.model_copy(update={"config": "one"})}
+    manifest = manifest.model_copy(update={"images": images})
+    (finished / MANIFEST).write_text(manifest.model_dump_json())
+    cells: Any = dict.fromkeys((trial.cell for trial in manifest.plan), StandIn())
+    engines: Any = SimpleNamespace()
+    for config in ("two", "one"):
+        now = {**images, name: image.model_copy(update={"config": config})}
+        prepared = Prepared(manifest.id, engines, cells, now, dict(manifest.targets))
+        monkeypatch.setattr(conduct, "_prepared_again", lambda *_, prepared=prepared: nullcontext(prepared))
+        if config == "one":
+            assert resume_campaign(finished, Silent(), blocks=1)
+            break
+        with pytest.raises(CampaignError, match=f"changed since the campaign was started: {name}"):
+            resume_campaign(finished, Silent(), blocks=1)
+
+
 def failing(like: Record, trial: Trial) -> Record:
     failure = {"code": "NotReadyError", "message": "ModuleNotFoundError: notthere", "hint": "look"}
     changed = like.model_dump() | {"trial": trial.model_dump(), "outcome": "failed", "failure": failure}
