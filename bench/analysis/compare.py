@@ -173,20 +173,8 @@ def inverted(found: Comparison) -> Comparison:
         found,
         baseline=found.other,
         other=found.baseline,
-        ratio=_reciprocal(ratio) if ratio is not None and ratio.value and math.isfinite(ratio.value) else None,
+        ratio=_inverse(ratio) if ratio is not None and ratio.value and math.isfinite(ratio.value) else None,
         verdict=swapped.get(found.verdict, found.verdict),
-    )
-
-
-def _reciprocal(ratio: RatioEstimate) -> RatioEstimate:
-    def of(value: float) -> float:
-        return 1 / value if value else math.inf
-
-    return replace(
-        ratio,
-        value=None if ratio.value is None else of(ratio.value),
-        interval=Interval(of(ratio.interval.high), of(ratio.interval.low), ratio.interval.level),
-        block_ratios=tuple(map(of, ratio.block_ratios)),
     )
 
 
