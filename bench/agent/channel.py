@@ -125,7 +125,7 @@ class ListeningSocket:
 
 
 class SocketPair:
-    """Two connected sockets. A VMM inherits ``theirs`` as a descriptor, and we close ours of it once it has it."""
+    """Two connected sockets. A VMM inherits ``theirs`` as a descriptor; we close our copy of it when the VMM has it."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = socket.socketpair()

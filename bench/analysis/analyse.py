@@ -160,7 +160,9 @@ def _expected(scenario: Scenario, good: Sequence[Record]) -> set[Metric]:
 
 
 def _costs(good: Sequence[Record]) -> set[Metric]:
-    """What a box costs as a whole and what its exercise shows, of what all boots that ended well have.
+    """The metrics that a failed boot counts as worst in: costs of the whole box and values of its exercise.
+
+    Only those that all boots that ended well have.
 
     A plain number, as of operations, has no worst value: infinite operations would look like more work done.
     """

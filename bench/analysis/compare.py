@@ -154,8 +154,8 @@ def _inverse(ratio: RatioEstimate) -> RatioEstimate:
 def _p_value(base: Mapping[int, float], other: Mapping[int, float]) -> float:
     """That the two differ, two-sided: by signed ranks within blocks, or by ranks where few blocks have too few signs.
 
-    The signs of 5 blocks reach 6 %, their ranks 0.8 %. What the host does to a whole block makes ranks say less, never
-    more.
+    With 5 blocks the smallest p value of signs is 6 %, that of ranks 0.8 %. What the host does to a whole block makes
+    the p value of ranks larger, never smaller.
     """
     shared = sorted(base.keys() & other.keys())
     if len(shared) >= _ENOUGH_SIGNS:

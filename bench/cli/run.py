@@ -155,7 +155,7 @@ def _refuse_more_blocks(gate: Path, blocks: int | None) -> None:
     if blocks is not None:
         raise UsageError(
             f"{gate} is a gate, which chose its blocks before it ran, and -b would add some",
-            hint="leave -b out to finish the gate; a gate that adds blocks until it is red is red without a change",
+            hint="leave -b out to finish the gate; adding blocks until it is red finds regressions that are none",
         )
 
 

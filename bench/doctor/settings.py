@@ -80,8 +80,8 @@ def check_counters(host: Host) -> Check:
     return Check(
         "counters",
         "info",
-        f"no counter of {', '.join(missing)} on this host (usual inside a VM): such disturbances of a trial go unseen, "
-        "and reports do not repeat it",
+        f"this host has no counter of {', '.join(missing)} (usual inside a VM), so such disturbances of a trial are "
+        "not seen; reports do not repeat this",
     )
 
 

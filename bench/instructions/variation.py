@@ -15,7 +15,7 @@ from typing import Final
 _SEED_STEP: Final = 1_000_003
 """Between the seeds of two runs, so that runs of neighbouring seeds of the user have different ones."""
 _PADDING: Final = 29
-"""In letters of 64 bytes per run: no multiple of a page."""
+"""The padding of run N is N times so many copies of a text of 64 bytes. That is no multiple of a page."""
 
 
 @dataclass(frozen=True)

@@ -204,8 +204,8 @@ def doubt(verdict: CountVerdict, *, band: float) -> str:
     sure = _upwards(verdict.sure_from(band=band) or 0.0)
     if verdict.tried:
         return (
-            f"the runs of a side differ by themselves, so an increase is told from {sure} on; a wider threshold "
-            "decides, or the target runc"
+            f"the runs of a side differ without a change, so an increase is told from {sure} on; use a wider "
+            "threshold, or the target runc"
         )
     return (
         f"fewer than {TRIED_RUNS} runs of a side do not show how much the count moves by itself, so an increase is "

@@ -108,13 +108,13 @@ def test_pressure_and_trace_events(tmp_path: Path) -> None:
 def test_counters_that_the_host_lacks_are_told_here(tmp_path: Path) -> None:
     found = settings.check_counters(_host(tmp_path))
     assert found.status == "info"
-    assert found.finding.startswith("no counter of cpu, swap, throttle, psi on this host")
+    assert found.finding.startswith("this host has no counter of cpu, swap, throttle, psi ")
     (tmp_path / "proc/pressure").mkdir(parents=True)
     for name in ("cpu", "memory", "io"):
         (tmp_path / "proc/pressure" / name).write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
     (tmp_path / "proc/stat").write_text("cpu  1 1 1 1 1 1 1 1 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\nprocs_running 1\n")
     (tmp_path / "proc/vmstat").write_text("pswpin 0\npswpout 0\n")
-    assert settings.check_counters(_host(tmp_path)).finding.startswith("no counter of throttle on this host")
+    assert settings.check_counters(_host(tmp_path)).finding.startswith("this host has no counter of throttle ")
     throttled = tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle"
     throttled.mkdir(parents=True)
     for kind in ("core", "package"):
