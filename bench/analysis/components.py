@@ -45,8 +45,12 @@ DISK_USED: Final = Resource(name="disk", family=(), total=DISK, unit="bytes")
 def components_of(analysis: Analysis, cell: Cell, resource: Resource) -> dict[str, float]:
     """The median of each component of a cell, in the resource's unit, in the order in which they are stacked.
 
-    The components add up to about the total; what the total has beyond them is OTHER. Empty when nothing was measured.
+    The components add up to about the total; what the total has beyond them is OTHER. Empty when nothing was measured,
+    and when the total is beyond the limit: parts of the boots that did not fail would add up to less than it.
     """
+    whole = analysis.summary(cell, resource.total)
+    if whole and math.isinf(whole.median.value):
+        return {}
     found: dict[str, float] = {}
     for summary in analysis.summaries_of(cell):
         name = summary.metric.below(resource.name, *resource.family)

@@ -62,3 +62,20 @@ def test_nothing_is_compared_with_a_base_that_never_came(tmp_path: Path) -> None
     lead = next(line for line in text.read_text("utf-8").splitlines() if line.startswith("**hello: "))
     assert "beyond the limit in docker (n = 7), after " in lead
     assert "No comparison: half of the baseline's boots or more have no value (docker is the baseline)." in lead
+
+
+def test_a_target_of_which_half_of_the_boots_failed_has_no_bar(tmp_path: Path) -> None:
+    """Its total is beyond the limit, while the boots that did not fail have parts of a size."""
+    manifest = make_manifest(("hello",))
+    rng, failed = random.Random(1), 0
+    records = []
+    for record in make_records(manifest, THREE, troubles=False):
+        kept = record
+        if record.trial.cell.target == "docker" and not record.trial.warmup and failed < 4:
+            kept, failed = make_record(record.trial, DOCKER, rng, trouble="timeout"), failed + 1
+        records.append(kept)
+    report = write_report(write_campaign(tmp_path / "c", manifest, tuple(records)), png=False)
+    assert "3/7" in report.text.read_text("utf-8")
+    figure = next(one for one in campaign_figures(analyse(manifest, tuple(records))) if one.name == "hello-cpu")
+    assert "process" in figure.alt
+    assert "docker" not in figure.alt
