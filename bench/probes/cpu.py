@@ -212,15 +212,18 @@ def read_cpu(
     )
 
 
-def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
+def cpu_between(before: CpuReading, after: CpuReading, *, ended: bool = False) -> dict[str, int]:
     """CPU time, ns, between two readings, by component.
 
     The components are those of the box, ``daemon.<name>``, and ``runtime``: programs that started the box and have
     exited. Where the engine has an account, ``runtime`` is what the account has beyond daemons and shim. Otherwise, if
-    there is a shim, it has the ended children of shim and daemons, in ticks. ``total`` is the sum of all these. Not
-    part of it are ``harness``, ``helpers`` (programs that were run for neither start nor stop) and ``host_busy``, the
-    busy time of all CPUs of the host. A component that is missing in
-    ``before`` counts from its beginning.
+    there is a shim, it has the ended children of shim and daemons, in ticks. ``total`` is the sum of all these; it is
+    absent when the box's own part could not be read. Not part of it are ``harness``, ``helpers`` (programs that were
+    run for neither start nor stop) and ``host_busy``, the busy time of all CPUs of the host. A component that is
+    missing in ``before`` counts from its beginning.
+
+    Args:
+        ended: the box had ended before the first reading, so that its own part is nothing.
     """
     spent = sum(after.box.get(name, 0) - before.box.get(name, 0) for name in (Component.CLIENT, Component.RUNTIME))
     # When a thread ends, its role's sum shrinks, so a difference may be negative.
@@ -237,7 +240,7 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
         # Threads without a role, ended threads, and the time of running threads since the last tick.
         named = sum(value for name, value in parts.items() if is_thread(name))
         parts[thread_component(Component.OTHER)] = max(0, parts[Component.VMM] - named)
-    parts |= own_total(parts)
+    parts |= own_total(parts, ended=ended)
     parts[Component.HARNESS] = after.harness - before.harness
     parts[Component.HELPERS] = max(0, after.ran - before.ran - spent)
     if before.idle is not None and after.idle is not None:
@@ -246,10 +249,23 @@ def cpu_between(before: CpuReading, after: CpuReading) -> dict[str, int]:
     return parts
 
 
-def own_total(parts: Mapping[str, int]) -> dict[str, int]:
-    """``total``: the sum of components; empty without any. Threads and the guest are part of their VMM."""
+def own_total(parts: Mapping[str, int], *, ended: bool = False) -> dict[str, int]:
+    """``total``: the sum of components. Threads and the guest are part of their VMM.
+
+    Empty without the box's own part: a box that ended before it was read would look cheap, with its helpers alone.
+
+    Args:
+        ended: as for ``cpu_between``.
+    """
+    if not ended and not has_own_part(parts):
+        return {}
     own = [value for name, value in parts.items() if not is_thread(name) and name != Component.GUEST]
     return {Component.TOTAL: sum(own)} if own else {}
+
+
+def has_own_part(parts: Mapping[str, int]) -> bool:
+    """Whether CPU time by component has the part of the box itself, and not only that of what serves it."""
+    return Component.BOX in parts or Component.VMM in parts
 
 
 def _of_daemons_and_shim(parts: Mapping[str, int]) -> int:

@@ -19,6 +19,7 @@ from bench.probes.cpu import (
     children_cpu_ns,
     cpu_between,
     guest_busy_ns,
+    has_own_part,
     is_whole_vmm,
     monitor_group,
     read_cpu,
@@ -84,6 +85,8 @@ class Observer:
         ready = self._at_ready()
         window = {"window": ready.at_ns - self._before.at_ns}
         self._note(seen, "start", {**cpu_between(self._before, ready), **window})
+        if not has_own_part(ready.box):
+            seen.doubts.append("unknown:cpu (the box's own CPU time until ready could not be read)")
         self._until_ready(seen)
         group = self._group
         if self.main_pid is None:
@@ -173,7 +176,8 @@ class Observer:
         seen.doubts += _missing("cpu of the stop", self._watch.why_ended())
         # A shim also waits for the box's own processes. Their time is in the box's counters already.
         after = replace(after, children={**self._stopping.children, **after.children})
-        self._note(seen, "stop", cpu_between(self._stopping, after))
+        ended = self._group is not None and not has_own_part(after.box)
+        self._note(seen, "stop", cpu_between(self._stopping, after, ended=ended))
         self._note(seen, "lifetime", cpu_between(self._before, after))
         if self._timeline.exit is not None:
             used_us = self._timeline.exit.user_us + self._timeline.exit.system_us

@@ -160,11 +160,22 @@ def test_what_was_used_in_between() -> None:
 
 
 def test_programs_that_are_not_the_boxs_are_told_apart() -> None:
-    before = reading(0, ran=1000, box={"client": 400})
-    after = reading(10, ran=1600, box={"client": 700, "runtime": 50})
+    before = reading(0, ran=1000, box={"box": 9, "client": 400})
+    after = reading(10, ran=1600, box={"box": 9, "client": 700, "runtime": 50})
     found = cpu_between(before, after)
     assert (found["client"], found["runtime"], found["total"]) == (300, 50, 350)
     assert found["helpers"] == 600 - 350
+
+
+def test_a_box_that_ended_before_it_was_read_has_no_total() -> None:
+    before = reading(0, engine=1000, daemons={"dockerd": 500})
+    after = reading(10, engine=1300, daemons={"dockerd": 600})
+    found = cpu_between(before, after)
+    assert (found["daemon.dockerd"], found["runtime"]) == (100, 200)
+    assert "total" not in found, "daemon and runtime alone are no cost of a box that computed for a minute"
+    # What was asked of its engine after its end is all that there was.
+    assert cpu_between(before, after, ended=True)["total"] == 300
+    assert cpu_between(before, replace(after, box={"vmm": 4}))["total"] == 304
 
 
 def test_programs_that_ended_belong_to_the_start_of_a_box_with_a_shim() -> None:
@@ -269,7 +280,7 @@ def test_what_a_monitor_ran_counts_for_single_boxes_and_for_one_of_many(
 
     box: Any = SimpleNamespace(main_pid=os.getpid, processes=lambda: processes, spent_ns=dict)
     used = read_use(box, {})
-    assert used.cpu_ns == {"monitor": 30 * 10**12, "total": 30 * 10**12}
+    assert used.cpu_ns == {"monitor": 30 * 10**12}, "without the box itself there is no total"
 
 
 def test_memory_of_one_box_of_many_is_that_of_its_processes_now() -> None:

@@ -296,9 +296,19 @@ def test_programs_that_start_stop_and_remove_a_box_count_in_their_windows(
     monkeypatch.setattr(observer, "LastValues", partial(LastValues, interval_s=3600))
     target = FakeTarget(GOOD)
     target.spends = (5, 7, 11)
+    monkeypatch.setattr(observer, "box_cpu_ns", lambda *_: {"box": 40})
     used = trial(target).cpu_ns
     assert [used[f"{when}.runtime"] for when in ("start", "stop", "lifetime")] == [5, 7 + 11, 5 + 7 + 11]
     assert used["stop.total"] == 7 + 11
+
+
+def test_a_box_whose_own_time_is_not_known_has_no_total_and_a_doubt(trial: Callable[..., Record]) -> None:
+    target = FakeTarget(GOOD)
+    target.spends = (5, 7, 11)
+    record = trial(target)
+    assert record.cpu_ns["start.runtime"] == 5
+    assert not {"start.total", "stop.total", "lifetime.total"} & set(record.cpu_ns)
+    assert "unknown:cpu (the box's own CPU time until ready could not be read)" in record.doubts
 
 
 def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) -> None:
