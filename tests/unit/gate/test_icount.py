@@ -133,7 +133,7 @@ def test_rows_with_an_interval_are_not_called_exact() -> None:
     console = Console(width=160, record=True, file=sys.stderr)
     console.print(gate_report(result))
     said = " ".join(console.export_text().split())
-    assert "1 of 2 are exact, the others have the interval of runs" in said
+    assert "1 of 2 are exact; the interval of the others is from runs" in said
     assert "+5.00 % [" in headline(result)
     assert "| exact |" in summary(gate(SAME))
     red = next(line for line in summary(result).splitlines() if line.startswith("| ❌"))
