@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from bench.analysis.between_sittings import sittings_note
 from bench.analysis.exact import false_discovery, rank_sum, signed_rank
 from bench.analysis.metrics import Metric, headline, in_order
 from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, by_cell, cells_of
@@ -106,7 +107,9 @@ def _comparison(
 ) -> Comparison:
     cells = left.cell, right.cell
     if left.source == right.source:
-        return compared(left.metric, cells, pair, notes=notes, tolerance=tolerance)
+        found = compared(left.metric, cells, pair, notes=notes, tolerance=tolerance)
+        note = "" if found.ratio is None else sittings_note(left, right)
+        return replace(found, notes=(*found.notes, note)) if note else found
     return Comparison(
         metric=left.metric,
         baseline=left.cell,

@@ -58,10 +58,10 @@ P95: Final = (
 PSS_HEAD: Final = "memory, PSS"
 HELD_HEAD: Final = "memory held, per box"
 LEVEL: Final = (
-    "Square brackets are 95 % intervals. That of a ratio is about the blocks of this campaign, that of a median about "
-    "its sitting; it is wider than for independent boots, because boots resemble their neighbours. Round brackets are "
-    f"ranges and no intervals: the smallest and the largest boot of a sitting with fewer than {ENOUGH} boots, or the "
-    "smallest and the largest median of two or three sittings."
+    "Square brackets are 95 % intervals. That of a ratio or a slope is about the blocks of this campaign, that of a "
+    "median about its sitting; it is wider than for independent boots, because boots resemble their neighbours. Round "
+    "brackets are ranges and no intervals: the smallest and the largest boot of a sitting with fewer than "
+    f"{ENOUGH} boots, or the smallest and the largest median of two or three sittings."
 )
 
 

@@ -2,11 +2,12 @@
 
     python -m tests.studies.correlated [REPLICATES]
 
-Four Markdown tables. The first has series of one sitting with a known median: the share of nominal 95 % intervals that
+Five Markdown tables. The first has series of one sitting with a known median: the share of nominal 95 % intervals that
 hold it, by method, and the width of the chosen one relative to that of independent boots. The second takes all windows
 of consecutive blocks of a published campaign and asks for the median of the whole. The third has campaigns of several
-sittings, each with a state of its own, and asks for the median over all sittings that there could be. The fourth is for
-p95. At 1000 replicates the Monte-Carlo error of an entry is about 0.7 points at 95 %, and 1.6 at 50 %.
+sittings, each with a state of its own, and asks for the median over all sittings that there could be. The fourth has
+ratios that differ between sittings. The fifth is for p95. At 1000 replicates the Monte-Carlo error of an entry is about
+0.7 points at 95 %, and 1.6 at 50 %.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 from bench.analysis.analyse import analyse
+from bench.analysis.between_sittings import LEVEL, kruskal_wallis
 from bench.analysis.in_order import estimate, quantile
 from bench.analysis.stats import median_interval, median_ratio
 from bench.records.campaign import read_campaign
@@ -190,6 +192,28 @@ def sittings(replicates: int) -> Iterator[str]:
             yield f"| {count} × {n} | {spread:.0%} | {shares} | {np.median(halves):.0%} | {shown} |"
 
 
+def ratios(replicates: int) -> Iterator[str]:
+    """Coverage of a ratio, and of a median of values made within blocks, where sittings change one side alone."""
+    yield "| sittings × boots | spread of sittings' ratios | ratio | within blocks | noted |"
+    yield "| :-- | --: | --: | --: | --: |"
+    for count, n in ((1, 20), (2, 10), (4, 5), (4, 10)):
+        for spread in (0.0, 0.03, 0.1):
+            rng = np.random.default_rng((count, n, round(100 * spread)))
+            held, noted = np.zeros(2), 0
+            for _ in range(replicates):
+                own = rng.normal(0.0, spread, count) if spread else np.zeros(count)
+                host = np.repeat(rng.normal(0.0, 0.1, count), n)
+                base, other = (host + rng.normal(0.0, 0.05, count * n) for _ in range(2))
+                other += np.repeat(own, n)
+                ratio = median_ratio(*(dict(enumerate(np.exp(side).tolist())) for side in (base, other))).interval
+                within = as_independent(other - base, rng)
+                held += [ratio.low <= 1 <= ratio.high, within[0] <= 0 <= within[1]]
+                parts = np.split(other - base, count)
+                noted += count > 1 and kruskal_wallis([part.tolist() for part in parts]) <= LEVEL
+            shares = " | ".join(f"{100 * share / replicates:.0f}" for share in held)
+            yield f"| {count} × {n} | {spread:.0%} | {shares} | {100 * noted / replicates:.0f} |"
+
+
 def p95(replicates: int) -> Iterator[str]:
     """How often a p95 is told, and how often its interval then holds it."""
     yield "| world | boots | told | interval holds |"
@@ -213,7 +237,7 @@ def p95(replicates: int) -> Iterator[str]:
 def main(arguments: Sequence[str]) -> None:
     """Write the tables to stdout."""
     replicates = int(arguments[0]) if arguments else 1000
-    for lines in (one_sitting(replicates), windows(), sittings(replicates), p95(replicates)):
+    for lines in (one_sitting(replicates), windows(), sittings(replicates), ratios(replicates), p95(replicates)):
         for line in lines:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.analyse import analyse
+from bench.analysis.between_sittings import kruskal_wallis
 from bench.analysis.compare import only_discoveries
 from bench.analysis.exact import false_discovery
 from bench.analysis.metrics import CPU, MEMORY, Metric
@@ -123,3 +124,37 @@ def test_equal_boxes_are_rarely_called_different() -> None:
 def test_a_report_has_a_word_for_each_box() -> None:
     rows = {row.label: row for row in build_view(campaign()).sections[0].rows}
     assert [rows[label].verdict for label in ("process", "docker", "libvirt/tcg")] == ["faster", "", "slower"]
+
+
+def in_sittings(slower: float, *, sizes: tuple[int, ...] = (10, 10)) -> Analysis:
+    """Boots of all boxes take twice as long from sitting to sitting; those of docker also ``slower`` times as long."""
+    manifest = make_manifest(("hello",), blocks=sum(sizes))
+    found = []
+    for record in make_records(manifest, troubles=False):
+        trial = record.trial
+        sitting = sum(trial.block > sum(sizes[: at + 1]) for at in range(len(sizes)))
+        times = (2 * (slower if trial.cell.target == "docker" else 1)) ** sitting
+        ends = {end: round(at * times) for end, at in record.endpoints_ns.items()}
+        found.append(record.model_copy(update={"sitting": sitting, "endpoints_ns": ends}))
+    return analyse(manifest, found)
+
+
+def sitting_notes(analysis: Analysis) -> list[str]:
+    (section,) = build_view(analysis).sections
+    return [note for note in section.notes if "differs between sittings" in note]
+
+
+@pytest.mark.parametrize("sizes", [(10, 10), (5, 5, 5, 5)])
+def test_a_ratio_that_differs_between_sittings_is_noted(sizes: tuple[int, ...]) -> None:
+    """What a sitting does to both boxes drops out of a ratio, and what it does to one does not."""
+    assert sitting_notes(in_sittings(1.0, sizes=sizes)) == []
+    assert sitting_notes(in_sittings(1.5, sizes=sizes)) != []
+    assert sitting_notes(in_sittings(1.5, sizes=(16, 4))) == [], "too few boots to tell"
+
+
+def test_ranks_of_groups_have_their_level() -> None:
+    rng = np.random.default_rng(1)
+    for sizes in ((10, 10), (5, 5, 5, 5), (15, 5)):
+        hits = [kruskal_wallis([rng.normal(0, 1, n).tolist() for n in sizes]) <= 0.05 for _ in range(1000)]
+        assert np.mean(hits) <= 0.07
+    assert kruskal_wallis([[1.0] * 5, [1.0] * 5]) == 1
