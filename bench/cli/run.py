@@ -27,7 +27,7 @@ from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
 from bench.cli.trust import warn_of_programs
 from bench.gate.resume import gate_of
-from bench.records.campaign import last_output
+from bench.records.campaign import last_output, read_records
 from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.render.text import clean
@@ -148,7 +148,8 @@ def resume(campaign: Resumable, blocks: FurtherBlocks = None) -> None:
         records = resume_campaign(campaign, progress, blocks=blocks)
     if not records:
         print("no trial remained to be run")
-    _finish(campaign, records)
+    # All of the campaign's: trials that failed before the interruption gave no result either.
+    _finish(campaign, read_records(campaign))
 
 
 def _refuse_more_blocks(gate: Path, blocks: int | None) -> None:

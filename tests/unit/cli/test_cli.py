@@ -348,6 +348,20 @@ def test_an_interrupt_during_the_report_says_how_to_write_it(
     assert "the trials of done are complete\n  → write the report with `boxbench report done`" in err
 
 
+def test_a_resumed_campaign_ends_with_the_code_of_all_its_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make_manifest()
+    for name, troubles, code in (("good", False, ExitCode.OK), ("bad", True, ExitCode.PARTIAL)):
+        place = write_campaign(tmp_path / name, manifest, make_records(manifest, troubles=troubles))
+        monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_, **_more: ())
+        monkeypatch.setattr("bench.cli.run.write_and_show", lambda _campaign: None)
+        assert call(monkeypatch, "resume", str(place)) == code
+        said = capsys.readouterr()
+        assert "no trial remained to be run" in said.out
+        assert ("gave no result" in said.err) == troubles
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks() -> None:
         raise ZeroDivisionError
