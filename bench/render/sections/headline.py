@@ -131,7 +131,7 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
     memory, boxes = memory_metric(chosen.other), residents_of(chosen.other)
     names = {
         chosen.metric: f"time until {describe_endpoint(chosen.metric)}",
-        memory: "memory" if boxes is None else f"{HELD} {boxes} boxes",
+        memory: "memory, PSS" if boxes is None else f"{HELD} {boxes} boxes",
         CPU: "CPU per start",
     }
     costs = tuple(

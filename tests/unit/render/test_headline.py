@@ -62,7 +62,7 @@ def test_user_mode_linux_is_no_estimate_of_kvm() -> None:
 def test_a_container_is_compared_with_the_process_and_not_the_reverse() -> None:
     found = answer((PROCESS, DOCKER, LIBVIRT))
     assert found.text.startswith("hello: ready after 232 ms in docker against 8.23 ms in process: 28.1×")
-    assert [cost.of for cost in found.costs] == ["time until ready", "memory", "CPU per start"]
+    assert [cost.of for cost in found.costs] == ["time until ready", "memory, PSS", "CPU per start"]
     assert all(float(cost.value.rstrip("×")) > 1 for cost in found.costs)
 
 
