@@ -8,7 +8,8 @@ start of docker was 153, 167, 255 and 271 ms in four sittings of one day. So:
     interval is then three times as wide at least, good for decisions, and ``spread`` (smallest to largest boot) is
     what is shown.
     Two or three sittings: the interval covers the interval of each, and ``spread`` (the sittings' medians) is shown.
-    From ENOUGH_SITTINGS on: Student's interval of the mean log median of a sitting.
+    From ENOUGH_SITTINGS on: Student's interval of the mean log median of a sitting. Where so many boots failed that
+    the median may be one of these, the interval covers that of each sitting.
 ``python -m tests.studies.correlated`` measures how often these hold.
 """
 
@@ -81,6 +82,8 @@ def estimate(values: Values, sittings: Sequence[int] = (), *, level: float = 0.9
     hull = Interval(min(one.low for one in within), max(one.high for one in within), level)
     if len(parts) < ENOUGH_SITTINGS or not all(0 < one < math.inf for one in medians):
         return Estimate(value, hull, n, censored, Spread(min(medians), max(medians), "sittings"))
+    if math.isinf(median_interval(data, level=level).high):
+        return Estimate(value, hull, n, censored)
     return Estimate(value, _of_sittings(value, np.log(medians), level), n, censored)
 
 

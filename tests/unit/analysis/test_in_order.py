@@ -182,3 +182,14 @@ def test_p95_of_several_sittings_holds_in_each_of_them() -> None:
     assert found.value == quantile(values, 0.95, [0] * 300).value
     with pytest.raises(TooFewBootsError, match="50 boots of a sitting"):
         quantile(values, 0.95, [0] * 250 + [1] * 50)
+
+
+def test_many_failed_boots_leave_no_upper_limit_in_any_number_of_sittings() -> None:
+    """Two of five boots failed in each of four sittings, so each median is finite, and a few more would change that."""
+    logs = np.random.default_rng(10).normal(0, 0.05, (4, 5))
+    logs[:, :2] = INF
+    found = estimate(np.exp(logs).ravel(), [at // 5 for at in range(20)])
+    assert math.isfinite(found.value)
+    assert found.interval is not None
+    assert found.interval.high == INF
+    assert found.shown == found.interval
