@@ -21,6 +21,9 @@ def sittings_note(base: MetricSeries, other: MetricSeries) -> str:
 
     A sitting needs 5 blocks with values above 0 on both sides.
     """
+    # Most campaigns have one, and a hundred metrics of thousands of boots.
+    if other.boots[0].sitting == other.boots[-1].sitting:
+        return ""
     groups = _log_ratios(base, other)
     if len(groups) < 2 or kruskal_wallis(groups) > LEVEL:
         return ""
