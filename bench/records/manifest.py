@@ -144,7 +144,8 @@ def read_manifest(path: Path) -> Manifest:
     except ValidationError as error:
         raise CampaignError(
             f"{file}: not a manifest: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench",
+            hint="the file was damaged or edited, or is of another version of boxbench; restore it, or use that "
+            "version, else run the campaign again",
         ) from None
 
 

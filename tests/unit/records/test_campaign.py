@@ -287,6 +287,7 @@ def test_a_manifest_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / MANIFEST).write_bytes(content)
     with pytest.raises(CampaignError, match=r"not a manifest: (?!:)") as caught:
         read_manifest(tmp_path)
+    assert "restore it" in caught.value.hint
     assert caught.value.hint
 
 
