@@ -36,7 +36,7 @@ Draw = Callable[[int, np.random.Generator], tuple[Floats, Floats]]
 
 COUNTS: Final = (5, 7, 10, 20, 40)
 RESAMPLES: Final = 400
-PUBLISHED: Final = Path("reports/published/2026-11-24-gate")
+PUBLISHED: Final = Path("reports/published/2026-11-27-gate")
 
 
 def neighbours(n: int, rho: float, sigma: float, rng: np.random.Generator) -> Floats:

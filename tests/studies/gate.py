@@ -31,7 +31,7 @@ from bench.records.manifest import read_manifest
 from bench.records.record import Record
 from bench.render.commands.false_alarms import cells, rate_text
 
-CAMPAIGN: Final = Path(__file__).parents[2] / "reports" / "published" / "2026-11-24-gate"
+CAMPAIGN: Final = Path(__file__).parents[2] / "reports" / "published" / "2026-11-27-gate"
 READY: Final = "endpoint.ready_ns"
 THRESHOLD: Final = 0.01
 DETECT: Final = 0.05

@@ -16,7 +16,7 @@ from bench.analysis.stats import Floats, Spread, median, median_interval
 from bench.records.campaign import read_campaign
 from bench.util.errors import TooFewBootsError
 
-PUBLISHED = Path(__file__).parents[3] / "reports/published/2026-11-24-gate"
+PUBLISHED = Path(__file__).parents[3] / "reports/published/2026-11-27-gate"
 INF = math.inf
 sizes = st.floats(min_value=1e3, max_value=1e9)
 

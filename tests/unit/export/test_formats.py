@@ -30,7 +30,7 @@ from tests.gates import edit
 from tests.histories import make_history
 from tests.unit.render.test_failing import ALL, timed_out
 
-PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-quickstart"
+PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-27-quickstart"
 READY: Final = "endpoint.ready_ns"
 CAMPAIGN_FORMATS: Final = [name for name, known in FORMATS.items() if known.source == "campaign"]
 VM: Final = "hello/libvirt/tcg"

@@ -40,7 +40,7 @@ from tests.factories import HOSTILE, make_manifest, make_records, write_campaign
 from tests.kata import KATA
 
 READY: Final = "endpoint.ready_ns"
-PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-24-gate"
+PUBLISHED: Final = Path(__file__).parents[3] / "reports" / "published" / "2026-11-27-gate"
 
 
 def drawn(n: int, *, ratio: float = 1.0, spread: float = 0.05, seed: int = 1) -> SeriesPair:
