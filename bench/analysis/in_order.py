@@ -2,7 +2,7 @@
 
 The boots of a sitting share the state of their host, so neighbours resemble each other and n boots tell less than n
 independent ones. Between two sittings the host may be another one altogether: on a small cloud machine the median
-start of docker was 153, 167, 255 and 271 ms in four sittings of one day. So:
+start of docker was 155, 187, 194 and 169 ms in the four sittings of the published ladder. So:
     One sitting: the order-statistic interval, widened by the correlation of neighbours at the upper limit of its own
     95 % interval. It is about this sitting. With fewer than ENOUGH boots the correlation cannot be estimated: the
     interval is then three times as wide at least, good for decisions, and ``spread`` (smallest to largest boot) is

@@ -24,9 +24,10 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
 """Words with their meanings, in the order in which readers meet them."""
 
 _COLUMNS: Final = (
-    "Medians over boots. × is how many times the baseline's median. Square brackets: 95 % interval. Round brackets: a "
-    "range, no interval. {} CPU per start: CPU time of the host from the request until the box is ready, with engine "
-    "and VMM. Own disk: disk blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
+    "Medians over boots. × is how many times the baseline's median. Square brackets: 95 % interval. Round brackets: no "
+    "interval but a range, of the boots or, with two or three sittings, of their medians. {} CPU per "
+    "start: CPU time of the host from the request until the box is ready, with engine and VMM. Own disk: disk "
+    "blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
 )
 _PSS: Final = "Memory PSS: what the host's processes of one box map; a shared page is divided among those that map it."
 _HELD: Final = (
