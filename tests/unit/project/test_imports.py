@@ -35,6 +35,7 @@ FLOW: Final = (
     "floor",
     "anatomy",
     "explain",
+    "sim",
     "render",
     "export",
     "cli",
@@ -69,6 +70,8 @@ PLACES: Final = {
     "h2": ("engines",),
     "libvirt": ("engines", "targets", "doctor"),
     "typer": ("cli",),
+    "numba": ("sim.engine",),
+    "distributed": ("sim",),
 }
 """Where each library may be imported."""
 

@@ -1,0 +1,1 @@
+"""``boxbench simulate``: questions to a model that was fitted to measurements."""

@@ -1,0 +1,1 @@
+"""Answers: a value never stands without its band, its distance beyond the data and what decides it."""

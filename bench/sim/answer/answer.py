@@ -1,0 +1,105 @@
+"""The form of every answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Kind = Literal["measured", "limit", "assumed"]
+"""Of a parameter. ``measured``: the data narrow it. ``limit``: they only bound it. ``assumed``: stated by a user."""
+
+
+class Band(_Frozen):
+    """A value and how far it may be off, given the model: what the data leave open, noise, and the discrepancy beyond
+    the data, which only widens the pessimistic side."""
+
+    middle: float
+    low80: float
+    high80: float
+    low95: float
+    high95: float
+
+
+class Quantity(_Frozen):
+    """One number of an answer."""
+
+    name: str
+    """As in ``storm.last``; the same for all targets."""
+    unit: Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns"]
+    target: str
+    """The target's label; of a ratio ``libvirt/tcg : docker``."""
+    band: Band
+    bound: str | None = None
+    """A sentence when the value is no estimate but a bound: its deciding parameter is not known from the data."""
+
+
+class Distance(_Frozen):
+    """How far a question lies beyond the data on one axis."""
+
+    axis: Literal["boxes", "cpus", "residents", "memory", "boxes per CPU"]
+    asked: float
+    measured: float
+    """The largest value in the data."""
+    target: str
+
+    @property
+    def times(self) -> float:
+        """Multiples of the largest measured value; at most 1: within the data."""
+        return self.asked / self.measured if self.measured else float("inf")
+
+
+class Bottleneck(_Frozen):
+    """What limits the answer."""
+
+    target: str
+    name: Literal["start", "CPU", "lock", "memory", "hosts", "none"]
+    """``start``: the duration of a single start; nothing is waited for."""
+    bounds_ns: dict[str, float] = {}
+    """The lower bounds that were compared, by name, ns."""
+    switch: str | None = None
+    """A sentence: at which size of the question another one takes over; None: not within 10 times the question."""
+
+
+class Influence(_Frozen):
+    """How much of an answer's variance one parameter is responsible for."""
+
+    target: str
+    parameter: str
+    kind: Kind
+    share: float
+    """Of the variance of the first quantity over draws, in [0, 1]."""
+    narrowed: float
+    """1 - sd posterior / sd prior; 0: the data said nothing."""
+    low: float
+    """The answer at the parameter's 10th percentile, in the quantity's unit."""
+    high: float
+    """The answer at the parameter's 90th percentile."""
+
+
+class Answer(_Frozen):
+    """One answered question."""
+
+    question: str
+    """One sentence with the question's numbers."""
+    headline: str
+    """One sentence with band and bottleneck, as a speaker would say it."""
+    model: str
+    """Digest of the model file."""
+    seed: int
+    draws: int
+    quantities: tuple[Quantity, ...]
+    distances: tuple[Distance, ...]
+    bottlenecks: tuple[Bottleneck, ...]
+    influences: tuple[Influence, ...]
+    assumed: tuple[str, ...] = ()
+    """Sentences: which parameters a user stated, and their values."""
+    identify: tuple[str, ...] = ()
+    """Sentences: which cells would narrow the parameter that decides."""
+    left_out: tuple[str, ...] = ()
+    """Sentences: what the model does not contain and may matter here."""

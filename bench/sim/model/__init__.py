@@ -1,0 +1,1 @@
+"""The model file: what was fitted, from which records, with its uncertainty."""
