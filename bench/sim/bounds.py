@@ -1,0 +1,166 @@
+"""What no start can beat: lower bounds of the time until all boxes of a storm are up, and which of them decides.
+
+All bounds are of the model in ``bench.sim.values``, with boxes and blocks without noise. They hold for each draw,
+whatever the order of events. The largest is the bottleneck.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.theory import capacity
+from bench.sim.values import StageValues, TargetValues
+from bench.util.errors import UsageError
+
+Limit = Literal["start", "CPU", "lock"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Costs:
+    """What one start takes of each resource, ns."""
+
+    start_ns: float
+    """Of a box that is alone on the host, beside its residents."""
+    cpu_ns: float
+    """CPU time that must have been spent by the time the goal is reached, divided by what the CPUs can do at best."""
+    hold_ns: float
+    """For which the lock is held."""
+    outside_ns: float
+    """Before the first hold and after the last one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StormBounds:
+    """Lower bounds of the time from the first request until the last box of a storm has reached the goal, ns."""
+
+    start_ns: float
+    """max(request) + T1: the last box, as if it were alone."""
+    cpu_ns: float
+    """N W / c: the CPUs, as if nothing else delayed anybody."""
+    lock_ns: float
+    """T1 + (N - 1) h: the lock, as if each box came in time for it; 0 without a lock."""
+
+    @property
+    def last_ns(self) -> float:
+        """The largest: no storm is over before."""
+        return max(self.start_ns, self.cpu_ns, self.lock_ns)
+
+    @property
+    def name(self) -> Limit:
+        """Which one it is. Of equal ones the first of start, CPU, lock."""
+        found: dict[Limit, float] = {"start": self.start_ns, "CPU": self.cpu_ns, "lock": self.lock_ns}
+        return max(found, key=lambda name: found[name])
+
+    @property
+    def by_name(self) -> dict[str, float]:
+        """All of them, as ``Bottleneck.bounds_ns`` has them."""
+        return {"start": self.start_ns, "CPU": self.cpu_ns, "lock": self.lock_ns}
+
+
+def costs(values: TargetValues, *, cpus: int, residents: int = 0) -> Costs:
+    """What one start takes of each resource.
+
+    Background work counts only as far as it must be done by the goal: processor sharing gives it the same speed as the
+    work that the box waits for, so it has then received at least as much as that has since its stage began.
+
+    The hold grows with ``residents`` alone. It also grows with the storm's own boxes once they are up, which a
+    bound from below cannot rely on.
+    """
+    _check(cpus=cpus, residents=residents)
+    growth = max(0.0, values.growth_ns) * residents
+    waited = [float(stage.work_ns + stage.hold_work_ns) + growth * _holds(stage) for stage in values.stages]
+    background = [min(float(stage.background_ns), sum(waited[number:])) for number, stage in enumerate(values.stages)]
+    fastest = max(capacity(1, cpus=cpus), capacity(cpus, cpus=cpus, inflation=values.inflation))
+    holding = [number for number, stage in enumerate(values.stages) if _holds(stage)]
+    hold = sum(float(stage.hold_work_ns + stage.hold_delay_ns) + growth for stage in values.stages if _holds(stage))
+    start = float(values.solo_ns) + growth * len(holding)
+    inner = _between(values, holding) if holding else 0.0
+    return Costs(
+        start_ns=start,
+        cpu_ns=(sum(waited) + sum(background)) / fastest,
+        hold_ns=hold,
+        outside_ns=start - hold - inner,
+    )
+
+
+def storm_bounds(
+    values: TargetValues,
+    *,
+    boxes: int,
+    cpus: int,
+    residents: int = 0,
+    scheduled_ns: NDArray[np.int64] | None = None,
+) -> StormBounds:
+    """Lower bounds of a storm.
+
+    Args:
+        scheduled_ns: (boxes,) when each box is requested; None: all at once.
+    Raises:
+        UsageError: no boxes, no CPUs, residents below zero.
+    """
+    _check(boxes=boxes, cpus=cpus, residents=residents)
+    one = costs(values, cpus=cpus, residents=residents)
+    at = np.sort(np.asarray(scheduled_ns, dtype=np.float64)) if scheduled_ns is not None else np.zeros(boxes)
+    at = at - at[0]
+    # What was requested from here on, this box included, has all to be done after this instant.
+    left = np.arange(boxes, 0, -1)
+    return StormBounds(
+        start_ns=float(at[-1] + one.start_ns),
+        cpu_ns=float((at + left * one.cpu_ns).max()),
+        lock_ns=float((at + left * one.hold_ns).max() + one.outside_ns) if one.hold_ns else 0.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Switch:
+    """Where another resource takes over as the bottleneck."""
+
+    boxes: int
+    """The smallest storm, larger than the one asked about, in which it does."""
+    name: Limit
+
+
+def next_switch(
+    values: TargetValues, *, boxes: int, cpus: int, residents: int = 0, within: float = 10.0
+) -> Switch | None:
+    """The next bottleneck as a storm at once grows, up to ``within`` times as many boxes; None: it stays.
+
+    The bounds are T1, N W / c and T1 + (N - 1) h: straight lines in N, so that one gives way to another at most twice.
+    """
+    _check(boxes=boxes, cpus=cpus, residents=residents)
+    now = storm_bounds(values, boxes=boxes, cpus=cpus, residents=residents).name
+    low, high = boxes, int(boxes * within)
+    if storm_bounds(values, boxes=high, cpus=cpus, residents=residents).name == now:
+        return None  # A line that is the largest at both ends is the largest between them.
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = storm_bounds(values, boxes=middle, cpus=cpus, residents=residents).name
+        low, high = (middle, high) if found == now else (low, middle)
+    return Switch(boxes=high, name=storm_bounds(values, boxes=high, cpus=cpus, residents=residents).name)
+
+
+def growth_per_box_ns(values: TargetValues, *, cpus: int, residents: int = 0) -> float:
+    """By how much the last time of a large storm grows with each further box, at least: max(W / c, h)."""
+    one = costs(values, cpus=cpus, residents=residents)
+    return max(one.cpu_ns, one.hold_ns)
+
+
+def _holds(stage: StageValues) -> bool:
+    return stage.hold_work_ns + stage.hold_delay_ns > 0
+
+
+def _between(values: TargetValues, holding: list[int]) -> float:
+    """Time between the first hold and the last one in which a box that is alone does not hold the lock, ns."""
+    first, last = holding[0], holding[-1]
+    inside = sum(stage.delay_ns + stage.work_ns for stage in values.stages[first : last + 1])
+    return float(inside - values.stages[first].delay_ns - values.stages[last].work_ns)
+
+
+def _check(*, cpus: int, residents: int, boxes: int = 1) -> None:
+    for name, value, least in (("boxes", boxes, 1), ("cpus", cpus, 1), ("residents", residents, 0)):
+        if value < least:
+            raise UsageError(f"{name} is {value}", hint=f"give a whole number of at least {least}")
