@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.cli.trust import warn_of_programs
+from bench.scenario.borrow import with_workload_of
 from bench.scenario.exercise import ProfileName
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
-from bench.util.package_data import find_scenario
+from bench.util.package_data import find_scenario, scenarios_named
 
 
 def load(
@@ -22,17 +23,22 @@ def load(
     profile: str | None = None,
     no_root_control: bool = False,
     starts: bool = True,
+    workload: str | None = None,
 ) -> tuple[LoadedScenario, ...]:
     """Load scenarios by name or path, with the changes that the options ask for.
 
     Args:
         starts: the command starts boxes, so it warns of programs of this host that the files name.
+        workload: a scenario whose workload all of them run in place of their own; see ``with_workload_of``.
 
     Raises:
         ScenarioError, UsageError: a scenario or an option is wrong.
     """
     labels = split_labels(targets) if targets is not None else None
-    loaded = tuple(load_scenario(find_scenario(name)) for name in names)
+    loaded = tuple(load_scenario(path) for name in names for path in scenarios_named(name))
+    if workload is not None:
+        other = load_scenario(find_scenario(workload))
+        loaded = tuple(with_workload_of(one, other) for one in loaded)
     size = _profile(profile, loaded)
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
     if no_root_control:

@@ -86,6 +86,16 @@ Accel = Annotated[
         help="How VMs run: kvm is hardware virtualisation, tcg an emulated CPU; auto takes kvm where it works.",
     ),
 ]
+Workload = Annotated[
+    str | None,
+    typer.Option(
+        "--workload",
+        "-w",
+        metavar="SCENARIO",
+        help="Run the design of these scenarios with the Dockerfile, readiness, resources and targets of this one.",
+        show_default="their own",
+    ),
+]
 AccelOrCount = Annotated[
     str,
     typer.Option(

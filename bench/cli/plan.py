@@ -9,7 +9,7 @@ import typer
 from bench.cli.console import print_json
 from bench.cli.loading import draw_seed, load
 from bench.cli.messages import note
-from bench.cli.options import Blocks, Json, NoRootControl, Scenarios, Targets
+from bench.cli.options import Blocks, Json, NoRootControl, Scenarios, Targets, Workload
 from bench.plan.preview import preview
 
 PlanSeed = Annotated[
@@ -23,14 +23,21 @@ def plan(
     blocks: Blocks = None,
     targets: Targets = None,
     seed: PlanSeed = None,
+    workload: Workload = None,
     no_root_control: NoRootControl = False,
     json: Json = False,
 ) -> None:
     """Starts nothing. The same seed gives the same order."""
     seed = draw_seed(seed)
-    trials = preview(
-        load(scenarios, blocks=blocks, targets=targets, no_root_control=no_root_control, starts=False), seed=seed
+    loaded = load(
+        scenarios,
+        blocks=blocks,
+        targets=targets,
+        no_root_control=no_root_control,
+        starts=False,
+        workload=workload,
     )
+    trials = preview(loaded, seed=seed)
     if json:
         print_json({"seed": seed, "trials": [trial.model_dump() for trial in trials]})
         return

@@ -22,6 +22,7 @@ from bench.cli.options import (
     Seed,
     Skip,
     Targets,
+    Workload,
 )
 from bench.cli.progress import make_progress
 from bench.cli.report import write_and_show
@@ -100,10 +101,18 @@ def run(
     seed: Seed = None,
     skip_unavailable: Skip = False,
     profile: Profile = None,
+    workload: Workload = None,
     no_root_control: NoRootControl = False,
 ) -> None:
     """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues."""
-    loaded = load(scenarios, blocks=blocks, targets=targets, profile=profile, no_root_control=no_root_control)
+    loaded = load(
+        scenarios,
+        blocks=blocks,
+        targets=targets,
+        profile=profile,
+        no_root_control=no_root_control,
+        workload=workload,
+    )
     _run(
         Request(
             scenarios=loaded,

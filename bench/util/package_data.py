@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.util.errors import HostUnfitError
-from bench.util.paths import exists, is_directory
+from bench.util.paths import exists, is_directory, is_file
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -49,3 +49,35 @@ def find_scenario(name_or_path: str) -> Path:
     if is_scenario or name_or_path not in shipped_scenarios():
         return path
     return scenarios_dir() / name_or_path
+
+
+def scenarios_named(name_or_path: str) -> tuple[Path, ...]:
+    """The paths of all scenarios that a name stands for.
+
+    A name that several shipped scenarios begin with, before a dash, stands for all of them: ``calibrate``. Any other
+    stands for one, as for ``find_scenario``.
+    """
+    found = find_scenario(name_or_path)
+    members = [name for name in shipped_scenarios() if name.startswith(f"{name_or_path}-")]
+    taken = is_file(found) or exists(found / "scenario.yaml")
+    if len(members) < 2 or taken:
+        return (found,)
+    return tuple(scenarios_dir() / name for name in members)
+
+
+def tables_dir() -> Path:
+    """The folder with published tables of starts. Raises HostUnfitError if the installation is incomplete."""
+    return _find("tables", "reports/tables")
+
+
+def find_table(name_or_path: str) -> Path:
+    """The path of a table of starts: a file, else the shipped table of that name. A name of neither is a path."""
+    path = Path(name_or_path)
+    if not exists(path) and name_or_path in shipped_tables():
+        return tables_dir() / f"{name_or_path}.csv"
+    return path
+
+
+def shipped_tables() -> tuple[str, ...]:
+    """The names of the shipped tables, sorted."""
+    return tuple(sorted(file.stem for file in tables_dir().glob("*.csv")))

@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.sim.kind import Kind
+
+__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Influence", "Kind", "Quantity"]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-Kind = Literal["measured", "limit", "assumed"]
-"""Of a parameter. ``measured``: the data narrow it. ``limit``: they only bound it. ``assumed``: stated by a user."""
 
 
 class Band(_Frozen):

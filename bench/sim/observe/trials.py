@@ -44,7 +44,10 @@ class StartTrial:
     times_ns: Mapping[Endpoint, NDArray[np.float64]]
     """(boxes,) of each endpoint that the target has, since the box's own request; inf: the box never got there."""
     cpu_ns: Mapping[str, int]
-    """CPU time of all boxes together by component (as ``start.*`` of the record), until all had settled; or empty."""
+    """CPU time of all boxes together by component (``total``, ``box``, ``daemon.dockerd``, as ``start.*`` of the
+    record), until all had settled; or empty."""
+    source: int = 0
+    """The number of its campaign in ``Observations.sources``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,8 @@ class MemoryTrial:
     """What all boxes added to the host's memory in use."""
     daemons_bytes: int
     """What the target's daemons held before the first box."""
+    source: int = 0
+    """As of ``StartTrial``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,118 @@
+"""The types of the model file: readable, diffable, and honest about where each number comes from.
+
+A parameter has a value and, unless a user stated it, one draw of it per joint posterior draw. Draw ``i`` of all
+parameters of all targets belongs together: ratios of targets are made within a draw.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.records.record import Endpoint
+from bench.sim.kind import Kind
+
+SCHEMA: Final = 1
+
+STAGE_PARTS: Final = ("delay", "work", "background", "hold_work", "hold_delay")
+"""Parameters of a stage, after its endpoint and a dot; ns."""
+TARGET_PARTS: Final = (
+    "inflation",
+    "growth",
+    "block_sd",
+    "block_correlation",
+    "box_sd",
+    "memory_fixed",
+    "memory_slope",
+)
+"""Parameters of a target."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class SourceEntry(_Frozen):
+    """A campaign or table that the model was fitted to."""
+
+    name: str
+    digest: str
+    blocks: int
+    cells: tuple[str, ...]
+    """Keys of the cells that were used."""
+    trials: tuple[str, ...] = ()
+    """Digests of the trials that were used; a check refuses to score them."""
+
+
+class HostEntry(_Frozen):
+    """The host that was measured."""
+
+    fingerprint: str | None
+    cpus: Annotated[int, Field(ge=1)]
+    memory_bytes: int | None
+    description: str = ""
+
+
+class Parameter(_Frozen):
+    """One number of a target."""
+
+    value: float
+    """The weighted median of its draws, to six significant digits. Another value was stated by a user."""
+    unit: Literal["ns", "bytes", "1"]
+    kind: Kind
+    note: str
+    """One sentence: from which cells, or which cell would identify it."""
+    prior_sd: float | None = None
+    """Standard deviation before the data, in the unit; None: the parameter is read off and had no prior."""
+
+
+class TargetEntry(_Frozen):
+    """One target of the model.
+
+    Names of parameters: ``<endpoint>.delay``, ``.work``, ``.background``, ``.hold_work``, ``.hold_delay`` of the stage
+    that ends with the endpoint; ``inflation``, ``growth``, ``block_sd``, ``block_correlation``, ``box_sd``,
+    ``memory_fixed``, ``memory_slope``. A part that is absent is 0; without ``memory_slope`` memory is not known.
+    """
+
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    """In order of time; the last is the goal."""
+    parameters: dict[str, Parameter]
+    measured: dict[str, tuple[int, ...]]
+    """Levels that the fit has used by axis: ``boxes``, ``residents``, ``memory`` (boxes whose memory was read)."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what the data could not decide."""
+
+
+class Discrepancy(_Frozen):
+    """How far predictions of this kind of model are off beyond the data: a one-sided prior, stated in METHOD."""
+
+    log_sd_per_doubling: Annotated[float, Field(ge=0)]
+    """The standard deviation of log(truth / prediction) grows by this much with each doubling of the distance."""
+    source: str
+
+
+class Model(_Frozen):
+    """A fitted model: the content of ``model.json``."""
+
+    model_schema: Literal[1] = SCHEMA
+    boxbench: str
+    """Version that fitted it."""
+    workload: str
+    sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
+    host: HostEntry
+    targets: Annotated[dict[str, TargetEntry], Field(min_length=1)]
+    discrepancy: Discrepancy
+    weights: Annotated[tuple[float, ...], Field(min_length=1)]
+    """Of the draws; they add up to 1."""
+    draws: dict[str, dict[str, tuple[float, ...]]]
+    """By target and parameter, in the parameter's unit. Each is as long as ``weights``. A parameter of the kind
+    ``assumed`` may have none."""
+
+
+def model_schema() -> dict[str, Any]:
+    """The JSON Schema of a model file."""
+    schema = Model.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Boxbench model of starts"
+    return schema
