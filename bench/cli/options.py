@@ -12,7 +12,8 @@ from bench.scenario.options import check_accel
 from bench.util.errors import UsageError
 
 
-def _some_targets(text: str) -> str:
+def some_targets(text: str) -> str:
+    """Check that -t names something. Raises UsageError."""
     # An unset variable in a script must not mean "all of them".
     if not text.strip():
         raise UsageError("-t names no target", hint="write it like -t docker,libvirt, or leave it out for all targets")
@@ -72,7 +73,7 @@ Targets = Annotated[
         "--targets",
         "-t",
         metavar="A,B",
-        parser=_some_targets,
+        parser=some_targets,
         help="Only these targets, such as docker,libvirt[nic=virtio].",
         show_default="all of the scenario",
     ),

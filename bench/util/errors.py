@@ -156,6 +156,12 @@ class TooFewBootsError(BoxbenchError):
     exit_code = ExitCode.CANNOT_TELL
 
 
+class NotInDataError(BoxbenchError):
+    """The data that a model was fitted to do not support an answer."""
+
+    exit_code = ExitCode.CANNOT_TELL
+
+
 class PartialResultsError(BoxbenchError):
     """Some trials failed. The results of the others are kept."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from bench.cli.lazy import LazyGroup, Panels, lazy_typer
+from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 
 
 class SimulateGroup(LazyGroup):
@@ -12,7 +12,9 @@ class SimulateGroup(LazyGroup):
 
     panels: ClassVar[Panels] = {
         "Models": {},
-        "Questions about one host": {},
+        "Questions about one host": {
+            "density": CommandEntry("bench.cli.simulate.density:density", "How many boxes fit, and what stops them?"),
+        },
         "Questions about a fleet": {},
     }
 

@@ -31,7 +31,7 @@ class Quantity(_Frozen):
 
     name: str
     """As in ``storm.last``; the same for all targets."""
-    unit: Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns"]
+    unit: Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s"]
     target: str
     """The target's label; of a ratio ``libvirt/tcg : docker``."""
     band: Band
@@ -80,6 +80,8 @@ class Influence(_Frozen):
     """The answer at the parameter's 10th percentile, in the quantity's unit."""
     high: float
     """The answer at the parameter's 90th percentile."""
+    answer: str = ""
+    """The quantity's target when it is not the parameter's own: several targets together decide it."""
 
 
 class Answer(_Frozen):

@@ -1,0 +1,192 @@
+"""Options that the questions to a model share, and the terms that they make."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from bench.cli.console import console, print_json_text
+from bench.cli.options import some_targets
+from bench.cli.simulate.progress import Step
+from bench.render.answer_tables import Table
+from bench.render.simulation.page import Draw, write_answer
+from bench.render.simulation.text import view_answer
+from bench.scenario.targets import split_labels
+from bench.sim.answer.answer import Answer
+from bench.sim.answer.terms import Terms, choose_draws
+from bench.sim.model.file import model_digest, read_model
+from bench.util.errors import UsageError
+from bench.util.units import parse_bytes
+
+SEED: Final = 1
+"""The default seed: the same question gives the same answer."""
+
+ModelFile = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A model file, as `boxbench simulate fit` wrote it.", show_default=False),
+]
+ModelTargets = Annotated[
+    str | None,
+    typer.Option(
+        "--targets",
+        "-t",
+        metavar="A,B",
+        parser=some_targets,
+        help="Only these targets of the model, such as docker,libvirt/kvm.",
+        show_default="all of the model",
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="A",
+        help="The target that the others are compared with.",
+        show_default="docker, else the first",
+    ),
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option("--cpus", metavar="N", min=1, max=1 << 16, help="CPUs of the host.", show_default="as measured"),
+]
+Interval = Annotated[
+    str | None,
+    typer.Option(
+        "--interval",
+        metavar="TIME",
+        help="Time from one request to the next, such as 50ms.",
+        show_default="all at once",
+    ),
+]
+Poisson = Annotated[
+    str | None,
+    typer.Option(
+        "--poisson",
+        metavar="TIME",
+        help="Random requests with this mean time from one to the next.",
+        show_default=False,
+    ),
+]
+Draws = Annotated[
+    int | None,
+    typer.Option("--draws", metavar="N", min=1, help="How many of the model's draws to use.", show_default="all"),
+]
+Replications = Annotated[
+    int, typer.Option("--replications", metavar="N", min=1, max=1000, help="Runs with fresh noise for each draw.")
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="Seed of the noise.")]
+Beyond = Annotated[
+    bool,
+    typer.Option("--beyond", help="Answer even more than 10 times beyond the data. Nothing measured supports that."),
+]
+AnswerOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Also write index.html and answer.json into DIR.", show_default=False
+    ),
+]
+
+
+def read_terms(
+    model: Path, *, seed: int, draws: int | None, replications: int, beyond: bool, step: Step | None = None
+) -> Terms:
+    """The terms of a question. Raises UsageError: the model file is wrong, or has fewer draws."""
+    found = read_model(model)
+    return Terms(
+        model=found,
+        digest=model_digest(found),
+        seed=seed,
+        draws=choose_draws(found, draws),
+        replications=replications,
+        beyond=beyond,
+        **({} if step is None else {"say": step.say}),
+    )
+
+
+def labels(targets: str | None) -> list[str] | None:
+    """The targets that an option names; None for all of them."""
+    return None if targets is None else [label.strip() for label in split_labels(targets)]
+
+
+def read_sizes(option: str, text: str, *, least: int = 1) -> tuple[int, ...]:
+    """Numbers of boxes: ``64``, ``1,2,4`` or ``1,2,4,...,256``, which goes on by the same factor or step.
+
+    Raises UsageError: not a whole number, below ``least``, or not ascending.
+    """
+    hint = f"write for example {option} 64, or {option} 1,2,4,...,256 for a curve"
+    words = [word.strip() for word in text.split(",")]
+    if "..." in words:
+        return _filled(option, words, least, hint)
+    return _ascending(option, [_whole(option, word, least, hint) for word in words], hint)
+
+
+def _filled(option: str, words: list[str], least: int, hint: str) -> tuple[int, ...]:
+    place = words.index("...")
+    if place < 2 or len(words) != place + 2:
+        raise UsageError(f"{option}: '...' needs two numbers before it and one after it", hint=hint)
+    given = _ascending(option, [_whole(option, word, least, hint) for word in words[:place]], hint)
+    last = _whole(option, words[-1], least, hint)
+    before, size = given[-2:]
+    factor = size / before
+    by_factor = size % before == 0 and (len(given) < 3 or given[-3] * factor == before)
+    found = list(given)
+    while size < last:
+        size = round(size * factor) if by_factor else size + given[-1] - given[-2]
+        if size < last:
+            found.append(size)
+        if len(found) > MOST_SIZES:
+            raise UsageError(f"{option}: more than {MOST_SIZES} sizes", hint=hint)
+    return _ascending(option, [*found, last] if last > found[-1] else found, hint)
+
+
+MOST_SIZES: Final = 100
+"""The most points of a curve."""
+
+
+def _whole(option: str, word: str, least: int, hint: str) -> int:
+    try:
+        value = int(word)
+    except ValueError:
+        raise UsageError(f"{option}: {word!r} is not a whole number", hint=hint) from None
+    if value < least:
+        raise UsageError(f"{option}: {value} is less than {least}", hint=hint)
+    return value
+
+
+def _ascending(option: str, sizes: list[int], hint: str) -> tuple[int, ...]:
+    if sorted(set(sizes)) != sizes:
+        raise UsageError(f"{option}: {', '.join(map(str, sizes))} does not ascend", hint=hint)
+    return tuple(sizes)
+
+
+def read_bytes(option: str, text: str, *, least: int = 1) -> int:
+    """A size such as ``256GiB``. Raises UsageError."""
+    try:
+        size = parse_bytes(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", hint=f"write for example {option} 256GiB") from None
+    if size < least:
+        raise UsageError(f"{option}: {text} is less than {least} bytes", hint=f"write for example {option} 256GiB")
+    return size
+
+
+def this_command() -> str:
+    """The command line that is being run, as it can be run again."""
+    return shlex.join(["boxbench", *sys.argv[1:]])
+
+
+def show_answer(
+    answer: Answer, *, out: Path | None, json: bool, draw: Draw, tables: tuple[tuple[str, Table], ...] = ()
+) -> None:
+    """Print an answer, as JSON or as text, and write its page where one was asked for."""
+    page = None if out is None else write_answer(out, answer, draw, command=this_command(), tables=tables)
+    if json:
+        print_json_text(answer.model_dump_json(indent=2))
+        return
+    console().print(view_answer(answer))
+    if page is not None:
+        print(f"page: {page}")

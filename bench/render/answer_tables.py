@@ -1,0 +1,138 @@
+"""An answer as tables of text, the same for terminals and pages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.analysis.stats import Interval
+from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
+from bench.sim.answer.answer import Answer, Band, Distance, Influence
+from bench.sim.answer.words import in_unit, parameter_label
+from bench.util.units import grouped
+
+Table = tuple[tuple[str, ...], ...]
+"""The first row is the head."""
+
+_LABELS: Final = {
+    "storm.last": "last box up",
+    "storm.first": "first box up",
+    "storm.p25": "a quarter up",
+    "storm.median": "half up",
+    "storm.p90": "90 % up",
+    "storm.cpu": "CPU time per start",
+    "storm.throughput": "boxes per second",
+    "storm.lock_wait": "mean wait for the lock",
+    "storm.cpu_wait": "mean wait for a CPU",
+    "density.boxes": "boxes that fit",
+    "density.further_box": "memory of a further box",
+    "density.fixed": "fixed memory",
+    "reboot.all": "everything up",
+    "reboot.half": "half up",
+    "reboot.p90": "90 % up",
+    "reboot.first": "first box up",
+}
+_UNITS: Final = {"cpu_ns": "ns"}
+_KINDS: Final = {
+    "measured": "measured",
+    "limit": "limit: the data only bound it",
+    "assumed": "assumed: no data stand behind it",
+}
+
+
+def quantity_label(name: str) -> str:
+    """``storm.last`` as ``last box up``; a name that has no label of its own in words."""
+    return _LABELS.get(name) or name.partition(".")[2].replace("_", " ").replace(".", " ") or name
+
+
+def band_text(band: Band, unit: str, *, level: int = 95) -> str:
+    """``3.40 s [2.90, 6.10]``: the middle with its band of 95 or 80 %."""
+    low, high = (band.low95, band.high95) if level == 95 else (band.low80, band.high80)
+    if unit == "ratio":
+        return f"{format_ratio(band.middle)} [{significant(low)}, {significant(high)}]"
+    if unit in ("boxes", "hosts"):
+        return f"{grouped(round(band.middle))} [{grouped(round(low))}, {grouped(round(high))}]"
+    if unit == "share":
+        return f"{100 * band.middle:.3g} % [{100 * low:.3g}, {100 * high:.3g}]"
+    if unit == "per_s":
+        return f"{significant(band.middle)} [{significant(low)}, {significant(high)}]"
+    return with_interval(band.middle, Interval(low, high, level / 100), _UNITS.get(unit, unit))
+
+
+def number_table(answer: Answer) -> Table:
+    """One row per quantity, one column per target, then one per ratio of two targets."""
+    columns = [clean(label) for label in dict.fromkeys(one.target for one in answer.quantities)]
+    names = list(dict.fromkeys(one.name for one in answer.quantities))
+    cells = {(one.name, clean(one.target)): band_text(one.band, one.unit) for one in answer.quantities}
+    rows = [(quantity_label(name), *(cells.get((name, column), MISSING) for column in columns)) for name in names]
+    return (("simulated [95 %]", *columns), *rows)
+
+
+def distance_table(answer: Answer) -> Table:
+    """How far the question lies beyond the data."""
+    rows = [
+        (clean(one.target), one.axis, _count(one.asked), _count(one.measured), distance_text(one))
+        for one in answer.distances
+    ]
+    return (("target", "axis", "asked", "most measured", "distance"), *rows)
+
+
+def distance_text(one: Distance) -> str:
+    """``within the data``, ``4× beyond``, or that nothing was measured."""
+    if not one.measured:
+        return "not measured"
+    return "within the data" if one.times <= 1 else f"{significant(one.times)}× the data"
+
+
+def _count(value: float) -> str:
+    return grouped(round(value)) if value == round(value) else significant(value)
+
+
+def bottleneck_table(answer: Answer) -> Table:
+    """The bounds that were compared, and where another one takes over."""
+    names = list(dict.fromkeys(name for one in answer.bottlenecks for name in one.bounds_ns))
+    rows = [
+        (
+            clean(one.target),
+            one.name,
+            *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
+            one.switch or "no other within 10 times the question",
+        )
+        for one in answer.bottlenecks
+    ]
+    return (("target", "decided by", *(f"bound: {name}" for name in names), "switch"), *rows)
+
+
+def influence_table(answer: Answer, *, most: int | None = None) -> Table:
+    """The parameters that move the answer, the largest share of each answer first."""
+    unit = answer.quantities[0].unit if answer.quantities else "ns"
+    shown = [one for one in answer.influences if one.share >= 0.005 or one.kind == "assumed"]
+    rows = [influence_row(one, unit) for one in shown[:most]]
+    return (("target", "parameter", "kind", "share", "narrowed", "answer at its 10 % and 90 %"), *rows)
+
+
+def influence_row(one: Influence, unit: str) -> tuple[str, ...]:
+    """The cells of one parameter."""
+    where = clean(one.target) if not one.answer else f"{clean(one.target)}, for {clean(one.answer)}"
+    return (
+        where,
+        parameter_label(one.parameter),
+        one.kind,
+        MISSING if one.kind == "assumed" else f"{one.share:.0%}",
+        MISSING if one.kind == "assumed" else f"{one.narrowed:.0%}",
+        f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
+    )
+
+
+def kind_text(kind: str) -> str:
+    """What a kind of parameter means."""
+    return _KINDS.get(kind, kind)
+
+
+READING: Final = (
+    "Square brackets are 95 % bands: what the data leave open, noise, and beyond the data the errors that such "
+    "predictions had elsewhere, on the pessimistic side only.",
+    "Share: how much of what is open in the first quantity a parameter is responsible for. Narrowed: how much smaller "
+    "the data made what was open in the parameter itself; 0 %: they said nothing. A parameter without data is shown at "
+    "half and at twice its value.",
+)
+"""How to read the tables."""

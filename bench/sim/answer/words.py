@@ -1,0 +1,96 @@
+"""Parameters and values in words, for sentences of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bench.util.units import format_bytes, format_ns, grouped
+
+_PARTS: Final = {
+    "delay": "delay before {}",
+    "work": "CPU work before {}",
+    "background": "background CPU work that begins before {}",
+    "hold_work": "lock hold before {}",
+    "hold_delay": "lock hold without CPU before {}",
+}
+_NAMES: Final = {
+    "inflation": "CPU inflation per busy CPU",
+    "growth": "growth of the lock hold per living box",
+    "block_sd": "noise that the boxes of a trial share",
+    "block_correlation": "correlation of that noise between blocks",
+    "box_sd": "noise of single boxes",
+    "memory_fixed": "fixed memory",
+    "memory_slope": "memory of a further box",
+}
+_CELLS: Final = {
+    "delay": "a cell with one box",
+    "work": "`concurrency: [2, 4, 8]`, 20 blocks",
+    "background": "`concurrency: [2, 4, 8]`, 20 blocks",
+    "hold_work": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
+    "hold_delay": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
+    "inflation": "`concurrency: [8]`, 20 blocks, on all CPUs of the host",
+    "growth": "`concurrency: [4]` beside `residents: [8]`, 20 blocks",
+    "memory_fixed": "`residents: [1, 8, 16]`, 20 blocks",
+    "memory_slope": "`residents: [1, 8, 16]`, 20 blocks",
+}
+_SOME_CELL: Final = "20 blocks of the same cells"
+
+
+def parameter_label(name: str) -> str:
+    """``created.hold_work`` as ``lock hold before created``."""
+    stage, _, part = name.rpartition(".")
+    return _PARTS[part].format(stage) if stage and part in _PARTS else _NAMES.get(name, name)
+
+
+def identifying_cell(name: str) -> str:
+    """What to measure so that the data narrow a parameter."""
+    return _CELLS.get(name.rpartition(".")[2], _SOME_CELL)
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _ratio(value: float) -> str:
+    return f"{_plain(value)}×"
+
+
+def _rate(value: float) -> str:
+    return f"{_plain(value)}/s"
+
+
+def _count(value: float) -> str:
+    return grouped(round(value))
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else grouped(round(value))
+
+
+_WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
+    "ns": format_ns,
+    "cpu_ns": format_ns,
+    "bytes": format_bytes,
+    "boxes": _count,
+    "hosts": _count,
+    "share": _share,
+    "ratio": _ratio,
+    "per_s": _rate,
+}
+
+
+def in_unit(value: float, unit: str) -> str:
+    """A value of an answer or of a parameter: ``3.40 s``, ``1 200``, ``3.1×``."""
+    writer: Callable[[float], str] = _WRITERS.get(unit, _plain)
+    return writer(value)
+
+
+def count_text(number: float, one: str, many: str | None = None) -> str:
+    """``1 box``, ``2 boxes``, ``1 200 boxes``."""
+    return f"{grouped(round(number))} {one if number == 1 else many or f'{one}s'}"
+
+
+def box_text(number: float) -> str:
+    """``1 box``, ``64 boxes``."""
+    return count_text(number, "box", "boxes")

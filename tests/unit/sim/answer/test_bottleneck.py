@@ -1,0 +1,66 @@
+"""Bottlenecks: the largest bound, and where another one takes over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.records.record import Endpoint
+from bench.sim.answer.bottleneck import bottleneck
+from bench.sim.values import StageValues, TargetValues
+
+MS = 10**6
+
+
+def _values(*, delay: int = 0, work: int = 0, hold: int = 0, growth: float = 0.0) -> TargetValues:
+    stage = StageValues(endpoint=Endpoint.READY, delay_ns=delay * MS, work_ns=work * MS, hold_delay_ns=hold * MS)
+    return TargetValues(stages=(stage,), growth_ns=growth * MS)
+
+
+def _at_once(boxes: int) -> np.ndarray:
+    return np.zeros(boxes, dtype=np.int64)
+
+
+def test_a_single_box_needs_its_start() -> None:
+    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(1))
+    assert found.name == "start"
+    assert found.bounds_ns["start"] == 110 * MS
+
+
+def test_many_boxes_need_the_cpu() -> None:
+    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(100))
+    assert found.name == "CPU"
+    assert found.bounds_ns["CPU"] == 500 * MS
+
+
+def test_many_boxes_on_many_cpus_need_the_lock() -> None:
+    found = bottleneck("a", _values(work=100, hold=10), cpus=64, residents=0, scheduled_ns=_at_once(64))
+    assert found.name == "lock"
+    assert found.bounds_ns["lock"] == (110 + 63 * 10) * MS
+
+
+def test_the_switch_names_the_size_at_which_another_bound_is_larger() -> None:
+    # 110 ms against N * 5 ms: from 23 boxes on.
+    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(4))
+    assert found.name == "start"
+    assert found.switch is not None
+    assert "from 24 boxes on it is the CPU" in found.switch or "from 23 boxes on it is the CPU" in found.switch
+
+
+def test_more_cpus_hand_over_to_the_lock() -> None:
+    found = bottleneck("a", _values(work=100, hold=10), cpus=4, residents=0, scheduled_ns=_at_once(64))
+    assert found.name == "CPU"
+    assert found.switch is not None
+    assert "CPUs it is the lock" in found.switch
+
+
+def test_residents_lengthen_the_lock() -> None:
+    found = bottleneck("a", _values(work=100, hold=1, growth=0.5), cpus=4, residents=0, scheduled_ns=_at_once(64))
+    assert found.switch is not None
+    assert "that live already it is the lock" in found.switch
+
+
+def test_requests_far_apart_need_nothing_but_their_start() -> None:
+    late = np.arange(100, dtype=np.int64) * 10**9
+    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=late)
+    assert found.name == "start"
+    assert found.switch is None or "boxes on" not in found.switch
