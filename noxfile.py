@@ -69,6 +69,7 @@ def bench(session: nox.Session) -> None:
     _python(session, "tests.bench.runtime_tax")
     _python(session, "tests.bench.probe_tax")
     _python(session, "tests.bench.report_speed")
+    _python(session, "tests.bench.simulator_speed")
 
 
 @nox.session

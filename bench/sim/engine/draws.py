@@ -1,0 +1,69 @@
+"""Long streams of variates: in compiled loops that become vector instructions, or in NumPy, with the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.engine.arrays import Floats, Ints
+from bench.sim.engine.jit import JITTED, compiled
+from bench.sim.engine.rng import EXPONENTIAL, log_parts, stream, to_ns, variates
+
+PART: Final = 8192
+"""Variates of a part: its arrays stay in the CPU's cache."""
+
+_SQRT_HALF: Final = 0.70710678118654752440
+_FRACTION: Final = (1 << 52) - 1
+_HALF: Final = 1022 << 52
+"""The bits of 0.5."""
+
+
+@compiled
+def _split(bits: Ints, exponents: Floats) -> None:
+    """What ``frexp`` does, on the bits of positive numbers: the fractions replace them."""
+    for place in range(len(bits)):
+        exponents[place] = (bits[place] >> 52) - 1022
+        bits[place] = (bits[place] & _FRACTION) | _HALF
+
+
+@compiled
+def _exponentials(fractions: Floats, exponents: Floats, mean: int, out: Ints) -> None:
+    """The nearest integers to -mean log(fraction * 2**exponent)."""
+    for place in range(len(out)):
+        small = fractions[place] < _SQRT_HALF
+        fraction = 2.0 * fractions[place] if small else fractions[place]
+        exponent = exponents[place] - 1.0 if small else exponents[place]
+        out[place] = to_ns(-mean * log_parts(fraction - 1.0, exponent))
+
+
+def _compiled_exponentials(mean: int, u: NDArray[np.float64]) -> NDArray[np.int64]:
+    """``variates(EXPONENTIAL, mean, 0, u)``; overwrites ``u``."""
+    exponents = np.empty_like(u)
+    out = np.empty(len(u), dtype=np.int64)
+    _split(cast(Ints, u.view(np.int64)), cast(Floats, exponents))
+    _exponentials(cast(Floats, u), cast(Floats, exponents), mean, cast(Ints, out))
+    return out
+
+
+def variate_parts(
+    law: int,
+    a: int,
+    b: int,
+    *,
+    seed: int,
+    purpose: int,
+    entity: int = 0,
+    count: int,
+    pure_python: bool = not JITTED,
+) -> Iterator[NDArray[np.int64]]:
+    """The first ``count`` variates of an entity, in parts of at most PART. ``count`` is even; see ``rng`` for the rest.
+
+    Raises ValueError: an odd count, or a value outside its range.
+    """
+    for first in range(0, count, PART):
+        u = stream(seed, purpose, entity, first=first, count=min(PART, count - first), pure_python=pure_python)
+        fast = law == EXPONENTIAL and not pure_python
+        yield _compiled_exponentials(a, u) if fast else variates(law, a, b, u)

@@ -1,0 +1,93 @@
+"""A 4-ary heap with an exact total order, as a kernel on a flat array.
+
+An entry is four integers: ``key`` (a time, or a virtual time), ``order``, ``item`` and ``extra``. Entries come out by
+(key, order). No two entries of a heap have the same order, so the sequence does not depend on how the heap was built.
+Several heaps may share an array; ``base`` is where a heap begins and ``size`` how many entries it has.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.sim.engine.arrays import Ints
+from bench.sim.engine.jit import compiled
+
+STRIDE: Final = 4
+"""Integers of an entry: 32 bytes, so that two entries share a line of the CPU's cache."""
+KEY: Final = 0
+ORDER: Final = 1
+ITEM: Final = 2
+EXTRA: Final = 3
+
+_WAYS: Final = 4
+
+
+@compiled
+def push(heap: Ints, base: int, size: int, key: int, order: int, item: int, extra: int) -> None:
+    """Add an entry to a heap of ``size`` entries; the array must have room for one more."""
+    place = size
+    while place > 0:
+        above = (place - 1) // _WAYS
+        at = base + above * STRIDE
+        if heap[at] < key or (heap[at] == key and heap[at + 1] < order):
+            break
+        below = base + place * STRIDE
+        heap[below] = heap[at]
+        heap[below + 1] = heap[at + 1]
+        heap[below + 2] = heap[at + 2]
+        heap[below + 3] = heap[at + 3]
+        place = above
+    at = base + place * STRIDE
+    heap[at] = key
+    heap[at + 1] = order
+    heap[at + 2] = item
+    heap[at + 3] = extra
+
+
+@compiled
+def pop(heap: Ints, base: int, size: int) -> None:
+    """Remove the first entry, which is at ``base``, from a heap of ``size`` entries."""
+    left = size - 1
+    last = base + left * STRIDE
+    key = heap[last]
+    order = heap[last + 1]
+    item = heap[last + 2]
+    extra = heap[last + 3]
+    place = 0
+    below = _least_below(heap, base, place, left)
+    while below > 0:
+        at = base + below * STRIDE
+        if key < heap[at] or (key == heap[at] and order < heap[at + 1]):
+            break
+        to = base + place * STRIDE
+        heap[to] = heap[at]
+        heap[to + 1] = heap[at + 1]
+        heap[to + 2] = heap[at + 2]
+        heap[to + 3] = heap[at + 3]
+        place = below
+        below = _least_below(heap, base, place, left)
+    at = base + place * STRIDE
+    heap[at] = key
+    heap[at + 1] = order
+    heap[at + 2] = item
+    heap[at + 3] = extra
+
+
+@compiled
+def _least_below(heap: Ints, base: int, place: int, size: int) -> int:
+    """The least of the entries below ``place``; 0 when there is none."""
+    first = place * _WAYS + 1
+    if first >= size:
+        return 0
+    end = min(first + _WAYS, size)
+    least = first
+    at = base + first * STRIDE
+    key = heap[at]
+    order = heap[at + 1]
+    for other in range(first + 1, end):
+        at += STRIDE
+        if heap[at] < key or (heap[at] == key and heap[at + 1] < order):
+            least = other
+            key = heap[at]
+            order = heap[at + 1]
+    return least

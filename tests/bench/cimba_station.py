@@ -1,0 +1,91 @@
+"""The M/M/1 station as models of Cimba, a simulator in C: for ``tests.bench.simulator_speed``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import cimba as cb
+import numpy as np
+from cimba import inputs
+from numpy.typing import NDArray
+
+
+class Recorded(cb.Model):
+    """One server, and customers whose gaps and services are recorded."""
+
+    gap: cb.Input[float]
+    service: cb.Input[float]
+    queue: cb.Container
+    waited: cb.Output[float]
+    end: cb.Output[float]
+
+    @cb.process
+    def arrivals(self) -> None:
+        """Customers come; the sum of their waits is that of the starts of services less that of the arrivals."""
+        while self.gap.remaining() > 0:
+            cb.hold(self.gap.next())
+            self.waited -= cb.now()
+            self.queue.put(1)
+
+    @cb.process
+    def server(self) -> None:
+        """Customers are served one after the other."""
+        while True:
+            self.queue.get(1)
+            self.waited += cb.now()
+            cb.hold(self.service.next())
+            self.end = cb.now()
+
+
+class Drawn(cb.Model):
+    """The station of Cimba's own README, which draws its numbers."""
+
+    gap: cb.Input[float]
+    service: cb.Input[float]
+    queue: cb.Container
+
+    @cb.process
+    def arrivals(self) -> None:
+        """Customers come."""
+        while True:
+            cb.hold(self.gap.next())
+            self.queue.put(1)
+
+    @cb.process
+    def server(self) -> None:
+        """Customers are served one after the other."""
+        while True:
+            self.queue.get(1)
+            cb.hold(self.service.next())
+
+
+def _best_s(experiment: Any, tries: int) -> tuple[Any, float]:
+    """The last results, and the shortest duration; the first run compiles the model and is not counted."""
+    results = experiment.run(workers=1)
+    durations = []
+    for _ in range(tries):
+        began = time.perf_counter()
+        results = experiment.run(workers=1)
+        durations.append(time.perf_counter() - began)
+    if results.failed.any():
+        raise RuntimeError(f"Cimba failed: {results.failure_reasons}")
+    return results, min(durations)
+
+
+def run_recorded(gaps: NDArray[np.int64], services: NDArray[np.int64], tries: int) -> tuple[tuple[int, int], float]:
+    """End and sum of the waits, ns, and the shortest duration, s."""
+    model = Recorded()
+    model.gap = inputs.trace(gaps.astype(float))
+    model.service = inputs.trace(services.astype(float))
+    results, seconds = _best_s(cb.Experiment(model, window=cb.Window.until_idle()), tries)
+    found = results[model]
+    return (int(np.asarray(found.end.values).item()), int(np.asarray(found.waited.values).item())), seconds
+
+
+def run_drawn(gap_ns: float, service_ns: float, customers: int, tries: int) -> float:
+    """The shortest duration, s, of a run with about so many customers."""
+    model = Drawn()
+    model.gap = inputs.dist.exponential(mean=gap_ns)
+    model.service = inputs.dist.exponential(mean=service_ns)
+    return _best_s(cb.Experiment(model, window=cb.Window(duration=gap_ns * customers), seed=1), tries)[1]
