@@ -38,6 +38,11 @@ PANELS: Final[Panels] = {
             "bench.cli.history.group:history", "Track results over commits; find what changed when."
         ),
     },
+    "Simulation": {
+        "simulate": CommandEntry(
+            "bench.cli.simulate.group:simulate", "Fit a model to a campaign, check it, and ask it about other hosts."
+        ),
+    },
     "Scenario files": {
         "schema": CommandEntry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),
     },

@@ -32,11 +32,17 @@ _LABELS: Final = {
     "reboot.first": "first box up",
 }
 _UNITS: Final = {"cpu_ns": "ns"}
-_KINDS: Final = {
-    "measured": "measured",
-    "limit": "limit: the data only bound it",
-    "assumed": "assumed: no data stand behind it",
+_LEAST_SHARE: Final = 0.005
+"""Parameters with smaller shares are in the JSON only."""
+LIMIT_LABELS: Final = {
+    "start": "the start itself",
+    "CPU": "CPU",
+    "lock": "lock",
+    "memory": "memory",
+    "hosts": "hosts",
+    "none": "nothing",
 }
+INFLUENCE_HEAD: Final = ("parameter", "kind", "share", "narrowed", "at its 10 % and 90 %")
 
 
 def quantity_label(name: str) -> str:
@@ -59,12 +65,22 @@ def band_text(band: Band, unit: str, *, level: int = 95) -> str:
 
 
 def number_table(answer: Answer) -> Table:
-    """One row per quantity, one column per target, then one per ratio of two targets."""
-    columns = [clean(label) for label in dict.fromkeys(one.target for one in answer.quantities)]
-    names = list(dict.fromkeys(one.name for one in answer.quantities))
-    cells = {(one.name, clean(one.target)): band_text(one.band, one.unit) for one in answer.quantities}
+    """One row per quantity, one column per target."""
+    return _matrix(answer, "simulated [95 %]", ratios=False)
+
+
+def ratio_table(answer: Answer) -> Table:
+    """One row per quantity that was compared, one column per pair of targets."""
+    return _matrix(answer, "simulated ratio [95 %]", ratios=True)
+
+
+def _matrix(answer: Answer, head: str, *, ratios: bool) -> Table:
+    shown = [one for one in answer.quantities if (one.unit == "ratio") == ratios]
+    columns = [clean(label) for label in dict.fromkeys(one.target for one in shown)]
+    names = list(dict.fromkeys(one.name for one in shown))
+    cells = {(one.name, clean(one.target)): band_text(one.band, one.unit) for one in shown}
     rows = [(quantity_label(name), *(cells.get((name, column), MISSING) for column in columns)) for name in names]
-    return (("simulated [95 %]", *columns), *rows)
+    return ((head, *columns), *rows)
 
 
 def distance_table(answer: Answer) -> Table:
@@ -88,44 +104,57 @@ def _count(value: float) -> str:
 
 
 def bottleneck_table(answer: Answer) -> Table:
-    """The bounds that were compared, and where another one takes over."""
+    """The bounds that were compared, and which one is the largest."""
     names = list(dict.fromkeys(name for one in answer.bottlenecks for name in one.bounds_ns))
     rows = [
         (
             clean(one.target),
-            one.name,
+            LIMIT_LABELS[one.name],
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
-            one.switch or "no other within 10 times the question",
         )
         for one in answer.bottlenecks
     ]
-    return (("target", "decided by", *(f"bound: {name}" for name in names), "switch"), *rows)
+    return (("target", "decided by", *(f"bound: {name}" for name in names)), *rows)
+
+
+def switch_lines(answer: Answer) -> tuple[str, ...]:
+    """Where another bound takes over, one sentence per target."""
+    return tuple(
+        f"{one.target}: {one.switch}"
+        if one.switch
+        else f"{one.target}: {LIMIT_LABELS[one.name]}, also at 10 times the question"
+        for one in answer.bottlenecks
+        if one.bounds_ns
+    )
+
+
+def shown_influences(answer: Answer, *, most: int | None = None) -> list[Influence]:
+    """The parameters that matter, at most so many of each answer, the largest share first; and all without data."""
+    found: list[Influence] = []
+    for label in dict.fromkeys(one.answer or one.target for one in answer.influences):
+        mine = [one for one in answer.influences if (one.answer or one.target) == label]
+        found += [one for one in mine if one.share >= _LEAST_SHARE or one.kind == "assumed"][:most]
+    return found
 
 
 def influence_table(answer: Answer, *, most: int | None = None) -> Table:
-    """The parameters that move the answer, the largest share of each answer first."""
+    """The parameters that move the answer, at most so many of each target."""
     unit = answer.quantities[0].unit if answer.quantities else "ns"
-    shown = [one for one in answer.influences if one.share >= 0.005 or one.kind == "assumed"]
-    rows = [influence_row(one, unit) for one in shown[:most]]
-    return (("target", "parameter", "kind", "share", "narrowed", "answer at its 10 % and 90 %"), *rows)
+    shown = shown_influences(answer, most=most)
+    several = len({one.answer or one.target for one in shown}) > 1
+    return (INFLUENCE_HEAD, *(influence_row(one, unit, several=several) for one in shown))
 
 
-def influence_row(one: Influence, unit: str) -> tuple[str, ...]:
-    """The cells of one parameter."""
-    where = clean(one.target) if not one.answer else f"{clean(one.target)}, for {clean(one.answer)}"
+def influence_row(one: Influence, unit: str, *, several: bool = False) -> tuple[str, ...]:
+    """The cells of one parameter. ``several``: parameters of other answers are in the table, too."""
+    whose = f"{clean(one.answer)}, {clean(one.target)}" if several and one.answer else clean(one.target)
     return (
-        where,
-        parameter_label(one.parameter),
+        f"{whose}: {parameter_label(one.parameter)}",
         one.kind,
         MISSING if one.kind == "assumed" else f"{one.share:.0%}",
         MISSING if one.kind == "assumed" else f"{one.narrowed:.0%}",
         f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
     )
-
-
-def kind_text(kind: str) -> str:
-    """What a kind of parameter means."""
-    return _KINDS.get(kind, kind)
 
 
 READING: Final = (

@@ -26,8 +26,8 @@ from bench.cli.simulate.progress import Step
 from bench.render.figures import answer_bands, tornado
 from bench.render.figures.base import Drawing
 from bench.sim.answer.answer import Answer
-from bench.sim.answer.terms import Terms, choose_baseline, choose_targets
-from bench.sim.host.density import DensityQuestion, answer_density
+from bench.sim.answer.terms import Terms, choose_baseline
+from bench.sim.host.density import DensityQuestion, answer_density, targets_with_memory
 from bench.util.errors import UsageError
 
 _TENTH: Final = 10
@@ -65,7 +65,7 @@ def density(
     """
     with Step() as step:
         terms = read_terms(model, seed=seed, draws=draws, replications=1, beyond=beyond, step=step)
-        chosen = choose_targets(terms.model, labels(targets))
+        chosen = targets_with_memory(terms.model, labels(targets))
         size = _memory(terms, memory)
         question = DensityQuestion(
             memory_bytes=size,

@@ -13,7 +13,9 @@ class SimulateGroup(LazyGroup):
     panels: ClassVar[Panels] = {
         "Models": {},
         "Questions about one host": {
+            "storm": CommandEntry("bench.cli.simulate.storm:storm", "How long until N boxes at once are up?"),
             "density": CommandEntry("bench.cli.simulate.density:density", "How many boxes fit, and what stops them?"),
+            "reboot": CommandEntry("bench.cli.simulate.reboot:reboot", "How long until everything is back?"),
         },
         "Questions about a fleet": {},
     }

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.stats import median
+from bench.render.answer_tables import LIMIT_LABELS
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.simulated import LIMIT_LABELS, hatch_beyond, limit_colour
+from bench.render.figures.simulated import hatch_beyond, limit_colour
 from bench.render.palette import INK, MUTED, PAPER, marker, target_colour, target_colour_name
 from bench.render.text import clean, quantity
 from bench.sim.answer.terms import is_emulated

@@ -20,14 +20,6 @@ _LIMITS: Final = {
     "none": "root",
 }
 """The phase whose colour stands for each bottleneck."""
-LIMIT_LABELS: Final = {
-    "start": "the start itself",
-    "CPU": "CPU",
-    "lock": "lock",
-    "memory": "memory",
-    "hosts": "hosts",
-    "none": "nothing",
-}
 
 
 def limit_colour(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.answer_tables import influence_row, quantity_label
+from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, quantity_label, shown_influences
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.simulated import HATCH
 from bench.render.palette import INK, MUTED, PAPER, target_colour
@@ -31,13 +31,14 @@ def draw_all(answer: Answer) -> Iterator[Drawing]:
     if not answer.quantities:
         return
     first = answer.quantities[0]
+    shown = shown_influences(answer, most=_MOST)
     for one in answer.quantities:
         if (one.name, one.unit) != (first.name, first.unit):
             continue
-        found = [part for part in answer.influences if (part.answer or part.target) == one.target]
+        found = [part for part in shown if (part.answer or part.target) == one.target]
         if found:
             several = len({part.target for part in found}) > 1
-            yield _draw(one, found[:_MOST], named=several)
+            yield _draw(one, found, named=several)
 
 
 def _draw(subject: Quantity, found: Sequence[Influence], *, named: bool) -> Drawing:
@@ -54,7 +55,7 @@ def _draw(subject: Quantity, found: Sequence[Influence], *, named: bool) -> Draw
     axes.set_ylim(len(found) - 0.35, -0.75)
     for row, one in enumerate(found):
         _bar(axes, row, one, named=named)
-    axes.axvline(centre, color=MUTED, linewidth=1.1)
+    axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
     axes.set_yticks([])
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, _unit(subject.unit)) if value > 0 else "0")
     axes.tick_params(axis="x", labelsize=9)
@@ -86,9 +87,12 @@ def _bar(axes: Axes, row: int, one: Influence, *, named: bool) -> None:
     left, right = sorted((one.low, one.high))
     axes.barh(row + 0.12, right - left, left=left, **style)
     who = f"{clean(one.target)}: " if named else ""
-    size = "" if one.kind == "assumed" else f", {one.share:.0%} of what is open, narrowed by {one.narrowed:.0%}"
+    size = "" if one.kind == "assumed" else f", share {one.share:.0%}, narrowed {one.narrowed:.0%}"
     text = f"{who}{parameter_label(one.parameter)} · {one.kind}{size}"
-    axes.text(0.0, row - 0.12, text, transform=axes.get_yaxis_transform(), size=8.2, color=INK, ha="left", va="bottom")
+    # The paper behind a label hides the line of the answer.
+    paper: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
+    axes.text(0.0, row - 0.12, text, size=8.2, color=INK, bbox=paper, **place)
 
 
 def _alt(subject: Quantity, found: Sequence[Influence]) -> str:
@@ -97,5 +101,4 @@ def _alt(subject: Quantity, found: Sequence[Influence]) -> str:
 
 
 def _table(found: Sequence[Influence], unit: str) -> tuple[tuple[str, ...], ...]:
-    head = ("target", "parameter", "kind", "share", "narrowed", "answer at its 10 % and 90 %")
-    return (head, *(influence_row(one, unit) for one in found))
+    return (INFLUENCE_HEAD, *(influence_row(one, unit) for one in found))

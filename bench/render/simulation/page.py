@@ -15,12 +15,15 @@ from bench.render.answer_tables import (
     distance_table,
     influence_table,
     number_table,
+    ratio_table,
+    switch_lines,
 )
 from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
 from bench.render.html import attach, page_environment
 from bench.render.palette import PALETTE
 from bench.render.text import clean
 from bench.sim.answer.answer import Answer
+from bench.sim.answer.words import BOUND
 from bench.util.result_file import write_result_file
 
 PAGE: Final = "index.html"
@@ -70,10 +73,11 @@ def answer_page(
     return environment.get_template("simulation.html.j2").render(
         style=style,
         question=clean(answer.question, limit=2000),
-        headline=clean(answer.headline, limit=2000),
+        headline=clean(answer.headline.partition(BOUND)[0], limit=2000),
         provenance=f"Simulated · model {answer.model} · seed {answer.seed} · {answer.draws} draws",
         bounds=[clean(one.bound, limit=2000) for one in answer.quantities if one.bound],
         numbers=number_table(answer),
+        ratios=ratio_table(answer),
         tables=[(title, table) for title, table in tables if len(table) > 1],
         sections=_sections(answer),
         lists=_lists(answer),
@@ -96,6 +100,7 @@ def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
 
 def _lists(answer: Answer) -> list[tuple[str, list[str]]]:
     found = [
+        ("Where another limit takes over", switch_lines(answer)),
         ("Assumed, not measured", answer.assumed),
         ("What would make it surer", answer.identify),
         ("Not in the model", answer.left_out),

@@ -18,6 +18,8 @@ from bench.render.answer_tables import (
     distance_table,
     influence_table,
     number_table,
+    ratio_table,
+    switch_lines,
 )
 from bench.render.text import clean
 from bench.render.wrap import Name
@@ -25,8 +27,8 @@ from bench.sim.answer.answer import Answer
 
 _GAP: Final = 3
 _NAME: Final = 24
-_MOST: Final = 8
-"""Parameters that are shown; pages and JSON have all of them."""
+_MOST: Final = 3
+"""Parameters of each target that are shown; pages and JSON have all of them."""
 
 
 def view_answer(answer: Answer) -> RenderableType:
@@ -37,8 +39,10 @@ def view_answer(answer: Answer) -> RenderableType:
         Text(""),
         _Fitted(number_table(answer)),
     ]
+    parts += _section("", ratio_table(answer))
     parts += _section("Beyond the data?", distance_table(answer))
     parts += _section("What limits it", bottleneck_table(answer))
+    parts += _lines("Where another takes over", switch_lines(answer))
     parts += _section("What decides what is open", influence_table(answer, most=_MOST))
     parts += _lines("Assumed, not measured", answer.assumed, "yellow")
     parts += _lines("What would make it surer", answer.identify)
@@ -50,7 +54,8 @@ def view_answer(answer: Answer) -> RenderableType:
 
 def _section(title: str, table: Table) -> Iterator[RenderableType]:
     if len(table) > 1:
-        yield Text(title, style="bold")
+        if title:
+            yield Text(title, style="bold")
         yield _Fitted(table)
 
 

@@ -27,6 +27,8 @@ _NARROWED: Final = 0.5
 """A deciding parameter that the data narrowed by less makes the answer a bound."""
 _MATTERS: Final = 0.1
 """A parameter that moves the answer by less than this between its 10th and 90th percentile makes no bound."""
+_NAMED: Final = 0.05
+"""Parameters with a smaller share are not worth measuring."""
 _STATED: Final = (0.5, 2.0)
 """A parameter that a user stated has no draws. It is shown at half and at twice its value."""
 
@@ -130,7 +132,9 @@ def identify_sentences(model: Model, found: tuple[Influence, ...]) -> tuple[str,
     """Which cells would narrow what decides an answer: its deciding parameter, and all that the data only bound."""
     first = deciding(found)
     chosen = [
-        one for one in found if _moves(one) and (one is first or (one.kind == "limit" and one.narrowed < _NARROWED))
+        one
+        for one in found
+        if _moves(one) and (one is first or (one.share >= _NAMED and one.kind == "limit" and one.narrowed < _NARROWED))
     ]
     return tuple(_identify(model, one) for one in chosen)
 

@@ -10,7 +10,7 @@ from bench.util.units import format_bytes, format_ns, grouped
 _PARTS: Final = {
     "delay": "delay before {}",
     "work": "CPU work before {}",
-    "background": "background CPU work that begins before {}",
+    "background": "background CPU work before {}",
     "hold_work": "lock hold before {}",
     "hold_delay": "lock hold without CPU before {}",
 }
@@ -34,6 +34,8 @@ _CELLS: Final = {
     "memory_fixed": "`residents: [1, 8, 16]`, 20 blocks",
     "memory_slope": "`residents: [1, 8, 16]`, 20 blocks",
 }
+BOUND: Final = " No estimate, but a bound: "
+"""Before the bounds in a headline."""
 _SOME_CELL: Final = "20 blocks of the same cells"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from bench.sim.answer.answer import Answer, Bottleneck, Distance, Influence, Qua
 from bench.sim.answer.bands import Floats, Widening, band_of, quantiles, ratio_band
 from bench.sim.answer.distance import for_benefits, memory_distance, refuse_beyond, widening
 from bench.sim.answer.influence import bound_sentence, identify_sentences, influences
-from bench.sim.answer.terms import Terms, assumed_of
+from bench.sim.answer.terms import Terms, assumed_of, choose_targets
 from bench.sim.host.headline import compared_headline
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
@@ -86,8 +86,15 @@ def answer_density(terms: Terms, question: DensityQuestion) -> Answer:
         influences=tuple(one for target in question.targets for one in found[target]),
         assumed=assumed_of(terms.model, question.targets),
         identify=tuple(one for target in question.targets for one in identify_sentences(terms.model, found[target])),
-        left_out=LEFT_OUT,
+        left_out=(*_not_measured(terms.model, question), *LEFT_OUT),
     )
+
+
+def _not_measured(model: Model, question: DensityQuestion) -> tuple[str, ...]:
+    """A sentence on targets of the model whose memory was not measured."""
+    unknown = [label for label in model.targets if target_values(model, label, None).memory_slope_bytes is None]
+    others = [label for label in unknown if label not in question.targets]
+    return (f"{', '.join(others)}: no memory was measured.",) if others else ()
 
 
 def fitting(values: TargetValues, room_bytes: float) -> float:
@@ -101,7 +108,7 @@ def fitting(values: TargetValues, room_bytes: float) -> float:
 
 def _counts(terms: Terms, question: DensityQuestion, target: str) -> Floats:
     """(draws,) How many boxes fit in each draw of the model."""
-    _require_memory(terms.model, target)
+    targets_with_memory(terms.model, [target])
     found = np.array([fitting(target_values(terms.model, target, draw), question.room_bytes) for draw in terms.draws])
     never = ~np.isfinite(found)
     if terms.draw_weights[never].sum() > 0:
@@ -114,15 +121,22 @@ def _counts(terms: Terms, question: DensityQuestion, target: str) -> Floats:
     return whole
 
 
-def _require_memory(model: Model, target: str) -> None:
-    if target_values(model, target, None).memory_slope_bytes is None:
-        known = [label for label in model.targets if target_values(model, label, None).memory_slope_bytes is not None]
+def targets_with_memory(model: Model, labels: Sequence[str] | None) -> tuple[str, ...]:
+    """The targets to ask about; when None, all of the model whose memory was measured.
+
+    Raises UsageError: a target that the model does not have, or no memory of it.
+    """
+    known = [label for label in model.targets if target_values(model, label, None).memory_slope_bytes is not None]
+    chosen = choose_targets(model, labels if labels is not None else known or None)
+    missing = [label for label in chosen if label not in known]
+    if missing:
         raise UsageError(
-            f"the model has no memory of {target}",
+            f"the model has no memory of {', '.join(missing)}",
             hint=f"ask for {', '.join(known)}"
             if known
             else "add `residents: [1, 8, 16]` to the scenario and fit again",
         )
+    return chosen
 
 
 def _distance(terms: Terms, target: str, counts: Floats) -> Distance:
@@ -179,6 +193,6 @@ def _headline(question: DensityQuestion, quantities: list[Quantity], limits: Map
         targets=question.targets,
         baseline=question.baseline,
         lead=f"in {format_bytes(question.room_bytes)} fit {{}}",
-        verb=f"leaves room for one box where {question.baseline} has {{}} as many",
+        relation="{ratio} as many boxes fit in {base} as in {other}",
         times=False,
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.sim.answer.answer import Band, Bottleneck, Quantity
 from bench.sim.answer.terms import is_emulated
-from bench.sim.answer.words import in_unit
+from bench.sim.answer.words import BOUND, in_unit
 
 _DECIDED: Final = {
     "start": "the start itself",
@@ -52,7 +52,7 @@ def compared_headline(
     targets: Sequence[str],
     baseline: str,
     lead: str,
-    verb: str,
+    relation: str,
     times: bool = True,
 ) -> str:
     """The answer to a question that each target answers alone, against the baseline.
@@ -60,7 +60,7 @@ def compared_headline(
     Args:
         name: of the quantity.
         lead: with ``{}`` for the targets' values: ``the last of 64 boxes is up after {}``.
-        verb: with ``{}`` for the ratio: ``needs {} as long``.
+        relation: with ``{other}``, ``{base}`` and ``{ratio}``: ``{other} needs {ratio} as long``.
         times: the quantity is a time, so that an emulated CPU makes it a shape without a size.
     """
     others = rivals(targets, baseline, times=times)
@@ -69,10 +69,11 @@ def compared_headline(
     values = " and ".join(f"{band_text(one.band, one.unit)} in {one.target}" for one in shown)
     text = f"Simulated: {lead.format(values)}"
     if others and (ratio := _ratio(quantities, name, others[0], baseline)) is not None:
-        emulated = ", which has an emulated CPU," if times and is_emulated(others[0]) else ""
-        text += f": {others[0]}{emulated} {verb.format(band_text(ratio.band, 'ratio'))}"
+        other = f"{others[0]}, which has an emulated CPU," if times and is_emulated(others[0]) else others[0]
+        said = relation.format(other=other, base=baseline, ratio=band_text(ratio.band, "ratio"))
+        text += f": {said}"
     text += f"; {decided_by(limits, named)}."
-    return " ".join([text, *(f"No estimate, but a bound: {one.bound}." for one in shown if one.bound)])
+    return "".join([text, *(f"{BOUND}{one.bound}." for one in shown if one.bound)])
 
 
 def _ratio(quantities: Sequence[Quantity], name: str, other: str, baseline: str) -> Quantity | None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.sim.answer.answer import Answer, Quantity
 from bench.sim.answer.terms import Terms, choose_draws
-from bench.sim.host.density import DensityQuestion, answer_density, fitting
+from bench.sim.host.density import DensityQuestion, answer_density, fitting, targets_with_memory
 from bench.sim.values import TargetValues
 from bench.util.errors import NotInDataError, UsageError
 from tests.question_models import MIB, make_model
@@ -87,3 +87,15 @@ def test_a_further_box_that_takes_nothing_gives_no_answer() -> None:
 def test_a_reserve_must_leave_something() -> None:
     with pytest.raises(UsageError, match="leaves nothing"):
         _ask(GIB, reserve=GIB)
+
+
+def test_targets_without_memory_are_left_out_unless_named() -> None:
+    model = make_model()
+    entry = model.targets["docker"]
+    parameters = {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}
+    model = model.model_copy(
+        update={"targets": model.targets | {"docker": entry.model_copy(update={"parameters": parameters})}}
+    )
+    assert targets_with_memory(model, None) == ("libvirt/kvm",)
+    with pytest.raises(UsageError, match="no memory of docker"):
+        targets_with_memory(model, ["docker", "libvirt/kvm"])

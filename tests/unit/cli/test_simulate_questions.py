@@ -1,0 +1,144 @@
+"""``boxbench simulate storm``, ``density`` and ``reboot``: text, JSON, pages, and one clear error for bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import cli
+from bench.sim.answer.answer import Answer
+from bench.sim.host.storm import StormAnswer
+from bench.sim.model.file import write_model
+from bench.util.errors import ExitCode
+from tests.question_models import make_model
+
+QUICK = ("--draws", "4", "--replications", "1")
+
+
+@pytest.fixture(autouse=True)
+def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file."""
+    file = tmp_path / "model.json"
+    write_model(file, make_model())
+    return file
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run `boxbench simulate WORDS`; returns the exit code."""
+    monkeypatch.setattr(sys, "argv", ["boxbench", "simulate", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def test_a_storm_as_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK) == ExitCode.OK
+    said = capsys.readouterr()
+    text = " ".join(said.out.split())
+    assert text.startswith("Simulated: on 2 CPUs the last of 8 boxes is up after")
+    for part in ("within the data", "last box up", "What limits it", "decides"):
+        assert part in text
+    assert "simulating docker: 8 boxes" in said.err
+
+
+def test_a_storm_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    assert call(monkeypatch, "storm", model, "--boxes", "2,4,...,16", "-t", "docker", *QUICK, "--json") == ExitCode.OK
+    found = StormAnswer.model_validate_json(capsys.readouterr().out)
+    assert found.curve is not None
+    assert [point.boxes for point in found.curve.points] == [2, 4, 8, 16]
+    assert found.draws == 4
+
+
+def test_a_page_is_one_file_that_loads_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "page"
+    assert call(monkeypatch, "storm", model, "--boxes", "1,4,16", *QUICK, "-o", out) == ExitCode.OK
+    assert str(out / "index.html") in capsys.readouterr().out
+    page = (out / "index.html").read_text(encoding="utf-8")
+    for part in ("simulated, not measured", "Simulated storms: time until the last box is up", "what limits them"):
+        assert part in page
+    assert "<script" not in page
+    assert 'src="http' not in page
+    StormAnswer.model_validate_json((out / "answer.json").read_bytes())
+    first = (out / "index.html").read_bytes()
+    assert call(monkeypatch, "storm", model, "--boxes", "1,4,16", *QUICK, "-o", out) == ExitCode.OK
+    assert (out / "index.html").read_bytes() == first
+
+
+def test_density(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    assert call(monkeypatch, "density", model, "--memory", "600MiB", "--reserve", "100MiB", "--json") == ExitCode.OK
+    found = Answer.model_validate_json(capsys.readouterr().out)
+    assert {one.name for one in found.quantities} == {"density.boxes", "density.further_box", "density.fixed"}
+
+
+def test_reboot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    words = ("reboot", model, "--boxes", "docker=6,libvirt=2", *QUICK)
+    assert call(monkeypatch, *words) == ExitCode.OK
+    assert "all 8 boxes are up" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("storm", "--boxes", "0"), 2, "--boxes: 0 is less than 1"),
+        (("storm", "--boxes", "-4"), 2, "--boxes: -4 is less than 1"),
+        (("storm", "--boxes", "many"), 2, "'many' is not a whole number"),
+        (("storm", "--boxes", "4,2"), 2, "4, 2 does not ascend"),
+        (("storm", "--boxes", "1,...,8"), 2, "'...' needs two numbers before it"),
+        (("storm", "--boxes", "8", "--residents", "-1"), 2, "--residents"),
+        (("storm", "--boxes", "8", "--cpus", "0"), 2, "--cpus"),
+        (("storm", "--boxes", "8", "-t", "podman"), 2, "the model has no target 'podman'"),
+        (("storm", "--boxes", "8", "--baseline", "podman"), 2, "--baseline podman"),
+        (("storm", "--boxes", "8", "--draws", "41"), 2, "the model has 40 draws"),
+        (("storm", "--boxes", "8", "--interval", "5"), 2, "has no unit"),
+        (("storm", "--boxes", "800"), 4, "800 boxes is 100 times that: the largest measured is 8"),
+        (("storm", "--boxes", "8", "--cpus", "64"), 4, "64 cpus is 32 times that"),
+        (("density", "--memory", "lots"), 2, "--memory: 'lots' is not of the form"),
+        (("density", "--memory", "1GiB", "--reserve", "2GiB"), 2, "leaves nothing of 1.00 GiB"),
+        (("density", "--memory", "64GiB"), 4, "memory is"),
+        (("reboot", "--boxes", "docker=x"), 2, "'x' is not a whole number"),
+        (("reboot", "--boxes", "docker=-1"), 2, "-1 is less than 1"),
+        (("reboot", "--boxes", "podman=3"), 2, "the model has no target 'podman'"),
+        (("reboot", "--boxes", "docker=3,docker=4"), 2, "names docker twice"),
+        (("reboot", "--boxes", "docker=3", "-t", "docker"), 2, "-t has no effect"),
+    ],
+)
+def test_bad_input_is_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: Path,
+    *,
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    out = model.parent / "page"
+    assert call(monkeypatch, words[0], model, *words[1:], "-o", out) == code
+    text = capsys.readouterr()
+    assert text.out == ""
+    assert said in " ".join(text.err.split())
+    assert "→" in text.err
+    assert not out.exists()
+
+
+def test_an_edited_model_says_so_everywhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    content: dict[str, Any] = json.loads(model.read_text(encoding="utf-8"))
+    content["targets"]["docker"]["parameters"]["ready.hold_work"]["value"] = 30e6
+    model.write_text(json.dumps(content), encoding="utf-8")
+    out = tmp_path / "page"
+    assert call(monkeypatch, "storm", model, "--boxes", 8, "-t", "docker", *QUICK, "-o", out) == ExitCode.OK
+    assert "assumed by you" in " ".join(capsys.readouterr().out.split())
+    assert "assumed by you" in (out / "index.html").read_text(encoding="utf-8")
+    assert StormAnswer.model_validate_json((out / "answer.json").read_bytes()).assumed

@@ -1,0 +1,192 @@
+"""Storms: what is simulated is what is answered, and targets share their luck."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.sim.answer.answer import Quantity
+from bench.sim.answer.terms import Terms, choose_draws, choose_targets
+from bench.sim.host.arrivals import AT_ONCE, Arrivals
+from bench.sim.host.curve import MeasuredStorm
+from bench.sim.host.sides import Alone, Side, nested, scaled
+from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm, run
+from bench.util.errors import NotInDataError, UsageError
+from tests.question_models import MS, make_model
+
+TARGETS = ("docker", "libvirt/kvm")
+
+
+def _terms(**changes: Any) -> Terms:
+    model = make_model()
+    return dataclasses.replace(
+        Terms(model=model, digest="sha256:test", seed=7, draws=choose_draws(model, 10), replications=2), **changes
+    )
+
+
+def _question(
+    *sizes: int,
+    cpus: int = 2,
+    targets: tuple[str, ...] = TARGETS,
+    residents: int = 0,
+    arrivals: Arrivals = AT_ONCE,
+    sides: tuple[Side, ...] = (),
+) -> StormQuestion:
+    alone = tuple(Alone(target=one, cpus=cpus, residents=residents, arrivals=arrivals) for one in targets)
+    return StormQuestion(
+        sizes=sizes,
+        cpus=cpus,
+        sides=(*alone, *sides),
+        baseline=targets[0],
+        residents=residents,
+        arrivals=arrivals,
+    )
+
+
+def _middle(answer: StormAnswer, name: str, target: str) -> float:
+    return _quantity(answer, name, target).band.middle
+
+
+def _quantity(answer: StormAnswer, name: str, target: str) -> Quantity:
+    (found,) = [one for one in answer.quantities if (one.name, one.target) == (name, target)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def answer() -> StormAnswer:
+    """8 boxes on 2 CPUs."""
+    return answer_storm(_terms(), _question(8))
+
+
+def test_one_box_takes_its_solo_time() -> None:
+    found = answer_storm(_terms(), _question(1, targets=("libvirt/kvm",)))
+    assert _middle(found, "storm.last", "libvirt/kvm") == pytest.approx(500 * MS, rel=0.1)
+
+
+def test_the_last_of_many_boxes_waits_for_the_cpu(answer: StormAnswer) -> None:
+    # 8 x 400 ms on 2 CPUs, after a delay of 100 ms.
+    assert _middle(answer, "storm.last", "libvirt/kvm") == pytest.approx(1700 * MS, rel=0.12)
+    assert {one.target: one.name for one in answer.bottlenecks}["libvirt/kvm"] == "CPU"
+
+
+def test_times_are_in_order(answer: StormAnswer) -> None:
+    for target in TARGETS:
+        middles = [_middle(answer, f"storm.{name}", target) for name in ("first", "p25", "median", "p90", "last")]
+        assert middles == sorted(middles)
+
+
+def test_the_ratio_is_paired(answer: StormAnswer) -> None:
+    ratio = _quantity(answer, "storm.last", "libvirt/kvm : docker").band
+    sides = [_quantity(answer, "storm.last", target).band for target in TARGETS]
+    assert ratio.middle == pytest.approx(sides[1].middle / sides[0].middle, rel=0.1)
+    apart = sides[1].high95 / sides[0].low95 - sides[1].low95 / sides[0].high95
+    assert ratio.high95 - ratio.low95 < apart / 1.5
+
+
+def test_targets_have_the_same_luck() -> None:
+    both = [np.log(run(_terms(), Alone(target=target, cpus=2), 1)["last"]) for target in TARGETS]
+    assert np.corrcoef(both)[0, 1] > 0.6
+
+
+def test_the_headline_says_simulated_and_what_decides(answer: StormAnswer) -> None:
+    assert answer.headline.startswith("Simulated: ")
+    assert "libvirt/kvm needs" in answer.headline
+    assert "decided by" in answer.headline
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    assert answer_storm(_terms(), _question(8)) == answer_storm(_terms(), _question(8))
+    assert answer_storm(_terms(seed=8), _question(8)) != answer_storm(_terms(), _question(8))
+
+
+def test_beyond_the_data_only_the_late_side_is_wider() -> None:
+    near, far = (answer_storm(_terms(), _question(boxes)) for boxes in (8, 32))
+    share = [
+        (found.high95 / found.middle, found.middle / found.low95)
+        for found in (_quantity(one, "storm.last", "libvirt/kvm").band for one in (near, far))
+    ]
+    assert share[1][0] > share[0][0]
+    assert share[1][1] == pytest.approx(share[0][1], rel=0.1)
+
+
+def test_too_far_beyond_the_data_is_refused() -> None:
+    with pytest.raises(NotInDataError, match="81 boxes"):
+        answer_storm(_terms(), _question(81))
+    with pytest.raises(NotInDataError, match="cpus"):
+        answer_storm(_terms(), _question(8, cpus=64))
+    assert answer_storm(_terms(beyond=True), _question(81)).distances[0].times > 10
+
+
+def test_residents_lengthen_nothing_without_growth() -> None:
+    alone, beside = (answer_storm(_terms(), _question(8, residents=count)) for count in (0, 8))
+    assert _middle(alone, "storm.last", "docker") == _middle(beside, "storm.last", "docker")
+    assert "beside 8 boxes" in beside.question
+
+
+def test_requests_far_apart_do_not_disturb_each_other() -> None:
+    found = answer_storm(_terms(), _question(8, arrivals=Arrivals(gap_ns=10**10)))
+    assert _middle(found, "storm.median", "libvirt/kvm") == pytest.approx(500 * MS, rel=0.12)
+
+
+def test_a_curve_has_every_size_and_the_measured_storms() -> None:
+    measured = [
+        MeasuredStorm(target="docker", boxes=4, residents=residents, cpus=2, last_ns=4e8, median_ns=None)
+        for residents in (0, 8)
+    ]
+    found = answer_storm(_terms(), _question(1, 4, 16), measured)
+    assert found.curve is not None
+    assert [(point.boxes, point.beyond) for point in found.curve.of("docker")] == [(1, False), (4, False), (16, True)]
+    assert found.curve.of("docker")[-1].last == _quantity(found, "storm.last", "docker").band
+    assert found.curve.measured == (measured[0],)
+    middles = [point.last.middle for point in found.curve.of("docker")]
+    assert middles == sorted(middles)
+
+
+def test_an_unknown_target_is_told_which_there_are() -> None:
+    with pytest.raises(UsageError, match="no target 'podman'") as caught:
+        choose_targets(make_model(), ["podman"])
+    assert "docker, libvirt/kvm" in caught.value.hint
+    assert choose_targets(make_model(), ["libvirt", "docker"]) == ("libvirt/kvm", "docker")
+
+
+def _nested(text: str = "libvirt:docker", *, per_vm: int = 4, vm_cpus: int = 1) -> Side:
+    return nested(make_model(), text, per_vm=per_vm, vm_cpus=vm_cpus, side=Alone(target="docker", cpus=2))
+
+
+def test_containers_in_machines_start_after_their_machine() -> None:
+    found = answer_storm(_terms(), _question(8, sides=(_nested(),)))
+    inside = _middle(found, "storm.last", "docker in libvirt/kvm")
+    # Two machines take 500 ms each; then four boxes start on one CPU, 150 ms of work each.
+    assert inside == pytest.approx((500 + 4 * 160) * MS, rel=0.2)
+    assert any("None of this was measured" in line for line in found.left_out)
+    assert {one.target for one in found.influences if one.answer == "docker in libvirt/kvm"} == {
+        "docker",
+        "libvirt/kvm",
+    }
+
+
+def test_machines_with_more_cpus_than_the_host_are_slower() -> None:
+    few, many = (run(_terms(), _nested(vm_cpus=cpus), 8)["last"] for cpus in (1, 4))
+    one_machine = run(_terms(), _nested(per_vm=8, vm_cpus=2), 8)["last"]
+    # Two machines of 4 CPUs each on 2: inside, each box's work takes four times as long, on four times the CPUs.
+    assert np.median(many) == pytest.approx(np.median(few), rel=0.15)
+    assert np.median(one_machine) > 0
+
+
+def test_scaled_values_keep_their_delays() -> None:
+    from bench.sim.model.values import target_values
+
+    values = target_values(make_model(), "docker", None)
+    assert scaled(values, 2.0).cpu_ns == pytest.approx(2 * values.cpu_ns, abs=5)
+    assert scaled(values, 2.0).stages[0].delay_ns == values.stages[0].delay_ns
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("docker", "not of the form"), ("uml:docker", "no target 'uml'"), (":docker", "not of the form")]
+)
+def test_wrong_nestings(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        _nested(text)
