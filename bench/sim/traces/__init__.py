@@ -1,0 +1,1 @@
+"""Invocations over time: readers of published trace formats, and generators."""
