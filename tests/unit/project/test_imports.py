@@ -72,6 +72,7 @@ PLACES: Final = {
     "typer": ("cli",),
     "numba": ("sim.engine",),
     "distributed": ("sim",),
+    "simpy": ("sim.simpy_door",),
 }
 """Where each library may be imported."""
 
