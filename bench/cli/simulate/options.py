@@ -18,6 +18,7 @@ from bench.render.simulation.text import view_answer
 from bench.scenario.targets import split_labels
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import Terms, choose_draws
+from bench.sim.host.luck import MOST_TRIALS
 from bench.sim.model.file import model_digest, read_model
 from bench.util.errors import UsageError
 from bench.util.units import parse_bytes
@@ -96,11 +97,17 @@ def read_terms(
 ) -> Terms:
     """The terms of a question. Raises UsageError: the model file is wrong, or has fewer draws."""
     found = read_model(model)
+    chosen = choose_draws(found, draws)
+    if len(chosen) * replications > MOST_TRIALS:
+        raise UsageError(
+            f"{len(chosen)} draws with {replications} replications are more than {MOST_TRIALS} runs",
+            hint="ask for fewer --replications or --draws",
+        )
     return Terms(
         model=found,
         digest=model_digest(found),
         seed=seed,
-        draws=choose_draws(found, draws),
+        draws=chosen,
         replications=replications,
         beyond=beyond,
         **({} if step is None else {"say": step.say}),
@@ -143,6 +150,8 @@ def _filled(option: str, words: list[str], least: int, hint: str) -> tuple[int, 
     return _ascending(option, [*found, last] if last > found[-1] else found, hint)
 
 
+MOST_BOXES: Final = 1_000_000
+"""The most boxes on one host."""
 MOST_SIZES: Final = 100
 """The most points of a curve."""
 
@@ -154,6 +163,10 @@ def _whole(option: str, word: str, least: int, hint: str) -> int:
         raise UsageError(f"{option}: {word!r} is not a whole number", hint=hint) from None
     if value < least:
         raise UsageError(f"{option}: {value} is less than {least}", hint=hint)
+    if value > MOST_BOXES:
+        raise UsageError(
+            f"{option}: {value} is more than {MOST_BOXES}", hint="no host has so many; ask about a fleet instead"
+        )
     return value
 
 

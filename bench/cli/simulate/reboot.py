@@ -9,6 +9,7 @@ import typer
 from bench.cli.options import Json
 from bench.cli.simulate.density import drawings
 from bench.cli.simulate.options import (
+    MOST_BOXES,
     SEED,
     AnswerOut,
     Baseline,
@@ -101,6 +102,7 @@ def _count(text: str) -> int:
         number = int(text)
     except ValueError:
         raise UsageError(f"--boxes: {text!r} is not a whole number", hint=_HINT) from None
-    if number < 1:
-        raise UsageError(f"--boxes: {number} is less than 1", hint=_HINT)
+    if not 1 <= number <= MOST_BOXES:
+        side = "less than 1" if number < 1 else f"more than {MOST_BOXES}"
+        raise UsageError(f"--boxes: {number} is {side}", hint=_HINT)
     return number

@@ -38,6 +38,7 @@ from bench.sim.host.sides import nested as read_nested
 from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
+from bench.util.errors import UsageError
 
 Boxes = Annotated[
     str,
@@ -59,8 +60,13 @@ NestedText = Annotated[
         show_default=False,
     ),
 ]
-PerVm = Annotated[int, typer.Option("--per-vm", metavar="N", min=1, help="With --nested: boxes per machine.")]
-VmCpus = Annotated[int, typer.Option("--vm-cpus", metavar="N", min=1, help="With --nested: CPUs of a machine.")]
+PerVm = Annotated[
+    int | None, typer.Option("--per-vm", metavar="N", min=1, help="With --nested: boxes per machine.", show_default="8")
+]
+VmCpus = Annotated[
+    int | None,
+    typer.Option("--vm-cpus", metavar="N", min=1, help="With --nested: CPUs of a machine.", show_default="1"),
+]
 Measured = Annotated[
     list[Path] | None,
     typer.Option(
@@ -82,8 +88,8 @@ def storm(
     interval: Interval = None,
     poisson: Poisson = None,
     nested: NestedText = None,
-    per_vm: PerVm = 8,
-    vm_cpus: VmCpus = 1,
+    per_vm: PerVm = None,
+    vm_cpus: VmCpus = None,
     measured: Measured = None,
     draws: Draws = None,
     replications: Replications = 2,
@@ -98,12 +104,28 @@ def storm(
     """
     sizes = read_sizes("--boxes", boxes)
     arrivals = read_arrivals(interval=interval, poisson=poisson, boxes=sizes[-1])
-    inside = Inside(nested, per_vm, vm_cpus)
+    _refuse_useless(sizes, nested, per_vm, vm_cpus, measured)
+    inside = Inside(nested, per_vm or 8, vm_cpus or 1)
     with Step() as step:
         terms = read_terms(model, seed=seed, draws=draws, replications=replications, beyond=beyond, step=step)
         question = _question(terms, sizes, (targets, baseline), cpus, residents, arrivals, inside)
         answer = answer_storm(terms, question, _measured(measured or []))
     show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+
+
+def _refuse_useless(
+    sizes: tuple[int, ...], nested: str | None, per_vm: int | None, vm_cpus: int | None, measured: list[Path] | None
+) -> None:
+    """Raise UsageError for an option that would have no effect."""
+    for option, value in (("--per-vm", per_vm), ("--vm-cpus", vm_cpus)):
+        if nested is None and value is not None:
+            raise UsageError(
+                f"{option} has no effect without --nested", hint="add --nested OUTER:INNER, or leave it out"
+            )
+    if measured and len(sizes) == 1:
+        raise UsageError(
+            "--measured has no effect on a single size", hint="give several, such as --boxes 1,2,4,...,64, for a curve"
+        )
 
 
 class Inside(NamedTuple):

@@ -32,6 +32,8 @@ _SALT: Final = "boxbench"
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
 _COLOUR: Final = re.compile(r"(?<=: )#[0-9a-f]{6}(?=[;\"])")
 """A colour in a style attribute, as matplotlib writes it."""
+_FILL: Final = re.compile(r'fill="(#[0-9a-f]{6})"')
+"""A colour in an attribute of its own: the ground of a hatching."""
 _NAMES: Final = {colour.light: name for name, colour in PALETTE.items()}
 _PATH_DATA: Final = re.compile(r'\bd="[^"]*"')
 
@@ -219,6 +221,7 @@ def _svg(drawing: Drawing) -> str:
     drawing.canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
+    text = _FILL.sub(r'style="fill: \1"', text)
     text = _PATH_DATA.sub(lambda match: _LONG_NUMBER.sub(r"\1", match[0]), text)
     return _described(_own_ids(text, drawing.name), drawing)
 

@@ -13,6 +13,7 @@ from bench.util.errors import NotInDataError
 
 FARTHEST: Final = 10.0
 """Questions farther beyond the data than this are refused unless the user insists."""
+_WORDS: Final = {"cpus": "CPUs", "memory": "boxes in memory"}
 _MORE: Final = {
     "boxes": "storms of more boxes (`concurrency`)",
     "cpus": "a host with more CPUs",
@@ -64,10 +65,13 @@ def refuse_beyond(distances: Iterable[Distance], *, allowed: bool) -> None:
     worst = max(distances, key=lambda one: one.times, default=None)
     if allowed or worst is None or worst.times <= FARTHEST:
         return
-    data = f"the largest measured is {worst.measured:g}" if worst.measured else "none were measured"
-    times = f"{worst.times:.3g} times that" if worst.measured else "no multiple of it"
+    asked = f"{worst.target}: {worst.asked:.4g} {_WORDS.get(worst.axis, worst.axis)}"
+    data = (
+        f"{asked} are {worst.times:.3g} times the most that was measured ({worst.measured:g})"
+        if worst.measured
+        else f"{asked}, and none were measured"
+    )
     raise NotInDataError(
-        f"{worst.target}: {worst.asked:g} {worst.axis} is {times}: {data}, and beyond {FARTHEST:g} times nothing "
-        "supports an answer",
+        f"{data}; more than {FARTHEST:g} times beyond the data there is no answer",
         hint=f"measure {_MORE[worst.axis]} and fit again, or add --beyond for an answer that the data do not support",
     )

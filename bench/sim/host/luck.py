@@ -11,15 +11,15 @@ from bench.sim.noise import factors
 from bench.sim.values import TargetValues
 
 _SEEDS: Final = 1 << 63
-_TRIALS: Final = 1 << 20
+MOST_TRIALS: Final = 1 << 20
 """At most so many trials of a question have luck of their own."""
 
 
 def trial_seed(seed: int, trial: int) -> int:
     """The seed of one trial's luck: trials are days apart, so no block's luck carries over to the next."""
-    if not 0 <= trial < _TRIALS:
-        raise ValueError(f"trial {trial} is outside [0, {_TRIALS})")
-    return (seed * _TRIALS + trial) % _SEEDS
+    if not 0 <= trial < MOST_TRIALS:
+        raise ValueError(f"trial {trial} is outside [0, {MOST_TRIALS})")
+    return (seed * MOST_TRIALS + trial) % _SEEDS
 
 
 def trial_factors(values: TargetValues, *, seed: int, trial: int, boxes: int) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.render.answer_tables import band_text, distance_text, number_table, quantity_label, ratio_table
 from bench.render.figures import answer_bands, capacity, tornado
-from bench.render.figures.base import Drawing, Figure, finish, styled
+from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
 from bench.render.palette import PALETTE
 from bench.render.simulation.page import answer_page
 from bench.render.simulation.text import view_answer
@@ -111,6 +111,8 @@ def test_every_colour_has_a_partner(figures: list[Figure]) -> None:
     known = {colour.light for colour in PALETTE.values()} | {"#000000", "#ffffff"}
     for figure in figures:
         assert set(re.findall(r"#[0-9a-f]{6}", figure.light_svg)) <= known, figure.name
+        left = set(re.findall(r"#[0-9a-f]{6}", with_variables(figure.light_svg)))
+        assert left <= {"#000000", "#ffffff"}, f"{figure.name} keeps colours of light pages"
 
 
 def test_what_is_beyond_the_data_is_hatched(figures: list[Figure]) -> None:

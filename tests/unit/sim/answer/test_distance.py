@@ -50,7 +50,7 @@ def test_an_axis_that_was_not_measured_counts_from_one() -> None:
 def test_more_than_ten_times_beyond_is_refused() -> None:
     distances = storm_distances(make_model(), "docker", boxes=81, cpus=2, residents=0)
     with pytest.raises(
-        NotInDataError, match=r"docker: 81 boxes is 10.1 times that: the largest measured is 8"
+        NotInDataError, match=r"docker: 81 boxes are 10.1 times the most that was measured .8."
     ) as caught:
         refuse_beyond(distances, allowed=False)
     assert caught.value.exit_code == ExitCode.CANNOT_TELL

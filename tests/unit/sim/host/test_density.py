@@ -60,7 +60,7 @@ def test_beyond_the_data_fewer_may_fit_but_not_more() -> None:
 
 
 def test_far_beyond_the_data_is_refused() -> None:
-    with pytest.raises(NotInDataError, match=r"docker: .* memory is"):
+    with pytest.raises(NotInDataError, match=r"docker: .* boxes in memory are"):
         _ask(8 * GIB, _terms(beyond=False))
 
 
