@@ -31,7 +31,7 @@ def with_doubts(manifest: Manifest, records: Sequence[Record]) -> tuple[Record, 
 
 def _deviations(manifest: Manifest, record: Record) -> Deviations:
     certificate = manifest.certificates.get(record.trial.cell.scenario)
-    if certificate is None or record.source != "measured":
+    if certificate is None or record.source == "simulated":
         return {}
     found: dict[FactName, tuple[str, str]] = {}
     for fact in FACT_NAMES:

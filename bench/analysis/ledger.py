@@ -28,8 +28,9 @@ def ledger_values(record: Record) -> dict[str, float]:
     ``ledger.added``: what the host used more, without what other programs took or gave back meanwhile.
     ``ledger.unreclaimable``: the part of it that the kernel cannot take back, the host's delta of the ledger. It is the
     sum of ``anon.<component>``, ``daemon.<name>``, ``harness``, ``kernel``, ``shmem`` and ``unexplained``.
-    ``ledger.reclaimable``: the other part, page cache and reclaimable slab. ``ledger.available``: what the kernel
-    believes new programs lost. ``ledger.not_released``: what was still used after the boxes were gone.
+    A simulated trial has only this total. ``ledger.reclaimable``: the other part, page cache and reclaimable slab.
+    ``ledger.available``: what the kernel believes new programs lost. ``ledger.not_released``: what was still used after
+    the boxes were gone.
     """
     ledger = record.ledger_bytes
     others, used = ledger.get("part.others", 0), ledger.get("host.used")
@@ -37,7 +38,7 @@ def ledger_values(record: Record) -> dict[str, float]:
         name.removeprefix("part."): size
         for name, size in ledger.items()
         if name.startswith(("part.anon.", "part.daemon.", "fixed."))
-        or name in ("part.harness", "part.shmem", "part.others", "unexplained", "not_released")
+        or name in ("part.harness", "part.shmem", "part.others", "unexplained", "not_released", "unreclaimable")
     }
     kernel = [ledger[f"part.{name}"] for name in _KERNEL if f"part.{name}" in ledger]
     if kernel:

@@ -219,7 +219,8 @@ def _ledger(analysis: Analysis, cell: Cell, boxes: int) -> Ledger | None:
         for summary in analysis.summaries_of(cell)
         if summary.metric.kind == "ledger"
     }
-    if "unreclaimable" not in sizes:
+    # A simulated trial has a total without its holders.
+    if "unreclaimable" not in sizes or "reclaimable" not in sizes:
         return None
     components = {name.removeprefix("anon."): size for name, size in sizes.items() if name.startswith("anon.")}
     return Ledger(

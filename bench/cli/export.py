@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.messages import note
+from bench.cli.options import AllowSimulated
 from bench.cli.workflow import apart_in_file, under_runner
 from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
@@ -65,11 +66,19 @@ def export(
     metric: Metrics = None,
     boots: Boots = None,
     repository: Repository = None,
+    allow_simulated: AllowSimulated = False,
     formats: Formats = False,
 ) -> None:
     """`boxbench export --formats` lists what can be written: CSV, Parquet, JUnit XML, traces and others."""
     del formats
-    made = export_from(source, format_name, metrics=metric or (), boots=boots, repository=repository)
+    made = export_from(
+        source,
+        format_name,
+        metrics=metric or (),
+        boots=boots,
+        repository=repository,
+        allow_simulated=allow_simulated,
+    )
     for text in made.notes:
         note(f"note: {text}")
     _deliver(made, format_name, out)

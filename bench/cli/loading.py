@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -72,3 +73,19 @@ def timed_directory(name: str) -> Path:
 def draw_seed(given: int | None) -> int:
     """The given seed, or a new random one. Either is stored with the results."""
     return secrets.randbelow(2**31) if given is None else given
+
+
+def refuse_useless(given: Mapping[str, bool], what: str) -> None:
+    """Raise UsageError when an option was given that has no effect.
+
+    Args:
+        given: by option, whether it was given.
+        what: what it has no effect on.
+    """
+    useless = [option for option, wanted in given.items() if wanted]
+    if useless:
+        one = len(useless) == 1
+        raise UsageError(
+            f"{' and '.join(useless)} {'has' if one else 'have'} no effect on {what}",
+            hint="leave it out" if one else "leave them out",
+        )

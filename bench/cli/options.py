@@ -140,3 +140,10 @@ ResultsOut = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+AllowSimulated = Annotated[
+    bool,
+    typer.Option(
+        "--allow-simulated",
+        help="Also take a campaign that is simulated or replayed. Scenarios are then called simulated-NAME.",
+    ),
+]

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import print_json
-from bench.cli.loading import draw_seed, load
+from bench.cli.loading import draw_seed, load, refuse_useless
 from bench.cli.messages import note
 from bench.cli.options import Blocks, Json, NoRootControl, Scenarios, Targets, Workload
 from bench.plan.preview import preview
+from bench.scenario.targets import split_labels
+from bench.sim.emit.labels import parse_made
 
 PlanSeed = Annotated[
     int | None,
@@ -29,15 +31,26 @@ def plan(
 ) -> None:
     """Starts nothing. The same seed gives the same order."""
     seed = draw_seed(seed)
-    loaded = load(
-        scenarios,
-        blocks=blocks,
-        targets=targets,
-        no_root_control=no_root_control,
-        starts=False,
-        workload=workload,
-    )
-    trials = preview(loaded, seed=seed)
+    labels = () if targets is None else split_labels(targets)
+    made = parse_made(labels)
+    if made is None:
+        loaded = load(
+            scenarios,
+            blocks=blocks,
+            targets=targets,
+            no_root_control=no_root_control,
+            starts=False,
+            workload=workload,
+        )
+        trials = preview(loaded, seed=seed)
+    else:
+        useless = {"--no-root-control": no_root_control, "--workload": workload is not None}
+        refuse_useless(useless, f"{made.source} targets")
+        from bench.cli.emit import MadeOptions, made_campaign  # noqa: PLC0415 - plans of boxes do not need it
+
+        # A plan is shown at any distance from the model's data.
+        options = MadeOptions(out=None, seed=seed, blocks=blocks, beyond=made.source == "simulated")
+        trials = made_campaign(made, scenarios, labels, options)[0].manifest.plan
     if json:
         print_json({"seed": seed, "trials": [trial.model_dump() for trial in trials]})
         return

@@ -12,7 +12,7 @@ from bench.cli.lazy import CommandEntry, LazyGroup, Panels, lazy_typer
 
 PANELS: Final[Panels] = {
     "Start here": {
-        "quickstart": CommandEntry("bench.cli.run:quickstart", "Run two small scenarios; write a report."),
+        "quickstart": CommandEntry("bench.cli.quickstart:quickstart", "Run two small scenarios; write a report."),
         "doctor": CommandEntry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
         "targets": CommandEntry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
         "scenarios": CommandEntry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),

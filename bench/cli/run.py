@@ -1,17 +1,16 @@
-"""Commands that run campaigns: ``quickstart``, ``run`` and ``resume``."""
+"""Commands that run campaigns: ``run`` and ``resume``; and how ``quickstart`` does it."""
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from bench.cli.console import console
 from bench.cli.gate.resume import finish_gate
-from bench.cli.loading import default_out, draw_seed, load
+from bench.cli.loading import default_out, draw_seed, load, refuse_useless
 from bench.cli.options import (
     Accel,
     Blocks,
@@ -25,23 +24,20 @@ from bench.cli.options import (
     Workload,
 )
 from bench.cli.progress import make_progress
-from bench.cli.report import write_and_show
+from bench.cli.report import finish
 from bench.cli.trust import warn_of_programs
 from bench.gate.resume import gate_of
-from bench.records.campaign import last_output, read_records
-from bench.records.manifest import read_manifest
-from bench.records.record import Record
-from bench.render.text import clean
-from bench.run.campaign import Request, resume_campaign, start_campaign, stored_scenarios
+from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest, stored_scenarios
+from bench.run.campaign import Request, resume_campaign, start_campaign
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.targets import split_labels
+from bench.sim.emit.labels import MadeTargets, parse_made
 from bench.targets.vms.uml import why_unavailable as why_no_uml
-from bench.util.errors import InterruptedCampaignError, PartialResultsError, UsageError
+from bench.util.errors import UsageError
 
 QUICKSTART: Final = ("hello", "web")
 QUICKSTART_TARGETS: Final = ("process", "docker", "uml", "libvirt")
-QUICKSTART_BLOCKS: Final = 5
-"""The least for which a median has an interval."""
 
 Resumable = Annotated[
     Path,
@@ -51,23 +47,24 @@ Resumable = Annotated[
         show_default=False,
     ),
 ]
-QuickstartBlocks = Annotated[
-    int,
+Draw = Annotated[
+    int | None,
     typer.Option(
-        "--blocks", "-b", metavar="N", min=1, max=MOST_BLOCKS, help="Number of blocks; each block boots every box once."
+        "--draw",
+        metavar="N",
+        min=0,
+        help="With simulated targets: the draw of the model's parameters.",
+        show_default="their centre",
     ),
+]
+Beyond = Annotated[
+    bool,
+    typer.Option("--beyond", help="With simulated targets: allow trials more than 10 times beyond the model's data."),
 ]
 
 
-def quickstart(
-    out: CampaignOut = None,
-    blocks: QuickstartBlocks = QUICKSTART_BLOCKS,
-    accel: Accel = "auto",
-    seed: Seed = None,
-    no_root_control: NoRootControl = False,
-) -> None:
-    """Boots a static program and a web server as a process, in a container, in user-mode Linux where that is installed,
-    and in a VM. Takes some minutes."""
+def run_quickstart(*, out: Path | None, blocks: int, accel: str, seed: int | None, no_root_control: bool) -> None:
+    """Measure two small scenarios with the targets of a quickstart. Raises as ``run``."""
     targets = quickstart_targets()
     loaded = load(list(QUICKSTART), blocks=blocks, targets=",".join(targets), no_root_control=no_root_control)
     _run(
@@ -103,8 +100,23 @@ def run(
     profile: Profile = None,
     workload: Workload = None,
     no_root_control: NoRootControl = False,
+    draw: Draw = None,
+    beyond: Beyond = False,
 ) -> None:
-    """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues."""
+    """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues.
+
+    -t simulated:model.json:docker takes records from a model, -t replayed:DIR those of another campaign: no box runs.
+    """
+    labels = None if targets is None else split_labels(targets)
+    made = parse_made(labels or ())
+    if made is not None:
+        useless = {"--accel": accel != "auto", "--skip-unavailable": skip_unavailable, "--profile": profile is not None}
+        useless |= {"--no-root-control": no_root_control, "--workload": workload is not None}
+        refuse_useless(useless, f"{made.source} targets")
+        choices: dict[str, Any] = {"blocks": blocks, "draw": draw, "beyond": beyond}
+        _run_made(made, scenarios, labels or (), out=out, seed=draw_seed(seed), **choices)
+        return
+    refuse_useless({"--draw": draw is not None, "--beyond": beyond}, "targets whose boxes run")
     loaded = load(
         scenarios,
         blocks=blocks,
@@ -122,7 +134,7 @@ def run(
             skip_unavailable=skip_unavailable,
             command=("boxbench", *sys.argv[1:]),
             blocks=blocks,
-            targets=None if targets is None else split_labels(targets),
+            targets=labels,
             profile=profile,
         )
     )
@@ -158,7 +170,7 @@ def resume(campaign: Resumable, blocks: FurtherBlocks = None) -> None:
     if not records:
         print("no trial remained to be run")
     # All of the campaign's: trials that failed before the interruption gave no result either.
-    _finish(campaign, read_records(campaign))
+    finish(campaign, read_records(campaign))
 
 
 def _refuse_more_blocks(gate: Path, blocks: int | None) -> None:
@@ -169,39 +181,13 @@ def _refuse_more_blocks(gate: Path, blocks: int | None) -> None:
         )
 
 
+def _run_made(made: MadeTargets, scenarios: list[str], labels: tuple[str, ...], **options: Any) -> None:
+    from bench.cli.emit import MadeOptions, run_made  # noqa: PLC0415 - campaigns of boxes do not need it
+
+    finish(*run_made(made, scenarios, labels, MadeOptions(**options)))
+
+
 def _run(request: Request) -> None:
     with make_progress(console(stderr=True)) as progress:
         records = start_campaign(request, progress)
-    _finish(request.out, records)
-
-
-def _finish(campaign: Path, records: tuple[Record, ...]) -> None:
-    """Write and show the report.
-
-    Raises:
-        InterruptedCampaignError: Ctrl-C while the report was written.
-        PartialResultsError: a trial, or a box of a trial, gave no result.
-    """
-    try:
-        write_and_show(campaign)
-    except KeyboardInterrupt:
-        raise InterruptedCampaignError(
-            f"interrupted while the report was written; the trials of {campaign} are complete",
-            hint=f"write the report with `boxbench report {shlex.quote(str(campaign))}`",
-        ) from None
-    lost = sum(member.outcome != "ok" for record in records if record.outcome == "ok" for member in record.members)
-    bad = [record for record in records if record.outcome != "ok"]
-    if bad:
-        first = bad[0]
-        why = first.failure.message if first.failure else first.outcome
-        last = last_output(campaign, first.trial, lines=1)
-        said = f"; its box wrote last: {clean(last[0], limit=200)}" if last else ""
-        raise PartialResultsError(
-            f"{len(bad)} of {len(records)} trials gave no result; the first was {first.trial.cell.key}: {why}{said}",
-            hint=f"the report has the other trials; output of failed boxes is kept below {campaign}/artefacts",
-        )
-    if lost:
-        raise PartialResultsError(
-            f"{lost} boxes of trials with many boxes gave no result; in a storm they count as never ready",
-            hint=f"the report says why; their output is kept below {campaign}/artefacts",
-        )
+    finish(request.out, records)

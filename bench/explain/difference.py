@@ -19,6 +19,7 @@ from bench.analysis.in_order import estimate
 from bench.analysis.metrics import headline
 from bench.analysis.phases import phase_label
 from bench.analysis.results import NotComparableError
+from bench.analysis.sources import source_word
 from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, median_interval
 from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
@@ -147,7 +148,8 @@ def _goal(a: CampaignCell, b: CampaignCell) -> Endpoint:
 
 
 def _notes(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
-    notes = list(caveats(a.cell, b.cell))
+    notes = [f"{side.name} is {word}: no box ran for it" for side in (a, b) if (word := source_word(side.records))]
+    notes += caveats(a.cell, b.cell)
     if a.cell.accel != b.cell.accel:
         notes.append(f"different accelerators: {a.cell.accel} and {b.cell.accel}")
     digests = [side.digest for side in (a, b)]

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal
 
+from bench.analysis.sources import marked, refuse_unmeasured
 from bench.export.base import Export, ExportError, make_table
 from bench.gate.model import RESULT, GateResult
 from bench.gate.result import read_result
@@ -60,7 +61,13 @@ _NEEDS: Final = {
 
 
 def export_from(
-    path: Path, name: str, *, metrics: Sequence[str] = (), boots: int | None = None, repository: Path | None = None
+    path: Path,
+    name: str,
+    *,
+    metrics: Sequence[str] = (),
+    boots: int | None = None,
+    repository: Path | None = None,
+    allow_simulated: bool = False,
 ) -> Export:
     """The files of one format.
 
@@ -68,10 +75,12 @@ def export_from(
         path: a directory of the kind that the format needs.
         metrics, boots: see ``make_table``; for formats made from campaigns.
         repository: the git repository of a history's commits, for formats that read it.
+        allow_simulated: also of a campaign for which no box ran; the names of its scenarios then say so.
 
     Raises:
         UsageError: an unknown format, or a directory of another kind.
         ExportError: nothing to export.
+        NotComparableError: no box ran for the campaign, and that is not allowed.
     """
     chosen = FORMATS.get(name)
     if chosen is None:
@@ -90,6 +99,9 @@ def export_from(
     if chosen.source == "history":
         return _checked(make(read_history(DirectoryStore(path)), repository))
     manifest, records = read_campaign(path)
+    use = "and other programs cannot tell them from measured ones"
+    refuse_unmeasured(manifest, records, use=use, allowed=allow_simulated, option="--allow-simulated")
+    manifest, records = marked(manifest, records)
     return _checked(make(make_table(manifest, records, metrics=metrics, boots=boots, censored=chosen.censored)))
 
 

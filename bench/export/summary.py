@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import CellSummary, Comparison
+from bench.analysis.sources import MEASURED, source_word
 from bench.analysis.stats import Interval, Spread
 from bench.records.campaign import read_campaign
 
@@ -22,6 +23,8 @@ def campaign_summary(path: Path) -> dict[str, Any]:
     return {
         "campaign": manifest.id,
         "fingerprint": manifest.host.get("fingerprint"),
+        "source": source_word(analysis.records) or MEASURED,
+        "origin": None if manifest.origin is None else manifest.origin.model_dump(mode="json"),
         "seed": manifest.seed,
         "notes": list(manifest.notes),
         "certificates": {name: found.model_dump(mode="json") for name, found in manifest.certificates.items()},

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bench.analysis.sources import refuse_unmeasured
 from bench.gate.cells import Boots, CellPair, boots_of, cells_by_side, pair_cells
 from bench.gate.false_alarms import (
     REPLAYS,
@@ -70,9 +71,11 @@ def aa_of_campaign(
 
     Raises:
         TooFewBootsError: a cell has fewer than 10 boots.
-        CampaignError, RecordError, UsageError: not a campaign, or it does not have a metric.
+        CampaignError, RecordError, UsageError: not a campaign, no box ran for it, or it does not have a metric.
     """
-    boots = boots_of(*read_campaign(path))
+    manifest, records = read_campaign(path)
+    refuse_unmeasured(manifest, records, use="and false alarms come from the noise of a real host")
+    boots = boots_of(manifest, records)
     check_patterns(metrics, thresholds, {metric for _, metric in boots.values})
     pairs = _pairs_of(boots)
     found = twin_pools(boots, pairs, metrics) if pairs else pools_of(boots, metrics)

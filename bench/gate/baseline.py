@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from bench.analysis.results import NotComparableError
+from bench.analysis.sources import refuse_unmeasured
 from bench.gate.cells import Boots, boots_of, renewed, together
 from bench.gate.model import RESULT, STAGES
 from bench.gate.sides import side_name
@@ -23,7 +24,7 @@ def read_baseline(path: Path, *, here: str) -> Boots:
     Of a gate's directory: the boots of confirmation, and those of screening where it settled a cell.
 
     Raises:
-        NotComparableError: it was measured on another host.
+        NotComparableError: it was measured on another host, or no box ran for it.
         UsageError: it holds counts of instructions.
         CampaignError, RecordError: not a campaign directory.
     """
@@ -76,6 +77,7 @@ def _read(place: Path, named: Path, here: str) -> Boots:
             f"the baseline {named} was measured on another host (fingerprint {there}, here {here})",
             hint="numbers of two hosts cannot show a change: make a baseline here, or compare A and B in one run",
         )
+    refuse_unmeasured(manifest, records, use="and B is measured: records of two sources have no ratio")
     return boots_of(manifest, records)
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, fie
 from bench.analysis.analyse import analyse
 from bench.analysis.metrics import CPU, DISK, MEMORY, headline
 from bench.analysis.results import CellSummary
+from bench.analysis.sources import marked, refuse_unmeasured
 from bench.instructions.model import ACCEL
 from bench.records.manifest import Manifest
 from bench.records.record import Record
@@ -158,12 +159,21 @@ def parse_line(text: str, *, where: str) -> Line:
         ) from None
 
 
-def summary_line(manifest: Manifest, records: tuple[Record, ...], commit: Commit) -> Line:
+def summary_line(
+    manifest: Manifest, records: tuple[Record, ...], commit: Commit, *, allow_simulated: bool = False
+) -> Line:
     """Make the line of a campaign: headline, memory, CPU and disk of every cell.
+
+    Args:
+        allow_simulated: also of records that no box gave; the keys of their cells then say so.
 
     Raises:
         HistoryError: the campaign has no fingerprint, its manifest was edited, or no boot gave a value.
+        NotComparableError: no box ran for the campaign, and that is not allowed.
     """
+    use = "and a history is of what was measured"
+    refuse_unmeasured(manifest, records, use=use, allowed=allow_simulated, option="--allow-simulated")
+    manifest, records = marked(manifest, records)
     analysis = analyse(manifest, records)
     wanted = {name: (headline(entry.scenario), MEMORY, CPU, DISK) for name, entry in manifest.scenarios.items()}
     kept = [found for found in analysis.summaries if found.metric in wanted[found.cell.scenario] and found.n > 0]

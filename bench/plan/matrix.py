@@ -66,14 +66,19 @@ def at_levels(scenario: Scenario, levels: dict[str, str]) -> Scenario:
     return scenario.model_copy(update={"resources": scenario.resources.model_copy(update=changed)})
 
 
-def check_names(scenarios: Sequence[LoadedScenario]) -> None:
-    """Raise UsageError when two scenarios have the same name, or a target does not exist."""
+def check_names_differ(scenarios: Sequence[LoadedScenario]) -> None:
+    """Raise UsageError when two scenarios have the same name."""
     names = [loaded.scenario.name for loaded in scenarios]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(
             f"two scenarios are both called {', '.join(map(repr, twice))}", hint="give each a `name:` of its own"
         )
+
+
+def check_names(scenarios: Sequence[LoadedScenario]) -> None:
+    """Raise UsageError when two scenarios have the same name, or a target does not exist."""
+    check_names_differ(scenarios)
     for loaded in scenarios:
         for spec in loaded.scenario.targets:
             target_info(spec.target)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from bench.plan.trials import Trial
 from bench.records.certificate import Certificate
 from bench.scenario.fields import Int64
-from bench.scenario.model import Scenario
+from bench.scenario.model import LoadedScenario, Scenario
+from bench.scenario.secrets import without_secrets
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
@@ -78,6 +81,26 @@ class ImageEntry(BaseModel):
     campaigns."""
 
 
+class OriginEntry(BaseModel):
+    """Where the records of a campaign come from for which no box ran."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["replayed", "simulated"]
+    name: str
+    """The id of the campaign whose records are sent again, or the model's file name."""
+    digest: str
+    """``sha256:...`` of the records, or of the model file."""
+    given: str
+    """The path as the command line has it; empty for the campaign that is part of Boxbench."""
+    place: str
+    """The same path, relative to the campaign; empty likewise."""
+    boxbench: str
+    """The version that measured the records or fitted the model."""
+    draw: int | None = None
+    """Of a model: which joint draw of its parameters, from 0. None: their centre."""
+
+
 class SittingEntry(BaseModel):
     """One run of the tool that measured trials of the campaign: ``run`` is the first, each ``resume`` another."""
 
@@ -119,11 +142,38 @@ class Manifest(BaseModel):
     """Host facts, and ``fingerprint``."""
     notes: tuple[str, ...] = ()
     """Sentences for every report: targets left out and why, doubts about the host."""
+    origin: OriginEntry | None = None
+    """None: boxes ran."""
 
     def with_sitting(self, sitting: SittingEntry, further: tuple[Trial, ...] = ()) -> Manifest:
         """The manifest with one more sitting, and with ``further`` trials after those of the plan."""
         earlier = self.sittings or (SittingEntry(started_at=self.created_at),)
         return self.model_copy(update={"sittings": (*earlier, sitting), "plan": (*self.plan, *further)})
+
+
+def scenario_entries(scenarios: Iterable[LoadedScenario], out: Path) -> dict[str, ScenarioEntry]:
+    """Scenarios as the manifest of a campaign in ``out`` has them, without the values of secret variables."""
+    # Relative to the real directory: `..` of a symbolic link leads elsewhere.
+    campaign = out.resolve()
+    return {
+        loaded.scenario.name: ScenarioEntry(
+            scenario=loaded.scenario, directory=os.path.relpath(loaded.directory, campaign), text=loaded.text
+        )
+        for loaded in map(without_secrets, scenarios)
+    }
+
+
+def stored_scenarios(path: Path, manifest: Manifest) -> tuple[LoadedScenario, ...]:
+    """The scenarios of the campaign in ``path`` as its manifest has them. Their directories may be gone."""
+    return tuple(
+        LoadedScenario(
+            scenario=entry.scenario,
+            directory=(path / entry.directory).resolve(),
+            text=entry.text,
+            file=path / MANIFEST,
+        )
+        for entry in manifest.scenarios.values()
+    )
 
 
 def new_campaign_id() -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
@@ -69,6 +69,7 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["seams"] = seams
+    environment.filters["code"] = code
     return environment
 
 
@@ -76,6 +77,14 @@ def seams(name: str) -> Markup:
     """A name, escaped, that browsers may break where ``bench.render.wrap`` breaks it, and nowhere inside a word."""
     # Browsers break at blanks by themselves. Each part is escaped when it is joined.
     return Markup(re.sub(r"(<wbr>)* (<wbr>)*", " ", str(Markup("<wbr>").join(SEAM.split(name)))))
+
+
+_CODE: Final = re.compile(r"`([^`]+)`")
+
+
+def code(text: str) -> Markup:
+    """Text, escaped, in which words between backquotes are code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def attach(name: str, content: bytes) -> Attachment:

@@ -29,9 +29,10 @@ def escape(text: str) -> str:
 def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     """The whole report, with ``pictures`` below the table of their scenario."""
     parts = [f"# Boxbench: {escape(view.title)}", f"{escape(view.created_at)} · {escape(view.extent)}"]
+    parts += [f"> **{escape(view.origin)}**"] if view.origin else []
     parts += [_answer(section) for section in view.sections]
     for section in view.sections:
-        parts += _section(section, [picture for picture in pictures if picture[0] == section.name])
+        parts += _section(section, [picture for picture in pictures if picture[0] == section.name], view.made)
     parts.append("\n".join(f"- {escape(note)}" for note in view.footnotes))
     parts += _listed("Left out, and notes on the host", view.left_out)
     parts += _failures(view.failures)
@@ -69,7 +70,8 @@ def _answer(section: Section) -> str:
     return "  \n".join(filter(None, [f"**{escape(answer.text)}**", escape(answer.shape), warning]))
 
 
-def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
+def _section(section: Section, pictures: Sequence[Picture], source: str) -> list[str]:
+    made = f" ({source})" if source else ""
     columns: list[tuple[str, Callable[[BoxRow], str]]] = [
         ("box", lambda row: row.label),
         ("boots", lambda row: row.boots),
@@ -84,7 +86,7 @@ def _section(section: Section, pictures: Sequence[Picture]) -> list[str]:
     ]
     head = [name for name, _ in columns]
     rows = [[read(row) for _, read in columns] for row in section.rows]
-    parts = [f"## {escape(section.name)}", escape(section.question), table(head, rows, numbers=True)]
+    parts = [f"## {escape(section.name)}{made}", escape(section.question), table(head, rows, numbers=True)]
     parts.append(escape(describe_columns(held=section.memory == HELD_HEAD)))
     parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
     several = (*section.storms, *section.residents, *section.exercises)

@@ -58,7 +58,8 @@ class _Section:
 
 def view_report(view: View) -> RenderableType:
     """The whole report: per scenario its answer and tables, then failures, doubts and footnotes. Never prints."""
-    parts: list[RenderableType] = [_Section(section) for section in view.sections]
+    parts: list[RenderableType] = [Text(view.origin, style="bold yellow"), Text("")] if view.origin else []
+    parts += [_Section(section) for section in view.sections]
     parts += [Text(view.extent, style="dim")]
     parts += _certificates(view)
     parts += _list("Failed", [line for group in view.failures for line in _failed(group)])

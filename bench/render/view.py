@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,10 @@ from bench.analysis.in_order import ENOUGH
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, DISK, Metric, headline
 from bench.analysis.results import Analysis, CellSummary
+from bench.analysis.sources import source_word
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
-from bench.records.manifest import Manifest
+from bench.records.manifest import Manifest, OriginEntry
 from bench.records.record import Record
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
@@ -30,6 +31,7 @@ from bench.render.sections.facts import (
     polled_note,
 )
 from bench.render.sections.headline import Answer, answer_of, boxes_of
+from bench.render.sections.origin import origin_text
 from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table
@@ -139,6 +141,8 @@ class View:
         targets: by box, versions and configuration: which container and which VM this is about.
         inside: by scenario, what each box reported about itself.
         redo: the command line, and the version.
+        made: ``simulated`` or ``replayed``, for titles; empty when boxes ran.
+        origin: where the numbers come from then, as sentences; empty likewise.
     """
 
     title: str
@@ -157,6 +161,8 @@ class View:
     inside: tuple[ReportTable, ...]
     host: Pairs
     redo: tuple[str, ...]
+    made: str = ""
+    origin: str = ""
 
 
 def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
@@ -166,9 +172,10 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         campaign: its directory, from which the last words of boxes that failed are read.
     """
     manifest = analysis.manifest
-    sections = tuple(_section(analysis, name) for name in manifest.scenarios)
+    made = source_word(analysis.records)
+    sections = tuple(_marked(_section(analysis, name), made) for name in manifest.scenarios)
     return View(
-        title=" · ".join(manifest.scenarios) or "empty campaign",
+        title=(" · ".join(manifest.scenarios) or "empty campaign") + (f" ({made})" if made else ""),
         campaign=clean(manifest.id),
         created_at=_date(manifest.created_at),
         extent=_extent(analysis.records),
@@ -184,6 +191,26 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         inside=_inside(analysis),
         host=host_pairs(manifest.host),
         redo=(clean(shlex.join(redo_command(manifest)), limit=2000), f"boxbench {manifest.boxbench}"),
+        made=made,
+        origin=origin_text(manifest, analysis.records),
+    )
+
+
+def _marked(section: Section, made: str) -> Section:
+    """The section whose answer and whose tables say that no box ran."""
+    if not made:
+        return section
+    answer = replace(section.answer, text=f"{made.capitalize()}: {section.answer.text}")
+
+    def titled(table: ReportTable) -> ReportTable:
+        return replace(table, title=f"{table.title} ({made})")
+
+    return replace(
+        section,
+        answer=answer,
+        storms=tuple(map(titled, section.storms)),
+        residents=tuple(map(titled, section.residents)),
+        exercises=tuple(map(titled, section.exercises)),
     )
 
 
@@ -213,7 +240,15 @@ def redo_command(manifest: Manifest) -> tuple[str, ...]:
         skip = word in ("--out", "-o")
         if not skip:
             words.append(_from_campaign(word, places))
+    words = [_from_place(word, manifest.origin) for word in words]
     return tuple(words) if "--seed" in words else (*words, "--seed", str(manifest.seed))
+
+
+def _from_place(word: str, origin: OriginEntry | None) -> str:
+    """Targets with the path of their model or campaign from the campaign's directory; another word unchanged."""
+    if origin is None or not origin.given:
+        return word
+    return word.replace(f"{origin.source}:{origin.given}", f"{origin.source}:{origin.place}")
 
 
 def _from_campaign(word: str, places: Mapping[str, str]) -> str:
@@ -330,7 +365,6 @@ def _memory(analysis: Analysis, cell: Cell) -> str:
 def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ...]:
     text = " ".join(row.headline + row.ratio for section in sections for row in section.rows)
     small = any(row.p95.startswith("n <") for section in sections for row in section.rows)
-    sources = sorted({record.source for record in analysis.records} - {"measured"})
     found = [LEVEL, _words(analysis)]
     found += [INFINITE] if "∞" in text else []
     found += [P95] if small else []
@@ -338,7 +372,6 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
     found += [PSS_NOTE] if any(section.memory == PSS_HEAD for section in sections) else []
     found += [STORM_NOTE] if any(section.storms for section in sections) else []
-    found += [f"Some of these records are {' and '.join(sources)}, not measured."] if sources else []
     return tuple(found)
 
 

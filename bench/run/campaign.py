@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +20,13 @@ from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, refuse_foreign
 from bench.records.certificate import Certificate
 from bench.records.manifest import (
-    MANIFEST,
     ImageEntry,
     Manifest,
-    ScenarioEntry,
     SittingEntry,
     new_campaign_id,
     read_manifest,
+    scenario_entries,
+    stored_scenarios,
 )
 from bench.records.record import Record
 from bench.run.box import Setting
@@ -38,8 +37,7 @@ from bench.run.residents.trial import run_residents
 from bench.run.session import OnPrepared, Progress, Request, clean_host, prepared_request, reserved, session
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
-from bench.scenario.model import LoadedScenario
-from bench.scenario.secrets import with_secrets, without_secrets
+from bench.scenario.secrets import with_secrets
 from bench.targets.base import Output
 from bench.util.cache import cache_dir
 from bench.util.errors import CampaignError, InterruptedCampaignError, PartialResultsError, TargetUnavailableError
@@ -52,7 +50,6 @@ __all__ = [
     "refuse_other_version",
     "resume_campaign",
     "start_campaign",
-    "stored_scenarios",
 ]
 
 AfterTrial = Callable[[Record], None]
@@ -109,11 +106,12 @@ def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None
     Raises:
         CampaignError: not a campaign, or one of an older version that did not store its request; trials remain, and
             this is another host or another version of boxbench, a target cannot run any more, or an image or a target
-            has changed; ``blocks`` is given and trials remain.
+            has changed; ``blocks`` is given and trials remain; no box of the campaign ran.
         InterruptedCampaignError: Ctrl-C; the campaign can be resumed again.
     """
     refuse_foreign(path)
     manifest = read_manifest(path)
+    _refuse_unmeasured(manifest)
     _check_host(manifest)
     with only_campaign_on_host() as other, clean_host(manifest.id, progress), Campaign.open(path) as campaign:
         if other is not None:
@@ -149,7 +147,7 @@ def _manifest(identity: str, request: Request, prepared: Prepared, certificates:
         command=request.command,
         seed=request.seed,
         request=request.entry(),
-        scenarios=_scenario_entries(request),
+        scenarios=scenario_entries(request.scenarios, request.out),
         images=prepared.images,
         targets=prepared.descriptions,
         certificates=certificates,
@@ -178,17 +176,6 @@ def _further(manifest: Manifest, blocks: int) -> tuple[Trial, ...]:
         seed=manifest.seed,
         after=manifest.plan,
     )
-
-
-def _scenario_entries(request: Request) -> dict[str, ScenarioEntry]:
-    # Relative to the real directory: `..` of a symbolic link leads elsewhere.
-    out = request.out.resolve()
-    return {
-        loaded.scenario.name: ScenarioEntry(
-            scenario=loaded.scenario, directory=os.path.relpath(loaded.directory, out), text=loaded.text
-        )
-        for loaded in map(without_secrets, request.scenarios)
-    }
 
 
 def _run_remaining(
@@ -258,6 +245,16 @@ def _run_and_store(
     return record
 
 
+def _refuse_unmeasured(manifest: Manifest) -> None:
+    origin = manifest.origin
+    if origin is not None:
+        raise CampaignError(
+            f"the campaign is {origin.source} (from {origin.name}): no box of it runs, so there is nothing to resume",
+            hint="make it again, in a new directory; with the same --seed it gets the same records: "
+            f"{shlex.join(manifest.command)}",
+        )
+
+
 def _check_host(manifest: Manifest) -> None:
     here = fingerprint(host_facts())
     there = manifest.host.get("fingerprint")
@@ -286,19 +283,6 @@ def _check_finished(campaign: Campaign) -> None:
             f"{left} of {len(campaign.manifest.plan)} trials of the campaign remain, and -b asks for further blocks",
             hint=f"finish it first: `boxbench resume {shlex.quote(str(campaign.path))}`",
         )
-
-
-def stored_scenarios(path: Path, manifest: Manifest) -> tuple[LoadedScenario, ...]:
-    """The scenarios of a campaign as its manifest has them. Their directories may be gone."""
-    return tuple(
-        LoadedScenario(
-            scenario=entry.scenario,
-            directory=(path / entry.directory).resolve(),
-            text=entry.text,
-            file=path / MANIFEST,
-        )
-        for entry in manifest.scenarios.values()
-    )
 
 
 def _request_of(path: Path, manifest: Manifest) -> Request:

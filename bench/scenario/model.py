@@ -60,6 +60,7 @@ __all__ = [
     "load_scenario",
     "narrowed",
     "scenario_schema",
+    "with_targets",
     "without_root_control",
 ]
 
@@ -231,13 +232,22 @@ def narrowed(
         scenario = scenario.model_copy(update={"exercise": _at_profile(scenario, scenario.exercise, profile)})
     if blocks is not None:
         scenario = scenario.model_copy(update={"design": scenario.design.model_copy(update={"blocks": blocks})})
-    if targets is not None:
-        known = {spec.label: spec for spec in scenario.targets}
-        wanted = {spec.label: known.get(spec.label, spec) for spec in parse_targets(targets)}
-        chosen = tuple(wanted.values())
-        baseline = scenario.baseline if scenario.baseline in wanted else chosen[0].label
-        scenario = scenario.model_copy(update={"targets": chosen, "baseline": baseline})
-    return loaded.model_copy(update={"scenario": scenario})
+    changed = loaded.model_copy(update={"scenario": scenario})
+    return changed if targets is None else with_targets(changed, parse_targets(targets))
+
+
+def with_targets(loaded: LoadedScenario, specs: Sequence[TargetSpec]) -> LoadedScenario:
+    """The scenario with other targets, at least one; each is taken once.
+
+    The baseline stays when it is among them; otherwise the first becomes the baseline.
+    """
+    scenario = loaded.scenario
+    known = {spec.label: spec for spec in scenario.targets}
+    wanted = {spec.label: known.get(spec.label, spec) for spec in specs}
+    chosen = tuple(wanted.values())
+    baseline = scenario.baseline if scenario.baseline in wanted else chosen[0].label
+    changes = {"targets": chosen, "baseline": baseline}
+    return loaded.model_copy(update={"scenario": scenario.model_copy(update=changes)})
 
 
 def without_root_control(loaded: LoadedScenario) -> LoadedScenario:

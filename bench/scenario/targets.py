@@ -16,6 +16,8 @@ from bench.scenario.validation import Fault, fault
 from bench.util.document import Document
 from bench.util.errors import UsageError
 
+MADE: Final = ("replayed:", "simulated:")
+"""Begin the targets for which no box runs. Only the command line has them: see ``bench.sim.emit.labels``."""
 _TARGET: Final = re.compile(r"([a-z0-9-]+)(?:\[([^\[\]]*)\])?")
 _OPTION: Final = re.compile(r"([A-Za-z0-9_]+)=(.+)")
 # A comma inside brackets separates options.
@@ -43,7 +45,10 @@ def parse_target(text: str) -> TargetSpec:
     match = _TARGET.fullmatch(text.strip())
     options = [_OPTION.fullmatch(part.strip()) for part in match[2].split(",")] if match and match[2] else []
     if match is None or None in options:
-        raise UsageError(f"{text!r} is not a target", hint="write it like docker or 'docker[runtime=crun]'")
+        hint = "write it like docker or 'docker[runtime=crun]'"
+        if text.strip().startswith(MADE):
+            hint = "`boxbench run` and `boxbench plan` alone take targets for which no box runs"
+        raise UsageError(f"{text!r} is not a target", hint=hint)
     return TargetSpec(target=match[1], options={part[1]: _value(part[2]) for part in options if part})
 
 

@@ -8,6 +8,8 @@ from typing import Final
 from bench.util.errors import HostUnfitError
 from bench.util.paths import exists, is_directory, is_file
 
+REPLAYED: Final = "reports/published/2026-11-27-quickstart"
+"""In a checkout: the published campaign that `boxbench quickstart --replay` shows. pyproject.toml packs it."""
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 
@@ -31,6 +33,11 @@ def scenarios_dir() -> Path:
 def templates_dir() -> Path:
     """The folder with the report's templates and styles. Raises HostUnfitError if the installation is incomplete."""
     return _find("templates", "reports/templates")
+
+
+def replay_dir() -> Path:
+    """The directory of the published quickstart that is sent again. Raises HostUnfitError: incomplete installation."""
+    return _find("replay", REPLAYED)
 
 
 def shipped_scenarios() -> tuple[str, ...]:

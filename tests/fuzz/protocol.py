@@ -14,11 +14,11 @@ from bench.agent.protocol import MAX_LINE_BYTES, Message, parse_message
 from bench.agent.timeline import Timeline
 from bench.instructions.boot import parse_report
 from bench.records.record import Endpoint
+from bench.util.clock import VirtualClock
 from bench.util.errors import ProtocolError
 from tests.fuzz import mutate
 from tests.fuzz.reader import Reader, same
 from tests.guest_report import REPORT
-from tests.virtual_clock import VirtualClock
 
 LINES: Final = (
     b"BB1 mark init 123456789",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.analysis.results import Analysis
+from bench.analysis.sources import source_word
 from bench.render.figures import (
     blocks,
     ecdf,
@@ -22,6 +23,7 @@ from bench.render.figures import (
     storms,
 )
 from bench.render.figures.base import Drawing, Figure, finish, styled, write_figure
+from bench.render.figures.made import mark_made
 
 __all__ = ["Figure", "campaign_figures", "save_figures"]
 
@@ -63,8 +65,9 @@ def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tu
 
 
 def _drawings(analysis: Analysis) -> Iterator[Drawing]:
+    made = source_word(analysis.records)
     for scenario in analysis.manifest.scenarios:
         for draw in _DRAWERS:
             drawing = draw(analysis, scenario)
             if drawing is not None:
-                yield drawing
+                yield mark_made(drawing, made) if made else drawing

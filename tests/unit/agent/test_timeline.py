@@ -9,8 +9,8 @@ from bench.agent.timeline import MOST_ERROR_CHARACTERS, MOST_ERRORS, MOST_FACTS,
 from bench.plan.trials import Cell, Trial
 from bench.records.record import Endpoint, Record
 from bench.scenario.secrets import NOT_SHOWN
+from bench.util.clock import VirtualClock
 from bench.util.errors import ProtocolError
-from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture

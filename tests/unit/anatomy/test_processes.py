@@ -10,7 +10,7 @@ import pytest
 from bench.anatomy import target
 from bench.anatomy.processes import KnownProcess
 from bench.anatomy.target import StartTrace
-from tests.virtual_clock import VirtualClock
+from bench.util.clock import VirtualClock
 
 
 def test_a_thread_that_starts_meanwhile_is_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -342,7 +342,7 @@ def test_an_interrupt_during_the_report_says_how_to_write_it(
     monkeypatch.setattr("bench.cli.run.read_manifest", lambda _campaign: None)
     monkeypatch.setattr("bench.cli.run.stored_scenarios", lambda *_: ())
     monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_, **_more: ())
-    monkeypatch.setattr("bench.cli.run.write_and_show", interrupted)
+    monkeypatch.setattr("bench.cli.report.write_and_show", interrupted)
     assert call(monkeypatch, "resume", "done") == ExitCode.INTERRUPTED
     err = capsys.readouterr().err
     assert "the trials of done are complete\n  → write the report with `boxbench report done`" in err
@@ -355,7 +355,7 @@ def test_a_resumed_campaign_ends_with_the_code_of_all_its_trials(
     for name, troubles, code in (("good", False, ExitCode.OK), ("bad", True, ExitCode.PARTIAL)):
         place = write_campaign(tmp_path / name, manifest, make_records(manifest, troubles=troubles))
         monkeypatch.setattr("bench.cli.run.resume_campaign", lambda *_, **_more: ())
-        monkeypatch.setattr("bench.cli.run.write_and_show", lambda _campaign: None)
+        monkeypatch.setattr("bench.cli.report.write_and_show", lambda _campaign: None)
         assert call(monkeypatch, "resume", str(place)) == code
         said = capsys.readouterr()
         assert "no trial remained to be run" in said.out

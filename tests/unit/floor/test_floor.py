@@ -24,10 +24,10 @@ from bench.run.box import Setting
 from bench.run.session import Request
 from bench.scenario.model import ReadyFirstLine, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
+from bench.util.clock import VirtualClock
 from bench.util.errors import CampaignError, ResultError, UsageError
 from bench.util.package_data import scenarios_dir
 from tests.unit.run.test_campaign import Silent
-from tests.virtual_clock import VirtualClock
 
 MIB = 2**20
 

@@ -14,11 +14,10 @@ import pytest
 from bench.host.cgroup import BoxCgroup, OwnCgroup, cgroup_of, own, own_cgroup, remove_groups
 from bench.host.cgroup.find import box_level, parse_membership
 from bench.util import proc
-from bench.util.clock import MonotonicClock
+from bench.util.clock import MonotonicClock, VirtualClock
 from bench.util.errors import HostUnfitError, TeardownError
 from tests.nesting import nested
 from tests.unit.host.conftest import StartIn
-from tests.virtual_clock import VirtualClock
 from tests.waiting import LIMIT_S
 
 Tree = Callable[[dict[str, str]], Path]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.instructions.run import Steps
-from tests.virtual_clock import VirtualClock
+from bench.util.clock import VirtualClock
 
 
 def test_progress_names_the_guest_and_the_time_that_is_left() -> None:

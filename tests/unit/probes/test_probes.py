@@ -36,10 +36,9 @@ from bench.probes.observer import _guest_memory
 from bench.probes.sampler import LastValues, Sampler, reader
 from bench.records.component import Component
 from bench.records.record import Samples
-from bench.util.clock import MonotonicClock
+from bench.util.clock import MonotonicClock, VirtualClock
 from bench.util.tree import remove_tree
 from tests.nesting import nested
-from tests.virtual_clock import VirtualClock
 from tests.waiting import wait_until
 
 ROLLUP: Final = """\

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.analyse import analyse
-from bench.cli.run import _finish
+from bench.cli.report import finish
 from bench.plan.trials import Trial
 from bench.records.campaign import last_output
 from bench.records.record import Failure, Record
@@ -116,7 +116,7 @@ def test_the_end_of_a_long_output_is_read_and_nothing_else_than_files(campaign: 
 def test_the_command_ends_with_the_last_words(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records = write_report(campaign, png=False).analysis.records
     with pytest.raises(PartialResultsError, match="its box wrote last: ModuleNotFoundError: <script>") as caught:
-        _finish(campaign, records)
+        finish(campaign, records)
     assert "\x1b" not in caught.value.message
     assert "ModuleNotFoundError" in capsys.readouterr().out
 

@@ -20,7 +20,7 @@ from bench.host import boot_mark, campaign_lock, fingerprint, host_facts
 from bench.host import run_directory as rundir
 from bench.plan.trials import Trial
 from bench.records.campaign import read_records
-from bench.records.manifest import MANIFEST, Manifest, read_manifest
+from bench.records.manifest import MANIFEST, Manifest, read_manifest, scenario_entries
 from bench.records.record import Record
 from bench.render.view import build_view
 from bench.run import campaign as conduct
@@ -242,7 +242,7 @@ def test_a_secret_value_is_read_from_the_scenario_again(tmp_path: Path, monkeypa
     file = write_scenario(tmp_path / "s", "FROM scratch\n", name="made")
     file.write_text(file.read_text().replace("ready:", "  env: {API_TOKEN: hush-hush}\nready:", 1))
     loaded = load_scenario(file)
-    entries = conduct._scenario_entries(Request((loaded,), tmp_path / "c", seed=1))
+    entries = scenario_entries((loaded,), tmp_path / "c")
     write_campaign(tmp_path / "c", manifest_of_here(scenarios=entries), [])
     assert "hush" not in (tmp_path / "c/manifest.json").read_text()
     asked: list[LoadedScenario] = []
@@ -280,7 +280,7 @@ def test_a_campaign_is_resumed_as_it_was_asked_for(
         targets=("docker",),
         profile="full",
     )
-    entries = conduct._scenario_entries(request)
+    entries = scenario_entries(request.scenarios, request.out)
     write_campaign(tmp_path / "c", manifest_of_here(request=request.entry(), scenarios=entries), [])
     with pytest.raises(CampaignError, match="cannot be continued: docker: no engine") as caught:
         resume_campaign(tmp_path / "c", Silent())
@@ -306,8 +306,7 @@ def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_p
     """`..` of a linked directory is not where people think it is."""
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
-    request = Request((hello,), tmp_path / "link", seed=1)
-    entry = conduct._scenario_entries(request)["hello"]
+    entry = scenario_entries((hello,), tmp_path / "link")["hello"]
     manifest = make_manifest().model_copy(update={"scenarios": {"hello": entry}})
     (again,) = conduct._request_of(tmp_path / "link", manifest).scenarios
     assert again == hello.model_copy(update={"file": tmp_path / "link" / MANIFEST})

@@ -13,8 +13,8 @@ from bench.agent.timeline import Timeline
 from bench.records.record import Endpoint
 from bench.run import ending
 from bench.run.ending import is_over
+from bench.util.clock import VirtualClock
 from bench.util.errors import ProtocolError
-from tests.virtual_clock import VirtualClock
 
 
 def box(pid: int | None) -> Any:

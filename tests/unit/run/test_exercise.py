@@ -28,9 +28,9 @@ from bench.run.exercise.result import Exercised, Parsed
 from bench.scenario.exercise import MOST_OUTPUT_BYTES, Exercise, Pattern, Profile
 from bench.scenario.model import LoadedScenario, Scenario, load_scenario, narrowed
 from bench.targets.base import Output
+from bench.util.clock import VirtualClock
 from bench.util.errors import ExerciseError, ProtocolError, ScenarioError
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records
-from tests.virtual_clock import VirtualClock
 
 OUTPUTS: Final = Path(__file__).parents[2] / "outputs"
 SCENARIOS: Final = Path(__file__).parents[3] / "scenarios"

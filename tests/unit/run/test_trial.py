@@ -35,8 +35,8 @@ from bench.run.quota import OUTPUT_BYTES
 from bench.run.trial import run_trial
 from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
 from bench.targets.base import Box, Order, Output
+from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
-from tests.virtual_clock import VirtualClock
 from tests.waiting import wait_until
 
 MS: Final = 10**6

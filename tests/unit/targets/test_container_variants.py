@@ -27,9 +27,9 @@ from bench.targets.containers.docker import DockerBox, DockerTarget
 from bench.targets.containers.docker_cli import DockerCliTarget, _DockerCliBox
 from bench.targets.containers.oci_runtime import Runtime
 from bench.targets.containers.podman import _PodmanBox
+from bench.util.clock import VirtualClock
 from bench.util.errors import LaunchError, TeardownError, UsageError
 from bench.util.package_data import scenarios_dir
-from tests.virtual_clock import VirtualClock
 
 RESOURCE_EXHAUSTED = 8
 HOST_NETWORK: list[tuple[str, dict[str, Value]]] = [

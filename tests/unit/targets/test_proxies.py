@@ -28,8 +28,8 @@ from bench.targets.vms.microvm import MicrovmBox
 from bench.targets.vms.uml import UmlBox
 from bench.targets.vms.vm_docker import ColdBox, WarmBox
 from bench.targets.vms.vmm import VmmBox
+from bench.util.clock import VirtualClock
 from tests.lab import ProxiedTarget
-from tests.virtual_clock import VirtualClock
 
 
 def public(kind: type) -> set[str]:

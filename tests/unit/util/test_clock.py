@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.clock import Clock, MonotonicClock
-from tests.virtual_clock import VirtualClock
+from bench.util.clock import Clock, MonotonicClock, VirtualClock
 
 
 def test_monotonic_clock_is_clock_monotonic() -> None:

@@ -1,0 +1,1 @@
+"""Tests of campaigns for which no box runs."""
