@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from bench.sim.engine.arrays import Ints
 from bench.sim.engine.heap import EXTRA, ITEM, STRIDE, pop, push
-from bench.sim.engine.jit import compiled
+from bench.sim.engine.jit import compiled, inlined
 from bench.sim.engine.layout import (
     ACQUIRE,
     ALIVE,
@@ -124,14 +124,14 @@ _WAITS = -1
 """What an instruction returns when the job cannot go on now."""
 
 
-@compiled
+@inlined
 def _serial(cell: Ints) -> int:
     number = cell[SERIAL]
     cell[SERIAL] = number + 1
     return number
 
 
-@compiled
+@inlined
 def advance(rates: Ints, nodes: Ints, at: int, now: int) -> None:
     """Bring the node at ``at`` up to ``now``: give its pieces what they have received."""
     elapsed = now - nodes[at + SINCE]
@@ -150,7 +150,7 @@ def advance(rates: Ints, nodes: Ints, at: int, now: int) -> None:
     nodes[at + CARRY] = given - each * count
 
 
-@compiled
+@inlined
 def _schedule(rates: Ints, nodes: Ints, pieces: Ints, at: int, base: int) -> None:
     """Find when the node's first piece is complete."""
     count = nodes[at + COUNT]
@@ -166,7 +166,7 @@ def _schedule(rates: Ints, nodes: Ints, pieces: Ints, at: int, base: int) -> Non
     nodes[at + DUE] = now + (missing + speed - 1) // speed
 
 
-@compiled
+@inlined
 def _begin(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, node: int, work: int, item: int) -> None:
     """Begin a piece of work on a node."""
     at = node * NODE
@@ -186,7 +186,7 @@ def _begin(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, node: int, work: 
     _schedule(rates, nodes, pieces, at, base)
 
 
-@compiled
+@inlined
 def _complete(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, node: int) -> int:
     """End the first piece of a node that is due. Returns the job that waited for it; -1: background work."""
     at = node * NODE
@@ -214,7 +214,7 @@ def _complete(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, no
     return job
 
 
-@compiled
+@inlined
 def _amount(cell: Ints, code: Ints, jobs: Ints, mine: int, operand: int) -> int:
     """How long, ns: a demand of the job (from 0), or a new draw from a law (-1, -2, ...)."""
     if operand >= 0:
@@ -227,7 +227,7 @@ def _amount(cell: Ints, code: Ints, jobs: Ints, mine: int, operand: int) -> int:
     return variate(code[at], code[at + 1], code[at + 2], u)
 
 
-@compiled
+@inlined
 def _spend(
     cell: Ints, code: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, events: Ints, job: int, pc: int
 ) -> int:
@@ -258,7 +258,7 @@ def _spend(
     return _WAITS
 
 
-@compiled
+@inlined
 def _touch(locks: Ints, at: int, now: int) -> None:
     """Bring the integrals of the lock at ``at`` up to ``now``."""
     elapsed = now - locks[at + LOCK_SINCE]
@@ -268,7 +268,7 @@ def _touch(locks: Ints, at: int, now: int) -> None:
         locks[at + AREA_HELD] += elapsed * (locks[at + CAPACITY] - locks[at + FREE])
 
 
-@compiled
+@inlined
 def _acquire(cell: Ints, locks: Ints, jobs: Ints, at: int, job: int, pc: int) -> int:
     if locks[at + FREE] > 0:
         locks[at + FREE] -= 1
@@ -289,7 +289,7 @@ def _acquire(cell: Ints, locks: Ints, jobs: Ints, at: int, job: int, pc: int) ->
     return _WAITS
 
 
-@compiled
+@inlined
 def _release(cell: Ints, locks: Ints, jobs: Ints, events: Ints, at: int) -> None:
     """Give one unit back, or on to the job that has waited longest."""
     if locks[at + WAITING] == 0:
@@ -307,7 +307,7 @@ def _release(cell: Ints, locks: Ints, jobs: Ints, events: Ints, at: int) -> None
     cell[EVENTS] += 1
 
 
-@compiled
+@inlined
 def _use(cell: Ints, code: Ints, locks: Ints, jobs: Ints, events: Ints, job: int, pc: int) -> int:
     """ACQUIRE, TRY_ACQUIRE and RELEASE."""
     at = code[pc * CODE + 1] * LOCK
@@ -322,7 +322,7 @@ def _use(cell: Ints, code: Ints, locks: Ints, jobs: Ints, events: Ints, job: int
     return _acquire(cell, locks, jobs, at, job, pc)
 
 
-@compiled
+@inlined
 def _control(cell: Ints, code: Ints, nodes: Ints, jobs: Ints, job: int, pc: int) -> int:
     """MARK, JUMP, REPEAT, SKIP and END."""
     at = pc * CODE
@@ -346,14 +346,14 @@ def _control(cell: Ints, code: Ints, nodes: Ints, jobs: Ints, job: int, pc: int)
     return pc + 1
 
 
-@compiled
+@inlined
 def _population(cell: Ints, change: int) -> None:
     cell[AREA_ALIVE] += cell[ALIVE] * (cell[NOW] - cell[CHANGED])
     cell[CHANGED] = cell[NOW]
     cell[ALIVE] += change
 
 
-@compiled
+@inlined
 def _end(cell: Ints, nodes: Ints, jobs: Ints, job: int) -> None:
     mine = job * cell[JOB_STRIDE]
     now = cell[NOW]
@@ -371,7 +371,7 @@ def _end(cell: Ints, nodes: Ints, jobs: Ints, job: int) -> None:
         cell[FREE_JOB] = job
 
 
-@compiled
+@inlined
 def _proceed(
     cell: Ints,
     code: Ints,
@@ -403,7 +403,7 @@ def _proceed(
             pc = _control(cell, code, nodes, jobs, job, pc)
 
 
-@compiled
+@inlined
 def _place(cell: Ints, jobs: Ints) -> int:
     """A place for a new job; -1: there is none."""
     job = cell[FREE_JOB]
@@ -417,7 +417,7 @@ def _place(cell: Ints, jobs: Ints) -> int:
     return job
 
 
-@compiled
+@inlined
 def _arrive(cell: Ints, jobs: Ints, source: Ints) -> int:
     """Let the next arrival in. Returns its job; -1: there is no place for it."""
     job = _place(cell, jobs)
@@ -445,7 +445,7 @@ def _arrive(cell: Ints, jobs: Ints, source: Ints) -> int:
     return job
 
 
-@compiled
+@inlined
 def _first_due(cell: Ints, nodes: Ints) -> int:
     """The node whose completion comes first; -1: all are idle."""
     first = -1
@@ -457,7 +457,7 @@ def _first_due(cell: Ints, nodes: Ints) -> int:
     return first
 
 
-@compiled
+@inlined
 def _next(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, events: Ints, source: Ints) -> int:
     """Take the next event. Returns the job that goes on; -1: none does."""
     arrives = NEVER

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.engine.arrays import Floats
-from bench.sim.engine.jit import JITTED, compiled, pure
+from bench.sim.engine.jit import JITTED, compiled, inlined, pure
 
 ROUNDS: Final = 10
 SEEDS: Final = 1 << 63
@@ -43,7 +43,7 @@ Words = tuple[Any, Any, Any, Any]
 """Four integers below 2**32, or four arrays of them."""
 
 
-@compiled
+@inlined
 def philox(k0: Any, k1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> Words:
     """Philox4x32-10 of a key of two words and a counter of four."""
     for _ in range(ROUNDS):
@@ -58,7 +58,7 @@ def philox(k0: Any, k1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> Words:
     return c0, c1, c2, c3
 
 
-@compiled
+@inlined
 def block(seed: Any, purpose: Any, entity: Any, pair: Any) -> Words:
     """The four words that the draws 2 * pair and 2 * pair + 1 are made from."""
     high = (entity >> 32) << 16
@@ -67,7 +67,7 @@ def block(seed: Any, purpose: Any, entity: Any, pair: Any) -> Words:
     )
 
 
-@compiled
+@inlined
 def unit(low: Any, high: Any) -> Any:
     """A uniform in (0, 1) from two words."""
     return (2 * ((low << 20) | (high >> 12)) + 1) * _UNIT
@@ -150,7 +150,7 @@ def log(x: float) -> float:
     return found
 
 
-@compiled
+@inlined
 def log_parts(f: Any, k: Any) -> Any:
     """log(1 + f) + k log(2)."""
     s = f / (2.0 + f)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.sim.engine.arrays import Ints, ints, zeros
 from bench.sim.engine.heap import STRIDE, pop, push
-from bench.sim.engine.jit import JITTED, compiled, pure
+from bench.sim.engine.jit import JITTED, compiled, inlined, pure
 
 NOW: Final = 0
 SERVERS: Final = 1
@@ -41,13 +41,13 @@ PLACE: Final = 2
 _FIRST_PLACES: Final = 1024
 
 
-@compiled
+@inlined
 def _pass_time(state: Ints, now: int) -> None:
     state[AREA] += (now - state[NOW]) * (state[BUSY] + state[WAITING])
     state[NOW] = now
 
 
-@compiled
+@inlined
 def _begin(state: Ints, heap: Ints, service: int) -> None:
     """A free server begins a service."""
     busy = state[BUSY]
@@ -57,7 +57,7 @@ def _begin(state: Ints, heap: Ints, service: int) -> None:
     state[WORK] += service
 
 
-@compiled
+@inlined
 def _depart(state: Ints, heap: Ints, queue: Ints) -> None:
     """The first customer leaves, and its server takes the one that has waited longest."""
     _pass_time(state, heap[0])
@@ -72,7 +72,7 @@ def _depart(state: Ints, heap: Ints, queue: Ints) -> None:
         _begin(state, heap, queue[at + 1])
 
 
-@compiled
+@inlined
 def _arrive(state: Ints, heap: Ints, queue: Ints, now: int, service: int) -> None:
     """A customer takes a free server or the last place of the queue."""
     _pass_time(state, now)
