@@ -160,8 +160,13 @@ def cimba_mm1(gaps: Ints, services: Ints, expected: tuple[int, int]) -> dict[str
         return {}
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "customers.npz"
-        numbers = {"many": 20 * len(gaps), "tries": TRIES, "gap_ns": GAP_NS, "service_ns": LOAD * GAP_NS}
-        np.savez(file, gaps=gaps, services=services, **{name: np.array(value) for name, value in numbers.items()})
+        numbers: dict[str, Any] = {
+            "many": 20 * len(gaps),
+            "tries": TRIES,
+            "gap_ns": GAP_NS,
+            "service_ns": LOAD * GAP_NS,
+        }
+        np.savez(file, gaps=gaps, services=services, **numbers)
         words = [sys.executable, "-m", "tests.bench.cimba_station", str(file)]
         found = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert tuple(found["found"]) == expected, (found, expected)

@@ -92,7 +92,8 @@ def _dispatcher(function: FunctionType, inline: str) -> Any:
     import numba  # noqa: PLC0415 - it takes half a second, and pure processes do without it
 
     # Kernels make no arrays, so they need no counts of references (_nrt): these took nine tenths of a storm's time.
-    result = numba.njit(nogil=True, error_model="numpy", _nrt=False, inline=inline)(function)
+    njit: Any = numba.njit
+    result = njit(nogil=True, error_model="numpy", _nrt=False, inline=inline)(function)
     with suppress(HostUnfitError, OSError):
         _enable_cache(result, function)
     return result

@@ -95,14 +95,19 @@ def uniforms(seed: int, purpose: int, entities: object, numbers: object) -> NDAr
     """
     given = np.broadcast_arrays(np.asarray(entities, np.int64), np.asarray(numbers, np.int64))
     entity, number = np.atleast_1d(*given)  # a product of numbers without an axis would warn that it wraps
-    if not (0 <= seed < SEEDS and 0 <= purpose < PURPOSES):
-        raise ValueError(f"seed {seed} or purpose {purpose} is outside [0, 2**63) or [0, 2**16)")
-    if entity.size and (entity.min() < 0 or entity.max() >= ENTITIES or number.min() < 0):
-        raise ValueError("an entity is outside [0, 2**48), or a number is negative")
+    if entity.size:
+        _check(seed, purpose, int(entity.min()), int(entity.max()), int(number.min()))
     words = pure(block)(seed, purpose, entity, number // 2)
     odd = number % 2 == 1
     found: NDArray[np.float64] = pure(unit)(np.where(odd, words[2], words[0]), np.where(odd, words[3], words[1]))
     return found.reshape(given[0].shape)
+
+
+def _check(seed: int, purpose: int, least_entity: int, most_entity: int, least_number: int) -> None:
+    if not (0 <= seed < SEEDS and 0 <= purpose < PURPOSES):
+        raise ValueError(f"seed {seed} or purpose {purpose} is outside [0, 2**63) or [0, 2**16)")
+    if least_entity < 0 or most_entity >= ENTITIES or least_number < 0:
+        raise ValueError("an entity is outside [0, 2**48), or a number is negative")
 
 
 @compiled
@@ -124,7 +129,7 @@ def stream(
         raise ValueError(f"first {first} and count {count} must be even: draws are made in pairs")
     if pure_python:
         return uniforms(seed, purpose, entity, np.arange(first, first + count))
-    uniforms(seed, purpose, entity, first)  # checks the ranges
+    _check(seed, purpose, entity, entity, first)
     out = np.empty(count)
     _fill(seed, purpose, entity, first // 2, cast(Floats, out))
     return out
