@@ -17,7 +17,9 @@ class SimulateGroup(LazyGroup):
             "density": CommandEntry("bench.cli.simulate.density:density", "How many boxes fit, and what stops them?"),
             "reboot": CommandEntry("bench.cli.simulate.reboot:reboot", "How long until everything is back?"),
         },
-        "Questions about a fleet": {},
+        "Questions about a fleet": {
+            "sweep": CommandEntry("bench.cli.simulate.sweep:sweep", "Ask at every point of a grid; also on a cluster."),
+        },
     }
 
 

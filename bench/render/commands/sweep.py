@@ -1,0 +1,282 @@
+"""A sweep for a terminal, as tables, and as one self-contained page with a heat map or a fan."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.render.answer_tables import Table, band_text, quantity_label
+from bench.render.figures import fan, heat_map
+from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
+from bench.render.html import attach, page_environment
+from bench.render.palette import PALETTE
+from bench.render.text import MISSING, clean, significant
+from bench.sim.answer.words import in_unit
+from bench.sim.sweep.parameters import Value
+from bench.sim.sweep.questions import question_of
+from bench.sim.sweep.results import PointResult, SweepResults
+from bench.util.result_file import write_result_file
+from bench.util.units import format_bytes, format_ns
+
+PAGE: Final = "index.html"
+_JSON: Final = "results.json"
+_MOST_ROWS: Final = 60
+"""Rows on a terminal; the page and JSON have all."""
+_MOST_FIGURES: Final = 24
+_READING: Final = (
+    "Square brackets are 95 % bands over what the data leave open, noise, and samples of uncertain parameters. "
+    "Beyond the data they are wider on the pessimistic side: (4.00×) is four times the largest measured value.",
+)
+
+
+def view_sweep(results: SweepResults, *, directory: Path) -> RenderableType:
+    """The headline and the first quantity at each point. Never prints."""
+    name = first_quantity(results)
+    parts: list[RenderableType] = [Text(headline(results), style="bold"), Text("")]
+    for table in (sweep_table(results, name), sweep_table(results, name, ratios=True)):
+        if len(table) > 1:
+            parts += _shown(table, directory)
+    if len(shares := sensitivity_table(results)) > 1:
+        parts.append(Text(f"\n{shares[0][2]}", style="bold"))
+        parts += [Text(f"  {target}: {parameter} {share}") for target, parameter, share in shares[1:]]
+    parts += [Text(f"assumed: {clean(line)}", style="yellow") for line in results.assumed]
+    parts += [Text(line, style="dim") for line in _READING]
+    parts.append(Text(provenance(results), style="dim"))
+    return Group(*parts)
+
+
+def _shown(table: Table, directory: Path) -> Iterator[RenderableType]:
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in table[0]:
+        shown.add_column(Text(name), overflow="fold")
+    for row in table[1 : 1 + _MOST_ROWS]:
+        shown.add_row(*map(Text, row))
+    yield shown
+    if len(table) > _MOST_ROWS + 1:
+        yield Text(f"... and {len(table) - 1 - _MOST_ROWS} more rows in {directory / _JSON}", style="dim")
+    yield Text("")
+
+
+def headline(results: SweepResults) -> str:
+    """The range of the first quantity over the grid, by target, in one sentence."""
+    name = first_quantity(results)
+    parts = []
+    for target in results.targets:
+        middles = sorted(results.of(name, target), key=lambda one: one.band.middle)
+        low, high = (in_unit(one.band.middle, one.unit) for one in (middles[0], middles[-1]))
+        parts.append(f"{clean(target)} {low}" if low == high else f"{clean(target)} {low} to {high}")
+    points = len(results.of(name, results.targets[0]))
+    return f"Simulated: {quantity_label(name)} over {points} points: {'; '.join(parts)}"
+
+
+def first_quantity(results: SweepResults) -> str:
+    """The name of the quantity that figures show."""
+    return next(iter(question_of(results.question).quantities))
+
+
+def provenance(results: SweepResults) -> str:
+    """The line that says what the numbers come from."""
+    samples = "" if results.samples is None else f" · {results.samples} samples"
+    return (
+        f"Simulated · {results.question} · model {results.model} · seed {results.seed} · {results.draws} draws × "
+        f"{results.replications}{samples}"
+    )
+
+
+def sweep_table(results: SweepResults, name: str, *, ratios: bool = False) -> Table:
+    """One row per point of the grid; one column per target, or per ratio of two targets."""
+    chosen = [one for one in results.points if one.name == name and (one.unit == "ratio") == ratios]
+    columns = list(dict.fromkeys(one.target for one in chosen))
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for one in chosen:
+        at = tuple(axis_text(results.question, axis, value) for axis, value in one.at.items())
+        rows.setdefault(at, {})[one.target] = _detail(one)
+    head = (*results.axes, *map(clean, columns))
+    return (head, *((*at, *(cells.get(column, MISSING) for column in columns)) for at, cells in rows.items()))
+
+
+def _detail(one: PointResult) -> str:
+    beyond = one.times > 1 and one.unit != "ratio"
+    return f"{band_text(one.band, one.unit)}{f' ({significant(one.times)}×)' if beyond else ''}"
+
+
+def axis_text(question: str, name: str, value: Value) -> str:
+    """A value of a parameter as people write it: ``64 GiB``, ``50.0 ms``, ``8``."""
+    if isinstance(value, str):
+        return clean(value)
+    kind = question_of(question).parameters[name].kind
+    writers = {"bytes": format_bytes, "duration": format_ns}
+    return writers[kind](value) if kind in writers else f"{value:g}"
+
+
+def sensitivity_table(results: SweepResults) -> Table:
+    """How much of the first quantity's variance each uncertain parameter explains."""
+    rows = [(clean(one.target), one.parameter, f"{one.share:.0%}") for one in results.sensitivities]
+    # A squared correlation of so many independent pairs is above this in 1 of 20 cases.
+    chance = min(1.0, 3.84 / max(1, (results.samples or 1) - 1))
+    head = f"share of the variance (squared rank correlation; below {chance:.0%} it can be chance)"
+    return (("target", "uncertain parameter", head), *rows)
+
+
+def drawings(results: SweepResults) -> Iterator[Drawing]:
+    """A fan over one axis, or a heat map over two, of the first quantity. Further axes give more figures."""
+    numeric = [axis for axis, values in results.axes.items() if all(not isinstance(one, str) for one in values)]
+    wide = sorted(results.axes, key=lambda axis: -len(results.axes[axis]))
+    if len([axis for axis in wide if len(results.axes[axis]) > 1]) >= 2:
+        shown = tuple(axis for axis in results.axes if axis in wide[:2])
+        yield from itertools.islice(_heat_maps(results, shown[0], shown[1]), _MOST_FIGURES)
+    elif numeric:
+        axis = max(numeric, key=lambda one: len(results.axes[one]))
+        yield from itertools.islice(_fans(results, axis), _MOST_FIGURES)
+
+
+def _groups(results: SweepResults, shown: Sequence[str]) -> Iterator[tuple[dict[str, Value], str]]:
+    """The values of the axes that a figure does not show, and their text."""
+    others = [axis for axis in results.axes if axis not in shown]
+    for values in itertools.product(*(results.axes[axis] for axis in others)):
+        at = dict(zip(others, values, strict=True))
+        yield at, ", ".join(f"{axis} {axis_text(results.question, axis, value)}" for axis, value in at.items())
+
+
+def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
+    name = first_quantity(results)
+    for number, (at, where) in enumerate(_groups(results, (axis,))):
+        lines, beyond = [], []
+        for target in results.targets:
+            points = [one for one in results.of(name, target) if _matches(one, at)]
+            points.sort(key=lambda one: float(one.at[axis]))
+            beyond += [float(one.at[axis]) for one in points if one.times > 1]
+            lines.append(
+                fan.FanLine(
+                    target=target,
+                    x=tuple(float(one.at[axis]) for one in points),
+                    bands=tuple(one.band for one in points),
+                    details=tuple(map(_detail, points)),
+                )
+            )
+        yield fan.draw(
+            fan.Fan(
+                name=f"simulated-fan-{number}",
+                title=f"Simulated: {quantity_label(name)}",
+                subtitle=_subtitle(results, where),
+                x_label=f"{axis}, simulated",
+                x_text=lambda value: axis_text(results.question, axis, value),
+                y_unit=_tick_unit(results, name),
+                lines=tuple(lines),
+                beyond=min(beyond, default=float("inf")),
+            )
+        )
+
+
+def _subtitle(results: SweepResults, where: str) -> str:
+    fixed = [f"{name} {axis_text(results.question, name, value)}" for name, value in results.fixed.items() if value]
+    return ", ".join(["simulated", *fixed, *filter(None, (where,))])
+
+
+def _tick_unit(results: SweepResults, name: str) -> str:
+    unit = question_of(results.question).quantities[name].unit
+    return {"cpu_ns": "ns"}.get(unit, unit)
+
+
+def _matches(one: PointResult, at: Mapping[str, Value]) -> bool:
+    return all(one.at[axis] == value for axis, value in at.items())
+
+
+def _heat_maps(results: SweepResults, x: str, y: str) -> Iterator[Drawing]:
+    name = first_quantity(results)
+    targets = list(dict.fromkeys(one.target for one in results.points if one.name == name))
+    number = itertools.count()
+    for (at, where), target in itertools.product(list(_groups(results, (x, y))), targets):
+        points = {
+            (results.axes[x].index(one.at[x]), results.axes[y].index(one.at[y])): one
+            for one in results.of(name, target)
+            if _matches(one, at)
+        }
+        # A ratio is left out where the baseline is 0.
+        if len(points) < len(results.axes[x]) * len(results.axes[y]):
+            continue
+        yield heat_map.draw(
+            heat_map.HeatMap(
+                name=f"simulated-heat-{next(number)}",
+                title=f"Simulated, {clean(target)}: {quantity_label(name)}",
+                subtitle=_subtitle(results, where),
+                target=target.partition(" : ")[0],
+                x_label=x,
+                y_label=y,
+                x=tuple(axis_text(results.question, x, value) for value in results.axes[x]),
+                y=tuple(axis_text(results.question, y, value) for value in results.axes[y]),
+                bands={place: one.band for place, one in points.items()},
+                texts={place: in_unit(one.band.middle, one.unit) for place, one in points.items()},
+                details={place: _detail(one) for place, one in points.items()},
+                beyond=frozenset(place for place, one in points.items() if one.times > 1),
+            )
+        )
+
+
+def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
+    """Write ``index.html``; returns its path. The same results give the same bytes. Raises ResultError."""
+    environment = page_environment()
+    with styled():
+        figures = [finish(drawing) for drawing in drawings(results)]
+    first, *others = question_of(results.question).quantities
+    text = environment.get_template("simulation.html.j2").render(
+        style=Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
+        question=_question(results),
+        headline=headline(results),
+        provenance=provenance(results),
+        bounds=[],
+        numbers=sweep_table(results, first),
+        ratios=sweep_table(results, first, ratios=True),
+        tables=[(quantity_label(name), sweep_table(results, name)) for name in others],
+        sections=_sections(results),
+        lists=_lists(results),
+        reading=_READING,
+        figures=[_figure(figure) for figure in figures],
+        command=command,
+        attachment=attach(_JSON, results.text().encode()),
+    )
+    write_result_file(directory / PAGE, text, hint="choose another directory with -o, or make room")
+    return directory / PAGE
+
+
+def _question(results: SweepResults) -> str:
+    axes = [
+        f"{name}: {', '.join(axis_text(results.question, name, one) for one in values)}"
+        for name, values in results.axes.items()
+    ]
+    fixed = [f"{name} {axis_text(results.question, name, value)}" for name, value in results.fixed.items()]
+    laws = [f"{name} ({law.text()})" for name, law in results.uncertain.items()]
+    parts = [
+        f"A sweep over {results.question}",
+        *axes,
+        f"fixed: {', '.join(fixed) or 'nothing'}",
+        *([f"uncertain: {', '.join(laws)}"] if laws else []),
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _sections(results: SweepResults) -> list[tuple[str, str, Table]]:
+    shares = sensitivity_table(results)
+    return [("decides", "What do the uncertain parameters decide?", shares)] if len(shares) > 1 else []
+
+
+def _lists(results: SweepResults) -> list[tuple[str, list[str]]]:
+    assumed = [clean(line, limit=2000) for line in results.assumed]
+    return [("Assumed, not measured", assumed)] if assumed else []
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "title": figure.title,
+        "svg": Markup(with_variables(figure.light_svg)),
+        "how": figure.how,
+        "table": figure.table,
+    }

@@ -1,0 +1,117 @@
+"""A sweep file: a question, the parameters that change, and how they change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from bench.scenario.validation import describe_faults
+from bench.util.document import FileKind, read_document
+from bench.util.errors import ScenarioError
+
+MOST_SAMPLES: Final = 100_000
+_KIND: Final = FileKind(path_hint="name a sweep file", content_hint="start it with `question:`")
+_HINT: Final = "docs/sweeps.md has examples and all keys"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Scalar = int | float | str
+"""``8``, ``0.5``, ``64GiB``, ``50ms``, ``first-fit``: what a parameter takes depends on the question."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+
+class Range(_Frozen):
+    """Values from one end to the other, both included."""
+
+    begin: Annotated[Scalar, Field(alias="from")]
+    end: Annotated[Scalar, Field(alias="to")]
+    steps: Annotated[int, Field(ge=2, le=10_000)]
+    """How many values, both ends included."""
+    spacing: Literal["linear", "log"] = "linear"
+
+
+class Law(_Frozen):
+    """A distribution of a parameter that is not known exactly."""
+
+    law: Literal["uniform", "log-uniform", "normal", "log-normal"]
+    low: Scalar | None = None
+    """Of the uniform laws."""
+    high: Scalar | None = None
+    mean: Scalar | None = None
+    """Of ``normal``."""
+    median: Scalar | None = None
+    """Of ``log-normal``."""
+    sd: Scalar | None = None
+    """Of ``normal`` in the parameter's unit; of ``log-normal`` of the logarithm."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Law:
+        needed = {
+            "uniform": ("low", "high"),
+            "log-uniform": ("low", "high"),
+            "normal": ("mean", "sd"),
+            "log-normal": ("median", "sd"),
+        }[self.law]
+        for name in ("low", "high", "mean", "median", "sd"):
+            if (getattr(self, name) is None) == (name in needed):
+                raise ValueError(f"{name}: the law {self.law} has {' and '.join(needed)}")
+        return self
+
+    def text(self) -> str:
+        """``log-uniform, low 1ms, high 100ms``."""
+        given = ((name, getattr(self, name)) for name in ("low", "high", "mean", "median", "sd"))
+        return ", ".join([self.law, *(f"{name} {value}" for name, value in given if value is not None)])
+
+
+class SweepFile(_Frozen):
+    """The content of a sweep file."""
+
+    question: Name
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """Labels of the model; None: all of it."""
+    baseline: Name | None = None
+    """What the others are compared with; None: docker, else the first target."""
+    fixed: dict[Name, Scalar] = {}
+    axes: dict[Name, Annotated[tuple[Scalar, ...], Field(min_length=1)] | Range] = {}
+    """The grid is the product of all axes."""
+    uncertain: dict[Name, Law] = {}
+    samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] | None = None
+    """Of the uncertain parameters, for each point of the grid: the same ones for every point and target."""
+    draws: Annotated[int, Field(ge=1)] | None = None
+    """Draws of the model for each point; None: all."""
+    replications: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Runs with fresh noise for each draw."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SweepFile:
+        for one, other in (("fixed", "axes"), ("fixed", "uncertain"), ("axes", "uncertain")):
+            both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
+            if both:
+                raise ValueError(f"{other}: {both[0]} is in {one}, too; keep one of them")
+        if bool(self.uncertain) != (self.samples is not None):
+            raise ValueError("samples: it is needed with `uncertain`, and only then")
+        if not self.axes and not self.uncertain:
+            raise ValueError("axes: is missing; a sweep changes at least one parameter")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """``sha256:...`` of what the file says, whatever its comments and its order of keys."""
+        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def read_sweep(file: Path) -> SweepFile:
+    """The sweep of a file. Raises ScenarioError, which names the line, the key and what was expected."""
+    document = read_document(file, _KIND)
+    try:
+        return SweepFile.model_validate_json(json.dumps(document.data))
+    except ValidationError as error:
+        raise ScenarioError(describe_faults(file, document, error), hint=_HINT) from None

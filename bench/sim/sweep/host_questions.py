@@ -1,0 +1,113 @@
+"""Questions about one host, as a sweep asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+
+from bench.sim.answer.answer import Distance
+from bench.sim.answer.distance import memory_distance, storm_distances
+from bench.sim.answer.terms import Terms
+from bench.sim.host.arrivals import Arrivals
+from bench.sim.host.density import fitting
+from bench.sim.host.mixed import ALL_TARGETS, Group, mixed_samples
+from bench.sim.host.sides import Alone
+from bench.sim.host.storm import run as run_storms
+from bench.sim.model.file import Model
+from bench.sim.model.values import target_values
+from bench.sim.sweep.parameters import Parameter, Values
+from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Floats, Quantity, Question
+from bench.util.errors import UsageError
+
+
+def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
+    side = Alone(
+        target=target,
+        cpus=int(values["cpus"]),
+        residents=int(values["residents"]),
+        arrivals=Arrivals(gap_ns=int(values["interval"])),
+    )
+    found = run_storms(terms, side, int(values["boxes"]))
+    return {f"storm.{name}": found[name] for name in ("last", "first", "median", "cpu")}
+
+
+def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
+    return storm_distances(
+        model,
+        target,
+        boxes=int(values["boxes"]),
+        cpus=int(values["cpus"]),
+        residents=int(values["residents"]),
+    )
+
+
+def _reboot(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
+    group = Group(target=target, boxes=int(values["boxes"]))
+    arrivals = Arrivals(gap_ns=int(values["interval"]))
+    found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals)[ALL_TARGETS]
+    return {f"reboot.{name}": found[name] for name in ("all", "half", "p90", "first")}
+
+
+def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
+    return storm_distances(model, target, boxes=int(values["boxes"]), cpus=int(values["cpus"]), residents=0)
+
+
+def _density(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
+    room = int(values["memory"]) - int(values["reserve"])
+    counts = []
+    for draw in terms.draws:
+        drawn = target_values(terms.model, target, draw)
+        if not drawn.memory_slope_bytes:
+            raise UsageError(
+                f"the model has no memory of a further box of {target}",
+                hint="leave the target out, or measure `residents: [1, 8, 16]` and fit again",
+            )
+        counts.append(np.floor(fitting(drawn, room)))
+    # Memory has no noise of single runs.
+    return {"density.boxes": np.repeat(np.array(counts), terms.replications)}
+
+
+def _density_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
+    centre = target_values(model, target, None)
+    if not centre.memory_slope_bytes:
+        return ()  # the samples say what is missing
+    room = int(values["memory"]) - int(values["reserve"])
+    return (memory_distance(model, target, boxes=fitting(centre, room)),)
+
+
+_BOXES: Final = Parameter(kind="count", help="boxes that start, a whole number from 1 on", least=1, most=10_000_000)
+_INTERVAL: Final = Parameter(kind="duration", help="time between requests, such as 50ms", default=0)
+
+HOST_QUESTIONS: Final[Mapping[str, Question]] = {
+    "storm": Question(
+        parameters={
+            "boxes": _BOXES,
+            "cpus": CPUS,
+            "residents": Parameter(kind="count", help="boxes that live already, a whole number", default=0),
+            "interval": _INTERVAL,
+        },
+        quantities={
+            "storm.last": Quantity(unit="ns"),
+            "storm.first": Quantity(unit="ns"),
+            "storm.median": Quantity(unit="ns"),
+            "storm.cpu": Quantity(unit="cpu_ns"),
+        },
+        samples=_storm,
+        distances=_storm_distances,
+    ),
+    "reboot": Question(
+        parameters={"boxes": _BOXES, "cpus": CPUS, "interval": _INTERVAL},
+        quantities={f"reboot.{name}": Quantity(unit="ns") for name in ("all", "half", "p90", "first")},
+        samples=_reboot,
+        distances=_reboot_distances,
+    ),
+    "density": Question(
+        parameters={"memory": MEMORY, "reserve": RESERVE},
+        quantities={"density.boxes": Quantity(unit="boxes", benefit=True)},
+        samples=_density,
+        distances=_density_distances,
+    ),
+}
+"""By name."""

@@ -1,0 +1,156 @@
+"""The units of a sweep: pure functions of their values and the seed, whose keys are names."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.sim.answer.distance import refuse_beyond
+from bench.sim.answer.terms import choose_baseline, choose_draws, choose_targets
+from bench.sim.engine.rng import uniforms
+from bench.sim.model.file import Model
+from bench.sim.sweep.file import SweepFile
+from bench.sim.sweep.parameters import Parameter, Value, axis_values, drawn_value, parse_value
+from bench.sim.sweep.question import Question
+from bench.sim.sweep.questions import question_of
+from bench.util.errors import UsageError
+
+PURPOSE: Final = 0x5300
+"""Of the random numbers of uncertain parameters. The entity is the parameter's name, the number is the sample."""
+MOST_UNITS: Final = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One target at one set of values.
+
+    Attributes:
+        key: names the unit: ``boxes=8 cpus=4 | docker``, with ``#3`` for the fourth sample.
+        cell: the index of its point in the grid.
+        sample: the number of its sample of the uncertain parameters; 0 without them.
+        values: of all parameters of the question.
+    """
+
+    key: str
+    cell: int
+    sample: int
+    target: str
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A sweep that can be run.
+
+    Attributes:
+        axes: values of each axis, by name.
+        cells: the grid: one value per axis, the last axis fastest.
+        inputs: digests of files that values name.
+        beyond: whether points more than 10 times beyond the data are answered.
+    """
+
+    sweep: SweepFile
+    targets: tuple[str, ...]
+    baseline: str
+    axes: Mapping[str, tuple[Value, ...]]
+    cells: tuple[Mapping[str, Value], ...]
+    draws: tuple[int, ...]
+    units: tuple[Unit, ...]
+    inputs: Mapping[str, str]
+    beyond: bool
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return question_of(self.sweep.question)
+
+
+def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
+    """The units of a sweep over a model.
+
+    Args:
+        beyond: whether values more than 10 times beyond the data are simulated.
+
+    Raises:
+        UsageError: an unknown target or parameter, a value outside its limits, too many units.
+        NotInDataError: a value more than 10 times beyond the data.
+    """
+    question = question_of(sweep.question)
+    for section in ("fixed", "axes", "uncertain"):
+        for name in getattr(sweep, section):
+            if name not in question.parameters:
+                raise UsageError(
+                    f"{section}: {sweep.question} has no parameter {name!r}",
+                    hint=f"it has {', '.join(question.parameters)}",
+                )
+    targets = choose_targets(model, sweep.targets)
+    known = question.parameters
+    axes = {name: axis_values(name, known[name], axis) for name, axis in sweep.axes.items()}
+    count = math.prod(map(len, axes.values())) * (sweep.samples or 1) * len(targets)
+    if count > MOST_UNITS:
+        raise UsageError(f"the sweep has {count} units, more than {MOST_UNITS}", hint="take fewer values or samples")
+    cells = tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+    units = tuple(_units(sweep, question, model, targets, cells))
+    refuse_beyond(
+        [one for unit in units for one in question.distances(model, unit.target, unit.values)], allowed=beyond
+    )
+    return Plan(
+        sweep=sweep,
+        targets=targets,
+        baseline=choose_baseline(targets, sweep.baseline),
+        axes=axes,
+        cells=cells,
+        draws=choose_draws(model, sweep.draws),
+        units=units,
+        inputs=_inputs(question, units),
+        beyond=beyond,
+    )
+
+
+def _units(
+    sweep: SweepFile,
+    question: Question,
+    model: Model,
+    targets: tuple[str, ...],
+    cells: tuple[Mapping[str, Value], ...],
+) -> Iterator[Unit]:
+    fixed = {name: parse_value(name, question.parameters[name], given) for name, given in sweep.fixed.items()}
+    samples = _samples(sweep, question.parameters)
+    for place, cell in enumerate(cells):
+        named = " ".join(f"{name}={value}" for name, value in cell.items())
+        for number, sample in enumerate(samples):
+            values = question.complete({**fixed, **cell, **sample}, model)
+            for target in targets:
+                head = " ".join(filter(None, (named, f"#{number}" if sample else "")))
+                yield Unit(key=f"{head} | {target}", cell=place, sample=number, target=target, values=values)
+
+
+def _inputs(question: Question, units: tuple[Unit, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for unit in units:
+        if question.inputs is not None and unit.values["trace"] not in found:
+            found |= question.inputs(unit.values)
+    return found
+
+
+def _samples(sweep: SweepFile, parameters: Mapping[str, Parameter]) -> list[dict[str, Value]]:
+    """The samples of all uncertain parameters; one empty sample without any."""
+    if sweep.samples is None:
+        return [{}]
+    numbers = range(sweep.samples)
+    drawn = {
+        # A checksum of the name: another uncertain parameter in the file does not change this one's values.
+        name: uniforms(sweep.seed, PURPOSE, zlib.crc32(name.encode()), list(numbers))
+        for name in sweep.uncertain
+    }
+    return [
+        {
+            name: drawn_value(name, parameters[name], law, float(drawn[name][number]))
+            for name, law in sweep.uncertain.items()
+        }
+        for number in numbers
+    ]

@@ -1,0 +1,32 @@
+"""Units one after another in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.sim.sweep.runners.base import checked
+from bench.sim.sweep.unit import Finished, Task, run_unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class SerialRunner:
+    """A ``Runner``."""
+
+    model_text: str
+
+    @property
+    def about(self) -> str:
+        """As in ``Runner``."""
+        return "this process"
+
+    @contextmanager
+    def run(self, tasks: Iterator[Task]) -> Iterator[Iterator[Finished]]:
+        """As in ``Runner``."""
+        yield self._results(tasks)
+
+    def _results(self, tasks: Iterator[Task]) -> Iterator[Finished]:
+        for task in tasks:
+            text = run_unit(self.model_text, task.model_dump_json())
+            yield checked(Finished.model_validate_json(text), task, who="this process", hint="start again")

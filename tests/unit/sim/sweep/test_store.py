@@ -1,0 +1,111 @@
+"""The directory of a sweep: what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.sim.model.file import model_digest, model_text
+from bench.sim.sweep import store
+from bench.sim.sweep.store import MANIFEST, UNITS, OtherSweepError, SweepDirectory, opened
+from bench.sim.sweep.unit import UnitResult
+from bench.util.errors import BoxbenchWarning, ResultError, UsageError
+from tests.unit.sim.sweep.sweeps import small_model, small_plan
+
+MODEL = small_model()
+PLAN = small_plan(MODEL)
+SAMPLES = (1.5, *[2.0] * 5)
+FIRST, SECOND, *_ = [UnitResult(key=unit.key, samples={"storm.last": SAMPLES}) for unit in PLAN.units]
+
+
+@contextmanager
+def opened_here(path: Path) -> Iterator[SweepDirectory]:
+    with opened(path, PLAN, model_text=model_text(MODEL), digest=model_digest(MODEL)) as place:
+        yield place
+
+
+def test_finished_units_are_there_again(tmp_path: Path) -> None:
+    with opened_here(tmp_path / "new" / "sweep") as place:
+        place.append(FIRST)
+        place.append(SECOND)
+        assert place.model_file.read_text(encoding="utf-8") == model_text(MODEL)
+    with opened_here(tmp_path / "new" / "sweep") as place:
+        assert place.done == {FIRST.key: FIRST, SECOND.key: SECOND}
+
+
+def test_a_torn_line_is_cut(tmp_path: Path) -> None:
+    with opened_here(tmp_path) as place:
+        place.append(FIRST)
+    file = tmp_path / UNITS
+    whole = file.read_bytes()
+    file.write_bytes(whole + b'{"key":"boxes=2 | docker","sam')
+    with opened_here(tmp_path) as place:
+        assert set(place.done) == {FIRST.key}
+        assert file.read_bytes() == whole
+
+
+def test_a_damaged_line_is_named_and_its_unit_runs_again(tmp_path: Path) -> None:
+    with opened_here(tmp_path) as place:
+        place.append(FIRST)
+        place.append(SECOND)
+    file = tmp_path / UNITS
+    file.write_bytes(file.read_bytes().replace(b"1.5", b"1,5", 1))
+    with pytest.warns(BoxbenchWarning, match=r"units.jsonl:1 is damaged"), opened_here(tmp_path) as place:
+        assert set(place.done) == {SECOND.key}
+
+
+def test_two_writers_are_refused(tmp_path: Path) -> None:
+    with (
+        opened_here(tmp_path),
+        pytest.raises(UsageError, match="is being written by another boxbench"),
+        opened_here(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("model", "sha256:0", 'model differs: was "sha256:0"'),
+        ("versions", {"boxbench": "0.0.1"}, 'versions differs: boxbench was "0.0.1", is'),
+        ("units", 3, "units differs: was 3, is 10"),
+    ],
+)
+def test_another_sweep_is_refused(tmp_path: Path, key: str, value: object, words: str) -> None:
+    with opened_here(tmp_path) as place:
+        place.append(FIRST)
+    file = tmp_path / MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {key: value}), encoding="utf-8")
+    with pytest.raises(OtherSweepError, match=words), opened_here(tmp_path):
+        pass
+    assert (tmp_path / UNITS).read_bytes().count(b"\n") == 1
+
+
+def test_a_directory_with_other_content_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(OtherSweepError, match=r"holds no sweep \(but notes.txt\)"), opened_here(tmp_path):
+        pass
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_kill_before_the_manifest_leaves_a_directory_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / store.MODEL).write_text("half", encoding="utf-8")
+    with opened_here(tmp_path) as place:
+        assert place.done == {}
+        assert place.model_file.read_text(encoding="utf-8") == model_text(MODEL)
+
+
+def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with opened_here(tmp_path) as place:
+        place.append(FIRST)
+        monkeypatch.setattr(store, "append_durably", full)
+        with pytest.raises(ResultError, match="No space left"):
+            place.append(SECOND)
+        assert set(place.done) == {FIRST.key}
