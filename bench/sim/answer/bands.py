@@ -63,12 +63,21 @@ def band_of(values: Floats, weights: Floats | None = None, widening: Widening = 
         values: (samples,) finite; greater than or equal to 0 where the band is widened.
         weights: (samples,) equal when None.
     """
-    middle, low80, high80, low95, high95 = quantiles(values, weights, (0.5, 0.1, 0.9, 0.025, 0.975))
-    if widening.up > 0:
-        high80, high95 = quantiles(*_spread(values, weights, widening.up), (0.9, 0.975))
-    if widening.down > 0:
-        low80, low95 = quantiles(*_spread(values, weights, -widening.down), (0.1, 0.025))
+    low80, high80 = band_limits(values, weights, widening, 0.8)
+    low95, high95 = band_limits(values, weights, widening, 0.95)
+    middle = quantiles(values, weights, (0.5,))[0]
     return Band(middle=middle, low80=low80, high80=high80, low95=low95, high95=high95)
+
+
+def band_limits(values: Floats, weights: Floats | None, widening: Widening, level: float) -> tuple[float, float]:
+    """The ends of the central band that holds ``level`` of the samples, in (0, 1); see ``band_of``."""
+    shares = (1 - level) / 2, (1 + level) / 2
+    low, high = quantiles(values, weights, shares)
+    if widening.up > 0:
+        high = quantiles(*_spread(values, weights, widening.up), shares[1:])[0]
+    if widening.down > 0:
+        low = quantiles(*_spread(values, weights, -widening.down), shares[:1])[0]
+    return low, high
 
 
 def _spread(values: Floats, weights: Floats | None, log_sd: float) -> tuple[Floats, Floats]:

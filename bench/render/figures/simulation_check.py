@@ -1,0 +1,201 @@
+"""Simulated against measured storms, over the number of boxes, with three predictions that need no simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from bench.analysis.stats import Interval
+from bench.render.figures.base import Drawing, canvas, time_axis
+from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
+from bench.render.text import clean, file_stem, quantity, with_interval
+from bench.sim.check.levels import Statistic
+from bench.sim.check.result import LevelView, StatisticView, TargetCheck
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PANELS: Final = {Statistic.MEDIAN: "half of the boxes are up", Statistic.LAST: "the last box is up"}
+_BASELINES: Final[Mapping[str, tuple[str, str]]] = {
+    "constant": ("constant: as a single start", ":"),
+    "CPU only": ("CPU only: max(T1, N W/c)", "--"),
+    "line": ("line through the fitted storms", "-."),
+}
+_HOW: Final = (
+    "Hatched: the simulated 95 % band, wider upwards beyond the storms that the model was fitted to. Dots are measured "
+    "storms: hollow ones were fitted, so they are no evidence; full ones were not seen. The black bar at the median of "
+    "unseen storms is the noise ceiling, as far as one half of them misses the other. Grey lines are predictions that "
+    "need no simulation: if one of them runs through the full dots as well as the band does, it is enough."
+)
+
+Point = tuple[LevelView, StatisticView]
+
+
+def draw(found: TargetCheck) -> tuple[Drawing, ...]:
+    """One figure of each number of residents; none where no storm was scored."""
+    levels = sorted(found.levels, key=lambda level: (level.residents, level.boxes))
+    groups = [(residents, list(group)) for residents, group in groupby(levels, key=lambda level: level.residents)]
+    return tuple(
+        _drawing(found, residents, group) for residents, group in groups if any(level.scored for level in group)
+    )
+
+
+def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) -> Drawing:
+    series = {statistic: _series(levels, statistic) for statistic in _PANELS}
+    beside = f", beside {residents} others" if residents else ""
+    title = f"{clean(found.label)}: simulated and measured storms{beside}"
+    figure = canvas(4.35, title, _subtitle(found))
+    width, height = figure.get_size_inches()
+    bottom, top = 1.32 / height, 1 - 0.92 / height
+    axes: list[Axes] = []
+    values = _values([point for points in series.values() for point in points])
+    for number, (statistic, points) in enumerate(series.items()):
+        left = (0.68 + number * 2.55) / width
+        axes.append(figure.add_axes((left, bottom, 2.42 / width, top - bottom)))
+        _panel(axes[-1], points, target_colour(found.label))
+        axes[-1].set_title(_PANELS[statistic], size=9.5, loc="left", color=INK)
+        _frame(axes[-1], levels, values, named=number == 0)
+    _legend(axes[0], series)
+    return Drawing(
+        name=f"check-{file_stem(found.label)}" + (f"-beside-{residents}" if residents else ""),
+        scenario="",
+        title=title,
+        alt=_alt(found, series[Statistic.LAST]),
+        how=_HOW,
+        canvas=figure,
+        table=_table(levels),
+    )
+
+
+def _subtitle(found: TargetCheck) -> str:
+    if found.verdict is None or found.error is None:
+        return "simulated, not scored"
+    return f"{found.verdict} · error {found.error:.0%}, accepted up to {found.limit or 0:.0%}"
+
+
+def _series(levels: Sequence[LevelView], statistic: Statistic) -> list[Point]:
+    """The statistic at every level. Half of one box, or of two, is the first one, and is not scored apart."""
+    found = []
+    for level in levels:
+        views = {view.statistic: view for view in level.statistics}
+        view = views.get(statistic, views.get(Statistic.FIRST if level.boxes == 2 else Statistic.LAST))
+        # A table may lack a column. Only a single box is the same for all statistics.
+        if view is not None and (view.statistic is statistic or level.boxes <= 2):
+            found.append((level, view))
+    return found
+
+
+def _values(points: Sequence[Point]) -> list[float]:
+    found: list[float] = []
+    for _, view in points:
+        found += [storm for storm in view.storms if storm is not None]
+        found += [value for value in view.baselines.values() if value > 0]
+        found += [view.predicted.low95, view.predicted.high95]
+    return found
+
+
+def _panel(axes: Axes, points: Sequence[Point], colour: str) -> None:
+    boxes = [level.boxes for level, _ in points]
+    bands = [view.predicted for _, view in points]
+    for name, (label, dashes) in _BASELINES.items():
+        known = [(level.boxes, view.baselines[name]) for level, view in points if name in view.baselines]
+        if known:
+            axes.plot(*zip(*known, strict=True), color=MUTED, linestyle=dashes, linewidth=1.3, label=label)
+    low, high = [band.low95 for band in bands], [band.high95 for band in bands]
+    axes.fill_between(
+        boxes, low, high, facecolor="none", edgecolor=colour, hatch="////", linewidth=0.6, label="simulated, 95 %"
+    )
+    axes.plot(boxes, [band.middle for band in bands], color=colour, linewidth=2.0, label="simulated, middle")
+    for scored, fill, label in ((False, PAPER, "measured, fitted"), (True, colour, "measured, not seen")):
+        dots = [
+            (level.boxes, storm)
+            for level, view in points
+            for storm in view.storms
+            if level.scored is scored and storm is not None
+        ]
+        if dots:
+            x, y = zip(*dots, strict=True)
+            axes.plot(
+                x, y, linestyle="none", marker="o", ms=4.2, mfc=fill, mec=colour, mew=1.0, alpha=0.75, label=label
+            )
+    _ceilings(axes, points)
+
+
+def _ceilings(axes: Axes, points: Sequence[Point]) -> None:
+    """A bar as long as the noise ceiling at the median of the scored storms."""
+    label = "noise ceiling"
+    for level, view in points:
+        if view.score is None or view.score.ceiling is None or view.measured is None:
+            continue
+        ends = [view.measured * (1 - view.score.ceiling), view.measured * (1 + view.score.ceiling)]
+        axes.plot([level.boxes] * 2, ends, color=INK, linewidth=2.6, solid_capstyle="butt", label=label)
+        axes.plot([level.boxes], [view.measured], color=INK, marker="_", ms=9, mew=1.8)
+        label = ""
+
+
+def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, named: bool) -> None:
+    from matplotlib.ticker import FixedLocator  # noqa: PLC0415
+
+    boxes = sorted({level.boxes for level in levels})
+    time_axis(axes, values, which="y")
+    if boxes[-1] >= 8 * boxes[0]:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(boxes[0] / 1.25, boxes[-1] * 1.25)
+    axes.xaxis.set_major_locator(FixedLocator(_apart(boxes)))
+    axes.xaxis.set_minor_locator(FixedLocator([]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.grid(visible=True, axis="y", color=GRID)
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="both", labelsize=9)
+    axes.tick_params(axis="y", labelcolor=MUTED, labelleft=named)
+    axes.set_xlabel("boxes requested at once", size=9)
+    if named:
+        axes.set_ylabel("time, simulated and measured", size=9)
+
+
+def _apart(boxes: Sequence[int]) -> list[int]:
+    """The levels whose numbers do not overlap on a logarithmic axis: each nearly twice the one before."""
+    found: list[int] = []
+    for level in boxes:
+        if not found or level >= 1.9 * found[-1]:
+            found.append(level)
+    return found
+
+
+def _legend(axes: Axes, series: Mapping[Statistic, Sequence[Point]]) -> None:
+    if any(series.values()):
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(-0.26, -0.19),
+            ncol=2,
+            fontsize=8.6,
+            handlelength=2.2,
+            borderaxespad=0,
+            columnspacing=1.6,
+        )
+
+
+def _alt(found: TargetCheck, points: Sequence[Point]) -> str:
+    parts = [
+        f"{level.boxes} boxes {_measured(view)} measured, {quantity(view.predicted.middle, 'ns')} simulated"
+        for level, view in points
+    ]
+    return f"Time until the last box is up, {clean(found.label)}: {'; '.join(parts)}."
+
+
+def _measured(view: StatisticView) -> str:
+    return quantity(math.inf if view.measured is None else view.measured, "ns")
+
+
+def _table(levels: Sequence[LevelView]) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for level in levels:
+        for view in level.statistics:
+            band = view.predicted
+            shown = with_interval(band.middle, Interval(band.low95, band.high95, 0.95), "ns")
+            rest = [quantity(view.baselines.get(name), "ns") for name in _BASELINES]
+            used = "scored" if level.scored else "fitted"
+            rows.append((str(level.boxes), str(view.statistic), used, _measured(view), shown, *rest))
+    return (("boxes", "of", "storms were", "measured", "simulated [95 %]", *_BASELINES), *rows)

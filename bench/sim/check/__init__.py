@@ -1,0 +1,1 @@
+"""Scores of predictions on measurements that the fit did not see, and the verdict on them."""

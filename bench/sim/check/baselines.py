@@ -1,0 +1,108 @@
+"""Three predictions that need no simulation. A model that is no better than they are explains nothing.
+
+``constant``: a start takes as long as a single one, whoever else starts.
+``CPU only``: the CPUs share the work of all boxes equally, and nothing else delays them: max(T1, N W / c), with T1 the
+    time and W the CPU time of a single start.
+``line``: D + s N, fitted by least squares to the storms that the model was fitted to, each statistic on its own. It
+    has no mechanism, but it has seen how storms grow.
+
+Each is a distribution and not a number, so that its score is comparable with a model's: its number times the ratios of
+single starts to their own median, which is the noise that single starts show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.check.levels import Level, Measured, Statistic
+from bench.sim.check.scores import Sample, equal_weights
+
+Floats = NDArray[np.float64]
+
+Baseline = Literal["constant", "CPU only", "line"]
+CONSTANT: Final = "constant"
+CPU_ONLY: Final = "CPU only"
+LINE: Final = "line"
+BASELINES: Final[tuple[Baseline, ...]] = (CONSTANT, CPU_ONLY, LINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solo:
+    """What is known of a single start."""
+
+    times: Sample
+    """ns, of single starts: measured ones, or a model's."""
+    cpu_ns: float | None
+    """CPU time of one start; None: it was not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """The three predictions for one target."""
+
+    solo: Solo
+    cpus: int
+    lines: Mapping[Statistic, tuple[float, float]]
+    """D and s in ns; empty: fewer than two levels were fitted."""
+
+    def predict(self, baseline: Baseline, level: Level, statistic: Statistic) -> Sample | None:
+        """The predicted distribution, ns; None when the data of the fit do not give this baseline."""
+        point = self.point(baseline, level, statistic)
+        if point is None:
+            return None
+        return Sample(point * self.solo.times.values / self.solo.times.median, self.solo.times.weights)
+
+    def point(self, baseline: Baseline, level: Level, statistic: Statistic) -> float | None:
+        """The middle of the prediction, ns."""
+        alone = self.solo.times.median
+        if baseline == CONSTANT:
+            return alone
+        if baseline == CPU_ONLY:
+            return None if self.solo.cpu_ns is None else max(alone, level.boxes * self.solo.cpu_ns / self.cpus)
+        if statistic not in self.lines:
+            return None
+        at_none, per_box = self.lines[statistic]
+        return at_none + per_box * level.boxes
+
+
+def solo_of(fitted: Mapping[Level, Measured]) -> Solo | None:
+    """Single starts on an empty host, from what the fit has used; None when it has used none."""
+    alone = fitted.get(Level(0, 1))
+    times = np.empty(0) if alone is None else alone.values.get(Statistic.LAST, np.empty(0))
+    known = times[np.isfinite(times)]
+    if alone is None or not len(known):
+        return None
+    return Solo(times=equal_weights(known), cpu_ns=_median_or_none(alone.cpu_per_start_ns))
+
+
+def make_baselines(solo: Solo, fitted: Mapping[Level, Measured], cpus: int) -> Baselines:
+    """The baselines of one target, from what the fit has used."""
+    found = {statistic: _line(fitted, statistic) for statistic in Statistic}
+    lines = {statistic: line for statistic, line in found.items() if line is not None}
+    return Baselines(solo=solo, cpus=cpus, lines=lines)
+
+
+def _median_or_none(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _line(fitted: Mapping[Level, Measured], statistic: Statistic) -> tuple[float, float] | None:
+    """Least squares through the medians of the levels on an empty host."""
+    points = [
+        (float(level.boxes), float(np.median(one.values[statistic])))
+        for level, one in fitted.items()
+        if not level.residents and statistic in one.values
+    ]
+    known = [(boxes, value) for boxes, value in points if math.isfinite(value)]
+    if len({boxes for boxes, _ in known}) < 2:
+        return None
+    boxes, values = np.array(known, dtype=np.float64).T
+    slope = float(((boxes - boxes.mean()) * (values - values.mean())).sum() / ((boxes - boxes.mean()) ** 2).sum())
+    return float(values.mean() - slope * boxes.mean()), slope

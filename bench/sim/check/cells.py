@@ -1,0 +1,236 @@
+"""One statistic of the storms of one level, scored; and the scores of many of them pooled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis.stats import MIN_BOOTS, Interval, median_interval
+from bench.sim.answer.bands import Widening, band_limits, band_of
+from bench.sim.check.baselines import BASELINES, Baselines
+from bench.sim.check.levels import Measured, Statistic
+from bench.sim.check.predict import Prediction
+from bench.sim.check.result import Coverage, Limits, Score, Skill, StatisticView
+from bench.sim.check.scores import (
+    Sample,
+    crps,
+    hit_interval,
+    noise_ceiling,
+    percentile_interval,
+    relative_errors,
+    resampled_blocks,
+    resampled_means,
+    resampled_medians,
+    skill,
+)
+from bench.sim.check.verdict import MIN_STORMS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BANDS: Final = (0.5, 0.8, 0.95)
+MODEL: Final = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """Resamples of blocks that all cells of a target share: storms of one block have one host state."""
+
+    blocks: tuple[int, ...]
+    counts: Ints
+    """(resamples, blocks)"""
+    enough: bool
+    """Whether there are enough storms for intervals."""
+
+    def medians(self, values: Floats, blocks: Ints) -> Floats:
+        """(resamples,) The median of some storms' values."""
+        return resampled_medians(values, blocks, self.blocks, self.counts)
+
+    def means(self, values: Floats, blocks: Ints) -> Floats:
+        """(resamples,) Their mean."""
+        return resampled_means(values, blocks, self.blocks, self.counts)
+
+    def limits(self, resampled: Floats) -> Interval | None:
+        """The 95 % interval; None: too few storms."""
+        return percentile_interval(resampled) if self.enough else None
+
+
+def resampling_of(scored: Iterable[Measured], rng: np.random.Generator) -> Resampling:
+    """Resamples for all scored levels of a target."""
+    levels = list(scored)
+    blocks = tuple(sorted({int(block) for one in levels for block in one.blocks}))
+    # Rows of a table are one storm each.
+    enough = bool(levels) and all(not one.summary and one.storms >= MIN_STORMS for one in levels)
+    counts = resampled_blocks(blocks, rng) if blocks else np.zeros((0, 0), dtype=np.int64)
+    return Resampling(blocks=blocks, counts=counts, enough=enough)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredCell:
+    """One statistic of the storms of one level, with what pooling needs."""
+
+    measured: Measured
+    errors: Floats
+    """(storms,)"""
+    scale_ns: float
+    """The median storm without a lost box: scores of cells are added relative to it. NaN: all lost a box."""
+    scores: Mapping[str, Floats]
+    """CRPS by predictor, MODEL or a baseline, (storms,) ns; NaN: a lost box."""
+    score: Score
+
+
+def view_of(
+    measured: Measured,
+    statistic: Statistic,
+    prediction: Prediction,
+    baselines: Baselines | None,
+    cell: ScoredCell | None,
+) -> StatisticView:
+    """What people see of one statistic; ``cell`` is None for storms that the model was fitted to."""
+    values = measured.values[statistic]
+    sample = prediction.sample(statistic)
+    points = {
+        name: None if baselines is None else baselines.point(name, measured.level, statistic) for name in BASELINES
+    }
+    return StatisticView(
+        statistic=statistic,
+        storms=tuple(None if math.isinf(value) else float(value) for value in values),
+        measured=_finite(float(np.median(values))),
+        predicted=band_of(sample.values, sample.weights, prediction.widening),
+        baselines={name: point for name, point in points.items() if point is not None},
+        score=None if cell is None else cell.score,
+    )
+
+
+def score_cell(
+    measured: Measured,
+    statistic: Statistic,
+    prediction: Prediction,
+    baselines: Baselines | None,
+    *,
+    resampling: Resampling,
+    rng: np.random.Generator,
+) -> ScoredCell:
+    """Score one statistic of the storms of one level."""
+    observed, sample = measured.values[statistic], prediction.sample(statistic)
+    errors = relative_errors(sample.median, observed)
+    middle = float(np.median(observed))
+    whole = np.isfinite(observed)
+    samples = {MODEL: sample} | _baseline_samples(measured, statistic, baselines)
+    scores = {name: _scores(one, observed, whole) for name, one in samples.items()}
+    biases = sample.median / resampling.medians(observed, measured.blocks) - 1
+    score = Score(
+        error=float(np.median(errors)),
+        error_interval=limits_of(resampling.limits(resampling.medians(errors, measured.blocks))),
+        bias=None if math.isinf(middle) else sample.median / middle - 1,
+        bias_interval=None if math.isinf(middle) else limits_of(resampling.limits(biases)),
+        ceiling=None if measured.summary else noise_ceiling(observed[whole], rng),
+        crps_ns=float(scores[MODEL][whole].mean()) if whole.any() else None,
+        skills=_own_skills(scores, measured, whole, resampling),
+        coverage=_coverage(sample, prediction.widening, observed),
+    )
+    scale = float(np.median(observed[whole])) if whole.any() else math.nan
+    return ScoredCell(measured=measured, errors=errors, scale_ns=scale, scores=scores, score=score)
+
+
+def _baseline_samples(measured: Measured, statistic: Statistic, baselines: Baselines | None) -> dict[str, Sample]:
+    if baselines is None:
+        return {}
+    found = {name: baselines.predict(name, measured.level, statistic) for name in BASELINES}
+    return {name: sample for name, sample in found.items() if sample is not None}
+
+
+def _scores(sample: Sample, observed: Floats, whole: NDArray[np.bool_]) -> Floats:
+    found = np.full(len(observed), math.nan)
+    found[whole] = crps(sample, observed[whole])
+    return found
+
+
+def _own_skills(
+    scores: Mapping[str, Floats], measured: Measured, whole: NDArray[np.bool_], resampling: Resampling
+) -> tuple[Skill, ...]:
+    if not whole.any():
+        return ()
+    means = {name: values[whole].mean() for name, values in scores.items()}
+    again = {name: resampling.means(values[whole], measured.blocks[whole]) for name, values in scores.items()}
+    return tuple(
+        Skill(
+            baseline=name,
+            value=float(skill(means[MODEL], means[name])),
+            interval=limits_of(resampling.limits(skill(again[MODEL], again[name]))),
+        )
+        for name in BASELINES
+        if means.get(name, 0) > 0
+    )
+
+
+def _coverage(sample: Sample, widening: Widening, observed: Floats) -> tuple[Coverage, ...]:
+    found = []
+    for level in BANDS:
+        low, high = band_limits(sample.values, sample.weights, widening, level)
+        hits = int(((low <= observed) & (observed <= high)).sum())
+        interval = hit_interval(hits, len(observed))
+        limits = Limits(low=interval.low, high=interval.high)
+        found.append(Coverage(level=level, hits=hits, n=len(observed), interval=limits))
+    return tuple(found)
+
+
+def pooled_error(cells: Sequence[ScoredCell], resampling: Resampling) -> tuple[float, Interval | None]:
+    """The median over cells of their median errors, with its interval over storms; of a table over its values."""
+    errors = [cell.score.error for cell in cells]
+    if any(cell.measured.summary for cell in cells):
+        return float(np.median(errors)), _over_values(errors)
+    again = np.array([resampling.medians(cell.errors, cell.measured.blocks) for cell in cells])
+    return float(np.median(errors)), resampling.limits(np.median(again, axis=0))
+
+
+def _over_values(errors: Sequence[float]) -> Interval | None:
+    """The interval of a median, as if the values of a table were independent; None: too few."""
+    return median_interval(errors) if len(errors) >= MIN_BOOTS else None
+
+
+def pooled_ceiling(cells: Sequence[ScoredCell]) -> float | None:
+    """The median over cells of their noise ceilings; None: none has one."""
+    known = [cell.score.ceiling for cell in cells if cell.score.ceiling is not None]
+    return float(np.median(known)) if known else None
+
+
+def pooled_skills(cells: Sequence[ScoredCell], resampling: Resampling) -> tuple[Skill, ...]:
+    """The skill over each baseline, from the sums over cells of mean scores relative to the median storm."""
+    found = []
+    for name in BASELINES:
+        both = [cell for cell in cells if name in cell.scores and math.isfinite(cell.scale_ns)]
+        if not both:
+            continue
+        own, base = (_sum_of_scores(both, which, resampling) for which in (MODEL, name))
+        if base[0] > 0:
+            interval = limits_of(resampling.limits(skill(own[1], base[1])))
+            found.append(Skill(baseline=name, value=float(skill(own[0], base[0])), interval=interval))
+    return tuple(found)
+
+
+def _sum_of_scores(cells: Sequence[ScoredCell], name: str, resampling: Resampling) -> tuple[float, Floats]:
+    """The sum over cells, and the same sum in each resample."""
+    total, again = 0.0, np.zeros(len(resampling.counts))
+    for cell in cells:
+        whole = np.isfinite(cell.scores[name])
+        relative = cell.scores[name][whole] / cell.scale_ns
+        total += float(relative.mean())
+        again = again + resampling.means(relative, cell.measured.blocks[whole])
+    return total, again
+
+
+def limits_of(interval: Interval | None) -> Limits | None:
+    """An interval for JSON; None when an end is not finite."""
+    if interval is None or not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return None
+    return Limits(low=interval.low, high=interval.high)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,208 @@
+"""Score a predictor on observations that it was not made from."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.analysis.stats import Interval
+from bench.sim.check.baselines import CPU_ONLY, Baselines, make_baselines, solo_of
+from bench.sim.check.cells import (
+    ScoredCell,
+    limits_of,
+    pooled_ceiling,
+    pooled_error,
+    pooled_skills,
+    resampling_of,
+    score_cell,
+    view_of,
+)
+from bench.sim.check.design import Split
+from bench.sim.check.levels import Level, Measured, Statistic, measured_levels, scored_statistics
+from bench.sim.check.memory import memory_by_level, score_memory
+from bench.sim.check.predict import Prediction, Predictor, Storm
+from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
+from bench.sim.check.verdict import MIN_STORMS, Evidence, judge
+from bench.sim.observe.trials import TargetObservations
+
+
+def _quiet(_line: str) -> None:
+    """The progress of nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How a check is done."""
+
+    seed: int
+    """Of resampling and of random splits."""
+    model: str | None = None
+    """Digest of the model file; None: fitted for this check."""
+    assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By target, sentences on parameters that a user stated."""
+    say: Callable[[str], None] = _quiet
+    """Called with one line when a target begins."""
+
+
+def check(split: Split, predictor: Predictor, terms: Terms) -> Check:
+    """Score all targets of ``split.score`` that the predictor knows."""
+    cpus = split.score.sources[0].cpus
+    checked: list[TargetCheck] = []
+    left_out = list(split.score.left_out)
+    for label, target in split.score.targets.items():
+        if not (target.starts or target.memory or target.rows):
+            left_out.append(f"{label}: nothing is left to score")
+        elif not predictor.knows(label):
+            left_out.append(f"{label}: the model does not have this target")
+        else:
+            terms.say(f"scoring {label}")
+            one = _Target(split, label, predictor, cpus, terms)
+            checked.append(one.check())
+            left_out += one.too_few()
+    return Check(
+        design=split.name,
+        sources=tuple(source.name for source in split.score.sources),
+        summary=any(target.rows for target in split.score.targets.values()),
+        cpus=cpus,
+        model=terms.model,
+        seed=terms.seed,
+        targets=tuple(checked),
+        left_out=tuple(left_out),
+    )
+
+
+class _Target:
+    """The check of one target."""
+
+    def __init__(self, split: Split, label: str, predictor: Predictor, cpus: int, terms: Terms) -> None:
+        self._label, self._predictor, self._cpus, self._terms = label, predictor, cpus, terms
+        # A target's luck does not depend on which others are checked.
+        self._rng = np.random.default_rng([terms.seed, zlib.crc32(label.encode())])
+        self._target = split.score.targets[label]
+        fitted = split.fit.targets.get(label)
+        self._fitted = {} if fitted is None else measured_levels(fitted)
+        self._scored = measured_levels(self._target)
+        enough = {level: one for level, one in self._scored.items() if one.summary or one.storms >= MIN_STORMS}
+        # Where nothing has enough storms, the verdict says so.
+        self._counted = enough or self._scored
+        self._resampling = resampling_of(self._counted.values(), self._rng)
+
+    def check(self) -> TargetCheck:
+        """Score every level, then pool and judge."""
+        baselines = self._baselines()
+        cells: list[ScoredCell] = []
+        views: list[LevelView] = []
+        # A level with storms on both sides is shown with those that are scored.
+        for level, measured in sorted((self._fitted | self._scored).items()):
+            found = self._level(level, measured, baselines, level in self._scored)
+            cells += [cell for cell, _ in found if cell is not None and level in self._counted]
+            views.append(
+                LevelView(
+                    boxes=level.boxes,
+                    residents=level.residents,
+                    storms=measured.storms,
+                    scored=level in self._scored,
+                    statistics=tuple(view for _, view in found),
+                )
+            )
+        return self._judged(tuple(views), cells, self._memory(self._target))
+
+    def too_few(self) -> list[str]:
+        """Sentences on levels that are shown and do not count."""
+        return [
+            f"{self._label}, {level}: {one.storms} storms are shown and do not count, {MIN_STORMS} are needed"
+            for level, one in self._scored.items()
+            if level not in self._counted
+        ]
+
+    def _baselines(self) -> Baselines | None:
+        if not self._scored:
+            return None
+        solo = solo_of(self._fitted) or self._predictor.solo(self._label, self._cpus)
+        return None if solo is None else make_baselines(solo, self._fitted, self._cpus)
+
+    def _level(
+        self, level: Level, measured: Measured, baselines: Baselines | None, scored: bool
+    ) -> list[tuple[ScoredCell | None, StatisticView]]:
+        storm = Storm(label=self._label, level=level, cpus=self._cpus, schedules=measured.schedules)
+        prediction = self._predictor.storm(storm)
+        found = []
+        for statistic in scored_statistics(level.boxes):
+            if statistic in measured.values:
+                cell = self._score(measured, statistic, prediction, baselines) if scored else None
+                found.append((cell, view_of(measured, statistic, prediction, baselines, cell)))
+        return found
+
+    def _score(
+        self, measured: Measured, statistic: Statistic, prediction: Prediction, baselines: Baselines | None
+    ) -> ScoredCell:
+        counted = measured.level in self._counted
+        resampling = self._resampling if counted else resampling_of([measured], self._rng)
+        return score_cell(measured, statistic, prediction, baselines, resampling=resampling, rng=self._rng)
+
+    def _memory(self, target: TargetObservations) -> tuple[MemoryScore, ...]:
+        found = []
+        for boxes, trials in memory_by_level(target.memory).items():
+            predicted = self._predictor.memory(self._label, boxes)
+            if predicted is not None:
+                found.append(score_memory(trials, predicted, self._rng))
+        return tuple(found)
+
+    def _judged(
+        self, views: tuple[LevelView, ...], cells: Sequence[ScoredCell], memory: tuple[MemoryScore, ...]
+    ) -> TargetCheck:
+        assumed = self._terms.assumed.get(self._label, ())
+        if not cells:
+            return TargetCheck(
+                label=self._label,
+                levels=views,
+                error=None,
+                error_interval=None,
+                ceiling=None,
+                limit=None,
+                skills=(),
+                verdict=None,
+                why="no storm is left to score",
+                needed=None,
+                memory=memory,
+                assumed=assumed,
+            )
+        error, interval = pooled_error(cells, self._resampling)
+        skills = pooled_skills(cells, self._resampling)
+        evidence = _evidence(cells, error, interval, skills)
+        judgement = judge(evidence)
+        return TargetCheck(
+            label=self._label,
+            levels=views,
+            error=error,
+            error_interval=limits_of(interval),
+            ceiling=evidence.ceiling,
+            limit=evidence.limit,
+            skills=skills,
+            verdict=judgement.verdict,
+            why=judgement.why,
+            needed=judgement.needed,
+            memory=memory,
+            assumed=assumed,
+        )
+
+
+def _evidence(
+    cells: Sequence[ScoredCell], error: float, interval: Interval | None, skills: Sequence[Skill]
+) -> Evidence:
+    summary = any(cell.measured.summary for cell in cells)
+    over_cpu = next((one for one in skills if one.baseline == CPU_ONLY), None)
+    found = None if over_cpu is None or over_cpu.interval is None else over_cpu.interval
+    return Evidence(
+        storms=len({cell.measured.level for cell in cells}) if summary else min(c.measured.storms for c in cells),
+        summary=summary,
+        error=error,
+        error_interval=interval,
+        ceiling=pooled_ceiling(cells),
+        skill=None if over_cpu is None else over_cpu.value,
+        skill_interval=None if found is None else Interval(found.low, found.high, 0.95),
+        beaten_by=tuple(one.baseline for one in skills if (one.interval.high if one.interval else one.value) < 0),
+    )

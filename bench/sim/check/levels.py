@@ -1,0 +1,127 @@
+"""What a storm of so many boxes showed: the times of its first box, of half of its boxes, and of its last box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records.record import Endpoint
+from bench.sim.observe.trials import StartTrial, SummaryRow, TargetObservations
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TOTAL: Final = "total"
+"""The component of a trial's CPU time that has everything that worked for its boxes."""
+
+
+class Statistic(StrEnum):
+    """A time of a storm, since the request of the box that it is of."""
+
+    FIRST = "first"
+    MEDIAN = "p50"
+    LAST = "last"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Level:
+    """How many boxes were requested, and how many others lived on the host already."""
+
+    residents: int
+    boxes: int
+
+    def __str__(self) -> str:
+        boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+        return f"{boxes} beside {self.residents}" if self.residents else boxes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All storms of one level of one target, in the order in which they ran."""
+
+    level: Level
+    blocks: Ints
+    """(storms,) The block of each; of a table 0."""
+    values: Mapping[Statistic, Floats]
+    """(storms,) ns; inf: the box never got there. A published row lacks what it does not state."""
+    cpu_per_start_ns: Floats
+    """(storms,) CPU time of everything that worked for the boxes, divided by their number; NaN: not measured."""
+    schedules: tuple[Ints, ...]
+    """When each box was requested, ns since the first; of one storm each."""
+    summary: bool
+    """Whether this is one row that others summarised."""
+
+    @property
+    def storms(self) -> int:
+        """How many there are."""
+        return len(self.blocks)
+
+
+def scored_statistics(boxes: int) -> tuple[Statistic, ...]:
+    """What a storm of so many boxes has, without repeating a box: half of two boxes is the first one."""
+    if boxes == 1:
+        return (Statistic.LAST,)
+    return (Statistic.FIRST, Statistic.LAST) if boxes == 2 else tuple(Statistic)
+
+
+def statistic_of(times: Floats, statistic: Statistic) -> Floats:
+    """The statistic over the last axis of ``times``, shape (..., boxes); inf is a box that never got there."""
+    boxes = times.shape[-1]
+    index = {Statistic.FIRST: 0, Statistic.MEDIAN: math.ceil(boxes / 2) - 1, Statistic.LAST: boxes - 1}[statistic]
+    found: Floats = np.sort(times, axis=-1)[..., index]
+    return found
+
+
+def measured_levels(target: TargetObservations) -> dict[Level, Measured]:
+    """Everything that was seen of the target's starts, by level, ascending."""
+    found: dict[Level, list[StartTrial]] = {}
+    for trial in target.starts:
+        found.setdefault(Level(trial.residents, trial.boxes), []).append(trial)
+    levels = {level: _of_trials(level, trials, target.goal) for level, trials in found.items()}
+    levels |= {Level(0, row.boxes): _of_row(row) for row in target.rows}
+    return dict(sorted(levels.items()))
+
+
+def _of_trials(level: Level, trials: Iterable[StartTrial], goal: Endpoint) -> Measured:
+    ordered = sorted(trials, key=lambda trial: (trial.sitting, trial.block))
+    times = [trial.times_ns[goal].astype(np.float64) for trial in ordered]
+    return Measured(
+        level=level,
+        blocks=np.array([trial.block for trial in ordered], dtype=np.int64),
+        values={
+            statistic: np.array([float(statistic_of(one, statistic)) for one in times], dtype=np.float64)
+            for statistic in Statistic
+        },
+        cpu_per_start_ns=np.array([_cpu_per_start(trial) for trial in ordered], dtype=np.float64),
+        schedules=tuple(trial.scheduled_ns for trial in ordered),
+        summary=False,
+    )
+
+
+def _cpu_per_start(trial: StartTrial) -> float:
+    # Other components are parts of the total, or are not of the boxes.
+    return trial.cpu_ns[TOTAL] / trial.boxes if TOTAL in trial.cpu_ns else math.nan
+
+
+def _of_row(row: SummaryRow) -> Measured:
+    stated = {Statistic.FIRST: row.first_ns, Statistic.MEDIAN: row.median_ns, Statistic.LAST: row.last_ns}
+    if row.boxes == 1:
+        # One box is the first, half of all, and the last.
+        known = next((value for value in (row.last_ns, row.median_ns, row.first_ns) if value is not None), None)
+        stated = dict.fromkeys(Statistic, known)
+    cpu = math.nan if row.cpu_per_start_ns is None else row.cpu_per_start_ns
+    return Measured(
+        level=Level(0, row.boxes),
+        blocks=np.zeros(1, dtype=np.int64),
+        values={name: np.array([value], dtype=np.float64) for name, value in stated.items() if value is not None},
+        cpu_per_start_ns=np.array([cpu], dtype=np.float64),
+        # Others' storms request all boxes at once, unless their table says otherwise, which none of the columns does.
+        schedules=(np.zeros(row.boxes, dtype=np.int64),),
+        summary=True,
+    )

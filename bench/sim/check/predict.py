@@ -1,0 +1,128 @@
+"""Predictions of storms and of memory, as weighted samples: every draw of the parameters with noise of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.answer.bands import NOT_WIDENED, Widening
+from bench.sim.answer.distance import storm_distances, widening
+from bench.sim.check.baselines import Solo
+from bench.sim.check.levels import Level, Statistic, statistic_of
+from bench.sim.check.scores import Sample
+from bench.sim.model.file import Model
+from bench.sim.model.values import target_values
+from bench.sim.noise import factors
+from bench.sim.starts import simulate_starts
+from bench.sim.values import TargetValues
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_STRIDE: Final = 1_000_003
+"""Between the seeds of two samples, so that neighbouring seeds of a user share none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm:
+    """Boxes of one target that are requested on a schedule, on one host."""
+
+    label: str
+    level: Level
+    cpus: int
+    schedules: tuple[Ints, ...]
+    """At least one, ns since the first request, shape (boxes,) each. Samples take them in turn."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says of one storm."""
+
+    times: Floats
+    """(samples, boxes) ns since each box's own request."""
+    weights: Floats
+    """(samples,) Their sum is 1."""
+    widening: Widening = NOT_WIDENED
+    """Of bands, because the storm lies beyond the data."""
+
+    def sample(self, statistic: Statistic) -> Sample:
+        """The distribution of one statistic."""
+        return Sample(statistic_of(self.times, statistic), self.weights)
+
+
+class Predictor(Protocol):
+    """Anything that predicts storms. The caller answers for what it was made from: nothing that it is scored on."""
+
+    def knows(self, label: str) -> bool:
+        """Whether it has predictions for a target."""
+
+    def storm(self, storm: Storm) -> Prediction:
+        """The predicted times."""
+
+    def solo(self, label: str, cpus: int, /) -> Solo | None:
+        """Single starts, for the baselines where the data of the fit are not at hand; None: unknown."""
+
+    def memory(self, label: str, boxes: int, /) -> Sample | None:
+        """What daemons and so many boxes take of the host's memory, bytes; None: not predicted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPredictor:
+    """A fitted model as a predictor."""
+
+    model: Model
+    seed: int
+    replications: int = 2
+    """Storms with fresh noise for each draw."""
+
+    def knows(self, label: str) -> bool:
+        """Whether the model has the target."""
+        return label in self.model.targets
+
+    def storm(self, storm: Storm) -> Prediction:
+        """Simulate the storm for every draw. The same sample has the same luck in all targets and levels."""
+        model, level = self.model, storm.level
+        rows = []
+        for draw in range(len(model.weights)):
+            values = target_values(model, storm.label, draw)
+            for replication in range(self.replications):
+                rows.append(self._times(values, storm, draw * self.replications + replication))
+        distances = storm_distances(model, storm.label, boxes=level.boxes, cpus=storm.cpus, residents=level.residents)
+        weights = np.repeat(self._weights() / self.replications, self.replications)
+        return Prediction(np.array(rows, dtype=np.float64), weights, widening(model.discrepancy, distances))
+
+    def _weights(self) -> Floats:
+        weights = np.asarray(self.model.weights, dtype=np.float64)
+        found: Floats = weights / weights.sum()
+        return found
+
+    def _times(self, values: TargetValues, storm: Storm, sample: int) -> Ints:
+        # Each sample is a campaign of its own: blocks of one campaign resemble each other, samples must not.
+        luck = factors(values, seed=self.seed + _STRIDE * sample, trial=0, block=0, boxes=storm.level.boxes)
+        starts = simulate_starts(
+            values,
+            cpus=storm.cpus,
+            scheduled_ns=storm.schedules[sample % len(storm.schedules)],
+            residents=storm.level.residents,
+            noise=luck,
+        )
+        return starts.times_ns[values.stages[-1].endpoint]
+
+    def solo(self, label: str, cpus: int) -> Solo | None:
+        """Single starts and CPU time of the model."""
+        alone = Storm(label=label, level=Level(0, 1), cpus=cpus, schedules=(np.zeros(1, dtype=np.int64),))
+        cpu_ns = float(target_values(self.model, label, None).cpu_ns)
+        return Solo(times=self.storm(alone).sample(Statistic.LAST), cpu_ns=cpu_ns or None)
+
+    def memory(self, label: str, boxes: int) -> Sample | None:
+        """The line fixed + slope x boxes of every draw; None: the model has no memory of this target."""
+        found = []
+        for draw in range(len(self.model.weights)):
+            values = target_values(self.model, label, draw)
+            if values.memory_fixed_bytes is None or values.memory_slope_bytes is None:
+                return None
+            found.append(values.memory_fixed_bytes + values.memory_slope_bytes * boxes)
+        return Sample(np.array(found, dtype=np.float64), self._weights())

@@ -1,0 +1,164 @@
+"""The result of a check, ready for JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.sim.answer.answer import Band
+from bench.sim.check.levels import Statistic
+from bench.sim.check.verdict import Verdict
+from bench.util.errors import ExitCode
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Limits(_Frozen):
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+class Coverage(_Frozen):
+    """How many storms a band of the model holds."""
+
+    level: float
+    """The share that it should hold."""
+    hits: int
+    n: int
+    interval: Limits
+    """Of the share, as if the storms were independent."""
+
+
+class Skill(_Frozen):
+    """1 - CRPS / CRPS of a baseline: 1 is perfect, 0 no better, below 0 worse."""
+
+    baseline: str
+    value: float
+    interval: Limits | None
+    """None: published rows, or too few storms."""
+
+
+class Score(_Frozen):
+    """How well one statistic of the storms of one level was predicted."""
+
+    error: float
+    """The median over storms of |prediction / storm - 1|."""
+    error_interval: Limits | None
+    bias: float | None
+    """Prediction over the median of the storms, less 1; None: that median is a lost box."""
+    bias_interval: Limits | None
+    ceiling: float | None
+    """The error with which one half of the storms predicts the other; None: too few storms, or published rows."""
+    crps_ns: float | None
+    """Mean over storms without a lost box; None: there is none."""
+    skills: tuple[Skill, ...]
+    coverage: tuple[Coverage, ...]
+    """Of the model's bands, with what they are widened by beyond the data."""
+
+
+class StatisticView(_Frozen):
+    """One statistic of the storms of one level. Times in ns."""
+
+    statistic: Statistic
+    storms: tuple[float | None, ...]
+    """Each measured storm; None: its box never got there. Such a storm counts as an error of 100 %, without CRPS."""
+    measured: float | None
+    """The median of the storms; None: a lost box."""
+    predicted: Band
+    baselines: dict[str, float]
+    """The middle of each baseline."""
+    score: Score | None
+    """None: the model was fitted to these storms, so its prediction is no evidence."""
+
+
+class LevelView(_Frozen):
+    """Storms of one level."""
+
+    boxes: int
+    residents: int
+    storms: int
+    scored: bool
+    statistics: tuple[StatisticView, ...]
+
+
+class MemoryScore(_Frozen):
+    """What many boxes add to the host's used memory, bytes."""
+
+    boxes: int
+    trials: int
+    measured: float
+    """The median over trials."""
+    predicted: Band
+    error: float
+    """Prediction over measurement, less 1."""
+    inside: bool
+    """Whether the 95 % band holds the measured median."""
+    width: float
+    """The width of the 95 % band over its middle."""
+    ceiling: float | None
+    """The error with which one half of the trials predicts the other."""
+    verdict: Literal["explained", "missed", "cannot tell"]
+    why: str
+
+
+class TargetCheck(_Frozen):
+    """Everything about one target."""
+
+    label: str
+    levels: tuple[LevelView, ...]
+    error: float | None
+    """The median over scored levels and statistics; None: no storm was scored."""
+    error_interval: Limits | None
+    ceiling: float | None
+    """The median over scored levels and statistics."""
+    limit: float | None
+    """The largest error that is accepted."""
+    skills: tuple[Skill, ...]
+    """Pooled over scored levels and statistics, each relative to its own median."""
+    verdict: Verdict | None
+    """Of the storms; None: none was scored."""
+    why: str
+    needed: int | None
+    """Storms at each level that would decide; None: decided, or no number would."""
+    memory: tuple[MemoryScore, ...]
+    assumed: tuple[str, ...]
+    """Sentences: parameters that a user stated."""
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether the error is within the limit; None: no storm was scored."""
+        return None if self.error is None or self.limit is None else self.error <= self.limit
+
+
+class Check(_Frozen):
+    """The result of ``boxbench simulate check``."""
+
+    design: str
+    """What was fitted and what was scored."""
+    sources: tuple[str, ...]
+    """Names of the campaigns or of the table that were scored."""
+    summary: bool
+    """Whether a table was scored."""
+    cpus: int
+    model: str | None
+    """Digest of the model file; None: fitted for this check."""
+    seed: int
+    targets: tuple[TargetCheck, ...]
+    left_out: tuple[str, ...]
+    """Sentences: targets and trials that were not scored, and why."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """REGRESSION: a target is worse than CPU only, no better and wrong, or its memory is missed. CANNOT_TELL."""
+        storms = {target.verdict for target in self.targets}
+        memory = {score.verdict for target in self.targets for score in target.memory}
+        if storms & {Verdict.WORSE, Verdict.NO_BETTER} or "missed" in memory:
+            return ExitCode.REGRESSION
+        if Verdict.CANNOT_TELL in storms or "cannot tell" in memory or not self.targets:
+            return ExitCode.CANNOT_TELL
+        return ExitCode.OK
