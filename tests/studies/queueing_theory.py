@@ -194,12 +194,24 @@ def _still(seed: int, jobs: int, program: Program, nodes: tuple[Node, ...], serv
     laws = ((EXPONENTIAL, round(THINK * SERVICE), 0), service)
     network = Network(program=program, nodes=nodes, locks=(1,), laws=laws)
     found = run_network(network, [0] * MACHINES, seed=seed, trace=MACHINES * (4 * turns + 1))
-    at, pc = found.trace[:, 0], found.trace[:, 2]
-    # With the instruction after the delay a machine has stopped, with the one after the work it runs again.
-    still = np.cumsum((pc == 1).astype(np.int64) - (pc == back))
+    at, machine, pc = found.trace.T
+    still = np.cumsum(_changes(machine, (pc != 0) & (pc != back)))
     end = int(found.ended_ns.min())
     begin = round(WARM_UP * end)
     return float((still * np.diff(np.clip(np.append(at, end), begin, end))).sum() / (end - begin))
+
+
+def _changes(machine: Ints, stands: NDArray[np.bool_]) -> Ints:
+    """By how much the number of machines that stand still changes with each line of a trace.
+
+    Lines alone do not tell: a service that is rounded to 0 ns takes no time and has no line of its own.
+    """
+    order = np.argsort(machine, kind="stable")
+    state = stands[order].astype(np.int64)
+    before = np.where(np.diff(machine[order], prepend=-1) == 0, np.roll(state, 1), 0)
+    changes = np.empty_like(state)
+    changes[order] = state - before
+    return changes
 
 
 def _law(kind: int, mean: float) -> tuple[int, int, int]:

@@ -16,11 +16,14 @@ from simpy import Environment, Process
 
 from bench.records.record import Endpoint
 from bench.sim import simpy_door
+from bench.sim.host.shared import SharedGroup, simulate_shared
+from bench.sim.model.values import target_values
 from bench.sim.noise import factors
 from bench.sim.simpy_door import Host, Lock, Steps, start
 from bench.sim.starts import simulate_starts
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
+from tests.synthetic_models import STAGES, make_model
 from tests.unit.sim.test_bounds import random_values
 
 MS: Final = 1_000_000
@@ -58,6 +61,44 @@ def test_storms_have_the_times_of_the_engine() -> None:
         assert ours == {endpoint: times.tolist() for endpoint, times in engine.times_ns.items()}, trial
         assert host.busy_ns == engine.cpu_ns
         assert host.alive == residents + boxes
+
+
+@pytest.mark.parametrize("label", STAGES)
+def test_targets_of_a_model_have_the_times_of_the_engine(label: str) -> None:
+    """With noise, beside residents, for single draws of the model."""
+    model = make_model()
+    for draw in (None, 3):
+        values = target_values(model, label, draw)
+        at = np.array([0, 0, 0, 40 * MS, 40 * MS, 90 * MS], dtype=np.int64)
+        noise = factors(values, seed=7, trial=2, block=1, boxes=len(at))
+        engine = simulate_starts(values, cpus=2, scheduled_ns=at, residents=8, noise=noise)
+        ours, _host = storm(values, cpus=2, at=at, residents=8, noise=noise)
+        assert ours == {endpoint: times.tolist() for endpoint, times in engine.times_ns.items()}
+
+
+def test_boxes_of_two_targets_on_one_host() -> None:
+    """Each target has a lock of its own; the hold grows with all boxes that are up."""
+    model = make_model()
+    counts = {"docker": 5, "gvisor": 4}
+    values = {label: target_values(model, label, None) for label in counts}
+    shared = float(np.average([values[label].inflation for label in counts], weights=list(counts.values())))
+    at_once = np.zeros(9, dtype=np.int64)
+    groups = [
+        SharedGroup(values=values[label], scheduled_ns=at_once[:count], noise=np.linspace(0.9, 1.2, count))
+        for label, count in counts.items()
+    ]
+    env = Environment()
+    host = Host(env, cpus=2, inflation=shared, residents=50)
+    boxes = [
+        [
+            env.process(start(host, replace(values[label], inflation=shared), factor=float(factor), lock=label))
+            for factor in group.noise
+        ]
+        for label, group in zip(counts, groups, strict=True)
+    ]
+    env.run()
+    ups = [[cast(dict[Endpoint, int], box.value)[Endpoint.READY] for box in group] for group in boxes]
+    assert ups == [up.tolist() for up in simulate_shared(groups, cpus=2, residents=50)]
 
 
 def test_a_large_storm_is_off_by_rounding_alone() -> None:
