@@ -42,7 +42,7 @@ LIMIT_LABELS: Final = {
     "hosts": "hosts",
     "none": "nothing",
 }
-INFLUENCE_HEAD: Final = ("parameter", "kind", "share", "narrowed", "at its 10 % and 90 %")
+INFLUENCE_HEAD: Final = ("parameter", "kind", "share", "narrowed", "where it is low … high")
 
 
 def quantity_label(name: str) -> str:
@@ -109,7 +109,7 @@ def bottleneck_table(answer: Answer) -> Table:
     rows = [
         (
             clean(one.target),
-            LIMIT_LABELS[one.name],
+            LIMIT_LABELS[one.name] + (f", {one.share:.0%} of draws" if one.share < 0.995 else ""),
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
         )
         for one in answer.bottlenecks

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 _MOST: Final = 8
 _ROW_IN: Final = 0.46
 _HOW: Final = (
-    "Each bar runs from the simulated answer at the parameter's 10 % point to that at its 90 % point, the others at "
-    "their centre; the line is the middle of the answer. Filled: the data narrow the parameter. Hatched: they "
-    "only bound it. Hollow: no data stand behind it, and the bar shows half and twice its value. The share is of all "
-    "that is open."
+    "Each bar runs from the simulated answer where the parameter is in its lowest fifth to that where it is in its "
+    "highest. The line is the middle of the answer. Filled: the data narrow the parameter. Hatched: they bound it. "
+    "Hollow: no data stand behind it, and the bar shows half and twice its value. The share is of all that is open."
 )
 
 
@@ -44,7 +43,7 @@ def draw_all(answer: Answer) -> Iterator[Drawing]:
 def _draw(subject: Quantity, found: Sequence[Influence], *, named: bool) -> Drawing:
     title = f"Simulated {quantity_label(subject.name)}, {clean(subject.target, limit=24)}: what decides it"
     figure = canvas(
-        1.25 + _ROW_IN * len(found), title, "simulated answer at the 10 % and 90 % points of each parameter"
+        1.25 + _ROW_IN * len(found), title, "simulated answer where each parameter is low and where it is high"
     )
     axes = add_axes(figure, left_in=0.2, bottom_in=0.52, right_in=0.25, top_in=0.62)
     ends = [end for one in found for end in (one.low, one.high)]

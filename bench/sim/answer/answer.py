@@ -62,6 +62,8 @@ class Bottleneck(_Frozen):
     """``start``: the duration of a single start; nothing is waited for."""
     bounds_ns: dict[str, float] = {}
     """The lower bounds that were compared, by name, ns."""
+    share: float = 1.0
+    """Of the draws in which it is the largest bound. Below 1 the data leave open what decides."""
     switch: str | None = None
     """A sentence: at which size of the question another one takes over; None: not within 10 times the question."""
 
@@ -77,9 +79,10 @@ class Influence(_Frozen):
     narrowed: float
     """1 - sd posterior / sd prior; 0: the data said nothing."""
     low: float
-    """The answer at the parameter's 10th percentile, in the quantity's unit."""
+    """The median answer where the parameter is in its lowest fifth, in the quantity's unit; of one without data: at
+    half its value."""
     high: float
-    """The answer at the parameter's 90th percentile."""
+    """The median answer where it is in its highest fifth; of one without data: at twice its value."""
     answer: str = ""
     """The quantity's target when it is not the parameter's own: several targets together decide it."""
 

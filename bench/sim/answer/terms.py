@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.model.file import Model, assumed_sentences
+from bench.sim.model.values import target_values
+from bench.sim.values import TargetValues
 from bench.util.errors import UsageError
 
 Say = Callable[[str], None]
@@ -46,6 +48,10 @@ class Terms:
         """(draws x replications,) of the samples, each draw's weight on each of its replications."""
         found: NDArray[np.float64] = np.repeat(self.draw_weights / self.replications, self.replications)
         return found
+
+    def values_of(self, target: str) -> list[TargetValues]:
+        """(draws,) The values of a target in each draw that is used."""
+        return [target_values(self.model, target, draw) for draw in self.draws]
 
     @cached_property
     def draw_weights(self) -> NDArray[np.float64]:

@@ -45,6 +45,25 @@ def parameter_label(name: str) -> str:
     return _PARTS[part].format(stage) if stage and part in _PARTS else _NAMES.get(name, name)
 
 
+_ROLES: Final = {
+    "hold": "lock hold",
+    "delay": "delays",
+    "work": "CPU work",
+    "background": "background CPU work",
+}
+
+
+def role_of(name: str) -> str:
+    """What a parameter stands for, whatever its stage: ``hold`` for ``created.hold_work``."""
+    stage, _, part = name.rpartition(".")
+    return part.partition("_")[0] if stage else name
+
+
+def role_label(role: str) -> str:
+    """``lock hold``; a parameter of the whole target as its own label."""
+    return _ROLES.get(role) or parameter_label(role)
+
+
 def identifying_cell(name: str) -> str:
     """What to measure so that the data narrow a parameter."""
     return _CELLS.get(name.rpartition(".")[2], _SOME_CELL)

@@ -146,7 +146,10 @@ def _distance(terms: Terms, target: str, counts: Floats) -> Distance:
 
 def _influences(terms: Terms, question: DensityQuestion, target: str) -> tuple[Influence, ...]:
     return influences(
-        terms.model, [target], lambda model: fitting(target_values(model, target, None), question.room_bytes)
+        terms.model,
+        [target],
+        terms.draws,
+        lambda model, draw: fitting(target_values(model, target, draw), question.room_bytes),
     )
 
 

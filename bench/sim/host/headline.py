@@ -9,6 +9,8 @@ from bench.sim.answer.answer import Band, Bottleneck, Quantity
 from bench.sim.answer.terms import is_emulated
 from bench.sim.answer.words import BOUND, in_unit
 
+_SURE: Final = 0.9
+"""What decides is said without its share when it decides in so many draws."""
 _DECIDED: Final = {
     "start": "the start itself",
     "CPU": "CPU",
@@ -33,10 +35,16 @@ def rivals(targets: Iterable[str], baseline: str, *, times: bool = True) -> list
 
 def decided_by(limits: Mapping[str, Bottleneck], targets: Sequence[str]) -> str:
     """``decided by CPU``, or ``decided by CPU (docker) and the lock (libvirt)``."""
-    names = {target: _DECIDED[limits[target].name] for target in targets}
+    names = {target: _decided(limits[target]) for target in targets}
     if len(set(names.values())) == 1:
         return f"decided by {next(iter(names.values()))}"
     return "decided by " + " and ".join(f"{name} ({target})" for target, name in names.items())
+
+
+def _decided(limit: Bottleneck) -> str:
+    """``the lock``; ``the lock in 62% of the draws`` where the data leave open what decides."""
+    name = _DECIDED[limit.name]
+    return name if limit.share >= _SURE else f"{name} in {limit.share:.0%} of the draws"
 
 
 def find(quantities: Iterable[Quantity], name: str, target: str) -> Quantity | None:

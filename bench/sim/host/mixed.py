@@ -55,9 +55,9 @@ def mixed_samples(
     }
 
 
-def centre_all_ns(model: Model, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals, seed: int) -> float:
-    """When everything is up at the model's centre, without noise, ns since the first request."""
-    values = [target_values(model, group.target, None) for group in groups]
+def all_up_ns(model: Model, draw: int, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals, seed: int) -> float:
+    """When everything is up in one draw of the model, without noise, ns since the first request."""
+    values = [target_values(model, group.target, draw) for group in groups]
     times = _run(groups, values, cpus, arrivals, seed=seed, trial=0, noise=False)
     return float(np.concatenate(times).max())
 

@@ -15,8 +15,7 @@ from bench.sim.answer.terms import Terms, assumed_of, emulated_sentences
 from bench.sim.answer.words import BOUND, box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.headline import band_text, compared_headline, decided_by
-from bench.sim.host.mixed import ALL_TARGETS, Group, centre_all_ns, mixed_samples
-from bench.sim.model.values import target_values
+from bench.sim.host.mixed import ALL_TARGETS, Group, all_up_ns, mixed_samples
 
 NAMES: Final[Mapping[str, str]] = {
     "all": "reboot.all",
@@ -127,7 +126,10 @@ def _influences(terms: Terms, question: RebootQuestion, label: str, groups: tupl
     return influences(
         terms.model,
         [group.target for group in groups],
-        lambda model: centre_all_ns(model, groups, cpus=question.cpus, arrivals=question.arrivals, seed=terms.seed),
+        terms.draws,
+        lambda model, draw: all_up_ns(
+            model, draw, groups, cpus=question.cpus, arrivals=question.arrivals, seed=terms.seed
+        ),
         answer=label,
     )
 
@@ -135,7 +137,8 @@ def _influences(terms: Terms, question: RebootQuestion, label: str, groups: tupl
 def _limit(terms: Terms, question: RebootQuestion, target: str) -> Bottleneck:
     return bottleneck(
         target,
-        target_values(terms.model, target, None),
+        terms.values_of(target),
+        terms.draw_weights,
         cpus=question.cpus,
         residents=0,
         scheduled_ns=question.arrivals.schedule(question.counts[target], seed=terms.seed, trial=0),

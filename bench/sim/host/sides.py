@@ -14,7 +14,7 @@ from bench.analysis.storms import reached_by
 from bench.sim.answer.answer import Bottleneck, Distance
 from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import storm_distances
-from bench.sim.answer.terms import find_target, is_emulated
+from bench.sim.answer.terms import Terms, find_target, is_emulated
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.luck import trial_factors
 from bench.sim.model.file import Model
@@ -53,8 +53,8 @@ class Side(Protocol):
     def distances(self, model: Model, boxes: int) -> tuple[Distance, ...]:
         """How far a storm of so many boxes lies beyond the data."""
 
-    def limit(self, model: Model, boxes: int, seed: int) -> Bottleneck:
-        """What limits it, at the model's centre."""
+    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
+        """What limits it."""
 
     def assumptions(self) -> Sequence[str]:
         """Sentences on what is taken for granted."""
@@ -93,14 +93,15 @@ class Alone:
         """How far it lies beyond the data."""
         return storm_distances(model, self.target, boxes=boxes, cpus=self.cpus, residents=self.residents)
 
-    def limit(self, model: Model, boxes: int, seed: int) -> Bottleneck:
+    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
         """What limits it."""
         return bottleneck(
             self.target,
-            target_values(model, self.target, None),
+            terms.values_of(self.target),
+            terms.draw_weights,
             cpus=self.cpus,
             residents=self.residents,
-            scheduled_ns=self.arrivals.schedule(boxes, seed=seed, trial=0),
+            scheduled_ns=self.arrivals.schedule(boxes, seed=terms.seed, trial=0),
         )
 
     def assumptions(self) -> Sequence[str]:
@@ -168,15 +169,16 @@ class Nested:
             *storm_distances(model, self.inner, boxes=machines[0], cpus=self.vm_cpus, residents=0),
         )
 
-    def limit(self, model: Model, boxes: int, seed: int) -> Bottleneck:
+    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
         """What limits the longer part: the machines' start, or the start of the boxes in them."""
         machines = self._machines(boxes)
         hosts = Alone(target=self.outer, cpus=self.cpus, residents=self.residents, arrivals=self.arrivals)
-        first = hosts.limit(model, len(machines), seed)
-        shared = scaled(target_values(model, self.inner, None), self._share(len(machines)))
+        first = hosts.limit(terms, len(machines))
+        share = self._share(len(machines))
         second = bottleneck(
             self.inner,
-            shared,
+            [scaled(values, share) for values in terms.values_of(self.inner)],
+            terms.draw_weights,
             cpus=self.vm_cpus,
             residents=0,
             scheduled_ns=np.zeros(machines[0], dtype=np.int64),

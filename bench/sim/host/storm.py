@@ -106,7 +106,7 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     distances = {side.label: side.distances(model, question.boxes) for side in sides}
     refuse_beyond([one for found in distances.values() for one in found], allowed=terms.beyond)
     runs = {side.label: run(terms, side, question.boxes) for side in sides}
-    limits = {side.label: side.limit(model, question.boxes, terms.seed) for side in sides}
+    limits = {side.label: side.limit(terms, question.boxes) for side in sides}
     found = {side.label: _influences(terms, side, question.boxes) for side in sides}
     wide = {label: widening(model.discrepancy, distances[label]) for label in runs}
     own = [one for label in runs for one in _quantities(terms, label, runs, wide[label], found[label])]
@@ -151,7 +151,8 @@ def _influences(terms: Terms, side: Side, boxes: int) -> tuple[Influence, ...]:
     return influences(
         terms.model,
         side.targets,
-        lambda model: side.numbers(model, None, boxes, luck, noise=False)["last"],
+        terms.draws,
+        lambda model, draw: side.numbers(model, draw, boxes, luck, noise=False)["last"],
         answer=side.label,
     )
 
@@ -214,6 +215,6 @@ def _point(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats]) 
         boxes=boxes,
         last=band_of(samples["last"], terms.weights, wide),
         median=band_of(samples["median"], terms.weights, wide),
-        bottleneck=side.limit(terms.model, boxes, terms.seed).name,
+        bottleneck=side.limit(terms, boxes).name,
         beyond=any(one.times > 1 for one in distances),
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from bench.records.record import Endpoint
+from bench.sim.answer.answer import Bottleneck
 from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.values import StageValues, TargetValues
 
@@ -16,51 +18,64 @@ def _values(*, delay: int = 0, work: int = 0, hold: int = 0, growth: float = 0.0
     return TargetValues(stages=(stage,), growth_ns=growth * MS)
 
 
+def _limit(*draws: TargetValues, cpus: int, residents: int, scheduled_ns: np.ndarray) -> Bottleneck:
+    weights = [1.0] * len(draws)
+    return bottleneck("a", draws, weights, cpus=cpus, residents=residents, scheduled_ns=scheduled_ns)
+
+
 def _at_once(boxes: int) -> np.ndarray:
     return np.zeros(boxes, dtype=np.int64)
 
 
 def test_a_single_box_needs_its_start() -> None:
-    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(1))
+    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(1))
     assert found.name == "start"
     assert found.bounds_ns["start"] == 110 * MS
 
 
 def test_many_boxes_need_the_cpu() -> None:
-    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(100))
+    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(100))
     assert found.name == "CPU"
     assert found.bounds_ns["CPU"] == 500 * MS
 
 
 def test_many_boxes_on_many_cpus_need_the_lock() -> None:
-    found = bottleneck("a", _values(work=100, hold=10), cpus=64, residents=0, scheduled_ns=_at_once(64))
+    found = _limit(_values(work=100, hold=10), cpus=64, residents=0, scheduled_ns=_at_once(64))
     assert found.name == "lock"
     assert found.bounds_ns["lock"] == (110 + 63 * 10) * MS
 
 
 def test_the_switch_names_the_size_at_which_another_bound_is_larger() -> None:
     # 110 ms against N * 5 ms: from 23 boxes on.
-    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(4))
+    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_at_once(4))
     assert found.name == "start"
     assert found.switch is not None
     assert "from 24 boxes on it is the CPU" in found.switch or "from 23 boxes on it is the CPU" in found.switch
 
 
 def test_more_cpus_hand_over_to_the_lock() -> None:
-    found = bottleneck("a", _values(work=100, hold=10), cpus=4, residents=0, scheduled_ns=_at_once(64))
+    found = _limit(_values(work=100, hold=10), cpus=4, residents=0, scheduled_ns=_at_once(64))
     assert found.name == "CPU"
     assert found.switch is not None
     assert "CPUs it is the lock" in found.switch
 
 
 def test_residents_lengthen_the_lock() -> None:
-    found = bottleneck("a", _values(work=100, hold=1, growth=0.5), cpus=4, residents=0, scheduled_ns=_at_once(64))
+    found = _limit(_values(work=100, hold=1, growth=0.5), cpus=4, residents=0, scheduled_ns=_at_once(64))
     assert found.switch is not None
     assert "that live already it is the lock" in found.switch
 
 
 def test_requests_far_apart_need_nothing_but_their_start() -> None:
     late = np.arange(100, dtype=np.int64) * 10**9
-    found = bottleneck("a", _values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=late)
+    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=late)
     assert found.name == "start"
     assert found.switch is None or "boxes on" not in found.switch
+
+
+def test_what_the_data_leave_open_has_a_share() -> None:
+    """The lock decides in two draws of three: neither has a hold that is their mean."""
+    draws = [_values(work=100, hold=hold) for hold in (0, 50, 60)]
+    found = _limit(*draws, cpus=64, residents=0, scheduled_ns=_at_once(64))
+    assert found.name == "lock"
+    assert found.share == pytest.approx(2 / 3)
