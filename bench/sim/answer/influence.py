@@ -175,7 +175,7 @@ def _identify(model: Model, target: str, role: str, members: Sequence[Influence]
     share = sum(one.share for one in members)
     return (
         f"{target}: the {role_label(role)} decides {share:.0%} of what is open and {known}; measure "
-        f"{identifying_cell(members[0].parameter)}"
+        f"{identifying_cell(members[0].parameter, model.targets[target].measured)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bench.util.units import format_bytes, format_ns, grouped
@@ -45,6 +45,8 @@ def parameter_label(name: str) -> str:
     return _PARTS[part].format(stage) if stage and part in _PARTS else _NAMES.get(name, name)
 
 
+_ENOUGH_BOXES: Final = 4
+"""From so many boxes at once on, storms were measured."""
 _ROLES: Final = {
     "hold": "lock hold",
     "delay": "delays",
@@ -64,9 +66,22 @@ def role_label(role: str) -> str:
     return _ROLES.get(role) or parameter_label(role)
 
 
-def identifying_cell(name: str) -> str:
-    """What to measure so that the data narrow a parameter."""
-    return _CELLS.get(name.rpartition(".")[2], _SOME_CELL)
+def identifying_cell(name: str, measured: Mapping[str, Sequence[int]]) -> str:
+    """What to measure so that the data narrow a parameter.
+
+    Args:
+        measured: levels that the fit has used, as ``TargetEntry.measured`` has them.
+    """
+    part = name.rpartition(".")[2]
+    cell = _CELLS.get(part, _SOME_CELL)
+    storms = max(measured.get("boxes", ()), default=1) >= _ENOUGH_BOXES
+    if storms and part in ("hold_work", "hold_delay"):
+        return "more blocks of the small storms, or the same storms on a host with more CPUs"
+    if storms and part in ("work", "background", "inflation"):
+        return "more blocks of the same storms"
+    if part == "growth" and max(measured.get("residents", ()), default=0) > 0:
+        return "more blocks of the storms beside residents, or beside more of them"
+    return cell
 
 
 def _share(value: float) -> str:

@@ -103,6 +103,9 @@ def test_an_answer_that_rests_on_a_limit_is_a_bound() -> None:
     assert said.startswith("at least 300 ms, at most 6.60 s: decided by the lock hold of docker, of which")
     assert "upper limit of" in said
     (cell,) = identify_sentences(model, found)
+    assert "more blocks of the small storms, or the same storms on a host with more CPUs" in cell
+    solo = model.targets["docker"].model_copy(update={"measured": {"boxes": (1,)}})
+    (cell,) = identify_sentences(model.model_copy(update={"targets": model.targets | {"docker": solo}}), found)
     assert "`concurrency: [2]`, 20 blocks" in cell
 
 
