@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +169,9 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
         [grid.stages_ns.reshape(points, -1), grid.growth_ns.reshape(points, 1) * (1 << GROWTH_BITS)], axis=1
     )
     boxes = int(given.first[-1])
-    state = _state(stages, cpus, int(np.diff(given.first).max()), lists=pure_python)
+    used: Any = (grid.stages_ns > 0).any(axis=0)
+    code = kernels.program(used.tolist())
+    state = _state(code, stages, cpus, int(np.diff(given.first).max()), lists=pure_python)
     outputs = [zeros(points * count, lists=pure_python) for count in (boxes * stages, boxes * 2)]
     totals = zeros(points * len(storms) * kernels.TOTALS, lists=pure_python)
     kernel: Callable[..., int] = pure(kernels.run_storms) if pure_python else kernels.run_storms
@@ -241,7 +243,7 @@ def _check_grid(grid: Grid, cpus: int) -> None:
             raise ValueError(f"a value of {name} is negative, not finite, or longer than a year")
 
 
-def _state(stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:
+def _state(code: list[int], stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:
     """The arrays of ``layout``, with room for the largest storm."""
     sizes = (
         cpus + 1,
@@ -253,8 +255,7 @@ def _state(stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:
         boxes * (ARRIVAL + kernels.width(stages)),
         1,
     )
-    code = ints(kernels.program(stages), lists=lists)
-    return [zeros(CELLS, lists=lists), code, *(zeros(size, lists=lists) for size in sizes)]
+    return [zeros(CELLS, lists=lists), ints(code, lists=lists), *(zeros(size, lists=lists) for size in sizes)]
 
 
 def _gather(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.sim.engine.arrays import Ints
-from bench.sim.engine.jit import compiled
+from bench.sim.engine.jit import inlined
 
 STRIDE: Final = 4
 """Integers of an entry: 32 bytes, so that two entries share a line of the CPU's cache."""
@@ -22,7 +22,7 @@ EXTRA: Final = 3
 _WAYS: Final = 4
 
 
-@compiled
+@inlined
 def push(heap: Ints, base: int, size: int, key: int, order: int, item: int, extra: int) -> None:
     """Add an entry to a heap of ``size`` entries; the array must have room for one more."""
     place = size
@@ -44,10 +44,12 @@ def push(heap: Ints, base: int, size: int, key: int, order: int, item: int, extr
     heap[at + 3] = extra
 
 
-@compiled
+@inlined
 def pop(heap: Ints, base: int, size: int) -> None:
     """Remove the first entry, which is at ``base``, from a heap of ``size`` entries."""
     left = size - 1
+    if left == 0:
+        return
     last = base + left * STRIDE
     key = heap[last]
     order = heap[last + 1]
@@ -73,7 +75,7 @@ def pop(heap: Ints, base: int, size: int) -> None:
     heap[at + 3] = extra
 
 
-@compiled
+@inlined
 def _least_below(heap: Ints, base: int, place: int, size: int) -> int:
     """The least of the entries below ``place``; 0 when there is none."""
     first = place * _WAYS + 1

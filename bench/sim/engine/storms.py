@@ -5,6 +5,7 @@ The stages of a start become one program for all boxes. A box's demands are the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bench.sim.engine.arrays import Floats, Ints
@@ -18,6 +19,7 @@ from bench.sim.engine.layout import (
     BUSY_AT_END,
     CAPACITY,
     CELLS,
+    CODE,
     CPUS,
     DELAY,
     DONE,
@@ -76,20 +78,29 @@ HANDLED: Final = 4
 TOTALS: Final = 5
 
 
-def program(stages: int) -> list[int]:
-    """The instructions of a start with so many stages. Demands are the stages' values, then the growth of the hold."""
+def program(used: Sequence[Sequence[bool]]) -> list[int]:
+    """The instructions of a start. Demands are the stages' values, then the growth of the hold.
+
+    Args:
+        used: (stages, STAGE) whether the value is above 0 anywhere; instructions for the others are left out, which
+            changes nothing, since a demand of 0 is no event.
+    """
     code: list[int] = []
-    for stage in range(stages):
-        delay, work, background, hold_work, hold_delay = range(stage * STAGE, (stage + 1) * STAGE)
-        after_lock = len(code) // 4 + 7
-        code += [SPAWN, background, 0, 0]
-        code += [DELAY, delay, 0, 0]
-        code += [SKIP, hold_work, hold_delay, after_lock]
-        code += [ACQUIRE, 0, 0, 0]
-        code += [WORK, hold_work, 0, stages * STAGE + 1]
-        code += [DELAY, hold_delay, 0, 0]
-        code += [RELEASE, 0, 0, 0]
-        code += [WORK, work, 0, 0]
+    growth = len(used) * STAGE + 1
+    for stage, (delays, works, background, hold_works, hold_delays) in enumerate(used):
+        first = stage * STAGE
+        if background:
+            code += [SPAWN, first + 2, 0, 0]
+        if delays:
+            code += [DELAY, first, 0, 0]
+        if hold_works or hold_delays:
+            code += [SKIP, first + 3, first + 4, len(code) // CODE + 5]
+            code += [ACQUIRE, 0, 0, 0]
+            code += [WORK, first + 3, 0, growth]
+            code += [DELAY, first + 4, 0, 0]
+            code += [RELEASE, 0, 0, 0]
+        if works:
+            code += [WORK, first + 1, 0, 0]
         code += [MARK, stage, 0, 0]
     return [*code, END, 0, 0, 0]
 
