@@ -23,8 +23,9 @@ from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 
 MOST_CPUS: Final = 1 << 16
-_MOST_NS: Final = float(1 << 55)
-"""More than a year: longer times of a box are refused, so that no sum of them leaves 64 bits."""
+_MOST_FACTOR: Final = 1000.0
+_MOST_NS: Final = float(1 << 50)
+"""13 days: longer times of a box are refused, so that no sum of them leaves 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -219,9 +220,9 @@ def _line_up(storms: Sequence[Storm]) -> _Lined:
     if min(counts) < 1 or len(factors) != len(scheduled) or residents.min() < 0:
         raise ValueError("a storm needs at least one box, one factor per box, and no fewer than 0 residents")
     if scheduled.min() < 0 or scheduled.max() > _MOST_NS:
-        raise ValueError("a box is requested before 0 or after more than a year")
-    if not (np.isfinite(factors).all() and factors.min() > 0):
-        raise ValueError("the factor of a box is not a positive number")
+        raise ValueError("a box is requested before 0 or after more than 13 days")
+    if not (factors.min() > 0 and factors.max() < _MOST_FACTOR):  # also false for a value that is no number
+        raise ValueError(f"the factor of a box is not a positive number below {_MOST_FACTOR:g}")
     storm_of = np.repeat(np.arange(len(storms)), counts)
     place = np.lexsort((scheduled, storm_of)).astype(np.int64)
     return _Lined(first, residents, scheduled[place], place, factors[place])
@@ -239,8 +240,8 @@ def _check_grid(grid: Grid, cpus: int) -> None:
     if not 1 <= cpus <= MOST_CPUS:
         raise ValueError(f"a host cannot have {cpus} CPUs: from 1 to {MOST_CPUS}")
     for name, values in (("time", grid.stages_ns), ("inflation", grid.inflation), ("growth", grid.growth_ns)):
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() < _MOST_NS):
-            raise ValueError(f"a value of {name} is negative, not finite, or longer than a year")
+        if not (values.min() >= 0 and values.max() < _MOST_NS):  # also false for a value that is no number
+            raise ValueError(f"a value of {name} is negative, not finite, or longer than 13 days")
 
 
 def _state(code: list[int], stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:

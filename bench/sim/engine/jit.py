@@ -94,7 +94,7 @@ def _dispatcher(function: FunctionType, inline: str) -> Any:
     # Kernels make no arrays, so they need no counts of references (_nrt): these took nine tenths of a storm's time.
     njit: Any = numba.njit
     result = njit(nogil=True, error_model="numpy", _nrt=False, inline=inline)(function)
-    with suppress(HostUnfitError, OSError):
+    with suppress(HostUnfitError, OSError, RuntimeError):  # RuntimeError: this user has no home
         _enable_cache(result, function)
     return result
 

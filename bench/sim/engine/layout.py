@@ -73,6 +73,12 @@ FULL_JOBS: Final = 3
 """An arrival found no place. It has not been used; more room, and the run goes on."""
 FULL_PIECES: Final = 4
 TOO_MUCH_WORK: Final = 5
+ENDLESS: Final = 6
+"""A job has run MOST_INSTRUCTIONS without waiting."""
+NOT_HELD: Final = 7
+"""A job has given back a unit of a lock of which all were free."""
+
+MOST_INSTRUCTIONS: Final = 1 << 24
 
 MOST_SERVED: Final = 1 << 62
 """A node that has served more units stops the run, before the sum leaves 64 bits."""

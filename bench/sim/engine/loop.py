@@ -42,6 +42,7 @@ from bench.sim.engine.layout import (
     DONE,
     DUE,
     ENDED,
+    ENDLESS,
     EVENTS,
     FIRST,
     FREE,
@@ -78,10 +79,12 @@ from bench.sim.engine.layout import (
     LOCK_SINCE,
     MARK,
     MORE,
+    MOST_INSTRUCTIONS,
     MOST_SERVED,
     NEVER,
     NODE,
     NODES,
+    NOT_HELD,
     NOW,
     PEAK_ALIVE,
     PEAK_HELD,
@@ -292,6 +295,9 @@ def _acquire(cell: Ints, locks: Ints, jobs: Ints, at: int, job: int, pc: int) ->
 @inlined
 def _release(cell: Ints, locks: Ints, jobs: Ints, events: Ints, at: int) -> None:
     """Give one unit back, or on to the job that has waited longest."""
+    if locks[at + FREE] == locks[at + CAPACITY]:
+        cell[STATUS] = NOT_HELD
+        return
     if locks[at + WAITING] == 0:
         locks[at + FREE] += 1
         return
@@ -393,7 +399,11 @@ def _proceed(
         trace[at + 1] = jobs[mine + J_NUMBER]
         trace[at + 2] = pc
         cell[TRACED] += 1
+    left = MOST_INSTRUCTIONS
     while pc >= 0 and cell[STATUS] == GOING:
+        left -= 1
+        if left == 0:
+            cell[STATUS] = ENDLESS
         kind = code[pc * CODE]
         if kind < ACQUIRE:
             pc = _spend(cell, code, rates, nodes, pieces, jobs, events, job, pc)

@@ -19,12 +19,14 @@ from bench.sim.engine.arrays import Ints, array_of, ints, zeros
 from bench.sim.engine.heap import STRIDE
 from bench.sim.engine.jit import JITTED, pure
 from bench.sim.engine.loop import run
+from bench.sim.engine.rng import SEEDS
 from bench.util.errors import UsageError
 
 STREAM_SHIFT: Final = 12
 """A unit of work is 2**-12 ns where the longest work is not known before."""
 MOST_SHIFT: Final = 20
 _ROOM_BITS: Final = 62
+_MOST_NS: Final = 1 << 61
 _FIRST_ROOM: Final = 64
 """Places for jobs with which a stream begins."""
 
@@ -51,6 +53,11 @@ class Program:
     def here(self) -> int:
         """The position of the next instruction."""
         return len(self.code) // at.CODE
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """The instructions."""
+        return [self.code[first : first + at.CODE] for first in range(0, len(self.code), at.CODE)]
 
     def _add(self, kind: int, a: int = 0, b: int = 0, c: int = 0) -> Program:
         self.code += [kind, a, b, c]
@@ -135,16 +142,62 @@ class Network:
     """Demands per job."""
     marks: int = 0
 
+    def __post_init__(self) -> None:
+        # Compiled kernels do not check indices: a wrong one would read and write anywhere.
+        rows = self.program.rows
+        for place, row in enumerate(rows):
+            _check_instruction(self, place, row)
+        if not rows or rows[-1][0] not in (at.END, at.JUMP):
+            raise ValueError("the last instruction of a program must be `end` or `jump`")
+        if (
+            any(node.cpus < 1 or not 0 <= node.inflation < math.inf for node in self.nodes)
+            or min(self.locks, default=1) < 1
+        ):
+            raise ValueError("a node needs at least 1 CPU and an inflation from 0 on, a lock at least 1 unit")
+
     @property
     def spawns(self) -> int:
         """How often a job can begin background work, unless it jumps back."""
-        rows = [self.program.code[first : first + at.CODE] for first in range(0, len(self.program.code), at.CODE)]
+        rows = self.program.rows
         total = 0
         for place, row in enumerate(rows):
             if row[0] == at.SPAWN:
                 loops = [times for kind, times, to, _ in rows[place:] if kind == at.REPEAT and to <= place]
                 total += math.prod(loops)
         return total
+
+
+_OPERANDS: Final = {
+    at.DELAY: ("amount",),
+    at.WORK: ("amount", "node", "growth"),
+    at.SPAWN: ("amount", "node"),
+    at.ACQUIRE: ("lock",),
+    at.TRY_ACQUIRE: ("lock", "target"),
+    at.RELEASE: ("lock",),
+    at.MARK: ("mark",),
+    at.JUMP: ("target",),
+    at.REPEAT: ("times", "target"),
+    at.SKIP: ("demand", "demand", "target"),
+    at.END: (),
+}
+
+
+def _check_instruction(network: Network, place: int, row: list[int]) -> None:
+    """Raise ValueError for an operand that names something the network does not have."""
+    ranges = {
+        "amount": (-len(network.laws), network.width),
+        "growth": (0, network.width + 1),
+        "demand": (0, network.width),
+        "node": (0, len(network.nodes)),
+        "lock": (0, len(network.locks)),
+        "mark": (0, network.marks),
+        "target": (0, network.program.here),
+        "times": (1, 1 << 62),
+    }
+    for what, value in zip(_OPERANDS[row[0]], row[1:], strict=False):
+        least, end = ranges[what]
+        if not least <= value < end:
+            raise ValueError(f"instruction {place} has the {what} {value}; the network has {least} to {end - 1}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -315,6 +368,7 @@ def run_network(
     """
     times = np.asarray(arrivals_ns, dtype=np.int64)
     table = _checked(network, times, demands)
+    _check_start(network, np.asarray(entries), seed)
     room = max(1, len(times))
     pieces = room * (1 + network.spawns)
     most = max(1, int(table.max(initial=1)))
@@ -353,6 +407,7 @@ def run_stream(
 
     Raises ValueError and UsageError as ``run_network``.
     """
+    _check_start(network, np.asarray(entry), seed)
     machine = _Machine(network=network, lists=pure_python, shift=STREAM_SHIFT)
     pieces = _FIRST_ROOM * (1 + network.spawns)
     machine.start(room=_FIRST_ROOM, pieces=pieces, seed=seed, residents=0, recycle=True, trace=0)
@@ -387,6 +442,16 @@ def _refuse(status: int, network: Network) -> None:
             f"a piece of work is longer than the simulator's 64-bit integers can hold for {len(network.nodes)} nodes",
             hint="use shorter work, or fewer jobs at once",
         )
+    if status == at.ENDLESS:
+        raise UsageError(
+            f"a job has run {at.MOST_INSTRUCTIONS} instructions without waiting",
+            hint="look for a loop of the program without a delay, work or lock",
+        )
+    if status == at.NOT_HELD:
+        raise UsageError(
+            "a job gives back a unit of a lock of which no unit is in use",
+            hint="let every job acquire a lock before it releases it, also where it jumps",
+        )
 
 
 def _checked(network: Network, times: NDArray[np.int64], demands: Any, *, since: int = 0) -> NDArray[np.int64]:
@@ -395,7 +460,16 @@ def _checked(network: Network, times: NDArray[np.int64], demands: Any, *, since:
         raise ValueError("arrivals must not be negative and must be in order of time")
     if table.min(initial=0) < 0:
         raise ValueError("a demand is negative")
+    if len(times) and int(times[-1]) > _MOST_NS:
+        raise ValueError("an arrival comes after more than 70 years")
     return table
+
+
+def _check_start(network: Network, entries: NDArray[np.int64], seed: int) -> None:
+    if entries.size and not (entries.min() >= 0 and entries.max() < network.program.here):
+        raise ValueError("a job begins outside the program")
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"the seed {seed} is outside [0, 2**63)")
 
 
 def _node_arrays(nodes: tuple[Node, ...], shift: int) -> tuple[list[int], list[int]]:

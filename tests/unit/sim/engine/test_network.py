@@ -261,6 +261,46 @@ def test_what_cannot_be_computed_is_refused() -> None:
         run_network(leaky, [0], [5])
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (Program().delay(1).end(), "instruction 0 has the amount 1; the network has -1 to 0"),
+        (Program().delay(law(1)).end(), "amount -2"),
+        (Program().work(0, 1).end(), "node 1"),
+        (Program().work(0, grows_by=1).end(), "growth 2"),
+        (Program().acquire(1).end(), "lock 1"),
+        (Program().mark(1).end(), "mark 1"),
+        (Program().jump(7).end(), "target 7; the network has 0 to 1"),
+        (Program().repeat(0, 0).end(), "times 0"),
+        (Program().skip_if_zero(0, 1, 0).end(), "demand 1"),
+        (Program().delay(0), "last instruction"),
+        (Program(), "last instruction"),
+    ],
+)
+def test_a_program_that_names_what_is_not_there_is_refused(program: Program, words: str) -> None:
+    """Compiled kernels do not check indices."""
+    with pytest.raises(ValueError, match=words):
+        Network(program=program, nodes=(Node(),), locks=(1,), laws=((rng.EXPONENTIAL, 1, 0),), width=1, marks=1)
+
+
+@FORMS
+def test_a_program_that_never_waits_or_gives_back_what_it_has_not_is_stopped(pure_python: bool) -> None:
+    wrong = Network(program=Program().release().end(), locks=(2,))
+    with pytest.raises(UsageError, match="no unit is in use"):
+        run_network(wrong, [0], pure_python=pure_python)
+    if not pure_python:  # 16 million instructions take half a minute in Python
+        with pytest.raises(UsageError, match="without waiting"):
+            run_network(Network(program=Program().jump(0)), [0], pure_python=False)
+
+
+def test_a_start_outside_is_refused() -> None:
+    network = Network(program=Program().end())
+    with pytest.raises(ValueError, match="outside the program"):
+        run_network(network, [0], entries=[1])
+    with pytest.raises(ValueError, match="seed -1"):
+        run_network(network, [0], seed=-1)
+
+
 def test_nothing_arrives() -> None:
     network = Network(program=Program().work(0).end(), nodes=(Node(),), width=1, marks=1)
     outcome = run_network(network, [], [])
