@@ -16,6 +16,7 @@ Time is whole ns: make your own times integers, too. SimPy must be installed.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ def _fire(event: Event, priority: int, delay_ns: int = 0) -> None:
     event._ok = True
     event._value = None
     event.env.schedule(event, EventPriority(priority), delay_ns)
+
+
+def _whole_ns(ns: int) -> int:
+    """A duration, checked."""
+    if not isinstance(ns, int) or ns < 0:
+        raise UsageError(f"a duration is {ns!r}", hint="give whole ns of at least 0, as in round(1.5 * 1_000_000)")
+    return ns
 
 
 @dataclass(eq=False, slots=True)
@@ -148,15 +156,18 @@ class Host:
         return self._locks.setdefault(name, Lock(self.env))
 
     def delay(self, ns: int) -> Steps:
-        """``yield from host.delay(ns)``: time that uses no resource."""
-        if ns > 0:
+        """``yield from host.delay(ns)``: time that uses no resource. Raises UsageError: not whole, or below zero."""
+        if _whole_ns(ns):
             passed = self.env.event()
             _fire(passed, _DELAY, ns)
             yield passed
 
     def work(self, ns: int) -> Steps:
-        """``yield from host.work(ns)``: CPU time on at most one CPU, shared with everything else that runs."""
-        if ns > 0:
+        """``yield from host.work(ns)``: CPU time on at most one CPU, shared with everything else that runs.
+
+        Raises UsageError: not whole, or below zero.
+        """
+        if _whole_ns(ns):
             done = self.env.event()
             piece = self._begin(ns, done)
             try:
@@ -167,8 +178,8 @@ class Host:
                 raise
 
     def background(self, ns: int) -> None:
-        """Begin work that nobody waits for."""
-        if ns > 0:
+        """Begin work that nobody waits for. Raises UsageError: not whole, or below zero."""
+        if _whole_ns(ns):
             self._begin(ns, None)
 
     def now(self) -> int:
@@ -244,8 +255,12 @@ def start(
     Returns:
         When each endpoint was reached, ns since the start began.
     Raises:
-        UsageError: the host inflates work otherwise than the values say.
+        UsageError: the host inflates work otherwise than the values say, or the factor is no positive number.
     """
+    if not (factor > 0 and math.isfinite(factor)):
+        raise UsageError(
+            f"the factor of a box is {factor}", hint="give a finite number above zero; 1 is a box as usual"
+        )
     if values.inflation != host.inflation:
         raise UsageError(
             f"work of this target grows by {values.inflation} per further CPU, and the host's by {host.inflation}",

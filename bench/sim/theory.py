@@ -305,7 +305,7 @@ def _at_least_zero(name: str, value: float) -> None:
 
 
 def _whole(name: str, value: int, *, least: int) -> None:
-    if value != int(value) or value < least:
+    if not (float(value).is_integer() and value >= least):
         raise UsageError(f"{name} is {value}", hint=f"give a whole number of at least {least}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import random
 import sys
 from dataclasses import replace
@@ -167,13 +168,20 @@ def test_a_grant_that_nobody_takes_is_passed_on() -> None:
 
 def test_hosts_that_make_no_sense_are_refused() -> None:
     env = Environment()
-    for name, wrong in (("cpus", 0), ("inflation", -1), ("residents", -1)):
-        given: dict[str, Any] = {"cpus": 1, name: wrong}
-        with pytest.raises(UsageError, match=f"{name} is {wrong}"):
+    for name, value in (("cpus", 0), ("inflation", -1), ("residents", -1)):
+        given: dict[str, Any] = {"cpus": 1, name: value}
+        with pytest.raises(UsageError, match=f"{name} is {value}"):
             Host(env, **given)
     with pytest.raises(UsageError, match=r"the simulation is at 0\.5"):
         Host(Environment(0.5), cpus=1)
     values = TargetValues(stages=(StageValues(endpoint=Endpoint.READY),), inflation=0.25)
+    for wrong in (-1.0, 0.0, math.nan, math.inf):
+        with pytest.raises(UsageError, match=f"the factor of a box is {wrong}"):
+            next(start(Host(env, cpus=2, inflation=0.25), values, factor=wrong))
+    for duration in (-1, 2.5):
+        for steps in (Host(env, cpus=1).work, Host(env, cpus=1).delay):
+            with pytest.raises(UsageError, match=f"a duration is {duration}"):
+                next(steps(duration))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"grows by 0\.25 per further CPU, and the host's by 0\.0"):
         next(start(Host(env, cpus=2), values))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pytest
@@ -143,6 +143,7 @@ def test_longer_keep_alive_is_warmer_and_larger() -> None:
 
 
 REFUSED: Final[dict[str, Callable[[], object]]] = {
+    "servers is nan": lambda: theory.erlang_b(cast(int, math.nan), 1.0),
     "servers is -1": lambda: theory.erlang_b(-1, 1.0),
     "offered is -2": lambda: theory.erlang_b(1, -2.0),
     "2 of work per unit of time, and at most 2 can be done": lambda: theory.erlang_c(2, 2.0),
