@@ -19,6 +19,8 @@ class SimulateGroup(LazyGroup):
         },
         "Questions about a fleet": {
             "sweep": CommandEntry("bench.cli.simulate.sweep:sweep", "Ask at every point of a grid; also on a cluster."),
+            "pool": CommandEntry("bench.cli.simulate.pool:pool", "What do keep-alive and pre-warmed boxes save?"),
+            "fleet": CommandEntry("bench.cli.simulate.fleet:fleet", "How many hosts does a trace need?"),
         },
     }
 

@@ -1,0 +1,175 @@
+"""``boxbench simulate pool``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+import typer
+
+from bench.cli.options import Json
+from bench.cli.simulate.options import (
+    SEED,
+    AnswerOut,
+    Baseline,
+    Beyond,
+    Cpus,
+    ModelFile,
+    ModelTargets,
+    Seed,
+    read_bytes,
+    read_terms,
+    show_answer,
+)
+from bench.cli.simulate.progress import Step
+from bench.cli.simulate.trace_options import (
+    ColdDurations,
+    SnapshotStart,
+    SomeDraws,
+    TraceName,
+    WithinMinute,
+    number_of_draws,
+    read_span,
+    read_trace_options,
+    read_variants,
+)
+from bench.render.figures import tornado, trade_off
+from bench.render.figures.base import Drawing
+from bench.sim.answer.terms import choose_baseline
+from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
+from bench.sim.fleet.spec import FleetSpec
+from bench.sim.model.file import Model, read_model
+from bench.sim.traces.spec import open_trace
+from bench.util.errors import UsageError
+
+_NEVER: Final = "never"
+_MOST: Final = 1_000_000
+
+KeepAlive = Annotated[
+    str,
+    typer.Option(
+        "--keep-alive",
+        metavar="TIME[,TIME...]",
+        help="How long an idle box waits for work; `never` ends no box. The answer is about the last one.",
+    ),
+]
+Prewarmed = Annotated[
+    str,
+    typer.Option(
+        "--prewarmed",
+        metavar="N[,N...]",
+        help="Boxes of each function that are always idle or starting. The answer is about the last one.",
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="SIZE", help="Memory of the host, such as 64GiB.", show_default="as measured"),
+]
+Reserve = Annotated[str, typer.Option("--reserve", metavar="SIZE", help="Memory that boxes must leave to the host.")]
+Queue = Annotated[
+    int | None,
+    typer.Option(
+        "--queue",
+        metavar="N",
+        min=0,
+        help="Invocations that may wait when the host is full; 0 rejects them.",
+        show_default="unlimited",
+    ),
+]
+
+
+def pool(
+    model: ModelFile,
+    trace: TraceName,
+    keep_alive: KeepAlive = "0s,1min,10min",
+    prewarmed: Prewarmed = "0",
+    targets: ModelTargets = None,
+    baseline: Baseline = None,
+    snapshot: SnapshotStart = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    reserve: Reserve = "0MiB",
+    queue: Queue = None,
+    within: WithinMinute = "uniform",
+    durations: ColdDurations = "check",
+    draws: SomeDraws = None,
+    beyond: Beyond = False,
+    seed: Seed = SEED,
+    out: AnswerOut = None,
+    json: Json = False,
+) -> None:
+    """A trace runs on one host for each keep-alive and each pool: the share of cold starts against wasted memory.
+
+    The same trace and the same luck meet every target and every keep-alive. docs/fleet.md has the rules.
+
+    Exit codes: 0 answered, 4 the data do not support an answer.
+    """
+    keep_alives = read_keep_alives(keep_alive)
+    counts = read_counts("--prewarmed", prewarmed)
+    found = read_model(model)
+    spec = FleetSpec(
+        hosts=1,
+        cpus=cpus or found.host.cpus,
+        memory_bytes=_memory(found, memory),
+        reserve_bytes=read_bytes("--reserve", reserve, least=0),
+        queue_limit=queue,
+    )
+    source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
+    with Step() as step:
+        terms = read_terms(
+            model, seed=seed, draws=number_of_draws(found, draws), replications=1, beyond=beyond, step=step
+        )
+        variants = read_variants(terms.model, targets, snapshot)
+        question = PoolQuestion(
+            trace=source,
+            trace_text=trace,
+            variants=variants,
+            baseline=choose_baseline([one.label for one in variants], baseline),
+            spec=spec,
+            keep_alives_ns=keep_alives,
+            prewarmed=counts,
+        )
+        answer = answer_pool(terms, question)
+    show_answer(
+        answer,
+        out=out,
+        json=json,
+        draw=lambda: list(drawings(answer)),
+        tables=(("Keep-alive and pre-warmed boxes", trade_off.point_table(answer)),),
+    )
+
+
+def read_keep_alives(text: str) -> tuple[int | None, ...]:
+    """Keep-alives in ns; None: for ever. Raises UsageError: no duration, or one that is given twice."""
+    found = tuple(
+        None if word.strip() == _NEVER else read_span("--keep-alive", word.strip()) for word in text.split(",")
+    )
+    if len(set(found)) < len(found):
+        raise UsageError(f"--keep-alive: {text} names a time twice", hint="name each once")
+    return found
+
+
+def read_counts(option: str, text: str) -> tuple[int, ...]:
+    """Numbers of boxes from 0 on. Raises UsageError."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) <= _MOST for word in words) or len(set(words)) < len(words):
+        raise UsageError(
+            f"{option}: {text!r} is not a list of different numbers from 0 to {_MOST}", hint=f"write {option} 0,1,2"
+        )
+    return tuple(int(word) for word in words)
+
+
+def _memory(model: Model, text: str | None) -> int:
+    if text is not None:
+        return read_bytes("--memory", text)
+    if model.host.memory_bytes is None:
+        raise UsageError("the model does not know its host's memory", hint="give --memory, such as --memory 64GiB")
+    return model.host.memory_bytes
+
+
+def drawings(answer: PoolAnswer) -> Iterator[Drawing]:
+    """The figures of an answer, in their order."""
+    drawing = trade_off.draw(answer)
+    if drawing is not None:
+        yield drawing
+    yield from tornado.draw_all(answer)

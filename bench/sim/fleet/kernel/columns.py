@@ -1,0 +1,155 @@
+"""The arrays of a fleet's state, and what each of their columns means. All times are ns, all memory is pages."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+PAGE_BYTES: Final = 4096
+"""Memory is counted in whole pages, so that memory times time fits two integers."""
+NEVER: Final = 2**62
+NONE: Final = -1
+
+# How a box, or a host, is.
+FREE, STARTING, BUSY, IDLE = 0, 1, 2, 3
+OFF, ON, BOOTING, DOWN = 0, 1, 2, 3
+
+# Policies of placement.
+FIRST_FIT, BEST_FIT, SPREAD, PACK = 0, 1, 2, 3
+
+# Columns of `box`: one row per box that lives.
+(
+    STATE, HOST, FUNCTION, PAGES, STAGE, STEP, SINCE, ARRIVED, DURATION, NUMBER, BORN, STARTED, IDLE_SINCE, GENERATION,
+    FUNCTION_BEFORE, FUNCTION_AFTER, IDLE_BEFORE, IDLE_AFTER, HOST_BEFORE, HOST_AFTER, LOCK_AFTER,
+) = range(21)  # fmt: skip
+BOX_COLUMNS: Final = 21
+# SINCE: the instant from which the start delay counts: the arrival, or the loss of the former box.
+# ARRIVED: of the invocation; NONE: the box is a refill of the pre-warmed pool.
+# FUNCTION_BEFORE ...: neighbours in lists. A free row keeps the next free row in FUNCTION_AFTER.
+
+# Steps of a stage, in STEP: what the box does next.
+TO_DELAY, TO_LOCK, TO_HOLD_WORK, TO_HOLD_DELAY, TO_RELEASE, TO_WORK, TO_END = range(7)
+
+# Columns of `host`.
+(
+    HOST_STATE, FREE_PAGES, BOXES, ALIVE, RUNNING, VIRTUAL, VIRTUAL_AT, CARRY, ROOT, HOLDER, LOCK_FIRST, LOCK_LAST,
+    BOX_FIRST, STARTS_NOW,
+) = range(14)  # fmt: skip
+HOST_COLUMNS: Final = 14
+# BOXES: all that take memory. ALIVE: those that are up. RUNNING: pieces of CPU work. VIRTUAL: the work that each piece
+# has received since the host was last without work.
+
+# Columns of `piece`: CPU work in progress; the rows of a host form a skew heap.
+ENDS, PIECE_SERIAL, WORKER, LEFT, RIGHT = range(5)
+PIECE_COLUMNS: Final = 5
+# WORKER: the box that waits for it; NONE: background work. A free row keeps the next free row in LEFT.
+
+# Columns of `function`.
+FUNCTION_PAGES, IDLE_FIRST, IDLE_COUNT, REFILLING = range(4)
+FUNCTION_COLUMNS: Final = 4
+
+# Columns of `queue`, a ring of invocations for which no host has room.
+Q_ARRIVED, Q_SINCE, Q_FUNCTION, Q_DURATION, Q_NUMBER = range(5)
+QUEUE_COLUMNS: Final = 5
+
+# Kinds of timers.
+GRANTED, BOX_GOES_ON, RUN_ENDS, HOST_IS_UP = range(4)
+TIMER_KINDS: Final = 4
+
+# Columns of `change`: what happens to hosts from outside, in order of time.
+C_TIME, C_HOST, C_UP = range(3)
+
+# Columns of `stage`.
+DELAY, WORK, BACKGROUND, HOLD_WORK, HOLD_DELAY = range(5)
+
+# Entries of `setting`.
+(
+    CPUS, CAPACITY, BOX_LIMIT, QUEUE_LIMIT, KEEP_ALIVE, PREWARMED, POLICY, SEED, HORIZON, REST_ONLY,
+    SCALE_EVERY, SCALE_DELAY, SCALE_COOLDOWN, SCALE_LEAST, SCALE_TARGET, SHIFT,
+) = range(16)  # fmt: skip
+SETTINGS: Final = 16
+# QUEUE_LIMIT: 0 rejects at once. REST_ONLY: a lost invocation runs only for its rest. SCALE_EVERY: 0 without an
+# autoscaler. SCALE_TARGET: wanted use of memory, in parts of 10,000.
+
+# Entries of `scalar`: counters and where things begin.
+(
+    NOW, SERIAL, BOX_FREE, BOX_USED, PIECE_FREE, PIECE_USED, TIMERS, QUEUE_FIRST, QUEUED_NOW, IDLE_OLDEST, IDLE_NEWEST,
+    DRAIN, REFILL_AT, CURSOR, NEXT_CHANGE, SCALE_AT, SCALED_AT, IN_SYSTEM, HOSTS_USED, HOSTS_ON, HOSTS_BOOTING,
+    PAGES_USED, BOXES_LIVE,
+    ARRIVALS, COMPLETED, COLD, WARM, QUEUED, REJECTED, LOST, LOST_BOXES, STARTS, REFILLS, REFILLS_REFUSED, EXPIRED,
+    EVICTED, STEPS, PEAK_HOSTS, PEAK_ON, PEAK_PAGES, PEAK_BOXES, PEAK_QUEUE, LEAST_FREE,
+    PEAK_ON_HOST, PEAK_STARTS,
+) = range(45)  # fmt: skip
+SCALARS: Final = 45
+
+# Entries of `total`: sums that need two integers, (billions, rest).
+(
+    SUM_SYSTEM, SUM_SOJOURN, SUM_HOSTS, SUM_HOSTS_ON, SUM_PAGES, SUM_LIVES, SUM_IDLE_PAGES, SUM_CPU, SUM_START_WORK,
+    SUM_LOCK_WAIT, SUM_WAITING,
+) = range(11)  # fmt: skip
+TOTALS: Final = 11
+# SUM_SYSTEM: invocations in the system times ns. SUM_SOJOURN: the same, summed over invocations. SUM_PAGES: pages in
+# use times ns. SUM_LIVES: the same, summed over boxes. SUM_CPU: busy CPU time of starts. SUM_START_WORK: their work.
+
+# Rows of `histogram`.
+H_DELAY, H_RESPONSE, H_RESTART = range(3)
+HISTOGRAMS: Final = 3
+
+# What `run` returns.
+DONE, NEXT_CHUNK, MORE_ROOM = 0, 1, 2
+
+
+class State(NamedTuple):
+    """Everything that a fleet is, in arrays; see the columns above."""
+
+    setting: Integers
+    """(SETTINGS,)"""
+    scalar: Integers
+    """(SCALARS,)"""
+    total: Integers
+    """(TOTALS, 2)"""
+    box: Integers
+    """(boxes, BOX_COLUMNS)"""
+    factor: Reals
+    """(boxes,) What multiplies all times of the box's start."""
+    piece: Integers
+    """(pieces, PIECE_COLUMNS)"""
+    timer: Integers
+    """(timers * STRIDE,) A heap of ``bench.sim.engine.heap``: time, serial, entity and kind, generation."""
+    queue: Integers
+    """(waiting, QUEUE_COLUMNS)"""
+    function: Integers
+    """(functions, FUNCTION_COLUMNS)"""
+    host: Integers
+    """(hosts, HOST_COLUMNS)"""
+    host_factor: Reals
+    """(hosts,) The part of the factor that all boxes of a host share."""
+    room: Integers
+    """(2 * leaves,) Tree of the largest free memory; a host that takes no box has -1."""
+    finish: Integers
+    """(2 * leaves,) Tree of the earliest end of a piece of work."""
+    order: Integers
+    """(hosts,) Hosts in ascending order of the policy's key and their index; not kept by first fit."""
+    place: Integers
+    """(hosts,) Where each host is in ``order``."""
+    key: Integers
+    """(hosts,) The policy's key."""
+    change: Integers
+    """(changes, 3)"""
+    stage: Integers
+    """(stages, 5)"""
+    speed: Integers
+    """(CPUs + 1,) Work that all pieces of a host together receive per ns when so many CPUs work, in units of work."""
+    growth: Reals
+    """(1,) By how much the hold grows with each box that lives, ns."""
+    luck: Reals
+    """(LUCKS,) Equally probable factors of a box, ascending."""
+    histogram: Integers
+    """(HISTOGRAMS, buckets)"""
+    bound: Integers
+    """(buckets,) The smallest value of each bucket."""

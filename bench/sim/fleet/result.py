@@ -1,0 +1,184 @@
+"""What a run of a fleet has shown, in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.fleet.histogram import quantile
+from bench.sim.fleet.kernel import columns as c
+from bench.sim.fleet.kernel.columns import State
+from bench.sim.fleet.spec import FleetSpec
+
+Integers = NDArray[np.int64]
+_BILLION = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetResult:
+    """Counts, sums over time, and histograms of one run. Products of memory and time are in bytes times ns."""
+
+    ended_ns: int
+    """When the run ended: after the trace's end, when nothing was in the system."""
+    arrivals: int
+    completed: int
+    unfinished: int
+    """Invocations that were in the system at the end, since no host could ever take them."""
+    warm: int
+    """Times that an idle box took an invocation."""
+    cold: int
+    """Times that a box was started for an invocation; one that was lost with its host starts again."""
+    waited: int
+    """Arrivals for which no host had room, so that they waited."""
+    rejected: int
+    lost: int
+    """Times that an invocation was lost with its host and came back."""
+    lost_boxes: int
+    starts: int
+    """Boxes that were started, with refills of the pre-warmed pool."""
+    refills: int
+    refills_refused: int
+    """Times that a pre-warmed box was due and no host had room."""
+    expired: int
+    """Idle boxes that ended with their keep-alive."""
+    evicted: int
+    """Idle boxes that were removed to make room."""
+    steps: int
+    """Events."""
+    hosts: int
+    peak_hosts: int
+    """The most hosts with boxes at one instant."""
+    peak_on: int
+    peak_boxes: int
+    peak_queue: int
+    peak_bytes: int
+    capacity_bytes: int
+    """Of a host, for boxes."""
+    peak_on_host: int
+    """The most boxes of one host at one instant."""
+    peak_starts: int
+    """The most boxes that were starting on one host at one instant."""
+    least_free_bytes: int
+    """The least free memory of any host at any instant; never below zero."""
+    system_ns: int
+    """Invocations in the system, summed over time."""
+    sojourn_ns: int
+    """Time in the system, summed over invocations: equal to ``system_ns`` (Little's law)."""
+    host_ns: int
+    """Hosts with boxes, summed over time."""
+    on_ns: int
+    """Hosts that are on or booting, summed over time: what is paid."""
+    byte_ns: int
+    """Memory of boxes, summed over time."""
+    lives_byte_ns: int
+    """The same, summed over boxes: equal to ``byte_ns``."""
+    idle_byte_ns: int
+    """Memory of idle boxes, summed over time: wasted."""
+    cpu_ns: int
+    """CPU time that starts have used."""
+    work_ns: int
+    """CPU time that they needed without inflation."""
+    lock_wait_ns: int
+    waiting_ns: int
+    """Start delays, summed over invocations."""
+    delay: Integers
+    """(buckets,) Counts of start delays: from the arrival until the box computes; 0 of warm ones."""
+    response: Integers
+    """(buckets,) Counts of times from arrival to completion."""
+    restart: Integers
+    """(buckets,) Counts of delays from the loss of a box until its invocation computes again."""
+
+    @property
+    def served(self) -> int:
+        """Times that an invocation began to compute."""
+        return self.warm + self.cold
+
+    @property
+    def cold_share(self) -> float:
+        """Share of cold starts among all beginnings of invocations; 0 when there were none."""
+        return self.cold / self.served if self.served else 0.0
+
+    @property
+    def no_room_share(self) -> float:
+        """Share of arrivals that had to wait for a host with room, or were rejected."""
+        return (self.waited + self.rejected) / self.arrivals if self.arrivals else 0.0
+
+    @property
+    def stranded_byte_ns(self) -> int:
+        """Free memory of hosts that have boxes, summed over time."""
+        return self.host_ns * self.capacity_bytes - self.byte_ns
+
+    def delay_ns(self, share: float) -> float:
+        """The start delay that ``share`` of the invocations do not exceed."""
+        return quantile(self.delay, share)
+
+    def response_ns(self, share: float) -> float:
+        """The response time that ``share`` of the invocations do not exceed."""
+        return quantile(self.response, share)
+
+
+def read_result(state: State, spec: FleetSpec) -> FleetResult:
+    """The result of a run that is done, with what still lives at its end."""
+    scalar, now = state.scalar, int(state.scalar[c.NOW])
+    live = state.box[: int(scalar[c.BOX_USED])]
+    live = live[live[:, c.STATE] != c.FREE]
+    idle = live[live[:, c.STATE] == c.IDLE]
+    queue = _queue(state)
+    serving = live[(live[:, c.STATE] != c.IDLE) & (live[:, c.ARRIVED] != c.NONE)]
+    unfinished = [*serving[:, c.ARRIVED].tolist(), *queue[:, c.Q_ARRIVED].tolist()]
+    lives = sum(pages * (now - born) for pages, born in live[:, [c.PAGES, c.BORN]].tolist())
+    resting = sum(pages * (now - since) for pages, since in idle[:, [c.PAGES, c.IDLE_SINCE]].tolist())
+    page = c.PAGE_BYTES
+    return FleetResult(
+        ended_ns=now,
+        arrivals=int(scalar[c.ARRIVALS]),
+        completed=int(scalar[c.COMPLETED]),
+        unfinished=len(unfinished),
+        warm=int(scalar[c.WARM]),
+        cold=int(scalar[c.COLD]),
+        waited=int(scalar[c.QUEUED]),
+        rejected=int(scalar[c.REJECTED]),
+        lost=int(scalar[c.LOST]),
+        lost_boxes=int(scalar[c.LOST_BOXES]),
+        starts=int(scalar[c.STARTS]),
+        refills=int(scalar[c.REFILLS]),
+        refills_refused=int(scalar[c.REFILLS_REFUSED]),
+        expired=int(scalar[c.EXPIRED]),
+        evicted=int(scalar[c.EVICTED]),
+        steps=int(scalar[c.STEPS]),
+        hosts=spec.hosts,
+        peak_hosts=int(scalar[c.PEAK_HOSTS]),
+        peak_on=int(scalar[c.PEAK_ON]),
+        peak_boxes=int(scalar[c.PEAK_BOXES]),
+        peak_queue=int(scalar[c.PEAK_QUEUE]),
+        peak_bytes=int(scalar[c.PEAK_PAGES]) * page,
+        capacity_bytes=int(state.setting[c.CAPACITY]) * page,
+        peak_on_host=int(scalar[c.PEAK_ON_HOST]),
+        peak_starts=int(scalar[c.PEAK_STARTS]),
+        least_free_bytes=int(scalar[c.LEAST_FREE]) * page,
+        system_ns=_sum(state, c.SUM_SYSTEM),
+        sojourn_ns=_sum(state, c.SUM_SOJOURN) + sum(now - arrived for arrived in unfinished),
+        host_ns=_sum(state, c.SUM_HOSTS),
+        on_ns=_sum(state, c.SUM_HOSTS_ON),
+        byte_ns=_sum(state, c.SUM_PAGES) * page,
+        lives_byte_ns=(_sum(state, c.SUM_LIVES) + lives) * page,
+        idle_byte_ns=(_sum(state, c.SUM_IDLE_PAGES) + resting) * page,
+        cpu_ns=_sum(state, c.SUM_CPU),
+        work_ns=_sum(state, c.SUM_START_WORK),
+        lock_wait_ns=_sum(state, c.SUM_LOCK_WAIT),
+        waiting_ns=_sum(state, c.SUM_WAITING),
+        delay=state.histogram[c.H_DELAY].copy(),
+        response=state.histogram[c.H_RESPONSE].copy(),
+        restart=state.histogram[c.H_RESTART].copy(),
+    )
+
+
+def _sum(state: State, row: int) -> int:
+    return int(state.total[row, 0]) * _BILLION + int(state.total[row, 1])
+
+
+def _queue(state: State) -> Integers:
+    first, waiting = int(state.scalar[c.QUEUE_FIRST]), int(state.scalar[c.QUEUED_NOW])
+    return state.queue[(first + np.arange(waiting)) % len(state.queue)]

@@ -1,0 +1,116 @@
+"""What stands side by side in an answer: a target, the same from a snapshot, or containers inside VMs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.sim.fleet.spec import FleetSpec
+from bench.sim.model.file import Model
+from bench.sim.model.values import target_values
+from bench.sim.values import StageValues, TargetValues
+from bench.util.errors import UsageError
+from bench.util.units import format_bytes, format_ns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A start that the user states: boxes are restored instead of booted, without a lock."""
+
+    start_ns: int
+    """From the request until the box is up, alone on an idle host."""
+    cpu_ns: int
+    """CPU time that is part of it."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cpu_ns <= self.start_ns or self.start_ns == 0:
+            raise UsageError(
+                f"a start from a snapshot of {format_ns(self.start_ns)} with {format_ns(self.cpu_ns)} of CPU time",
+                hint="write the start first and no more CPU time than that: --snapshot 150ms,60ms",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InVm:
+    """VMs that are always on, each of which is a host for boxes."""
+
+    target: str
+    """Of the VMs."""
+    cpus: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Boxes of one target, started in one way, on one kind of host."""
+
+    target: str
+    snapshot: Snapshot | None = None
+    inside: InVm | None = None
+
+    @property
+    def label(self) -> str:
+        """Of the answer: ``docker``, ``libvirt from a snapshot``, ``docker in libvirt``."""
+        if self.inside is not None:
+            return f"{self.target} in {self.inside.target}"
+        return self.target if self.snapshot is None else f"{self.target} from a snapshot"
+
+    def values(self, model: Model, draw: int | None) -> TargetValues:
+        """The boxes' values in one draw of the model; None: at its centre."""
+        values = target_values(model, self.target, draw)
+        if self.snapshot is None:
+            return values
+        stage = StageValues(
+            endpoint=values.stages[-1].endpoint,
+            delay_ns=self.snapshot.start_ns - self.snapshot.cpu_ns,
+            work_ns=self.snapshot.cpu_ns,
+        )
+        return replace(values, stages=(stage,), growth_ns=0.0)
+
+    def vms_per_host(self, spec: FleetSpec, model: Model, draw: int | None) -> int:
+        """How many VMs a host holds, by memory; 1 for boxes that are on the host itself.
+
+        Raises UsageError: a host is too small for one VM, or the model has no memory of VMs.
+        """
+        if self.inside is None:
+            return 1
+        outer = target_values(model, self.inside.target, draw)
+        if outer.memory_slope_bytes is None:
+            raise UsageError(
+                f"{self.inside.target}: the model does not know what a VM takes of the host's memory",
+                hint="add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
+            )
+        each = self.inside.memory_bytes + max(0, outer.memory_slope_bytes)
+        count = (spec.memory_bytes - spec.reserve_bytes - (outer.memory_fixed_bytes or 0)) // each
+        if count < 1:
+            raise UsageError(
+                f"a host of {format_bytes(spec.memory_bytes)} is too small for a VM of {format_bytes(each)}",
+                hint="give smaller VMs (--vm), or hosts with more memory",
+            )
+        return int(count)
+
+    def spec(self, spec: FleetSpec, per_host: int) -> FleetSpec:
+        """The fleet as these boxes see it: VMs are hosts with their own CPUs and memory."""
+        if self.inside is None:
+            return spec
+        return replace(
+            spec,
+            hosts=spec.hosts * per_host,
+            cpus=self.inside.cpus,
+            memory_bytes=self.inside.memory_bytes,
+            reserve_bytes=0,
+        )
+
+    def assumed(self) -> tuple[str, ...]:
+        """Sentences on what the user stated for this variant."""
+        found = []
+        if self.snapshot is not None:
+            found.append(
+                f"{self.label}: a start takes {format_ns(self.snapshot.start_ns)}, "
+                f"{format_ns(self.snapshot.cpu_ns)} of it CPU time, and no lock; assumed by you"
+            )
+        if self.inside is not None:
+            found.append(
+                f"{self.label}: VMs of {self.inside.cpus} CPUs and {format_bytes(self.inside.memory_bytes)} are always "
+                "on, take all of this memory, and do not slow each other; boxes in them start as on a host of this size"
+            )
+        return tuple(found)

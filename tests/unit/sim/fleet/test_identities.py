@@ -1,0 +1,78 @@
+"""What holds in every run, exactly in integers; and the same bits from every form of the step loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.sim.fleet.spec import POLICIES as ALL_POLICIES
+from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
+from tests.fleets import DOCKER, HOST, MIB, SECOND, digest, identities_hold, random_trace, simulated
+
+_TRACE = random_trace(
+    5,
+    count=400,
+    gap_ns=SECOND // 8,
+    duration_ns=2 * SECOND,
+    names=4,
+    memory_bytes=(30 * MIB, 90 * MIB, 8 * MIB, 200 * MIB),
+)
+_SMALL = replace(HOST, hosts=4, memory_bytes=500 * MIB, keep_alive_ns=5 * SECOND)
+_SPECS: dict[str, FleetSpec] = {
+    "roomy": replace(HOST, hosts=8, keep_alive_ns=3 * SECOND),
+    "queue": _SMALL,
+    "rejects": replace(_SMALL, queue_limit=0),
+    "short queue": replace(_SMALL, queue_limit=3),
+    "no keep-alive": replace(_SMALL, keep_alive_ns=0),
+    "for ever": replace(_SMALL, keep_alive_ns=None),
+    "pre-warmed": replace(HOST, hosts=3, prewarmed=2, keep_alive_ns=2 * SECOND),
+    "box limit": replace(_SMALL, box_limit=3),
+    "failures": replace(_SMALL, failures=Failures(mtbf_ns=12 * SECOND, mttr_ns=4 * SECOND), prewarmed=1),
+    "rest only": replace(_SMALL, failures=Failures(mtbf_ns=9 * SECOND, mttr_ns=SECOND, lost="rest"), queue_limit=5),
+    "autoscaler": replace(
+        _SMALL,
+        hosts=16,
+        autoscaler=Autoscaler(least=1, target=0.8, every_ns=SECOND, delay_ns=2 * SECOND, cooldown_ns=3 * SECOND),
+    ),
+    **{policy: replace(_SMALL, hosts=6, policy=policy) for policy in ALL_POLICIES},
+}
+
+
+@pytest.mark.parametrize("name", _SPECS)
+def test_identities_hold_exactly(name: str) -> None:
+    result = simulated(_SPECS[name], _TRACE, DOCKER)
+    identities_hold(result)
+    assert result.arrivals == 400
+
+
+@pytest.mark.parametrize("name", ["queue", "pre-warmed", "failures", "autoscaler", "best-fit", "pack"])
+def test_python_and_compiled_give_the_same_bits(name: str) -> None:
+    compiled = simulated(_SPECS[name], _TRACE, DOCKER)
+    assert digest(simulated(_SPECS[name], _TRACE, DOCKER, compiled=False)) == digest(compiled)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 399])
+def test_the_length_of_chunks_changes_no_number(chunk: int) -> None:
+    spec = _SPECS["failures"]
+    assert digest(simulated(spec, _TRACE, DOCKER, chunk=chunk)) == digest(simulated(spec, _TRACE, DOCKER))
+
+
+def test_the_specs_reach_what_they_are_for() -> None:
+    found = {name: simulated(spec, _TRACE, DOCKER) for name, spec in _SPECS.items()}
+    assert min(found["queue"].waited, found["queue"].evicted) > 0
+    assert found["rejects"].rejected > found["rejects"].waited == 0
+    assert min(found["short queue"].rejected, found["short queue"].waited) > 0
+    assert found["no keep-alive"].warm <= found["queue"].warm
+    assert found["for ever"].expired == 0
+    assert found["pre-warmed"].refills > 0
+    assert found["failures"].lost_boxes > found["failures"].lost > 0
+    assert int(found["failures"].restart.sum()) > 0
+    assert found["autoscaler"].peak_on > 1
+    assert found["autoscaler"].on_ns < 16 * found["autoscaler"].ended_ns
+    assert len({digest(found[policy]) for policy in ALL_POLICIES}) == len(ALL_POLICIES)
+
+
+def test_another_seed_is_another_luck() -> None:
+    spec = _SPECS["roomy"]
+    assert digest(simulated(spec, _TRACE, DOCKER, seed=1)) != digest(simulated(spec, _TRACE, DOCKER, seed=2))

@@ -1,0 +1,146 @@
+"""The rules of the pool, one by one: who is used, who waits, who goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.sim.fleet.result import FleetResult
+from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
+from bench.util.errors import UsageError
+from tests.fleets import HOST, INSTANT, MIB, SECOND, identities_hold, simulated, trace_of
+
+S = SECOND
+
+
+def _run(spec: FleetSpec, *args: object, **more: object) -> FleetResult:
+    result = simulated(spec, trace_of(*args, **more))  # type: ignore[arg-type]
+    identities_hold(result)
+    return result
+
+
+def _host_for(boxes: int, **changes: object) -> FleetSpec:
+    return replace(HOST, memory_bytes=boxes * MIB, **changes)  # type: ignore[arg-type]
+
+
+def test_the_most_recently_used_box_is_taken_so_that_the_other_one_ends() -> None:
+    # Two boxes at once, then one invocation a second: it always finds the younger one, and the other one expires.
+    at = [0, 0, *(second * S for second in range(2, 12))]
+    result = _run(replace(HOST, keep_alive_ns=3 * S), at, [S, S - 1, *[S // 10] * 10])
+    assert (result.cold, result.warm, result.expired) == (2, 10, 1)
+
+
+def test_an_idle_box_serves_an_arrival_at_the_instant_at_which_it_becomes_idle() -> None:
+    assert _run(HOST, [0, S + 1], [S, S]).warm == 1
+
+
+def test_a_box_whose_keep_alive_ends_at_an_arrival_is_gone() -> None:
+    # Up after 1 ns, done after another second.
+    late = 1 + S + 5 * S
+    assert _run(replace(HOST, keep_alive_ns=5 * S), [0, late - 1], [S, S]).warm == 1
+    assert _run(replace(HOST, keep_alive_ns=5 * S), [0, late], [S, S]).warm == 0
+
+
+def test_functions_do_not_share_boxes() -> None:
+    assert _run(HOST, [0, 2 * S], [S, S], [0, 1], names=2).cold == 2
+
+
+def test_idle_boxes_give_way_the_longest_idle_first() -> None:
+    # Room for two: f0 and f1 idle; f2 pushes f0 out, then f1 is still warm and f0 is cold.
+    result = _run(_host_for(2), [0, 2 * S, 4 * S, 6 * S], [S, S, S, S], [0, 1, 2, 1], names=3)
+    assert (result.evicted, result.warm, result.cold) == (1, 1, 3)
+
+
+def test_the_queue_is_first_come_first_served() -> None:
+    # One place. The third arrival has a warm box as soon as the first ends, but the second one came first.
+    result = _run(_host_for(1), [0, 1 * S, 2 * S], [10 * S, 10 * S, 10 * S], [0, 1, 0], names=2)
+    assert (result.waited, result.cold, result.warm, result.evicted) == (2, 3, 0, 2)
+    assert result.ended_ns == pytest.approx(30 * S, abs=10)
+
+
+def test_waiting_counts_as_start_delay() -> None:
+    result = _run(_host_for(1), [0, 4 * S], [10 * S, S])
+    assert result.delay_ns(1.0) == pytest.approx(6 * S, rel=0.011)
+
+
+def test_a_full_queue_rejects_and_nothing_is_lost_silently() -> None:
+    result = _run(_host_for(1, queue_limit=1), [0, 1, 2, 3], [S, S, S, S])
+    assert (result.arrivals, result.completed, result.waited, result.rejected) == (4, 2, 1, 2)
+
+
+def test_pre_warmed_boxes_are_ready_before_the_first_invocation_and_stay() -> None:
+    result = _run(replace(HOST, prewarmed=2, keep_alive_ns=S), [S, S, 60 * S, 60 * S], [S // 2] * 4)
+    assert result.cold == 0
+    assert result.refills >= 2
+    assert result.idle_byte_ns >= 2 * MIB * 57 * S
+
+
+def test_a_pre_warmed_pool_that_has_no_room_is_counted() -> None:
+    result = _run(_host_for(1, prewarmed=3), [S], [S])
+    assert result.refills_refused > 0
+    assert result.completed == 1
+
+
+def test_pre_warmed_boxes_are_not_pushed_out() -> None:
+    result = _run(_host_for(2, prewarmed=1, queue_limit=0), [S, S + 1], [S, S], [0, 0], names=2)
+    assert result.evicted == 0
+    # f0's box is taken; its refill has no room beside f1's box, so the second invocation has none either.
+    assert (result.warm, result.rejected) == (1, 1)
+
+
+def test_a_host_that_fails_loses_its_boxes_and_they_come_back_on_another() -> None:
+    failures = Failures(stated=((5 * S, 0, False), (9 * S, 0, True)))
+    result = _run(replace(HOST, hosts=2, failures=failures), [0, 0], [10 * S, 10 * S], length_ns=20 * S)
+    assert (result.lost, result.lost_boxes, result.completed) == (2, 2, 2)
+    assert result.peak_hosts == 1
+    # Both began anew after 5 s.
+    assert result.response_ns(1.0) == pytest.approx(15 * S, rel=0.011)
+
+
+def test_an_invocation_may_go_on_with_its_rest() -> None:
+    failures = Failures(stated=((5 * S, 0, False),), lost="rest")
+    result = _run(replace(HOST, hosts=2, failures=failures), [0], [10 * S], length_ns=20 * S)
+    assert result.response_ns(1.0) == pytest.approx(10 * S, rel=0.011)
+
+
+def test_without_another_host_they_wait_until_it_is_back() -> None:
+    failures = Failures(stated=((5 * S, 0, False), (9 * S, 0, True)))
+    result = _run(replace(HOST, failures=failures, queue_limit=0), [0], [10 * S], length_ns=20 * S)
+    assert (result.completed, result.rejected) == (1, 0)
+    assert result.response_ns(1.0) == pytest.approx(19 * S, rel=0.011)
+
+
+def test_what_can_never_run_is_counted_as_unfinished() -> None:
+    failures = Failures(stated=((5 * S, 0, False),))
+    result = _run(replace(HOST, failures=failures), [0], [10 * S], length_ns=20 * S)
+    assert (result.completed, result.unfinished) == (0, 1)
+
+
+def test_the_autoscaler_switches_hosts_on_and_off() -> None:
+    scaler = Autoscaler(least=1, target=0.5, every_ns=S, delay_ns=3 * S, cooldown_ns=4 * S)
+    spec = _host_for(4, hosts=8, autoscaler=scaler, keep_alive_ns=0)
+    at = [0] * 4 + [S] * 4
+    result = _run(spec, at, [30 * S] * 8, length_ns=200 * S)
+    assert result.waited == 4
+    assert result.completed == 8
+    # 8 boxes in hosts of 4, half of which shall be used.
+    assert result.peak_on == 4
+    assert 200 * S < result.on_ns < 200 * S * 4
+
+
+def test_the_stranded_memory_is_what_used_hosts_have_free() -> None:
+    result = _run(_host_for(4, keep_alive_ns=0), [0], [10 * S], length_ns=100 * S)
+    assert result.stranded_byte_ns == 3 * MIB * (10 * S + 1)
+
+
+@pytest.mark.parametrize("memory_mib", [0, 3])
+def test_a_host_that_is_too_small_for_a_box_is_refused(memory_mib: int) -> None:
+    spec = replace(HOST, memory_bytes=4 * MIB, reserve_bytes=(4 - memory_mib) * MIB)
+    with pytest.raises(UsageError, match=r"docker: a box of f0 takes 4\.00 MiB, and a host of 4\.00 MiB has"):
+        _run(spec, [0], [S], memory_bytes=[3 * MIB])
+
+
+def test_a_model_without_memory_is_refused() -> None:
+    with pytest.raises(UsageError, match="does not know what a further box takes"):
+        simulated(HOST, trace_of([0], [S]), replace(INSTANT, memory_slope_bytes=None))
