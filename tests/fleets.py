@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+import pytest
+from bench.sim.engine.jit import pure
 from bench.sim.engine.rng import EXPONENTIAL, uniforms, variates
 from bench.sim.traces.trace import MemoryTrace, Trace
 
 from bench.records.record import Endpoint
+from bench.sim.fleet import run as driver
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
@@ -83,8 +87,8 @@ def random_trace(
 
 
 def simulated(spec: FleetSpec, trace: MemoryTrace, values: TargetValues = INSTANT, **more: Any) -> FleetResult:
-    """A run with the seed 1 unless another is given."""
-    return simulate_fleet(spec, values, trace, label="docker", **{"seed": 1, **more})
+    """A run with the seed 1, in plain Python unless told otherwise: that is quicker than to compile the step loop."""
+    return simulate_fleet(spec, values, trace, label="docker", **{"seed": 1, "compiled": False, **more})
 
 
 def digest(result: FleetResult) -> str:
@@ -114,3 +118,12 @@ def identities_hold(result: FleetResult) -> None:
 def without_noise(values: TargetValues) -> TargetValues:
     """The same boxes, all alike."""
     return replace(values, block_sd=0.0, box_sd=0.0)
+
+
+@contextmanager
+def plain_python() -> Iterator[None]:
+    """Runs use the Python form of the step loop, which gives the same numbers."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(driver, "run", pure(driver.run))
+        patched.setattr(driver, "open_hosts", pure(driver.open_hosts))
+        yield

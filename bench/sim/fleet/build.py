@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,12 @@ from bench.sim.engine.rng import uniforms
 from bench.sim.fleet.failures import host_changes
 from bench.sim.fleet.histogram import bounds
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import Integers, State
-from bench.sim.fleet.kernel.hosts import open_hosts
+from bench.sim.fleet.kernel.columns import Integers
 from bench.sim.fleet.spec import POLICY_CODES, FleetSpec
+from bench.sim.fleet.state import State, join, split
 from bench.sim.fleet.work import shift_for, speeds, stage_rows
 from bench.sim.values import TargetValues
 
-LUCKS: Final = 2**16
-"""Equally probable factors of a box: the log-normal distribution at the middles of so many equal parts."""
 _PURPOSE_HOST: Final = 0x4604
 _FIRST_ROWS: Final = 64
 _UNLIMITED: Final = 2**40
@@ -36,7 +34,7 @@ def new_state(
     noise: bool,
     label: str,
 ) -> State:
-    """The state of a fleet before the first invocation. All hosts are on, or the autoscaler's least number of them.
+    """The state of a fleet before its first hosts are switched on.
 
     Args:
         pages: (functions,) of a box of each function.
@@ -46,7 +44,7 @@ def new_state(
     Raises:
         UsageError: more boxes on one host than 64-bit integers can account for.
     """
-    luck = _lucks(values) if noise else np.ones(LUCKS)
+    luck = _lucks(values) if noise else np.ones(c.LUCKS)
     host_factor = _host_factors(spec, values, seed) if noise else np.ones(spec.hosts)
     shift = shift_for(
         values,
@@ -54,39 +52,32 @@ def new_state(
         boxes=spec.most_boxes(values, int(pages.min())),
         label=label,
     )
-    state = State(
-        setting=_settings(spec, values, length_ns, seed, shift),
-        scalar=_scalars(spec, values, len(pages)),
-        total=np.zeros((c.TOTALS, 2), dtype=np.int64),
+    scalars = np.zeros(c.SCALARS, dtype=np.int64)
+    _write_settings(scalars, spec, values, length_ns=length_ns, seed=seed)
+    _write_counters(scalars, spec, values, len(pages))
+    scalars[c.SHIFT] = shift
+    tables = {
         **_rows(),
         **_hosts(spec, values),
-        function=_functions(pages),
-        host_factor=host_factor,
-        change=host_changes(spec.failures, hosts=spec.hosts, length_ns=length_ns, seed=seed),
-        stage=stage_rows(values),
-        speed=speeds(values, cpus=spec.cpus, shift=shift),
-        growth=np.array([values.growth_ns]),
-        luck=luck,
-        histogram=np.zeros((c.HISTOGRAMS, len(bounds())), dtype=np.int64),
-        bound=bounds(),
-    )
-    open_hosts(state, spec.hosts if spec.autoscaler is None else min(spec.hosts, spec.autoscaler.least))
-    return state
-
-
-def _rows() -> dict[str, Any]:
-    """Arrays that grow with the boxes that live."""
-    return {
-        "box": np.zeros((_FIRST_ROWS, c.BOX_COLUMNS), dtype=np.int64),
-        "factor": np.ones(_FIRST_ROWS),
-        "piece": np.zeros((_FIRST_ROWS, c.PIECE_COLUMNS), dtype=np.int64),
-        "timer": np.zeros(_FIRST_ROWS * STRIDE, dtype=np.int64),
-        "queue": np.zeros((_FIRST_ROWS, c.QUEUE_COLUMNS), dtype=np.int64),
+        "function": _functions(pages),
+        "change": host_changes(spec.failures, hosts=spec.hosts, length_ns=length_ns, seed=seed),
+        "stage": stage_rows(values),
+        "speed": speeds(values, cpus=spec.cpus, shift=shift),
+        "histogram": np.zeros((c.HISTOGRAMS, len(bounds())), dtype=np.int64),
+        "bound": bounds(),
     }
+    reals = np.concatenate([[values.growth_ns], luck])
+    return join(scalars, tables, reals, host_factor, np.ones(_FIRST_ROWS))
 
 
-def _hosts(spec: FleetSpec, values: TargetValues) -> dict[str, Any]:
-    """Arrays of hosts, all of them off, and of the order among them."""
+def _rows() -> dict[str, Integers]:
+    """Tables that grow with the boxes that live."""
+    columns = {"box": c.BOX_COLUMNS, "piece": c.PIECE_COLUMNS, "timer": STRIDE, "queue": c.QUEUE_COLUMNS}
+    return {name: np.zeros((_FIRST_ROWS, count), dtype=np.int64) for name, count in columns.items()}
+
+
+def _hosts(spec: FleetSpec, values: TargetValues) -> dict[str, Integers]:
+    """Tables of hosts, all of them off, and of the order among them."""
     leaves = 1 << max(0, spec.hosts - 1).bit_length()
     host = np.zeros((spec.hosts, c.HOST_COLUMNS), dtype=np.int64)
     host[:, c.FREE_PAGES] = spec.capacity_pages(values)
@@ -108,8 +99,7 @@ def _functions(pages: NDArray[np.int64]) -> Integers:
     return function
 
 
-def _settings(spec: FleetSpec, values: TargetValues, length_ns: int, seed: int, shift: int) -> Integers:
-    setting = np.zeros(c.SETTINGS, dtype=np.int64)
+def _write_settings(setting: Integers, spec: FleetSpec, values: TargetValues, *, length_ns: int, seed: int) -> None:
     setting[c.CPUS] = spec.cpus
     setting[c.CAPACITY] = spec.capacity_pages(values)
     setting[c.BOX_LIMIT] = _UNLIMITED if spec.box_limit is None else spec.box_limit
@@ -119,7 +109,6 @@ def _settings(spec: FleetSpec, values: TargetValues, length_ns: int, seed: int, 
     setting[c.POLICY] = POLICY_CODES[spec.policy]
     setting[c.SEED] = seed
     setting[c.HORIZON] = length_ns
-    setting[c.SHIFT] = shift
     setting[c.REST_ONLY] = int(spec.failures is not None and spec.failures.lost == "rest")
     if spec.autoscaler is not None:
         setting[c.SCALE_EVERY] = spec.autoscaler.every_ns
@@ -127,20 +116,18 @@ def _settings(spec: FleetSpec, values: TargetValues, length_ns: int, seed: int, 
         setting[c.SCALE_COOLDOWN] = spec.autoscaler.cooldown_ns
         setting[c.SCALE_LEAST] = spec.autoscaler.least
         setting[c.SCALE_TARGET] = round(spec.autoscaler.target * 10_000)
-    return setting
 
 
-def _scalars(spec: FleetSpec, values: TargetValues, functions: int) -> Integers:
-    scalar = np.zeros(c.SCALARS, dtype=np.int64)
+def _write_counters(scalar: Integers, spec: FleetSpec, values: TargetValues, functions: int) -> None:
     scalar[[c.BOX_FREE, c.PIECE_FREE, c.IDLE_OLDEST, c.IDLE_NEWEST]] = c.NONE
     scalar[c.REFILL_AT] = 0 if spec.prewarmed else functions
     scalar[c.SCALE_AT] = c.NEVER if spec.autoscaler is None else spec.autoscaler.every_ns
     scalar[c.LEAST_FREE] = spec.capacity_pages(values)
-    return scalar
 
 
 def _lucks(values: TargetValues) -> NDArray[np.float64]:
-    middles = (np.arange(LUCKS) + 0.5) / LUCKS
+    """Equally probable factors of a box: the log-normal distribution at the middles of so many equal parts."""
+    middles = (np.arange(c.LUCKS) + 0.5) / c.LUCKS
     return np.asarray(np.exp(values.box_sd * special.ndtri(middles)))
 
 
@@ -151,37 +138,27 @@ def _host_factors(spec: FleetSpec, values: TargetValues, seed: int) -> NDArray[n
 
 
 def with_more_room(state: State) -> State:
-    """The same state in longer arrays, so that the step loop can go on."""
-    box, queue = state.box, state.queue
-    boxes = len(box) * 2 if state.scalar[c.BOXES_LIVE] > len(box) // 2 else len(box)
-    pieces = _doubled(len(state.piece), int(state.scalar[c.PIECE_USED]), len(state.stage))
-    timers = _doubled(len(state.timer) // STRIDE, int(state.scalar[c.TIMERS]), len(state.stage))
-    needed = int(state.scalar[c.QUEUED_NOW]) + boxes
-    return state._replace(
-        box=_longer(box, boxes),
-        factor=_longer(state.factor, boxes),
-        piece=_longer(state.piece, pieces),
-        timer=_longer(state.timer, timers * STRIDE),
-        queue=_longer_ring(state, max(len(queue), 2 * needed)),
-    )
+    """The same state with longer tables, so that the step loop can go on."""
+    head, tables, reals, host_factor, factor = split(state)
+    stages, live = int(head[c.STAGES]), int(head[c.BOXES_LIVE])
+    boxes = len(factor) * 2 if live > len(factor) // 2 else len(factor)
+    pieces = _doubled(int(head[c.PIECE_ROWS]), int(head[c.PIECE_USED]), stages)
+    timers = _doubled(int(head[c.TIMER_ROWS]), int(head[c.TIMERS]), stages)
+    queue = max(int(head[c.QUEUE_ROWS]), 2 * (int(head[c.QUEUED_NOW]) + boxes))
+    tables["queue"] = np.roll(tables["queue"], -int(head[c.QUEUE_FIRST]), axis=0)
+    head[c.QUEUE_FIRST] = 0
+    rows = {"box": boxes, "piece": pieces, "timer": timers, "queue": queue}
+    longer = {name: _longer(table, rows[name]) if name in rows else table for name, table in tables.items()}
+    room = np.ones(boxes)
+    room[: len(factor)] = factor
+    return join(head, longer, reals, host_factor, room)
 
 
 def _doubled(have: int, used: int, stages: int) -> int:
     return have * 2 if used + 16 * (stages + 1) > have else have
 
 
-def _longer(array: NDArray[np.generic], rows: int) -> NDArray[np.generic]:
-    grown = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
-    grown[: len(array)] = array
-    return grown
-
-
-def _longer_ring(state: State, rows: int) -> Integers:
-    """The queue from its first entry on, in a longer ring."""
-    if rows == len(state.queue):
-        return state.queue
-    first = int(state.scalar[c.QUEUE_FIRST])
-    grown = np.zeros((rows, c.QUEUE_COLUMNS), dtype=np.int64)
-    grown[: len(state.queue)] = np.roll(state.queue, -first, axis=0)
-    state.scalar[c.QUEUE_FIRST] = 0
+def _longer(table: Integers, rows: int) -> Integers:
+    grown = np.zeros((rows, table.shape[1]), dtype=np.int64)
+    grown[: len(table)] = table
     return grown

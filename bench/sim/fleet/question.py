@@ -184,7 +184,7 @@ def room_limit(asked: Asked, variant: Variant, spec: FleetSpec, values: TargetVa
 def influences_of(
     terms: Terms, variant: Variant, number_at: Callable[[Model], float], invocations: int
 ) -> tuple[Influence, ...]:
-    """What decides a number of a variant, under its target's name; empty for a long trace.
+    """What decides a number of a variant; empty for a long trace.
 
     Args:
         number_at: the number at a model's centre, without noise.
@@ -192,7 +192,7 @@ def influences_of(
     if invocations > MOST_INFLUENCED:
         return ()
     terms.say(f"{variant.label}: what decides the answer")
-    return influences(terms.model, variant.target, number_at)
+    return influences(terms.model, targets_of((variant,)), number_at, answer=variant.label)
 
 
 def influence_note(invocations: int) -> tuple[str, ...]:
@@ -203,11 +203,6 @@ def influence_note(invocations: int) -> tuple[str, ...]:
         f"Which parameter decides was not looked at: each costs two runs of {invocations} invocations. Ask about a "
         f"part of the trace with at most {MOST_INFLUENCED}.",
     )
-
-
-def renamed(found: Mapping[str, Sequence[Influence]]) -> tuple[Influence, ...]:
-    """All influences under the labels of their variants, as answers show them."""
-    return tuple(one.model_copy(update={"target": label}) for label, some in found.items() for one in some)
 
 
 def identified(model: Model, found: Mapping[str, tuple[Influence, ...]]) -> tuple[str, ...]:

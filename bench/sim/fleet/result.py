@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from bench.sim.fleet.histogram import quantile
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import State
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.fleet.state import State
 
 Integers = NDArray[np.int64]
-_BILLION = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +120,8 @@ class FleetResult:
 
 def read_result(state: State, spec: FleetSpec) -> FleetResult:
     """The result of a run that is done, with what still lives at its end."""
-    scalar, now = state.scalar, int(state.scalar[c.NOW])
-    live = state.box[: int(scalar[c.BOX_USED])]
+    scalar, now = state.m, int(state.m[c.NOW])
+    live = state.table("box")[: int(scalar[c.BOX_USED])]
     live = live[live[:, c.STATE] != c.FREE]
     idle = live[live[:, c.STATE] == c.IDLE]
     queue = _queue(state)
@@ -130,6 +129,7 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
     unfinished = [*serving[:, c.ARRIVED].tolist(), *queue[:, c.Q_ARRIVED].tolist()]
     lives = sum(pages * (now - born) for pages, born in live[:, [c.PAGES, c.BORN]].tolist())
     resting = sum(pages * (now - since) for pages, since in idle[:, [c.PAGES, c.IDLE_SINCE]].tolist())
+    histogram = state.table("histogram").reshape(c.HISTOGRAMS, -1)
     page = c.PAGE_BYTES
     return FleetResult(
         ended_ns=now,
@@ -154,31 +154,28 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
         peak_boxes=int(scalar[c.PEAK_BOXES]),
         peak_queue=int(scalar[c.PEAK_QUEUE]),
         peak_bytes=int(scalar[c.PEAK_PAGES]) * page,
-        capacity_bytes=int(state.setting[c.CAPACITY]) * page,
+        capacity_bytes=int(scalar[c.CAPACITY]) * page,
         peak_on_host=int(scalar[c.PEAK_ON_HOST]),
         peak_starts=int(scalar[c.PEAK_STARTS]),
         least_free_bytes=int(scalar[c.LEAST_FREE]) * page,
-        system_ns=_sum(state, c.SUM_SYSTEM),
-        sojourn_ns=_sum(state, c.SUM_SOJOURN) + sum(now - arrived for arrived in unfinished),
-        host_ns=_sum(state, c.SUM_HOSTS),
-        on_ns=_sum(state, c.SUM_HOSTS_ON),
-        byte_ns=_sum(state, c.SUM_PAGES) * page,
-        lives_byte_ns=(_sum(state, c.SUM_LIVES) + lives) * page,
-        idle_byte_ns=(_sum(state, c.SUM_IDLE_PAGES) + resting) * page,
-        cpu_ns=_sum(state, c.SUM_CPU),
-        work_ns=_sum(state, c.SUM_START_WORK),
-        lock_wait_ns=_sum(state, c.SUM_LOCK_WAIT),
-        waiting_ns=_sum(state, c.SUM_WAITING),
-        delay=state.histogram[c.H_DELAY].copy(),
-        response=state.histogram[c.H_RESPONSE].copy(),
-        restart=state.histogram[c.H_RESTART].copy(),
+        system_ns=state.sum(c.SUM_SYSTEM),
+        sojourn_ns=state.sum(c.SUM_SOJOURN) + sum(now - arrived for arrived in unfinished),
+        host_ns=state.sum(c.SUM_HOSTS),
+        on_ns=state.sum(c.SUM_HOSTS_ON),
+        byte_ns=state.sum(c.SUM_PAGES) * page,
+        lives_byte_ns=(state.sum(c.SUM_LIVES) + lives) * page,
+        idle_byte_ns=(state.sum(c.SUM_IDLE_PAGES) + resting) * page,
+        cpu_ns=state.sum(c.SUM_CPU),
+        work_ns=state.sum(c.SUM_START_WORK),
+        lock_wait_ns=state.sum(c.SUM_LOCK_WAIT),
+        waiting_ns=state.sum(c.SUM_WAITING),
+        delay=histogram[c.H_DELAY].copy(),
+        response=histogram[c.H_RESPONSE].copy(),
+        restart=histogram[c.H_RESTART].copy(),
     )
 
 
-def _sum(state: State, row: int) -> int:
-    return int(state.total[row, 0]) * _BILLION + int(state.total[row, 1])
-
-
 def _queue(state: State) -> Integers:
-    first, waiting = int(state.scalar[c.QUEUE_FIRST]), int(state.scalar[c.QUEUED_NOW])
-    return state.queue[(first + np.arange(waiting)) % len(state.queue)]
+    first, waiting = int(state.m[c.QUEUE_FIRST]), int(state.m[c.QUEUED_NOW])
+    queue = state.table("queue")
+    return queue[(first + np.arange(waiting)) % len(queue)]

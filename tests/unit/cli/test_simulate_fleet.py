@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,19 @@ from bench.sim.fleet.fleet_answer import FleetAnswer
 from bench.sim.fleet.pool_answer import PoolAnswer
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
+from tests.fleets import plain_python
 from tests.synthetic_models import make_model
 
-_TRACE = "poisson:rate=2,duration=500ms,length=2min"
+_TRACE = "poisson:rate=2,duration=500ms,length=20s"
 _HOSTS = "hosts: {count: 3, cpus: 2, memory: 2GiB}\n"
 _FEW = ("--draws", "2", "-t", "docker,libvirt")
 
 
 @pytest.fixture(autouse=True)
-def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("signal.signal", lambda *_: None)
+    with plain_python():
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.sim.engine.jit import compiled
 from bench.sim.engine.rng import uniform
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import State
+from bench.sim.fleet.kernel.columns import Integers, Reals
 from bench.sim.fleet.kernel.lists import free_row, join_host, join_idle, leave_host, leave_idle, take_row
 from bench.sim.fleet.kernel.placement import update_room
 from bench.sim.fleet.kernel.start import go_on
@@ -19,144 +19,168 @@ PURPOSE_REFILL = 0x4602
 
 
 @compiled
-def make_box(state: State, at: int, function: int) -> int:
+def make_box(m: Integers, at: int, function: int) -> int:
     """A new box takes its memory on a host. Returns its row; who made it gives it a purpose and starts it."""
-    scalar, host, box = state.scalar, state.host, state.box
-    row = take_row(state)
-    pages = state.function[function, c.FUNCTION_PAGES]
-    box[row, c.STATE] = c.STARTING
-    box[row, c.HOST] = at
-    box[row, c.FUNCTION] = function
-    box[row, c.PAGES] = pages
-    box[row, c.STAGE] = 0
-    box[row, c.STEP] = c.TO_DELAY
-    box[row, c.BORN] = scalar[c.NOW]
-    box[row, c.IDLE_BEFORE] = row
-    box[row, c.IDLE_AFTER] = row
-    join_host(state, row)
-    if host[at, c.BOXES] == 0:
-        scalar[c.HOSTS_USED] += 1
-        scalar[c.PEAK_HOSTS] = max(scalar[c.PEAK_HOSTS], scalar[c.HOSTS_USED])
-    host[at, c.BOXES] += 1
-    host[at, c.STARTS_NOW] += 1
-    scalar[c.PEAK_ON_HOST] = max(scalar[c.PEAK_ON_HOST], host[at, c.BOXES])
-    scalar[c.PEAK_STARTS] = max(scalar[c.PEAK_STARTS], host[at, c.STARTS_NOW])
-    host[at, c.FREE_PAGES] -= pages
-    scalar[c.LEAST_FREE] = min(scalar[c.LEAST_FREE], host[at, c.FREE_PAGES])
-    scalar[c.PAGES_USED] += pages
-    scalar[c.PEAK_PAGES] = max(scalar[c.PEAK_PAGES], scalar[c.PAGES_USED])
-    scalar[c.STARTS] += 1
-    update_room(state, at)
+    host = m[c.HOST_AT]
+    box = m[c.BOX_AT]
+    row = take_row(m)
+    pages = m[m[c.FUNCTION_AT] + function * c.FUNCTION_COLUMNS + c.FUNCTION_PAGES]
+    m[box + row * c.BOX_COLUMNS + c.STATE] = c.STARTING
+    m[box + row * c.BOX_COLUMNS + c.HOST] = at
+    m[box + row * c.BOX_COLUMNS + c.FUNCTION] = function
+    m[box + row * c.BOX_COLUMNS + c.PAGES] = pages
+    m[box + row * c.BOX_COLUMNS + c.STAGE] = 0
+    m[box + row * c.BOX_COLUMNS + c.STEP] = c.TO_DELAY
+    m[box + row * c.BOX_COLUMNS + c.BORN] = m[c.NOW]
+    m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = row
+    m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = row
+    join_host(m, row)
+    if m[host + at * c.HOST_COLUMNS + c.BOXES] == 0:
+        m[c.HOSTS_USED] += 1
+        m[c.PEAK_HOSTS] = max(m[c.PEAK_HOSTS], m[c.HOSTS_USED])
+    m[host + at * c.HOST_COLUMNS + c.BOXES] += 1
+    m[host + at * c.HOST_COLUMNS + c.STARTS_NOW] += 1
+    m[c.PEAK_ON_HOST] = max(m[c.PEAK_ON_HOST], m[host + at * c.HOST_COLUMNS + c.BOXES])
+    m[c.PEAK_STARTS] = max(m[c.PEAK_STARTS], m[host + at * c.HOST_COLUMNS + c.STARTS_NOW])
+    m[host + at * c.HOST_COLUMNS + c.FREE_PAGES] -= pages
+    m[c.LEAST_FREE] = min(m[c.LEAST_FREE], m[host + at * c.HOST_COLUMNS + c.FREE_PAGES])
+    m[c.PAGES_USED] += pages
+    m[c.PEAK_PAGES] = max(m[c.PEAK_PAGES], m[c.PAGES_USED])
+    m[c.STARTS] += 1
+    update_room(m, at)
     return row
 
 
 @compiled
-def remove_box(state: State, row: int) -> None:
+def remove_box(m: Integers, row: int) -> None:
     """A box ends and gives its memory back. Idle boxes have left their lists before."""
-    scalar, host, box = state.scalar, state.host, state.box
-    at, pages = box[row, c.HOST], box[row, c.PAGES]
-    leave_host(state, row)
-    host[at, c.BOXES] -= 1
-    host[at, c.FREE_PAGES] += pages
-    if box[row, c.STATE] == c.STARTING:
-        host[at, c.STARTS_NOW] -= 1
+    host = m[c.HOST_AT]
+    box = m[c.BOX_AT]
+    at, pages = m[box + row * c.BOX_COLUMNS + c.HOST], m[box + row * c.BOX_COLUMNS + c.PAGES]
+    leave_host(m, row)
+    m[host + at * c.HOST_COLUMNS + c.BOXES] -= 1
+    m[host + at * c.HOST_COLUMNS + c.FREE_PAGES] += pages
+    if m[box + row * c.BOX_COLUMNS + c.STATE] == c.STARTING:
+        m[host + at * c.HOST_COLUMNS + c.STARTS_NOW] -= 1
     else:
-        host[at, c.ALIVE] -= 1
-    if host[at, c.BOXES] == 0:
-        scalar[c.HOSTS_USED] -= 1
-    scalar[c.PAGES_USED] -= pages
-    add_product(state.total, c.SUM_LIVES, pages, scalar[c.NOW] - box[row, c.BORN])
-    free_row(state, row)
-    update_room(state, at)
-    if scalar[c.QUEUED_NOW] > 0:
-        scalar[c.DRAIN] = 1
+        m[host + at * c.HOST_COLUMNS + c.ALIVE] -= 1
+    if m[host + at * c.HOST_COLUMNS + c.BOXES] == 0:
+        m[c.HOSTS_USED] -= 1
+    m[c.PAGES_USED] -= pages
+    add_product(m, c.SUM_LIVES, pages, m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.BORN])
+    free_row(m, row)
+    update_room(m, at)
+    if m[c.QUEUED_NOW] > 0:
+        m[c.DRAIN] = 1
 
 
 @compiled
-def give_luck(state: State, row: int, purpose: int, number: int) -> None:
+def give_luck(m: Integers, f: Reals, row: int, purpose: int, number: int) -> None:
     """The factor on all times of a box's start: its own part, equally likely values of a table, and its host's."""
-    lucks = len(state.luck)
-    place = min(int(uniform(int(state.setting[c.SEED]), purpose, int(number), 0) * lucks), lucks - 1)
-    state.factor[row] = state.luck[place] * state.host_factor[state.box[row, c.HOST]]
+    lucks = c.LUCKS
+    place = min(int(uniform(int(m[c.SEED]), purpose, int(number), 0) * lucks), lucks - 1)
+    f[m[c.FACTOR_AT] + row] = (
+        f[c.LUCK_AT + place] * f[m[c.HOST_FACTOR_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST]]
+    )
 
 
 @compiled
-def start_for(state: State, at: int, entry: tuple[int, int, int, int, int]) -> None:
+def start_for(m: Integers, f: Reals, at: int, entry: tuple[int, int, int, int, int]) -> None:
     """A cold start for an invocation: (arrived, waiting since, function, duration, number)."""
     arrived, since, function, duration, number = entry
-    row = make_box(state, at, function)
-    box = state.box
-    box[row, c.ARRIVED] = arrived
-    box[row, c.SINCE] = since
-    box[row, c.DURATION] = duration
-    box[row, c.NUMBER] = number
-    give_luck(state, row, PURPOSE_INVOCATION, number)
-    begin(state, row)
+    row = make_box(m, at, function)
+    box = m[c.BOX_AT]
+    m[box + row * c.BOX_COLUMNS + c.ARRIVED] = arrived
+    m[box + row * c.BOX_COLUMNS + c.SINCE] = since
+    m[box + row * c.BOX_COLUMNS + c.DURATION] = duration
+    m[box + row * c.BOX_COLUMNS + c.NUMBER] = number
+    give_luck(m, f, row, PURPOSE_INVOCATION, number)
+    begin(m, f, row)
 
 
 @compiled
-def start_refill(state: State, at: int, function: int) -> None:
+def start_refill(m: Integers, f: Reals, at: int, function: int) -> None:
     """A box for the pre-warmed pool starts."""
-    row = make_box(state, at, function)
-    state.box[row, c.ARRIVED] = c.NONE
-    state.function[function, c.REFILLING] += 1
-    state.scalar[c.REFILLS] += 1
-    give_luck(state, row, PURPOSE_REFILL, state.scalar[c.REFILLS])
-    begin(state, row)
+    row = make_box(m, at, function)
+    m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.ARRIVED] = c.NONE
+    m[m[c.FUNCTION_AT] + function * c.FUNCTION_COLUMNS + c.REFILLING] += 1
+    m[c.REFILLS] += 1
+    give_luck(m, f, row, PURPOSE_REFILL, m[c.REFILLS])
+    begin(m, f, row)
 
 
 @compiled
-def begin(state: State, row: int) -> None:
+def begin(m: Integers, f: Reals, row: int) -> None:
     """The start begins, or goes on after a wait."""
-    if go_on(state, row):
-        at = state.box[row, c.HOST]
-        state.host[at, c.ALIVE] += 1
-        state.host[at, c.STARTS_NOW] -= 1
-        if state.box[row, c.ARRIVED] == c.NONE:
-            state.function[state.box[row, c.FUNCTION], c.REFILLING] -= 1
-            rest(state, row)
+    if go_on(m, f, row):
+        at = m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST]
+        m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.ALIVE] += 1
+        m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.STARTS_NOW] -= 1
+        if m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.ARRIVED] == c.NONE:
+            m[
+                m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.REFILLING
+            ] -= 1
+            rest(m, row)
         else:
-            serve(state, row)
+            serve(m, f, row)
 
 
 @compiled
-def serve(state: State, row: int) -> None:
+def serve(m: Integers, f: Reals, row: int) -> None:
     """The box is up and computes for its invocation."""
-    scalar, box = state.scalar, state.box
-    waited = scalar[c.NOW] - box[row, c.SINCE]
-    count(state, c.H_DELAY if box[row, c.SINCE] == box[row, c.ARRIVED] else c.H_RESTART, waited)
-    add(state.total, c.SUM_WAITING, waited)
-    box[row, c.STATE] = c.BUSY
-    box[row, c.STARTED] = scalar[c.NOW]
-    set_timer(state, scalar[c.NOW] + box[row, c.DURATION], c.RUN_ENDS, row, box[row, c.GENERATION])
+    box = m[c.BOX_AT]
+    waited = m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.SINCE]
+    count(
+        m,
+        c.H_DELAY
+        if m[box + row * c.BOX_COLUMNS + c.SINCE] == m[box + row * c.BOX_COLUMNS + c.ARRIVED]
+        else c.H_RESTART,
+        waited,
+    )
+    add(m, c.SUM_WAITING, waited)
+    m[box + row * c.BOX_COLUMNS + c.STATE] = c.BUSY
+    m[box + row * c.BOX_COLUMNS + c.STARTED] = m[c.NOW]
+    set_timer(
+        m,
+        f,
+        m[c.NOW] + m[box + row * c.BOX_COLUMNS + c.DURATION],
+        c.RUN_ENDS,
+        row,
+        m[box + row * c.BOX_COLUMNS + c.GENERATION],
+    )
 
 
 @compiled
-def end_run(state: State, row: int) -> None:
+def end_run(m: Integers, row: int) -> None:
     """An invocation is complete; its box is idle."""
-    scalar, box = state.scalar, state.box
-    sojourn = scalar[c.NOW] - box[row, c.ARRIVED]
-    scalar[c.COMPLETED] += 1
-    scalar[c.IN_SYSTEM] -= 1
-    add(state.total, c.SUM_SOJOURN, sojourn)
-    count(state, c.H_RESPONSE, sojourn)
-    rest(state, row)
+    box = m[c.BOX_AT]
+    sojourn = m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.ARRIVED]
+    m[c.COMPLETED] += 1
+    m[c.IN_SYSTEM] -= 1
+    add(m, c.SUM_SOJOURN, sojourn)
+    count(m, c.H_RESPONSE, sojourn)
+    rest(m, row)
 
 
 @compiled
-def rest(state: State, row: int) -> None:
+def rest(m: Integers, row: int) -> None:
     """The box is idle from now on."""
-    scalar, box = state.scalar, state.box
-    box[row, c.STATE] = c.IDLE
-    box[row, c.IDLE_SINCE] = scalar[c.NOW]
-    join_idle(state, row)
-    if scalar[c.QUEUED_NOW] > 0:
-        scalar[c.DRAIN] = 1
+    box = m[c.BOX_AT]
+    m[box + row * c.BOX_COLUMNS + c.STATE] = c.IDLE
+    m[box + row * c.BOX_COLUMNS + c.IDLE_SINCE] = m[c.NOW]
+    join_idle(m, row)
+    if m[c.QUEUED_NOW] > 0:
+        m[c.DRAIN] = 1
 
 
 @compiled
-def wake(state: State, row: int) -> None:
+def wake(m: Integers, row: int) -> None:
     """The box is idle no more."""
-    scalar, box = state.scalar, state.box
-    leave_idle(state, row)
-    add_product(state.total, c.SUM_IDLE_PAGES, box[row, c.PAGES], scalar[c.NOW] - box[row, c.IDLE_SINCE])
+    box = m[c.BOX_AT]
+    leave_idle(m, row)
+    add_product(
+        m,
+        c.SUM_IDLE_PAGES,
+        m[box + row * c.BOX_COLUMNS + c.PAGES],
+        m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.IDLE_SINCE],
+    )

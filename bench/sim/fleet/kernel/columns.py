@@ -1,8 +1,12 @@
-"""The arrays of a fleet's state, and what each of their columns means. All times are ns, all memory is pages."""
+"""Where a fleet's state lies, and what it means: one array of integers and one of real numbers, for the step loop.
+
+A table has rows of so many columns one after another; a kernel reads ``m[m[c.BOX_AT] + row * c.BOX_COLUMNS + column]``.
+There is one array because numba counts references to each array of each call. All times are ns, all memory is pages.
+"""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,93 +67,62 @@ TIMER_KINDS: Final = 4
 
 # Columns of `change`: what happens to hosts from outside, in order of time.
 C_TIME, C_HOST, C_UP = range(3)
+CHANGE_COLUMNS: Final = 3
 
 # Columns of `stage`.
 DELAY, WORK, BACKGROUND, HOLD_WORK, HOLD_DELAY = range(5)
+STAGE_COLUMNS: Final = 5
 
-# Entries of `setting`.
-(
-    CPUS, CAPACITY, BOX_LIMIT, QUEUE_LIMIT, KEEP_ALIVE, PREWARMED, POLICY, SEED, HORIZON, REST_ONLY,
-    SCALE_EVERY, SCALE_DELAY, SCALE_COOLDOWN, SCALE_LEAST, SCALE_TARGET, SHIFT,
-) = range(16)  # fmt: skip
-SETTINGS: Final = 16
-# QUEUE_LIMIT: 0 rejects at once. REST_ONLY: a lost invocation runs only for its rest. SCALE_EVERY: 0 without an
-# autoscaler. SCALE_TARGET: wanted use of memory, in parts of 10,000.
+# Everything below lies at the beginning of the one array of integers.
 
-# Entries of `scalar`: counters and where things begin.
+# Counters, and where things begin.
 (
     NOW, SERIAL, BOX_FREE, BOX_USED, PIECE_FREE, PIECE_USED, TIMERS, QUEUE_FIRST, QUEUED_NOW, IDLE_OLDEST, IDLE_NEWEST,
     DRAIN, REFILL_AT, CURSOR, NEXT_CHANGE, SCALE_AT, SCALED_AT, IN_SYSTEM, HOSTS_USED, HOSTS_ON, HOSTS_BOOTING,
     PAGES_USED, BOXES_LIVE,
     ARRIVALS, COMPLETED, COLD, WARM, QUEUED, REJECTED, LOST, LOST_BOXES, STARTS, REFILLS, REFILLS_REFUSED, EXPIRED,
-    EVICTED, STEPS, PEAK_HOSTS, PEAK_ON, PEAK_PAGES, PEAK_BOXES, PEAK_QUEUE, LEAST_FREE,
-    PEAK_ON_HOST, PEAK_STARTS,
+    EVICTED, STEPS, PEAK_HOSTS, PEAK_ON, PEAK_PAGES, PEAK_BOXES, PEAK_QUEUE, LEAST_FREE, PEAK_ON_HOST, PEAK_STARTS,
 ) = range(45)  # fmt: skip
-SCALARS: Final = 45
 
-# Entries of `total`: sums that need two integers, (billions, rest).
+# Settings.
+(
+    CPUS, CAPACITY, BOX_LIMIT, QUEUE_LIMIT, KEEP_ALIVE, PREWARMED, POLICY, SEED, HORIZON, REST_ONLY,
+    SCALE_EVERY, SCALE_DELAY, SCALE_COOLDOWN, SCALE_LEAST, SCALE_TARGET, SHIFT,
+) = range(45, 61)  # fmt: skip
+# QUEUE_LIMIT: 0 rejects at once. REST_ONLY: a lost invocation runs only for its rest. SCALE_EVERY: 0 without an
+# autoscaler. SCALE_TARGET: wanted use of memory, in parts of 10,000.
+
+# Sums that need two integers each, (billions, rest).
 (
     SUM_SYSTEM, SUM_SOJOURN, SUM_HOSTS, SUM_HOSTS_ON, SUM_PAGES, SUM_LIVES, SUM_IDLE_PAGES, SUM_CPU, SUM_START_WORK,
     SUM_LOCK_WAIT, SUM_WAITING,
-) = range(11)  # fmt: skip
-TOTALS: Final = 11
+) = range(61, 83, 2)  # fmt: skip
 # SUM_SYSTEM: invocations in the system times ns. SUM_SOJOURN: the same, summed over invocations. SUM_PAGES: pages in
 # use times ns. SUM_LIVES: the same, summed over boxes. SUM_CPU: busy CPU time of starts. SUM_START_WORK: their work.
 
-# Rows of `histogram`.
+# Lengths of tables.
+(
+    BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS,
+) = range(83, 93)  # fmt: skip
+
+# Where tables begin, in this array; FACTOR and HOST_FACTOR in the array of real numbers.
+(
+    BOX_AT, PIECE_AT, TIMER_AT, QUEUE_AT, FUNCTION_AT, HOST_AT, ROOM_AT, FINISH_AT, ORDER_AT, PLACE_AT, KEY_AT,
+    CHANGE_AT, STAGE_AT, SPEED_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
+) = range(93, 111)  # fmt: skip
+SCALARS: Final = 111
+# ROOM: a tree of the largest free memory, (2 * LEAVES,); a host that takes no box has -1. FINISH: a tree of the
+# earliest end of work. ORDER: hosts in ascending order of the KEY and their index; PLACE: where each host is in it.
+# SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work.
+
+# The array of real numbers: the growth of the hold, equally probable factors of a box, then factors of hosts and boxes.
+GROWTH_AT: Final = 0
+LUCK_AT: Final = 1
+LUCKS: Final = 2**16
+
+# Rows of the histogram.
 H_DELAY, H_RESPONSE, H_RESTART = range(3)
 HISTOGRAMS: Final = 3
 
 # What `run` returns.
 DONE, NEXT_CHUNK, MORE_ROOM = 0, 1, 2
-
-
-class State(NamedTuple):
-    """Everything that a fleet is, in arrays; see the columns above."""
-
-    setting: Integers
-    """(SETTINGS,)"""
-    scalar: Integers
-    """(SCALARS,)"""
-    total: Integers
-    """(TOTALS, 2)"""
-    box: Integers
-    """(boxes, BOX_COLUMNS)"""
-    factor: Reals
-    """(boxes,) What multiplies all times of the box's start."""
-    piece: Integers
-    """(pieces, PIECE_COLUMNS)"""
-    timer: Integers
-    """(timers * STRIDE,) A heap of ``bench.sim.engine.heap``: time, serial, entity and kind, generation."""
-    queue: Integers
-    """(waiting, QUEUE_COLUMNS)"""
-    function: Integers
-    """(functions, FUNCTION_COLUMNS)"""
-    host: Integers
-    """(hosts, HOST_COLUMNS)"""
-    host_factor: Reals
-    """(hosts,) The part of the factor that all boxes of a host share."""
-    room: Integers
-    """(2 * leaves,) Tree of the largest free memory; a host that takes no box has -1."""
-    finish: Integers
-    """(2 * leaves,) Tree of the earliest end of a piece of work."""
-    order: Integers
-    """(hosts,) Hosts in ascending order of the policy's key and their index; not kept by first fit."""
-    place: Integers
-    """(hosts,) Where each host is in ``order``."""
-    key: Integers
-    """(hosts,) The policy's key."""
-    change: Integers
-    """(changes, 3)"""
-    stage: Integers
-    """(stages, 5)"""
-    speed: Integers
-    """(CPUs + 1,) Work that all pieces of a host together receive per ns when so many CPUs work, in units of work."""
-    growth: Reals
-    """(1,) By how much the hold grows with each box that lives, ns."""
-    luck: Reals
-    """(LUCKS,) Equally probable factors of a box, ascending."""
-    histogram: Integers
-    """(HISTOGRAMS, buckets)"""
-    bound: Integers
-    """(buckets,) The smallest value of each bucket."""

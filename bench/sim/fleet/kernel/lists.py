@@ -4,114 +4,118 @@ from __future__ import annotations
 
 from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import State
+from bench.sim.fleet.kernel.columns import Integers
 
 
 @compiled
-def take_row(state: State) -> int:
+def take_row(m: Integers) -> int:
     """A free row of ``box``. There is one: ``loop.run`` has checked it."""
-    scalar, box = state.scalar, state.box
-    row = scalar[c.BOX_FREE]
+    box = m[c.BOX_AT]
+    row = m[c.BOX_FREE]
     if row == c.NONE:
-        row = scalar[c.BOX_USED]
-        scalar[c.BOX_USED] += 1
+        row = m[c.BOX_USED]
+        m[c.BOX_USED] += 1
     else:
-        scalar[c.BOX_FREE] = box[row, c.FUNCTION_AFTER]
-    scalar[c.BOXES_LIVE] += 1
-    scalar[c.PEAK_BOXES] = max(scalar[c.PEAK_BOXES], scalar[c.BOXES_LIVE])
+        m[c.BOX_FREE] = m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER]
+    m[c.BOXES_LIVE] += 1
+    m[c.PEAK_BOXES] = max(m[c.PEAK_BOXES], m[c.BOXES_LIVE])
     return int(row)
 
 
 @compiled
-def free_row(state: State, row: int) -> None:
+def free_row(m: Integers, row: int) -> None:
     """Give a row back. Timers of its former box are stale, since its generation is over."""
-    scalar, box = state.scalar, state.box
-    box[row, c.STATE] = c.FREE
-    box[row, c.GENERATION] += 1
-    box[row, c.FUNCTION_AFTER] = scalar[c.BOX_FREE]
-    scalar[c.BOX_FREE] = row
-    scalar[c.BOXES_LIVE] -= 1
+    box = m[c.BOX_AT]
+    m[box + row * c.BOX_COLUMNS + c.STATE] = c.FREE
+    m[box + row * c.BOX_COLUMNS + c.GENERATION] += 1
+    m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER] = m[c.BOX_FREE]
+    m[c.BOX_FREE] = row
+    m[c.BOXES_LIVE] -= 1
 
 
 @compiled
-def join_idle(state: State, row: int) -> None:
+def join_idle(m: Integers, row: int) -> None:
     """The box is the most recently used of its function, and the newest of all idle ones."""
-    scalar, box, function = state.scalar, state.box, state.function
-    name = box[row, c.FUNCTION]
-    first = function[name, c.IDLE_FIRST]
-    box[row, c.FUNCTION_BEFORE] = c.NONE
-    box[row, c.FUNCTION_AFTER] = first
+    box = m[c.BOX_AT]
+    function = m[c.FUNCTION_AT]
+    name = m[box + row * c.BOX_COLUMNS + c.FUNCTION]
+    first = m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST]
+    m[box + row * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = c.NONE
+    m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER] = first
     if first != c.NONE:
-        box[first, c.FUNCTION_BEFORE] = row
-    function[name, c.IDLE_FIRST] = row
-    function[name, c.IDLE_COUNT] += 1
-    newest = scalar[c.IDLE_NEWEST]
-    box[row, c.IDLE_BEFORE] = newest
-    box[row, c.IDLE_AFTER] = c.NONE
+        m[box + first * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = row
+    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST] = row
+    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_COUNT] += 1
+    newest = m[c.IDLE_NEWEST]
+    m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = newest
+    m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = c.NONE
     if newest == c.NONE:
-        scalar[c.IDLE_OLDEST] = row
+        m[c.IDLE_OLDEST] = row
     else:
-        box[newest, c.IDLE_AFTER] = row
-    scalar[c.IDLE_NEWEST] = row
+        m[box + newest * c.BOX_COLUMNS + c.IDLE_AFTER] = row
+    m[c.IDLE_NEWEST] = row
 
 
 @compiled
-def leave_idle(state: State, row: int) -> None:
+def leave_idle(m: Integers, row: int) -> None:
     """The box is idle no more."""
-    box, function = state.box, state.function
-    name = box[row, c.FUNCTION]
-    before, after = box[row, c.FUNCTION_BEFORE], box[row, c.FUNCTION_AFTER]
+    box = m[c.BOX_AT]
+    function = m[c.FUNCTION_AT]
+    name = m[box + row * c.BOX_COLUMNS + c.FUNCTION]
+    before, after = m[box + row * c.BOX_COLUMNS + c.FUNCTION_BEFORE], m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER]
     if before == c.NONE:
-        function[name, c.IDLE_FIRST] = after
+        m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST] = after
     else:
-        box[before, c.FUNCTION_AFTER] = after
+        m[box + before * c.BOX_COLUMNS + c.FUNCTION_AFTER] = after
     if after != c.NONE:
-        box[after, c.FUNCTION_BEFORE] = before
-    function[name, c.IDLE_COUNT] -= 1
-    leave_ages(state, row)
+        m[box + after * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = before
+    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_COUNT] -= 1
+    leave_ages(m, row)
 
 
 @compiled
-def leave_ages(state: State, row: int) -> None:
+def leave_ages(m: Integers, row: int) -> None:
     """Take an idle box out of the list by age, when it is there: its keep-alive ends it no more."""
-    scalar, box = state.scalar, state.box
-    before, after = box[row, c.IDLE_BEFORE], box[row, c.IDLE_AFTER]
+    box = m[c.BOX_AT]
+    before, after = m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE], m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
     if before == row:
         return
     if before == c.NONE:
-        scalar[c.IDLE_OLDEST] = after
+        m[c.IDLE_OLDEST] = after
     else:
-        box[before, c.IDLE_AFTER] = after
+        m[box + before * c.BOX_COLUMNS + c.IDLE_AFTER] = after
     if after == c.NONE:
-        scalar[c.IDLE_NEWEST] = before
+        m[c.IDLE_NEWEST] = before
     else:
-        box[after, c.IDLE_BEFORE] = before
+        m[box + after * c.BOX_COLUMNS + c.IDLE_BEFORE] = before
     # A box that is its own neighbour is in no list by age.
-    box[row, c.IDLE_BEFORE] = row
-    box[row, c.IDLE_AFTER] = row
+    m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = row
+    m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = row
 
 
 @compiled
-def join_host(state: State, row: int) -> None:
+def join_host(m: Integers, row: int) -> None:
     """The box is on its host."""
-    box, host = state.box, state.host
-    at = box[row, c.HOST]
-    first = host[at, c.BOX_FIRST]
-    box[row, c.HOST_BEFORE] = c.NONE
-    box[row, c.HOST_AFTER] = first
+    box = m[c.BOX_AT]
+    host = m[c.HOST_AT]
+    at = m[box + row * c.BOX_COLUMNS + c.HOST]
+    first = m[host + at * c.HOST_COLUMNS + c.BOX_FIRST]
+    m[box + row * c.BOX_COLUMNS + c.HOST_BEFORE] = c.NONE
+    m[box + row * c.BOX_COLUMNS + c.HOST_AFTER] = first
     if first != c.NONE:
-        box[first, c.HOST_BEFORE] = row
-    host[at, c.BOX_FIRST] = row
+        m[box + first * c.BOX_COLUMNS + c.HOST_BEFORE] = row
+    m[host + at * c.HOST_COLUMNS + c.BOX_FIRST] = row
 
 
 @compiled
-def leave_host(state: State, row: int) -> None:
+def leave_host(m: Integers, row: int) -> None:
     """The box is on its host no more."""
-    box, host = state.box, state.host
-    before, after = box[row, c.HOST_BEFORE], box[row, c.HOST_AFTER]
+    box = m[c.BOX_AT]
+    host = m[c.HOST_AT]
+    before, after = m[box + row * c.BOX_COLUMNS + c.HOST_BEFORE], m[box + row * c.BOX_COLUMNS + c.HOST_AFTER]
     if before == c.NONE:
-        host[box[row, c.HOST], c.BOX_FIRST] = after
+        m[host + m[box + row * c.BOX_COLUMNS + c.HOST] * c.HOST_COLUMNS + c.BOX_FIRST] = after
     else:
-        box[before, c.HOST_AFTER] = after
+        m[box + before * c.BOX_COLUMNS + c.HOST_AFTER] = after
     if after != c.NONE:
-        box[after, c.HOST_BEFORE] = before
+        m[box + after * c.BOX_COLUMNS + c.HOST_BEFORE] = before

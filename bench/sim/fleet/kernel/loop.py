@@ -7,11 +7,11 @@ invocation that arrives at this instant, and a box whose keep-alive ends cannot.
 
 from __future__ import annotations
 
-from bench.sim.engine.heap import EXTRA, ITEM, STRIDE
+from bench.sim.engine.heap import EXTRA, ITEM
 from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.boxes import begin, end_run
-from bench.sim.fleet.kernel.columns import Integers, State
+from bench.sim.fleet.kernel.columns import Integers, Reals
 from bench.sim.fleet.kernel.hosts import change_host, scale, set_state
 from bench.sim.fleet.kernel.pool import arrive, drain_one, expire_oldest, refill
 from bench.sim.fleet.kernel.share import end_work, first_host
@@ -25,7 +25,7 @@ _SPARE_BOXES = 4
 
 
 @compiled
-def run(state: State, at: Integers, function: Integers, duration: Integers, last: bool) -> int:
+def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integers, last: bool) -> int:
     """Take the fleet as far as these invocations allow.
 
     Args:
@@ -36,130 +36,136 @@ def run(state: State, at: Integers, function: Integers, duration: Integers, last
         DONE; NEXT_CHUNK: call again with the next invocations and the cursor at 0; MORE_ROOM: call again with longer
         arrays and the same invocations.
     """
-    scalar = state.scalar
+
     while True:
-        if not has_room(state):
+        if not has_room(m):
             return c.MORE_ROOM
-        if _catch_up(state):
+        if _catch_up(m, f):
             continue
-        cursor = scalar[c.CURSOR]
+        cursor = m[c.CURSOR]
         if cursor < len(at):
             arrival = at[cursor]
         elif last:
             arrival = c.NEVER
         else:
             return c.NEXT_CHUNK
-        when, kind = _next(state, arrival)
-        if arrival == c.NEVER and is_over(state, when, kind):
-            pass_time(state, max(scalar[c.NOW], state.setting[c.HORIZON]))
+        when, kind = _next(m, arrival)
+        if arrival == c.NEVER and is_over(m, when, kind):
+            pass_time(m, max(m[c.NOW], m[c.HORIZON]))
             return c.DONE
-        scalar[c.STEPS] += 1
-        pass_time(state, when)
+        m[c.STEPS] += 1
+        pass_time(m, when)
         if kind == _ARRIVAL:
-            scalar[c.CURSOR] += 1
-            arrive(state, when, function[cursor], duration[cursor])
+            m[c.CURSOR] += 1
+            arrive(m, f, when, function[cursor], duration[cursor])
         else:
-            _happen(state, kind)
+            _happen(m, f, kind)
 
 
 @compiled
-def has_room(state: State) -> bool:
+def has_room(m: Integers) -> bool:
     """Whether the arrays have room for whatever one step makes."""
-    scalar = state.scalar
-    boxes = len(state.box) - scalar[c.BOXES_LIVE]
+
+    boxes = m[c.BOX_ROWS] - m[c.BOXES_LIVE]
     # A box makes at most two pieces and two timers per stage, before it waits.
-    most = 2 * _SPARE_BOXES * (len(state.stage) + 1)
-    pieces = len(state.piece) - scalar[c.PIECE_USED]
-    timers = len(state.timer) // STRIDE - scalar[c.TIMERS]
+    most = 2 * _SPARE_BOXES * (m[c.STAGES] + 1)
+    pieces = m[c.PIECE_ROWS] - m[c.PIECE_USED]
+    timers = m[c.TIMER_ROWS] - m[c.TIMERS]
     # All boxes may be lost at once and wait.
-    waiting = len(state.queue) - scalar[c.QUEUED_NOW] - scalar[c.BOXES_LIVE]
+    waiting = m[c.QUEUE_ROWS] - m[c.QUEUED_NOW] - m[c.BOXES_LIVE]
     return bool(boxes >= _SPARE_BOXES and pieces >= most and timers >= most and waiting >= _SPARE_BOXES)
 
 
 @compiled
-def _catch_up(state: State) -> bool:
+def _catch_up(m: Integers, f: Reals) -> bool:
     """One step of what is due at this instant already: the queue, the pre-warmed pools."""
-    scalar = state.scalar
-    if scalar[c.DRAIN] == 1:
-        drain_one(state)
+
+    if m[c.DRAIN] == 1:
+        drain_one(m, f)
         return True
-    if scalar[c.REFILL_AT] < len(state.function):
-        if not refill(state, scalar[c.REFILL_AT]):
-            scalar[c.REFILL_AT] += 1
+    if m[c.REFILL_AT] < m[c.FUNCTIONS]:
+        if not refill(m, f, m[c.REFILL_AT]):
+            m[c.REFILL_AT] += 1
         return True
     return False
 
 
 @compiled
-def _next(state: State, arrival: int) -> tuple[int, int]:
+def _next(m: Integers, arrival: int) -> tuple[int, int]:
     """When the next thing happens, and which."""
-    scalar, setting = state.scalar, state.setting
+
     when, kind = arrival, _ARRIVAL
-    if scalar[c.SCALE_AT] <= when:
-        when, kind = scalar[c.SCALE_AT], _SCALE
-    oldest = scalar[c.IDLE_OLDEST]
+    if m[c.SCALE_AT] <= when:
+        when, kind = m[c.SCALE_AT], _SCALE
+    oldest = m[c.IDLE_OLDEST]
     if oldest != c.NONE:
-        expiry = state.box[oldest, c.IDLE_SINCE] + setting[c.KEEP_ALIVE]
+        expiry = m[m[c.BOX_AT] + oldest * c.BOX_COLUMNS + c.IDLE_SINCE] + m[c.KEEP_ALIVE]
         if expiry <= when:
             when, kind = expiry, _EXPIRY
-    if timer_at(state) <= when:
-        when, kind = timer_at(state), _TIMER
-    if state.finish[1] <= when:
-        when, kind = state.finish[1], _WORK
-    change = scalar[c.NEXT_CHANGE]
-    if change < len(state.change) and state.change[change, c.C_TIME] <= when:
-        when, kind = state.change[change, c.C_TIME], _CHANGE
+    if timer_at(m) <= when:
+        when, kind = timer_at(m), _TIMER
+    if m[m[c.FINISH_AT] + 1] <= when:
+        when, kind = m[m[c.FINISH_AT] + 1], _WORK
+    change = m[c.NEXT_CHANGE]
+    if change < m[c.CHANGES] and m[m[c.CHANGE_AT] + change * c.CHANGE_COLUMNS + c.C_TIME] <= when:
+        when, kind = m[m[c.CHANGE_AT] + change * c.CHANGE_COLUMNS + c.C_TIME], _CHANGE
     if when >= c.NEVER:
         kind = _NOTHING
     return when, kind
 
 
 @compiled
-def is_over(state: State, when: int, kind: int) -> bool:
+def is_over(m: Integers, when: int, kind: int) -> bool:
     """Whether the run ends, when no invocation is to come: nothing is in the system, or nothing can help what is."""
-    scalar = state.scalar
+
     if kind == _NOTHING:
         return True
-    if when <= state.setting[c.HORIZON]:
+    if when <= m[c.HORIZON]:
         return False
-    if scalar[c.IN_SYSTEM] == 0:
+    if m[c.IN_SYSTEM] == 0:
         return True
-    idle = timer_at(state) >= c.NEVER and state.finish[1] >= c.NEVER
-    changes = scalar[c.NEXT_CHANGE] < len(state.change)
-    all_on = scalar[c.HOSTS_ON] + scalar[c.HOSTS_BOOTING] == len(state.host)
-    return bool(idle and not changes and (all_on or state.setting[c.SCALE_EVERY] == 0))
+    idle = timer_at(m) >= c.NEVER and m[m[c.FINISH_AT] + 1] >= c.NEVER
+    changes = m[c.NEXT_CHANGE] < m[c.CHANGES]
+    all_on = m[c.HOSTS_ON] + m[c.HOSTS_BOOTING] == m[c.HOSTS]
+    return bool(idle and not changes and (all_on or m[c.SCALE_EVERY] == 0))
 
 
 @compiled
-def _happen(state: State, kind: int) -> None:
+def _happen(m: Integers, f: Reals, kind: int) -> None:
     """Do what happens next; the clock is there."""
-    scalar = state.scalar
+
     if kind == _TIMER:
-        _timer(state)
+        _timer(m, f)
     elif kind == _WORK:
-        worker = end_work(state, first_host(state.finish))
+        worker = end_work(m, first_host(m))
         if worker != c.NONE:
-            begin(state, worker)
+            begin(m, f, worker)
     elif kind == _EXPIRY:
-        expire_oldest(state)
+        expire_oldest(m)
     elif kind == _SCALE:
-        scale(state)
+        scale(m)
     else:
-        row = scalar[c.NEXT_CHANGE]
-        scalar[c.NEXT_CHANGE] += 1
-        change_host(state, state.change[row, c.C_HOST], state.change[row, c.C_UP])
+        row = m[c.NEXT_CHANGE]
+        m[c.NEXT_CHANGE] += 1
+        change_host(
+            m,
+            f,
+            m[m[c.CHANGE_AT] + row * c.CHANGE_COLUMNS + c.C_HOST],
+            m[m[c.CHANGE_AT] + row * c.CHANGE_COLUMNS + c.C_UP],
+        )
 
 
 @compiled
-def _timer(state: State) -> None:
+def _timer(m: Integers, f: Reals) -> None:
     """The first timer is over. One of a box that was lost meanwhile means nothing."""
-    item, generation = state.timer[ITEM], state.timer[EXTRA]
+    first = m[c.TIMER_AT]
+    item, generation = m[first + ITEM], m[first + EXTRA]
     entity, kind = item // c.TIMER_KINDS, item % c.TIMER_KINDS
-    drop_timer(state)
+    drop_timer(m)
     if kind == c.HOST_IS_UP:
-        set_state(state, entity, c.ON)
-    elif state.box[entity, c.GENERATION] == generation:
+        set_state(m, entity, c.ON)
+    elif m[m[c.BOX_AT] + entity * c.BOX_COLUMNS + c.GENERATION] == generation:
         if kind == c.RUN_ENDS:
-            end_run(state, entity)
+            end_run(m, entity)
         else:
-            begin(state, entity)
+            begin(m, f, entity)

@@ -4,54 +4,53 @@ from __future__ import annotations
 
 from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import Integers, State
+from bench.sim.fleet.kernel.columns import Integers
 
 _BILLION = 1_000_000_000
 _SPLIT = 2**20
 
 
 @compiled
-def add(total: Integers, row: int, value: int) -> None:
+def add(m: Integers, row: int, value: int) -> None:
     """Add ``value`` in [0, 2**62)."""
-    rest = total[row, 1] + value % _BILLION
-    total[row, 0] += value // _BILLION + rest // _BILLION
-    total[row, 1] = rest % _BILLION
+    rest = m[row + 1] + value % _BILLION
+    m[row] += value // _BILLION + rest // _BILLION
+    m[row + 1] = rest % _BILLION
 
 
 @compiled
-def add_product(total: Integers, row: int, amount: int, span: int) -> None:
+def add_product(m: Integers, row: int, amount: int, span: int) -> None:
     """Add ``amount`` < 2**40 times ``span`` < 2**60, exactly."""
     seconds, part = span // _BILLION, span % _BILLION
     high, low = amount // _SPLIT, amount % _SPLIT
     # amount * part is high * part * 2**20 + low * part, each below 2**50 before the power.
     high *= part
-    total[row, 0] += amount * seconds + (high // _BILLION) * _SPLIT
-    add(total, row, (high % _BILLION) * _SPLIT + low * part)
+    m[row] += amount * seconds + (high // _BILLION) * _SPLIT
+    add(m, row, (high % _BILLION) * _SPLIT + low * part)
 
 
 @compiled
-def count(state: State, row: int, value: int) -> None:
+def count(m: Integers, row: int, value: int) -> None:
     """Count a value of at least 0 in its bucket."""
-    bound = state.bound
-    low, high = 0, len(bound)
+    bound, buckets = m[c.BOUND_AT], m[c.BUCKETS]
+    low, high = 0, buckets
     while high - low > 1:
         middle = (low + high) // 2
-        if bound[middle] <= value:
+        if m[bound + middle] <= value:
             low = middle
         else:
             high = middle
-    state.histogram[row, low] += 1
+    m[m[c.HISTOGRAM_AT] + row * buckets + low] += 1
 
 
 @compiled
-def pass_time(state: State, now: int) -> None:
+def pass_time(m: Integers, now: int) -> None:
     """Move the clock and everything that is summed over time."""
-    scalar = state.scalar
-    span = now - scalar[c.NOW]
+    span = now - m[c.NOW]
     if span == 0:
         return
-    scalar[c.NOW] = now
-    add_product(state.total, c.SUM_SYSTEM, scalar[c.IN_SYSTEM], span)
-    add_product(state.total, c.SUM_HOSTS, scalar[c.HOSTS_USED], span)
-    add_product(state.total, c.SUM_HOSTS_ON, scalar[c.HOSTS_ON] + scalar[c.HOSTS_BOOTING], span)
-    add_product(state.total, c.SUM_PAGES, scalar[c.PAGES_USED], span)
+    m[c.NOW] = now
+    add_product(m, c.SUM_SYSTEM, m[c.IN_SYSTEM], span)
+    add_product(m, c.SUM_HOSTS, m[c.HOSTS_USED], span)
+    add_product(m, c.SUM_HOSTS_ON, m[c.HOSTS_ON] + m[c.HOSTS_BOOTING], span)
+    add_product(m, c.SUM_PAGES, m[c.PAGES_USED], span)

@@ -17,7 +17,7 @@ _SEEDS = 20
 def _cold(keep_alive_ns: int, seed: int) -> int:
     """Cold starts of instant boxes whose invocations take no time, so that one box is enough."""
     trace = random_trace(seed, count=_COUNT, gap_ns=_GAP_NS, duration_ns=0)
-    result = simulated(replace(HOST, keep_alive_ns=keep_alive_ns), trace)
+    result = simulated(replace(HOST, keep_alive_ns=keep_alive_ns), trace, compiled=True)
     identities_hold(result)
     return result.cold
 

@@ -6,9 +6,11 @@ import random
 
 import numpy as np
 import pytest
+from bench.sim.engine.jit import pure
 
 from bench.sim.fleet.build import new_state
 from bench.sim.fleet.kernel import columns as c
+from bench.sim.fleet.kernel.hosts import open_hosts
 from bench.sim.fleet.kernel.placement import find_host, first_fit, update_room
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
 from tests.fleets import INSTANT, PAGE
@@ -20,7 +22,10 @@ def test_first_fit_by_the_tree_is_the_first_that_fits(hosts: int) -> None:
     leaves = 1 << max(0, hosts - 1).bit_length()
     for _ in range(100):
         free = [chance.randrange(-1, 20) for _ in range(hosts)]
-        room = np.full(2 * leaves, -1, dtype=np.int64)
+        m = np.zeros(c.SCALARS + 2 * leaves, dtype=np.int64)
+        m[c.ROOM_AT], m[c.LEAVES] = c.SCALARS, leaves
+        room = m[c.SCALARS :]
+        room[leaves:] = -1
         room[leaves : leaves + hosts] = free
         for place in range(leaves - 1, 0, -1):
             room[place] = max(room[2 * place], room[2 * place + 1])
@@ -29,7 +34,7 @@ def test_first_fit_by_the_tree_is_the_first_that_fits(hosts: int) -> None:
             if naive is None:
                 assert room[1] < pages
             else:
-                assert first_fit(room, pages) == naive
+                assert pure(first_fit)(m, pages) == naive
 
 
 def _naive(policy: Policy, free: list[int], boxes: list[int], pages: int) -> int:
@@ -51,12 +56,13 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
     hosts, capacity, most = 13, 40, 6
     spec = FleetSpec(hosts=hosts, cpus=1, memory_bytes=capacity * PAGE, policy=policy, box_limit=most)
     state = new_state(spec, INSTANT, np.array([1]), length_ns=1, seed=1, noise=False, label="docker")
+    pure(open_hosts)(state.m, hosts)
     free, boxes, up = [capacity] * hosts, [0] * hosts, [True] * hosts
     lives: list[tuple[int, int]] = []
     for _ in range(600):
         pages = chance.randrange(1, 16)
         room = [free[at] if up[at] and boxes[at] < most else -1 for at in range(hosts)]
-        found = find_host(state, pages)
+        found = pure(find_host)(state.m, pages)
         assert found == _naive(policy, room, boxes, pages)
         action = chance.random()
         if found != c.NONE and action < 0.6:
@@ -68,9 +74,9 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
         else:
             changed, by, count = chance.randrange(hosts), 0, 0
             up[changed] = not up[changed]
-            state.host[changed, c.HOST_STATE] = c.ON if up[changed] else c.DOWN
+            state.table("host")[changed, c.HOST_STATE] = c.ON if up[changed] else c.DOWN
         free[changed] += by
         boxes[changed] += count
-        state.host[changed, c.FREE_PAGES] += by
-        state.host[changed, c.BOXES] += count
-        update_room(state, changed)
+        state.table("host")[changed, c.FREE_PAGES] += by
+        state.table("host")[changed, c.BOXES] += count
+        pure(update_room)(state.m, changed)
