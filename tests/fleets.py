@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.sim.engine.jit import pure
-from bench.sim.engine.rng import EXPONENTIAL, uniforms, variates
-from bench.sim.traces.trace import MemoryTrace, Trace
 
 from bench.records.record import Endpoint
-from bench.sim.fleet import run as driver
+from bench.sim.engine.rng import EXPONENTIAL, uniforms, variates
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.run import simulate_fleet
+from bench.sim.fleet.run import _step_python, simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.traces.trace import MemoryTrace, Trace
 from bench.sim.values import StageValues, TargetValues
 
 SECOND = 10**9
@@ -124,6 +122,5 @@ def without_noise(values: TargetValues) -> TargetValues:
 def plain_python() -> Iterator[None]:
     """Runs use the Python form of the step loop, which gives the same numbers."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(driver, "run", pure(driver.run))
-        patched.setattr(driver, "open_hosts", pure(driver.open_hosts))
+        patched.setattr("bench.sim.fleet.run._step_compiled", _step_python)
         yield

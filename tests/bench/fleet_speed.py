@@ -21,12 +21,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from bench.sim.engine.rng import uniforms
-from bench.sim.traces.trace import MOST, Trace
 
-from bench.sim.fleet import run as driver
+from bench.sim.engine.rng import uniforms
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.traces.trace import MOST, Trace
 from bench.sim.values import TargetValues
 from tests.fleets import DOCKER, MIB, SECOND
 
@@ -112,7 +111,6 @@ def _profile(millions: float, *, warm: bool) -> None:
 
     profile = cProfile.Profile()
     profile.runcall(measure, millions, warm=warm)
-    print(f"the step loop is {driver.run}")
     pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 
 

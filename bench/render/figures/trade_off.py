@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from bench.render.answer_tables import band_text
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.palette import INK, MUTED, PAPER, marker, target_colour
-from bench.render.simulation.tables import band_text
 from bench.render.text import clean, quantity
 from bench.sim.answer.terms import is_emulated
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolPoint

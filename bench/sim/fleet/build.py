@@ -13,11 +13,13 @@ from bench.sim.engine.rng import uniforms
 from bench.sim.fleet.failures import host_changes
 from bench.sim.fleet.histogram import bounds
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import Integers
 from bench.sim.fleet.spec import POLICY_CODES, FleetSpec
 from bench.sim.fleet.state import State, join, split
 from bench.sim.fleet.work import shift_for, speeds, stage_rows
 from bench.sim.values import TargetValues
+
+Integers = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 _PURPOSE_HOST: Final = 0x4604
 _FIRST_ROWS: Final = 64
@@ -34,7 +36,7 @@ def new_state(
     noise: bool,
     label: str,
 ) -> State:
-    """The state of a fleet before its first hosts are switched on.
+    """The state of a fleet before the first invocation. Its first hosts are switched on by the step loop.
 
     Args:
         pages: (functions,) of a box of each function.
@@ -123,6 +125,7 @@ def _write_counters(scalar: Integers, spec: FleetSpec, values: TargetValues, fun
     scalar[c.REFILL_AT] = 0 if spec.prewarmed else functions
     scalar[c.SCALE_AT] = c.NEVER if spec.autoscaler is None else spec.autoscaler.every_ns
     scalar[c.LEAST_FREE] = spec.capacity_pages(values)
+    scalar[c.OPEN_AT_FIRST] = spec.hosts if spec.autoscaler is None else spec.autoscaler.least
 
 
 def _lucks(values: TargetValues) -> NDArray[np.float64]:

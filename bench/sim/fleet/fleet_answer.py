@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from bench.sim.answer.answer import Answer, Bottleneck, Influence, Quantity
 from bench.sim.answer.distance import refuse_beyond
 from bench.sim.answer.terms import Terms, emulated_sentences
 from bench.sim.answer.words import count_text
 from bench.sim.cost import Prices
+from bench.sim.fleet.histogram import quantile
 from bench.sim.fleet.needed import Limit, hosts_needed
 from bench.sim.fleet.numbers import costs_of, numbers_of
 from bench.sim.fleet.question import (
@@ -189,8 +192,8 @@ def _start_limits(terms: Terms, question: FleetQuestion, runs: Mapping[str, _Run
 
 def _delays(results: tuple[FleetResult, ...]) -> dict[str, float]:
     """Percentiles of all runs together."""
-    merged = replace(results[0], delay=sum(one.delay for one in results))
-    return {f"{share:g}": merged.delay_ns(share) for share in (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)}
+    merged = np.sum([one.delay for one in results], axis=0)
+    return {f"{share:g}": quantile(merged, share) for share in (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)}
 
 
 def _headline(question: FleetQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
@@ -201,6 +204,6 @@ def _headline(question: FleetQuestion, shown: list[Quantity], limits: Mapping[st
         targets=question.labels,
         baseline=question.baseline,
         lead=f"on this trace {question.limit.sentence()} with {{}}",
-        verb=f"needs {{}} the hosts of {question.baseline}",
+        relation="{other} needs {ratio} the hosts of {base}",
         times=False,
     )

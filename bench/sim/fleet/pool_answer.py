@@ -211,5 +211,5 @@ def _headline(question: PoolQuestion, shown: list[Quantity], limits: Mapping[str
         targets=question.labels,
         baseline=question.baseline,
         lead=f"with boxes {keep_alive_text(keep)}{ready}, 99 % of the invocations begin within {{}}",
-        verb="takes {} as long",
+        relation="{other} takes {ratio} as long as {base}",
     )

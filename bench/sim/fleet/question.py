@@ -167,7 +167,7 @@ def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]
     rest = max(0.0, sum(one.waiting_ns for one in results) / cold - lock - values.solo_ns)
     parts = {"start": float(values.solo_ns), "lock": lock, "CPU": rest}
     name = max(parts, key=lambda part: parts[part])
-    return Bottleneck(target=label, name=name, bounds_ns=parts)  # type: ignore[arg-type]
+    return Bottleneck(target=label, name=name, bounds_ns=parts)
 
 
 def room_limit(asked: Asked, variant: Variant, spec: FleetSpec, values: TargetValues) -> Bottleneck:

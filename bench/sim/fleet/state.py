@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.sim.engine.heap import STRIDE
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.columns import Integers, Reals
+
+Integers = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 _TABLES: Final[Mapping[str, tuple[int, int]]] = {
     "box": (c.BOX_AT, c.BOX_COLUMNS),

@@ -122,11 +122,11 @@ def begin(m: Integers, f: Reals, row: int) -> None:
             ] -= 1
             rest(m, row)
         else:
-            serve(m, f, row)
+            serve(m, row)
 
 
 @compiled
-def serve(m: Integers, f: Reals, row: int) -> None:
+def serve(m: Integers, row: int) -> None:
     """The box is up and computes for its invocation."""
     box = m[c.BOX_AT]
     waited = m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.SINCE]
@@ -142,7 +142,6 @@ def serve(m: Integers, f: Reals, row: int) -> None:
     m[box + row * c.BOX_COLUMNS + c.STARTED] = m[c.NOW]
     set_timer(
         m,
-        f,
         m[c.NOW] + m[box + row * c.BOX_COLUMNS + c.DURATION],
         c.RUN_ENDS,
         row,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from bench.sim.engine.arrays import Floats, Ints
 
-Integers = NDArray[np.int64]
-Reals = NDArray[np.float64]
+Integers = Ints
+Reals = Floats
 
 PAGE_BYTES: Final = 4096
 """Memory is counted in whole pages, so that memory times time fits two integers."""
@@ -82,13 +81,16 @@ STAGE_COLUMNS: Final = 5
     PAGES_USED, BOXES_LIVE,
     ARRIVALS, COMPLETED, COLD, WARM, QUEUED, REJECTED, LOST, LOST_BOXES, STARTS, REFILLS, REFILLS_REFUSED, EXPIRED,
     EVICTED, STEPS, PEAK_HOSTS, PEAK_ON, PEAK_PAGES, PEAK_BOXES, PEAK_QUEUE, LEAST_FREE, PEAK_ON_HOST, PEAK_STARTS,
-) = range(45)  # fmt: skip
+    OPEN_AT_FIRST,
+) = range(46)  # fmt: skip
+
+# OPEN_AT_FIRST: hosts that are on when the run begins; 0 once they are.
 
 # Settings.
 (
     CPUS, CAPACITY, BOX_LIMIT, QUEUE_LIMIT, KEEP_ALIVE, PREWARMED, POLICY, SEED, HORIZON, REST_ONLY,
     SCALE_EVERY, SCALE_DELAY, SCALE_COOLDOWN, SCALE_LEAST, SCALE_TARGET, SHIFT,
-) = range(45, 61)  # fmt: skip
+) = range(46, 62)  # fmt: skip
 # QUEUE_LIMIT: 0 rejects at once. REST_ONLY: a lost invocation runs only for its rest. SCALE_EVERY: 0 without an
 # autoscaler. SCALE_TARGET: wanted use of memory, in parts of 10,000.
 
@@ -96,21 +98,21 @@ STAGE_COLUMNS: Final = 5
 (
     SUM_SYSTEM, SUM_SOJOURN, SUM_HOSTS, SUM_HOSTS_ON, SUM_PAGES, SUM_LIVES, SUM_IDLE_PAGES, SUM_CPU, SUM_START_WORK,
     SUM_LOCK_WAIT, SUM_WAITING,
-) = range(61, 83, 2)  # fmt: skip
+) = range(62, 84, 2)  # fmt: skip
 # SUM_SYSTEM: invocations in the system times ns. SUM_SOJOURN: the same, summed over invocations. SUM_PAGES: pages in
 # use times ns. SUM_LIVES: the same, summed over boxes. SUM_CPU: busy CPU time of starts. SUM_START_WORK: their work.
 
 # Lengths of tables.
 (
     BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS,
-) = range(83, 93)  # fmt: skip
+) = range(84, 94)  # fmt: skip
 
 # Where tables begin, in this array; FACTOR and HOST_FACTOR in the array of real numbers.
 (
     BOX_AT, PIECE_AT, TIMER_AT, QUEUE_AT, FUNCTION_AT, HOST_AT, ROOM_AT, FINISH_AT, ORDER_AT, PLACE_AT, KEY_AT,
     CHANGE_AT, STAGE_AT, SPEED_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
-) = range(93, 111)  # fmt: skip
-SCALARS: Final = 111
+) = range(94, 112)  # fmt: skip
+SCALARS: Final = 112
 # ROOM: a tree of the largest free memory, (2 * LEAVES,); a host that takes no box has -1. FINISH: a tree of the
 # earliest end of work. ORDER: hosts in ascending order of the KEY and their index; PLACE: where each host is in it.
 # SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.boxes import remove_box, wake
-from bench.sim.fleet.kernel.columns import Integers, Reals
+from bench.sim.fleet.kernel.columns import Integers
 from bench.sim.fleet.kernel.placement import update_room
 from bench.sim.fleet.kernel.pool import put_last
 from bench.sim.fleet.kernel.share import drop_work
@@ -27,14 +27,14 @@ def set_state(m: Integers, at: int, new: int) -> None:
 
 
 @compiled
-def change_host(m: Integers, f: Reals, at: int, up: int) -> None:
+def change_host(m: Integers, at: int, up: int) -> None:
     """A host fails, or is back. A host that is switched off neither fails nor comes back."""
     now = m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.HOST_STATE]
     if up == 1 and now == c.DOWN:
         set_state(m, at, c.ON)
     elif up == 0 and now == c.ON:
         set_state(m, at, c.DOWN)
-        _lose_boxes(m, f, at)
+        _lose_boxes(m, at)
         # The pre-warmed pools are looked at again, and the queue has the lost invocations.
         if m[c.PREWARMED] > 0:
             m[c.REFILL_AT] = 0
@@ -42,7 +42,7 @@ def change_host(m: Integers, f: Reals, at: int, up: int) -> None:
 
 
 @compiled
-def _lose_boxes(m: Integers, f: Reals, at: int) -> None:
+def _lose_boxes(m: Integers, at: int) -> None:
     """All boxes of a host end. Their invocations come back through the queue, whatever its limit is."""
     box = m[c.BOX_AT]
     host = m[c.HOST_AT]
@@ -59,13 +59,13 @@ def _lose_boxes(m: Integers, f: Reals, at: int) -> None:
         elif m[box + row * c.BOX_COLUMNS + c.ARRIVED] == c.NONE:
             m[m[c.FUNCTION_AT] + m[box + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.REFILLING] -= 1
         else:
-            _requeue(m, f, row)
+            _requeue(m, row)
         remove_box(m, row)
         row = after
 
 
 @compiled
-def _requeue(m: Integers, f: Reals, row: int) -> None:
+def _requeue(m: Integers, row: int) -> None:
     box = m[c.BOX_AT]
     duration = m[box + row * c.BOX_COLUMNS + c.DURATION]
     since = m[box + row * c.BOX_COLUMNS + c.SINCE]
@@ -76,7 +76,6 @@ def _requeue(m: Integers, f: Reals, row: int) -> None:
     m[c.LOST] += 1
     put_last(
         m,
-        f,
         (
             m[box + row * c.BOX_COLUMNS + c.ARRIVED],
             since,

@@ -12,7 +12,7 @@ from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.boxes import begin, end_run
 from bench.sim.fleet.kernel.columns import Integers, Reals
-from bench.sim.fleet.kernel.hosts import change_host, scale, set_state
+from bench.sim.fleet.kernel.hosts import change_host, open_hosts, scale, set_state
 from bench.sim.fleet.kernel.pool import arrive, drain_one, expire_oldest, refill
 from bench.sim.fleet.kernel.share import end_work, first_host
 from bench.sim.fleet.kernel.sums import pass_time
@@ -37,6 +37,8 @@ def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integ
         arrays and the same invocations.
     """
 
+    open_hosts(m, m[c.OPEN_AT_FIRST])
+    m[c.OPEN_AT_FIRST] = 0
     while True:
         if not has_room(m):
             return c.MORE_ROOM
@@ -149,7 +151,6 @@ def _happen(m: Integers, f: Reals, kind: int) -> None:
         m[c.NEXT_CHANGE] += 1
         change_host(
             m,
-            f,
             m[m[c.CHANGE_AT] + row * c.CHANGE_COLUMNS + c.C_HOST],
             m[m[c.CHANGE_AT] + row * c.CHANGE_COLUMNS + c.C_UP],
         )

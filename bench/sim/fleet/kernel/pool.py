@@ -53,7 +53,7 @@ def use_warm(m: Integers, f: Reals, entry: tuple[int, int, int, int, int]) -> bo
     m[box + row * c.BOX_COLUMNS + c.DURATION] = duration
     m[box + row * c.BOX_COLUMNS + c.NUMBER] = number
     m[c.WARM] += 1
-    serve(m, f, row)
+    serve(m, row)
     refill(m, f, function)
     return True
 

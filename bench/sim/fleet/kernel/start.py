@@ -110,7 +110,6 @@ def _hold_work(m: Integers, f: Reals, row: int) -> bool:
 def _hold_delay(m: Integers, f: Reals, row: int) -> bool:
     return _wait(
         m,
-        f,
         row,
         scaled(
             m,

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from bench.sim.answer.terms import Terms
-from bench.sim.cost import Prices
 
 from bench.sim.answer.answer import Quantity
+from bench.sim.answer.terms import Terms
+from bench.sim.cost import Prices
 from bench.sim.fleet.fleet_answer import FleetAnswer, FleetQuestion, answer_fleet
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
 from bench.sim.fleet.spec import FleetSpec

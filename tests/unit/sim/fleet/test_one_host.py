@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.sim.starts import simulate_starts
 
 from bench.records.record import Endpoint
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.starts import simulate_starts
 from bench.sim.values import StageValues, TargetValues
 from tests.fleets import DOCKER, MIB, SECOND, simulated, trace_of, without_noise
 

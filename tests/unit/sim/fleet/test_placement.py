@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 import pytest
-from bench.sim.engine.jit import pure
 
+from bench.sim.engine.jit import pure
 from bench.sim.fleet.build import new_state
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.hosts import open_hosts
@@ -34,7 +34,7 @@ def test_first_fit_by_the_tree_is_the_first_that_fits(hosts: int) -> None:
             if naive is None:
                 assert room[1] < pages
             else:
-                assert pure(first_fit)(m, pages) == naive
+                assert pure(first_fit)(m.tolist(), pages) == naive
 
 
 def _naive(policy: Policy, free: list[int], boxes: list[int], pages: int) -> int:
@@ -56,13 +56,14 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
     hosts, capacity, most = 13, 40, 6
     spec = FleetSpec(hosts=hosts, cpus=1, memory_bytes=capacity * PAGE, policy=policy, box_limit=most)
     state = new_state(spec, INSTANT, np.array([1]), length_ns=1, seed=1, noise=False, label="docker")
-    pure(open_hosts)(state.m, hosts)
+    m = state.m.tolist()
+    pure(open_hosts)(m, hosts)
     free, boxes, up = [capacity] * hosts, [0] * hosts, [True] * hosts
     lives: list[tuple[int, int]] = []
     for _ in range(600):
         pages = chance.randrange(1, 16)
         room = [free[at] if up[at] and boxes[at] < most else -1 for at in range(hosts)]
-        found = pure(find_host)(state.m, pages)
+        found = pure(find_host)(m, pages)
         assert found == _naive(policy, room, boxes, pages)
         action = chance.random()
         if found != c.NONE and action < 0.6:
@@ -74,9 +75,9 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
         else:
             changed, by, count = chance.randrange(hosts), 0, 0
             up[changed] = not up[changed]
-            state.table("host")[changed, c.HOST_STATE] = c.ON if up[changed] else c.DOWN
+            m[m[c.HOST_AT] + changed * c.HOST_COLUMNS + c.HOST_STATE] = c.ON if up[changed] else c.DOWN
         free[changed] += by
         boxes[changed] += count
-        state.table("host")[changed, c.FREE_PAGES] += by
-        state.table("host")[changed, c.BOXES] += count
-        pure(update_room)(state.m, changed)
+        m[m[c.HOST_AT] + changed * c.HOST_COLUMNS + c.FREE_PAGES] += by
+        m[m[c.HOST_AT] + changed * c.HOST_COLUMNS + c.BOXES] += count
+        pure(update_room)(m, changed)
