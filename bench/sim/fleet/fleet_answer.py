@@ -174,10 +174,10 @@ def _run(
 def _influences(terms: Terms, question: FleetQuestion, variant: Variant, invocations: int) -> tuple[Influence, ...]:
     """Of the memory at the peak in units of hosts: hosts needed, without being rounded to whole ones."""
 
-    def hosts_full(model: Model) -> float:
-        per_host = variant.vms_per_host(question.spec, model, None)
+    def hosts_full(model: Model, draw: int | None) -> float:
+        per_host = variant.vms_per_host(question.spec, model, draw)
         spec = replace(variant.spec(question.spec, per_host), autoscaler=None, failures=None)
-        result = one_run(model, question, variant, spec, draw=None, seed=trace_seed(terms, 0))
+        result = one_run(model, question, variant, spec, draw=draw, seed=trace_seed(terms, 0), noise=False)
         return result.peak_bytes / result.capacity_bytes / per_host
 
     return influences_of(terms, variant, hosts_full, invocations)

@@ -172,8 +172,8 @@ def _runs(
 def _influences(terms: Terms, question: PoolQuestion, variant: Variant, invocations: int) -> tuple[Influence, ...]:
     spec = _spec(question, question.keep_alives_ns[-1], question.prewarmed[-1])
 
-    def delay(model: Model) -> float:
-        result = one_run(model, question, variant, spec, draw=None, seed=trace_seed(terms, 0))
+    def delay(model: Model, draw: int | None) -> float:
+        result = one_run(model, question, variant, spec, draw=draw, seed=trace_seed(terms, 0), noise=False)
         return numbers_of(result, spec)[MAIN]
 
     return influences_of(terms, variant, delay, invocations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.sim.answer.answer import Bottleneck, Distance, Influence, Quantity
 from bench.sim.answer.bands import Widening, band_of, ratio_band
 from bench.sim.answer.distance import widening
-from bench.sim.answer.influence import bound_sentence, identify_sentences, influences
+from bench.sim.answer.influence import AnswerOf, bound_sentence, identify_sentences, influences
 from bench.sim.answer.terms import Terms, assumed_of
 from bench.sim.fleet.numbers import UNITS, Unit
 from bench.sim.fleet.result import FleetResult
@@ -61,12 +61,10 @@ def trace_seed(terms: Terms, place: int) -> int:
 
 
 def one_run(
-    model: Model, asked: Asked, variant: Variant, spec: FleetSpec, *, draw: int | None, seed: int
+    model: Model, asked: Asked, variant: Variant, spec: FleetSpec, *, draw: int | None, seed: int, noise: bool = True
 ) -> FleetResult:
-    """Run the trace with one draw of the model; None: at its centre and without noise."""
-    return simulate_fleet(
-        spec, variant.values(model, draw), asked.trace, label=variant.label, seed=seed, noise=draw is not None
-    )
+    """Run the trace with one draw of the model; None: at its centre."""
+    return simulate_fleet(spec, variant.values(model, draw), asked.trace, label=variant.label, seed=seed, noise=noise)
 
 
 def columns(rows: Sequence[Numbers]) -> dict[str, Floats]:
@@ -181,18 +179,16 @@ def room_limit(asked: Asked, variant: Variant, spec: FleetSpec, values: TargetVa
     return Bottleneck(target=variant.label, name="hosts" if limited else "memory", switch=switch)
 
 
-def influences_of(
-    terms: Terms, variant: Variant, number_at: Callable[[Model], float], invocations: int
-) -> tuple[Influence, ...]:
+def influences_of(terms: Terms, variant: Variant, number_at: AnswerOf, invocations: int) -> tuple[Influence, ...]:
     """What decides a number of a variant; empty for a long trace.
 
     Args:
-        number_at: the number at a model's centre, without noise.
+        number_at: the number at one draw of a model, without noise.
     """
     if invocations > MOST_INFLUENCED:
         return ()
     terms.say(f"{variant.label}: what decides the answer")
-    return influences(terms.model, targets_of((variant,)), number_at, answer=variant.label)
+    return influences(terms.model, targets_of((variant,)), terms.draws, number_at, answer=variant.label)
 
 
 def influence_note(invocations: int) -> tuple[str, ...]:
