@@ -13,7 +13,7 @@ from bench.sim.answer.answer import Bottleneck, Distance, Influence, Quantity
 from bench.sim.answer.bands import Widening, band_of, ratio_band
 from bench.sim.answer.distance import widening
 from bench.sim.answer.influence import AnswerOf, bound_sentence, identify_sentences, influences
-from bench.sim.answer.terms import Terms, assumed_of
+from bench.sim.answer.terms import Terms, assumed_of, choose_draws
 from bench.sim.fleet.numbers import UNITS, Unit
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
@@ -28,8 +28,10 @@ Numbers = dict[str, float]
 
 SEEDS: Final = 2**20
 """Draws of one question have neighbouring seeds; questions with neighbouring seeds share none."""
-MOST_INFLUENCED: Final = 200_000
-"""Influences are looked for when a trace has at most so many invocations: each parameter costs two runs."""
+MOST_INFLUENCED: Final = 100_000
+"""Influences are looked for when a trace has at most so many invocations."""
+INFLUENCE_DRAWS: Final = 100
+"""Draws of the model, at most, that influences are made from."""
 LEFT_OUT: Final = (
     "Boxes that compute leave the CPUs to starts: the trace's durations are taken as they are, and a host whose CPUs "
     "are busy with invocations starts boxes more slowly than this.",
@@ -188,7 +190,9 @@ def influences_of(terms: Terms, variant: Variant, number_at: AnswerOf, invocatio
     if invocations > MOST_INFLUENCED:
         return ()
     terms.say(f"{variant.label}: what decides the answer")
-    return influences(terms.model, targets_of((variant,)), terms.draws, number_at, answer=variant.label)
+    # More draws than the answer has: shares of some twenty parameters need them, and these runs are without noise.
+    draws = choose_draws(terms.model, min(INFLUENCE_DRAWS, len(terms.model.weights)))
+    return influences(terms.model, targets_of((variant,)), draws, number_at, answer=variant.label)
 
 
 def influence_note(invocations: int) -> tuple[str, ...]:
@@ -196,8 +200,8 @@ def influence_note(invocations: int) -> tuple[str, ...]:
     if invocations <= MOST_INFLUENCED:
         return ()
     return (
-        f"Which parameter decides was not looked at: each costs two runs of {invocations} invocations. Ask about a "
-        f"part of the trace with at most {MOST_INFLUENCED}.",
+        f"Which parameter decides was not looked at: it takes {INFLUENCE_DRAWS} runs of {invocations} invocations. Ask about "
+        f"a part of the trace with at most {MOST_INFLUENCED}.",
     )
 
 

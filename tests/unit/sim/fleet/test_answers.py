@@ -25,7 +25,7 @@ _PAIR = (Variant(target="docker"), Variant(target="libvirt/tcg"))
 
 
 def _terms(**changes: object) -> Terms:
-    model = make_model(("docker", "libvirt/tcg"), draws=6)
+    model = make_model(("docker", "libvirt/tcg"), draws=40)
     return Terms(**{"model": model, "digest": "sha256:00", "seed": 3, "draws": (0, 2, 4), "replications": 1, **changes})  # type: ignore[arg-type]
 
 
@@ -131,7 +131,7 @@ def test_the_cost_is_of_hosts_that_are_on() -> None:
 def test_more_than_ten_times_beyond_the_data_is_refused() -> None:
     trace = random_trace(2, count=120, gap_ns=1000, duration_ns=3600 * SECOND)
     question = _fleet(trace=trace, variants=_PAIR[:1], spec=replace(_HOST, hosts=1, memory_bytes=8 * 2**30))
-    with pytest.raises(NotInDataError, match="docker: 120 boxes is 15 times that"):
+    with pytest.raises(NotInDataError, match="docker: 120 boxes are 15 times the most"):
         answer_fleet(_terms(draws=(0,)), question)
 
 
