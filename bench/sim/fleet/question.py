@@ -200,8 +200,8 @@ def influence_note(invocations: int) -> tuple[str, ...]:
     if invocations <= MOST_INFLUENCED:
         return ()
     return (
-        f"Which parameter decides was not looked at: that takes {INFLUENCE_DRAWS} runs of {invocations} invocations. Ask "
-        f"about a part of the trace with at most {MOST_INFLUENCED}.",
+        f"Which parameter decides was not looked at: that takes {INFLUENCE_DRAWS} runs of {invocations} invocations. "
+        f"Ask about a part of the trace with at most {MOST_INFLUENCED}.",
     )
 
 
