@@ -121,15 +121,19 @@ def fleet(
             variants=variants,
             baseline=choose_baseline([one.label for one in variants], baseline),
             spec=spec,
-            limit=Limit(
-                no_room=read_share("--limit-waiting", limit_waiting),
-                delay_ns=None if limit_p99 is None else read_span("--limit-p99", limit_p99),
-            ),
+            limit=_limit(limit_waiting, limit_p99),
             prices=cost,
             host_kind=host_type,
         )
         answer = answer_fleet(terms, question)
     show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+
+
+def _limit(waiting: str, p99: str | None) -> Limit:
+    return Limit(
+        no_room=read_share("--limit-waiting", waiting),
+        delay_ns=None if p99 is None else read_span("--limit-p99", p99),
+    )
 
 
 def drawings(answer: Answer) -> Iterator[Drawing]:

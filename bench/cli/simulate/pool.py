@@ -104,16 +104,9 @@ def pool(
 
     Exit codes: 0 answered, 4 the data do not support an answer.
     """
-    keep_alives = read_keep_alives(keep_alive)
-    counts = read_counts("--prewarmed", prewarmed)
+    keep_alives, counts = read_keep_alives(keep_alive), read_counts("--prewarmed", prewarmed)
     found = read_model(model)
-    spec = FleetSpec(
-        hosts=1,
-        cpus=cpus or found.host.cpus,
-        memory_bytes=_memory(found, memory),
-        reserve_bytes=read_bytes("--reserve", reserve, least=0),
-        queue_limit=queue,
-    )
+    spec = _host(found, cpus, memory, reserve, queue)
     source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
     with Step() as step:
         terms = read_terms(
@@ -130,13 +123,8 @@ def pool(
             prewarmed=counts,
         )
         answer = answer_pool(terms, question)
-    show_answer(
-        answer,
-        out=out,
-        json=json,
-        draw=lambda: list(drawings(answer)),
-        tables=(("Keep-alive and pre-warmed boxes", trade_off.point_table(answer)),),
-    )
+    tables = (("Keep-alive and pre-warmed boxes", trade_off.point_table(answer)),)
+    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)), tables=tables)
 
 
 def read_keep_alives(text: str) -> tuple[int | None, ...]:
@@ -157,6 +145,16 @@ def read_counts(option: str, text: str) -> tuple[int, ...]:
             f"{option}: {text!r} is not a list of different numbers from 0 to {_MOST}", hint=f"write {option} 0,1,2"
         )
     return tuple(int(word) for word in words)
+
+
+def _host(model: Model, cpus: int | None, memory: str | None, reserve: str, queue: int | None) -> FleetSpec:
+    return FleetSpec(
+        hosts=1,
+        cpus=cpus or model.host.cpus,
+        memory_bytes=_memory(model, memory),
+        reserve_bytes=read_bytes("--reserve", reserve, least=0),
+        queue_limit=queue,
+    )
 
 
 def _memory(model: Model, text: str | None) -> int:

@@ -131,10 +131,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         *ratios(terms, question, PREFIX, last, wide, names=RATIOS),
     ]
     shown = with_bound(terms, shown, f"{PREFIX}.{MAIN}", "ns", found)
-    limits = {
-        one.label: start_limit(one.label, one.values(terms.model, None), every[one.label][-1])
-        for one in question.variants
-    }
+    limits = {one.label: _limit(terms, one, every) for one in question.variants}
     return PoolAnswer(
         question=question.sentence(),
         headline=_headline(question, shown, limits),
@@ -152,6 +149,11 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         points=tuple(_points(terms, question, samples, wide)),
         rules=question.trace.rules,
     )
+
+
+def _limit(terms: Terms, variant: Variant, every: Mapping[str, Sequence[Sequence[FleetResult]]]) -> Bottleneck:
+    """What a cold start waits for at the point that the answer is about."""
+    return start_limit(variant.label, variant.values(terms.model, None), every[variant.label][-1])
 
 
 def _spec(question: PoolQuestion, keep_alive_ns: int | None, prewarmed: int) -> FleetSpec:

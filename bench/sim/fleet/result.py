@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,31 @@ from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.state import State
 
 Integers = NDArray[np.int64]
+
+
+_COUNTERS: Final[Mapping[str, int]] = {
+    "arrivals": c.ARRIVALS,
+    "completed": c.COMPLETED,
+    "warm": c.WARM,
+    "cold": c.COLD,
+    "waited": c.QUEUED,
+    "rejected": c.REJECTED,
+    "lost": c.LOST,
+    "lost_boxes": c.LOST_BOXES,
+    "starts": c.STARTS,
+    "refills": c.REFILLS,
+    "refills_refused": c.REFILLS_REFUSED,
+    "expired": c.EXPIRED,
+    "evicted": c.EVICTED,
+    "steps": c.STEPS,
+    "peak_hosts": c.PEAK_HOSTS,
+    "peak_on": c.PEAK_ON,
+    "peak_boxes": c.PEAK_BOXES,
+    "peak_queue": c.PEAK_QUEUE,
+    "peak_on_host": c.PEAK_ON_HOST,
+    "peak_starts": c.PEAK_STARTS,
+}
+"""By field, where the step loop counts it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,31 +159,12 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
     histogram = state.table("histogram").reshape(c.HISTOGRAMS, -1)
     page = c.PAGE_BYTES
     return FleetResult(
+        **{name: int(scalar[place]) for name, place in _COUNTERS.items()},
         ended_ns=now,
-        arrivals=int(scalar[c.ARRIVALS]),
-        completed=int(scalar[c.COMPLETED]),
         unfinished=len(unfinished),
-        warm=int(scalar[c.WARM]),
-        cold=int(scalar[c.COLD]),
-        waited=int(scalar[c.QUEUED]),
-        rejected=int(scalar[c.REJECTED]),
-        lost=int(scalar[c.LOST]),
-        lost_boxes=int(scalar[c.LOST_BOXES]),
-        starts=int(scalar[c.STARTS]),
-        refills=int(scalar[c.REFILLS]),
-        refills_refused=int(scalar[c.REFILLS_REFUSED]),
-        expired=int(scalar[c.EXPIRED]),
-        evicted=int(scalar[c.EVICTED]),
-        steps=int(scalar[c.STEPS]),
         hosts=spec.hosts,
-        peak_hosts=int(scalar[c.PEAK_HOSTS]),
-        peak_on=int(scalar[c.PEAK_ON]),
-        peak_boxes=int(scalar[c.PEAK_BOXES]),
-        peak_queue=int(scalar[c.PEAK_QUEUE]),
         peak_bytes=int(scalar[c.PEAK_PAGES]) * page,
         capacity_bytes=int(scalar[c.CAPACITY]) * page,
-        peak_on_host=int(scalar[c.PEAK_ON_HOST]),
-        peak_starts=int(scalar[c.PEAK_STARTS]),
         least_free_bytes=int(scalar[c.LEAST_FREE]) * page,
         system_ns=state.sum(c.SUM_SYSTEM),
         sojourn_ns=state.sum(c.SUM_SOJOURN) + sum(now - arrived for arrived in unfinished),
