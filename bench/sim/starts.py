@@ -24,8 +24,9 @@ from bench.util.errors import UsageError
 
 MOST_CPUS: Final = 1 << 16
 _MOST_FACTOR: Final = 1000.0
-_MOST_NS: Final = float(1 << 50)
-"""13 days: longer times of a box are refused, so that no sum of them leaves 64 bits."""
+_MOST_NS: Final = 1 << 60
+_MOST_SUM: Final = float(1 << 62)
+"""No sum of times may leave 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,6 +166,7 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
     """
     _check_grid(grid, cpus)
     given = _line_up(storms)
+    _refuse_long(grid, given, cpus)
     points, stages = grid.stages_ns.shape[:2]
     values = np.concatenate(
         [grid.stages_ns.reshape(points, -1), grid.growth_ns.reshape(points, 1) * (1 << GROWTH_BITS)], axis=1
@@ -191,7 +193,7 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
         totals,
     )
     if failed >= 0:
-        raise _too_much(grid, storms[failed % len(storms)])
+        raise _too_much(grid, len(storms[failed % len(storms)].scheduled_ns))
     times, waits = (array_of(output) for output in outputs)
     return _gather(grid, given, cpus, times, waits, array_of(totals))
 
@@ -220,7 +222,7 @@ def _line_up(storms: Sequence[Storm]) -> _Lined:
     if min(counts) < 1 or len(factors) != len(scheduled) or residents.min() < 0:
         raise ValueError("a storm needs at least one box, one factor per box, and no fewer than 0 residents")
     if scheduled.min() < 0 or scheduled.max() > _MOST_NS:
-        raise ValueError("a box is requested before 0 or after more than 13 days")
+        raise ValueError("a box is requested before 0 or after more than 36 years")
     if not (factors.min() > 0 and factors.max() < _MOST_FACTOR):  # also false for a value that is no number
         raise ValueError(f"the factor of a box is not a positive number below {_MOST_FACTOR:g}")
     storm_of = np.repeat(np.arange(len(storms)), counts)
@@ -240,8 +242,8 @@ def _check_grid(grid: Grid, cpus: int) -> None:
     if not 1 <= cpus <= MOST_CPUS:
         raise ValueError(f"a host cannot have {cpus} CPUs: from 1 to {MOST_CPUS}")
     for name, values in (("time", grid.stages_ns), ("inflation", grid.inflation), ("growth", grid.growth_ns)):
-        if not (values.min() >= 0 and values.max() < _MOST_NS):  # also false for a value that is no number
-            raise ValueError(f"a value of {name} is negative, not finite, or longer than 13 days")
+        if not values.min() >= 0:  # also true for a value that is no number
+            raise ValueError(f"a value of {name} is negative or not a number")
 
 
 def _state(code: list[int], stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:
@@ -284,10 +286,23 @@ def _gather(
     )
 
 
-def _too_much(grid: Grid, storm: Storm) -> UsageError:
+def _refuse_long(grid: Grid, given: _Lined, cpus: int) -> None:
+    """Raise UsageError if a sum of times, with all boxes one after another, could leave 64 bits."""
+    boxes = int(np.diff(given.first).max())
+    stages = grid.stages_ns.shape[1]
+    alive = boxes + int(given.residents.max())
+    slowest = 1 + float(grid.inflation.max()) * (cpus - 1)
+    growth = float(grid.growth_ns.max()) * alive
+    one = float(grid.stages_ns.sum(axis=(1, 2)).max()) + stages * growth
+    longest = one * slowest * float(given.factors.max()) * boxes + float(given.scheduled.max())
+    if not max(longest, growth * float(given.factors.max()) * (1 << GROWTH_BITS)) < _MOST_SUM:
+        raise _too_much(grid, boxes)
+
+
+def _too_much(grid: Grid, boxes: int) -> UsageError:
     most_s = float(grid.stages_ns.max()) / 1e9
     return UsageError(
-        f"{len(storm.scheduled_ns)} boxes at once with up to {most_s:g} s of work in a stage are more than the "
+        f"{boxes} boxes at once with up to {most_s:g} s of work in a stage are more than the "
         "simulator's 64-bit integers can hold",
         hint="ask for fewer boxes on one host, or check the model's times of work",
     )

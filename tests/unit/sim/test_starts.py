@@ -197,6 +197,21 @@ def test_values_without_a_meaning_are_refused(wrong: dict[str, object]) -> None:
         simulate_starts(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("values", "residents"),
+    [
+        (one_stage(hold_delay_ns=2**53), 0),
+        (one_stage(delay_ns=2**62), 0),
+        (replace(one_stage(hold_work_ns=1), growth_ns=2.0**40), 10**6),
+        (replace(one_stage(work_ns=1), inflation=float("inf")), 0),
+        (replace(one_stage(work_ns=2**45), inflation=1e6), 0),
+    ],
+)
+def test_sums_of_times_that_leave_64_bits_are_refused(values: TargetValues, residents: int) -> None:
+    with pytest.raises(UsageError, match="1000 boxes at once"):
+        simulate_starts(values, cpus=64, scheduled_ns=together(1000), residents=residents)
+
+
 def test_a_storm_beyond_the_range_of_integers_is_refused() -> None:
     with pytest.raises(UsageError, match=r"3000 boxes at once with up to 1e\+06 s"):
         simulate_starts(one_stage(work_ns=10**15), cpus=2, scheduled_ns=together(3000))
