@@ -11,7 +11,10 @@ class SimulateGroup(LazyGroup):
     """The group of simulation commands."""
 
     panels: ClassVar[Panels] = {
-        "Models": {},
+        "Models": {
+            "fit": CommandEntry("bench.cli.simulate.fit:fit", "Fit a model to campaigns, or to a table of storms."),
+            "explain": CommandEntry("bench.cli.simulate.fit:explain", "Show where each number of a model comes from."),
+        },
         "Questions about one host": {
             "storm": CommandEntry("bench.cli.simulate.storm:storm", "How long until N boxes at once are up?"),
             "density": CommandEntry("bench.cli.simulate.density:density", "How many boxes fit, and what stops them?"),

@@ -1,0 +1,166 @@
+"""``boxbench simulate fit`` and ``boxbench simulate explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.console import console, print_json
+from bench.cli.messages import note
+from bench.cli.options import Json
+from bench.render.commands.model import model_json, view_explained, view_fitted, write_model_page
+from bench.scenario.targets import split_labels
+from bench.sim.engine.jit import JITTED
+from bench.sim.fit.fit import DRAWS, Only
+from bench.sim.fit.fit import fit as fit_model
+from bench.sim.model.file import model_digest, read_model, write_model
+from bench.sim.model.schema import model_schema
+from bench.sim.observe.campaign import observe
+from bench.sim.observe.table import observe_table
+from bench.sim.observe.trials import MemoryTrial, Observations
+from bench.util.errors import UsageError
+from bench.util.package_data import find_table
+from bench.util.paths import is_directory
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DIR",
+        help="Directories of campaigns of one host and one workload; or a table of storms (CSV file or bundled name).",
+        show_default=False,
+    ),
+]
+ModelOut = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the model is written.")]
+ModelFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="MODEL", help="A model, as `boxbench simulate fit` wrote it.", show_default=False),
+]
+OnlyTargets = Annotated[
+    str | None,
+    typer.Option("--targets", "-t", metavar="A,B", help="Only these targets.", show_default="all that were measured"),
+]
+OnlyScenario = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", metavar="NAME", help="Only this scenario; may be repeated.", show_default="all"),
+]
+OnlyBoxes = Annotated[
+    str | None,
+    typer.Option("--only-boxes", metavar="N,N", help="Only storms of so many boxes, such as 1,2.", show_default="all"),
+]
+HostChange = Annotated[
+    bool, typer.Option("--host-change", help="Campaigns may be of hosts with different fingerprints.")
+]
+TableCpus = Annotated[
+    int | None,
+    typer.Option("--table-cpus", metavar="N", min=1, help="CPUs of a table's host.", show_default="the table's own"),
+]
+Draws = Annotated[int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Joint draws of all parameters.")]
+FitSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same model.")]
+Page = Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Also write an HTML page.")]
+Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files instead.")]
+
+
+def fit(
+    sources: Sources,
+    out: ModelOut = Path("model.json"),
+    targets: OnlyTargets = None,
+    scenario: OnlyScenario = None,
+    only_boxes: OnlyBoxes = None,
+    host_change: HostChange = False,
+    table_cpus: TableCpus = None,
+    draws: Draws = DRAWS,
+    seed: FitSeed = 1,
+    json: Json = False,
+) -> None:
+    """Single starts give stages, CPU time and noise. Storms give the rest: which part of the CPU time a start waits
+    for, how long it holds a lock, how much slower work is beside other work. Storms beside residents give how the
+    lock's hold grows, and trials with residents memory. `boxbench run calibrate` measures all of it."""
+    if not JITTED:
+        note("numba is not installed, so the fit takes many times longer; the model is the same")
+    observations = _observed(
+        sources, targets=targets, scenarios=scenario, host_change=host_change, table_cpus=table_cpus
+    )
+    for sentence in observations.left_out:
+        note(f"left out: {sentence}")
+    model = fit_model(observations, only=_only(only_boxes, observations), draws=draws, seed=seed, progress=note)
+    write_model(out, model)
+    if json:
+        print_json(model_json(model))
+        return
+    console().print(view_fitted(model))
+    print(out)
+
+
+def _observed(
+    sources: Sequence[str],
+    *,
+    targets: str | None,
+    scenarios: Sequence[str] | None,
+    host_change: bool,
+    table_cpus: int | None,
+) -> Observations:
+    labels = None if targets is None else split_labels(targets)
+    tables = [name for name in sources if not is_directory(Path(name)) and (_is_csv(name))]
+    if not tables:
+        if table_cpus is not None:
+            raise UsageError("--table-cpus is for tables, and no table was named", hint="leave it out")
+        return observe(
+            [Path(name) for name in sources], targets=labels, scenarios=scenarios or None, host_change=host_change
+        )
+    if len(sources) > 1:
+        raise UsageError(
+            f"{tables[0]} is a table, and other sources were named beside it",
+            hint="a table is of another host: fit a model to each",
+        )
+    return _narrowed(observe_table(find_table(tables[0]), cpus=table_cpus), labels)
+
+
+def _is_csv(name: str) -> bool:
+    return find_table(name).suffix == ".csv"
+
+
+def _narrowed(observations: Observations, labels: Sequence[str] | None) -> Observations:
+    for label in labels or ():
+        if label not in observations.targets:
+            raise UsageError(f"the table has no runtime {label!r}", hint=f"it has {', '.join(observations.targets)}")
+    kept = {label: one for label, one in observations.targets.items() if labels is None or label in labels}
+    return Observations(
+        sources=observations.sources, workload=observations.workload, targets=kept, left_out=observations.left_out
+    )
+
+
+def _only(text: str | None, observations: Observations) -> Only | None:
+    if text is None:
+        return None
+    sizes = {trial.boxes for target in observations.targets.values() for trial in target.starts}
+    known = sorted(sizes | {row.boxes for target in observations.targets.values() for row in target.rows})
+    wanted = set()
+    for part in text.split(","):
+        if not part.strip().isdecimal() or int(part) not in known:
+            raise UsageError(
+                f"--only-boxes: {part.strip()!r} is not a number of boxes that was measured",
+                hint=f"measured were {', '.join(map(str, known))}",
+            )
+        wanted.add(int(part))
+    return lambda trial: isinstance(trial, MemoryTrial) or trial.boxes in wanted
+
+
+def explain(model: ModelFile = None, page: Page = None, schema: Schema = False, json: Json = False) -> None:
+    """Every parameter with its band, its source, how far the data narrowed it, and what the data could not decide."""
+    if schema:
+        print_json(model_schema())
+        return
+    if model is None:
+        raise UsageError("no model was named", hint="name a model.json, as in `boxbench simulate explain model.json`")
+    found = read_model(model)
+    if page is not None:
+        write_model_page(found, page)
+    if json:
+        print_json(model_json(found))
+        return
+    console().print(view_explained(found, model_digest(found)))
+    if page is not None:
+        print(page)

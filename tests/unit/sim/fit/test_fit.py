@@ -1,0 +1,154 @@
+"""A fit finds the parameters that made the data, says what it could not find, and is the same for the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.sim.fit.fit import fit
+from bench.sim.model.draws import weighted_quantile
+from bench.sim.model.file import model_digest
+from bench.sim.model.schema import Model
+from bench.sim.model.summary import draws_of, sum_of
+from bench.sim.model.values import target_values
+from bench.sim.observe.table import observe_table
+from bench.sim.observe.trials import Observations
+from bench.sim.starts import simulate_starts
+from bench.sim.values import StageValues, TargetValues
+from bench.util.errors import TooFewBootsError, UsageError
+from bench.util.package_data import find_table
+from tests.synthetic_models import MS, make_values
+from tests.synthetic_starts import make_observations
+
+CPUS = 4
+"""More than the two of other tests: with them the CPUs hide a lock less."""
+
+
+def _truth() -> dict[str, object]:
+    """A target whose CPU time is spread over its stages as the model takes it to be, so that the truth can be found."""
+    docker = make_values("docker")
+    stages = tuple(
+        StageValues(
+            endpoint=stage.endpoint,
+            delay_ns=round(length * MS * 0.4) - hold * MS,
+            work_ns=round(length * MS * 0.6),
+            background_ns=round(length * MS * 0.4),
+            hold_delay_ns=hold * MS,
+        )
+        for stage, length, hold in zip(docker.stages, (20, 130, 20), (0, 25, 0), strict=True)
+    )
+    return {"stages": stages, "inflation": 0.03, "growth_ns": 0.0, "block_sd": 0.06, "box_sd": 0.05}
+
+
+@pytest.fixture(scope="module")
+def observations() -> Observations:
+    values = make_values("docker", **_truth())
+    light = make_values("runc", block_sd=0.06, box_sd=0.04)
+    return make_observations({"docker": values, "runc": light}, blocks=20, cpus=CPUS, seed=11)
+
+
+@pytest.fixture(scope="module")
+def model(observations: Observations) -> Model:
+    return fit(observations, draws=150, seed=1)
+
+
+def _held(values: np.ndarray, weights: tuple[float, ...], truth: float) -> bool:
+    low, high = (weighted_quantile(values, weights, share) for share in (0.025, 0.975))
+    return low <= truth <= high
+
+
+def test_bands_hold_the_truth(model: Model) -> None:
+    truth = make_values("docker", **_truth())
+    start = sum_of(model, "docker", "delay", "work", "hold_work", "hold_delay")
+    assert _held(start, model.weights, truth.solo_ns)
+    assert _held(sum_of(model, "docker", "work", "background", "hold_work"), model.weights, truth.cpu_ns)
+    hold = sum_of(model, "docker", "hold_work", "hold_delay")
+    assert _held(hold, model.weights, truth.hold_ns)
+    assert np.median(hold) == pytest.approx(truth.hold_ns, rel=0.4)
+    assert _held(draws_of(model, "docker", "memory_slope"), model.weights, truth.memory_slope_bytes or 0)
+    assert model.targets["docker"].parameters["box_sd"].value == pytest.approx(0.05, abs=0.03)
+
+
+@pytest.mark.parametrize("boxes", [16, 32])
+def test_storms_that_were_not_seen_are_predicted(model: Model, boxes: int) -> None:
+    truth = make_values("docker", **_truth())
+    at_once = np.zeros(boxes, np.int64)
+
+    def last(values: TargetValues) -> float:
+        starts = simulate_starts(values, cpus=CPUS, scheduled_ns=at_once, residents=0, noise=None)
+        return float(starts.times_ns[truth.stages[-1].endpoint].max())
+
+    drawn = np.array([last(target_values(model, "docker", draw)) for draw in range(150)])
+    assert _held(drawn, model.weights, last(truth))
+    assert np.median(drawn) == pytest.approx(last(truth), rel=0.12)
+
+
+def test_the_model_says_what_it_rests_on(model: Model, observations: Observations) -> None:
+    docker = model.targets["docker"]
+    assert docker.measured == {"boxes": (1, 2, 4, 8), "residents": (0,), "memory": (1, 2, 4, 8)}
+    assert docker.parameters["growth"].kind == "assumed"
+    assert "residents: [8]" in docker.parameters["growth"].note
+    [source] = model.sources
+    used = {trial.digest for one in observations.targets.values() for trial in one.starts}
+    used |= {trial.digest for one in observations.targets.values() for trial in one.memory}
+    assert set(source.trials) == used
+    assert source.blocks == 20
+    assert model.host.cpus == CPUS
+    assert len(model.weights) == 150
+    assert sum(model.weights) == pytest.approx(1)
+
+
+def test_draws_are_paired(model: Model) -> None:
+    """Resampled blocks are those of all targets: what they share cancels in a ratio."""
+    starts = [sum_of(model, label, "delay", "work", "hold_work", "hold_delay") for label in ("docker", "runc")]
+    assert np.corrcoef(*np.log(starts))[0, 1] > 0.3
+
+
+def test_the_same_seed_gives_the_same_model(observations: Observations) -> None:
+    docker = replace(observations, targets={"docker": observations.targets["docker"]})
+    again = [fit(docker, draws=50, seed=seed, only=lambda one: one.boxes <= 2) for seed in (3, 3, 4)]
+    assert model_digest(again[0]) == model_digest(again[1])
+    assert model_digest(again[0]) != model_digest(again[2])
+    assert again[0].targets["docker"].measured["boxes"] == (1, 2)
+
+
+def test_storms_beside_residents_give_growth() -> None:
+    values = make_values("docker", **{**_truth(), "growth_ns": 3.0 * MS})
+    levels = ((1, 0), (4, 0), (1, 8), (4, 8))
+    model = fit(make_observations({"docker": values}, levels=levels, blocks=15, cpus=CPUS, memory=()), draws=80, seed=1)
+    parameter = model.targets["docker"].parameters["growth"]
+    assert parameter.kind != "assumed"
+    assert parameter.value == pytest.approx(3.0 * MS, rel=0.5)
+    assert _held(draws_of(model, "docker", "growth"), model.weights, 3.0 * MS)
+    assert any("Memory was not measured" in note for note in model.targets["docker"].notes)
+    assert target_values(model, "docker", 0).memory_slope_bytes is None
+
+
+def test_what_cannot_be_fitted_is_said(observations: Observations) -> None:
+    with pytest.raises(UsageError, match="there is no storm") as caught:
+        fit(observations, draws=50, seed=1, only=lambda one: one.boxes == 1)
+    assert "concurrency: [1, 2, 4, 8]" in caught.value.hint
+    with pytest.raises(TooFewBootsError, match="docker: single starts in 0 blocks"):
+        fit(observations, draws=50, seed=1, only=lambda one: one.boxes > 1)
+
+
+def test_a_published_storm_is_predicted_from_its_smallest_levels() -> None:
+    table = observe_table(find_table("rund-2022"))
+    model = fit(table, draws=100, seed=1, only=lambda one: one.boxes <= 10)
+    kata = model.targets["kata-qemu"]
+    assert kata.measured["boxes"] == (1, 10)
+    assert kata.parameters["box_sd"].kind == "assumed"
+    for row in table.targets["kata-qemu"].rows:
+        if 20 <= row.boxes <= 200:
+            at_once = np.zeros(row.boxes, np.int64)
+            drawn = [
+                simulate_starts(
+                    target_values(model, "kata-qemu", draw), cpus=104, scheduled_ns=at_once, residents=0, noise=None
+                )
+                .times_ns[table.targets["kata-qemu"].goal]
+                .max()
+                for draw in range(100)
+            ]
+            assert np.median(drawn) == pytest.approx(row.last_ns, rel=0.10), row.boxes
