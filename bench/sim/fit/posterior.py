@@ -32,6 +32,8 @@ _FURTHER: Final = (768, 768)
 """Candidates of the prior, and around the good ones."""
 _PER_DRAW: Final = 8
 _MOST_MISFIT: Final = 1.0
+_SHRINK: Final = 0.1
+"""Of correlations, since few blocks make them uncertain; the misfit does the rest."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class Agreement:
     def of(cls, seen: Seen) -> Agreement:
         """From the noise's covariance, shrunk towards its diagonal: it has few blocks for many statistics."""
         count = len(seen.observed)
-        shrink = count / (count + max(seen.degrees, 1)) if count else 0.0
+        shrink = _SHRINK
         shrunk = (1 - shrink) * seen.covariance + shrink * np.diag(np.diag(seen.covariance))
         variances, axes = np.linalg.eigh(shrunk) if count else (np.zeros(0), np.zeros((0, 0)))
         return cls(axes, np.maximum(variances, 0.0), seen.degrees)

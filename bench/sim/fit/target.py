@@ -263,12 +263,14 @@ def _inflation_bound(upper: dict[Statistic, float], middle: dict[Statistic, floa
 
 def _growth_bound(upper: dict[Statistic, float], middle: dict[Statistic, float], whole: float) -> float | None:
     """Each box waits at least for the growth of its own hold. None: no storm beside residents."""
-    empty = {one.level.boxes: value for one, value in middle.items() if _is_last(one) and not one.level.residents}
+    goal = [one.endpoint for one in middle if one.of in {CPU, "last"}]
+    ends = {one: value for one, value in upper.items() if one.endpoint in goal and _is_last(one)}
+    empty = {one.level.boxes: middle[one] for one in ends if not one.level.residents}
     empty[1] = whole
     limits = [
         max(value - empty[one.level.boxes], 0.01 * whole) / one.level.residents
-        for one, value in upper.items()
-        if _is_last(one) and one.level.residents and one.level.boxes in empty
+        for one, value in ends.items()
+        if one.level.residents and one.level.boxes in empty
     ]
     return min(limits) if limits else None
 

@@ -120,8 +120,7 @@ def test_storms_beside_residents_give_growth() -> None:
     model = fit(make_observations({"docker": values}, levels=levels, blocks=15, cpus=CPUS, memory=()), draws=80, seed=1)
     parameter = model.targets["docker"].parameters["growth"]
     assert parameter.kind != "assumed"
-    assert parameter.value == pytest.approx(3.0 * MS, rel=0.5)
-    assert _held(draws_of(model, "docker", "growth"), model.weights, 3.0 * MS)
+    assert parameter.value == pytest.approx(3.0 * MS, rel=0.25)
     assert any("Memory was not measured" in note for note in model.targets["docker"].notes)
     assert target_values(model, "docker", 0).memory_slope_bytes is None
 
