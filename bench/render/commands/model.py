@@ -25,6 +25,8 @@ from bench.util.units import format_bytes, format_ns
 _STYLES: Final[dict[Kind, str]] = {"measured": "green", "limit": "yellow", "assumed": "red"}
 _MAIN_HEAD: Final = ("target", "number", "value", "95 % band", "kind")
 _HEAD: Final = ("parameter", "value", "95 % band", "narrowed", "kind", "from")
+_NARROW_HEAD: Final = _HEAD[:-1]
+"""For a terminal: the sources are below the table."""
 _LABELS: Final = {
     "single start": "single start",
     "CPU time": "CPU time per start",
@@ -56,12 +58,24 @@ def view_explained(model: Model, digest: str) -> RenderableType:
     """Every parameter of every target, with its source. Never prints."""
     parts: list[RenderableType] = [Text(f"{name}: {text}") for name, text in _facts(model, digest)]
     for label in model.targets:
-        table = _table(_HEAD)
+        table = _table(_NARROW_HEAD)
         for one in parameters(model, label):
             row = (one.name, _quantity(one.middle, one), _band(one), _narrowed(one))
-            table.add_row(*row, Text(one.kind, style=_STYLES[one.kind]), Text(clean(one.note, limit=200), style="dim"))
+            table.add_row(*row, Text(one.kind, style=_STYLES[one.kind]))
         parts += [Text(f"\n{clean(label)}", style="bold"), table]
+        parts += [Text(f"· {names}: {text}", style="dim") for text, names in _sources_of(model, label).items()]
     return Group(*parts, *_text_notes(model), Text(f"\n{_KINDS}", style="dim"))
+
+
+def _sources_of(model: Model, label: str) -> dict[str, str]:
+    """Where parameters come from, each with their names; those of stages without the stage."""
+    found: dict[str, list[str]] = {}
+    for one in parameters(model, label):
+        names = found.setdefault(clean(one.note, limit=300), [])
+        part = one.name.rpartition(".")[2]
+        if part not in names:
+            names.append(part)
+    return {text: ", ".join(names) for text, names in found.items()}
 
 
 def _table(head: Sequence[str]) -> Table:

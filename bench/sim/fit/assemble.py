@@ -188,11 +188,8 @@ def _hold_notes(fit: TargetFit) -> Iterator[str]:
     prior_sd = fit.priors.hold_ns * HOLD_SD
     high = float(np.quantile(hold, 0.95))
     if _kind(hold, prior_sd) == "limit":
-        cells = (
-            ""
-            if 2 in fit.boxes and fit.storm_blocks >= _ENOUGH_BLOCKS
-            else "; `concurrency: [2]` with `blocks: 20` would narrow it"
-        )
+        narrower = "; `concurrency: [2]` with `blocks: 20` would narrow it"
+        cells = "" if fit.storms_of_two >= _ENOUGH_BLOCKS else narrower
         yield f"The hold of the lock is only bounded: at most {format_ns(high)} per start{cells}."
     weights = fit.draws.place_weights
     best = int(weights.argmax())

@@ -57,14 +57,7 @@ def noise_of(alone: LevelData, goal: Endpoint) -> Noise:
     trials = sorted(alone.trials, key=lambda trial: trial.block)
     logs = np.log([float(trial.times_ns[goal][0]) for trial in trials])
     correlation = lag_correlation(logs, [trial.sitting for trial in trials])
-    return Noise(float(np.sqrt(robust_variance(logs))), correlation)
-
-
-def robust_variance(logs: Floats) -> float:
-    """The variance from the median absolute deviation, or the usual one if that is smaller; an outlier adds little."""
-    usual = float(logs.var(ddof=1))
-    middle = float(np.median(np.abs(logs - np.median(logs)))) * 1.4826
-    return min(usual, middle**2 * len(logs) / (len(logs) - 1)) if middle > 0 else usual
+    return Noise(float(logs.std(ddof=1)), correlation)
 
 
 def memory_draws(

@@ -61,6 +61,7 @@ class TargetFit:
         lost: storms that lost a box, by level; they were left out.
         blocks: with single starts.
         boxes, residents, memory_boxes: levels that were used.
+        storms_of_two: how many storms of two boxes on an empty host there are.
     """
 
     label: str
@@ -76,7 +77,7 @@ class TargetFit:
     boxes: tuple[int, ...]
     residents: tuple[int, ...]
     memory_boxes: tuple[int, ...]
-    storm_blocks: int = 0
+    storms_of_two: int = 0
 
 
 def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int, seed: int) -> TargetFit:
@@ -122,7 +123,7 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
         boxes=tuple(sorted({level.boxes for level in levels})),
         residents=tuple(sorted({level.residents for level in levels})),
         memory_boxes=tuple(sorted({trial.boxes for trial in target.memory})),
-        storm_blocks=min((len(data.trials) for level, data in levels.items() if level.boxes > 1), default=0),
+        storms_of_two=len(levels[Level(2, 0)].trials) if Level(2, 0) in levels else 0,
     )
 
 
