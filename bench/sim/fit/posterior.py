@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -98,30 +99,14 @@ def posterior(
         stages_ns: (1 + draws, stages) of single starts; row 0 is the centre.
     """
     agreement = Agreement.of(seen)
-    first = spread_over(priors, _FIRST, chance)
     tried = _Tried([], [], [])
-    prior_grid = _try(
-        tried,
-        first,
-        lambda points: np.ones(len(points)),
-        seen=seen,
-        priors=priors,
-        centre=stages_ns[0],
-        setting=setting,
-    )
+    attempt = partial(_try, tried, seen=seen, priors=priors, centre=stages_ns[0], setting=setting)
+    prior_grid = attempt(spread_over(priors, _FIRST, chance), lambda points: np.ones(len(points)))
     misfit = agreement.misfit(np.vstack(tried.residuals), seen, priors.axes)
     for count in _FURTHER:
         weights, points = _weights(tried, agreement, misfit)
         proposal = proposal_around(points, weights, priors, chance)
-        _try(
-            tried,
-            proposal.draw(count, chance),
-            proposal.density,
-            seen=seen,
-            priors=priors,
-            centre=stages_ns[0],
-            setting=setting,
-        )
+        attempt(proposal.draw(count, chance), proposal.density)
         misfit = agreement.misfit(np.vstack(tried.residuals), seen, priors.axes)
     weights, points = _weights(tried, agreement, misfit)
     proposal = proposal_around(points, weights, priors, chance)
