@@ -13,7 +13,7 @@ from bench.sim.sweep.results import SweepResults, results_of
 from bench.sim.sweep.runners.base import Runner
 from bench.sim.sweep.runners.choose import PROCESSES, choose_runner
 from bench.sim.sweep.runners.serial import SerialRunner
-from bench.sim.sweep.store import SweepDirectory, opened
+from bench.sim.sweep.store import MANIFEST, MODEL, SweepDirectory, opened
 from bench.sim.sweep.unit import Task, task_of
 from bench.sim.sweep.versions import versions
 from bench.util.result_file import write_result_file
@@ -48,10 +48,12 @@ def run_sweep(
         UsageError, SweepError, ResultError: as the runner and ``opened``; what is finished is kept.
     """
     text, digest = model_text(model), model_digest(model)
+    runner = choose_runner(
+        scheduler, workers=workers, model_text=text, model_file=directory / MODEL, name=_name(plan, digest)
+    )
+    if not (directory / MANIFEST).exists():
+        runner.probe()
     with opened(directory, plan, model_text=text, digest=digest) as place:
-        runner = choose_runner(
-            scheduler, workers=workers, model_text=text, model_file=place.model_file, name=_name(plan, digest)
-        )
         if place.done:
             tell(len(place.done), len(plan.units), f"{len(place.done)} units were finished before")
         for stage, tasks in _stages(runner, text, _missing(plan, place, digest), alone=scheduler == PROCESSES):

@@ -46,11 +46,6 @@ class SweepDirectory:
         self.done = done
         """Finished units by key."""
 
-    @property
-    def model_file(self) -> Path:
-        """The model, as workers read it."""
-        return self.path / MODEL
-
     def append(self, result: UnitResult) -> None:
         """Add a finished unit and push it to the disk. Raises ResultError: the disk is full or fails."""
         try:

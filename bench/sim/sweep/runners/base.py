@@ -23,6 +23,9 @@ class Runner(Protocol):
     def about(self) -> str:
         """``2 processes``: for people."""
 
+    def probe(self) -> None:
+        """Find out whether units can be run, before anything is written. Raises as ``run``."""
+
     def run(self, tasks: Iterator[Task]) -> AbstractContextManager[Iterator[Finished]]:
         """Results as they are finished, in any order. Leaving the context ends what was started.
 

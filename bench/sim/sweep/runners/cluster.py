@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -59,22 +60,20 @@ class DaskRunner:
         with _quiet_logs(), self._connected() as client:
             yield _Loop(self, client, tasks).results()
 
+    def probe(self) -> None:
+        """As in ``Runner``. Raises HostUnfitError: Dask is not installed here; ClusterError, OtherVersionError."""
+        with _quiet_logs(), self._connected() as client:
+            _Loop(self, client, iter(())).check_workers()
+
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         distributed = _distributed()
-        where: dict[str, Any] = {"address": self.address}
-        if not _is_address(self.address):
-            if not Path(self.address).is_file():
-                raise ClusterError(
-                    f"{self.address} is not a scheduler file",
-                    hint="name the file that `dask scheduler --scheduler-file` wrote",
-                )
-            where = {"scheduler_file": self.address}
+        address = self.address if _is_address(self.address) else _address_in(Path(self.address))
         try:
-            client = distributed.Client(**where, timeout=self.answer_s, set_as_default=False, name="boxbench")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            client = distributed.Client(address, timeout=self.answer_s, set_as_default=False, name="boxbench")
+        except (OSError, ValueError) as error:
             raise ClusterError(
-                f"the scheduler {self.address} did not answer within {self.answer_s:g} s: {_text(error)}",
+                f"the scheduler {address} did not answer within {self.answer_s:g} s: {_text(error)}",
                 hint="start it with `dask scheduler`, and check its address and the firewall between",
             ) from None
         try:
@@ -93,7 +92,7 @@ class _Loop:
 
     def results(self) -> Iterator[Finished]:
         """Hand out tasks and collect results until there is neither."""
-        self._check_workers()
+        self.check_workers()
         # A task of its own: a worker that has lost the model asks for it again.
         model = self.client.submit(_same, self.runner.model_text, key=f"{self.runner.name}-model", retries=RETRIES)
         self._fill(model)
@@ -170,7 +169,7 @@ class _Loop:
             )
         return since
 
-    def _check_workers(self) -> None:
+    def check_workers(self) -> None:
         """Ask all workers for their versions. Raises ClusterError: there is none; OtherVersionError."""
         distributed = _distributed()
         try:
@@ -193,6 +192,24 @@ def _same(text: str) -> str:
 def is_cluster(scheduler: str) -> bool:
     """Whether a ``--scheduler`` names a cluster: an address or a scheduler file."""
     return _is_address(scheduler) or scheduler.endswith(".json")
+
+
+def _address_in(file: Path) -> str:
+    """The address in a scheduler file. Raises ClusterError."""
+    try:
+        found = json.loads(file.read_bytes())
+        address = found["address"]
+    except OSError as error:
+        why = error.strerror or str(error)
+    except (ValueError, TypeError, LookupError):
+        why = "it has no address"
+    else:
+        if isinstance(address, str) and _is_address(address):
+            return address
+        why = "its address is not of the form tcp://HOST:PORT or tls://HOST:PORT"
+    raise ClusterError(
+        f"{file} is not a scheduler file: {why}", hint="name the file that `dask scheduler --scheduler-file` wrote"
+    )
 
 
 def _is_address(scheduler: str) -> bool:

@@ -94,6 +94,9 @@ class ProcessRunner:
         """As in ``Runner``."""
         return f"{self.workers} process{'es' if self.workers > 1 else ''}"
 
+    def probe(self) -> None:
+        """As in ``Runner``: there is nothing to find out."""
+
     @contextmanager
     def run(self, tasks: Iterator[Task]) -> Iterator[Iterator[Finished]]:
         """As in ``Runner``."""

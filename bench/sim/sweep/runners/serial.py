@@ -21,6 +21,9 @@ class SerialRunner:
         """As in ``Runner``."""
         return "this process"
 
+    def probe(self) -> None:
+        """As in ``Runner``: there is nothing to find out."""
+
     @contextmanager
     def run(self, tasks: Iterator[Task]) -> Iterator[Iterator[Finished]]:
         """As in ``Runner``."""

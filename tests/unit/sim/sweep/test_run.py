@@ -175,6 +175,9 @@ class _KillsFirst:
 
     about = "two processes"
 
+    def probe(self) -> None:
+        """Nothing to find out."""
+
     def __init__(self, directory: Path, pids: list[int]) -> None:
         file = directory / "model.json"
         self._runner = ProcessRunner(model_file=file, workers=2, on_start=pids.append)
@@ -233,7 +236,7 @@ def _lines(file: Path) -> int:
 
 
 @pytest.mark.host
-def test_a_scheduler_that_does_not_answer(plan: Plan, model: Model, tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer(plan: Plan, model: Model) -> None:
     tasks = iter(tasks_of(plan, model))
     runner = DaskRunner(address="tcp://127.0.0.1:1", model_text=model_text(model), name="test", answer_s=0.3)
     with (
@@ -241,6 +244,21 @@ def test_a_scheduler_that_does_not_answer(plan: Plan, model: Model, tmp_path: Pa
         runner.run(tasks),
     ):
         pass
-    missing = DaskRunner(address=str(tmp_path / "none.json"), model_text="", name="test")
-    with pytest.raises(ClusterError, match=r"none.json is not a scheduler file"), missing.run(tasks):
-        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "No such file or directory"),
+        ("{", "it has no address"),
+        ('{"id": "x"}', "it has no address"),
+        ('{"address": "inproc://x"}', "its address is not of the form tcp://HOST:PORT"),
+    ],
+)
+def test_wrong_scheduler_files(plan: Plan, model: Model, tmp_path: Path, text: str | None, words: str) -> None:
+    file = tmp_path / "scheduler.json"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(ClusterError, match=f"scheduler.json is not a scheduler file: {words}"):
+        run_sweep(plan, model, tmp_path / "out", scheduler=str(file))
+    assert not (tmp_path / "out").exists()

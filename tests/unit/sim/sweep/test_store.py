@@ -32,7 +32,7 @@ def test_finished_units_are_there_again(tmp_path: Path) -> None:
     with opened_here(tmp_path / "new" / "sweep") as place:
         place.append(FIRST)
         place.append(SECOND)
-        assert place.model_file.read_text(encoding="utf-8") == model_text(MODEL)
+        assert (place.path / store.MODEL).read_text(encoding="utf-8") == model_text(MODEL)
     with opened_here(tmp_path / "new" / "sweep") as place:
         assert place.done == {FIRST.key: FIRST, SECOND.key: SECOND}
 
@@ -96,7 +96,7 @@ def test_a_kill_before_the_manifest_leaves_a_directory_that_can_be_used(tmp_path
     (tmp_path / store.MODEL).write_text("half", encoding="utf-8")
     with opened_here(tmp_path) as place:
         assert place.done == {}
-        assert place.model_file.read_text(encoding="utf-8") == model_text(MODEL)
+        assert (place.path / store.MODEL).read_text(encoding="utf-8") == model_text(MODEL)
 
 
 def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
