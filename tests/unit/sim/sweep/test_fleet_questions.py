@@ -1,0 +1,71 @@
+"""Sweeps over questions about a trace: a pool and a fleet."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.sim.fleet.run import simulate_fleet
+from bench.sim.sweep import fleet_questions
+from bench.sim.sweep.file import SweepFile
+from bench.sim.sweep.plan import build_plan
+from bench.sim.sweep.run import run_sweep
+from bench.sim.sweep.store import OtherSweepError
+from bench.sim.traces.trace import TraceError
+from bench.util.errors import UsageError
+from tests.synthetic_models import make_model
+
+MODEL = make_model(("docker", "runc"), draws=2)
+TRACE = "poisson:rate=0.05,functions=2,duration=100ms,length=20min"
+
+
+@pytest.fixture(autouse=True)
+def _pure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python form of the step loop: for so short a trace it is quicker than compiling."""
+    simulate = partial(simulate_fleet, compiled=False)
+    monkeypatch.setattr(fleet_questions, "simulate_fleet", simulate)
+
+
+def sweep(**fields: Any) -> SweepFile:
+    usual: dict[str, Any] = {"fixed": {"trace": TRACE, "cpus": 2, "memory": "4GiB"}, "replications": 1}
+    return SweepFile(**(usual | fields))
+
+
+def test_a_pool_keeps_boxes_for_fewer_cold_starts(tmp_path: Path) -> None:
+    asked = sweep(question="pool", axes={"keep_alive": ("0s", "10min")})
+    found = run_sweep(build_plan(asked, MODEL), MODEL, tmp_path, scheduler="serial")
+    for target in ("docker", "runc"):
+        none, long = (one.band.middle for one in found.of("pool.cold_share", target))
+        assert none == 1
+        assert long < 0.2
+        assert found.of("pool.wasted_memory", target)[0].band.middle == 0
+
+
+def test_a_fleet_needs_hosts(tmp_path: Path) -> None:
+    asked = sweep(question="fleet", axes={"hosts": (1, 3), "policy": ("first-fit", "spread")}, targets=("docker",))
+    found = run_sweep(build_plan(asked, MODEL), MODEL, tmp_path, scheduler="serial")
+    assert [one.band.middle for one in found.of("fleet.hosts_needed", "docker")] == [1, 1, 1, 1]
+    peak = {(one.at["hosts"], one.at["policy"]): one.band.middle for one in found.of("fleet.peak_hosts", "docker")}
+    assert peak[3, "spread"] >= peak[3, "first-fit"] == 1
+
+
+def test_wrong_traces_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    for trace, words in (("none.csv", "No such file"), ("poisson:rate=-1,duration=1s", "rate is '-1'")):
+        with pytest.raises(TraceError, match=words):
+            build_plan(sweep(question="pool", axes={"trace": (trace,)}, fixed={}), MODEL)
+    with pytest.raises(UsageError, match="trace is missing"):
+        build_plan(sweep(question="pool", axes={"prewarmed": (0,)}, fixed={}), MODEL)
+
+
+def test_another_trace_under_the_same_name_is_another_sweep(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    rows = "".join(f"a,f,{second},0.1\n" for second in range(1, 20))
+    file.write_text(f"app,func,end_timestamp,duration\n{rows}", encoding="utf-8")
+    asked = sweep(question="pool", axes={"trace": (str(file),)}, fixed={})
+    run_sweep(build_plan(asked, MODEL), MODEL, tmp_path / "out", scheduler="serial")
+    file.write_text(f"app,func,end_timestamp,duration\n{rows}a,f,30,0.1\n", encoding="utf-8")
+    with pytest.raises(OtherSweepError, match="inputs differs"):
+        run_sweep(build_plan(asked, MODEL), MODEL, tmp_path / "out", scheduler="serial")
