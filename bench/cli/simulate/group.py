@@ -14,6 +14,10 @@ class SimulateGroup(LazyGroup):
         "Models": {
             "fit": CommandEntry("bench.cli.simulate.fit:fit", "Fit a model to campaigns, or to a table of storms."),
             "explain": CommandEntry("bench.cli.simulate.fit:explain", "Show where each number of a model comes from."),
+            "check": CommandEntry(
+                "bench.cli.simulate.check:check_command",
+                "Score a model on measurements that it did not see; exit code 3 if CPU time alone predicts better.",
+            ),
         },
         "Questions about one host": {
             "storm": CommandEntry("bench.cli.simulate.storm:storm", "How long until N boxes at once are up?"),
