@@ -104,7 +104,7 @@ def judge(evidence: Evidence) -> Judgement:
 
 
 def _beside(evidence: Evidence) -> str:
-    return f"the error is {evidence.error:.0%}, and at most {evidence.limit:.0%} is accepted"
+    return f"the error is {evidence.error:.1%}, and at most {evidence.limit:.1%} is accepted"
 
 
 def _is_wrong(evidence: Evidence) -> bool:
