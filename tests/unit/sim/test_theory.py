@@ -64,8 +64,8 @@ def test_shared_cpus_without_inflation_are_as_full_as_servers() -> None:
 
 
 def test_shared_cpus_with_inflation_are_those_of_their_balance_equations() -> None:
-    shares = steady(lambda _: 1.3, lambda number: theory.capacity(number, cpus=3, inflation=0.1), 400)
-    pieces = shares @ np.arange(401)
+    shares = steady(lambda _: 1.3, lambda number: theory.capacity(number, cpus=3, inflation=0.1), 120)
+    pieces = shares @ np.arange(121)
     assert theory.shared_sojourn(1.3, 1.0, cpus=3, inflation=0.1) == pytest.approx(pieces / 1.3, rel=1e-9)
 
 
