@@ -73,6 +73,8 @@ class LazyGroup(TyperGroup):
         """Write one section per panel."""
         width = max(len(name) for name in self.commands)
         for heading, entries in self.panels.items():
+            if not entries:
+                continue
             with formatter.section(heading):
                 formatter.write_dl([(f"{name:{width}}", entry.summary) for name, entry in entries.items()])
 

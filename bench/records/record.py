@@ -214,7 +214,8 @@ class Record(BaseModel):
     """Of a trial whose boxes stay: what all boxes added to the host's memory. ``host.*``: its counters' growth;
     ``part.*``: by holder; ``unexplained``: the rest of ``host.used``; ``not_released``: of it after all were removed;
     ``fixed.<daemon>``: its PSS before the first box. See ``bench.probes.ledger``. A model knows no holders: a simulated
-    trial has ``unreclaimable`` alone, what the host uses more and cannot take back."""
+    trial has ``unreclaimable``, what the host uses more and cannot take back, and ``fixed.once``, what daemons and the
+    first box take once."""
     members: tuple[Member, ...] = ()
     """The boxes of a trial that has many, also failed ones, in the order of their numbers."""
     storm_ns: dict[str, Int64] = {}

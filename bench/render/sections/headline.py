@@ -172,8 +172,8 @@ def _shape(analysis: Analysis, found: Sequence[Comparison]) -> Answer:
 
 
 def boxes_of(cell: Cell) -> str | None:
-    """How many boxes one trial of the cell starts; None when it starts one."""
-    return next((cell.factors[name] for name in MULTI_BOX_FACTORS if name in cell.factors), None)
+    """How many boxes one trial of the cell times or adds up; None when it has one. Beside a storm others only live."""
+    return next((cell.factors[name] for name in reversed(MULTI_BOX_FACTORS) if name in cell.factors), None)
 
 
 def _text_without_ratio(analysis: Analysis, name: str, metric: Metric, *, emulated_only: bool) -> str:

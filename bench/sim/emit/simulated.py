@@ -38,7 +38,8 @@ class Choice:
 
     Attributes:
         file: the model's file.
-        boxes: targets of the model; empty means all.
+        boxes: targets of the model. Empty means for each scenario its own targets that the model has, and all of the
+            model's where it has none of them.
         draw: the joint draw of all parameters; None means their centre.
         beyond: the user wants trials more than FARTHEST times beyond the data.
     """
@@ -55,7 +56,12 @@ class _Source:
 
     choice: Choice
     model: Model
-    boxes: tuple[str, ...]
+
+    def boxes(self, scenario: Scenario) -> tuple[str, ...]:
+        """The targets of the model that take the places of a scenario's own."""
+        labels = {spec.label for spec in scenario.targets}
+        own = tuple(box for box in self.model.targets if split_box(box)[0].label in labels)
+        return self.choice.boxes or own or tuple(self.model.targets)
 
 
 def simulated_campaign(request: EmitRequest, choice: Choice) -> Emission:
@@ -75,13 +81,14 @@ def simulated_campaign(request: EmitRequest, choice: Choice) -> Emission:
         )
     source = _read(choice)
     _check_scenarios(source, request.scenarios)
-    scenarios = tuple(_with_boxes(loaded, source.boxes) for loaded in request.scenarios)
-    cells = tuple(cell for loaded in scenarios for cell in _cells(loaded.scenario, source.boxes))
+    boxes = {loaded.scenario.name: source.boxes(loaded.scenario) for loaded in request.scenarios}
+    scenarios = tuple(_with_boxes(loaded, boxes[loaded.scenario.name]) for loaded in request.scenarios)
+    cells = tuple(cell for loaded in scenarios for cell in _cells(loaded.scenario, boxes[loaded.scenario.name]))
     for cell in cells:
         refuse_beyond(_distances(source.model, cell), allowed=choice.beyond)
     begins = datetime.now(UTC)
     manifest = _manifest(request, source, scenarios, cells, begins)
-    values = {box: target_values(source.model, box, choice.draw) for box in source.boxes}
+    values = {box: target_values(source.model, box, choice.draw) for box in manifest.targets}
     recorder = Simulator(manifest=manifest, values=values, cpus=source.model.host.cpus, luck=luck_numbers(cells))
     return Emission(manifest=manifest, recorder=recorder, begins=begins)
 
@@ -101,7 +108,7 @@ def _read(choice: Choice) -> _Source:
             f"--draw {choice.draw}: {file} has the draws 0 to {draws - 1}",
             hint="name one of them, or leave --draw out for the centre of the parameters",
         )
-    return _Source(choice, model, choice.boxes or tuple(model.targets))
+    return _Source(choice, model)
 
 
 def _check_scenarios(source: _Source, scenarios: Sequence[LoadedScenario]) -> None:
@@ -122,7 +129,7 @@ def _not_modelled(source: _Source, scenario: Scenario) -> Iterator[str]:
         if name not in MULTI_BOX_FACTORS and levels != _ALSO.get(name):
             yield f"the model has no factor {name} ({', '.join(levels)})"
     goal = headline(scenario).endpoint
-    for box in source.boxes:
+    for box in source.boxes(scenario):
         endpoints = source.model.targets[box].endpoints
         if goal not in endpoints:
             yield f"the headline is {goal}, and the model of {box} has {', '.join(endpoints)}"
@@ -172,7 +179,7 @@ def _manifest(
         request=request.entry(),
         scenarios=scenario_entries(scenarios, request.out),
         images={},
-        targets={box: _description(model, box) for box in source.boxes},
+        targets={box: _description(model, box) for box in dict.fromkeys(cell.box for cell in cells)},
         plan=build_plan(
             cells,
             blocks={name: design.blocks for name, design in designs.items()},
@@ -232,7 +239,7 @@ def _notes(source: _Source, scenarios: Sequence[LoadedScenario], cells: Sequence
         "image was built, so nothing has checked that the scenario runs the same."
     )
     for loaded in scenarios:
-        yield from _absent(source, loaded.scenario)
+        yield from _absent(model, loaded.scenario, [cell for cell in cells if cell.scenario == loaded.scenario.name])
     for cell in cells:
         far = farthest(_distances(model, cell))
         if far > 1:
@@ -240,11 +247,10 @@ def _notes(source: _Source, scenarios: Sequence[LoadedScenario], cells: Sequence
     yield from assumed_sentences(model)
 
 
-def _absent(source: _Source, scenario: Scenario) -> Iterator[str]:
+def _absent(model: Model, scenario: Scenario, cells: Sequence[Cell]) -> Iterator[str]:
     """What the scenario asks for and records of a model do not have."""
     if scenario.exercise is not None:
         yield f"{scenario.name}: its exercise is not in the model."
-    if scenario.factors.residents and not scenario.factors.concurrency:
-        unknown = [box for box in source.boxes if not _has_memory(source.model, box)]
-        if unknown:
-            yield f"{scenario.name}: the memory of {', '.join(unknown)} is not in the model."
+    unknown = dict.fromkeys(cell.box for cell in cells if size_of(cell).held and not _has_memory(model, cell.box))
+    if unknown:
+        yield f"{scenario.name}: the memory of {', '.join(unknown)} is not in the model."

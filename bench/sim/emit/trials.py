@@ -128,7 +128,9 @@ class Simulator:
         values = self.values[trial.cell.box]
         ledger = {}
         if size.held and values.memory_slope_bytes is not None:
-            ledger["unreclaimable"] = (values.memory_fixed_bytes or 0) + size.held * values.memory_slope_bytes
+            # A model has one number for daemons and what the first box brings; nearly all of it is the daemons'.
+            once = {} if values.memory_fixed_bytes is None else {"fixed.once": values.memory_fixed_bytes}
+            ledger = once | {"unreclaimable": size.held * values.memory_slope_bytes}
         return {
             "outcome": box.outcome,
             "failure": box.failure,

@@ -10,8 +10,9 @@ import pytest
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import inverted
 from bench.analysis.metrics import headline
+from bench.plan.trials import Cell
 from bench.render.html import render
-from bench.render.sections.headline import Answer, answer_of
+from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.view import build_view
 from bench.scenario.target_table import TARGETS
 from tests.factories import DOCKER, GVISOR, LIBVIRT, MICROVM, PROCESS, RUNC, Box, make_manifest, make_records
@@ -93,3 +94,14 @@ def test_the_page_has_no_emulated_ratio_in_large_type() -> None:
     assert "libvirt" not in large
     assert "libvirt/tcg, emulated: " in hero
     assert "not what KVM would cost" in hero
+
+
+def test_boxes_that_only_live_beside_a_storm_are_not_its_boxes() -> None:
+    levels: tuple[dict[str, str], ...] = (
+        {"concurrency": "4", "residents": "8"},
+        {"concurrency": "4"},
+        {"residents": "8"},
+        {},
+    )
+    cells = [Cell(scenario="x", target="docker", accel="native", factors=found) for found in levels]
+    assert [boxes_of(cell) for cell in cells] == ["4", "4", "8", None]

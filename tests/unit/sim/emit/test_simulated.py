@@ -18,7 +18,7 @@ from bench.records.campaign import read_campaign, read_records
 from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Endpoint, Record
 from bench.render.report import write_report
-from bench.scenario.model import LoadedScenario
+from bench.scenario.model import LoadedScenario, load_scenario
 from bench.sim.emit.emission import emit
 from bench.sim.emit.simulated import Choice, simulated_campaign
 from bench.sim.model.file import model_digest, read_model
@@ -147,12 +147,22 @@ def test_one_box_and_boxes_that_stay(tmp_path: Path) -> None:
     manifest, records = simulate(tmp_path / "c", scenario, boxes=("docker",))
     for record in records:
         boxes = int(record.trial.cell.factors["residents"])
-        assert record.ledger_bytes == {"unreclaimable": 60 * MIB + boxes * 8 * MIB}
+        assert record.ledger_bytes == {"fixed.once": 60 * MIB, "unreclaimable": boxes * 8 * MIB}
         assert not record.members
         assert list(record.endpoints_ns) == ["requested", "created", "init", "ready"]
     (cost,) = marginal_costs(analyse(manifest, records), "made")
     assert cost.unreclaimable.value == 8 * MIB
-    assert cost.intercept.value == 60 * MIB
+    assert (cost.intercept.value, cost.fixed) == (0, 60 * MIB)
+
+
+def test_without_a_target_each_scenario_keeps_its_own(tmp_path: Path) -> None:
+    """`simulated:model.json` for several scenarios, of which each asks for some of the model's targets."""
+    one, other = (load_small(tmp_path / name, name=name, blocks=1) for name in ("one", "other"))
+    text = other.text.replace("[process, docker, libvirt]", "[docker, runc]")
+    (tmp_path / "other/scenario.yaml").write_text(text)
+    manifest, _ = simulate(tmp_path / "c", one, load_scenario(tmp_path / "other"), boxes=())
+    boxes = {name: {t.cell.box for t in manifest.plan if t.cell.scenario == name} for name in manifest.scenarios}
+    assert boxes == {"one": set(BOTH), "other": {"docker"}}
 
 
 def test_memory_that_is_not_in_the_model_is_absent(tmp_path: Path) -> None:
@@ -235,7 +245,7 @@ def test_a_missing_model_and_a_taken_directory_are_errors(tmp_path: Path) -> Non
 
 def test_far_beyond_the_data_is_refused_unless_told(tmp_path: Path) -> None:
     scenario = load_small(tmp_path / "s", "factors: {concurrency: [8, 41]}", blocks=1)
-    with pytest.raises(NotInDataError, match=r"41 boxes is 10\.2 times that"):
+    with pytest.raises(NotInDataError, match=r"docker: 41 boxes .* 10\.2 times"):
         simulate(tmp_path / "c", scenario, boxes=("docker",))
     manifest, _ = simulate(tmp_path / "c", scenario, boxes=("docker",), beyond=True)
     assert any("made/docker{concurrency=8} is 2 times beyond the data" in note for note in manifest.notes)
