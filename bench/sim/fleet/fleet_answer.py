@@ -22,6 +22,7 @@ from bench.sim.fleet.question import (
     Floats,
     Numbers,
     assumptions,
+    check_memory,
     columns,
     distances_of,
     identified,
@@ -103,6 +104,7 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
         UsageError: a host too small for a box, a model without the target's memory, a wrong trace.
         NotInDataError: more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
+    check_memory(terms.model, question)
     runs = {one.label: _runs(terms, question, one) for one in question.variants}
     distances = {
         one.label: distances_of(terms, one, runs[one.label].spec, runs[one.label].results) for one in question.variants

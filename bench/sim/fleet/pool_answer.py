@@ -13,12 +13,14 @@ from bench.sim.answer.bands import Widening, band_of
 from bench.sim.answer.distance import refuse_beyond
 from bench.sim.answer.terms import Terms, emulated_sentences
 from bench.sim.answer.words import count_text
-from bench.sim.fleet.numbers import numbers_of
+from bench.sim.fleet.numbers import UNITS, numbers_of
 from bench.sim.fleet.question import (
     LEFT_OUT,
     Asked,
     Floats,
+    Numbers,
     assumptions,
+    check_memory,
     columns,
     distances_of,
     identified,
@@ -109,6 +111,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         UsageError: a host too small for a box, a model without the target's memory, a wrong trace.
         NotInDataError: more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
+    check_memory(terms.model, question)
     every = {
         one.label: [_runs(terms, question, one, keep, count) for keep, count in question.points()]
         for one in question.variants
@@ -120,7 +123,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
     refuse_beyond([one for found in distances.values() for one in found], allowed=terms.beyond)
     wide = widenings(terms, distances)
     samples = {
-        label: [columns([numbers_of(run, question.spec) for run in runs]) for runs in points]
+        label: [columns([_numbers(run, question.spec) for run in runs]) for runs in points]
         for label, points in every.items()
     }
     last = {label: points[-1] for label, points in samples.items()}
@@ -149,6 +152,11 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         points=tuple(_points(terms, question, samples, wide)),
         rules=question.trace.rules,
     )
+
+
+def _numbers(result: FleetResult, spec: FleetSpec) -> Numbers:
+    """The numbers of a run on one host: how many hosts there are is no number of it."""
+    return {name: value for name, value in numbers_of(result, spec).items() if UNITS[name] != "hosts"}
 
 
 def _limit(terms: Terms, variant: Variant, every: Mapping[str, Sequence[Sequence[FleetResult]]]) -> Bottleneck:

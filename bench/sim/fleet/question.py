@@ -20,8 +20,10 @@ from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec, box_pages
 from bench.sim.fleet.variants import Variant
 from bench.sim.model.file import Model
+from bench.sim.model.values import target_values
 from bench.sim.traces.trace import TraceSource
 from bench.sim.values import TargetValues
+from bench.util.errors import UsageError
 
 Floats = NDArray[np.float64]
 Numbers = dict[str, float]
@@ -55,6 +57,19 @@ class Asked:
     def labels(self) -> tuple[str, ...]:
         """Of the variants, in their order."""
         return tuple(one.label for one in self.variants)
+
+
+def check_memory(model: Model, asked: Asked) -> None:
+    """Raise UsageError before any run when the model has no memory of a target: which ones it has is said."""
+    known = [name for name in model.targets if target_values(model, name, None).memory_slope_bytes is not None]
+    for target in targets_of(asked.variants):
+        if target not in known:
+            raise UsageError(
+                f"{target}: the model does not know what a further box takes of the host's memory",
+                hint=f"ask for -t {','.join(known)}, or measure {target} with `residents: [1, 8, 16]` and fit again"
+                if known
+                else "add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
+            )
 
 
 def trace_seed(terms: Terms, place: int) -> int:
@@ -161,11 +176,12 @@ def ratios(
 
 
 def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]) -> Bottleneck:
-    """What a cold start consists of on average: the start itself, waiting for the lock, and for CPUs or a host."""
+    """What a cold start consists of on average: the start itself, waiting for the lock, for CPUs, and for memory."""
     cold = max(1, sum(one.cold for one in results))
     lock = sum(one.lock_wait_ns for one in results) / cold
-    rest = max(0.0, sum(one.waiting_ns for one in results) / cold - lock - values.solo_ns)
-    parts = {"start": float(values.solo_ns), "lock": lock, "CPU": rest}
+    room = sum(one.room_wait_ns for one in results) / cold
+    rest = max(0.0, sum(one.waiting_ns for one in results) / cold - room - lock - values.solo_ns)
+    parts = {"start": float(values.solo_ns), "lock": lock, "CPU": rest, "memory": room}
     name = max(parts, key=lambda part: parts[part])
     return Bottleneck(target=label, name=name, bounds_ns=parts)
 

@@ -107,6 +107,8 @@ class FleetResult:
     work_ns: int
     """CPU time that they needed without inflation."""
     lock_wait_ns: int
+    room_wait_ns: int
+    """Waits for a host with room, summed over invocations."""
     waiting_ns: int
     """Start delays, summed over invocations."""
     delay: Integers
@@ -176,6 +178,7 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
         cpu_ns=state.sum(c.SUM_CPU),
         work_ns=state.sum(c.SUM_START_WORK),
         lock_wait_ns=state.sum(c.SUM_LOCK_WAIT),
+        room_wait_ns=state.sum(c.SUM_ROOM_WAIT),
         waiting_ns=state.sum(c.SUM_WAITING),
         delay=histogram[c.H_DELAY].copy(),
         response=histogram[c.H_RESPONSE].copy(),

@@ -97,22 +97,22 @@ STAGE_COLUMNS: Final = 5
 # Sums that need two integers each, (billions, rest).
 (
     SUM_SYSTEM, SUM_SOJOURN, SUM_HOSTS, SUM_HOSTS_ON, SUM_PAGES, SUM_LIVES, SUM_IDLE_PAGES, SUM_CPU, SUM_START_WORK,
-    SUM_LOCK_WAIT, SUM_WAITING,
-) = range(62, 84, 2)  # fmt: skip
+    SUM_LOCK_WAIT, SUM_WAITING, SUM_ROOM_WAIT,
+) = range(62, 86, 2)  # fmt: skip
 # SUM_SYSTEM: invocations in the system times ns. SUM_SOJOURN: the same, summed over invocations. SUM_PAGES: pages in
 # use times ns. SUM_LIVES: the same, summed over boxes. SUM_CPU: busy CPU time of starts. SUM_START_WORK: their work.
 
 # Lengths of tables.
 (
     BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS,
-) = range(84, 94)  # fmt: skip
+) = range(86, 96)  # fmt: skip
 
 # Where tables begin, in this array; FACTOR and HOST_FACTOR in the array of real numbers.
 (
     BOX_AT, PIECE_AT, TIMER_AT, QUEUE_AT, FUNCTION_AT, HOST_AT, ROOM_AT, FINISH_AT, ORDER_AT, PLACE_AT, KEY_AT,
     CHANGE_AT, STAGE_AT, SPEED_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
-) = range(94, 112)  # fmt: skip
-SCALARS: Final = 112
+) = range(96, 114)  # fmt: skip
+SCALARS: Final = 114
 # ROOM: a tree of the largest free memory, (2 * LEAVES,); a host that takes no box has -1. FINISH: a tree of the
 # earliest end of work. ORDER: hosts in ascending order of the KEY and their index; PLACE: where each host is in it.
 # SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work.

@@ -17,6 +17,7 @@ from bench.sim.fleet.kernel.boxes import remove_box, serve, start_for, start_ref
 from bench.sim.fleet.kernel.columns import Integers, Reals
 from bench.sim.fleet.kernel.lists import leave_ages
 from bench.sim.fleet.kernel.placement import find_host
+from bench.sim.fleet.kernel.sums import add
 
 
 @compiled
@@ -158,6 +159,7 @@ def drain_one(m: Integers, f: Reals) -> None:
     # Serving may put this flag up again, since eviction frees memory.
     m[c.DRAIN] = 0
     if use_warm(m, f, entry) or start_cold(m, f, entry):
+        add(m, c.SUM_ROOM_WAIT, m[c.NOW] - entry[1])
         m[c.QUEUE_FIRST] = (place + 1) % m[c.QUEUE_ROWS]
         m[c.QUEUED_NOW] -= 1
         m[c.DRAIN] = 1 if m[c.QUEUED_NOW] > 0 else 0

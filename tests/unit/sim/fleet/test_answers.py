@@ -168,3 +168,16 @@ def test_a_snapshot_is_assumed_and_says_so() -> None:
 def test_a_snapshot_that_cannot_be_is_refused(start_ns: int, cpu_ns: int) -> None:
     with pytest.raises(UsageError, match="a start from a snapshot"):
         Snapshot(start_ns=start_ns, cpu_ns=cpu_ns)
+
+
+def test_a_target_without_memory_is_refused_before_any_run_and_the_others_are_named() -> None:
+    model = make_model(("docker", "libvirt/tcg"), draws=6)
+    entry = model.targets["docker"]
+    kept = {name: value for name, value in entry.parameters.items() if not name.startswith("memory")}
+    targets = model.targets | {"docker": entry.model_copy(update={"parameters": kept})}
+    said: list[str] = []
+    terms = _terms(model=model.model_copy(update={"targets": targets}), say=said.append)
+    with pytest.raises(UsageError, match="docker: the model does not know") as caught:
+        answer_fleet(terms, _fleet())
+    assert "ask for -t libvirt/tcg" in caught.value.hint
+    assert not said

@@ -62,6 +62,7 @@ def test_the_queue_is_first_come_first_served() -> None:
 def test_waiting_counts_as_start_delay() -> None:
     result = _run(_host_for(1), [0, 4 * S], [10 * S, S])
     assert result.delay_ns(1.0) == pytest.approx(6 * S, rel=0.011)
+    assert result.room_wait_ns == 6 * S + 1
 
 
 def test_a_full_queue_rejects_and_nothing_is_lost_silently() -> None:
