@@ -205,7 +205,7 @@ def _headline(question: FleetQuestion, shown: list[Quantity], limits: Mapping[st
         name=f"{PREFIX}.hosts_needed",
         targets=question.labels,
         baseline=question.baseline,
-        lead=f"on this trace {question.limit.sentence()} with {{}}",
+        lead=f"{question.limit.sentence()}, so this trace needs hosts: {{}}",
         relation="{other} needs {ratio} the hosts of {base}",
         times=False,
     )

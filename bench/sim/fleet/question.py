@@ -120,12 +120,14 @@ def widenings(terms: Terms, distances: Mapping[str, Sequence[Distance]]) -> dict
 
 
 _MEMORY: Final = ("hosts", "bytes", "cost")
+_STATED: Final = ("mean_hosts_on", "cost")
+"""They follow from the fleet file, and with an autoscaler from the runs."""
 
 
 def side(name: str, wide: tuple[Widening, Widening]) -> Widening:
     """How much the band of a number is widened: shares are not, since they cannot grow without end."""
     unit = UNITS[name]
-    if unit == "share":
+    if unit == "share" or name in _STATED:
         return Widening()
     return wide[1] if unit in _MEMORY else wide[0]
 

@@ -99,7 +99,7 @@ def test_a_fleet_as_text(
     words = ("fleet", model, "--trace", _TRACE, "--fleet", fleet, *_FEW, "-o", tmp_path / "page")
     assert call(monkeypatch, *words) == ExitCode.OK
     text = " ".join(capsys.readouterr().out.split())
-    assert text.startswith("Simulated: on this trace no invocation may wait")
+    assert text.startswith("Simulated: no invocation may wait for a host with room, so this trace needs hosts: ")
     assert "decided by memory" in text
     assert (tmp_path / "page" / "answer.json").is_file()
 

@@ -78,7 +78,9 @@ def test_vms_need_more_hosts_and_memory_decides(fleet: FleetAnswer) -> None:
     assert hosts["libvirt/tcg"].middle > hosts["docker"].middle
     assert ratio.band.low95 <= hosts["libvirt/tcg"].middle / hosts["docker"].middle <= ratio.band.high95
     assert {one.name for one in fleet.bottlenecks if not one.target.endswith("a start")} == {"memory"}
-    assert fleet.headline.startswith("Simulated: on this trace no invocation may wait for a host with room with ")
+    assert fleet.headline.startswith(
+        "Simulated: no invocation may wait for a host with room, so this trace needs hosts: "
+    )
     assert "decided by memory" in fleet.headline
     assert fleet.invocations == 60
 
