@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DASHES: Final = ("-", "--", ":", "-.")
+_MOST_TICKS: Final = 5
 _HOW: Final = (
     "Each mark is a keep-alive: to the right more memory is kept in idle boxes, further down fewer users meet "
     "a cold start. Crossed lines hold 95 % of both. Lines join the keep-alives of one number of pre-warmed boxes. "
@@ -113,14 +114,28 @@ def _label(axes: Axes, lines: list[tuple[str, list[PoolPoint]]]) -> None:
 
 
 def _frame(axes: Axes, answer: PoolAnswer) -> None:
-    axes.set_xlim(left=0)
+    _memory_axis(axes, answer)
     axes.set_ylim(bottom=0, top=min(1.02, 1.08 * max(point.cold_share.high95 for point in answer.points) + 1e-6))
-    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
     axes.grid(visible=True, axis="y")
     axes.set_xlabel("simulated memory of idle boxes, mean over time", size=9)
     axes.set_ylabel("simulated share of cold starts", size=9)
     axes.tick_params(axis="both", labelsize=9, labelcolor=MUTED)
+
+
+def _memory_axis(axes: Axes, answer: PoolAnswer) -> None:
+    """From 0 on, logarithmic beyond the least memory: VMs waste hundreds of times what containers do."""
+    from matplotlib.ticker import FixedLocator  # noqa: PLC0415
+
+    wasted = [value for point in answer.points for value in (point.wasted_memory.middle, point.wasted_memory.high95)]
+    least, most = min((value for value in wasted if value > 0), default=1.0), max(*wasted, 1.0)
+    powers = [2.0**power for power in range(0, 64) if least <= 2.0**power <= most]
+    step = max(1, math.ceil(len(powers) / _MOST_TICKS))
+    axes.set_xscale("symlog", linthresh=least)
+    axes.set_xlim(-0.05 * least, most * 1.4)
+    axes.xaxis.set_major_locator(FixedLocator([0.0, *powers[step - 1 :: step]]))
+    axes.xaxis.set_minor_locator(FixedLocator([]))
+    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))
 
 
 def _alt(answer: PoolAnswer) -> str:

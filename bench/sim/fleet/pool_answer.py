@@ -156,7 +156,8 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
 
 def _numbers(result: FleetResult, spec: FleetSpec) -> Numbers:
     """The numbers of a run on one host: how many hosts there are is no number of it."""
-    return {name: value for name, value in numbers_of(result, spec).items() if UNITS[name] != "hosts"}
+    found = {name: value for name, value in numbers_of(result, spec).items() if UNITS[name] != "hosts"}
+    return {MAIN: found.pop(MAIN), **found}
 
 
 def _limit(terms: Terms, variant: Variant, every: Mapping[str, Sequence[Sequence[FleetResult]]]) -> Bottleneck:

@@ -141,8 +141,7 @@ def quantities(
         Quantity(
             name=f"{prefix}.{name}", unit=unit, target=label, band=band_of(samples[name], weights, side(name, wide))
         )
-        for name, unit in UNITS.items()
-        if name in samples
+        for name, unit in ((name, UNITS[name]) for name in samples)
     ]
 
 
