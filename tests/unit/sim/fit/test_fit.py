@@ -68,7 +68,8 @@ def test_bands_hold_the_truth(model: Model) -> None:
     assert _held(hold, model.weights, truth.hold_ns)
     assert np.median(hold) == pytest.approx(truth.hold_ns, rel=0.4)
     assert _held(draws_of(model, "docker", "memory_slope"), model.weights, truth.memory_slope_bytes or 0)
-    assert model.targets["docker"].parameters["box_sd"].value == pytest.approx(0.05, abs=0.03)
+    # 20 single starts tell their scatter to some 30 %, and storms which part of it is each box's own.
+    assert 0.025 < model.targets["docker"].parameters["box_sd"].value < 0.1
 
 
 @pytest.mark.parametrize("boxes", [16, 32])
