@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from bench.sim.model.file import Model
+from bench.sim.observe.table import row_digest
 from bench.sim.observe.trials import MemoryTrial, Observations, StartTrial, SummaryRow
 from bench.util.errors import UsageError
 
@@ -148,8 +149,7 @@ def odd_even(observations: Observations) -> Split:
 def unused(model: Model, observations: Observations, asked: Collection[int] | None) -> Split:
     """What a given model has used, and what is left to score.
 
-    Trials are known by their digest. Rows of a table have none: of a table that the model knows, those of the sizes
-    that it was fitted to are used.
+    Trials and rows of tables are known by their digests, whatever their file is called.
 
     Args:
         asked: levels of storms that shall be scored; None: all that the model has not used, memory too.
@@ -158,11 +158,9 @@ def unused(model: Model, observations: Observations, asked: Collection[int] | No
         UsageError: a level that was asked for, or everything, was used in the fit.
     """
     known = frozenset(digest for source in model.sources for digest in source.trials)
-    tables = {source.digest for source in model.sources} & {source.digest for source in observations.sources}
 
     def used_row(label: str, row: SummaryRow) -> bool:
-        entry = model.targets.get(label)
-        return bool(tables) and entry is not None and row.boxes in entry.measured.get("boxes", ())
+        return row_digest(label, row) in known
 
     def wanted(boxes: int) -> bool:
         return asked is None or boxes in asked

@@ -146,7 +146,7 @@ def with_more_room(state: State) -> State:
     stages, live = int(head[c.STAGES]), int(head[c.BOXES_LIVE])
     boxes = len(factor) * 2 if live > len(factor) // 2 else len(factor)
     pieces = _doubled(int(head[c.PIECE_ROWS]), int(head[c.PIECE_USED]), stages)
-    timers = _doubled(int(head[c.TIMER_ROWS]), int(head[c.TIMERS]), stages)
+    timers = _doubled(int(head[c.TIMER_ROWS]), int(head[c.TIMERS]) + int(head[c.HOSTS]), stages)
     queue = max(int(head[c.QUEUE_ROWS]), 2 * (int(head[c.QUEUED_NOW]) + boxes))
     tables["queue"] = np.roll(tables["queue"], -int(head[c.QUEUE_FIRST]), axis=0)
     head[c.QUEUE_FIRST] = 0

@@ -72,7 +72,8 @@ def has_room(m: Integers) -> bool:
     # A box makes at most two pieces and two timers per stage, before it waits.
     most = 2 * _SPARE_BOXES * (m[c.STAGES] + 1)
     pieces = m[c.PIECE_ROWS] - m[c.PIECE_USED]
-    timers = m[c.TIMER_ROWS] - m[c.TIMERS]
+    # The autoscaler may switch on all hosts at once, and each has a timer until it is up.
+    timers = m[c.TIMER_ROWS] - m[c.TIMERS] - m[c.HOSTS]
     # All boxes may be lost at once and wait.
     waiting = m[c.QUEUE_ROWS] - m[c.QUEUED_NOW] - m[c.BOXES_LIVE]
     return bool(boxes >= _SPARE_BOXES and pieces >= most and timers >= most and waiting >= _SPARE_BOXES)

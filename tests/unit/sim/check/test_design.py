@@ -20,6 +20,7 @@ from bench.sim.check.design import (
     storm_levels,
     unused,
 )
+from bench.sim.observe.table import row_digest
 from bench.sim.observe.trials import Observations, SummaryRow, TargetObservations
 from bench.util.errors import UsageError
 from tests.synthetic_storms import Campaign, known_model, observed, values, with_trials
@@ -77,16 +78,14 @@ def test_what_a_model_has_used_is_refused_and_the_rest_is_scored() -> None:
     assert "--fit 1,2" in refused.value.hint
 
 
-def test_rows_of_a_known_table_are_used_up_to_the_levels_of_the_model() -> None:
+def test_rows_that_the_model_has_used_are_not_scored_whatever_their_file_is_called() -> None:
     rows = tuple(
         SummaryRow(boxes=n, first_ns=None, median_ns=None, last_ns=1e9 * n, cpu_per_start_ns=None) for n in (1, 2, 4)
     )
     target = TargetObservations(label="docker", goal=Endpoint.READY, endpoints=(Endpoint.READY,), rows=rows)
     table = replace(SEEN, targets={"docker": target})
     model = known_model({"docker": values()})
-    known = model.model_copy(
-        update={"sources": (model.sources[0].model_copy(update={"digest": table.sources[0].digest}),)}
-    )
+    known = with_trials(model, [row_digest("docker", row) for row in rows[:2]])
     assert [row.boxes for row in unused(known, table, None).score.targets["docker"].rows] == [4]
     assert [row.boxes for row in unused(model, table, None).score.targets["docker"].rows] == [1, 2, 4]
     with pytest.raises(UsageError, match="docker n=2"):

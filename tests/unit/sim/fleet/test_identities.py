@@ -46,6 +46,13 @@ def test_identities_hold_exactly(name: str) -> None:
     assert result.arrivals == 400
 
 
+def test_hundreds_of_hosts_that_are_switched_on_at_once_have_room_for_their_timers() -> None:
+    scaler = Autoscaler(least=1, target=0.001, every_ns=SECOND, delay_ns=5 * SECOND, cooldown_ns=60 * SECOND)
+    result = simulated(replace(_SMALL, hosts=300, autoscaler=scaler), _TRACE, DOCKER)
+    identities_hold(result)
+    assert result.peak_on == 300
+
+
 @pytest.mark.parametrize("name", ["queue", "pre-warmed", "failures", "autoscaler", "best-fit", "pack"])
 def test_python_and_compiled_give_the_same_bits(name: str) -> None:
     compiled = simulated(_SPECS[name], _TRACE, DOCKER, compiled=True)
