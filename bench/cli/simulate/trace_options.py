@@ -25,7 +25,7 @@ TraceName = Annotated[
         "--trace",
         metavar="TRACE",
         help="A trace file or directory, sample:NAME, or a law: poisson:, bursts:on=10s,off=50s or diurnal:swing=0.8, "
-        "with rate=10 (per second), duration=200ms, length=1h, functions=1, memory=128MiB.",
+        "with rate=10 (per second), duration=200ms, length=60min, functions=1, memory=128MiB.",
         show_default=False,
     ),
 ]
