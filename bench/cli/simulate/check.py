@@ -36,6 +36,7 @@ from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import Observations
 from bench.util.errors import UsageError
+from bench.util.text import plain
 
 _LEVELS = re.compile(r"[1-9]\d{0,6}(,[1-9]\d{0,6})*")
 
@@ -193,7 +194,7 @@ def check_command(
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(plain(line), file=sys.stderr)
 
 
 def _check_sources(

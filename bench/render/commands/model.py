@@ -127,7 +127,7 @@ def _facts(model: Model, digest: str) -> Iterator[tuple[str, str]]:
         yield "source", f"{clean(source.name)} ({used}), {source.digest}"
     host = model.host
     memory = f", {format_bytes(host.memory_bytes)}" if host.memory_bytes else ""
-    yield "host", f"{host.fingerprint or 'not known'}, {host.cpus} CPUs{memory}"
+    yield "host", f"{clean(host.fingerprint or 'not known')}, {host.cpus} CPUs{memory}"
     yield "workload", clean(model.workload)
     yield "draws", f"{len(model.weights)}, made by boxbench {clean(model.boxbench)}"
     yield (
