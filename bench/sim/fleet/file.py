@@ -22,7 +22,7 @@ from bench.sim.fleet.failures import read_failures
 from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec, Policy
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
-from bench.util.units import format_bytes, parse_duration_ns
+from bench.util.units import format_bytes, format_ns, parse_duration_ns
 
 MOST_HOSTS: Final = 2**20
 MOST_CPUS: Final = 2**16
@@ -32,6 +32,8 @@ _LONG: Final = {"h": 3600 * 10**9, "d": 24 * 3600 * 10**9}
 _LONG_FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([hd])\s*")
 _MOST_NS: Final = 2**59
 """Some 18 years."""
+_LEAST_EVERY_NS: Final = 10**9
+"""An autoscaler that looks more often spends the simulation on looking."""
 
 
 def parse_span_ns(text: str) -> int:
@@ -126,6 +128,8 @@ class FleetFile(Strict):
             raise ValueError(
                 f"autoscaler.least: {self.autoscaler.least} hosts are more than the fleet's {self.hosts.count}"
             )
+        if self.autoscaler is not None and self.autoscaler.every < _LEAST_EVERY_NS:
+            raise ValueError(f"autoscaler.every: {format_ns(self.autoscaler.every)} is less than 1 s")
         if self.autoscaler is not None and self.autoscaler.least == 0 and self.queue == 0:
             raise ValueError("autoscaler.least: with queue 0 and no host on, everything is rejected; write at least 1")
         return self

@@ -99,8 +99,12 @@ def fields_of(file: Path, number: int, line: str, head: Sequence[str]) -> list[s
     return fields
 
 
+MOST: Final = 1e8
+"""The largest number in a trace: three years of seconds. Larger times leave 64 bits as sums of ns."""
+
+
 def number_of(file: Path, number: int, column: str, text: str, *, least: float = 0.0) -> float:
-    """A finite number of at least ``least``. Raises TraceError."""
+    """A finite number of at least ``least`` and at most MOST. Raises TraceError."""
     try:
         value = float(text)
     except ValueError:
@@ -112,5 +116,10 @@ def number_of(file: Path, number: int, column: str, text: str, *, least: float =
     if value < least:
         raise TraceError(
             f"{file}:{number}: {column} is {_short(text)}, less than {least:g}", hint="correct or remove the line"
+        )
+    if value > MOST:
+        raise TraceError(
+            f"{file}:{number}: {column} is {_short(text)}, more than {MOST:g}",
+            hint="correct or remove the line; times count from the beginning of the trace",
         )
     return value

@@ -76,6 +76,7 @@ def test_never_and_unlimited(tmp_path: Path) -> None:
         (_HOSTS + "failures: {mtbf: 30d}", "mttr: is missing"),
         (_HOSTS + "failures: {}", "give either mtbf and mttr, or a file"),
         (_HOSTS + "autoscaler: {least: 4}", "4 hosts are more than the fleet's 3"),
+        (_HOSTS + "autoscaler: {every: 1us}", "1.00 µs is less than 1 s"),
         (_HOSTS + "autoscaler: {target: 0}", "target: must be more than 0"),
     ],
 )

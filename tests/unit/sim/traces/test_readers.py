@@ -204,6 +204,7 @@ def test_an_invocation_arrives_when_it_ended_less_its_duration(tmp_path: Path) -
     [
         ([["a", "f", 1, 0.5]], ("app", "func", "end", "duration"), "column 3 is 'end', expected 'end_timestamp'"),
         ([["a", "f", 2, 0.5], ["a", "f", 1, 0.5]], HEAD, r":3: end_timestamp 1 is before 2 in the line in front"),
+        ([["a", "f", "9e9", 1]], HEAD, r":2: end_timestamp is 9e9, more than 1e\+08"),
         ([["a", "f", 2, "nan"]], HEAD, r":2: duration is 'nan', not a number"),
         ([["a", "f", 2, "inf"]], HEAD, r":2: duration is 'inf', not a number"),
         ([["a", "f", 2, -1]], HEAD, r":2: duration is -1, less than 0"),
