@@ -48,6 +48,9 @@ class TargetValues:
     inflation: float = 0.0
     """How much more CPU time a piece of work needs for each further CPU that works at the same time: work in a host
     with ``n`` running pieces on ``c`` CPUs is ``1 + inflation * (min(n, c) - 1)`` times as long."""
+    crowding: float = 0.0
+    """How CPU work grows with the boxes that start at once: with ``s`` boxes that were requested and have not reached
+    their goal, on a host of ``c`` CPUs, all CPU work takes ``max(1, s / c) ** crowding`` times as long."""
     growth_ns: float = 0.0
     """By how much the hold of the lock grows with each box that lives on the host, ns of CPU time."""
     block_sd: float = 0.0
