@@ -7,7 +7,7 @@ which is what a fit needs. Both run the same kernel: a storm has the same intege
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -41,6 +41,12 @@ class Grid:
     """(points,)"""
     growth_ns: NDArray[np.float64]
     """(points,)"""
+    crowding: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(points,); 0 at all points where it is not given."""
+
+    def __post_init__(self) -> None:
+        if not len(self.crowding):
+            object.__setattr__(self, "crowding", np.zeros(len(self.inflation)))
 
 
 def stage_row(stage: StageValues) -> tuple[int, int, int, int, int]:
@@ -60,6 +66,7 @@ def grid_of(values: Sequence[TargetValues]) -> Grid:
         stages_ns=np.array([[stage_row(stage) for stage in one.stages] for one in values], dtype=np.float64),
         inflation=np.array([one.inflation for one in values]),
         growth_ns=np.array([one.growth_ns for one in values]),
+        crowding=np.array([one.crowding for one in values]),
     )
 
 
