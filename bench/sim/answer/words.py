@@ -16,6 +16,7 @@ _PARTS: Final = {
 }
 _NAMES: Final = {
     "inflation": "CPU inflation per busy CPU",
+    "crowding": "growth of CPU work with the boxes that start at once",
     "growth": "growth of the lock hold per living box",
     "block_sd": "noise that the boxes of a trial share",
     "block_correlation": "correlation of that noise between blocks",
@@ -30,6 +31,7 @@ _CELLS: Final = {
     "hold_work": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
     "hold_delay": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
     "inflation": "`concurrency: [8]`, 20 blocks, on all CPUs of the host",
+    "crowding": "storms of at least twice as many boxes as CPUs, `concurrency: [4, 8]` on 2 CPUs, 20 blocks",
     "growth": "`concurrency: [4]` beside `residents: [8]`, 20 blocks",
     "memory_fixed": "`residents: [1, 8, 16]`, 20 blocks",
     "memory_slope": "`residents: [1, 8, 16]`, 20 blocks",

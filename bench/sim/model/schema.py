@@ -19,6 +19,7 @@ STAGE_PARTS: Final = ("delay", "work", "background", "hold_work", "hold_delay")
 """Parameters of a stage, after its endpoint and a dot; ns."""
 TARGET_PARTS: Final = (
     "inflation",
+    "crowding",
     "growth",
     "block_sd",
     "block_correlation",
@@ -58,7 +59,7 @@ class Parameter(_Frozen):
     """One number of a target."""
 
     value: float
-    """The weighted median of its draws, to six significant digits. Another value was stated by a user."""
+    """That of the target's draw number ``centre``, to six significant digits. Another value was stated by a user."""
     unit: Literal["ns", "bytes", "1"]
     kind: Kind
     note: str
@@ -71,8 +72,9 @@ class TargetEntry(_Frozen):
     """One target of the model.
 
     Names of parameters: ``<endpoint>.delay``, ``.work``, ``.background``, ``.hold_work``, ``.hold_delay`` of the stage
-    that ends with the endpoint; ``inflation``, ``growth``, ``block_sd``, ``block_correlation``, ``box_sd``,
-    ``memory_fixed``, ``memory_slope``. A part that is absent is 0; without ``memory_slope`` memory is not known.
+    that ends with the endpoint; ``inflation``, ``crowding``, ``growth``, ``block_sd``, ``block_correlation``,
+    ``box_sd``, ``memory_fixed``, ``memory_slope``. A part that is absent is 0; without ``memory_slope`` memory is not
+    known.
     """
 
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
@@ -82,6 +84,13 @@ class TargetEntry(_Frozen):
     """Levels that the fit has used by axis: ``boxes``, ``residents``, ``memory`` (boxes whose memory was read)."""
     notes: tuple[str, ...] = ()
     """Sentences on what the data could not decide."""
+    misfit: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of log(measured / predicted) inside the data, beyond noise."""
+    effective: Annotated[float, Field(ge=0)] | None = None
+    """Effective number of the candidates that the draws were chosen from; None: the fit did not say."""
+    centre: Annotated[int, Field(ge=0)] | None = None
+    """Number of the draw that each ``value`` is of. None: each ``value`` is the weighted median of its own draws, as
+    fits once wrote it."""
 
 
 class Discrepancy(_Frozen):

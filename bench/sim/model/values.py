@@ -30,6 +30,7 @@ def target_values(model: Model, label: str, draw: int | None) -> TargetValues:
     return TargetValues(
         stages=tuple(_stage(endpoint, found) for endpoint in target.endpoints),
         inflation=found.get("inflation", 0.0),
+        crowding=found.get("crowding", 0.0),
         growth_ns=found.get("growth", 0.0),
         block_sd=found.get("block_sd", 0.0),
         block_correlation=found.get("block_correlation", 0.0),
