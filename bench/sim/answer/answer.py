@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.sim.kind import Kind
 
-__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Influence", "Kind", "Quantity"]
+__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Influence", "Kind", "Quantity", "Series", "Unit"]
+
+
+Unit = Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s"]
+"""The unit of a number of an answer."""
 
 
 class _Frozen(BaseModel):
@@ -31,12 +35,25 @@ class Quantity(_Frozen):
 
     name: str
     """As in ``storm.last``; the same for all targets."""
-    unit: Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s"]
+    unit: Unit
     target: str
     """The target's label; of a ratio ``libvirt/tcg : docker``."""
     band: Band
     bound: str | None = None
     """A sentence when the value is no estimate but a bound: its deciding parameter is not known from the data."""
+
+
+class Series(_Frozen):
+    """One number over the time of a trace."""
+
+    name: str
+    """As in ``fleet.hosts_on``; the same for all targets."""
+    unit: Unit
+    target: str
+    at_ns: tuple[int, ...]
+    """Where each window of the trace begins, ns after its first instant, ascending."""
+    bands: tuple[Band, ...]
+    """One for each window."""
 
 
 class Distance(_Frozen):
@@ -83,6 +100,8 @@ class Influence(_Frozen):
     half its value."""
     high: float
     """The median answer where it is in its highest fifth; of one without data: at twice its value."""
+    middle: float | None = None
+    """The median of the same answers, in the same unit."""
     answer: str = ""
     """The quantity's target when it is not the parameter's own: several targets together decide it."""
 
@@ -108,3 +127,5 @@ class Answer(_Frozen):
     """Sentences: which cells would narrow the parameter that decides."""
     left_out: tuple[str, ...] = ()
     """Sentences: what the model does not contain and may matter here."""
+    warnings: tuple[str, ...] = ()
+    """Sentences that stand above the answer: far beyond the data, an emulated CPU, a model that was edited by hand."""
