@@ -41,6 +41,8 @@ class Quantity(_Frozen):
     band: Band
     bound: str | None = None
     """A sentence when the value is no estimate but a bound: its deciding parameter is not known from the data."""
+    least: bool = False
+    """The value is at least ``band.middle``, all of the band is that number, and the data support no more."""
 
 
 class Series(_Frozen):
@@ -83,6 +85,10 @@ class Bottleneck(_Frozen):
     """Of the draws in which it is the largest bound. Below 1 the data leave open what decides."""
     switch: str | None = None
     """A sentence: at which size of the question another one takes over; None: not within 10 times the question."""
+    reached: float | None = None
+    """The largest bound as a share of the answer's middle; far below 1: the bound does not explain the answer."""
+    open: str | None = None
+    """What is open in the answer where the largest bound does not explain it, in words: ``lock hold``."""
 
 
 class Influence(_Frozen):
@@ -90,9 +96,11 @@ class Influence(_Frozen):
 
     target: str
     parameter: str
+    """Of the model; or what is open besides its parameters: ``noise`` of single runs, ``misfit`` of the model within
+    the data, ``beyond``: errors of predictions beyond the data, ``inflation_form``: beyond the measured CPUs."""
     kind: Kind
     share: float
-    """Of the variance of the first quantity over draws, in [0, 1]."""
+    """Of all that is open in the first quantity, noise included, in [0, 1]."""
     narrowed: float
     """1 - sd posterior / sd prior; 0: the data said nothing."""
     low: float
@@ -129,3 +137,7 @@ class Answer(_Frozen):
     """Sentences: what the model does not contain and may matter here."""
     warnings: tuple[str, ...] = ()
     """Sentences that stand above the answer: far beyond the data, an emulated CPU, a model that was edited by hand."""
+    unanswered: tuple[str, ...] = ()
+    """Sentences: targets that were asked about and are not in the answer, and why."""
+    humps: tuple[str, ...] = ()
+    """Sentences: answers that are one of two values, and what it depends on which."""
