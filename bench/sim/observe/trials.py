@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
+
+NOT_STATED: Final = "not stated"
+"""The workload of a table that does not name one."""
+
+
+def same_workload(one: str, other: str) -> bool:
+    """Whether two observations may be of one workload. One that is not stated may be any."""
+    return one == other or NOT_STATED in (one, other)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +100,8 @@ class TargetObservations:
     memory: tuple[MemoryTrial, ...] = ()
     rows: tuple[SummaryRow, ...] = ()
     """Of a table; then there are no trials."""
+    notes: tuple[str, ...] = ()
+    """Sentences about data that look odd and were used all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +110,7 @@ class Observations:
 
     sources: tuple[Source, ...]
     workload: str
-    """Digest of the image and its command: what the boxes run. The table's name for a table."""
+    """Digest of the image and its command: what the boxes run. What a table states, else NOT_STATED."""
     targets: Mapping[str, TargetObservations]
     """By label."""
     left_out: tuple[str, ...] = ()
