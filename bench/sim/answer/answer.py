@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.sim.kind import Kind
 
-__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Influence", "Kind", "Quantity", "Series", "Unit"]
+__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Group", "Influence", "Kind", "Quantity", "Series", "Unit"]
 
 
-Unit = Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s"]
-"""The unit of a number of an answer."""
+Unit = Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s", "mean_hosts"]
+"""The unit of a number of an answer. `hosts` are whole ones, `mean_hosts` a mean over time."""
+
+
+_SHARES: Final = {"low95": 0.025, "low80": 0.1, "middle": 0.5, "high80": 0.9, "high95": 0.975}
+"""Where the ends of a band lie among the draws."""
 
 
 class _Frozen(BaseModel):
@@ -28,6 +32,13 @@ class Band(_Frozen):
     high80: float
     low95: float
     high95: float
+    never: float = 0.0
+    """The share of the draws in which the value is never reached. Ends of the band that lie there are never reached,
+    too, and the number that stands for them is the largest that was."""
+
+    def is_never(self, end: str) -> bool:
+        """Whether an end of the band, or its middle, is never reached."""
+        return self.never > 1 - _SHARES[end] + 1e-9
 
 
 class Quantity(_Frozen):
@@ -43,6 +54,8 @@ class Quantity(_Frozen):
     """A sentence when the value is no estimate but a bound: its deciding parameter is not known from the data."""
     least: bool = False
     """The value is at least ``band.middle``, all of the band is that number, and the data support no more."""
+    currency: str = ""
+    """Of a cost: three letters, as in ISO 4217."""
 
 
 class Series(_Frozen):
@@ -89,6 +102,8 @@ class Bottleneck(_Frozen):
     """The largest bound as a share of the answer's middle; far below 1: the bound does not explain the answer."""
     open: str | None = None
     """What is open in the answer where the largest bound does not explain it, in words: ``lock hold``."""
+    reason: str = ""
+    """A sentence: what runs have shown to limit it; for what has no bounds."""
 
 
 class Influence(_Frozen):
@@ -112,6 +127,14 @@ class Influence(_Frozen):
     """The median of the same answers, in the same unit."""
     answer: str = ""
     """The quantity's target when it is not the parameter's own: several targets together decide it."""
+
+
+class Group(_Frozen):
+    """Quantities that stand in one table."""
+
+    title: str
+    names: tuple[str, ...]
+    """Of quantities, in the order of their rows."""
 
 
 class Answer(_Frozen):
@@ -141,3 +164,5 @@ class Answer(_Frozen):
     """Sentences: targets that were asked about and are not in the answer, and why."""
     humps: tuple[str, ...] = ()
     """Sentences: answers that are one of two values, and what it depends on which."""
+    groups: tuple[Group, ...] = ()
+    """Tables of the quantities; empty: one table has all of them."""
