@@ -152,6 +152,8 @@ class Answer(_Frozen):
     distances: tuple[Distance, ...]
     bottlenecks: tuple[Bottleneck, ...]
     influences: tuple[Influence, ...]
+    influenced: str = ""
+    """The name of the quantity that influences are about; empty: the first one."""
     assumed: tuple[str, ...] = ()
     """Sentences: which parameters a user stated, and their values."""
     identify: tuple[str, ...] = ()
