@@ -6,8 +6,8 @@ from typing import Final
 
 from bench.analysis.stats import Interval
 from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
-from bench.sim.answer.answer import Answer, Band, Distance, Influence
-from bench.sim.answer.words import in_unit, parameter_label
+from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Influence, Quantity
+from bench.sim.answer.words import REST, in_unit, parameter_label
 from bench.util.units import grouped
 
 Table = tuple[tuple[str, ...], ...]
@@ -78,7 +78,7 @@ def _matrix(answer: Answer, head: str, *, ratios: bool) -> Table:
     shown = [one for one in answer.quantities if (one.unit == "ratio") == ratios]
     columns = [clean(label) for label in dict.fromkeys(one.target for one in shown)]
     names = list(dict.fromkeys(one.name for one in shown))
-    cells = {(one.name, clean(one.target)): band_text(one.band, one.unit) for one in shown}
+    cells = {(one.name, clean(one.target)): quantity_text(one) for one in shown}
     rows = [(quantity_label(name), *(cells.get((name, column), MISSING) for column in columns)) for name in names]
     return ((head, *columns), *rows)
 
@@ -109,12 +109,19 @@ def bottleneck_table(answer: Answer) -> Table:
     rows = [
         (
             clean(one.target),
-            LIMIT_LABELS[one.name] + (f", {one.share:.0%} of draws" if one.share < 0.995 else ""),
+            _limit_text(one),
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
         )
         for one in answer.bottlenecks
     ]
     return (("target", "decided by", *(f"bound: {name}" for name in names)), *rows)
+
+
+def _limit_text(one: Bottleneck) -> str:
+    """``CPU``; with its share of the draws where they disagree, and with how little it explains where it does."""
+    share = f", {one.share:.0%} of draws" if one.share < 0.995 else ""
+    part = f", {one.reached:.0%} of the answer" if one.falls_short else ""
+    return LIMIT_LABELS[one.name] + share + part
 
 
 def switch_lines(answer: Answer) -> tuple[str, ...]:
@@ -139,7 +146,8 @@ def shown_influences(answer: Answer, *, most: int | None = None) -> list[Influen
 
 def influence_table(answer: Answer, *, most: int | None = None) -> Table:
     """The parameters that move the answer, at most so many of each target."""
-    unit = answer.quantities[0].unit if answer.quantities else "ns"
+    first = influenced(answer)
+    unit = first.unit if first is not None else "ns"
     shown = shown_influences(answer, most=most)
     several = len({one.answer or one.target for one in shown}) > 1
     return (INFLUENCE_HEAD, *(influence_row(one, unit, several=several) for one in shown))
@@ -151,17 +159,38 @@ def influence_row(one: Influence, unit: str, *, several: bool = False) -> tuple[
     return (
         f"{whose}: {parameter_label(one.parameter)}",
         one.kind,
-        MISSING if one.kind == "assumed" else f"{one.share:.0%}",
-        MISSING if one.kind == "assumed" else f"{one.narrowed:.0%}",
-        f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
+        f"{one.share:.0%}" if one.share > 0 else MISSING,
+        MISSING if one.kind == "assumed" or one.parameter in REST else f"{one.narrowed:.0%}",
+        MISSING if one.parameter in REST else f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
     )
 
 
 READING: Final = (
-    "Square brackets are 95 % bands: what the data leave open, noise, and beyond the data the errors that such "
-    "predictions had elsewhere, on the pessimistic side only.",
-    "Share: how much of what is open in the first quantity a parameter is responsible for. Narrowed: how much smaller "
-    "the data made what was open in the parameter itself; 0 %: they said nothing. A parameter without data is shown at "
-    "half and at twice its value.",
+    "Square brackets are 95 % bands: what the data leave open, noise, what the model misses within the data, and "
+    "beyond them the errors that such predictions had elsewhere, on the pessimistic side only.",
+    "Share: how much of all that is open in the first quantity, noise included, a parameter is responsible for. "
+    "Narrowed: how much smaller the data made what was open in the parameter itself; 0 %: they said nothing. A "
+    "parameter without data is shown at half and at twice its value.",
 )
 """How to read the tables."""
+
+
+def quantity_text(one: Quantity) -> str:
+    """A number with its band, as a cell; ``at least 160`` where the data support no more."""
+    text = band_text(one.band, one.unit)
+    return f"at least {text.partition(' [')[0]}" if one.least else text
+
+
+def bound_lines(answer: Answer) -> list[str]:
+    """The bounds that the headline does not have, each with its target and its quantity."""
+    return [
+        f"{one.target}, {quantity_label(one.name)}: {one.bound}".rstrip(".") + "."
+        for one in answer.quantities
+        if one.bound and one.bound not in answer.headline
+    ]
+
+
+def influenced(answer: Answer) -> Quantity | None:
+    """The first quantity that the answer's influences are about; None when the answer has no such quantity."""
+    name = answer.influenced or (answer.quantities[0].name if answer.quantities else "")
+    return next((one for one in answer.quantities if one.name == name and one.unit != "ratio"), None)

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bench.render.fitted import column_parts
 from bench.render.sections.certificate import certificate_line
 from bench.render.sections.problems import ProblemGroup
 from bench.render.sections.table import ReportTable
@@ -23,9 +24,6 @@ _WIDE: Final = 124
 
 _MOST_ROWS: Final = 24
 """Rows of one table on a narrow terminal. The first rows matter most."""
-_NAME: Final = 24
-"""The width that the first column keeps on a narrow terminal."""
-_GAP: Final = 3
 
 Column = tuple[str, Callable[[BoxRow], str]]
 
@@ -118,28 +116,13 @@ def _plain(found: ReportTable, *, width: int) -> Iterator[RenderableType]:
     rows = [[alone(cell) if short else cell for cell in row] for row in found.rows]
     shown = rows[:_MOST_ROWS] if short else rows
     yield Text(found.title, style="bold")
-    for columns in _parts(found.head, shown, width):
+    for columns in column_parts(found.head, shown, width):
         table = _empty([found.head[column] for column in columns])
         for row in shown:
             table.add_row(*(Text(row[column]) if column else Name(row[column]) for column in columns))
         yield table
     if len(shown) < len(rows):
         yield Text(f"… and {len(rows) - len(shown)} more rows in the report", style="dim")
-
-
-def _parts(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
-    """The columns of each part. The first column is in every part; numbers are never cut, names keep some room."""
-    widths = [max([len(head[column]), *(len(row[column]) for row in rows)]) + _GAP for column in range(len(head))]
-    room = width - min(widths[0], _NAME)
-    parts: list[list[int]] = [[0]]
-    used = 0
-    for column in range(1, len(head)):
-        if used + widths[column] > room and len(parts[-1]) > 1:
-            parts.append([0])
-            used = 0
-        parts[-1].append(column)
-        used += widths[column]
-    return parts
 
 
 def _empty(heads: Sequence[str]) -> Table:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
 
 from bench.cli.options import Json
+from bench.cli.simulate.figures import drawings
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -23,11 +23,8 @@ from bench.cli.simulate.options import (
     show_answer,
 )
 from bench.cli.simulate.progress import Step
-from bench.render.figures import answer_bands, tornado
-from bench.render.figures.base import Drawing
-from bench.sim.answer.answer import Answer
-from bench.sim.answer.terms import Terms, choose_baseline
-from bench.sim.host.density import DensityQuestion, answer_density, targets_with_memory
+from bench.sim.answer.terms import Terms, choose_baseline, choose_targets
+from bench.sim.host.density import DensityQuestion, answer_density
 from bench.util.errors import UsageError
 
 _TENTH: Final = 10
@@ -61,11 +58,13 @@ def density(
 ) -> None:
     """How many boxes fit into the host's memory, each target alone. Limits that the model lacks may come first.
 
+    Where more than 10 times as many would fit as were measured, the answer is that at least so many do.
+
     Exit codes: 0 answered, 4 the data do not support an answer.
     """
     with Step() as step:
         terms = read_terms(model, seed=seed, draws=draws, replications=1, beyond=beyond, step=step)
-        chosen = targets_with_memory(terms.model, labels(targets))
+        chosen = choose_targets(terms.model, labels(targets))
         size = _memory(terms, memory)
         question = DensityQuestion(
             memory_bytes=size,
@@ -83,11 +82,3 @@ def _memory(terms: Terms, text: str | None) -> int:
     if terms.model.host.memory_bytes is None:
         raise UsageError("the model does not know its host's memory", hint="give --memory, such as --memory 256GiB")
     return terms.model.host.memory_bytes
-
-
-def drawings(answer: Answer) -> Iterator[Drawing]:
-    """The figures of an answer, in their order."""
-    bands = answer_bands.draw(answer)
-    if bands is not None:
-        yield bands
-    yield from tornado.draw_all(answer)

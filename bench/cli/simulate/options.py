@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -128,15 +129,15 @@ def read_sizes(option: str, text: str, *, least: int = 1) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
     if "..." in words:
         return _filled(option, words, least, hint)
-    return _ascending(option, [_whole(option, word, least, hint) for word in words], hint)
+    return _ascending(option, [read_count(option, word, least=least, hint=hint) for word in words], hint)
 
 
 def _filled(option: str, words: list[str], least: int, hint: str) -> tuple[int, ...]:
     place = words.index("...")
     if place < 2 or len(words) != place + 2:
         raise UsageError(f"{option}: '...' needs two numbers before it and one after it", hint=hint)
-    given = _ascending(option, [_whole(option, word, least, hint) for word in words[:place]], hint)
-    last = _whole(option, words[-1], least, hint)
+    given = _ascending(option, [read_count(option, word, least=least, hint=hint) for word in words[:place]], hint)
+    last = read_count(option, words[-1], least=least, hint=hint)
     before, size = given[-2:]
     factor = size / before
     by_factor = size % before == 0 and (len(given) < 3 or given[-3] * factor == before)
@@ -154,13 +155,15 @@ MOST_BOXES: Final = 1_000_000
 """The most boxes on one host."""
 MOST_SIZES: Final = 100
 """The most points of a curve."""
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
-def _whole(option: str, word: str, least: int, hint: str) -> int:
-    try:
-        value = int(word)
-    except ValueError:
-        raise UsageError(f"{option}: {word!r} is not a whole number", hint=hint) from None
+def read_count(option: str, word: str, *, least: int, hint: str) -> int:
+    """A number of boxes on one host. Raises UsageError: not a whole number, below ``least``, or too many."""
+    # int() alone would take "1_0" and digits of other scripts.
+    if not _WHOLE.fullmatch(word):
+        raise UsageError(f"{option}: {word!r} is not a whole number", hint=hint)
+    value = int(word)
     if value < least:
         raise UsageError(f"{option}: {value} is less than {least}", hint=hint)
     if value > MOST_BOXES:

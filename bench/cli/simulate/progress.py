@@ -1,17 +1,20 @@
-"""Progress of a simulation on stderr: one line that changes on a terminal, one line per step elsewhere."""
+"""Progress of a simulation: one line on stderr that changes, on a terminal alone. Files and pipes get none."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Final
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
 from bench.cli.console import console
-from bench.cli.messages import note
 from bench.util.text import plain
+
+_SPINNER: Final = 3
+"""Columns that the spinner and the blanks beside it take."""
 
 
 class Step(AbstractContextManager["Step"]):
@@ -19,7 +22,9 @@ class Step(AbstractContextManager["Step"]):
 
     def __init__(self) -> None:
         self._console: Console = console(stderr=True)
-        self._status = Status(Text("reading the model"), console=self._console) if self._console.is_terminal else None
+        self._status = (
+            Status(self._line("reading the model"), console=self._console) if self._console.is_terminal else None
+        )
 
     def __enter__(self) -> Step:
         if self._status is not None:
@@ -35,6 +40,10 @@ class Step(AbstractContextManager["Step"]):
     def say(self, line: str) -> None:
         """Show a step in place of the one before."""
         if self._status is not None:
-            self._status.update(Text(plain(line)))
-        else:
-            note(f"simulating {line}")
+            self._status.update(self._line(line))
+
+    def _line(self, text: str) -> Text:
+        """A step as one line: what is too long for the terminal is cut."""
+        shown = Text(plain(text))
+        shown.truncate(max(1, self._console.width - _SPINNER), overflow="ellipsis")
+        return shown

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Json
-from bench.cli.simulate.density import drawings
+from bench.cli.simulate.figures import drawings
 from bench.cli.simulate.options import (
-    MOST_BOXES,
     SEED,
     AnswerOut,
     Baseline,
@@ -23,6 +22,7 @@ from bench.cli.simulate.options import (
     Replications,
     Seed,
     labels,
+    read_count,
     read_terms,
     show_answer,
 )
@@ -82,7 +82,7 @@ def reboot(
 def read_counts(terms: Terms, text: str, targets: str | None) -> tuple[dict[str, int], bool]:
     """Boxes by target, and whether all are on one host. Raises UsageError."""
     if "=" not in text:
-        number = _count(text)
+        number = read_count("--boxes", text, least=1, hint=_HINT)
         return dict.fromkeys(choose_targets(terms.model, labels(targets)), number), False
     if targets is not None:
         raise UsageError("--boxes names targets, so -t has no effect", hint="leave -t out")
@@ -93,16 +93,5 @@ def read_counts(terms: Terms, text: str, targets: str | None) -> tuple[dict[str,
         label = find_target(terms.model, name.strip())
         if label in counts:
             raise UsageError(f"--boxes names {label} twice", hint=_HINT)
-        counts[label] = _count(given.strip())
+        counts[label] = read_count("--boxes", given.strip(), least=1, hint=_HINT)
     return counts, True
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise UsageError(f"--boxes: {text!r} is not a whole number", hint=_HINT) from None
-    if not 1 <= number <= MOST_BOXES:
-        side = "less than 1" if number < 1 else f"more than {MOST_BOXES}"
-        raise UsageError(f"--boxes: {number} is {side}", hint=_HINT)
-    return number

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from bench.cli.options import Json
+from bench.cli.simulate import figures
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -28,7 +29,7 @@ from bench.cli.simulate.options import (
     show_answer,
 )
 from bench.cli.simulate.progress import Step
-from bench.render.figures import answer_bands, capacity, tornado
+from bench.render.figures import capacity
 from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import Terms, choose_baseline, choose_targets
 from bench.sim.host.arrivals import Arrivals, read_arrivals
@@ -175,7 +176,4 @@ def drawings(answer: StormAnswer) -> Iterator[Drawing]:
     if answer.curve is not None:
         yield capacity.draw(answer.curve)
         yield capacity.draw_strip(answer.curve)
-    bands = answer_bands.draw(answer)
-    if bands is not None:
-        yield bands
-    yield from tornado.draw_all(answer)
+    yield from figures.drawings(answer)

@@ -19,6 +19,10 @@ _SHARES: Final = {"low95": 0.025, "low80": 0.1, "middle": 0.5, "high80": 0.9, "h
 """Where the ends of a band lie among the draws."""
 
 
+_EXPLAINS: Final = 0.75
+"""A bound that is a smaller part of the answer does not explain it."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -102,6 +106,12 @@ class Bottleneck(_Frozen):
     """The largest bound as a share of the answer's middle; far below 1: the bound does not explain the answer."""
     open: str | None = None
     """What is open in the answer where the largest bound does not explain it, in words: ``lock hold``."""
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the largest bound is so far below the answer that it does not explain it."""
+        return self.reached is not None and self.reached < _EXPLAINS
+
     reason: str = ""
     """A sentence: what runs have shown to limit it; for what has no bounds."""
 

@@ -1,14 +1,17 @@
-"""Bands: how far an answer may be off, from weighted samples of it, and wider on the pessimistic side beyond the data.
+"""Bands: how far an answer may be off, from weighted samples of it.
 
-A sample is the answer for one draw of the model's parameters and one draw of the noise. Beyond the data the truth is
-the sample times ``exp(sd * |z|)`` with a standard normal ``z``: predictions beyond the data were too optimistic in
-nearly all published cases (METHOD).
+A sample is the answer for one draw of the model's parameters and one draw of the noise. The truth is the sample times
+two factors that no draw contains. Within the data the model misses it by ``exp(both * z)``, either way, with a standard
+normal ``z``. Beyond the data it is ``exp(sd * |z|)``, on the pessimistic side alone: predictions beyond the data were
+too optimistic in nearly all published cases (METHOD).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -21,18 +24,23 @@ from bench.sim.model.draws import weighted_quantile
 Floats = NDArray[np.float64]
 
 _STEPS: Final = 32
-"""Equally likely values that stand for the half-normal distribution."""
+"""Equally likely values that stand for a half-normal distribution."""
+_SUMS: Final = 64
+"""Equally likely values that stand for a normal distribution, or for the sum of a normal and a half-normal one."""
 _HALF_NORMAL: Final = np.array([NormalDist().inv_cdf(0.5 + (step + 0.5) / (2 * _STEPS)) for step in range(_STEPS)])
+_NORMAL: Final = np.array([NormalDist().inv_cdf((step + 0.5) / _SUMS) for step in range(_SUMS)])
 
 
 @dataclass(frozen=True, slots=True)
 class Widening:
-    """Standard deviations of the logarithm of truth over prediction, each for one side; 0: not widened."""
+    """Standard deviations of the logarithm of truth over prediction; 0: not widened."""
 
     up: float = 0.0
-    """Of quantities that are worse when they are larger: times, CPU time, cost."""
+    """One side, of quantities that are worse when they are larger: times, CPU time, cost."""
     down: float = 0.0
-    """Of quantities that are worse when they are smaller: boxes that fit, boxes per second."""
+    """One side, of quantities that are worse when they are smaller: boxes that fit, boxes per second."""
+    both: float = 0.0
+    """Both sides: what the model misses within its own data, beyond noise."""
 
 
 NOT_WIDENED: Final = Widening()
@@ -63,28 +71,17 @@ def band_of(values: Floats, weights: Floats | None = None, widening: Widening = 
         values: (samples,) finite; greater than or equal to 0 where the band is widened.
         weights: (samples,) equal when None.
     """
-    low80, high80 = band_limits(values, weights, widening, 0.8)
-    low95, high95 = band_limits(values, weights, widening, 0.95)
+    low95, low80 = _lower(values, weights, widening, (0.025, 0.1))
+    high80, high95 = _upper(values, weights, widening, (0.9, 0.975))
     middle = quantiles(values, weights, (0.5,))[0]
     return Band(middle=middle, low80=low80, high80=high80, low95=low95, high95=high95)
 
 
 def band_limits(values: Floats, weights: Floats | None, widening: Widening, level: float) -> tuple[float, float]:
     """The ends of the central band that holds ``level`` of the samples, in (0, 1); see ``band_of``."""
-    shares = (1 - level) / 2, (1 + level) / 2
-    low, high = quantiles(values, weights, shares)
-    if widening.up > 0:
-        high = quantiles(*_spread(values, weights, widening.up), shares[1:])[0]
-    if widening.down > 0:
-        low = quantiles(*_spread(values, weights, -widening.down), shares[:1])[0]
+    (low,) = _lower(values, weights, widening, ((1 - level) / 2,))
+    (high,) = _upper(values, weights, widening, ((1 + level) / 2,))
     return low, high
-
-
-def _spread(values: Floats, weights: Floats | None, log_sd: float) -> tuple[Floats, Floats]:
-    """Every sample times every value of the half-normal factor; with a negative ``log_sd`` divided by it."""
-    factors = np.exp(log_sd * _HALF_NORMAL)
-    mass = np.full(len(values), 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
-    return np.outer(values, factors).ravel(), np.repeat(mass, _STEPS)
 
 
 def ratio_band(others: Floats, bases: Floats, weights: Floats | None, other: Widening, base: Widening) -> Band:
@@ -93,4 +90,33 @@ def ratio_band(others: Floats, bases: Floats, weights: Floats | None, other: Wid
     What the base's model lacks makes the ratio smaller, what the other's lacks makes it larger. The two are not
     assumed to cancel.
     """
-    return band_of(others / bases, weights, Widening(up=other.up + base.down, down=other.down + base.up))
+    wide = Widening(up=other.up + base.down, down=other.down + base.up, both=math.hypot(other.both, base.both))
+    return band_of(others / bases, weights, wide)
+
+
+def _lower(values: Floats, weights: Floats | None, widening: Widening, shares: tuple[float, ...]) -> tuple[float, ...]:
+    return quantiles(*_spread(values, weights, _factors(-widening.down, widening.both)), shares)
+
+
+def _upper(values: Floats, weights: Floats | None, widening: Widening, shares: tuple[float, ...]) -> tuple[float, ...]:
+    return quantiles(*_spread(values, weights, _factors(widening.up, widening.both)), shares)
+
+
+@lru_cache(maxsize=256)
+def _factors(side: float, both: float) -> tuple[float, ...]:
+    """Equally likely values of ``exp(side * |z1| + both * z2)``, ascending in ``z2``; only 1 when both are 0."""
+    if not both:
+        return tuple(np.exp(side * _HALF_NORMAL).tolist()) if side else (1.0,)
+    if not side:
+        return tuple(np.exp(both * _NORMAL).tolist())
+    sums = np.sort(np.add.outer(side * _HALF_NORMAL, both * _NORMAL), axis=None)
+    return tuple(np.exp(sums.reshape(_SUMS, -1).mean(axis=1)).tolist())
+
+
+def _spread(values: Floats, weights: Floats | None, factors: tuple[float, ...]) -> tuple[Floats, Floats | None]:
+    """Every sample times every factor."""
+    data = np.asarray(values, dtype=np.float64)
+    if len(factors) == 1:
+        return data, weights
+    mass = np.full(data.shape, 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
+    return np.outer(data, factors).ravel(), np.repeat(mass, len(factors))

@@ -1,4 +1,9 @@
-"""Bottlenecks: which bound on the time of a storm's last box is the largest, and where another one takes over."""
+"""Bottlenecks: which bound on the time of a storm's last box decides, and where another one takes over.
+
+The bounds are a single start, the CPU time of all boxes, and the lock that they hold one after another. The largest
+decides, with one exception: a single start lies within the bound of the lock, so that from two boxes on any lock would
+decide. The lock is named where boxes wait for it longer than a start takes by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck
-from bench.sim.answer.words import box_text, count_text
+from bench.sim.answer.form import Drawn
+from bench.sim.answer.words import box_text, count_text, role_label
 from bench.sim.bounds import Limit, StormBounds, storm_bounds
 from bench.sim.model.draws import weighted_median
-from bench.sim.values import TargetValues
 
 _TIMES: Final = 10
 """The switch is looked for up to this multiple of the question's own size."""
@@ -23,35 +28,54 @@ _LEAST_RESIDENTS: Final = 10
 _DRAWS: Final = 40
 """Draws that are asked where another bound takes over."""
 _THE: Final = {"start": "the start itself", "CPU": "the CPU", "lock": "the lock"}
+_ROLES: Final = {
+    "CPU": ("work", "background", "inflation", "inflation_form", "crowding"),
+    "lock": ("hold", "growth"),
+    "start": ("delay", "work"),
+}
+"""Kinds of parameters that each bound is made of."""
+
+Weights = Sequence[float] | NDArray[np.float64]
 
 
 def bottleneck(
     target: str,
-    draws: Sequence[TargetValues],
-    weights: Sequence[float] | NDArray[np.float64],
+    draws: Sequence[Drawn],
+    weights: Weights,
     *,
     cpus: int,
     residents: int,
     scheduled_ns: NDArray[np.int64],
+    further: bool = True,
 ) -> Bottleneck:
-    """What limits a storm of one target: the bound that is the largest in most draws, and where another one is.
+    """What limits a storm of one target: the bound that decides in most draws, and where another one does.
 
     Args:
         draws: of the model.
         weights: (draws,)
         scheduled_ns: (boxes,) when each box is requested, ascending.
+        further: look for the sizes at which another bound takes over.
     """
+    found = [_bounds(one, scheduled_ns, cpus, residents) for one in draws]
+    span = _span(scheduled_ns)
+    name, share = _vote(list(zip((limit_of(one, span) for one in found), weights, strict=True)))
+    medians = {key: weighted_median([one.by_name[key] for one in found], weights) for key in found[0].by_name}
+    switch = _switches(name, _some(draws, weights), cpus, residents, scheduled_ns) if further else None
+    return Bottleneck(target=target, name=name, share=share, bounds_ns=medians, switch=switch)
+
+
+def _switches(
+    name: Limit, some: Sequence[tuple[Drawn, float]], cpus: int, residents: int, scheduled_ns: NDArray[np.int64]
+) -> str | None:
+    """Where another bound takes over as one size grows, in words; None: not within 10 times the question."""
     boxes = len(scheduled_ns)
     # A larger storm has the same time between requests.
     gap = float(scheduled_ns[-1] - scheduled_ns[0]) / max(1, boxes - 1)
-    some = _some(draws, weights)
 
     def limit(size: int, on: int, beside: int) -> Limit:
         at = scheduled_ns if size == boxes else np.round(np.arange(size) * gap).astype(np.int64)
-        return _vote([(_bounds(values, at, on, beside).name, weight) for values, weight in some])[0]
+        return _vote([(limit_of(_bounds(one, at, on, beside), _span(at)), weight) for one, weight in some])[0]
 
-    found = [_bounds(values, scheduled_ns, cpus, residents) for values in draws]
-    name, share = _vote(list(zip((one.name for one in found), weights, strict=True)))
     phrases = [
         *_switch(name, boxes, lambda size: limit(size, cpus, residents), lambda size: f"from {box_text(size)} on"),
         *_switch(
@@ -62,12 +86,45 @@ def bottleneck(
         ),
         *_switch(name, cpus, lambda size: limit(boxes, size, residents), lambda size: f"on {count_text(size, 'CPU')}"),
     ]
-    medians = {key: weighted_median([one.by_name[key] for one in found], weights) for key in found[0].by_name}
-    return Bottleneck(target=target, name=name, share=share, bounds_ns=medians, switch="; ".join(phrases) or None)
+    return "; ".join(phrases) or None
 
 
-def _bounds(values: TargetValues, scheduled_ns: NDArray[np.int64], cpus: int, residents: int) -> StormBounds:
-    return storm_bounds(values, boxes=len(scheduled_ns), cpus=cpus, residents=residents, scheduled_ns=scheduled_ns)
+def limit_of(found: StormBounds, span_ns: float) -> Limit:
+    """Which bound decides. The lock does where it is the largest and waiting for it takes longer than one start.
+
+    Args:
+        span_ns: from the first request to the last one.
+    """
+    alone = found.start_ns - span_ns
+    if found.lock_ns >= found.cpu_ns and found.lock_ns - found.start_ns > alone:
+        return "lock"
+    return "CPU" if found.cpu_ns > found.start_ns else "start"
+
+
+def judged(limit: Bottleneck, middle: float, role: str | None) -> Bottleneck:
+    """The bottleneck of an answer whose middle is known: how much of it the bound explains, and what else is open.
+
+    Args:
+        middle: of the time that the bounds are of, ns.
+        role: of the parameters that decide what is open, as ``bench.sim.answer.words.role_of`` has it; None: none do.
+    """
+    bound = limit.bounds_ns.get(limit.name, 0.0)
+    if not middle > 0 or not bound > 0:
+        return limit
+    found = limit.model_copy(update={"reached": bound / middle})
+    if role is None or not found.falls_short or role in _ROLES.get(limit.name, ()):
+        return found
+    return found.model_copy(update={"open": role_label(role)})
+
+
+def _span(scheduled_ns: NDArray[np.int64]) -> float:
+    return float(scheduled_ns[-1] - scheduled_ns[0])
+
+
+def _bounds(draw: Drawn, scheduled_ns: NDArray[np.int64], cpus: int, residents: int) -> StormBounds:
+    boxes = len(scheduled_ns)
+    values = draw.at(cpus=cpus, boxes=boxes)
+    return storm_bounds(values, boxes=boxes, cpus=cpus, residents=residents, scheduled_ns=scheduled_ns)
 
 
 def _vote(votes: Sequence[tuple[Limit, float]]) -> tuple[Limit, float]:
@@ -79,16 +136,14 @@ def _vote(votes: Sequence[tuple[Limit, float]]) -> tuple[Limit, float]:
     return best, totals[best] / sum(totals.values())
 
 
-def _some(
-    draws: Sequence[TargetValues], weights: Sequence[float] | NDArray[np.float64]
-) -> list[tuple[TargetValues, float]]:
+def _some(draws: Sequence[Drawn], weights: Weights) -> list[tuple[Drawn, float]]:
     """A few of the draws, at equal distances, with their weights."""
     step = max(1, len(draws) // _DRAWS)
-    return [(values, float(weight)) for values, weight in list(zip(draws, weights, strict=True))[::step]]
+    return [(one, float(weight)) for one, weight in list(zip(draws, weights, strict=True))[::step]]
 
 
 def _switch(name: Limit, size: int, at: Callable[[int], Limit], where: Callable[[int], str]) -> Iterator[str]:
-    """The first larger size at which another bound is the largest, as a phrase."""
+    """The first larger size at which another bound decides, as a phrase."""
     for larger in _sizes(size):
         other = at(larger)
         if other != name:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.bands import Widening
+from bench.sim.answer.words import number_text
 from bench.sim.model.file import Discrepancy, Model
 from bench.util.errors import NotInDataError
 
@@ -49,29 +50,63 @@ def farthest(distances: Iterable[Distance]) -> float:
     return max((one.times if one.measured else one.asked for one in distances), default=1.0)
 
 
-def widening(discrepancy: Discrepancy, distances: Iterable[Distance]) -> Widening:
-    """How much bands are widened at these distances: the largest one decides. Times are widened upwards."""
+def widening(discrepancy: Discrepancy, distances: Iterable[Distance], misfit: float = 0.0) -> Widening:
+    """How much bands are widened at these distances: the largest one decides. Times are widened upwards.
+
+    Args:
+        misfit: what the model misses within its data, either way; see ``misfit_of``.
+    """
     times = farthest(distances)
-    return Widening(up=discrepancy.log_sd_per_doubling * math.log2(times)) if times > 1 else Widening()
+    return Widening(up=discrepancy.log_sd_per_doubling * math.log2(times) if times > 1 else 0.0, both=misfit)
+
+
+def misfit_of(model: Model, targets: Iterable[str]) -> float:
+    """What the model misses of the times of these targets, at most: a standard deviation of the logarithm."""
+    return max((model.targets[target].misfit for target in targets), default=0.0)
 
 
 def for_benefits(found: Widening) -> Widening:
     """The same for quantities that are worse when they are smaller."""
-    return Widening(up=found.down, down=found.up)
+    return Widening(up=found.down, down=found.up, both=found.both)
+
+
+def how_far(one: Distance) -> str:
+    """``docker: 800 boxes are 100 times the most that was measured (8)``; ``..., and none were measured``."""
+    asked = f"{one.target}: {number_text(one.asked)} {_WORDS.get(one.axis, one.axis)}"
+    if not one.measured:
+        return f"{asked}, and none were measured"
+    measured = number_text(one.measured)
+    return f"{asked} are {number_text(one.times)} times the most that was measured ({measured})"
+
+
+def too_far(distances: Iterable[Distance]) -> Distance | None:
+    """The largest distance if it is more than ``FARTHEST``; None: all are near enough."""
+    worst = max(distances, key=lambda one: one.times, default=None)
+    return worst if worst is not None and worst.times > FARTHEST else None
 
 
 def refuse_beyond(distances: Iterable[Distance], *, allowed: bool) -> None:
     """Raise NotInDataError for a question more than ``FARTHEST`` times beyond the data, unless it is ``allowed``."""
-    worst = max(distances, key=lambda one: one.times, default=None)
-    if allowed or worst is None or worst.times <= FARTHEST:
+    worst = None if allowed else too_far(distances)
+    if worst is None:
         return
-    asked = f"{worst.target}: {worst.asked:.4g} {_WORDS.get(worst.axis, worst.axis)}"
-    data = (
-        f"{asked} are {worst.times:.3g} times the most that was measured ({worst.measured:g})"
-        if worst.measured
-        else f"{asked}, and none were measured"
-    )
     raise NotInDataError(
-        f"{data}; more than {FARTHEST:g} times beyond the data there is no answer",
+        f"{how_far(worst)}; more than {FARTHEST:g} times beyond the data there is no answer",
         hint=f"measure {_MORE[worst.axis]} and fit again, or add --beyond for an answer that the data do not support",
     )
+
+
+def refused_labels(by_label: Mapping[str, Iterable[Distance]], *, allowed: bool) -> dict[str, str]:
+    """Which of several answers the data do not support, with a sentence on each.
+
+    Raises NotInDataError, as ``refuse_beyond``, when they support none of them.
+    """
+    if allowed:
+        return {}
+    found = {label: worst for label, some in by_label.items() if (worst := too_far(some)) is not None}
+    if len(found) == len(by_label):
+        refuse_beyond(found.values(), allowed=False)
+    return {
+        label: f"{how_far(worst)}. More than {FARTHEST:g} times beyond the data there is no answer without --beyond."
+        for label, worst in found.items()
+    }

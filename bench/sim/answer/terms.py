@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.sim.answer.form import Drawn, drawn
 from bench.sim.model.file import Model, assumed_sentences
-from bench.sim.model.values import target_values
-from bench.sim.values import TargetValues
 from bench.util.errors import UsageError
 
 Say = Callable[[str], None]
@@ -49,9 +48,9 @@ class Terms:
         found: NDArray[np.float64] = np.repeat(self.draw_weights / self.replications, self.replications)
         return found
 
-    def values_of(self, target: str) -> list[TargetValues]:
-        """(draws,) The values of a target in each draw that is used."""
-        return [target_values(self.model, target, draw) for draw in self.draws]
+    def drawn(self, target: str) -> list[Drawn]:
+        """(draws,) A target in each draw that is used, for hosts of any size."""
+        return [drawn(self.model, target, draw, self.seed) for draw in self.draws]
 
     @cached_property
     def draw_weights(self) -> NDArray[np.float64]:

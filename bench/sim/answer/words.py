@@ -23,7 +23,15 @@ _NAMES: Final = {
     "box_sd": "noise of single boxes",
     "memory_fixed": "fixed memory",
     "memory_slope": "memory of a further box",
+    "inflation_form": "form of CPU inflation beyond the measured CPUs",
+    "noise": "noise of single runs",
+    "misfit": "what the model misses within the data",
+    "beyond": "errors of predictions beyond the data",
 }
+NOISE: Final = "noise"
+"""What runs of one draw differ by, as a name among those of parameters."""
+REST: Final = (NOISE, "misfit", "beyond")
+"""What is open besides parameters, under names that stand among those of parameters."""
 _CELLS: Final = {
     "delay": "a cell with one box",
     "work": "`concurrency: [2, 4, 8]`, 20 blocks",
@@ -35,7 +43,10 @@ _CELLS: Final = {
     "growth": "`concurrency: [4]` beside `residents: [8]`, 20 blocks",
     "memory_fixed": "`residents: [1, 8, 16]`, 20 blocks",
     "memory_slope": "`residents: [1, 8, 16]`, 20 blocks",
+    "inflation_form": "the same storms on a host with more CPUs",
 }
+_ALL_DIGITS: Final = 999.5
+_EXPONENT: Final = 1e-4
 BOUND: Final = " No estimate, but a bound: "
 """Before the bounds in a headline."""
 _SOME_CELL: Final = "20 blocks of the same cells"
@@ -91,19 +102,24 @@ def _share(value: float) -> str:
 
 
 def _ratio(value: float) -> str:
-    return f"{_plain(value)}×"
+    return f"{number_text(value)}×"
 
 
 def _rate(value: float) -> str:
-    return f"{_plain(value)}/s"
+    return f"{number_text(value)}/s"
 
 
 def _count(value: float) -> str:
     return grouped(round(value))
 
 
-def _plain(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else grouped(round(value))
+def number_text(value: float) -> str:
+    """A number for a sentence, never with an exponent: ``0.25``, ``3.14``, ``100``, ``1 200``."""
+    size = abs(value)
+    if size >= _ALL_DIGITS:
+        return grouped(round(value))
+    # Three digits, or six behind the point: from there on three would need an exponent.
+    return f"{value:.6f}" if 0 < size < _EXPONENT else f"{value:.3g}"
 
 
 _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
@@ -120,7 +136,7 @@ _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
 
 def in_unit(value: float, unit: str) -> str:
     """A value of an answer or of a parameter: ``3.40 s``, ``1 200``, ``3.1×``."""
-    writer: Callable[[float], str] = _WRITERS.get(unit, _plain)
+    writer: Callable[[float], str] = _WRITERS.get(unit, number_text)
     return writer(value)
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from bench.analysis.storms import reached_by
 from bench.sim.answer.bands import Floats
+from bench.sim.answer.form import host_values
 from bench.sim.answer.terms import Terms
 from bench.sim.host.arrivals import Arrivals
 from bench.sim.host.luck import trial_factors
 from bench.sim.host.shared import SharedGroup, simulate_shared
 from bench.sim.model.file import Model
-from bench.sim.model.values import target_values
 from bench.sim.values import TargetValues
 
 SHARES: Final = {"first": 0.0, "half": 0.5, "p90": 0.9, "all": 1.0}
@@ -43,7 +43,7 @@ def mixed_samples(
     """Samples (draws x replications,) of the times of ``SHARES``, by target, and of ``ALL_TARGETS``."""
     found: dict[str, list[dict[str, float]]] = {label: [] for label in (*(one.target for one in groups), ALL_TARGETS)}
     for place, draw in enumerate(terms.draws):
-        values = [target_values(terms.model, group.target, draw) for group in groups]
+        values = _values(terms.model, draw, groups, cpus, terms.seed)
         for replication in range(terms.replications):
             trial = place * terms.replications + replication
             times = _run(groups, values, cpus, arrivals, seed=terms.seed, trial=trial, noise=True)
@@ -57,9 +57,14 @@ def mixed_samples(
 
 def all_up_ns(model: Model, draw: int, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals, seed: int) -> float:
     """When everything is up in one draw of the model, without noise, ns since the first request."""
-    values = [target_values(model, group.target, draw) for group in groups]
+    values = _values(model, draw, groups, cpus, seed)
     times = _run(groups, values, cpus, arrivals, seed=seed, trial=0, noise=False)
     return float(np.concatenate(times).max())
+
+
+def _values(model: Model, draw: int, groups: Sequence[Group], cpus: int, seed: int) -> list[TargetValues]:
+    boxes = sum(group.boxes for group in groups)
+    return [host_values(model, group.target, draw, cpus=cpus, boxes=boxes, seed=seed) for group in groups]
 
 
 def _run(

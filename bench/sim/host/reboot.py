@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.sim.answer.answer import Answer, Bottleneck, Influence, Quantity
+import numpy as np
+
+from bench.sim.answer.answer import Answer, Bottleneck, Distance, Quantity
 from bench.sim.answer.bands import Floats, Widening, band_of, ratio_band
 from bench.sim.answer.bottleneck import bottleneck
-from bench.sim.answer.distance import refuse_beyond, storm_distances, widening
-from bench.sim.answer.influence import bound_sentence, identify_sentences, influences
-from bench.sim.answer.terms import Terms, assumed_of, emulated_sentences
+from bench.sim.answer.distance import misfit_of, refuse_beyond, refused_labels, storm_distances, widening
+from bench.sim.answer.form import form_sentences
+from bench.sim.answer.influence import Look, bound_sentence, look_into
+from bench.sim.answer.rest import Rest
+from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import BOUND, box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
+from bench.sim.host.common import fields_of, forms_of, judge
 from bench.sim.host.headline import band_text, compared_headline, decided_by
 from bench.sim.host.mixed import ALL_TARGETS, Group, all_up_ns, mixed_samples
 
@@ -51,6 +56,16 @@ class RebootQuestion:
         """In the order of the question."""
         return tuple(self.counts)
 
+    def without(self, targets: Iterable[str]) -> RebootQuestion:
+        """The question about the other targets alone. At least one must be left."""
+        left = {target: boxes for target, boxes in self.counts.items() if target not in set(targets)}
+        baseline = self.baseline if self.baseline in left else choose_baseline(tuple(left), None)
+        return replace(self, counts=left, baseline=baseline)
+
+    def boxes_beside(self, target: str) -> int:
+        """Boxes that start on the same host as those of a target, its own included."""
+        return sum(self.counts.values()) if self.together else self.counts[target]
+
     def hosts(self) -> dict[str, tuple[Group, ...]]:
         """What starts on each host, by the label of its quantities."""
         groups = {target: Group(target=target, boxes=boxes) for target, boxes in self.counts.items()}
@@ -69,47 +84,99 @@ class RebootQuestion:
 
 
 def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
-    """Simulate and judge.
+    """Simulate and judge. Of hosts of their own, those too far beyond the data are left out, and the answer says so.
 
     Raises:
         NotInDataError: more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
     model = terms.model
-    distances = {
+    far = {
         target: storm_distances(model, target, boxes=boxes, cpus=question.cpus, residents=0)
         for target, boxes in question.counts.items()
     }
-    refuse_beyond([one for found in distances.values() for one in found], allowed=terms.beyond)
-    wide = {target: widening(model.discrepancy, found) for target, found in distances.items()}
-    runs: dict[str, Mapping[str, Floats]] = {}
+    refused = _refused(terms, question, far)
+    question = question.without(refused)
+    distances = {target: far[target] for target in question.targets}
     hosts = question.hosts()
+    runs = _runs(terms, question, hosts)
+    wide = _widenings(terms, hosts, distances)
+    looks = {label: _look(terms, question, label, groups, runs[label], wide) for label, groups in hosts.items()}
+    own = [
+        one
+        for label, samples in runs.items()
+        for one in _quantities(terms, label, samples, wide[label], looks.get(label))
+    ]
+    quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide))]
+    bounds = {target: _limit(terms, question, target) for target in question.targets}
+    # On a host that is shared, bounds of one target alone are no bounds of its answer.
+    limits = bounds if question.together else judge(terms, bounds, looks, quantities, NAMES["all"])
+    return Answer(
+        question=question.sentence(),
+        headline=_headline(question, quantities, limits),
+        quantities=tuple(quantities),
+        bottlenecks=tuple(limits.values()),
+        left_out=(*_together(question), *LEFT_OUT),
+        **fields_of(
+            terms,
+            distances=distances,
+            looks=looks,
+            owners={label: [group.target for group in groups] for label, groups in hosts.items()},
+            unit="ns",
+            taken=_taken(terms, question),
+            unanswered=refused.values(),
+        ),
+    )
+
+
+def _refused(terms: Terms, question: RebootQuestion, far: Mapping[str, tuple[Distance, ...]]) -> Mapping[str, str]:
+    """Targets that are not answered. On one host all are, or none."""
+    if not question.together:
+        return refused_labels(far, allowed=terms.beyond)
+    refuse_beyond([one for some in far.values() for one in some], allowed=terms.beyond)
+    return {}
+
+
+def _runs(
+    terms: Terms, question: RebootQuestion, hosts: Mapping[str, tuple[Group, ...]]
+) -> dict[str, Mapping[str, Floats]]:
+    """Samples by label: of each host, and of each target on a host that several share."""
+    runs: dict[str, Mapping[str, Floats]] = {}
     for label, groups in hosts.items():
         terms.say(f"{label}: {len(terms.weights)} reboots")
         samples = mixed_samples(terms, groups, cpus=question.cpus, arrivals=question.arrivals)
         runs[label] = samples[ALL_TARGETS]
         if len(groups) > 1:
             runs |= {group.target: samples[group.target] for group in groups}
-            wide[label] = max((wide[group.target] for group in groups), key=lambda one: one.up)
-    found = {label: _influences(terms, question, label, groups) for label, groups in hosts.items()}
-    limits = {target: _limit(terms, question, target) for target in question.targets}
-    own = [
-        one for label, samples in runs.items() for one in _quantities(terms, label, samples, wide, found.get(label, ()))
+    return runs
+
+
+def _widenings(
+    terms: Terms, hosts: Mapping[str, tuple[Group, ...]], distances: Mapping[str, tuple[Distance, ...]]
+) -> dict[str, Widening]:
+    """By label: of each target, and of each host by all that is on it."""
+    model = terms.model
+    wide = {
+        target: widening(model.discrepancy, found, misfit_of(model, [target])) for target, found in distances.items()
+    }
+    for label, groups in hosts.items():
+        targets = [group.target for group in groups]
+        far = [one for target in targets for one in distances[target]]
+        wide[label] = widening(model.discrepancy, far, misfit_of(model, targets))
+    return wide
+
+
+def _taken(terms: Terms, question: RebootQuestion) -> list[str]:
+    """What is taken for granted about hosts with more CPUs than the model's."""
+    return [
+        line
+        for groups in question.hosts().values()
+        for line in form_sentences(
+            terms.model,
+            [group.target for group in groups],
+            cpus=question.cpus,
+            boxes=question.boxes_beside(groups[0].target),
+        )
     ]
-    quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide))]
-    return Answer(
-        question=question.sentence(),
-        headline=_headline(question, quantities, limits),
-        model=terms.digest,
-        seed=terms.seed,
-        draws=len(terms.draws),
-        quantities=tuple(quantities),
-        distances=tuple(one for target in question.targets for one in distances[target]),
-        bottlenecks=tuple(limits.values()),
-        influences=tuple(one for found_here in found.values() for one in found_here),
-        assumed=assumed_of(model, question.targets),
-        identify=tuple(one for found_here in found.values() for one in identify_sentences(model, found_here)),
-        left_out=(*emulated_sentences(question.targets), *_together(question), *LEFT_OUT),
-    )
 
 
 def _together(question: RebootQuestion) -> Sequence[str]:
@@ -121,23 +188,34 @@ def _together(question: RebootQuestion) -> Sequence[str]:
     )
 
 
-def _influences(terms: Terms, question: RebootQuestion, label: str, groups: tuple[Group, ...]) -> tuple[Influence, ...]:
+def _look(
+    terms: Terms,
+    question: RebootQuestion,
+    label: str,
+    groups: tuple[Group, ...],
+    samples: Mapping[str, Floats],
+    wide: Mapping[str, Widening],
+) -> Look:
     terms.say(f"{label}: what decides the answer")
-    return influences(
+    targets = [group.target for group in groups]
+    boxes = question.boxes_beside(targets[0])
+    return look_into(
         terms.model,
-        [group.target for group in groups],
+        targets,
         terms.draws,
         lambda model, draw: all_up_ns(
             model, draw, groups, cpus=question.cpus, arrivals=question.arrivals, seed=terms.seed
         ),
         answer=label,
+        rest=Rest(samples=samples["all"], replications=terms.replications, widening=wide[label]),
+        more=forms_of(terms, targets, cpus=question.cpus, boxes=boxes),
     )
 
 
 def _limit(terms: Terms, question: RebootQuestion, target: str) -> Bottleneck:
     return bottleneck(
         target,
-        terms.values_of(target),
+        terms.drawn(target),
         terms.draw_weights,
         cpus=question.cpus,
         residents=0,
@@ -146,16 +224,13 @@ def _limit(terms: Terms, question: RebootQuestion, target: str) -> Bottleneck:
 
 
 def _quantities(
-    terms: Terms,
-    label: str,
-    samples: Mapping[str, Floats],
-    wide: Mapping[str, Widening],
-    found: tuple[Influence, ...],
+    terms: Terms, label: str, samples: Mapping[str, Floats], wide: Widening, look: Look | None
 ) -> list[Quantity]:
     quantities = []
     for key, name in NAMES.items():
-        band = band_of(samples[key], terms.weights, wide[label])
-        bound = bound_sentence(terms.model, found, band, "ns") if key == "all" else None
+        band = band_of(samples[key], terms.weights, wide)
+        asked = look if key == "all" else None
+        bound = None if asked is None else bound_sentence(terms.model, asked.influences, band, "ns")
         quantities.append(Quantity(name=name, unit="ns", target=label, band=band, bound=bound))
     return quantities
 
@@ -174,6 +249,7 @@ def _ratios(
         for target in question.targets
         if target != base
         for key in ("all", "half")
+        if np.all(runs[base][key] > 0)
     ]
 
 
@@ -183,7 +259,7 @@ def _headline(question: RebootQuestion, quantities: list[Quantity], limits: Mapp
         label = next(iter(question.hosts()))
         every = next(one for one in quantities if one.target == label and one.name == NAMES["all"])
         half = next(one for one in quantities if one.target == label and one.name == NAMES["half"])
-        bound = f"{BOUND}{every.bound}." if every.bound else ""
+        bound = f"{BOUND}{every.target}: {every.bound}." if every.bound else ""
         return (
             f"Simulated: all {box_text(sum(question.counts.values()))} are up {where} after "
             f"{band_text(every.band, 'ns')}, half of them after {band_text(half.band, 'ns')}; "

@@ -14,11 +14,13 @@ from bench.analysis.storms import reached_by
 from bench.sim.answer.answer import Bottleneck, Distance
 from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import storm_distances
+from bench.sim.answer.form import form_sentences, host_values
+from bench.sim.answer.influence import Varying
 from bench.sim.answer.terms import Terms, find_target, is_emulated
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
+from bench.sim.host.common import forms_of
 from bench.sim.host.luck import trial_factors
 from bench.sim.model.file import Model
-from bench.sim.model.values import target_values
 from bench.sim.starts import Starts, Storm, grid_of, simulate_many, simulate_starts
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
@@ -53,11 +55,14 @@ class Side(Protocol):
     def distances(self, model: Model, boxes: int) -> tuple[Distance, ...]:
         """How far a storm of so many boxes lies beyond the data."""
 
-    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
-        """What limits it."""
+    def limit(self, terms: Terms, boxes: int, *, further: bool = True) -> Bottleneck:
+        """What limits it. ``further``: also where another limit takes over."""
 
-    def assumptions(self) -> Sequence[str]:
-        """Sentences on what is taken for granted."""
+    def forms(self, terms: Terms, boxes: int) -> Sequence[Varying]:
+        """How inflation goes on beyond the measured CPUs, where the storm depends on it."""
+
+    def taken(self, model: Model, boxes: int) -> Sequence[str]:
+        """Sentences on what is taken for granted in a storm of so many boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ class Alone:
 
     def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
         """One storm."""
-        values = target_values(model, self.target, draw)
+        values = host_values(model, self.target, draw, cpus=self.cpus, boxes=boxes, seed=luck.seed)
         scheduled = self.arrivals.schedule(boxes, seed=luck.seed, trial=luck.trial)
         factors = trial_factors(values, seed=luck.seed, trial=luck.trial, boxes=boxes) if noise else None
         starts = simulate_starts(
@@ -93,20 +98,25 @@ class Alone:
         """How far it lies beyond the data."""
         return storm_distances(model, self.target, boxes=boxes, cpus=self.cpus, residents=self.residents)
 
-    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
-        """What limits it."""
+    def limit(self, terms: Terms, boxes: int, *, further: bool = True) -> Bottleneck:
+        """What limits it. ``further``: also where another limit takes over."""
         return bottleneck(
             self.target,
-            terms.values_of(self.target),
+            terms.drawn(self.target),
             terms.draw_weights,
             cpus=self.cpus,
             residents=self.residents,
             scheduled_ns=self.arrivals.schedule(boxes, seed=terms.seed, trial=0),
+            further=further,
         )
 
-    def assumptions(self) -> Sequence[str]:
-        """None beyond the model's own."""
-        return ()
+    def forms(self, terms: Terms, boxes: int) -> Sequence[Varying]:
+        """How inflation goes on beyond the measured CPUs, where the storm depends on it."""
+        return forms_of(terms, self.targets, cpus=self.cpus, boxes=boxes)
+
+    def taken(self, model: Model, boxes: int) -> Sequence[str]:
+        """What is taken for granted about hosts with more CPUs."""
+        return form_sentences(model, self.targets, cpus=self.cpus, boxes=boxes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +153,8 @@ class Nested:
     def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
         """One storm. A box's clock starts with the request of its machine."""
         machines = self._machines(boxes)
-        outer, inner = target_values(model, self.outer, draw), target_values(model, self.inner, draw)
+        outer = host_values(model, self.outer, draw, cpus=self.cpus, boxes=len(machines), seed=luck.seed)
+        inner = host_values(model, self.inner, draw, cpus=self.vm_cpus, boxes=machines[0], seed=luck.seed)
         scheduled = self.arrivals.schedule(len(machines), seed=luck.seed, trial=luck.trial)
         outer_luck = trial_factors(outer, seed=luck.seed, trial=luck.trial, boxes=len(machines)) if noise else None
         hosts = simulate_starts(
@@ -169,26 +180,38 @@ class Nested:
             *storm_distances(model, self.inner, boxes=machines[0], cpus=self.vm_cpus, residents=0),
         )
 
-    def limit(self, terms: Terms, boxes: int) -> Bottleneck:
+    def limit(self, terms: Terms, boxes: int, *, further: bool = True) -> Bottleneck:  # noqa: ARG002
         """What limits the longer part: the machines' start, or the start of the boxes in them."""
         machines = self._machines(boxes)
         hosts = Alone(target=self.outer, cpus=self.cpus, residents=self.residents, arrivals=self.arrivals)
-        first = hosts.limit(terms, len(machines))
+        first = hosts.limit(terms, len(machines), further=False)
         share = self._share(len(machines))
         second = bottleneck(
             self.inner,
-            [scaled(values, share) for values in terms.values_of(self.inner)],
+            [replace(one, values=scaled(one.values, share)) for one in terms.drawn(self.inner)],
             terms.draw_weights,
             cpus=self.vm_cpus,
             residents=0,
             scheduled_ns=np.zeros(machines[0], dtype=np.int64),
+            further=False,
         )
         longer = max((first, second), key=lambda one: one.bounds_ns[one.name])
-        return longer.model_copy(update={"target": self.label, "switch": None})
+        return longer.model_copy(update={"target": self.label})
 
-    def assumptions(self) -> Sequence[str]:
-        """What is taken for granted."""
+    def forms(self, terms: Terms, boxes: int) -> Sequence[Varying]:
+        """How inflation goes on beyond the measured CPUs, on the host and in a machine."""
+        machines = self._machines(boxes)
         return (
+            *forms_of(terms, [self.outer], cpus=self.cpus, boxes=len(machines)),
+            *forms_of(terms, [self.inner], cpus=self.vm_cpus, boxes=machines[0]),
+        )
+
+    def taken(self, model: Model, boxes: int) -> Sequence[str]:
+        """What is taken for granted."""
+        machines = self._machines(boxes)
+        return (
+            *form_sentences(model, [self.outer], cpus=self.cpus, boxes=len(machines)),
+            *form_sentences(model, [self.inner], cpus=self.vm_cpus, boxes=machines[0]),
             f"{self.label}: {self.per_vm} boxes per machine with {self.vm_cpus} CPUs. Boxes inside are taken to need "
             "as much CPU time as on the host, and to have a lock of their own in each machine. Machines are taken to "
             "want their CPUs all at the same time. None of this was measured.",
@@ -249,7 +272,8 @@ def _numbers(
     times = np.asarray(times_ns, dtype=np.float64)
     boxes = len(times)
     ranked: list[float] = np.sort(times).tolist()
-    over = float((scheduled_ns + times).max()) - float(scheduled_ns.min())
+    # Times are whole nanoseconds, so that a storm of very short starts may take none.
+    over = max(1.0, float((scheduled_ns + times).max()) - float(scheduled_ns.min()))
     return {
         **{name: reached_by(ranked, share) for name, share in SHARES.items()},
         "cpu": sum(one.cpu_ns for one in starts) / boxes,

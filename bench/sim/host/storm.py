@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.answer.answer import Answer, Bottleneck, Influence, Quantity
+from bench.sim.answer.answer import Answer, Bottleneck, Quantity
 from bench.sim.answer.bands import Widening, band_of, ratio_band
-from bench.sim.answer.distance import for_benefits, refuse_beyond, widening
-from bench.sim.answer.influence import bound_sentence, identify_sentences, influences
-from bench.sim.answer.terms import Terms, assumed_of, emulated_sentences
+from bench.sim.answer.distance import for_benefits, misfit_of, refused_labels, widening
+from bench.sim.answer.influence import Look, bound_sentence, look_into
+from bench.sim.answer.rest import Rest
+from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
+from bench.sim.host.common import fields_of, judge
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.sim.host.headline import compared_headline
 from bench.sim.host.sides import Luck, Side
@@ -72,6 +74,14 @@ class StormQuestion:
         """Of the model, that the sides need."""
         return tuple(dict.fromkeys(target for side in self.sides for target in side.targets))
 
+    def without(self, labels: Iterable[str]) -> StormQuestion:
+        """The question about the other sides alone. At least one must be left."""
+        left = tuple(side for side in self.sides if side.label not in set(labels))
+        names = tuple(side.label for side in left)
+        return replace(
+            self, sides=left, baseline=self.baseline if self.baseline in names else choose_baseline(names, None)
+        )
+
     @property
     def where(self) -> str:
         """``on 8 CPUs beside 20 boxes that live already``."""
@@ -94,41 +104,41 @@ class StormAnswer(Answer):
 
 
 def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[MeasuredStorm] = ()) -> StormAnswer:
-    """Simulate and judge.
+    """Simulate and judge. Sides that lie too far beyond the data are left out, and the answer says so.
 
     Args:
         measured: storms that were measured, to be shown on the curve.
 
     Raises:
-        NotInDataError: more than 10 times beyond the data, and ``terms.beyond`` is false.
+        NotInDataError: all sides are more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
-    model, sides = terms.model, question.sides
-    distances = {side.label: side.distances(model, question.boxes) for side in sides}
-    refuse_beyond([one for found in distances.values() for one in found], allowed=terms.beyond)
-    runs = {side.label: run(terms, side, question.boxes) for side in sides}
-    limits = {side.label: side.limit(terms, question.boxes) for side in sides}
-    found = {side.label: _influences(terms, side, question.boxes) for side in sides}
-    wide = {label: widening(model.discrepancy, distances[label]) for label in runs}
-    own = [one for label in runs for one in _quantities(terms, label, runs, wide[label], found[label])]
+    model = terms.model
+    distances = {side.label: side.distances(model, question.boxes) for side in question.sides}
+    refused = refused_labels(distances, allowed=terms.beyond)
+    question = question.without(refused)
+    wide = {side.label: _widening(terms, side, question.boxes) for side in question.sides}
+    runs = {side.label: run(terms, side, question.boxes) for side in question.sides}
+    looks = {side.label: _look(terms, side, question.boxes, runs[side.label], wide) for side in question.sides}
+    own = [one for label in runs for one in _quantities(terms, label, runs, wide[label], looks[label])]
     quantities = (*own, *_ratios(terms, question, runs, wide))
+    bounds = {side.label: side.limit(terms, question.boxes) for side in question.sides}
+    limits = judge(terms, bounds, looks, quantities, LAST)
     return StormAnswer(
         question=question.sentence(),
         headline=_headline(question, quantities, limits),
-        model=terms.digest,
-        seed=terms.seed,
-        draws=len(terms.draws),
         quantities=quantities,
-        distances=tuple(one for label in runs for one in distances[label]),
         bottlenecks=tuple(limits.values()),
-        influences=tuple(one for label in runs for one in found[label]),
-        assumed=assumed_of(model, question.targets),
-        identify=tuple(dict.fromkeys(one for label in runs for one in identify_sentences(model, found[label]))),
-        left_out=(
-            *emulated_sentences(question.targets),
-            *(line for side in sides for line in side.assumptions()),
-            *LEFT_OUT,
-        ),
+        left_out=LEFT_OUT,
         curve=_curve(terms, question, runs, measured) if len(question.sizes) > 1 else None,
+        **fields_of(
+            terms,
+            distances={label: distances[label] for label in runs},
+            looks=looks,
+            owners={side.label: side.targets for side in question.sides},
+            unit="ns",
+            taken=[line for side in question.sides for line in side.taken(model, question.boxes)],
+            unanswered=refused.values(),
+        ),
     )
 
 
@@ -145,25 +155,31 @@ def run(terms: Terms, side: Side, boxes: int) -> dict[str, Floats]:
     return {name: np.array([one[name] for one in found]) for name in found[0]}
 
 
-def _influences(terms: Terms, side: Side, boxes: int) -> tuple[Influence, ...]:
+def _widening(terms: Terms, side: Side, boxes: int) -> Widening:
+    """Of the bands of times: how far beyond the data, and what the model misses within them."""
+    misfit = misfit_of(terms.model, side.targets)
+    return widening(terms.model.discrepancy, side.distances(terms.model, boxes), misfit)
+
+
+def _look(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats], wide: Mapping[str, Widening]) -> Look:
     terms.say(f"{side.label}: what decides the answer")
     luck = Luck(seed=terms.seed, trial=0)
-    return influences(
+    return look_into(
         terms.model,
         side.targets,
         terms.draws,
         lambda model, draw: side.numbers(model, draw, boxes, luck, noise=False)["last"],
         answer=side.label,
+        rest=Rest(samples=samples["last"], replications=terms.replications, widening=wide[side.label]),
+        more=side.forms(terms, boxes),
     )
 
 
-def _quantities(
-    terms: Terms, label: str, runs: Samples, wide: Widening, found: tuple[Influence, ...]
-) -> list[Quantity]:
+def _quantities(terms: Terms, label: str, runs: Samples, wide: Widening, look: Look) -> list[Quantity]:
     quantities = []
     for key, (name, unit) in UNITS.items():
         band = band_of(runs[label][key], terms.weights, for_benefits(wide) if unit == "per_s" else wide)
-        bound = bound_sentence(terms.model, found, band, unit) if name == LAST else None
+        bound = bound_sentence(terms.model, look.influences, band, unit) if name == LAST else None
         quantities.append(Quantity(name=name, unit=unit, target=label, band=band, bound=bound))
     return quantities
 
@@ -209,12 +225,12 @@ def _curve(terms: Terms, question: StormQuestion, runs: Samples, measured: Seque
 
 def _point(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats]) -> CurvePoint:
     distances = side.distances(terms.model, boxes)
-    wide = widening(terms.model.discrepancy, distances)
+    wide = _widening(terms, side, boxes)
     return CurvePoint(
         target=side.label,
         boxes=boxes,
         last=band_of(samples["last"], terms.weights, wide),
         median=band_of(samples["median"], terms.weights, wide),
-        bottleneck=side.limit(terms, boxes).name,
+        bottleneck=side.limit(terms, boxes, further=False).name,
         beyond=any(one.times > 1 for one in distances),
     )

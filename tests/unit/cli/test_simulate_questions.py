@@ -47,7 +47,8 @@ def test_a_storm_as_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert text.startswith("Simulated: on 2 CPUs the last of 8 boxes is up after")
     for part in ("within the data", "last box up", "What limits it", "decides"):
         assert part in text
-    assert "simulating docker: 8 boxes" in said.err
+    # Progress is for terminals.
+    assert said.err == ""
 
 
 def test_a_storm_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
@@ -81,6 +82,71 @@ def test_density(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert {one.name for one in found.quantities} == {"density.boxes", "density.further_box", "density.fixed"}
 
 
+def test_density_beyond_the_data_is_a_bound(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    assert call(monkeypatch, "density", model, "--memory", "6GiB") == ExitCode.OK
+    text = " ".join(capsys.readouterr().out.split())
+    assert "fit 27 [24, 28] in libvirt/kvm and at least 160 in docker" in text
+    assert "at least 160 boxes: the most that was measured is 16 boxes" in text
+    assert call(monkeypatch, "density", model, "--memory", "6GiB", "--beyond") == ExitCode.OK
+    text = capsys.readouterr().out
+    assert text.startswith("⚠ docker: ")
+    assert "Nothing that was measured supports this answer." in " ".join(text.split())
+
+
+def test_what_cannot_be_answered_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = make_model()
+    runc = found.targets["docker"].model_copy(update={"measured": {"boxes": (1, 2, 4, 8)}})
+    file = tmp_path / "model.json"
+    write_model(file, found.model_copy(update={"targets": found.targets | {"docker": runc}}))
+    words = ("storm", file, "--boxes", 8, "--residents", 8, *QUICK)
+    assert call(monkeypatch, *words) == ExitCode.OK
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Not answered docker: 8 residents, and none were measured" in text
+    assert call(monkeypatch, *words, "-t", "docker") == ExitCode.CANNOT_TELL
+
+
+QUESTIONS = {
+    "storm": ("--boxes", "4", *QUICK),
+    "reboot": ("--boxes", "4", *QUICK),
+    "density": ("--memory", "2GiB", "--draws", "4"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_json_is_all_that_is_on_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, question: str
+) -> None:
+    out = tmp_path / "page"
+    assert call(monkeypatch, question, model, *QUESTIONS[question], "--json", "-o", out) == ExitCode.OK
+    said = capsys.readouterr()
+    assert json.loads(said.out) == json.loads((out / "answer.json").read_bytes())
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_interrupted_question_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, question: str
+) -> None:
+    out = tmp_path / "new" / "page"
+    words = (question, model, *QUESTIONS[question], "-o", out)
+
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(f"bench.cli.simulate.{question}.answer_{question}", interrupt)
+        assert call(once, *words) == ExitCode.INTERRUPTED
+    with monkeypatch.context() as once:
+        once.setattr("bench.render.figures.answer_bands.draw", interrupt)
+        assert call(once, *words) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == [model]
+
+
 def test_reboot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
     words = ("reboot", model, "--boxes", "docker=6,libvirt=2", *QUICK)
     assert call(monkeypatch, *words) == ExitCode.OK
@@ -109,7 +175,9 @@ def test_reboot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (("storm", "--boxes", "8", "--nested", "docker"), 2, "is not of the form OUTER:INNER"),
         (("density", "--memory", "lots"), 2, "--memory: 'lots' is not of the form"),
         (("density", "--memory", "1GiB", "--reserve", "2GiB"), 2, "leaves nothing of 1.00 GiB"),
-        (("density", "--memory", "64GiB"), 4, "boxes in memory are"),
+        (("storm", "--boxes", "1_0"), 2, "'1_0' is not a whole number"),
+        (("density", "-t", "podman"), 2, "the model has no target 'podman'"),
+        (("reboot", "--boxes", "docker=2,libvirt=81"), 4, "81 boxes are 10.1 times"),
         (("reboot", "--boxes", "docker=x"), 2, "'x' is not a whole number"),
         (("reboot", "--boxes", "docker=-1"), 2, "-1 is less than 1"),
         (("reboot", "--boxes", "podman=3"), 2, "the model has no target 'podman'"),

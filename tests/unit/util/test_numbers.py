@@ -16,7 +16,8 @@ def test_numbers(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "1_0", "nan", "inf", "-Infinity", "1e999", "0x10", "1,5", "\uff11\uff12", "1 2", "1\n", ".", "9" * 401]
+    "text",
+    ["", " ", "1_0", "nan", "inf", "-Infinity", "1e999", "0x10", "1,5", "\uff11\uff12", "1 2", "1\n", ".", "9" * 401],
 )
 def test_what_is_no_number(text: str) -> None:
     assert plain_number(text) is None

@@ -49,6 +49,34 @@ def test_benefits_are_widened_downwards_only() -> None:
     assert wide.low95 == pytest.approx(100 * np.exp(-0.3 * 2.24), rel=0.08)
 
 
+def test_what_a_model_misses_within_its_data_widens_both_sides() -> None:
+    values = np.linspace(99.0, 101.0, 201)
+    plain, wide = band_of(values), band_of(values, None, Widening(both=0.2))
+    assert wide.middle == plain.middle
+    # Normal factors: the 97.5 % point is 1.96 standard deviations away, the 90 % point 1.28.
+    assert np.log(wide.high95 / 100) == pytest.approx(0.2 * 1.96, rel=0.06)
+    assert np.log(wide.low95 / 100) == pytest.approx(-0.2 * 1.96, rel=0.06)
+    assert np.log(wide.high80 / 100) == pytest.approx(0.2 * 1.28, rel=0.06)
+    assert np.log(wide.low80 / 100) == pytest.approx(-0.2 * 1.28, rel=0.06)
+
+
+def test_both_widenings_together_are_a_sum_of_logarithms() -> None:
+    """Against a simulation of the same sum: a normal factor on both sides, a half-normal one upwards."""
+    values = np.full(50, 100.0)
+    band = band_of(values, None, Widening(up=0.3, both=0.2))
+    chance = np.random.default_rng(5).standard_normal((2, 400_000))
+    truth = 100 * np.exp(0.3 * np.abs(chance[0]) + 0.2 * chance[1])
+    assert band.high95 == pytest.approx(np.quantile(truth, 0.975), rel=0.03)
+    assert band.high80 == pytest.approx(np.quantile(truth, 0.9), rel=0.03)
+    assert band.low95 == band_of(values, None, Widening(both=0.2)).low95
+
+
+def test_misfits_of_two_sides_do_not_cancel() -> None:
+    values = np.full(50, 2.0)
+    band = ratio_band(3 * values, values, None, Widening(both=0.3), Widening(both=0.4))
+    assert band == band_of(np.full(50, 3.0), None, Widening(both=0.5))
+
+
 def test_a_ratio_of_paired_samples_is_surer_than_its_sides() -> None:
     luck = np.random.default_rng(2).lognormal(sigma=0.5, size=400)
     band = ratio_band(3 * luck, luck, None, Widening(), Widening())
@@ -67,9 +95,10 @@ def test_what_a_base_may_lack_makes_a_ratio_smaller() -> None:
     st.lists(st.floats(0.001, 1e12), min_size=1, max_size=30),
     st.floats(0, 2),
     st.floats(0, 2),
+    st.floats(0, 2),
 )
-def test_limits_are_in_order(values: list[float], up: float, down: float) -> None:
-    band = band_of(np.array(values), None, Widening(up=up, down=down))
+def test_limits_are_in_order(values: list[float], up: float, down: float, both: float) -> None:
+    band = band_of(np.array(values), None, Widening(up=up, down=down, both=both))
     slack = 1e-9 * band.middle
     assert band.low95 <= band.low80 + slack
     assert band.low80 <= band.middle + slack

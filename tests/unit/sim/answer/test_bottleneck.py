@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bench.records.record import Endpoint
 from bench.sim.answer.answer import Bottleneck
-from bench.sim.answer.bottleneck import bottleneck
+from bench.sim.answer.bottleneck import bottleneck, judged
+from bench.sim.answer.form import Drawn
 from bench.sim.values import StageValues, TargetValues
 
 MS = 10**6
@@ -19,8 +22,9 @@ def _values(*, delay: int = 0, work: int = 0, hold: int = 0, growth: float = 0.0
 
 
 def _limit(*draws: TargetValues, cpus: int, residents: int, scheduled_ns: np.ndarray) -> Bottleneck:
+    drawn = [Drawn(values=values) for values in draws]
     weights = [1.0] * len(draws)
-    return bottleneck("a", draws, weights, cpus=cpus, residents=residents, scheduled_ns=scheduled_ns)
+    return bottleneck("a", drawn, weights, cpus=cpus, residents=residents, scheduled_ns=scheduled_ns)
 
 
 def _at_once(boxes: int) -> np.ndarray:
@@ -79,3 +83,46 @@ def test_what_the_data_leave_open_has_a_share() -> None:
     found = _limit(*draws, cpus=64, residents=0, scheduled_ns=_at_once(64))
     assert found.name == "lock"
     assert found.share == pytest.approx(2 / 3)
+
+
+def test_a_short_wait_for_the_lock_is_not_what_decides() -> None:
+    """The bound of the lock holds a whole start: from two boxes on it is the largest for any hold."""
+    short = _limit(_values(delay=200, hold=2), cpus=64, residents=0, scheduled_ns=_at_once(4))
+    assert short.bounds_ns["lock"] > short.bounds_ns["start"]
+    assert short.name == "start"
+    long = _limit(_values(delay=200, hold=2), cpus=64, residents=0, scheduled_ns=_at_once(103))
+    # 102 waits of 2 ms are longer than a start of 202 ms.
+    assert long.name == "lock"
+    assert _limit(_values(delay=200, hold=2), cpus=64, residents=0, scheduled_ns=_at_once(101)).name == "start"
+
+
+def test_a_short_wait_for_the_lock_leaves_it_to_the_cpu() -> None:
+    found = _limit(_values(delay=80, work=20, hold=7), cpus=2, residents=0, scheduled_ns=_at_once(14))
+    # 140 ms of CPU, 107 + 91 ms of the lock.
+    assert found.bounds_ns["lock"] > found.bounds_ns["CPU"] > found.bounds_ns["start"]
+    assert found.name == "CPU"
+
+
+def test_more_cpus_than_measured_take_the_form_of_each_draw() -> None:
+    """The line ends at 1 / inflation CPUs' worth of work; a form that stays goes on."""
+    values = dataclasses.replace(_values(work=100), inflation=0.5)
+    bounds = []
+    for exponent in (0.0, 1.0):
+        drawn = [Drawn(values=values, known=2, exponent=exponent)]
+        found = bottleneck("a", drawn, [1.0], cpus=64, residents=0, scheduled_ns=_at_once(640))
+        bounds.append(found.bounds_ns["CPU"] / MS)
+    assert bounds[1] == pytest.approx(640 * 100 / (64 / (1 + 0.5 * 63)), rel=1e-6)
+    assert bounds[0] == pytest.approx(640 * 100 / (64 / 1.5), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("middle", "role", "reached", "said"),
+    [(5.0, "hold", 0.6, "lock hold"), (5.0, "work", 0.6, None), (3.2, "hold", 3.0 / 3.2, None), (5.0, None, 0.6, None)],
+)
+def test_a_bound_far_below_the_answer_names_what_is_open(
+    middle: float, role: str | None, reached: float, said: str | None
+) -> None:
+    limit = Bottleneck(target="a", name="CPU", bounds_ns={"start": 0.2e9, "CPU": 3e9, "lock": 1e9})
+    found = judged(limit, middle * 1e9, role)
+    assert found.reached == pytest.approx(reached)
+    assert found.open == said

@@ -7,7 +7,17 @@ import math
 import pytest
 
 from bench.sim.answer.answer import Distance
-from bench.sim.answer.distance import farthest, memory_distance, refuse_beyond, storm_distances, widening
+from bench.sim.answer.distance import (
+    farthest,
+    for_benefits,
+    how_far,
+    memory_distance,
+    misfit_of,
+    refuse_beyond,
+    refused_labels,
+    storm_distances,
+    widening,
+)
 from bench.sim.model.file import Discrepancy
 from bench.util.errors import ExitCode, NotInDataError
 from tests.question_models import make_model
@@ -63,3 +73,36 @@ def test_what_was_never_measured_is_refused() -> None:
     never = Distance(axis="residents", asked=1, measured=0, target="docker")
     with pytest.raises(NotInDataError, match="none were measured"):
         refuse_beyond([never], allowed=False)
+
+
+def test_large_numbers_have_all_their_digits() -> None:
+    far = Distance(axis="memory", asked=133_021, measured=16, target="process")
+    assert how_far(far) == (
+        "process: 133\u202f021 boxes in memory are 8\u202f314 times the most that was measured (16)"
+    )
+
+
+def test_what_cannot_be_answered_is_left_out_unless_nothing_is_left() -> None:
+    near = [Distance(axis="boxes", asked=16, measured=8, target="docker")]
+    far = [Distance(axis="residents", asked=8, measured=0, target="runc"), *near]
+    found = refused_labels({"docker": near, "runc": far}, allowed=False)
+    assert list(found) == ["runc"]
+    assert found["runc"].startswith("runc: 8 residents, and none were measured.")
+    assert "--beyond" in found["runc"]
+    assert refused_labels({"docker": near, "runc": far}, allowed=True) == {}
+    with pytest.raises(NotInDataError, match="runc"):
+        refused_labels({"runc": far}, allowed=False)
+
+
+def test_what_a_model_misses_widens_both_sides_at_any_distance() -> None:
+    model = make_model()
+    assert misfit_of(model, ["docker"]) == 0
+    missed = model.targets["docker"].model_copy(update={"misfit": 0.2})
+    model = model.model_copy(update={"targets": model.targets | {"docker": missed}})
+    assert misfit_of(model, ["docker", "libvirt/kvm"]) == 0.2
+    found = widening(PER_DOUBLING, storm_distances(model, "docker", boxes=8, cpus=2, residents=0), 0.2)
+    assert (found.up, found.down, found.both) == (0, 0, 0.2)
+    far = widening(PER_DOUBLING, storm_distances(model, "docker", boxes=32, cpus=2, residents=0), 0.2)
+    assert far.up == pytest.approx(0.12)
+    turned = for_benefits(far)
+    assert (turned.up, turned.down, turned.both) == (0, far.up, 0.2)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from bench.sim.answer.answer import Band
-from bench.sim.answer.influence import bound_sentence, deciding, identify_sentences, influences, with_value
+from bench.sim.answer.influence import (
+    Varying,
+    bound_sentence,
+    deciding,
+    identify_sentences,
+    influences,
+    look_into,
+    with_value,
+)
 from bench.sim.model.file import Model
 from tests.question_models import DRAWS, MS, make_model, spread
 
@@ -141,6 +151,60 @@ def test_a_limit_that_hardly_moves_the_answer_makes_no_bound() -> None:
     found = influences(model, ["docker"], ALL, lambda model, draw: 1e12 + small(model, draw))
     assert deciding(model, found) is not None
     assert bound_sentence(model, found, BAND, "ns") is None
+
+
+def _with_parts(model: Model, name: str, parts: int) -> tuple[Model, list[str]]:
+    """The model with copies of a parameter of docker in further stages, each with draws of its own."""
+    entry = model.targets["docker"]
+    names = [f"{stage}.{name}" for stage in "abcdefghijkl"[:parts]]
+    copies = dict.fromkeys(names, entry.parameters[f"ready.{name}"])
+    changed = entry.model_copy(update={"parameters": entry.parameters | copies})
+    model = model.model_copy(update={"targets": model.targets | {"docker": changed}})
+    for number, one in enumerate(names):
+        model = _with_draws(model, one, spread((100 + number) * MS, 20 * MS))
+    return model, names
+
+
+def test_what_is_worth_measuring_has_the_share_of_all_its_stages() -> None:
+    """Each stage moves the answer by less than a tenth, and all of them decide it together."""
+    model, names = _with_parts(make_model(), "work", 12)
+    found = influences(model, ["docker"], ALL, _sum_of(*((name, 1.0) for name in names)))
+    for one in found[:12]:
+        assert abs(one.high - one.low) < 0.12 * one.high
+    (said,) = identify_sentences(model, found)
+    assert said.startswith("docker: the CPU work decides 100% of what is open")
+
+
+def test_nothing_below_a_tenth_is_worth_measuring() -> None:
+    model = make_model(hold_kind="limit", hold_prior_ms=5.0, hold_sd_ms=4.0)
+    found = influences(model, ["docker"], ALL, _sum_of(("ready.work", 10.0), ("ready.hold_work", 2.0)))
+    shares = {one.parameter: one.share for one in found}
+    assert 0 < shares["ready.hold_work"] < 0.1
+    assert not any("lock hold" in line for line in identify_sentences(model, found))
+
+
+def test_bars_and_their_middle_are_of_the_same_runs_in_the_readers_unit() -> None:
+    look = look_into(make_model(), ["docker"], ALL, _sum_of(("ready.work", 1e-7)), shown=math.floor)
+    first = look.influences[0]
+    # 100 ms times 1e-7 are 10 boxes, more or less.
+    middle = math.floor(sorted(make_model().draws["docker"]["ready.work"])[DRAWS // 2 - 1] * 1e-7)
+    assert (first.low, first.high) == (9, 10)
+    assert all(one.middle == middle for one in look.influences)
+
+
+def test_a_number_beside_the_parameters_can_decide() -> None:
+    values = np.linspace(0, 1, DRAWS)
+    form = Varying(target="docker", parameter="inflation_form", kind="assumed", narrowed=0.0, values=values)
+    model = make_model()
+    found = look_into(model, ["docker"], ALL, lambda _model, draw: 1e9 * (1 + values[draw]), more=[form]).influences
+    assert (found[0].parameter, found[0].kind) == ("inflation_form", "assumed")
+    assert found[0].share > 0.9
+    said = bound_sentence(model, found, BAND, "ns")
+    assert said is not None
+    assert "decided by the form of CPU inflation beyond the measured CPUs of docker" in said
+    assert said.endswith("of which the data say nothing: they end at 2 CPUs")
+    (cell,) = identify_sentences(model, found)
+    assert cell.endswith("has no data; measure the same storms on a host with more CPUs")
 
 
 def test_with_value_leaves_the_model_as_it_was() -> None:

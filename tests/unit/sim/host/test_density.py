@@ -8,7 +8,8 @@ import pytest
 
 from bench.sim.answer.answer import Answer, Quantity
 from bench.sim.answer.terms import Terms, choose_draws
-from bench.sim.host.density import DensityQuestion, answer_density, fitting, targets_with_memory
+from bench.sim.host.density import DensityQuestion, answer_density, fitting
+from bench.sim.model.file import Model
 from bench.sim.values import TargetValues
 from bench.util.errors import NotInDataError, UsageError
 from tests.question_models import MIB, make_model
@@ -59,43 +60,105 @@ def test_beyond_the_data_fewer_may_fit_but_not_more() -> None:
     assert far.low95 / far.middle < 0.75 < near.low95 / near.middle
 
 
-def test_far_beyond_the_data_is_refused() -> None:
-    with pytest.raises(NotInDataError, match=r"docker: .* boxes in memory are"):
-        _ask(8 * GIB, _terms(beyond=False))
+def test_far_beyond_the_data_the_answer_is_a_bound() -> None:
+    answer = _ask(8 * GIB, _terms(beyond=False))
+    docker = _quantity(answer, "docker")
+    # 16 boxes were measured.
+    assert docker.least
+    assert set(docker.band.model_dump().values()) <= {160, 0}
+    assert docker.bound is not None
+    assert docker.bound.startswith("at least 160 boxes: the most that was measured is 16 boxes")
+    assert "at least 160 in docker" in answer.headline
+    assert not _quantity(answer, "libvirt/kvm").least
+    ratio = _quantity(answer, "docker : libvirt/kvm")
+    assert ratio.least
+    assert ratio.band.middle == pytest.approx(160 / _quantity(answer, "libvirt/kvm").band.high95)
+    assert {one.target for one in answer.bottlenecks} == {"libvirt/kvm"}
+    assert answer.warnings == ()
 
 
-def test_a_target_without_memory_is_refused() -> None:
-    terms = _terms()
-    entry = terms.model.targets["docker"]
-    parameters = {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}
-    model = terms.model.model_copy(
-        update={"targets": terms.model.targets | {"docker": entry.model_copy(update={"parameters": parameters})}}
+def test_a_bound_from_below_is_never_above_what_the_draws_allow() -> None:
+    """Where some draws have fewer than 10 times as many boxes as were measured, the bound is theirs."""
+    terms = _terms(beyond=False)
+    wide = tuple((5.0 if number % 3 else 9.0) * MIB for number in range(len(terms.model.weights)))
+    draws = terms.model.draws | {"docker": terms.model.draws["docker"] | {"memory_slope": wide}}
+    found = _quantity(
+        _ask(GIB, dataclasses.replace(terms, model=terms.model.model_copy(update={"draws": draws}))), "docker"
     )
-    with pytest.raises(UsageError, match="no memory of docker") as caught:
-        _ask(4 * GIB, dataclasses.replace(terms, model=model))
-    assert "libvirt/kvm" in caught.value.hint
+    assert found.least
+    # 924 MiB for boxes of 9 MiB, and fewer beyond the data.
+    assert found.band.middle <= 102
+
+
+def test_nothing_but_bounds_decides_nothing() -> None:
+    answer = _ask(64 * GIB, _terms(beyond=False))
+    assert answer.headline.endswith("there is no answer without --beyond.")
+    assert "; the data end there." in answer.headline
+    assert "decided by" not in answer.headline
+    assert not [one for one in answer.quantities if one.unit == "ratio"]
+    assert answer.influences == ()
+
+
+def test_with_beyond_the_answer_warns() -> None:
+    answer = _ask(8 * GIB)
+    assert not _quantity(answer, "docker").least
+    assert any(line.startswith("docker: ") and "Nothing that was measured" in line for line in answer.warnings)
+
+
+def _without_memory(model: Model, label: str) -> Model:
+    entry = model.targets[label]
+    parameters = {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}
+    return model.model_copy(
+        update={"targets": model.targets | {label: entry.model_copy(update={"parameters": parameters})}}
+    )
+
+
+def test_a_target_without_memory_is_left_out_and_named() -> None:
+    terms = _terms()
+    one = dataclasses.replace(terms, model=_without_memory(terms.model, "docker"))
+    answer = _ask(2 * GIB, one)
+    assert {found.target for found in answer.quantities} == {"libvirt/kvm"}
+    (said,) = answer.unanswered
+    assert said.startswith("docker: the model has no memory of it. To get an answer, add `residents")
+    none = dataclasses.replace(terms, model=_without_memory(one.model, "libvirt/kvm"))
+    with pytest.raises(UsageError, match="no memory of it"):
+        _ask(2 * GIB, none)
+
+
+def _with_slope(terms: Terms, value: float, kind: str) -> Terms:
+    """A single target whose further box takes so much in all draws."""
+    entry = terms.model.targets["docker"]
+    slope = entry.parameters["memory_slope"].model_copy(update={"value": value, "kind": kind})
+    changed = entry.model_copy(update={"parameters": entry.parameters | {"memory_slope": slope}})
+    draws = {"docker": terms.model.draws["docker"] | {"memory_slope": (value,) * len(terms.model.weights)}}
+    model = terms.model.model_copy(update={"targets": {"docker": changed}, "draws": draws})
+    return dataclasses.replace(terms, model=model)
+
+
+def _docker(terms: Terms) -> Answer:
+    question = DensityQuestion(memory_bytes=GIB, reserve_bytes=0, targets=("docker",), baseline="docker")
+    return answer_density(terms, question)
 
 
 def test_a_further_box_that_takes_nothing_gives_no_answer() -> None:
-    terms = _terms()
-    draws = terms.model.draws | {"docker": terms.model.draws["docker"] | {"memory_slope": (-1.0,) * len(terms.draws)}}
-    model = terms.model.model_copy(update={"draws": draws})
-    with pytest.raises(NotInDataError, match="takes no memory"):
-        _ask(4 * GIB, dataclasses.replace(terms, model=model))
+    with pytest.raises(NotInDataError, match="takes no memory in 40 of 40 draws"):
+        _docker(_with_slope(_terms(), -1.0, "measured"))
+
+
+def test_a_slope_that_a_user_stated_is_named_in_the_refusal() -> None:
+    with pytest.raises(UsageError, match="memory_slope is -1 bytes in the model file, stated by you"):
+        _docker(_with_slope(_terms(), -1.0, "assumed"))
+
+
+def test_what_decides_is_shown_in_whole_boxes() -> None:
+    answer = _ask(2 * GIB)
+    shown = [one for one in answer.influences if one.target == "libvirt/kvm"]
+    assert shown
+    middle = _quantity(answer, "libvirt/kvm").band.middle
+    assert all(one.middle == middle for one in shown)
+    assert all(end == int(end) for one in shown for end in (one.low, one.high))
 
 
 def test_a_reserve_must_leave_something() -> None:
     with pytest.raises(UsageError, match="leaves nothing"):
         _ask(GIB, reserve=GIB)
-
-
-def test_targets_without_memory_are_left_out_unless_named() -> None:
-    model = make_model()
-    entry = model.targets["docker"]
-    parameters = {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}
-    model = model.model_copy(
-        update={"targets": model.targets | {"docker": entry.model_copy(update={"parameters": parameters})}}
-    )
-    assert targets_with_memory(model, None) == ("libvirt/kvm",)
-    with pytest.raises(UsageError, match="no memory of docker"):
-        targets_with_memory(model, ["docker", "libvirt/kvm"])

@@ -12,6 +12,7 @@ from bench.sim.host.reboot import RebootQuestion, answer_reboot
 from bench.sim.host.shared import SharedGroup, simulate_shared
 from bench.sim.model.values import target_values
 from bench.sim.starts import simulate_starts
+from bench.util.errors import NotInDataError
 from tests.question_models import MS, make_model
 
 
@@ -60,3 +61,17 @@ def test_a_mixed_reboot_says_what_is_taken_for_granted() -> None:
     assert any("not measured together" in line for line in answer.left_out)
     assert sum(one.share for one in answer.influences) == pytest.approx(1.0)
     assert "all 8 boxes are up on 2 CPUs" in answer.headline
+
+
+def test_a_target_that_cannot_be_answered_is_left_out_of_hosts_of_their_own() -> None:
+    answer = _answer({"docker": 8, "libvirt/kvm": 81}, together=False)
+    assert {one.target for one in answer.quantities} == {"docker"}
+    (said,) = answer.unanswered
+    assert said.startswith("libvirt/kvm: 81 boxes are 10.1 times")
+    with pytest.raises(NotInDataError, match="81 boxes"):
+        _answer({"docker": 8, "libvirt/kvm": 81}, together=True)
+
+
+def test_bounds_of_one_target_do_not_explain_a_host_that_several_share() -> None:
+    assert all(one.reached is None for one in _answer({"docker": 6, "libvirt/kvm": 2}, together=True).bottlenecks)
+    assert all(one.reached is not None for one in _answer({"docker": 6, "libvirt/kvm": 2}, together=False).bottlenecks)

@@ -161,7 +161,7 @@ def test_containers_in_machines_start_after_their_machine() -> None:
     inside = _middle(found, "storm.last", "docker in libvirt/kvm")
     # Two machines take 500 ms each; then four boxes start on one CPU, 150 ms of work each.
     assert inside == pytest.approx((500 + 4 * 160) * MS, rel=0.2)
-    assert any("None of this was measured" in line for line in found.left_out)
+    assert any("None of this was measured" in line for line in found.assumed)
     assert {one.target for one in found.influences if one.answer == "docker in libvirt/kvm"} == {
         "docker",
         "libvirt/kvm",
@@ -190,3 +190,72 @@ def test_scaled_values_keep_their_delays() -> None:
 def test_wrong_nestings(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         _nested(text)
+
+
+def _entry(terms: Terms, label: str, **changes: Any) -> Terms:
+    changed = terms.model.targets[label].model_copy(update=changes)
+    model = terms.model.model_copy(update={"targets": terms.model.targets | {label: changed}})
+    return dataclasses.replace(terms, model=model)
+
+
+def test_what_the_model_misses_within_its_data_widens_both_sides() -> None:
+    plain = answer_storm(_terms(), _question(8))
+    missed = answer_storm(_entry(_terms(), "docker", misfit=0.25), _question(8))
+    for name in ("storm.last", "storm.cpu"):
+        one, other = (_quantity(answer, name, "docker").band for answer in (plain, missed))
+        assert other.middle == one.middle
+        assert other.high95 / one.high95 > 1.2
+        assert one.low95 / other.low95 > 1.2
+    assert _quantity(missed, "storm.last", "libvirt/kvm") == _quantity(plain, "storm.last", "libvirt/kvm")
+    rows = {(one.target, one.parameter): one.share for one in missed.influences}
+    assert rows["docker", "misfit"] > 0.3
+    assert ("libvirt/kvm", "misfit") not in rows
+
+
+def test_a_side_that_cannot_be_answered_is_left_out() -> None:
+    """docker was never measured beside other boxes; libvirt was."""
+    terms = _entry(_terms(), "docker", measured={"boxes": (1, 2, 4, 8)})
+    found = answer_storm(terms, _question(8, residents=8))
+    assert {one.target for one in found.quantities} == {"libvirt/kvm"}
+    (said,) = found.unanswered
+    assert said.startswith("docker: 8 residents, and none were measured")
+    assert "docker" not in found.question
+    with pytest.raises(NotInDataError, match="docker: 8 residents"):
+        answer_storm(terms, _question(8, residents=8, targets=("docker",)))
+
+
+def test_beyond_the_measured_cpus_the_form_of_inflation_is_open() -> None:
+    """Two numbers of the model say the same on 2 CPUs; on 20 the answers differ by how inflation goes on."""
+    many = _terms(draws=tuple(range(40)))
+    within, beyond = (answer_storm(many, _question(16, cpus=cpus, targets=("docker",))) for cpus in (2, 20))
+    assert not any(one.parameter == "inflation_form" for one in within.influences)
+    assert within.assumed == ()
+    assert any(one.parameter == "inflation_form" for one in beyond.influences)
+    assert any("going on as a line" in line for line in beyond.assumed)
+
+
+def test_noise_is_among_what_is_open(answer: StormAnswer) -> None:
+    for target in TARGETS:
+        mine = [one for one in answer.influences if one.target == target]
+        assert any(one.parameter == "noise" and one.share > 0.2 for one in mine)
+        assert sum(one.share for one in mine) == pytest.approx(1.0)
+
+
+def test_the_bounds_of_an_answer_say_how_much_they_explain(answer: StormAnswer) -> None:
+    for one in answer.bottlenecks:
+        middle = _middle(answer, "storm.last", one.target)
+        assert one.reached == pytest.approx(one.bounds_ns[one.name] / middle)
+
+
+def test_a_storm_without_time_has_a_finite_throughput() -> None:
+    """Stated noise can round all times to 0 ns."""
+    terms = _terms()
+    draws = terms.model.draws | {
+        "libvirt/kvm": {name: (1e-9,) * len(terms.model.weights) for name in terms.model.draws["libvirt/kvm"]}
+    }
+    found = run(
+        dataclasses.replace(terms, model=terms.model.model_copy(update={"draws": draws})),
+        Alone(target="libvirt/kvm", cpus=2),
+        4,
+    )
+    assert np.isfinite(found["throughput"]).all()

@@ -1,0 +1,107 @@
+"""How CPU inflation goes on beyond the CPUs that were measured: nobody knows, so each draw has a form of its own.
+
+On ``n`` busy CPUs work takes ``1 + inflation * (n - 1)`` times as long. That line is measured up to the CPUs of the
+model's host, ``m``. Beyond them it may go on as a line, or stay where it is. A draw takes
+``1 + inflation * (m - 1) * ((n - 1) / (m - 1)) ** exponent`` with an exponent that is uniform in [0, 1]: 0 stays, 1 is
+the line. With an exponent below 1 further CPUs always add capacity; with the line it ends at ``1 / inflation``.
+
+The simulator knows the line alone. The inflation of a draw is replaced by the one whose line meets the form where the
+question has the most busy CPUs. With fewer of them at work it is below the form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.sim.engine.rng import ENTITIES, SEEDS, uniforms
+from bench.sim.model.schema import Model
+from bench.sim.model.values import target_values
+from bench.sim.values import TargetValues
+from bench.util.units import grouped
+
+PURPOSE: Final = 0x4102
+"""The purpose of the random numbers of forms."""
+FORM: Final = "inflation_form"
+"""The name under which a form stands among parameters."""
+_MIDDLE: Final = 0.5
+"""The exponent of the centre of a model: the median of what a draw may have."""
+_LINE: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawn:
+    """One draw of a target, for hosts of any size."""
+
+    values: TargetValues
+    known: int = 1
+    """CPUs up to which inflation was measured."""
+    exponent: float = _LINE
+
+    def at(self, *, cpus: int, boxes: int) -> TargetValues:
+        """The values on a host of ``cpus`` CPUs where ``boxes`` boxes start at once."""
+        busy = min(cpus, boxes)
+        if busy <= self.known or self.exponent == _LINE or not self.values.inflation:
+            return self.values
+        less = ((busy - 1) / (self.known - 1)) ** (self.exponent - 1)
+        return replace(self.values, inflation=self.values.inflation * less)
+
+
+def known_cpus(model: Model) -> int:
+    """CPUs up to which inflation is a line. One CPU shows none, so that it counts as the first two."""
+    return max(2, model.host.cpus)
+
+
+def exponents(target: str, draws: Sequence[int], seed: int) -> NDArray[np.float64]:
+    """(draws,) The exponent of each draw of a target: the same for the same seed, whatever else is asked."""
+    entity = int.from_bytes(hashlib.sha256(target.encode()).digest()[:8], "big") % ENTITIES
+    return uniforms(seed % SEEDS, PURPOSE, entity, np.asarray(draws, dtype=np.int64))
+
+
+def drawn(model: Model, target: str, draw: int | None, seed: int) -> Drawn:
+    """One draw of a target, or its centre. Raises as ``target_values``."""
+    values = target_values(model, target, draw)
+    if not has_form(model, target):
+        return Drawn(values=values)
+    exponent = _MIDDLE if draw is None else float(exponents(target, [draw], seed)[0])
+    return Drawn(values=values, known=known_cpus(model), exponent=exponent)
+
+
+def host_values(model: Model, target: str, draw: int | None, *, cpus: int, boxes: int, seed: int) -> TargetValues:
+    """The values of one draw on a host of ``cpus`` CPUs where at most ``boxes`` boxes start at once."""
+    return drawn(model, target, draw, seed).at(cpus=cpus, boxes=boxes)
+
+
+def has_form(model: Model, target: str) -> bool:
+    """Whether the data leave the form open: there is inflation, and no user stated it. What is stated is a line."""
+    parameter = model.targets[target].parameters.get("inflation")
+    return parameter is not None and parameter.kind != "assumed" and max(_inflations(model, target)) > 0
+
+
+def beyond_known(model: Model, targets: Iterable[str], *, cpus: int, boxes: int) -> tuple[str, ...]:
+    """The targets for which a host of ``cpus`` CPUs with ``boxes`` boxes at once depends on the form."""
+    if min(cpus, boxes) <= known_cpus(model):
+        return ()
+    return tuple(target for target in targets if has_form(model, target))
+
+
+def form_sentences(model: Model, targets: Iterable[str], *, cpus: int, boxes: int) -> tuple[str, ...]:
+    """What is taken for granted about hosts with more CPUs than the model's; empty where nothing is."""
+    found = beyond_known(model, targets, cpus=cpus, boxes=boxes)
+    if not found:
+        return ()
+    return (
+        f"{', '.join(found)}: how much longer CPU work takes on busy CPUs was measured up to "
+        f"{grouped(known_cpus(model))} CPUs. Beyond them every draw takes a form of its own, from staying there to "
+        "going on as a line, all equally likely.",
+    )
+
+
+def _inflations(model: Model, target: str) -> Sequence[float]:
+    draws = model.draws.get(target, {}).get("inflation")
+    return draws or (model.targets[target].parameters["inflation"].value,)

@@ -1,0 +1,90 @@
+"""What answers about one host have in common: distances, what decides, what is taken for granted, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.sim.answer.answer import Bottleneck, Distance, Quantity
+from bench.sim.answer.bottleneck import judged
+from bench.sim.answer.form import FORM, beyond_known, exponents
+from bench.sim.answer.humps import humps_sentence
+from bench.sim.answer.influence import Look, Varying, deciding, identify_sentences
+from bench.sim.answer.terms import Terms, assumed_of
+from bench.sim.answer.warnings import warnings_of
+
+Owners = Mapping[str, Sequence[str]]
+"""By label of an answer: the targets of the model that it is made from."""
+
+
+def forms_of(terms: Terms, targets: Iterable[str], *, cpus: int, boxes: int) -> list[Varying]:
+    """How inflation goes on beyond the measured CPUs, as a number that differs from draw to draw."""
+    return [
+        Varying(
+            target=target,
+            parameter=FORM,
+            kind="assumed",
+            narrowed=0.0,
+            values=exponents(target, terms.draws, terms.seed),
+        )
+        for target in beyond_known(terms.model, targets, cpus=cpus, boxes=boxes)
+    ]
+
+
+def judge(
+    terms: Terms, limits: Mapping[str, Bottleneck], looks: Mapping[str, Look], quantities: Sequence[Quantity], name: str
+) -> dict[str, Bottleneck]:
+    """The bottlenecks, each with how much of the answer it explains.
+
+    Args:
+        looks: of some of the labels.
+        name: of the quantity whose bounds these are.
+    """
+    middles = {one.target: one.band.middle for one in quantities if one.name == name and one.unit == "ns"}
+    found = {}
+    for label, limit in limits.items():
+        first = deciding(terms.model, looks[label].influences) if label in looks else None
+        found[label] = judged(limit, middles[label], first.role if first is not None else None)
+    return found
+
+
+def fields_of(
+    terms: Terms,
+    *,
+    distances: Mapping[str, Sequence[Distance]],
+    looks: Mapping[str, Look],
+    owners: Owners,
+    unit: str,
+    taken: Iterable[str] = (),
+    unanswered: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The fields of an ``Answer`` that every question fills in the same way.
+
+    Args:
+        distances: by label.
+        looks: by label; a label may have none.
+        owners: by label, of all labels.
+        unit: of the first quantity.
+        taken: sentences on what is taken for granted.
+        unanswered: sentences on targets that are not in the answer.
+    """
+    model = terms.model
+    targets = tuple(dict.fromkeys(target for some in owners.values() for target in some))
+    far = tuple(one for some in distances.values() for one in some)
+    sentences = (line for look in looks.values() for line in identify_sentences(model, look.influences))
+    return {
+        "model": terms.digest,
+        "seed": terms.seed,
+        "draws": len(terms.draws),
+        "distances": far,
+        "influences": tuple(one for look in looks.values() for one in look.influences),
+        "assumed": (*assumed_of(model, targets), *dict.fromkeys(taken)),
+        "identify": tuple(dict.fromkeys(sentences)),
+        "warnings": warnings_of(model, targets, far),
+        "unanswered": tuple(unanswered),
+        "humps": tuple(
+            humps_sentence(model, label, owners[label], terms.draws, look.humps, unit)
+            for label, look in looks.items()
+            if look.humps is not None
+        ),
+    }
