@@ -48,6 +48,9 @@ LEAST_MEMORY: Final = {"libvirt-full": 256 * 2**20}
 """The memory of boxes of targets that refuse the small boxes of most tests."""
 
 
+_LOST_RUNTIME: Final = "read init-p: connection reset by peer"
+
+
 def write_scenario(directory: Path, dockerfile: str, *, name: str, files: Mapping[str, str] | None = None) -> Path:
     """A scenario directory with small limits; returns its scenario.yaml."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -142,6 +145,10 @@ class Lab:
             target: a target, or the name of one with its default options.
             wrap: puts a proxy around the target.
         """
+        done = self._run_once(target, loaded, wrap)
+        return self._run_once(target, loaded, wrap) if _has_lost_its_runtime(done.record) else done
+
+    def _run_once(self, target: str | Target, loaded: LoadedScenario, wrap: Wrap | None) -> Trialed:
         setting = self.setting(target, loaded, wrap=wrap)
         trial = self.trial(setting)
         record, output = run_trial(trial, setting)
@@ -170,6 +177,15 @@ class Lab:
             clock=MonotonicClock(),
             daemons=target.daemons(),
         )
+
+
+def _has_lost_its_runtime(record: Record) -> bool:
+    """Whether the kernel has killed runc's own child while it made the container.
+
+    A campaign records this as a failed trial. Seen once in some thousands of starts, on a host whose kernel is
+    emulated, far from any memory limit; 150 further starts in a row did not show it. It is no result of a test.
+    """
+    return record.failure is not None and _LOST_RUNTIME in record.failure.message
 
 
 def _with_enough_memory(name: str, loaded: LoadedScenario) -> LoadedScenario:
