@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,30 +12,35 @@ import typer
 
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
+from bench.cli.simulate.progress import Step
 from bench.render.commands.simulation_check import check_json, view_check, write_check
+from bench.scenario.targets import split_labels
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import (
     Levels,
     Split,
     all_but_largest,
     by_levels,
+    by_scenarios,
     levels_up_to,
     lower_half,
     memory_levels,
     odd_even,
+    other_campaign,
     storm_levels,
     unused,
 )
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
-from bench.sim.fit.fit import fit
+from bench.sim.fit.fit import DRAWS, fit
 from bench.sim.model.file import assumed_sentences, model_digest, read_model
-from bench.sim.model.schema import Model
+from bench.sim.model.schema import HostEntry, Model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
-from bench.sim.observe.trials import Observations
+from bench.sim.observe.trials import Observations, Source, same_workload
 from bench.util.errors import UsageError
-from bench.util.text import plain
+from bench.util.package_data import find_table
+from bench.util.paths import is_file
 
 _LEVELS = re.compile(r"[1-9]\d{0,6}(,[1-9]\d{0,6})*")
 
@@ -56,11 +60,13 @@ Paths = Annotated[
     ),
 ]
 Table = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--table",
-        metavar="FILE",
-        help="A published table (CSV) instead of campaigns: runtime,n,last,median,cpu_per_start in ms.",
+        metavar="NAME|FILE",
+        help="A published table instead of campaigns: a bundled one such as rund-2022, or a CSV file with the columns "
+        "runtime,n,last,median,cpu_per_start in ms.",
+        show_default=False,
     ),
 ]
 TableCpus = Annotated[
@@ -100,6 +106,12 @@ FitMemory = Annotated[
     ),
 ]
 OddEven = Annotated[bool, typer.Option("--odd-even", help="Fit the odd blocks and score the even ones.")]
+HoldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hold-out", metavar="NAME", help="Score this scenario of the campaigns; fit the others.", show_default=False
+    ),
+]
 Against = Annotated[
     list[Path] | None,
     typer.Option(
@@ -116,7 +128,12 @@ Scenario = Annotated[
 HostChange = Annotated[
     bool, typer.Option("--host-change", help="The model, or one of the campaigns, may be of another host.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the fit, of noise and of intervals.")]
+Draws = Annotated[
+    int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Draws of the model that is fitted.")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=2**53, help="Seed of the fit, of noise and of intervals.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="Write a page with figures here.", show_default="none"),
@@ -132,6 +149,7 @@ class _Asked:
     below: int | None
     memory: frozenset[int] | None
     odd_even: bool
+    hold_out: list[str] | None
 
     @property
     def names(self) -> list[str]:
@@ -142,6 +160,7 @@ class _Asked:
             "--fit-below": self.below is not None,
             "--fit-memory": self.memory is not None,
             "--odd-even": self.odd_even,
+            "--hold-out": self.hold_out is not None,
         }
         return [name for name, there in given.items() if there]
 
@@ -155,34 +174,31 @@ def check_command(
     fit_below: FitBelow = None,
     fit_memory: FitMemory = None,
     odd_even_blocks: OddEven = False,
+    hold_out: HoldOut = None,
     against: Against = None,
     targets: Targets = None,
     scenario: Scenario = None,
     host_change: HostChange = False,
+    draws: Draws = DRAWS,
     seed: Seed = 1,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Cells that were used in the fit are never scored. Three predictions without a simulation are scored beside the
-    model: constant (as a single start), CPU only (max(T1, N W/c)), and a line through the fitted storms.
+    """Cells that were used in the fit are never scored. Predictions without a simulation are scored beside the model:
+    constant (as a single start), CPU only (max(T1, N W/c)), a line through the fitted storms, and two that spread CPU
+    time over unlike boxes.
 
-    Exit codes: 0 the model explains the storms at least as well as CPU time alone, 3 CPU time alone is better, or the
-    model is no better and wrong, or memory is missed, 4 cannot tell.
+    Exit codes: 0 the error is small and the model is no worse than the baselines, 3 CPU time alone is better, or the
+    model is no better and wrong, or memory is missed, 4 cannot tell, or better than CPU time alone and too far off.
     """
-    asked = _Asked(fit=fitted, score=scored, below=fit_below, memory=fit_memory, odd_even=odd_even_blocks)
-    labels = None if targets is None else tuple(targets.split(","))
-    places = list(paths or ())
-    model_file = places.pop(0) if places and places[0].is_file() else None
-    _check_sources(places, table, against, model_file)
-    read = _Reader(labels, scenario, table_cpus, host_change)
-    seen = read.table(table) if table is not None else read.campaigns(places)
-    if model_file is not None:
-        found = _check_model(model_file, seen, asked, seed, host_change=host_change)
-    else:
-        split = _split(seen, asked) if against is None else _other(seen, read.campaigns(against), asked, host_change)
-        _say(f"fitting: {split.name}")
-        found = _scored(split, fit(split.fit, seed=seed), None, seed)
-    page = None if out is None else write_check(found, out)
+    asked = _Asked(
+        fit=fitted, score=scored, below=fit_below, memory=fit_memory, odd_even=odd_even_blocks, hold_out=hold_out
+    )
+    named = _named(paths or (), table, against)
+    read = _Reader(None if targets is None else split_labels(targets), scenario, table_cpus, host_change)
+    with Step() as step:
+        found = _found(named, read, asked, _Run(draws, seed, host_change, step.say))
+        page = None if out is None else write_check(found, out)
     if json:
         print_json(check_json(found))
     else:
@@ -193,13 +209,30 @@ def check_command(
         raise typer.Exit(found.exit_code)
 
 
-def _say(line: str) -> None:
-    print(plain(line), file=sys.stderr)
+@dataclass(frozen=True)
+class _Run:
+    """How a check is done."""
+
+    draws: int
+    seed: int
+    host_change: bool
+    say: Callable[[str], None]
 
 
-def _check_sources(
-    places: Sequence[Path], table: Path | None, against: Sequence[Path] | None, model: Path | None
-) -> None:
+@dataclass(frozen=True)
+class _Named:
+    """What a command names: a table or campaigns, and a model or another campaign."""
+
+    places: tuple[Path, ...]
+    table: str | None
+    model: Path | None
+    against: tuple[Path, ...] | None
+
+
+def _named(paths: Sequence[Path], table: str | None, against: Sequence[Path] | None) -> _Named:
+    """What the command names. Raises UsageError: nothing, or things that cannot be together."""
+    model = paths[0] if paths and is_file(paths[0]) else None
+    places = tuple(paths if model is None else paths[1:])
     if table is None and not places:
         raise UsageError(
             "nothing is named that could be scored", hint="name a campaign's directory, or a table with --table FILE"
@@ -211,6 +244,19 @@ def _check_sources(
             "--against is for campaigns of which a model is fitted first",
             hint="name the campaign to score after the model: `boxbench simulate check model.json DIR`",
         )
+    return _Named(places, table, model, None if against is None else tuple(against))
+
+
+def _found(named: _Named, read: _Reader, asked: _Asked, run: _Run) -> Check:
+    run.say("reading what is scored")
+    seen = read.campaigns(named.places) if named.table is None else read.table(named.table)
+    if named.model is not None:
+        return _check_model(named.model, seen, asked, run)
+    if named.against is None:
+        split = _split(seen, asked)
+    else:
+        split = _other(seen, read.campaigns(named.against), asked, run.host_change)
+    return _scored(split, fit(split.to_fit, draws=run.draws, seed=run.seed, progress=run.say), None, run)
 
 
 class _Reader:
@@ -222,36 +268,31 @@ class _Reader:
         self._labels, self._scenarios, self._cpus, self._host_change = labels, scenarios, cpus, host_change
 
     def campaigns(self, places: Sequence[Path]) -> Observations:
+        if self._cpus is not None:
+            raise UsageError("--table-cpus is for tables, and no table was named", hint="leave it out")
         return observe(places, targets=self._labels, scenarios=self._scenarios, host_change=self._host_change)
 
-    def table(self, file: Path) -> Observations:
-        seen = observe_table(file, cpus=self._cpus)
+    def table(self, name: str) -> Observations:
+        if self._scenarios is not None:
+            raise UsageError("--scenario is for campaigns, and a table has none", hint="leave it out")
+        seen = observe_table(find_table(name), cpus=self._cpus)
         if self._labels is None:
             return seen
         for label in self._labels:
             if label not in seen.targets:
-                raise UsageError(f"{file} has no runtime {label!r}", hint=f"it has {', '.join(seen.targets)}")
-        return _with_targets(seen, self._labels)
-
-
-def _with_targets(seen: Observations, labels: Sequence[str]) -> Observations:
-    return Observations(
-        sources=seen.sources,
-        workload=seen.workload,
-        targets={label: seen.targets[label] for label in labels},
-        left_out=seen.left_out,
-    )
+                raise UsageError(f"{name} has no runtime {label!r}", hint=f"it has {', '.join(seen.targets)}")
+        return replace(seen, targets={label: seen.targets[label] for label in self._labels})
 
 
 def _split(seen: Observations, asked: _Asked) -> Split:
+    if _in_conflict(frozenset(asked.names)):
+        raise UsageError(f"{' and '.join(asked.names)} split in different ways", hint="give one of them")
     if asked.odd_even:
-        if len(asked.names) > 1:
-            raise UsageError(f"{' and '.join(asked.names)} split in different ways", hint="give one of them")
         return odd_even(seen)
+    if asked.hold_out is not None:
+        return by_scenarios(seen, asked.hold_out)
     present, read = storm_levels(seen), memory_levels(seen)
     if asked.below is not None:
-        if asked.fit is not None or asked.score is not None:
-            raise UsageError(f"{' and '.join(asked.names)} split in different ways", hint="give one of them")
         storms = levels_up_to(asked.below, present)
     elif asked.fit is None and asked.score is None:
         storms = lower_half(present)
@@ -261,30 +302,40 @@ def _split(seen: Observations, asked: _Asked) -> Split:
     return by_levels(seen, storms, memory)
 
 
+def _in_conflict(names: frozenset[str]) -> bool:
+    """Whether these options split a campaign in more than one way."""
+    alone = names & {"--odd-even", "--hold-out"}
+    return bool(len(names) > 1 and alone) or {"--fit-below"} < names - {"--fit-memory"}
+
+
 def _other(seen: Observations, scored: Observations, asked: _Asked, host_change: bool) -> Split:
     if asked.names:
         raise UsageError(f"{asked.names[0]} splits one campaign, and --against names another", hint="give one of them")
-    _check_same(seen.sources[0].host, seen.workload, scored, host_change=host_change)
-    name = f"fitted on {', '.join(source.name for source in seen.sources)}"
-    return Split(name=name, fit=seen, score=scored)
+    _check_same(seen.sources[0], seen.workload, scored, host_change=host_change)
+    return other_campaign(seen, scored)
 
 
-def _check_same(host: str | None, workload: str, scored: Observations, *, host_change: bool) -> None:
+def _check_same(host: Source | HostEntry, workload: str, scored: Observations, *, host_change: bool) -> None:
     """Refuse to score another workload, or another host without --host-change."""
-    if workload != scored.workload:
+    if not same_workload(workload, scored.workload):
         raise UsageError(
             "the model was fitted to another workload (image, command or readiness) than the one to score",
             hint="score a campaign of the same scenario",
         )
-    others = [source.host for source in scored.sources if source.host != host]
-    if others and not host_change:
-        raise UsageError(
-            f"the model is of host {host}, and the campaign of host {others[0]}",
-            hint="score a campaign of the same host, or add --host-change",
-        )
+    own = host.host if isinstance(host, Source) else host.fingerprint
+    for source in scored.sources:
+        if (source.host, source.cpus) != (own, host.cpus) and not host_change:
+            raise UsageError(
+                f"the model is of {_host(own, host.cpus)}, and what is scored of {_host(source.host, source.cpus)}",
+                hint="score a campaign of the same host, or add --host-change",
+            )
 
 
-def _check_model(file: Path, seen: Observations, asked: _Asked, seed: int, *, host_change: bool) -> Check:
+def _host(fingerprint: str | None, cpus: int) -> str:
+    return f"{'a table' if fingerprint is None else f'host {fingerprint}'} with {cpus} CPUs"
+
+
+def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Check:
     wrong = [name for name in asked.names if name != "--score"]
     if wrong:
         raise UsageError(
@@ -292,12 +343,22 @@ def _check_model(file: Path, seen: Observations, asked: _Asked, seed: int, *, ho
             hint="leave it out, or leave the model out and let a part of the campaign be fitted",
         )
     model = read_model(file)
-    _check_same(model.host.fingerprint, model.workload, seen, host_change=host_change)
-    return _scored(unused(model, seen, asked.score), model, model_digest(model), seed)
+    _check_same(model.host, model.workload, seen, host_change=run.host_change)
+    return _scored(unused(model, seen, asked.score), model, model_digest(model), run)
 
 
-def _scored(split: Split, model: Model, digest: str | None, seed: int) -> Check:
+def _scored(split: Split, model: Model, digest: str | None, run: _Run) -> Check:
     said = assumed_sentences(model)
     assumed = {label: tuple(one for one in said if one.startswith(f"{label}: ")) for label in model.targets}
-    terms = Terms(seed=seed, model=digest, assumed=assumed, say=_say)
-    return check(split, ModelPredictor(model=model, seed=seed), terms)
+    terms = Terms(seed=run.seed, model=digest, assumed=assumed, notes=_notes(model, split), say=run.say)
+    return check(split, ModelPredictor(model=model, seed=run.seed), terms)
+
+
+def _notes(model: Model, split: Split) -> tuple[str, ...]:
+    """Sentences on the data that were used, and on what bands beyond them are widened by."""
+    odd = [f"{label}: {note}" for label, target in split.score.targets.items() for note in target.notes]
+    rise = model.discrepancy.log_sd_per_doubling
+    wider = (
+        f"bands beyond the data are wider upwards, by a log sd of {rise:.3g} per doubling: {model.discrepancy.source}"
+    )
+    return (*odd, wider)

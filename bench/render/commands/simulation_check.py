@@ -16,24 +16,37 @@ from bench.render.figures.base import Figure, finish, styled, with_variables, wr
 from bench.render.figures.simulation_check import draw
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
-from bench.render.text import MISSING, clean, quantity, significant, with_interval
+from bench.render.text import MISSING, clean, quantity, with_interval
 from bench.sim.answer.answer import Band
 from bench.sim.answer.terms import emulated_sentences
-from bench.sim.check.result import Check, Coverage, LevelView, Limits, MemoryScore, Skill, StatisticView, TargetCheck
+from bench.sim.check.coverage import Coverage, Limits
+from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
 from bench.sim.check.verdict import Verdict
 from bench.util.errors import ExitCode
 from bench.util.result_file import write_result_file
 
 STORM_HEAD: Final = ("box", "storm", "of", "measured", "simulated [95 %]", "error", "bias", "ceiling", "skill", "held")
 MEMORY_HEAD: Final = ("box", "boxes", "measured", "simulated [95 %]", "error", "band", "verdict")
-NOTE: Final = (
-    "error: median over storms of |simulated / measured − 1|, with its 95 % interval. bias: simulated over the median "
-    "storm. ceiling: the error with which one half of the storms predicts the other. skill: over CPU only, by CRPS; "
-    "0 is no better. held: storms in the 95 % band. Simulated values; fitted storms are not scored."
+WORDS: Final = (
+    ("error", "the median over storms of |simulated / measured − 1|, with its 95 % interval"),
+    ("bias", "the simulated value over the median storm, less 1: below 0 the model is too optimistic"),
+    ("noise ceiling", "the error with which one half of the storms predicts the other half; no model does better"),
+    (
+        "skill",
+        "1 − CRPS of the model / CRPS of a baseline, CPU only in the table: 1 is perfect, 0 no better, below 0 worse",
+    ),
+    ("CRPS", "how far a predicted distribution is from a measured value; smaller is better"),
+    ("held", "storms inside the simulated 95 % band"),
+    ("bands", "good ones hold as many storms as they promise: the 80 % band 80 % of them"),
+    ("constant", "a baseline: every start takes as long as a single one"),
+    ("CPU only", "a baseline: max(T1, N W/c), with T1 the time and W the CPU time of a single start on c CPUs"),
+    ("line", "a baseline: a line over the number of boxes, through the storms that were fitted"),
+    ("CPU only with spread", "a baseline: N measured single starts in order, times max(1, N W/(c T1))"),
+    ("shared CPUs", "a baseline: N measured single starts of unlike work that share the CPUs equally"),
 )
-_TERMINAL_NOTE: Final = NOTE.replace("bias: simulated over the median storm. ", "").replace(
-    "ceiling: the error with which one half of the storms predicts the other. ", ""
-)
+"""Words of a check, in the order in which they are met."""
+_PAGE_ONLY: Final = ("bias",)
+NOTE: Final = "Simulated values; fitted storms are not scored."
 _NARROW: Final = tuple(at for at, name in enumerate(STORM_HEAD) if name not in ("box", "bias", "ceiling"))
 """The columns that fit a terminal of 80 columns."""
 _BY_YOU: Final = "by you"
@@ -42,6 +55,8 @@ _STYLES: Final = {
     Verdict.EXPLAINED: "green",
     Verdict.BETTER: "green",
     Verdict.CPU: "green",
+    Verdict.LINE: "green",
+    Verdict.TOO_FAR: "yellow",
     Verdict.NO_BETTER: "bold red",
     Verdict.WORSE: "bold red",
     Verdict.CANNOT_TELL: "yellow",
@@ -96,7 +111,7 @@ def _storm_row(target: TargetCheck, level: LevelView, view: StatisticView) -> Ro
         MISSING if score.bias is None else f"{score.bias:+.0%}",
         MISSING if score.ceiling is None else f"{score.ceiling:.0%}",
         MISSING if over_cpu is None else f"{over_cpu.value:+.2f}",
-        f"{widest.hits} of {widest.n}",
+        f"{widest.hits}/{widest.n}",
     )
 
 
@@ -108,7 +123,7 @@ def memory_rows(found: Check) -> tuple[Row, ...]:
 def _memory_row(target: TargetCheck, score: MemoryScore) -> Row:
     return (
         clean(target.label),
-        str(score.boxes),
+        f"{score.boxes}" + (" and daemons" if score.daemons else ""),
         quantity(score.measured, "bytes"),
         _band(score.predicted, "bytes"),
         f"{score.error:+.1%}",
@@ -124,9 +139,11 @@ def target_sentences(target: TargetCheck) -> Iterator[str]:
         yield f"{clean(target.label)}: {target.verdict}. {_capital(target.why)}.{ceiling}"
     if target.skills:
         yield "skill over " + ", ".join(_skill(one) for one in target.skills)
-    pooled = _pooled_coverage(target)
-    if pooled:
-        yield "storms held: " + ", ".join(f"{hits} of {n} by the {level:.0%} band" for level, hits, n in pooled)
+    if target.coverage:
+        word = "bands" if target.bands is None else f"bands: {target.bands.word}"
+        yield f"{word}; {_holds(target.coverage)}"
+    if target.coverage_within:
+        yield f"without what they are widened by beyond the data: {_holds(target.coverage_within)}"
     yield from map(clean, target.assumed)
 
 
@@ -135,13 +152,9 @@ def _skill(one: Skill) -> str:
     return f"{one.baseline} {one.value:+.2f}{limits}"
 
 
-def _pooled_coverage(target: TargetCheck) -> list[tuple[float, int, int]]:
-    found: dict[float, list[Coverage]] = {}
-    for level in target.levels:
-        for view in level.statistics:
-            for one in view.score.coverage if view.score is not None else ():
-                found.setdefault(one.level, []).append(one)
-    return [(level, sum(one.hits for one in ones), sum(one.n for one in ones)) for level, ones in found.items()]
+def _holds(found: Sequence[Coverage]) -> str:
+    parts = [f"the {one.level:.0%} band holds {_share(one.hits / one.n, one.interval)}" for one in found]
+    return f"{', '.join(parts)} of {found[0].n} values"
 
 
 def _band(band: Band, unit: str) -> str:
@@ -150,7 +163,7 @@ def _band(band: Band, unit: str) -> str:
 
 def _share(value: float, limits: Limits | None) -> str:
     text = f"{value:.0%}"
-    return text if limits is None else f"{text} [{significant(limits.low * 100)}, {significant(limits.high * 100)}]"
+    return text if limits is None else f"{text} [{limits.low * 100:.0f}, {limits.high * 100:.0f}]"
 
 
 def _capital(text: str) -> str:
@@ -163,7 +176,8 @@ def view_check(found: Check) -> RenderableType:
     lines: list[RenderableType] = [Text(headline(found), style=style), Text(_made(found), style="dim")]
     for target in found.targets:
         lines += ["", *_view_target(found, target)]
-    lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_notes(found), _TERMINAL_NOTE))]
+    lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_notes(found), NOTE))]
+    lines += [Text(f"· {word}: {text}", style="dim") for word, text in WORDS if word not in _PAGE_ONLY]
     return Group(*lines)
 
 
@@ -185,7 +199,7 @@ def _view_target(found: Check, target: TargetCheck) -> Iterator[RenderableType]:
 
 def _notes(found: Check) -> tuple[str, ...]:
     """What was left out, and which CPUs were emulated."""
-    return (*found.left_out, *emulated_sentences([target.label for target in found.targets]))
+    return (*found.notes, *found.left_out, *emulated_sentences([target.label for target in found.targets]))
 
 
 def _made(found: Check) -> str:
@@ -219,7 +233,7 @@ def figures(found: Check) -> tuple[Figure, ...]:
 
 
 def write_check(found: Check, directory: Path) -> Path:
-    """Write ``check.html`` and its figures into a directory; returns the page. Raises ResultError."""
+    """Write ``index.html`` and its figures into a directory; returns the page. Raises ResultError."""
     drawn = figures(found)
     environment = page_environment()
     text = environment.get_template("simulation-check.html.j2").render(
@@ -230,13 +244,13 @@ def write_check(found: Check, directory: Path) -> Path:
         targets=[(clean(target.label), tuple(target_sentences(target))) for target in found.targets],
         storms=(STORM_HEAD, storm_rows(found)),
         memory=(MEMORY_HEAD, memory_rows(found)),
-        notes=(*map(clean, _notes(found)), NOTE),
+        notes=(*map(clean, _notes(found)), NOTE, *(f"{word}: {text}" for word, text in WORDS)),
         figures=[
             {"title": one.title, "svg": Markup(with_variables(one.light_svg)), "how": one.how, "table": one.table}
             for one in drawn
         ],
     )
-    page = directory / "check.html"
+    page = directory / "index.html"
     write_result_file(page, text, hint=_HINT)
     for figure in drawn:
         write_figure(directory, figure)

@@ -1,4 +1,4 @@
-"""Simulated against measured storms, over the number of boxes, with three predictions that need no simulation."""
+"""Simulated and measured storms over the number of boxes, with predictions that need no simulation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.analysis.stats import Interval
 from bench.render.figures.base import Drawing, canvas, time_axis
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
+from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.levels import Statistic
 from bench.sim.check.result import LevelView, StatisticView, TargetCheck
 
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PANELS: Final = {Statistic.MEDIAN: "half of the boxes are up", Statistic.LAST: "the last box is up"}
-_BASELINES: Final[Mapping[str, tuple[str, str]]] = {
-    "constant": ("constant: as a single start", ":"),
-    "CPU only": ("CPU only: max(T1, N W/c)", "--"),
-    "line": ("line through the fitted storms", "-."),
+_Dashes = str | tuple[int, tuple[float, ...]]
+_BASELINES: Final[Mapping[str, tuple[str, _Dashes]]] = {
+    CONSTANT: ("constant: as a single start", ":"),
+    CPU_ONLY: ("CPU only: max(T1, N W/c)", "--"),
+    LINE: ("line through the fitted storms", "-."),
+    SPREAD: ("CPU only with spread", (0, (7.0, 1.5, 1.0, 1.5, 1.0, 1.5))),
+    SHARED: ("shared CPUs", (0, (1.0, 0.8))),
 }
 _HOW: Final = (
     "Hatched: the simulated 95 % band, wider upwards beyond the storms that the model was fitted to. Dots are measured "
@@ -46,9 +50,9 @@ def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) ->
     series = {statistic: _series(levels, statistic) for statistic in _PANELS}
     beside = f", beside {residents} others" if residents else ""
     title = f"{clean(found.label)}: simulated and measured storms{beside}"
-    figure = canvas(4.35, title, _subtitle(found))
+    figure = canvas(4.55, title, _subtitle(found))
     width, height = figure.get_size_inches()
-    bottom, top = 1.32 / height, 1 - 0.92 / height
+    bottom, top = 1.52 / height, 1 - 0.92 / height
     axes: list[Axes] = []
     values = _values([point for points in series.values() for point in points])
     for number, (statistic, points) in enumerate(series.items()):

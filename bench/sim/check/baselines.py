@@ -1,13 +1,19 @@
-"""Three predictions that need no simulation. A model that is no better than they are explains nothing.
+"""Predictions that need no simulation. A model that is no better than they are explains nothing.
 
 ``constant``: a start takes as long as a single one, whoever else starts.
 ``CPU only``: the CPUs share the work of all boxes equally, and nothing else delays them: max(T1, N W / c), with T1 the
     time and W the CPU time of a single start.
 ``line``: D + s N, fitted by least squares to the storms that the model was fitted to, each statistic on its own. It
     has no mechanism, but it has seen how storms grow.
+``CPU only with spread``: as many independent single starts as the storm has boxes, put in order, times
+    max(1, N W / (c T1)). CPU only has one time for the first, the median and the last box, so any spread between them
+    would earn skill over it; over this one it does not.
+``shared CPUs``: the same starts, of unlike work, on CPUs that they share equally: who needs less is up earlier, and the
+    last one at N W / c.
 
-Each is a distribution and not a number, so that its score is comparable with a model's: its number times the ratios of
-single starts to their own median, which is the noise that single starts show.
+The first three are a number times the ratios of single starts to their own median, which is the noise that single
+starts show: each is a distribution, so that its score is comparable with a model's. The other two are distributions
+already.
 """
 
 from __future__ import annotations
@@ -15,21 +21,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.check.levels import Level, Measured, Statistic
+from bench.sim.check.levels import Level, Measured, Statistic, rank_of
 from bench.sim.check.scores import Sample, equal_weights
+from bench.sim.check.sharing import ordered_starts, shared_cpus
 
 Floats = NDArray[np.float64]
 
-Baseline = Literal["constant", "CPU only", "line"]
 CONSTANT: Final = "constant"
 CPU_ONLY: Final = "CPU only"
 LINE: Final = "line"
-BASELINES: Final[tuple[Baseline, ...]] = (CONSTANT, CPU_ONLY, LINE)
+SPREAD: Final = "CPU only with spread"
+SHARED: Final = "shared CPUs"
+BASELINES: Final = (CONSTANT, CPU_ONLY, LINE, SPREAD, SHARED)
+CPU_TIME: Final = (CPU_ONLY, SPREAD, SHARED)
+"""Those that know CPU time and nothing else of how starts slow each other down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,31 +54,31 @@ class Solo:
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """The three predictions for one target."""
+    """The predictions for one target."""
 
     solo: Solo
     cpus: int
     lines: Mapping[Statistic, tuple[float, float]]
     """D and s in ns; empty: fewer than two levels were fitted."""
 
-    def predict(self, baseline: Baseline, level: Level, statistic: Statistic) -> Sample | None:
-        """The predicted distribution, ns; None when the data of the fit do not give this baseline."""
-        point = self.point(baseline, level, statistic)
-        if point is None:
-            return None
-        return Sample(point * self.solo.times.values / self.solo.times.median, self.solo.times.weights)
+    def predict(self, level: Level, statistic: Statistic) -> dict[str, Sample]:
+        """The predicted distributions, ns, by baseline; without those that the data of the fit do not give."""
+        alone = self.solo.times
+        found = {CONSTANT: alone}
+        if statistic in self.lines:
+            at_none, per_box = self.lines[statistic]
+            found[LINE] = _times(alone, (at_none + per_box * level.boxes) / alone.median)
+        if self.solo.cpu_ns is not None:
+            rank = rank_of(statistic, level.boxes)
+            longer = max(1.0, level.boxes * self.solo.cpu_ns / self.cpus / alone.median)
+            found[CPU_ONLY] = _times(alone, longer)
+            found[SPREAD] = _times(ordered_starts(alone, level.boxes, rank), longer)
+            found[SHARED] = shared_cpus(alone, self.solo.cpu_ns, cpus=self.cpus, boxes=level.boxes, rank=rank)
+        return {name: found[name] for name in BASELINES if name in found}
 
-    def point(self, baseline: Baseline, level: Level, statistic: Statistic) -> float | None:
-        """The middle of the prediction, ns."""
-        alone = self.solo.times.median
-        if baseline == CONSTANT:
-            return alone
-        if baseline == CPU_ONLY:
-            return None if self.solo.cpu_ns is None else max(alone, level.boxes * self.solo.cpu_ns / self.cpus)
-        if statistic not in self.lines:
-            return None
-        at_none, per_box = self.lines[statistic]
-        return at_none + per_box * level.boxes
+
+def _times(sample: Sample, factor: float) -> Sample:
+    return Sample(sample.values * factor, sample.weights)
 
 
 def solo_of(fitted: Mapping[Level, Measured]) -> Solo | None:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.stats import MIN_BOOTS, Interval, median_interval
-from bench.sim.answer.bands import Widening, band_limits, band_of
-from bench.sim.check.baselines import BASELINES, Baselines
+from bench.sim.answer.bands import NOT_WIDENED, Widening, band_limits, band_of
+from bench.sim.check.baselines import BASELINES
+from bench.sim.check.coverage import Coverage, Limits
 from bench.sim.check.levels import Measured, Statistic
 from bench.sim.check.predict import Prediction
-from bench.sim.check.result import Coverage, Limits, Score, Skill, StatisticView
+from bench.sim.check.result import Score, Skill, StatisticView
 from bench.sim.check.scores import (
     Sample,
     crps,
@@ -32,6 +33,7 @@ from bench.sim.check.verdict import MIN_STORMS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 BANDS: Final = (0.5, 0.8, 0.95)
 MODEL: Final = "model"
@@ -81,6 +83,10 @@ class ScoredCell:
     """The median storm without a lost box: scores of cells are added relative to it. NaN: all lost a box."""
     scores: Mapping[str, Floats]
     """CRPS by predictor, MODEL or a baseline, (storms,) ns; NaN: a lost box."""
+    held: Mapping[float, Flags]
+    """By level of BANDS, (storms,) whether the band holds the storm."""
+    held_within: Mapping[float, Flags]
+    """The same of bands without what they are widened by beyond the data; empty: they are not widened."""
     score: Score
 
 
@@ -88,21 +94,18 @@ def view_of(
     measured: Measured,
     statistic: Statistic,
     prediction: Prediction,
-    baselines: Baselines | None,
+    baselines: Mapping[str, Sample],
     cell: ScoredCell | None,
 ) -> StatisticView:
     """What people see of one statistic; ``cell`` is None for storms that the model was fitted to."""
     values = measured.values[statistic]
     sample = prediction.sample(statistic)
-    points = {
-        name: None if baselines is None else baselines.point(name, measured.level, statistic) for name in BASELINES
-    }
     return StatisticView(
         statistic=statistic,
         storms=tuple(None if math.isinf(value) else float(value) for value in values),
         measured=_finite(float(np.median(values))),
         predicted=band_of(sample.values, sample.weights, prediction.widening),
-        baselines={name: point for name, point in points.items() if point is not None},
+        baselines={name: one.median for name, one in baselines.items()},
         score=None if cell is None else cell.score,
     )
 
@@ -111,19 +114,23 @@ def score_cell(
     measured: Measured,
     statistic: Statistic,
     prediction: Prediction,
-    baselines: Baselines | None,
+    baselines: Mapping[str, Sample],
     *,
     resampling: Resampling,
     rng: np.random.Generator,
 ) -> ScoredCell:
-    """Score one statistic of the storms of one level."""
+    """Score one statistic of the storms of one level.
+
+    Args:
+        baselines: what each baseline predicts of this statistic.
+    """
     observed, sample = measured.values[statistic], prediction.sample(statistic)
     errors = relative_errors(sample.median, observed)
     middle = float(np.median(observed))
     whole = np.isfinite(observed)
-    samples = {MODEL: sample} | _baseline_samples(measured, statistic, baselines)
-    scores = {name: _scores(one, observed, whole) for name, one in samples.items()}
+    scores = {name: _scores(one, observed, whole) for name, one in ({MODEL: sample} | dict(baselines)).items()}
     biases = sample.median / resampling.medians(observed, measured.blocks) - 1
+    held = _held(sample, prediction.widening, observed)
     score = Score(
         error=float(np.median(errors)),
         error_interval=limits_of(resampling.limits(resampling.medians(errors, measured.blocks))),
@@ -132,27 +139,27 @@ def score_cell(
         ceiling=None if measured.summary else noise_ceiling(observed[whole], rng),
         crps_ns=float(scores[MODEL][whole].mean()) if whole.any() else None,
         skills=_own_skills(scores, measured, whole, resampling),
-        coverage=_coverage(sample, prediction.widening, observed),
+        coverage=tuple(_counted(level, hits) for level, hits in held.items()),
     )
-    scale = float(np.median(observed[whole])) if whole.any() else math.nan
-    return ScoredCell(measured=measured, errors=errors, scale_ns=scale, scores=scores, score=score)
+    return ScoredCell(
+        measured=measured,
+        errors=errors,
+        scale_ns=float(np.median(observed[whole])) if whole.any() else math.nan,
+        scores=scores,
+        held=held,
+        held_within={} if prediction.widening == NOT_WIDENED else _held(sample, NOT_WIDENED, observed),
+        score=score,
+    )
 
 
-def _baseline_samples(measured: Measured, statistic: Statistic, baselines: Baselines | None) -> dict[str, Sample]:
-    if baselines is None:
-        return {}
-    found = {name: baselines.predict(name, measured.level, statistic) for name in BASELINES}
-    return {name: sample for name, sample in found.items() if sample is not None}
-
-
-def _scores(sample: Sample, observed: Floats, whole: NDArray[np.bool_]) -> Floats:
+def _scores(sample: Sample, observed: Floats, whole: Flags) -> Floats:
     found = np.full(len(observed), math.nan)
     found[whole] = crps(sample, observed[whole])
     return found
 
 
 def _own_skills(
-    scores: Mapping[str, Floats], measured: Measured, whole: NDArray[np.bool_], resampling: Resampling
+    scores: Mapping[str, Floats], measured: Measured, whole: Flags, resampling: Resampling
 ) -> tuple[Skill, ...]:
     if not whole.any():
         return ()
@@ -169,15 +176,55 @@ def _own_skills(
     )
 
 
-def _coverage(sample: Sample, widening: Widening, observed: Floats) -> tuple[Coverage, ...]:
-    found = []
+def _held(sample: Sample, widening: Widening, observed: Floats) -> dict[float, Flags]:
+    found = {}
     for level in BANDS:
         low, high = band_limits(sample.values, sample.weights, widening, level)
-        hits = int(((low <= observed) & (observed <= high)).sum())
-        interval = hit_interval(hits, len(observed))
-        limits = Limits(low=interval.low, high=interval.high)
-        found.append(Coverage(level=level, hits=hits, n=len(observed), interval=limits))
+        found[level] = (low <= observed) & (observed <= high)
+    return found
+
+
+def _counted(level: float, held: Flags) -> Coverage:
+    """With the interval of independent values."""
+    hits = int(held.sum())
+    return Coverage(level=level, hits=hits, n=len(held), interval=limits_of(hit_interval(hits, len(held))))
+
+
+def pooled_coverage(
+    cells: Sequence[ScoredCell], resampling: Resampling, *, within: bool = False
+) -> tuple[Coverage, ...]:
+    """The shares of all values that the bands hold, with their intervals over blocks; of a table over its values.
+
+    Args:
+        within: of bands without what they are widened by beyond the data; empty where no band is widened.
+    """
+    if not cells or (within and not any(cell.held_within for cell in cells)):
+        return ()
+    found = []
+    for level in BANDS:
+        parts = [(cell.held_within or cell.held) if within else cell.held for cell in cells]
+        held = np.concatenate([part[level] for part in parts])
+        if any(cell.measured.summary for cell in cells):
+            found.append(_counted(level, held))
+        else:
+            blocks = np.concatenate([cell.measured.blocks for cell in cells])
+            interval = _over_blocks(held, blocks, resampling)
+            found.append(Coverage(level=level, hits=int(held.sum()), n=len(held), interval=interval))
     return tuple(found)
+
+
+def _over_blocks(held: Flags, blocks: Ints, resampling: Resampling) -> Limits | None:
+    limits = resampling.limits(resampling.means(held.astype(np.float64), blocks))
+    if limits is None:
+        return None
+    low, high = limits.low, limits.high
+    # Resamples of nothing but hits, or nothing but misses, do not scatter: then each block counts as one value.
+    count = len(np.unique(blocks))
+    if held.all():
+        low = hit_interval(count, count).low
+    elif not held.any():
+        high = hit_interval(0, count).high
+    return Limits(low=low, high=high)
 
 
 def pooled_error(cells: Sequence[ScoredCell], resampling: Resampling) -> tuple[float, Interval | None]:

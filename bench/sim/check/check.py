@@ -9,23 +9,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.analysis.stats import Interval
-from bench.sim.check.baselines import CPU_ONLY, Baselines, make_baselines, solo_of
+from bench.sim.check.baselines import Baselines, make_baselines, solo_of
 from bench.sim.check.cells import (
     ScoredCell,
     limits_of,
     pooled_ceiling,
+    pooled_coverage,
     pooled_error,
     pooled_skills,
     resampling_of,
     score_cell,
     view_of,
 )
+from bench.sim.check.coverage import Bands, Limits, judge_bands
 from bench.sim.check.design import Split
 from bench.sim.check.levels import Level, Measured, Statistic, measured_levels, scored_statistics
-from bench.sim.check.memory import memory_by_level, score_memory
+from bench.sim.check.memory import daemons_of, memory_by_level, score_memory
 from bench.sim.check.predict import Prediction, Predictor, Storm
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
-from bench.sim.check.verdict import MIN_STORMS, Evidence, judge
+from bench.sim.check.scores import LEVEL, Sample
+from bench.sim.check.verdict import MIN_STORMS, Evidence, Over, judge
 from bench.sim.observe.trials import TargetObservations
 
 
@@ -43,6 +46,8 @@ class Terms:
     """Digest of the model file; None: fitted for this check."""
     assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By target, sentences on parameters that a user stated."""
+    notes: tuple[str, ...] = ()
+    """Sentences on how the model was made ready for the check."""
     say: Callable[[str], None] = _quiet
     """Called with one line when a target begins."""
 
@@ -71,6 +76,7 @@ def check(split: Split, predictor: Predictor, terms: Terms) -> Check:
         seed=terms.seed,
         targets=tuple(checked),
         left_out=tuple(left_out),
+        notes=terms.notes,
     )
 
 
@@ -84,6 +90,7 @@ class _Target:
         self._target = split.score.targets[label]
         fitted = split.fit.targets.get(label)
         self._fitted = {} if fitted is None else measured_levels(fitted)
+        self._daemons = None if fitted is None else daemons_of(fitted.memory)
         self._scored = measured_levels(self._target)
         enough = {level: one for level, one in self._scored.items() if one.summary or one.storms >= MIN_STORMS}
         # Where nothing has enough storms, the verdict says so.
@@ -108,7 +115,8 @@ class _Target:
                     statistics=tuple(view for _, view in found),
                 )
             )
-        return self._judged(tuple(views), cells, self._memory(self._target))
+        memory = self._memory(self._target)
+        return self._judged(tuple(views), cells, memory) if cells else self._unjudged(tuple(views), memory)
 
     def too_few(self) -> list[str]:
         """Sentences on levels that are shown and do not count."""
@@ -132,12 +140,13 @@ class _Target:
         found = []
         for statistic in scored_statistics(level.boxes):
             if statistic in measured.values:
-                cell = self._score(measured, statistic, prediction, baselines) if scored else None
-                found.append((cell, view_of(measured, statistic, prediction, baselines, cell)))
+                simple = {} if baselines is None else baselines.predict(level, statistic)
+                cell = self._score(measured, statistic, prediction, simple) if scored else None
+                found.append((cell, view_of(measured, statistic, prediction, simple, cell)))
         return found
 
     def _score(
-        self, measured: Measured, statistic: Statistic, prediction: Prediction, baselines: Baselines | None
+        self, measured: Measured, statistic: Statistic, prediction: Prediction, baselines: Mapping[str, Sample]
     ) -> ScoredCell:
         counted = measured.level in self._counted
         resampling = self._resampling if counted else resampling_of([measured], self._rng)
@@ -148,31 +157,36 @@ class _Target:
         for boxes, trials in memory_by_level(target.memory).items():
             predicted = self._predictor.memory(self._label, boxes)
             if predicted is not None:
-                found.append(score_memory(trials, predicted, self._rng))
+                found.append(score_memory(trials, predicted, self._daemons, self._rng))
         return tuple(found)
+
+    def _unjudged(self, views: tuple[LevelView, ...], memory: tuple[MemoryScore, ...]) -> TargetCheck:
+        return TargetCheck(
+            label=self._label,
+            levels=views,
+            error=None,
+            error_interval=None,
+            ceiling=None,
+            limit=None,
+            skills=(),
+            coverage=(),
+            coverage_within=(),
+            bands=None,
+            verdict=None,
+            why="no storm is left to score",
+            needed=None,
+            memory=memory,
+            assumed=self._terms.assumed.get(self._label, ()),
+        )
 
     def _judged(
         self, views: tuple[LevelView, ...], cells: Sequence[ScoredCell], memory: tuple[MemoryScore, ...]
     ) -> TargetCheck:
-        assumed = self._terms.assumed.get(self._label, ())
-        if not cells:
-            return TargetCheck(
-                label=self._label,
-                levels=views,
-                error=None,
-                error_interval=None,
-                ceiling=None,
-                limit=None,
-                skills=(),
-                verdict=None,
-                why="no storm is left to score",
-                needed=None,
-                memory=memory,
-                assumed=assumed,
-            )
         error, interval = pooled_error(cells, self._resampling)
         skills = pooled_skills(cells, self._resampling)
-        evidence = _evidence(cells, error, interval, skills)
+        coverage = pooled_coverage(cells, self._resampling)
+        bands = judge_bands(coverage)
+        evidence = _evidence(cells, error, interval, skills, bands)
         judgement = judge(evidence)
         return TargetCheck(
             label=self._label,
@@ -182,27 +196,31 @@ class _Target:
             ceiling=evidence.ceiling,
             limit=evidence.limit,
             skills=skills,
+            coverage=coverage,
+            coverage_within=pooled_coverage(cells, self._resampling, within=True),
+            bands=bands,
             verdict=judgement.verdict,
             why=judgement.why,
             needed=judgement.needed,
             memory=memory,
-            assumed=assumed,
+            assumed=self._terms.assumed.get(self._label, ()),
         )
 
 
 def _evidence(
-    cells: Sequence[ScoredCell], error: float, interval: Interval | None, skills: Sequence[Skill]
+    cells: Sequence[ScoredCell], error: float, interval: Interval | None, skills: Sequence[Skill], bands: Bands | None
 ) -> Evidence:
     summary = any(cell.measured.summary for cell in cells)
-    over_cpu = next((one for one in skills if one.baseline == CPU_ONLY), None)
-    found = None if over_cpu is None or over_cpu.interval is None else over_cpu.interval
     return Evidence(
         storms=len({cell.measured.level for cell in cells}) if summary else min(c.measured.storms for c in cells),
         summary=summary,
         error=error,
         error_interval=interval,
         ceiling=pooled_ceiling(cells),
-        skill=None if over_cpu is None else over_cpu.value,
-        skill_interval=None if found is None else Interval(found.low, found.high, 0.95),
-        beaten_by=tuple(one.baseline for one in skills if (one.interval.high if one.interval else one.value) < 0),
+        skills=tuple(Over(baseline=one.baseline, value=one.value, interval=_interval(one.interval)) for one in skills),
+        far=bands if bands is not None and bands.far else None,
     )
+
+
+def _interval(limits: Limits | None) -> Interval | None:
+    return None if limits is None else Interval(limits.low, limits.high, LEVEL)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.sim.model.file import Model
 from bench.sim.observe.table import row_digest
-from bench.sim.observe.trials import MemoryTrial, Observations, StartTrial, SummaryRow
+from bench.sim.observe.trials import MemoryTrial, Observations, StartTrial, SummaryRow, TargetObservations
 from bench.util.errors import UsageError
 
 
@@ -19,6 +19,12 @@ class Split:
     """One sentence for people."""
     fit: Observations
     score: Observations
+
+    @property
+    def to_fit(self) -> Observations:
+        """What to fit, without the targets of which nothing is scored."""
+        scored = {label for label, target in self.score.targets.items() if _anything_of(target)}
+        return replace(self.fit, targets={label: one for label, one in self.fit.targets.items() if label in scored})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +106,10 @@ def memory_levels(observations: Observations) -> frozenset[int]:
 
 
 def by_levels(observations: Observations, storms: Levels, memory: Levels) -> Split:
-    """Fit some levels and score others. A trial that is scored for its memory is not fitted for its start either."""
+    """Fit some levels and score others. A trial that is scored for its memory is not fitted for its start either.
+
+    Raises UsageError: a level that was not measured; nothing is fitted, or nothing is scored.
+    """
     present, read = storm_levels(observations), memory_levels(observations)
     _require_present("storms of", storms, present)
     _require_present("memory of", memory, read)
@@ -120,6 +129,11 @@ def by_levels(observations: Observations, storms: Levels, memory: Levels) -> Spl
         memory=lambda trial: memory.fits(trial.boxes) and trial.digest not in held_out,
         rows=lambda _label, row: storms.fits(row.boxes),
     )
+    if not _anything(fit) or not _anything(score):
+        raise UsageError(
+            f"nothing is left to {'score' if _anything(fit) else 'fit'}: there are storms of {_listed(present)} boxes",
+            hint="fit the smaller levels and leave larger ones to be scored, for example --fit 1,2",
+        )
     return Split(name=name, fit=fit, score=score)
 
 
@@ -144,6 +158,58 @@ def odd_even(observations: Observations) -> Split:
         )
 
     return Split(name="fitted on the odd blocks, scored on the even ones", fit=part(1), score=part(0))
+
+
+def by_scenarios(observations: Observations, names: Collection[str]) -> Split:
+    """Fit all scenarios but some, and score those. Raises UsageError: an unknown one, or none is left to fit."""
+    cells = _all_cells(observations)
+    known = sorted({scenario_of(cell) for cell in cells})
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"there is no scenario {name!r} in these campaigns", hint=f"they have {', '.join(known) or 'none'}"
+            )
+    if not set(known) - set(names):
+        raise UsageError(
+            f"no scenario is left to fit: all of {', '.join(known)} are to be scored",
+            hint="leave one of them out of --hold-out",
+        )
+
+    def part(scored: bool) -> Observations:
+        return _kept(
+            observations,
+            starts=lambda trial: (scenario_of(trial.cell) in names) == scored,
+            memory=lambda trial: (scenario_of(trial.cell) in names) == scored,
+            rows=lambda _label, _row: False,
+        )
+
+    name = f"fitted on all scenarios but {', '.join(sorted(names))}"
+    return Split(name=name, fit=part(False), score=part(True))
+
+
+def scenario_of(cell: str) -> str:
+    """The scenario of a cell's key: ``web`` of ``web/libvirt/tcg{cache=cold}``."""
+    return cell.partition("/")[0]
+
+
+def _all_cells(observations: Observations) -> set[str]:
+    targets = observations.targets.values()
+    starts = {trial.cell for target in targets for trial in target.starts}
+    return starts | {trial.cell for target in targets for trial in target.memory}
+
+
+def other_campaign(fit: Observations, score: Observations) -> Split:
+    """Fit one campaign and score another. Raises UsageError: the two have trials in common."""
+    used = digests_of(fit)
+    both = _kept(
+        score,
+        starts=lambda trial: trial.digest in used,
+        memory=lambda trial: trial.digest in used,
+        rows=lambda _label, _row: False,
+    )
+    if _anything(both):
+        raise _refused(_all_cells(both))
+    return Split(name=f"fitted on {', '.join(source.name for source in fit.sources)}", fit=fit, score=score)
 
 
 def unused(model: Model, observations: Observations, asked: Collection[int] | None) -> Split:
@@ -219,7 +285,11 @@ def _kept(
 
 
 def _anything(observations: Observations) -> bool:
-    return any(target.starts or target.memory or target.rows for target in observations.targets.values())
+    return any(map(_anything_of, observations.targets.values()))
+
+
+def _anything_of(target: TargetObservations) -> bool:
+    return bool(target.starts or target.memory or target.rows)
 
 
 def _require_present(what: str, levels: Levels, present: frozenset[int]) -> None:

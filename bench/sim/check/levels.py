@@ -70,11 +70,15 @@ def scored_statistics(boxes: int) -> tuple[Statistic, ...]:
     return (Statistic.FIRST, Statistic.LAST) if boxes == 2 else tuple(Statistic)
 
 
+def rank_of(statistic: Statistic, boxes: int) -> int:
+    """Which of the ascending times of so many boxes the statistic is, from 0."""
+    return {Statistic.FIRST: 0, Statistic.MEDIAN: math.ceil(boxes / 2) - 1, Statistic.LAST: boxes - 1}[statistic]
+
+
 def statistic_of(times: Floats, statistic: Statistic) -> Floats:
     """The statistic over the last axis of ``times``, shape (..., boxes); inf is a box that never got there."""
-    boxes = times.shape[-1]
-    index = {Statistic.FIRST: 0, Statistic.MEDIAN: math.ceil(boxes / 2) - 1, Statistic.LAST: boxes - 1}[statistic]
-    found: Floats = np.sort(times, axis=-1)[..., index]
+    rank = rank_of(statistic, times.shape[-1])
+    found: Floats = np.sort(times, axis=-1)[..., rank]
     return found
 
 

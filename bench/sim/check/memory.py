@@ -1,5 +1,9 @@
 """Memory of many boxes: the model's line against what boxes that it did not see have added to the host's memory.
 
+A model has one number for what daemons held before the first box and for what the first box brings. What daemons held
+is taken from it as the trials of the fit have it, never from the trials that are scored. Where the fit's trials are not
+at hand, both sides have their daemons.
+
 The band is that of the model's parameters. It is not widened beyond the data: the one-sided widening of times comes
 from storms, and says nothing about memory.
 """
@@ -33,16 +37,24 @@ def memory_by_level(trials: Iterable[MemoryTrial]) -> dict[int, list[MemoryTrial
     return found
 
 
-def score_memory(trials: Sequence[MemoryTrial], predicted: Sample, rng: np.random.Generator) -> MemoryScore:
+def daemons_of(fitted: Sequence[MemoryTrial]) -> float | None:
+    """What daemons held before the first box in the trials that a model was fitted to, bytes; None: no trial."""
+    return float(np.median([trial.daemons_bytes for trial in fitted])) if fitted else None
+
+
+def score_memory(
+    trials: Sequence[MemoryTrial], predicted: Sample, daemons: float | None, rng: np.random.Generator
+) -> MemoryScore:
     """Score the prediction for trials of one level.
 
     Args:
-        predicted: with what daemons held before the first box, which trials state apart.
+        predicted: of daemons and boxes together, bytes.
+        daemons: from ``daemons_of`` the fit; None: the trials are scored with their own daemons added.
     """
-    used = np.array([trial.used_bytes for trial in trials], dtype=np.float64)
+    added = [trial.used_bytes + (trial.daemons_bytes if daemons is None else 0) for trial in trials]
+    used = np.array(added, dtype=np.float64)
     measured = float(np.median(used))
-    daemons = float(np.median([trial.daemons_bytes for trial in trials]))
-    band = band_of(predicted.values - daemons, predicted.weights)
+    band = band_of(predicted.values - (daemons or 0.0), predicted.weights)
     error = band.middle / measured - 1
     inside = band.low95 <= measured <= band.high95
     width = (band.high95 - band.low95) / band.middle
@@ -50,6 +62,7 @@ def score_memory(trials: Sequence[MemoryTrial], predicted: Sample, rng: np.rando
     return MemoryScore(
         boxes=trials[0].boxes,
         trials=len(trials),
+        daemons=daemons is None,
         measured=measured,
         predicted=band,
         error=error,

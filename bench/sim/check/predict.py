@@ -7,12 +7,14 @@ from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from bench.sim.answer.bands import NOT_WIDENED, Widening
+from bench.sim.answer.bands import NOT_WIDENED, Widening, quantiles
 from bench.sim.answer.distance import storm_distances, widening
 from bench.sim.check.baselines import Solo
 from bench.sim.check.levels import Level, Statistic, statistic_of
 from bench.sim.check.scores import Sample
+from bench.sim.engine.rng import uniforms
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.noise import factors
@@ -22,6 +24,8 @@ from bench.sim.values import TargetValues
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+PURPOSE: Final = 0x4802
+"""Of the order in which samples get what the model misses; see ``bench.sim.engine.rng``."""
 _STRIDE: Final = 1_000_003
 """Between the seeds of two samples, so that neighbouring seeds of a user share none."""
 
@@ -83,16 +87,31 @@ class ModelPredictor:
         return label in self.model.targets
 
     def storm(self, storm: Storm) -> Prediction:
-        """Simulate the storm for every draw. The same sample has the same luck in all targets and levels."""
+        """Simulate the storm for every draw. The same sample has the same luck in all targets and levels.
+
+        Samples are multiplied by a two-sided log-normal: what the model misses even of the data that it was fitted to.
+        """
         model, level = self.model, storm.level
+        distances = storm_distances(model, storm.label, boxes=level.boxes, cpus=storm.cpus, residents=level.residents)
+        times = self._samples(storm) * self._missed(model.targets[storm.label].misfit)[:, None]
+        weights = np.repeat(self._weights() / self.replications, self.replications)
+        return Prediction(times, weights, widening(model.discrepancy, distances))
+
+    def _samples(self, storm: Storm) -> Floats:
+        """(samples, boxes) Times of every draw, ns."""
         rows = []
-        for draw in range(len(model.weights)):
-            values = target_values(model, storm.label, draw)
+        for draw in range(len(self.model.weights)):
+            values = target_values(self.model, storm.label, draw)
             for replication in range(self.replications):
                 rows.append(self._times(values, storm, draw * self.replications + replication))
-        distances = storm_distances(model, storm.label, boxes=level.boxes, cpus=storm.cpus, residents=level.residents)
-        weights = np.repeat(self._weights() / self.replications, self.replications)
-        return Prediction(np.array(rows, dtype=np.float64), weights, widening(model.discrepancy, distances))
+        return np.array(rows, dtype=np.float64)
+
+    def _missed(self, misfit: float) -> Floats:
+        """(samples,) Factors: the middles of so many equally probable parts, in an order that the seed draws."""
+        count = len(self.model.weights) * self.replications
+        order = np.argsort(uniforms(self.seed, PURPOSE, 0, np.arange(count)), kind="stable")
+        found: Floats = np.exp(misfit * ndtri((order + 0.5) / count))
+        return found
 
     def _weights(self) -> Floats:
         weights = np.asarray(self.model.weights, dtype=np.float64)
@@ -112,10 +131,12 @@ class ModelPredictor:
         return starts.times_ns[values.stages[-1].endpoint]
 
     def solo(self, label: str, cpus: int) -> Solo | None:
-        """Single starts and CPU time of the model."""
+        """Single starts of the model, and the median of its draws' CPU time."""
         alone = Storm(label=label, level=Level(0, 1), cpus=cpus, schedules=(np.zeros(1, dtype=np.int64),))
-        cpu_ns = float(target_values(self.model, label, None).cpu_ns)
-        return Solo(times=self.storm(alone).sample(Statistic.LAST), cpu_ns=cpu_ns or None)
+        draws = range(len(self.model.weights))
+        cpu_ns = np.array([target_values(self.model, label, draw).cpu_ns for draw in draws], dtype=np.float64)
+        middle = quantiles(cpu_ns, self._weights(), (0.5,))[0]
+        return Solo(times=self.storm(alone).sample(Statistic.LAST), cpu_ns=middle or None)
 
     def memory(self, label: str, boxes: int) -> Sample | None:
         """The line fixed + slope x boxes of every draw; None: the model has no memory of this target."""

@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from bench.sim.answer.answer import Band
+from bench.sim.check.coverage import Bands, Coverage, Frozen, Limits
 from bench.sim.check.levels import Statistic
 from bench.sim.check.verdict import Verdict
 from bench.util.errors import ExitCode
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Limits(_Frozen):
-    """A 95 % interval."""
-
-    low: float
-    high: float
-
-
-class Coverage(_Frozen):
-    """How many storms a band of the model holds."""
-
-    level: float
-    """The share that it should hold."""
-    hits: int
-    n: int
-    interval: Limits
-    """Of the share, as if the storms were independent."""
-
-
-class Skill(_Frozen):
+class Skill(Frozen):
     """1 - CRPS / CRPS of a baseline: 1 is perfect, 0 no better, below 0 worse."""
 
     baseline: str
@@ -43,7 +20,7 @@ class Skill(_Frozen):
     """None: published rows, or too few storms."""
 
 
-class Score(_Frozen):
+class Score(Frozen):
     """How well one statistic of the storms of one level was predicted."""
 
     error: float
@@ -61,7 +38,7 @@ class Score(_Frozen):
     """Of the model's bands, with what they are widened by beyond the data."""
 
 
-class StatisticView(_Frozen):
+class StatisticView(Frozen):
     """One statistic of the storms of one level. Times in ns."""
 
     statistic: Statistic
@@ -76,7 +53,7 @@ class StatisticView(_Frozen):
     """None: the model was fitted to these storms, so its prediction is no evidence."""
 
 
-class LevelView(_Frozen):
+class LevelView(Frozen):
     """Storms of one level."""
 
     boxes: int
@@ -86,11 +63,13 @@ class LevelView(_Frozen):
     statistics: tuple[StatisticView, ...]
 
 
-class MemoryScore(_Frozen):
+class MemoryScore(Frozen):
     """What many boxes add to the host's used memory, bytes."""
 
     boxes: int
     trials: int
+    daemons: bool
+    """Whether both values have what daemons held before the first box: where the trials of the fit are not at hand."""
     measured: float
     """The median over trials."""
     predicted: Band
@@ -106,7 +85,7 @@ class MemoryScore(_Frozen):
     why: str
 
 
-class TargetCheck(_Frozen):
+class TargetCheck(Frozen):
     """Everything about one target."""
 
     label: str
@@ -120,6 +99,12 @@ class TargetCheck(_Frozen):
     """The largest error that is accepted."""
     skills: tuple[Skill, ...]
     """Pooled over scored levels and statistics, each relative to its own median."""
+    coverage: tuple[Coverage, ...]
+    """Pooled over scored levels and statistics."""
+    coverage_within: tuple[Coverage, ...]
+    """The same of bands without what they are widened by beyond the data; empty where no band is widened."""
+    bands: Bands | None
+    """None: too few storms for a word."""
     verdict: Verdict | None
     """Of the storms; None: none was scored."""
     why: str
@@ -135,7 +120,7 @@ class TargetCheck(_Frozen):
         return None if self.error is None or self.limit is None else self.error <= self.limit
 
 
-class Check(_Frozen):
+class Check(Frozen):
     """The result of ``boxbench simulate check``."""
 
     design: str
@@ -151,14 +136,20 @@ class Check(_Frozen):
     targets: tuple[TargetCheck, ...]
     left_out: tuple[str, ...]
     """Sentences: targets and trials that were not scored, and why."""
+    notes: tuple[str, ...] = ()
+    """Sentences on how the model was made ready for the check."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """REGRESSION: a target is worse than CPU only, no better and wrong, or its memory is missed. CANNOT_TELL."""
+        """The worst of all targets.
+
+        REGRESSION: worse than CPU only, or wrong and no better than a baseline, or memory is missed. CANNOT_TELL: that
+        is the verdict, or the error is too large although the model is better than the baselines; nothing was scored.
+        """
         storms = {target.verdict for target in self.targets}
         memory = {score.verdict for target in self.targets for score in target.memory}
         if storms & {Verdict.WORSE, Verdict.NO_BETTER} or "missed" in memory:
             return ExitCode.REGRESSION
-        if Verdict.CANNOT_TELL in storms or "cannot tell" in memory or not self.targets:
+        if storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or not self.targets:
             return ExitCode.CANNOT_TELL
         return ExitCode.OK

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
-from bench.sim.check.baselines import Solo
+from bench.sim.check.baselines import BASELINES
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, levels_up_to, memory_levels, storm_levels
-from bench.sim.check.levels import Level, Statistic, measured_levels, scored_statistics
-from bench.sim.check.predict import ModelPredictor, Prediction, Storm
+from bench.sim.check.levels import scored_statistics
+from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
-from bench.sim.check.scores import Sample
 from bench.sim.check.verdict import Verdict
 from bench.sim.observe.trials import Observations, Source, SummaryRow, TargetObservations
 from bench.sim.values import TargetValues
 from bench.util.errors import ExitCode
+from tests.replay_and_multiply import ReplayAndMultiply, toys
 from tests.synthetic_storms import Campaign, known_model, observed, values
 
 LOCKED = values(delay_ms=20, work_ms=16, background_ms=4, hold_ms=60)
@@ -40,28 +39,6 @@ def _checked(split: Split, truth: TargetValues) -> TargetCheck:
     return check(split, ModelPredictor(model=model, seed=7), Terms(seed=1)).targets[0]
 
 
-@dataclass(frozen=True)
-class ReplayAndMultiply:
-    """The toy: it draws single starts and multiplies them by N / c, whoever else starts."""
-
-    starts: NDArray[np.float64]
-    cpus: int
-
-    def knows(self, label: str, /) -> bool:
-        return bool(label)
-
-    def storm(self, storm: Storm) -> Prediction:
-        rng = np.random.default_rng(1)
-        drawn = rng.choice(self.starts, (400, storm.level.boxes))
-        return Prediction(drawn * max(1.0, storm.level.boxes / self.cpus), np.full(400, 1 / 400))
-
-    def solo(self, _label: str, _cpus: int, /) -> Solo | None:
-        return None
-
-    def memory(self, _label: str, _boxes: int, /) -> Sample | None:
-        return None
-
-
 @pytest.fixture(scope="module")
 def locked() -> Split:
     return _split(LOCKED)
@@ -72,7 +49,7 @@ def test_the_true_model_explains_a_lock(locked: Split) -> None:
     assert found.verdict is Verdict.EXPLAINED
     assert found.accepted
     over = {one.baseline: one for one in found.skills}
-    assert over.keys() == {"constant", "CPU only", "line"}
+    assert tuple(over) == BASELINES
     assert all(one.interval is not None and one.interval.low <= one.value <= one.interval.high for one in over.values())
     assert over["CPU only"].value > 0.5
 
@@ -88,10 +65,32 @@ def test_the_bands_of_the_true_model_hold_what_they_promise() -> None:
             assert not shares or (0.45 < shares[0.5] < 0.8 and 0.74 < shares[0.8] < 0.97 and shares[0.95] >= 0.91)
 
 
-def test_replay_and_multiply_fails_on_a_lock(locked: Split) -> None:
-    fitted = measured_levels(locked.fit.targets["docker"])[Level(0, 1)].values[Statistic.LAST]
-    toy = ReplayAndMultiply(fitted, 4)
-    found = check(locked, toy, Terms(seed=1))
+WORLDS = {
+    "a lock": (LOCKED, 4),
+    "work alone": (BUSY, 4),
+    "work of unlike boxes": (values(delay_ms=2, work_ms=120, background_ms=0, block_sd=0.08, box_sd=0.15), 2),
+    "work and waiting": (values(delay_ms=60, work_ms=60, background_ms=20, block_sd=0.1, box_sd=0.1), 2),
+    "a lock behind the CPUs": (values(delay_ms=20, work_ms=60, background_ms=10, hold_ms=15), 2),
+    "a lock beside the CPUs": (values(delay_ms=20, work_ms=40, background_ms=0, hold_ms=45), 2),
+    "CPU time that grows": (values(delay_ms=20, work_ms=60, background_ms=10, inflation=0.3), 2),
+}
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, Split]:
+    return {name: _split(truth, replace(CAMPAIGN, cpus=cpus)) for name, (truth, cpus) in WORLDS.items()}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_replay_and_multiply_never_passes(worlds: dict[str, Split], world: str) -> None:
+    for name, toy in toys(worlds[world].fit).items():
+        found = check(worlds[world], toy, Terms(seed=1)).targets[0]
+        assert found.verdict not in (Verdict.EXPLAINED, Verdict.BETTER), name
+        assert world != "a lock" or found.verdict in (Verdict.NO_BETTER, Verdict.WORSE), name
+
+
+def test_replay_times_boxes_per_cpu_fails_on_a_lock(locked: Split) -> None:
+    found = check(locked, ReplayAndMultiply(fitted=locked.fit, by_cpu=False), Terms(seed=1))
     assert found.targets[0].verdict in (Verdict.NO_BETTER, Verdict.WORSE)
     assert found.exit_code is ExitCode.REGRESSION
     assert not found.targets[0].accepted
@@ -209,3 +208,51 @@ def test_a_table_without_cpu_time_cannot_be_told_from_cpu_time() -> None:
     found: Check = check(split, ModelPredictor(model=known_model({"docker": LOCKED}), seed=7), Terms(seed=1))
     assert found.targets[0].verdict is Verdict.CANNOT_TELL
     assert "CPU time" in found.targets[0].why
+
+
+def test_bands_that_hold_everything_explain_nothing(locked: Split) -> None:
+    vague = known_model({"docker": LOCKED}, draws=60, log_sd=0.5, cpus=4)
+    found = check(locked, ModelPredictor(model=vague, seed=7), Terms(seed=1)).targets[0]
+    assert found.bands is not None
+    assert (found.bands.word, found.bands.far) == ("too wide", True)
+    assert found.verdict is not Verdict.EXPLAINED
+
+
+def test_bands_of_a_model_that_is_too_sure_are_too_narrow(locked: Split) -> None:
+    sure = replace(LOCKED, block_sd=0.01, box_sd=0.01)
+    found = _checked(locked, sure)
+    assert found.bands is not None
+    assert found.bands.word == "too narrow"
+    assert found.verdict is not Verdict.EXPLAINED
+    # Beyond the data bands are widened, and what they hold without that is stated, too.
+    assert len(found.coverage_within) == 3
+    assert all(within.hits <= one.hits for within, one in zip(found.coverage_within, found.coverage, strict=True))
+
+
+def test_what_a_model_misses_of_its_own_data_widens_its_bands(locked: Split) -> None:
+    model = known_model({"docker": replace(LOCKED, block_sd=0.01, box_sd=0.01)}, draws=40, cpus=4)
+    entry = model.targets["docker"].model_copy(update={"misfit": 0.15})
+    missing = model.model_copy(update={"targets": {"docker": entry}})
+    widths, middles = [], []
+    for one in (model, missing):
+        found = check(locked, ModelPredictor(model=one, seed=7), Terms(seed=1)).targets[0]
+        band = found.levels[-1].statistics[-1].predicted
+        widths.append(np.log(band.middle / band.low95))
+        middles.append(band.middle)
+    assert widths[1] == pytest.approx(np.hypot(widths[0], 1.96 * 0.15), rel=0.15)
+    assert middles[1] == pytest.approx(middles[0], rel=0.03)
+
+
+def test_daemons_of_the_scored_trials_do_not_help(locked: Split) -> None:
+    split = _split(LOCKED, Campaign(boxes=(1, 2, 4), memory=(1, 2, 4, 8, 16), blocks=10))
+    own = _checked(split, LOCKED).memory[0]
+    target = split.score.targets["docker"]
+    swollen = tuple(replace(trial, daemons_bytes=10**9) for trial in target.memory)
+    score = replace(split.score, targets={"docker": replace(target, memory=swollen)})
+    other = _checked(replace(split, score=score), LOCKED).memory[0]
+    assert (other.error, other.verdict, other.daemons) == (own.error, own.verdict, False)
+    # Without the fit's own trials, both sides have their daemons: now they count.
+    unknown = replace(split, fit=replace(split.fit, targets={}), score=score)
+    both = _checked(unknown, LOCKED).memory[0]
+    assert both.daemons
+    assert both.verdict == "missed"

@@ -12,11 +12,13 @@ from bench.sim.check.design import (
     Split,
     all_but_largest,
     by_levels,
+    by_scenarios,
     digests_of,
     levels_up_to,
     lower_half,
     memory_levels,
     odd_even,
+    other_campaign,
     storm_levels,
     unused,
 )
@@ -108,8 +110,46 @@ def test_halves_and_limits() -> None:
         (lambda: Levels(fit=frozenset({1, 2}), score=frozenset({2})), "level 2 is to be fitted and scored"),
         (lambda: by_levels(SEEN, Levels(fit=frozenset({3})), Levels()), "storms of 3 boxes were not measured"),
         (lambda: by_levels(SEEN, lower_half([1, 2]), Levels(fit=frozenset({5}))), "memory of 5 boxes"),
+        (lambda: by_levels(SEEN, Levels(fit=frozenset({1, 2, 4, 8})), Levels()), "nothing is left to score"),
     ],
 )
 def test_what_cannot_be_split_is_said(wrong: object, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         wrong()  # type: ignore[operator]
+
+
+def test_a_scenario_is_held_out() -> None:
+    target = SEEN.targets["docker"]
+    other = tuple(replace(trial, cell=f"beside/docker?{trial.boxes}") for trial in target.starts if trial.residents)
+    own = tuple(trial for trial in target.starts if not trial.residents)
+    seen = replace(SEEN, targets={"docker": replace(target, starts=(*own, *other))})
+    split = by_scenarios(seen, ["beside"])
+    assert _disjoint(split)
+    assert {trial.residents for trial in split.score.targets["docker"].starts} == {8}
+    assert {trial.residents for trial in split.fit.targets["docker"].starts} == {0}
+    assert not split.score.targets["docker"].memory
+    with pytest.raises(UsageError, match="there is no scenario 'web'") as refused:
+        by_scenarios(seen, ["web"])
+    assert "beside, synthetic" in refused.value.hint
+    with pytest.raises(UsageError, match="no scenario is left to fit"):
+        by_scenarios(seen, ["beside", "synthetic"])
+
+
+def test_another_campaign_shares_no_trial() -> None:
+    later = observed({"docker": values()}, Campaign(blocks=4, seed=2))
+    split = other_campaign(SEEN, later)
+    assert _disjoint(split)
+    mixed = replace(later.targets["docker"], starts=(*later.targets["docker"].starts, SEEN.targets["docker"].starts[0]))
+    with pytest.raises(UsageError, match="cells used in the fit cannot be scored"):
+        other_campaign(SEEN, replace(later, targets={"docker": mixed}))
+    with pytest.raises(UsageError, match="cells used in the fit cannot be scored"):
+        other_campaign(SEEN, SEEN)
+
+
+def test_targets_of_which_nothing_is_scored_are_not_fitted() -> None:
+    both = replace(SEEN, targets={"docker": SEEN.targets["docker"], "runc": SEEN.targets["docker"]})
+    split = by_levels(both, Levels(fit=frozenset({1, 2})), Levels())
+    empty = replace(split.score.targets["runc"], starts=(), memory=())
+    score = replace(split.score, targets={"docker": split.score.targets["docker"], "runc": empty})
+    assert set(split.to_fit.targets) == {"docker", "runc"}
+    assert set(replace(split, score=score).to_fit.targets) == {"docker"}

@@ -7,11 +7,24 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.stats import Interval
-from bench.sim.check.verdict import Evidence, Verdict, judge
+from bench.sim.check.baselines import BASELINES, CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
+from bench.sim.check.coverage import Bands
+from bench.sim.check.verdict import Evidence, Over, Verdict, judge
 
 
 def _within(low: float, high: float) -> Interval:
     return Interval(low, high, 0.95)
+
+
+def _skills(**changed: tuple[float, float, float]) -> tuple[Over, ...]:
+    """Over all baselines 0.5 [0.4, 0.6], but for those that are named."""
+    names = {"cpu": CPU_ONLY, "line": LINE, "spread": SPREAD, "shared": SHARED, "constant": CONSTANT}
+    own = {names[key]: value for key, value in changed.items()}
+    return tuple(
+        Over(baseline=name, value=middle, interval=_within(low, high))
+        for name in BASELINES
+        for middle, low, high in [own.get(name, (0.5, 0.4, 0.6))]
+    )
 
 
 GOOD = Evidence(
@@ -20,9 +33,13 @@ GOOD = Evidence(
     error=0.08,
     error_interval=_within(0.06, 0.1),
     ceiling=0.07,
-    skill=0.5,
-    skill_interval=_within(0.4, 0.6),
+    skills=_skills(),
 )
+OFF = {"error": 0.3, "error_interval": _within(0.2, 0.4)}
+MAYBE_OFF = {"error": 0.2, "error_interval": _within(0.1, 0.3)}
+WIDE = Bands(word="too wide", far=True, why="50 % holds 90 %")
+NARROW = Bands(word="too narrow", far=True, why="95 % holds 70 %")
+AS_GOOD, WORSE = (0.1, -0.1, 0.3), (-0.3, -0.5, -0.1)
 
 
 @pytest.mark.parametrize(
@@ -30,30 +47,41 @@ GOOD = Evidence(
     [
         ({}, Verdict.EXPLAINED),
         ({"error": 0.12, "error_interval": _within(0.1, 0.14)}, Verdict.BETTER),
-        ({"error": 0.4, "error_interval": _within(0.3, 0.5)}, Verdict.BETTER),
-        ({"skill": 0.1, "skill_interval": _within(-0.1, 0.3)}, Verdict.CPU),
-        ({"skill": -0.3, "skill_interval": _within(-0.5, -0.1)}, Verdict.CPU),
-        (
-            {"skill": -0.3, "skill_interval": _within(-0.5, -0.1), "error": 0.3, "error_interval": _within(0.2, 0.4)},
-            Verdict.WORSE,
-        ),
-        (
-            {"skill": 0.0, "skill_interval": _within(-0.1, 0.1), "error": 0.3, "error_interval": _within(0.2, 0.4)},
-            Verdict.NO_BETTER,
-        ),
-        ({"error": 0.4, "error_interval": _within(0.3, 0.5), "beaten_by": ("line",)}, Verdict.NO_BETTER),
-        ({"error": 0.4, "error_interval": _within(0.3, 0.5), "beaten_by": ("CPU only", "line")}, Verdict.WORSE),
-        ({"error": 0.2, "error_interval": _within(0.1, 0.3), "beaten_by": ("line",)}, Verdict.BETTER),
-        (
-            {"skill": 0.1, "skill_interval": _within(-0.2, 0.4), "error": 0.2, "error_interval": _within(0.1, 0.3)},
-            Verdict.CANNOT_TELL,
-        ),
+        ({"far": WIDE}, Verdict.BETTER),
+        ({"far": NARROW}, Verdict.TOO_FAR),
+        ({"far": NARROW, "skills": _skills(line=AS_GOOD)}, Verdict.LINE),
+        ({"skills": _skills(shared=(0.1, 0.04, 0.2))}, Verdict.CPU),
+        ({"skills": _skills(constant=WORSE)}, Verdict.EXPLAINED),
+        (OFF, Verdict.TOO_FAR),
+        (MAYBE_OFF, Verdict.TOO_FAR),
+        ({"skills": _skills(cpu=AS_GOOD)}, Verdict.CPU),
+        ({"skills": _skills(cpu=WORSE)}, Verdict.CPU),
+        ({"skills": _skills(spread=AS_GOOD)}, Verdict.CPU),
+        ({"skills": _skills(shared=AS_GOOD)}, Verdict.CPU),
+        ({"skills": _skills(shared=AS_GOOD, line=AS_GOOD)}, Verdict.CPU),
+        ({"skills": _skills(line=AS_GOOD)}, Verdict.LINE),
+        ({"skills": _skills(line=WORSE)}, Verdict.LINE),
+        ({"skills": _skills(cpu=WORSE), **OFF}, Verdict.WORSE),
+        ({"skills": _skills(cpu=WORSE, line=WORSE), **OFF}, Verdict.WORSE),
+        ({"skills": _skills(line=WORSE), **OFF}, Verdict.NO_BETTER),
+        ({"skills": _skills(shared=WORSE), **OFF}, Verdict.NO_BETTER),
+        ({"skills": _skills(cpu=AS_GOOD), **OFF}, Verdict.NO_BETTER),
+        ({"skills": _skills(cpu=WORSE), **MAYBE_OFF}, Verdict.WORSE),
+        ({"skills": _skills(line=WORSE), **MAYBE_OFF}, Verdict.CANNOT_TELL),
+        ({"skills": _skills(cpu=(0.1, -0.2, 0.4)), **MAYBE_OFF}, Verdict.CANNOT_TELL),
         ({"storms": 4}, Verdict.CANNOT_TELL),
-        ({"skill": None, "skill_interval": None}, Verdict.CANNOT_TELL),
+        ({"skills": ()}, Verdict.CANNOT_TELL),
+        ({"skills": tuple(one for one in _skills() if one.baseline in (CONSTANT, LINE))}, Verdict.CANNOT_TELL),
     ],
 )
 def test_the_first_rule_that_holds_decides(changes: dict[str, object], verdict: Verdict) -> None:
     assert judge(replace(GOOD, **changes)).verdict is verdict  # type: ignore[arg-type]
+
+
+def test_what_is_as_good_as_the_model_is_named() -> None:
+    found = judge(replace(GOOD, skills=_skills(shared=AS_GOOD, line=AS_GOOD)))
+    assert "as good as the model: line, shared CPUs" in found.why
+    assert "bands are far too wide: 50 % holds 90 %" in judge(replace(GOOD, far=WIDE)).why
 
 
 def test_a_noisy_target_may_be_missed_by_more() -> None:
@@ -63,11 +91,18 @@ def test_a_noisy_target_may_be_missed_by_more() -> None:
 
 
 def test_rows_of_a_table_are_never_explained_to_the_noise() -> None:
-    rows = replace(GOOD, summary=True, storms=5, ceiling=None, error=0.01, error_interval=None, skill_interval=None)
+    def over(value: float) -> tuple[Over, ...]:
+        return tuple(Over(baseline=name, value=value, interval=None) for name in BASELINES)
+
+    rows = replace(GOOD, summary=True, storms=5, ceiling=None, error=0.01, error_interval=None, skills=over(0.5))
     assert judge(rows).verdict is Verdict.BETTER
     assert judge(replace(rows, storms=2)).verdict is Verdict.CANNOT_TELL
-    assert judge(replace(rows, skill=-0.1, error=0.3)).verdict is Verdict.WORSE
-    assert judge(replace(rows, skill=-0.1)).verdict is Verdict.CPU
+    assert judge(replace(rows, skills=over(-0.1), error=0.3)).verdict is Verdict.WORSE
+    assert judge(replace(rows, skills=over(-0.1))).verdict is Verdict.CPU
+    assert judge(replace(rows, error=0.3)).verdict is Verdict.TOO_FAR
+    even = judge(replace(rows, skills=over(0.0), error=0.2, error_interval=_within(0.1, 0.3)))
+    assert (even.verdict, even.needed) == (Verdict.CANNOT_TELL, None)
+    assert "more rows" in even.why
 
 
 def test_cannot_tell_says_how_many_storms_would() -> None:
@@ -75,14 +110,14 @@ def test_cannot_tell_says_how_many_storms_would() -> None:
     assert few.needed == 5
     assert "3 storms" in few.why
     # The skill is half an interval away from 0: four times the storms halve the interval.
-    open_case = replace(GOOD, skill=0.1, skill_interval=_within(-0.1, 0.3), error=0.2, error_interval=_within(0.0, 0.9))
+    open_case = replace(GOOD, skills=_skills(cpu=(0.1, -0.1, 0.3)), error=0.2, error_interval=_within(0.0, 0.9))
     found = judge(open_case)
     assert found.needed == 80
     assert "80" in found.why
 
 
 def test_storms_that_would_never_decide_are_not_asked_for() -> None:
-    tied = replace(GOOD, skill=1e-6, skill_interval=_within(-0.2, 0.2), error=0.16, error_interval=_within(0.0, 0.9))
+    tied = replace(GOOD, skills=_skills(cpu=(1e-6, -0.2, 0.2)), error_interval=_within(0.0, 0.9))
     found = judge(replace(tied, error=0.1500001))
     assert found.needed is None
     assert "would not decide" in found.why
