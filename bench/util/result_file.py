@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bench.util.durable import write_durably
-from bench.util.errors import ResultError
+from bench.util.errors import ResultError, UsageError
+from bench.util.paths import exists, is_directory, is_file
 
 
 def write_result_file(file: Path, content: bytes | str, *, hint: str) -> None:
@@ -22,3 +24,24 @@ def write_result_file(file: Path, content: bytes | str, *, hint: str) -> None:
         write_durably(file, content)
     except OSError as error:
         raise ResultError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
+
+
+def check_result_place(file: Path, *, hint: str) -> None:
+    """Refuse a place where ``write_result_file`` cannot write, before the work that makes the content.
+
+    Args:
+        hint: the next step.
+
+    Raises:
+        UsageError: a directory, or in none that can be written or made.
+    """
+    if is_directory(file):
+        raise UsageError(f"{file} is a directory", hint=f"{hint}; or name a file in it")
+    if exists(file) and not is_file(file):
+        return  # such as /dev/stdout, which is written directly
+    # A directory that is missing is made in the first one above it that is there.
+    above = next((place for place in file.absolute().parents if exists(place)), Path("/"))
+    if not is_directory(above):
+        raise UsageError(f"{file} cannot be written: {above} is not a directory", hint=hint)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{file} cannot be written: {above} cannot be written", hint=hint)

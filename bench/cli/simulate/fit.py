@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,13 +18,14 @@ from bench.sim.engine.jit import JITTED
 from bench.sim.fit.fit import DRAWS, Only
 from bench.sim.fit.fit import fit as fit_model
 from bench.sim.model.file import model_digest, read_model, write_model
-from bench.sim.model.schema import model_schema
+from bench.sim.model.schema import MOST_CPUS, model_schema
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import MemoryTrial, Observations
 from bench.util.errors import UsageError
 from bench.util.package_data import find_table
-from bench.util.paths import is_directory
+from bench.util.paths import is_directory, is_file
+from bench.util.result_file import check_result_place
 
 Sources = Annotated[
     list[str],
@@ -55,12 +57,25 @@ HostChange = Annotated[
 ]
 TableCpus = Annotated[
     int | None,
-    typer.Option("--table-cpus", metavar="N", min=1, help="CPUs of a table's host.", show_default="the table's own"),
+    typer.Option(
+        "--table-cpus",
+        metavar="N",
+        min=1,
+        max=MOST_CPUS,
+        help="CPUs of a table's host.",
+        show_default="the table's own",
+    ),
 ]
 Draws = Annotated[int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Joint draws of all parameters.")]
-FitSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same model.")]
+FitSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="The same seed gives the same model.")
+]
 Page = Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Also write an HTML page.")]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files instead.")]
+
+_MARK: Final = b'"model_schema"'
+_MARK_WITHIN: Final = 4096
+"""Bytes at the beginning of a file in which a model has its mark."""
 
 
 def fit(
@@ -78,13 +93,13 @@ def fit(
     """Single starts give stages, CPU time and noise. Storms give the rest: which part of the CPU time a start waits
     for, how long it holds a lock, how much slower work is beside other work. Storms beside residents give how the
     lock's hold grows, and trials with residents memory. `boxbench run calibrate` measures all of it."""
+    _check_out(out)
     if not JITTED:
         note("numba is not installed, so the fit takes many times longer; the model is the same")
     observations = _observed(
         sources, targets=targets, scenarios=scenario, host_change=host_change, table_cpus=table_cpus
     )
-    for sentence in observations.left_out:
-        note(f"left out: {sentence}")
+    _say(observations)
     model = fit_model(observations, only=_only(only_boxes, observations), draws=draws, seed=seed, progress=note)
     write_model(out, model)
     if json:
@@ -92,6 +107,32 @@ def fit(
         return
     console().print(view_fitted(model))
     print(out)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a place before the work begins: a fit takes minutes, and -o may name a file of the user's."""
+    check_result_place(out, hint="choose another place with -o, such as -o model.json")
+    if is_file(out) and (there := _beginning(out)).strip() and _MARK not in there:
+        raise UsageError(f"{out} is there already, and is no model", hint="choose another place with -o")
+
+
+def _beginning(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_MARK_WITHIN)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="choose another place with -o") from None
+
+
+def _say(observations: Observations) -> None:
+    """Notes on what was left out, and on what looks odd and was used."""
+    for sentence in observations.left_out:
+        note(f"left out: {sentence}")
+    for sentence in observations.notes:
+        note(sentence)
+    for label, target in observations.targets.items():
+        for sentence in target.notes:
+            note(f"{label}: {sentence}")
 
 
 def _observed(
@@ -127,9 +168,7 @@ def _narrowed(observations: Observations, labels: Sequence[str] | None) -> Obser
         if label not in observations.targets:
             raise UsageError(f"the table has no runtime {label!r}", hint=f"it has {', '.join(observations.targets)}")
     kept = {label: one for label, one in observations.targets.items() if labels is None or label in labels}
-    return Observations(
-        sources=observations.sources, workload=observations.workload, targets=kept, left_out=observations.left_out
-    )
+    return replace(observations, targets=kept)
 
 
 def _only(text: str | None, observations: Observations) -> Only | None:
@@ -155,6 +194,8 @@ def explain(model: ModelFile = None, page: Page = None, schema: Schema = False, 
         return
     if model is None:
         raise UsageError("no model was named", hint="name a model.json, as in `boxbench simulate explain model.json`")
+    if page is not None:
+        check_result_place(page, hint="choose another --page")
     found = read_model(model)
     if page is not None:
         write_model_page(found, page)

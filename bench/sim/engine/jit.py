@@ -149,11 +149,20 @@ def _imported(module: str) -> set[str]:
     waiting = [module]
     while waiting:
         tree = ast.parse(_text(waiting.pop()))
-        names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        new = {name for name in names if name.startswith(_PREFIX)} - found
+        names = {name for node in ast.walk(tree) for name in _named(node)}
+        new = {name for name in names if name.startswith(_PREFIX) and name in sys.modules} - found
         found |= new
         waiting += sorted(new)
     return found
+
+
+def _named(node: ast.AST) -> set[str]:
+    """What an import may load: ``from bench.sim import noise`` loads the module ``bench.sim.noise``, too."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return set()
 
 
 def _text(module: str) -> bytes:

@@ -60,7 +60,8 @@ def fit(
         if progress is not None:
             progress(f"fitting {label}")
         fitted = _fit_target(target, blocks, cpus=cpus, draws=draws, seed=seed)
-        entries[label], drawn[label] = assemble(fitted, blocks)
+        entry, drawn[label] = assemble(fitted, blocks)
+        entries[label] = entry.model_copy(update={"notes": (*entry.notes, *target.notes)})
     first = observations.sources[0]
     return Model(
         boxbench=__version__,

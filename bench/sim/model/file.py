@@ -1,4 +1,8 @@
-"""Read and write model files. A number that a user edited is taken as stated by the user."""
+"""Read and write model files.
+
+A ``value`` that a user edited is taken as stated by the user. An edit of anything else is refused: the seal of the file
+shows that there was one and not where, and answers measure their distance from the data with these parts.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -22,11 +26,14 @@ from bench.sim.model.schema import (
     SourceEntry,
     TargetEntry,
 )
-from bench.util.errors import UsageError
+from bench.sim.model.seal import SEAL, seal_of
+from bench.util.errors import ResultError, UsageError
+from bench.util.paths import is_file
 from bench.util.result_file import write_result_file
 
 # One import serves whoever works with models.
 __all__ = [
+    "EDITED",
     "SCHEMA",
     "Discrepancy",
     "HostEntry",
@@ -35,32 +42,33 @@ __all__ = [
     "SourceEntry",
     "TargetEntry",
     "assumed_sentences",
+    "edit_warnings",
     "model_digest",
     "model_text",
     "read_model",
     "write_model",
 ]
 
-_AGAIN = "fit it again with `boxbench simulate fit`, or restore the file"
+_AGAIN: Final = "fit it again with `boxbench simulate fit`, or restore the file"
+_MOST_BYTES: Final = 2**28
+"""Of a model file. One with 10,000 draws of 20 targets has less."""
+UNSEALED: Final = "the file has no seal of `boxbench simulate fit`, so nothing in it counts as measured; fit it again."
+"""The note of every parameter of such a file."""
+EDITED: Final = "assumed by you"
+"""The note of a parameter whose value was edited begins so."""
 
 
 def read_model(file: Path) -> Model:
     """The model in a file.
 
-    A parameter whose value is not the weighted median of its draws was edited: its kind becomes ``assumed``, and all
-    of its draws the value.
+    A parameter whose value is not that of the centre was edited: its kind becomes ``assumed``, and all of its draws the
+    value. In a file without a seal all parameters are assumed and no level counts as measured.
 
     Raises:
-        UsageError: missing, not a model, of another version, or numbers that do not fit together.
+        UsageError: missing, not a model, of another version, numbers that do not fit together, or an edit of anything
+            but values.
     """
-    try:
-        if not file.is_file():
-            raise UsageError(
-                f"{file} is not a file", hint="name the model.json that `boxbench simulate fit ... -o` wrote"
-            )
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="check its owner and mode") from None
+    content = _content(file)
     try:
         model = Model.model_validate_json(content)
     except ValidationError as error:
@@ -71,11 +79,67 @@ def read_model(file: Path) -> Model:
     problem = problem_of(model)
     if problem is not None:
         raise UsageError(f"{file}: {problem}", hint=f"edit only `value` of a parameter; else {_AGAIN}")
-    return _with_edits(model)
+    found = _with_edits(_unsealed(file, model, content))
+    _check_stated(file, found)
+    return found
+
+
+def _content(file: Path) -> bytes:
+    if not is_file(file):
+        raise UsageError(f"{file} is not a file", hint="name the model.json that `boxbench simulate fit ... -o` wrote")
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise UsageError(f"{file} is larger than 256 MiB, and no model is", hint=_AGAIN)
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="check its owner and mode") from None
+
+
+def _unsealed(file: Path, model: Model, content: bytes) -> Model:
+    """The model without its seal, which must be that of its content."""
+    try:
+        seal = seal_of(content)
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}", hint=f"leave one of them; or {_AGAIN}") from None
+    if model.seal is None:
+        return _all_assumed(model)
+    if model.seal != seal:
+        raise UsageError(
+            f"{file}: something other than a `value` was edited by hand (the host, measured levels, draws, weights, "
+            "kinds, notes, error or sources), so it is not known what in it was measured",
+            hint=f"{_AGAIN}; to state a number yourself, edit its `value`; to ask about another host, use --cpus and "
+            "--memory",
+        )
+    return model.model_copy(update={SEAL: None})
+
+
+def _all_assumed(model: Model) -> Model:
+    stated = {"kind": "assumed", "note": UNSEALED, "prior_sd": None}
+    targets = {
+        label: target.model_copy(
+            update={
+                "parameters": {name: one.model_copy(update=stated) for name, one in target.parameters.items()},
+                "measured": {},
+            }
+        )
+        for label, target in model.targets.items()
+    }
+    return model.model_copy(update={"targets": targets})
 
 
 def write_model(file: Path, model: Model) -> None:
-    """Write a model file, whole or not at all. Raises ResultError."""
+    """Write a model file, whole or not at all.
+
+    Raises:
+        ResultError: it cannot be written there, or could not be read again: a number is outside of its limits.
+    """
+    problem = problem_of(model)
+    if problem is not None:
+        raise ResultError(
+            f"the model is not written to {file}: {problem}",
+            hint="look for trials that differ from all others: `boxbench report DIR` shows them; leave a target out "
+            "with -t",
+        )
     write_result_file(file, model_text(model), hint="choose another place with -o")
 
 
@@ -85,18 +149,39 @@ def model_digest(model: Model) -> str:
 
 
 def model_text(model: Model) -> str:
-    """The model as JSON, one number list per line, so that two models can be compared line by line."""
-    return "\n".join(_lines(model.model_dump(mode="json"), "", "")) + "\n"
+    """The model as JSON with its seal, one number list per line, so that models can be compared line by line."""
+    data = model.model_dump(mode="json")
+    data[SEAL] = seal_of(json.dumps(data))
+    return "\n".join(_lines(data, "", "")) + "\n"
 
 
 def assumed_sentences(model: Model) -> tuple[str, ...]:
-    """One sentence per parameter that no data stand behind."""
-    return tuple(
-        f"{label}: {name} is {_shown(parameter)}, {parameter.note}"
-        for label, target in model.targets.items()
-        for name, parameter in target.parameters.items()
-        if parameter.kind == "assumed"
-    )
+    """A sentence for each parameter that no data stand behind; one for all of a target without a seal."""
+    return tuple(sentence for label, target in model.targets.items() for sentence in _assumed_of(label, target))
+
+
+def _assumed_of(label: str, target: TargetEntry) -> Iterator[str]:
+    if any(parameter.note == UNSEALED for parameter in target.parameters.values()):
+        yield f"{label}: {UNSEALED}"
+    for name, parameter in target.parameters.items():
+        if parameter.kind == "assumed" and parameter.note != UNSEALED:
+            yield f"{label}: {name} is {_shown(parameter)}, {parameter.note}"
+
+
+def edit_warnings(model: Model) -> tuple[str, ...]:
+    """What a reader must know about edits of the model file, in sentences; none: it is as a fit wrote it."""
+    return tuple(_edit_warnings(model))
+
+
+def _edit_warnings(model: Model) -> Iterator[str]:
+    notes = {parameter.note for target in model.targets.values() for parameter in target.parameters.values()}
+    if UNSEALED in notes:
+        yield f"The model: {UNSEALED}"
+    for label, target in model.targets.items():
+        edited = [name for name, one in target.parameters.items() if one.note.startswith(EDITED)]
+        if edited:
+            verb = "is" if len(edited) == 1 else "are"
+            yield f"{label}: {', '.join(edited)} {verb} edited in the model file, and not measured."
 
 
 def _shown(parameter: Parameter) -> str:
@@ -138,7 +223,7 @@ def _with_edits(model: Model) -> Model:
             if found is None:
                 draws.setdefault(label, {})[name] = (parameter.value,) * len(model.weights)
                 continue
-            fitted = written(weighted_median(found, model.weights))
+            fitted = written(weighted_median(found, model.weights) if target.centre is None else found[target.centre])
             if written(parameter.value) != fitted:
                 parameters[name] = _assumed(parameter, fitted)
                 draws[label][name] = (parameter.value,) * len(model.weights)
@@ -146,7 +231,19 @@ def _with_edits(model: Model) -> Model:
     return model.model_copy(update={"targets": targets, "draws": draws})
 
 
+def _check_stated(file: Path, model: Model) -> None:
+    """Refuse what a user stated and a fit may find: readings of memory scatter, and a statement does not."""
+    for label, target in model.targets.items():
+        slope = target.parameters.get("memory_slope")
+        if slope is not None and slope.note.startswith(EDITED) and slope.value <= 0:
+            raise UsageError(
+                f"{file}: targets.{label}.parameters.memory_slope.value: {slope.value:g} is your number, and a box "
+                "takes more than 0 bytes",
+                hint="write the bytes that a further box takes",
+            )
+
+
 def _assumed(parameter: Parameter, fitted: float) -> Parameter:
     fitted_text = _shown(parameter.model_copy(update={"value": fitted}))
-    note = f"assumed by you: the model file was edited; the fit gave {fitted_text}."
+    note = f"{EDITED}: the model file was edited; the fit gave {fitted_text}."
     return parameter.model_copy(update={"kind": "assumed", "note": note})

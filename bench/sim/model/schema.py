@@ -28,6 +28,16 @@ TARGET_PARTS: Final = (
     "memory_slope",
 )
 """Parameters of a target."""
+MOST_CPUS: Final = 1 << 16
+"""The most CPUs of a host, as of `--cpus`."""
+MOST_BYTES: Final = 1 << 60
+"""The most memory of a host, and of a box."""
+MOST_NS: Final = 1e14
+"""28 hours: a start that takes longer is a mistake in a number, and sums of such times leave 64 bits."""
+MOST_BOXES: Final = 1_000_000
+"""The most boxes of a measured level, as of `--boxes`."""
+MOST_LOG_SD: Final = 3.0
+"""The largest standard deviation of a logarithm: a factor of 20 up or down is no scatter of starts."""
 
 
 class _Frozen(BaseModel):
@@ -50,8 +60,8 @@ class HostEntry(_Frozen):
     """The host that was measured."""
 
     fingerprint: str | None
-    cpus: Annotated[int, Field(ge=1)]
-    memory_bytes: int | None
+    cpus: Annotated[int, Field(ge=1, le=MOST_CPUS)]
+    memory_bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)] | None
     description: str = ""
 
 
@@ -64,7 +74,7 @@ class Parameter(_Frozen):
     kind: Kind
     note: str
     """One sentence: from which cells, or which cell would identify it."""
-    prior_sd: float | None = None
+    prior_sd: Annotated[float, Field(ge=0)] | None = None
     """Standard deviation before the data, in the unit; None: the parameter is read off and had no prior."""
 
 
@@ -84,7 +94,7 @@ class TargetEntry(_Frozen):
     """Levels that the fit has used by axis: ``boxes``, ``residents``, ``memory`` (boxes whose memory was read)."""
     notes: tuple[str, ...] = ()
     """Sentences on what the data could not decide."""
-    misfit: Annotated[float, Field(ge=0)] = 0.0
+    misfit: Annotated[float, Field(ge=0, le=MOST_LOG_SD)] = 0.0
     """Standard deviation of log(measured / predicted) inside the data, beyond noise."""
     effective: Annotated[float, Field(ge=0)] | None = None
     """Effective number of the candidates that the draws were chosen from; None: the fit did not say."""
@@ -96,7 +106,7 @@ class TargetEntry(_Frozen):
 class Discrepancy(_Frozen):
     """How far predictions of this kind of model are off beyond the data: a one-sided prior, stated in METHOD."""
 
-    log_sd_per_doubling: Annotated[float, Field(ge=0)]
+    log_sd_per_doubling: Annotated[float, Field(ge=0, le=MOST_LOG_SD)]
     """The standard deviation of log(truth / prediction) grows by this much with each doubling of the distance."""
     source: str
 
@@ -107,6 +117,9 @@ class Model(_Frozen):
     model_schema: Literal[1] = SCHEMA
     boxbench: str
     """Version that fitted it."""
+    seal: str | None = None
+    """Written by the fit and not to be edited: it shows whether anything but a ``value`` was changed by hand. None in
+    memory; a file without one was not written by a fit, and nothing in it counts as measured."""
     workload: str
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
     host: HostEntry

@@ -21,7 +21,7 @@ class Summary:
     """One number of a target over the draws.
 
     Attributes:
-        name: ``single start``, ``CPU time``, ``hold``, or the parameter's name.
+        name: ``single start``, ``CPU time``, ``hold``, ``scatter``, or the parameter's name.
         low, high: hold 95 % of the draws.
         narrowed: 1 - sd posterior / sd prior; None: the number had no prior.
     """
@@ -80,9 +80,20 @@ def _main(model: Model, label: str, entry: TargetEntry) -> Iterator[Summary]:
         kind = _kind_of_sum(model, label, parts) if name == "hold" else _assumed_or_measured(entry, parts)
         parameter = Parameter(value=0.0, unit="ns", kind=kind, note=note)
         yield _summary(model, label, name, parameter, sum_of(model, label, *parts))
-    for name in ("inflation", "growth", "block_sd", "box_sd", "memory_fixed", "memory_slope"):
+    yield from _scatter(model, label, entry)
+    for name in ("inflation", "crowding", "growth", "memory_fixed", "memory_slope"):
         if name in entry.parameters:
             yield _summary(model, label, name, entry.parameters[name], draws_of(model, label, name))
+
+
+def _scatter(model: Model, label: str, entry: TargetEntry) -> Iterator[Summary]:
+    """Single starts show the sum of both parts of their scatter; how it is split is left to storms."""
+    parts = tuple(name for name in ("block_sd", "box_sd") if name in entry.parameters)
+    if parts:
+        kind = _assumed_or_measured(entry, parts)
+        note = "standard deviation of the logarithm of single starts, block_sd and box_sd together."
+        values = np.hypot(draws_of(model, label, "block_sd"), draws_of(model, label, "box_sd"))
+        yield _summary(model, label, "scatter", Parameter(value=0.0, unit="1", kind=kind, note=note), values)
 
 
 def _assumed_or_measured(entry: TargetEntry, parts: tuple[str, ...]) -> Kind:

@@ -21,11 +21,14 @@ from bench.records.record import Record
 from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.model import Scenario
 from bench.sim.observe.boxes import boxes_of, digest_of, endpoints_in_order, start_trial
+from bench.sim.observe.sound import check_sound, host_cpus, host_memory, unfinished
 from bench.sim.observe.trials import MemoryTrial, Observations, Source, TargetObservations
 from bench.util.errors import UsageError
 from bench.util.units import format_bytes
 
 RESIDENTS: Final = MULTI_BOX_FACTORS[0]
+_MOST_REASONS: Final = 3
+"""How many reasons an error lists."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def observe(
     _check_scenarios(reads, scenarios)
     left_out: Counter[str] = Counter()
     found = [one for read in reads for one in _counting(read, scenarios, left_out)]
-    found = _chosen(found, targets)
+    found = _chosen(found, targets, left_out)
     _check_sources(found, simulated)
     _check_workload(found)
     _check_resources(found)
@@ -95,7 +98,8 @@ def observe(
         sources=tuple(_source(read, [one for one in found if one.read is read]) for read in reads),
         workload=_workload(found[0]),
         targets={label: _target(label, group) for label, group in by_label.items()},
-        left_out=tuple(f"{count} trials: {why}" for why, count in sorted(left_out.items())),
+        left_out=tuple(_sentences(left_out)),
+        notes=tuple(_notes(reads)),
     )
 
 
@@ -109,6 +113,7 @@ def _read_all(paths: Sequence[Path]) -> list[_Read]:
         if any(read.manifest.id == manifest.id for read in reads):
             raise UsageError(f"{path} is the campaign {manifest.id} again", hint="name each campaign once")
         check_pool(manifest, records)
+        check_sound(path, manifest, records)
         reads.append(_Read(number, path, manifest, records, block, sitting))
         block += 1 + max((record.trial.block for record in records), default=0)
         sitting += 1 + max((record.sitting for record in records), default=0)
@@ -154,7 +159,28 @@ def _counting(read: _Read, scenarios: Sequence[str] | None, left_out: Counter[st
             yield _Found(read, record)
 
 
-def _chosen(found: Sequence[_Found], targets: Sequence[str] | None) -> list[_Found]:
+def _sentences(left_out: Counter[str]) -> list[str]:
+    return [f"{count} trials: {why}" for why, count in sorted(left_out.items())]
+
+
+def _notes(reads: Sequence[_Read]) -> Iterator[str]:
+    """Sentences about campaigns that are not whole, or of another host than the first."""
+    for read in reads:
+        missing = unfinished(read.path, read.manifest, read.records)
+        if missing is not None:
+            yield f"{missing}."
+        first, other = (one.manifest.host.get("fingerprint") for one in (reads[0], read))
+        if other != first:
+            yield f"{read.path} is of host {other}, which is taken for the same machine as {first}, as you said."
+
+
+def _chosen(found: Sequence[_Found], targets: Sequence[str] | None, left_out: Counter[str]) -> list[_Found]:
+    if not found:
+        reasons = _sentences(left_out)[:_MOST_REASONS] or ["none was measured"]
+        raise UsageError(
+            f"no trial of these campaigns can be used: {'; '.join(reasons)}",
+            hint="`boxbench report DIR` tells what failed; `boxbench resume DIR` runs what is missing",
+        )
     names = {name for one in found for name in (one.cell.box, one.cell.target)}
     for label in targets or ():
         if label not in names:
@@ -162,7 +188,7 @@ def _chosen(found: Sequence[_Found], targets: Sequence[str] | None) -> list[_Fou
             raise UsageError(f"nothing was measured of target {label!r}", hint=f"the campaigns have {have}")
     kept = [one for one in found if targets is None or {one.cell.box, one.cell.target} & set(targets)]
     if not kept:
-        raise UsageError("no trial of these campaigns can be used", hint="`boxbench report DIR` tells what failed")
+        raise UsageError("no target was named", hint=f"the campaigns have {', '.join(sorted(names))}")
     return kept
 
 
@@ -227,15 +253,13 @@ def _check_accelerators(found: Sequence[_Found]) -> None:
 def _source(read: _Read, found: Sequence[_Found]) -> Source:
     host = read.manifest.host
     together = "\n".join(sorted(digest_of(one.record) for one in found))
-    cpus, memory, fingerprint = (host.get(name) for name in ("cpus_online", "memory_bytes", "fingerprint"))
-    if not isinstance(cpus, int):
-        raise UsageError(f"{read.path}: the number of the host's CPUs is not in its manifest", hint="measure it again")
+    fingerprint = host.get("fingerprint")
     return Source(
         name=read.manifest.id,
         digest=f"sha256:{hashlib.sha256(together.encode()).hexdigest()}",
         host=str(fingerprint) if fingerprint is not None else None,
-        cpus=cpus,
-        memory_bytes=memory if isinstance(memory, int) else None,
+        cpus=host_cpus(read.path, read.manifest),
+        memory_bytes=host_memory(read.path, read.manifest),
     )
 
 

@@ -115,3 +115,5 @@ class Observations:
     """By label."""
     left_out: tuple[str, ...] = ()
     """Sentences about trials that were not used, and why."""
+    notes: tuple[str, ...] = ()
+    """Sentences about sources that are not whole, or of another host than the first."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench import cli
-from bench.sim.model.file import read_model, write_model
+from bench.render.commands.model import view_explained, view_fitted
+from bench.sim.model.file import model_digest, read_model, write_model
+from bench.sim.model.summary import parameters, summaries
 from bench.util.errors import ExitCode
 from tests.factories import DOCKER, make_manifest, make_records, write_campaign
 from tests.synthetic_models import make_model, make_values
@@ -112,3 +116,109 @@ def test_a_model_is_explained(
     assert json.loads(capsys.readouterr().out)["title"] == "Boxbench model of starts"
     assert call(monkeypatch, "simulate", "explain") == ExitCode.USAGE
     assert call(monkeypatch, "simulate", "explain", str(tmp_path / "none.json")) == ExitCode.USAGE
+
+
+def _model_file(tmp_path: Path) -> Path:
+    file = tmp_path / "model.json"
+    write_model(file, make_model(draws=20))
+    return file
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+def test_nothing_is_cut_at_80_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, fitted: bool) -> None:
+    """Numbers keep their bands and kinds, whatever the width; only long names may be broken."""
+    model = read_model(_model_file(tmp_path))
+    view = view_fitted(model) if fitted else view_explained(model, model_digest(model))
+    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    with console.capture() as captured:
+        console.print(view)
+    lines = _lines(captured.get())
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    rows = [line for line in lines if "[" in line and line.endswith((" measured", " limit", " assumed"))]
+    shown = sum(len(summaries(model, label)) if fitted else len(parameters(model, label)) for label in model.targets)
+    assert len(rows) == shown
+    assert any(("growth of the hold per box" if fitted else "init.hold_work") in row for row in rows)
+
+
+def test_the_page_of_a_model_draws_its_stages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    words = ("simulate", "explain", str(_model_file(tmp_path)), "--page", str(page))
+    assert call(monkeypatch, *words) == ExitCode.OK
+    text = page.read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert "stages: requested → created → init → ready" in text
+    assert call(monkeypatch, *words[:-1], str(tmp_path)) == ExitCode.USAGE
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_an_edited_model_says_so_and_a_forged_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = _model_file(tmp_path)
+    text = file.read_text(encoding="utf-8")
+    value = json.loads(text)["targets"]["docker"]["parameters"]["growth"]["value"]
+    file.write_text(text.replace(f'"value": {json.dumps(value)}', '"value": 90000.0', 1), encoding="utf-8")
+    assert call(monkeypatch, "simulate", "explain", str(file), "--json") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["edited"] == [
+        "docker: growth is edited in the model file, and not measured."
+    ]
+    file.write_text(text.replace('"cpus": 2,', '"cpus": 64,', 1), encoding="utf-8")
+    assert call(monkeypatch, "simulate", "explain", str(file)) == ExitCode.USAGE
+    assert "something other than a `value` was edited by hand" in capsys.readouterr().err
+
+
+def test_places_for_the_model_are_looked_at_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], campaign: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("a,b\n1,2\n", encoding="utf-8")
+    for place, said in (
+        (tmp_path, "is a directory"),
+        (table, "is there already, and is no model"),
+        (table / "model.json", "is not a directory"),
+    ):
+        assert call(monkeypatch, "simulate", "fit", str(campaign), "-o", str(place)) == ExitCode.USAGE
+        said_now = capsys.readouterr()
+        assert said in said_now.err
+        assert "fitting" not in said_now.err
+        assert said_now.out == ""
+    assert table.read_text(encoding="utf-8") == "a,b\n1,2\n"
+
+
+def test_a_fit_that_is_interrupted_leaves_the_former_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], campaign: Path, tmp_path: Path
+) -> None:
+    file = _model_file(tmp_path)
+    before = file.read_bytes()
+
+    def interrupt(text: str) -> None:
+        if text.startswith("fitting"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.simulate.fit.note", interrupt)
+    assert call(monkeypatch, "simulate", "fit", str(campaign), "-o", str(file), "--json") == ExitCode.INTERRUPTED
+    assert capsys.readouterr().out == ""
+    assert file.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_table_of_any_name_is_fitted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table, file = tmp_path / "a.csv", tmp_path / "model.json"
+    table.write_text("# cpus: 64\nruntime,n,last,cpu_per_start\nrunc,1,100,50\nrunc,10,98,180\n", encoding="utf-8")
+    words = ("simulate", "fit", str(table), "--draws", "50", "-o", str(file), "--json")
+    assert call(monkeypatch, *words) == ExitCode.OK
+    said = capsys.readouterr()
+    assert json.loads(said.out)["workload"] == "not stated"
+    assert "runc: Line 4: last is 98 ms with n = 10" in said.err
+    assert "runc: Lines 3 and 4: the CPU time" in said.err
+    assert any("the CPU time of a start" in note for note in json.loads(said.out)["targets"]["runc"]["notes"])
+    assert read_model(file).workload == "not stated"

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -79,3 +79,20 @@ def test_the_cache_is_private() -> None:
     assert not place.is_relative_to(REPOSITORY)
     assert place.parent.name == jit._digest(heap.push.__module__)
     assert not place.parent.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def test_modules_that_are_imported_by_their_packages_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``from package import module`` and ``import package.module`` load the module as ``from package.module`` does."""
+    texts = {
+        "kernel": "from bench.sim import _one\nimport bench.sim._two\nfrom bench.sim._three import name\n",
+        "_one": "from bench.sim import not_there\n",
+        "_two": "",
+        "_three": "name = 1\n",
+    }
+    for name, text in texts.items():
+        file = tmp_path / f"{name}.py"
+        file.write_text(text, encoding="utf-8")
+        module = ModuleType(f"bench.sim.{name}")
+        module.__file__ = str(file)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert jit._imported("bench.sim.kernel") == {f"bench.sim.{name}" for name in texts}

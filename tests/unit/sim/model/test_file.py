@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from bench.sim.model.draws import weighted_median, weighted_quantile, weighted_sd
-from bench.sim.model.file import assumed_sentences, model_digest, model_text, read_model, write_model
-from bench.sim.model.schema import Model, model_schema
+from bench.sim.model.draws import weighted_median, weighted_quantile, weighted_sd, written
+from bench.sim.model.file import (
+    assumed_sentences,
+    edit_warnings,
+    model_digest,
+    model_text,
+    read_model,
+    write_model,
+)
+from bench.sim.model.schema import Model, Parameter, model_schema
 from bench.sim.model.values import target_values
 from bench.util.errors import ResultError, UsageError
 from tests.synthetic_models import STAGES, make_model
@@ -32,6 +40,14 @@ def _edited(model: Model, tmp_path: Path, *keys: str, value: Any) -> Path:
     file = tmp_path / "model.json"
     file.write_text(json.dumps(data), encoding="utf-8")
     return file
+
+
+def _with_target(model: Model, label: str, entry: dict[str, Any] | None = None, **parameters: dict[str, Any]) -> Model:
+    """The model with fields of a target and of its parameters replaced."""
+    target = model.targets[label]
+    changed = {name: target.parameters[name].model_copy(update=fields) for name, fields in parameters.items()}
+    replaced = target.model_copy(update={"parameters": {**target.parameters, **changed}, **(entry or {})})
+    return model.model_copy(update={"targets": {**model.targets, label: replaced}})
 
 
 def test_what_is_written_is_read_again(model: Model, tmp_path: Path) -> None:
@@ -86,14 +102,17 @@ def test_an_edited_value_is_assumed_in_every_draw(model: Model, tmp_path: Path) 
 
 
 def test_a_value_without_draws_must_be_assumed(model: Model, tmp_path: Path) -> None:
-    data = json.loads(model_text(model))
-    del data["draws"]["docker"]["growth"]
     file = tmp_path / "model.json"
-    file.write_text(json.dumps(data), encoding="utf-8")
+    draws = {label: dict(by_name) for label, by_name in model.draws.items()}
+    del draws["docker"]["growth"]
+    lacking = model.model_copy(update={"draws": draws})
+    file.write_text(model_text(lacking), encoding="utf-8")
     with pytest.raises(UsageError, match="growth: a measured parameter has draws, and this one has none"):
         read_model(file)
-    data["targets"]["docker"]["parameters"]["growth"]["kind"] = "assumed"
-    file.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ResultError, match="growth: a measured parameter has draws"):
+        write_model(tmp_path / "unwritten.json", lacking)
+    assert not (tmp_path / "unwritten.json").exists()
+    write_model(file, _with_target(lacking, "docker", growth={"kind": "assumed"}))
     assert len(read_model(file).draws["docker"]["growth"]) == 21
 
 
@@ -150,3 +169,192 @@ def test_weighted_quantiles() -> None:
     # The sum of ten tenths is not exactly 1.
     assert weighted_quantile(range(10), [0.1] * 10, 0.3) == 2.0
     assert weighted_sd([1.0, 3.0], [1, 1]) == 1.0
+
+
+def test_values_are_those_of_the_centre(model: Model, tmp_path: Path) -> None:
+    """Once a target has a centre, an edit is a value that differs from that draw's, also where it is the median."""
+    target, drawn = model.targets["docker"], model.draws["docker"]
+    at = 3
+    values = {name: {"value": written(drawn[name][at])} for name in target.parameters}
+    centred = _with_target(model, "docker", {"centre": at}, **values)
+    file = tmp_path / "model.json"
+    write_model(file, centred)
+    assert read_model(file) == centred
+    assert edit_warnings(read_model(file)) == ()
+    median = target.parameters["growth"].value
+    assert median != values["growth"]["value"]
+    edited = read_model(_edited(centred, tmp_path, "targets", "docker", "parameters", "growth", "value", value=median))
+    assert edited.targets["docker"].parameters["growth"].kind == "assumed"
+    assert edited.draws["docker"]["growth"] == (median,) * 21
+    [warning] = edit_warnings(edited)
+    assert warning.startswith("docker: growth is edited in the model file")
+
+
+_EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
+    "host": (("host", "cpus"), 64),
+    "measured": (("targets", "docker", "measured", "boxes"), [1, 2, 4, 8, 4000]),
+    "discrepancy": (("discrepancy", "log_sd_per_doubling"), 0.0),
+    "misfit": (("targets", "docker", "misfit"), 0.5),
+    "effective": (("targets", "docker", "effective"), 400.0),
+    "kind": (("targets", "docker", "parameters", "init.hold_work", "kind"), "measured"),
+    "prior": (("targets", "docker", "parameters", "init.hold_work", "prior_sd"), 1e12),
+    "note": (("targets", "docker", "parameters", "init.hold_work", "note"), "measured with care."),
+    "draws": (("draws", "docker", "growth"), [30e4] * 21),
+    "source": (("sources",), [{"name": "x", "digest": "y", "blocks": 99, "cells": [], "trials": []}]),
+    "workload": (("workload",), "another"),
+}
+
+
+@pytest.mark.parametrize("name", _EDITS)
+def test_an_edit_of_anything_but_a_value_is_refused(model: Model, tmp_path: Path, name: str) -> None:
+    keys, value = _EDITS[name]
+    file = _edited(model, tmp_path, *keys, value=value)
+    with pytest.raises(UsageError, match="something other than a `value` was edited by hand") as caught:
+        read_model(file)
+    assert str(file) in caught.value.message
+    assert "--cpus" in caught.value.hint
+
+
+def test_the_layout_of_a_file_makes_no_difference(model: Model, tmp_path: Path) -> None:
+    data = json.loads(model_text(model))
+    data["draws"] = {label: dict(reversed(by_name.items())) for label, by_name in data["draws"].items()}
+    data["host"]["cpus"] = 2
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps(data, indent=8, sort_keys=True), encoding="utf-8")
+    assert read_model(file) == model
+
+
+def test_nothing_in_a_file_without_a_seal_is_measured(model: Model, tmp_path: Path) -> None:
+    data = json.loads(model_text(model))
+    del data["seal"]
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    found = read_model(file)
+    for label, target in found.targets.items():
+        assert {parameter.kind for parameter in target.parameters.values()} == {"assumed"}
+        assert {parameter.prior_sd for parameter in target.parameters.values()} == {None}
+        assert target.measured == {}
+        assert found.draws[label] == model.draws[label]
+    assert [sentence.partition(": ")[0] for sentence in assumed_sentences(found)] == list(model.targets)
+    [warning] = edit_warnings(found)
+    assert "nothing in it counts as measured" in warning
+    # Writing it again gives it a seal, and does not make it measured.
+    write_model(tmp_path / "again.json", found)
+    assert read_model(tmp_path / "again.json") == found
+
+
+def test_a_key_that_is_there_twice_is_refused(model: Model, tmp_path: Path) -> None:
+    text = model_text(model)
+    file = tmp_path / "model.json"
+    file.write_text(text.replace('"host": {', '"host": {"cpus": 64,', 1), encoding="utf-8")
+    with pytest.raises(UsageError, match="the key 'cpus' is there twice in one object"):
+        read_model(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("host", "cpus"), 65537, "host.cpus: must be at most 65536 (given: 65537)"),
+        (("host", "cpus"), 10**40, "host.cpus"),
+        (("host", "memory_bytes"), -5, "host.memory_bytes: must be at least 1 (given: -5)"),
+        (("discrepancy", "log_sd_per_doubling"), 1000.0, "discrepancy.log_sd_per_doubling: must be at most 3"),
+        (("targets", "docker", "misfit"), 4.0, "targets.docker.misfit: must be at most 3"),
+        (("targets", "docker", "centre"), 21, "targets.docker.centre: 21 is above 20"),
+        (
+            ("targets", "docker", "measured", "boxes"),
+            [10**9],
+            "measured.boxes: 1000000000 is not between 0 and 1000000",
+        ),
+        (("targets", "docker", "measured", "cpus"), [2], "measured.cpus: there is no such axis"),
+        (("targets", "docker", "endpoints"), ["created", "init", "init", "ready"], "endpoints: init is there twice"),
+        (("targets", "docker", "parameters", "block_sd", "value"), 500.0, "block_sd.value: 500 is above 3"),
+        (("targets", "docker", "parameters", "box_sd", "value"), 3.5, "box_sd.value: 3.5 is above 3"),
+        (("targets", "docker", "parameters", "inflation", "value"), 1.5, "inflation.value: 1.5 is above 1"),
+        (("targets", "docker", "parameters", "init.work", "value"), 2e14, "init.work.value: 2e+14 is above 1e+14"),
+        (("targets", "docker", "parameters", "memory_slope", "value"), 1e30, "memory_slope.value: 1e+30 is above"),
+        (("draws", "docker", "inflation"), [0.1] * 20 + [1.01], "draws.docker.inflation: 1.01 is above 1"),
+    ],
+)
+def test_limits_are_named(model: Model, tmp_path: Path, keys: tuple[str, ...], value: Any, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_model(_edited(model, tmp_path, *keys, value=value))
+    assert said in caught.value.message
+
+
+def test_crowding_has_a_place_and_limits(model: Model, tmp_path: Path) -> None:
+    target = model.targets["docker"]
+    values = tuple(0.01 * number for number in range(21))
+    crowding = Parameter(value=written(weighted_median(values, model.weights)), unit="1", kind="limit", note="x.")
+    parameters = {**target.parameters, "crowding": crowding}
+    crowded = model.model_copy(
+        update={
+            "targets": {**model.targets, "docker": target.model_copy(update={"parameters": parameters})},
+            "draws": {**model.draws, "docker": {**model.draws["docker"], "crowding": values}},
+        }
+    )
+    file = tmp_path / "model.json"
+    write_model(file, crowded)
+    assert target_values(read_model(file), "docker", 5).crowding == values[5]
+    assert target_values(read_model(file), "runc", 5).crowding == 0.0
+    with pytest.raises(UsageError, match=r"crowding.value: 3.5 is above 3"):
+        read_model(_edited(crowded, tmp_path, "targets", "docker", "parameters", "crowding", "value", value=3.5))
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "model.json"
+    with file.open("wb") as stream:
+        stream.truncate(2**28 + 1)
+    with pytest.raises(UsageError, match="larger than 256 MiB"):
+        read_model(file)
+
+
+def test_a_box_that_is_stated_to_take_no_memory_is_refused(model: Model, tmp_path: Path) -> None:
+    file = _edited(model, tmp_path, "targets", "docker", "parameters", "memory_slope", "value", value=-1.0)
+    with pytest.raises(UsageError, match=r"memory_slope.value: -1 is your number, and a box takes more than 0 bytes"):
+        read_model(file)
+    # A fit may find it: readings scatter.
+    negative = (-1.0,) * 21
+    draws = {**model.draws, "docker": {**model.draws["docker"], "memory_slope": negative}}
+    found = _with_target(model, "docker", memory_slope={"value": -1.0}).model_copy(update={"draws": draws})
+    write_model(file, found)
+    assert read_model(file) == found
+
+
+_HOSTILE: tuple[Any, ...] = (None, -1, 0.5, 1e308, [])
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values; of a list only the first one."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list) and value:
+        yield from _leaves(value[0], (*path, 0))
+        yield path
+    else:
+        yield path
+
+
+def test_no_edit_of_any_place_is_taken_for_a_measurement(tmp_path: Path) -> None:
+    """Whatever stands in whatever place: an expected error, or a value that counts as the user's own."""
+    whole = json.loads(model_text(make_model(("docker",), draws=3)))
+    file = tmp_path / "model.json"
+    accepted = 0
+    for path in _leaves(whole):
+        at = whole
+        for key in path[:-1]:
+            at = at[key]
+        former = at[path[-1]]
+        for hostile in (one for one in _HOSTILE if one != former):
+            at[path[-1]] = hostile
+            file.write_text(json.dumps(whole), encoding="utf-8")
+            at[path[-1]] = former
+            try:
+                found = read_model(file)
+            except UsageError:
+                continue
+            accepted += 1
+            assert path[-1] == "value" or path == ("seal",)
+            kinds = {name: one.kind for name, one in found.targets["docker"].parameters.items()}
+            assert kinds[path[3]] == "assumed" if path != ("seal",) else set(kinds.values()) == {"assumed"}
+    assert accepted > len(whole["targets"]["docker"]["parameters"])

@@ -168,7 +168,9 @@ def test_other_sizes_of_boxes_are_refused(storms: tuple[Manifest, tuple[Record, 
         memory = "512MiB" if record.trial.block == 2 else "256MiB"
         cell = record.trial.cell.model_copy(update={"factors": {**record.trial.cell.factors, "memory": memory}})
         changed.append(record.model_copy(update={"trial": record.trial.model_copy(update={"cell": cell})}))
-    manifest = manifest.model_copy(update={"scenarios": {"hello": entry.model_copy(update={"scenario": scenario})}})
+    plan = tuple(record.trial for record in changed)
+    entries = {"hello": entry.model_copy(update={"scenario": scenario})}
+    manifest = manifest.model_copy(update={"scenarios": entries, "plan": plan})
     with pytest.raises(UsageError, match=r"have 1 CPUs and 256 MiB, and those of .* 1 CPUs and 512 MiB"):
         observe([write_campaign(tmp_path / "a", manifest, changed)])
 
@@ -183,6 +185,7 @@ def test_two_accelerators_of_one_target_are_refused(
         if trial.cell.target == "libvirt" and trial.block == 2:
             trial = trial.model_copy(update={"cell": trial.cell.model_copy(update={"accel": "kvm"})})
         changed.append(record.model_copy(update={"trial": trial}))
+    manifest = manifest.model_copy(update={"plan": tuple(record.trial for record in changed)})
     path = write_campaign(tmp_path / "a", manifest, changed)
     with pytest.raises(UsageError, match=r"libvirt was measured with (tcg and with kvm|kvm and with tcg)"):
         observe([path])

@@ -8,6 +8,7 @@ import pytest
 
 from bench.records.record import Endpoint
 from bench.sim.observe.table import observe_table, row_digest
+from bench.sim.observe.trials import NOT_STATED, same_workload
 from bench.util.errors import UsageError
 from bench.util.package_data import find_table, shipped_tables
 
@@ -52,6 +53,10 @@ def test_columns_may_be_absent_and_fields_empty(tmp_path: Path) -> None:
         ("runtime,n,last\nrunc,1,2\n", "does not say how many CPUs"),
         ("# cpus: many\n", ":1: cpus: 'many' is not a number of CPUs"),
         ("# cpus: 0\n", ":1: cpus: '0' is not a number of CPUs"),
+        ("# cpus: 65537\n", ":1: cpus: '65537' is not a number of CPUs from 1 to 65536"),
+        ("# cpus: 4\n# cpus: 8\n", ":2: cpus is '8' here, and '4' in line 1"),
+        ("# workload:\n" + HEAD + "runc,1,2,2,2\n", ":1: workload is empty"),
+        ("# workload: a\x1b[31m\n" + HEAD + "runc,1,2,2,2\n", ":1: workload: 'a' has control or invisible"),
         ("# cpus: 4\n", "has no columns and no rows"),
         (HEAD, ":2: there is no row below the columns"),
         ("# cpus: 4\nruntime,last\nrunc,1\n", ":2: the column n is missing"),
@@ -65,6 +70,19 @@ def test_columns_may_be_absent_and_fields_empty(tmp_path: Path) -> None:
         (HEAD + "runc,1.5,2,2,2\n", ":3: n: '1.5' is not a number of boxes"),
         (HEAD + "runc,1,0,0,2\n", ":3: median: '0' is not a time"),
         (HEAD + "runc,1,2,x,2\n", ":3: median: 'x' is not a time"),
+        (HEAD + "a\0b,1,2,2,2\n", ":3: runtime: 'a b' has control or invisible characters"),
+        (HEAD + "a\u200bb,1,2,2,2\n", ":3: runtime: 'a b' has control or invisible characters"),
+        (HEAD + f"{'x' * 201},1,2,2,2\n", ":3: runtime has more than 200 characters"),
+        (HEAD + "runc,1_0,2,2,2\n", ":3: n: '1_0' is not a number of boxes"),
+        (HEAD + "runc,\uff11,2,2,2\n", "is not a number of boxes"),
+        (HEAD + "runc,100001,2,2,2\n", ":3: n: 100001 is above 100000, the most boxes that a fit can hold"),
+        (HEAD + "runc,60000,2,2,2\nrunc,40001,2,2,2\n", ":4: the rows of runc up to here have 100001 boxes together"),
+        (HEAD + "runc,1,1_0,2,2\n", ":3: last: '1_0' is not a time"),
+        (HEAD + "runc,1,1e300,2,2\n", ":3: last: 1e300 ms is above 1e+09 ms"),
+        (
+            HEAD + "runc,10,90,9,1\nrunc,1,100,99,9\n",
+            ":3: runc: last is 90 ms with n = 10, and 100 ms with n = 1 in line 4",
+        ),
         (HEAD + "runc,1,nan,2,2\n", ":3: last: 'nan' is not a time"),
         (HEAD + "runc,1,inf,2,2\n", ":3: last: 'inf' is not a time"),
         (HEAD + "runc,1,,,2\n", ":3: neither first, median nor last is given"),
@@ -90,3 +108,56 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         stream.truncate(2**24 + 1)
     with pytest.raises(UsageError, match="larger than 16 MiB"):
         observe_table(file)
+
+
+def test_the_name_of_the_file_is_no_workload(tmp_path: Path) -> None:
+    rows = "# cpus: 4\nruntime,n,last\nrunc,1,2\n"
+    found = observe_table(_table(tmp_path, rows))
+    assert found.workload == NOT_STATED
+    named = observe_table(_table(tmp_path, f"# workload: hello, world\n{rows}"))
+    assert named.workload == "hello, world"
+    assert same_workload(found.workload, named.workload)
+    assert same_workload(named.workload, "hello, world")
+    assert not same_workload(named.workload, "redis")
+
+
+def test_rows_of_two_files_are_the_same_rows(tmp_path: Path) -> None:
+    """What identifies a row is its content, so a copy under another name cannot be scored as new."""
+    shipped = find_table("rund-2022")
+    copy = tmp_path / "other.csv"
+    copy.write_text(f"# copied\n{shipped.read_text(encoding='utf-8')}", encoding="utf-8")
+    one, other = observe_table(shipped), observe_table(copy)
+    assert one.workload == other.workload
+    assert one.sources[0].digest != other.sources[0].digest
+    digests = [
+        {row_digest(label, row) for label, target in found.targets.items() for row in target.rows}
+        for found in (one, other)
+    ]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        # A little scatter of the last box.
+        ("runc,1,100,100,9\nrunc,2,98,98,9\n", "Line 4: last is 98 ms with n = 2, and 100 ms with n = 1 in line 3"),
+        (
+            "runc,1,100,100,200\nrunc,10,110,105,1\n",
+            "Lines 3 and 4: the CPU time of a start with n = 1 and with n = 10",
+        ),
+        ("runc,1,100,100,9\nrunc,10,110,105,1300\n", "more than 104 CPUs have in 110 ms"),
+    ],
+)
+def test_rows_that_look_odd_are_used_and_said(tmp_path: Path, rows: str, said: str) -> None:
+    runc = observe_table(_table(tmp_path, HEAD + rows)).targets["runc"]
+    assert len(runc.rows) == 2
+    assert any(said in note for note in runc.notes)
+
+
+def test_cpu_time_may_grow_slowly(tmp_path: Path) -> None:
+    """CPU time of kata-qemu grows four times from 1 to 400 boxes, and nowhere three times within a factor of ten."""
+    assert {target.notes for target in observe_table(find_table("rund-2022")).targets.values()} == {()}
+    # The line numbers are those of an editor, whatever the text holds.
+    text = "# a\x0bb\x1cc\n# cpus: 4\r\nruntime,n,last\r\nrunc,1,x\r\n"
+    with pytest.raises(UsageError, match=r":4: last: 'x' is not a time"):
+        observe_table(_table(tmp_path, text))
