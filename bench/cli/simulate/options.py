@@ -14,7 +14,8 @@ from bench.cli.console import console, print_json_text
 from bench.cli.options import some_targets
 from bench.cli.simulate.progress import Step
 from bench.render.answer_tables import Table
-from bench.render.simulation.page import Draw, write_answer
+from bench.render.results import Draw, check_place
+from bench.render.simulation.page import write_answer
 from bench.render.simulation.text import view_answer
 from bench.scenario.targets import split_labels
 from bench.sim.answer.answer import Answer
@@ -85,10 +86,24 @@ Beyond = Annotated[
     bool,
     typer.Option("--beyond", help="Answer even more than 10 times beyond the data. Nothing measured supports that."),
 ]
+
+
+def answer_directory(text: str) -> Path:
+    """A directory for an answer. Raises UsageError before the work: it holds something else, or cannot be written."""
+    directory = Path(text)
+    check_place(directory)
+    return directory
+
+
 AnswerOut = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="Also write index.html and answer.json into DIR.", show_default=False
+        "--out",
+        "-o",
+        metavar="DIR",
+        parser=answer_directory,
+        help="Also write a page, answer.json and figures (SVG light and dark, PNG) into DIR.",
+        show_default=False,
     ),
 ]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from markupsafe import Markup
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
@@ -15,22 +14,38 @@ from rich.text import Text
 
 from bench.render.answer_tables import Table, band_text, quantity_label
 from bench.render.figures import fan, heat_map
-from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
-from bench.render.html import attach, page_environment
-from bench.render.palette import PALETTE
+from bench.render.figures.base import Drawing
+from bench.render.results import draw_all, write_results
+from bench.render.simulation.skeleton import render_page
 from bench.render.text import MISSING, clean, significant
+from bench.sim.answer.distance import FARTHEST
+from bench.sim.answer.terms import emulated_sentences
 from bench.sim.answer.words import in_unit
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.questions import question_of
 from bench.sim.sweep.results import PointResult, SweepResults
-from bench.util.result_file import write_result_file
 from bench.util.units import format_bytes, format_ns
 
-PAGE: Final = "index.html"
 _JSON: Final = "results.json"
+KNOWN: Final = ("sweep.json", "model.json", "units.jsonl", "lock", _JSON)
+"""Files that a sweep has in its directory before its page."""
 _MOST_ROWS: Final = 60
 """Rows on a terminal; the page and JSON have all."""
 _MOST_FIGURES: Final = 24
+_AXES: Final = {
+    "boxes": "boxes that start",
+    "cpus": "CPUs of the host",
+    "residents": "boxes that live already",
+    "interval": "time between requests",
+    "memory": "memory of the host",
+    "reserve": "memory that stays free",
+    "hosts": "hosts of the fleet",
+    "keep_alive": "keep-alive of idle boxes",
+    "prewarmed": "pre-warmed boxes of each function",
+    "policy": "where boxes are placed",
+    "within": "times within a minute",
+}
+"""Parameters as the axes of figures name them."""
 _READING: Final = (
     "Square brackets are 95 % bands over what the data leave open, noise, and samples of uncertain parameters. "
     "Beyond the data they are wider on the pessimistic side: (4.00×) is four times the largest measured value.",
@@ -117,6 +132,11 @@ def axis_text(question: str, name: str, value: Value) -> str:
     return writers[kind](value) if kind in writers else f"{value:g}"
 
 
+def axis_label(name: str) -> str:
+    """A parameter on the axis of a figure: ``CPUs of the host``."""
+    return _AXES.get(name, name.replace("_", " "))
+
+
 def sensitivity_table(results: SweepResults) -> Table:
     """How much of the first quantity's variance each uncertain parameter explains."""
     rows = [(clean(one.target), one.parameter, f"{one.share:.0%}") for one in results.sensitivities]
@@ -167,9 +187,9 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
                 name=f"simulated-fan-{number}",
                 title=f"Simulated: {quantity_label(name)}",
                 subtitle=_subtitle(results, where),
-                x_label=f"{axis}, simulated",
+                x_label=f"{axis_label(axis)}, simulated",
                 x_text=lambda value: axis_text(results.question, axis, value),
-                y_unit=_tick_unit(results, name),
+                y_unit=question_of(results.question).quantities[name].unit,
                 lines=tuple(lines),
                 beyond=min(beyond, default=float("inf")),
             )
@@ -179,11 +199,6 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
 def _subtitle(results: SweepResults, where: str) -> str:
     fixed = [f"{name} {axis_text(results.question, name, value)}" for name, value in results.fixed.items() if value]
     return ", ".join(["simulated", *fixed, *filter(None, (where,))])
-
-
-def _tick_unit(results: SweepResults, name: str) -> str:
-    unit = question_of(results.question).quantities[name].unit
-    return {"cpu_ns": "ns"}.get(unit, unit)
 
 
 def _matches(one: PointResult, at: Mapping[str, Value]) -> bool:
@@ -209,8 +224,8 @@ def _heat_maps(results: SweepResults, x: str, y: str) -> Iterator[Drawing]:
                 title=f"Simulated, {clean(target)}: {quantity_label(name)}",
                 subtitle=_subtitle(results, where),
                 target=target.partition(" : ")[0],
-                x_label=x,
-                y_label=y,
+                x_label=f"{axis_label(x)}, simulated",
+                y_label=axis_label(y),
                 x=tuple(axis_text(results.question, x, value) for value in results.axes[x]),
                 y=tuple(axis_text(results.question, y, value) for value in results.axes[y]),
                 bands={place: one.band for place, one in points.items()},
@@ -222,29 +237,48 @@ def _heat_maps(results: SweepResults, x: str, y: str) -> Iterator[Drawing]:
 
 
 def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
-    """Write ``index.html``; returns its path. The same results give the same bytes. Raises ResultError."""
-    environment = page_environment()
-    with styled():
-        figures = [finish(drawing) for drawing in drawings(results)]
+    """Write ``index.html`` and ``figures/``; returns the page's path. The same results give the same bytes.
+
+    Raises:
+        UsageError: the directory holds something else than this sweep.
+        ResultError: it cannot be written.
+    """
+    figures = draw_all(lambda: drawings(results))
     first, *others = question_of(results.question).quantities
-    text = environment.get_template("simulation.html.j2").render(
-        style=Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
+    tables = [
+        (quantity_label(first), sweep_table(results, first)),
+        (f"{quantity_label(first)}, ratios", sweep_table(results, first, ratios=True)),
+        *((quantity_label(name), sweep_table(results, name)) for name in others),
+    ]
+    page = render_page(
+        "simulation.html.j2",
+        figures=figures,
+        warnings=tuple(_warnings(results)),
+        command=command,
+        provenance=provenance(results),
+        files={_JSON: results.text().encode()},
         question=_question(results),
         headline=headline(results),
-        provenance=provenance(results),
+        bound="",
         bounds=[],
-        numbers=sweep_table(results, first),
-        ratios=sweep_table(results, first, ratios=True),
-        tables=[(quantity_label(name), sweep_table(results, name)) for name in others],
+        notes=[],
+        numbers=[(title, table) for title, table in tables if len(table) > 1],
         sections=_sections(results),
         lists=_lists(results),
         reading=_READING,
-        figures=[_figure(figure) for figure in figures],
-        command=command,
-        attachment=attach(_JSON, results.text().encode()),
     )
-    write_result_file(directory / PAGE, text, hint="choose another directory with -o, or make room")
-    return directory / PAGE
+    return write_results(directory, page, figures, {}, known=KNOWN)
+
+
+def _warnings(results: SweepResults) -> Iterator[str]:
+    far = [one for one in results.points if one.times > FARTHEST and one.unit != "ratio"]
+    if far:
+        worst = max(far, key=lambda one: one.times)
+        yield (
+            f"{clean(worst.target)}: points lie up to {significant(worst.times)} times beyond the data, and nothing "
+            "measured supports them"
+        )
+    yield from emulated_sentences(results.targets)
 
 
 def _question(results: SweepResults) -> str:
@@ -271,12 +305,3 @@ def _sections(results: SweepResults) -> list[tuple[str, str, Table]]:
 def _lists(results: SweepResults) -> list[tuple[str, list[str]]]:
     assumed = [clean(line, limit=2000) for line in results.assumed]
     return [("Assumed, not measured", assumed)] if assumed else []
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {
-        "title": figure.title,
-        "svg": Markup(with_variables(figure.light_svg)),
-        "how": figure.how,
-        "table": figure.table,
-    }

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bench.render.answer_tables import band_text, quantity_label
-from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, tick
-from bench.render.palette import MUTED, PAPER, marker, target_colour
+from bench.render.answer_tables import quantity_label, quantity_text
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.labels import target_rows, target_width_in
+from bench.render.figures.series import line_style
+from bench.render.figures.ticks import number_axis
+from bench.render.palette import MUTED, target_colour
 from bench.render.text import clean
-from bench.sim.answer.answer import Answer
-from bench.sim.answer.terms import is_emulated
+from bench.sim.answer.answer import Answer, Band, Quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _ROW_IN: Final = 0.42
 _HOW: Final = (
     "The mark is the simulated middle, the thick bar holds 80 %, the thin one 95 %. Hollow marks have an emulated CPU. "
-    "Beyond the data the bars are longer on the side of the worse answer."
+    "Beyond the data the bars are longer on the side of the worse answer. An arrow: some or all draws never get there, "
+    "or the number is a least one."
 )
 
 
@@ -25,40 +31,43 @@ def draw(answer: Answer) -> Drawing | None:
     if first is None or len(rows) < 2:
         return None
     title = f"Simulated: {quantity_label(first.name)}"
-    labels = [clean(one.target, limit=22) for one in rows]
-    texts = [band_text(one.band, one.unit) for one in rows]
+    targets = [one.target for one in rows]
+    texts = [quantity_text(one) for one in rows]
     figure = canvas(1.25 + _ROW_IN * len(rows), title, "simulated, with bands of 80 and 95 %")
-    left, right = 0.30 + 0.092 * max(map(len, labels)), 0.2 + 0.078 * max(map(len, texts))
-    axes = add_axes(figure, left_in=left, bottom_in=0.52, right_in=right, top_in=0.66)
+    right = 0.2 + 0.078 * max(map(len, texts))
+    axes = add_axes(figure, left_in=target_width_in(targets), bottom_in=0.52, right_in=right, top_in=0.66)
     ends = [end for one in rows for end in (one.band.low95, one.band.high95)]
-    if is_logarithmic(ends):
-        axes.set_xscale("log")
-        axes.set_xlim(min(ends) / 1.25, max(ends) * 1.25)
-    else:
-        axes.set_xlim(min(0.0, *ends), max(ends) * 1.06 or 1.0)
+    number_axis(axes, min(ends), max(ends), first.unit, from_zero=True)
     for row, one in enumerate(rows):
-        colour, band = target_colour(one.target), one.band
-        axes.plot([band.low95, band.high95], [row, row], color=colour, linewidth=1.1)
-        axes.plot([band.low80, band.high80], [row, row], color=colour, linewidth=3.2, solid_capstyle="butt")
-        fill = PAPER if is_emulated(one.target) else colour
-        axes.plot([band.middle], [row], marker=marker(one.target), ms=7.5, mfc=fill, mec=colour, mew=1.5)
+        _row(axes, row, one)
         axes.text(1.03, row, texts[row], transform=axes.get_yaxis_transform(), size=9, va="center", clip_on=False)
-    axes.set_yticks(range(len(rows)), labels)
-    for label, one in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(target_colour(one.target))
-        label.set_fontweight("bold")
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    unit = first.unit if first.unit in ("ns", "bytes") else ""
-    axes.xaxis.set_major_formatter(lambda value, _: tick(value, unit))
-    axes.xaxis.set_minor_formatter(lambda _value, _position: "")
-    axes.tick_params(axis="x", labelsize=9, labelcolor=MUTED)
+    target_rows(axes, targets)
+    axes.tick_params(axis="x", labelcolor=MUTED)
     axes.set_xlabel(f"simulated {quantity_label(first.name)}", size=9)
+    names = [clean(target) for target in targets]
     return Drawing(
         name="simulated-bands",
         scenario="simulated",
         title=title,
-        alt=f"{title}. {'; '.join(f'{label} {text}' for label, text in zip(labels, texts, strict=True))}.",
+        alt=f"{title}. {'; '.join(f'{name} {text}' for name, text in zip(names, texts, strict=True))}.",
         how=_HOW,
         canvas=figure,
-        table=(("target", "simulated [95 %]"), *zip(labels, texts, strict=True)),
+        table=(("target", "simulated [95 %]"), *zip(names, texts, strict=True)),
     )
+
+
+def _row(axes: Axes, row: int, one: Quantity) -> None:
+    colour, band = target_colour(one.target), one.band
+    axes.plot([band.low95, band.high95], [row, row], color=colour, linewidth=1.1)
+    axes.plot([band.low80, band.high80], [row, row], color=colour, linewidth=3.2, solid_capstyle="butt")
+    style = line_style([one.target], one.target) | {"linestyle": "none"}
+    axes.plot([band.middle], [row], ms=7.5, mew=1.5, **style)
+    if one.least or _is_open(band):
+        right = axes.get_xlim()[1]
+        axes.plot([band.high95, right], [row, row], color=colour, linewidth=1.1, linestyle=":")
+        axes.plot([right], [row], marker=">", color=colour, ms=7, clip_on=False)
+
+
+def _is_open(band: Band) -> bool:
+    """Whether the value is never reached at an end of the band."""
+    return band.is_never("high95")

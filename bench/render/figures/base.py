@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
 from bench.render.text import quantity
@@ -19,9 +19,34 @@ from bench.render.text import quantity
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.text import Text
 
 WIDTH_IN: Final = 5.8
 """All figures have one width: two fit side by side on a projector, one on a phone, with readable text on both."""
+
+PNG_DPI: Final = 200.0
+"""Of a PNG for READMEs."""
+SLIDE_DPI: Final = 1920 / WIDTH_IN + 0.01
+"""Of a PNG that fills the width of a projector. The remainder keeps it from being rounded to 1919 pixels."""
+
+_EDGE: Final = 0.012
+"""The distance of titles from the left edge, as a share of the width."""
+_ROOM_IN: Final = WIDTH_IN * (1 - 4 * _EDGE)
+"""The width that titles have. At few pixels an inch letters are drawn a little wider than they are."""
+
+
+class _Sizes(NamedTuple):
+    """Of a heading: its size as a rule and the least one of a single line, points; the place of its top, inches."""
+
+    size: float
+    least: float
+    top_in: float
+    top_of_two_in: float
+    """Of two lines, which begin higher up."""
+
+
+_TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04)
+_SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34)
 
 LOG_FROM: Final = 10.0
 """From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
@@ -123,13 +148,54 @@ def _style() -> Mapping[str, Any]:
 
 
 def canvas(height_in: float, title: str, subtitle: str) -> Canvas:
-    """An empty figure with its title and subtitle in the top left corner."""
+    """An empty figure with its title and subtitle in the top left corner, each as large as the width allows."""
     from matplotlib.figure import Figure as New  # noqa: PLC0415
 
     figure = New(figsize=(WIDTH_IN, height_in))
-    figure.text(0.012, 1 - 0.10 / height_in, title, ha="left", va="top", size=12.5, weight="bold", color=INK)
-    figure.text(0.012, 1 - 0.36 / height_in, subtitle, ha="left", va="top", size=9, color=MUTED)
+    figure.text(_EDGE, 1, title, ha="left", va="top", weight="bold", color=INK)
+    figure.text(_EDGE, 1, subtitle, ha="left", va="top", color=MUTED)
+    fit_heading(figure)
     return figure
+
+
+def fit_heading(figure: Canvas) -> None:
+    """Make title and subtitle of a canvas fit its width: smaller, or in two lines where they would be too small."""
+    # The canvas has its title first and its subtitle second.
+    height = figure.get_size_inches()[1]
+    for text, sizes in zip(figure.texts[:2], (_TITLE, _SUBTITLE), strict=True):
+        lines = _fit(text, sizes)
+        text.set_y(1 - (sizes.top_in if lines == 1 else sizes.top_of_two_in) / height)
+
+
+def _fit(text: Text, sizes: _Sizes) -> int:
+    """Set words and size; returns the number of lines."""
+    words = " ".join(text.get_text().split())
+    wanted = sizes.size * min(1.0, _ROOM_IN / max(text_width_in(words, text, sizes.size), 1e-9))
+    if wanted >= sizes.least:
+        text.set(text=words, fontsize=wanted)
+        return 1
+    lines = _halves(words)
+    widest = max(text_width_in(line, text, sizes.least) for line in lines)
+    text.set(text="\n".join(lines), linespacing=1.0, fontsize=sizes.least * min(1.0, _ROOM_IN / widest))
+    return 2
+
+
+def text_width_in(words: str, like: Text, size: float) -> float:
+    """The width of some words in the font of a text, inches, of which a point is the 72nd part."""
+    from matplotlib.textpath import TextPath  # noqa: PLC0415
+
+    if not words.strip():
+        return 0.0
+    path = TextPath((0, 0), words, size=size, prop=like.get_fontproperties())
+    return float(path.get_extents().width) / 72
+
+
+def _halves(words: str) -> tuple[str, str]:
+    """A text in two lines of about one length, broken at a blank where there is one."""
+    blanks = [at for at, letter in enumerate(words) if letter == " "]
+    middle = len(words) // 2
+    at = min(blanks, key=lambda place: abs(place - middle), default=middle)
+    return words[:at], words[at:].lstrip()
 
 
 def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: float = 0.18, top_in: float = 0.72) -> Axes:
@@ -177,8 +243,8 @@ def tick(value: float, unit: str) -> str:
     return f"{number} {name}".strip() if value > 0 else "0"
 
 
-def finish(drawing: Drawing, *, png: bool = False) -> Figure:
-    """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG."""
+def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI) -> Figure:
+    """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG of ``dpi`` pixels an inch."""
     light = _svg(drawing)
     return Figure(
         name=drawing.name,
@@ -189,7 +255,7 @@ def finish(drawing: Drawing, *, png: bool = False) -> Figure:
         light_svg=light,
         dark_svg=recoloured(light, lambda name: PALETTE[name].dark),
         table=drawing.table,
-        light_png=png_of(drawing.canvas) if png else None,
+        light_png=png_of(drawing.canvas, dpi=dpi) if png else None,
     )
 
 
@@ -208,7 +274,7 @@ def write_figure(directory: Path, figure: Figure, *, name: str | None = None) ->
     return light, dark, png
 
 
-def png_of(figure: Canvas, *, dpi: int = 200) -> bytes:
+def png_of(figure: Canvas, *, dpi: float = PNG_DPI) -> bytes:
     """The figure as a PNG without date and version, so that the same input gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})

@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
+from bench.render.answer_tables import band_text, quantity_label
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.series import (
+    BELOW_IN,
+    Line,
+    band_axis,
+    draw_lines,
+    edge_of_data,
+    legend_below,
+    legend_in,
+    legend_names,
+)
 from bench.render.figures.simulated import hatch_beyond
-from bench.render.palette import MUTED, marker, target_colour, target_colour_name
-from bench.render.text import clean
-from bench.sim.answer.answer import Band
+from bench.render.figures.ticks import clock_text, clock_ticks, set_ticks, some_ticks
+from bench.render.text import clean, file_stem
+from bench.sim.answer.answer import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
-_DASHES: Final = ("-", "--", ":", "-.")
 _MARKS: Final = 24
 """With more points than this a line has no marks."""
+_LOG_FROM: Final = 8.0
+"""From this range of places on the axis is logarithmic: 1, 2, 4, 8 are equally far from each other."""
+_CLOCK_TICKS: Final = 7
 _HOW: Final = (
     "Lines are the middle of what was simulated; the strong band holds 80 %, the faint one 95 % of it: what the data "
     "leave open, noise, and beyond the data the errors that such predictions had elsewhere. Where the ground is "
     "hatched, the axis lies beyond the data that the model was fitted to."
 )
+_HOW_CLOCK: Final = (
+    "Each point is one window of the trace. Lines are the middle of all runs, the strong band holds 80 %, the faint "
+    "one 95 % of them. All targets meet the same invocations at the same time."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FanLine:
+class FanLine(Line):
     """One target's line.
 
     Attributes:
-        x: ascending.
-        bands: one for each ``x``.
         details: each band as text, for the table.
     """
 
-    target: str
-    x: tuple[float, ...]
-    bands: tuple[Band, ...]
     details: tuple[str, ...]
 
 
@@ -48,8 +61,11 @@ class Fan:
 
     Attributes:
         x_text: how a value of the axis is written.
-        y_unit: of the bands, as ``bench.render.figures.base.tick`` takes it.
+        y_unit: of the bands, as for an answer's quantity.
         beyond: the first ``x`` that lies beyond the data; inf: none does.
+        clock: the axis is the time of a trace, ns, and lines have no marks.
+        also: further values that are drawn and must lie on the y axis.
+        also_x: the same of the x axis.
     """
 
     name: str
@@ -60,103 +76,84 @@ class Fan:
     y_unit: str
     lines: tuple[FanLine, ...]
     beyond: float = math.inf
+    clock: bool = False
+    also: tuple[float, ...] = ()
+    also_x: tuple[float, ...] = ()
 
 
 def draw(fan: Fan) -> Drawing:
     """The figure. Every line has at least one point."""
-    legend = 0.24 * math.ceil(len(fan.lines) / 2)
-    figure = canvas(3.5 + legend, fan.title, fan.subtitle)
-    axes = add_axes(figure, left_in=0.82, bottom_in=0.72 + legend, top_in=0.86)
-    for line in fan.lines:
-        _line(axes, line, _variant(fan.lines, line.target))
-    _frame(axes, fan)
-    hatch_beyond(axes, _hatched_from(fan), axes.get_xlim()[1])
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.24), fontsize=9, borderaxespad=0, ncols=2)
+    figure, _ = plot(fan)
     return Drawing(
         name=fan.name,
         scenario="simulated",
         title=fan.title,
         alt=_alt(fan),
-        how=_HOW,
+        how=_HOW_CLOCK if fan.clock else _HOW,
         canvas=figure,
         table=_table(fan),
     )
 
 
-def _variant(lines: Sequence[FanLine], target: str) -> int:
-    """0 for the first target of its colour, 1 for the next."""
-    colour = target_colour_name(target)
-    return [one.target for one in lines if target_colour_name(one.target) == colour].index(target)
-
-
-def _line(axes: Axes, line: FanLine, number: int) -> None:
-    colour = target_colour(line.target)
-    for low, high, alpha in (("low95", "high95", 0.14), ("low80", "high80", 0.2)):
-        axes.fill_between(
-            line.x,
-            [getattr(band, low) for band in line.bands],
-            [getattr(band, high) for band in line.bands],
-            color=colour,
-            alpha=alpha,
-            linewidth=0,
+def draw_series(series: Sequence[Series]) -> Iterator[Drawing]:
+    """One figure for each number of an answer that changes over the time of a trace, with all its targets."""
+    for name in dict.fromkeys(one.name for one in series):
+        mine = [one for one in series if one.name == name and one.at_ns]
+        if not any(len(one.at_ns) > 1 for one in mine):
+            continue
+        lines = tuple(
+            FanLine(
+                target=one.target,
+                x=tuple(map(float, one.at_ns)),
+                bands=one.bands,
+                details=tuple(band_text(band, one.unit) for band in one.bands),
+            )
+            for one in mine
         )
-    axes.plot(
-        line.x,
-        [band.middle for band in line.bands],
-        color=colour,
-        linewidth=1.8,
-        linestyle=_DASHES[number % len(_DASHES)],
-        marker=marker(line.target) if len(line.x) <= _MARKS else "",
-        markersize=4,
-        label=f"{clean(line.target)}, simulated",
-    )
+        yield draw(
+            Fan(
+                name=f"simulated-over-time-{file_stem(name)}",
+                title=f"Simulated: {quantity_label(name)} over the time of the trace",
+                subtitle="simulated, with bands of 80 and 95 %",
+                x_label="time of the trace, simulated",
+                x_text=clock_text,
+                y_unit=mine[0].unit,
+                lines=lines,
+                clock=True,
+            )
+        )
 
 
-def _frame(axes: Axes, fan: Fan) -> None:
-    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter  # noqa: PLC0415
+def plot(fan: Fan) -> tuple[Canvas, Axes]:
+    """The figure's canvas and axes, so that more can be drawn on them."""
+    names = legend_names(fan.lines)
+    below = BELOW_IN + legend_in(names)
+    figure = canvas(3.55 + legend_in(names), fan.title, fan.subtitle)
+    axes = add_axes(figure, left_in=0.82, bottom_in=below, top_in=0.84)
+    places = sorted({value for line in fan.lines for value in line.x} | set(fan.also_x))
+    draw_lines(axes, fan.lines, marks=len(places) <= _MARKS and not fan.clock)
+    log = _x_axis(axes, fan, places)
+    band_axis(axes, fan.lines, fan.y_unit, also=fan.also)
+    hatch_beyond(axes, edge_of_data(places, fan.beyond, log=log))
+    legend_below(figure, axes, names)
+    return figure, axes
 
-    places = sorted({value for line in fan.lines for value in line.x})
-    ends = [end for line in fan.lines for band in line.bands for end in (band.low95, band.high95)]
-    if _is_log(places):
+
+def _x_axis(axes: Axes, fan: Fan, places: Sequence[float]) -> bool:
+    """Set scale, limits and ticks; returns whether the axis is logarithmic."""
+    log = not fan.clock and places[0] > 0 and places[-1] >= _LOG_FROM * places[0]
+    if log:
         axes.set_xscale("log")
         axes.set_xlim(places[0] / 1.15, places[-1] * 1.15)
     else:
         margin = (places[-1] - places[0] or 1.0) * 0.04
         axes.set_xlim(places[0] - margin, places[-1] + margin)
-    if len(places) <= _MARKS:
-        step = math.ceil(len(places) / 10)
-        axes.xaxis.set_major_locator(FixedLocator(places[::step]))
-    axes.xaxis.set_minor_locator(FixedLocator([]))
-    axes.xaxis.set_major_formatter(lambda value, _: fan.x_text(value))
-    if _is_log(ends):
-        axes.set_yscale("log")
-        dense = max(ends) < 100 * min(ends)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if dense else (1.0,)))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    if fan.clock and places[-1] > 0:
+        set_ticks(axes, clock_ticks(places[-1], most=_CLOCK_TICKS), which="x")
     else:
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.yaxis.set_major_formatter(lambda value, _: tick(value, fan.y_unit))
-    axes.grid(visible=False, axis="x")
-    axes.grid(visible=True, axis="y")
+        set_ticks(axes, some_ticks(axes, places, [fan.x_text(place) for place in places]), which="x")
     axes.set_xlabel(fan.x_label, size=9)
-    axes.tick_params(axis="both", labelsize=9)
-    axes.tick_params(axis="y", labelcolor=MUTED)
-
-
-def _is_log(values: Sequence[float]) -> bool:
-    return min(values) > 0 and max(values) >= LOG_FROM * min(values)
-
-
-def _hatched_from(fan: Fan) -> float:
-    """Between the last point within the data and the first one beyond."""
-    places = sorted({value for line in fan.lines for value in line.x})
-    below = [value for value in places if value < fan.beyond]
-    if not math.isfinite(fan.beyond):
-        return math.inf
-    if not below:
-        return places[0] / 1.15 if _is_log(places) else places[0] - (places[-1] - places[0] or 1.0) * 0.04
-    return math.sqrt(below[-1] * fan.beyond) if _is_log(places) else (below[-1] + fan.beyond) / 2
+    return log
 
 
 def _alt(fan: Fan) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import WIDTH_IN, Drawing, add_axes, canvas
 from bench.render.palette import INK, MUTED, target_colour
 from bench.render.text import clean
 from bench.sim.answer.answer import Band
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CELL_IN: Final = 0.42
+_RIGHT_IN: Final = 0.2
 _MOST_LABELS: Final = 12
-"""Rows and columns from which on not every one has a label, and cells have no text."""
-_MOST_LARGE: Final = 7
-"""Columns up to which the text in cells is of the usual size."""
+"""Rows and columns from which on not every one has a label."""
+_LABEL: Final = 26
+"""Characters of a label; the table has all of them."""
+_LETTER: Final = 0.62
+"""The width of a letter, as a share of its size."""
+_TEXT: Final = (8.5, 5.5)
+"""The usual size of the text in cells, and the least one, points. Smaller text is left out."""
+_TILT: Final = 35.0
+"""Of labels that are wider than their column, degrees."""
 _FAINT: Final = 0.05
 _STRONG: Final = 0.62
 """The opacities of the smallest and of the largest value. Text can be read on all of them, on light and dark pages."""
@@ -60,12 +67,15 @@ class HeatMap:
 
 def draw(heat: HeatMap) -> Drawing:
     """The figure. There is a band in each cell."""
-    label_in = 0.35 + 0.075 * max(len(label) for label in heat.y)
-    figure = canvas(1.35 + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)
-    axes = add_axes(figure, left_in=label_in + 0.2, bottom_in=0.62, top_in=0.66)
+    left = 0.55 + 0.075 * max(map(len, _ticks(heat.y)[1]))
+    column = (WIDTH_IN - left - _RIGHT_IN) / len(heat.x)
+    below = _below_in(heat, column)
+    figure = canvas(0.73 + below + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)
+    axes = add_axes(figure, left_in=left, bottom_in=below, right_in=_RIGHT_IN, top_in=0.66)
+    size = _text_size(heat, column)
     for place, band in heat.bands.items():
-        _cell(axes, heat, place, _strength(band.middle, heat.bands))
-    _frame(axes, heat)
+        _cell(axes, heat, place, _strength(band.middle, heat.bands), size)
+    _frame(axes, heat, tilted=_is_wide(heat, column))
     return Drawing(
         name=heat.name,
         scenario="simulated",
@@ -75,6 +85,27 @@ def draw(heat: HeatMap) -> Drawing:
         canvas=figure,
         table=_table(heat),
     )
+
+
+def _text_size(heat: HeatMap, column: float) -> float:
+    """Of the text in cells of so many inches; 0: there is no room for any."""
+    longest = max(map(len, heat.texts.values()))
+    size = min(_TEXT[0], 0.94 * column * 72 / (_LETTER * longest))
+    return size if size >= _TEXT[1] and len(heat.y) <= _MOST_LABELS else 0.0
+
+
+def _is_wide(heat: HeatMap, column: float) -> bool:
+    """Whether a label is wider than its column, or than those that share one label."""
+    shown = _ticks(heat.x)[1]
+    return max(map(len, shown)) * _LETTER * _TEXT[0] / 72 > column * len(heat.x) / len(shown)
+
+
+def _below_in(heat: HeatMap, column: float) -> float:
+    """The room below the cells for labels, inches."""
+    if not _is_wide(heat, column):
+        return 0.62
+    longest = max(map(len, _ticks(heat.x)[1])) * _LETTER * _TEXT[0] / 72
+    return 0.55 + longest * math.sin(math.radians(_TILT))
 
 
 def _strength(value: float, bands: Mapping[tuple[int, int], Band]) -> float:
@@ -90,7 +121,7 @@ def _strength(value: float, bands: Mapping[tuple[int, int], Band]) -> float:
     return _FAINT + (_STRONG - _FAINT) * share
 
 
-def _cell(axes: Axes, heat: HeatMap, place: tuple[int, int], strength: float) -> None:
+def _cell(axes: Axes, heat: HeatMap, place: tuple[int, int], strength: float, size: float) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     column, row = place
@@ -99,15 +130,15 @@ def _cell(axes: Axes, heat: HeatMap, place: tuple[int, int], strength: float) ->
     if place in heat.beyond:
         style: dict[str, Any] = {"facecolor": "none", "edgecolor": MUTED, "alpha": 0.5, "hatch": "//", "linewidth": 0}
         axes.add_patch(Rectangle(corner, 1, 1, **style, zorder=2))
-    if len(heat.x) <= _MOST_LABELS and len(heat.y) <= _MOST_LABELS:
-        size = 8.5 if len(heat.x) <= _MOST_LARGE else 7
+    if size:
         axes.text(column, row, heat.texts[place], ha="center", va="center", size=size, color=INK, zorder=3)
 
 
-def _frame(axes: Axes, heat: HeatMap) -> None:
+def _frame(axes: Axes, heat: HeatMap, *, tilted: bool) -> None:
     axes.set_xlim(-0.5, len(heat.x) - 0.5)
     axes.set_ylim(-0.5, len(heat.y) - 0.5)
-    axes.set_xticks(*_ticks(heat.x))
+    tilt: dict[str, Any] = {"rotation": _TILT, "ha": "right", "rotation_mode": "anchor"} if tilted else {}
+    axes.set_xticks(*_ticks(heat.x), **tilt)
     axes.set_yticks(*_ticks(heat.y))
     axes.set_xlabel(heat.x_label, size=9)
     axes.set_ylabel(heat.y_label, size=9)
@@ -119,7 +150,7 @@ def _frame(axes: Axes, heat: HeatMap) -> None:
 def _ticks(labels: tuple[str, ...]) -> tuple[list[int], list[str]]:
     step = math.ceil(len(labels) / _MOST_LABELS)
     places = list(range(0, len(labels), step))
-    return places, [labels[place] for place in places]
+    return places, [clean(labels[place], limit=_LABEL) for place in places]
 
 
 def _alt(heat: HeatMap) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bench.plan.trials import Cell
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, clean
+from bench.render.wrap import broken
 from bench.scenario.target_table import target_name
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _LINE: Final = 22
 """The number of characters that fit beside a row."""
+_MOST_LINES: Final = 3
+_SMALL: Final = 8.0
+"""The size of labels with more than two lines, points."""
 
 
 def accelerators(cells: Sequence[Cell]) -> str:
@@ -33,11 +37,33 @@ def variant(cells: Sequence[Cell], cell: Cell) -> int:
 def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = None) -> None:
     """Write box names as y tick labels in their colours, first on top, at the places ``at`` (0, 1, 2 ... when None)."""
     places = range(len(cells)) if at is None else at
-    axes.set_yticks(places, [row_label(cell) for cell in cells])
+    _label_rows(axes, places, [row_label(cell) for cell in cells], [cell.target for cell in cells])
+
+
+def target_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Write names of targets as y tick labels in their colours, first on top, at 0, 1, 2 ..."""
+    _label_rows(axes, range(len(labels)), [target_label(label) for label in labels], labels)
+
+
+def _label_rows(axes: Axes, places: Sequence[float], texts: Sequence[str], targets: Sequence[str]) -> None:
+    axes.set_yticks(places, texts)
     axes.set_ylim(places[-1] + 0.5, -0.5)
-    for tick, cell in zip(axes.get_yticklabels(), cells, strict=True):
-        tick.set_color(target_colour(cell.target))
+    for tick, text, target in zip(axes.get_yticklabels(), texts, targets, strict=True):
+        tick.set_color(target_colour(target))
         tick.set_fontweight("bold")
+        if text.count("\n") > 1:
+            tick.set_fontsize(_SMALL)
+
+
+def target_label(label: str) -> str:
+    """A target's name for the margin, in lines that fit it."""
+    lines = list(broken(clean(label), _LINE))
+    return "\n".join(lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], f"{lines[_MOST_LINES - 1]}…"])
+
+
+def target_width_in(labels: Sequence[str]) -> float:
+    """The width of the longest line of all names of targets, inches."""
+    return _width_in([target_label(label) for label in labels])
 
 
 def row_label(cell: Cell) -> str:
@@ -61,7 +87,11 @@ def _shortened(rest: str) -> str:
 
 def label_width_in(cells: Sequence[Cell]) -> float:
     """The width of the longest line of all box names, inches."""
-    lines = [line for cell in cells for line in row_label(cell).split("\n")]
+    return _width_in([row_label(cell) for cell in cells])
+
+
+def _width_in(texts: Sequence[str]) -> float:
+    lines = [line for text in texts for line in text.split("\n")]
     return 0.30 + 0.092 * max(map(len, lines), default=0)
 
 

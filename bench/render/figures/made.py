@@ -5,25 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bench.render.figures.base import WIDTH_IN, Drawing
+from bench.render.figures.base import Drawing, fit_heading
 from bench.render.palette import GRID, MUTED, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 _HATCH: Final = "\\\\\\"
 """Leans the other way than the hatch of unexplained memory."""
-_MARGIN_IN: Final = 0.15
 
 
 def mark_made(drawing: Drawing, word: str) -> Drawing:
     """The drawing with the word (``simulated``, ``replayed``) in its title and on each axis, and hatched."""
     title = f"{drawing.title} ({word})"
     # The canvas has its title first: see bench.render.figures.base.canvas.
-    heading = drawing.canvas.texts[0]
-    heading.set_text(title)
-    heading.set_fontsize(_size(heading) * min(1.0, (WIDTH_IN - _MARGIN_IN) / _width_in(heading)))
+    drawing.canvas.texts[0].set_text(title)
+    fit_heading(drawing.canvas)
     for axes in drawing.canvas.axes:
         _hatch(axes)
         axes.text(1.0, 1.01, word, transform=axes.transAxes, ha="right", va="bottom", size=8, color=MUTED)
@@ -33,19 +30,6 @@ def mark_made(drawing: Drawing, word: str) -> Drawing:
         alt=f"{word.capitalize()}, no box ran. {drawing.alt}",
         how=f"Hatched, because no box ran: the numbers are {word}. {drawing.how}",
     )
-
-
-def _size(text: Text) -> float:
-    """The size of a text, points."""
-    return float(text.get_fontsize())
-
-
-def _width_in(text: Text) -> float:
-    """The width of a text, inches, of which a point is the 72nd part."""
-    from matplotlib.textpath import TextPath  # noqa: PLC0415
-
-    path = TextPath((0, 0), text.get_text(), size=_size(text), prop=text.get_fontproperties())
-    return float(path.get_extents().width) / 72
 
 
 def _hatch(axes: Axes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.palette import GRID, MUTED, phase_colour
@@ -27,20 +28,16 @@ def limit_colour(name: str) -> str:
     return phase_colour(_LIMITS.get(name, _LIMITS["none"]))
 
 
-def hatch_beyond(axes: Axes, start: float, end: float) -> None:
-    """Hatch the region of an x axis that lies beyond the data, and name it."""
-    if start >= end:
+def hatch_beyond(axes: Axes, edge: float) -> None:
+    """Hatch what lies right of ``edge`` on the x axis, beyond the data, and name it. inf: nothing; -inf: all."""
+    if not math.isfinite(edge) and edge > 0:
         return
+    left, right = axes.get_xlim()
+    start = max(edge, left)
     area: dict[str, Any] = {"facecolor": "none", "edgecolor": GRID, "hatch": HATCH, "linewidth": 0, "zorder": 0}
-    axes.axvspan(start, end, **area)
-    axes.axvline(start, color=MUTED, linewidth=0.8, linestyle=":")
-    axes.text(
-        start,
-        1.01,
-        " beyond the data",
-        transform=axes.get_xaxis_transform(),
-        size=8,
-        color=MUTED,
-        ha="left",
-        va="bottom",
-    )
+    axes.axvspan(start, right, **area)
+    if edge > left:
+        axes.axvline(start, color=MUTED, linewidth=0.8, linestyle=":")
+    # At the right end, so that a narrow region does not push it over the edge of the figure.
+    place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "right", "va": "bottom"}
+    axes.text(right, 1.01, "hatched: beyond the data", size=8, color=MUTED, **place)

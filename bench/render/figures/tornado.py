@@ -5,60 +5,86 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, quantity_label, shown_influences
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced, quantity_label, shown_influences
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.series import BELOW_IN, legend_below, legend_in
 from bench.render.figures.simulated import HATCH
+from bench.render.figures.ticks import number_axis
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem
 from bench.sim.answer.answer import Answer, Influence, Quantity
-from bench.sim.answer.words import parameter_label
+from bench.sim.answer.words import in_unit, parameter_label
+from bench.sim.kind import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
 
 _MOST: Final = 8
 _ROW_IN: Final = 0.46
+_MOST_LETTERS: Final = 92
+"""Of the text above a bar."""
+_KINDS: Final[dict[Kind, str]] = {
+    "measured": "measured: the data narrow it",
+    "limit": "limit: the data only bound it",
+    "assumed": "assumed: no data",
+}
 _HOW: Final = (
     "Each bar runs from the simulated answer where the parameter is in its lowest fifth to that where it is in its "
-    "highest. The line is the middle of the answer. Filled: the data narrow the parameter. Hatched: they bound it. "
-    "Hollow: no data stand behind it, and the bar shows half and twice its value. The share is of all that is open."
+    "highest; the longest bar is on top. The line is the middle of the same runs, which have no noise, so that it may "
+    "differ from the middle of the answer. Filled: the data narrow the parameter. Hatched: they bound it. Hollow: no "
+    "data stand behind it, and the bar shows half and twice its value. The share is of all that is open in the answer; "
+    "rows without a bar are what no parameter is responsible for."
 )
 
 
 def draw_all(answer: Answer) -> Iterator[Drawing]:
-    """One figure for each target of the first quantity that depends on parameters."""
-    if not answer.quantities:
+    """One figure for each target whose answer depends on parameters."""
+    first = influenced(answer)
+    if first is None:
         return
-    first = answer.quantities[0]
-    shown = shown_influences(answer, most=_MOST)
     for one in answer.quantities:
         if (one.name, one.unit) != (first.name, first.unit):
             continue
-        found = [part for part in shown if (part.answer or part.target) == one.target]
-        if found:
-            several = len({part.target for part in found}) > 1
-            yield _draw(one, found, named=several)
+        found = _rows([part for part in shown_influences(answer) if (part.answer or part.target) == one.target])
+        if any(_length(part) > 0 for part in found):
+            yield _draw(one, found)
 
 
-def _draw(subject: Quantity, found: Sequence[Influence], *, named: bool) -> Drawing:
-    title = f"Simulated {quantity_label(subject.name)}, {clean(subject.target, limit=24)}: what decides it"
+def _rows(found: Sequence[Influence]) -> list[Influence]:
+    """The longest bars, then what has no bar, the largest share first."""
+    bars = sorted((one for one in found if _length(one) > 0), key=lambda one: (-_length(one), one.parameter))
+    rest = sorted((one for one in found if _length(one) == 0), key=lambda one: (-one.share, one.parameter))
+    return [*bars[:_MOST], *(one for one in rest if one.share > 0)]
+
+
+def _length(one: Influence) -> float:
+    return abs(one.high - one.low)
+
+
+def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
+    bars = [one for one in found if _length(one) > 0]
+    named = len({part.target for part in found}) > 1
+    label = quantity_label(subject.name)
+    title = f"Simulated {label}, {clean(subject.target)}: what decides it"
+    kinds = [kind for kind in _KINDS if any(one.kind == kind for one in bars)]
+    names = [_KINDS[kind] for kind in kinds]
+    below = BELOW_IN + legend_in(names)
     figure = canvas(
-        1.25 + _ROW_IN * len(found), title, "simulated answer where each parameter is low and where it is high"
+        0.62 + below + _ROW_IN * len(found), title, "simulated answer where each parameter is low and where it is high"
     )
-    axes = add_axes(figure, left_in=0.2, bottom_in=0.52, right_in=0.25, top_in=0.62)
-    ends = [end for one in found for end in (one.low, one.high)]
-    centre = subject.band.middle
-    low, high = min([*ends, centre]), max([*ends, centre])
-    margin = (high - low or high or 1.0) * 0.06
-    axes.set_xlim(low - margin, high + margin)
+    axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.62)
+    centre = next((one.middle for one in bars if one.middle is not None), None)
+    ends = [end for one in bars for end in (one.low, one.high)] + ([] if centre is None else [centre])
+    number_axis(axes, min(ends), max(ends), subject.unit)
     axes.set_ylim(len(found) - 0.35, -0.75)
+    axes.set_yticks([])
     for row, one in enumerate(found):
         _bar(axes, row, one, named=named)
-    axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
-    axes.set_yticks([])
-    axes.xaxis.set_major_formatter(lambda value, _: tick(value, _unit(subject.unit)) if value > 0 else "0")
-    axes.tick_params(axis="x", labelsize=9)
-    axes.set_xlabel(f"simulated {quantity_label(subject.name)}", size=9)
+    if centre is not None:
+        axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
+    axes.set_xlabel(f"simulated {label}", size=9)
+    legend_below(figure, axes, names, handles=_patches(kinds))
     return Drawing(
         name=f"simulated-tornado-{file_stem(subject.target)}",
         scenario="simulated",
@@ -66,38 +92,48 @@ def _draw(subject: Quantity, found: Sequence[Influence], *, named: bool) -> Draw
         alt=_alt(subject, found),
         how=_HOW,
         canvas=figure,
-        table=_table(found, subject.unit),
+        table=(INFLUENCE_HEAD, *(influence_row(one, subject.unit) for one in found)),
     )
 
 
-def _unit(unit: str) -> str:
-    return unit if unit in ("ns", "bytes") else ""
-
-
 def _bar(axes: Axes, row: int, one: Influence, *, named: bool) -> None:
-    colour = target_colour(one.target)
-    style: dict[str, Any] = {"height": 0.34, "linewidth": 1.2, "edgecolor": colour}
-    if one.kind == "measured":
-        style |= {"facecolor": colour, "alpha": 0.85}
-    elif one.kind == "limit":
-        style |= {"facecolor": PAPER, "hatch": HATCH}
-    else:
-        style |= {"facecolor": PAPER, "linestyle": "--"}
     left, right = sorted((one.low, one.high))
-    axes.barh(row + 0.12, right - left, left=left, **style)
-    who = f"{clean(one.target)}: " if named else ""
-    size = "" if one.kind == "assumed" else f", share {one.share:.0%}, narrowed {one.narrowed:.0%}"
-    text = f"{who}{parameter_label(one.parameter)} · {one.kind}{size}"
+    if left < right:
+        axes.barh(row + 0.12, right - left, left=left, height=0.34, **_style(one.kind, target_colour(one.target)))
     # The paper behind a label hides the line of the answer.
     paper: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
-    axes.text(0.0, row - 0.12, text, size=8.2, color=INK, bbox=paper, **place)
+    text = _text(one, named=named)
+    axes.text(0.0, row - 0.12, text, size=8.2 if len(text) <= 70 else 7.2, color=INK, bbox=paper, **place)
+
+
+def _text(one: Influence, *, named: bool) -> str:
+    who = f"{clean(one.target)}: " if named else ""
+    parts: list[str] = [one.kind] if _length(one) > 0 else []
+    parts += [f"share {one.share:.0%}"] if one.share > 0 else []
+    parts += [f"narrowed {one.narrowed:.0%}"] if one.kind != "assumed" and _length(one) > 0 else []
+    return clean(f"{who}{parameter_label(one.parameter)} · {', '.join(parts)}", limit=_MOST_LETTERS)
+
+
+def _style(kind: Kind, colour: str) -> dict[str, Any]:
+    """How a bar of a kind looks: filled, hatched, or hollow with a dashed edge."""
+    style: dict[str, Any] = {"linewidth": 1.2, "edgecolor": colour, "facecolor": PAPER}
+    if kind == "measured":
+        return style | {"facecolor": colour, "alpha": 0.85}
+    return style | ({"hatch": HATCH} if kind == "limit" else {"linestyle": "--"})
+
+
+def _patches(kinds: Sequence[Kind]) -> list[Patch]:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    return [Patch(**_style(kind, MUTED)) for kind in kinds]
 
 
 def _alt(subject: Quantity, found: Sequence[Influence]) -> str:
-    parts = [f"{parameter_label(one.parameter)} ({one.kind}) {one.share:.0%}" for one in found]
-    return f"What decides the simulated {quantity_label(subject.name)} of {clean(subject.target)}: {', '.join(parts)}."
-
-
-def _table(found: Sequence[Influence], unit: str) -> tuple[tuple[str, ...], ...]:
-    return (INFLUENCE_HEAD, *(influence_row(one, unit) for one in found))
+    unit = subject.unit
+    parts = [
+        f"{parameter_label(one.parameter)} ({one.kind}) {one.share:.0%}"
+        + (f", {in_unit(one.low, unit)} to {in_unit(one.high, unit)}" if _length(one) > 0 else "")
+        for one in found
+    ]
+    return f"What decides the simulated {quantity_label(subject.name)} of {clean(subject.target)}: {'; '.join(parts)}."

@@ -1,53 +1,109 @@
-"""The trade-off of a pool: the share of cold starts against the memory of idle boxes, one line per target."""
+"""The trade-off of a pool: the share of cold starts against the memory of idle boxes, one line per target.
+
+Both axes are logarithmic, since VMs waste hundreds of times what containers do and a long keep-alive leaves one cold
+start in thousands. Zero has no place on such an axis: it lies in a strip of its own, and no line leads to it.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bench.render.answer_tables import band_text
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.palette import INK, MUTED, PAPER, marker, target_colour
+from bench.render.figures.beside import label_marks
+from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in, line_style
+from bench.render.figures.ticks import Ticks, clock_text, log_ticks, set_ticks
+from bench.render.palette import GRID, MUTED
 from bench.render.text import clean, quantity
-from bench.sim.answer.terms import is_emulated
+from bench.sim.answer.answer import Band
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DASHES: Final = ("-", "--", ":", "-.")
-_MOST_TICKS: Final = 5
+_TICKS: Final = 6
+_ROOM: Final = 1.5
+"""From the outermost value to the end of an axis, a factor."""
+_STRIP: Final = 0.14
+"""The width of the strip of zeros, as a share of the logarithmic part."""
 _HOW: Final = (
-    "Each mark is a keep-alive: to the right more memory is kept in idle boxes, further down fewer users meet "
-    "a cold start. Crossed lines hold 95 % of both. Lines join the keep-alives of one number of pre-warmed boxes. "
-    "Hollow marks have an emulated CPU."
+    "Each mark is a keep-alive: to the right more memory is kept in idle boxes, further down fewer users meet a cold "
+    "start. Crossed lines hold 95 % of both. Lines join the keep-alives of one number of pre-warmed boxes. Both axes "
+    "are logarithmic, with 0 set apart. Hollow marks have an emulated CPU. Without a keep-alive fewer than all starts "
+    "can be cold: an invocation that waits for room takes over the box that makes it."
 )
+
+
+class _Scale:
+    """Where values lie on an axis: by their logarithm, and 0 in a strip before the least of them."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        positive = [value for value in values if value > 0]
+        self.low, self.high = min(positive, default=1.0) / _ROOM, max(positive, default=1.0) * _ROOM
+        width = _STRIP * max(1.0, math.log10(self.high / self.low))
+        self.edge = math.log10(self.low)
+        self.has_zero = len(positive) < len(values)
+        self.zero = self.edge - width / 2
+        self.limits = (self.edge - width if self.has_zero else self.edge), math.log10(self.high)
+
+    def at(self, value: float) -> float:
+        """The place of a value."""
+        return math.log10(value) if value > 0 else self.zero
+
+    def ticks(self, unit: str) -> Ticks:
+        """With one for 0 where there is a 0."""
+        found = log_ticks(self.low, self.high, unit, most=_TICKS)
+        logs = [(math.log10(place), label) for place, label in zip(found.places, found.labels, strict=True)]
+        if self.has_zero:
+            # A tick at the edge of the strip would be too near to that of 0.
+            least = self.edge + (self.edge - self.zero)
+            logs = [(self.zero, "0"), *((place, label) for place, label in logs if place >= least)]
+        return Ticks([place for place, _ in logs], [label for _, label in logs])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """The points of one target and one number of pre-warmed boxes, ascending by keep-alive."""
+
+    name: str
+    points: tuple[PoolPoint, ...]
+    style: dict[str, Any]
 
 
 def keep_text(keep_alive_ns: int | None) -> str:
     """A keep-alive on the figure: ``10 min``, ``for ever``."""
     if keep_alive_ns is None:
         return "for ever"
-    if keep_alive_ns >= 60 * 10**9:
-        minutes = keep_alive_ns / (60 * 10**9)
-        return f"{minutes / 60:.3g} h" if minutes >= 120 else f"{minutes:.3g} min"
-    return tick(keep_alive_ns, "ns")
+    return clock_text(keep_alive_ns) if keep_alive_ns else tick(0, "ns")
 
 
 def draw(answer: PoolAnswer) -> Drawing | None:
     """The figure; None when the answer has one point per target only."""
     if len({(point.keep_alive_ns, point.prewarmed) for point in answer.points}) < 2:
         return None
-    lines = _lines(answer)
+    lines = list(_lines(answer))
+    names = [line.name for line in lines]
     title = "Simulated pool: cold starts against wasted memory"
-    legend = 0.24 * math.ceil(len(lines) / 2)
-    figure = canvas(3.6 + legend, title, "simulated; each mark is a keep-alive, 95 % bands")
-    axes = add_axes(figure, left_in=0.82, bottom_in=0.72 + legend, right_in=0.5, top_in=0.72)
-    for number, (name, points) in enumerate(lines):
-        _line(axes, name, points, _DASHES[number % len(_DASHES)])
-    _label(axes, lines)
-    _frame(axes, answer)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.22), fontsize=9, borderaxespad=0, ncols=2)
+    below = BELOW_IN + legend_in(names)
+    figure = canvas(3.5 + legend_in(names), title, "simulated; each mark is a keep-alive, crossed lines hold 95 %")
+    axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.72)
+    x = _Scale([end for point in answer.points for end in _ends(point.wasted_memory)])
+    y = _Scale([end for point in answer.points for end in _ends(point.cold_share)])
+    _frame(axes, x, y)
+    for line in lines:
+        _draw_line(axes, line, x, y)
+    marks = [(line, point) for line in lines for point in line.points]
+    label_marks(
+        axes,
+        [(x.at(point.wasted_memory.middle), y.at(point.cold_share.middle)) for _, point in marks],
+        [keep_text(point.keep_alive_ns) for _, point in marks],
+        [line.style["color"] for line, _ in marks],
+    )
+    legend_below(figure, axes, names)
     return Drawing(
         name="simulated-trade-off",
         scenario="simulated",
@@ -59,83 +115,63 @@ def draw(answer: PoolAnswer) -> Drawing | None:
     )
 
 
-def _lines(answer: PoolAnswer) -> list[tuple[str, list[PoolPoint]]]:
-    """By target and number of pre-warmed boxes, in the order of keep-alives."""
-    found: dict[tuple[str, int], list[PoolPoint]] = {}
-    for point in answer.points:
-        found.setdefault((point.target, point.prewarmed), []).append(point)
-    several = len({point.prewarmed for point in answer.points}) > 1
-    return [
-        (f"{clean(target)}, {count} pre-warmed" if several else clean(target), sorted(points, key=_keep))
-        for (target, count), points in found.items()
-    ]
+def _lines(answer: PoolAnswer) -> Iterator[_Line]:
+    """By target and number of pre-warmed boxes."""
+    targets = list(dict.fromkeys(point.target for point in answer.points))
+    counts = list(dict.fromkeys(point.prewarmed for point in answer.points))
+    for target in targets:
+        for number, count in enumerate(counts):
+            mine = [point for point in answer.points if (point.target, point.prewarmed) == (target, count)]
+            name = clean(target, limit=LABEL)
+            yield _Line(
+                name=f"{name}, {count} pre-warmed" if len(counts) > 1 else name,
+                points=tuple(sorted(mine, key=_keep)),
+                style=line_style(targets, target, number=number if len(counts) > 1 else None),
+            )
 
 
 def _keep(point: PoolPoint) -> float:
     return math.inf if point.keep_alive_ns is None else point.keep_alive_ns
 
 
-def _line(axes: Axes, name: str, points: list[PoolPoint], dashes: str) -> None:
-    target = points[0].target.split(" ")[0]
-    colour = target_colour(target)
-    x = [point.wasted_memory.middle for point in points]
-    y = [point.cold_share.middle for point in points]
-    for point in points:
-        waste, cold = point.wasted_memory, point.cold_share
-        axes.plot([waste.low95, waste.high95], [cold.middle] * 2, color=colour, linewidth=0.9, alpha=0.6)
-        axes.plot([waste.middle] * 2, [cold.low95, cold.high95], color=colour, linewidth=0.9, alpha=0.6)
-    fill = PAPER if is_emulated(target) else colour
-    axes.plot(
-        x,
-        y,
-        color=colour,
-        linewidth=1.4,
-        linestyle=dashes,
-        marker=marker(target),
-        ms=6,
-        mfc=fill,
-        mec=colour,
-        label=name,
-    )
+def _ends(band: Band) -> tuple[float, float, float]:
+    return band.low95, band.middle, band.high95
 
 
-def _label(axes: Axes, lines: list[tuple[str, list[PoolPoint]]]) -> None:
-    """The keep-alives beside the marks of the line that lies furthest to the right."""
-    _, points = max(lines, key=lambda line: max(point.wasted_memory.middle for point in line[1]))
-    for point in points:
-        axes.annotate(
-            keep_text(point.keep_alive_ns),
-            (point.wasted_memory.middle, point.cold_share.middle),
-            xytext=(6, 5),
-            textcoords="offset points",
-            size=8,
-            color=INK,
-        )
+def _draw_line(axes: Axes, line: _Line, x: _Scale, y: _Scale) -> None:
+    thin: dict[str, Any] = {"color": line.style["color"], "linewidth": 0.9, "alpha": 0.6}
+    for point in line.points:
+        waste, cold = _ends(point.wasted_memory), _ends(point.cold_share)
+        axes.plot([x.at(waste[0]), x.at(waste[2])], [y.at(cold[1])] * 2, **thin)
+        axes.plot([x.at(waste[1])] * 2, [y.at(cold[0]), y.at(cold[2])], **thin)
+    places = [(point.wasted_memory.middle, point.cold_share.middle) for point in line.points]
+    for one, other in pairwise(places):
+        if min(*one, *other) > 0:
+            ends = [x.at(one[0]), x.at(other[0])], [y.at(one[1]), y.at(other[1])]
+            axes.plot(*ends, color=line.style["color"], linestyle=line.style["linestyle"], linewidth=1.4)
+    at = [x.at(place[0]) for place in places], [y.at(place[1]) for place in places]
+    # The legend shows the line's dashes, although no line leads to a mark at 0.
+    axes.plot(*at, **line.style | {"linestyle": "none"}, ms=6)
+    axes.plot([], [], **line.style, ms=6, label=line.name)
 
 
-def _frame(axes: Axes, answer: PoolAnswer) -> None:
-    _memory_axis(axes, answer)
-    axes.set_ylim(bottom=0, top=min(1.02, 1.08 * max(point.cold_share.high95 for point in answer.points) + 1e-6))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    axes.grid(visible=True, axis="y")
+def _frame(axes: Axes, x: _Scale, y: _Scale) -> None:
+    axes.set_xlim(*x.limits)
+    axes.set_ylim(*y.limits)
+    _axis(axes, x, "bytes", "x")
+    _axis(axes, y, "share", "y")
+    axes.grid(visible=True, axis="both")
+    axes.tick_params(axis="both", labelcolor=MUTED)
     axes.set_xlabel("simulated memory of idle boxes, mean over time", size=9)
     axes.set_ylabel("simulated share of cold starts", size=9)
-    axes.tick_params(axis="both", labelsize=9, labelcolor=MUTED)
 
 
-def _memory_axis(axes: Axes, answer: PoolAnswer) -> None:
-    """From 0 on, logarithmic beyond the least memory: VMs waste hundreds of times what containers do."""
-    from matplotlib.ticker import FixedLocator  # noqa: PLC0415
-
-    wasted = [value for point in answer.points for value in (point.wasted_memory.middle, point.wasted_memory.high95)]
-    least, most = min((value for value in wasted if value > 0), default=1.0), max(*wasted, 1.0)
-    powers = [2.0**power for power in range(0, 64) if least <= 2.0**power <= most]
-    step = max(1, math.ceil(len(powers) / _MOST_TICKS))
-    axes.set_xscale("symlog", linthresh=least)
-    axes.set_xlim(-0.05 * least, most * 1.4)
-    axes.xaxis.set_major_locator(FixedLocator([0.0, *powers[step - 1 :: step]]))
-    axes.xaxis.set_minor_locator(FixedLocator([]))
-    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))
+def _axis(axes: Axes, scale: _Scale, unit: str, which: Literal["x", "y"]) -> None:
+    set_ticks(axes, scale.ticks(unit), which=which)
+    if not scale.has_zero:
+        return
+    span = axes.axvspan if which == "x" else axes.axhspan
+    span(scale.limits[0], scale.edge, facecolor=GRID, alpha=0.5, linewidth=0, zorder=0)
 
 
 def _alt(answer: PoolAnswer) -> str:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
-
-from markupsafe import Markup
+from typing import Final
 
 from bench.render.answer_tables import (
     READING,
     Table,
     bottleneck_table,
+    bound_lines,
     distance_table,
     influence_table,
     number_table,
     ratio_table,
     switch_lines,
 )
-from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
-from bench.render.html import attach, page_environment
-from bench.render.palette import PALETTE
+from bench.render.figures.base import Figure
+from bench.render.results import Draw, draw_all, write_results
+from bench.render.simulation.skeleton import render_page
 from bench.render.text import clean
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.words import BOUND
-from bench.util.result_file import write_result_file
 
-PAGE: Final = "index.html"
 JSON: Final = "answer.json"
-Draw = Callable[[], Iterable[Drawing]]
-_HINT: Final = "choose another directory with -o, or make room"
 
 
 def write_answer(
@@ -40,7 +35,7 @@ def write_answer(
     command: str,
     tables: Sequence[tuple[str, Table]] = (),
 ) -> Path:
-    """Write ``index.html`` and ``answer.json``; returns the page's path. The same input gives the same bytes.
+    """Write ``index.html``, ``answer.json`` and ``figures/``; returns the page's path.
 
     Args:
         draw: makes the figures, in the order in which they are shown. It is called with our settings of matplotlib.
@@ -48,44 +43,53 @@ def write_answer(
         tables: more of them, with their titles.
 
     Raises:
-        ResultError: a file cannot be written.
+        UsageError: the directory holds something else.
+        ResultError: it cannot be written.
     """
     text = answer.model_dump_json(indent=2) + "\n"
-    page = answer_page(answer, draw, command=command, tables=tables, data=text.encode())
-    write_result_file(directory / JSON, text, hint=_HINT)
-    write_result_file(directory / PAGE, page, hint=_HINT)
-    return directory / PAGE
+    figures = draw_all(draw)
+    page = answer_page(answer, figures, command=command, tables=tables, data=text.encode())
+    return write_results(directory, page, figures, {JSON: text})
 
 
 def answer_page(
     answer: Answer,
-    draw: Draw,
+    figures: Sequence[Figure],
     *,
     command: str,
     tables: Sequence[tuple[str, Table]] = (),
     data: bytes = b"",
 ) -> str:
     """The page's text; see ``write_answer``. ``data``: the answer as JSON, which readers can save from the page."""
-    environment = page_environment()
-    with styled():
-        figures = [finish(drawing) for drawing in draw()]
-    style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
-    return environment.get_template("simulation.html.j2").render(
-        style=style,
-        question=clean(answer.question, limit=2000),
-        headline=clean(answer.headline.partition(BOUND)[0], limit=2000),
+    headline, bound, rest = (clean(part, limit=2000) for part in answer.headline.partition(BOUND))
+    return render_page(
+        "simulation.html.j2",
+        figures=figures,
+        warnings=answer.warnings,
+        command=command,
         provenance=f"Simulated · model {answer.model} · seed {answer.seed} · {answer.draws} draws",
-        bounds=[clean(one.bound, limit=2000) for one in answer.quantities if one.bound],
-        numbers=number_table(answer),
-        ratios=ratio_table(answer),
-        tables=[(title, table) for title, table in tables if len(table) > 1],
+        files={JSON: data},
+        question=clean(answer.question, limit=2000),
+        headline=headline,
+        bound=f"{bound.strip()} {rest}" if rest else "",
+        bounds=[clean(line, limit=2000) for line in bound_lines(answer)],
+        notes=_notes(answer),
+        numbers=[*_numbers(answer), *((title, table) for title, table in tables if len(table) > 1)],
         sections=_sections(answer),
         lists=_lists(answer),
         reading=READING,
-        figures=[_figure(figure) for figure in figures],
-        command=command,
-        attachment=attach(JSON, data),
     )
+
+
+def _numbers(answer: Answer) -> list[tuple[str, Table]]:
+    """Titles and tables; a table of numbers alone needs no title."""
+    found = [("", number_table(answer)), ("", ratio_table(answer))]
+    return [(title, table) for title, table in found if len(table) > 1]
+
+
+def _notes(answer: Answer) -> list[tuple[str, list[str]]]:
+    """What readers have to know before they read the numbers."""
+    return _filled(("Not answered", answer.unanswered), ("Assumed", answer.assumed), ("Two answers", answer.humps))
 
 
 def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
@@ -99,19 +103,14 @@ def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
 
 
 def _lists(answer: Answer) -> list[tuple[str, list[str]]]:
-    found = [
+    return _filled(
         ("Where another limit takes over", switch_lines(answer)),
         ("Assumed, not measured", answer.assumed),
         ("What would make it surer", answer.identify),
         ("Not in the model", answer.left_out),
-    ]
+    )
+
+
+def _filled(*found: tuple[str, Sequence[str]]) -> list[tuple[str, list[str]]]:
+    """The lists that are not empty, as clean text."""
     return [(title, [clean(line, limit=2000) for line in lines]) for title, lines in found if lines]
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {
-        "title": figure.title,
-        "svg": Markup(with_variables(figure.light_svg)),
-        "how": figure.how,
-        "table": figure.table,
-    }

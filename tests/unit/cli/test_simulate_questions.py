@@ -71,9 +71,23 @@ def test_a_page_is_one_file_that_loads_nothing(
     assert "<script" not in page
     assert 'src="http' not in page
     StormAnswer.model_validate_json((out / "answer.json").read_bytes())
+    names = sorted(one.name for one in (out / "figures").iterdir())
+    assert {"simulated-capacity.svg", "simulated-capacity-dark.svg", "simulated-capacity.png"} <= set(names)
+    assert len(names) % 3 == 0
     first = (out / "index.html").read_bytes()
     assert call(monkeypatch, "storm", model, "--boxes", "1,4,16", *QUICK, "-o", out) == ExitCode.OK
     assert (out / "index.html").read_bytes() == first
+
+
+def test_a_directory_of_something_else_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    out = model.parent
+    assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK, "-o", out) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert "holds files of something else, such as 'model.json'" in " ".join(said.err.split())
+    assert said.out == ""
+    assert [one.name for one in out.iterdir()] == ["model.json"]
 
 
 def test_density(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:

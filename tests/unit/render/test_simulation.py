@@ -11,6 +11,7 @@ from bench.render.answer_tables import band_text, distance_text, number_table, q
 from bench.render.figures import answer_bands, capacity, tornado
 from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
 from bench.render.palette import PALETTE
+from bench.render.simulation.glossary import GLOSSARY, words_in
 from bench.render.simulation.page import answer_page
 from bench.render.simulation.text import view_answer
 from bench.sim.answer.answer import (
@@ -138,18 +139,64 @@ def test_measured_storms_of_another_host_are_not_on_the_curve() -> None:
     assert answer.curve is not None
     elsewhere = answer.curve.model_copy(update={"cpus": 8})
     with styled():
-        assert all(row[5] == "" for row in capacity.draw(elsewhere).table[1:])
+        assert all(row[4] == "" for row in capacity.draw(elsewhere).table[1:])
+
+
+def _page(answer: StormAnswer) -> str:
+    return answer_page(answer, (), command="boxbench simulate storm m.json --boxes 32", data=b"{}")
 
 
 def test_the_page_escapes_and_loads_nothing() -> None:
     answer = _answer()
-    page = answer_page(answer, lambda: [], command="boxbench simulate storm m.json --boxes 32", data=b"{}")
+    page = _page(answer)
     assert "32 &lt;boxes&gt; of docker?" in page
     assert "<boxes>" not in page
-    assert "A bound, no estimate: at least 1 s." in page
+    assert "A bound, no estimate: docker, last box up: at least 1 s." in page
     assert "assumed by you" in page
     assert "boxbench simulate storm m.json --boxes 32" in page
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
+
+
+def test_the_headline_keeps_its_bound_and_no_bound_is_there_twice() -> None:
+    said = "Simulated: the last is up after 3.20 s. No estimate, but a bound: docker: at least 1 s."
+    page = _page(_answer().model_copy(update={"headline": said}))
+    assert "<h1>Simulated: the last is up after 3.20 s.</h1>" in page
+    assert "No estimate, but a bound: docker: at least 1 s.</p>" in page
+    assert "A bound, no estimate" not in page
+
+
+def test_warnings_stand_above_the_headline() -> None:
+    page = _page(_answer().model_copy(update={"warnings": ("libvirt/tcg: <emulated> CPU.",)}))
+    assert page.index("libvirt/tcg: &lt;emulated&gt; CPU.") < page.index("<h1>")
+
+
+def test_what_is_not_answered_is_said_before_the_numbers() -> None:
+    page = _page(_answer().model_copy(update={"unanswered": ("runc: no memory was measured",)}))
+    assert page.index("Not answered: runc: no memory was measured") < page.index('id="numbers"')
+
+
+def test_figures_come_first_and_can_be_told_from_each_other(figures: list[Figure]) -> None:
+    page = answer_page(_answer(), figures, command="c")
+    names = re.findall(r'<figure id="([^"]+)">', page)
+    assert names == [one.name for one in figures]
+    assert len(set(names)) == len(names)
+    assert page.index('id="figures"') < page.index('id="numbers"')
+
+
+def test_the_page_explains_the_words_that_it_has_and_no_others() -> None:
+    page = _page(_answer())
+    words = re.findall(r"<dt>(.*?)</dt>", page[page.index('id="words"') :])
+    assert {"created", "lock hold", "CPU work", "inflation", "narrowed", "band", "tcg"} <= set(words)
+    assert {"skill", "noise ceiling", "keep-alive", "root", "gone"}.isdisjoint(words)
+
+
+def test_every_word_is_explained_once_and_found() -> None:
+    names = [word.name for word in GLOSSARY]
+    assert len(set(names)) == len(names)
+    assert [name for name, _ in words_in("a skill over CPU only, and lock hold before exec")] == [
+        *("exec", "lock", "lock hold", "skill", "CPU only")
+    ]
+    assert words_in("executed initially at the roots") == ()
 
 
 def _shown(width: int) -> str:

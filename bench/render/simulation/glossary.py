@@ -1,0 +1,127 @@
+"""The words of simulated answers, each in one line, for pages and terminals: only those that a reader meets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bench.render.sections.glossary import ENDPOINTS
+from bench.render.sections.glossary import WORDS as _REPORT_WORDS
+
+_REPORTED: Final = dict(_REPORT_WORDS)
+"""Words that reports explain, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word and its meaning.
+
+    Attributes:
+        also: regular expressions of other forms in which it occurs; ``forms`` replaces the word itself, too.
+    """
+
+    name: str
+    meaning: str
+    also: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+    def occurs_in(self, text: str) -> bool:
+        """Whether a text has the word, or one of its forms, as a word."""
+        forms = self.forms or (re.escape(self.name), *self.also)
+        return re.search(rf"(?<![\w-])(?:{'|'.join(forms)})(?![\w-])", text) is not None
+
+
+def _word(name: str, meaning: str, *also: str) -> Word:
+    return Word(name=name, meaning=meaning, also=also)
+
+
+def _endpoint(name: str, meaning: str) -> Word:
+    """An instant of a start. Alone its name is a word of ordinary language."""
+    forms = (rf"(?:before|until|by|after) {name}", rf"{name}\.\w+", rf"`{name}`", rf"to {name}")
+    return Word(name=name, meaning=f"an instant of a start: {meaning}", forms=forms)
+
+
+GLOSSARY: Final[tuple[Word, ...]] = (
+    _word("box", _REPORTED["box"], "boxes"),
+    _word("target", _REPORTED["target"], "targets"),
+    _word("storm", "boxes of one target that are requested at once", "storms"),
+    _word("block", _REPORTED["block"], "blocks"),
+    _word("cell", _REPORTED["cell"], "cells"),
+    _word("residents", "boxes that live on the host already when others start", "resident", "`residents.*?`"),
+    _word("in flight", "requested and not yet up"),
+    _word("band", "holds the answer in 80 or 95 of 100 cases, if the model is right", "bands"),
+    _word("draw", "one set of parameters that the data allow; each answer is simulated with many", "draws"),
+    _word(
+        "bound",
+        "a limit and no estimate: the answer is decided by a parameter that the data do not know well",
+        "bounds",
+    ),
+    _word(
+        "beyond the data",
+        "further than what was measured; such predictions proved too optimistic elsewhere, so bands are wider there",
+        "times the most that was measured",
+    ),
+    _word("measured", "of a parameter: the data narrow it by at least half of what was assumed before", "· measured"),
+    _word("limit", "of a parameter: the data narrow it by less, so that answers which depend on it are bounds"),
+    _word("assumed", "of a parameter: stated by somebody, without data", "assumed by you"),
+    _word("share", "how much of what is open in the answer a parameter is responsible for"),
+    _word("narrowed", "how much smaller the data made what was open in a parameter; at 0 % they said nothing"),
+    _word("stage", "a part of a start, from one recorded instant to the next", "stages"),
+    *(_endpoint(str(endpoint), meaning) for endpoint, meaning in ENDPOINTS.items()),
+    _word("delay", "time of a stage that needs no CPU and no lock", "delays"),
+    _word("CPU work", "CPU time that the start itself waits for", r"\w+\.work"),
+    _word(
+        "background",
+        "CPU time of daemons and runtimes that a start causes and does not wait for; it slows the other boxes",
+        "background CPU work",
+        r"\w+\.background",
+    ),
+    _word(
+        "lock",
+        "what the boxes of a target hold one after another, each for a moment, such as the mount table of the host",
+        "locks",
+    ),
+    _word(
+        "lock hold",
+        "for how long one start holds the lock while all others wait for their turn",
+        "hold",
+        "holds",
+        r"\w+\.hold_\w+",
+    ),
+    _word("growth", "how much longer the lock is held for each box that lives on the host"),
+    _word("inflation", "how much longer CPU work takes for each further CPU that is busy", "CPU inflation"),
+    _word("crowding", "how CPU work grows with the number of boxes in flight for each CPU"),
+    _word("noise", "what differs from one storm to the next, and from box to box, without a known reason"),
+    _word(
+        "misfit",
+        "how far the model misses its own data beyond noise; it widens every band",
+    ),
+    _word("T1", "the time of a single start on an idle host"),
+    _word("N", "the number of boxes that start", "N W/c"),
+    _word("W", "the CPU time of one start, with that of daemons", "N W/c", "W/c"),
+    _word("c", "the number of CPUs", "N W/c", "W/c"),
+    _word("error", "of a check: how far predictions miss, the median over storms of |simulated / measured − 1|"),
+    _word("bias", "of a check: the prediction over the median storm; above 0 % it is too slow"),
+    _word("skill", "of a check: how much better than a simple prediction; 1 is perfect, 0 no better", "skills"),
+    _word("held", "of a check: how many measured storms lie in the simulated band"),
+    _word(
+        "noise ceiling",
+        "of a check: the error with which one half of the measured storms predicts the other; no model can do better",
+        "ceiling",
+    ),
+    _word("coverage", "of a check: the share of measured storms that lie in the band"),
+    _word("CPU only", "a prediction without a model: CPU time alone, max(T1, N W/c)"),
+    _word("keep-alive", "how long an idle box waits for more work before it ends", "kept"),
+    _word("pre-warmed", "of boxes: started before anybody needs them"),
+    _word("cold start", "an invocation that waits until a box has started for it", "cold starts", "cold"),
+    _word("invocation", "one piece of work of a trace: it arrives, needs a box, and ends", "invocations"),
+    _word("tcg", _REPORTED["tcg"], r"\w+/tcg"),
+    _word("kvm", _REPORTED["kvm"], r"\w+/kvm"),
+)
+"""In the order in which readers meet them."""
+
+
+def words_in(text: str) -> tuple[tuple[str, str], ...]:
+    """The words that occur in a text, with their meanings."""
+    return tuple((word.name, word.meaning) for word in GLOSSARY if word.occurs_in(text))

@@ -1,0 +1,75 @@
+"""What pages about simulations share: banners, figures, the words that occur, and how to make the page again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from html import unescape
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from bench.render.figures.base import Figure, with_variables
+from bench.render.html import attach, page_environment
+from bench.render.palette import PALETTE
+from bench.render.results import GENERATOR
+from bench.render.simulation.glossary import words_in
+from bench.render.text import clean
+
+SIMULATED: Final = "simulated, not measured"
+_UNREAD: Final = re.compile(r"<(style|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
+"""What readers of a page do not read as text."""
+
+
+def render_page(
+    template: str,
+    *,
+    figures: Sequence[Figure] = (),
+    warnings: Sequence[str] = (),
+    eyebrow: str = SIMULATED,
+    command: str = "",
+    provenance: str = "",
+    files: Mapping[str, bytes] | None = None,
+    **values: Any,
+) -> str:
+    """The text of a page that extends ``simulated.html.j2``. The same input gives the same bytes.
+
+    Args:
+        figures: shown in this order, before everything else.
+        warnings: sentences above the headline.
+        command: that makes the page again; without one there is no such section.
+        provenance: what the numbers come from, without a full stop.
+        files: that readers can save from the page, by name.
+        values: of the template's own blocks.
+    """
+    environment = page_environment()
+    shared = {
+        # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
+        "style": Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
+        "generator": GENERATOR,
+        "figures": [_figure(figure) for figure in figures],
+        "warnings": [clean(line, limit=2000) for line in warnings],
+        "eyebrow": eyebrow,
+        "command": command,
+        "provenance": provenance,
+        **values,
+    }
+    page = environment.get_template(template)
+    said = page_text(page.render(words=(), attachments=(), **shared))
+    attachments = [attach(name, content) for name, content in (files or {}).items()]
+    return page.render(words=words_in(said), attachments=attachments, **shared)
+
+
+def page_text(page: str) -> str:
+    """The text of a page without elements, styles and drawings."""
+    return unescape(_UNREAD.sub(" ", page))
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "name": figure.name,
+        "title": figure.title,
+        "svg": Markup(with_variables(figure.light_svg)),
+        "how": figure.how,
+        "table": figure.table,
+    }

@@ -1,0 +1,339 @@
+"""Figures of answers: texts fit and do not meet, ticks are round, and 0 has its place on a logarithmic axis."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import BboxBase
+
+from bench.render.figures import answer_bands, capacity, fan, heat_map, tornado, trade_off
+from bench.render.figures.base import SLIDE_DPI, Drawing, canvas, finish, styled
+from bench.render.figures.labels import target_label
+from bench.render.figures.series import edge_of_data
+from bench.render.figures.ticks import clock_text, clock_ticks, linear_ticks, log_ticks
+from bench.sim.answer.answer import Answer, Band, Influence, Quantity, Series
+from bench.sim.fleet.pool_answer import PoolAnswer, PoolPoint
+from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
+
+LONG = "docker in libvirt[cache=unsafe,console=serial,disk=raw,firmware=ovmf]/tcg"
+"""The longest label that a fleet can have, more or less."""
+TARGETS = ("docker", "runc", "gvisor", "libvirt/tcg", LONG)
+MINUTE = 60 * 10**9
+
+
+def band(value: float) -> Band:
+    """A band around a value."""
+    return Band(middle=value, low80=value * 0.9, high80=value * 1.2, low95=value * 0.7, high95=value * 1.9)
+
+
+def influence(name: str, *, low: float, high: float, kind: str = "measured", share: float = 0.2) -> Influence:
+    """What one parameter does to an answer of LONG, whose middle is 5 s."""
+    return Influence.model_validate(
+        {
+            "target": LONG,
+            "parameter": name,
+            "kind": kind,
+            "share": share,
+            "narrowed": 0.4,
+            "low": low,
+            "high": high,
+            "middle": 5e9,
+        }
+    )
+
+
+def answer(*influences: Influence) -> Answer:
+    """An answer of all targets about hosts that are needed."""
+    return Answer(
+        question="How many?",
+        headline="Simulated.",
+        model="sha256:1",
+        seed=1,
+        draws=4,
+        quantities=tuple(
+            Quantity(name="storm.last", unit="ns", target=target, band=band(1e9 * (1 + number)))
+            for number, target in enumerate(TARGETS)
+        ),
+        distances=(),
+        bottlenecks=(),
+        influences=influences,
+    )
+
+
+def curve(sizes: tuple[int, ...] = tuple(range(1, 65, 7))) -> Curve:
+    """A curve of all targets with measured storms."""
+    points = tuple(
+        CurvePoint(
+            target=target,
+            boxes=boxes,
+            last=band(1e8 * boxes * (1 + number)),
+            median=band(5e7 * boxes),
+            bottleneck="CPU" if boxes > 8 else "lock",
+            beyond=boxes > 8,
+        )
+        for number, target in enumerate(TARGETS)
+        for boxes in sizes
+    )
+    storms = tuple(
+        MeasuredStorm(target=target, boxes=boxes, residents=0, cpus=2, last_ns=1e8 * boxes, median_ns=None)
+        for target in TARGETS
+        for boxes in (1, 8)
+    )
+    return Curve(cpus=2, points=points, measured=storms)
+
+
+def pool(*cold: float) -> PoolAnswer:
+    """A pool of two targets with one keep-alive for each share of cold starts."""
+    points = tuple(
+        PoolPoint(
+            target=target,
+            keep_alive_ns=number * MINUTE,
+            prewarmed=0,
+            cold_share=band(share),
+            wasted_memory=band(number * 2.0**20 * scale),
+            delay_p50=band(0),
+            delay_p99=band(1e9),
+            rejected_share=0.0,
+        )
+        for target, scale in (("docker", 1), (LONG, 200))
+        for number, share in enumerate(cold)
+    )
+    return PoolAnswer(**dict(answer()), invocations=40, points=points)
+
+
+def series() -> list[Series]:
+    """Two numbers over two hours."""
+    at = tuple(number * 2 * MINUTE for number in range(60))
+    return [
+        Series(
+            name=name,
+            unit=unit,
+            target=target,
+            at_ns=at,
+            bands=tuple(band(scale * (1 + number % 7)) for number in range(60)),
+        )
+        for name, unit, scale in (("fleet.boxes", "boxes", 3.0), ("fleet.delay_p99", "ns", 2e9))
+        for target in TARGETS
+    ]
+
+
+def heat() -> heat_map.HeatMap:
+    """Long labels on both axes."""
+    places = [(column, row) for column in range(5) for row in range(3)]
+    return heat_map.HeatMap(
+        name="simulated-heat",
+        title=f"Simulated, {LONG} : {LONG}: 99th percentile of the start delay",
+        subtitle="simulated, trace bursts:size=20,every=10min,length=2h,function=uniform, reserve 12.8 GiB, within x",
+        target=LONG,
+        x_label="memory of the host, simulated",
+        y_label="trace",
+        x=tuple(f"{number} very long label of a column" for number in range(5)),
+        y=("poisson:rate=20,duration=2s,length=10min", "sample:azure-2021", "short"),
+        bands={place: band(1 + place[0]) for place in places},
+        texts=dict.fromkeys(places, "123.4 s"),
+        details=dict.fromkeys(places, "123.4 s [100, 200]"),
+        beyond=frozenset({(4, 2)}),
+    )
+
+
+def _all_drawings() -> list[Drawing]:
+    with styled():
+        bands = answer_bands.draw(answer())
+        traded = trade_off.draw(pool(1.0, 0.02, 0.0))
+        assert bands is not None
+        assert traded is not None
+        moved = answer(
+            influence("ready.background", low=4e9, high=9e9, kind="limit"),
+            influence("inflation", low=4.9e9, high=5.2e9),
+            influence("growth", low=4.9e9, high=7e9, kind="assumed", share=0.0),
+        )
+        return [
+            bands,
+            traded,
+            capacity.draw(curve()),
+            capacity.draw_strip(curve(tuple(range(1, 101)))),
+            *tornado.draw_all(moved),
+            *fan.draw_series(series()),
+            heat_map.draw(heat()),
+        ]
+
+
+@pytest.fixture(scope="module")
+def drawings() -> list[Drawing]:
+    """Every kind of figure, with long labels."""
+    return _all_drawings()
+
+
+def _renderer(drawing: Drawing) -> Any:
+    """What measures texts. Only what has been drawn has its place; at few pixels an inch letters are wider."""
+    drawing.canvas.set_dpi(300)
+    renderer = FigureCanvasAgg(drawing.canvas).get_renderer()  # type: ignore[no-untyped-call]
+    drawing.canvas.draw(renderer)
+    return renderer
+
+
+def _boxes(drawing: Drawing) -> tuple[BboxBase, list[tuple[str, BboxBase]]]:
+    """The paper, and every text on it."""
+    renderer = _renderer(drawing)
+    texts = list(drawing.canvas.texts)
+    for legend in drawing.canvas.legends:
+        texts += legend.get_texts()
+    for axes in drawing.canvas.axes:
+        texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
+    shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
+    return drawing.canvas.bbox, [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+
+
+def test_nothing_is_cut_at_the_edges(drawings: list[Drawing]) -> None:
+    assert len(drawings) == 8
+    with styled():
+        for drawing in drawings:
+            paper, texts = _boxes(drawing)
+            for text, box in texts:
+                inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= paper.x1 + 1 and box.y1 <= paper.y1 + 1
+                assert inside, f"{drawing.name}: {text!r} is cut"
+
+
+def test_ticks_and_titles_do_not_meet(drawings: list[Drawing]) -> None:
+    with styled():
+        for drawing in drawings:
+            renderer = _renderer(drawing)
+            title, subtitle = (text.get_window_extent(renderer) for text in drawing.canvas.texts[:2])
+            assert title.y0 >= subtitle.y1 - 1, drawing.name
+            for axes in drawing.canvas.axes:
+                assert axes.bbox.y1 <= subtitle.y0, drawing.name
+                labels = [one for one in axes.get_xticklabels() if one.get_text() and not one.get_rotation()]
+                ends = sorted((box.x0, box.x1) for box in (one.get_window_extent(renderer) for one in labels))
+                assert all(left[1] < right[0] for left, right in pairwise(ends)), drawing.name
+
+
+def test_legends_are_below_the_axes(drawings: list[Drawing]) -> None:
+    with styled():
+        for drawing in drawings:
+            renderer = _renderer(drawing)
+            for legend in drawing.canvas.legends:
+                box = legend.get_window_extent(renderer)
+                axes = drawing.canvas.axes[0]
+                assert box.y1 <= axes.xaxis.label.get_window_extent(renderer).y0 + 1, drawing.name
+
+
+def test_a_png_fills_a_slide() -> None:
+    with styled():
+        made = finish(heat_map.draw(heat()), png=True, dpi=SLIDE_DPI)
+    assert made.light_png is not None
+    assert int.from_bytes(made.light_png[16:20], "big") == 1920
+
+
+def test_short_titles_keep_their_size_and_long_ones_get_two_lines() -> None:
+    with styled():
+        short, middle, long = (canvas(3, title, "").texts[0] for title in ("short", "W" * 34, f"{LONG} " * 2))
+    assert short.get_fontsize() == 12.5
+    assert 9.5 <= float(middle.get_fontsize()) < 12.5
+    assert [text.get_text().count("\n") for text in (short, middle, long)] == [0, 0, 1]
+
+
+def test_a_tornado_has_its_longest_bar_on_top_and_its_line_in_the_middle_of_the_same_runs() -> None:
+    found = answer(
+        influence("inflation", low=4.9e9, high=5.2e9, share=0.6),
+        influence("growth", low=4e9, high=9e9, share=0.1),
+        influence("noise", low=5e9, high=5e9, share=0.3),
+    )
+    with styled():
+        (drawn,) = tornado.draw_all(found)
+        axes = drawn.canvas.axes[0]
+        places = [line.get_xdata()[0] for line in axes.lines]  # type: ignore[index]
+    assert [row[0].partition(": ")[2].split(" ")[0] for row in drawn.table[1:3]] == ["growth", "CPU"]
+    assert places == [5e9]
+    assert len(axes.patches) == 2
+    assert "share 30%" in axes.texts[-1].get_text()
+
+
+def test_what_nothing_moves_has_no_tornado() -> None:
+    with styled():
+        assert list(tornado.draw_all(answer(influence("growth", low=5e9, high=5e9)))) == []
+
+
+def test_no_line_of_a_trade_off_leads_to_zero() -> None:
+    with styled():
+        drawing = trade_off.draw(pool(1.0, 0.02, 0.0))
+        assert drawing is not None
+        axes = drawing.canvas.axes[0]
+        joins = [line for line in axes.lines if line.get_linewidth() == pytest.approx(1.4)]
+    # Both targets have no idle memory at the first point and no cold start at the last one.
+    assert joins == []
+    assert next(label.get_text() for label in axes.get_yticklabels()) == "0"
+    with styled():
+        positive = trade_off.draw(pool(1.0, 0.5, 0.02, 0.01))
+        assert positive is not None
+        axes = positive.canvas.axes[0]
+    assert len([line for line in axes.lines if line.get_linewidth() == pytest.approx(1.4)]) == 4
+
+
+def test_every_mark_of_a_trade_off_has_its_keep_alive() -> None:
+    with styled():
+        drawing = trade_off.draw(pool(1.0, 0.5, 0.02))
+    assert drawing is not None
+    assert [text.get_text() for text in drawing.canvas.axes[0].texts] == ["0", "1 min", "2 min"] * 2
+
+
+def test_a_number_over_time_has_one_figure_with_all_targets() -> None:
+    with styled():
+        first, second = fan.draw_series(series())
+    assert first.name != second.name
+    assert first.table[0] == ("time of the trace, simulated", *TARGETS)
+    assert first.table[2][0] == "2 min"
+    assert "12.0 s" in second.table[6][1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "labels"),
+    [
+        (274.0, 277.0, "boxes", ["274", "275", "276", "277"]),
+        (0.0, 3.4e9, "ns", ["0", "1 s", "2 s", "3 s"]),
+        (5.46e9, 5.59e9, "ns", ["5.50 s", "5.55 s"]),
+        (0.0, 0.021, "share", ["0", "1 %", "2 %"]),
+        (0.0, 3.0 * 2**30, "bytes", ["0", "1 GiB", "2 GiB", "3 GiB"]),
+    ],
+)
+def test_linear_ticks(low: float, high: float, unit: str, labels: list[str]) -> None:
+    assert linear_ticks(low, high, unit, most=5).labels == labels
+
+
+def test_no_two_linear_ticks_are_alike() -> None:
+    for unit in ("ns", "bytes", "boxes", "hosts", "mean_hosts", "share", "ratio", "per_s", "cost", "cpu_ns"):
+        for low, high in ((1.0, 1.01), (999.0, 1003.0), (0.0, 7e12), (0.0001, 0.00011)):
+            found = linear_ticks(low, high, unit, most=6)
+            assert len(set(found.labels)) == len(found.labels) <= 6, (unit, low, high)
+
+
+def test_log_ticks() -> None:
+    assert log_ticks(1e6, 1e10, "ns", most=6).labels == ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]
+    assert log_ticks(0.9e9, 11e9, "ns", most=6).labels == ["1 s", "2 s", "5 s", "10 s"]
+    assert log_ticks(0.0008, 1.0, "share", most=4).labels == ["0.1 %", "1 %", "10 %", "100 %"]
+    assert log_ticks(2.0**20, 2.0**30, "bytes", most=6).labels[:2] == ["1 MiB", "4 MiB"]
+
+
+def test_clock_ticks() -> None:
+    assert clock_ticks(7200e9, most=7).labels == ["0", "30 min", "60 min", "90 min", "120 min"]
+    assert clock_ticks(14 * 86_400e9, most=7).labels[:2] == ["0", "5 d"]
+    assert clock_ticks(3e8, most=7).labels[0] == "0"
+    assert [clock_text(value) for value in (0, 3e10, 9e10, 2 * 3600e9, 3 * 86_400e9)] == [
+        *("0", "30 s", "1.5 min", "2 h", "3 d")
+    ]
+
+
+def test_hatching_begins_between_the_last_place_with_data_and_the_first_without() -> None:
+    assert edge_of_data((1, 4, 16), 16, log=True) == 8
+    assert edge_of_data((0, 10, 20), 20, log=False) == 15
+    assert edge_of_data((1, 2), math.inf, log=True) == math.inf
+    assert edge_of_data((1, 2), 1, log=True) == -math.inf
+
+
+def test_labels_of_targets_are_broken_between_their_parts() -> None:
+    assert target_label("libvirt/tcg") == "libvirt/tcg"
+    assert target_label("docker in libvirt[disk=raw]/tcg") == "docker in libvirt\n[disk=raw]/tcg"
+    assert target_label(LONG).count("\n") == 2
