@@ -65,7 +65,14 @@ class Twin:
 
     def __post_init__(self) -> None:
         self.hosts = [
-            Host(self.env, cpus=node.cpus, inflation=node.inflation, rank=rank, shift=self.shift)
+            Host(
+                self.env,
+                cpus=node.cpus,
+                inflation=node.inflation,
+                crowding=node.crowding,
+                rank=rank,
+                shift=self.shift,
+            )
             for rank, node in enumerate(self.network.nodes)
         ]
         self.locks = [Lock(self.env, units) for units in self.network.locks]
@@ -87,6 +94,8 @@ class Twin:
             self.env.process(self._live(job))
 
     def _live(self, job: Job) -> Steps:
+        for host in self.hosts:
+            host.arrive()
         self._goes_on(job)
         while job.ended_ns < 0:
             kind, a, b, c = self.network.program.code[job.pc * layout.CODE : (job.pc + 1) * layout.CODE]
@@ -159,5 +168,7 @@ class Twin:
             if job.demands[a] == 0 and job.demands[b] == 0:
                 job.pc = c
         else:
+            for host in self.hosts:
+                host.leave()
             job.ended_ns = int(self.env.now)
             self.ended += 1

@@ -2,6 +2,9 @@
 
 All bounds are of the model in ``bench.sim.values``, with boxes and blocks without noise. They hold for each draw,
 whatever the order of events. The largest is the bottleneck.
+
+A crowd counts as far as it is certain. Of ``m`` boxes that are requested together, ``m`` are in flight until the first
+one is up, ``m - 1`` until the second one is, and so on; nothing is certain of the others.
 """
 
 from __future__ import annotations
@@ -21,16 +24,23 @@ Limit = Literal["start", "CPU", "lock"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """What one start takes of each resource, ns."""
+    """What one start takes of each resource, ns, without a crowd."""
 
     start_ns: float
     """Of a box that is alone on the host, beside its residents."""
     cpu_ns: float
     """CPU time that must have been spent by the time the goal is reached, divided by what the CPUs can do at best."""
-    hold_ns: float
-    """For which the lock is held."""
+    hold_work_ns: float
+    """CPU time for which the lock is held."""
+    hold_delay_ns: float
+    """Time without a resource for which it is held."""
     outside_ns: float
     """Before the first hold and after the last one."""
+
+    @property
+    def hold_ns(self) -> float:
+        """For which the lock is held."""
+        return self.hold_work_ns + self.hold_delay_ns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +50,9 @@ class StormBounds:
     start_ns: float
     """max(request) + T1: the last box, as if it were alone."""
     cpu_ns: float
-    """N W / c: the CPUs, as if nothing else delayed anybody."""
+    """N W / c, and more where a crowd is certain: the CPUs, as if nothing else delayed anybody."""
     lock_ns: float
-    """T1 + (N - 1) h: the lock, as if each box came in time for it; 0 without a lock."""
+    """T1 + (N - 1) h, likewise: the lock, as if each box came in time for it; 0 without a lock."""
 
     @property
     def last_ns(self) -> float:
@@ -76,14 +86,16 @@ def costs(values: TargetValues, *, cpus: int, residents: int = 0) -> Costs:
     background = [min(float(stage.background_ns), sum(waited[number:])) for number, stage in enumerate(values.stages)]
     fastest = max(capacity(1, cpus=cpus), capacity(cpus, cpus=cpus, inflation=values.inflation))
     holding = [number for number, stage in enumerate(values.stages) if _holds(stage)]
-    hold = sum(float(stage.hold_work_ns + stage.hold_delay_ns) + growth for stage in values.stages if _holds(stage))
+    hold_work = sum(float(stage.hold_work_ns) + growth for stage in values.stages if _holds(stage))
+    hold_delay = float(sum(stage.hold_delay_ns for stage in values.stages))
     start = float(values.solo_ns) + growth * len(holding)
     inner = _between(values, holding) if holding else 0.0
     return Costs(
         start_ns=start,
         cpu_ns=(sum(waited) + sum(background)) / fastest,
-        hold_ns=hold,
-        outside_ns=start - hold - inner,
+        hold_work_ns=hold_work,
+        hold_delay_ns=hold_delay,
+        outside_ns=start - hold_work - hold_delay - inner,
     )
 
 
@@ -108,45 +120,31 @@ def storm_bounds(
     at = at - at[0]
     # What was requested from here on, this box included, has all to be done after this instant.
     left = np.arange(boxes, 0, -1)
+    work = _crowded(at, left, cpus=cpus, crowding=values.crowding)
+    lock = float((at + work * one.hold_work_ns + left * one.hold_delay_ns).max() + one.outside_ns)
     return StormBounds(
         start_ns=float(at[-1] + one.start_ns),
-        cpu_ns=float((at + left * one.cpu_ns).max()),
-        lock_ns=float((at + left * one.hold_ns).max() + one.outside_ns) if one.hold_ns else 0.0,
+        cpu_ns=float((at + work * one.cpu_ns).max()),
+        lock_ns=lock if one.hold_ns else 0.0,
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Switch:
-    """Where another resource takes over as the bottleneck."""
+def _crowded(
+    at: NDArray[np.float64], left: NDArray[np.int64], *, cpus: int, crowding: float
+) -> NDArray[np.float64]:
+    """(boxes,) How often the work of one box, on CPUs without a crowd, has to be done from each request on, at least.
 
-    boxes: int
-    """The smallest storm, larger than the one asked about, in which it does."""
-    name: Limit
-
-
-def next_switch(
-    values: TargetValues, *, boxes: int, cpus: int, residents: int = 0, within: float = 10.0
-) -> Switch | None:
-    """The next bottleneck as a storm at once grows, up to ``within`` times as many boxes; None: it stays.
-
-    The bounds are T1, N W / c and T1 + (N - 1) h: straight lines in N, so that one gives way to another at most twice.
+    Of ``m`` boxes of one instant the sum of f(s) = max(1, s / c) ** crowding over s = 1..m. From c + 1 on, an integral
+    that is not above it: f is not below its mean over (s - 1/2, s + 1/2) where it is concave, nor over (s - 1, s) anyway.
     """
-    _check(boxes=boxes, cpus=cpus, residents=residents)
-    now = storm_bounds(values, boxes=boxes, cpus=cpus, residents=residents).name
-    low, high = boxes, int(boxes * within)
-    if storm_bounds(values, boxes=high, cpus=cpus, residents=residents).name == now:
-        return None  # A line that is the largest at both ends is the largest between them.
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = storm_bounds(values, boxes=middle, cpus=cpus, residents=residents).name
-        low, high = (middle, high) if found == now else (low, middle)
-    return Switch(boxes=high, name=storm_bounds(values, boxes=high, cpus=cpus, residents=residents).name)
-
-
-def growth_per_box_ns(values: TargetValues, *, cpus: int, residents: int = 0) -> float:
-    """By how much the last time of a large storm grows with each further box, at least: max(W / c, h)."""
-    one = costs(values, cpus=cpus, residents=residents)
-    return max(one.cpu_ns, one.hold_ns)
+    if not crowding:
+        return left.astype(np.float64)
+    together = np.searchsorted(at, at, side="right") - np.arange(len(at))
+    half = 0.5 if crowding <= 1 else 0.0
+    power = crowding + 1
+    beyond = np.maximum(cpus, together)
+    sums = cpus / power * (((beyond + half) / cpus) ** power - ((cpus + half) / cpus) ** power)
+    return np.asarray(left + sums - (beyond - cpus))
 
 
 def _holds(stage: StageValues) -> bool:

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.records.record import Endpoint
+from bench.sim.engine.jit import pure
 from bench.sim.engine.layout import GROWTH_BITS
 from bench.sim.engine.rng import to_ns
+from bench.sim.engine.speeds import crowd_table, crowded, speed_table
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 
@@ -45,6 +47,9 @@ _NEXT: Final = -(1 << 30)
 _WORK: Final = -(1 << 20)
 _GRANT: Final = -3
 _DELAY: Final = -2
+
+
+_crowded: Final = pure(crowded)
 
 
 def _fire(event: Event, priority: int, delay_ns: int = 0) -> None:
@@ -111,14 +116,16 @@ class Host:
     Args:
         cpus: at least 1.
         inflation: as in ``TargetValues``.
+        crowding: as in ``TargetValues``.
         residents: boxes that live on the host already.
         rank: of hosts at one instant, lower ones are first.
         shift: a unit of work is 2**-shift ns.
     Attributes:
         alive: boxes that live on the host. ``start`` adds one at the goal. Take one off when a box is gone.
+        starting: boxes that were requested and have not reached their goal; see ``arrive``.
         busy_ns: CPU time that was used, up to the last change of what runs.
     Raises:
-        UsageError: no CPUs, inflation or residents below zero, times that are not whole.
+        UsageError: no CPUs, inflation, crowding or residents below zero, times that are not whole.
     """
 
     def __init__(
@@ -127,29 +134,40 @@ class Host:
         *,
         cpus: int,
         inflation: float = 0.0,
+        crowding: float = 0.0,
         residents: int = 0,
         rank: int = 0,
         shift: int = FINEST,
     ) -> None:
-        for name, value, least in (("cpus", cpus, 1), ("inflation", inflation, 0), ("residents", residents, 0)):
+        given = {"cpus": (cpus, 1), "inflation": (inflation, 0), "crowding": (crowding, 0), "residents": (residents, 0)}
+        for name, (value, least) in given.items():
             if not value >= least:
                 raise UsageError(f"{name} is {value}", hint=f"a host needs {name} of at least {least}")
         self.env = env
         self.cpus = cpus
         self.inflation = inflation
+        self.crowding = crowding
+        self.starting = 0
         self.alive = residents
         self.busy_ns = 0
         self._shift = shift
         self._priority = _WORK + rank
-        self._speeds = [0]
-        for busy in range(1, cpus + 1):
-            self._speeds.append(max(1, to_ns(busy / (1.0 + inflation * (busy - 1)) * (1 << shift))))
+        self._speeds = speed_table(cpus=cpus, inflation=inflation, shift=shift)
+        self._crowd = crowd_table(cpus=cpus, crowding=crowding, most=0)
         self._pieces: list[_Piece] = []
         self._carry = 0
         self._since = self.now()
         self._serial = 0
         self._alarm: Event | None = None
         self._locks: dict[str, Lock] = {}
+
+    def arrive(self) -> None:
+        """One box more is requested: ``start`` does this, and ``leave`` when the box has reached its goal."""
+        self._follow_crowd(1)
+
+    def leave(self) -> None:
+        """One box less is on its way to its goal."""
+        self._follow_crowd(-1)
 
     def lock(self, name: str = "") -> Lock:
         """The host's lock of this name; it is made when it is first asked for."""
@@ -203,8 +221,20 @@ class Host:
             self._pieces.remove(piece)
             self._set_alarm()
 
+    def _follow_crowd(self, change: int) -> None:
+        """All work is slower, or faster, from now on."""
+        if not self.crowding:
+            self.starting += change
+            return
+        self._catch_up()
+        self.starting += change
+        if self.starting >= len(self._crowd):
+            self._crowd = crowd_table(cpus=self.cpus, crowding=self.crowding, most=2 * self.starting)
+        self._set_alarm()
+
     def _speed(self) -> int:
-        return self._speeds[min(len(self._pieces), self.cpus)]
+        speed = self._speeds[min(len(self._pieces), self.cpus)]
+        return _crowded(speed, self._crowd[self.starting]) if self.crowding else speed
 
     def _catch_up(self) -> None:
         """Give the pieces what they have received. What cannot be divided among them is kept for later."""
@@ -255,36 +285,49 @@ def start(
     Returns:
         When each endpoint was reached, ns since the start began.
     Raises:
-        UsageError: the host inflates work otherwise than the values say, or the factor is no positive number.
+        UsageError: work grows otherwise on the host than the values say, or the factor is no positive number.
     """
     if not (factor > 0 and math.isfinite(factor)):
         raise UsageError(
             f"the factor of a box is {factor}", hint="give a finite number above zero; 1 is a box as usual"
         )
-    if values.inflation != host.inflation:
-        raise UsageError(
-            f"work of this target grows by {values.inflation} per further CPU, and the host's by {host.inflation}",
-            hint="give both the same: Host(env, cpus=..., inflation=values.inflation)",
-        )
+    for what, theirs, ours in (
+        ("per further CPU", values.inflation, host.inflation),
+        ("with the boxes that start at once", values.crowding, host.crowding),
+    ):
+        if theirs != ours:
+            raise UsageError(
+                f"work of this target grows by {theirs} {what}, and the host's by {ours}",
+                hint="give both the same: Host(env, cpus=..., inflation=values.inflation, crowding=values.crowding)",
+            )
     began = host.now()
     reached: dict[Endpoint, int] = {}
-    growth = to_ns(values.growth_ns * (1 << GROWTH_BITS) * factor)
-    for stage in values.stages:
-        delay, work, background, hold_work, hold_delay = _times(stage, factor)
-        host.background(background)
-        yield from host.delay(delay)
-        if hold_work or hold_delay:
-            held = host.lock(lock)
-            yield from held.acquire()
-            try:
-                yield from host.work(hold_work + ((growth * host.alive) >> GROWTH_BITS))
-                yield from host.delay(hold_delay)
-            finally:
-                held.release()
-        yield from host.work(work)
-        reached[stage.endpoint] = host.now() - began
+    host.arrive()
+    try:
+        for stage in values.stages:
+            yield from _pass(host, values, stage, factor, lock)
+            reached[stage.endpoint] = host.now() - began
+    finally:
+        host.leave()
     host.alive += 1
     return reached
+
+
+def _pass(host: Host, values: TargetValues, stage: StageValues, factor: float, lock: str) -> Steps:
+    """Take one box through one stage."""
+    delay, work, background, hold_work, hold_delay = _times(stage, factor)
+    host.background(background)
+    yield from host.delay(delay)
+    if hold_work or hold_delay:
+        growth = to_ns(values.growth_ns * (1 << GROWTH_BITS) * factor)
+        held = host.lock(lock)
+        yield from held.acquire()
+        try:
+            yield from host.work(hold_work + ((growth * host.alive) >> GROWTH_BITS))
+            yield from host.delay(hold_delay)
+        finally:
+            held.release()
+    yield from host.work(work)
 
 
 def _times(stage: StageValues, factor: float) -> tuple[int, int, int, int, int]:

@@ -19,10 +19,10 @@ from bench.sim.engine.arrays import Ints, array_of, floats, ints, zeros
 from bench.sim.engine.heap import STRIDE
 from bench.sim.engine.jit import JITTED, pure
 from bench.sim.engine.layout import ARRIVAL, CELLS, GROWTH_BITS, LOCK, NODE
+from bench.sim.engine.speeds import MOST_CPUS, crowd_factor
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 
-MOST_CPUS: Final = 1 << 16
 _MOST_FACTOR: Final = 1000.0
 _MOST_NS: Final = 1 << 60
 _MOST_SUM: Final = float(1 << 62)
@@ -181,7 +181,9 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
     boxes = int(given.first[-1])
     used: Any = (grid.stages_ns > 0).any(axis=0)
     code = kernels.program(used.tolist())
-    state = _state(code, stages, cpus, int(np.diff(given.first).max()), lists=pure_python)
+    most = int(np.diff(given.first).max())
+    speeds = cpus + 1 + (most + 1 if grid.crowding.any() else 0)
+    state = _state(code, stages, speeds, most, lists=pure_python)
     outputs = [zeros(points * count, lists=pure_python) for count in (boxes * stages, boxes * 2)]
     totals = zeros(points * len(storms) * kernels.TOTALS, lists=pure_python)
     kernel: Callable[..., int] = pure(kernels.run_storms) if pure_python else kernels.run_storms
@@ -191,6 +193,7 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
         stages,
         floats(values, lists=pure_python),
         floats(grid.inflation, lists=pure_python),
+        floats(grid.crowding, lists=pure_python),
         ints(given.first, lists=pure_python),
         ints(given.residents, lists=pure_python),
         ints(given.scheduled, lists=pure_python),
@@ -239,24 +242,30 @@ def _line_up(storms: Sequence[Storm]) -> _Lined:
 
 def _check_grid(grid: Grid, cpus: int) -> None:
     points = len(grid.inflation)
-    if grid.stages_ns.shape != (points, len(grid.endpoints), kernels.STAGE) or grid.growth_ns.shape != (points,):
+    shapes = [one.shape for one in (grid.stages_ns, grid.growth_ns, grid.crowding)]
+    if shapes != [(points, len(grid.endpoints), kernels.STAGE), (points,), (points,)]:
         raise ValueError(
-            f"a grid of {points} points and {len(grid.endpoints)} endpoints cannot have values of the shapes "
-            f"{grid.stages_ns.shape} and {grid.growth_ns.shape}"
+            f"a grid of {points} points and {len(grid.endpoints)} endpoints cannot have values of the shapes {shapes}"
         )
     if not points or not grid.endpoints:
         raise ValueError("a grid needs at least one point and one stage")
     if not 1 <= cpus <= MOST_CPUS:
         raise ValueError(f"a host cannot have {cpus} CPUs: from 1 to {MOST_CPUS}")
-    for name, values in (("time", grid.stages_ns), ("inflation", grid.inflation), ("growth", grid.growth_ns)):
+    given = {
+        "time": grid.stages_ns,
+        "inflation": grid.inflation,
+        "growth": grid.growth_ns,
+        "crowding": grid.crowding,
+    }
+    for name, values in given.items():
         if not values.min() >= 0:  # also true for a value that is no number
             raise ValueError(f"a value of {name} is negative or not a number")
 
 
-def _state(code: list[int], stages: int, cpus: int, boxes: int, *, lists: bool) -> list[Ints]:
-    """The arrays of ``layout``, with room for the largest storm."""
+def _state(code: list[int], stages: int, speeds: int, boxes: int, *, lists: bool) -> list[Ints]:
+    """The arrays of ``layout``, with room for so many speeds and for the largest storm."""
     sizes = (
-        cpus + 1,
+        speeds,
         NODE,
         boxes * (1 + stages) * STRIDE,
         LOCK,
@@ -299,6 +308,7 @@ def _refuse_long(grid: Grid, given: _Lined, cpus: int) -> None:
     stages = grid.stages_ns.shape[1]
     alive = boxes + int(given.residents.max())
     slowest = 1 + float(grid.inflation.max()) * (cpus - 1)
+    slowest *= crowd_factor(boxes=boxes, cpus=cpus, crowding=float(grid.crowding.max()))
     growth = float(grid.growth_ns.max()) * alive
     one = float(grid.stages_ns.sum(axis=(1, 2)).max()) + stages * growth
     longest = one * slowest * float(given.factors.max()) * boxes + float(given.scheduled.max())
@@ -314,8 +324,3 @@ def _too_much(grid: Grid, boxes: int) -> UsageError:
         hint="ask for fewer boxes on one host, or check the model's times of work",
     )
 
-
-def warm_up() -> None:
-    """Compile the kernels of storms, or load them, before a process makes workers: each would compile for itself."""
-    values = TargetValues(stages=(StageValues(endpoint=Endpoint.READY, work_ns=1),))
-    simulate_starts(values, cpus=1, scheduled_ns=np.zeros(1, dtype=np.int64))

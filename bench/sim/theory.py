@@ -5,12 +5,14 @@ mean time that an arrival needs a server for. All functions raise UsageError for
 without a meaning, and say which one it is.
 
 A processor-sharing node has ``cpus`` CPUs; each of ``n`` pieces of work gets at most one of them, and the speed
-min(1, cpus / n) / (1 + inflation * (min(n, cpus) - 1)), as in ``bench.sim.values``.
+min(1, cpus / n) / (1 + inflation * (min(n, cpus) - 1)), as in ``bench.sim.values``. A crowd of ``s`` jobs in flight makes
+all work take max(1, s / cpus) ** crowding times as long.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,12 +115,65 @@ def mg1_wait(rate: float, service: float, second_moment: float) -> float:
 # Processor sharing
 
 
-def capacity(pieces: int, *, cpus: int, inflation: float = 0.0) -> float:
-    """The CPU time, without inflation, that a node finishes per unit of time while ``pieces`` of work run."""
+def crowd(in_flight: float, *, cpus: int, crowding: float) -> float:
+    """How many times as long work takes beside so many jobs in flight, itself included."""
+    _at_least_zero("crowding", crowding)
+    return float(max(1.0, in_flight / cpus) ** crowding)
+
+
+def capacity(
+    pieces: int, *, cpus: int, inflation: float = 0.0, crowding: float = 0.0, in_flight: int | None = None
+) -> float:
+    """The CPU time that a node finishes per unit of time while ``pieces`` of work run.
+
+    CPU time is counted as of a piece that is alone.
+
+    Args:
+        in_flight: jobs that have begun and not ended; None: each piece is one.
+    """
     _node(cpus, inflation)
     _whole("pieces", pieces, least=0)
     running = min(pieces, cpus)
-    return running / (1 + inflation * (running - 1)) if running else 0.0
+    slower = crowd(pieces if in_flight is None else in_flight, cpus=cpus, crowding=crowding)
+    return running / (1 + inflation * (running - 1)) / slower if running else 0.0
+
+
+def batch_ends(works: Sequence[float], *, cpus: int = 1, inflation: float = 0.0, crowding: float = 0.0) -> Floats:
+    """(jobs,) When each of some jobs ends that come at once, each with one piece of work, in order of their work.
+
+    While ``n`` are left, all are in flight and each gets the n-th part of what the node finishes: until the next one
+    ends, each gets what that one has more than the one before.
+    """
+    _node(cpus, inflation)
+    sizes = np.sort(np.asarray(works, dtype=np.float64))
+    if not (len(sizes) and sizes[0] >= 0 and math.isfinite(sizes[-1])):
+        raise UsageError(f"the works of a batch are {list(works)}", hint="give finite numbers that are not below zero")
+    left = range(len(sizes), 0, -1)
+    each = [number / capacity(number, cpus=cpus, inflation=inflation, crowding=crowding) for number in left]
+    return np.asarray(np.cumsum(np.diff(sizes, prepend=0.0) * each))
+
+
+def shared_loss(
+    rate: float, service: float, *, room: int, cpus: int = 1, inflation: float = 0.0, crowding: float = 0.0
+) -> Closed:
+    """A processor-sharing node that takes no more than ``room`` jobs: what comes then is lost.
+
+    It depends on the mean of the law of the work alone.
+
+    Returns:
+        Of the jobs that are taken: how many end per unit of time, their mean time in the node, their mean number.
+    Source: as ``shared_sojourn``, with the weights of 0 to ``room`` jobs.
+    """
+    _positive("rate", rate)
+    _positive("service", service)
+    _whole("room", room, least=1)
+    speeds = [
+        capacity(number, cpus=cpus, inflation=inflation, crowding=crowding) for number in range(1, room + 1)
+    ]
+    weights = np.concatenate([[0.0], np.cumsum(np.log(rate * service / np.array(speeds)))])
+    shares = np.exp(weights - logsumexp(weights))
+    taken, working = rate * float(1 - shares[-1]), float(shares @ np.arange(room + 1))
+    return Closed(throughput=taken, sojourn=working / taken, working=working)
 
 
 def shared_sojourn(rate: float, service: float, *, cpus: int = 1, inflation: float = 0.0) -> float:
@@ -147,11 +202,13 @@ def shared_sojourn(rate: float, service: float, *, cpus: int = 1, inflation: flo
     return float(pieces / total / rate)
 
 
-def closed_sharing(jobs: int, think: float, service: float, *, cpus: int = 1, inflation: float = 0.0) -> Closed:
+def closed_sharing(
+    jobs: int, think: float, service: float, *, cpus: int = 1, inflation: float = 0.0, crowding: float = 0.0
+) -> Closed:
     """Jobs that think for a while, then work in a processor-sharing node, then think again.
 
     It depends on the means of both laws alone. With exponential work the same holds for ``cpus`` servers, first come
-    first served: Palm's machine repairmen.
+    first served: Palm's machine repairmen. All jobs are in flight at any time, also while they think.
 
     Args:
         jobs: at least 1.
@@ -162,7 +219,12 @@ def closed_sharing(jobs: int, think: float, service: float, *, cpus: int = 1, in
     _positive("think", think)
     _positive("service", service)
     _node(cpus, inflation)
-    capacities = np.array([capacity(number, cpus=cpus, inflation=inflation) for number in range(jobs + 1)])
+    capacities = np.array(
+        [
+            capacity(number, cpus=cpus, inflation=inflation, crowding=crowding, in_flight=jobs)
+            for number in range(jobs + 1)
+        ]
+    )
     number = np.arange(1, jobs + 1)
     steps = np.log((jobs - number + 1) / think) + np.log(service / capacities[1:])
     weights = np.concatenate([[0.0], np.cumsum(steps)])

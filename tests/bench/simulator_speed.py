@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 from bench.records.record import Endpoint
 from bench.sim.engine import rng
 from bench.sim.engine.draws import variate_parts
-from bench.sim.engine.network import Network, Node, Program, run_network
+from bench.sim.engine.network import Network
+from bench.sim.engine.program import Program
+from bench.sim.engine.runs import run_network
+from bench.sim.engine.speeds import MOST_SHIFT, speed_table
 from bench.sim.engine.station import run_station
-from bench.sim.engine.storms import MOST_SHIFT
 from bench.sim.noise import factors
 from bench.sim.starts import Storm, grid_of, simulate_many
 from bench.sim.values import StageValues, TargetValues
@@ -183,7 +185,7 @@ class SharedCpu:
         self.env = env
         self.cpus = cpus
         self.shift = shift
-        self.speeds = Node(cpus=cpus).speeds(shift)
+        self.speeds = speed_table(cpus=cpus, inflation=0.0, shift=shift)
         self.heap: list[tuple[int, int, simpy.Event]] = []
         self.virtual = self.carry = self.since = self.serial = self.version = self.busy_ns = 0
 

@@ -22,8 +22,11 @@ from scipy.special import ndtri
 
 from bench.sim import theory
 from bench.sim.engine.layout import CODE, WORK
-from bench.sim.engine.network import Network, Node, Outcome, Program, law, run_network
+from bench.sim.engine.network import Network, Node
+from bench.sim.engine.outcome import Outcome
+from bench.sim.engine.program import Program, law
 from bench.sim.engine.rng import DETERMINISTIC, EXPONENTIAL, TWO_EXPONENTIALS, stream, variates
+from bench.sim.engine.runs import run_network
 
 Ints = NDArray[np.int64]
 Draw = Callable[[NDArray[np.float64], float], NDArray[np.int64]]
@@ -156,6 +159,15 @@ def shared(seed: int, jobs: int, mean: float, *, load: float, node: Node, draw: 
     return float(_late(found.ended_ns - arrivals).mean() / SERVICE)
 
 
+def shared_with_room(seed: int, jobs: int, mean: float, *, load: float, room: int, node: Node, draw: Draw) -> float:
+    """Mean time in a processor-sharing node of the jobs that it takes, in mean service times."""
+    program = Program().try_acquire(0, 4).work(0).release().end().mark(0).end()
+    network = Network(program=program, nodes=(node,), locks=(room,), width=1, marks=1)
+    arrivals, found = _simulated(network, load, draw, seed=seed, jobs=jobs, mean=mean)
+    taken = _late(found.marks_ns[:, 0]) < 0
+    return float(_late(found.ended_ns - arrivals)[taken].mean() / SERVICE)
+
+
 def _seen(seed: int, jobs: int, mean: float, load: float, draw: Draw) -> NDArray[np.float64]:
     """How many each job meets where nobody waits."""
     network = Network(program=Program().delay(0).end(), width=1)
@@ -253,6 +265,10 @@ def _open_cases() -> Iterator[Case]:
         expected = theory.shared_sojourn(1.9, 1.0, cpus=3, inflation=0.1)
         simulated = partial(shared, load=1.9, node=node, draw=draw)
         yield Case(name="M/G/PS, 3 CPUs, inflation 0.1", law=name, theory=expected, unit="services", run=simulated)
+        node = Node(cpus=2, inflation=0.1, crowding=0.5)
+        expected = theory.shared_loss(1.4, 1.0, room=6, cpus=2, inflation=0.1, crowding=0.5).sojourn
+        simulated = partial(shared_with_room, load=1.4, room=6, node=node, draw=draw)
+        yield Case(name="M/G/PS, crowding 0.5, 6 at most", law=name, theory=expected, unit="services", run=simulated)
         simulated = partial(met, load=2.0, draw=draw)
         yield Case(name="M/G/inf mean number", law=name, theory=2.0, unit="jobs", run=simulated)
         simulated = partial(met_none, load=2.0, draw=draw)
@@ -276,6 +292,11 @@ def _closed_cases() -> Iterator[Case]:
         expected = theory.closed_sharing(MACHINES, THINK, 1.0, cpus=2, inflation=0.2).working
         simulated = partial(repaired_together, node=node, service=kind)
         yield Case(name="closed PS, 2 CPUs, inflation 0.2", law=name, theory=expected, unit="jobs", run=simulated)
+    expected = theory.closed_sharing(MACHINES, THINK, 1.0, cpus=2, crowding=0.3).working
+    simulated = partial(repaired_together, node=Node(cpus=2, crowding=0.3), service=TWO_EXPONENTIALS)
+    yield Case(
+        name="closed PS, crowding 0.3", law="two exponentials", theory=expected, unit="jobs", run=simulated
+    )
 
 
 CASES: Final = (*_open_cases(), *_closed_cases())

@@ -61,7 +61,9 @@ ROOM_TRACE: Final = 28
 PEAK_ALIVE: Final = 29
 STEPS: Final = 30
 """Events that were handled: completions of pieces, ends of delays and grants of locks, arrivals."""
-CELLS: Final = 31
+CROWDED: Final = 31
+"""1: a node's speed follows how many jobs are alive."""
+CELLS: Final = 32
 
 # Values of STATUS.
 GOING: Final = 0
@@ -92,23 +94,29 @@ CARRY: Final = 2
 """Units that were served and are not yet given to the pieces: fewer than pieces."""
 SINCE: Final = 3
 """Up to when the node's numbers are right."""
-DUE: Final = 4
+SPEED: Final = 4
+"""Units that all pieces together receive per ns, as things are."""
+SHARE: Final = 5
+"""The fields of a node up to here are all that ``share`` knows. A host of a fleet has the same ones."""
+DUE: Final = 5
 """When the first piece is complete."""
-CPUS: Final = 5
-RATES_AT: Final = 6
-"""Where the node's rates begin in ``rates``: total speed, in units per ns, when 0, 1, ... CPUS CPUs work."""
-BUSY: Final = 7
+CPUS: Final = 6
+RATES_AT: Final = 7
+"""Where the node's speeds begin in ``rates``, when 0, 1, ... CPUS CPUs work; see ``speeds``."""
+CROWD_AT: Final = 8
+"""Where it begins what a crowd of 0, 1, ... jobs leaves of that; 0: all of it, always."""
+BUSY: Final = 9
 """Integral of the CPUs that work over time: CPU time, ns."""
-AREA_PIECES: Final = 8
+AREA_PIECES: Final = 10
 """Integral of COUNT over time."""
-SERVED: Final = 9
+SERVED: Final = 11
 """Units served."""
-RECEIVED: Final = 10
+RECEIVED: Final = 12
 """Units that completed pieces have received."""
-PEAK_PIECES: Final = 11
-BUSY_AT_END: Final = 12
+PEAK_PIECES: Final = 13
+BUSY_AT_END: Final = 14
 """BUSY at the moment when the last job ended so far."""
-NODE: Final = 13
+NODE: Final = 15
 
 # A lock: a FIFO resource with so many units.
 FREE: Final = 0
@@ -176,6 +184,9 @@ JUMP: Final = 7
 REPEAT: Final = 8
 SKIP: Final = 9
 END: Final = 10
+
+WAITS: Final = -1
+"""What an instruction returns, instead of the next one, when the job cannot go on now."""
 
 GROWTH_BITS: Final = 10
 """Growth is in 2**-10 ns of CPU time per box."""

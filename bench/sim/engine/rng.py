@@ -170,6 +170,26 @@ def log_parts(f: Any, k: Any) -> Any:
     return k * _LN2_HIGH - ((half - (s * (half + (odd + even)) + k * _LN2_LOW)) - f)
 
 
+_LOG2_E: Final = 1.44269504088896338700
+
+
+@compiled
+def exp(x: float) -> float:
+    """e to the power of a number from -43 to 43, off by less than 1 unit in the last place.
+
+    The C library's differs between hosts; this one is fdlibm's ``e_exp.c``, as ``log`` is its ``e_log.c``.
+    """
+    doublings = math.floor(x * _LOG2_E + 0.5)
+    high = x - doublings * _LN2_HIGH
+    low = doublings * _LN2_LOW
+    r = high - low
+    t = r * r
+    sixths = t * (6.61375632143793436117e-05 + t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))
+    c = r - t * (1.66666666666666019037e-01 + t * (-2.77777777770155933842e-03 + sixths))
+    found: float = 1.0 - ((low - (r * c) / (2.0 - c)) - high)
+    return found * (1 << doublings) if doublings >= 0 else found / (1 << -doublings)
+
+
 def logs(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """``log`` of each number, with the same bits."""
     fraction, exponent = np.frexp(x)

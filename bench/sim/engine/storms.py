@@ -21,6 +21,8 @@ from bench.sim.engine.layout import (
     CELLS,
     CODE,
     CPUS,
+    CROWD_AT,
+    CROWDED,
     DELAY,
     DONE,
     DUE,
@@ -57,13 +59,10 @@ from bench.sim.engine.layout import (
 )
 from bench.sim.engine.loop import run
 from bench.sim.engine.rng import to_ns
+from bench.sim.engine.speeds import LEAST_SHIFT, MOST_SHIFT, ROOM_BITS, crowded, fill_crowd, fill_speeds
 
 STAGE: Final = 5
 """Values of a stage: delay, work, background, hold_work, hold_delay, in ns."""
-MOST_SHIFT: Final = 20
-LEAST_SHIFT: Final = 8
-"""Units of work are between 2**-20 and 2**-8 ns: as fine as 64-bit integers allow for the storm."""
-ROOM_BITS: Final = 62
 
 CPU: Final = 0
 """CPU time of everything until the host is idle again, ns."""
@@ -116,7 +115,7 @@ def job_stride(stages: int) -> int:
 
 
 @compiled
-def _reset(cell: Ints, nodes: Ints, locks: Ints, boxes: int, stages: int, cpus: int, residents: int) -> None:
+def _reset(cell: Ints, nodes: Ints, locks: Ints, boxes: int, stages: int, cpus: int, residents: int, crowd: int) -> None:
     """An idle host at time 0."""
     for at in range(CELLS):
         cell[at] = 0
@@ -135,6 +134,9 @@ def _reset(cell: Ints, nodes: Ints, locks: Ints, boxes: int, stages: int, cpus: 
     cell[RESIDENTS] = residents
     nodes[DUE] = NEVER
     nodes[CPUS] = cpus
+    if crowd == 1:
+        cell[CROWDED] = 1
+        nodes[CROWD_AT] = cpus + 1
     locks[FREE] = 1
     locks[CAPACITY] = 1
     locks[FIRST] = -1
@@ -163,17 +165,21 @@ def _load(cell: Ints, source: Ints, values: Floats, at: int, scheduled: Ints, fa
 
 @compiled
 def _tune(cell: Ints, rates: Ints, cpus: int, inflation: float, most: int) -> None:
-    """Choose the unit of work and make the table of rates. TOO_MUCH_WORK: no unit is fine enough."""
+    """Choose the unit of work and make the table of speeds. TOO_MUCH_WORK: no unit is fine enough.
+
+    A CPU does at least 2**LEAST_SHIFT units per ns, also beside all boxes of the storm.
+    """
     room = (1 << ROOM_BITS) // (most + 1)
     shift = MOST_SHIFT
     while shift > 0 and (cell[ROOM_PIECES] << shift) > room:
         shift -= 1
     cell[SHIFT] = shift
     cell[LIMIT] = most
-    for busy in range(1, cpus + 1):
-        speed = busy / (1.0 + inflation * (busy - 1)) * (1 << shift)
-        rates[busy] = max(1, to_ns(speed))
-    if shift < LEAST_SHIFT:
+    fill_speeds(rates, 0, cpus, inflation, shift)
+    finest = 1 << shift
+    if cell[CROWDED] == 1:
+        finest = crowded(finest, rates[cpus + 1 + cell[ARRIVALS]])
+    if finest < 1 << LEAST_SHIFT:
         cell[STATUS] = TOO_MUCH_WORK
 
 
@@ -216,6 +222,7 @@ def run_storms(
     stages: int,
     values: Floats,
     inflations: Floats,
+    crowdings: Floats,
     firsts: Ints,
     residents: Ints,
     scheduled: Ints,
@@ -227,14 +234,20 @@ def run_storms(
 ) -> int:
     """Simulate each set of values under each storm. Storm ``s`` has the boxes ``firsts[s]`` to ``firsts[s + 1]``.
 
+    ``rates`` holds the CPUs' speeds and, if there is crowding, then what a crowd of up to the largest storm leaves.
+
     Returns -1, or the number of the storm (counted over all sets of values) that cannot be computed.
     """
     storms = len(residents)
     boxes = firsts[storms]
     for point in range(len(inflations)):
+        crowd = 0
+        if crowdings[point] > 0:
+            crowd = 1
+            fill_crowd(rates, cpus + 1, cpus, crowdings[point], len(rates) - cpus - 2)
         for storm in range(storms):
             first = firsts[storm]
-            _reset(cell, nodes, locks, firsts[storm + 1] - first, stages, cpus, residents[storm])
+            _reset(cell, nodes, locks, firsts[storm + 1] - first, stages, cpus, residents[storm], crowd)
             most = _load(cell, source, values, point * (stages * STAGE + 1), scheduled, factors, first)
             _tune(cell, rates, cpus, inflations[point], most)
             run(cell, code, rates, nodes, pieces, locks, jobs, events, source, trace)

@@ -15,7 +15,7 @@ from bench.sim.fleet.histogram import bounds
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.spec import POLICY_CODES, FleetSpec
 from bench.sim.fleet.state import State, join, split
-from bench.sim.fleet.work import shift_for, speeds, stage_rows
+from bench.sim.fleet.work import crowd, shift_for, speeds, stage_rows
 from bench.sim.values import TargetValues
 
 Integers = NDArray[np.int64]
@@ -48,12 +48,9 @@ def new_state(
     """
     luck = _lucks(values) if noise else np.ones(c.LUCKS)
     host_factor = _host_factors(spec, values, seed) if noise else np.ones(spec.hosts)
-    shift = shift_for(
-        values,
-        factor=float(luck.max() * host_factor.max()),
-        boxes=spec.most_boxes(values, int(pages.min())),
-        label=label,
-    )
+    boxes = spec.most_boxes(values, int(pages.min()))
+    factor = float(luck.max() * host_factor.max())
+    shift = shift_for(values, factor=factor, boxes=boxes, cpus=spec.cpus, label=label)
     scalars = np.zeros(c.SCALARS, dtype=np.int64)
     _write_settings(scalars, spec, values, length_ns=length_ns, seed=seed)
     _write_counters(scalars, spec, values, len(pages))
@@ -65,6 +62,7 @@ def new_state(
         "change": host_changes(spec.failures, hosts=spec.hosts, length_ns=length_ns, seed=seed),
         "stage": stage_rows(values),
         "speed": speeds(values, cpus=spec.cpus, shift=shift),
+        "crowd": crowd(values, cpus=spec.cpus, boxes=boxes),
         "histogram": np.zeros((c.HISTOGRAMS, len(bounds())), dtype=np.int64),
         "bound": bounds(),
     }

@@ -30,6 +30,7 @@ _TABLES: Final[Mapping[str, tuple[int, int]]] = {
     "change": (c.CHANGE_AT, c.CHANGE_COLUMNS),
     "stage": (c.STAGE_AT, c.STAGE_COLUMNS),
     "speed": (c.SPEED_AT, 1),
+    "crowd": (c.CROWD_AT, 1),
     "histogram": (c.HISTOGRAM_AT, 1),
     "bound": (c.BOUND_AT, 1),
 }
@@ -44,6 +45,7 @@ _LENGTHS: Final[Mapping[str, int]] = {
     "change": c.CHANGES,
     "stage": c.STAGES,
     "bound": c.BUCKETS,
+    "crowd": c.CROWD_ROWS,
 }
 Tables = Mapping[str, Integers]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.sim.engine.layout import GROWTH_BITS
 from bench.sim.engine.rng import to_ns
-from bench.sim.engine.storms import LEAST_SHIFT, MOST_SHIFT, ROOM_BITS
+from bench.sim.engine.speeds import LEAST_SHIFT, MOST_SHIFT, ROOM_BITS, crowd_factor, crowd_table, speed_table
 from bench.sim.values import TargetValues
 from bench.util.errors import UsageError
 
@@ -25,7 +25,7 @@ def stage_rows(values: TargetValues) -> NDArray[np.int64]:
     return np.array(rows, dtype=np.int64).reshape(-1, _STAGE)
 
 
-def shift_for(values: TargetValues, *, factor: float, boxes: int, label: str) -> int:
+def shift_for(values: TargetValues, *, factor: float, boxes: int, cpus: int, label: str) -> int:
     """The unit of work is 2**-shift ns, as fine as 64-bit integers allow for ``boxes`` starts at once on one host.
 
     Args:
@@ -41,7 +41,7 @@ def shift_for(values: TargetValues, *, factor: float, boxes: int, label: str) ->
     shift = MOST_SHIFT
     while shift > 0 and (boxes * (1 + len(values.stages)) << shift) > room:
         shift -= 1
-    if shift < LEAST_SHIFT:
+    if 2.0**shift < 2**LEAST_SHIFT * crowd_factor(boxes=boxes, cpus=cpus, crowding=values.crowding):
         raise UsageError(
             f"{label}: {boxes} starts at once on one host, each with up to {most / 1e9:g} s of CPU work in a stage, "
             "are more than the simulator's 64-bit integers can hold",
@@ -52,5 +52,9 @@ def shift_for(values: TargetValues, *, factor: float, boxes: int, label: str) ->
 
 def speeds(values: TargetValues, *, cpus: int, shift: int) -> NDArray[np.int64]:
     """(cpus + 1,) Work that is done per ns when so many CPUs work, in units."""
-    found = [max(1, to_ns(busy / (1.0 + values.inflation * (busy - 1)) * (1 << shift))) for busy in range(1, cpus + 1)]
-    return np.array([0, *found], dtype=np.int64)
+    return np.array(speed_table(cpus=cpus, inflation=values.inflation, shift=shift), dtype=np.int64)
+
+
+def crowd(values: TargetValues, *, cpus: int, boxes: int) -> NDArray[np.int64]:
+    """(boxes + 1,) What 0, 1, ... ``boxes`` starts on a host leave of that; (1,) without crowding."""
+    return np.array(crowd_table(cpus=cpus, crowding=values.crowding, most=boxes), dtype=np.int64)

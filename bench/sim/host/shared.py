@@ -1,8 +1,8 @@
 """Boxes of several targets that start together on one host.
 
 All of them share the host's CPUs. Each target has a lock of its own, whose hold grows with all boxes that live on the
-host, whatever their target: what lives lengthens the lists that the kernel walks. CPUs have one inflation, the mean of
-the targets' weighted by their boxes.
+host, whatever their target: what lives lengthens the lists that the kernel walks. CPUs have one inflation and one
+crowding, the means of the targets' weighted by their boxes; all boxes in flight are one crowd.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.engine.layout import GROWTH_BITS
-from bench.sim.engine.network import Network, Node, Program, run_network
+from bench.sim.engine.network import Network, Node
+from bench.sim.engine.program import Program
+from bench.sim.engine.runs import run_network
 from bench.sim.values import TargetValues
 
 Ints = NDArray[np.int64]
@@ -51,10 +53,9 @@ def simulate_shared(groups: Sequence[SharedGroup], *, cpus: int, residents: int 
     scheduled = np.concatenate([group.scheduled_ns for group in groups])
     demands = np.concatenate([_demands(group, most_stages, sum(counts) + residents) for group in groups])
     order = np.argsort(scheduled, kind="stable")
-    inflation = float(np.average([group.values.inflation for group in groups], weights=counts))
     network = Network(
         program=program,
-        nodes=(Node(cpus=cpus, inflation=inflation),),
+        nodes=(shared_node([group.values for group in groups], counts, cpus=cpus),),
         locks=(1,) * len(groups),
         width=demands.shape[1],
         marks=1,
@@ -69,6 +70,15 @@ def simulate_shared(groups: Sequence[SharedGroup], *, cpus: int, residents: int 
     up = np.empty(len(scheduled), dtype=np.int64)
     up[order] = found.marks_ns[:, 0]
     return tuple(np.split(up, np.cumsum(counts)[:-1]))
+
+
+def shared_node(values: Sequence[TargetValues], boxes: Sequence[int], *, cpus: int) -> Node:
+    """The CPUs of a host for so many boxes of each target."""
+    return Node(
+        cpus=cpus,
+        inflation=float(np.average([one.inflation for one in values], weights=boxes)),
+        crowding=float(np.average([one.crowding for one in values], weights=boxes)),
+    )
 
 
 def _program(stages: Sequence[int], most_stages: int) -> tuple[Program, list[int]]:

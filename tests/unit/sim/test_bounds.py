@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pytest
 
 from bench.records.record import Endpoint
-from bench.sim.bounds import Switch, costs, growth_per_box_ns, next_switch, storm_bounds
+from bench.sim.bounds import costs, storm_bounds
 from bench.sim.starts import simulate_starts
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
@@ -86,7 +87,10 @@ def random_values(rng: random.Random) -> TargetValues:
         for endpoint in endpoints
     )
     return TargetValues(
-        stages=stages, inflation=rng.choice((0.0, rng.random())), growth_ns=rng.choice((0.0, 1e5 * rng.random()))
+        stages=stages,
+        inflation=rng.choice((0.0, rng.random())),
+        crowding=rng.choice((0.0, 0.8 * rng.random())),
+        growth_ns=rng.choice((0.0, 1e5 * rng.random())),
     )
 
 
@@ -105,22 +109,23 @@ def test_no_storm_beats_its_bounds() -> None:
     assert min(reached.values()) >= 10, reached
 
 
-def test_the_bound_of_a_large_storm_grows_by_what_its_bottleneck_takes() -> None:
-    values = one_stage(delay_ns=700 * MS, work_ns=100 * MS, hold_delay_ns=30 * MS)
-    for cpus, each_ns, name in ((2, 50 * MS, "CPU"), (8, 30 * MS, "lock")):
-        few, many = (storm_bounds(values, boxes=boxes, cpus=cpus) for boxes in (1000, 2000))
-        assert few.name == many.name == name
-        assert growth_per_box_ns(values, cpus=cpus) == each_ns
-        assert many.last_ns - few.last_ns == pytest.approx(1000 * each_ns)
+def test_a_crowd_slows_the_holders_of_a_lock_one_after_the_other() -> None:
+    """The first one works beside 8 boxes on 2 CPUs, the next one beside 7."""
+    values = replace(one_stage(hold_work_ns=100 * MS, hold_delay_ns=10 * MS), crowding=0.5)
+    exact = sum(100 * MS * max(1.0, number / 2) ** 0.5 + 10 * MS for number in range(1, 9))
+    found = storm_bounds(values, boxes=8, cpus=2)
+    assert last_ns(values, boxes=8, cpus=2) == pytest.approx(exact, rel=SLACK)
+    assert found.name == "lock"
+    assert 0.99 * exact < found.lock_ns <= exact
 
 
-def test_where_another_bottleneck_takes_over() -> None:
-    values = one_stage(delay_ns=700 * MS, work_ns=100 * MS)
-    assert next_switch(values, boxes=2, cpus=2) == Switch(boxes=17, name="CPU")
-    assert storm_bounds(values, boxes=16, cpus=2).name == "start"
-    assert storm_bounds(values, boxes=17, cpus=2).name == "CPU"
-    assert next_switch(values, boxes=1, cpus=2) is None
-    assert next_switch(values, boxes=17, cpus=2) is None
+def test_a_crowd_is_certain_only_of_boxes_that_are_requested_together() -> None:
+    values = replace(one_stage(work_ns=100 * MS), crowding=1.0)
+    apart = np.arange(8, dtype=np.int64)
+    assert storm_bounds(values, boxes=8, cpus=2, scheduled_ns=apart).cpu_ns == pytest.approx(400 * MS, abs=10)
+    # (1 + 1 + 1.5 + 2 + 2.5 + 3 + 3.5 + 4) * 50 ms
+    assert storm_bounds(values, boxes=8, cpus=2).cpu_ns == pytest.approx(925 * MS)
+    assert storm_bounds(values, boxes=2, cpus=2).cpu_ns == 100 * MS
 
 
 @pytest.mark.parametrize(("name", "wrong"), [("boxes", 0), ("cpus", 0), ("residents", -1)])

@@ -36,7 +36,7 @@ def storm(
 ) -> tuple[dict[Endpoint, list[int]], Host]:
     """The times of boxes that are requested as scheduled, each since its own request."""
     env = Environment()
-    host = Host(env, cpus=cpus, inflation=values.inflation, residents=residents)
+    host = Host(env, cpus=cpus, inflation=values.inflation, crowding=values.crowding, residents=residents)
     boxes: dict[int, Process] = {}
 
     def requests() -> Steps:
@@ -61,7 +61,7 @@ def test_storms_have_the_times_of_the_engine() -> None:
         ours, host = storm(values, cpus=cpus, at=at, residents=residents, noise=noise)
         assert ours == {endpoint: times.tolist() for endpoint, times in engine.times_ns.items()}, trial
         assert host.busy_ns == engine.cpu_ns
-        assert host.alive == residents + boxes
+        assert (host.alive, host.starting) == (residents + boxes, 0)
 
 
 @pytest.mark.parametrize("label", STAGES)
@@ -82,17 +82,20 @@ def test_boxes_of_two_targets_on_one_host() -> None:
     model = make_model()
     counts = {"docker": 5, "gvisor": 4}
     values = {label: target_values(model, label, None) for label in counts}
+    values["docker"] = replace(values["docker"], crowding=0.45)
     shared = float(np.average([values[label].inflation for label in counts], weights=list(counts.values())))
+    crowding = 0.45 * 5 / 9
     at_once = np.zeros(9, dtype=np.int64)
     groups = [
         SharedGroup(values=values[label], scheduled_ns=at_once[:count], noise=np.linspace(0.9, 1.2, count))
         for label, count in counts.items()
     ]
     env = Environment()
-    host = Host(env, cpus=2, inflation=shared, residents=50)
+    host = Host(env, cpus=2, inflation=shared, crowding=crowding, residents=50)
+    same = {label: replace(one, inflation=shared, crowding=crowding) for label, one in values.items()}
     boxes = [
         [
-            env.process(start(host, replace(values[label], inflation=shared), factor=float(factor), lock=label))
+            env.process(start(host, same[label], factor=float(factor), lock=label))
             for factor in group.noise
         ]
         for label, group in zip(counts, groups, strict=True)
@@ -150,7 +153,7 @@ def test_a_lock_serves_in_order_and_an_interrupted_start_leaves_nothing_behind()
     env.run()
     assert [box.ok for box in boxes] == [False, False, False, True]
     assert boxes[3].value == {Endpoint.READY: 50 + 100 + 100 + 10}
-    assert (host.alive, host.lock().free, host.busy_ns) == (1, 1, 5 + 10)
+    assert (host.alive, host.starting, host.lock().free, host.busy_ns) == (1, 0, 1, 5 + 10)
 
 
 def test_a_grant_that_nobody_takes_is_passed_on() -> None:
@@ -168,7 +171,7 @@ def test_a_grant_that_nobody_takes_is_passed_on() -> None:
 
 def test_hosts_that_make_no_sense_are_refused() -> None:
     env = Environment()
-    for name, value in (("cpus", 0), ("inflation", -1), ("residents", -1)):
+    for name, value in (("cpus", 0), ("inflation", -1), ("crowding", -1), ("residents", -1)):
         given: dict[str, Any] = {"cpus": 1, name: value}
         with pytest.raises(UsageError, match=f"{name} is {value}"):
             Host(env, **given)
@@ -184,6 +187,8 @@ def test_hosts_that_make_no_sense_are_refused() -> None:
                 next(steps(duration))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"grows by 0\.25 per further CPU, and the host's by 0\.0"):
         next(start(Host(env, cpus=2), values))
+    with pytest.raises(UsageError, match=r"grows by 0\.0 with the boxes that start at once, and the host's by 0\.5"):
+        next(start(Host(env, cpus=2, inflation=0.25, crowding=0.5), values))
 
 
 def test_without_simpy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from bench.sim.engine import layout
-from bench.sim.engine.network import Network, Node, Outcome, Program, law, run_network
+from bench.sim.engine.network import Network, Node
+from bench.sim.engine.outcome import Outcome
+from bench.sim.engine.program import Program, law
 from bench.sim.engine.rng import DETERMINISTIC, EXPONENTIAL, TWO_EXPONENTIALS, UNIFORM
+from bench.sim.engine.runs import run_network
 from tests.simpy_twin import Twin
 
 NETWORKS: Final = 200
@@ -117,7 +120,11 @@ def random_case(number: int) -> Case:
     """A network and its jobs, made from a number."""
     rng = random.Random(number)
     nodes = tuple(
-        Node(cpus=rng.randint(1, 4), inflation=rng.choice((0.0, 0.0, 0.125, 0.3, 1.7)))
+        Node(
+            cpus=rng.randint(1, 4),
+            inflation=rng.choice((0.0, 0.0, 0.125, 0.3, 1.7)),
+            crowding=rng.choice((0.0, 0.0, 0.14, 0.8)),
+        )
         for _ in range(rng.randint(1, 3))
     )
     locks = tuple(rng.choice((1, 1, 2, 3)) for _ in range(rng.randint(1, 3)))
@@ -175,7 +182,7 @@ def differences(case: Case, found: Outcome, twin: Twin) -> list[str]:
 
 
 def test_they_agree_event_for_event() -> None:
-    events = ties = waits = refused = background = 0
+    events = ties = waits = refused = background = crowds = 0
     for number in range(NETWORKS):
         case = random_case(number)
         found = engine_of(case)
@@ -185,20 +192,23 @@ def test_they_agree_event_for_event() -> None:
         ties += int((np.diff(found.trace[:, 0]) == 0).sum())
         waits += int((found.lock_wait_ns > 0).sum())
         refused += sum(lock.refused for lock in found.totals.locks)
-        background += case.network.spawns
+        background += case.network.program.spawns
+        least = min((node.cpus for node in case.network.nodes if node.crowding), default=TRACE)
+        crowds += found.totals.peak_alive > least
     # Networks in which nothing meets would agree, too.
-    assert (events > 15_000, ties > 5_000, waits > 500, refused > 200, background > 100) == (True,) * 5, (
+    assert (events > 15_000, ties > 5_000, waits > 500, refused > 200, background > 100, crowds > 80) == (True,) * 6, (
         events,
         ties,
         waits,
         refused,
         background,
+        crowds,
     )
 
 
-@pytest.mark.parametrize("wrong", ["demand", "lock", "cpus", "inflation"])
+@pytest.mark.parametrize("wrong", ["demand", "lock", "cpus", "inflation", "crowding"])
 def test_a_small_difference_is_seen(wrong: str) -> None:
-    """The comparison finds a ns, a unit of a lock, a CPU and 1 % of inflation, each in some of 40 networks."""
+    """The comparison finds a ns, a unit of a lock, a CPU, 0.01 of inflation or crowding, each in some of 40 networks."""
     seen = 0
     for number in range(40):
         case = random_case(number)
@@ -217,6 +227,8 @@ def _changed(case: Case, wrong: str) -> Case:
         return replace(case, network=replace(network, locks=tuple(units + 1 for units in network.locks)))
     if wrong == "cpus":
         nodes = tuple(replace(node, cpus=node.cpus + 1) for node in network.nodes)
-    else:
+    elif wrong == "inflation":
         nodes = tuple(replace(node, inflation=node.inflation + 0.01) for node in network.nodes)
+    else:
+        nodes = tuple(replace(node, crowding=node.crowding + 0.01) for node in network.nodes)
     return replace(case, network=replace(network, nodes=nodes))

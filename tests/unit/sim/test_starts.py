@@ -92,6 +92,37 @@ def test_inflation_slows_work_by_the_cpus_that_are_busy() -> None:
     assert found.cpu_ns == pytest.approx(2_000 * MS, rel=1e-6)
 
 
+def test_a_crowd_slows_all_work_by_the_boxes_that_are_not_up() -> None:
+    values = replace(one_stage(work_ns=100 * MS), crowding=0.5)
+    for boxes, slower in ((1, 1.0), (2, 1.0), (4, 2.0**0.5), (8, 2.0)):
+        found = simulate_starts(values, cpus=2, scheduled_ns=together(boxes), residents=70)
+        assert ready(found) == [pytest.approx(max(boxes, 2) / 2 * 100 * MS * slower, rel=1e-6)] * boxes
+        assert found.cpu_ns == pytest.approx(boxes * 100 * MS * slower, rel=1e-6)
+
+
+def test_a_crowd_counts_boxes_that_wait_and_changes_at_once() -> None:
+    """One CPU, work twice as long beside another box.
+
+    The first box works from 50 to 100 alone; until 150 it gets 25, and then shares the slow CPU until it is up at 250.
+    The second box is requested at 100, works from 150 on and has got 25 when it is alone.
+    """
+    values = replace(one_stage(delay_ns=50 * MS, work_ns=100 * MS), crowding=1.0)
+    found = simulate_starts(values, cpus=1, scheduled_ns=np.array([0, 100 * MS]))
+    assert ready(found) == [250 * MS, 225 * MS]
+    assert found.cpu_ns == 275 * MS
+    lock = replace(one_stage(hold_delay_ns=10 * MS, work_ns=30 * MS), crowding=1.0)
+    # The first box has the lock until 10; then it works beside one that holds the lock and, from 20 on, works too.
+    assert ready(simulate_starts(lock, cpus=1, scheduled_ns=together(2))) == [120 * MS, 125 * MS]
+
+
+def test_boxes_that_are_up_leave_their_background_work_to_the_speed_of_those_that_are_not() -> None:
+    values = replace(one_stage(work_ns=10 * MS, background_ns=40 * MS), crowding=1.0)
+    # Both are up after 80 ms of a CPU at half its speed; what is left in the background is as fast as ever.
+    found = simulate_starts(values, cpus=1, scheduled_ns=together(2))
+    assert ready(found) == [80 * MS] * 2
+    assert found.cpu_ns == (80 + 60) * MS
+
+
 def test_the_hold_grows_with_residents_and_with_boxes_that_are_up() -> None:
     values = replace(one_stage(hold_work_ns=1000), growth_ns=10.5)
     found = simulate_starts(values, cpus=64, scheduled_ns=together(3), residents=100)
@@ -136,14 +167,19 @@ def digest(found: ManyStarts) -> str:
 
 
 def test_both_forms_give_the_same_bits() -> None:
-    grid = grid_of([replace(DOCKER, inflation=0.05 * point, growth_ns=1e5 * point) for point in range(5)])
+    grid = grid_of(
+        [
+            replace(DOCKER, inflation=0.05 * point, growth_ns=1e5 * point, crowding=0.2 * (point % 3))
+            for point in range(5)
+        ]
+    )
     found, other = (simulate_many(grid, some_storms(), cpus=2, pure_python=pure) for pure in (False, True))
     assert digest(found) == digest(other)
     assert found.events.min() > 5
 
 
 def test_a_storm_among_many_is_the_storm_alone() -> None:
-    points = [replace(DOCKER, inflation=0.3 * point) for point in range(3)]
+    points = [replace(DOCKER, inflation=0.3 * point, crowding=0.25 * (2 - point)) for point in range(3)]
     storms = some_storms()
     many = simulate_many(grid_of(points), storms, cpus=4)
     for point, values in enumerate(points):
@@ -188,6 +224,8 @@ def test_no_storm_is_faster_than_its_bounds() -> None:
         {"values": one_stage(work_ns=-1)},
         {"values": replace(DOCKER, inflation=-0.1)},
         {"values": replace(DOCKER, growth_ns=float("nan"))},
+        {"values": replace(DOCKER, crowding=-0.1)},
+        {"values": replace(DOCKER, crowding=float("nan"))},
         {"values": TargetValues(stages=())},
     ],
 )
@@ -205,6 +243,8 @@ def test_values_without_a_meaning_are_refused(wrong: dict[str, object]) -> None:
         (replace(one_stage(hold_work_ns=1), growth_ns=2.0**40), 10**6),
         (replace(one_stage(work_ns=1), inflation=float("inf")), 0),
         (replace(one_stage(work_ns=2**45), inflation=1e6), 0),
+        (replace(one_stage(work_ns=1), crowding=float("inf")), 0),
+        (replace(one_stage(work_ns=1), crowding=5.0), 0),
     ],
 )
 def test_sums_of_times_that_leave_64_bits_are_refused(values: TargetValues, residents: int) -> None:

@@ -96,6 +96,38 @@ def test_closed_sharing_with_inflation_is_that_of_its_balance_equations() -> Non
     assert found.working == pytest.approx(shares @ np.arange(10))
 
 
+def test_a_crowd_takes_from_the_capacity() -> None:
+    assert theory.crowd(3, cpus=4, crowding=0.5) == 1.0
+    assert theory.crowd(16, cpus=4, crowding=0.5) == 2.0
+    assert theory.capacity(16, cpus=4, crowding=0.5) == 2.0
+    assert theory.capacity(1, cpus=4, crowding=0.5, in_flight=64) == 0.25
+
+
+def test_a_batch_of_equal_works_ends_at_once_and_others_one_by_one() -> None:
+    assert theory.batch_ends([100.0] * 8, cpus=2, crowding=0.5) == pytest.approx([800.0] * 8)
+    # 3 on one CPU, each at a ninth; then 2, each at a quarter; then one alone.
+    assert theory.batch_ends([30.0, 10.0, 20.0], cpus=1, crowding=1.0) == pytest.approx([90.0, 130.0, 140.0])
+    assert theory.batch_ends([5.0], cpus=2, inflation=0.3) == pytest.approx([5.0])
+
+
+def test_a_crowd_with_room_for_so_many_is_that_of_its_balance_equations() -> None:
+    shares = steady(lambda _: 1.4, lambda number: theory.capacity(number, cpus=2, inflation=0.1, crowding=0.5), 6)
+    found = theory.shared_loss(1.4, 1.0, room=6, cpus=2, inflation=0.1, crowding=0.5)
+    assert found.working == pytest.approx(shares @ np.arange(7))
+    assert found.throughput == pytest.approx(1.4 * (1 - shares[-1]))
+    assert found.sojourn == pytest.approx(found.working / found.throughput)
+    # With so much room, nothing is lost: the form without a limit.
+    assert theory.shared_loss(1.3, 1.0, room=400, cpus=2).sojourn == pytest.approx(
+        theory.shared_sojourn(1.3, 1.0, cpus=2)
+    )
+
+
+def test_jobs_that_all_stay_in_flight_are_slowed_by_all() -> None:
+    slower = theory.crowd(9, cpus=2, crowding=0.3)
+    found = theory.closed_sharing(9, 4.0, 1.0, cpus=2, crowding=0.3)
+    assert found.working == pytest.approx(theory.closed_sharing(9, 4.0, slower, cpus=2).working)
+
+
 def test_nobody_waits_with_infinitely_many_servers() -> None:
     assert theory.mginf_busy(3.0, 0.5) == 1.5
     assert theory.mginf_share(0, 3.0, 0.5) == pytest.approx(math.exp(-1.5))
@@ -154,6 +186,9 @@ REFUSED: Final[dict[str, Callable[[], object]]] = {
     "service is 0": lambda: theory.mginf_busy(1.0, 0.0),
     "machines is 0": lambda: theory.machine_repairman(0, 1.0, 1.0),
     "cpus is 0": lambda: theory.closed_sharing(3, 1.0, 1.0, cpus=0),
+    "crowding is -0.1": lambda: theory.capacity(1, cpus=1, crowding=-0.1),
+    "the works of a batch": lambda: theory.batch_ends([1.0, math.nan]),
+    "room is 0": lambda: theory.shared_loss(1.0, 1.0, room=0),
     "inflation is -0.1": lambda: theory.capacity(1, cpus=1, inflation=-0.1),
     "keep_alive is -1": lambda: theory.keep_alive_cold_share(1.0, -1.0),
     "time is -1": lambda: theory.mmc_wait_beyond(-1.0, 1.0, 0.5, 1),

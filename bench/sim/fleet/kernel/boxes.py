@@ -8,6 +8,7 @@ from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.columns import Integers, Reals
 from bench.sim.fleet.kernel.lists import free_row, join_host, join_idle, leave_host, leave_idle, take_row
 from bench.sim.fleet.kernel.placement import update_room
+from bench.sim.fleet.kernel.share import change_starts
 from bench.sim.fleet.kernel.start import go_on
 from bench.sim.fleet.kernel.sums import add, add_product, count
 from bench.sim.fleet.kernel.timers import set_timer
@@ -39,7 +40,7 @@ def make_box(m: Integers, at: int, function: int) -> int:
         m[c.HOSTS_USED] += 1
         m[c.PEAK_HOSTS] = max(m[c.PEAK_HOSTS], m[c.HOSTS_USED])
     m[host + at * c.HOST_COLUMNS + c.BOXES] += 1
-    m[host + at * c.HOST_COLUMNS + c.STARTS_NOW] += 1
+    change_starts(m, at, 1)
     m[c.PEAK_ON_HOST] = max(m[c.PEAK_ON_HOST], m[host + at * c.HOST_COLUMNS + c.BOXES])
     m[c.PEAK_STARTS] = max(m[c.PEAK_STARTS], m[host + at * c.HOST_COLUMNS + c.STARTS_NOW])
     m[host + at * c.HOST_COLUMNS + c.FREE_PAGES] -= pages
@@ -61,7 +62,7 @@ def remove_box(m: Integers, row: int) -> None:
     m[host + at * c.HOST_COLUMNS + c.BOXES] -= 1
     m[host + at * c.HOST_COLUMNS + c.FREE_PAGES] += pages
     if m[box + row * c.BOX_COLUMNS + c.STATE] == c.STARTING:
-        m[host + at * c.HOST_COLUMNS + c.STARTS_NOW] -= 1
+        change_starts(m, at, -1)
     else:
         m[host + at * c.HOST_COLUMNS + c.ALIVE] -= 1
     if m[host + at * c.HOST_COLUMNS + c.BOXES] == 0:
@@ -115,7 +116,7 @@ def begin(m: Integers, f: Reals, row: int) -> None:
     if go_on(m, f, row):
         at = m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST]
         m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.ALIVE] += 1
-        m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.STARTS_NOW] -= 1
+        change_starts(m, at, -1)
         if m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.ARRIVED] == c.NONE:
             m[
                 m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.REFILLING

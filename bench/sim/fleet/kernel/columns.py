@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from bench.sim.engine.arrays import Floats, Ints
+from bench.sim.engine.layout import COUNT, SHARE, SPEED
+from bench.sim.engine.layout import VIRTUAL as _VIRTUAL
 
 Integers = Ints
 Reals = Floats
@@ -40,12 +42,15 @@ TO_DELAY, TO_LOCK, TO_HOLD_WORK, TO_HOLD_DELAY, TO_RELEASE, TO_WORK, TO_END = ra
 
 # Columns of `host`.
 (
-    HOST_STATE, FREE_PAGES, BOXES, ALIVE, RUNNING, VIRTUAL, VIRTUAL_AT, CARRY, ROOT, HOLDER, LOCK_FIRST, LOCK_LAST,
-    BOX_FIRST, STARTS_NOW,
-) = range(14)  # fmt: skip
-HOST_COLUMNS: Final = 14
-# BOXES: all that take memory. ALIVE: those that are up. RUNNING: pieces of CPU work. VIRTUAL: the work that each piece
-# has received since the host was last without work.
+    HOST_STATE, FREE_PAGES, BOXES, ALIVE, ROOT, HOLDER, LOCK_FIRST, LOCK_LAST, BOX_FIRST, STARTS_NOW, SHARED_AT,
+) = range(11)  # fmt: skip
+HOST_COLUMNS: Final = SHARED_AT + SHARE
+RUNNING: Final = SHARED_AT + COUNT
+VIRTUAL: Final = SHARED_AT + _VIRTUAL
+SPEED_NOW: Final = SHARED_AT + SPEED
+# BOXES: all that take memory. ALIVE: those that are up. STARTS_NOW: those that are not up yet. SHARED_AT: here begins
+# what ``bench.sim.engine.share`` knows of a host: the pieces of CPU work that are RUNNING, the work that each piece has
+# received since the host was last without work (VIRTUAL), and the work that they get per ns (SPEED_NOW).
 
 # Columns of `piece`: CPU work in progress; the rows of a host form a skew heap.
 ENDS, PIECE_SERIAL, WORKER, LEFT, RIGHT = range(5)
@@ -104,18 +109,19 @@ STAGE_COLUMNS: Final = 5
 
 # Lengths of tables.
 (
-    BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS,
-) = range(86, 96)  # fmt: skip
+    BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS, CROWD_ROWS,
+) = range(86, 97)  # fmt: skip
 
 # Where tables begin, in this array; FACTOR and HOST_FACTOR in the array of real numbers.
 (
     BOX_AT, PIECE_AT, TIMER_AT, QUEUE_AT, FUNCTION_AT, HOST_AT, ROOM_AT, FINISH_AT, ORDER_AT, PLACE_AT, KEY_AT,
-    CHANGE_AT, STAGE_AT, SPEED_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
-) = range(96, 114)  # fmt: skip
-SCALARS: Final = 114
+    CHANGE_AT, STAGE_AT, SPEED_AT, CROWD_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
+) = range(97, 116)  # fmt: skip
+SCALARS: Final = 116
 # ROOM: a tree of the largest free memory, (2 * LEAVES,); a host that takes no box has -1. FINISH: a tree of the
 # earliest end of work. ORDER: hosts in ascending order of the KEY and their index; PLACE: where each host is in it.
-# SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work.
+# SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work. CROWD:
+# what 0, 1, ... starts on the host leave of it; one row where that is all of it.
 
 # The array of real numbers: the growth of the hold, equally probable factors of a box, then factors of hosts and boxes.
 GROWTH_AT: Final = 0

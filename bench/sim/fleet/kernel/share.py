@@ -1,12 +1,14 @@
 """A host's CPUs, shared equally by all work on them: by virtual time, so that a change costs O(log n).
 
-A piece that begins when every piece of the host has received ``V`` ends when every piece has received ``V + work``. The
-rows of a host's pieces form a skew heap in order of their ends; a tree over hosts knows which piece ends first.
+``bench.sim.engine.share`` says what the pieces receive. The rows of a host's pieces form a skew heap in order of their
+ends; a tree over hosts knows which piece ends first.
 """
 
 from __future__ import annotations
 
 from bench.sim.engine.jit import compiled
+from bench.sim.engine.share import advance, due
+from bench.sim.engine.speeds import crowded
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.columns import Integers
 from bench.sim.fleet.kernel.sums import add
@@ -17,20 +19,11 @@ _FAR = 2**61
 
 @compiled
 def bring_up(m: Integers, at: int) -> None:
-    """Give the pieces of a host what they have received until now; as ``bench.sim.engine.loop.advance`` does."""
-    host = m[c.HOST_AT]
-    now = m[c.NOW]
-    running = m[host + at * c.HOST_COLUMNS + c.RUNNING]
-    span = now - m[host + at * c.HOST_COLUMNS + c.VIRTUAL_AT]
-    m[host + at * c.HOST_COLUMNS + c.VIRTUAL_AT] = now
-    if running == 0 or span == 0:
-        return
-    busy = min(running, m[c.CPUS])
-    given = m[m[c.SPEED_AT] + busy] * span + m[host + at * c.HOST_COLUMNS + c.CARRY]
-    each = given // running
-    m[host + at * c.HOST_COLUMNS + c.VIRTUAL] += each
-    m[host + at * c.HOST_COLUMNS + c.CARRY] = given - each * running
-    add(m, c.SUM_CPU, busy * span)
+    """Give the pieces of a host what they have received until now."""
+    shared = m[c.HOST_AT] + at * c.HOST_COLUMNS + c.SHARED_AT
+    elapsed = advance(m, shared, m[c.NOW])
+    if elapsed > 0:
+        add(m, c.SUM_CPU, min(m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.RUNNING], m[c.CPUS]) * elapsed)
 
 
 @compiled
@@ -115,19 +108,33 @@ def _drop_first(m: Integers, at: int) -> None:
 
 
 @compiled
+def change_starts(m: Integers, at: int, change: int) -> None:
+    """So many boxes more, or fewer, are not up yet on a host from now on; its CPUs follow the crowd."""
+    crowding = m[c.CROWD_ROWS] > 1
+    if crowding:
+        bring_up(m, at)
+    m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.STARTS_NOW] += change
+    if crowding:
+        plan_end(m, at)
+
+
+@compiled
+def _speed(m: Integers, host: int) -> int:
+    """Of all pieces of a host together, as things are, in units per ns."""
+    speed = m[m[c.SPEED_AT] + min(m[host + c.RUNNING], m[c.CPUS])]
+    left = m[m[c.CROWD_AT] + min(m[host + c.STARTS_NOW], m[c.CROWD_ROWS] - 1)]
+    return crowded(speed, left)
+
+
+@compiled
 def plan_end(m: Integers, at: int) -> None:
     """Enter into the tree when the host's first piece ends, if nothing else changes."""
-    host = m[c.HOST_AT]
+    host = m[c.HOST_AT] + at * c.HOST_COLUMNS
     finish = m[c.FINISH_AT]
+    m[host + c.SPEED_NOW] = _speed(m, host)
     ends = c.NEVER
-    if m[host + at * c.HOST_COLUMNS + c.ROOT] != c.NONE:
-        running = m[host + at * c.HOST_COLUMNS + c.RUNNING]
-        speed = m[m[c.SPEED_AT] + min(running, m[c.CPUS])]
-        missing = (
-            m[m[c.PIECE_AT] + m[host + at * c.HOST_COLUMNS + c.ROOT] * c.PIECE_COLUMNS + c.ENDS]
-            - m[host + at * c.HOST_COLUMNS + c.VIRTUAL]
-        ) * running - m[host + at * c.HOST_COLUMNS + c.CARRY]
-        ends = m[c.NOW] + max(0, missing + speed - 1) // speed
+    if m[host + c.ROOT] != c.NONE:
+        ends = due(m, host + c.SHARED_AT, m[m[c.PIECE_AT] + m[host + c.ROOT] * c.PIECE_COLUMNS + c.ENDS])
     place = at + m[c.LEAVES]
     m[finish + place] = ends
     while place > 1:

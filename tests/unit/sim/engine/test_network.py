@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -12,8 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.sim import theory
 from bench.sim.engine import rng
-from bench.sim.engine.network import Arrivals, Network, Node, Outcome, Program, law, run_network, run_stream
+from bench.sim.engine.network import Network, Node
+from bench.sim.engine.outcome import Outcome
+from bench.sim.engine.program import Program, law
+from bench.sim.engine.runs import Arrivals, run_network, run_stream
 from bench.util.errors import UsageError
 
 FORMS = pytest.mark.parametrize("pure_python", [True, False], ids=["pure", "compiled"])
@@ -22,7 +27,13 @@ FORMS = pytest.mark.parametrize("pure_python", [True, False], ids=["pure", "comp
 def random_network(seed: int) -> tuple[Network, NDArray[np.int64], NDArray[np.int64], list[int]]:
     """A network whose jobs hold at most one lock at a time, arrivals with many ties, demands, and entries."""
     luck = random.Random(seed)
-    nodes = tuple(Node(cpus=luck.randint(1, 4), inflation=luck.choice([0.0, 0.05, 0.3])) for _ in range(2))
+    nodes = tuple(Node(
+            cpus=luck.randint(1, 4),
+            inflation=luck.choice([0.0, 0.05, 0.3]),
+            crowding=luck.choice([0.0, 0.0, 0.5]),
+        )
+        for _ in range(2)
+    )
     locks = tuple(luck.randint(1, 3) for _ in range(2))
     program = Program()
     entries = []
@@ -174,19 +185,36 @@ def test_the_order_at_one_time_is_completions_grants_delays_arrivals() -> None:
     assert at_100 == [4, 0, 1, 2, 3, 5]
 
 
-def test_the_table_of_rates() -> None:
-    assert Node(cpus=3).speeds(4) == [0, 16, 32, 48]
-    assert Node(cpus=3, inflation=0.5).speeds(4) == [0, 16, round(32 / 1.5), 24]
-    # Inflation so strong that speed is less than half a unit still makes progress.
-    assert Node(cpus=2, inflation=1e9).speeds(4) == [0, 16, 1]
-
-
 @FORMS
 def test_work_with_inflation_takes_longer_by_the_factor(pure_python: bool) -> None:
     network = Network(program=Program().work(0).end(), nodes=(Node(cpus=2, inflation=0.25),), width=1)
     alone, *both = (run_network(network, [0] * n, [800_000] * n, pure_python=pure_python).ended_ns for n in (1, 2))
     assert alone.tolist() == [800_000]
     assert both[0].tolist() == [1_000_000] * 2
+
+
+@FORMS
+def test_a_batch_ends_as_theory_says(pure_python: bool) -> None:
+    """Jobs at once, each with one piece of work: all that are left are in flight, and one after the other ends."""
+    luck = random.Random(3)
+    works = [luck.randint(1, 10**9) for _ in range(40)]
+    node = Node(cpus=3, inflation=0.1, crowding=0.6)
+    network = Network(program=Program().work(0).end(), nodes=(node,), width=1)
+    outcome = run_network(network, [0] * 40, works, pure_python=pure_python)
+    exact = theory.batch_ends(works, cpus=3, inflation=0.1, crowding=0.6)
+    assert np.sort(outcome.ended_ns) == pytest.approx(exact, rel=1e-5)
+    without = theory.batch_ends(works, cpus=3, inflation=0.1)
+    assert exact[-1] > 2 * without[-1]
+
+
+@FORMS
+def test_a_stream_has_room_for_a_crowd_of_any_size(pure_python: bool) -> None:
+    network = Network(program=Program().work(0).end(), nodes=(Node(cpus=2, crowding=0.5), Node()), width=1)
+    burst = np.zeros(300, np.int64), np.full((300, 1), 10**6)
+    totals = run_stream(network, iter([burst]), pure_python=pure_python)
+    assert totals.peak_alive == 300
+    assert totals.end_ns == pytest.approx(150 * 10**6 * 150**0.5, rel=0.01)
+    assert totals.end_ns == pytest.approx(run_network(network, *burst, pure_python=pure_python).totals.end_ns, rel=0.01)
 
 
 @FORMS
@@ -252,6 +280,12 @@ def test_what_cannot_be_computed_is_refused() -> None:
     network = Network(program=Program().work(0).end(), nodes=(Node(),), width=1)
     with pytest.raises(UsageError, match="64-bit"):
         run_stream(network, iter([(np.zeros(1, np.int64), np.full((1, 1), 2**45))]))
+    crowd = Network(program=Program().work(0).end(), nodes=(Node(crowding=2.0),), width=1)
+    with pytest.raises(UsageError, match="1000 jobs at once"):
+        run_network(crowd, [0] * 1000, [1] * 1000)
+    for wrong in ({"cpus": 0}, {"cpus": 2**17}, {"inflation": -1.0}, {"crowding": math.nan}):
+        with pytest.raises(ValueError, match="a node needs"):
+            Network(program=Program().end(), nodes=(Node(**wrong),))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="order of time"):
         run_network(network, [2, 1], [1, 1])
     with pytest.raises(ValueError, match="demand is negative"):
