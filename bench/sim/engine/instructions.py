@@ -37,7 +37,6 @@ from bench.sim.engine.layout import (
     SEED,
     SERIAL,
     SKIP,
-    SPAWN,
     STATUS,
     TRACE,
     TRACED,
@@ -86,14 +85,13 @@ def _spend(
         amount += (growth * (cell[RESIDENTS] + cell[ENDED])) >> GROWTH_BITS
     if amount <= 0:
         return pc + 1
-    if kind == SPAWN:
-        begin(cell, rates, nodes, pieces, code[at + 2], amount, 2 * job + 1)
-        return pc + 1
-    jobs[mine + J_ASKED] += amount
-    jobs[mine + J_PC] = pc + 1
-    jobs[mine + J_BEGAN] = cell[NOW]
-    begin(cell, rates, nodes, pieces, code[at + 2], amount, 2 * job)
-    return WAITS
+    waits = kind == WORK
+    if waits:
+        jobs[mine + J_ASKED] += amount
+        jobs[mine + J_PC] = pc + 1
+        jobs[mine + J_BEGAN] = cell[NOW]
+    begin(cell, rates, nodes, pieces, code[at + 2], amount, 2 * job if waits else 2 * job + 1)
+    return WAITS if waits else pc + 1
 
 
 @inlined

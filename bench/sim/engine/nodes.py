@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bench.sim.engine.arrays import Ints
 from bench.sim.engine.heap import EXTRA, ITEM, STRIDE, pop, push
-from bench.sim.engine.jit import inlined
+from bench.sim.engine.jit import compiled, inlined
 from bench.sim.engine.layout import (
     ALIVE,
     AREA_PIECES,
@@ -66,7 +66,7 @@ def _plan(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, at: int, base: int
     nodes[at + DUE] = due(nodes, at, pieces[base])
 
 
-@inlined
+@compiled
 def crowd(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints) -> None:
     """Another number of jobs is alive from now on: nodes that follow the crowd have another speed."""
     for node in range(cell[NODES]):
