@@ -1,8 +1,9 @@
 """The Python form of a kernel, with the kernels that are parts of it written into it.
 
 A call with ten arguments takes Python as long as most parts of a hot loop take themselves. So the text of each
-``inlined`` kernel is put where it is called, with names of its own and without ``return``, and constants of modules
-become numbers. What is computed, and in which order, stays as it is written: a test asks for the same bits.
+``inlined`` kernel is put where it is called, with names of its own and without ``return``, constants of modules become
+numbers, and ``min`` and ``max`` comparisons. What is computed, and in which order, stays as it is written: a test asks
+for the same bits.
 
 A call stays a call where its text cannot stand in its place: in a condition that may not be reached, or where a kernel
 returns out of a loop.
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Block = list[ast.stmt]
 Part = Callable[[object], FunctionType | None]
@@ -67,10 +68,14 @@ class Writer:
             self._written[function] = tree
         return self._written[function]
 
-    def known(self, name: str, value: object) -> str:
-        """The name that an object of a module has in all forms."""
+    def known(self, name: str, value: object, function: FunctionType | None = None) -> str:
+        """The name that an object of a module has in all forms.
+
+        Args:
+            function: what is written in its place; None: what ``part`` says.
+        """
         alias = f"{name}_{id(value):x}"
-        function = self._part(value)
+        function = function or self._part(value)
         if function is not None:
             self._parts[alias] = function
         self._values[alias] = value
@@ -218,6 +223,14 @@ class _Globals(ast.NodeTransformer):
         value = self._globals[node.id]
         return _number(value) or ast.Name(id=self._writer.known(node.id, value), ctx=node.ctx)
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Python's minimum and maximum of two."""
+        self.generic_visit(node)
+        for name, value, function in (("min", min, _minimum), ("max", max, _maximum)):
+            if isinstance(node.func, ast.Name) and node.func.id == name and len(node.args) == 2:
+                node.func.id = self._writer.known(name, value, cast(FunctionType, function))
+        return node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """A number of another module."""
         module = self._globals.get(node.value.id) if isinstance(node.value, ast.Name) else None
@@ -234,6 +247,16 @@ class _Globals(ast.NodeTransformer):
         if isinstance(at, ast.BinOp) and isinstance(at.op, ast.Add) and isinstance(at.right, ast.Constant):
             node.slice = at.left if at.right.value == 0 else at
         return node
+
+
+def _minimum(one: Any, other: Any) -> Any:
+    """``min`` of two, as Python does it."""
+    return other if other < one else one
+
+
+def _maximum(one: Any, other: Any) -> Any:
+    """``max`` of two, as Python does it."""
+    return other if other > one else one
 
 
 class _Rename(ast.NodeTransformer):

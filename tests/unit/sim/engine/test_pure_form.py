@@ -73,6 +73,7 @@ def whole(values: list[int]) -> int:
         x = clamped(value)
         value, x = swapped(x, value + total)
         total = total + value - 2 * x
+    total = max(total, -40 + min(values[0], 3))
     bump(values)
     at = first_negative(values)
     total += values[0] + doubled(values, 0) + values[0] + at
