@@ -109,19 +109,21 @@ STAGE_COLUMNS: Final = 5
 
 # Lengths of tables.
 (
-    BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS, CROWD_ROWS,
-) = range(86, 97)  # fmt: skip
+    BOX_ROWS, PIECE_ROWS, TIMER_ROWS, QUEUE_ROWS, FUNCTIONS, HOSTS, LEAVES, CHANGES, STAGES, BUCKETS,
+) = range(86, 96)  # fmt: skip
 
 # Where tables begin, in this array; FACTOR and HOST_FACTOR in the array of real numbers.
 (
     BOX_AT, PIECE_AT, TIMER_AT, QUEUE_AT, FUNCTION_AT, HOST_AT, ROOM_AT, FINISH_AT, ORDER_AT, PLACE_AT, KEY_AT,
-    CHANGE_AT, STAGE_AT, SPEED_AT, CROWD_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
-) = range(97, 116)  # fmt: skip
-SCALARS: Final = 116
+    CHANGE_AT, STAGE_AT, SPEED_AT, HISTOGRAM_AT, BOUND_AT, FACTOR_AT, HOST_FACTOR_AT,
+) = range(96, 114)  # fmt: skip
 # ROOM: a tree of the largest free memory, (2 * LEAVES,); a host that takes no box has -1. FINISH: a tree of the
 # earliest end of work. ORDER: hosts in ascending order of the KEY and their index; PLACE: where each host is in it.
-# SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work. CROWD:
-# what 0, 1, ... starts on the host leave of it; one row where that is all of it.
+# SPEED: work that all pieces of a host together receive per ns when 0, 1, ... CPUS CPUs work, in units of work.
+
+# What 0, 1, ... starts on a host leave of its speed: (CROWD_ROWS,); one row where that is all of it.
+CROWD_AT, CROWD_ROWS = range(114, 116)
+SCALARS: Final = 116
 
 # The array of real numbers: the growth of the hold, equally probable factors of a box, then factors of hosts and boxes.
 GROWTH_AT: Final = 0
