@@ -129,13 +129,11 @@ def storm_bounds(
     )
 
 
-def _crowded(
-    at: NDArray[np.float64], left: NDArray[np.int64], *, cpus: int, crowding: float
-) -> NDArray[np.float64]:
+def _crowded(at: NDArray[np.float64], left: NDArray[np.int64], *, cpus: int, crowding: float) -> NDArray[np.float64]:
     """(boxes,) How often the work of one box, on CPUs without a crowd, has to be done from each request on, at least.
 
     Of ``m`` boxes of one instant the sum of f(s) = max(1, s / c) ** crowding over s = 1..m. From c + 1 on, an integral
-    that is not above it: f is not below its mean over (s - 1/2, s + 1/2) where it is concave, nor over (s - 1, s) anyway.
+    that is not above it: f(s) is not below its mean over (s - 1/2, s + 1/2) where f is concave, nor over (s - 1, s).
     """
     if not crowding:
         return left.astype(np.float64)

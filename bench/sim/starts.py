@@ -323,4 +323,3 @@ def _too_much(grid: Grid, boxes: int) -> UsageError:
         "simulator's 64-bit integers can hold",
         hint="ask for fewer boxes on one host, or check the model's times of work",
     )
-

@@ -5,8 +5,8 @@ mean time that an arrival needs a server for. All functions raise UsageError for
 without a meaning, and say which one it is.
 
 A processor-sharing node has ``cpus`` CPUs; each of ``n`` pieces of work gets at most one of them, and the speed
-min(1, cpus / n) / (1 + inflation * (min(n, cpus) - 1)), as in ``bench.sim.values``. A crowd of ``s`` jobs in flight makes
-all work take max(1, s / cpus) ** crowding times as long.
+min(1, cpus / n) / (1 + inflation * (min(n, cpus) - 1)), as in ``bench.sim.values``. Beside ``s`` jobs in flight, itself
+included, all work takes max(1, s / cpus) ** crowding times as long.
 """
 
 from __future__ import annotations
@@ -167,9 +167,7 @@ def shared_loss(
     _positive("rate", rate)
     _positive("service", service)
     _whole("room", room, least=1)
-    speeds = [
-        capacity(number, cpus=cpus, inflation=inflation, crowding=crowding) for number in range(1, room + 1)
-    ]
+    speeds = [capacity(number, cpus=cpus, inflation=inflation, crowding=crowding) for number in range(1, room + 1)]
     weights = np.concatenate([[0.0], np.cumsum(np.log(rate * service / np.array(speeds)))])
     shares = np.exp(weights - logsumexp(weights))
     taken, working = rate * float(1 - shares[-1]), float(shares @ np.arange(room + 1))

@@ -294,9 +294,7 @@ def _closed_cases() -> Iterator[Case]:
         yield Case(name="closed PS, 2 CPUs, inflation 0.2", law=name, theory=expected, unit="jobs", run=simulated)
     expected = theory.closed_sharing(MACHINES, THINK, 1.0, cpus=2, crowding=0.3).working
     simulated = partial(repaired_together, node=Node(cpus=2, crowding=0.3), service=TWO_EXPONENTIALS)
-    yield Case(
-        name="closed PS, crowding 0.3", law="two exponentials", theory=expected, unit="jobs", run=simulated
-    )
+    yield Case(name="closed PS, crowding 0.3", law="two exponentials", theory=expected, unit="jobs", run=simulated)
 
 
 CASES: Final = (*_open_cases(), *_closed_cases())

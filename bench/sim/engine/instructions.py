@@ -95,9 +95,7 @@ def _spend(
 
 
 @inlined
-def _control(
-    cell: Ints, code: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, job: int, pc: int
-) -> int:
+def _control(cell: Ints, code: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, job: int, pc: int) -> int:
     """MARK, JUMP, REPEAT, SKIP and END."""
     at = pc * CODE
     kind = code[at]

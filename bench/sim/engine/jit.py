@@ -125,4 +125,3 @@ def _enable_cache(dispatcher: Any, function: FunctionType) -> None:
         dispatcher._cache = cast(Any, LockedCache)(function)
     finally:
         config.CACHE_DIR = former
-

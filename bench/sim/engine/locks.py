@@ -36,6 +36,7 @@ from bench.sim.engine.layout import (
     WAITS,
 )
 
+
 @inlined
 def _touch(locks: Ints, at: int, now: int) -> None:
     """Bring the integrals of the lock at ``at`` up to ``now``."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from bench.sim.engine import layout as at
 
+
 def law(number: int) -> int:
     """The operand that draws from a network's law with this number; other operands are a job's demands."""
     return -number - 1

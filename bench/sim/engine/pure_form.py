@@ -121,7 +121,7 @@ class Writer:
             if straight is not None:
                 yield from (*bound, *straight)
                 _Exchange(call, ast.Name(id=result, ctx=ast.Load())).visit(statement)
-                if isinstance(statement, ast.Expr):
+                if whole and isinstance(statement, ast.Expr):
                     statement.value = ast.Constant(value=None)
 
     def _readers(self, node: ast.AST) -> Iterator[ast.Call]:
@@ -308,13 +308,11 @@ def _without_return(block: Block, result: str) -> Block | None:
             return [*made, ast.Assign(targets=[ast.Name(id=result, ctx=ast.Store())], value=value)]
         if isinstance(statement, ast.If) and _returns(statement):
             rest = block[place + 1 :]
-            branches = [
-                _without_return([*branch, *copy.deepcopy(rest)], result) for branch in (statement.body, statement.orelse)
-            ]
-            if branches[0] is None or branches[1] is None:
+            then = _without_return([*statement.body, *copy.deepcopy(rest)], result)
+            other = _without_return([*statement.orelse, *copy.deepcopy(rest)], result)
+            if then is None or other is None:
                 return None
-            empty: Block = [ast.Pass()]
-            return [*made, ast.If(test=statement.test, body=branches[0] or empty, orelse=branches[1])]
+            return [*made, ast.If(test=statement.test, body=then or [ast.Pass()], orelse=other)]
         if _returns(statement):
             return None
         made.append(statement)

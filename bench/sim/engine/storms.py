@@ -115,7 +115,9 @@ def job_stride(stages: int) -> int:
 
 
 @compiled
-def _reset(cell: Ints, nodes: Ints, locks: Ints, boxes: int, stages: int, cpus: int, residents: int, crowd: int) -> None:
+def _reset(
+    cell: Ints, nodes: Ints, locks: Ints, boxes: int, stages: int, cpus: int, residents: int, crowd: int
+) -> None:
     """An idle host at time 0."""
     for at in range(CELLS):
         cell[at] = 0

@@ -94,10 +94,7 @@ def test_boxes_of_two_targets_on_one_host() -> None:
     host = Host(env, cpus=2, inflation=shared, crowding=crowding, residents=50)
     same = {label: replace(one, inflation=shared, crowding=crowding) for label, one in values.items()}
     boxes = [
-        [
-            env.process(start(host, same[label], factor=float(factor), lock=label))
-            for factor in group.noise
-        ]
+        [env.process(start(host, same[label], factor=float(factor), lock=label)) for factor in group.noise]
         for label, group in zip(counts, groups, strict=True)
     ]
     env.run()

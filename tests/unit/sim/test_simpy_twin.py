@@ -208,7 +208,7 @@ def test_they_agree_event_for_event() -> None:
 
 @pytest.mark.parametrize("wrong", ["demand", "lock", "cpus", "inflation", "crowding"])
 def test_a_small_difference_is_seen(wrong: str) -> None:
-    """The comparison finds a ns, a unit of a lock, a CPU, 0.01 of inflation or crowding, each in some of 40 networks."""
+    """The comparison finds a ns, a unit of a lock, a CPU, 0.01 of inflation or crowding, in some of 40 networks."""
     seen = 0
     for number in range(40):
         case = random_case(number)

@@ -28,7 +28,6 @@ def test_the_name_follows_everything_that_a_kernel_is_made_of(monkeypatch: pytes
         "bench.sim.engine.layout",
         "bench.sim.engine.rng",
         "bench.sim.engine.jit",
-        "bench.sim.engine.jit_cache",
     } <= jit_cache.imported(module)
     digest = cast(Any, jit_cache.digest).__wrapped__
     before = digest(module), digest("bench.sim.engine.layout")

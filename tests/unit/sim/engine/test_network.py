@@ -27,7 +27,8 @@ FORMS = pytest.mark.parametrize("pure_python", [True, False], ids=["pure", "comp
 def random_network(seed: int) -> tuple[Network, NDArray[np.int64], NDArray[np.int64], list[int]]:
     """A network whose jobs hold at most one lock at a time, arrivals with many ties, demands, and entries."""
     luck = random.Random(seed)
-    nodes = tuple(Node(
+    nodes = tuple(
+        Node(
             cpus=luck.randint(1, 4),
             inflation=luck.choice([0.0, 0.05, 0.3]),
             crowding=luck.choice([0.0, 0.0, 0.5]),

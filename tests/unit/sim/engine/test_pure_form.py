@@ -71,9 +71,10 @@ def whole(values: list[int]) -> int:
         elif value != -3 and sign(doubled(values, 0)) == 1:
             total -= 1
         x = clamped(value)
-        value, x = swapped(x, value + total)
-        total = total + value - 2 * x
+        y, x = swapped(x, value + total)
+        total = total + y - 2 * x
     total = max(total, -40 + min(values[0], 3))
+    values.append(max(sign(total), 0))
     bump(values)
     at = first_negative(values)
     total += values[0] + doubled(values, 0) + values[0] + at
@@ -117,8 +118,8 @@ def test_an_error_shows_the_line() -> None:
 
 
 def test_the_loop_is_one_function() -> None:
-    """What the step loop calls is in it, but for the draws of laws and for crowds."""
+    """What the step loop calls is in it, but for draws of laws, crowds, and one ``min`` in a condition."""
     form = cast(FunctionType, jit.pure(engine_loop.run))
     called = {name.rpartition("_")[0] for name in form.__code__.co_names if "_" in name}
-    assert called <= {"uniform", "variate", "crowd"}
+    assert called <= {"uniform", "variate", "crowd", "min"}
     assert jit.pure(heap.push)([0] * 8, 0, 0, 7, 1, 2, 3) is None
