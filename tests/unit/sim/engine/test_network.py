@@ -286,7 +286,7 @@ def test_what_cannot_be_computed_is_refused() -> None:
         run_network(crowd, [0] * 1000, [1] * 1000)
     for wrong in ({"cpus": 0}, {"cpus": 2**17}, {"inflation": -1.0}, {"crowding": math.nan}):
         with pytest.raises(ValueError, match="a node needs"):
-            Network(program=Program().end(), nodes=(Node(**wrong),))  # type: ignore[arg-type]
+            Network(program=Program().end(), nodes=(Node(**wrong),))
     with pytest.raises(ValueError, match="order of time"):
         run_network(network, [2, 1], [1, 1])
     with pytest.raises(ValueError, match="demand is negative"):
