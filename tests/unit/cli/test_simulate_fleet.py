@@ -60,7 +60,6 @@ def test_a_pool_as_text_and_page(
     said = capsys.readouterr()
     text = " ".join(said.out.split())
     assert text.startswith("Simulated: with boxes kept for 10.0 s and 1 pre-warmed")
-    assert "docker: kept for 10.0 s, 1 pre-warmed, 2 runs" in said.err
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "Simulated pool: cold starts against wasted memory" in page
     assert "Keep-alive and pre-warmed boxes" in page
