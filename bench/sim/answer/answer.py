@@ -105,7 +105,7 @@ class Bottleneck(_Frozen):
     reached: float | None = None
     """The largest bound as a share of the answer's middle; far below 1: the bound does not explain the answer."""
     open: str | None = None
-    """What is open in the answer where the largest bound does not explain it, in words: ``lock hold``."""
+    """What is open in the answer where the largest bound does not explain it, in words: ``the lock hold``."""
 
     @property
     def falls_short(self) -> bool:

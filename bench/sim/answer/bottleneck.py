@@ -101,20 +101,25 @@ def limit_of(found: StormBounds, span_ns: float) -> Limit:
     return "CPU" if found.cpu_ns > found.start_ns else "start"
 
 
-def judged(limit: Bottleneck, middle: float, role: str | None) -> Bottleneck:
+def judged(limit: Bottleneck, middle: float, role: str | None, *, humps: bool = False) -> Bottleneck:
     """The bottleneck of an answer whose middle is known: how much of it the bound explains, and what else is open.
 
     Args:
         middle: of the time that the bounds are of, ns.
         role: of the parameters that decide what is open, as ``bench.sim.answer.words.role_of`` has it; None: none do.
+        humps: the answer is one of two.
     """
     bound = limit.bounds_ns.get(limit.name, 0.0)
     if not middle > 0 or not bound > 0:
         return limit
     found = limit.model_copy(update={"reached": bound / middle})
-    if role is None or not found.falls_short or role in _ROLES.get(limit.name, ()):
+    if not found.falls_short:
         return found
-    return found.model_copy(update={"open": role_label(role)})
+    if humps:
+        return found.model_copy(update={"open": "which of two answers holds"})
+    if role is None or role in _ROLES.get(limit.name, ()):
+        return found
+    return found.model_copy(update={"open": f"the {role_label(role)}"})
 
 
 def _span(scheduled_ns: NDArray[np.int64]) -> float:

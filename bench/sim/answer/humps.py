@@ -82,11 +82,11 @@ def humps_sentence(
     )
     weights = np.asarray(model.weights, dtype=np.float64)[list(draws)]
     for target in targets:
-        places = [_place(target_values(model, target, draw)) for draw in draws]
-        words = _explained(places, found.upper, weights)
-        if words is not None:
-            low, high = words
-            return f"{text}. It depends on where the lock of {target} is: {low}, or {high}"
+        values = [target_values(model, target, draw) for draw in draws]
+        for what, read in (("where the lock of {} is", _place), ("how the lock of {} is held", _manner)):
+            words = _explained([read(one) for one in values], found.upper, weights)
+            if words is not None:
+                return f"{text}. It depends on {what.format(target)}: {words[0]}, or {words[1]}"
     return text
 
 
@@ -114,8 +114,18 @@ def _place(values: TargetValues) -> str:
     return f"before {' and '.join(held)}" if held else "nowhere"
 
 
+def _manner(values: TargetValues) -> str:
+    """How a draw has the lock held, in words. Holds that burn CPU time grow with the boxes that live on the host."""
+    work, delay = (
+        sum(found) for found in zip(*((s.hold_work_ns, s.hold_delay_ns) for s in values.stages), strict=True)
+    )
+    if not work + delay:
+        return "not at all"
+    return "burning CPU time" if work > delay else "without CPU time"
+
+
 def _explained(places: Sequence[str], upper: NDArray[np.bool_], weights: Floats) -> tuple[str, str] | None:
-    """The most common place of each group, where the places tell the groups apart; else None."""
+    """The most common place or manner of each group, where these tell the groups apart; else None."""
     names = sorted(set(places))
     at = np.array([names.index(place) for place in places])
     totals = np.array(

@@ -35,7 +35,7 @@ _NARROWED: Final = 0.5
 """A deciding parameter that the data narrowed by less makes the answer a bound."""
 _MATTERS: Final = 0.1
 """What moves the answer by less than this makes no bound and is not worth measuring."""
-_NAMED: Final = 0.1
+NAMED: Final = 0.1
 """Kinds of parameters with a smaller share are not worth measuring."""
 _MOSTLY: Final = 0.5
 """Noise with at least this share is told: more data do not make a single run surer."""
@@ -165,11 +165,15 @@ class Deciding:
     narrowed: float
 
 
-def deciding(model: Model, found: Sequence[Influence]) -> Deciding | None:
-    """What decides an answer; None when nothing does by itself. Holds of several stages count as one, and so on."""
+def deciding(model: Model, found: Sequence[Influence], *, least: float = DOMINANT) -> Deciding | None:
+    """What decides an answer; None when nothing does by itself. Holds of several stages count as one, and so on.
+
+    Args:
+        least: its share.
+    """
     groups = _groups(found)
     best = max(groups.items(), key=lambda item: _total(item[1]), default=None)
-    if best is None or _total(best[1]) < DOMINANT:
+    if best is None or _total(best[1]) < least:
         return None
     (target, role), members = best
     names = tuple(one.parameter for one in members)
@@ -199,7 +203,7 @@ def identify_sentences(model: Model, found: Sequence[Influence]) -> tuple[str, .
     cells = [
         _identify(model, target, role, members)
         for (target, role), members in _groups(found).items()
-        if _total(members) >= _NAMED and _moves(found, _total(members))
+        if _total(members) >= NAMED and _moves(found, _total(members))
         if (first is not None and (target, role) == (first.target, first.role)) or _is_weak(model, target, members)
     ]
     noisy = [

@@ -9,7 +9,7 @@ from bench.sim.answer.answer import Bottleneck, Distance, Quantity
 from bench.sim.answer.bottleneck import judged
 from bench.sim.answer.form import FORM, beyond_known, exponents
 from bench.sim.answer.humps import humps_sentence
-from bench.sim.answer.influence import Look, Varying, deciding, identify_sentences
+from bench.sim.answer.influence import NAMED, Look, Varying, deciding, identify_sentences
 from bench.sim.answer.terms import Terms, assumed_of
 from bench.sim.answer.warnings import warnings_of
 
@@ -37,14 +37,15 @@ def judge(
     """The bottlenecks, each with how much of the answer it explains.
 
     Args:
-        looks: of some of the labels.
         name: of the quantity whose bounds these are.
     """
     middles = {one.target: one.band.middle for one in quantities if one.name == name and one.unit == "ns"}
     found = {}
     for label, limit in limits.items():
-        first = deciding(terms.model, looks[label].influences) if label in looks else None
-        found[label] = judged(limit, middles[label], first.role if first is not None else None)
+        look = looks[label]
+        first = deciding(terms.model, look.influences, least=NAMED)
+        role = first.role if first is not None else None
+        found[label] = judged(limit, middles[label], role, humps=look.humps is not None)
     return found
 
 

@@ -71,7 +71,7 @@ def decided_by(limits: Mapping[str, Bottleneck], targets: Sequence[str]) -> str:
 def _short_text(limit: Bottleneck, target: str) -> str:
     bound = in_unit(limit.bounds_ns[limit.name], "ns")
     text = f"{target}: {_DECIDED[limit.name]} bounds it from below, at {bound}"
-    return text if limit.open is None else f"{text}, and what is open is the {limit.open}"
+    return text if limit.open is None else f"{text}, and what is open is {limit.open}"
 
 
 def _decided(limit: Bottleneck) -> str:
@@ -117,7 +117,8 @@ def compared_headline(
     text += f"; {decided_by(limits, judged)}." if judged else "; the data end there."
     if emulated is not None:
         text += _told_apart(quantities, name, emulated, baseline, relation)
-    return "".join([text, *(f"{BOUND}{one.target}: {one.bound}." for one in shown if one.bound)])
+    bounds = [f"{one.target}: {one.bound}." for one in shown if one.bound]
+    return f"{text}{BOUND}{' '.join(bounds)}" if bounds else text
 
 
 def _told_apart(quantities: Sequence[Quantity], name: str, label: str, baseline: str, relation: str) -> str:

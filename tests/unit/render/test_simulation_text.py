@@ -41,7 +41,7 @@ def _answer() -> Answer:
         ),
         distances=(),
         bottlenecks=(
-            Bottleneck(target="docker", name="CPU", bounds_ns={"CPU": 1.5 * S}, reached=0.5, open="lock hold"),
+            Bottleneck(target="docker", name="CPU", bounds_ns={"CPU": 1.5 * S}, reached=0.5, open="the lock hold"),
             Bottleneck(target="process", name="start", bounds_ns={"start": S}, reached=0.98),
         ),
         influences=(

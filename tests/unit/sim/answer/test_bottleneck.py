@@ -117,7 +117,12 @@ def test_more_cpus_than_measured_take_the_form_of_each_draw() -> None:
 
 @pytest.mark.parametrize(
     ("middle", "role", "reached", "said"),
-    [(5.0, "hold", 0.6, "lock hold"), (5.0, "work", 0.6, None), (3.2, "hold", 3.0 / 3.2, None), (5.0, None, 0.6, None)],
+    [
+        (5.0, "hold", 0.6, "the lock hold"),
+        (5.0, "work", 0.6, None),
+        (3.2, "hold", 3.0 / 3.2, None),
+        (5.0, None, 0.6, None),
+    ],
 )
 def test_a_bound_far_below_the_answer_names_what_is_open(
     middle: float, role: str | None, reached: float, said: str | None
@@ -126,3 +131,4 @@ def test_a_bound_far_below_the_answer_names_what_is_open(
     found = judged(limit, middle * 1e9, role)
     assert found.reached == pytest.approx(reached)
     assert found.open == said
+    assert judged(limit, 5e9, "work", humps=True).open == "which of two answers holds"

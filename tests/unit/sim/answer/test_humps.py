@@ -62,6 +62,16 @@ def test_it_is_said_where_the_lock_is() -> None:
     assert said.endswith("It depends on where the lock of docker is: before created, or before ready")
 
 
+def test_it_is_said_how_the_lock_is_held() -> None:
+    """In the same stage, with CPU work or without it: only a hold of CPU work grows with the boxes that live."""
+    upper = np.arange(DRAWS) % 4 == 0
+    model = _with_lock(make_model(), upper, other="ready.hold_delay")
+    found = find_humps(np.where(upper, 6e9, 3.5e9) * np.linspace(1, 1.02, DRAWS), np.ones(DRAWS))
+    assert found is not None
+    said = humps_sentence(model, "docker", ["docker"], range(DRAWS), found, "ns")
+    assert said.endswith("It depends on how the lock of docker is held: without CPU time, or burning CPU time")
+
+
 def test_what_the_lock_does_not_tell_is_not_blamed_on_it() -> None:
     model = _with_lock(make_model(), np.arange(DRAWS) % 3 == 0)
     upper = np.arange(DRAWS) % 2 == 0
@@ -70,15 +80,15 @@ def test_what_the_lock_does_not_tell_is_not_blamed_on_it() -> None:
     assert "lock" not in humps_sentence(model, "docker", ["docker"], range(DRAWS), found, "ns")
 
 
-def _with_lock(model: Model, late: np.ndarray) -> Model:
-    """The model whose docker has its lock before `ready` in these draws, else before `created`."""
+def _with_lock(model: Model, late: np.ndarray, other: str = "created.hold_work") -> Model:
+    """The model whose docker has its lock before `ready` in these draws, burning CPU time, else another hold."""
     entry = model.targets["docker"]
     hold = entry.parameters["ready.hold_work"]
     draws = model.draws["docker"] | {
         "ready.hold_work": tuple(np.where(late, 10 * MS, 0.0).tolist()),
-        "created.hold_work": tuple(np.where(late, 0.0, 10 * MS).tolist()),
+        other: tuple(np.where(late, 0.0, 10 * MS).tolist()),
     }
-    changed = entry.model_copy(update={"parameters": entry.parameters | {"created.hold_work": hold}})
+    changed = entry.model_copy(update={"parameters": entry.parameters | {other: hold}})
     return model.model_copy(
         update={"targets": model.targets | {"docker": changed}, "draws": model.draws | {"docker": draws}}
     )

@@ -85,7 +85,7 @@ def test_what_decides_is_said_once_or_by_target() -> None:
 
 
 def test_a_bound_far_below_the_answer_decides_nothing() -> None:
-    short = Bottleneck(target="b", name="CPU", bounds_ns={"CPU": 3.08e9}, reached=0.55, open="lock hold")
+    short = Bottleneck(target="b", name="CPU", bounds_ns={"CPU": 3.08e9}, reached=0.55, open="the lock hold")
     limits = {"a": Bottleneck(target="a", name="CPU", reached=0.95), "b": short}
     said = "b: CPU bounds it from below, at 3.08 s, and what is open is the lock hold"
     assert decided_by(limits, ["b"]) == said
