@@ -12,6 +12,7 @@ import typer
 from bench.cli.console import console, print_json
 from bench.cli.messages import note
 from bench.cli.options import Json
+from bench.cli.simulate.options import answer_directory, this_command
 from bench.render.commands.model import model_json, view_explained, view_fitted, write_model_page
 from bench.scenario.targets import split_labels
 from bench.sim.engine.jit import JITTED
@@ -70,7 +71,17 @@ Draws = Annotated[int, typer.Option("--draws", metavar="N", min=50, max=10_000, 
 FitSeed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="The same seed gives the same model.")
 ]
-Page = Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Also write an HTML page.")]
+PageOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        parser=answer_directory,
+        help="Also write index.html, figures/ and explained.json into DIR.",
+        show_default=False,
+    ),
+]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files instead.")]
 
 _MARK: Final = b'"model_schema"'
@@ -187,18 +198,15 @@ def _only(text: str | None, observations: Observations) -> Only | None:
     return lambda trial: isinstance(trial, MemoryTrial) or trial.boxes in wanted
 
 
-def explain(model: ModelFile = None, page: Page = None, schema: Schema = False, json: Json = False) -> None:
+def explain(model: ModelFile = None, out: PageOut = None, schema: Schema = False, json: Json = False) -> None:
     """Every parameter with its band, its source, how far the data narrowed it, and what the data could not decide."""
     if schema:
         print_json(model_schema())
         return
     if model is None:
         raise UsageError("no model was named", hint="name a model.json, as in `boxbench simulate explain model.json`")
-    if page is not None:
-        check_result_place(page, hint="choose another --page")
     found = read_model(model)
-    if page is not None:
-        write_model_page(found, page)
+    page = None if out is None else write_model_page(found, out, command=this_command())
     if json:
         print_json(model_json(found))
         return

@@ -1,12 +1,12 @@
-"""A fitted model for a terminal, as JSON, and as one self-contained page."""
+"""A fitted model for a terminal, as JSON, and as a page with figures."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from markupsafe import Markup
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,20 +24,19 @@ from bench.render.commands.model_words import (
     trust_sentences,
     warnings_of,
 )
-from bench.render.figures.base import finish, styled, with_variables
 from bench.render.figures.stages import draw_stages
-from bench.render.html import page_environment
-from bench.render.palette import PALETTE
+from bench.render.results import draw_all, write_results
+from bench.render.simulation.skeleton import render_page
 from bench.render.text import clean
 from bench.sim.model.file import assumed_sentences, edit_warnings, model_digest
 from bench.sim.model.schema import Model
 from bench.sim.model.summary import Summary, parameters, summaries
-from bench.util.result_file import write_result_file
 from bench.util.units import format_bytes
 
 _STYLES: Final = {"measured": "green", "limit": "yellow", "assumed": "red", "edited": "bold red"}
 _NARROW_HEAD: Final = HEAD[:-1]
 """For a terminal: the sources are below the table."""
+_JSON: Final = "explained.json"
 _NAME_WIDTH: Final = 26
 _VALUE_WIDTH: Final = 27
 
@@ -178,31 +177,41 @@ def _numbers_json(numbers: Iterable[Summary]) -> dict[str, Any]:
     }
 
 
-def write_model_page(model: Model, file: Path) -> None:
-    """Write the page, which loads nothing. Raises ResultError."""
-    environment = page_environment()
-    style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
-    with styled():
-        figure = finish(draw_stages(model))
-    text = environment.get_template("model.html.j2").render(
-        style=style,
-        facts=list(_facts(model, model_digest(model))),
-        targets=[_page_target(model, label) for label in model.targets],
+def write_model_page(model: Model, directory: Path, *, command: str) -> Path:
+    """Write ``index.html``, ``explained.json`` and the figures; returns the page's path.
+
+    Args:
+        command: that makes the same page.
+
+    Raises:
+        UsageError, ResultError: as ``write_results``.
+    """
+    figures = draw_all(lambda: [draw_stages(model)])
+    digest = model_digest(model)
+    text = json.dumps(model_json(model), indent=2, ensure_ascii=False) + "\n"
+    page = render_page(
+        "model.html.j2",
+        figures=figures,
         warnings=warnings_of(model),
+        eyebrow="a model of starts",
+        command=command,
+        provenance=f"Model {digest}",
+        files={_JSON: text.encode()},
+        facts=list(_facts(model, digest)),
+        targets=[_page_target(model, label) for label in model.targets],
         legend=legend(model),
-        figure={"svg": Markup(with_variables(figure.light_svg)), "how": figure.how},
         kinds=KINDS,
     )
-    write_result_file(file, text, hint="choose another --page")
+    return write_results(directory, page, figures, {_JSON: text})
 
 
 def _page_target(model: Model, label: str) -> dict[str, Any]:
+    main = [(one.name, one.text, one.kind) for one in map(shown, summaries(model, label))]
+    every = [(one.name, one.text, one.narrowed, one.kind, one.note) for one in _parameters(model, label)]
     return {
         "label": clean(label),
-        "main": [(one.name, one.text, one.kind) for one in map(shown, summaries(model, label))],
-        "parameters": [(one.name, one.text, one.narrowed, one.kind, one.note) for one in _parameters(model, label)],
         "stages": _stages(model, label),
+        "main": (MAIN_HEAD, *main),
+        "parameters": (HEAD, *every),
         "notes": tuple(_sentences(model, label)),
-        "main_head": MAIN_HEAD,
-        "head": HEAD,
     }

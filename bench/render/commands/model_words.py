@@ -50,6 +50,7 @@ PARTS: Final = {
     "memory_slope": "what each box takes",
 }
 """Parts of stages and parameters of targets."""
+_SHARED: Final = ("work", "background", "inflation", "crowding", "growth")
 _SHARES: Final = ("inflation", "scatter", "block_sd", "box_sd")
 _LEAST_NS: Final = 1000.0
 
@@ -138,12 +139,15 @@ def notes_of(model: Model, label: str) -> tuple[str, ...]:
 
 
 def open_sentences(model: Model, label: str) -> Iterator[str]:
-    """What the data only bound, by what would have to be measured. The hold of the lock has notes of its own."""
+    """What the data only bound of what boxes do to each other, by what would have to be measured.
+
+    The hold of the lock has notes of its own.
+    """
     entry = model.targets[label]
     by_cell: dict[str, list[str]] = {}
     for name, one in entry.parameters.items():
         role = role_of(name)
-        if one.kind == "limit" and role != "hold":
+        if one.kind == "limit" and role in _SHARED:
             roles = by_cell.setdefault(identifying_cell(name, entry.measured), [])
             if role_label(role) not in roles:
                 roles.append(role_label(role))

@@ -36,10 +36,8 @@ _LANE: Final = 0.13
 _BELOW: Final = 0.28
 """Heights of a start, of background work, and of all of it together, in rows."""
 _ROW_IN: Final = 0.74
-_NAMED_FROM: Final = 0.12
-"""The share of a bar from which a part has room for its duration."""
-_APART: Final = 0.13
-"""Names of endpoints are nearer to each other than this share only where one is left out."""
+_CHAR_IN: Final = 0.068
+"""The width of a character of the texts in the axes."""
 _MOST_BEYOND: Final = 1.25
 """Background work is drawn up to this multiple of the start."""
 _LABEL: Final = 20
@@ -92,11 +90,14 @@ def draw_stages(model: Model) -> Drawing:
     figure = canvas(1.75 + _ROW_IN * len(starts), title, "alone on an idle host; each target on its own scale")
     longest = max(len(_short(label)) for label in starts)
     axes = add_axes(figure, left_in=0.25 + 0.083 * longest, bottom_in=0.78, right_in=0.85, top_in=0.80)
+    beyond = max(map(_beyond, starts.values()))
+    # As a share of a bar.
+    char = _CHAR_IN / (axes.bbox.width / figure.dpi) * beyond
     for row, values in enumerate(starts.values()):
-        _bars(axes, row, values)
-        _ends(axes, row, values)
+        _bars(axes, row, values, char)
+        _ends(axes, row, values, char)
         _total(axes, row, values)
-    _frame(axes, tuple(starts))
+    _frame(axes, tuple(starts), beyond)
     _legend(figure, tuple(starts.values()))
     return Drawing(
         name="model-stages",
@@ -113,7 +114,13 @@ def _short(label: str) -> str:
     return clean(label, limit=_LABEL)
 
 
-def _bars(axes: Axes, row: int, values: TargetValues) -> None:
+def _beyond(values: TargetValues) -> float:
+    """Where the last piece ends, as a share of the start; at least 1."""
+    last = max((piece.begins_ns + piece.length_ns for piece in pieces(values)), default=0)
+    return min(max(1.0, last / max(values.solo_ns, 1)), _MOST_BEYOND)
+
+
+def _bars(axes: Axes, row: int, values: TargetValues, char: float) -> None:
     whole = max(values.solo_ns, 1)
     found = pieces(values)
     lane = min(_LANE, _BELOW / max(1, max((piece.lane for piece in found), default=1)))
@@ -130,26 +137,26 @@ def _bars(axes: Axes, row: int, values: TargetValues) -> None:
             edgecolor=PAPER,
             linewidth=0.5,
         )
-        if piece.lane == 0 and length >= _NAMED_FROM:
-            text, ink = quantity(piece.length_ns, "ns"), text_colour_on_phase(colour)
+        text, ink = quantity(piece.length_ns, "ns"), text_colour_on_phase(colour)
+        if piece.lane == 0 and length >= char * (len(text) + 1):
             axes.text(begins + length / 2, place, text, ha="center", va="center", size=8, color=ink)
 
 
-def _ends(axes: Axes, row: int, values: TargetValues) -> None:
+def _ends(axes: Axes, row: int, values: TargetValues, char: float) -> None:
     """Marks at the ends of stages, with the endpoints' names where there is room; the goal is always named."""
     whole = max(values.solo_ns, 1)
     at, places = 0, []
     for stage in values.stages:
         at += stage.solo_ns
         places.append((at / whole, str(stage.endpoint)))
-    kept: list[float] = []
+    kept: list[tuple[float, float]] = []
     top = row - _BAR / 2
     for place, name in reversed(places):
-        axes.plot([place, place], [top - 0.07, top + _BAR], color=MUTED, linewidth=0.8)
-        if all(abs(place - other) >= _APART for other in kept):
-            kept.append(place)
-            side = "center" if place < _MOST_BEYOND - 0.1 else "right"
-            axes.text(place, top - 0.08, name, ha=side, va="bottom", size=7.5, color=MUTED)
+        axes.plot([place, place], [top - 0.07, top + _BAR], color=MUTED, linewidth=0.8, clip_on=False)
+        half = char * (len(name) + 1) / 2
+        if all(place + half <= low or place - half >= high for low, high in kept):
+            kept.append((place - half, place + half))
+            axes.text(place, top - 0.08, name, ha="center", va="bottom", size=7.5, color=MUTED)
 
 
 def _total(axes: Axes, row: int, values: TargetValues) -> None:
@@ -166,13 +173,13 @@ def _total(axes: Axes, row: int, values: TargetValues) -> None:
     )
 
 
-def _frame(axes: Axes, labels: Sequence[str]) -> None:
+def _frame(axes: Axes, labels: Sequence[str], beyond: float) -> None:
     axes.set_yticks(range(len(labels)), [_short(label) for label in labels], fontsize=9)
     axes.set_ylim(len(labels) - 0.35, -0.55)
     for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
         tick.set_color(target_colour(label))
         tick.set_fontweight("bold")
-    axes.set_xlim(0, _MOST_BEYOND)
+    axes.set_xlim(0, beyond)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=8.5)
 
 

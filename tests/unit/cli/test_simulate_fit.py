@@ -16,7 +16,7 @@ from bench.sim.model.file import model_digest, read_model, write_model
 from bench.sim.model.summary import parameters, summaries
 from bench.util.errors import ExitCode
 from tests.factories import DOCKER, make_manifest, make_records, write_campaign
-from tests.synthetic_models import make_model, make_values
+from tests.synthetic_models import STAGES, make_model, make_values
 from tests.synthetic_starts import write_storms
 
 
@@ -97,12 +97,12 @@ def test_a_campaign_without_storms(
 def test_a_model_is_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    file, page = tmp_path / "model.json", tmp_path / "page.html"
+    file, page = tmp_path / "model.json", tmp_path / "out" / "index.html"
     write_model(file, make_model(("docker", "libvirt/tcg"), draws=20))
     text = file.read_text(encoding="utf-8")
     value = json.loads(text)["targets"]["docker"]["parameters"]["growth"]["value"]
     file.write_text(text.replace(f'"value": {json.dumps(value)}', '"value": 90000.0', 1), encoding="utf-8")
-    assert call(monkeypatch, "simulate", "explain", str(file), "--page", str(page)) == ExitCode.OK
+    assert call(monkeypatch, "simulate", "explain", str(file), "-o", str(page.parent)) == ExitCode.OK
     said = capsys.readouterr().out
     assert "init.hold_work" in said
     assert "assumed by you" in said
@@ -148,14 +148,21 @@ def test_nothing_is_cut_at_80_columns(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_the_page_of_a_model_draws_its_stages(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    page = tmp_path / "page.html"
-    words = ("simulate", "explain", str(_model_file(tmp_path)), "--page", str(page))
+    place = tmp_path / "out"
+    words = ("simulate", "explain", str(_model_file(tmp_path)), "-o", str(place))
     assert call(monkeypatch, *words) == ExitCode.OK
-    text = page.read_text(encoding="utf-8")
+    assert capsys.readouterr().out.endswith(f"{place / 'index.html'}\n")
+    assert sorted(file.name for file in (place / "figures").iterdir()) == [
+        "model-stages-dark.svg",
+        "model-stages.png",
+        "model-stages.svg",
+    ]
+    assert set(json.loads((place / "explained.json").read_text(encoding="utf-8"))["targets"]) == set(STAGES)
+    text = (place / "index.html").read_text(encoding="utf-8")
     assert "<svg" in text
     assert "stages: requested → created → init → ready" in text
     assert call(monkeypatch, *words[:-1], str(tmp_path)) == ExitCode.USAGE
-    assert "is a directory" in capsys.readouterr().err
+    assert "holds files of something else" in capsys.readouterr().err
 
 
 def test_an_edited_model_says_so_and_a_forged_one_is_refused(
