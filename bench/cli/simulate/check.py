@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
+from bench.cli.simulate.options import AnswerOut, this_command
 from bench.cli.simulate.progress import Step
 from bench.render.commands.simulation_check import check_json, view_check, write_check
 from bench.scenario.targets import split_labels
@@ -134,10 +135,6 @@ Draws = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, max=2**53, help="Seed of the fit, of noise and of intervals.")
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="Write a page with figures here.", show_default="none"),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +178,7 @@ def check_command(
     host_change: HostChange = False,
     draws: Draws = DRAWS,
     seed: Seed = 1,
-    out: Out = None,
+    out: AnswerOut = None,
     json: Json = False,
 ) -> None:
     """Cells that were used in the fit are never scored. Predictions without a simulation are scored beside the model:
@@ -198,13 +195,13 @@ def check_command(
     read = _Reader(None if targets is None else split_labels(targets), scenario, table_cpus, host_change)
     with Step() as step:
         found = _found(named, read, asked, _Run(draws, seed, host_change, step.say))
-        page = None if out is None else write_check(found, out)
+        page = None if out is None else write_check(found, out, command=this_command())
     if json:
         print_json(check_json(found))
     else:
         console().print(view_check(found))
         if page is not None:
-            print(page)
+            print(f"page: {page}")
     if found.exit_code:
         raise typer.Exit(found.exit_code)
 

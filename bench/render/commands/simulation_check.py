@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from markupsafe import Markup
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.stats import Interval
-from bench.render.figures.base import Figure, finish, styled, with_variables, write_figure
+from bench.render.figures.base import Figure
 from bench.render.figures.simulation_check import draw
-from bench.render.html import page_environment
-from bench.render.palette import PALETTE
+from bench.render.results import draw_all, write_results
+from bench.render.simulation.glossary import GLOSSARY
+from bench.render.simulation.skeleton import render_page
 from bench.render.text import MISSING, clean, quantity, with_interval
 from bench.sim.answer.answer import Band
 from bench.sim.answer.terms import emulated_sentences
+from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.coverage import Coverage, Limits
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
 from bench.sim.check.verdict import Verdict
 from bench.util.errors import ExitCode
-from bench.util.result_file import write_result_file
 
 STORM_HEAD: Final = ("box", "storm", "of", "measured", "simulated [95 %]", "error", "bias", "ceiling", "skill", "held")
 MEMORY_HEAD: Final = ("box", "boxes", "measured", "simulated [95 %]", "error", "band", "verdict")
 WORDS: Final = (
-    ("error", "the median over storms of |simulated / measured − 1|, with its 95 % interval"),
-    ("bias", "the simulated value over the median storm, less 1: below 0 the model is too optimistic"),
-    ("noise ceiling", "the error with which one half of the storms predicts the other half; no model does better"),
-    (
-        "skill",
-        "1 − CRPS of the model / CRPS of a baseline, CPU only in the table: 1 is perfect, 0 no better, below 0 worse",
-    ),
-    ("CRPS", "how far a predicted distribution is from a measured value; smaller is better"),
-    ("held", "storms inside the simulated 95 % band"),
-    ("bands", "good ones hold as many storms as they promise: the 80 % band 80 % of them"),
-    ("constant", "a baseline: every start takes as long as a single one"),
-    ("CPU only", "a baseline: max(T1, N W/c), with T1 the time and W the CPU time of a single start on c CPUs"),
-    ("line", "a baseline: a line over the number of boxes, through the storms that were fitted"),
-    ("CPU only with spread", "a baseline: N measured single starts in order, times max(1, N W/(c T1))"),
-    ("shared CPUs", "a baseline: N measured single starts of unlike work that share the CPUs equally"),
+    "error",
+    "noise ceiling",
+    "skill",
+    CONSTANT,
+    CPU_ONLY,
+    LINE,
+    SPREAD,
+    SHARED,
+    "held",
 )
-"""Words of a check, in the order in which they are met."""
-_PAGE_ONLY: Final = ("bias",)
+"""Words of the glossary that a terminal explains; pages explain all that occur."""
+_MEANINGS: Final = {word.name: word.meaning for word in GLOSSARY}
 NOTE: Final = "Simulated values; fitted storms are not scored."
 _NARROW: Final = tuple(at for at, name in enumerate(STORM_HEAD) if name not in ("box", "bias", "ceiling"))
 """The columns that fit a terminal of 80 columns."""
 _BY_YOU: Final = "by you"
-_HINT: Final = "choose another --out, and check the free space"
+JSON: Final = "answer.json"
 _STYLES: Final = {
     Verdict.EXPLAINED: "green",
     Verdict.BETTER: "green",
@@ -176,8 +171,8 @@ def view_check(found: Check) -> RenderableType:
     lines: list[RenderableType] = [Text(headline(found), style=style), Text(_made(found), style="dim")]
     for target in found.targets:
         lines += ["", *_view_target(found, target)]
-    lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_notes(found), NOTE))]
-    lines += [Text(f"· {word}: {text}", style="dim") for word, text in WORDS if word not in _PAGE_ONLY]
+    lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_warnings(found), *_notes(found), NOTE))]
+    lines += [Text(f"· {word}: {_MEANINGS[word]}", style="dim") for word in WORDS]
     return Group(*lines)
 
 
@@ -198,8 +193,8 @@ def _view_target(found: Check, target: TargetCheck) -> Iterator[RenderableType]:
 
 
 def _notes(found: Check) -> tuple[str, ...]:
-    """What was left out, and which CPUs were emulated."""
-    return (*found.notes, *found.left_out, *emulated_sentences([target.label for target in found.targets]))
+    """How it was done, and what was left out."""
+    return (*found.notes, *found.left_out)
 
 
 def _made(found: Check) -> str:
@@ -228,30 +223,40 @@ def check_json(found: Check) -> dict[str, Any]:
 
 def figures(found: Check) -> tuple[Figure, ...]:
     """One figure per target and number of residents."""
-    with styled():
-        return tuple(finish(drawing) for target in found.targets for drawing in draw(target))
+    return draw_all(lambda: [drawing for target in found.targets for drawing in draw(target)])
 
 
-def write_check(found: Check, directory: Path) -> Path:
-    """Write ``index.html`` and its figures into a directory; returns the page. Raises ResultError."""
+def write_check(found: Check, directory: Path, *, command: str) -> Path:
+    """Write the page, ``answer.json`` and the figures into a directory; returns the page. It has the same bytes again.
+
+    Args:
+        command: that makes the same check.
+
+    Raises:
+        UsageError: the directory holds something else.
+        ResultError: a file cannot be written.
+    """
+    text = json.dumps(check_json(found), indent=2, ensure_ascii=False) + "\n"
     drawn = figures(found)
-    environment = page_environment()
-    text = environment.get_template("simulation-check.html.j2").render(
-        style=Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
+    page = render_page(
+        "simulation-check.html.j2",
+        figures=drawn,
+        warnings=_warnings(found),
+        eyebrow="simulated, checked on measurements",
+        command=command,
+        provenance=f"Scored: {', '.join(map(clean, found.sources))}; seed {found.seed}",
+        files={JSON: text.encode()},
         headline=headline(found),
         made=_made(found),
-        alarm=found.exit_code is ExitCode.REGRESSION,
         targets=[(clean(target.label), tuple(target_sentences(target))) for target in found.targets],
-        storms=(STORM_HEAD, storm_rows(found)),
-        memory=(MEMORY_HEAD, memory_rows(found)),
-        notes=(*map(clean, _notes(found)), NOTE, *(f"{word}: {text}" for word, text in WORDS)),
-        figures=[
-            {"title": one.title, "svg": Markup(with_variables(one.light_svg)), "how": one.how, "table": one.table}
-            for one in drawn
-        ],
+        storms=(STORM_HEAD, *storm_rows(found)),
+        memory=(MEMORY_HEAD, *memory_rows(found)),
+        notes=(*map(clean, _notes(found)), NOTE),
     )
-    page = directory / "index.html"
-    write_result_file(page, text, hint=_HINT)
-    for figure in drawn:
-        write_figure(directory, figure)
-    return page
+    return write_results(directory, page, drawn, {JSON: text})
+
+
+def _warnings(found: Check) -> tuple[str, ...]:
+    """Sentences above the headline: what must not be overlooked."""
+    alarm = ("Do not use this model for the targets that it misses.",) if found.exit_code is ExitCode.REGRESSION else ()
+    return (*alarm, *emulated_sentences([target.label for target in found.targets]))

@@ -28,11 +28,11 @@ _BASELINES: Final[Mapping[str, tuple[str, _Dashes]]] = {
     SHARED: ("shared CPUs", (0, (1.0, 0.8))),
 }
 _HOW: Final = (
-    "Hatched: the simulated 95 % band, wider upwards beyond the storms that the model was fitted to. Dots are measured "
-    "storms: hollow ones were fitted, so they are no evidence; full ones were not seen. The black bar at the median of "
-    "unseen storms is the noise ceiling, as far as one half of them misses the other. Grey lines are predictions that "
-    "need no simulation: if one of them runs through the full dots as well as the band does, it is enough."
+    "Hatched: the simulated 95 % band. Hollow dots were fitted; full ones were not seen, and the black bar at their "
+    "median is the noise ceiling. Grey lines need no simulation: where one runs through the full dots, it is enough."
 )
+_LEFT_IN, _PANEL_IN, _GAP_IN, _LABEL_IN = 0.84, 2.34, 0.14, 0.17
+"""Inches: the margin of the axis, the width of a panel, between the two, and the place of the axis's label."""
 
 Point = tuple[LevelView, StatisticView]
 
@@ -56,8 +56,8 @@ def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) ->
     axes: list[Axes] = []
     values = _values([point for points in series.values() for point in points])
     for number, (statistic, points) in enumerate(series.items()):
-        left = (0.68 + number * 2.55) / width
-        axes.append(figure.add_axes((left, bottom, 2.42 / width, top - bottom)))
+        left = (_LEFT_IN + number * (_PANEL_IN + _GAP_IN)) / width
+        axes.append(figure.add_axes((left, bottom, _PANEL_IN / width, top - bottom)))
         _panel(axes[-1], points, target_colour(found.label))
         axes[-1].set_title(_PANELS[statistic], size=9.5, loc="left", color=INK)
         _frame(axes[-1], levels, values, named=number == 0)
@@ -157,6 +157,8 @@ def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, 
     axes.set_xlabel("boxes requested at once", size=9)
     if named:
         axes.set_ylabel("time, simulated and measured", size=9)
+        # Labels of ticks differ in width; this label has its own place, clear of the edge.
+        axes.yaxis.set_label_coords((_LABEL_IN - _LEFT_IN) / _PANEL_IN, 0.5)
 
 
 def _apart(boxes: Sequence[int]) -> list[int]:
@@ -172,7 +174,7 @@ def _legend(axes: Axes, series: Mapping[Statistic, Sequence[Point]]) -> None:
     if any(series.values()):
         axes.legend(
             loc="upper left",
-            bbox_to_anchor=(-0.26, -0.19),
+            bbox_to_anchor=((_LABEL_IN - _LEFT_IN) / _PANEL_IN, -0.19),
             ncol=2,
             fontsize=8.6,
             handlelength=2.2,

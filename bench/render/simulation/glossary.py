@@ -42,6 +42,8 @@ def _endpoint(name: str, meaning: str) -> Word:
     return Word(name=name, meaning=f"an instant of a start: {meaning}", forms=forms)
 
 
+_SKILL: Final = r"[+−-]\d"
+"""The number that follows a baseline's name; alone some of these names are words of ordinary language."""
 GLOSSARY: Final[tuple[Word, ...]] = (
     _word("box", _REPORTED["box"], "boxes"),
     _word("target", _REPORTED["target"], "targets"),
@@ -103,15 +105,27 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     _word("c", "the number of CPUs", "N W/c", "W/c"),
     _word("error", "of a check: how far predictions miss, the median over storms of |simulated / measured − 1|"),
     _word("bias", "of a check: the prediction over the median storm; above 0 % it is too slow"),
-    _word("skill", "of a check: how much better than a simple prediction; 1 is perfect, 0 no better", "skills"),
-    _word("held", "of a check: how many measured storms lie in the simulated band"),
+    _word("skill", "of a check: 1 − CRPS of the model / CRPS of a baseline; 1 is perfect, 0 no better", "skills"),
+    _word("CRPS", "how far a predicted distribution is from a measured value; smaller is better"),
+    _word("held", "of a check: how many of the measured storms lie in the simulated 95 % band"),
     _word(
         "noise ceiling",
         "of a check: the error with which one half of the measured storms predicts the other; no model can do better",
         "ceiling",
     ),
-    _word("coverage", "of a check: the share of measured storms that lie in the band"),
-    _word("CPU only", "a prediction without a model: CPU time alone, max(T1, N W/c)"),
+    _word("coverage", "of a check: the share of measured values that lie in a band; good bands hold what they promise"),
+    _word("baseline", "of a check: a prediction that needs no simulation", "baselines"),
+    Word(
+        name="constant", meaning="a baseline: every start takes as long as a single one", forms=(rf"constant {_SKILL}",)
+    ),
+    _word("CPU only", "a baseline: max(T1, N W/c), the CPU time of N boxes on c CPUs and nothing else"),
+    Word(
+        name="line",
+        meaning="a baseline: a line over N through the fitted storms",
+        forms=(rf"line {_SKILL}", "a line explains it"),
+    ),
+    _word("CPU only with spread", "a baseline: N measured single starts in order, times max(1, N W/(c T1))"),
+    _word("shared CPUs", "a baseline: N measured single starts of unlike work that share the CPUs equally"),
     _word("keep-alive", "how long an idle box waits for more work before it ends", "kept"),
     _word("pre-warmed", "of boxes: started before anybody needs them"),
     _word("cold start", "an invocation that waits until a box has started for it", "cold starts", "cold"),

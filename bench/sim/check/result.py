@@ -7,7 +7,7 @@ from typing import Literal
 from bench.sim.answer.answer import Band
 from bench.sim.check.coverage import Bands, Coverage, Frozen, Limits
 from bench.sim.check.levels import Statistic
-from bench.sim.check.verdict import Verdict
+from bench.sim.check.verdict import MIN_STORMS, Verdict
 from bench.util.errors import ExitCode
 
 
@@ -145,11 +145,16 @@ class Check(Frozen):
 
         REGRESSION: worse than CPU only, or wrong and no better than a baseline, or memory is missed. CANNOT_TELL: that
         is the verdict, or the error is too large although the model is better than the baselines; nothing was scored.
+        Readings of memory that are too few do not count where storms were scored.
         """
         storms = {target.verdict for target in self.targets}
-        memory = {score.verdict for target in self.targets for score in target.memory}
+        memory = {score.verdict for target in self.targets for score in target.memory if _counts(target, score)}
         if storms & {Verdict.WORSE, Verdict.NO_BETTER} or "missed" in memory:
             return ExitCode.REGRESSION
         if storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or not self.targets:
             return ExitCode.CANNOT_TELL
         return ExitCode.OK
+
+
+def _counts(target: TargetCheck, score: MemoryScore) -> bool:
+    return score.trials >= MIN_STORMS or target.verdict is None

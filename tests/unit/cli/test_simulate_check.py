@@ -214,8 +214,7 @@ def test_a_model_of_one_table_is_scored_on_the_rest_of_it_under_another_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], table: Path, tmp_path: Path
 ) -> None:
     lines = table.read_text().splitlines()
-    small = tmp_path / "small" / table.name
-    small.parent.mkdir()
+    small = tmp_path / "small.csv"
     small.write_text("\n".join(lines[:4]) + "\n")
     model = tmp_path / "model.json"
     write_model(model, fit(observe_table(small), draws=50, seed=1))
@@ -226,8 +225,7 @@ def test_a_model_of_one_table_is_scored_on_the_rest_of_it_under_another_name(
         (1, False), (2, False), (5, True), (10, True), (20, True), (40, True), (80, True),
     ]  # fmt: skip
     # The same rows with one comment more are still the same rows.
-    again = tmp_path / "again" / table.name
-    again.parent.mkdir()
+    again = tmp_path / "again.csv"
     again.write_text("# a comment\n" + small.read_text())
     assert call(monkeypatch, model, "--table", again) == ExitCode.USAGE
     assert "cells used in the fit cannot be scored" in " ".join(capsys.readouterr().err.split())

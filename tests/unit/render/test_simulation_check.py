@@ -60,7 +60,7 @@ def test_json_is_plain_and_whole(found: Check) -> None:
 
 
 def test_the_page_is_escaped_and_loads_nothing(found: Check, tmp_path: Path) -> None:
-    page = write_check(found, tmp_path / "out")
+    page = write_check(found, tmp_path / "out", command="boxbench simulate check")
     text = page.read_text()
     assert "<b>odd" not in text
     assert "&lt;b&gt;odd" in text

@@ -256,3 +256,19 @@ def test_daemons_of_the_scored_trials_do_not_help(locked: Split) -> None:
     both = _checked(unknown, LOCKED).memory[0]
     assert both.daemons
     assert both.verdict == "missed"
+
+
+def test_readings_of_memory_that_are_too_few_do_not_decide() -> None:
+    split = _split(LOCKED, Campaign(boxes=(1, 2, 4, 8), memory=(1, 2, 4, 8, 16), blocks=20, cpus=4))
+    target = split.score.targets["docker"]
+    few = replace(target, memory=target.memory[:2])
+    model = known_model({"docker": LOCKED}, draws=20, cpus=4)
+
+    def checked(one: TargetObservations) -> Check:
+        score = replace(split.score, targets={"docker": one})
+        return check(replace(split, score=score), ModelPredictor(model=model, seed=7), Terms(seed=1))
+
+    both = checked(few)
+    assert both.targets[0].memory[0].verdict == "cannot tell"
+    assert (both.targets[0].verdict, both.exit_code) == (Verdict.EXPLAINED, ExitCode.OK)
+    assert checked(replace(few, starts=())).exit_code is ExitCode.CANNOT_TELL
