@@ -32,6 +32,8 @@ KNOWN: Final = ("sweep.json", "model.json", "units.jsonl", "lock", _JSON)
 _MOST_ROWS: Final = 60
 """Rows on a terminal; the page and JSON have all."""
 _MOST_FIGURES: Final = 24
+_LONG: Final = 8
+"""Rows from which on a table of the page is folded. Its figures show the same."""
 _AXES: Final = {
     "boxes": "boxes that start",
     "cpus": "CPUs of the host",
@@ -259,13 +261,14 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
         files={_JSON: results.text().encode()},
         question=_question(results),
         headline=headline(results),
-        bound="",
+        lead="",
         bounds=[],
         notes=[],
         numbers=[(title, table) for title, table in tables if len(table) > 1],
         sections=_sections(results),
         lists=_lists(results),
         reading=_READING,
+        fold_from=_LONG,
     )
     return write_results(directory, page, figures, {}, known=KNOWN)
 

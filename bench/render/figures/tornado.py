@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _MOST: Final = 8
 _ROW_IN: Final = 0.46
-_MOST_LETTERS: Final = 92
-"""Of the text above a bar."""
+_TEXT_ROW: Final = 0.55
+"""The height of a row without a bar, in rows."""
+_LETTERS: Final = (78, 92)
+"""Of the text above a bar: at its usual size, and at most."""
 _KINDS: Final[dict[Kind, str]] = {
     "measured": "measured: the data narrow it",
     "limit": "limit: the data only bound it",
@@ -34,7 +36,7 @@ _HOW: Final = (
     "highest; the longest bar is on top. The line is the middle of the same runs, which have no noise, so that it may "
     "differ from the middle of the answer. Filled: the data narrow the parameter. Hatched: they bound it. Hollow: no "
     "data stand behind it, and the bar shows half and twice its value. The share is of all that is open in the answer; "
-    "rows without a bar are what no parameter is responsible for."
+    "rows without a bar are no parameters, or do not move the middle."
 )
 
 
@@ -70,17 +72,19 @@ def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
     kinds = [kind for kind in _KINDS if any(one.kind == kind for one in bars)]
     names = [_KINDS[kind] for kind in kinds]
     below = BELOW_IN + legend_in(names)
+    places = _places(found)
+    rows = places[-1] + (1.0 if _length(found[-1]) > 0 else _TEXT_ROW)
     figure = canvas(
-        0.62 + below + _ROW_IN * len(found), title, "simulated answer where each parameter is low and where it is high"
+        0.62 + below + _ROW_IN * rows, title, "simulated answer where each parameter is low and where it is high"
     )
     axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.62)
     centre = next((one.middle for one in bars if one.middle is not None), None)
     ends = [end for one in bars for end in (one.low, one.high)] + ([] if centre is None else [centre])
     number_axis(axes, min(ends), max(ends), subject.unit)
-    axes.set_ylim(len(found) - 0.35, -0.75)
+    axes.set_ylim(rows - 0.55, -0.6)
     axes.set_yticks([])
-    for row, one in enumerate(found):
-        _bar(axes, row, one, named=named)
+    for place, one in zip(places, found, strict=True):
+        _bar(axes, place, one, named=named)
     if centre is not None:
         axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
     axes.set_xlabel(f"simulated {label}", size=9)
@@ -96,7 +100,13 @@ def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
     )
 
 
-def _bar(axes: Axes, row: int, one: Influence, *, named: bool) -> None:
+def _places(found: Sequence[Influence]) -> list[float]:
+    """Where rows lie, in rows from the top: those without a bar are lower."""
+    heights = [1.0 if _length(one) > 0 else _TEXT_ROW for one in found]
+    return [sum(heights[:number]) for number in range(len(heights))]
+
+
+def _bar(axes: Axes, row: float, one: Influence, *, named: bool) -> None:
     left, right = sorted((one.low, one.high))
     if left < right:
         axes.barh(row + 0.12, right - left, left=left, height=0.34, **_style(one.kind, target_colour(one.target)))
@@ -104,7 +114,7 @@ def _bar(axes: Axes, row: int, one: Influence, *, named: bool) -> None:
     paper: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
     text = _text(one, named=named)
-    axes.text(0.0, row - 0.12, text, size=8.2 if len(text) <= 70 else 7.2, color=INK, bbox=paper, **place)
+    axes.text(0.0, row - 0.12, text, size=8.2 if len(text) <= _LETTERS[0] else 7.2, color=INK, bbox=paper, **place)
 
 
 def _text(one: Influence, *, named: bool) -> str:
@@ -112,7 +122,7 @@ def _text(one: Influence, *, named: bool) -> str:
     parts: list[str] = [one.kind] if _length(one) > 0 else []
     parts += [f"share {one.share:.0%}"] if one.share > 0 else []
     parts += [f"narrowed {one.narrowed:.0%}"] if one.kind != "assumed" and _length(one) > 0 else []
-    return clean(f"{who}{parameter_label(one.parameter)} · {', '.join(parts)}", limit=_MOST_LETTERS)
+    return clean(f"{who}{parameter_label(one.parameter)} · {', '.join(parts)}", limit=_LETTERS[1])
 
 
 def _style(kind: Kind, colour: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from bench.sim.answer.answer import Answer
 from bench.sim.answer.words import BOUND
 
 JSON: Final = "answer.json"
+_LONG: Final = 30
+"""Rows from which on a table is folded."""
 
 
 def write_answer(
@@ -61,7 +63,8 @@ def answer_page(
     data: bytes = b"",
 ) -> str:
     """The page's text; see ``write_answer``. ``data``: the answer as JSON, which readers can save from the page."""
-    headline, bound, rest = (clean(part, limit=2000) for part in answer.headline.partition(BOUND))
+    said, bound, rest = (clean(part, limit=2000) for part in answer.headline.partition(BOUND))
+    headline, stop, more = said.partition(". ")
     return render_page(
         "simulation.html.j2",
         figures=figures,
@@ -70,14 +73,15 @@ def answer_page(
         provenance=f"Simulated · model {answer.model} · seed {answer.seed} · {answer.draws} draws",
         files={JSON: data},
         question=clean(answer.question, limit=2000),
-        headline=headline,
-        bound=f"{bound.strip()} {rest}" if rest else "",
+        headline=headline + stop.strip(),
+        lead=" ".join(filter(None, (more, bound, rest))),
         bounds=[clean(line, limit=2000) for line in bound_lines(answer)],
         notes=_notes(answer),
         numbers=[*_numbers(answer), *((title, table) for title, table in tables if len(table) > 1)],
         sections=_sections(answer),
         lists=_lists(answer),
         reading=READING,
+        fold_from=_LONG,
     )
 
 
@@ -89,7 +93,7 @@ def _numbers(answer: Answer) -> list[tuple[str, Table]]:
 
 def _notes(answer: Answer) -> list[tuple[str, list[str]]]:
     """What readers have to know before they read the numbers."""
-    return _filled(("Not answered", answer.unanswered), ("Assumed", answer.assumed), ("Two answers", answer.humps))
+    return _filled(("Not answered", answer.unanswered), ("Two answers", answer.humps))
 
 
 def _sections(answer: Answer) -> list[tuple[str, str, Table]]:

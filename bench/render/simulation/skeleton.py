@@ -47,7 +47,7 @@ def render_page(
         # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
         "style": Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
         "generator": GENERATOR,
-        "figures": [_figure(figure) for figure in figures],
+        "figures": _figures(figures),
         "warnings": [clean(line, limit=2000) for line in warnings],
         "eyebrow": eyebrow,
         "command": command,
@@ -65,11 +65,12 @@ def page_text(page: str) -> str:
     return unescape(_UNREAD.sub(" ", page))
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {
-        "name": figure.name,
-        "title": figure.title,
-        "svg": Markup(with_variables(figure.light_svg)),
-        "how": figure.how,
-        "table": figure.table,
-    }
+def _figures(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """How to read them is said below the first of each kind."""
+    found, said = [], set()
+    for figure in figures:
+        shown = {"name": figure.name, "title": figure.title, "table": figure.table}
+        svg = Markup(with_variables(figure.light_svg))
+        found.append(shown | {"svg": svg, "how": "" if figure.how in said else figure.how})
+        said.add(figure.how)
+    return found
