@@ -20,6 +20,11 @@ from bench.util.text import plain
 
 _python_shows: Final = warnings.showwarning
 _FURTHER: Final = b"boxbench: ending already; waiting until nothing of it is left on the host\n"
+_ENDED: Final = ("interrupted before a trial began; nothing was left on the host", "start again")
+_ENDED_SIMULATION: Final = (
+    "the simulation was interrupted; its files are written whole or not at all",
+    "start the same command again",
+)
 
 
 def main() -> None:
@@ -63,7 +68,7 @@ def _main() -> None:
         _discard_output()
     # The option parser turns Ctrl-C into this code.
     if code == ExitCode.INTERRUPTED:
-        complain("interrupted before a trial began; nothing was left on the host", "start again")
+        complain(*(_ENDED_SIMULATION if sys.argv[1:2] == ["simulate"] else _ENDED))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 

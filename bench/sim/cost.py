@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from bench.scenario.validation import describe_faults
 from bench.util.document import FileKind, read_document
@@ -28,7 +29,9 @@ _GIB: Final = 2**30
 _HINT: Final = "docs/sweeps.md has an example of a price file"
 _KIND: Final = FileKind(path_hint="name a price file", content_hint="start it with `currency:`")
 
-Price = Annotated[float, Field(ge=0)]
+MOST_PRICE: Final = 1e9
+"""Of an hour, in any currency."""
+Price = Annotated[float, Field(ge=0, le=MOST_PRICE)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -45,7 +48,7 @@ class HostPrice(_Frozen):
 class Prices(_Frozen):
     """The content of a price file: hosts by type, or a price of CPUs and one of memory, or both."""
 
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    currency: str
     """Three capital letters, as in ISO 4217."""
     source: Words
     """Where the numbers come from."""
@@ -55,6 +58,13 @@ class Prices(_Frozen):
     """By type."""
     cpu_hour: Price | None = None
     gib_hour: Price | None = None
+
+    @field_validator("currency")
+    @classmethod
+    def _currency(cls, given: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", given):
+            raise ValueError("must be three capital letters, as in EUR or USD")
+        return given
 
     @model_validator(mode="after")
     def _complete(self) -> Prices:

@@ -29,6 +29,8 @@ NEGATIVE_LIFETIME_S: Final = 3600.0
 """How long ``cached_probe`` keeps a negative answer."""
 LOCK_LIMIT_S: Final = 3600.0
 """How long to wait for another process that makes an entry. A kernel or an image takes many minutes to make."""
+_SETTLED_NS: Final = 2 * 10**9
+"""A file that changed so recently can change again with the same size and time: file systems have coarse clocks."""
 _PROBE_TRIES: Final = 5
 """How often another process may remove an answer before this one has read it."""
 _SIGNS: Final = ("agent", "boxes", "scratch")
@@ -89,6 +91,8 @@ def content_key(*parts: str | bytes) -> str:
 def file_digest(path: Path) -> str:
     """The first 16 hexadecimal digits of a file's SHA-256. Raises OSError."""
     found = path.stat()
+    if abs(time.time_ns() - found.st_ctime_ns) < _SETTLED_NS:
+        return _read_digest(path)
     return _file_digest(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -96,6 +100,10 @@ def file_digest(path: Path) -> str:
 # from the page cache.
 @lru_cache(maxsize=64)
 def _file_digest(path: Path, *_identity: int) -> str:
+    return _read_digest(path)
+
+
+def _read_digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 

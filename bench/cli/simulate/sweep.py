@@ -75,11 +75,11 @@ def sweep(
     try:
         with _Units() as units:
             results = run_sweep(plan, known, out, scheduler=scheduler, workers=workers, tell=units.tell)
+        page = write_page(results, out, command=this_command())
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
             f"the sweep {out} was interrupted; what is finished is kept", hint=f"go on with `{this_command()}`"
         ) from None
-    page = write_page(results, out, command=this_command())
     if json:
         print_json_text(results.text().rstrip("\n"))
         return

@@ -15,6 +15,7 @@ from bench.sim.traces.cold import Durations
 from bench.sim.traces.spec import TraceOptions
 from bench.sim.traces.within import Within
 from bench.util.errors import UsageError
+from bench.util.numbers import plain_number
 
 DRAWS: Final = 20
 """Draws of the model that are used unless more are asked for: each is a run of the whole trace."""
@@ -131,10 +132,8 @@ def read_span(option: str, text: str) -> int:
 def read_share(option: str, text: str) -> float:
     """A share such as ``0.1%``, from 0 to 1. Raises UsageError."""
     word = text.strip()
-    try:
-        value = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
-    except ValueError:
-        value = -1.0
+    number = plain_number(word.removesuffix("%").strip())
+    value = -1.0 if number is None else number / (100 if word.endswith("%") else 1)
     if not 0 <= value < 1:
         raise UsageError(f"{option}: {text!r} is not a share from 0 to less than 1", hint=f"write {option} 0.1%")
     return value

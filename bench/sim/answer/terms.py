@@ -36,6 +36,8 @@ class Terms:
     seed: int
     draws: tuple[int, ...]
     """Which draws of the model are used."""
+    first: int = 0
+    """Place of the first of them in the whole question: a part of a question has the luck that it has in the whole."""
     replications: int = 2
     """Runs with fresh noise for each draw."""
     beyond: bool = False

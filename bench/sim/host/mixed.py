@@ -42,7 +42,7 @@ def mixed_samples(
 ) -> dict[str, Mapping[str, Floats]]:
     """Samples (draws x replications,) of the times of ``SHARES``, by target, and of ``ALL_TARGETS``."""
     found: dict[str, list[dict[str, float]]] = {label: [] for label in (*(one.target for one in groups), ALL_TARGETS)}
-    for place, draw in enumerate(terms.draws):
+    for place, draw in enumerate(terms.draws, start=terms.first):
         values = _values(terms.model, draw, groups, cpus, terms.seed)
         for replication in range(terms.replications):
             trial = place * terms.replications + replication

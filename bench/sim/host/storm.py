@@ -149,7 +149,7 @@ def run(terms: Terms, side: Side, boxes: int) -> dict[str, Floats]:
         side.numbers(
             terms.model, draw, boxes, Luck(seed=terms.seed, trial=place * terms.replications + again), noise=True
         )
-        for place, draw in enumerate(terms.draws)
+        for place, draw in enumerate(terms.draws, start=terms.first)
         for again in range(terms.replications)
     ]
     return {name: np.array([one[name] for one in found]) for name in found[0]}

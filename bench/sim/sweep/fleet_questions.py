@@ -10,8 +10,10 @@ import numpy as np
 
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.terms import Terms
+from bench.sim.fleet.file import MOST_HOSTS
 from bench.sim.fleet.needed import Limit, hosts_needed
 from bench.sim.fleet.numbers import UNITS, numbers_of
+from bench.sim.fleet.question import trace_seed
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
@@ -19,10 +21,9 @@ from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
 from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Floats, Quantity, Question
-from bench.sim.traces.spec import TraceOptions, open_trace, trace_files
+from bench.sim.traces.spec import TraceOptions, open_trace, takes_shares, trace_digest
 from bench.sim.traces.trace import TraceSource
 from bench.sim.traces.within import Within
-from bench.util.cache import content_key, file_digest
 
 POOL: Final = ("delay_p99", "delay_p50", "cold_share", "wasted_memory", "mean_memory", "rejected_share")
 FLEET: Final = (
@@ -37,37 +38,39 @@ FLEET: Final = (
 """Names of numbers of a run that the two questions show; the first one is what figures show."""
 _REACHED: Final = ("peak_on_host", "peak_starts")
 """What the runs have reached: the distance of a point is known after it was simulated."""
+_MOST_KEEP_NS: Final = 2**59
+"""Some 18 years."""
+_MOST_PREWARMED: Final = 10_000
 
 
 def _pool(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     """Samples (draws x replications,) of ``POOL`` on one host, and of what the runs have reached."""
-    rows = [{**numbers_of(result, spec), **_reached(result)} for spec, result in _runs(terms, target, values, hosts=1)]
+    rows = [{**numbers_of(result, spec), **_reached(result)} for spec, result, _ in _runs(terms, target, values, 1)]
     return _columns("pool", (*POOL, *_REACHED), rows)
 
 
 def _fleet(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     """Samples (draws x replications,) of ``FLEET``, and of what the runs have reached."""
     rows = []
-    for place, (spec, result) in enumerate(_runs(terms, target, values, hosts=int(values["hosts"]))):
-        simulate = partial(_run, terms, target, values, place)
-        needed = hosts_needed(spec, Limit(), simulate)
+    for spec, result, place in _runs(terms, target, values, int(values["hosts"])):
+        needed = hosts_needed(spec, Limit(), partial(_run, terms, target, values, place))
         rows.append({**numbers_of(result, spec), **_reached(result), "hosts_needed": float(needed)})
     return _columns("fleet", (*FLEET, *_REACHED), rows)
 
 
-def _runs(terms: Terms, target: str, values: Values, *, hosts: int) -> Iterator[tuple[FleetSpec, FleetResult]]:
-    """Each draw with each replication. The trace's luck is that of the place: the same for all targets and points."""
+def _runs(terms: Terms, target: str, values: Values, hosts: int) -> Iterator[tuple[FleetSpec, FleetResult, int]]:
+    """Each draw with each replication, and its place, which decides the luck: the same for all targets and points."""
     spec = _spec(values, hosts)
-    for place in range(len(terms.draws) * terms.replications):
-        yield spec, _run(terms, target, values, place, spec)
+    for number in range(len(terms.draws) * terms.replications):
+        place = terms.first * terms.replications + number
+        yield spec, _run(terms, target, values, place, spec), place
 
 
 def _run(terms: Terms, target: str, values: Values, place: int, spec: FleetSpec) -> FleetResult:
-    draw = terms.draws[place // terms.replications]
-    # Seeds of one sweep are far apart from those of the next one.
-    seed = (terms.seed * 2**20 + place) % 2**63
-    source = _trace(str(values["trace"]), cast("Within", values["within"]), spec.memory_bytes)
-    return simulate_fleet(spec, target_values(terms.model, target, draw), source, label=target, seed=seed)
+    draw = terms.draws[place // terms.replications - terms.first]
+    return simulate_fleet(
+        spec, target_values(terms.model, target, draw), _source(values), label=target, seed=trace_seed(terms, place)
+    )
 
 
 def _spec(values: Values, hosts: int) -> FleetSpec:
@@ -82,13 +85,21 @@ def _spec(values: Values, hosts: int) -> FleetSpec:
     )
 
 
+def _source(values: Values) -> TraceSource:
+    """The trace of the values, as its files are now."""
+    text = str(values["trace"])
+    memory_bytes = int(values["memory"]) if takes_shares(text) else None
+    return _trace(text, cast("Within", values["within"]), memory_bytes, trace_digest(text))
+
+
 @lru_cache(maxsize=4)
-def _trace(text: str, within: Within, memory_bytes: int) -> TraceSource:
+def _trace(text: str, within: Within, memory_bytes: int | None, _digest: str) -> TraceSource:
+    """A trace. Its digest is part of the key: a worker may outlive a file's content."""
     return open_trace(text, TraceOptions(within=within, host_memory_bytes=memory_bytes))
 
 
 def _reached(result: FleetResult) -> dict[str, float]:
-    return {"peak_on_host": float(result.peak_on_host), "peak_starts": float(result.peak_starts)}
+    return {name: float(getattr(result, name)) for name in _REACHED}
 
 
 def _columns(prefix: str, names: tuple[str, ...], rows: list[dict[str, float]]) -> dict[str, Floats]:
@@ -114,20 +125,26 @@ def _reached_distances(prefix: str, model: Model, target: str, samples: Mapping[
 def _trace_inputs(values: Values) -> dict[str, str]:
     """A digest of the trace's files, so that a sweep does not go on with other ones; nothing of a law."""
     # A wrong trace is an error before anything is simulated.
-    _trace(str(values["trace"]), cast("Within", values["within"]), int(values["memory"]))
-    files = trace_files(str(values["trace"]))
-    if not files:
-        return {}
-    parts = (part for file in files for part in (file.name, file_digest(file)))
-    return {str(values["trace"]): content_key(*parts)}
+    _source(values)
+    text = str(values["trace"])
+    digest = trace_digest(text)
+    return {text: digest} if digest else {}
 
 
 _ON_TRACE: Final[Mapping[str, Parameter]] = {
     "trace": Parameter(kind="text", help="a trace, as docs/sweeps.md lists them"),
     "keep_alive": Parameter(
-        kind="duration", help="how long an idle box waits for work, such as 10min", default=600 * 10**9
+        kind="duration",
+        help="how long an idle box waits for work, such as 10min",
+        default=600 * 10**9,
+        most=_MOST_KEEP_NS,
     ),
-    "prewarmed": Parameter(kind="count", help="boxes of each function that are always ready", default=0),
+    "prewarmed": Parameter(
+        kind="count",
+        help=f"boxes of each function that are always ready, 0 to {_MOST_PREWARMED}",
+        default=0,
+        most=_MOST_PREWARMED,
+    ),
     "cpus": CPUS,
     "memory": MEMORY,
     "reserve": RESERVE,
@@ -141,19 +158,25 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         samples=_pool,
         distances=_planned,
         reached=partial(_reached_distances, "pool"),
+        reached_names=tuple(f"pool.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        of_memory=True,
     ),
     "fleet": Question(
         parameters={
             **_ON_TRACE,
-            "hosts": Parameter(kind="count", help="hosts of the fleet, a whole number from 1 on", least=1),
+            "hosts": Parameter(
+                kind="count", help=f"hosts of the fleet, 1 to {MOST_HOSTS}", least=1, most=MOST_HOSTS
+            ),
             "policy": Parameter(kind="text", help="where boxes are placed", default=POLICIES[0], choices=POLICIES),
         },
         quantities={f"fleet.{name}": Quantity(unit=UNITS[name]) for name in FLEET},
         samples=_fleet,
         distances=_planned,
         reached=partial(_reached_distances, "fleet"),
+        reached_names=tuple(f"fleet.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        of_memory=True,
     ),
 }
 """By name."""

@@ -19,7 +19,10 @@ from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
 from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Floats, Quantity, Question
-from bench.util.errors import UsageError
+
+MOST_BOXES: Final = 1_000_000
+"""On one host, as in the commands."""
+_MOST_GAP_NS: Final = 24 * 3600 * 10**9
 
 
 def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
@@ -54,38 +57,36 @@ def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Dis
     return storm_distances(model, target, boxes=int(values["boxes"]), cpus=int(values["cpus"]), residents=0)
 
 
+def _boxes(values: Values) -> float:
+    """What a storm takes grows with its boxes; the smallest ones take as long as 20 boxes."""
+    return 20.0 + float(values["boxes"])
+
+
 def _density(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     room = int(values["memory"]) - int(values["reserve"])
-    counts = []
-    for draw in terms.draws:
-        drawn = target_values(terms.model, target, draw)
-        if not drawn.memory_slope_bytes:
-            raise UsageError(
-                f"the model has no memory of a further box of {target}",
-                hint="leave the target out, or measure `residents: [1, 8, 16]` and fit again",
-            )
-        counts.append(np.floor(fitting(drawn, room)))
+    counts = [np.floor(fitting(target_values(terms.model, target, draw), room)) for draw in terms.draws]
     # Memory has no noise of single runs.
     return {"density.boxes": np.repeat(np.array(counts), terms.replications)}
 
 
 def _density_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
-    centre = target_values(model, target, None)
-    if not centre.memory_slope_bytes:
-        return ()  # the samples say what is missing
     room = int(values["memory"]) - int(values["reserve"])
-    return (memory_distance(model, target, boxes=fitting(centre, room)),)
+    return (memory_distance(model, target, boxes=fitting(target_values(model, target, None), room)),)
 
 
-_BOXES: Final = Parameter(kind="count", help="boxes that start, a whole number from 1 on", least=1, most=10_000_000)
-_INTERVAL: Final = Parameter(kind="duration", help="time between requests, such as 50ms", default=0)
+_BOXES: Final = Parameter(kind="count", help=f"boxes that start, 1 to {MOST_BOXES}", least=1, most=MOST_BOXES)
+_INTERVAL: Final = Parameter(
+    kind="duration", help="time between requests, such as 50ms", default=0, most=_MOST_GAP_NS
+)
 
 HOST_QUESTIONS: Final[Mapping[str, Question]] = {
     "storm": Question(
         parameters={
             "boxes": _BOXES,
             "cpus": CPUS,
-            "residents": Parameter(kind="count", help="boxes that live already, a whole number", default=0),
+            "residents": Parameter(
+                kind="count", help=f"boxes that live already, 0 to {MOST_BOXES}", default=0, most=MOST_BOXES
+            ),
             "interval": _INTERVAL,
         },
         quantities={
@@ -96,18 +97,21 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         },
         samples=_storm,
         distances=_storm_distances,
+        load=_boxes,
     ),
     "reboot": Question(
         parameters={"boxes": _BOXES, "cpus": CPUS, "interval": _INTERVAL},
         quantities={f"reboot.{name}": Quantity(unit="ns") for name in ("all", "half", "p90", "first")},
         samples=_reboot,
         distances=_reboot_distances,
+        load=_boxes,
     ),
     "density": Question(
         parameters={"memory": MEMORY, "reserve": RESERVE},
         quantities={"density.boxes": Quantity(unit="boxes", benefit=True)},
         samples=_density,
         distances=_density_distances,
+        of_memory=True,
     ),
 }
 """By name."""

@@ -70,7 +70,7 @@ def _limited(name: str, parameter: Parameter, value: float | int) -> float | int
     if parameter.least is not None and value < parameter.least:
         raise UsageError(f"{name} is {value}, less than {parameter.least:g}", hint=parameter.help)
     if value > parameter.most:
-        raise UsageError(f"{name} is {value}, more than {parameter.most:g}", hint=parameter.help)
+        raise UsageError(f"{name} is {value}, more than {parameter.most:.12g}", hint=parameter.help)
     return value
 
 
@@ -144,7 +144,7 @@ def _log_normal(name: str, parameter: Parameter, law: Law, uniform: float) -> fl
     median = _given(name, parameter, law.median)
     if median <= 0:
         raise UsageError(f"{name}: log-normal with the median {law.median}", hint="the median must be above 0")
-    return median * (float(special.expm1(spread * special.ndtri(uniform))) + 1)
+    return median * (float(special.expm1(spread * float(special.ndtri(uniform)))) + 1)
 
 
 def _sd(name: str, parameter: Parameter, given: Scalar | None) -> float:

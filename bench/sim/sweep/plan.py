@@ -12,7 +12,9 @@ from typing import Final
 from bench.sim.answer.distance import refuse_beyond
 from bench.sim.answer.terms import choose_baseline, choose_draws, choose_targets
 from bench.sim.engine.rng import uniforms
+from bench.sim.host.luck import MOST_TRIALS
 from bench.sim.model.file import Model
+from bench.sim.model.values import target_values
 from bench.sim.sweep.file import SweepFile
 from bench.sim.sweep.parameters import Parameter, Value, axis_values, drawn_value, parse_value
 from bench.sim.sweep.question import Question
@@ -22,6 +24,8 @@ from bench.util.errors import UsageError
 PURPOSE: Final = 0x5300
 """Of the random numbers of uncertain parameters. The entity is the parameter's name, the number is the sample."""
 MOST_UNITS: Final = 1_000_000
+MOST_NUMBERS: Final = 100_000_000
+"""Samples of all units: they are in memory together, with 8 bytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class Plan:
         cells: the grid: one value per axis, the last axis fastest.
         inputs: digests of files that values name.
         beyond: whether points more than 10 times beyond the data are answered.
+        unanswered: sentences on targets that were asked about and are left out.
     """
 
     sweep: SweepFile
@@ -62,6 +67,7 @@ class Plan:
     units: tuple[Unit, ...]
     inputs: Mapping[str, str]
     beyond: bool
+    unanswered: tuple[str, ...] = ()
 
     @property
     def question(self) -> Question:
@@ -76,23 +82,19 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
         beyond: whether values more than 10 times beyond the data are simulated.
 
     Raises:
-        UsageError: an unknown target or parameter, a value outside its limits, too many units.
+        UsageError: an unknown target or parameter, a value outside its limits, too many units or samples.
         NotInDataError: a value more than 10 times beyond the data.
     """
     question = question_of(sweep.question)
-    for section in ("fixed", "axes", "uncertain"):
-        for name in getattr(sweep, section):
-            if name not in question.parameters:
-                raise UsageError(
-                    f"{section}: {sweep.question} has no parameter {name!r}",
-                    hint=f"it has {', '.join(question.parameters)}",
-                )
-    targets = choose_targets(model, sweep.targets)
+    _refuse_unknown(sweep, question)
+    targets, unanswered = _targets(sweep, question, model)
     known = question.parameters
     axes = {name: axis_values(name, known[name], axis) for name, axis in sweep.axes.items()}
     count = math.prod(map(len, axes.values())) * (sweep.samples or 1) * len(targets)
     if count > MOST_UNITS:
         raise UsageError(f"the sweep has {count} units, more than {MOST_UNITS}", hint="take fewer values or samples")
+    draws = choose_draws(model, sweep.draws)
+    _check_size(count, len(draws), sweep.replications, len(question.sampled))
     cells = tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
     units = tuple(_units(sweep, question, model, targets, cells))
     refuse_beyond(
@@ -104,11 +106,53 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
         baseline=choose_baseline(targets, sweep.baseline),
         axes=axes,
         cells=cells,
-        draws=choose_draws(model, sweep.draws),
+        draws=draws,
         units=units,
         inputs=_inputs(question, units),
         beyond=beyond,
+        unanswered=unanswered,
     )
+
+
+def _targets(sweep: SweepFile, question: Question, model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The targets that can be answered, and a sentence on each other one. Raises UsageError: there is none."""
+    asked = choose_targets(model, sweep.targets)
+    if not question.of_memory:
+        return asked, ()
+    known = tuple(one for one in asked if target_values(model, one, None).memory_slope_bytes is not None)
+    if not known:
+        raise UsageError(
+            f"the model has no memory of {', '.join(asked)}, and a {sweep.question} is about memory",
+            hint="measure boxes that stay (`residents: [1, 8, 16]`) and fit again, or name other targets",
+        )
+    lacking = [one for one in asked if one not in known]
+    return known, tuple(f"{one}: the model has no memory of a further box." for one in lacking)
+
+
+def _refuse_unknown(sweep: SweepFile, question: Question) -> None:
+    for section in ("fixed", "axes", "uncertain"):
+        for name in getattr(sweep, section):
+            if name not in question.parameters:
+                raise UsageError(
+                    f"{section}: {sweep.question} has no parameter {name!r}",
+                    hint=f"it has {', '.join(question.parameters)}",
+                )
+
+
+def _check_size(units: int, draws: int, replications: int, names: int) -> None:
+    """Raise UsageError: more runs of a unit than have luck of their own, or more samples than fit in memory."""
+    if draws * replications > MOST_TRIALS:
+        raise UsageError(
+            f"{draws} draws with {replications} replications are more than {MOST_TRIALS} runs",
+            hint="ask for fewer replications or draws",
+        )
+    numbers = units * draws * replications * names
+    if numbers > MOST_NUMBERS:
+        raise UsageError(
+            f"{units} units with {draws} draws, {replications} replications and {names} numbers each are "
+            f"{numbers} samples, more than {MOST_NUMBERS}",
+            hint="take fewer values, samples or draws",
+        )
 
 
 def _units(
@@ -121,7 +165,7 @@ def _units(
     fixed = {name: parse_value(name, question.parameters[name], given) for name, given in sweep.fixed.items()}
     samples = _samples(sweep, question.parameters)
     for place, cell in enumerate(cells):
-        named = " ".join(f"{name}={value}" for name, value in cell.items())
+        named = " ".join(f"{name}={_named(value)}" for name, value in cell.items())
         for number, sample in enumerate(samples):
             values = question.complete({**fixed, **cell, **sample}, model)
             for target in targets:
@@ -129,11 +173,19 @@ def _units(
                 yield Unit(key=f"{head} | {target}", cell=place, sample=number, target=target, values=values)
 
 
+def _named(value: Value) -> str:
+    """A value in a key. Text with spaces is quoted, so that no two units have one key."""
+    return repr(value) if isinstance(value, str) and set(value) & set(" |'\"") else str(value)
+
+
 def _inputs(question: Question, units: tuple[Unit, ...]) -> dict[str, str]:
+    if question.inputs is None:
+        return {}
     found: dict[str, str] = {}
-    for unit in units:
-        if question.inputs is not None and unit.values["trace"] not in found:
-            found |= question.inputs(unit.values)
+    # Each trace is looked at once, with whatever else it depends on.
+    different = {(unit.values["trace"], unit.values.get("within")): unit.values for unit in units}
+    for values in different.values():
+        found |= question.inputs(values)
     return found
 
 

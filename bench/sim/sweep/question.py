@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.terms import Terms
+from bench.sim.fleet.file import MOST_CPUS
 from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Value, Values
 from bench.util.errors import UsageError
+from bench.util.units import format_bytes
 
 Floats = NDArray[np.float64]
+
+MOST_MEMORY: Final = 2**50
+"""Bytes of a host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,11 @@ class Quantity:
     unit: str
     benefit: bool = False
     """More of it is better: beyond the data its band is widened downwards."""
+
+
+def _one(_values: Values) -> float:
+    """All values take the same time."""
+    return 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +47,10 @@ class Question:
         samples: of each quantity (draws x replications,), of one target at one set of values.
         distances: how far one set of values lies beyond the data of a target.
         reached: the same from the samples, where it is known only then.
+        reached_names: what ``samples`` also has, for ``reached``.
         inputs: digests of files that the values name, by name.
+        load: how long one run takes, in a unit of the question's own: only ratios count.
+        of_memory: whether it is about the memory of boxes, which a model may not have of all targets.
     """
 
     parameters: Mapping[str, Parameter]
@@ -45,10 +58,18 @@ class Question:
     samples: Callable[[Terms, str, Values], Mapping[str, Floats]]
     distances: Callable[[Model, str, Values], Iterable[Distance]]
     reached: Callable[[Model, str, Mapping[str, Floats]], Iterable[Distance]] | None = None
+    reached_names: tuple[str, ...] = ()
     inputs: Callable[[Values], Mapping[str, str]] | None = None
+    load: Callable[[Values], float] = _one
+    of_memory: bool = False
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """The names of everything that ``samples`` has."""
+        return (*self.quantities, *self.reached_names)
 
     def complete(self, values: Values, model: Model) -> dict[str, Value]:
-        """All values, with those that were not given. Raises UsageError: one is missing and nothing says it."""
+        """All values, with those that were not given. Raises UsageError: one is missing, or they contradict."""
         found: dict[str, Value] = {}
         for name, parameter in self.parameters.items():
             value = values.get(name, parameter.default)
@@ -60,6 +81,12 @@ class Question:
                     hint=f"give it under fixed, axes or uncertain: {parameter.help}",
                 )
             found[name] = value
+        if "reserve" in found and int(found["reserve"]) >= int(found["memory"]):
+            raise UsageError(
+                f"the reserve of {format_bytes(int(found['reserve']))} leaves nothing of "
+                f"{format_bytes(int(found['memory']))}",
+                hint="give a smaller reserve, or a larger host",
+            )
         return found
 
 
@@ -75,7 +102,13 @@ def _tenth(given: Values, _model: Model) -> Value | None:
     return int(given["memory"]) // 10
 
 
-CPUS: Final = Parameter(kind="count", help="CPUs of the host, a whole number from 1 on", derived=_host_cpus, least=1)
-MEMORY: Final = Parameter(kind="bytes", help="memory of the host, such as 64GiB", derived=_host_memory, least=1)
-RESERVE: Final = Parameter(kind="bytes", help="memory that stays free, such as 1GiB", derived=_tenth)
+CPUS: Final = Parameter(
+    kind="count", help=f"CPUs of the host, 1 to {MOST_CPUS}", derived=_host_cpus, least=1, most=MOST_CPUS
+)
+MEMORY: Final = Parameter(
+    kind="bytes", help="memory of the host, such as 64GiB", derived=_host_memory, least=1, most=MOST_MEMORY
+)
+RESERVE: Final = Parameter(
+    kind="bytes", help="memory that stays free, such as 1GiB", derived=_tenth, most=MOST_MEMORY
+)
 """Parameters that several questions have. The reserve is a tenth of the memory when it is not given."""

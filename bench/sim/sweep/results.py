@@ -19,11 +19,11 @@ from bench.sim.sweep.file import Law
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.plan import Plan, Unit
 from bench.sim.sweep.question import Quantity
-from bench.sim.sweep.unit import UnitResult
+from bench.sim.sweep.samples import Samples
 
 Floats = NDArray[np.float64]
 
-_MEMORY: Final = ("boxes", "hosts", "bytes", "cost")
+_MEMORY: Final = ("boxes", "hosts", "mean_hosts", "bytes", "cost")
 """Units of quantities that the memory of boxes decides; starts decide all others."""
 
 
@@ -76,6 +76,10 @@ class SweepResults(_Frozen):
     sensitivities: tuple[Sensitivity, ...] = ()
     assumed: tuple[str, ...] = ()
     """Sentences on parameters of the model that no data stand behind."""
+    unanswered: tuple[str, ...] = ()
+    """Sentences on targets that were asked about and are left out."""
+    warnings: tuple[str, ...] = ()
+    """Sentences that stand above the results: far beyond the data, an emulated CPU, a model that was edited."""
 
     def text(self) -> str:
         """As the file holds it."""
@@ -87,12 +91,12 @@ class SweepResults(_Frozen):
 
 
 def results_of(
-    plan: Plan, model: Model, done: Mapping[str, UnitResult], *, digest: str, assumed: Sequence[str] = ()
+    plan: Plan, model: Model, done: Mapping[str, Samples], *, digest: str, assumed: Sequence[str] = ()
 ) -> SweepResults:
     """Bands from the samples of all units.
 
     Args:
-        done: every unit of the plan, by key.
+        done: every unit of the plan, by key, with all of its draws.
         assumed: sentences for the reader.
     """
     merger = _Merger(plan, model, done)
@@ -111,6 +115,7 @@ def results_of(
         points=tuple(merger.points()),
         sensitivities=tuple(merger.sensitivities()),
         assumed=tuple(assumed),
+        unanswered=plan.unanswered,
     )
 
 
@@ -119,7 +124,7 @@ def _changing(plan: Plan) -> set[str]:
 
 
 class _Merger:
-    def __init__(self, plan: Plan, model: Model, done: Mapping[str, UnitResult]) -> None:
+    def __init__(self, plan: Plan, model: Model, done: Mapping[str, Samples]) -> None:
         self._plan, self._model, self._done = plan, model, done
         self._units: dict[tuple[int, str], list[Unit]] = {}
         for unit in plan.units:
@@ -163,8 +168,7 @@ class _Merger:
                 )
 
     def _values(self, cell: int, target: str, name: str) -> Floats:
-        units = self._units[cell, target]
-        return np.concatenate([np.asarray(self._done[unit.key].samples[name], dtype=np.float64) for unit in units])
+        return np.concatenate([self._done[unit.key].of(name) for unit in self._units[cell, target]])
 
     def _distances(self, cell: int, target: str) -> list[Distance]:
         """Of the point's samples. Raises NotInDataError: too far beyond the data, and nobody has allowed it."""
@@ -173,7 +177,8 @@ class _Merger:
         for unit in self._units[cell, target]:
             found += question.distances(self._model, target, unit.values)
             if question.reached is not None:
-                samples = {name: np.asarray(values) for name, values in self._done[unit.key].samples.items()}
+                done = self._done[unit.key]
+                samples = {one: done.of(one) for one in question.reached_names}
                 found += question.reached(self._model, target, samples)
         refuse_beyond(found, allowed=self._plan.beyond)
         return found
@@ -200,7 +205,7 @@ class _Merger:
     def _share(self, cell: int, target: str, name: str, parameter: str) -> float:
         units = self._units[cell, target]
         inputs = np.array([float(unit.values[parameter]) for unit in units])
-        outputs = np.array([float(np.median(self._done[unit.key].samples[name])) for unit in units])
+        outputs = np.array([float(np.median(self._done[unit.key].of(name))) for unit in units])
         return rank_correlation(inputs, outputs) ** 2
 
 

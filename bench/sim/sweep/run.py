@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from bench.sim.answer.terms import assumed_of
 from bench.sim.model.file import Model, model_digest, model_text
+from bench.sim.sweep.cut import Cutter
 from bench.sim.sweep.plan import Plan
 from bench.sim.sweep.results import SweepResults, results_of
 from bench.sim.sweep.runners.base import Runner
 from bench.sim.sweep.runners.choose import PROCESSES, choose_runner
 from bench.sim.sweep.runners.serial import SerialRunner
-from bench.sim.sweep.store import MANIFEST, MODEL, SweepDirectory, opened
-from bench.sim.sweep.unit import Task, task_of
-from bench.sim.sweep.versions import versions
+from bench.sim.sweep.store import MANIFEST, MODEL, opened
+from bench.sim.sweep.unit import Task
 from bench.util.result_file import write_result_file
 
 RESULTS: Final = "results.json"
 
 Tell = Callable[[int, int, str], object]
-"""Called with the number of finished units, the number of all units, and the key of the last one or a message."""
+"""Called with the number of finished units, the number of all units, and the key of the last one or a message. Draws of
+units that are not whole count together: half of two units is one."""
 
 
 def _tell_nobody(_done: int, _all: int, _text: str) -> None:
@@ -48,42 +50,33 @@ def run_sweep(
         UsageError, SweepError, ResultError: as the runner and ``opened``; what is finished is kept.
     """
     text, digest = model_text(model), model_digest(model)
-    runner = choose_runner(
-        scheduler, workers=workers, model_text=text, model_file=directory / MODEL, name=_name(plan, digest)
-    )
+    runner = choose_runner(scheduler, workers=workers, model_text=text, model_file=directory / MODEL)
     if not (directory / MANIFEST).exists():
         runner.probe()
+    total = len(plan.units)
     with opened(directory, plan, model_text=text, digest=digest) as place:
-        if place.done:
-            tell(len(place.done), len(plan.units), f"{len(place.done)} units were finished before")
-        for stage, tasks in _stages(runner, text, _missing(plan, place, digest), alone=scheduler == PROCESSES):
-            tell(len(place.done), len(plan.units), f"on {stage.about}")
-            with stage.run(iter(tasks)) as results:
+        if place.finished:
+            tell(place.finished, total, f"{place.finished} units were finished before")
+        cutter = Cutter(plan, digest, place.missing())
+        for stage, tasks in _stages(runner, text, cutter, alone=scheduler == PROCESSES):
+            tell(place.finished, total, f"on {stage.about}")
+            with stage.run(tasks) as results:
                 for finished in results:
-                    place.append(finished.result)
-                    tell(len(place.done), len(plan.units), finished.result.key)
-        found = results_of(plan, model, place.done, digest=digest, assumed=assumed_of(model, plan.targets))
+                    place.append(finished.results)
+                    cutter.learn(finished)
+                    tell(place.finished, total, finished.results[-1].key)
+        found = results_of(plan, model, place.samples, digest=digest, assumed=assumed_of(model, plan.targets))
         write_result_file(directory / RESULTS, found.text(), hint="make room, then start the same command again")
     return found
 
 
-def _missing(plan: Plan, place: SweepDirectory, digest: str) -> list[Task]:
-    return [task_of(plan, unit, digest) for unit in plan.units if unit.key not in place.done]
-
-
-def _name(plan: Plan, digest: str) -> str:
-    """A name that has everything in it that a unit depends on."""
-    return f"boxbench-{plan.sweep.digest[7:15]}-{digest[7:15]}-{versions()['code'][:8]}"
-
-
-def _stages(runner: Runner, text: str, tasks: Sequence[Task], *, alone: bool) -> list[tuple[Runner, Sequence[Task]]]:
-    """Who runs which units, in order.
+def _stages(runner: Runner, text: str, tasks: Cutter, *, alone: bool) -> Iterator[tuple[Runner, Iterator[Task]]]:
+    """Who runs which tasks, in order.
 
     Args:
-        alone: the first unit runs in this process: it compiles the kernels once, and workers load them.
+        alone: the first task runs in this process: it compiles the kernels once, and workers load them.
     """
-    if not tasks:
-        return []
-    if not alone or len(tasks) == 1:
-        return [(runner, tasks)]
-    return [(SerialRunner(model_text=text), tasks[:1]), (runner, tasks[1:])]
+    if alone and not tasks.is_empty:
+        yield SerialRunner(model_text=text), islice(tasks, 1)
+    if not tasks.is_empty:
+        yield runner, tasks

@@ -1,81 +1,90 @@
-"""One unit: text in, text out, so that every runner carries the same bits."""
+"""What a worker does: text in, text out, so that every runner carries the same bits."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from bench.sim.answer.terms import Terms
+from bench.sim.answer.terms import Terms, choose_draws
 from bench.sim.model.file import Model, model_digest
 from bench.sim.sweep.parameters import Value
-from bench.sim.sweep.plan import Plan, Unit
 from bench.sim.sweep.question import Question
 from bench.sim.sweep.questions import question_of
 from bench.sim.sweep.versions import versions
-from bench.util.errors import BoxbenchError, UsageError
+from bench.util.clock import MonotonicClock
+from bench.util.errors import BoxbenchError, NotInDataError, UsageError
 
 
-class Task(BaseModel):
-    """What a worker needs besides the model."""
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Piece(_Frozen):
+    """Some draws of one unit. Its samples are the same in whatever pieces the unit is cut."""
 
     key: str
-    model: str
-    """Digest of the model that the unit is about."""
-    question: str
+    """Of the unit."""
     target: str
     values: dict[str, Value]
-    draws: tuple[int, ...]
+    first: int
+    """Place of the first draw among those of the sweep."""
+    count: int
+    """Draws."""
+
+
+class Task(_Frozen):
+    """What a worker needs besides the model: pieces that it simulates one after another."""
+
+    model: str
+    """Digest of the model that the pieces are about."""
+    question: str
+    draws: int
+    """How many of the model's draws the sweep uses."""
     replications: int
     seed: int
     inputs: dict[str, str]
     """Digests of files that values name, as the planning machine has them."""
+    pieces: tuple[Piece, ...]
+
+    @property
+    def name(self) -> str:
+        """``boxes=8 | docker, draws 0 to 9, and 3 more pieces``: another one for each task of a sweep."""
+        one = self.pieces[0]
+        more = f", and {len(self.pieces) - 1} more pieces" if len(self.pieces) > 1 else ""
+        return f"{one.key}, draws {one.first} to {one.first + one.count - 1}{more}"
 
 
-class UnitResult(BaseModel):
-    """A finished unit: a line of the results file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class UnitResult(_Frozen):
+    """A finished piece: a line of the results file."""
 
     key: str
+    first: int = 0
+    """As in ``Piece``."""
     samples: dict[str, tuple[float, ...]] = {}
     """(draws x replications,) By quantity."""
 
 
-class Finished(BaseModel):
+class Finished(_Frozen):
     """What comes back from a worker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     versions: dict[str, str]
     """Of the worker."""
     model: str
     """Digest of the model that the worker has."""
-    result: UnitResult
-    error: tuple[str, str, int] | None = None
-    """Message, hint and exit code of an expected error, which would come again; there are no samples then."""
+    results: tuple[UnitResult, ...]
+    """In the order of the task's pieces."""
+    took_ns: tuple[int, ...]
+    """(results,) How long each piece took."""
+    error: tuple[str, str, str, int] | None = None
+    """Unit, message, hint and exit code of an expected error, which would come again; later pieces were not begun."""
 
 
-def task_of(plan: Plan, unit: Unit, digest: str) -> Task:
-    """What a worker needs for a unit; ``digest`` is the model's."""
-    return Task(
-        key=unit.key,
-        model=digest,
-        question=plan.sweep.question,
-        target=unit.target,
-        values=dict(unit.values),
-        draws=plan.draws,
-        replications=plan.sweep.replications,
-        seed=plan.sweep.seed,
-        inputs={name: one for name, one in plan.inputs.items() if name in unit.values.values()},
-    )
-
-
-def run_unit(model_text: str, task_text: str) -> str:
-    """Simulate a unit.
+def run_task(model_text: str, task_text: str) -> str:
+    """Simulate the pieces of a task.
 
     Args:
         model_text: a model as ``model_text`` writes it.
@@ -86,40 +95,58 @@ def run_unit(model_text: str, task_text: str) -> str:
     """
     task = Task.model_validate_json(task_text)
     model, digest = _model(model_text)
-    error, samples = None, {}
-    try:
-        samples = _samples(model, digest, task)
-    except BoxbenchError as expected:
-        error = (expected.message, expected.hint, int(expected.exit_code))
+    clock = MonotonicClock()
+    results: list[UnitResult] = []
+    took_ns: list[int] = []
+    error = None
+    for piece in task.pieces:
+        begun_ns = clock.now_ns()
+        try:
+            samples = _samples(model, digest, task, piece)
+        except BoxbenchError as expected:
+            error = (piece.key, expected.message, expected.hint, int(expected.exit_code))
+            break
+        results.append(UnitResult(key=piece.key, first=piece.first, samples=samples))
+        took_ns.append(clock.now_ns() - begun_ns)
     return Finished(
-        versions=dict(versions()), model=digest, result=UnitResult(key=task.key, samples=samples), error=error
+        versions=dict(versions()), model=digest, results=tuple(results), took_ns=tuple(took_ns), error=error
     ).model_dump_json()
 
 
-def _samples(model: Model, digest: str, task: Task) -> dict[str, tuple[float, ...]]:
+def _samples(model: Model, digest: str, task: Task, piece: Piece) -> dict[str, tuple[float, ...]]:
     terms = Terms(
         model=model,
         digest=digest,
         seed=task.seed,
-        draws=task.draws,
+        draws=choose_draws(model, task.draws)[piece.first : piece.first + piece.count],
+        first=piece.first,
         replications=task.replications,
         # What lies too far beyond the data was refused when the sweep was planned.
         beyond=True,
     )
     question = question_of(task.question)
-    _check_inputs(question, task)
-    found = question.samples(terms, task.target, task.values)
+    _check_inputs(question, task, piece)
+    found = question.samples(terms, piece.target, piece.values)
+    # A file may have changed while it was being read.
+    _check_inputs(question, task, piece)
+    for name, values in found.items():
+        if never := int((~np.isfinite(values)).sum()):
+            raise NotInDataError(
+                f"{name} has no finite value in {never} of {len(values)} runs of {piece.target}",
+                hint="leave the target or the point out, or measure more of what decides it and fit again",
+            )
     return {name: tuple(map(float, values)) for name, values in found.items()}
 
 
-def _check_inputs(question: Question, task: Task) -> None:
+def _check_inputs(question: Question, task: Task, piece: Piece) -> None:
     """Raise UsageError when a file is another one here than where the sweep was planned."""
-    found = {} if question.inputs is None else dict(question.inputs(task.values))
-    for name in {*found, *task.inputs}:
-        if found.get(name) != task.inputs.get(name):
+    found = {} if question.inputs is None else dict(question.inputs(piece.values))
+    named = {name: digest for name, digest in task.inputs.items() if name in piece.values.values()}
+    for name in {*found, *named}:
+        if found.get(name) != named.get(name):
             raise UsageError(
                 f"the file {name} is {found.get(name, 'missing')} here, and was "
-                f"{task.inputs.get(name, 'missing')} where the sweep began",
+                f"{named.get(name, 'missing')} where the sweep began",
                 hint="put the same file at the same path of all machines",
             )
 
@@ -130,6 +157,9 @@ def _model(text: str) -> tuple[Model, str]:
     return model, model_digest(model)
 
 
-def result_line(result: UnitResult) -> bytes:
-    """A line of the results file."""
-    return (json.dumps(result.model_dump(mode="json"), separators=(",", ":"), allow_nan=False) + "\n").encode()
+def result_lines(results: Sequence[UnitResult]) -> bytes:
+    """Lines of the results file."""
+    return b"".join(
+        (json.dumps(result.model_dump(mode="json"), separators=(",", ":"), allow_nan=False) + "\n").encode()
+        for result in results
+    )

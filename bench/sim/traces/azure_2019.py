@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from bench.sim.engine.rng import uniforms
 from bench.sim.traces.chance import Purpose
+from bench.sim.traces.text import MOST as MOST_NUMBER
 from bench.sim.traces.text import fields_of, number_of, read_rows
 from bench.sim.traces.trace import MOST, Integers, Trace, TraceError, rechunked
-from bench.sim.traces.within import MINUTE_NS, SENTENCES, Minute, Within
+from bench.sim.traces.within import MINUTE_NS, MOST_IN_MINUTE, SENTENCES, Minute, Within
 
 MINUTES: Final = 1440
 _IDS: Final = ("HashOwner", "HashApp", "HashFunction")
@@ -50,6 +51,10 @@ _STEMS: Final = {
 }
 _MS_NS: Final = 10**6
 _MB_BYTES: Final = 2**20
+_MOST_MB: Final = float(2**24)
+"""The most memory of an app: 16 TiB."""
+_MOST_COUNT: Final = 1e15
+"""The largest number of samples or invocations of a day."""
 
 Function = tuple[str, str, str]
 """Owner, app and function."""
@@ -142,17 +147,21 @@ def read_azure_2019(directory: Path, *, within: Within = "uniform") -> Azure2019
     without any it is left out. ``rules`` says how many.
 
     Raises:
-        TraceError: no or missing files, a wrong head, a count below zero, percentiles that fall, NaN, no invocation.
+        TraceError: no or missing files, a wrong head, a count below zero or too large, percentiles that fall, NaN, no
+            invocation.
     """
     days = _days(directory)
     functions: dict[Function, int] = {}
     totals: list[int] = []
     for file in days["invocations"]:
+        by_minute = np.zeros(MINUTES, dtype=np.int64)
         for function, counts in _rows(file):
             place = functions.setdefault(function, len(totals))
             if place == len(totals):
                 totals.append(0)
             totals[place] += int(counts.sum())
+            by_minute += counts
+        _check_minutes(file, by_minute)
     durations = [_durations_of(file) for file in days["durations"]]
     known = [function for function in functions if any(function in day for day in durations)]
     index = dict.fromkeys(functions, -1) | {function: place for place, function in enumerate(known)}
@@ -175,6 +184,17 @@ def read_azure_2019(directory: Path, *, within: Within = "uniform") -> Azure2019
     )
 
 
+def _check_minutes(file: Path, by_minute: Integers) -> None:
+    """Raise TraceError: a minute with so many invocations that they do not fit in memory together."""
+    fullest = int(by_minute.argmax())
+    if by_minute[fullest] > MOST_IN_MINUTE:
+        raise TraceError(
+            f"{file}: minute {fullest + 1} has {by_minute[fullest]} invocations of all functions, more than "
+            f"{MOST_IN_MINUTE}",
+            hint="leave some functions out",
+        )
+
+
 def _rules(within: Within, functions: int, lost: list[Function], invocations: int) -> Iterator[str]:
     yield SENTENCES[within]
     yield "Durations are drawn for each invocation, linearly between the percentiles that the trace gives."
@@ -187,6 +207,18 @@ def _rules(within: Within, functions: int, lost: list[Function], invocations: in
         yield f"{count} are left out: they have no durations."
 
 
+def is_file_of_2019(name: str) -> bool:
+    """Whether a file of a directory belongs to the trace, by its name."""
+    return _kind_and_day(name) is not None
+
+
+def _kind_and_day(name: str) -> tuple[str, int] | None:
+    for kind, stem in _STEMS.items():
+        if match := re.fullmatch(re.escape(stem) + r"(\d\d)\.csv(\.gz)?", name, re.ASCII):
+            return kind, int(match[1])
+    return None
+
+
 def _days(directory: Path) -> dict[str, list[Path]]:
     """The files of each kind, by day. Raises TraceError: there are none, or a day misses one."""
     found: dict[str, dict[int, Path]] = {kind: {} for kind in _STEMS}
@@ -195,9 +227,13 @@ def _days(directory: Path) -> dict[str, list[Path]]:
     except OSError as error:
         raise TraceError(f"{directory}: {error.strerror}", hint="name the directory of the trace's files") from None
     for file in entries:
-        for kind, stem in _STEMS.items():
-            if match := re.fullmatch(re.escape(stem) + r"(\d\d)\.csv(\.gz)?", file.name):
-                found[kind][int(match[1])] = file
+        if (place := _kind_and_day(file.name)) is not None:
+            kind, day = place
+            if day in found[kind]:
+                raise TraceError(
+                    f"{file} and {found[kind][day].name} are of one day", hint="remove one of the two"
+                )
+            found[kind][day] = file
     days = sorted(found["invocations"])
     if not days:
         raise TraceError(
@@ -232,16 +268,18 @@ def _line_counts(file: Path, number: int, line: str, text: str) -> Integers:
             counts = np.fromstring(text, dtype=np.int64, sep=",")
         except (DeprecationWarning, ValueError):
             counts = np.zeros(0, dtype=np.int64)
-    if len(counts) == MINUTES and counts.min() >= 0:
+    if len(counts) == MINUTES and counts.min() >= 0 and counts.max() <= MOST_IN_MINUTE:
         return counts
     fields = fields_of(file, number, line, INVOCATIONS_HEAD)
-    for column, field in zip(INVOCATIONS_HEAD[4:], fields[4:], strict=True):
-        value = number_of(file, number, f"minute {column}", field)
+    found = np.zeros(MINUTES, dtype=np.int64)
+    for place, (column, field) in enumerate(zip(INVOCATIONS_HEAD[4:], fields[4:], strict=True)):
+        value = number_of(file, number, f"minute {column}", field, most=MOST_IN_MINUTE)
         if value != int(value):
             raise TraceError(
                 f"{file}:{number}: minute {column} is {field}, not a whole number", hint="correct or remove the line"
             )
-    return np.array([int(float(field)) for field in fields[4:]], dtype=np.int64)
+        found[place] = int(value)
+    return found
 
 
 def _counts(file: Path, index: Mapping[Function, int]) -> tuple[Integers, Integers, Integers]:
@@ -273,7 +311,8 @@ def _durations_of(file: Path) -> dict[Function, Floats]:
     for number, line in read_rows(file, DURATIONS_HEAD):
         fields = fields_of(file, number, line, DURATIONS_HEAD)
         values = [
-            number_of(file, number, column, field) for column, field in zip(DURATIONS_HEAD[3:], fields[3:], strict=True)
+            number_of(file, number, column, field, most=_MOST_COUNT if column == "Count" else MOST_NUMBER)
+            for column, field in zip(DURATIONS_HEAD[3:], fields[3:], strict=True)
         ]
         percentiles = np.array(values[4:])
         falls = np.flatnonzero(np.diff(percentiles) < 0)
@@ -300,8 +339,10 @@ def _memory_of(files: Iterable[Path], known: list[Function]) -> tuple[Integers |
         for number, line in read_rows(file, MEMORY_HEAD):
             fields = fields_of(file, number, line, MEMORY_HEAD)
             samples, megabytes = (
-                number_of(file, number, column, field)
-                for column, field in zip(MEMORY_HEAD[2:4], fields[2:4], strict=True)
+                number_of(file, number, column, field, most=most)
+                for column, field, most in zip(
+                    MEMORY_HEAD[2:4], fields[2:4], (_MOST_COUNT, _MOST_MB), strict=True
+                )
             )
             entry = sums.setdefault((fields[0], fields[1]), [0.0, 0.0])
             entry[0] += samples

@@ -18,6 +18,9 @@ from bench.sim.traces.trace import MOST, Integers, Trace, TraceError, rechunked
 VM_HEAD: Final = ("vmId", "tenantId", "vmTypeId", "priority", "starttime", "endtime")
 TYPE_HEAD: Final = ("id", "vmTypeId", "machineId", "core", "memory", "hdd", "ssd", "nic")
 _DAY_NS: Final = 24 * 3600 * 10**9
+MOST_DAYS: Final = 1200.0
+"""The farthest time from the trace's beginning, in days, as in other traces: ns later leave 64 bits as sums."""
+MOST_VMS: Final = 20_000_000
 
 Early = Literal["leave-out", "at-start"]
 """What becomes of VMs that were alive when the trace began."""
@@ -66,10 +69,17 @@ def read_azure_packing(
             _check_table(file, base, "vm", VM_HEAD)
             _check_table(file, base, "vmType", TYPE_HEAD)
             shares, chosen = _shares(file, base, machine)
+            _check_count(file, base)
             rows = base.execute("SELECT vmTypeId, starttime, endtime, vmId FROM vm ORDER BY starttime, vmId").fetchall()
     except sqlite3.Error as error:
         raise TraceError(f"{file}: not a SQLite file that can be read: {error}", hint="unpack it first") from None
     return _source(file, rows, shares, machine=chosen, host_memory_bytes=host_memory_bytes, early=early)
+
+
+def _check_count(file: Path, base: sqlite3.Connection) -> None:
+    (count,) = base.execute("SELECT COUNT(*) FROM vm").fetchone()
+    if count > MOST_VMS:
+        raise TraceError(f"{file}: {count} VMs, more than {MOST_VMS}", hint="leave some of them out")
 
 
 def _check_table(file: Path, base: sqlite3.Connection, table: str, head: tuple[str, ...]) -> None:
@@ -81,7 +91,7 @@ def _check_table(file: Path, base: sqlite3.Connection, table: str, head: tuple[s
 
 def _shares(file: Path, base: sqlite3.Connection, machine: int | None) -> tuple[dict[int, float], int]:
     """Shares of memory by VM type on one machine, and that machine. Raises TraceError."""
-    machines = sorted({row[0] for row in base.execute("SELECT DISTINCT machineId FROM vmType")})
+    machines = [row[0] for row in base.execute("SELECT DISTINCT machineId FROM vmType ORDER BY machineId")]
     if not machines:
         raise TraceError(f"{file}: the table vmType is empty", hint="name the trace for packing of 2020")
     chosen = machines[0] if machine is None else machine
@@ -90,6 +100,12 @@ def _shares(file: Path, base: sqlite3.Connection, machine: int | None) -> tuple[
             f"{file}: there is no machineId {chosen}", hint=f"name one of {', '.join(map(str, machines[:20]))}"
         )
     shares = dict(base.execute("SELECT vmTypeId, memory FROM vmType WHERE machineId = ?", (chosen,)))
+    wrong = [kind for kind in (*shares, *machines) if not isinstance(kind, int)]
+    if wrong:
+        raise TraceError(
+            f"{file}: vmType has the vmTypeId or machineId {wrong[0]!r:.60}, not a whole number",
+            hint="correct the table vmType",
+        )
     for kind, share in shares.items():
         if not isinstance(share, float | int) or not 0 < share <= 1:
             raise TraceError(
@@ -114,6 +130,11 @@ def _source(
             raise TraceError(f"{file}: VM {vm} runs from {start} to {end}", hint="correct the table vm")
         if end is not None and end < start:
             raise TraceError(f"{file}: VM {vm} ends at {end}, before its start at {start}", hint="correct the table vm")
+        if max(start, end or 0.0) > MOST_DAYS:
+            raise TraceError(
+                f"{file}: VM {vm} runs from {start} to {end}, and no trace has more than {MOST_DAYS:g} days",
+                hint="correct the table vm; its times are days from the beginning of the trace",
+            )
     last = max((float(time) for row in rows for time in row[1:3] if time is not None), default=0.0)
     kept = [row for row in rows if _is_kept(row, early)]
     if not kept:

@@ -24,12 +24,20 @@ from bench.sim.traces.trace import MOST, Integers, Trace, TraceError, rechunked
 SLOT_NS: Final = 60 * 10**9
 _DAY_NS: Final = 24 * 3600 * 10**9
 _STRETCH: Final = 2**20
+MOST_AT_ONCE: Final = 2**24
+"""Invocations that are made together, and so are in memory together, with some 100 bytes each."""
+MOST_DURATION_NS: Final = 10**17
+"""Three years, as in files: a longer one that a law gives is cut."""
 
 Floats = NDArray[np.float64]
 
 
 class Rate(Protocol):
     """How the rate of a function changes over time."""
+
+    @property
+    def peak(self) -> float:
+        """The highest rate over the mean one."""
 
     def expected(self, function: int, at_ns: Floats, *, seed: int) -> Floats:
         """The expected number of invocations until each time, of a function with one invocation per ns on average."""
@@ -44,6 +52,11 @@ class Rate(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Poisson:
     """The same rate all the time."""
+
+    @property
+    def peak(self) -> float:
+        """As in ``Rate``."""
+        return 1.0
 
     def expected(self, function: int, at_ns: Floats, *, seed: int) -> Floats:  # noqa: ARG002
         """As in ``Rate``."""
@@ -68,6 +81,11 @@ class Diurnal:
     def __post_init__(self) -> None:
         if not 0 <= self.swing <= 1:
             raise TraceError(f"the swing of a day is {self.swing:g}", hint="write a number from 0 to 1")
+
+    @property
+    def peak(self) -> float:
+        """As in ``Rate``."""
+        return 1 + self.swing
 
     def expected(self, function: int, at_ns: Floats, *, seed: int) -> Floats:  # noqa: ARG002
         """As in ``Rate``."""
@@ -106,6 +124,11 @@ class Bursts:
             raise TraceError(
                 f"bursts of {self.on_ns} ns with pauses of {self.off_ns} ns", hint="write lengths above zero"
             )
+
+    @property
+    def peak(self) -> float:
+        """As in ``Rate``."""
+        return (self.on_ns + self.off_ns) / self.on_ns
 
     def expected(self, function: int, at_ns: Floats, *, seed: int) -> Floats:
         """As in ``Rate``. The mean is that of the law: a trace of few bursts has more or fewer invocations."""
@@ -199,10 +222,11 @@ class Generated:
     def _slots(self, seed: int) -> Iterator[Trace]:
         slots = -(-self.length_ns // SLOT_NS)
         # Some million invocations at a time: what a slot has does not depend on how many slots are made together.
-        stretch = max(1, int(min(slots, _STRETCH * 1e9 / SLOT_NS / max(sum(self.rates_per_s), 1e-9))))
+        peak = max(sum(self.rates_per_s) * self.rate.peak, 1e-9)
+        stretch = max(1, int(min(slots, _STRETCH * 1e9 / SLOT_NS / peak)))
         for begin in range(0, slots, stretch):
             numbers = np.arange(begin, min(begin + stretch, slots), dtype=np.int64)
-            parts = [self._of_function(function, numbers, seed) for function in range(len(self.rates_per_s))]
+            parts = self._parts(numbers, seed)
             at, function, place = (np.concatenate([part[field] for part in parts]) for field in range(3))
             order = np.argsort(at, kind="stable")
             function, place = function[order], place[order]
@@ -214,6 +238,15 @@ class Generated:
                 memory_bytes=self.memory_bytes,
             )
 
+    def _parts(self, slots: Integers, seed: int) -> list[tuple[Integers, Integers, Integers]]:
+        """Of each function, as ``_of_function``. Raises TraceError: more than MOST_AT_ONCE of all together."""
+        found, count = [], 0
+        for function in range(len(self.rates_per_s)):
+            found.append(self._of_function(function, slots, seed))
+            count += len(found[-1][0])
+            _check_count(count, len(slots))
+        return found
+
     def _of_function(self, function: int, slots: Integers, seed: int) -> tuple[Integers, Integers, Integers]:
         """Arrivals, the function, and the numbers that chance depends on."""
         per_ns = self.rates_per_s[function] / 1e9
@@ -221,6 +254,7 @@ class Generated:
         expected = self.rate.expected(function, edges, seed=seed)
         means = np.maximum(np.diff(expected), 0.0)
         counts = poisson(uniforms(seed, Purpose.COUNT, np.full_like(slots, function), slots), means * per_ns)
+        _check_count(int(counts.sum()), len(slots))
         first = np.cumsum(counts) - counts
         slot = np.repeat(slots, counts)
         place = (slot << np.int64(32)) + np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(first, counts)
@@ -237,8 +271,17 @@ class Generated:
             return np.rint(median).astype(np.int64)
         drawn = uniforms(seed, Purpose.DURATION, function, place)
         normal: Floats = np.asarray(special.ndtri(drawn))
-        found: Integers = np.rint(median * (special.expm1(self.duration_sd * normal) + 1)).astype(np.int64)
+        drawn_ns = np.minimum(median * (special.expm1(self.duration_sd * normal) + 1), float(MOST_DURATION_NS))
+        found: Integers = np.rint(drawn_ns).astype(np.int64)
         return found
+
+
+def _check_count(count: int, slots: int) -> None:
+    if count > MOST_AT_ONCE:
+        raise TraceError(
+            f"the law has {count} invocations within {slots} min, more than {MOST_AT_ONCE}",
+            hint="ask for a lower rate, or for longer bursts",
+        )
 
 
 def poisson(uniform: Floats, mean: Floats) -> Integers:
@@ -262,4 +305,5 @@ def poisson(uniform: Floats, mean: Floats) -> Integers:
 def zipf_rates(total_per_s: float, functions: int, *, exponent: float = 1.0) -> tuple[float, ...]:
     """Rates of functions of which few are popular: the k-th has a share in proportion to ``k ** -exponent``."""
     weights = [(number + 1) ** -exponent for number in range(functions)]
-    return tuple(total_per_s * weight / sum(weights) for weight in weights)
+    total = sum(weights)
+    return tuple(total_per_s * weight / total for weight in weights)

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from bench.sim.traces.azure_2019 import INVOCATIONS_HEAD, read_azure_2019
+from bench.sim.traces.azure_2019 import INVOCATIONS_HEAD, is_file_of_2019, read_azure_2019
 from bench.sim.traces.azure_2021 import HEAD, read_azure_2021
 from bench.sim.traces.azure_packing import Early, read_azure_packing
 from bench.sim.traces.cold import Durations
-from bench.sim.traces.generate import Bursts, Diurnal, Generated, Poisson, Rate, zipf_rates
-from bench.sim.traces.text import opened_text
+from bench.sim.traces.law import LAWS, is_law, read_law
+from bench.sim.traces.text import check_regular, read_head
 from bench.sim.traces.trace import TraceError, TraceSource
 from bench.sim.traces.within import Within
-from bench.util.units import parse_bytes, parse_duration_ns
+from bench.util.cache import content_key, file_digest
 
 SAMPLES: Final = Path(__file__).parent / "samples"
 """Small synthetic traces in each format, made by ``bench.sim.traces.synthesize``."""
 _SAMPLE: Final = "sample:"
 _SQLITE: Final = b"SQLite format 3\x00"
-_LAWS: Final = ("poisson", "bursts", "diurnal")
-_KEYS: Final[Mapping[str, str]] = {
-    "rate": "10",
-    "functions": "1",
-    "zipf": "0",
-    "duration": "",
-    "duration_sd": "0",
-    "length": "60min",
-    "memory": "",
-    "on": "",
-    "off": "",
-    "swing": "",
-}
-"""With the values that hold when a key is not given; an empty one is no value."""
-_ONLY: Final = {"on": "bursts", "off": "bursts", "swing": "diurnal"}
-_EXAMPLE: Final = "poisson:rate=10,duration=200ms,length=60min"
-_MOST_FUNCTIONS: Final = 100_000
-
-Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +52,13 @@ def open_trace(text: str, options: TraceOptions | None = None) -> TraceSource:
         TraceError: there is no such file or sample, it is of no known format, or a law's numbers are wrong.
     """
     options = options or TraceOptions()
-    law, _, values = text.partition(":")
-    if law in _LAWS:
-        return _generated(law, _values(text, values))
-    path = sample(text.removeprefix(_SAMPLE)) if text.startswith(_SAMPLE) else Path(text)
+    if is_law(text):
+        return read_law(text)
+    path = _path(text)
     if path.is_dir():
         _only_checked(options, "counts per minute of 2019", text)
         return read_azure_2019(path, within=options.within)
-    if _begins(path, _SQLITE):
+    if _is_sqlite(path):
         if options.host_memory_bytes is None:
             raise TraceError(
                 f"{text}: its VMs take shares of a host, and the host's memory is not known", hint="state the memory"
@@ -92,14 +69,23 @@ def open_trace(text: str, options: TraceOptions | None = None) -> TraceSource:
     return _invocations(path, options)
 
 
-def trace_files(text: str) -> tuple[Path, ...]:
-    """The files that a name stands for; none of a law. Raises TraceError: there is no such sample."""
-    if text.partition(":")[0] in _LAWS:
-        return ()
-    path = sample(text.removeprefix(_SAMPLE)) if text.startswith(_SAMPLE) else Path(text)
-    if path.is_dir():
-        return tuple(sorted(file for file in path.iterdir() if file.is_file()))
-    return (path,) if path.is_file() else ()
+def takes_shares(text: str) -> bool:
+    """Whether the trace's memory is shares of a host's, so that another host makes another trace. Raises TraceError."""
+    return not is_law(text) and not _path(text).is_dir() and _is_sqlite(_path(text))
+
+
+def trace_digest(text: str) -> str:
+    """A digest of the content of all files that a name stands for; empty for a law. Raises TraceError: no such file."""
+    if is_law(text):
+        return ""
+    path = _path(text)
+    try:
+        files = sorted(file for file in path.iterdir() if is_file_of_2019(file.name)) if path.is_dir() else [path]
+        for file in files:
+            check_regular(file)
+        return content_key(*(part for file in files for part in (file.name, file_digest(file))))
+    except OSError as error:
+        raise TraceError(f"{text}: {error.strerror}", hint="name a trace file that can be read") from None
 
 
 def samples() -> tuple[str, ...]:
@@ -115,9 +101,15 @@ def sample(name: str) -> Path:
     return found[0]
 
 
+def _path(text: str) -> Path:
+    """Of a file, a directory, or a sample. Raises TraceError: a path that cannot be, or no such sample."""
+    if "\0" in text:
+        raise TraceError("the trace's name has a NUL character", hint="name a file")
+    return sample(text.removeprefix(_SAMPLE)) if text.startswith(_SAMPLE) else Path(text)
+
+
 def _invocations(path: Path, options: TraceOptions) -> TraceSource:
-    with opened_text(path) as stream:
-        head = next(stream, "").rstrip("\r\n").split(",")
+    head = read_head(path)
     if tuple(head[:3]) == INVOCATIONS_HEAD[:3]:
         raise TraceError(
             f"{path}: counts per minute without their durations", hint="name the directory of the trace's files"
@@ -139,68 +131,11 @@ def _only_checked(options: TraceOptions, what: str, text: str) -> None:
         )
 
 
-def _begins(path: Path, magic: bytes) -> bool:
+def _is_sqlite(path: Path) -> bool:
+    hint = f"name a trace, a sample ({', '.join(samples())}), or a law such as {LAWS['poisson']}"
+    check_regular(path, hint=hint)
     try:
         with path.open("rb") as stream:
-            return stream.read(len(magic)) == magic
+            return stream.read(len(_SQLITE)) == _SQLITE
     except OSError as error:
-        raise TraceError(
-            f"{path}: {error.strerror}", hint=f"name a trace, a sample ({', '.join(samples())}), or {_EXAMPLE}"
-        ) from None
-
-
-def _values(text: str, values: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    law = text.partition(":")[0]
-    for item in filter(None, values.split(",")):
-        key, equals, value = item.partition("=")
-        if key not in _KEYS or not equals or key in found or _ONLY.get(key, law) != law:
-            known = [key for key in _KEYS if _ONLY.get(key, law) == law]
-            raise TraceError(f"{text}: {item!r} is not one of {', '.join(known)} with a value", hint=_EXAMPLE)
-        found[key] = value
-    return {**_KEYS, **found}
-
-
-def _generated(law: str, values: Mapping[str, str]) -> Generated:
-    functions = _number(law, values, "functions", int, least=1, most=_MOST_FUNCTIONS)
-    length_ns = _number(law, values, "length", parse_duration_ns, least=1)
-    rate_per_s = _number(law, values, "rate", float, least=0)
-    duration_ns = _number(law, values, "duration", parse_duration_ns, least=0)
-    memory = _number(law, values, "memory", parse_bytes, least=0) if values["memory"] else None
-    return Generated(
-        rate=_rate(law, values, length_ns),
-        rates_per_s=zipf_rates(rate_per_s, functions, exponent=_number(law, values, "zipf", float, least=0, most=10)),
-        duration_ns=(duration_ns,) * functions,
-        duration_sd=_number(law, values, "duration_sd", float, least=0, most=10),
-        length_ns=length_ns,
-        function_memory_bytes=None if memory is None else (memory,) * functions,
-    )
-
-
-def _rate(law: str, values: Mapping[str, str], length_ns: int) -> Rate:
-    if law == "bursts":
-        on_ns, off_ns = (_number(law, values, key, parse_duration_ns, least=1) for key in ("on", "off"))
-        return Bursts(on_ns=on_ns, off_ns=off_ns, length_ns=length_ns)
-    if law == "diurnal":
-        return Diurnal(swing=_number(law, values, "swing", float, least=0, most=1))
-    return Poisson()
-
-
-def _number(
-    law: str,
-    values: Mapping[str, str],
-    key: str,
-    parse: Callable[[str], Number],
-    *,
-    least: float,
-    most: float = math.inf,
-) -> Number:
-    text = values[key]
-    value: Number | None = None
-    with suppress(ValueError):
-        value = parse(text)
-    if value is None or not least <= value <= most or not math.isfinite(value):
-        wanted = f"from {least:g}" + (f" to {most:g}" if most < math.inf else " on")
-        given = repr(text) if text else "missing"
-        raise TraceError(f"{law}: {key} is {given}; expected a value {wanted}", hint=f"write it like {_EXAMPLE}")
-    return value
+        raise TraceError(f"{path}: {error.strerror}", hint=hint) from None

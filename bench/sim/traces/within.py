@@ -18,6 +18,8 @@ from bench.sim.traces.trace import Integers
 Within = Literal["uniform", "equidistant", "exponential"]
 
 MINUTE_NS: Final = 60 * 10**9
+MOST_IN_MINUTE: Final = 2**24
+"""Invocations of one minute: they are in memory together, with some 60 bytes each."""
 
 SENTENCES: Final[dict[Within, str]] = {
     "uniform": "Times within a minute are drawn: each invocation is anywhere in its minute with equal probability.",
@@ -47,7 +49,7 @@ class Minute:
         first = np.cumsum(counts) - counts
         place = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(first, counts)
         self.function: Integers = np.repeat(functions, counts)
-        # 2^32 invocations of one function in a minute are more than any counter of the formats holds.
+        # No minute has 2^32 invocations: readers refuse more than MOST_IN_MINUTE.
         self.number: Integers = (np.int64(minute) << np.int64(32)) + place
         share = self._shares(place, counts, rule=rule, seed=seed)
         self.at_ns: Integers = minute * MINUTE_NS + np.floor(share * MINUTE_NS).astype(np.int64)

@@ -78,3 +78,31 @@ def test_an_interrupted_sweep_says_how_to_go_on(
     monkeypatch.setattr("bench.cli.simulate.sweep.run_sweep", interrupted)
     assert run(monkeypatch) == ExitCode.INTERRUPTED
     assert "go on with `boxbench simulate sweep sweep.yaml model.json -o out" in capsys.readouterr().err
+
+
+def test_an_interrupt_before_the_first_unit_speaks_of_a_simulation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_file: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.simulate.sweep.read_model", interrupted)
+    assert run(monkeypatch) == ExitCode.INTERRUPTED
+    said = capsys.readouterr().err
+    assert "the simulation was interrupted" in said
+    assert "trial" not in said
+
+
+def test_a_place_of_something_else_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").write_text("mine", encoding="utf-8")
+    assert run(monkeypatch) == ExitCode.USAGE
+    assert "out is a file, not a directory" in capsys.readouterr().err
+    assert Path("out").read_text(encoding="utf-8") == "mine"
+    Path("out").unlink()
+    Path("out").mkdir()
+    Path("out/notes.txt").write_text("mine", encoding="utf-8")
+    assert run(monkeypatch) == ExitCode.USAGE
+    assert "holds no sweep (but notes.txt)" in capsys.readouterr().err
+    assert [one.name for one in Path("out").iterdir()] == ["notes.txt"]

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+from pydantic import ValidationError
 
 from bench.sim.sweep.unit import Finished, Task
 from bench.sim.sweep.versions import check_versions
 from bench.util.errors import BoxbenchError, ExitCode
+from bench.util.text import plain
 
 RETRIES: Final = 3
-"""How often a unit is run again after its worker died or failed unexpectedly."""
+"""How often a task is run again after its worker died or failed unexpectedly."""
 IN_FLIGHT: Final = 2
-"""Units per worker that are handed out: one runs, and the next one is there when it ends."""
+"""Tasks per worker that are handed out: one runs, and the next one is there when it ends."""
+_MOST_SHOWN: Final = 200
 
 
 class Runner(Protocol):
-    """Runs units, each of them once."""
+    """Runs tasks, each of them once."""
 
     @property
     def about(self) -> str:
         """``2 processes``: for people."""
 
     def probe(self) -> None:
-        """Find out whether units can be run, before anything is written. Raises as ``run``."""
+        """Find out whether tasks can be run, before anything is written. Raises as ``run``."""
 
     def run(self, tasks: Iterator[Task]) -> AbstractContextManager[Iterator[Finished]]:
         """Results as they are finished, in any order. Leaving the context ends what was started.
 
+        Args:
+            tasks: asked for the next one when a worker can take it.
+
         Raises:
-            SweepError: a unit failed again and again, or nobody is left who could run units.
+            SweepError: a task failed again and again, or nobody is left who could run tasks.
             OtherVersionError: a worker is of another version, or has another model.
         """
 
@@ -47,20 +55,48 @@ class UnitError(SweepError):
         self.exit_code = ExitCode(code)
 
 
-def checked(finished: Finished, task: Task, *, who: str, hint: str) -> Finished:
-    """A result that can be kept. Raises OtherVersionError, UnitError, SweepError."""
-    check_versions(who, finished.versions, hint=hint)
+def read_finished(text: str | bytes, task: Task, *, who: str, hint: str) -> Finished:
+    """A worker's answer that can be kept.
+
+    Args:
+        who: ``the worker process 4711``.
+
+    Raises:
+        OtherVersionError: the worker is of another version.
+        UnitError: a unit ended with an expected error.
+        SweepError: it is no answer to this task, or about another model.
+    """
+    # Another version may have another form of answer: it is named first.
+    raw = _object(text)
+    if isinstance(raw.get("versions"), dict):
+        check_versions(who, raw["versions"], hint=hint)
+    try:
+        finished = Finished.model_validate_json(text)
+    except ValidationError:
+        shown = plain(text if isinstance(text, str) else text.decode(errors="replace"))[:_MOST_SHOWN]
+        raise SweepError(f"{who} sent no result of {task.name}, but {shown!r}", hint=hint) from None
     if finished.model != task.model:
         raise SweepError(f"{who} has the model {finished.model}, this sweep is about {task.model}", hint=hint)
     if finished.error is not None:
-        message, advice, code = finished.error
-        raise UnitError(task.key, message, advice, code)
+        raise UnitError(*finished.error)
+    asked = [(piece.key, piece.first) for piece in task.pieces]
+    got = [(result.key, result.first) for result in finished.results]
+    if asked != got or len(got) != len(finished.took_ns):
+        raise SweepError(f"{who} sent the results of other units than {task.name}", hint=hint)
     return finished
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def failed_again(task: Task, why: str) -> SweepError:
     """The error after ``RETRIES`` retries."""
     return SweepError(
-        f"the unit {task.key} failed {RETRIES + 1} times: {why}",
+        f"{task.name} failed {RETRIES + 1} times: {why}",
         hint="give workers more memory, or make the unit smaller; the same command goes on with what is finished",
     )

@@ -25,13 +25,12 @@ def check_scheduler(scheduler: str, workers: int | None) -> None:
         raise UsageError(f"--workers is for processes, not for {scheduler}", hint="leave one of the two out")
 
 
-def choose_runner(scheduler: str, *, workers: int | None, model_text: str, model_file: Path, name: str) -> Runner:
+def choose_runner(scheduler: str, *, workers: int | None, model_text: str, model_file: Path) -> Runner:
     """The runner of a sweep.
 
     Args:
         workers: of ``processes``; None: as many as this process may use CPUs.
         model_file: holds ``model_text``.
-        name: of the sweep, for keys on a cluster.
 
     Raises:
         UsageError: as ``check_scheduler``.
@@ -41,4 +40,4 @@ def choose_runner(scheduler: str, *, workers: int | None, model_text: str, model
         return SerialRunner(model_text=model_text)
     if scheduler == PROCESSES:
         return ProcessRunner(model_file=model_file, workers=workers or len(os.sched_getaffinity(0)))
-    return DaskRunner(address=scheduler, model_text=model_text, name=name)
+    return DaskRunner(address=scheduler, model_text=model_text)

@@ -1,28 +1,36 @@
-"""Units on a Dask cluster that exists already. Boxbench starts none, and leaves none behind."""
+"""Tasks on a Dask cluster that exists already. Boxbench starts none, and leaves none behind.
+
+Nothing here waits without a limit: a scheduler or a worker that hangs, dies or is started again is an error that says
+so, or costs only time.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.sim.sweep.runners.base import IN_FLIGHT, RETRIES, SweepError, checked, failed_again
-from bench.sim.sweep.unit import Finished, Task, run_unit
+from bench.sim.sweep.runners.base import IN_FLIGHT, RETRIES, SweepError, failed_again, read_finished
+from bench.sim.sweep.unit import Finished, Task, run_task
 from bench.sim.sweep.versions import check_versions, versions
 from bench.util.errors import ExitCode, HostUnfitError
 
 ANSWER_S: Final = 15.0
-"""How long a scheduler may take to answer."""
+"""How long a scheduler or a worker may take to answer a question."""
 WORKERS_S: Final = 120.0
 """How long a cluster may be without any worker."""
 _LOOK_S: Final = 5.0
+_POLL_S: Final = 0.1
 _INSTALL: Final = "install the same version of everything on all workers: `pip install boxbench[fleet,jit]==...`"
 _RESUME: Final = "the same command goes on with what is finished"
+_LOGGERS: Final = ("distributed", "tornado", "asyncio")
 
 
 class ClusterError(SweepError):
@@ -38,14 +46,12 @@ class DaskRunner:
 
     Attributes:
         address: ``tcp://HOST:PORT``, ``tls://HOST:PORT``, or the path of a scheduler file.
-        name: of the sweep: keys on the cluster begin with it, so that two sweeps never share a unit.
-        answer_s: how long the scheduler may take to answer.
+        answer_s: how long the scheduler or a worker may take to answer.
         workers_s: how long the cluster may be without any worker.
     """
 
     address: str
     model_text: str
-    name: str
     answer_s: float = ANSWER_S
     workers_s: float = WORKERS_S
 
@@ -57,12 +63,12 @@ class DaskRunner:
     @contextmanager
     def run(self, tasks: Iterator[Task]) -> Iterator[Iterator[Finished]]:
         """As in ``Runner``. Raises HostUnfitError: Dask is not installed here; ClusterError."""
-        with _quiet_logs(), self._connected() as client:
+        with _quiet(), self._connected() as client:
             yield _Loop(self, client, tasks).results()
 
     def probe(self) -> None:
         """As in ``Runner``. Raises HostUnfitError: Dask is not installed here; ClusterError, OtherVersionError."""
-        with _quiet_logs(), self._connected() as client:
+        with _quiet(), self._connected() as client:
             _Loop(self, client, iter(())).check_workers()
 
     @contextmanager
@@ -71,15 +77,17 @@ class DaskRunner:
         address = self.address if _is_address(self.address) else _address_in(Path(self.address))
         try:
             client = distributed.Client(address, timeout=self.answer_s, set_as_default=False, name="boxbench")
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # Whatever answers there need not be a scheduler: its words break the protocol in any way.
             raise ClusterError(
                 f"the scheduler {address} did not answer within {self.answer_s:g} s: {_text(error)}",
-                hint="start it with `dask scheduler`, and check its address and the firewall between",
+                hint="start it with `dask scheduler`, and check its address, its TLS settings and the firewall between",
             ) from None
         try:
             yield client
         finally:
-            client.close(timeout=self.answer_s)
+            with suppress(OSError, RuntimeError):
+                client.close(timeout=self.answer_s)
 
 
 @dataclass
@@ -94,7 +102,9 @@ class _Loop:
         """Hand out tasks and collect results until there is neither."""
         self.check_workers()
         # A task of its own: a worker that has lost the model asks for it again.
-        model = self.client.submit(_same, self.runner.model_text, key=f"{self.runner.name}-model", retries=RETRIES)
+        key = f"boxbench-model-{_digest(self.runner.model_text)}"
+        with self._while_there():
+            model = self.client.submit(_same, self.runner.model_text, key=key, retries=RETRIES)
         self._fill(model)
         empty_since: float | None = None
         while self.flying:
@@ -109,52 +119,69 @@ class _Loop:
         """Futures that are finished; none after a while."""
         distributed = _distributed()
         try:
-            with self.client.as_current():
+            with self._while_there(), self.client.as_current():
                 found = distributed.wait(list(self.flying), timeout=_LOOK_S, return_when="FIRST_COMPLETED")
         except TimeoutError:
             return []
-        except distributed.CancelledError:
-            raise self._gone() from None
         return list(found.done)
 
     def _result(self, future: Any) -> Finished | None:
-        """The result of a future; None: its worker died with the result, and the scheduler runs it again."""
+        """The result of a future; None: it is not here yet, or its worker died with it and it runs again."""
         status = future.status
         if status in ("lost", "pending"):
             return None
-        task = self.flying.pop(future)
         if status == "cancelled":
             raise self._gone()
+        task = self.flying[future]
         if status != "finished":
-            raise failed_again(task, _text(future.exception()))
+            raise failed_again(task, _text(future.exception(timeout=self.runner.answer_s)))
         try:
-            text = future.result()
+            text = future.result(timeout=self.runner.answer_s)
+        except TimeoutError:
+            # Its worker hangs. The scheduler gives it up after a while, and the task runs elsewhere.
+            return None
         except Exception as error:
-            # The result was lost on its way, and the unit did not survive being run again.
+            # The result was lost on its way, and the task did not survive being run again.
             raise failed_again(task, _text(error)) from None
-        finished = Finished.model_validate_json(text)
-        return checked(finished, task, who=f"the worker of {task.key}", hint=_INSTALL)
+        del self.flying[future]
+        return read_finished(text, task, who=f"the worker of {task.name}", hint=_INSTALL)
 
     def _gone(self) -> ClusterError:
-        return ClusterError(f"the scheduler {self.runner.address} has gone or dropped the sweep", hint=_RESUME)
+        return ClusterError(
+            f"the scheduler {self.runner.address} has gone, was started again, or dropped the sweep", hint=_RESUME
+        )
+
+    @contextmanager
+    def _while_there(self) -> Iterator[None]:
+        """Errors of a lost connection become ours. A time limit passes through."""
+        distributed = _distributed()
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except (OSError, RuntimeError, distributed.CancelledError, distributed.client.ClosedClientError):
+            raise self._gone() from None
 
     def _fill(self, model: Any) -> None:
         slots = sum(self._threads().values())
-        # Without a worker one unit waits for the first one that comes.
+        # Without a worker one task waits for the first one that comes.
         for _ in range(max(1, IN_FLIGHT * slots) - len(self.flying)):
             task = next(self.tasks, None)
             if task is None:
                 return
-            key = f"{self.runner.name}-{task.key}"
-            future = self.client.submit(run_unit, model, task.model_dump_json(), key=key, retries=RETRIES)
+            with self._while_there():
+                future = self.client.submit(run_task, model, task.model_dump_json(), key=_key(task), retries=RETRIES)
             self.flying[future] = task
 
-    def _threads(self) -> dict[str, int]:
-        """Threads by worker. Raises ClusterError: the scheduler has gone."""
+    def _threads(self) -> Mapping[str, int]:
+        """Threads by worker. Raises ClusterError: the scheduler has gone, or does not answer."""
         try:
-            found: dict[str, int] = self.client.nthreads()
-        except (OSError, TimeoutError):
-            raise self._gone() from None
+            with self._while_there():
+                found: Mapping[str, int] = self.client.nthreads(callback_timeout=self.runner.answer_s)
+        except TimeoutError:
+            raise ClusterError(
+                f"the scheduler {self.runner.address} has not answered for {self.runner.answer_s:g} s", hint=_RESUME
+            ) from None
         return found
 
     def _still_workers(self, empty_since: float | None) -> float | None:
@@ -170,23 +197,64 @@ class _Loop:
         return since
 
     def check_workers(self) -> None:
-        """Ask all workers for their versions. Raises ClusterError: there is none; OtherVersionError."""
-        distributed = _distributed()
-        try:
-            self.client.wait_for_workers(1, timeout=self.runner.workers_s)
-        except (TimeoutError, distributed.TimeoutError):
-            raise ClusterError(
-                f"the cluster {self.runner.address} has no worker after {self.runner.workers_s:g} s",
-                hint="start one with `dask worker`, as docs/sweeps.md shows",
-            ) from None
-        for worker, found in self.client.run(versions, on_error="return").items():
+        """Ask all workers for their versions. Raises ClusterError: there is none, or one hangs; OtherVersionError."""
+        self._await_worker()
+        for worker, found in self._answers().items():
+            if isinstance(found, OSError):
+                continue  # it has gone meanwhile
             if isinstance(found, BaseException):
                 raise ClusterError(f"worker {worker} cannot run boxbench: {_text(found)}", hint=_INSTALL)
             check_versions(f"worker {worker}", found, hint=_INSTALL)
 
+    def _await_worker(self) -> None:
+        deadline = time.monotonic() + self.runner.workers_s
+        while not self._threads():
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the cluster {self.runner.address} has no worker after {self.runner.workers_s:g} s",
+                    hint="start one with `dask worker`, as docs/sweeps.md shows",
+                )
+            time.sleep(_POLL_S)
+
+    def _answers(self) -> Mapping[str, Any]:
+        """Versions, or an error, by worker. Raises ClusterError, which names a worker that does not answer."""
+        try:
+            return self._ask(None)
+        except TimeoutError:
+            pass
+        found: dict[str, Any] = {}
+        for worker in sorted(self._threads()):
+            try:
+                found |= self._ask([worker])
+            except TimeoutError:
+                raise ClusterError(
+                    f"worker {worker} did not answer within {self.runner.answer_s:g} s",
+                    hint="end it, or look at what its machine does, then start the same command again",
+                ) from None
+        return found
+
+    def _ask(self, workers: list[str] | None) -> Mapping[str, Any]:
+        with self._while_there():
+            found: Mapping[str, Any] = self.client.run(
+                versions, workers=workers, on_error="return", callback_timeout=self.runner.answer_s
+            )
+        return found
+
 
 def _same(text: str) -> str:
     return text
+
+
+def _key(task: Task) -> str:
+    """The name of a task on the cluster: a digest of all that its result depends on, and words for people.
+
+    So tasks of two sweeps have one name only where they have one result.
+    """
+    return f"boxbench-{_digest(task.model_dump_json(), json.dumps(dict(versions())))}-{task.name}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def is_cluster(scheduler: str) -> bool:
@@ -233,12 +301,17 @@ def _distributed() -> Any:
 
 
 @contextmanager
-def _quiet_logs() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Without Dask's own messages on stderr: what matters becomes an error of ours."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
     try:
-        yield
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            # Our own check of versions names what changes numbers.
+            warnings.simplefilter("ignore", _distributed().versions.VersionMismatchWarning)
+            yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

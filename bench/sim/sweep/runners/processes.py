@@ -1,6 +1,6 @@
-"""Units in processes of this machine.
+"""Tasks in processes of this machine.
 
-Each worker is a program of its own that speaks lines of JSON (``bench.sim.sweep.worker``). So it is known which units a
+Each worker is a program of its own that speaks lines of JSON (``bench.sim.sweep.worker``). So it is known which tasks a
 dead worker had: its first one is run again at most ``RETRIES`` times, the other ones had not begun.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-from bench.sim.sweep.runners.base import IN_FLIGHT, RETRIES, SweepError, checked, failed_again
+from bench.sim.sweep.runners.base import IN_FLIGHT, RETRIES, SweepError, failed_again, read_finished
 from bench.sim.sweep.unit import Finished, Task
 from bench.util import proc
 
@@ -139,9 +139,11 @@ class _Pool:
 
     def _collect(self, worker: _Worker, lines: Iterator[bytes]) -> Iterator[Finished]:
         for line in lines:
+            if not worker.tasks:
+                raise SweepError(f"{worker.who} sent a result that nobody asked for", hint=_AGAIN)
             task = worker.tasks.popleft()
             worker.finished += 1
-            yield checked(Finished.model_validate_json(line), task, who=worker.who, hint=_AGAIN)
+            yield read_finished(line, task, who=worker.who, hint=_AGAIN)
 
     def _fill(self) -> None:
         """Give each worker what it may have, and start a worker when one is missing and there is work."""
@@ -185,8 +187,8 @@ class _Pool:
         if not worker.tasks:
             return
         first = worker.tasks[0]
-        self._failures[first.key] += 1
-        if self._failures[first.key] > RETRIES:
+        self._failures[first.name] += 1
+        if self._failures[first.name] > RETRIES:
             raise failed_again(first, why)
         if not worker.finished and not any(other.finished for other in self._workers) and worker.process.returncode > 0:
             # It ended by itself before its first result: the next one would do the same.

@@ -1,4 +1,4 @@
-"""Units one after another in this process."""
+"""Tasks one after another in this process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.sim.sweep.runners.base import checked
-from bench.sim.sweep.unit import Finished, Task, run_unit
+from bench.sim.sweep.runners.base import read_finished
+from bench.sim.sweep.unit import Finished, Task, run_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +31,5 @@ class SerialRunner:
 
     def _results(self, tasks: Iterator[Task]) -> Iterator[Finished]:
         for task in tasks:
-            text = run_unit(self.model_text, task.model_dump_json())
-            yield checked(Finished.model_validate_json(text), task, who="this process", hint="start again")
+            text = run_task(self.model_text, task.model_dump_json())
+            yield read_finished(text, task, who="this process", hint="start again")

@@ -10,13 +10,16 @@ import pytest
 
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.sweep import fleet_questions
+from bench.sim.sweep.cut import Cutter
 from bench.sim.sweep.file import SweepFile
 from bench.sim.sweep.plan import build_plan
 from bench.sim.sweep.run import run_sweep
+from bench.sim.sweep.runners.base import UnitError
 from bench.sim.sweep.store import OtherSweepError
-from bench.sim.traces.trace import TraceError
+from bench.sim.traces.trace import TraceError, whole
 from bench.util.errors import UsageError
 from tests.synthetic_models import make_model
+from tests.unit.sim.sweep.sweeps import digest
 
 MODEL = make_model(("docker", "runc"), draws=2)
 TRACE = "poisson:rate=0.05,functions=2,duration=100ms,length=20min"
@@ -69,3 +72,66 @@ def test_another_trace_under_the_same_name_is_another_sweep(tmp_path: Path) -> N
     file.write_text(f"app,func,end_timestamp,duration\n{rows}a,f,30,0.1\n", encoding="utf-8")
     with pytest.raises(OtherSweepError, match="inputs differs"):
         run_sweep(build_plan(asked, MODEL), MODEL, tmp_path / "out", scheduler="serial")
+
+
+def trace_file(tmp_path: Path, count: int) -> Path:
+    file = tmp_path / "trace.csv"
+    rows = "".join(f"a,f,{second},0.1\n" for second in range(1, count + 1))
+    file.write_text(f"app,func,end_timestamp,duration\n{rows}", encoding="utf-8")
+    return file
+
+
+def test_a_trace_that_changed_is_read_again_and_its_units_are_refused(tmp_path: Path) -> None:
+    """A worker of a cluster lives for many sweeps."""
+    asked = sweep(question="pool", axes={"trace": (str(trace_file(tmp_path, 20)),)}, fixed={})
+    plan = build_plan(asked, MODEL)
+    values = plan.units[0].values
+    assert len(whole(fleet_questions._source(values), seed=1)) == 20
+    trace_file(tmp_path, 30)
+    assert len(whole(fleet_questions._source(values), seed=1)) == 30
+    with pytest.raises(UnitError, match=r"the file .*trace.csv is \w+ here, and was \w+ where the sweep began"):
+        run_sweep(plan, MODEL, tmp_path / "out", scheduler="serial")
+
+
+def test_the_cut_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    asked = sweep(question="fleet", axes={"hosts": (2,)}, targets=("docker",), replications=2)
+    for aim_ns in (1, 10**15):
+        monkeypatch.setattr("bench.sim.sweep.run.Cutter", partial(Cutter, aim_ns=aim_ns))
+        out = tmp_path / str(aim_ns)
+        run_sweep(build_plan(asked, MODEL), MODEL, out, scheduler="serial")
+        found.append(digest(out))
+    assert found[0] == found[1]
+
+
+def test_targets_without_memory_are_left_out_and_named(tmp_path: Path) -> None:
+    targets = {
+        label: entry.model_copy(
+            update={"parameters": {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}}
+        )
+        if label == "runc"
+        else entry
+        for label, entry in MODEL.targets.items()
+    }
+    model = MODEL.model_copy(update={"targets": targets})
+    asked = sweep(question="pool", axes={"prewarmed": (0,)})
+    found = run_sweep(build_plan(asked, model), model, tmp_path, scheduler="serial")
+    assert found.targets == ("docker",)
+    assert found.unanswered == ("runc: the model has no memory of a further box.",)
+    with pytest.raises(UsageError, match="the model has no memory of runc, and a pool is about memory"):
+        build_plan(asked.model_copy(update={"targets": ("runc",)}), model)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "words"),
+    [
+        ({"hosts": 10**12}, "hosts is 1000000000000, more than 1048576"),
+        ({"hosts": 1, "prewarmed": 10**6}, "prewarmed is 1000000, more than 10000"),
+        ({"hosts": 1, "memory": "4GiB", "reserve": "4GiB"}, "the reserve of 4.00 GiB leaves nothing of 4.00 GiB"),
+        ({"hosts": 1, "cpus": 10**6}, "cpus is 1000000, more than 65536"),
+    ],
+)
+def test_fleets_that_no_host_could_be_are_refused(fixed: dict[str, Any], words: str) -> None:
+    asked = sweep(question="fleet", axes={"trace": (TRACE,)}, fixed=fixed)
+    with pytest.raises(UsageError, match=words):
+        build_plan(asked, MODEL, beyond=True)

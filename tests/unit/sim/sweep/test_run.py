@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.sim.model.file import Model, model_digest, model_text, write_model
+from bench.sim.model.file import Model, model_text, write_model
+from bench.sim.sweep.cut import Cutter
 from bench.sim.sweep.plan import Plan
 from bench.sim.sweep.results import SweepResults, rank_correlation
 from bench.sim.sweep.run import RESULTS, run_sweep
-from bench.sim.sweep.runners.base import SweepError, UnitError, checked
+from bench.sim.sweep.runners.base import SweepError, UnitError, read_finished
 from bench.sim.sweep.runners.choose import check_scheduler
 from bench.sim.sweep.runners.cluster import ClusterError, DaskRunner
 from bench.sim.sweep.runners.processes import ProcessRunner
 from bench.sim.sweep.runners.serial import SerialRunner
 from bench.sim.sweep.store import UNITS
-from bench.sim.sweep.unit import Finished, Task, UnitResult, run_unit, task_of
+from bench.sim.sweep.unit import Finished, Task, UnitResult, run_task
 from bench.sim.sweep.versions import OtherVersionError, check_versions, versions
 from bench.util import proc
 from bench.util.errors import UsageError
-from tests.unit.sim.sweep.sweeps import digest, small_model, small_plan
+from tests.unit.sim.sweep.sweeps import digest, small_model, small_plan, tasks_of
 from tests.waiting import wait_until
 
 
@@ -52,10 +55,6 @@ def expected(model: Model, plan: Plan, tmp_path_factory: pytest.TempPathFactory)
 def ran(model: Model, plan: Plan, expected: str) -> tuple[Model, Plan, str]:
     """A sweep, and the digest of its results."""
     return model, plan, expected
-
-
-def tasks_of(plan: Plan, model: Model) -> list[Task]:
-    return [task_of(plan, unit, model_digest(model)) for unit in plan.units]
 
 
 def test_results_have_bands_and_paired_ratios(model: Model, plan: Plan, tmp_path: Path) -> None:
@@ -90,23 +89,83 @@ def test_what_is_finished_is_not_run_again(
 
     def counted(model_text: str, task: str) -> str:
         ran.append(task)
-        return run_unit(model_text, task)
+        return run_task(model_text, task)
 
-    monkeypatch.setattr("bench.sim.sweep.runners.serial.run_unit", counted)
+    monkeypatch.setattr("bench.sim.sweep.runners.serial.run_task", counted)
     (tmp_path / RESULTS).unlink()
     run_sweep(plan, model, tmp_path, scheduler="serial")
-    assert len(ran) == 1
+    (piece,) = [piece for task in ran for piece in Task.model_validate_json(task).pieces]
+    lost = UnitResult.model_validate_json(lines[0])
+    assert (piece.key, piece.first, piece.count) == (lost.key, lost.first, 1)
     assert digest(tmp_path) == expected
 
 
 def test_a_unit_that_cannot_be_answered_ends_the_sweep_with_its_own_error(plan: Plan, model: Model) -> None:
-    task = tasks_of(plan, model)[0].model_copy(update={"target": "podman"})
+    task = tasks_of(plan, model)[0]
+    task = task.model_copy(update={"pieces": (task.pieces[0].model_copy(update={"target": "podman"}),)})
     with (
         SerialRunner(model_text=model_text(model)).run(iter([task])) as results,
         pytest.raises(UnitError, match=r"boxes=1 \| docker: the model has no target 'podman'") as caught,
     ):
         list(results)
     assert caught.value.exit_code == 2
+
+
+def answer_of(task: Task) -> Finished:
+    """What a worker of this version could answer."""
+    return Finished(
+        versions=dict(versions()),
+        model=task.model,
+        results=tuple(UnitResult(key=piece.key, first=piece.first) for piece in task.pieces),
+        took_ns=(1,) * len(task.pieces),
+    )
+
+
+def test_an_answer_to_another_task_or_none_at_all_is_refused(plan: Plan, model: Model) -> None:
+    task, other, *_ = tasks_of(plan, model)
+    good = answer_of(task).model_dump_json()
+    assert read_finished(good, task, who="worker X", hint="") == answer_of(task)
+    for text, words in (
+        ("hello", r"worker X sent no result of boxes=1 \| docker, draws 0 to 2, but 'hello'"),
+        (b"\xff\x1b[31m", "worker X sent no result of boxes=1"),
+        ("[]", "worker X sent no result of boxes=1"),
+        ("{}", "worker X sent no result of boxes=1"),
+        (answer_of(other).model_dump_json(), "worker X sent the results of other units than boxes=1"),
+    ):
+        with pytest.raises(SweepError, match=words):
+            read_finished(text, task, who="worker X", hint="")
+    # Another version may have another form of answer: the version is the news.
+    older = json.dumps({"versions": dict(versions()) | {"numpy": "1.0"}, "samples": {}})
+    with pytest.raises(OtherVersionError, match=r"worker X has numpy 1.0, this is"):
+        read_finished(older, task, who="worker X", hint="")
+
+
+@pytest.mark.host
+def test_what_a_worker_prints_does_not_spoil_its_results(plan: Plan, model: Model, tmp_path: Path) -> None:
+    """Python's prints and writes of C to the standard output."""
+    code = """
+import os
+from bench.sim.sweep import worker
+inner = worker.run_task
+def noisy(*words):
+    print("hello")
+    os.write(1, b"noise\\n")
+    return inner(*words)
+worker.run_task = noisy
+worker.main()
+"""
+    write_model(tmp_path / "model.json", model)
+    tasks = tasks_of(plan, model)[:2]
+    done = proc.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.json")],
+        stdin="".join(task.model_dump_json() + "\n" for task in tasks).encode(),
+        env={"BOXBENCH_JIT": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout_s=120,
+    )
+    lines = done.stdout.splitlines()
+    found = [read_finished(line, task, who="it", hint="") for line, task in zip(lines, tasks, strict=True)]
+    assert [len(one.results[0].samples["storm.last"]) for one in found] == [6, 6]
+    assert done.stderr.count(b"hello") == done.stderr.count(b"noise") == 2
 
 
 def test_other_versions_are_named() -> None:
@@ -120,9 +179,9 @@ def test_other_versions_are_named() -> None:
 
 def test_another_model_is_refused(plan: Plan, model: Model) -> None:
     task = tasks_of(plan, model)[0]
-    finished = Finished(versions=dict(versions()), model="sha256:other", result=UnitResult(key=task.key))
+    finished = answer_of(task).model_copy(update={"model": "sha256:other"})
     with pytest.raises(SweepError, match="worker X has the model sha256:other, this sweep is about sha256:"):
-        checked(finished, task, who="worker X", hint="")
+        read_finished(finished.model_dump_json(), task, who="worker X", hint="")
 
 
 def test_unknown_schedulers_are_refused() -> None:
@@ -164,6 +223,8 @@ def test_a_killed_worker_process_costs_only_time(
     monkeypatch.setenv("BOXBENCH_JIT", "0")
     pids: list[int] = []
     wrapped = _KillsFirst(tmp_path, pids)
+    # A task for each draw: there is work when the worker dies.
+    monkeypatch.setattr("bench.sim.sweep.run.Cutter", partial(Cutter, aim_ns=1))
     monkeypatch.setattr("bench.sim.sweep.run.choose_runner", lambda *_args, **_kwargs: wrapped)
     run_sweep(plan, model, tmp_path, scheduler="processes", workers=2)
     assert digest(tmp_path) == expected
@@ -238,7 +299,7 @@ def _lines(file: Path) -> int:
 @pytest.mark.host
 def test_a_scheduler_that_does_not_answer(plan: Plan, model: Model) -> None:
     tasks = iter(tasks_of(plan, model))
-    runner = DaskRunner(address="tcp://127.0.0.1:1", model_text=model_text(model), name="test", answer_s=0.3)
+    runner = DaskRunner(address="tcp://127.0.0.1:1", model_text=model_text(model), answer_s=0.3)
     with (
         pytest.raises(ClusterError, match=r"the scheduler tcp://127.0.0.1:1 did not answer within 0.3 s"),
         runner.run(tasks),

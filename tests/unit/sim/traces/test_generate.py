@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.sim.traces.generate import Bursts, Diurnal, Generated, Poisson, Rate, poisson, zipf_rates
+from bench.sim.traces.generate import (
+    MOST_DURATION_NS,
+    Bursts,
+    Diurnal,
+    Generated,
+    Poisson,
+    Rate,
+    poisson,
+    zipf_rates,
+)
 from bench.sim.traces.spec import open_trace
 from bench.sim.traces.trace import TraceError, check_trace, joined, whole
 
@@ -117,17 +126,53 @@ def test_a_law_as_text() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("poisson:rate=-1,duration=1s", "poisson: rate is '-1'; expected a value from 0 on"),
-        ("poisson:rate=nan,duration=1s", "poisson: rate is 'nan'"),
+        ("poisson:rate=-1,duration=1s", "poisson: rate is '-1'; expected 0 to 250000 per second"),
+        ("poisson:rate=nan,duration=1s", "poisson: rate: 'nan' is not a number"),
         ("poisson:rate=1", "poisson: duration is missing"),
-        ("poisson:rate=1,duration=1", "poisson: duration is '1'"),
+        ("poisson:rate=1,duration=1", "poisson: duration: '1' has no unit"),
         ("poisson:rate=1,duration=1s,on=1s", "'on=1s' is not one of rate, functions"),
-        ("diurnal:duration=1s,swing=1.5", "diurnal: swing is '1.5'; expected a value from 0 to 1"),
+        ("diurnal:duration=1s,swing=1.5", "diurnal: swing is '1.5'; expected 0 to 1"),
         ("bursts:duration=1s", "bursts: on is missing"),
-        ("poisson:rate=1,rate=2,duration=1s", "'rate=2' is not one of"),
-        ("poisson:functions=0,duration=1s", "functions is '0'; expected a value from 1 to 100000"),
+        ("poisson:rate=1,rate=2,duration=1s", "rate is given twice"),
+        ("poisson:functions=0,duration=1s", "functions is '0'; expected 1 to 100000"),
+        ("poisson:rate=1e9,duration=1s", "rate is '1e9'; expected 0 to 250000 per second"),
+        ("poisson:rate=1_0,duration=1s", "rate: '1_0' is not a number"),
+        ("poisson:rate=9e4,duration=1s,length=1440min", r"7.78e\+09 invocations, more than 1e\+09"),
+        ("poisson:rate=1,duration=1s,length=9999999999s", "length is '9999999999s'; expected a time of at most 100000000s"),
+        ("poisson:duration=1s,memory=99999999GiB", "memory is '99999999GiB'; expected a size of at most 1048576GiB"),
+        ("poisson:duration=1s,memory=1XB", "poisson: memory: '1XB'"),
+        ("poisson:duration=1s,functions=1.5", "functions: '1.5' is not a whole number"),
+        ("poisson:rate=0,duration=1s,functions=100000,length=600000min", r"100000 functions times the length are 6e\+10 min"),
+        ("bursts:duration=1s,on=1ns,off=1ns", r"1.8e\+12 bursts of a function, more than 1000000"),
+        ("bursts:duration=1s,on=5ms,off=5ms,functions=99", r"3.56e\+07 bursts of all functions"),
     ],
 )
 def test_wrong_laws_are_refused(text: str, words: str) -> None:
     with pytest.raises(TraceError, match=words):
         open_trace(text)
+
+
+def test_a_hint_is_an_example_of_the_law() -> None:
+    for law in ("bursts", "diurnal"):
+        with pytest.raises(TraceError) as caught:
+            open_trace(f"{law}:rate=-1,duration=1s,on=1s,off=1s" if law == "bursts" else f"{law}:rate=-1")
+        assert f"write it like {law}:" in caught.value.hint
+
+
+def test_a_burst_that_does_not_fit_in_memory_is_refused_while_it_is_made() -> None:
+    source = open_trace("bursts:rate=100000,duration=1s,length=60min,on=1s,off=5min")
+    with pytest.raises(TraceError, match=r"the law has \d+ invocations within 1 min, more than 16777216"):
+        whole(source, seed=1)
+
+
+def test_durations_of_a_wide_law_are_cut() -> None:
+    source = open_trace("poisson:rate=10,duration=99999999s,duration_sd=10,length=60min")
+    durations = whole(source, seed=1).duration_ns
+    assert durations.max() == MOST_DURATION_NS
+    assert durations.min() >= 0
+
+
+def test_many_functions_have_rates_at_once() -> None:
+    """A sum for each function would take hours."""
+    rates = zipf_rates(10.0, 100_000, exponent=1.0)
+    assert sum(rates) == pytest.approx(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from bench.sim.traces import synthesize
 from bench.sim.traces.azure_2019 import DURATIONS_HEAD, INVOCATIONS_HEAD, MEMORY_HEAD, MINUTES, read_azure_2019
 from bench.sim.traces.azure_2021 import HEAD, read_azure_2021
 from bench.sim.traces.azure_packing import read_azure_packing
-from bench.sim.traces.spec import SAMPLES, TraceOptions, open_trace, sample, samples
+from bench.sim.traces.spec import SAMPLES, TraceOptions, open_trace, sample, samples, trace_digest
 from bench.sim.traces.trace import MemoryTrace, Trace, TraceError, TraceSource, check_trace, joined, whole
 from bench.sim.traces.within import MINUTE_NS, SENTENCES, Within
 
@@ -146,6 +147,9 @@ def test_memory_is_the_average_over_days_by_samples(tmp_path: Path) -> None:
         ("http,3", "http,2.5", r"d01.csv:2: minute 1 is 2.5, not a whole number"),
         ("http,3", "http", r"d01.csv:2: 1443 columns, the head has 1444"),
         ("http,3", "http,0", "all counts are zero"),
+        ("http,3", "http,99999999999", r"d01.csv:2: minute 1 is 99999999999, more than 16777216"),
+        ("http,3", "http," + "9" * 5000, r"d01.csv:2: minute 1 is '9+…', not a number"),
+        ("http,3", "http,1_0", r"d01.csv:2: minute 1 is '1_0', not a number"),
     ],
 )
 def test_wrong_counts_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -204,7 +208,13 @@ def test_an_invocation_arrives_when_it_ended_less_its_duration(tmp_path: Path) -
     [
         ([["a", "f", 1, 0.5]], ("app", "func", "end", "duration"), "column 3 is 'end', expected 'end_timestamp'"),
         ([["a", "f", 2, 0.5], ["a", "f", 1, 0.5]], HEAD, r":3: end_timestamp 1 is before 2 in the line in front"),
-        ([["a", "f", "9e9", 1]], HEAD, r":2: end_timestamp is 9e9, more than 1e\+08"),
+        ([["a", "f", "9e12", 1]], HEAD, ":2: end_timestamp is 9e12, more than 10000000000"),
+        ([["a", "f", 2, "9e9"]], HEAD, ":2: duration is 9e9, more than 100000000"),
+        ([["a", "f", 2, 1], ["a", "f", "9e9", 1]], HEAD, r"the trace lasts from 1 to 9000000000 s, more than"),
+        ([["a", "f", 2, "1_0"]], HEAD, ":2: duration is '1_0', not a number"),
+        ([["a", "f", "٣", 1]], HEAD, ":2: end_timestamp is '٣', not a number"),
+        ([["a", "f\0", 2, 1]], HEAD, ":2: the line has a NUL character"),
+        ([["a", "f" * 2**17, 2, 1]], HEAD, ":2: the line has more than 131072 characters"),
         ([["a", "f", 2, "nan"]], HEAD, r":2: duration is 'nan', not a number"),
         ([["a", "f", 2, "inf"]], HEAD, r":2: duration is 'inf', not a number"),
         ([["a", "f", 2, -1]], HEAD, r":2: duration is -1, less than 0"),
@@ -375,3 +385,97 @@ def test_a_trace_in_memory() -> None:
         fields = {"at_ns": ints[0], "function": ints[1], "duration_ns": ints[2], "names": ("a", "b")} | changed
         with pytest.raises(TraceError, match=words):
             check_trace(Trace(**fields))  # type: ignore[arg-type]
+
+
+def test_a_minute_that_does_not_fit_in_memory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="minute 2 has 20000000 invocations of all functions, more than 16777216"):
+        read_azure_2019(day(tmp_path, {"f": [1, 10_000_000], "g": [0, 10_000_000]}))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (["o", "a", "7", "1e300", *["1"] * 8], r"d01.csv:2: AverageAllocatedMb is 1e300, more than 16777216"),
+        (["o", "a", "1e300", "7", *["1"] * 8], r"d01.csv:2: SampleCount is 1e300, more than"),
+    ],
+)
+def test_memory_beyond_all_hosts_is_refused(tmp_path: Path, row: list[str], words: str) -> None:
+    with pytest.raises(TraceError, match=words):
+        read_azure_2019(day(tmp_path, {"f": [1]}, memory=row))
+
+
+def test_a_day_has_one_file_of_a_kind(tmp_path: Path) -> None:
+    day(tmp_path, {"f": [1]})
+    day(tmp_path, {"f": [2]}, packed=True)
+    with pytest.raises(TraceError, match=r"d01.csv.gz and invocations.*d01.csv are of one day"):
+        read_azure_2019(tmp_path)
+
+
+def test_only_regular_files_are_traces(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    for name, words in (("/dev/zero", "device"), (str(tmp_path / "pipe"), "pipe")):
+        with pytest.raises(TraceError, match=f"{name} is a {words}, not a file"):
+            open_trace(name)
+    with pytest.raises(TraceError, match="directory is a directory, not a file"):
+        read_azure_2021(tmp_path / "directory")
+    with pytest.raises(TraceError, match="NUL"):
+        open_trace("a\0b")
+
+
+def test_a_packed_file_without_end_is_read_no_further_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.sim.traces.text.MOST_TEXT", 2**20)
+    file = tmp_path / "bomb.csv.gz"
+    file.write_bytes(gzip.compress(b"app,func,end_timestamp,duration\n" + b"\n" * 2**21))
+    with pytest.raises(TraceError, match=r"bomb.csv.gz: more than 1.00 MiB of text"):
+        read_azure_2021(file)
+
+
+@pytest.mark.parametrize("begin", [1_700_000_000.25, 12_345.0])
+def test_a_trace_begins_with_its_first_invocation_where_the_time_before_is_longer_than_itself(
+    tmp_path: Path, begin: float
+) -> None:
+    rows: list[list[object]] = [["a", "f", f"{begin + at:.6f}", length] for at, length in ((1, 0.5), (3, 2.75), (9, 1))]
+    source = read_azure_2021(invocations(tmp_path, rows))
+    trace = whole(source, seed=1)
+    check_trace(trace)
+    # The second one began first. Floats of today have steps of 240 ns.
+    assert trace.at_ns == pytest.approx([0, 250_000_000, 7_750_000_000], abs=500)
+    assert trace.at_ns[0] == 0
+    assert source.length_ns == pytest.approx(8_750_000_000, abs=500)
+    assert any(f"The file's times begin at {begin + 0.25:.12g} s, and all of it lasts 8.75 s" in one for one in source.rules)
+
+
+def test_a_trace_that_begins_late_keeps_its_times(tmp_path: Path) -> None:
+    source = read_azure_2021(invocations(tmp_path, [["a", "f", 5, 0.5], ["a", "f", 12, 0.5]]))
+    assert whole(source, seed=1).at_ns.tolist() == [4_500_000_000, 11_500_000_000]
+    assert not any("begin at" in line for line in source.rules)
+
+
+def test_impossible_numbers_of_a_packing_trace_are_refused(tmp_path: Path) -> None:
+    memory: dict[str, Any] = {"host_memory_bytes": GIB}
+    for vm in ((1, 7, 1.0, 1e300), (1, 7, float("inf"), None), (1, 7, 5000.0, None)):
+        with pytest.raises(TraceError, match="VM 1 runs from .* no trace has more than 1200 days"):
+            read_azure_packing(packing(tmp_path, [vm]), **memory)
+    for share in (("x", 0, 0.25), (None, 0, 0.25), (7, "m", 0.25)):
+        with pytest.raises(TraceError, match="vmType has the vmTypeId or machineId .*, not a whole number"):
+            read_azure_packing(packing(tmp_path, [(1, 7, 1.0, 2.0)], [(8, 0, 0.5), share]), **memory)
+
+
+def test_the_digest_of_a_trace_is_that_of_its_content(tmp_path: Path) -> None:
+    file = invocations(tmp_path, [["a", "f", 5, 0.5]])
+    before = trace_digest(str(file))
+    file.write_bytes(file.read_bytes().replace(b"5,0.5", b"6,0.5"))
+    assert trace_digest(str(file)) != before
+    directory = day(tmp_path / "days", {"f": [3]})
+    one = trace_digest(str(directory))
+    (directory / "notes.txt").write_text("mine", encoding="utf-8")
+    assert trace_digest(str(directory)) == one
+    day(directory, {"f": [4]})
+    assert trace_digest(str(directory)) != one
+    assert trace_digest("poisson:rate=1,duration=1s") == ""
+    assert trace_digest("sample:azure-2021")
+    with pytest.raises(TraceError, match="No such file"):
+        trace_digest(str(tmp_path / "none"))
