@@ -124,6 +124,7 @@ def read_terms(
         digest=model_digest(found),
         seed=seed,
         draws=chosen,
+        first=0,
         replications=replications,
         beyond=beyond,
         **({} if step is None else {"say": step.say}),

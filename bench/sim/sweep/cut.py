@@ -91,9 +91,7 @@ class Cutter(Iterator[Task]):
 
     def _piece(self, stretch: Stretch, count: int) -> Piece:
         unit = stretch.unit
-        piece = Piece(
-            key=unit.key, target=unit.target, values=dict(unit.values), first=stretch.first, count=count
-        )
+        piece = Piece(key=unit.key, target=unit.target, values=dict(unit.values), first=stretch.first, count=count)
         self._flying[unit.key, stretch.first] = piece
         return piece
 

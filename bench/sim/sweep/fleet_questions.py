@@ -165,9 +165,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
     "fleet": Question(
         parameters={
             **_ON_TRACE,
-            "hosts": Parameter(
-                kind="count", help=f"hosts of the fleet, 1 to {MOST_HOSTS}", least=1, most=MOST_HOSTS
-            ),
+            "hosts": Parameter(kind="count", help=f"hosts of the fleet, 1 to {MOST_HOSTS}", least=1, most=MOST_HOSTS),
             "policy": Parameter(kind="text", help="where boxes are placed", default=POLICIES[0], choices=POLICIES),
         },
         quantities={f"fleet.{name}": Quantity(unit=UNITS[name]) for name in FLEET},

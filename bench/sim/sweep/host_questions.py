@@ -75,9 +75,7 @@ def _density_distances(model: Model, target: str, values: Values) -> Iterable[Di
 
 
 _BOXES: Final = Parameter(kind="count", help=f"boxes that start, 1 to {MOST_BOXES}", least=1, most=MOST_BOXES)
-_INTERVAL: Final = Parameter(
-    kind="duration", help="time between requests, such as 50ms", default=0, most=_MOST_GAP_NS
-)
+_INTERVAL: Final = Parameter(kind="duration", help="time between requests, such as 50ms", default=0, most=_MOST_GAP_NS)
 
 HOST_QUESTIONS: Final[Mapping[str, Question]] = {
     "storm": Question(

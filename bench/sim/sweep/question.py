@@ -108,7 +108,5 @@ CPUS: Final = Parameter(
 MEMORY: Final = Parameter(
     kind="bytes", help="memory of the host, such as 64GiB", derived=_host_memory, least=1, most=MOST_MEMORY
 )
-RESERVE: Final = Parameter(
-    kind="bytes", help="memory that stays free, such as 1GiB", derived=_tenth, most=MOST_MEMORY
-)
+RESERVE: Final = Parameter(kind="bytes", help="memory that stays free, such as 1GiB", derived=_tenth, most=MOST_MEMORY)
 """Parameters that several questions have. The reserve is a tenth of the memory when it is not given."""

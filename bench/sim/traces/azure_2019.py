@@ -230,9 +230,7 @@ def _days(directory: Path) -> dict[str, list[Path]]:
         if (place := _kind_and_day(file.name)) is not None:
             kind, day = place
             if day in found[kind]:
-                raise TraceError(
-                    f"{file} and {found[kind][day].name} are of one day", hint="remove one of the two"
-                )
+                raise TraceError(f"{file} and {found[kind][day].name} are of one day", hint="remove one of the two")
             found[kind][day] = file
     days = sorted(found["invocations"])
     if not days:
@@ -340,9 +338,7 @@ def _memory_of(files: Iterable[Path], known: list[Function]) -> tuple[Integers |
             fields = fields_of(file, number, line, MEMORY_HEAD)
             samples, megabytes = (
                 number_of(file, number, column, field, most=most)
-                for column, field, most in zip(
-                    MEMORY_HEAD[2:4], fields[2:4], (_MOST_COUNT, _MOST_MB), strict=True
-                )
+                for column, field, most in zip(MEMORY_HEAD[2:4], fields[2:4], (_MOST_COUNT, _MOST_MB), strict=True)
             )
             entry = sums.setdefault((fields[0], fields[1]), [0.0, 0.0])
             entry[0] += samples

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from bench.sim.traces.trace import TraceError
-from bench.util.text import plain
 from bench.util.numbers import plain_number
+from bench.util.text import plain
 from bench.util.units import format_bytes
 
 MOST_LINE: Final = 2**17

@@ -52,7 +52,7 @@ def test_cpus_and_memory(tmp_path: Path) -> None:
         ("cpu_hour: 1\ngib_hour: 1\n", HEAD.replace("2026-11-01", "yesterday"), "prices.yaml:3: date"),
         ("cpu_hour: 1\ngib_hour: 1\n", HEAD.replace("EUR", "euro"), "prices.yaml:1: currency"),
         ("hosts: {}\n", HEAD, "hosts"),
-        ("cpu_hour: 1e300\ngib_hour: 1\n", HEAD, "prices.yaml:4: cpu_hour: must be at most 1000000000"),
+        ("cpu_hour: 1.0e+300\ngib_hour: 1\n", HEAD, "prices.yaml:4: cpu_hour: must be at most 1000000000"),
         ("hosts: {a: {per_hour: -0.5}}\n", HEAD, "hosts.a.per_hour: must be at least 0"),
         ("hosts: {a: {}}\n", HEAD, "hosts.a.per_hour: is missing"),
         ("hosts: {a: {per_hour: free}}\n", HEAD, "hosts.a.per_hour: must be a number"),

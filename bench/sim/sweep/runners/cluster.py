@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.sim.sweep.runners.base import IN_FLIGHT, RETRIES, SweepError, failed_again, read_finished
+from bench.sim.sweep.runners.connect import NoAnswerError, await_greeting, is_address, within
 from bench.sim.sweep.unit import Finished, Task, run_task
 from bench.sim.sweep.versions import check_versions, versions
 from bench.util.errors import ExitCode, HostUnfitError
@@ -74,20 +75,30 @@ class DaskRunner:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         distributed = _distributed()
-        address = self.address if _is_address(self.address) else _address_in(Path(self.address))
+        address = self.address if is_address(self.address) else _address_in(Path(self.address))
         try:
-            client = distributed.Client(address, timeout=self.answer_s, set_as_default=False, name="boxbench")
+            await_greeting(address, self.answer_s)
+            # The client has time limits of its own, but not for every step.
+            client = within(
+                2 * self.answer_s,
+                lambda: distributed.Client(address, timeout=self.answer_s, set_as_default=False, name="boxbench"),
+            )
+        except NoAnswerError as error:
+            raise self._unanswered(address, str(error)) from None
         except Exception as error:
-            # Whatever answers there need not be a scheduler: its words break the protocol in any way.
-            raise ClusterError(
-                f"the scheduler {address} did not answer within {self.answer_s:g} s: {_text(error)}",
-                hint="start it with `dask scheduler`, and check its address, its TLS settings and the firewall between",
-            ) from None
+            # Of another version, or with other TLS settings: the words of the protocol break in any way.
+            raise self._unanswered(address, _text(error)) from None
         try:
             yield client
         finally:
             with suppress(OSError, RuntimeError):
                 client.close(timeout=self.answer_s)
+
+    def _unanswered(self, address: str, why: str) -> ClusterError:
+        return ClusterError(
+            f"the scheduler {address} did not answer within {self.answer_s:g} s: {why}",
+            hint="start it with `dask scheduler`, and check its address, its TLS settings and the firewall between",
+        )
 
 
 @dataclass
@@ -259,7 +270,7 @@ def _digest(*parts: str) -> str:
 
 def is_cluster(scheduler: str) -> bool:
     """Whether a ``--scheduler`` names a cluster: an address or a scheduler file."""
-    return _is_address(scheduler) or scheduler.endswith(".json")
+    return is_address(scheduler) or scheduler.endswith(".json")
 
 
 def _address_in(file: Path) -> str:
@@ -272,16 +283,12 @@ def _address_in(file: Path) -> str:
     except (ValueError, TypeError, LookupError):
         why = "it has no address"
     else:
-        if isinstance(address, str) and _is_address(address):
+        if isinstance(address, str) and is_address(address):
             return address
         why = "its address is not of the form tcp://HOST:PORT or tls://HOST:PORT"
     raise ClusterError(
         f"{file} is not a scheduler file: {why}", hint="name the file that `dask scheduler --scheduler-file` wrote"
     )
-
-
-def _is_address(scheduler: str) -> bool:
-    return scheduler.startswith(("tcp://", "tls://"))
 
 
 def _text(error: BaseException | None) -> str:

@@ -29,9 +29,7 @@ def tasks_of(plan: Plan, model: Model) -> list[Task]:
     digest, draws = model_digest(model), len(plan.draws)
     tasks = [next(Cutter(plan, digest, [Stretch(unit, 0, draws)])) for unit in plan.units]
     # Nobody knows how long a unit takes, so its first task is one draw.
-    return [
-        task.model_copy(update={"pieces": (task.pieces[0].model_copy(update={"count": draws}),)}) for task in tasks
-    ]
+    return [task.model_copy(update={"pieces": (task.pieces[0].model_copy(update={"count": draws}),)}) for task in tasks]
 
 
 def digest(directory: Path) -> str:

@@ -20,7 +20,6 @@ import bench
 from bench.sim.model.file import model_digest, model_text
 from bench.sim.sweep import versions as our_versions
 from bench.sim.sweep.cut import Cutter
-
 from bench.sim.sweep.run import run_sweep
 from bench.sim.sweep.runners import cluster as runners
 from bench.sim.sweep.runners.cluster import ClusterError, DaskRunner
@@ -92,8 +91,6 @@ def runner_at(address: object, **limits: float) -> DaskRunner:
     return DaskRunner(address=str(address), model_text=model_text(MODEL), **limits)
 
 
-
-
 def test_a_cluster_without_workers_is_refused(cluster: Cluster) -> None:
     with pytest.raises(ClusterError, match=r"has no worker after 0.2 s"):
         runner_at(cluster.file, workers_s=0.2).probe()
@@ -133,9 +130,9 @@ def test_a_worker_that_hangs_is_named(cluster: Cluster) -> None:
 
 
 def threads_of(cluster: Cluster) -> Any:
-    from distributed import Client
+    client = runners._distributed().Client(scheduler_file=str(cluster.file), set_as_default=False)
 
-    with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
+    with client:
         return client.nthreads()
 
 

@@ -25,7 +25,7 @@ DRAW_NS = {"docker": 1_000, "runc": 100}
 
 
 def plan_of(boxes: tuple[int, ...]) -> Plan:
-    return build_plan(SweepFile(question="storm", axes={"boxes": boxes}), MODEL)
+    return build_plan(SweepFile(question="storm", axes={"boxes": boxes}), MODEL, beyond=True)
 
 
 def took(plan: Plan, task: Task) -> Finished:
@@ -101,8 +101,9 @@ def test_the_cut_changes_no_number_of_the_other_questions_of_a_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_model()
-    for question, axes in (("reboot", {"boxes": (2,)}), ("density", {"memory": ("1GiB",)})):
-        plan = build_plan(SweepFile(question=question, axes=axes), model, beyond=True)
+    asked: dict[str, dict[str, tuple[int | str, ...]]] = {"reboot": {"boxes": (2,)}, "density": {"memory": ("1GiB",)}}
+    for question, axes in asked.items():
+        plan = build_plan(SweepFile(question=question, axes=dict(axes)), model, beyond=True)
         found = []
         for aim_ns in (1, 10**15):
             monkeypatch.setattr("bench.sim.sweep.run.Cutter", partial(Cutter, aim_ns=aim_ns))

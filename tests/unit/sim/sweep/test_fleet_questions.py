@@ -107,7 +107,9 @@ def test_the_cut_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_targets_without_memory_are_left_out_and_named(tmp_path: Path) -> None:
     targets = {
         label: entry.model_copy(
-            update={"parameters": {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}}
+            update={
+                "parameters": {name: one for name, one in entry.parameters.items() if not name.startswith("memory")}
+            }
         )
         if label == "runc"
         else entry

@@ -445,7 +445,9 @@ def test_a_trace_begins_with_its_first_invocation_where_the_time_before_is_longe
     assert trace.at_ns == pytest.approx([0, 250_000_000, 7_750_000_000], abs=500)
     assert trace.at_ns[0] == 0
     assert source.length_ns == pytest.approx(8_750_000_000, abs=500)
-    assert any(f"The file's times begin at {begin + 0.25:.12g} s, and all of it lasts 8.75 s" in one for one in source.rules)
+    assert any(
+        f"The file's times begin at {begin + 0.25:.12g} s, and all of it lasts 8.75 s" in one for one in source.rules
+    )
 
 
 def test_a_trace_that_begins_late_keeps_its_times(tmp_path: Path) -> None:
@@ -457,10 +459,10 @@ def test_a_trace_that_begins_late_keeps_its_times(tmp_path: Path) -> None:
 def test_impossible_numbers_of_a_packing_trace_are_refused(tmp_path: Path) -> None:
     memory: dict[str, Any] = {"host_memory_bytes": GIB}
     for vm in ((1, 7, 1.0, 1e300), (1, 7, float("inf"), None), (1, 7, 5000.0, None)):
-        with pytest.raises(TraceError, match="VM 1 runs from .* no trace has more than 1200 days"):
+        with pytest.raises(TraceError, match=r"VM 1 runs from .* no trace has more than 1200 days"):
             read_azure_packing(packing(tmp_path, [vm]), **memory)
     for share in (("x", 0, 0.25), (None, 0, 0.25), (7, "m", 0.25)):
-        with pytest.raises(TraceError, match="vmType has the vmTypeId or machineId .*, not a whole number"):
+        with pytest.raises(TraceError, match=r"vmType has the vmTypeId or machineId .*, not a whole number"):
             read_azure_packing(packing(tmp_path, [(1, 7, 1.0, 2.0)], [(8, 0, 0.5), share]), **memory)
 
 
