@@ -19,11 +19,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.sim.answer.words import count_text
 from bench.sim.engine.rng import ENTITIES, SEEDS, uniforms
 from bench.sim.model.schema import Model
 from bench.sim.model.values import target_values
 from bench.sim.values import TargetValues
-from bench.util.units import grouped
 
 PURPOSE: Final = 0x4102
 """The purpose of the random numbers of forms."""
@@ -97,7 +97,7 @@ def form_sentences(model: Model, targets: Iterable[str], *, cpus: int, boxes: in
         return ()
     return (
         f"{', '.join(found)}: how much longer CPU work takes on busy CPUs was measured up to "
-        f"{grouped(known_cpus(model))} CPUs. Beyond them every draw takes a form of its own, from staying there to "
+        f"{count_text(model.host.cpus, 'CPU')}. Beyond that every draw takes a form of its own, from staying there to "
         "going on as a line, all equally likely.",
     )
 
