@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from bench.cli.console import console, print_json_text
+from bench.cli.messages import note
 from bench.cli.options import some_targets
 from bench.cli.simulate.progress import Step
 from bench.render.answer_tables import Table
@@ -21,7 +22,7 @@ from bench.scenario.targets import split_labels
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import Terms, choose_draws
 from bench.sim.host.luck import MOST_TRIALS
-from bench.sim.model.file import model_digest, read_model
+from bench.sim.model.file import UNSEALED, edit_warnings, model_digest, read_model
 from bench.util.errors import UsageError
 from bench.util.units import parse_bytes
 
@@ -119,6 +120,9 @@ def read_terms(
             f"{len(chosen)} draws with {replications} replications are more than {MOST_TRIALS} runs",
             hint="ask for fewer --replications or --draws",
         )
+    for line in edit_warnings(found):
+        if UNSEALED in line:  # without a measured level it is refused by its distance, which would not tell why
+            note(line)
     return Terms(
         model=found,
         digest=model_digest(found),

@@ -21,6 +21,7 @@ from bench.render.answer_tables import (
     switch_lines,
 )
 from bench.render.fitted import Fitted
+from bench.render.simulation.glossary import words_in
 from bench.render.text import clean
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.words import BOUND
@@ -49,8 +50,19 @@ def view_answer(answer: Answer) -> RenderableType:
     parts += _lines("What would make it surer", answer.identify)
     parts += _lines("Not in the model", answer.left_out)
     parts += [Text(f"· {line}", style="dim") for line in READING]
+    parts += _words(answer)
     parts.append(Text(f"model {answer.model} · seed {answer.seed} · {answer.draws} draws", style="dim"))
     return Group(*parts)
+
+
+def _words(answer: Answer) -> Iterator[RenderableType]:
+    """What the words mean that stand in the tables of what limits and what decides."""
+    tables = (bottleneck_table(answer), influence_table(answer, most=_MOST))
+    said = "\n".join(" · ".join(row) for table in tables for row in table)
+    words = words_in(f"{said}\n{' '.join(answer.identify)}")
+    if words:
+        yield Text("Words", style="bold dim")
+        yield from (Padding(Text(f"{name}: {meaning}", style="dim"), (0, 0, 0, 2)) for name, meaning in words)
 
 
 def _section(title: str, table: Table) -> Iterator[RenderableType]:

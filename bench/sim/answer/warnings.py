@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.distance import how_far, too_far
 from bench.sim.answer.terms import emulated_sentences
-from bench.sim.answer.words import parameter_label
-from bench.sim.model.file import Model
-
-_MOST: Final = 3
-"""Parameters that are named in one warning."""
+from bench.sim.model.file import Model, edit_warnings
 
 
 def warnings_of(model: Model, targets: Sequence[str], distances: Iterable[Distance]) -> tuple[str, ...]:
@@ -22,7 +17,7 @@ def warnings_of(model: Model, targets: Sequence[str], distances: Iterable[Distan
         targets: of the model, that the answer is about.
         distances: of the answer.
     """
-    return (*_far(distances), *emulated_sentences(targets), *_stated(model, targets))
+    return (*_far(distances), *emulated_sentences(targets), *_edits(model, targets))
 
 
 def _far(distances: Iterable[Distance]) -> Iterator[str]:
@@ -34,13 +29,9 @@ def _far(distances: Iterable[Distance]) -> Iterator[str]:
             yield f"{how_far(worst)}. Nothing that was measured supports this answer."
 
 
-def _stated(model: Model, targets: Sequence[str]) -> Iterator[str]:
-    """Targets with numbers that a user edited, or that have no data."""
-    for target in targets:
-        parameters = model.targets[target].parameters
-        names = [name for name, parameter in parameters.items() if parameter.kind == "assumed"]
-        if len(names) == len(parameters):
-            yield f"{target}: none of its numbers counts as measured."
-        elif names:
-            more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
-            yield f"{target}: assumed, not measured: {', '.join(map(parameter_label, names[:_MOST]))}{more}."
+def _edits(model: Model, targets: Sequence[str]) -> Iterator[str]:
+    """Edits of the model file, of these targets and of all."""
+    for line in edit_warnings(model):
+        label = line.partition(": ")[0]
+        if label in targets or label not in model.targets:
+            yield line

@@ -142,6 +142,27 @@ def test_json_is_all_that_is_on_stdout(
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
+def test_a_place_with_files_of_others_is_refused_and_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, question: str
+) -> None:
+    monkeypatch.setattr(f"bench.cli.simulate.{question}.answer_{question}", _never)
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("42", encoding="utf-8")
+    for place in (foreign, model, model / "below"):
+        assert call(monkeypatch, question, model, *QUESTIONS[question], "-o", place) == ExitCode.USAGE
+        said = capsys.readouterr()
+        assert str(place) in "".join(said.err.split("\n"))
+        assert "→" in said.err
+    assert [one.name for one in foreign.iterdir()] == ["thesis.tex"]
+    assert model.is_file()
+
+
+def _never(*_arguments: object) -> None:
+    raise AssertionError("the work began before the place was looked at")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_an_interrupted_question_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, question: str
 ) -> None:
@@ -228,3 +249,16 @@ def test_an_edited_model_says_so_everywhere(
     assert "assumed by you" in " ".join(capsys.readouterr().out.split())
     assert "assumed by you" in (out / "index.html").read_text(encoding="utf-8")
     assert StormAnswer.model_validate_json((out / "answer.json").read_bytes()).assumed
+
+
+def test_a_model_without_its_seal_says_why_there_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    content: dict[str, Any] = json.loads(model.read_text(encoding="utf-8"))
+    del content["seal"]
+    model.write_text(json.dumps(content), encoding="utf-8")
+    assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK) == ExitCode.CANNOT_TELL
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the file has no seal" in said
+    assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK, "--beyond") == ExitCode.OK
+    assert "nothing in it counts as measured" in " ".join(capsys.readouterr().out.split())

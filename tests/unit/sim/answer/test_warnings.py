@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.warnings import warnings_of
-from bench.sim.model.file import Model
+from bench.sim.model.file import read_model, write_model
 from tests import synthetic_models
 from tests.question_models import make_model
 
 NEAR = Distance(axis="boxes", asked=80, measured=8, target="docker")
 FAR = Distance(axis="boxes", asked=800, measured=8, target="docker")
 FARTHER = Distance(axis="cpus", asked=640, measured=2, target="docker")
-
-
-def _stated(model: Model, *names: str) -> Model:
-    entry = model.targets["docker"]
-    kinds = {name: entry.parameters[name].model_copy(update={"kind": "assumed"}) for name in names}
-    changed = entry.model_copy(update={"parameters": entry.parameters | kinds})
-    return model.model_copy(update={"targets": model.targets | {"docker": changed}})
 
 
 def test_an_answer_near_measured_data_has_no_warning() -> None:
@@ -36,10 +32,15 @@ def test_an_emulated_cpu_is_a_warning() -> None:
     assert warnings_of(model, ["docker"], [NEAR]) == ()
 
 
-def test_numbers_that_nobody_measured_are_named() -> None:
-    (said,) = warnings_of(_stated(make_model(), "inflation", "ready.hold_work"), ["docker"], [])
-    assert said == "docker: assumed, not measured: lock hold before ready, CPU inflation per busy CPU."
-    everything = _stated(make_model(), *make_model().targets["docker"].parameters)
-    assert warnings_of(everything, ["docker"], []) == ("docker: none of its numbers counts as measured.",)
-    (many,) = warnings_of(_stated(make_model(), *list(make_model().targets["docker"].parameters)[:5]), ["docker"], [])
-    assert many.endswith(", and 2 more.")
+def test_edits_of_the_targets_asked_about_are_warnings(tmp_path: Path) -> None:
+    file = tmp_path / "model.json"
+    write_model(file, make_model())
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["targets"]["docker"]["parameters"]["ready.hold_work"]["value"] = 30e6
+    file.write_text(json.dumps(content), encoding="utf-8")
+    (said,) = warnings_of(read_model(file), ["docker"], [])
+    assert said.startswith("docker: ready.hold_work is edited")
+    assert warnings_of(read_model(file), ["libvirt/kvm"], []) == ()
+    del content["seal"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert any("nothing in it counts as measured" in line for line in warnings_of(read_model(file), ["docker"], []))
