@@ -56,10 +56,12 @@ def view_answer(answer: Answer) -> RenderableType:
 
 
 def _words(answer: Answer) -> Iterator[RenderableType]:
-    """What the words mean that stand in the tables of what limits and what decides."""
-    tables = (bottleneck_table(answer), influence_table(answer, most=_MOST))
-    said = "\n".join(" · ".join(row) for table in tables for row in table)
-    words = words_in(f"{said}\n{' '.join(answer.identify)}")
+    """What the names of parameters and limits mean. Pages explain all words."""
+    names = [
+        *(row[0].partition(": ")[2] for row in influence_table(answer, most=_MOST)),
+        *(row[1] for row in bottleneck_table(answer)[1:]),
+    ]
+    words = words_in(" · ".join(names))
     if words:
         yield Text("Words", style="bold dim")
         yield from (Padding(Text(f"{name}: {meaning}", style="dim"), (0, 0, 0, 2)) for name, meaning in words)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ _MOSTLY: Final = 0.5
 _FIFTH: Final = 0.2
 _RIDGE: Final = 1e-3
 """Of the regression, in variances of a parameter: two parameters whose sum is fixed share the slope."""
+_OF_NOISE: Final = ("block_sd", "block_correlation", "box_sd")
 _STATED: Final = (0.5, 2.0)
 """A parameter without draws is shown at half and at twice its value."""
 
@@ -86,6 +87,7 @@ def look_into(
     rest: Rest | None = None,
     more: Iterable[Varying] = (),
     shown: Callable[[float], float] = float,
+    about: Literal["times", "memory", "both"] = "both",
 ) -> Look:
     """What one answer depends on, the largest share first, then parameters without draws.
 
@@ -95,12 +97,14 @@ def look_into(
         rest: what else is open in the answer; None: shares are of what is open in the parameters.
         more: numbers beside the model's parameters that differ from draw to draw.
         shown: from an answer to the number that the reader gets: whole boxes of a quotient.
+        about: what the answer is made of. Parameters of anything else cannot move it, and few draws would give them a
+            share by chance, as they would to parameters of the noise that answers here do not have.
     """
     answers = np.array([answer_of(model, draw) for draw in draws])
     weights = np.asarray(model.weights, dtype=np.float64)[list(draws)]
     middle = weighted_median(answers, weights)
     parts = None if rest is None else parts_of(rest, answers, weights)
-    varying = [*_varying(model, targets, draws), *more]
+    varying = [*(one for one in _varying(model, targets, draws) if _moves_it(one.parameter, about)), *more]
     nearest = draws[int(np.argmin(np.abs(answers - middle)))]
     found = [
         *_bars(varying, answers, weights, whole=1.0 if parts is None else parts.parameters),
@@ -299,6 +303,13 @@ def _fifths(values: Floats, weights: Floats) -> tuple[NDArray[np.bool_], NDArray
     """Which draws have the parameter in its lowest and in its highest fifth."""
     low, high = (weighted_quantile(values, weights, share) for share in (_FIFTH, 1 - _FIFTH))
     return values <= low, values >= high
+
+
+def _moves_it(name: str, about: str) -> bool:
+    """Whether a parameter can move an answer without noise that is made of times, of memory, or of both."""
+    if name in _OF_NOISE:
+        return False
+    return about == "both" or name.startswith("memory_") == (about == "memory")
 
 
 def _bars(varying: Sequence[Varying], answers: Floats, weights: Floats, *, whole: float) -> Iterator[Influence]:

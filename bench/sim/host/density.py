@@ -200,6 +200,7 @@ def _look(terms: Terms, question: DensityQuestion, target: str, fit: _Fit) -> Lo
         lambda model, draw: fitting(target_values(model, target, draw), question.room_bytes),
         rest=Rest(samples=fit.parts, replications=1, widening=fit.wide),
         shown=math.floor,
+        about="memory",
     )
 
 

@@ -209,6 +209,7 @@ def _look(
         answer=label,
         rest=Rest(samples=samples["all"], replications=terms.replications, widening=wide[label]),
         more=forms_of(terms, targets, cpus=question.cpus, boxes=boxes),
+        about="times",
     )
 
 

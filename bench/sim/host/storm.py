@@ -172,6 +172,7 @@ def _look(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats], w
         answer=side.label,
         rest=Rest(samples=samples["last"], replications=terms.replications, widening=wide[side.label]),
         more=side.forms(terms, boxes),
+        about="times",
     )
 
 

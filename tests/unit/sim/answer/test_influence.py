@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -190,6 +191,22 @@ def test_bars_and_their_middle_are_of_the_same_runs_in_the_readers_unit() -> Non
     middle = math.floor(sorted(make_model().draws["docker"]["ready.work"])[DRAWS // 2 - 1] * 1e-7)
     assert (first.low, first.high) == (9, 10)
     assert all(one.middle == middle for one in look.influences)
+
+
+def test_what_cannot_move_an_answer_has_no_share() -> None:
+    """Any four parameters explain five draws."""
+    answer = _sum_of(("ready.work", 1.0))
+    noise, memory = {"block_sd", "box_sd", "block_correlation"}, {"memory_fixed", "memory_slope"}
+    model = _with_draws(make_model(), "box_sd", spread(0.05, 0.01))
+
+    def names(about: Literal["times", "memory", "both"]) -> set[str]:
+        found = look_into(model, ["docker"], range(5), answer, about=about)
+        return {one.parameter for one in found.influences}
+
+    assert not names("both") & noise
+    assert "memory_slope" in names("both")
+    assert not names("times") & (noise | memory)
+    assert names("memory") == {"memory_slope"}
 
 
 def test_a_number_beside_the_parameters_can_decide() -> None:
