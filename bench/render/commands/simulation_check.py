@@ -40,6 +40,7 @@ WORDS: Final = (
     "held",
 )
 """Words of the glossary that a terminal explains; pages explain all that occur."""
+_WHERE: Final = "of a check: "
 _MEANINGS: Final = {word.name: word.meaning for word in GLOSSARY}
 NOTE: Final = "Simulated values; fitted storms are not scored."
 _NARROW: Final = tuple(at for at, name in enumerate(STORM_HEAD) if name not in ("box", "bias", "ceiling"))
@@ -172,7 +173,7 @@ def view_check(found: Check) -> RenderableType:
     for target in found.targets:
         lines += ["", *_view_target(found, target)]
     lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_warnings(found), *_notes(found), NOTE))]
-    lines += [Text(f"· {word}: {_MEANINGS[word]}", style="dim") for word in WORDS]
+    lines += [Text(f"· {word}: {_MEANINGS[word].removeprefix(_WHERE)}", style="dim") for word in WORDS]
     return Group(*lines)
 
 

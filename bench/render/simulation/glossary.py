@@ -105,8 +105,12 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     _word("c", "the number of CPUs", "N W/c", "W/c"),
     _word("error", "of a check: how far predictions miss, the median over storms of |simulated / measured − 1|"),
     _word("bias", "of a check: the prediction over the median storm; above 0 % it is too slow"),
-    _word("skill", "of a check: 1 − CRPS of the model / CRPS of a baseline; 1 is perfect, 0 no better", "skills"),
-    _word("CRPS", "how far a predicted distribution is from a measured value; smaller is better"),
+    _word(
+        "skill",
+        "of a check: 1 − CRPS of the model / CRPS of a baseline: 1 is perfect, 0 no better. CRPS is the distance of a "
+        "predicted distribution from a measured value",
+        "skills",
+    ),
     _word("held", "of a check: how many of the measured storms lie in the simulated 95 % band"),
     _word(
         "noise ceiling",

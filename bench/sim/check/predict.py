@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from bench.sim.answer.bands import NOT_WIDENED, Widening, quantiles
 from bench.sim.answer.distance import storm_distances, widening
+from bench.sim.answer.form import host_values
 from bench.sim.check.baselines import Solo
 from bench.sim.check.levels import Level, Statistic, statistic_of
 from bench.sim.check.scores import Sample
@@ -101,7 +102,9 @@ class ModelPredictor:
         """(samples, boxes) Times of every draw, ns."""
         rows = []
         for draw in range(len(self.model.weights)):
-            values = target_values(self.model, storm.label, draw)
+            values = host_values(
+                self.model, storm.label, draw, cpus=storm.cpus, boxes=storm.level.boxes, seed=self.seed
+            )
             for replication in range(self.replications):
                 rows.append(self._times(values, storm, draw * self.replications + replication))
         return np.array(rows, dtype=np.float64)

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from bench.render.commands.simulation_check import check_json, figures, headline, storm_rows, view_check, write_check
+from bench.render.figures.base import WIDTH_IN, styled, text_width_in
+from bench.render.figures.simulation_check import draw
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import Levels, all_but_largest, by_levels, memory_levels
 from bench.sim.check.predict import ModelPredictor
@@ -77,3 +79,29 @@ def test_there_is_a_figure_per_target_and_residents(found: Check) -> None:
         assert "hatch" in one.how.lower()
         assert one.light_svg != one.dark_svg
         assert "<pattern" in one.light_svg
+
+
+def test_no_title_is_cut_whatever_the_target_is_called(found: Check) -> None:
+    long = found.targets[0].model_copy(
+        update={"label": "vm-docker/tcg[console=serial,nic=virtio,disk=raw,kernel=a]"}
+    )
+    with styled():
+        for drawing in draw(long):
+            for text in drawing.canvas.texts:
+                for line in text.get_text().splitlines():
+                    assert text_width_in(line, text, float(text.get_fontsize())) <= WIDTH_IN
+            assert long.label in drawing.title
+
+
+def test_the_files_of_a_page_are_for_slides_and_for_programs(found: Check, tmp_path: Path) -> None:
+    page = write_check(found, tmp_path / "out", command="boxbench simulate check again")
+    assert page == tmp_path / "out" / "index.html"
+    names = {file.name for file in (tmp_path / "out" / "figures").iterdir()}
+    assert {"check-docker.svg", "check-docker-dark.svg", "check-docker.png"} <= names
+    assert json.loads((tmp_path / "out" / "answer.json").read_text()) == check_json(found)
+    text = page.read_text()
+    assert "boxbench simulate check again" in text
+    for word in ("noise ceiling", "skill", "CPU only with spread", "shared CPUs"):
+        assert f"<dt>{word}</dt>" in text
+    for word in ("skill: 1 − CRPS", "noise ceiling: ", "held: "):
+        assert word in _text(found)
