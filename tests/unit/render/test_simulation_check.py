@@ -82,9 +82,7 @@ def test_there_is_a_figure_per_target_and_residents(found: Check) -> None:
 
 
 def test_no_title_is_cut_whatever_the_target_is_called(found: Check) -> None:
-    long = found.targets[0].model_copy(
-        update={"label": "vm-docker/tcg[console=serial,nic=virtio,disk=raw,kernel=a]"}
-    )
+    long = found.targets[0].model_copy(update={"label": "vm-docker/tcg[console=serial,nic=virtio,disk=raw,kernel=a]"})
     with styled():
         for drawing in draw(long):
             for text in drawing.canvas.texts:
