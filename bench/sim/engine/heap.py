@@ -78,8 +78,7 @@ def pop(heap: Ints, base: int, size: int) -> None:
 @inlined
 def _before(heap: Ints, one: int, other: int) -> int:
     """1: the entry at ``one`` comes before that at ``other``. Without branches, which the CPU could not foresee."""
-    equal = heap[one] == heap[other]
-    return int((heap[one] < heap[other]) | (equal & (heap[one + 1] < heap[other + 1])))
+    return int((heap[one] < heap[other]) | ((heap[one] == heap[other]) & (heap[one + 1] < heap[other + 1])))
 
 
 @inlined

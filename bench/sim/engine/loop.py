@@ -48,8 +48,9 @@ def _next(cell: Ints, rates: Ints, nodes: Ints, pieces: Ints, jobs: Ints, events
     happens = NEVER
     if cell[EVENTS] > 0:
         happens = events[0]
+    soonest = min(happens, arrives)
     node = first_due(cell, nodes)
-    if node >= 0 and nodes[node * NODE + DUE] <= min(happens, arrives):
+    if node >= 0 and nodes[node * NODE + DUE] <= soonest:
         cell[STEPS] += 1
         return complete(cell, rates, nodes, pieces, jobs, node)
     if cell[EVENTS] > 0 and happens <= arrives:

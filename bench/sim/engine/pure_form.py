@@ -2,8 +2,8 @@
 
 A call with ten arguments takes Python as long as most parts of a hot loop take themselves. So the text of each
 ``inlined`` kernel is put where it is called, with names of its own and without ``return``, constants of modules become
-numbers, and ``min`` and ``max`` comparisons. What is computed, and in which order, stays as it is written: a test asks
-for the same bits.
+numbers, ``min`` and ``max`` become comparisons, and ``&`` and ``|`` of comparisons become ``and`` and ``or``. Results
+stay what they are: a test asks for the same bits.
 
 A call stays a call where its text cannot stand in its place: in a condition that may not be reached, or where a kernel
 returns out of a loop.
@@ -204,6 +204,13 @@ def _changes(tree: ast.FunctionDef) -> bool:
     return False
 
 
+def _is_logic(node: ast.expr) -> bool:
+    """Whether it is true or false, and no other number. Comparisons change nothing: it is the same to leave one out."""
+    if isinstance(node, ast.BoolOp):
+        return all(map(_is_logic, node.values))
+    return isinstance(node, ast.Compare) and not any(isinstance(one, ast.Call) for one in ast.walk(node))
+
+
 def _number(value: object) -> ast.Constant | None:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return ast.Constant(value=value)
@@ -223,9 +230,19 @@ class _Globals(ast.NodeTransformer):
         value = self._globals[node.id]
         return _number(value) or ast.Name(id=self._writer.known(node.id, value), ctx=node.ctx)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        """Python's minimum and maximum of two."""
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """``and`` and ``or`` of comparisons, where the kernel computes all of them."""
         self.generic_visit(node)
+        word = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}.get(type(node.op))
+        if word is not None and _is_logic(node.left) and _is_logic(node.right):
+            return ast.BoolOp(op=word(), values=[node.left, node.right])
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Python's minimum and maximum of two, and the number of a comparison."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "int" and _is_logic(node.args[0]):
+            return ast.IfExp(test=node.args[0], body=ast.Constant(value=1), orelse=ast.Constant(value=0))
         for name, value, function in (("min", min, _minimum), ("max", max, _maximum)):
             if isinstance(node.func, ast.Name) and node.func.id == name and len(node.args) == 2:
                 node.func.id = self._writer.known(name, value, cast(FunctionType, function))
