@@ -56,8 +56,10 @@ def pop(heap: Ints, base: int, size: int) -> None:
     item = heap[last + 2]
     extra = heap[last + 3]
     place = 0
-    below = _least_below(heap, base, place, left)
-    while below > 0:
+    while True:
+        below = _least_below(heap, base, place, left)
+        if below == 0:
+            break
         at = base + below * STRIDE
         if key < heap[at] or (key == heap[at] and order < heap[at + 1]):
             break
@@ -67,7 +69,6 @@ def pop(heap: Ints, base: int, size: int) -> None:
         heap[to + 2] = heap[at + 2]
         heap[to + 3] = heap[at + 3]
         place = below
-        below = _least_below(heap, base, place, left)
     at = base + place * STRIDE
     heap[at] = key
     heap[at + 1] = order
