@@ -137,8 +137,8 @@ def write_model(file: Path, model: Model) -> None:
     if problem is not None:
         raise ResultError(
             f"the model is not written to {file}: {problem}",
-            hint="look for trials that differ from all others: `boxbench report DIR` shows them; leave a target out "
-            "with -t",
+            hint="look for rows or trials that differ from all others (`boxbench report DIR` shows trials); leave the "
+            "target out with -t",
         )
     write_result_file(file, model_text(model), hint="choose another place with -o")
 

@@ -32,8 +32,8 @@ _WORKLOAD: Final = "workload"
 _STATED: Final = re.compile(rf"#\s*({_CPUS}|{_WORKLOAD}):\s*(.*?)\s*")
 _NS: Final = 10**6
 _MOST_BYTES: Final = 2**24
-_MOST_BOXES: Final = 100_000
-"""Of all rows of a runtime: a fit simulates some thousand candidates of each, which takes a gigabyte from here on."""
+_MOST_BOXES: Final = 20_000
+"""Of all rows of a runtime: a fit simulates some thousand candidates of each, which takes minutes from here on."""
 _MOST_MS: Final = 1e9
 """Eleven days."""
 _MOST_NAME: Final = 200

@@ -75,8 +75,8 @@ def test_columns_may_be_absent_and_fields_empty(tmp_path: Path) -> None:
         (HEAD + f"{'x' * 201},1,2,2,2\n", ":3: runtime has more than 200 characters"),
         (HEAD + "runc,1_0,2,2,2\n", ":3: n: '1_0' is not a number of boxes"),
         (HEAD + "runc,\uff11,2,2,2\n", "is not a number of boxes"),
-        (HEAD + "runc,100001,2,2,2\n", ":3: n: 100001 is above 100000, the most boxes that a fit can hold"),
-        (HEAD + "runc,60000,2,2,2\nrunc,40001,2,2,2\n", ":4: the rows of runc up to here have 100001 boxes together"),
+        (HEAD + "runc,20001,2,2,2\n", ":3: n: 20001 is above 20000, the most boxes that a fit can hold"),
+        (HEAD + "runc,12000,2,2,2\nrunc,8001,2,2,2\n", ":4: the rows of runc up to here have 20001 boxes together"),
         (HEAD + "runc,1,1_0,2,2\n", ":3: last: '1_0' is not a time"),
         (HEAD + "runc,1,1e300,2,2\n", ":3: last: 1e300 ms is above 1e+09 ms"),
         (
