@@ -18,8 +18,6 @@ from bench.render.figures.base import Drawing
 from bench.render.results import draw_all, write_results
 from bench.render.simulation.skeleton import render_page
 from bench.render.text import MISSING, clean, significant
-from bench.sim.answer.distance import FARTHEST
-from bench.sim.answer.terms import emulated_sentences
 from bench.sim.answer.words import in_unit
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.questions import question_of
@@ -57,7 +55,10 @@ _READING: Final = (
 def view_sweep(results: SweepResults, *, directory: Path) -> RenderableType:
     """The headline and the first quantity at each point. Never prints."""
     name = first_quantity(results)
-    parts: list[RenderableType] = [Text(headline(results), style="bold"), Text("")]
+    parts: list[RenderableType] = [Text(headline(results), style="bold")]
+    parts += [Text(f"warning: {clean(line, limit=2000)}", style="yellow") for line in results.warnings]
+    parts += [Text(f"not answered: {clean(line, limit=2000)}", style="yellow") for line in results.unanswered]
+    parts.append(Text(""))
     for table in (sweep_table(results, name), sweep_table(results, name, ratios=True)):
         if len(table) > 1:
             parts += _shown(table, directory)
@@ -255,7 +256,7 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
     page = render_page(
         "simulation.html.j2",
         figures=figures,
-        warnings=tuple(_warnings(results)),
+        warnings=tuple(clean(line, limit=2000) for line in results.warnings),
         command=command,
         provenance=provenance(results),
         files={_JSON: results.text().encode()},
@@ -271,17 +272,6 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
         fold_from=_LONG,
     )
     return write_results(directory, page, figures, {}, known=KNOWN)
-
-
-def _warnings(results: SweepResults) -> Iterator[str]:
-    far = [one for one in results.points if one.times > FARTHEST and one.unit != "ratio"]
-    if far:
-        worst = max(far, key=lambda one: one.times)
-        yield (
-            f"{clean(worst.target)}: points lie up to {significant(worst.times)} times beyond the data, and nothing "
-            "measured supports them"
-        )
-    yield from emulated_sentences(results.targets)
 
 
 def _question(results: SweepResults) -> str:
@@ -306,5 +296,5 @@ def _sections(results: SweepResults) -> list[tuple[str, str, Table]]:
 
 
 def _lists(results: SweepResults) -> list[tuple[str, list[str]]]:
-    assumed = [clean(line, limit=2000) for line in results.assumed]
-    return [("Assumed, not measured", assumed)] if assumed else []
+    found = [("Not answered", results.unanswered), ("Assumed, not measured", results.assumed)]
+    return [(title, [clean(line, limit=2000) for line in lines]) for title, lines in found if lines]

@@ -122,6 +122,13 @@ def _reached_distances(prefix: str, model: Model, target: str, samples: Mapping[
     )
 
 
+def _caps(prefix: str, values: Values) -> dict[str, float]:
+    hosts = float(values.get("hosts", 1))
+    room = hosts * (int(values["memory"]) - int(values["reserve"]))
+    found = {"peak_hosts": hosts, "mean_hosts": hosts, "mean_memory": room, "wasted_memory": room}
+    return {f"{prefix}.{name}": most for name, most in found.items()}
+
+
 def _trace_inputs(values: Values) -> dict[str, str]:
     """A digest of the trace's files, so that a sweep does not go on with other ones; nothing of a law."""
     # A wrong trace is an error before anything is simulated.
@@ -160,6 +167,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         reached=partial(_reached_distances, "pool"),
         reached_names=tuple(f"pool.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        caps=partial(_caps, "pool"),
         of_memory=True,
     ),
     "fleet": Question(
@@ -174,6 +182,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         reached=partial(_reached_distances, "fleet"),
         reached_names=tuple(f"fleet.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        caps=partial(_caps, "fleet"),
         of_memory=True,
     ),
 }

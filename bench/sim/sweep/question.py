@@ -32,6 +32,11 @@ class Quantity:
     """More of it is better: beyond the data its band is widened downwards."""
 
 
+def _none(_values: Values) -> Mapping[str, float]:
+    """Nothing has a limit."""
+    return {}
+
+
 def _one(_values: Values) -> float:
     """All values take the same time."""
     return 1.0
@@ -49,6 +54,7 @@ class Question:
         reached: the same from the samples, where it is known only then.
         reached_names: what ``samples`` also has, for ``reached``.
         inputs: digests of files that the values name, by name.
+        caps: what the hosts hold at most, by the names of quantities: no band goes beyond it.
         load: how long one run takes, in a unit of the question's own: only ratios count.
         of_memory: whether it is about the memory of boxes, which a model may not have of all targets.
     """
@@ -60,6 +66,7 @@ class Question:
     reached: Callable[[Model, str, Mapping[str, Floats]], Iterable[Distance]] | None = None
     reached_names: tuple[str, ...] = ()
     inputs: Callable[[Values], Mapping[str, str]] | None = None
+    caps: Callable[[Values], Mapping[str, float]] = _none
     load: Callable[[Values], float] = _one
     of_memory: bool = False
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.sim.answer.answer import Band, Distance
 from bench.sim.answer.bands import Widening, band_of, ratio_band
-from bench.sim.answer.distance import farthest, for_benefits, refuse_beyond, widening
+from bench.sim.answer.distance import farthest, for_benefits, misfit_of, refuse_beyond, widening
+from bench.sim.answer.warnings import warnings_of
 from bench.sim.model.file import Model
 from bench.sim.sweep.file import Law
 from bench.sim.sweep.parameters import Value
@@ -116,6 +117,7 @@ def results_of(
         sensitivities=tuple(merger.sensitivities()),
         assumed=tuple(assumed),
         unanswered=plan.unanswered,
+        warnings=merger.warnings(),
     )
 
 
@@ -133,20 +135,25 @@ class _Merger:
         repeated = np.repeat(weights / weights.sum(), plan.sweep.replications)
         # Samples of uncertain parameters are equally likely.
         self._weights = np.tile(repeated, plan.sweep.samples or 1)
+        self._far = [
+            {target: self._distances(cell, target) for target in plan.targets} for cell in range(len(plan.cells))
+        ]
+        """By point and target."""
 
     def points(self) -> Iterator[PointResult]:
         """In order of the grid, of targets, and of quantities; ratios follow the targets of their point."""
         for cell, at in enumerate(self._plan.cells):
-            wide = {target: self._distances(cell, target) for target in self._plan.targets}
+            wide = self._far[cell]
+            caps = self._caps(cell)
             for target in self._plan.targets:
                 for name, quantity in self._plan.question.quantities.items():
-                    side = self._side(quantity, wide[target])
+                    side = self._side(quantity, target, wide[target])
                     yield PointResult(
                         at=dict(at),
                         target=target,
                         name=name,
                         unit=quantity.unit,
-                        band=band_of(self._values(cell, target, name), self._weights, side),
+                        band=_limited(band_of(self._values(cell, target, name), self._weights, side), caps.get(name)),
                         times=farthest(wide[target]),
                     )
             yield from self._ratios(cell, at, wide)
@@ -160,7 +167,7 @@ class _Merger:
                 bases = self._values(cell, base, name)
                 if target == base or not np.all(bases > 0):
                     continue
-                sides = [self._side(quantity, wide[one]) for one in (target, base)]
+                sides = [self._side(quantity, one, wide[one]) for one in (target, base)]
                 band = ratio_band(self._values(cell, target, name), bases, self._weights, *sides)
                 times = farthest([*wide[target], *wide[base]])
                 yield PointResult(
@@ -183,14 +190,28 @@ class _Merger:
         refuse_beyond(found, allowed=self._plan.beyond)
         return found
 
-    def _side(self, quantity: Quantity, distances: Sequence[Distance]) -> Widening:
+    def _caps(self, cell: int) -> dict[str, float]:
+        """What the point's hosts hold at most, by the names of quantities."""
+        found: dict[str, float] = {}
+        for unit in self._units[cell, self._plan.targets[0]]:
+            for name, most in self._plan.question.caps(unit.values).items():
+                found[name] = max(most, found.get(name, 0.0))
+        return found
+
+    def _side(self, quantity: Quantity, target: str, distances: Sequence[Distance]) -> Widening:
         """How much a band is widened: shares are not, since they cannot grow without end."""
         if quantity.unit == "share":
             return Widening()
         of_memory = quantity.unit in _MEMORY
         chosen = [one for one in distances if (one.axis == "memory") == of_memory]
-        found = widening(self._model.discrepancy, chosen)
+        misfit = 0.0 if of_memory else misfit_of(self._model, [target])
+        found = widening(self._model.discrepancy, chosen, misfit)
         return for_benefits(found) if quantity.benefit else found
+
+    def warnings(self) -> tuple[str, ...]:
+        """What stands above the results."""
+        distances = [one for by_target in self._far for some in by_target.values() for one in some]
+        return warnings_of(self._model, self._plan.targets, distances)
 
     def sensitivities(self) -> Iterator[Sensitivity]:
         """Of each target's first quantity, for each uncertain parameter."""
@@ -207,6 +228,13 @@ class _Merger:
         inputs = np.array([float(unit.values[parameter]) for unit in units])
         outputs = np.array([float(np.median(self._done[unit.key].of(name))) for unit in units])
         return rank_correlation(inputs, outputs) ** 2
+
+
+def _limited(band: Band, most: float | None) -> Band:
+    if most is None:
+        return band
+    ends = ("low95", "low80", "middle", "high80", "high95")
+    return band.model_copy(update={end: min(getattr(band, end), most) for end in ends})
 
 
 def rank_correlation(one: Floats, other: Floats) -> float:

@@ -25,7 +25,7 @@ def test_the_sweep_runs(tmp_path: Path) -> None:
     """With few draws; the points, targets and samples are those of the document, and none is beyond the limit."""
     text, _ = blocks("yaml")
     file = tmp_path / "sweep.yaml"
-    file.write_text(text.replace("draws: 100", "draws: 2"), encoding="utf-8")
+    file.write_text(text.replace("draws: 50", "draws: 2"), encoding="utf-8")
     asked = read_sweep(file)
     assert asked.draws == 2
     model = make_model(("docker", "libvirt/tcg", "runc"), draws=3)

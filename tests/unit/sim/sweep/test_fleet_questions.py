@@ -137,3 +137,19 @@ def test_fleets_that_no_host_could_be_are_refused(fixed: dict[str, Any], words: 
     asked = sweep(question="fleet", axes={"trace": (TRACE,)}, fixed=fixed)
     with pytest.raises(UsageError, match=words):
         build_plan(asked, MODEL, beyond=True)
+
+
+def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
+    """A fleet whose hosts are all used, far beyond the data: errors of predictions cannot add hosts to it."""
+    asked = sweep(
+        question="fleet",
+        axes={"hosts": (2,)},
+        fixed={"trace": "poisson:rate=2,functions=40,duration=20s,length=2min", "cpus": 2, "memory": "600MiB"},
+        targets=("docker",),
+        draws=1,
+    )
+    found = run_sweep(build_plan(asked, MODEL, beyond=True), MODEL, tmp_path, scheduler="serial")
+    (peak,), (mean,) = (found.of(f"fleet.{name}", "docker") for name in ("peak_hosts", "mean_hosts"))
+    assert peak.times > 1
+    assert peak.band.high95 == 2
+    assert mean.band.high95 <= 2

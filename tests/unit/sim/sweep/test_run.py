@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ import pytest
 
 from bench.sim.model.file import Model, model_text, write_model
 from bench.sim.sweep.cut import Cutter
-from bench.sim.sweep.plan import Plan
+from bench.sim.sweep.file import SweepFile
+from bench.sim.sweep.plan import Plan, build_plan
 from bench.sim.sweep.results import SweepResults, rank_correlation
 from bench.sim.sweep.run import RESULTS, run_sweep
 from bench.sim.sweep.runners.base import SweepError, UnitError, read_finished
@@ -29,6 +31,7 @@ from bench.sim.sweep.unit import Finished, Task, UnitResult, run_task
 from bench.sim.sweep.versions import OtherVersionError, check_versions, versions
 from bench.util import proc
 from bench.util.errors import UsageError
+from tests.synthetic_models import make_model
 from tests.unit.sim.sweep.sweeps import digest, small_model, small_plan, tasks_of
 from tests.waiting import wait_until
 
@@ -145,6 +148,7 @@ def test_what_a_worker_prints_does_not_spoil_its_results(plan: Plan, model: Mode
     """Python's prints and writes of C to the standard output."""
     code = """
 import os
+import re
 from bench.sim.sweep import worker
 inner = worker.run_task
 def noisy(*words):
@@ -323,3 +327,23 @@ def test_wrong_scheduler_files(plan: Plan, model: Model, tmp_path: Path, text: s
     with pytest.raises(ClusterError, match=f"scheduler.json is not a scheduler file: {words}"):
         run_sweep(plan, model, tmp_path / "out", scheduler=str(file))
     assert not (tmp_path / "out").exists()
+
+
+def test_bands_have_what_the_model_misses_within_its_data(model: Model, plan: Plan, tmp_path: Path) -> None:
+    entry = model.targets["docker"].model_copy(update={"misfit": 0.4})
+    missing = model.model_copy(update={"targets": dict(model.targets) | {"docker": entry}})
+    bands = [
+        run_sweep(plan, one, tmp_path / str(number), scheduler="serial").of("storm.last", "docker")[0].band
+        for number, one in enumerate((model, missing))
+    ]
+    assert bands[1].middle == bands[0].middle
+    assert bands[1].low95 < 0.7 * bands[0].low95
+    assert bands[1].high95 > 1.4 * bands[0].high95
+
+
+def test_far_points_and_emulated_targets_stand_above_the_results(tmp_path: Path) -> None:
+    model = make_model(("docker", "libvirt/tcg"), draws=2)
+    asked = SweepFile(question="density", axes={"memory": ("16GiB",)}, targets=("docker", "libvirt"))
+    found = run_sweep(build_plan(asked, model, beyond=True), model, tmp_path, scheduler="serial")
+    assert any("libvirt/tcg: emulated CPU" in line for line in found.warnings)
+    assert any(re.match(r"docker: [\d\u202f,]+ boxes in memory are .* times the most", line) for line in found.warnings)
