@@ -1,9 +1,10 @@
 """How CPU inflation goes on beyond the CPUs that were measured: nobody knows, so each draw has a form of its own.
 
-On ``n`` busy CPUs work takes ``1 + inflation * (n - 1)`` times as long. That line is measured up to the CPUs of the
-model's host, ``m``. Beyond them it may go on as a line, or stay where it is. A draw takes
-``1 + inflation * (m - 1) * ((n - 1) / (m - 1)) ** exponent`` with an exponent that is uniform in [0, 1]: 0 stays, 1 is
-the line. With an exponent below 1 further CPUs always add capacity; with the line it ends at ``1 / inflation``.
+On ``n`` busy CPUs work takes ``1 + inflation * (n - 1)`` times as long. That line is measured up to ``m`` busy CPUs:
+those of the host, or fewer where the largest measured storm had fewer boxes. Beyond them it may go on as a line, or
+stay where it is. A draw takes ``1 + inflation * (m - 1) * ((n - 1) / (m - 1)) ** exponent`` with an exponent that is
+uniform in [0, 1]: 0 stays, 1 is the line. With an exponent below 1 further CPUs always add capacity; with the line it
+ends at ``1 / inflation``.
 
 The simulator knows the line alone. The inflation of a draw is replaced by the one whose line meets the form where the
 question has the most busy CPUs. With fewer of them at work it is below the form.
@@ -52,9 +53,14 @@ class Drawn:
         return replace(self.values, inflation=self.values.inflation * less)
 
 
-def known_cpus(model: Model) -> int:
-    """CPUs up to which inflation is a line. One CPU shows none, so that it counts as the first two."""
-    return max(2, model.host.cpus)
+def seen_cpus(model: Model, target: str) -> int:
+    """The most CPUs that were seen busy with starts of a target: no more than the host has, or than boxes started."""
+    return min(model.host.cpus, max(model.targets[target].measured.get("boxes", ()), default=1))
+
+
+def known_cpus(model: Model, target: str) -> int:
+    """Busy CPUs up to which inflation is a line. One CPU shows none, so that it counts as the first two."""
+    return max(2, seen_cpus(model, target))
 
 
 def exponents(target: str, draws: Sequence[int], seed: int) -> NDArray[np.float64]:
@@ -69,7 +75,7 @@ def drawn(model: Model, target: str, draw: int | None, seed: int) -> Drawn:
     if not has_form(model, target):
         return Drawn(values=values)
     exponent = _MIDDLE if draw is None else float(exponents(target, [draw], seed)[0])
-    return Drawn(values=values, known=known_cpus(model), exponent=exponent)
+    return Drawn(values=values, known=known_cpus(model, target), exponent=exponent)
 
 
 def host_values(model: Model, target: str, draw: int | None, *, cpus: int, boxes: int, seed: int) -> TargetValues:
@@ -85,20 +91,20 @@ def has_form(model: Model, target: str) -> bool:
 
 def beyond_known(model: Model, targets: Iterable[str], *, cpus: int, boxes: int) -> tuple[str, ...]:
     """The targets for which a host of ``cpus`` CPUs with ``boxes`` boxes at once depends on the form."""
-    if min(cpus, boxes) <= known_cpus(model):
-        return ()
-    return tuple(target for target in targets if has_form(model, target))
+    busy = min(cpus, boxes)
+    return tuple(target for target in targets if busy > known_cpus(model, target) and has_form(model, target))
 
 
 def form_sentences(model: Model, targets: Iterable[str], *, cpus: int, boxes: int) -> tuple[str, ...]:
-    """What is taken for granted about hosts with more CPUs than the model's; empty where nothing is."""
-    found = beyond_known(model, targets, cpus=cpus, boxes=boxes)
-    if not found:
-        return ()
-    return (
+    """What is taken for granted where more CPUs are busy than were seen; empty where nothing is."""
+    by_seen: dict[int, list[str]] = {}
+    for target in beyond_known(model, targets, cpus=cpus, boxes=boxes):
+        by_seen.setdefault(seen_cpus(model, target), []).append(target)
+    return tuple(
         f"{', '.join(found)}: how much longer CPU work takes on busy CPUs was measured up to "
-        f"{count_text(model.host.cpus, 'CPU')}. Beyond that every draw takes a form of its own, from staying there to "
-        "going on as a line, all equally likely.",
+        f"{count_text(seen, 'CPU')}. Beyond that every draw takes a form of its own, from staying there to going on as "
+        "a line, all equally likely."
+        for seen, found in by_seen.items()
     )
 
 

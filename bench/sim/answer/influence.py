@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Band, Influence
-from bench.sim.answer.form import FORM
+from bench.sim.answer.form import FORM, seen_cpus
 from bench.sim.answer.humps import Humps, find_humps
 from bench.sim.answer.rest import Rest, parts_of
 from bench.sim.answer.words import NOISE, REST, count_text, identifying_cell, in_unit, role_label, role_of
@@ -248,7 +248,7 @@ def _moves(found: Sequence[Influence], share: float) -> bool:
 def _known(model: Model, first: Deciding) -> str:
     """What the data say of what decides, as a clause."""
     if FORM in first.names:
-        return f"of which the data say nothing: they end at {count_text(model.host.cpus, 'CPU')}"
+        return f"of which the data say nothing: they end at {count_text(seen_cpus(model, first.target), 'CPU')}"
     kinds = {model.targets[first.target].parameters[name].kind for name in first.names}
     if "limit" in kinds:
         return f"of which the data give an upper limit of {_upper_limit(model, first)}"

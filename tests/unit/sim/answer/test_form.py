@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.sim.answer.form import Drawn, beyond_known, exponents, form_sentences, host_values
+from bench.sim.answer.form import Drawn, beyond_known, exponents, form_sentences, host_values, known_cpus
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.values import TargetValues
@@ -31,6 +31,20 @@ def test_few_boxes_keep_few_cpus_busy() -> None:
     values = target_values(make_model(), "docker", 0)
     assert host_values(make_model(), "docker", 0, cpus=64, boxes=2, seed=1) == values
     assert host_values(make_model(), "docker", 0, cpus=64, boxes=8, seed=1) != values
+
+
+def test_no_more_cpus_were_seen_busy_than_boxes_started() -> None:
+    """A host of 104 CPUs whose largest storm had 10 boxes says nothing of 50 busy ones."""
+    model = make_model()
+    host = model.host.model_copy(update={"cpus": 104})
+    entry = model.targets["docker"].model_copy(update={"measured": {"boxes": (1, 10)}})
+    model = model.model_copy(update={"host": host, "targets": model.targets | {"docker": entry}})
+    values = target_values(model, "docker", 0)
+    assert known_cpus(model, "docker") == 10
+    assert host_values(model, "docker", 0, cpus=104, boxes=10, seed=1) == values
+    assert host_values(model, "docker", 0, cpus=104, boxes=50, seed=1).inflation < values.inflation
+    (said,) = form_sentences(model, ["docker"], cpus=104, boxes=50)
+    assert "measured up to 10 CPUs" in said
 
 
 def test_a_form_lies_between_staying_and_the_line() -> None:
