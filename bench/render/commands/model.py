@@ -194,6 +194,7 @@ def write_model_page(model: Model, directory: Path, *, command: str) -> Path:
         figures=figures,
         warnings=warnings_of(model),
         eyebrow="a model of starts",
+        figures_title="One start, stage by stage",
         command=command,
         provenance=f"Model {digest}",
         files={_JSON: text.encode()},

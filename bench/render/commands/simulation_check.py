@@ -244,6 +244,7 @@ def write_check(found: Check, directory: Path, *, command: str) -> Path:
         figures=drawn,
         warnings=_warnings(found),
         eyebrow="simulated, checked on measurements",
+        figures_title="Simulated against measured",
         command=command,
         provenance=f"Scored: {', '.join(map(clean, found.sources))}; seed {found.seed}",
         files={JSON: text.encode()},

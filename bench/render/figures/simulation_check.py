@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.analysis.stats import Interval
 from bench.render.figures.base import Drawing, canvas, time_axis
+from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
 from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
@@ -140,16 +141,12 @@ def _ceilings(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, named: bool) -> None:
-    from matplotlib.ticker import FixedLocator  # noqa: PLC0415
-
     boxes = sorted({level.boxes for level in levels})
     time_axis(axes, values, which="y")
     if boxes[-1] >= 8 * boxes[0]:
         axes.set_xscale("log", base=2)
         axes.set_xlim(boxes[0] / 1.25, boxes[-1] * 1.25)
-    axes.xaxis.set_major_locator(FixedLocator(_apart(boxes)))
-    axes.xaxis.set_minor_locator(FixedLocator([]))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    set_ticks(axes, some_ticks(axes, boxes, [f"{level:g}" for level in boxes]), which="x")
     axes.grid(visible=True, axis="y", color=GRID)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="both", labelsize=9)
@@ -159,15 +156,6 @@ def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, 
         axes.set_ylabel("time, simulated and measured", size=9)
         # Labels of ticks differ in width; this label has its own place, clear of the edge.
         axes.yaxis.set_label_coords((_LABEL_IN - _LEFT_IN) / _PANEL_IN, 0.5)
-
-
-def _apart(boxes: Sequence[int]) -> list[int]:
-    """The levels whose numbers do not overlap on a logarithmic axis: each nearly twice the one before."""
-    found: list[int] = []
-    for level in boxes:
-        if not found or level >= 1.9 * found[-1]:
-            found.append(level)
-    return found
 
 
 def _legend(axes: Axes, series: Mapping[Statistic, Sequence[Point]]) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _ROUND: Final = (1.0, 2.0, 5.0, 10.0)
 _SUBS: Final = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 """Multiples of powers of ten on a logarithmic axis, the densest first."""
-_WHOLE: Final = ("boxes", "hosts")
+WHOLE: Final = ("boxes", "hosts")
+"""Units of numbers that are never broken."""
 _UNITS: Final = {"cpu_ns": "ns"}
 _SECOND: Final = 10**9
 _CLOCK: Final = (
@@ -51,7 +52,7 @@ def linear_ticks(low: float, high: float, unit: str, *, most: int) -> Ticks:
     """
     name, factor = _scale(max(abs(low), abs(high)), unit)
     step = _step((high - low) / factor, most)
-    if unit in _WHOLE:
+    if unit in WHOLE:
         step = max(1.0, step)
     first = math.ceil(low / factor / step - _SLACK)
     last = math.floor(high / factor / step + _SLACK)
@@ -129,7 +130,7 @@ def number_text(value: float, unit: str) -> str:
         return f"{100 * value:.3g} %"
     if unit == "ratio":
         return f"{tick(value, '')}×"
-    if unit in _WHOLE:
+    if unit in WHOLE:
         return grouped(round(value))
     return tick(value, _UNITS.get(unit, unit))
 

@@ -9,7 +9,7 @@ from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in
 from bench.render.figures.simulated import HATCH
-from bench.render.figures.ticks import number_axis
+from bench.render.figures.ticks import WHOLE, number_axis
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem
 from bench.sim.answer.answer import Answer, Influence, Quantity
@@ -80,7 +80,9 @@ def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
     axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.62)
     centre = next((one.middle for one in bars if one.middle is not None), None)
     ends = [end for one in bars for end in (one.low, one.high)] + ([] if centre is None else [centre])
-    number_axis(axes, min(ends), max(ends), subject.unit)
+    # Medians of whole numbers may lie between them.
+    is_whole = all(end == round(end) for end in ends)
+    number_axis(axes, min(ends), max(ends), subject.unit if is_whole or subject.unit not in WHOLE else "mean_hosts")
     axes.set_ylim(rows - 0.55, -0.6)
     axes.set_yticks([])
     for place, one in zip(places, found, strict=True):
