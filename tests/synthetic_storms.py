@@ -112,6 +112,7 @@ def _start(
     residents, boxes = level
     scheduled = np.zeros(boxes, dtype=np.int64)
     trial = block * 1000 + number
+    goal = truth.stages[-1].endpoint
     luck = (
         factors(truth, seed=campaign.seed, trial=trial, block=block, boxes=boxes)
         if noise is None
@@ -127,7 +128,8 @@ def _start(
         residents=residents,
         scheduled_ns=scheduled,
         times_ns={endpoint: times.astype(np.float64) for endpoint, times in made.times_ns.items()},
-        cpu_ns={"total": int(made.cpu_ns)},
+        # As a campaign records it: until the last box is up.
+        cpu_ns={"total": round(made.busy_share * campaign.cpus * int(made.times_ns[goal].max()))},
     )
 
 

@@ -20,9 +20,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from bench.records.record import Endpoint
-from bench.sim.answer.bands import band_of
+from bench.sim.answer.answer import Band
+from bench.sim.answer.bands import Widening, band_of
 from bench.sim.answer.distance import storm_distances, widening
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import Levels, by_levels
@@ -64,6 +66,8 @@ UNEVEN: Final = values(
 )
 """The same amounts elsewhere: the last stage has no delay and no background work."""
 SECOND_LOCK_NS: Final = 30 * MS
+MISFITS: Final = ndtri((np.arange(16) + 0.5) / 16)
+"""Equally likely values of a standard normal."""
 CAMPAIGN: Final = Campaign(boxes=(1, 2, 4, 8), memory=(1, 2, 4, 8), cpus=2)
 
 
@@ -166,6 +170,7 @@ def quantities(model: Model, world: World) -> Iterator[Known]:
         readers: dict[str, Callable[[TargetValues], float]] = {
             "hold": lambda one: float(one.hold_ns),
             "inflation": lambda one: one.inflation,
+            "crowding": lambda one: one.crowding,
             "foreground share": _foreground,
             "CPU time": lambda one: float(one.cpu_ns),
             "memory slope": lambda one: float(one.memory_slope_bytes or 0),
@@ -198,7 +203,7 @@ class Tally:
             else None
         )
         weights = np.asarray(model.weights)
-        band = band_of(known.draws, weights) if wider is None else band_of(known.draws, weights, wider)
+        band = band_of(known.draws, weights) if wider is None else _answered(model, known.draws, weights, wider)
         self.n += 1
         self.held80 += band.low80 <= known.truth <= band.high80
         self.held95 += band.low95 <= known.truth <= band.high95
@@ -213,6 +218,12 @@ class Tally:
             f"{np.median(self.widths or [0]):.0%}",
             f"{np.median(self.errors or [0]):+.0%}",
         )
+
+
+def _answered(model: Model, draws: Floats, weights: Floats, wider: Widening) -> Band:
+    """The band of an answer: draws, each with the values of the misfit, and wider beyond the data."""
+    spread = np.exp(model.targets[LABEL].misfit * MISFITS)
+    return band_of(np.outer(draws, spread).ravel(), np.repeat(weights, len(spread)), wider)
 
 
 def run(world: World, blocks: int, replicates: int) -> tuple[dict[str, Tally], Counter[str]]:

@@ -8,24 +8,32 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.fit.posterior import Posterior, name
+from bench.sim.fit.agreement import name
+from bench.sim.fit.centre import central_draw
+from bench.sim.fit.posterior import Posterior
 from bench.sim.fit.predict import PARTS
-from bench.sim.fit.resample import Blocks
-from bench.sim.fit.space import HALF_NORMAL_SD, HOLD_SD, SCATTERS
+from bench.sim.fit.readoff import Noise
+from bench.sim.fit.resample import LEAST_PAIRS, MOST_CORRELATION, Blocks
+from bench.sim.fit.space import CROWDING_SD, HOLD_SD, NO_CROWDING, SCATTERS
 from bench.sim.fit.target import TargetFit
 from bench.sim.kind import Kind
-from bench.sim.model.draws import weighted_median, weighted_sd, written
+from bench.sim.model.draws import weighted_sd, written
 from bench.sim.model.schema import Parameter, TargetEntry
 from bench.util.units import format_ns
 
 Floats = NDArray[np.float64]
 
 _HALF: Final = 0.5
-"""A parameter that the data narrow by less than this is a limit and no measurement."""
+"""A parameter that the data narrow by less than this is a limit and no measurement. Draws that are worth less than this
+share of their number narrow nothing."""
+_CROWDED: Final = 2
+"""Boxes per CPU from which on crowding can be told from inflation."""
 _ENOUGH_BLOCKS: Final = 20
 _LIKELY: Final = 0.8
 _MOST_SCATTER: Final = 3.0
 _MOST_CORRELATION: Final = 0.95
+_VISIBLE_NS: Final = 1000.0
+"""Shorter holds only carry the growth beside residents."""
 
 
 class _Drawn(NamedTuple):
@@ -46,11 +54,15 @@ def assemble(fit: TargetFit, blocks: Blocks | None) -> tuple[TargetEntry, dict[s
         blocks: of the campaign; None: a table.
     """
     drawn = [*_stages(fit), *_contention(fit), *_scatter(fit, blocks), *_memory(fit)]
+    centre = central_draw(fit)
     entry = TargetEntry(
         endpoints=fit.endpoints,
-        parameters={one.name: _parameter(one) for one in drawn},
+        parameters={one.name: _parameter(one, centre) for one in drawn},
         measured=_measured(fit),
         notes=tuple(_notes(fit)),
+        misfit=written(fit.draws.misfit),
+        effective=written(fit.draws.effective),
+        centre=centre,
     )
     return entry, {one.name: _written(one.values) for one in drawn}
 
@@ -59,10 +71,9 @@ def _written(values: Floats) -> tuple[float, ...]:
     return tuple(written(float(value)) for value in values)
 
 
-def _parameter(one: _Drawn) -> Parameter:
-    values = _written(one.values)
+def _parameter(one: _Drawn, centre: int) -> Parameter:
     return Parameter(
-        value=written(weighted_median(values, np.ones(len(values)))),
+        value=written(float(one.values[centre])),
         unit=one.unit,
         kind=one.kind,
         note=one.note,
@@ -74,17 +85,22 @@ def _measured(fit: TargetFit) -> dict[str, tuple[int, ...]]:
     return {"boxes": fit.boxes, "residents": fit.residents, "memory": fit.memory_boxes}
 
 
-def _kind(values: Floats, prior_sd: float) -> Kind:
+def _rests(draws: Posterior) -> bool:
+    """Whether the draws rest on enough independent ones."""
+    return draws.effective >= _HALF * len(draws.scatter)
+
+
+def _kind(fit: TargetFit, values: Floats, prior_sd: float) -> Kind:
     narrowed = 1 - weighted_sd(values, np.ones(len(values))) / prior_sd if prior_sd > 0 else 1.0
-    return "measured" if narrowed >= _HALF else "limit"
+    return "measured" if narrowed >= _HALF and _rests(fit.draws) else "limit"
 
 
 def _stages(fit: TargetFit) -> Iterator[_Drawn]:
     """Parts of stages; those that are 0 in every draw are left out."""
-    drawn, prior = fit.draws.grid.stages_ns[1:], fit.draws.prior.stages_ns
+    drawn, prior = fit.draws.grid.stages_ns, fit.draws.prior.stages_ns
     split = "split by storms" if fit.seen.statistics else "the split is a guess: nothing was measured of CPU time"
     # Whether CPU is burnt meanwhile, and where, may stay open although the time of the hold is known.
-    hold = _kind(hold_draws(fit.draws)[1:], fit.priors.hold_ns * HOLD_SD)
+    hold = _kind(fit, hold_draws(fit.draws), fit.priors.hold_ns * HOLD_SD)
     for number, end in enumerate(fit.endpoints):
         for place, part in enumerate(PARTS):
             values = drawn[:, number, place]
@@ -94,55 +110,89 @@ def _stages(fit: TargetFit) -> Iterator[_Drawn]:
             note = (
                 f"single starts give the stage's length; {split}."
                 if part in ("delay", "work")
-                else _part_note(fit, part)
+                else _part_note(fit, part, values)
             )
-            kind = hold if part.startswith("hold") else _kind(values, prior_sd)
+            kind = hold if part.startswith("hold") else _kind(fit, values, prior_sd)
+            if part.startswith("hold") and values.max() < _VISIBLE_NS:
+                kind = "limit"
             yield _Drawn(f"{end}.{part}", values, "ns", kind, note, prior_sd or None)
 
 
-def _part_note(fit: TargetFit, part: str) -> str:
+def _part_note(fit: TargetFit, part: str, values: Floats) -> str:
     if part == "background":
         return "CPU time of a start less what its endpoints wait for."
+    if values.max() < _VISIBLE_NS:
+        return "no hold was seen here; it only lets the growth beside residents begin."
     scale = format_ns(fit.priors.hold_ns)
     return f"the hold of the lock, from the times at which boxes of storms come up; before them anything up to {scale}."
 
 
 def _contention(fit: TargetFit) -> Iterator[_Drawn]:
-    grid, priors = fit.draws.grid, fit.priors
-    inflation = grid.inflation[1:]
-    if priors.inflation > 0 and len({one.level for one in fit.seen.statistics if one.of == "cpu"}) > 1:
-        prior_sd = priors.inflation * HALF_NORMAL_SD
-        note = "CPU time per start at each number of boxes."
-        yield _Drawn("inflation", inflation, "1", _kind(inflation, prior_sd), note, prior_sd)
-    else:
-        note = "not in the data: CPU time was read at one number of boxes, or the host has one CPU."
-        yield _Drawn("inflation", np.zeros(len(inflation)), "1", "assumed", note)
-    growth = grid.growth_ns[1:]
-    if priors.growth_ns is None:
+    yield _inflation(fit)
+    yield _crowding(fit)
+    growth = fit.draws.grid.growth_ns
+    if fit.priors.growth_ns is None:
         note = "not in the data: there are no storms beside residents; add `residents: [8]` with `concurrency: [1, 4]`."
         yield _Drawn("growth", np.zeros(len(growth)), "ns", "assumed", note)
     else:
-        prior_sd = priors.growth_ns * HALF_NORMAL_SD
+        prior_sd = float(fit.draws.prior.growth_ns.std())
         note = "storms beside residents against storms on an empty host."
-        yield _Drawn("growth", growth, "ns", _kind(growth, prior_sd), note, prior_sd)
+        yield _Drawn("growth", growth, "ns", _kind(fit, growth, prior_sd), note, prior_sd)
+
+
+def _inflation(fit: TargetFit) -> _Drawn:
+    values = fit.draws.grid.inflation
+    if fit.priors.inflation > 0 and len({one.level for one in fit.seen.statistics if one.of == "cpu"}) > 1:
+        prior_sd = float(fit.draws.prior.inflation.std())
+        note = "CPU time per start at each number of boxes."
+        return _Drawn("inflation", values, "1", _kind(fit, values, prior_sd), note, prior_sd)
+    note = "not in the data: CPU time was read at one number of boxes, or the host has one CPU."
+    return _Drawn("inflation", np.zeros(len(values)), "1", "assumed", note)
+
+
+def _crowding(fit: TargetFit) -> _Drawn:
+    values = fit.draws.grid.crowding
+    prior_sd = float(fit.draws.prior.crowding.std())
+    prior = f"before the data it is 0 with {NO_CROWDING:.0%}, else half-normal with {CROWDING_SD:g}"
+    if max(fit.boxes) < _CROWDED * fit.cpus:
+        note = f"only its prior: no storm had {_CROWDED} boxes per CPU; {prior}."
+        return _Drawn("crowding", values, "1", "limit", note, prior_sd)
+    note = f"storms of more boxes than CPUs; {prior}."
+    return _Drawn("crowding", values, "1", _kind(fit, values, prior_sd), note, prior_sd)
 
 
 def _scatter(fit: TargetFit, blocks: Blocks | None) -> Iterator[_Drawn]:
-    count = len(fit.stages_ns) - 1
+    count = len(fit.draws.scatter)
     if fit.noise is None or blocks is None:
         note = "not in the data: a table of medians does not tell how single boxes scatter."
         for part in ("block_sd", "block_correlation", "box_sd"):
             yield _Drawn(part, np.zeros(count), "1", "assumed", note)
         return
     sd = fit.noise.sd * np.minimum(1 / np.sqrt(blocks.tails[1:]), _MOST_SCATTER)
-    own = np.array(SCATTERS)[fit.draws.scatter[1:]]
-    note = "scatter of single starts; storms tell which part of it is each box's own."
+    own = np.array(SCATTERS)[fit.draws.scatter]
+    note = (
+        f"single starts scatter by {fit.noise.sd:.1%}, trials and boxes together; storms tell which part of it is each "
+        "box's own."
+    )
     prior_sd = fit.noise.sd * float(np.sqrt(SCATTERS).std())
     for part, values in (("block_sd", sd * np.sqrt(1 - own)), ("box_sd", sd * np.sqrt(own))):
-        yield _Drawn(part, values, "1", _kind(values, prior_sd), note, prior_sd)
-    # The whole is correlated as measured; of it only what a block's boxes share can be.
-    shared = np.clip(fit.noise.correlation / (1 - own), 0.0, _MOST_CORRELATION)
-    yield _Drawn("block_correlation", shared, "1", "measured", "of single starts in neighbouring blocks.")
+        yield _Drawn(part, values, "1", _kind(fit, values, prior_sd), note, prior_sd)
+    yield _correlation(fit.noise, own)
+
+
+def _correlation(noise: Noise, own: Floats) -> _Drawn:
+    """The whole is correlated as measured; of it only what a block's boxes share can be."""
+    shared = noise.correlation / (1 - own)
+    values = np.clip(shared, 0.0, _MOST_CORRELATION)
+    if noise.pairs < LEAST_PAIRS:
+        note = f"not in the data: {noise.pairs} pairs of neighbouring blocks, and {LEAST_PAIRS} are needed."
+        return _Drawn("block_correlation", values, "1", "assumed", note)
+    if noise.correlation <= 0:
+        note = f"none was seen between {noise.pairs} pairs of neighbouring blocks."
+        return _Drawn("block_correlation", values, "1", "limit", note)
+    note = f"of single starts in {noise.pairs} pairs of neighbouring blocks."
+    clipped = noise.correlation >= MOST_CORRELATION or bool((shared > _MOST_CORRELATION).any())
+    return _Drawn("block_correlation", values, "1", "limit" if clipped else "measured", note)
 
 
 def _memory(fit: TargetFit) -> Iterator[_Drawn]:
@@ -169,6 +219,11 @@ def _notes(fit: TargetFit) -> Iterator[str]:
         )
     else:
         yield from _hold_notes(fit)
+    if not _rests(fit.draws):
+        yield (
+            f"The {len(fit.draws.scatter)} draws are worth only {fit.draws.effective:.0f} independent ones, so nothing "
+            "that storms tell counts as measured; fit again with another --seed, or with more --draws."
+        )
     if fit.draws.misfit > 2 * fit.seen.least_misfit and fit.draws.worst is not None:
         statistic, off = fit.draws.worst
         yield (
@@ -184,10 +239,10 @@ def _notes(fit: TargetFit) -> Iterator[str]:
 
 
 def _hold_notes(fit: TargetFit) -> Iterator[str]:
-    hold = hold_draws(fit.draws)[1:]
+    hold = hold_draws(fit.draws)
     prior_sd = fit.priors.hold_ns * HOLD_SD
     high = float(np.quantile(hold, 0.95))
-    if _kind(hold, prior_sd) == "limit":
+    if _kind(fit, hold, prior_sd) == "limit":
         narrower = "; `concurrency: [2]` with `blocks: 20` would narrow it"
         cells = "" if fit.storms_of_two >= _ENOUGH_BLOCKS else narrower
         yield f"The hold of the lock is only bounded: at most {format_ns(high)} per start{cells}."
@@ -201,7 +256,7 @@ def _hold_notes(fit: TargetFit) -> Iterator[str]:
 
 
 def hold_draws(draws: Posterior) -> Floats:
-    """(1 + draws,) How long one start holds the lock, ns."""
+    """(draws,) How long one start holds the lock, ns."""
     stages = draws.grid.stages_ns
     found: Floats = stages[..., PARTS.index("hold_work")].sum(axis=1) + stages[..., PARTS.index("hold_delay")].sum(
         axis=1

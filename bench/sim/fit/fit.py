@@ -69,7 +69,7 @@ def fit(
         sources=tuple(_sources(observations, used)),
         host=HostEntry(fingerprint=first.host, cpus=cpus, memory_bytes=first.memory_bytes),
         targets=entries,
-        discrepancy=published_discrepancy(),
+        discrepancy=published_discrepancy(observations),
         weights=(1 / draws,) * draws,
         draws=drawn,
     )

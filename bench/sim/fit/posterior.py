@@ -1,63 +1,66 @@
-"""What storms tell about the unknowns: draws from the posterior by importance sampling, with paired resamples.
+"""What storms tell about the unknowns: draws from the posterior by sequential Monte Carlo, with paired resamples.
 
-Three steps. Candidates of the prior are simulated and weighted by how well their statistics agree with the observed
-ones; further candidates are drawn around the good ones, twice; then every resample of the single starts gets one
-candidate of its own, chosen among several by weight. What single starts show is not changed by the storms (a cut
-posterior): a model that errs about contention must not spoil what was seen directly.
+Particles of the prior become particles of the posterior in steps (Del Moral, Doucet and Jasra 2006, Sequential Monte
+Carlo samplers). The misfit goes down from one with which everything agrees to the least that the best candidate
+allows. In each step it goes as far as leaves half of the particles their weight; particles are resampled, and moved
+by Metropolis moves until they have forgotten where they began.
 
-The agreement is a multivariate t on logarithms. Its covariance is that of resampled blocks, plus ``misfit`` squared on
-the diagonal: the least by which the best candidate is off beyond noise, so that a wrong model has a wide posterior.
+Then every resample of the single starts gets a particle of its own, which is moved with what that resample expects.
+Resamples keep their weights: what single starts show is not changed by the storms (a cut posterior). A model that errs
+about contention must not spoil what was seen directly.
+
+The effective number says on how many independent draws the result rests. Resampling with weights lowers it, and moves
+restore it: of a population whose values keep a correlation r with those before the moves, the mean has the variance
+of ``1 - r ** 2`` new draws and of ``r ** 2`` old ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bench.sim.fit.agreement import Agreement, Best, Seen
 from bench.sim.fit.levels import Statistic
-from bench.sim.fit.predict import Setting, grid_for, part_of, possible, predictions
-from bench.sim.fit.space import Points, Priors, proposal_around, spread_over, unknowns
+from bench.sim.fit.moves import Mover
+from bench.sim.fit.predict import Setting, grid_for, possible, predictions
+from bench.sim.fit.space import Points, Priors, folded, spread_over, unknowns
 from bench.sim.starts import Grid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FIRST: Final = 1536
-_FURTHER: Final = (768, 768)
-"""Candidates of the prior, and around the good ones."""
-_PER_DRAW: Final = 8
-_MOST_MISFIT: Final = 1.0
-_SHRINK: Final = 0.1
-"""Of correlations, since few blocks make them uncertain; the misfit does the rest."""
+_LEAST_PARTICLES: Final = 128
+_FROM_PRIOR: Final = 4
+"""Candidates of the prior for each particle."""
+_WIDEST: Final = 10.0
+"""A misfit with which everything agrees."""
+_HALF: Final = 0.5
+"""Of the particles keep their weight in a step."""
+_MOST_STEPS: Final = 60
+_CLOSE: Final = 0.98
+"""Moves that leave the misfit as it was, nearly."""
+_PER_DRAW: Final = 4
+"""Particles of which each resample of the single starts chooses one to begin with."""
+_ROUNDING: Final = 1e-12
+_CHANCE: Final = 4.0
+"""Over the number of particles: a squared correlation that chance makes."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What was seen of storms.
+class _Moves(NamedTuple):
+    """How long particles are moved: until ``forgotten`` of the squared correlation is left, within bounds."""
 
-    Attributes:
-        statistics: what each column is.
-        observed: (statistics,) logarithms.
-        covariance: (statistics, statistics) of their noise: where ``relative``, of their differences to the logarithm
-            of a single start's length.
-        relative: they were seen in the blocks of the single starts, and what blocks have in common cancels: a draw in
-            which single starts are longer expects longer storms.
-        degrees: of freedom of that covariance: blocks less one.
-        least_misfit: no model is trusted to be closer than this.
-    """
+    least: int
+    most: int
+    forgotten: float
 
-    statistics: tuple[Statistic, ...]
-    observed: Floats
-    covariance: Floats
-    degrees: int
-    least_misfit: float
-    relative: bool = True
+
+_ON_THE_WAY: Final = _Moves(5, 10, 0.35)
+_AT_THE_END: Final = _Moves(8, 50, 0.05)
+_OF_DRAWS: Final = _Moves(6, 50, 0.05)
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,11 @@ class Posterior:
     """Draws.
 
     Attributes:
-        grid: (1 + draws) candidates, the first for the centre of the single starts.
+        grid: (draws,) candidates.
         prior: candidates of the prior, on the centre of the single starts.
-        scatter: (1 + draws,) number in SCATTERS.
+        scatter: (draws,) number in SCATTERS.
         misfit: standard deviation of a logarithm by which predictions are off beyond noise.
+        effective: number of independent draws that they are worth, at most as many as there are.
         worst: the statistic that is off most, and by how much.
         place_weights: (places,) how probable each place of the lock is.
     """
@@ -77,95 +81,247 @@ class Posterior:
     prior: Grid
     scatter: Ints
     misfit: float
+    effective: float
     worst: tuple[Statistic, float] | None
     place_weights: Floats
 
 
-@dataclass
-class _Tried:
-    """Candidates so far, all on the centre of the single starts."""
+@dataclass(frozen=True)
+class _Comparison:
+    """Candidates against what was seen.
 
-    points: list[Points]
-    residuals: list[Floats]
-    densities: list[Callable[[Points], Floats]]
+    Attributes:
+        stages_ns: (1 or candidates, stages) of the single starts that each candidate belongs to.
+        longer: (1 or candidates,) by how much these are longer than the centre of all resamples.
+    """
+
+    seen: Seen
+    priors: Priors
+    setting: Setting
+    agreement: Agreement
+    stages_ns: Floats
+    longer: Floats
+
+    def of(self, points: Points) -> tuple[Floats, Grid]:
+        """(candidates, statistics) Observed less predicted, inf for a candidate that cannot be; and the candidates."""
+        stages = np.broadcast_to(self.stages_ns, (len(points), self.stages_ns.shape[1]))
+        longer = np.broadcast_to(self.longer, (len(points),))
+        found = unknowns(points, self.priors, longer)
+        grid = grid_for(found, stages, self.setting)
+        if not self.seen.statistics:
+            return np.zeros((len(points), 0)), grid
+        expected = predictions(grid, found.scatter, self.seen.statistics, self.setting) - np.log(longer)[:, None]
+        residuals = self.seen.observed - expected
+        return np.where(possible(found, stages)[:, None], residuals, np.inf), grid
+
+
+@dataclass(frozen=True)
+class _Particles:
+    """A population.
+
+    Attributes:
+        at: (particles, axes) any numbers; folded, they are points of the cube.
+        place: (particles,)
+        residuals: (particles, statistics)
+        logs: (particles,) logarithm of their density, up to a constant.
+    """
+
+    at: Floats
+    place: Ints
+    residuals: Floats
+    logs: Floats
+
+    @property
+    def points(self) -> Points:
+        """Of the cube."""
+        return Points(folded(self.at), self.place)
+
+    def take(self, which: Ints) -> _Particles:
+        """Some of them, or some of them several times."""
+        return _Particles(folded(self.at[which]), self.place[which], self.residuals[which], self.logs[which])
+
+
+class _Cooled(NamedTuple):
+    """The posterior at the centre of the single starts."""
+
+    particles: _Particles
+    prior: Grid
+    misfit: float
+    effective: float
 
 
 def posterior(
     seen: Seen, priors: Priors, stages_ns: Floats, setting: Setting, chance: np.random.Generator
 ) -> Posterior:
-    """Draws of the unknowns, one for each row of ``stages_ns``.
+    """Draws of the unknowns, one for each row of ``stages_ns`` but the first.
 
     Args:
         stages_ns: (1 + draws, stages) of single starts; row 0 is the centre.
     """
-    agreement = Agreement.of(seen)
-    tried = _Tried([], [], [])
-    attempt = partial(_try, tried, seen=seen, priors=priors, centre=stages_ns[0], setting=setting)
-    prior_grid = attempt(spread_over(priors, _FIRST, chance), lambda points: np.ones(len(points)))
-    misfit = agreement.misfit(np.vstack(tried.residuals), seen, priors.axes)
-    for count in _FURTHER:
-        weights, points = _weights(tried, agreement, misfit)
-        proposal = proposal_around(points, weights, priors, chance)
-        attempt(proposal.draw(count, chance), proposal.density)
-        misfit = agreement.misfit(np.vstack(tried.residuals), seen, priors.axes)
-    weights, points = _weights(tried, agreement, misfit)
-    proposal = proposal_around(points, weights, priors, chance)
-    candidates = proposal.draw(len(stages_ns) * _PER_DRAW, chance)
-    rows = np.repeat(np.arange(len(stages_ns)), _PER_DRAW)
+    centre, rows = stages_ns[:1], stages_ns[1:]
+    agreement = Agreement.of(seen, priors.axes)
+    comparison = _Comparison(seen, priors, setting, agreement, centre, np.ones(1))
+    cooled = _cooled(comparison, max(len(rows), _LEAST_PARTICLES), chance)
     # Where what blocks have in common cancels, a draw of longer single starts expects longer storms.
-    longer = stages_ns[rows].sum(axis=1) / stages_ns[0].sum() if seen.relative else np.ones(len(rows))
-    residuals, grid = _residuals(candidates, seen, priors, stages_ns[rows], setting, longer)
-    logs = agreement.log_likelihood(residuals, misfit) - np.log(proposal.density(candidates))
-    chosen = _one_per_row(logs.reshape(len(stages_ns), _PER_DRAW), chance)
+    longer = rows.sum(axis=1) / centre.sum() if seen.relative else np.ones(len(rows))
+    draws, effective = _paired(cooled, replace(comparison, stages_ns=rows, longer=longer), chance)
+    residuals, grid = replace(comparison, stages_ns=rows, longer=longer).of(draws.points)
     return Posterior(
-        grid=part_of(grid, chosen),
-        prior=prior_grid,
-        scatter=unknowns(candidates.take(chosen), priors).scatter,
-        misfit=misfit,
-        worst=_worst(seen, residuals[chosen]),
-        place_weights=np.bincount(points.place, weights, minlength=len(priors.places)).astype(np.float64),
+        grid=grid,
+        prior=cooled.prior,
+        scatter=unknowns(draws.points, priors).scatter,
+        misfit=cooled.misfit,
+        effective=effective,
+        worst=_worst(seen, residuals),
+        place_weights=np.bincount(draws.place, minlength=len(priors.places)) / len(draws.place),
     )
 
 
-def _try(
-    tried: _Tried,
-    points: Points,
-    density: Callable[[Points], Floats],
-    *,
-    seen: Seen,
-    priors: Priors,
-    centre: Floats,
-    setting: Setting,
-) -> Grid:
-    stages = np.broadcast_to(centre, (len(points), len(centre)))
-    residuals, grid = _residuals(points, seen, priors, stages, setting, np.ones(len(points)))
-    tried.points.append(points)
-    tried.residuals.append(residuals)
-    tried.densities.append(density)
-    return grid
+def _cooled(comparison: _Comparison, count: int, chance: np.random.Generator) -> _Cooled:
+    """Particles of the posterior at the centre, from those of the prior."""
+    agreement = comparison.agreement
+    points = spread_over(comparison.priors, _FROM_PRIOR * count, chance)
+    residuals, prior = comparison.of(points)
+    possible_ones = np.where(np.isfinite(residuals).all(axis=1), 0.0, -np.inf)
+    particles = _Particles(points.at, points.place, residuals, possible_ones)
+    best = Best(agreement, residuals.shape[1])
+    best.add(residuals)
+    misfit, effective = _WIDEST, float(len(points))
+    for _ in range(_MOST_STEPS):
+        narrower = _narrower(agreement, particles, misfit, best.misfit)
+        logs = agreement.log_likelihood(particles.residuals, narrower)
+        weights = _weights(logs, particles.logs)
+        effective = 1 / (1 / effective + float((weights**2).sum()) - 1 / len(weights))
+        particles = replace(particles, logs=logs).take(_resampled(weights, count, chance))
+        reached, misfit = narrower <= best.misfit, narrower
+        mover = Mover.of(particles.points, comparison.priors, chance)
+        moves = _AT_THE_END if reached else _ON_THE_WAY
+        particles, kept = _moved(particles, misfit, comparison, mover, moves, chance, best)
+        effective = _restored(effective, kept, count)
+        if reached and best.misfit >= _CLOSE * misfit:
+            break
+    return _Cooled(particles, prior, misfit, effective)
 
 
-def _residuals(
-    points: Points, seen: Seen, priors: Priors, stages_ns: Floats, setting: Setting, longer: Floats
-) -> tuple[Floats, Grid]:
-    """(candidates, statistics) Observed less predicted; inf for a candidate that cannot be."""
-    found = unknowns(points, priors, longer)
-    grid = grid_for(found, stages_ns, setting)
-    if not seen.statistics:
-        return np.zeros((len(points), 0)), grid
-    expected = predictions(grid, found.scatter, seen.statistics, setting) - np.log(longer)[:, None]
-    residuals = seen.observed - expected
-    return np.where(possible(found, stages_ns)[:, None], residuals, np.inf), grid
+def _narrower(agreement: Agreement, particles: _Particles, misfit: float, least: float) -> float:
+    """The least misfit from ``least`` to ``misfit`` that leaves half of the possible particles their weight."""
+    enough = _HALF * float(np.isfinite(particles.logs).sum())
+
+    def leaves_enough(narrower: float) -> bool:
+        weights = _weights(agreement.log_likelihood(particles.residuals, narrower), particles.logs)
+        return float(1 / (weights**2).sum()) >= enough
+
+    if least >= misfit or leaves_enough(least):
+        return min(least, misfit)
+    low, high = least, misfit
+    for _ in range(30):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if leaves_enough(middle) else (middle, high)
+    return high
 
 
-def _weights(tried: _Tried, agreement: Agreement, misfit: float) -> tuple[Floats, Points]:
-    """Weights of all candidates: likelihood over the density of the mixture that they were drawn from."""
-    points = Points(np.vstack([one.at for one in tried.points]), np.concatenate([one.place for one in tried.points]))
-    counts = np.array([len(one) for one in tried.points], np.float64)
-    shares = counts / counts.sum()
-    density = sum(share * one(points) for share, one in zip(shares, tried.densities, strict=True))
-    logs = agreement.log_likelihood(np.vstack(tried.residuals), misfit) - np.log(density)
-    return np.exp(logs - logsumexp(logs)), points
+def _weights(logs: Floats, before: Floats) -> Floats:
+    """(particles,) Weights that turn particles of one density into those of another; equal where none can be."""
+    alive = np.isfinite(logs) & np.isfinite(before)
+    if not alive.any():
+        return np.full(len(logs), 1 / len(logs))
+    gains = np.full(len(logs), -np.inf)
+    gains[alive] = logs[alive] - before[alive]
+    return np.asarray(np.exp(gains - logsumexp(gains)))
+
+
+def _resampled(weights: Floats, count: int, chance: np.random.Generator) -> Ints:
+    """(count,) Numbers of particles, each as often as its weight says, up to one (systematic resampling)."""
+    at = (np.arange(count) + chance.random()) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), at), len(weights) - 1).astype(np.int64)
+
+
+def _moved(
+    particles: _Particles,
+    misfit: float,
+    comparison: _Comparison,
+    mover: Mover,
+    moves: _Moves,
+    chance: np.random.Generator,
+    best: Best | None = None,
+) -> tuple[_Particles, float]:
+    """Metropolis moves, and which part of the variance is still that of before."""
+    before, kept = _traits(particles.points, comparison.priors), 1.0
+    for number in range(1, moves.most + 1):
+        new = mover.propose(particles.at, particles.place, chance)
+        residuals, _ = comparison.of(Points(folded(new.at), new.place))
+        if best is not None:
+            best.add(residuals)
+        logs = comparison.agreement.log_likelihood(residuals, misfit)
+        # Whatever can be is better than what cannot.
+        gain = np.where(np.isfinite(logs), logs - np.maximum(particles.logs, -1e300) + new.ratio, -np.inf)
+        taken = np.log1p(-chance.random(len(logs))) < gain
+        particles = _Particles(
+            at=np.where(taken[:, None], new.at, particles.at),
+            place=np.where(taken, new.place, particles.place),
+            residuals=np.where(taken[:, None], residuals, particles.residuals),
+            logs=np.where(taken, logs, particles.logs),
+        )
+        kept = _kept(before, _traits(particles.points, comparison.priors))
+        if number >= moves.least and kept <= moves.forgotten + _CHANCE / len(logs):
+            break
+    return particles, kept
+
+
+def _traits(points: Points, priors: Priors) -> Floats:
+    """(particles, traits) What a particle says of each unknown."""
+    found = unknowns(points, priors)
+    columns = [
+        found.share,
+        found.cpu_ns,
+        found.hold_ns,
+        found.inflation,
+        found.growth_ns,
+        found.crowding,
+        found.crowding > 0,
+        found.lean,
+        found.back,
+        found.works,
+        *found.where.T,
+    ]
+    return np.column_stack(columns).astype(np.float64)
+
+
+def _kept(before: Floats, after: Floats) -> float:
+    """The largest squared correlation of a trait with itself before the moves, in [0, 1]."""
+    first, then = before - before.mean(axis=0), after - after.mean(axis=0)
+    together = (first * then).sum(axis=0)
+    spreads = np.sqrt((first**2).sum(axis=0) * (then**2).sum(axis=0))
+    varied = spreads > _ROUNDING * np.maximum((before**2).sum(axis=0), 1e-300)
+    correlations = together[varied] / spreads[varied]
+    return float(np.clip(correlations, 0.0, 1.0).max(initial=0.0)) ** 2
+
+
+def _restored(effective: float, kept: float, count: int) -> float:
+    """The effective number after moves that have kept this part of the variance."""
+    return min(float(count), 1 / ((1 - kept) / count + kept / effective))
+
+
+def _paired(cooled: _Cooled, comparison: _Comparison, chance: np.random.Generator) -> tuple[_Particles, float]:
+    """A particle for each resample of the single starts, and their effective number."""
+    particles, agreement = cooled.particles, comparison.agreement
+    count, rows = len(particles.place), len(comparison.stages_ns)
+    rounds = -(-rows * _PER_DRAW // count)
+    order = np.concatenate([chance.permutation(count) for _ in range(rounds)])[: rows * _PER_DRAW]
+    offered = particles.take(order.astype(np.int64))
+    each = np.repeat(np.arange(rows), _PER_DRAW)
+    residuals, _ = replace(comparison, stages_ns=comparison.stages_ns[each], longer=comparison.longer[each]).of(
+        offered.points
+    )
+    logs = agreement.log_likelihood(residuals, cooled.misfit)
+    gains = np.where(np.isfinite(logs), logs - np.maximum(offered.logs, -1e300), -np.inf)
+    chosen = _one_per_row(gains.reshape(rows, _PER_DRAW), chance)
+    begun = _Particles(offered.at, offered.place, residuals, logs).take(chosen)
+    taken = np.bincount(order[chosen], minlength=count) / rows
+    distinct = 1 / float((taken**2).sum())
+    mover = Mover.of(particles.points, comparison.priors, chance)
+    moved, kept = _moved(begun, cooled.misfit, comparison, mover, _OF_DRAWS, chance)
+    return moved, _restored(min(cooled.effective, distinct), kept, rows)
 
 
 def _one_per_row(logs: Floats, chance: np.random.Generator) -> Ints:
@@ -185,63 +341,3 @@ def _worst(seen: Seen, residuals: Floats) -> tuple[Statistic, float] | None:
     middle = np.median(residuals, axis=0)
     number = int(np.argmax(np.abs(middle)))
     return seen.statistics[number], float(middle[number])
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How probable residuals are.
-
-    Attributes:
-        axes: (statistics, statistics) eigenvectors of the noise's covariance, as columns.
-        variances: (statistics,) along them.
-    """
-
-    axes: Floats
-    variances: Floats
-    degrees: int
-
-    @classmethod
-    def of(cls, seen: Seen) -> Agreement:
-        """From the noise's covariance, shrunk towards its diagonal: it has few blocks for many statistics."""
-        count = len(seen.observed)
-        shrink = _SHRINK
-        shrunk = (1 - shrink) * seen.covariance + shrink * np.diag(np.diag(seen.covariance))
-        variances, axes = np.linalg.eigh(shrunk) if count else (np.zeros(0), np.zeros((0, 0)))
-        return cls(axes, np.maximum(variances, 0.0), seen.degrees)
-
-    def chi_square(self, residuals: Floats, misfit: float) -> Floats:
-        """(candidates,) inf for a candidate that cannot be."""
-        whole: NDArray[np.bool_] = np.asarray(np.isfinite(residuals).all(axis=1))
-        along = np.where(whole[:, None], residuals, 0.0) @ self.axes
-        found: Floats = np.where(whole, (along**2 / (self.variances + misfit**2)).sum(axis=1), np.inf)
-        return found
-
-    def log_likelihood(self, residuals: Floats, misfit: float) -> Floats:
-        """(candidates,) Up to a constant; -inf for a candidate that cannot be."""
-        count = residuals.shape[1]
-        degrees = max(self.degrees, 1)
-        found: Floats = -0.5 * (degrees + count) * np.log1p(self.chi_square(residuals, misfit) / degrees)
-        return found
-
-    def misfit(self, residuals: Floats, seen: Seen, axes: int) -> float:
-        """The least misfit with which the best candidate's chi-square is that of pure noise."""
-        count = residuals.shape[1]
-        expected = max(1, count - axes)
-        low, high = seen.least_misfit, _MOST_MISFIT
-        if not count or float(self.chi_square(residuals, low).min()) <= expected:
-            return low
-        for _ in range(40):
-            middle = (low * high) ** 0.5
-            low, high = (middle, high) if float(self.chi_square(residuals, middle).min()) > expected else (low, middle)
-        return high
-
-
-def name(statistic: Statistic) -> str:
-    """``the last of 8 boxes``, ``CPU time of 4 boxes beside 8 others``, ``the median of 8 boxes at init``."""
-    level = statistic.level
-    boxes = "a single box" if level.boxes == 1 else f"{level.boxes} boxes"
-    beside = f" beside {level.residents} others" if level.residents else ""
-    if statistic.of == "cpu":
-        return f"CPU time of {boxes}{beside}"
-    which = "" if level.boxes == 1 else f"the {statistic.of} of "
-    return f"{which}{boxes}{beside} at {statistic.endpoint}"

@@ -21,6 +21,8 @@ PARTS: Final = ("delay", "work", "background", "hold_work", "hold_delay")
 """Last axis of ``Grid.stages_ns``."""
 DELAY, WORK, BACKGROUND, HOLD_WORK, HOLD_DELAY = range(len(PARTS))
 
+LEAST_HOLD_NS: Final = 1.0
+"""A hold that only lets the growth begin; less than anything that is measured."""
 _CORRECTIONS: Final = 2
 """How often stages are corrected until a single simulated start takes what single starts took."""
 _AT_ONCE: Final = 1024
@@ -57,34 +59,59 @@ def possible(found: Unknowns, stages_ns: Floats) -> NDArray[np.bool_]:
 def grid_for(found: Unknowns, stages_ns: Floats, setting: Setting) -> Grid:
     """Candidates in the simulator's terms.
 
-    Foreground CPU time, the hold's included, is spread over the stages as their lengths are; so is the background.
-    What is left of a stage is delay.
+    Foreground CPU time, the hold's included, is spread over the stages as their lengths are, and denser at one end of
+    the start where it leans; so is the background. What is left of a stage is delay.
 
     Args:
         stages_ns: (candidates, stages) how long each stage of a single start takes.
     """
-    whole = stages_ns.sum(axis=1)
-    spread = stages_ns / whole[:, None]
-    foreground = (found.share * np.minimum(found.cpu_ns, whole))[:, None] * spread
+    foreground = _filled(
+        found.share * np.minimum(found.cpu_ns, stages_ns.sum(axis=1)), _spread(stages_ns, found.lean), stages_ns
+    )
     hold = np.minimum(found.hold_ns[:, None] * found.where, stages_ns)
     made = np.zeros((*stages_ns.shape, len(PARTS)))
     made[..., HOLD_WORK] = hold * found.works[:, None]
     made[..., HOLD_DELAY] = hold * ~found.works[:, None]
     made[..., WORK] = np.clip(foreground - made[..., HOLD_WORK], 0.0, stages_ns - hold)
     used = made[..., WORK].sum(axis=1) + made[..., HOLD_WORK].sum(axis=1)
-    made[..., BACKGROUND] = np.maximum(found.cpu_ns - used, 0.0)[:, None] * spread
+    made[..., BACKGROUND] = np.maximum(found.cpu_ns - used, 0.0)[:, None] * _spread(stages_ns, found.back)
     made[..., DELAY] = np.maximum(stages_ns - made[..., WORK] - hold, 0.0)
     # A lock that is not held at all cannot be held longer beside residents.
     grows = (found.where > 0) & (found.growth_ns > 0)[:, None]
-    made[..., HOLD_WORK] = np.where(grows, np.maximum(made[..., HOLD_WORK], 1.0), made[..., HOLD_WORK])
+    made[..., HOLD_WORK] = np.where(grows, np.maximum(made[..., HOLD_WORK], LEAST_HOLD_NS), made[..., HOLD_WORK])
     # The engine adds the growth at each visit.
     visits = (found.where > 0).sum(axis=1)
     grid = Grid(
-        endpoints=setting.endpoints, stages_ns=made, inflation=found.inflation, growth_ns=found.growth_ns / visits
+        endpoints=setting.endpoints,
+        stages_ns=made,
+        inflation=found.inflation,
+        growth_ns=found.growth_ns / visits,
+        crowding=found.crowding,
     )
     for _ in range(_CORRECTIONS):
         _correct(grid, stages_ns, setting)
     return grid
+
+
+def _spread(stages_ns: Floats, lean: Floats) -> Floats:
+    """(candidates, stages) Shares of an amount that is as dense everywhere, or leans to one end of the start."""
+    whole = stages_ns.sum(axis=1, keepdims=True)
+    middles = (np.cumsum(stages_ns, axis=1) - stages_ns / 2) / whole
+    dense = stages_ns * np.exp(lean[:, None] * (middles - 0.5))
+    found: Floats = dense / dense.sum(axis=1, keepdims=True)
+    return found
+
+
+def _filled(total: Floats, shares: Floats, room: Floats) -> Floats:
+    """(candidates, stages) A total that is shared out; what a stage has no room for goes to the others."""
+    found = np.zeros(room.shape)
+    for _ in range(room.shape[1]):
+        left = np.maximum(total - found.sum(axis=1), 0.0)
+        open_shares = shares * (found < room)
+        weight = open_shares.sum(axis=1)
+        part = open_shares / np.where(weight > 0, weight, 1.0)[:, None]
+        found = np.minimum(found + left[:, None] * part, room)
+    return found
 
 
 def _correct(grid: Grid, stages_ns: Floats, setting: Setting) -> None:
@@ -118,38 +145,41 @@ def part_of(grid: Grid, which: Ints) -> Grid:
         stages_ns=grid.stages_ns[which],
         inflation=grid.inflation[which],
         growth_ns=grid.growth_ns[which],
+        crowding=grid.crowding[which],
     )
 
 
 def _predicted(grid: Grid, group: int, statistics: Sequence[Statistic], setting: Setting) -> Floats:
     levels = dict.fromkeys(statistic.level for statistic in statistics)
-    plan = [
-        (level, share / len(setting.noise[level][group]), _storm(schedule, level, noise))
-        for level in levels
-        for schedule, share in setting.schedules[level]
+    runs = [(level, schedule, share) for level in levels for schedule, share in setting.schedules[level]]
+    storms = [
+        Storm(scheduled_ns=schedule, residents=level.residents, noise=noise)
+        for level, schedule, _ in runs
         for noise in setting.noise[level][group]
     ]
-    many = _simulate(grid, [storm for _, _, storm in plan], setting)
+    many = _simulate(grid, storms, setting)
     found = np.zeros((len(grid.inflation), len(statistics)))
-    for number, (level, weight, storm) in enumerate(plan):
-        times = many.times_ns[:, many.first[number] : many.first[number + 1], :]
+    first = 0
+    for level, schedule, share in runs:
+        which = slice(first, first + len(setting.noise[level][group]))
+        boxes = many.times_ns[:, many.first[which.start] : many.first[which.stop], :]
+        times = boxes.reshape(len(boxes), which.stop - which.start, level.boxes, -1)
         by_end = {end: times[..., place] for place, end in enumerate(setting.endpoints)}
         for column, statistic in enumerate(statistics):
             if statistic.level == level:
-                is_cpu = statistic.of == CPU
-                value = _cpu(many, number, storm, times, setting) if is_cpu else times_of(statistic, by_end)
-                found[:, column] += weight * np.log(np.maximum(value, 1.0))
+                if statistic.of == CPU:
+                    value = _cpu(many.busy_share[:, which], times, schedule, setting)
+                else:
+                    value = np.asarray(times_of(statistic, by_end), np.float64)
+                found[:, column] += share * np.log(np.maximum(value, 1.0)).mean(axis=1)
+        first = which.stop
     return found
 
 
-def _storm(schedule: Ints, level: Level, noise: Floats) -> Storm:
-    return Storm(scheduled_ns=schedule, residents=level.residents, noise=noise)
-
-
-def _cpu(many: ManyStarts, number: int, storm: Storm, times: Ints, setting: Setting) -> Floats:
-    """(candidates,) CPU time per box until the last box is up, as a campaign records it."""
-    up = (times[..., -1] + storm.scheduled_ns).max(axis=1) - storm.scheduled_ns.min()
-    found: Floats = many.busy_share[:, number] * up * setting.cpus / len(storm.scheduled_ns)
+def _cpu(busy_share: Floats, times: Ints, schedule: Ints, setting: Setting) -> Floats:
+    """(candidates, replications) CPU time per box until the last box is up, as a campaign records it."""
+    up = (times[..., -1] + schedule).max(axis=2) - schedule.min()
+    found: Floats = busy_share * up * setting.cpus / len(schedule)
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
 from bench.sim.fit.levels import LevelData
-from bench.sim.fit.resample import Blocks, lag_correlation, midmean, stretched
+from bench.sim.fit.resample import Blocks, lag_correlation, midmean, neighbours, stretched
 from bench.sim.observe.trials import MemoryTrial, StartTrial
 
 Floats = NDArray[np.float64]
@@ -23,11 +23,14 @@ class Noise:
 
     Attributes:
         sd: standard deviation of the logarithm, of what a block's boxes share and of each box's own part together.
-        correlation: of that logarithm between neighbouring blocks, in [0, 1).
+        correlation: of that logarithm between neighbouring blocks, in [0, MOST_CORRELATION]; 0 with fewer pairs of
+            neighbours than LEAST_PAIRS.
+        pairs: of neighbouring blocks.
     """
 
     sd: float
     correlation: float
+    pairs: int
 
 
 def stage_draws(
@@ -56,8 +59,8 @@ def noise_of(alone: LevelData, goal: Endpoint) -> Noise:
     """How much single starts scatter, and how much neighbouring blocks have in common."""
     trials = sorted(alone.trials, key=lambda trial: trial.block)
     logs = np.log([float(trial.times_ns[goal][0]) for trial in trials])
-    correlation = lag_correlation(logs, [trial.sitting for trial in trials])
-    return Noise(float(logs.std(ddof=1)), correlation)
+    sittings = [trial.sitting for trial in trials]
+    return Noise(float(logs.std(ddof=1)), lag_correlation(logs, sittings), len(neighbours(sittings)))
 
 
 def memory_draws(

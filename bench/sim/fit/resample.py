@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+LEAST_PAIRS: Final = 8
+"""Of neighbouring blocks: with fewer nothing is said about their correlation."""
+MOST_CORRELATION: Final = 0.9
 
 _LOW, _HIGH = 0.25, 0.75
 
@@ -88,18 +93,23 @@ def stretched(draws: Floats, blocks: int, correlation: float, tails: Floats | No
     return found
 
 
+def neighbours(sittings: Sequence[int]) -> list[int]:
+    """Numbers of the values whose neighbour before is of the same sitting."""
+    return [number for number in range(1, len(sittings)) if sittings[number] == sittings[number - 1]]
+
+
 def lag_correlation(values: Floats, sittings: Sequence[int]) -> float:
-    """The correlation of neighbouring values of one sitting, in [0, 0.9]; 0 with fewer than 8 pairs.
+    """The correlation of neighbouring values of one sitting, in [0, MOST_CORRELATION]; 0 with too few pairs.
 
     Args:
         values: (blocks,) in order of blocks.
         sittings: of each value.
     """
     centred = values - values.mean()
-    pairs = [number for number in range(1, len(values)) if sittings[number] == sittings[number - 1]]
+    pairs = neighbours(sittings)
     spread = float((centred**2).mean())
-    if len(pairs) < 8 or spread <= 0:
+    if len(pairs) < LEAST_PAIRS or spread <= 0:
         return 0.0
     together = float(np.mean([centred[number] * centred[number - 1] for number in pairs]))
     # The estimate of few values is too low by about 1 / n (Kendall 1954).
-    return float(np.clip(together / spread + 1 / len(values), 0.0, 0.9))
+    return float(np.clip(together / spread + 1 / len(values), 0.0, MOST_CORRELATION))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from bench.records.record import Endpoint
+from bench.sim.fit.agreement import Seen
 from bench.sim.fit.chance import stream
 from bench.sim.fit.levels import (
     CPU,
@@ -24,11 +25,11 @@ from bench.sim.fit.levels import (
     statistics_of,
     values_of,
 )
-from bench.sim.fit.posterior import Posterior, Seen, posterior
+from bench.sim.fit.posterior import Posterior, posterior
 from bench.sim.fit.predict import Setting
 from bench.sim.fit.readoff import Noise, memory_draws, noise_of, stage_draws
 from bench.sim.fit.resample import Blocks, midmean, stretched
-from bench.sim.fit.space import SCATTERS, Place, Priors
+from bench.sim.fit.space import MOST_INFLATION, SCATTERS, Place, Priors
 from bench.sim.observe.trials import SummaryRow, TargetObservations
 from bench.util.errors import TooFewBootsError, UsageError
 
@@ -36,16 +37,20 @@ Floats = NDArray[np.float64]
 
 LEAST_BLOCKS: Final = 3
 """Single starts in fewer blocks say nothing about how much starts differ."""
-REPLICATIONS: Final = 8
+REPLICATIONS: Final = 12
 """Simulated storms per candidate and level; even, since half of them mirror the other half."""
 CAMPAIGN_MISFIT: Final = 0.02
 """No model is trusted to predict a level's median more closely than this, as a share."""
 TABLE_MISFIT: Final = 0.05
 """The same of a published table, whose rows come without their scatter."""
+_STATED: Final = 1000
+"""Degrees of freedom of a noise that is stated and not estimated from blocks: its law is a normal distribution."""
 HALVES: Final = (Endpoint.EXEC, Endpoint.READY)
 """Ends of the two halves of a table's start. Nothing was measured of the first: it lets a lock be visited twice."""
 _ALONE: Final = Level(1, 0)
 _GUEST: Final = "threads.vcpu"
+_LEAST_BUSY: Final = 1.5
+"""With less than half a second piece of work beside the first, its growth cannot be told from noise."""
 _MOST_GUEST: Final = 0.98
 """Leaves room between the guest's share and all of it."""
 
@@ -55,7 +60,8 @@ class TargetFit:
     """One fitted target.
 
     Attributes:
-        stages_ns: (1 + draws, stages) of single starts.
+        cpus: of the host.
+        stages_ns: (1 + draws, stages) of single starts; row 0 is their centre, and has no candidate.
         noise: None: a table tells nothing about single boxes.
         memory: (1 + draws,) fixed and per box, bytes; None: not measured.
         lost: storms that lost a box, by level; they were left out.
@@ -66,6 +72,7 @@ class TargetFit:
 
     label: str
     endpoints: tuple[Endpoint, ...]
+    cpus: int
     stages_ns: Floats
     priors: Priors
     draws: Posterior
@@ -107,11 +114,13 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
     priors = replace(
         _priors(seen, stages[0], ends=ends, endpoints=target.endpoints, cpus=cpus, levels=levels),
         least_share=_guest_share(alone, target.goal),
+        leans=len(target.endpoints) > 1,
     )
     chance = stream(seed, "posterior", target.label)
     return TargetFit(
         label=target.label,
         endpoints=target.endpoints,
+        cpus=cpus,
         stages_ns=stages,
         priors=priors,
         draws=posterior(seen, priors, stages, setting, chance),
@@ -232,6 +241,7 @@ def priors_of(seen: Seen, stages_ns: Floats, *, places: tuple[Place, ...], cpus:
         cpu_ns=(0.6 * min(used), 1.2 * max(used)) if used else (0.02 * whole, whole * cpus),
         hold_ns=_hold_bound(upper, whole, at_once),
         inflation=_inflation_bound(upper, middle, cpus),
+        crowded=any(one.level.boxes > cpus for one in seen.statistics),
         growth_ns=_growth_bound(upper, middle, whole),
         places=places,
         stages=len(stages_ns),
@@ -249,17 +259,27 @@ def _hold_bound(upper: dict[Statistic, float], whole: float, at_once: set[Level]
 
 
 def _inflation_bound(upper: dict[Statistic, float], middle: dict[Statistic, float], cpus: int) -> float:
-    """From the growth of CPU time per start; without it, that work takes twice as long on busy CPUs."""
+    """From the growth of CPU time per start; without it, that work takes twice as long on busy CPUs.
+
+    Only storms of no more boxes than CPUs bound it: in larger ones CPU time may grow by crowding.
+    """
     if cpus == 1:
         return 0.0
-    used = {one.level: value for one, value in upper.items() if one.of == CPU and not one.level.residents}
     alone = next((value for one, value in middle.items() if one.of == CPU and one.level == _ALONE), None)
-    if alone is None or len(used) < 2:
-        return 1.0 / (cpus - 1)
     limits = [
-        (value / alone - 1) / (min(2 * level.boxes, cpus) - 1) for level, value in used.items() if level.boxes > 1
+        (value / alone - 1) / (_busy(one.level, middle, cpus) - 1)
+        for one, value in upper.items()
+        if alone and one.of == CPU and not one.level.residents and 1 < one.level.boxes <= cpus
     ]
-    return max(max(limits, default=0.0), 0.02 / (cpus - 1))
+    bound = max([*limits, 0.02 / (cpus - 1)]) if limits else 1.0 / (cpus - 1)
+    return min(bound, MOST_INFLATION)
+
+
+def _busy(level: Level, middle: dict[Statistic, float], cpus: int) -> float:
+    """How many CPUs worked on average in a storm, at least 1.5: boxes, where its times are not known."""
+    used = {one.of: value for one, value in middle.items() if one.level == level}
+    busy = level.boxes * used[CPU] / used["last"] if CPU in used and "last" in used else float(level.boxes)
+    return float(np.clip(busy, _LEAST_BUSY, cpus))
 
 
 def _growth_bound(upper: dict[Statistic, float], middle: dict[Statistic, float], whole: float) -> float | None:
@@ -308,6 +328,7 @@ def fit_table_target(target: TargetObservations, *, cpus: int, draws: int, seed:
     return TargetFit(
         label=target.label,
         endpoints=HALVES,
+        cpus=cpus,
         stages_ns=stages,
         priors=priors,
         draws=posterior(seen, priors, stages, setting, stream(seed, "posterior", target.label)),
@@ -328,7 +349,7 @@ def _seen_table(target: TargetObservations) -> Seen:
         statistics=tuple(statistic for statistic, _ in pairs),
         observed=np.log([value for _, value in pairs]) if pairs else np.zeros(0),
         covariance=np.zeros((len(pairs), len(pairs))),
-        degrees=max(1, len(pairs) - 1),
+        degrees=_STATED,
         least_misfit=TABLE_MISFIT,
         relative=False,
     )

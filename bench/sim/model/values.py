@@ -12,8 +12,9 @@ def target_values(model: Model, label: str, draw: int | None) -> TargetValues:
     """How boxes of one target start.
 
     Args:
-        draw: the number of a draw, from 0; None: the centre, in which each parameter has its own median. Parameters
-            depend on each other, so the centre is for a first look, and an answer is made from draws.
+        draw: the number of a draw, from 0; None: the values as the file states them, those of the one draw that is
+            nearest to the middle of all (`TargetEntry.centre`), with what a user has edited. Old files state medians
+            instead. An answer is made from draws.
 
     Raises:
         UsageError: the model has no such target.

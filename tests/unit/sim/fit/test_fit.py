@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.sim.fit.fit import fit
+from bench.sim.fit.space import NO_ING
 from bench.sim.model.draws import weighted_quantile
 from bench.sim.model.file import model_digest
 from bench.sim.model.schema import Model
@@ -51,7 +52,7 @@ def observations() -> Observations:
 
 @pytest.fixture(scope="module")
 def model(observations: Observations) -> Model:
-    return fit(observations, draws=150, seed=1)
+    return fit(observations, draws=100, seed=1)
 
 
 def _held(values: np.ndarray, weights: tuple[float, ...], truth: float) -> bool:
@@ -69,7 +70,9 @@ def test_bands_hold_the_truth(model: Model) -> None:
     assert np.median(hold) == pytest.approx(truth.hold_ns, rel=0.4)
     assert _held(draws_of(model, "docker", "memory_slope"), model.weights, truth.memory_slope_bytes or 0)
     # 20 single starts tell their scatter to some 30 %, and storms which part of it is each box's own.
-    assert 0.025 < model.targets["docker"].parameters["box_sd"].value < 0.1
+    assert 0.025 < np.median(draws_of(model, "docker", "box_sd")) < 0.1
+    # No crowding made these storms, and storms of two boxes per CPU tell.
+    assert (draws_of(model, "docker", "crowding") == 0).mean() > NO_CROWDING
 
 
 @pytest.mark.parametrize("boxes", [16, 32])
@@ -81,7 +84,7 @@ def test_storms_that_were_not_seen_are_predicted(model: Model, boxes: int) -> No
         starts = simulate_starts(values, cpus=CPUS, scheduled_ns=at_once, residents=0, noise=None)
         return float(starts.times_ns[truth.stages[-1].endpoint].max())
 
-    drawn = np.array([last(target_values(model, "docker", draw)) for draw in range(150)])
+    drawn = np.array([last(target_values(model, "docker", draw)) for draw in range(100)])
     assert _held(drawn, model.weights, last(truth))
     assert np.median(drawn) == pytest.approx(last(truth), rel=0.12)
 
@@ -97,11 +100,46 @@ def test_the_model_says_what_it_rests_on(model: Model, observations: Observation
     assert set(source.trials) == used
     assert source.blocks == 20
     assert model.host.cpus == CPUS
-    assert len(model.weights) == 150
+    assert len(model.weights) == 100
     assert sum(model.weights) == pytest.approx(1)
 
 
-def test_draws_are_paired(model: Model) -> None:
+def test_values_are_those_of_one_real_start(model: Model) -> None:
+    """Medians of parameters are no start: where the lock may be in either of two stages, both medians can be 0."""
+    for label, target in model.targets.items():
+        assert target.centre is not None
+        assert target_values(model, label, None) == target_values(model, label, target.centre)
+        drawn = [target_values(model, label, draw) for draw in range(100)]
+        centre = target_values(model, label, None)
+        for name in ("solo_ns", "cpu_ns", "hold_ns"):
+            low, high = np.quantile([getattr(one, name) for one in drawn], [0.2, 0.8])
+            assert low <= getattr(centre, name) <= high
+
+
+def test_the_model_says_how_far_it_can_be_trusted(model: Model) -> None:
+    docker = model.targets["docker"]
+    assert 0.02 <= docker.misfit < 0.05
+    assert docker.effective is not None
+    assert 50 <= docker.effective <= 100
+    assert docker.parameters["block_correlation"].kind in ("measured", "limit")
+    assert "pairs of neighbouring blocks" in docker.parameters["block_correlation"].note
+    assert "trials and boxes together" in docker.parameters["box_sd"].note
+
+
+def test_two_seeds_agree(model: Model, observations: Observations) -> None:
+    """Medians of what counts as measured differ by less than half of their uncertainty."""
+    docker = replace(observations, targets={"docker": observations.targets["docker"]})
+    other = fit(docker, draws=100, seed=2)
+    both = [name for name, one in model.targets["docker"].parameters.items() if one.kind == "measured"]
+    both = [name for name in both if name in other.targets["docker"].parameters]
+    assert {"ready.delay", "init.work", "inflation"} & set(both)
+    for name in both:
+        first, second = draws_of(model, "docker", name), draws_of(other, "docker", name)
+        spread = (first.std() + second.std()) / 2
+        assert abs(np.median(first) - np.median(second)) <= 0.5 * spread, name
+
+
+CROWDdef test_draws_are_paired(model: Model) -> None:
     """Resampled blocks are those of all targets: what they share cancels in a ratio."""
     starts = [sum_of(model, label, "delay", "work", "hold_work", "hold_delay") for label in ("docker", "runc")]
     assert np.corrcoef(*np.log(starts))[0, 1] > 0.3
@@ -121,7 +159,12 @@ def test_storms_beside_residents_give_growth() -> None:
     model = fit(make_observations({"docker": values}, levels=levels, blocks=15, cpus=CPUS, memory=()), draws=80, seed=1)
     parameter = model.targets["docker"].parameters["growth"]
     assert parameter.kind != "assumed"
-    assert parameter.value == pytest.approx(3.0 * MS, rel=0.25)
+    assert np.median(draws_of(model, "docker", "growth")) == pytest.approx(3.0 * MS, rel=0.25)
+    # No storm has more boxes than CPUs: what is said of crowding is its prior.
+    crowding = model.targets["docker"].parameters["crowding"]
+    assert crowding.kind == "limit"
+    assert "only its prior" in crowding.note
+    assert (draws_of(model, "docker", "crowding") == 0).mean() == pytest.approx(NO_CROWDING, abs=0.15)
     assert any("Memory was not measured" in note for note in model.targets["docker"].notes)
     assert target_values(model, "docker", 0).memory_slope_bytes is None
 
@@ -151,4 +194,7 @@ def test_a_published_storm_is_predicted_from_its_smallest_levels() -> None:
                 .max()
                 for draw in range(100)
             ]
-            assert np.median(drawn) == pytest.approx(row.last_ns, rel=0.10), row.boxes
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            assert low <= row.last_ns <= high, row.boxes
+            # The line of inflation goes on from 10 busy CPUs to 104 here; answers take its form as unknown.
+            assert np.median(drawn) == pytest.approx(row.last_ns, rel=0.18), row.boxes

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.sim.fit.chance import stream
 from bench.sim.fit.space import (
     AXES,
-    HALF_NORMAL_SD,
+    CROWDING_SD,
     HOLD_SD,
+    MOST_LEAN,
+    NO_CROWDING,
     Place,
     Points,
     Priors,
+    half_normal,
     proposal_around,
     spread_over,
     unknowns,
@@ -35,7 +40,7 @@ def test_the_prior() -> None:
     assert found.share.min() >= 0.2
     assert np.log(found.cpu_ns).mean() == pytest.approx(np.log(np.sqrt(2) * 100e6), abs=1e-3)
     assert found.inflation.mean() == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=1e-3)
-    assert found.inflation.std() == pytest.approx(0.1 * HALF_NORMAL_SD, rel=1e-2)
+    assert found.inflation.std() == pytest.approx(0.1 * np.sqrt(1 - 2 / np.pi), rel=1e-2)
     # The part of a half-normal distribution of scale 20 ms that is below 20 ms.
     assert found.hold_ns.max() == pytest.approx(20e6, rel=1e-3)
     assert found.hold_ns.std() == pytest.approx(20e6 * HOLD_SD, rel=1e-2)
@@ -45,6 +50,29 @@ def test_the_prior() -> None:
     assert found.where[:, 0].mean() == pytest.approx(0.5)
     assert np.bincount((found.where[:, 0] * 2).astype(int)).tolist() == [10_000] * 3
     assert found.works.mean() == pytest.approx(2 / 3)
+    # A spike at 0, and beside it a half-normal distribution.
+    assert (found.crowding == 0).mean() == pytest.approx(NO_CROWDING, abs=1e-3)
+    crowding = found.crowding[found.crowding > 0]
+    assert crowding.mean() == pytest.approx(CROWDING_SD * np.sqrt(2 / np.pi), rel=1e-2)
+    # Work is spread evenly unless the data can say otherwise.
+    assert not found.lean.any()
+
+
+def test_priors_that_end() -> None:
+    points = spread_over(PRIORS, 20_000, stream(1, "x"))
+    wide = unknowns(points, replace(PRIORS, inflation=5.0, leans=True))
+    assert wide.inflation.max() <= 1
+    assert wide.inflation.mean() == pytest.approx(0.5, abs=0.01)
+    assert wide.lean.min() == pytest.approx(-MOST_LEAN, rel=1e-3)
+    assert wide.back.mean() == pytest.approx(0, abs=1e-3)
+    assert half_normal(np.array([0.0, 0.5]), 0.0).tolist() == [0, 0]
+
+
+def test_only_what_the_data_can_tell_is_counted() -> None:
+    """The misfit asks how many statistics there are beyond the unknowns."""
+    assert PRIORS.axes == 5
+    assert replace(PRIORS, growth_ns=1e6, crowded=True, leans=True).axes == len(AXES)
+    assert replace(PRIORS, inflation=0.0).axes == 4
 
 
 def test_a_proposal_has_the_density_that_it_says() -> None:
