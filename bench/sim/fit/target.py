@@ -37,8 +37,10 @@ Floats = NDArray[np.float64]
 
 LEAST_BLOCKS: Final = 3
 """Single starts in fewer blocks say nothing about how much starts differ."""
-REPLICATIONS: Final = 12
-"""Simulated storms per candidate and level; even, since half of them mirror the other half."""
+REPLICATIONS: Final = 16
+"""Simulated storms per candidate and level, at least; even, since half of them mirror the other half."""
+_BOXES: Final = 96
+"""Simulated boxes per candidate and level, at least: small storms have less luck to average over."""
 CAMPAIGN_MISFIT: Final = 0.02
 """No model is trusted to predict a level's median more closely than this, as a share."""
 TABLE_MISFIT: Final = 0.05
@@ -154,7 +156,7 @@ def _replications(boxes: int, sd: float, seed: int) -> tuple[Floats, ...]:
     if boxes == 1 or sd == 0:
         return (np.ones((1, boxes)),) * len(SCATTERS)
     chance = stream(seed, "boxes", str(boxes))
-    half = REPLICATIONS // 2
+    half = max(REPLICATIONS, _BOXES // boxes) // 2
     # A Latin hypercube over boxes, and its mirror image: means are exact, spreads nearly.
     columns = [(chance.permutation(half) + chance.random(half)) / half for _ in range(boxes)]
     normal = ndtri(np.column_stack(columns))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.sim.fit.fit import fit
-from bench.sim.fit.space import NO_ING
+from bench.sim.fit.space import NO_CROWDING
 from bench.sim.model.draws import weighted_quantile
 from bench.sim.model.file import model_digest
 from bench.sim.model.schema import Model
@@ -52,7 +52,7 @@ def observations() -> Observations:
 
 @pytest.fixture(scope="module")
 def model(observations: Observations) -> Model:
-    return fit(observations, draws=100, seed=1)
+    return fit(observations, draws=128, seed=1)
 
 
 def _held(values: np.ndarray, weights: tuple[float, ...], truth: float) -> bool:
@@ -84,7 +84,7 @@ def test_storms_that_were_not_seen_are_predicted(model: Model, boxes: int) -> No
         starts = simulate_starts(values, cpus=CPUS, scheduled_ns=at_once, residents=0, noise=None)
         return float(starts.times_ns[truth.stages[-1].endpoint].max())
 
-    drawn = np.array([last(target_values(model, "docker", draw)) for draw in range(100)])
+    drawn = np.array([last(target_values(model, "docker", draw)) for draw in range(128)])
     assert _held(drawn, model.weights, last(truth))
     assert np.median(drawn) == pytest.approx(last(truth), rel=0.12)
 
@@ -100,7 +100,7 @@ def test_the_model_says_what_it_rests_on(model: Model, observations: Observation
     assert set(source.trials) == used
     assert source.blocks == 20
     assert model.host.cpus == CPUS
-    assert len(model.weights) == 100
+    assert len(model.weights) == 128
     assert sum(model.weights) == pytest.approx(1)
 
 
@@ -109,7 +109,7 @@ def test_values_are_those_of_one_real_start(model: Model) -> None:
     for label, target in model.targets.items():
         assert target.centre is not None
         assert target_values(model, label, None) == target_values(model, label, target.centre)
-        drawn = [target_values(model, label, draw) for draw in range(100)]
+        drawn = [target_values(model, label, draw) for draw in range(128)]
         centre = target_values(model, label, None)
         for name in ("solo_ns", "cpu_ns", "hold_ns"):
             low, high = np.quantile([getattr(one, name) for one in drawn], [0.2, 0.8])
@@ -120,7 +120,7 @@ def test_the_model_says_how_far_it_can_be_trusted(model: Model) -> None:
     docker = model.targets["docker"]
     assert 0.02 <= docker.misfit < 0.05
     assert docker.effective is not None
-    assert 50 <= docker.effective <= 100
+    assert 64 <= docker.effective <= 128
     assert docker.parameters["block_correlation"].kind in ("measured", "limit")
     assert "pairs of neighbouring blocks" in docker.parameters["block_correlation"].note
     assert "trials and boxes together" in docker.parameters["box_sd"].note
@@ -129,7 +129,7 @@ def test_the_model_says_how_far_it_can_be_trusted(model: Model) -> None:
 def test_two_seeds_agree(model: Model, observations: Observations) -> None:
     """Medians of what counts as measured differ by less than half of their uncertainty."""
     docker = replace(observations, targets={"docker": observations.targets["docker"]})
-    other = fit(docker, draws=100, seed=2)
+    other = fit(docker, draws=128, seed=2)
     both = [name for name, one in model.targets["docker"].parameters.items() if one.kind == "measured"]
     both = [name for name in both if name in other.targets["docker"].parameters]
     assert {"ready.delay", "init.work", "inflation"} & set(both)
@@ -139,7 +139,7 @@ def test_two_seeds_agree(model: Model, observations: Observations) -> None:
         assert abs(np.median(first) - np.median(second)) <= 0.5 * spread, name
 
 
-CROWDdef test_draws_are_paired(model: Model) -> None:
+def test_draws_are_paired(model: Model) -> None:
     """Resampled blocks are those of all targets: what they share cancels in a ratio."""
     starts = [sum_of(model, label, "delay", "work", "hold_work", "hold_delay") for label in ("docker", "runc")]
     assert np.corrcoef(*np.log(starts))[0, 1] > 0.3
