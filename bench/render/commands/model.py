@@ -61,9 +61,9 @@ def view_explained(model: Model, digest: str) -> RenderableType:
         for one in _parameters(model, label):
             table.add_row(one.name, Text(one.text), one.narrowed, _kind(one))
         parts += [Text(f"\n{clean(label)}", style="bold"), Text(_stages(model, label), style="dim"), table]
-        parts += [Text(f"· {names}: {text}", style="dim") for text, names in _sources_of(model, label).items()]
+        parts += [_point(f"{names}: {text}", "dim") for text, names in _sources_of(model, label).items()]
         parts += _notes(model, label)
-    words = [Text(f"{name}: {meaning}", style="dim") for name, meaning in legend(model)]
+    words = [_point(f"{name}: {meaning}", "dim") for name, meaning in legend(model)]
     return Group(*parts, Text(""), *words, Text(f"\n{KINDS}", style="dim"))
 
 
@@ -104,7 +104,14 @@ def _table(head: Sequence[str]) -> Table:
 
 
 def _notes(model: Model, label: str) -> list[RenderableType]:
-    return [Text(f"· {sentence}", style="yellow") for sentence in _sentences(model, label)]
+    return [_point(sentence, "yellow") for sentence in _sentences(model, label)]
+
+
+def _point(text: str, style: str) -> RenderableType:
+    """A sentence whose further lines begin below its first word."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(Text("·", style=style), Text(text, style=style))
+    return grid
 
 
 def _sentences(model: Model, label: str) -> Iterator[str]:

@@ -85,7 +85,7 @@ def observe(
     _check_hosts(reads, host_change)
     _check_scenarios(reads, scenarios)
     left_out: Counter[str] = Counter()
-    found = [one for read in reads for one in _counting(read, scenarios, left_out)]
+    found = [one for read in reads for one in _counting(read, scenarios, targets, left_out)]
     found = _chosen(found, targets, left_out)
     _check_sources(found, simulated)
     _check_workload(found)
@@ -146,17 +146,27 @@ def _check_scenarios(reads: Sequence[_Read], scenarios: Sequence[str] | None) ->
             )
 
 
-def _counting(read: _Read, scenarios: Sequence[str] | None, left_out: Counter[str]) -> Iterator[_Found]:
+def _counting(
+    read: _Read, scenarios: Sequence[str] | None, targets: Sequence[str] | None, left_out: Counter[str]
+) -> Iterator[_Found]:
     for record in read.records:
         cell = record.trial.cell
         if record.trial.warmup or (scenarios is not None and cell.scenario not in scenarios):
             continue
-        if record.outcome != "ok":
-            left_out[f"{cell.key} gave no result ({record.outcome})"] += 1
-        elif cell.factors.get("cache") == "cold":
-            left_out[f"{cell.key} is of cold starts, which the model does not have"] += 1
-        else:
+        why = _why_not(record)
+        if why is None:
             yield _Found(read, record)
+        elif targets is None or {cell.box, cell.target} & set(targets):
+            left_out[f"{cell.key} {why}"] += 1
+
+
+def _why_not(record: Record) -> str | None:
+    """Why a trial cannot be used; None: it can."""
+    if record.outcome != "ok":
+        return f"gave no result ({record.outcome})"
+    return (
+        "is of cold starts, which the model does not have" if record.trial.cell.factors.get("cache") == "cold" else None
+    )
 
 
 def _sentences(left_out: Counter[str]) -> list[str]:

@@ -100,6 +100,9 @@ def test_failed_trials_and_cold_starts_are_left_out_and_said(
     found = observe([write_campaign(tmp_path / "a", manifest, [*records[:-1], last])])
     assert found.left_out == (f"1 trials: {last.trial.cell.key} gave no result (failed)",)
     assert sum(len(target.starts) for target in found.targets.values()) == 23
+    path = write_campaign(tmp_path / "a", manifest, [*records[:-1], last])
+    (other,) = set(found.targets) - {last.trial.cell.box}
+    assert observe([path], targets=[other]).left_out == ()
 
 
 def test_several_campaigns_have_blocks_and_sittings_of_their_own(tmp_path: Path) -> None:
