@@ -85,7 +85,7 @@ def random_trace(
 
 
 def simulated(spec: FleetSpec, trace: MemoryTrace, values: TargetValues = INSTANT, **more: Any) -> FleetResult:
-    """A run with the seed 1, in plain Python unless told otherwise: that is quicker than to compile the step loop."""
+    """A run with the seed 1, in plain Python unless told otherwise: a short one is quicker so."""
     return simulate_fleet(spec, values, trace, label="docker", **{"seed": 1, "compiled": False, **more})
 
 

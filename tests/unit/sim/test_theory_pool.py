@@ -23,7 +23,8 @@ def run(seed: int, count: int, duration_ns: int, keep_alive_ns: int) -> tuple[Fl
     drawn = uniforms(seed, 0x7E58, np.arange(count)[:, np.newaxis], np.arange(2))
     at = np.cumsum(variates(EXPONENTIAL, GAP_NS, 0, drawn[:, 0]))
     durations = variates(EXPONENTIAL, duration_ns, 0, drawn[:, 1])
-    result = simulated(replace(HOST, keep_alive_ns=keep_alive_ns), trace_of(at.tolist(), durations.tolist()))
+    trace = trace_of(at.tolist(), durations.tolist())
+    result = simulated(replace(HOST, keep_alive_ns=keep_alive_ns), trace, compiled=True)
     return result, int(at[-1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -16,7 +15,7 @@ from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
 from bench.util.errors import NotInDataError, UsageError
-from tests.fleets import MIB, SECOND, plain_python, random_trace
+from tests.fleets import MIB, SECOND, random_trace
 from tests.synthetic_models import make_model
 
 _TRACE = random_trace(2, count=60, gap_ns=SECOND // 2, duration_ns=2 * SECOND, names=2)
@@ -51,13 +50,6 @@ def _of(answer: FleetAnswer | PoolAnswer, name: str, target: str, unit: str | No
     return next(
         one for one in answer.quantities if one.name == name and one.target == target and unit in (None, one.unit)
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _plain_python() -> Iterator[None]:
-    """The step loop is not compiled: the runs are short."""
-    with plain_python():
-        yield
 
 
 @pytest.fixture(scope="module")

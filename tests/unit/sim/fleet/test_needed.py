@@ -17,7 +17,7 @@ _SPEC = replace(HOST, memory_bytes=4 * MIB, keep_alive_ns=SECOND)
 
 
 def _simulate(spec: FleetSpec) -> FleetResult:
-    return simulated(spec, _TRACE)
+    return simulated(spec, _TRACE, compiled=True)
 
 
 @pytest.mark.parametrize("start", [1, 9, 40])
