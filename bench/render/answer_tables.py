@@ -32,6 +32,8 @@ _LABELS: Final = {
     "reboot.first": "first box up",
 }
 _UNITS: Final = {"cpu_ns": "ns"}
+_NOTHING: Final = 1e-3
+"""The end of a band that is a smaller part of its middle is shown as 0."""
 _LEAST_SHARE: Final = 0.005
 """Parameters with smaller shares are in the JSON only."""
 LIMIT_LABELS: Final = {
@@ -61,7 +63,9 @@ def band_text(band: Band, unit: str, *, level: int = 95) -> str:
         return f"{100 * band.middle:.3g} % [{100 * low:.3g}, {100 * high:.3g}]"
     if unit == "per_s":
         return f"{significant(band.middle)} [{significant(low)}, {significant(high)}]"
-    return with_interval(band.middle, Interval(low, high, level / 100), _UNITS.get(unit, unit))
+    # Beside a middle of seconds, nanoseconds are as good as nothing.
+    least = 0.0 if 0 < low < band.middle * _NOTHING else low
+    return with_interval(band.middle, Interval(least, high, level / 100), _UNITS.get(unit, unit))
 
 
 def number_table(answer: Answer) -> Table:

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.render.answer_tables import bottleneck_table, bound_lines, influence_table, number_table
+from bench.render.answer_tables import band_text, bottleneck_table, bound_lines, influence_table, number_table
 from bench.render.simulation.text import view_answer
 from bench.render.text import MISSING
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Influence, Quantity
@@ -82,6 +82,12 @@ def test_a_number_that_is_a_bound_has_no_band() -> None:
     cells = [cell for row in number_table(_answer()) for cell in row]
     assert "at least 160" in cells
     assert not any(cell.startswith("160 [") for cell in cells)
+
+
+def test_an_end_of_a_band_that_is_next_to_nothing_is_0() -> None:
+    band = Band(middle=1.5 * S, low80=S, high80=2 * S, low95=17e3, high95=4 * S)
+    assert band_text(band, "ns") == "1.50 s [0, 4.00]"
+    assert band_text(band.model_copy(update={"low95": 0.01 * S}), "ns") == "1.50 s [0.010, 4.00]"
 
 
 def test_what_is_no_parameter_is_never_low_or_high() -> None:
