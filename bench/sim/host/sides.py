@@ -25,6 +25,7 @@ from bench.sim.starts import Starts, Storm, grid_of, simulate_many, simulate_sta
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 
+_NOT_LOOKED_FOR: Final = "the longer of its two parts decides; where another limit takes over was not looked for"
 SHARES: Final = {"first": 0.0, "p25": 0.25, "median": 0.5, "p90": 0.9, "last": 1.0}
 """Of the boxes that are up, by the name of the time. Each box's clock starts with its own request."""
 
@@ -196,7 +197,7 @@ class Nested:
             further=False,
         )
         longer = max((first, second), key=lambda one: one.bounds_ns[one.name])
-        return longer.model_copy(update={"target": self.label})
+        return longer.model_copy(update={"target": self.label, "switch": _NOT_LOOKED_FOR})
 
     def forms(self, terms: Terms, boxes: int) -> Sequence[Varying]:
         """How inflation goes on beyond the measured CPUs, on the host and in a machine."""

@@ -122,7 +122,9 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     own = [one for label in runs for one in _quantities(terms, label, runs, wide[label], looks[label])]
     quantities = (*own, *_ratios(terms, question, runs, wide))
     bounds = {side.label: side.limit(terms, question.boxes) for side in question.sides}
-    limits = judge(terms, bounds, looks, quantities, LAST)
+    # Machines and the boxes in them have bounds of their own, which are no bounds of both together.
+    alone = {side.label: bounds[side.label] for side in question.sides if len(side.targets) == 1}
+    limits = bounds | judge(terms, alone, looks, quantities, LAST)
     return StormAnswer(
         question=question.sentence(),
         headline=_headline(question, quantities, limits),

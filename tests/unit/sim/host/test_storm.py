@@ -162,6 +162,11 @@ def test_containers_in_machines_start_after_their_machine() -> None:
     # Two machines take 500 ms each; then four boxes start on one CPU, 150 ms of work each.
     assert inside == pytest.approx((500 + 4 * 160) * MS, rel=0.2)
     assert any("None of this was measured" in line for line in found.assumed)
+    limits = {one.target: one for one in found.bottlenecks}
+    assert limits["docker"].reached is not None
+    # The bound is of the longer part alone.
+    assert limits["docker in libvirt/kvm"].reached is None
+    assert "not looked for" in str(limits["docker in libvirt/kvm"].switch)
     assert {one.target for one in found.influences if one.answer == "docker in libvirt/kvm"} == {
         "docker",
         "libvirt/kvm",
