@@ -296,5 +296,9 @@ def _sections(results: SweepResults) -> list[tuple[str, str, Table]]:
 
 
 def _lists(results: SweepResults) -> list[tuple[str, list[str]]]:
-    found = [("Not answered", results.unanswered), ("Assumed, not measured", results.assumed)]
+    found = [
+        ("Not answered", results.unanswered),
+        ("Assumed, not measured", results.assumed),
+        ("Not in the model", results.left_out),
+    ]
     return [(title, [clean(line, limit=2000) for line in lines]) for title, lines in found if lines]

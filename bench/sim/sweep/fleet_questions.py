@@ -13,7 +13,7 @@ from bench.sim.answer.terms import Terms
 from bench.sim.fleet.file import MOST_HOSTS
 from bench.sim.fleet.needed import Limit, hosts_needed
 from bench.sim.fleet.numbers import UNITS, numbers_of
-from bench.sim.fleet.question import trace_seed
+from bench.sim.fleet.question import LEFT_OUT, trace_seed
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
@@ -129,6 +129,10 @@ def _caps(prefix: str, values: Values) -> dict[str, float]:
     return {f"{prefix}.{name}": most for name, most in found.items()}
 
 
+def _left_out(values: Values) -> tuple[str, ...]:
+    return (*(f"{values['trace']}: {rule}" for rule in _source(values).rules), *LEFT_OUT)
+
+
 def _trace_inputs(values: Values) -> dict[str, str]:
     """A digest of the trace's files, so that a sweep does not go on with other ones; nothing of a law."""
     # A wrong trace is an error before anything is simulated.
@@ -167,6 +171,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         reached=partial(_reached_distances, "pool"),
         reached_names=tuple(f"pool.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        left_out=_left_out,
         caps=partial(_caps, "pool"),
         of_memory=True,
     ),
@@ -182,6 +187,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         reached=partial(_reached_distances, "fleet"),
         reached_names=tuple(f"fleet.{name}" for name in _REACHED),
         inputs=_trace_inputs,
+        left_out=_left_out,
         caps=partial(_caps, "fleet"),
         of_memory=True,
     ),

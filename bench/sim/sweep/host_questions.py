@@ -10,6 +10,7 @@ import numpy as np
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.distance import memory_distance, storm_distances
 from bench.sim.answer.terms import Terms
+from bench.sim.host import density, reboot, storm
 from bench.sim.host.arrivals import Arrivals
 from bench.sim.host.density import fitting
 from bench.sim.host.mixed import ALL_TARGETS, Group, mixed_samples
@@ -95,6 +96,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         },
         samples=_storm,
         distances=_storm_distances,
+        left_out=lambda _values: storm.LEFT_OUT,
         load=_boxes,
     ),
     "reboot": Question(
@@ -102,6 +104,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         quantities={f"reboot.{name}": Quantity(unit="ns") for name in ("all", "half", "p90", "first")},
         samples=_reboot,
         distances=_reboot_distances,
+        left_out=lambda _values: reboot.LEFT_OUT,
         load=_boxes,
     ),
     "density": Question(
@@ -109,6 +112,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         quantities={"density.boxes": Quantity(unit="boxes", benefit=True)},
         samples=_density,
         distances=_density_distances,
+        left_out=lambda _values: density.LEFT_OUT,
         of_memory=True,
     ),
 }

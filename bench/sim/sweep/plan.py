@@ -56,6 +56,7 @@ class Plan:
         inputs: digests of files that values name.
         beyond: whether points more than 10 times beyond the data are answered.
         unanswered: sentences on targets that were asked about and are left out.
+        left_out: sentences on what the model does not have, and on what traces leave open.
     """
 
     sweep: SweepFile
@@ -68,6 +69,7 @@ class Plan:
     inputs: Mapping[str, str]
     beyond: bool
     unanswered: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def question(self) -> Question:
@@ -100,6 +102,7 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
     refuse_beyond(
         [one for unit in units for one in question.distances(model, unit.target, unit.values)], allowed=beyond
     )
+    different = _different(units)
     return Plan(
         sweep=sweep,
         targets=targets,
@@ -108,7 +111,8 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
         cells=cells,
         draws=draws,
         units=units,
-        inputs=_inputs(question, units),
+        inputs=_inputs(question, different),
+        left_out=tuple(dict.fromkeys(line for values in different for line in question.left_out(values))),
         beyond=beyond,
         unanswered=unanswered,
     )
@@ -178,13 +182,16 @@ def _named(value: Value) -> str:
     return repr(value) if isinstance(value, str) and set(value) & set(" |'\"") else str(value)
 
 
-def _inputs(question: Question, units: tuple[Unit, ...]) -> dict[str, str]:
+def _different(units: tuple[Unit, ...]) -> list[Mapping[str, Value]]:
+    """The values of one unit for each trace, with whatever else the trace depends on; of any unit without traces."""
+    return list({(one.values.get("trace"), one.values.get("within")): one.values for one in units}.values())
+
+
+def _inputs(question: Question, different: list[Mapping[str, Value]]) -> dict[str, str]:
     if question.inputs is None:
         return {}
     found: dict[str, str] = {}
-    # Each trace is looked at once, with whatever else it depends on.
-    different = {(unit.values["trace"], unit.values.get("within")): unit.values for unit in units}
-    for values in different.values():
+    for values in different:
         found |= question.inputs(values)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,11 @@ def _none(_values: Values) -> Mapping[str, float]:
     return {}
 
 
+def _nothing(_values: Values) -> Sequence[str]:
+    """There is nothing to say."""
+    return ()
+
+
 def _one(_values: Values) -> float:
     """All values take the same time."""
     return 1.0
@@ -56,6 +61,7 @@ class Question:
         inputs: digests of files that the values name, by name.
         caps: what the hosts hold at most, by the names of quantities: no band goes beyond it.
         load: how long one run takes, in a unit of the question's own: only ratios count.
+        left_out: sentences on what the model does not have, and on what a trace leaves open.
         of_memory: whether it is about the memory of boxes, which a model may not have of all targets.
     """
 
@@ -68,6 +74,7 @@ class Question:
     inputs: Callable[[Values], Mapping[str, str]] | None = None
     caps: Callable[[Values], Mapping[str, float]] = _none
     load: Callable[[Values], float] = _one
+    left_out: Callable[[Values], Sequence[str]] = _nothing
     of_memory: bool = False
 
     @property

@@ -79,6 +79,8 @@ class SweepResults(_Frozen):
     """Sentences on parameters of the model that no data stand behind."""
     unanswered: tuple[str, ...] = ()
     """Sentences on targets that were asked about and are left out."""
+    left_out: tuple[str, ...] = ()
+    """Sentences on what the model does not have, and on what traces leave open."""
     warnings: tuple[str, ...] = ()
     """Sentences that stand above the results: far beyond the data, an emulated CPU, a model that was edited."""
 
@@ -117,6 +119,7 @@ def results_of(
         sensitivities=tuple(merger.sensitivities()),
         assumed=tuple(assumed),
         unanswered=plan.unanswered,
+        left_out=plan.left_out,
         warnings=merger.warnings(),
     )
 

@@ -153,3 +153,9 @@ def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
     assert peak.times > 1
     assert peak.band.high95 == 2
     assert mean.band.high95 <= 2
+
+
+def test_what_a_trace_leaves_open_is_said(tmp_path: Path) -> None:
+    asked = sweep(question="pool", axes={"prewarmed": (0,)}, draws=1)
+    found = run_sweep(build_plan(asked, MODEL), MODEL, tmp_path, scheduler="serial")
+    assert f"{TRACE}: Invocations arrive at random (Poisson)." in found.left_out
