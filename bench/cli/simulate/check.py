@@ -31,6 +31,7 @@ from bench.sim.check.design import (
     storm_levels,
     unused,
 )
+from bench.sim.check.fair import without_scored
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
 from bench.sim.fit.fit import DRAWS, fit
@@ -130,7 +131,10 @@ HostChange = Annotated[
     bool, typer.Option("--host-change", help="The model, or one of the campaigns, may be of another host.")
 ]
 Draws = Annotated[
-    int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Draws of the model that is fitted.")
+    int | None,
+    typer.Option(
+        "--draws", metavar="N", min=50, max=10_000, help="Draws of the model that is fitted.", show_default=str(DRAWS)
+    ),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, max=2**53, help="Seed of the fit, of noise and of intervals.")
@@ -176,7 +180,7 @@ def check_command(
     targets: Targets = None,
     scenario: Scenario = None,
     host_change: HostChange = False,
-    draws: Draws = DRAWS,
+    draws: Draws = None,
     seed: Seed = 1,
     out: AnswerOut = None,
     json: Json = False,
@@ -210,7 +214,8 @@ def check_command(
 class _Run:
     """How a check is done."""
 
-    draws: int
+    draws: int | None
+    """Of a model that is fitted for it."""
     seed: int
     host_change: bool
     say: Callable[[str], None]
@@ -253,7 +258,7 @@ def _found(named: _Named, read: _Reader, asked: _Asked, run: _Run) -> Check:
         split = _split(seen, asked)
     else:
         split = _other(seen, read.campaigns(named.against), asked, run.host_change)
-    return _scored(split, fit(split.to_fit, draws=run.draws, seed=run.seed, progress=run.say), None, run)
+    return _scored(split, fit(split.to_fit, draws=run.draws or DRAWS, seed=run.seed, progress=run.say), None, run)
 
 
 class _Reader:
@@ -333,7 +338,7 @@ def _host(fingerprint: str | None, cpus: int) -> str:
 
 
 def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Check:
-    wrong = [name for name in asked.names if name != "--score"]
+    wrong = [name for name in asked.names if name != "--score"] + (["--draws"] if run.draws else [])
     if wrong:
         raise UsageError(
             f"{wrong[0]} says what to fit, and {file} is fitted already",
@@ -345,6 +350,7 @@ def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Ch
 
 
 def _scored(split: Split, model: Model, digest: str | None, run: _Run) -> Check:
+    model = without_scored(model, split)
     said = assumed_sentences(model)
     assumed = {label: tuple(one for one in said if one.startswith(f"{label}: ")) for label in model.targets}
     terms = Terms(seed=run.seed, model=digest, assumed=assumed, notes=_notes(model, split), say=run.say)
