@@ -113,7 +113,7 @@ def draw_series(series: Sequence[Series]) -> Iterator[Drawing]:
         yield draw(
             Fan(
                 name=f"simulated-over-time-{file_stem(name)}",
-                title=f"Simulated: {quantity_label(name)} over the time of the trace",
+                title=f"Simulated: {quantity_label(name)}, over the time of the trace",
                 subtitle="simulated, with bands of 80 and 95 %",
                 x_label="time of the trace, simulated",
                 x_text=clock_text,

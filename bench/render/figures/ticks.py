@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from bench.render.figures.base import LOG_FROM, tick
@@ -13,7 +13,7 @@ from bench.util.units import grouped
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ROUND: Final = (1.0, 2.0, 5.0, 10.0)
+_ROUND: Final = (1.0, 2.0, 5.0)
 _SUBS: Final = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 """Multiples of powers of ten on a logarithmic axis, the densest first."""
 WHOLE: Final = ("boxes", "hosts")
@@ -51,11 +51,12 @@ def linear_ticks(low: float, high: float, unit: str, *, most: int) -> Ticks:
         most: at least 4.
     """
     name, factor = _scale(max(abs(low), abs(high)), unit)
-    step = _step((high - low) / factor, most)
-    if unit in WHOLE:
-        step = max(1.0, step)
-    first = math.ceil(low / factor / step - _SLACK)
-    last = math.floor(high / factor / step + _SLACK)
+    step, first, last = next(
+        (step, first, last)
+        for step in _steps((high - low) / factor / most, whole=unit in WHOLE)
+        for first, last in [(math.ceil(low / factor / step - _SLACK), math.floor(high / factor / step + _SLACK))]
+        if last - first < most
+    )
     decimals = max(0, -math.floor(math.log10(step) + _SLACK))
     numbers = [number * step for number in range(first, last + 1)]
     return Ticks([number * factor for number in numbers], [_label(number, decimals, name) for number in numbers])
@@ -180,11 +181,14 @@ def _scale(value: float, unit: str) -> tuple[str, float]:
     return (f" {name}", FACTORS[name]) if name in FACTORS else ("", 1.0)
 
 
-def _step(span: float, most: int) -> float:
-    """The least round distance with which at most so many ticks lie in a span."""
-    rough = span / (most - 1)
+def _steps(rough: float, *, whole: bool) -> Iterator[float]:
+    """Round distances from about ``rough`` on, ascending."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(many * power for many in _ROUND if many * power >= rough * (1 - _SLACK))
+    while True:
+        for many in _ROUND:
+            if not whole or many * power >= 1:
+                yield many * power
+        power *= 10
 
 
 def _label(number: float, decimals: int, name: str) -> str:
