@@ -4,7 +4,8 @@
 
 Each target of the campaign is fitted to its single starts and its storms of two boxes on an empty host. The last box of
 storms of 4 and 8 (2 and 4 times beyond) is predicted as the median over draws, without noise, and compared with the
-median of the measured storms. Printed: the signed errors of each target and seed, and the median of their sizes.
+median of the measured storms. Printed: the signed errors of each target and seed, and the scale
+of a half-normal distribution of their logarithms.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str]) -> None:
                 found[boxes] += [] if value is None else [value]
             print(seed, label, {boxes: None if one is None else f"{one:+.1%}" for boxes, one in errors.items()})
     for boxes, errors_there in found.items():
-        print(f"{boxes / max(FITTED):g} times beyond: median {np.median(np.abs(errors_there)):.3f}")
+        scale = float(np.sqrt(np.mean(np.log1p(errors_there) ** 2)))
+        print(f"{boxes / max(FITTED):g} times beyond: scale of the logarithm {scale:.3f}")
 
 
 if __name__ == "__main__":

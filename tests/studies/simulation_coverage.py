@@ -207,8 +207,8 @@ class Tally:
         self.n += 1
         self.held80 += band.low80 <= known.truth <= band.high80
         self.held95 += band.low95 <= known.truth <= band.high95
-        self.widths = [*(self.widths or []), (band.high95 - band.low95) / known.truth]
-        self.errors = [*(self.errors or []), band.middle / known.truth - 1]
+        self.widths = [*(self.widths or []), (band.high95 - band.low95) / (known.truth or 1.0)]
+        self.errors = [*(self.errors or []), (band.middle - known.truth) / (known.truth or 1.0)]
 
     def cells(self) -> tuple[str, ...]:
         """Columns of the table."""
