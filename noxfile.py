@@ -70,6 +70,7 @@ def bench(session: nox.Session) -> None:
     _python(session, "tests.bench.probe_tax")
     _python(session, "tests.bench.report_speed")
     _python(session, "tests.bench.simulator_speed")
+    _python(session, "tests.bench.fleet_speed")
 
 
 @nox.session

@@ -16,6 +16,7 @@ from bench.sim.engine.rng import EXPONENTIAL, uniforms, variates
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import _step_python, simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.model.file import Model
 from bench.sim.traces.trace import MemoryTrace, Trace
 from bench.sim.values import StageValues, TargetValues
 
@@ -111,6 +112,12 @@ def identities_hold(result: FleetResult) -> None:
     begun = int(result.delay.sum()) + int(result.restart.sum())
     assert begun == result.served if result.lost == result.unfinished == 0 else begun <= result.served
     assert result.starts == result.cold + result.refills
+    assert result.cold_begun <= result.cold
+    assert 0 <= result.cold_lock_ns <= result.cold_start_ns <= result.cold_delay_ns <= result.waiting_ns
+    assert result.cold_lock_ns <= result.lock_wait_ns
+    if result.lost == result.unfinished == result.refills == 0:
+        assert result.cold_begun == result.cold
+        assert result.cold_lock_ns == result.lock_wait_ns
 
 
 def without_noise(values: TargetValues) -> TargetValues:
@@ -123,4 +130,24 @@ def plain_python() -> Iterator[None]:
     """Runs use the Python form of the step loop, which gives the same numbers."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("bench.sim.fleet.run._step_compiled", _step_python)
+        # Each window hands the lists over and back.
+        patched.setattr("bench.sim.fleet.question.WINDOWS", 4)
         yield
+
+
+def without_memory(model: Model, *targets: str) -> Model:
+    """The model as it is when the memory of these targets was not measured."""
+    entries = dict(model.targets)
+    draws = dict(model.draws)
+    for target in targets:
+        kept = {name: one for name, one in entries[target].parameters.items() if not name.startswith("memory")}
+        entries[target] = entries[target].model_copy(update={"parameters": kept})
+        draws[target] = {name: one for name, one in draws[target].items() if name in kept}
+    return model.model_copy(update={"targets": entries, "draws": draws})
+
+
+def renamed(model: Model, target: str, label: str) -> Model:
+    """The model with another label for one target: an emulated VM as one under KVM."""
+    entries = {label if name == target else name: one for name, one in model.targets.items()}
+    draws = {label if name == target else name: one for name, one in model.draws.items()}
+    return model.model_copy(update={"targets": entries, "draws": draws})

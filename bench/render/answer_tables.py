@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bench.analysis.stats import Interval
 from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Influence, Quantity
 from bench.sim.answer.words import REST, in_unit, parameter_label
+from bench.sim.host.headline import text_of_ends
 from bench.util.units import grouped
 
 Table = tuple[tuple[str, ...], ...]
 """The first row is the head."""
 
-_LABELS: Final = {
+_LABELS: Final[dict[str, str]] = {
     "storm.last": "last box up",
     "storm.first": "first box up",
     "storm.p25": "a quarter up",
@@ -31,6 +33,41 @@ _LABELS: Final = {
     "reboot.p90": "90 % up",
     "reboot.first": "first box up",
 }
+_OF_RUNS: Final = {
+    "hosts_needed": "hosts needed",
+    "memory_in_hosts": "memory at the peak, in hosts",
+    "needed_delay_p99": "start delay there, 99th percentile",
+    "cost_of_needed": "cost of the smallest fleet",
+    "peak_hosts": "hosts with boxes, at most",
+    "mean_hosts": "hosts with boxes, on average",
+    "mean_hosts_on": "hosts that are on, on average",
+    "peak_boxes": "boxes, at most",
+    "cold_share": "cold starts, of all beginnings",
+    "delay_p50": "start delay, median",
+    "delay_p90": "start delay, 90th percentile",
+    "delay_p99": "start delay, 99th percentile",
+    "delay_p999": "start delay, 99.9th percentile",
+    "cold_start": "a cold start, on average",
+    "cold_delay": "a cold start with its wait for room",
+    "response_p50": "response, median",
+    "response_p99": "response, 99th percentile",
+    "waited_share": "waited for a host with room",
+    "rejected_share": "rejected",
+    "unserved_share": "never complete",
+    "lost_share": "lost with a host",
+    "restart_p99": "until lost ones go on, 99th percentile",
+    "mean_memory": "memory that is taken, on average",
+    "wasted_memory": "memory that is taken and idle",
+    "wasted_share": "idle memory, of the memory taken",
+    "stranded_share": "free memory, of hosts with boxes",
+    "start_cpu": "CPU time of starts per invocation",
+    "start_cpu_share": "CPU time of starts, of all CPUs",
+    "cost": "cost",
+    "boxes_over_time": "boxes that live",
+    "hosts_over_time": "hosts that are on",
+    "delay_over_time": "start delay, 99th percentile",
+}
+_LABELS.update({f"{prefix}.{name}": label for prefix in ("fleet", "pool") for name, label in _OF_RUNS.items()})
 _UNITS: Final = {"cpu_ns": "ns"}
 _NOTHING: Final = 1e-3
 """The end of a band that is a smaller part of its middle is shown as 0."""
@@ -41,7 +78,7 @@ LIMIT_LABELS: Final = {
     "CPU": "CPU",
     "lock": "lock",
     "memory": "memory",
-    "hosts": "hosts",
+    "hosts": "the limit of boxes of a host",
     "none": "nothing",
 }
 INFLUENCE_HEAD: Final = ("parameter", "kind", "share", "narrowed", "where it is low … high")
@@ -54,6 +91,8 @@ def quantity_label(name: str) -> str:
 
 def band_text(band: Band, unit: str, *, level: int = 95) -> str:
     """``3.40 s [2.90, 6.10]``: the middle with its band of 95 or 80 %."""
+    if band.never:
+        return text_of_ends(band, unit, level=level)
     low, high = (band.low95, band.high95) if level == 95 else (band.low80, band.high80)
     if unit == "ratio":
         return f"{format_ratio(band.middle)} [{significant(low)}, {significant(high)}]"
@@ -68,9 +107,9 @@ def band_text(band: Band, unit: str, *, level: int = 95) -> str:
     return with_interval(band.middle, Interval(least, high, level / 100), _UNITS.get(unit, unit))
 
 
-def number_table(answer: Answer) -> Table:
-    """One row per quantity, one column per target."""
-    return _matrix(answer, "simulated [95 %]", ratios=False)
+def number_table(answer: Answer, *, names: Sequence[str] | None = None) -> Table:
+    """One row per quantity, of those named, in this order, or of all; one column per target."""
+    return _matrix(answer, "simulated [95 %]", ratios=False, names=names)
 
 
 def ratio_table(answer: Answer) -> Table:
@@ -78,12 +117,13 @@ def ratio_table(answer: Answer) -> Table:
     return _matrix(answer, "simulated ratio [95 %]", ratios=True)
 
 
-def _matrix(answer: Answer, head: str, *, ratios: bool) -> Table:
+def _matrix(answer: Answer, head: str, *, ratios: bool, names: Sequence[str] | None = None) -> Table:
     shown = [one for one in answer.quantities if (one.unit == "ratio") == ratios]
     columns = [clean(label) for label in dict.fromkeys(one.target for one in shown)]
-    names = list(dict.fromkeys(one.name for one in shown))
+    there = dict.fromkeys(one.name for one in shown)
+    rows_of = list(there) if names is None else [name for name in names if name in there]
     cells = {(one.name, clean(one.target)): quantity_text(one) for one in shown}
-    rows = [(quantity_label(name), *(cells.get((name, column), MISSING) for column in columns)) for name in names]
+    rows = [(quantity_label(name), *(cells.get((name, column), MISSING) for column in columns)) for name in rows_of]
     return ((head, *columns), *rows)
 
 
@@ -117,6 +157,8 @@ def bottleneck_table(answer: Answer) -> Table:
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
         )
         for one in answer.bottlenecks
+        # What has no bounds has a sentence instead, beside those that have.
+        if one.bounds_ns or not names
     ]
     return (("target", "decided by", *(f"bound: {name}" for name in names)), *rows)
 
@@ -182,7 +224,10 @@ READING: Final = (
 def quantity_text(one: Quantity) -> str:
     """A number with its band, as a cell; ``at least 160`` where the data support no more."""
     text = band_text(one.band, one.unit)
-    return f"at least {text.partition(' [')[0]}" if one.least else text
+    value, opened, limits = text.partition(" [")
+    if one.least:
+        return f"at least {value}"
+    return f"{value} {one.currency}{opened}{limits}" if one.currency else text
 
 
 def bound_lines(answer: Answer) -> list[str]:

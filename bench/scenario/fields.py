@@ -77,7 +77,7 @@ _SIZE_SCHEMA: Final = {
 }
 _DURATION_SCHEMA: Final = {
     "type": "string",
-    "pattern": r"^\s*\d+(\.\d+)?\s*(ns|us|ms|s|min|m)\s*$",
+    "pattern": r"^\s*\d+(\.\d+)?\s*(ns|us|ms|s|min|m|h|d)\s*$",
     "examples": ["30s"],
 }
 Bytes = Annotated[int, BeforeValidator(_bytes_from_text), Field(gt=0, le=_MOST_BYTES), WithJsonSchema(_SIZE_SCHEMA)]

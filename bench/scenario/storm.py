@@ -13,7 +13,7 @@ from bench.util.units import format_ns, parse_duration_ns
 
 _INTERVAL_SCHEMA: Final = {
     "type": "string",
-    "pattern": r"^\s*\d+(\.\d+)?\s*(ns|us|ms|s|min|m)\s*$",
+    "pattern": r"^\s*\d+(\.\d+)?\s*(ns|us|ms|s|min|m|h|d)\s*$",
     "examples": ["0ms", "50ms"],
 }
 

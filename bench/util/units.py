@@ -16,7 +16,17 @@ _BYTES: Final = {
     "mb": 10**6,
     "gb": 10**9,
 }
-_SECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9}
+_SECONDS: Final = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "min": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 24 * 3600 * 10**9,
+}
+_DURATIONS: Final = '"30s" (ns, us, ms, s, min, h, d)'
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
 _CHANGE: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*")
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
@@ -47,8 +57,11 @@ def parse_bytes(text: str) -> int:
 def parse_duration_ns(text: str) -> int:
     """The nanoseconds in a text such as ``30s``. Raises ValueError, whose message shows the accepted form."""
     if text.strip().replace(".", "").isdigit():
-        raise ValueError(f'{text!r} has no unit; write "30s" (ns, us, ms, s, min)')
-    return _parse(text, _SECONDS, '"30s" (ns, us, ms, s, min)')
+        raise ValueError(f"{text[:40]!r} has no unit; write {_DURATIONS}")
+    match = _QUANTITY.fullmatch(text)
+    if match and match[2].lower() not in _SECONDS:
+        raise ValueError(f"{text[:40]!r} has the unknown unit {match[2][:20]!r}; write {_DURATIONS}")
+    return _parse(text, _SECONDS, _DURATIONS)
 
 
 def parse_change(text: str) -> float:
@@ -81,6 +94,15 @@ def format_ns(value_ns: float) -> str:
         if size < limit * 0.9995:
             return f"{sign}{_three_digits(size / scale)} {unit}"
     return f"{sign}{_three_digits(size / 1e9)} s"
+
+
+def format_span(value_ns: float) -> str:
+    """A duration as people say long ones: ``10 min``, ``2 h``, ``14 d``; as ``format_ns`` below two minutes."""
+    for scale, unit in ((24 * 3600 * 10**9, "d"), (3600 * 10**9, "h"), (60 * 10**9, "min")):
+        size = value_ns / scale
+        if size >= 2:
+            return f"{size:.3g} {unit}" if size < 999.5 else f"{grouped(round(size))} {unit}"
+    return format_ns(value_ns)
 
 
 def format_bytes(value_bytes: float) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Json
+from bench.cli.simulate import figures
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -17,7 +18,6 @@ from bench.cli.simulate.options import (
     ModelFile,
     ModelTargets,
     Seed,
-    read_terms,
     show_answer,
 )
 from bench.cli.simulate.progress import Step
@@ -27,21 +27,18 @@ from bench.cli.simulate.trace_options import (
     SomeDraws,
     TraceName,
     WithinMinute,
-    number_of_draws,
     read_share,
     read_span,
     read_trace_options,
     read_variants,
+    trace_terms,
 )
-from bench.render.figures import answer_bands, tornado
 from bench.render.figures.base import Drawing
-from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.cost import read_prices
 from bench.sim.fleet.file import read_fleet
-from bench.sim.fleet.fleet_answer import FleetQuestion, answer_fleet
+from bench.sim.fleet.fleet_answer import FleetAnswer, FleetQuestion, answer_fleet
 from bench.sim.fleet.needed import Limit
-from bench.sim.model.file import read_model
 from bench.sim.traces.spec import open_trace
 
 Fleet = Annotated[
@@ -110,10 +107,7 @@ def fleet(
     if cost is not None:
         cost.per_host_hour(cpus=spec.cpus, memory_bytes=spec.memory_bytes, kind=host_type)
     with Step() as step:
-        found = read_model(model)
-        terms = read_terms(
-            model, seed=seed, draws=number_of_draws(found, draws), replications=1, beyond=beyond, step=step
-        )
+        terms = trace_terms(model, seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot, in_vm)
         question = FleetQuestion(
             trace=source,
@@ -121,6 +115,7 @@ def fleet(
             variants=variants,
             baseline=choose_baseline([one.label for one in variants], baseline),
             spec=spec,
+            fleet_text=fleet_file.name,
             limit=_limit(limit_waiting, limit_p99),
             prices=cost,
             host_kind=host_type,
@@ -136,9 +131,6 @@ def _limit(waiting: str, p99: str | None) -> Limit:
     )
 
 
-def drawings(answer: Answer) -> Iterator[Drawing]:
+def drawings(answer: FleetAnswer) -> Iterator[Drawing]:
     """The figures of an answer, in their order."""
-    bands = answer_bands.draw(answer)
-    if bands is not None:
-        yield bands
-    yield from tornado.draw_all(answer)
+    yield from figures.drawings(answer)

@@ -18,7 +18,6 @@ from bench.cli.simulate.options import (
     ModelTargets,
     Seed,
     read_bytes,
-    read_terms,
     show_answer,
 )
 from bench.cli.simulate.progress import Step
@@ -28,16 +27,16 @@ from bench.cli.simulate.trace_options import (
     SomeDraws,
     TraceName,
     WithinMinute,
-    number_of_draws,
     read_span,
     read_trace_options,
     read_variants,
+    trace_terms,
 )
 from bench.render.figures import tornado, trade_off
 from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
-from bench.sim.fleet.spec import FleetSpec
+from bench.sim.fleet.spec import FleetSpec, default_reserve
 from bench.sim.model.file import Model, read_model
 from bench.sim.traces.spec import open_trace
 from bench.util.errors import UsageError
@@ -65,13 +64,22 @@ Memory = Annotated[
     str | None,
     typer.Option("--memory", metavar="SIZE", help="Memory of the host, such as 64GiB.", show_default="as measured"),
 ]
-Reserve = Annotated[str, typer.Option("--reserve", metavar="SIZE", help="Memory that boxes must leave to the host.")]
+Reserve = Annotated[
+    str | None,
+    typer.Option(
+        "--reserve",
+        metavar="SIZE",
+        help="Memory that boxes must leave to the host.",
+        show_default="a tenth of the memory",
+    ),
+]
 Queue = Annotated[
     int | None,
     typer.Option(
         "--queue",
         metavar="N",
         min=0,
+        max=10**9,
         help="Invocations that may wait when the host is full; 0 rejects them.",
         show_default="unlimited",
     ),
@@ -88,7 +96,7 @@ def pool(
     snapshot: SnapshotStart = None,
     cpus: Cpus = None,
     memory: Memory = None,
-    reserve: Reserve = "0MiB",
+    reserve: Reserve = None,
     queue: Queue = None,
     within: WithinMinute = "uniform",
     durations: ColdDurations = "check",
@@ -109,9 +117,7 @@ def pool(
     spec = _host(found, cpus, memory, reserve, queue)
     source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
     with Step() as step:
-        terms = read_terms(
-            model, seed=seed, draws=number_of_draws(found, draws), replications=1, beyond=beyond, step=step
-        )
+        terms = trace_terms(model, seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot)
         question = PoolQuestion(
             trace=source,
@@ -147,12 +153,13 @@ def read_counts(option: str, text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
-def _host(model: Model, cpus: int | None, memory: str | None, reserve: str, queue: int | None) -> FleetSpec:
+def _host(model: Model, cpus: int | None, memory: str | None, reserve: str | None, queue: int | None) -> FleetSpec:
+    size = _memory(model, memory)
     return FleetSpec(
         hosts=1,
         cpus=cpus or model.host.cpus,
-        memory_bytes=_memory(model, memory),
-        reserve_bytes=read_bytes("--reserve", reserve, least=0),
+        memory_bytes=size,
+        reserve_bytes=default_reserve(size) if reserve is None else read_bytes("--reserve", reserve, least=0),
         queue_limit=queue,
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final, get_args
 
 import typer
 
-from bench.cli.simulate.options import labels, read_bytes
-from bench.sim.answer.terms import choose_targets, find_target
+from bench.cli.simulate.options import labels, read_bytes, read_terms
+from bench.cli.simulate.progress import Step
+from bench.sim.answer.terms import Terms, choose_targets, find_target
 from bench.sim.fleet.file import parse_span_ns
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
-from bench.sim.model.file import Model
+from bench.sim.model.file import Model, read_model
 from bench.sim.traces.cold import Durations
 from bench.sim.traces.spec import TraceOptions
 from bench.sim.traces.within import Within
@@ -86,6 +88,12 @@ def read_trace_options(within: str, durations: str, host_memory_bytes: int) -> T
         durations=durations,  # type: ignore[arg-type]
         host_memory_bytes=host_memory_bytes,
     )
+
+
+def trace_terms(model: Path, *, seed: int, draws: int | None, beyond: bool, step: Step) -> Terms:
+    """The terms of a question about a trace: one run for each draw. Raises UsageError, as ``read_terms``."""
+    count = number_of_draws(read_model(model), draws)
+    return read_terms(model, seed=seed, draws=count, replications=1, beyond=beyond, step=step)
 
 
 def read_variants(

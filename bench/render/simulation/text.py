@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from bench.render.answer_groups import limit_lines, number_tables
 from bench.render.answer_tables import (
     READING,
     Table,
@@ -16,7 +17,6 @@ from bench.render.answer_tables import (
     bound_lines,
     distance_table,
     influence_table,
-    number_table,
     ratio_table,
     switch_lines,
 )
@@ -39,11 +39,13 @@ def view_answer(answer: Answer) -> RenderableType:
     parts += [Text(clean(answer.question, limit=2000), style="dim"), Text("")]
     parts += _lines("Not answered", answer.unanswered, "yellow")
     parts += _lines("Two answers", answer.humps)
-    parts.append(Fitted(number_table(answer)))
+    for one in number_tables(answer):
+        parts += _section(one.title, one.table, one.note)
     parts += _section("", ratio_table(answer))
     parts += _lines("Bounds, no estimates", bound_lines(answer))
     parts += _section("Beyond the data?", distance_table(answer))
     parts += _section("What limits it", bottleneck_table(answer))
+    parts += _lines("What one host fewer lacks", limit_lines(answer))
     parts += _lines("Where another takes over", switch_lines(answer))
     parts += _section("What decides what is open", influence_table(answer, most=_MOST))
     parts += _lines("Assumed, not measured", answer.assumed, "yellow")
@@ -67,11 +69,13 @@ def _words(answer: Answer) -> Iterator[RenderableType]:
         yield from (Padding(Text(f"{name}: {meaning}", style="dim"), (0, 0, 0, 2)) for name, meaning in words)
 
 
-def _section(title: str, table: Table) -> Iterator[RenderableType]:
+def _section(title: str, table: Table, note: str = "") -> Iterator[RenderableType]:
     if len(table) > 1:
         if title:
             yield Text(title, style="bold")
         yield Fitted(table)
+    if note:
+        yield Padding(Text(note, style="dim"), (0, 0, 1, 0))
 
 
 def _lines(title: str, lines: Sequence[str], style: str = "") -> Iterator[RenderableType]:

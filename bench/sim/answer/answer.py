@@ -145,6 +145,8 @@ class Group(_Frozen):
     title: str
     names: tuple[str, ...]
     """Of quantities, in the order of their rows."""
+    note: str = ""
+    """Below the table: what its rows are about, and what is 0."""
 
 
 class Answer(_Frozen):

@@ -107,6 +107,15 @@ def is_emulated(label: str) -> bool:
     return label.endswith(f"/{_EMULATED}")
 
 
+def refuse_emulated_machine(option: str, target: str) -> None:
+    """Raise UsageError for a virtual machine with an emulated CPU that is to have boxes inside."""
+    if is_emulated(target):
+        raise UsageError(
+            f"{option}: {target} has an emulated CPU, and the model does not know how slow boxes inside it are",
+            hint="measure `vm-docker` as a target of its own, or fit a model under kvm",
+        )
+
+
 def assumed_of(model: Model, targets: Sequence[str]) -> tuple[str, ...]:
     """The sentences on parameters of these targets that no data stand behind."""
     return tuple(line for line in assumed_sentences(model) if line.partition(": ")[0] in targets)

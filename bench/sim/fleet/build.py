@@ -24,6 +24,7 @@ Reals = NDArray[np.float64]
 _PURPOSE_HOST: Final = 0x4604
 _FIRST_ROWS: Final = 64
 _UNLIMITED: Final = 2**40
+_DAY_NS: Final = 24 * 3600 * 10**9
 
 
 def new_state(
@@ -59,7 +60,7 @@ def new_state(
         **_rows(),
         **_hosts(spec, values),
         "function": _functions(pages),
-        "change": host_changes(spec.failures, hosts=spec.hosts, length_ns=length_ns, seed=seed),
+        "change": host_changes(spec.failures, hosts=spec.hosts, together=spec.together, length_ns=length_ns, seed=seed),
         "stage": stage_rows(values),
         "speed": speeds(values, cpus=spec.cpus, shift=shift),
         "crowd": crowd(values, cpus=spec.cpus, boxes=boxes),
@@ -109,6 +110,8 @@ def _write_settings(setting: Integers, spec: FleetSpec, values: TargetValues, *,
     setting[c.POLICY] = POLICY_CODES[spec.policy]
     setting[c.SEED] = seed
     setting[c.HORIZON] = length_ns
+    setting[c.WAIT_LIMIT] = wait_limit_ns(length_ns)
+    setting[c.WINDOW_AT] = c.NEVER
     setting[c.REST_ONLY] = int(spec.failures is not None and spec.failures.lost == "rest")
     if spec.autoscaler is not None:
         setting[c.SCALE_EVERY] = spec.autoscaler.every_ns
@@ -116,6 +119,11 @@ def _write_settings(setting: Integers, spec: FleetSpec, values: TargetValues, *,
         setting[c.SCALE_COOLDOWN] = spec.autoscaler.cooldown_ns
         setting[c.SCALE_LEAST] = spec.autoscaler.least
         setting[c.SCALE_TARGET] = round(spec.autoscaler.target * 10_000)
+
+
+def wait_limit_ns(length_ns: int) -> int:
+    """When a run ends at the latest that waits for hosts alone: a day after twice the trace's length."""
+    return min(2 * length_ns + _DAY_NS, c.NEVER // 2)
 
 
 def _write_counters(scalar: Integers, spec: FleetSpec, values: TargetValues, functions: int) -> None:
@@ -133,8 +141,8 @@ def _lucks(values: TargetValues) -> NDArray[np.float64]:
 
 
 def _host_factors(spec: FleetSpec, values: TargetValues, seed: int) -> NDArray[np.float64]:
-    """What blocks are in a campaign, hosts are in a fleet: each has one factor for all its boxes."""
-    drawn = special.ndtri(uniforms(seed, _PURPOSE_HOST, np.arange(spec.hosts), 0))
+    """What blocks are in a campaign, real hosts are in a fleet: each has one factor for all its boxes."""
+    drawn = special.ndtri(uniforms(seed, _PURPOSE_HOST, np.arange(spec.hosts) // spec.together, 0))
     return np.asarray(np.exp(values.block_sd * drawn))
 
 

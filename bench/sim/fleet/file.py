@@ -1,6 +1,6 @@
 """The fleet file: hosts, placement, keep-alive, failures and scaling, as people write them.
 
-hosts: {count: 100, cpus: 16, memory: 64GiB, reserve: 4GiB}
+hosts: {count: 100, cpus: 16, memory: 64GiB, reserve: 4GiB}   # reserve: a tenth of the memory when left out
 policy: first-fit          # best-fit, spread, pack
 keep_alive: 10min          # or never
 queue: unlimited           # or how many invocations may wait for a host; 0 rejects them
@@ -10,7 +10,6 @@ autoscaler: {least: 2, target: 0.7, delay: 2min, cooldown: 5min}
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -19,17 +18,17 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from bench.scenario.fields import USER_INPUT, Bytes, Strict
 from bench.scenario.validation import describe_faults
 from bench.sim.fleet.failures import read_failures
-from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec, Policy
+from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec, Policy, default_reserve
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
-from bench.util.units import format_bytes, format_ns, parse_duration_ns
+from bench.util.units import format_bytes, format_ns, parse_bytes, parse_duration_ns
 
 MOST_HOSTS: Final = 2**20
 MOST_CPUS: Final = 2**16
+_MOST_COUNT: Final = 10**9
+"""Of boxes of a host, and of invocations that may wait."""
 _HINT: Final = "docs/fleet.md has an example of a fleet file"
 _KIND: Final = FileKind(path_hint="name a fleet file", content_hint="start it with `hosts:`")
-_LONG: Final = {"h": 3600 * 10**9, "d": 24 * 3600 * 10**9}
-_LONG_FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([hd])\s*")
 _MOST_NS: Final = 2**59
 """Some 18 years."""
 _LEAST_EVERY_NS: Final = 10**9
@@ -37,11 +36,10 @@ _LEAST_EVERY_NS: Final = 10**9
 
 
 def parse_span_ns(text: str) -> int:
-    """The nanoseconds in a text such as ``10min``, ``2h`` or ``30d``. Raises ValueError with the accepted form."""
-    match = _LONG_FORM.fullmatch(text)
-    value = round(float(match[1]) * _LONG[match[2]]) if match else parse_duration_ns(text)
+    """The nanoseconds in a text such as ``10min``, ``2h`` or ``30d``, at most 18 years. Raises ValueError."""
+    value = parse_duration_ns(text)
     if value > _MOST_NS:
-        raise ValueError(f"{text!r} is more than 18 years")
+        raise ValueError(f"{text[:40]!r} is more than 18 years")
     return value
 
 
@@ -59,6 +57,13 @@ def _limit(value: object) -> object:
     return None if value == "unlimited" else value
 
 
+def _size(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value:
+        raise ValueError("the unit is missing, write for example 4GiB")
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0, le=2**50)]
 Span = Annotated[int, BeforeValidator(_span), Field(ge=0)]
 PositiveSpan = Annotated[int, BeforeValidator(_span), Field(gt=0)]
 
@@ -69,16 +74,16 @@ class Hosts(Strict):
     count: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     cpus: Annotated[int, Field(ge=1, le=MOST_CPUS)]
     memory: Bytes
-    reserve: Bytes | None = None
-    """What boxes and their daemons must leave."""
-    boxes: Annotated[int, Field(ge=1)] | None = None
+    reserve: Size | None = None
+    """What boxes and their daemons must leave; None: a tenth of the memory."""
+    boxes: Annotated[int, Field(ge=1, le=_MOST_COUNT)] | None = None
     """The most boxes of a host."""
 
     @model_validator(mode="after")
     def _room(self) -> Hosts:
-        if (self.reserve or 0) >= self.memory:
+        if self.reserve is not None and self.reserve >= self.memory:
             raise ValueError(
-                f"reserve: {format_bytes(self.reserve or 0)} leaves nothing of {format_bytes(self.memory)}; write less"
+                f"reserve: {format_bytes(self.reserve)} leaves nothing of {format_bytes(self.memory)}; write less"
             )
         return self
 
@@ -118,7 +123,7 @@ class FleetFile(Strict):
     policy: Policy = "first-fit"
     keep_alive: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_span_or_never)] = 600 * 10**9
     prewarmed: Annotated[int, Field(ge=0, le=10**6)] = 0
-    queue: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_limit)] = None
+    queue: Annotated[Annotated[int, Field(ge=0, le=_MOST_COUNT)] | None, BeforeValidator(_limit)] = None
     failures: FailuresEntry | None = None
     autoscaler: AutoscalerEntry | None = None
 
@@ -146,7 +151,7 @@ def read_fleet(file: Path) -> FleetSpec:
         hosts=found.hosts.count,
         cpus=found.hosts.cpus,
         memory_bytes=found.hosts.memory,
-        reserve_bytes=found.hosts.reserve or 0,
+        reserve_bytes=default_reserve(found.hosts.memory) if found.hosts.reserve is None else found.hosts.reserve,
         box_limit=found.hosts.boxes,
         policy=found.policy,
         keep_alive_ns=found.keep_alive,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Final
 
@@ -24,20 +25,24 @@ def bounds() -> Integers:
     return np.array(found[:-1], dtype=np.int64)
 
 
-def quantile(counts: Integers, share: float) -> float:
+def quantile(counts: Integers, share: float, total: int | None = None) -> float:
     """The value that ``share`` of the counted ones do not exceed, ns: the end of its bucket, so at most 1 % too large.
 
     Args:
         counts: (buckets,)
         share: in (0, 1].
+        total: of all values; those that were not counted are larger than any that was. None: all were counted.
 
     Returns:
-        0 for an empty histogram.
+        0 for an empty histogram; inf for a value that was not counted.
     """
-    total = int(counts.sum())
+    counted = int(counts.sum())
+    total = counted if total is None else total
     if total == 0:
         return 0.0
     rank = max(1, int(np.ceil(share * total - 1e-9)))
+    if rank > counted:
+        return math.inf
     bucket = int(np.searchsorted(np.cumsum(counts), rank))
     edges = bounds()
     return float(edges[bucket + 1] - 1) if bucket + 1 < len(edges) else float(edges[bucket])

@@ -1,4 +1,4 @@
-"""How many hosts a trace needs: the smallest fleet that keeps a stated limit."""
+"""How many hosts a trace needs: the smallest fleet that keeps a stated limit, and what one host fewer would lack."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Limit:
     delay_ns: int | None = None
     """The largest 99th percentile of start delays; None: not looked at."""
 
+    def has_room(self, result: FleetResult) -> bool:
+        """Whether enough invocations of a run found a host with room."""
+        return result.no_room_share <= self.no_room and not result.unfinished
+
     def holds(self, result: FleetResult) -> bool:
         """Whether a run keeps the limit."""
-        if result.no_room_share > self.no_room or result.unfinished:
-            return False
-        return self.delay_ns is None or result.delay_ns(0.99) <= self.delay_ns
+        return self.has_room(result) and (self.delay_ns is None or result.delay_ns(0.99) <= self.delay_ns)
 
     def sentence(self) -> str:
         """What is asked of the fleet."""
@@ -35,38 +37,77 @@ class Limit:
         return f"{share} may wait for a host with room"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Smallest:
+    """The smallest fleet that is enough."""
+
+    hosts: int
+    result: FleetResult
+    """Of a run on it. With first fit it may have had more hosts, whose last ones it did not use."""
+    fewer: FleetResult | None
+    """Of a run on one host fewer, which does not keep the limit; None: one host is enough."""
+
+
 def hosts_needed(spec: FleetSpec, limit: Limit, simulate: Callable[[FleetSpec], FleetResult]) -> int:
+    """The hosts of ``smallest_fleet``."""
+    return smallest_fleet(spec, limit, simulate).hosts
+
+
+def smallest_fleet(
+    spec: FleetSpec, limit: Limit, simulate: Callable[[FleetSpec], FleetResult], *, step: int = 1
+) -> Smallest:
     """The smallest number of hosts for which the limit holds while it does not hold for one host less.
 
     It is found by bisection between a fleet that fails and one that holds. Where more hosts can make things worse, as
     fragmentation may, another such number can exist.
 
-    Raises UsageError: the limit does not hold with ``MOST_HOSTS`` hosts.
+    Args:
+        step: hosts of the specification that come and go together, since they are VMs on one real host.
+
+    Returns:
+        Of the specification's hosts; a multiple of ``step``.
+
+    Raises UsageError: the limit does not hold with ``MOST_HOSTS`` times ``step`` hosts, or more hosts do not help.
     """
     # An autoscaler and failures change how many hosts are on: what is asked for here is the room itself.
     base = replace(spec, autoscaler=None, failures=None)
-    fails, holds = 0, max(1, spec.hosts)
-    first = simulate(replace(base, hosts=holds))
-    if limit.holds(first):
-        if spec.policy == "first-fit":
-            holds = min(holds, max(1, first.peak_hosts))
-    else:
-        fails, holds = holds, _enough(base, limit, simulate, holds)
+
+    def run(count: int) -> FleetResult:
+        return simulate(replace(base, hosts=count * step))
+
+    holds = max(1, spec.hosts // step)
+    result = run(holds)
+    fails, fewer = 0, None
+    if not limit.holds(result):
+        fails, fewer, holds, result = _enough(limit, run, holds, result)
+    elif spec.policy == "first-fit":
+        holds = min(holds, max(1, -(-result.peak_hosts // step)))
     while holds - fails > 1:
         middle = (holds + fails) // 2
-        if limit.holds(simulate(replace(base, hosts=middle))):
-            holds = middle
+        tried = run(middle)
+        if limit.holds(tried):
+            holds, result = middle, tried
         else:
-            fails = middle
-    return holds
+            fails, fewer = middle, tried
+    return Smallest(hosts=holds * step, result=result, fewer=fewer)
 
 
-def _enough(spec: FleetSpec, limit: Limit, simulate: Callable[[FleetSpec], FleetResult], hosts: int) -> int:
-    while hosts < MOST_HOSTS:
-        hosts = min(MOST_HOSTS, 2 * hosts)
-        if limit.holds(simulate(replace(spec, hosts=hosts))):
-            return hosts
+def _enough(
+    limit: Limit, run: Callable[[int], FleetResult], hosts: int, failed: FleetResult
+) -> tuple[int, FleetResult, int, FleetResult]:
+    """The largest fleet tried that fails with its run, and the first that holds with its run."""
+    while hosts < MOST_HOSTS and not _helpless(limit, failed):
+        larger = min(MOST_HOSTS, 2 * hosts)
+        result = run(larger)
+        if limit.holds(result):
+            return hosts, failed, larger, result
+        hosts, failed = larger, result
     raise UsageError(
-        f"the limit does not hold with {MOST_HOSTS} hosts: more hosts do not help",
+        f"the limit does not hold with {hosts} hosts: more hosts do not help",
         hint="allow longer start delays (--limit-p99), or keep boxes alive longer",
     )
+
+
+def _helpless(limit: Limit, failed: FleetResult) -> bool:
+    """Whether starts are too slow although hosts stand empty: no policy would use further ones."""
+    return limit.has_room(failed) and failed.peak_hosts < failed.hosts

@@ -10,14 +10,18 @@ from bench.sim.cost import Prices, cost_of
 from bench.sim.fleet.histogram import quantile
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import FleetSpec
+from bench.sim.fleet.variants import ON_HOST, Packing
 
-Unit = Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns"]
+Unit = Literal["ns", "bytes", "boxes", "hosts", "mean_hosts", "share", "ratio", "cost", "cpu_ns"]
 
 UNITS: Final[Mapping[str, Unit]] = {
     "hosts_needed": "hosts",
+    "memory_in_hosts": "mean_hosts",
+    "needed_delay_p99": "ns",
+    "cost_of_needed": "cost",
     "peak_hosts": "hosts",
-    "mean_hosts": "hosts",
-    "mean_hosts_on": "hosts",
+    "mean_hosts": "mean_hosts",
+    "mean_hosts_on": "mean_hosts",
     "peak_boxes": "boxes",
     "cold_share": "share",
     "delay_p50": "ns",
@@ -25,10 +29,12 @@ UNITS: Final[Mapping[str, Unit]] = {
     "delay_p99": "ns",
     "delay_p999": "ns",
     "cold_start": "ns",
+    "cold_delay": "ns",
     "response_p50": "ns",
     "response_p99": "ns",
     "waited_share": "share",
     "rejected_share": "share",
+    "unserved_share": "share",
     "lost_share": "share",
     "restart_p99": "ns",
     "mean_memory": "bytes",
@@ -38,59 +44,75 @@ UNITS: Final[Mapping[str, Unit]] = {
     "start_cpu": "cpu_ns",
     "start_cpu_share": "share",
     "cost": "cost",
-    "cost_of_needed": "cost",
 }
 """In the order of answers."""
 
 
-def numbers_of(result: FleetResult, spec: FleetSpec, per_host: int = 1) -> dict[str, float]:
-    """The numbers of one run.
+def numbers_of(result: FleetResult, spec: FleetSpec, packing: Packing = ON_HOST) -> dict[str, float]:
+    """The numbers of one run. A percentile that falls among invocations that were never served is inf.
 
     Args:
         spec: of the fleet as the boxes see it.
-        per_host: how many of its hosts are VMs on one real host.
+        packing: how its hosts lie on real ones.
     """
     span = max(1, result.ended_ns)
     arrivals = max(1, result.arrivals)
+    begun = max(1, result.cold_begun)
     found = {
-        "peak_hosts": math.ceil(result.peak_hosts / per_host),
-        "mean_hosts": result.host_ns / span / per_host,
-        "mean_hosts_on": result.on_ns / span / per_host,
+        "peak_hosts": math.ceil(result.peak_hosts / packing.per_host),
+        "mean_hosts": result.host_ns / span / packing.per_host,
+        "mean_hosts_on": result.on_ns / span / packing.per_host,
         "peak_boxes": float(result.peak_boxes),
         "cold_share": result.cold_share,
         "delay_p50": result.delay_ns(0.5),
         "delay_p90": result.delay_ns(0.9),
         "delay_p99": result.delay_ns(0.99),
         "delay_p999": result.delay_ns(0.999),
-        "cold_start": result.waiting_ns / result.cold if result.cold else 0.0,
+        "cold_start": result.cold_start_ns / begun,
+        "cold_delay": result.cold_delay_ns / begun,
         "response_p50": result.response_ns(0.5),
         "response_p99": result.response_ns(0.99),
         "waited_share": result.waited / arrivals,
         "rejected_share": result.rejected / arrivals,
-        "mean_memory": result.byte_ns / span,
-        "wasted_memory": result.idle_byte_ns / span,
-        "wasted_share": result.idle_byte_ns / result.byte_ns if result.byte_ns else 0.0,
-        "stranded_share": stranded_share(result),
+        "unserved_share": result.unfinished / arrivals,
+        **_memory(result, spec, packing, span),
         "start_cpu": result.cpu_ns / arrivals,
         "start_cpu_share": result.cpu_ns / max(1, result.on_ns * spec.cpus),
     }
     if spec.failures is not None:
-        found |= {"lost_share": result.lost / arrivals, "restart_p99": _restart_ns(result)}
+        found |= {"lost_share": result.lost / arrivals, "restart_p99": quantile(result.restart, 0.99)}
     return found
 
 
-def stranded_share(result: FleetResult) -> float:
-    """Free memory of hosts that have boxes, as a share of these hosts' memory for boxes, over time."""
-    return result.stranded_byte_ns / max(1, result.host_ns * result.capacity_bytes)
+def _memory(result: FleetResult, spec: FleetSpec, packing: Packing, span: int) -> dict[str, float]:
+    """Memory that is taken, what of it no invocation uses, and what of the hosts holds no box.
 
-
-def _restart_ns(result: FleetResult) -> float:
-    """The delay until an invocation that was lost computes again: the 99th percentile."""
-    return quantile(result.restart, 0.99)
+    A VM that is always on takes its memory whether boxes do or not: what its boxes do not use is wasted.
+    """
+    boxes, idle = result.byte_ns / span, result.idle_byte_ns / span
+    if not packing.vm_bytes:
+        room = result.host_ns / span * result.capacity_bytes
+        taken, wasted = boxes, idle
+    else:
+        room = float(spec.hosts // packing.per_host * packing.room_bytes)
+        taken = float(spec.hosts * packing.vm_bytes)
+        wasted = taken - (boxes - idle)
+    return {
+        "mean_memory": taken,
+        "wasted_memory": wasted,
+        "wasted_share": wasted / taken if taken else 0.0,
+        "stranded_share": (room - boxes) / room if room else 0.0,
+    }
 
 
 def costs_of(
-    result: FleetResult, spec: FleetSpec, prices: Prices, *, kind: str | None, needed: float | None, per_host: int = 1
+    result: FleetResult,
+    spec: FleetSpec,
+    prices: Prices,
+    *,
+    kind: str | None,
+    needed: float | None,
+    packing: Packing = ON_HOST,
 ) -> dict[str, float]:
     """The cost of the hosts that were on, and of the smallest fleet that is enough, over the length of the run.
 
@@ -104,7 +126,7 @@ def costs_of(
     def cost(host_ns: float) -> float:
         return cost_of(prices, host_ns=host_ns, cpus=spec.cpus, memory_bytes=spec.memory_bytes, kind=kind)
 
-    found = {"cost": cost(result.on_ns / per_host)}
+    found = {"cost": cost(result.on_ns / packing.per_host)}
     if needed is not None:
         found["cost_of_needed"] = cost(needed * result.ended_ns)
     return found

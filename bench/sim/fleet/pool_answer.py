@@ -8,45 +8,47 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.sim.answer.answer import Answer, Band, Bottleneck, Influence, Quantity
-from bench.sim.answer.bands import Widening, band_of
-from bench.sim.answer.distance import refuse_beyond
-from bench.sim.answer.terms import Terms, emulated_sentences
+from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Group, Quantity, Series
+from bench.sim.answer.distance import farthest
+from bench.sim.answer.influence import Look
+from bench.sim.answer.terms import Terms
 from bench.sim.answer.words import count_text
+from bench.sim.fleet.limits import start_limit
 from bench.sim.fleet.numbers import UNITS, numbers_of
 from bench.sim.fleet.question import (
-    LEFT_OUT,
     Asked,
-    Floats,
-    Numbers,
-    assumptions,
-    check_memory,
-    columns,
+    answered,
+    check_pools,
+    common_fields,
     distances_of,
-    identified,
-    influence_note,
-    influences_of,
+    look_at,
     one_run,
-    quantities,
-    ratios,
-    side,
-    start_limit,
-    targets_of,
-    trace_seed,
-    widenings,
+    refuse_far,
     with_bound,
 )
 from bench.sim.fleet.result import FleetResult
+from bench.sim.fleet.shown import (
+    SHARES,
+    Shown,
+    caps_of,
+    columns,
+    quantities,
+    ratios,
+    series_of,
+    widenings,
+    zero_sentence,
+)
 from bench.sim.fleet.spec import FleetSpec
-from bench.sim.fleet.variants import Variant
+from bench.sim.fleet.variants import ON_HOST, Variant
 from bench.sim.host.headline import compared_headline
 from bench.sim.model.file import Model
-from bench.util.units import format_bytes, format_ns
+from bench.util.units import format_bytes, format_span
 
 PREFIX: Final = "pool"
 MAIN: Final = "delay_p99"
 """The number that the answer is about."""
 RATIOS: Final = ("delay_p99", "cold_start", "response_p99", "wasted_memory", "start_cpu")
+_HOSTS: Final = ("hosts", "mean_hosts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,17 @@ class PoolQuestion(Asked):
         """The question as a sentence."""
         return (
             f"{self.trace_text} in {', '.join(self.labels)} on one host of {count_text(self.spec.cpus, 'CPU')} and "
-            f"{format_bytes(self.spec.memory_bytes)}: how long do users wait, and how much memory lies idle?"
+            f"{format_bytes(self.spec.memory_bytes)}, {format_bytes(self.spec.reserve_bytes)} of it reserved: how long "
+            "do users wait, and how much memory lies idle?"
         )
 
     def points(self) -> list[tuple[int | None, int]]:
         """Keep-alive and pre-warmed boxes of each point; the last one is the answer's."""
         return [(keep, count) for count in self.prewarmed for keep in self.keep_alives_ns]
+
+    def spec_of(self, keep_alive_ns: int | None, prewarmed: int) -> FleetSpec:
+        """The host with the keep-alive and the pre-warmed boxes of a point."""
+        return replace(self.spec, keep_alive_ns=keep_alive_ns, prewarmed=prewarmed)
 
 
 class PoolPoint(BaseModel):
@@ -87,6 +94,8 @@ class PoolPoint(BaseModel):
     delay_p99: Band
     rejected_share: float
     """The largest of all draws."""
+    unserved_share: float = 0.0
+    """Of invocations that waited to the end of the run, the largest of all draws."""
 
 
 class PoolAnswer(Answer):
@@ -95,132 +104,181 @@ class PoolAnswer(Answer):
     invocations: int
     points: tuple[PoolPoint, ...]
     rules: tuple[str, ...] = ()
+    series: tuple[Series, ...] = ()
+    """Over the time of the trace, of the last point."""
+
+
+Points = tuple[tuple[FleetResult, ...], ...]
+"""Runs of one variant: by point, then by draw."""
 
 
 def keep_alive_text(keep_alive_ns: int | None) -> str:
-    """``kept for 10.0 s``, ``kept for ever``, ``not kept``."""
+    """``kept for 10 min``, ``kept for ever``, ``not kept``."""
     if keep_alive_ns is None:
         return "kept for ever"
-    return f"kept for {format_ns(keep_alive_ns)}" if keep_alive_ns else "not kept"
+    return f"kept for {format_span(keep_alive_ns)}" if keep_alive_ns else "not kept"
 
 
 def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
-    """Simulate and judge.
+    """Simulate and judge. Targets that cannot be answered are left out and named.
 
     Raises:
-        UsageError: a host too small for a box, a model without the target's memory, a wrong trace.
-        NotInDataError: more than 10 times beyond the data, and ``terms.beyond`` is false.
+        UsageError: a host too small for a box, a model without the memory of any target, a wrong trace.
+        NotInDataError: all targets lie more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
-    check_memory(terms.model, question)
-    every = {
-        one.label: [_runs(terms, question, one, keep, count) for keep, count in question.points()]
-        for one in question.variants
-    }
-    distances = {
-        one.label: distances_of(terms, one, question.spec, [run for runs in every[one.label] for run in runs])
-        for one in question.variants
-    }
-    refuse_beyond([one for found in distances.values() for one in found], allowed=terms.beyond)
-    wide = widenings(terms, distances)
-    samples = {
-        label: [columns([_numbers(run, question.spec) for run in runs]) for runs in points]
-        for label, points in every.items()
-    }
-    last = {label: points[-1] for label, points in samples.items()}
-    invocations = every[question.baseline][0][0].arrivals
-    found = {one.label: _influences(terms, question, one, invocations) for one in question.variants}
-    shown = [
-        *(one for label in question.labels for one in quantities(terms, label, PREFIX, last[label], wide[label])),
-        *ratios(terms, question, PREFIX, last, wide, names=RATIOS),
+    asked, every, unanswered = answered(terms, question, question.spec, lambda one: _runs(terms, question, one))
+    distances = {one.label: _distances(terms, asked, one, every[one.label]) for one in asked.variants}
+    shown = {one.label: _shown(terms, asked, one, every[one.label], distances[one.label]) for one in asked.variants}
+    last = {label: points[-1] for label, points in shown.items()}
+    invocations = every[asked.baseline][0][0].arrivals
+    looks = {one.label: look for one in asked.variants if (look := _look(terms, asked, one, invocations)) is not None}
+    numbers = [
+        *(one for label in asked.labels for one in quantities(label, PREFIX, last[label])),
+        *ratios(asked, PREFIX, last, names=RATIOS),
     ]
-    shown = with_bound(terms, shown, f"{PREFIX}.{MAIN}", "ns", found)
-    limits = {one.label: _limit(terms, one, every) for one in question.variants}
+    numbers = _main_first(with_bound(terms, numbers, f"{PREFIX}.{MAIN}", "ns", looks))
+    limits = {
+        one.label: start_limit(one.label, one.values(terms.model, None), every[one.label][-1]) for one in asked.variants
+    }
     return PoolAnswer(
-        question=question.sentence(),
-        headline=_headline(question, shown, limits),
-        model=terms.digest,
-        seed=terms.seed,
-        draws=len(terms.draws),
-        quantities=tuple(shown),
-        distances=tuple(one for label in question.labels for one in distances[label]),
-        bottlenecks=tuple(limits.values()),
-        influences=tuple(one for label in question.labels for one in found[label]),
-        assumed=assumptions(terms.model, question.variants),
-        identify=identified(terms.model, found),
-        left_out=(*emulated_sentences(targets_of(question.variants)), *influence_note(invocations), *LEFT_OUT),
-        invocations=invocations,
-        points=tuple(_points(terms, question, samples, wide)),
-        rules=question.trace.rules,
+        question=asked.sentence(),
+        headline=_headline(asked, numbers, limits),
+        quantities=tuple(numbers),
+        groups=_groups(asked, last, _warm_note(asked, every)),
+        points=tuple(_points(asked, shown)),
+        series=tuple(
+            one
+            for label in asked.labels
+            for one in series_of(label, PREFIX, every[label][-1], last[label], [ON_HOST] * len(terms.draws))
+            if one.unit not in _HOSTS
+        ),
+        **common_fields(
+            terms,
+            asked,
+            spec=asked.spec,
+            unit="ns",
+            distances=distances,
+            looks=looks,
+            limits=list(limits.values()),
+            invocations=invocations,
+            unanswered=unanswered,
+        ),
     )
 
 
-def _numbers(result: FleetResult, spec: FleetSpec) -> Numbers:
-    """The numbers of a run on one host: how many hosts there are is no number of it."""
-    found = {name: value for name, value in numbers_of(result, spec).items() if UNITS[name] != "hosts"}
-    return {MAIN: found.pop(MAIN), **found}
+def _runs(terms: Terms, question: PoolQuestion, variant: Variant) -> Points:
+    """All points of one variant. Only runs of the last one are looked at over time."""
+    check_pools(terms.model, question, variant, question.spec_of(None, max(question.prewarmed)))
+    found = []
+    points = question.points()
+    for number, (keep, count) in enumerate(points):
+        terms.say(f"{variant.label}: {keep_alive_text(keep)}, {count} pre-warmed, {len(terms.draws)} runs")
+        spec = question.spec_of(keep, count)
+        last = number == len(points) - 1
+        results: list[FleetResult] = []
+        for place, draw in enumerate(terms.draws):
+            results.append(one_run(terms, question, variant, spec, draw=draw, place=place, watched=last))
+            refuse_far(terms, variant, spec, results, last=place == len(terms.draws) - 1)
+        found.append(tuple(results))
+    return tuple(found)
 
 
-def _limit(terms: Terms, variant: Variant, every: Mapping[str, Sequence[Sequence[FleetResult]]]) -> Bottleneck:
-    """What a cold start waits for at the point that the answer is about."""
-    return start_limit(variant.label, variant.values(terms.model, None), every[variant.label][-1])
+def _distances(terms: Terms, asked: PoolQuestion, variant: Variant, points: Points) -> tuple[Distance, ...]:
+    """Of the point that lies farthest beyond the data."""
+    return max((distances_of(terms, variant, asked.spec, results) for results in points), key=farthest)
 
 
-def _spec(question: PoolQuestion, keep_alive_ns: int | None, prewarmed: int) -> FleetSpec:
-    return replace(question.spec, keep_alive_ns=keep_alive_ns, prewarmed=prewarmed)
+def _shown(
+    terms: Terms, asked: PoolQuestion, variant: Variant, points: Points, distances: Sequence[Distance]
+) -> list[Shown]:
+    """The numbers of each point. How many hosts there are is no number of one host."""
+    caps = caps_of(terms, asked, variant, asked.spec)
+    wide = widenings(terms.model, variant, distances)
+    found = []
+    for results in points:
+        samples = columns([numbers_of(one, asked.spec) for one in results])
+        mine = {name: values for name, values in samples.items() if UNITS[name] not in _HOSTS}
+        found.append(Shown(samples=mine, weights=terms.draw_weights, wide=wide, caps=caps))
+    return found
 
 
-def _runs(
-    terms: Terms, question: PoolQuestion, variant: Variant, keep_alive_ns: int | None, prewarmed: int
-) -> list[FleetResult]:
-    terms.say(f"{variant.label}: {keep_alive_text(keep_alive_ns)}, {prewarmed} pre-warmed, {len(terms.draws)} runs")
-    spec = _spec(question, keep_alive_ns, prewarmed)
-    return [
-        one_run(terms.model, question, variant, spec, draw=draw, seed=trace_seed(terms, place))
-        for place, draw in enumerate(terms.draws)
-    ]
+def _main_first(found: Sequence[Quantity]) -> list[Quantity]:
+    """The number that the answer is about stands in front of the others."""
+    return sorted(found, key=lambda one: one.name != f"{PREFIX}.{MAIN}" or one.unit == "ratio")
 
 
-def _influences(terms: Terms, question: PoolQuestion, variant: Variant, invocations: int) -> tuple[Influence, ...]:
-    spec = _spec(question, question.keep_alives_ns[-1], question.prewarmed[-1])
+def _look(terms: Terms, asked: PoolQuestion, variant: Variant, invocations: int) -> Look | None:
+    spec = asked.spec_of(*asked.points()[-1])
 
     def delay(model: Model, draw: int | None) -> float:
-        result = one_run(model, question, variant, spec, draw=draw, seed=trace_seed(terms, 0), noise=False)
-        return numbers_of(result, spec)[MAIN]
+        result = one_run(terms, asked, variant, spec, draw=draw, place=0, model=model, noise=False)
+        # What is never served has waited to the end of the run at least.
+        return min(result.delay_ns(0.99), float(result.ended_ns))
 
-    return influences_of(terms, variant, delay, invocations)
+    return look_at(terms, variant, delay, invocations)
 
 
-def _points(
-    terms: Terms,
-    question: PoolQuestion,
-    samples: Mapping[str, Sequence[Mapping[str, Floats]]],
-    wide: Mapping[str, tuple[Widening, Widening]],
-) -> list[PoolPoint]:
+def _points(asked: PoolQuestion, shown: Mapping[str, Sequence[Shown]]) -> list[PoolPoint]:
     return [
         PoolPoint(
             target=label,
             keep_alive_ns=keep,
             prewarmed=count,
-            rejected_share=float(sample["rejected_share"].max()),
-            **{
-                name: band_of(sample[name], terms.draw_weights, side(name, wide[label]))
-                for name in ("cold_share", "wasted_memory", "delay_p50", "delay_p99")
-            },
+            rejected_share=float(one.samples["rejected_share"].max()),
+            unserved_share=float(one.samples["unserved_share"].max()),
+            cold_share=one.band("cold_share"),
+            wasted_memory=one.band("wasted_memory"),
+            delay_p50=one.band("delay_p50"),
+            delay_p99=one.band("delay_p99"),
         )
-        for label in question.labels
-        for (keep, count), sample in zip(question.points(), samples[label], strict=True)
+        for label in asked.labels
+        for (keep, count), one in zip(asked.points(), shown[label], strict=True)
     ]
 
 
-def _headline(question: PoolQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
-    keep, count = question.points()[-1]
+def _groups(asked: PoolQuestion, shown: Mapping[str, Shown], note: str) -> tuple[Group, ...]:
+    """One table about the last point, without numbers that a sentence says better."""
+    zero, sentence = zero_sentence(SHARES, shown)
+    if "waited_share" in zero:
+        zero |= {"cold_delay"}
+    names = {name for one in shown.values() for name in one.samples} - zero
+    keep, count = asked.points()[-1]
+    return (
+        Group(
+            title=f"Boxes {keep_alive_text(keep)}, {count} pre-warmed",
+            names=tuple(f"{PREFIX}.{name}" for name in (MAIN, *(one for one in UNITS if one in names - {MAIN}))),
+            note=" ".join(filter(None, (sentence, note))),
+        ),
+    )
+
+
+def _warm_note(asked: PoolQuestion, every: Mapping[str, Points]) -> str:
+    """What looks like an error in the table of points and is none."""
+    found = [
+        label
+        for label, points in every.items()
+        if any(
+            keep == 0 and count == 0 and any(one.waited and one.warm for one in results)
+            for (keep, count), results in zip(asked.points(), points, strict=True)
+        )
+    ]
+    if not found:
+        return ""
+    return (
+        f"{', '.join(found)}: without keep-alive not every beginning is cold, since an invocation that waits for room "
+        "takes the box of one that ends."
+    )
+
+
+def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
+    keep, count = asked.points()[-1]
     ready = f" and {count} pre-warmed" if count else ""
     return compared_headline(
         shown,
         limits,
         name=f"{PREFIX}.{MAIN}",
-        targets=question.labels,
-        baseline=question.baseline,
+        targets=asked.labels,
+        baseline=asked.baseline,
         lead=f"with boxes {keep_alive_text(keep)}{ready}, 99 % of the invocations begin within {{}}",
         relation="{other} takes {ratio} as long as {base}",
     )

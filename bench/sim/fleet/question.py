@@ -1,32 +1,28 @@
-"""What questions about fleets share: runs over the model's draws, distances, what limits them, what decides them."""
+"""What questions about fleets share: which targets can be answered, runs over the model's draws, distances, notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.sim.answer.answer import Bottleneck, Distance, Influence, Quantity
-from bench.sim.answer.bands import Widening, band_of, ratio_band
-from bench.sim.answer.distance import widening
-from bench.sim.answer.influence import AnswerOf, bound_sentence, identify_sentences, influences
-from bench.sim.answer.terms import Terms, assumed_of, choose_draws
-from bench.sim.fleet.numbers import UNITS, Unit
+from bench.sim.answer.answer import Bottleneck, Distance, Quantity
+from bench.sim.answer.distance import FARTHEST, refuse_beyond
+from bench.sim.answer.form import form_sentences
+from bench.sim.answer.influence import AnswerOf, Look, bound_sentence, look_into
+from bench.sim.answer.terms import Terms, choose_baseline, choose_draws
+from bench.sim.fleet.numbers import Unit
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
-from bench.sim.fleet.spec import FleetSpec, box_pages
+from bench.sim.fleet.spec import FleetSpec, box_pages, check_prewarmed
 from bench.sim.fleet.variants import Variant
+from bench.sim.host.common import fields_of
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.traces.trace import TraceSource
-from bench.sim.values import TargetValues
-from bench.util.errors import UsageError
-
-Floats = NDArray[np.float64]
-Numbers = dict[str, float]
+from bench.util.errors import BoxbenchError, NotInDataError, UsageError
 
 SEEDS: Final = 2**20
 """Draws of one question have neighbouring seeds; questions with neighbouring seeds share none."""
@@ -34,12 +30,16 @@ MOST_INFLUENCED: Final = 100_000
 """Influences are looked for when a trace has at most so many invocations."""
 INFLUENCE_DRAWS: Final = 100
 """Draws of the model, at most, that influences are made from."""
+WINDOWS: Final = 60
+"""Parts of the trace's time, each with a point of the figures over time."""
 LEFT_OUT: Final = (
     "Boxes that compute leave the CPUs to starts: the trace's durations are taken as they are, and a host whose CPUs "
     "are busy with invocations starts boxes more slowly than this.",
     "The model has no disk, no memory bandwidth, no NUMA, no image pull and no network.",
     "A box takes what its target was measured to take for one box, and the function's own memory beside it.",
 )
+_SURELY_TOO_FAR: Final = 1.25 * FARTHEST
+"""A first run that lies farther beyond the data than this speaks for all: the others are not made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +59,66 @@ class Asked:
         return tuple(one.label for one in self.variants)
 
 
-def check_memory(model: Model, asked: Asked) -> None:
-    """Raise UsageError before any run when the model has no memory of a target: which ones it has is said."""
+AskedT = TypeVar("AskedT", bound=Asked)
+Found = TypeVar("Found")
+
+
+def answered(
+    terms: Terms, asked: AskedT, spec: FleetSpec, run: Callable[[Variant], Found]
+) -> tuple[AskedT, dict[str, Found], tuple[str, ...]]:
+    """Run each variant that the model and its data can answer.
+
+    Args:
+        spec: of the hosts, for what can be refused before any run.
+
+    Returns:
+        The question about those that were answered, with another baseline where its own was not; what ``run`` gave,
+        by label; and a sentence on each of the others.
+
+    Raises:
+        UsageError, NotInDataError: none can be answered; the first one's reason.
+    """
+    found: dict[str, Found] = {}
+    reasons: list[str] = []
+    first: BoxbenchError | None = None
+    for one in asked.variants:
+        try:
+            check_memory(terms.model, one)
+            refuse_beyond((_cpu_distance(terms, one, _cpus(one, spec)),), allowed=terms.beyond)
+            found[one.label] = run(one)
+        except (NoMemoryError, NotInDataError) as error:
+            first = first or error
+            reasons.append(error.message)
+    if first is not None and not found:
+        raise first
+    left = tuple(one for one in asked.variants if one.label in found)
+    labels = [one.label for one in left]
+    baseline = asked.baseline if asked.baseline in found else choose_baseline(labels, None)
+    return replace(asked, variants=left, baseline=baseline), found, tuple(reasons)
+
+
+class NoMemoryError(UsageError):
+    """The model does not know what boxes of a target take of a host's memory."""
+
+
+def check_memory(model: Model, variant: Variant) -> None:
+    """Raise NoMemoryError before any run when the model has no memory of a target: which ones it has is said."""
     known = [name for name in model.targets if target_values(model, name, None).memory_slope_bytes is not None]
-    for target in targets_of(asked.variants):
+    for target in targets_of((variant,)):
         if target not in known:
-            raise UsageError(
+            raise NoMemoryError(
                 f"{target}: the model does not know what a further box takes of the host's memory",
                 hint=f"ask for -t {','.join(known)}, or measure {target} with `residents: [1, 8, 16]` and fit again"
                 if known
                 else "add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
             )
+
+
+def check_pools(model: Model, asked: Asked, variant: Variant, spec: FleetSpec) -> None:
+    """Raise UsageError before any run when the fleet has no room for its pre-warmed boxes."""
+    values = variant.values(model, None)
+    pages = box_pages(values, variant.label, asked.trace.memory_bytes, len(asked.trace.names))
+    check_prewarmed(spec, values, variant.label, pages)
 
 
 def trace_seed(terms: Terms, place: int) -> int:
@@ -78,28 +127,62 @@ def trace_seed(terms: Terms, place: int) -> int:
 
 
 def one_run(
-    model: Model, asked: Asked, variant: Variant, spec: FleetSpec, *, draw: int | None, seed: int, noise: bool = True
+    terms: Terms,
+    asked: Asked,
+    variant: Variant,
+    spec: FleetSpec,
+    *,
+    draw: int | None,
+    place: int,
+    model: Model | None = None,
+    noise: bool = True,
+    watched: bool = False,
 ) -> FleetResult:
-    """Run the trace with one draw of the model; None: at its centre."""
-    return simulate_fleet(spec, variant.values(model, draw), asked.trace, label=variant.label, seed=seed, noise=noise)
+    """Run the trace with one draw of the model; None: at its centre.
+
+    Args:
+        place: of the draw among those of the question: all variants have the same trace and luck there.
+        model: None: that of the terms.
+        watched: the result has the run over the time of the trace.
+    """
+    return simulate_fleet(
+        spec,
+        variant.values(model or terms.model, draw, cpus=spec.cpus, seed=terms.seed),
+        asked.trace,
+        label=variant.label,
+        seed=trace_seed(terms, place),
+        noise=noise,
+        windows=WINDOWS if watched else 0,
+    )
 
 
-def columns(rows: Sequence[Numbers]) -> dict[str, Floats]:
-    """Samples by name: one number per draw."""
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+def refuse_far(terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult], *, last: bool) -> None:
+    """Raise NotInDataError when the runs of a variant lie too far beyond the data.
+
+    Args:
+        last: all runs are done. Before that only a distance is refused that further runs hardly bring below the limit.
+    """
+    found = distances_of(terms, variant, spec, results)
+    if last or max(one.times for one in found) > _SURELY_TOO_FAR:
+        refuse_beyond(found, allowed=terms.beyond)
 
 
 def distances_of(
     terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult]
 ) -> tuple[Distance, ...]:
-    """How far the fullest host of the runs lies beyond the data."""
+    """How far the fullest host of the runs lies beyond the data, and the VMs on a real host."""
     measured = terms.model.targets[variant.target].measured
     most = max((max(measured.get(axis, ()), default=0) for axis in ("residents", "memory")), default=0)
     on_host = float(np.median([one.peak_on_host for one in results]))
     found = [
-        Distance(axis="cpus", asked=spec.cpus, measured=terms.model.host.cpus, target=variant.label),
+        _cpu_distance(terms, variant, spec.cpus),
         Distance(axis="memory", asked=on_host, measured=most, target=variant.label),
     ]
+    if variant.inside is not None:
+        vms = terms.model.targets[variant.inside.target].measured.get("memory", ())
+        found.append(
+            Distance(axis="memory", asked=spec.together, measured=max(vms, default=0), target=variant.inside.target)
+        )
     if variant.snapshot is None:
         starts = float(np.median([one.peak_starts for one in results]))
         at_once = max(measured.get("boxes", ()), default=0)
@@ -107,141 +190,99 @@ def distances_of(
     return tuple(found)
 
 
-def widenings(terms: Terms, distances: Mapping[str, Sequence[Distance]]) -> dict[str, tuple[Widening, Widening]]:
-    """By label: of times and CPU time, and of memory and hosts."""
-    model = terms.model
-    return {
-        label: (
-            widening(model.discrepancy, [one for one in found if one.axis != "memory"]),
-            widening(model.discrepancy, [one for one in found if one.axis == "memory"]),
-        )
-        for label, found in distances.items()
-    }
+def _cpu_distance(terms: Terms, variant: Variant, cpus: int) -> Distance:
+    return Distance(axis="cpus", asked=cpus, measured=terms.model.host.cpus, target=variant.label)
 
 
-_MEMORY: Final = ("hosts", "bytes", "cost")
-_STATED: Final = ("mean_hosts_on", "cost")
-"""They follow from the fleet file, and with an autoscaler from the runs."""
+def _cpus(variant: Variant, spec: FleetSpec) -> int:
+    """Of the host that its boxes see."""
+    return spec.cpus if variant.inside is None else variant.inside.cpus
 
 
-def side(name: str, wide: tuple[Widening, Widening]) -> Widening:
-    """How much the band of a number is widened: shares are not, since they cannot grow without end."""
-    unit = UNITS[name]
-    if unit == "share" or name in _STATED:
-        return Widening()
-    return wide[1] if unit in _MEMORY else wide[0]
-
-
-def quantities(
-    terms: Terms, label: str, prefix: str, samples: Mapping[str, Floats], wide: tuple[Widening, Widening]
-) -> list[Quantity]:
-    """The numbers of one variant with their bands."""
-    weights = terms.draw_weights
-    return [
-        Quantity(
-            name=f"{prefix}.{name}", unit=unit, target=label, band=band_of(samples[name], weights, side(name, wide))
-        )
-        for name, unit in ((name, UNITS[name]) for name in samples)
-    ]
-
-
-def ratios(
-    terms: Terms,
-    asked: Asked,
-    prefix: str,
-    samples: Mapping[str, Mapping[str, Floats]],
-    wide: Mapping[str, tuple[Widening, Widening]],
-    *,
-    names: Sequence[str],
-) -> list[Quantity]:
-    """Each variant against the baseline, within each draw: the same trace and the same luck."""
-    base = asked.baseline
-    return [
-        Quantity(
-            name=f"{prefix}.{name}",
-            unit="ratio",
-            target=f"{label} : {base}",
-            band=ratio_band(
-                samples[label][name],
-                samples[base][name],
-                terms.draw_weights,
-                side(name, wide[label]),
-                side(name, wide[base]),
-            ),
-        )
-        for label in asked.labels
-        if label != base
-        for name in names
-        if name in samples[base] and np.all(samples[base][name] > 0)
-    ]
-
-
-def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]) -> Bottleneck:
-    """What a cold start consists of on average: the start itself, waiting for the lock, for CPUs, and for memory."""
-    cold = max(1, sum(one.cold for one in results))
-    lock = sum(one.lock_wait_ns for one in results) / cold
-    room = sum(one.room_wait_ns for one in results) / cold
-    rest = max(0.0, sum(one.waiting_ns for one in results) / cold - room - lock - values.solo_ns)
-    parts = {"start": float(values.solo_ns), "lock": lock, "CPU": rest, "memory": room}
-    name = max(parts, key=lambda part: parts[part])
-    return Bottleneck(target=label, name=name, bounds_ns=parts)
-
-
-def room_limit(asked: Asked, variant: Variant, spec: FleetSpec, values: TargetValues) -> Bottleneck:
-    """What decides how many boxes a host takes: memory, or the stated number of boxes."""
-    pages = box_pages(values, variant.label, asked.trace.memory_bytes, len(asked.trace.names))
-    by_memory = spec.capacity_pages(values) // max(1, int(np.median(pages)))
-    limited = spec.box_limit is not None and spec.box_limit < by_memory
-    switch = None
-    if limited and spec.box_limit is not None:
-        switch = f"from {by_memory} boxes per host on it is memory"
-    return Bottleneck(target=variant.label, name="hosts" if limited else "memory", switch=switch)
-
-
-def influences_of(terms: Terms, variant: Variant, number_at: AnswerOf, invocations: int) -> tuple[Influence, ...]:
-    """What decides a number of a variant; empty for a long trace.
+def look_at(terms: Terms, variant: Variant, number_at: AnswerOf, invocations: int) -> Look | None:
+    """What decides a number of a variant; None for a long trace.
 
     Args:
-        number_at: the number at one draw of a model, without noise.
+        number_at: the number at one draw of a model, without noise; finite.
     """
     if invocations > MOST_INFLUENCED:
-        return ()
+        return None
     terms.say(f"{variant.label}: what decides the answer")
     # More draws than the answer has: shares of some twenty parameters need them, and these runs are without noise.
     draws = choose_draws(terms.model, min(INFLUENCE_DRAWS, len(terms.model.weights)))
-    return influences(terms.model, targets_of((variant,)), draws, number_at, answer=variant.label)
-
-
-def influence_note(invocations: int) -> tuple[str, ...]:
-    """Why there are no influences; empty when there are."""
-    if invocations <= MOST_INFLUENCED:
-        return ()
-    return (
-        f"Which parameter decides was not looked at: that takes {INFLUENCE_DRAWS} runs of {invocations} invocations. "
-        f"Ask about a part of the trace with at most {MOST_INFLUENCED}.",
-    )
-
-
-def identified(model: Model, found: Mapping[str, tuple[Influence, ...]]) -> tuple[str, ...]:
-    """Which cells would narrow what decides, each sentence once."""
-    return tuple(dict.fromkeys(line for some in found.values() for line in identify_sentences(model, some)))
+    return look_into(terms.model, targets_of((variant,)), draws, number_at, answer=variant.label)
 
 
 def with_bound(
-    terms: Terms, shown: Sequence[Quantity], name: str, unit: Unit, found: Mapping[str, tuple[Influence, ...]]
+    terms: Terms, shown: Sequence[Quantity], name: str, unit: Unit, looks: Mapping[str, Look]
 ) -> list[Quantity]:
     """The quantities; one that is a bound and no estimate says so, if it is what the answer is about."""
     return [
-        one.model_copy(update={"bound": bound_sentence(terms.model, found[one.target], one.band, unit)})
-        if (one.name, one.unit) == (name, unit)
+        one.model_copy(update={"bound": bound_sentence(terms.model, looks[one.target].influences, one.band, unit)})
+        if (one.name, one.unit) == (name, unit) and one.target in looks and not one.band.never
         else one
         for one in shown
     ]
 
 
-def assumptions(model: Model, variants: Sequence[Variant]) -> tuple[str, ...]:
-    """Everything that no data stand behind: in the model, and in the question."""
-    return (*assumed_of(model, targets_of(variants)), *(line for one in variants for line in one.assumed()))
+def common_fields(
+    terms: Terms,
+    asked: Asked,
+    *,
+    spec: FleetSpec,
+    unit: Unit,
+    distances: Mapping[str, Sequence[Distance]],
+    looks: Mapping[str, Look],
+    limits: Sequence[Bottleneck],
+    invocations: int,
+    unanswered: Sequence[str],
+    stated: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The fields of an answer that all questions about traces fill alike.
+
+    Args:
+        spec: of the real hosts.
+        unit: of what ``looks`` are about.
+        stated: sentences on what the question takes for granted, beside those of the variants.
+    """
+    forms = (
+        line
+        for one in asked.variants
+        for line in form_sentences(terms.model, (one.target,), cpus=_cpus(one, spec), boxes=_cpus(one, spec))
+    )
+    taken = (*(line for one in asked.variants for line in one.assumed()), *forms, *stated)
+    common = fields_of(
+        terms,
+        distances=distances,
+        looks=looks,
+        owners={one.label: targets_of((one,)) for one in asked.variants},
+        unit=unit,
+        taken=taken,
+        unanswered=unanswered,
+    )
+    return common | {
+        "bottlenecks": tuple(limits),
+        "left_out": (
+            *_influence_note(invocations),
+            *(f"The trace: {rule}" for rule in asked.trace.rules),
+            *LEFT_OUT,
+        ),
+        "invocations": invocations,
+        "rules": asked.trace.rules,
+    }
+
+
+def _influence_note(invocations: int) -> tuple[str, ...]:
+    """Why there are no influences; or what their shares are of."""
+    if invocations <= MOST_INFLUENCED:
+        return (
+            "Shares of parameters are of what is open in the parameters: the luck of single runs and of the trace is "
+            "not among them.",
+        )
+    return (
+        f"Which parameter decides was not looked at: that takes {INFLUENCE_DRAWS} runs of {invocations} invocations. "
+        f"Ask about a part of the trace with at most {MOST_INFLUENCED}.",
+    )
 
 
 def targets_of(variants: Sequence[Variant]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from bench.sim.fleet.histogram import quantile
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.state import State
+from bench.sim.fleet.windows import Window
 
 Integers = NDArray[np.int64]
 
@@ -22,6 +23,7 @@ _COUNTERS: Final[Mapping[str, int]] = {
     "completed": c.COMPLETED,
     "warm": c.WARM,
     "cold": c.COLD,
+    "cold_begun": c.COLD_BEGUN,
     "waited": c.QUEUED,
     "rejected": c.REJECTED,
     "lost": c.LOST,
@@ -47,15 +49,17 @@ class FleetResult:
     """Counts, sums over time, and histograms of one run. Products of memory and time are in bytes times ns."""
 
     ended_ns: int
-    """When the run ended: after the trace's end, when nothing was in the system."""
+    """When the run ended: after the trace's end, when nothing was in the system, or nothing could help what was."""
     arrivals: int
     completed: int
     unfinished: int
-    """Invocations that were in the system at the end, since no host could ever take them."""
+    """Invocations that were in the system at the end: no host could take them, or none in time."""
     warm: int
     """Times that an idle box took an invocation."""
     cold: int
     """Times that a box was started for an invocation; one that was lost with its host starts again."""
+    cold_begun: int
+    """Those of them in which the invocation began to compute."""
     waited: int
     """Arrivals for which no host had room, so that they waited."""
     rejected: int
@@ -111,12 +115,20 @@ class FleetResult:
     """Waits for a host with room, summed over invocations."""
     waiting_ns: int
     """Start delays, summed over invocations."""
+    cold_delay_ns: int
+    """Start delays of cold beginnings alone, with the wait for a host with room."""
+    cold_start_ns: int
+    """Of them, the time from the making of the box on."""
+    cold_lock_ns: int
+    """Of that, waits for the lock."""
     delay: Integers
     """(buckets,) Counts of start delays: from the arrival until the box computes; 0 of warm ones."""
     response: Integers
     """(buckets,) Counts of times from arrival to completion."""
     restart: Integers
     """(buckets,) Counts of delays from the loss of a box until its invocation computes again."""
+    windows: tuple[Window, ...] = ()
+    """Over the time of the trace; empty when none were asked for."""
 
     @property
     def served(self) -> int:
@@ -139,16 +151,19 @@ class FleetResult:
         return self.host_ns * self.capacity_bytes - self.byte_ns
 
     def delay_ns(self, share: float) -> float:
-        """The start delay that ``share`` of the invocations do not exceed."""
-        return quantile(self.delay, share)
+        """The start delay that ``share`` of all invocations do not exceed; inf: it is among those that never began."""
+        return quantile(self.delay, share, self.arrivals)
 
     def response_ns(self, share: float) -> float:
-        """The response time that ``share`` of the invocations do not exceed."""
-        return quantile(self.response, share)
+        """The response time that ``share`` of all do not exceed; inf: it is among those that were never complete."""
+        return quantile(self.response, share, self.arrivals)
 
 
-def read_result(state: State, spec: FleetSpec) -> FleetResult:
-    """The result of a run that is done, with what still lives at its end."""
+def read_result(state: State, spec: FleetSpec, windows: tuple[Window, ...] = ()) -> FleetResult:
+    """The result of a run that is done, with what still lives at its end.
+
+    Raises RuntimeError: its numbers contradict each other, which is an error of the step loop.
+    """
     scalar, now = state.m, int(state.m[c.NOW])
     live = state.table("box")[: int(scalar[c.BOX_USED])]
     live = live[live[:, c.STATE] != c.FREE]
@@ -160,7 +175,7 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
     resting = sum(pages * (now - since) for pages, since in idle[:, [c.PAGES, c.IDLE_SINCE]].tolist())
     histogram = state.table("histogram").reshape(c.HISTOGRAMS, -1)
     page = c.PAGE_BYTES
-    return FleetResult(
+    found = FleetResult(
         **{name: int(scalar[place]) for name, place in _COUNTERS.items()},
         ended_ns=now,
         unfinished=len(unfinished),
@@ -180,10 +195,33 @@ def read_result(state: State, spec: FleetSpec) -> FleetResult:
         lock_wait_ns=state.sum(c.SUM_LOCK_WAIT),
         room_wait_ns=state.sum(c.SUM_ROOM_WAIT),
         waiting_ns=state.sum(c.SUM_WAITING),
+        cold_delay_ns=state.sum(c.SUM_COLD_DELAY),
+        cold_start_ns=state.sum(c.SUM_COLD_START),
+        cold_lock_ns=state.sum(c.SUM_COLD_LOCK),
         delay=histogram[c.H_DELAY].copy(),
         response=histogram[c.H_RESPONSE].copy(),
         restart=histogram[c.H_RESTART].copy(),
+        windows=windows,
     )
+    _check(found)
+    return found
+
+
+def _check(result: FleetResult) -> None:
+    """What holds in every run, exactly."""
+    counted = result.completed + result.rejected + result.unfinished
+    identities = {
+        "invocations that arrived and that are accounted for": (result.arrivals, counted),
+        "time in the system, by time and by invocation": (result.system_ns, result.sojourn_ns),
+        "memory, by time and by box": (result.byte_ns, result.lives_byte_ns),
+        "the least free memory of a host, and what is at least 0 of it": (
+            result.least_free_bytes,
+            max(0, result.least_free_bytes),
+        ),
+    }
+    for name, (one, other) in identities.items():
+        if one != other:
+            raise RuntimeError(f"a run of a fleet contradicts itself: {name}: {one} and {other}")
 
 
 def _queue(state: State) -> Integers:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.values import TargetValues
 from bench.util.errors import UsageError
-from bench.util.units import format_bytes
+from bench.util.units import format_bytes, format_ns
+
+_MOST_LOOKS: Final = 50_000_000
+"""Of an autoscaler in one run."""
 
 Policy = Literal["first-fit", "best-fit", "spread", "pack"]
 """``first-fit``: the first host with room. ``best-fit``: the one with the least free memory that is enough. ``spread``:
@@ -55,6 +58,14 @@ class Autoscaler:
     """After hosts were switched on or off, none is switched off for so long."""
 
 
+_TENTH: Final = 10
+
+
+def default_reserve(memory_bytes: int) -> int:
+    """Of a host's memory, what boxes and their daemons leave when nobody says otherwise: a tenth."""
+    return memory_bytes // _TENTH
+
+
 @dataclass(frozen=True, kw_only=True)
 class FleetSpec:
     """Equal hosts and the rules for boxes on them."""
@@ -76,6 +87,8 @@ class FleetSpec:
     """Invocations that may wait for a host with room; further ones are rejected. None: any number."""
     failures: Failures | None = None
     autoscaler: Autoscaler | None = None
+    together: int = 1
+    """So many hosts are VMs on one real host: they fail together, and have its factor in common."""
 
     def capacity_pages(self, values: TargetValues) -> int:
         """Pages of a host that boxes of a target may take."""
@@ -117,4 +130,31 @@ def check_fit(
             f"{format_bytes(spec.memory_bytes)} has {format_bytes(max(0, capacity) * c.PAGE_BYTES)} for boxes "
             f"(reserve {format_bytes(spec.reserve_bytes)}, {label} itself {format_bytes(fixed)})",
             hint="give hosts with more memory, or a smaller reserve",
+        )
+
+
+def check_looks(spec: FleetSpec, length_ns: int) -> None:
+    """Raise UsageError when the autoscaler would look at the fleet too often to be simulated."""
+    if spec.autoscaler is None:
+        return
+    looks = length_ns // spec.autoscaler.every_ns
+    if looks > _MOST_LOOKS:
+        raise UsageError(
+            f"autoscaler.every: {format_ns(spec.autoscaler.every_ns)} are {looks} looks in a trace of "
+            f"{format_ns(length_ns)}, and at most {_MOST_LOOKS} are simulated",
+            hint="write a longer `every`, or ask about a shorter trace",
+        )
+
+
+def check_prewarmed(spec: FleetSpec, values: TargetValues, label: str, pages: NDArray[np.int64]) -> None:
+    """Raise UsageError when the fleet has no room for the pre-warmed boxes of all functions."""
+    boxes, takes = spec.prewarmed * len(pages), spec.prewarmed * int(pages.sum())
+    room = spec.hosts * max(0, spec.capacity_pages(values))
+    limit = boxes if spec.box_limit is None else spec.hosts * spec.box_limit
+    if takes > room or boxes > limit:
+        raise UsageError(
+            f"{label}: {spec.prewarmed} pre-warmed boxes of each of {len(pages)} functions take "
+            f"{format_bytes(takes * c.PAGE_BYTES)}, and the hosts have {format_bytes(room * c.PAGE_BYTES)} for boxes"
+            + (f" and room for {limit} of them" if boxes > limit else ""),
+            hint="ask for fewer pre-warmed boxes, or give more or larger hosts",
         )

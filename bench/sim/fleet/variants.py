@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
+from bench.sim.answer.form import host_values
+from bench.sim.answer.terms import refuse_emulated_machine
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
@@ -38,6 +41,28 @@ class InVm:
     cpus: int
     memory_bytes: int
 
+    def __post_init__(self) -> None:
+        """Raise UsageError: the model does not know how slow boxes in an emulated VM are."""
+        refuse_emulated_machine("--in-vm", self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How the hosts that boxes see lie on real ones.
+
+    VMs are always on, and take their memory whether boxes do or not.
+    """
+
+    per_host: int = 1
+    """VMs on a real host; 1 also where boxes are on the host itself."""
+    vm_bytes: int = 0
+    """What each takes of the real host's memory; 0: boxes are on the host itself."""
+    room_bytes: int = 0
+    """The real host's memory for VMs."""
+
+
+ON_HOST: Final = Packing()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -54,9 +79,18 @@ class Variant:
             return f"{self.target} in {self.inside.target}"
         return self.target if self.snapshot is None else f"{self.target} from a snapshot"
 
-    def values(self, model: Model, draw: int | None) -> TargetValues:
-        """The boxes' values in one draw of the model; None: at its centre."""
-        values = target_values(model, self.target, draw)
+    def values(self, model: Model, draw: int | None, *, cpus: int | None = None, seed: int = 0) -> TargetValues:
+        """The boxes' values in one draw of the model; None: at its centre.
+
+        Args:
+            cpus: of the host that they start on, which may be more than were measured; None: those of the model.
+            seed: of how inflation goes on beyond the measured CPUs.
+        """
+        values = (
+            target_values(model, self.target, draw)
+            if cpus is None
+            else host_values(model, self.target, draw, cpus=cpus, boxes=cpus, seed=seed)
+        )
         if self.snapshot is None:
             return values
         stage = StageValues(
@@ -66,13 +100,13 @@ class Variant:
         )
         return replace(values, stages=(stage,), growth_ns=0.0)
 
-    def vms_per_host(self, spec: FleetSpec, model: Model, draw: int | None) -> int:
-        """How many VMs a host holds, by memory; 1 for boxes that are on the host itself.
+    def packing(self, spec: FleetSpec, model: Model, draw: int | None) -> Packing:
+        """How VMs fill hosts, by memory.
 
         Raises UsageError: a host is too small for one VM, or the model has no memory of VMs.
         """
         if self.inside is None:
-            return 1
+            return ON_HOST
         outer = target_values(model, self.inside.target, draw)
         if outer.memory_slope_bytes is None:
             raise UsageError(
@@ -80,24 +114,31 @@ class Variant:
                 hint="add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
             )
         each = self.inside.memory_bytes + max(0, outer.memory_slope_bytes)
-        count = (spec.memory_bytes - spec.reserve_bytes - (outer.memory_fixed_bytes or 0)) // each
+        room = spec.memory_bytes - spec.reserve_bytes - (outer.memory_fixed_bytes or 0)
+        count = room // each
         if count < 1:
             raise UsageError(
                 f"a host of {format_bytes(spec.memory_bytes)} is too small for a VM of {format_bytes(each)}",
                 hint="give smaller VMs (--vm), or hosts with more memory",
             )
-        return int(count)
+        return Packing(per_host=int(count), vm_bytes=each, room_bytes=room)
 
-    def spec(self, spec: FleetSpec, per_host: int) -> FleetSpec:
-        """The fleet as these boxes see it: VMs are hosts with their own CPUs and memory."""
+    def spec(self, spec: FleetSpec, packing: Packing) -> FleetSpec:
+        """The fleet as these boxes see it: VMs are hosts with their own CPUs and memory, and always on.
+
+        An autoscaler switches real hosts on and off; VMs that are always on have none.
+        """
         if self.inside is None:
             return spec
         return replace(
             spec,
-            hosts=spec.hosts * per_host,
+            hosts=spec.hosts * packing.per_host,
             cpus=self.inside.cpus,
             memory_bytes=self.inside.memory_bytes,
             reserve_bytes=0,
+            box_limit=None if spec.box_limit is None else max(1, spec.box_limit // packing.per_host),
+            autoscaler=None,
+            together=packing.per_host,
         )
 
     def assumed(self) -> tuple[str, ...]:
@@ -111,6 +152,7 @@ class Variant:
         if self.inside is not None:
             found.append(
                 f"{self.label}: VMs of {self.inside.cpus} CPUs and {format_bytes(self.inside.memory_bytes)} are always "
-                "on, take all of this memory, and do not slow each other; boxes in them start as on a host of this size"
+                "on, also where the fleet file has an autoscaler, take all of this memory, and do not slow each other; "
+                "boxes in them start as on a host of this size"
             )
         return tuple(found)

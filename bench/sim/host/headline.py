@@ -17,14 +17,28 @@ _DECIDED: Final = {
     "CPU": "CPU",
     "lock": "the lock",
     "memory": "memory",
-    "hosts": "hosts",
+    "hosts": "the limit of boxes of a host",
     "none": "nothing",
 }
 
 
 def band_text(band: Band, unit: str) -> str:
     """``3.40 s [2.90 s, 6.10 s]``: the middle with the 95 % band."""
-    return f"{in_unit(band.middle, unit)} [{in_unit(band.low95, unit)}, {in_unit(band.high95, unit)}]"
+    return text_of_ends(band, unit, level=95)
+
+
+def text_of_ends(band: Band, unit: str, *, level: int) -> str:
+    """``3.40 s [2.90 s, never]``: each end with its unit; ``never`` alone where no draw reaches the value.
+
+    Args:
+        level: 80 or 95, in %.
+    """
+
+    def end(name: str) -> str:
+        return "never" if band.is_never(name) else in_unit(getattr(band, name), unit)
+
+    low = end(f"low{level}")
+    return low if low == "never" else f"{end('middle')} [{low}, {end(f'high{level}')}]"
 
 
 def value_text(one: Quantity) -> str:

@@ -16,7 +16,7 @@ from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import storm_distances
 from bench.sim.answer.form import form_sentences, host_values
 from bench.sim.answer.influence import Varying
-from bench.sim.answer.terms import Terms, find_target, is_emulated
+from bench.sim.answer.terms import Terms, find_target, refuse_emulated_machine
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import forms_of
 from bench.sim.host.luck import trial_factors
@@ -227,11 +227,7 @@ def nested(model: Model, text: str, *, per_vm: int, vm_cpus: int, side: Alone) -
             f"--nested {text!r} is not of the form OUTER:INNER", hint="write for example libvirt/kvm:docker"
         )
     found = find_target(model, outer.strip())
-    if is_emulated(found):
-        raise UsageError(
-            f"--nested: {found} has an emulated CPU, and the model does not know how slow boxes inside it are",
-            hint="measure `vm-docker` as a target of its own, or fit a model under kvm",
-        )
+    refuse_emulated_machine("--nested", found)
     return Nested(
         outer=found,
         inner=find_target(model, inner.strip()),

@@ -57,9 +57,10 @@ def test_a_pool_as_text_and_page(
 ) -> None:
     words = ("pool", model, "--trace", _TRACE, "--keep-alive", "0s,10s", "--prewarmed", "0,1", *_FEW)
     assert call(monkeypatch, *words, "-o", tmp_path / "page") == ExitCode.OK
-    said = capsys.readouterr()
-    text = " ".join(said.out.split())
-    assert text.startswith("Simulated: with boxes kept for 10.0 s and 1 pre-warmed")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Simulated: with boxes kept for 10.0 s and 1 pre-warmed" in text
+    assert "start delay, 99.9th percentile" in text
+    assert "stayed incomplete." in text
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "Simulated pool: cold starts against wasted memory" in page
     assert "Keep-alive and pre-warmed boxes" in page
@@ -98,8 +99,12 @@ def test_a_fleet_as_text(
     words = ("fleet", model, "--trace", _TRACE, "--fleet", fleet, *_FEW, "-o", tmp_path / "page")
     assert call(monkeypatch, *words) == ExitCode.OK
     text = " ".join(capsys.readouterr().out.split())
-    assert text.startswith("Simulated: no invocation may wait for a host with room, so this trace needs hosts: ")
+    assert "Simulated: no invocation may wait for a host with room, so this trace needs hosts: " in text
     assert "decided by memory" in text
+    assert "The smallest fleet that is enough" in text
+    assert "Your fleet of fleet.yaml" in text
+    assert "libvirt/tcg: on 2 hosts instead of 3, " in text
+    assert "e+" not in text
     assert (tmp_path / "page" / "answer.json").is_file()
 
 
@@ -116,6 +121,9 @@ def test_a_fleet_as_text(
         (("--reserve", "100GiB"), "a box of f0 takes"),
         (("--cpus", "0"), "--cpus"),
         (("--queue", "-1"), "--queue"),
+        (("--queue", "9" * 30), "--queue"),
+        (("--prewarmed", "1000000"), "pre-warmed boxes of each of 1 functions take"),
+        (("--keep-alive", "3y"), "the unknown unit 'y'"),
         (("--snapshot", "150ms"), "--snapshot: '150ms' has no two times"),
         (("--snapshot", "60ms,150ms"), "a start from a snapshot"),
         (("-t", "podman"), "the model has no target 'podman'"),
@@ -145,7 +153,8 @@ def test_mistakes_end_with_one_clear_error(
         ("hosts: {count: 3, cpus: 2, memory: 8MiB}\n", (), "a box of f0 takes"),
         ("hosts: {count: 0, cpus: 2, memory: 8GiB}\n", (), "hosts.count: must be at least 1"),
         (_HOSTS, ("--in-vm", "docker,libvirt,4"), "--in-vm: 'docker,libvirt,4'"),
-        (_HOSTS, ("--in-vm", "docker,libvirt,4,64GiB"), "too small for a VM"),
+        (_HOSTS, ("--in-vm", "docker,libvirt,4,64GiB"), "--in-vm: libvirt/tcg has an emulated CPU"),
+        (_HOSTS + "prewarmed: 1000000\n", (), "pre-warmed boxes of each of 1 functions take"),
         (_HOSTS, ("--limit-waiting", "2"), "--limit-waiting: '2'"),
         (_HOSTS, ("--prices", "none.yaml"), "none.yaml"),
     ],

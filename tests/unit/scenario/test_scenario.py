@@ -138,7 +138,7 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ),
         (
             "design:\n  settle: '30'\n",
-            "scenario.yaml:6: design.settle: '30' has no unit; write \"30s\" (ns, us, ms, s, min)",
+            "scenario.yaml:6: design.settle: '30' has no unit; write \"30s\" (ns, us, ms, s, min, h, d)",
         ),
         (
             "targets: []\n",

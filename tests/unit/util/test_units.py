@@ -14,6 +14,7 @@ from bench.util.units import (
     format_bytes,
     format_metric,
     format_ns,
+    format_span,
     grouped,
     parse_bytes,
     parse_change,
@@ -81,7 +82,16 @@ def test_parse_bytes_refuses_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1ns", 1), ("2us", 2000), ("3ms", 3 * 10**6), ("1.5s", 15 * 10**8), ("2min", 12 * 10**10), ("2m", 12 * 10**10)],
+    [
+        ("1ns", 1),
+        ("2us", 2000),
+        ("3ms", 3 * 10**6),
+        ("1.5s", 15 * 10**8),
+        ("2min", 12 * 10**10),
+        ("2m", 12 * 10**10),
+        ("1.5h", 5400 * 10**9),
+        ("3d", 259_200 * 10**9),
+    ],
 )
 def test_parse_duration(text: str, value: int) -> None:
     assert parse_duration_ns(text) == value
@@ -93,10 +103,31 @@ def test_a_duration_without_unit_is_refused_by_name(text: str) -> None:
         parse_duration_ns(text)
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "1h", "1 s s", "."])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1 s s", "."])
 def test_parse_duration_refuses_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r'"30s"'):
         parse_duration_ns(text)
+
+
+@pytest.mark.parametrize("text", ["1y", "2 hours", "3w"])
+def test_an_unknown_unit_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=r"has the unknown unit '(y|hours|w)'; write \"30s\" \(ns"):
+        parse_duration_ns(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 ns"),
+        (90 * 10**9, "90.0 s"),
+        (600 * 10**9, "10 min"),
+        (7200 * 10**9, "2 h"),
+        (14 * 86_400 * 10**9, "14 d"),
+        (4000 * 86_400 * 10**9, "4\u202f000 d"),
+    ],
+)
+def test_long_durations(value: int, text: str) -> None:
+    assert format_span(value) == text
 
 
 @given(number=st.integers(min_value=0, max_value=2**40), unit=st.sampled_from(["", "B", "KiB", "MiB", "GiB"]))

@@ -33,6 +33,7 @@ def make_box(m: Integers, at: int, function: int) -> int:
     m[box + row * c.BOX_COLUMNS + c.STAGE] = 0
     m[box + row * c.BOX_COLUMNS + c.STEP] = c.TO_DELAY
     m[box + row * c.BOX_COLUMNS + c.BORN] = m[c.NOW]
+    m[box + row * c.BOX_COLUMNS + c.LOCK_WAITED] = 0
     m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = row
     m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = row
     join_host(m, row)
@@ -123,7 +124,18 @@ def begin(m: Integers, f: Reals, row: int) -> None:
             ] -= 1
             rest(m, row)
         else:
+            _count_cold(m, row)
             serve(m, row)
+
+
+@compiled
+def _count_cold(m: Integers, row: int) -> None:
+    """The box that was started for an invocation is up."""
+    box = m[c.BOX_AT]
+    m[c.COLD_BEGUN] += 1
+    add(m, c.SUM_COLD_DELAY, m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.SINCE])
+    add(m, c.SUM_COLD_START, m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.BORN])
+    add(m, c.SUM_COLD_LOCK, m[box + row * c.BOX_COLUMNS + c.LOCK_WAITED])
 
 
 @compiled

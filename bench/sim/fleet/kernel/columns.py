@@ -30,12 +30,13 @@ FIRST_FIT, BEST_FIT, SPREAD, PACK = 0, 1, 2, 3
 # Columns of `box`: one row per box that lives.
 (
     STATE, HOST, FUNCTION, PAGES, STAGE, STEP, SINCE, ARRIVED, DURATION, NUMBER, BORN, STARTED, IDLE_SINCE, GENERATION,
-    FUNCTION_BEFORE, FUNCTION_AFTER, IDLE_BEFORE, IDLE_AFTER, HOST_BEFORE, HOST_AFTER, LOCK_AFTER,
-) = range(21)  # fmt: skip
-BOX_COLUMNS: Final = 21
+    FUNCTION_BEFORE, FUNCTION_AFTER, IDLE_BEFORE, IDLE_AFTER, HOST_BEFORE, HOST_AFTER, LOCK_AFTER, LOCK_WAITED,
+) = range(22)  # fmt: skip
+BOX_COLUMNS: Final = 22
 # SINCE: the instant from which the start delay counts: the arrival, or the loss of the former box.
 # ARRIVED: of the invocation; NONE: the box is a refill of the pre-warmed pool.
 # FUNCTION_BEFORE ...: neighbours in lists. A free row keeps the next free row in FUNCTION_AFTER.
+# LOCK_WAITED: how long the start has waited for the lock of its host, over all of its stages, ns.
 
 # Steps of a stage, in STEP: what the box does next.
 TO_DELAY, TO_LOCK, TO_HOLD_WORK, TO_HOLD_DELAY, TO_RELEASE, TO_WORK, TO_END = range(7)
@@ -123,7 +124,15 @@ STAGE_COLUMNS: Final = 5
 
 # What 0, 1, ... starts on a host leave of its speed: (CROWD_ROWS,); one row where that is all of it.
 CROWD_AT, CROWD_ROWS = range(114, 116)
-SCALARS: Final = 116
+
+# How a run ends, when it stops to be looked at, and what cold starts have waited for.
+HOSTS_DOWN, COLD_BEGUN, WAIT_LIMIT, WINDOW_AT = range(116, 120)
+SUM_COLD_DELAY, SUM_COLD_START, SUM_COLD_LOCK = range(120, 126, 2)
+SCALARS: Final = 126
+# COLD_BEGUN: cold starts that have come so far that the invocation computes. WAIT_LIMIT: when a run ends at the latest
+# that waits for hosts alone. WINDOW_AT: the next instant at which the step loop is looked at; NEVER: there is none.
+# SUM_COLD_DELAY: start delays of invocations whose box was started for them. SUM_COLD_START: of these delays, the part
+# from the making of the box on. SUM_COLD_LOCK: of these, waits for the lock. Each sum has two integers, as above.
 
 # The array of real numbers: the growth of the hold, equally probable factors of a box, then factors of hosts and boxes.
 GROWTH_AT: Final = 0
@@ -135,4 +144,4 @@ H_DELAY, H_RESPONSE, H_RESTART = range(3)
 HISTOGRAMS: Final = 3
 
 # What `run` returns.
-DONE, NEXT_CHUNK, MORE_ROOM = 0, 1, 2
+DONE, NEXT_CHUNK, MORE_ROOM, PAUSED, WINDOW = 0, 1, 2, 3, 4

@@ -19,11 +19,21 @@ def set_state(m: Integers, at: int, new: int) -> None:
     old = m[host + at * c.HOST_COLUMNS + c.HOST_STATE]
     m[c.HOSTS_ON] += (1 if new == c.ON else 0) - (1 if old == c.ON else 0)
     m[c.HOSTS_BOOTING] += (1 if new == c.BOOTING else 0) - (1 if old == c.BOOTING else 0)
+    m[c.HOSTS_DOWN] += (1 if new == c.DOWN else 0) - (1 if old == c.DOWN else 0)
     m[c.PEAK_ON] = max(m[c.PEAK_ON], m[c.HOSTS_ON] + m[c.HOSTS_BOOTING])
     m[host + at * c.HOST_COLUMNS + c.HOST_STATE] = new
     update_room(m, at)
-    if new == c.ON and m[c.QUEUED_NOW] > 0:
-        m[c.DRAIN] = 1
+    if new == c.ON:
+        # The queue comes first, then the pre-warmed pools.
+        m[c.DRAIN] = 1 if m[c.QUEUED_NOW] > 0 else m[c.DRAIN]
+        _look_at_pools(m)
+
+
+@compiled
+def _look_at_pools(m: Integers) -> None:
+    """All pre-warmed pools are looked at again, since hosts or boxes have changed."""
+    if m[c.PREWARMED] > 0:
+        m[c.REFILL_AT] = 0
 
 
 @compiled
@@ -35,9 +45,8 @@ def change_host(m: Integers, at: int, up: int) -> None:
     elif up == 0 and now == c.ON:
         set_state(m, at, c.DOWN)
         _lose_boxes(m, at)
-        # The pre-warmed pools are looked at again, and the queue has the lost invocations.
-        if m[c.PREWARMED] > 0:
-            m[c.REFILL_AT] = 0
+        # The queue has the lost invocations.
+        _look_at_pools(m)
         m[c.DRAIN] = 1 if m[c.QUEUED_NOW] > 0 else 0
 
 
@@ -135,7 +144,7 @@ def _switch_off(m: Integers, most: int) -> None:
 
 
 @compiled
-def open_hosts(m: Integers, count: int) -> None:
-    """The first hosts are on from the beginning."""
-    for at in range(count):
-        set_state(m, at, c.ON)
+def open_host(m: Integers) -> None:
+    """One of the hosts that are on from the beginning, the last first: so each is at its place in the order at once."""
+    m[c.OPEN_AT_FIRST] -= 1
+    set_state(m, m[c.OPEN_AT_FIRST], c.ON)

@@ -34,42 +34,53 @@ def free_row(m: Integers, row: int) -> None:
 
 
 @compiled
+def _link(m: Integers, row: int, first: int, before: int, after: int) -> None:
+    """The box comes in front of the first one of a list.
+
+    Args:
+        before, after: the columns with its neighbours in this list.
+    """
+    box = m[c.BOX_AT]
+    m[box + row * c.BOX_COLUMNS + before] = c.NONE
+    m[box + row * c.BOX_COLUMNS + after] = first
+    if first != c.NONE:
+        m[box + first * c.BOX_COLUMNS + before] = row
+
+
+@compiled
+def _unlink(m: Integers, row: int, before: int, after: int) -> None:
+    """The neighbours of a box in a list are neighbours of each other."""
+    box = m[c.BOX_AT]
+    former, later = m[box + row * c.BOX_COLUMNS + before], m[box + row * c.BOX_COLUMNS + after]
+    if former != c.NONE:
+        m[box + former * c.BOX_COLUMNS + after] = later
+    if later != c.NONE:
+        m[box + later * c.BOX_COLUMNS + before] = former
+
+
+@compiled
 def join_idle(m: Integers, row: int) -> None:
     """The box is the most recently used of its function, and the newest of all idle ones."""
-    box = m[c.BOX_AT]
-    function = m[c.FUNCTION_AT]
-    name = m[box + row * c.BOX_COLUMNS + c.FUNCTION]
-    first = m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST]
-    m[box + row * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = c.NONE
-    m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER] = first
-    if first != c.NONE:
-        m[box + first * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = row
-    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST] = row
-    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_COUNT] += 1
+    function = m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS
+    _link(m, row, m[function + c.IDLE_FIRST], c.FUNCTION_BEFORE, c.FUNCTION_AFTER)
+    m[function + c.IDLE_FIRST] = row
+    m[function + c.IDLE_COUNT] += 1
+    # By age the newest is the last one.
     newest = m[c.IDLE_NEWEST]
-    m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = newest
-    m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = c.NONE
+    _link(m, row, newest, c.IDLE_AFTER, c.IDLE_BEFORE)
+    m[c.IDLE_NEWEST] = row
     if newest == c.NONE:
         m[c.IDLE_OLDEST] = row
-    else:
-        m[box + newest * c.BOX_COLUMNS + c.IDLE_AFTER] = row
-    m[c.IDLE_NEWEST] = row
 
 
 @compiled
 def leave_idle(m: Integers, row: int) -> None:
     """The box is idle no more."""
-    box = m[c.BOX_AT]
-    function = m[c.FUNCTION_AT]
-    name = m[box + row * c.BOX_COLUMNS + c.FUNCTION]
-    before, after = m[box + row * c.BOX_COLUMNS + c.FUNCTION_BEFORE], m[box + row * c.BOX_COLUMNS + c.FUNCTION_AFTER]
-    if before == c.NONE:
-        m[function + name * c.FUNCTION_COLUMNS + c.IDLE_FIRST] = after
-    else:
-        m[box + before * c.BOX_COLUMNS + c.FUNCTION_AFTER] = after
-    if after != c.NONE:
-        m[box + after * c.BOX_COLUMNS + c.FUNCTION_BEFORE] = before
-    m[function + name * c.FUNCTION_COLUMNS + c.IDLE_COUNT] -= 1
+    function = m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS
+    if m[function + c.IDLE_FIRST] == row:
+        m[function + c.IDLE_FIRST] = m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION_AFTER]
+    _unlink(m, row, c.FUNCTION_BEFORE, c.FUNCTION_AFTER)
+    m[function + c.IDLE_COUNT] -= 1
     leave_ages(m, row)
 
 
@@ -77,17 +88,13 @@ def leave_idle(m: Integers, row: int) -> None:
 def leave_ages(m: Integers, row: int) -> None:
     """Take an idle box out of the list by age, when it is there: its keep-alive ends it no more."""
     box = m[c.BOX_AT]
-    before, after = m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE], m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
-    if before == row:
+    if m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] == row:
         return
-    if before == c.NONE:
-        m[c.IDLE_OLDEST] = after
-    else:
-        m[box + before * c.BOX_COLUMNS + c.IDLE_AFTER] = after
-    if after == c.NONE:
-        m[c.IDLE_NEWEST] = before
-    else:
-        m[box + after * c.BOX_COLUMNS + c.IDLE_BEFORE] = before
+    if m[c.IDLE_OLDEST] == row:
+        m[c.IDLE_OLDEST] = m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
+    if m[c.IDLE_NEWEST] == row:
+        m[c.IDLE_NEWEST] = m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE]
+    _unlink(m, row, c.IDLE_BEFORE, c.IDLE_AFTER)
     # A box that is its own neighbour is in no list by age.
     m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = row
     m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = row
@@ -96,26 +103,15 @@ def leave_ages(m: Integers, row: int) -> None:
 @compiled
 def join_host(m: Integers, row: int) -> None:
     """The box is on its host."""
-    box = m[c.BOX_AT]
-    host = m[c.HOST_AT]
-    at = m[box + row * c.BOX_COLUMNS + c.HOST]
-    first = m[host + at * c.HOST_COLUMNS + c.BOX_FIRST]
-    m[box + row * c.BOX_COLUMNS + c.HOST_BEFORE] = c.NONE
-    m[box + row * c.BOX_COLUMNS + c.HOST_AFTER] = first
-    if first != c.NONE:
-        m[box + first * c.BOX_COLUMNS + c.HOST_BEFORE] = row
-    m[host + at * c.HOST_COLUMNS + c.BOX_FIRST] = row
+    host = m[c.HOST_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST] * c.HOST_COLUMNS
+    _link(m, row, m[host + c.BOX_FIRST], c.HOST_BEFORE, c.HOST_AFTER)
+    m[host + c.BOX_FIRST] = row
 
 
 @compiled
 def leave_host(m: Integers, row: int) -> None:
     """The box is on its host no more."""
-    box = m[c.BOX_AT]
-    host = m[c.HOST_AT]
-    before, after = m[box + row * c.BOX_COLUMNS + c.HOST_BEFORE], m[box + row * c.BOX_COLUMNS + c.HOST_AFTER]
-    if before == c.NONE:
-        m[host + m[box + row * c.BOX_COLUMNS + c.HOST] * c.HOST_COLUMNS + c.BOX_FIRST] = after
-    else:
-        m[box + before * c.BOX_COLUMNS + c.HOST_AFTER] = after
-    if after != c.NONE:
-        m[box + after * c.BOX_COLUMNS + c.HOST_BEFORE] = before
+    host = m[c.HOST_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST] * c.HOST_COLUMNS
+    if m[host + c.BOX_FIRST] == row:
+        m[host + c.BOX_FIRST] = m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST_AFTER]
+    _unlink(m, row, c.HOST_BEFORE, c.HOST_AFTER)

@@ -12,7 +12,7 @@ from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.boxes import begin, end_run
 from bench.sim.fleet.kernel.columns import Integers, Reals
-from bench.sim.fleet.kernel.hosts import change_host, open_hosts, scale, set_state
+from bench.sim.fleet.kernel.hosts import change_host, open_host, scale, set_state
 from bench.sim.fleet.kernel.pool import arrive, drain_one, expire_oldest, refill
 from bench.sim.fleet.kernel.share import end_work, first_host
 from bench.sim.fleet.kernel.sums import pass_time
@@ -25,21 +25,21 @@ _SPARE_BOXES = 4
 
 
 @compiled
-def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integers, last: bool) -> int:
+def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integers, last: bool, most: int) -> int:
     """Take the fleet as far as these invocations allow.
 
     Args:
         at: (invocations,) in order of time, after all of earlier calls.
         last: there are no further ones: go on until the trace's end, and until nothing is in the system.
+        most: steps of this call. It changes no number: a caller who wants to be interrupted asks for few.
 
     Returns:
         DONE; NEXT_CHUNK: call again with the next invocations and the cursor at 0; MORE_ROOM: call again with longer
-        arrays and the same invocations.
+        arrays and the same invocations; PAUSED: call again; WINDOW: the clock is at ``WINDOW_AT``, before anything that
+        happens then; move it on and call again.
     """
 
-    open_hosts(m, m[c.OPEN_AT_FIRST])
-    m[c.OPEN_AT_FIRST] = 0
-    while True:
+    for _ in range(most):
         if not has_room(m):
             return c.MORE_ROOM
         if _catch_up(m, f):
@@ -52,6 +52,9 @@ def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integ
         else:
             return c.NEXT_CHUNK
         when, kind = _next(m, arrival)
+        if m[c.WINDOW_AT] <= when and m[c.WINDOW_AT] < c.NEVER:
+            pass_time(m, m[c.WINDOW_AT])
+            return c.WINDOW
         if arrival == c.NEVER and is_over(m, when, kind):
             pass_time(m, max(m[c.NOW], m[c.HORIZON]))
             return c.DONE
@@ -62,6 +65,7 @@ def run(m: Integers, f: Reals, at: Integers, function: Integers, duration: Integ
             arrive(m, f, when, function[cursor], duration[cursor])
         else:
             _happen(m, f, kind)
+    return c.PAUSED
 
 
 @compiled
@@ -81,8 +85,11 @@ def has_room(m: Integers) -> bool:
 
 @compiled
 def _catch_up(m: Integers, f: Reals) -> bool:
-    """One step of what is due at this instant already: the queue, the pre-warmed pools."""
+    """One step of what is due at this instant already: hosts that are on from the beginning, the queue, the pools."""
 
+    if m[c.OPEN_AT_FIRST] > 0:
+        open_host(m)
+        return True
     if m[c.DRAIN] == 1:
         drain_one(m, f)
         return True
@@ -119,7 +126,10 @@ def _next(m: Integers, arrival: int) -> tuple[int, int]:
 
 @compiled
 def is_over(m: Integers, when: int, kind: int) -> bool:
-    """Whether the run ends, when no invocation is to come: nothing is in the system, or nothing can help what is."""
+    """Whether the run ends, when no invocation is to come.
+
+    Nothing is in the system; or all of it waits, and no host can come back or be switched on, or only beyond the limit.
+    """
 
     if kind == _NOTHING:
         return True
@@ -127,10 +137,11 @@ def is_over(m: Integers, when: int, kind: int) -> bool:
         return False
     if m[c.IN_SYSTEM] == 0:
         return True
-    idle = timer_at(m) >= c.NEVER and m[m[c.FINISH_AT] + 1] >= c.NEVER
-    changes = m[c.NEXT_CHANGE] < m[c.CHANGES]
-    all_on = m[c.HOSTS_ON] + m[c.HOSTS_BOOTING] == m[c.HOSTS]
-    return bool(idle and not changes and (all_on or m[c.SCALE_EVERY] == 0))
+    if timer_at(m) < c.NEVER or m[m[c.FINISH_AT] + 1] < c.NEVER:
+        return False
+    off = m[c.HOSTS] - m[c.HOSTS_ON] - m[c.HOSTS_BOOTING] - m[c.HOSTS_DOWN]
+    helps = m[c.NEXT_CHANGE] < m[c.CHANGES] or (m[c.SCALE_EVERY] > 0 and off > 0)
+    return bool(not helps or when > m[c.WAIT_LIMIT])
 
 
 @compiled

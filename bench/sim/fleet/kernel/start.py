@@ -134,7 +134,9 @@ def _release(m: Integers, row: int) -> None:
     m[host + at * c.HOST_COLUMNS + c.LOCK_FIRST] = m[box + heir * c.BOX_COLUMNS + c.LOCK_AFTER]
     if m[host + at * c.HOST_COLUMNS + c.LOCK_FIRST] == c.NONE:
         m[host + at * c.HOST_COLUMNS + c.LOCK_LAST] = c.NONE
-    add(m, c.SUM_LOCK_WAIT, now - m[box + heir * c.BOX_COLUMNS + c.IDLE_SINCE])
+    waited = now - m[box + heir * c.BOX_COLUMNS + c.IDLE_SINCE]
+    m[box + heir * c.BOX_COLUMNS + c.LOCK_WAITED] += waited
+    add(m, c.SUM_LOCK_WAIT, waited)
     set_timer(m, now, c.GRANTED, heir, m[box + heir * c.BOX_COLUMNS + c.GENERATION])
 
 

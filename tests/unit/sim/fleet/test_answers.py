@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from bench.sim.answer.answer import Quantity
+from bench.sim.answer.bands import Widening
 from bench.sim.answer.terms import Terms
 from bench.sim.cost import Prices
 from bench.sim.fleet.fleet_answer import FleetAnswer, FleetQuestion, answer_fleet
+from bench.sim.fleet.needed import Limit
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
-from bench.sim.fleet.spec import FleetSpec
+from bench.sim.fleet.shown import Shown, band_with_never
+from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
+from bench.sim.model.file import Model
 from bench.util.errors import NotInDataError, UsageError
 from tests.fleets import MIB, SECOND, random_trace
 from tests.synthetic_models import make_model
@@ -69,7 +74,8 @@ def test_vms_need_more_hosts_and_memory_decides(fleet: FleetAnswer) -> None:
     hosts = {target: _of(fleet, "fleet.hosts_needed", target, "hosts").band for target in ("docker", "libvirt/tcg")}
     assert hosts["libvirt/tcg"].middle > hosts["docker"].middle
     assert ratio.band.low95 <= hosts["libvirt/tcg"].middle / hosts["docker"].middle <= ratio.band.high95
-    assert {one.name for one in fleet.bottlenecks if not one.target.endswith("a start")} == {"memory"}
+    limits = {one.target: one.name for one in fleet.bottlenecks}
+    assert (limits["docker"], limits["libvirt/tcg"]) == ("none", "memory")
     assert fleet.headline.startswith(
         "Simulated: no invocation may wait for a host with room, so this trace needs hosts: "
     )
@@ -89,27 +95,60 @@ def test_the_same_seed_gives_the_same_answer(fleet: FleetAnswer) -> None:
     assert answer_fleet(_terms(seed=4), _fleet()) != fleet
 
 
-def test_the_memory_of_a_box_is_what_moves_the_hosts(fleet: FleetAnswer) -> None:
+def test_the_memory_of_a_box_is_what_moves_the_hosts() -> None:
+    terms = _terms(draws=tuple(range(0, 40, 3)))
+    fleet = answer_fleet(terms, _fleet(variants=_PAIR[1:], baseline="libvirt/tcg"))
     found = [one for one in fleet.influences if one.target == "libvirt/tcg"]
+    assert fleet.influenced == "fleet.memory_in_hosts"
+    assert _of(fleet, fleet.influenced, "libvirt/tcg").unit == "mean_hosts"
     assert max(found, key=lambda one: one.share).parameter == "memory_slope"
 
 
+def _kvm() -> Model:
+    """The model, with VMs whose CPU is not emulated."""
+    from tests.fleets import renamed
+
+    return renamed(make_model(("docker", "libvirt/tcg"), draws=40), "libvirt/tcg", "libvirt/kvm")
+
+
+_INSIDE = Variant(target="docker", inside=InVm(target="libvirt/kvm", cpus=2, memory_bytes=300 * MIB))
+
+
 def test_containers_in_vms_need_hosts_for_whole_vms() -> None:
-    inside = Variant(target="docker", inside=InVm(target="libvirt/tcg", cpus=2, memory_bytes=300 * MIB))
-    answer = answer_fleet(_terms(beyond=True), _fleet(variants=(Variant(target="docker"), inside)))
-    assert inside.label == "docker in libvirt/tcg"
-    needed = _of(answer, "fleet.hosts_needed", inside.label, "hosts").band.middle
+    variants = (Variant(target="docker"), _INSIDE)
+    answer = answer_fleet(_terms(model=_kvm(), beyond=True), _fleet(variants=variants))
+    assert _INSIDE.label == "docker in libvirt/kvm"
+    needed = _of(answer, "fleet.hosts_needed", _INSIDE.label, "hosts").band.middle
     assert needed >= _of(answer, "fleet.hosts_needed", "docker", "hosts").band.middle
     assert any(
-        line.startswith("docker in libvirt/tcg: VMs of 2 CPUs and 300 MiB are always on") for line in answer.assumed
+        line.startswith("docker in libvirt/kvm: VMs of 2 CPUs and 300 MiB are always on") for line in answer.assumed
     )
-    assert any("emulated CPU" in line for line in answer.left_out)
+
+
+def test_vms_are_always_on_and_take_their_memory() -> None:
+    scaler = Autoscaler(least=1, target=0.7, every_ns=SECOND, delay_ns=2 * SECOND, cooldown_ns=3 * SECOND)
+    terms = _terms(model=_kvm(), beyond=True, draws=(0,))
+    question = _fleet(variants=(Variant(target="docker"), _INSIDE), spec=replace(_HOST, autoscaler=scaler))
+    answer = answer_fleet(terms, question)
+    assert _of(answer, "fleet.mean_hosts_on", "docker").band.middle < 4
+    assert _of(answer, "fleet.mean_hosts_on", _INSIDE.label).band.middle == 4
+    packing = _INSIDE.packing(_HOST, terms.model, 0)
+    taken = _of(answer, "fleet.mean_memory", _INSIDE.label, "bytes").band.middle
+    assert taken == 4 * packing.per_host * packing.vm_bytes > 4 * packing.per_host * 300 * MIB
+    wasted = _of(answer, "fleet.wasted_memory", _INSIDE.label, "bytes").band.middle
+    assert 0.5 * taken < wasted < taken
+    assert 0 < _of(answer, "fleet.stranded_share", _INSIDE.label).band.middle < 1
+
+
+def test_boxes_in_vms_with_an_emulated_cpu_are_refused_as_storms_are() -> None:
+    with pytest.raises(UsageError, match="--in-vm: libvirt/tcg has an emulated CPU, and the model does not know"):
+        InVm(target="libvirt/tcg", cpus=2, memory_bytes=2**30)
 
 
 def test_a_vm_that_does_not_fit_is_refused() -> None:
-    inside = Variant(target="docker", inside=InVm(target="libvirt/tcg", cpus=2, memory_bytes=2**30))
+    inside = Variant(target="docker", inside=InVm(target="libvirt/kvm", cpus=2, memory_bytes=2**30))
     with pytest.raises(UsageError, match="too small for a VM"):
-        answer_fleet(_terms(), _fleet(variants=(inside,), baseline=inside.label))
+        answer_fleet(_terms(model=_kvm()), _fleet(variants=(inside,), baseline=inside.label))
 
 
 def test_the_cost_is_of_hosts_that_are_on() -> None:
@@ -118,6 +157,8 @@ def test_the_cost_is_of_hosts_that_are_on() -> None:
     on = _of(answer, "fleet.mean_hosts_on", "docker").band.middle
     assert on == 4
     cost = _of(answer, "fleet.cost", "docker").band.middle
+    assert _of(answer, "fleet.cost", "docker").currency == "EUR"
+    assert "EUR, a list, 2026-11-01" in answer.groups[1].note
     needed = _of(answer, "fleet.hosts_needed", "docker").band.middle
     assert _of(answer, "fleet.cost_of_needed", "docker").band.middle == pytest.approx(cost * needed / 4)
 
@@ -164,14 +205,156 @@ def test_a_snapshot_that_cannot_be_is_refused(start_ns: int, cpu_ns: int) -> Non
         Snapshot(start_ns=start_ns, cpu_ns=cpu_ns)
 
 
-def test_a_target_without_memory_is_refused_before_any_run_and_the_others_are_named() -> None:
-    model = make_model(("docker", "libvirt/tcg"), draws=6)
-    entry = model.targets["docker"]
-    kept = {name: value for name, value in entry.parameters.items() if not name.startswith("memory")}
-    targets = model.targets | {"docker": entry.model_copy(update={"parameters": kept})}
+def test_a_target_without_memory_is_left_out_and_named() -> None:
+    from tests.fleets import without_memory
+
+    model = without_memory(make_model(("docker", "libvirt/tcg"), draws=6), "docker")
     said: list[str] = []
-    terms = _terms(model=model.model_copy(update={"targets": targets}), say=said.append)
+    answer = answer_fleet(_terms(model=model, say=said.append), _fleet())
+    assert {one.target for one in answer.quantities} == {"libvirt/tcg"}
+    assert answer.unanswered == ("docker: the model does not know what a further box takes of the host's memory",)
+    assert not any(line.startswith("docker") for line in said)
+
+
+def test_a_model_that_can_answer_for_no_target_is_refused_before_any_run() -> None:
+    from tests.fleets import without_memory
+
+    model = without_memory(make_model(("docker", "libvirt/tcg"), draws=6), "docker")
+    said: list[str] = []
     with pytest.raises(UsageError, match="docker: the model does not know") as caught:
-        answer_fleet(terms, _fleet())
+        answer_fleet(_terms(model=model, say=said.append), _fleet(variants=_PAIR[:1]))
     assert "ask for -t libvirt/tcg" in caught.value.hint
     assert not said
+
+
+def test_a_target_too_far_beyond_its_data_is_left_out_after_its_first_run() -> None:
+    trace = random_trace(2, count=120, gap_ns=1000, duration_ns=3600 * SECOND)
+    said: list[str] = []
+    # 120 docker boxes start at once on one host; VMs find room for no more than 12 there.
+    spec = replace(_HOST, hosts=12, memory_bytes=3 * 2**30)
+    question = _fleet(trace=trace, spec=spec, baseline="docker")
+    answer = answer_fleet(_terms(model=make_model(("docker", "libvirt/tcg"), draws=5), say=said.append), question)
+    assert {one.target for one in answer.quantities} == {"libvirt/tcg"}
+    assert len(answer.unanswered) == 1
+    assert answer.unanswered[0].startswith("docker: 120 boxes")
+    assert [line for line in said if line.startswith("docker")] == ["docker: draw 1 of 3"]
+
+
+def test_more_cpus_than_ten_times_the_data_are_refused_before_any_run() -> None:
+    said: list[str] = []
+    with pytest.raises(NotInDataError, match="docker: 64 CPUs"):
+        answer_fleet(_terms(say=said.append), _fleet(spec=replace(_HOST, cpus=64)))
+    assert not said
+
+
+def test_one_host_that_is_enough_is_decided_by_nothing() -> None:
+    answer = answer_fleet(_terms(draws=(0, 2)), _fleet(variants=_PAIR[:1]))
+    assert {one.name for one in answer.bottlenecks if one.target == "docker"} == {"none"}
+    assert "one host is enough for that in docker: nothing decides" in answer.headline
+    assert answer.influences == ()
+
+
+def test_the_limit_of_boxes_decides_where_it_is_what_runs_out() -> None:
+    answer = answer_fleet(_terms(draws=(0, 2)), _fleet(variants=_PAIR[:1], spec=replace(_HOST, box_limit=3)))
+    (limit,) = (one for one in answer.bottlenecks if one.target == "docker")
+    assert limit.name == "hosts"
+    assert "find no room: the limit of 3 boxes of a host is used up" in limit.reason
+
+
+def test_a_limit_on_delays_is_decided_by_what_starts_wait_for() -> None:
+    spec = replace(_HOST, keep_alive_ns=0, memory_bytes=8 * 2**30)
+    trace = random_trace(2, count=60, gap_ns=SECOND // 50, duration_ns=SECOND)
+    limit = Limit(delay_ns=SECOND)
+    question = _fleet(trace=trace, variants=_PAIR[:1], spec=replace(spec, policy="spread"), limit=limit)
+    answer = answer_fleet(_terms(draws=(0, 2)), question)
+    (found,) = (one for one in answer.bottlenecks if one.target == "docker")
+    assert found.name in ("CPU", "lock")
+    assert "99 % begin within" in found.reason
+
+
+def test_no_band_is_beyond_what_the_hosts_hold(fleet: FleetAnswer) -> None:
+    model = make_model(("docker", "libvirt/tcg"), draws=40)
+    most = max(
+        4 * _HOST.most_boxes(Variant(target="libvirt/tcg").values(model, draw), 1 + 214 * MIB // 5000)
+        for draw in (0, 2, 4)
+    )
+    boxes = _of(fleet, "fleet.peak_boxes", "libvirt/tcg").band
+    assert boxes.high95 <= most
+    assert _of(fleet, "fleet.mean_memory", "libvirt/tcg", "bytes").band.high95 <= 4 * 2**30
+    for name in ("peak_hosts", "mean_hosts", "mean_hosts_on"):
+        assert _of(fleet, f"fleet.{name}", "libvirt/tcg").band.high95 <= 4
+    needed = _of(fleet, "fleet.hosts_needed", "libvirt/tcg", "hosts").band
+    assert all(end == round(end) for end in (needed.low95, needed.low80, needed.high80, needed.high95))
+
+
+def test_a_response_is_as_wide_as_the_start_delay_in_it(pool: PoolAnswer) -> None:
+    """Beyond the data the delay may be longer than simulated, and never the trace's own duration."""
+    shown = Shown(
+        samples={
+            "response_p50": np.array([2e9, 2e9, 2e9]),
+            "delay_p50": np.zeros(3),
+            "response_p99": np.array([3e9, 3e9, 3e9]),
+            "delay_p99": np.array([1e9, 1e9, 1e9]),
+        },
+        weights=np.ones(3) / 3,
+        wide=(Widening(up=0.5), Widening()),
+        caps={},
+    )
+    assert shown.band("response_p50").high95 == 2e9
+    more = shown.band("delay_p99").high95 - 1e9
+    assert more > 1e9
+    assert shown.band("response_p99").high95 == pytest.approx(3e9 + more)
+    assert _of(pool, "pool.response_p50", "docker").band.low95 > 0
+
+
+def test_what_is_never_served_is_never_and_no_ratio() -> None:
+    spec = replace(_HOST, hosts=1, queue_limit=0, memory_bytes=600 * MIB, keep_alive_ns=0)
+    variants = (Variant(target="docker"), Variant(target="libvirt/tcg"))
+    answer = answer_pool(_terms(), _pool(spec=spec, variants=variants, keep_alives_ns=(0,), prewarmed=(0,)))
+    band = _of(answer, "pool.delay_p99", "libvirt/tcg", "ns").band
+    assert band.never == 1
+    assert _of(answer, "pool.rejected_share", "libvirt/tcg").band.middle > 0.01
+    assert "never in libvirt/tcg" in answer.headline
+    assert not [one for one in answer.quantities if one.name == "pool.delay_p99" and one.unit == "ratio"]
+    PoolAnswer.model_validate_json(answer.model_dump_json())
+
+
+def test_a_band_of_which_a_part_is_never() -> None:
+    found = band_with_never(np.array([1.0, 2.0, np.inf, 3.0]), np.array([0.25, 0.25, 0.25, 0.25]))
+    assert (found.middle, found.low95, found.never) == (2.0, 1.0, 0.25)
+    assert [end for end in ("low95", "low80", "middle", "high80", "high95") if found.is_never(end)] == [
+        "high80",
+        "high95",
+    ]
+
+
+def test_zeros_are_one_sentence(fleet: FleetAnswer, pool: PoolAnswer) -> None:
+    smallest, mine = fleet.groups
+    assert smallest.names == ("fleet.hosts_needed", "fleet.memory_in_hosts", "fleet.needed_delay_p99")
+    assert "fleet.unserved_share" not in mine.names
+    assert "fleet.delay_p99" in mine.names
+    assert "stayed incomplete." in mine.note
+    (one,) = pool.groups
+    assert one.names[0] == "pool.delay_p99"
+    assert one.note.startswith("No invocation waited for a host with room, was rejected or stayed incomplete.")
+
+
+def test_the_trace_has_a_course_over_its_time(fleet: FleetAnswer, pool: PoolAnswer) -> None:
+    names = {one.name for one in fleet.series}
+    assert names == {"fleet.boxes_over_time", "fleet.hosts_over_time", "fleet.delay_over_time"}
+    for one in (*fleet.series, *pool.series):
+        assert len(one.at_ns) == len(one.bands)
+        assert list(one.at_ns) == sorted(set(one.at_ns))
+        assert one.at_ns[0] >= 0
+    assert {one.name for one in pool.series} == {"pool.boxes_over_time", "pool.delay_over_time"}
+
+
+def test_pre_warmed_boxes_for_which_there_is_no_room_are_refused() -> None:
+    with pytest.raises(UsageError, match="docker: 1000000 pre-warmed boxes of each of 2 functions take"):
+        answer_pool(_terms(), _pool(prewarmed=(0, 10**6)))
+
+
+def test_hosts_that_are_mostly_down_are_noted() -> None:
+    failures = Failures(mtbf_ns=SECOND, mttr_ns=600 * SECOND)
+    answer = answer_fleet(_terms(draws=(0,)), _fleet(variants=_PAIR[:1], spec=replace(_HOST, failures=failures)))
+    assert any(line.startswith("the fleet file: hosts are down for 100% of the time") for line in answer.assumed)

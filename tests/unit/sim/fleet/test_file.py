@@ -22,7 +22,13 @@ def _fleet(tmp_path: Path, text: str) -> FleetSpec:
 
 
 def test_a_short_file_has_the_rest_by_default(tmp_path: Path) -> None:
-    assert _fleet(tmp_path, _HOSTS) == FleetSpec(hosts=3, cpus=4, memory_bytes=8 * 2**30)
+    assert _fleet(tmp_path, _HOSTS) == FleetSpec(hosts=3, cpus=4, memory_bytes=8 * 2**30, reserve_bytes=8 * 2**30 // 10)
+
+
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("0MiB", 0), ("2GiB", 2**31)])
+def test_a_stated_reserve(tmp_path: Path, text: str, size: int) -> None:
+    spec = _fleet(tmp_path, f"hosts: {{count: 3, cpus: 4, memory: 8GiB, reserve: {text}}}\n")
+    assert spec.reserve_bytes == size
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -70,6 +76,11 @@ def test_never_and_unlimited(tmp_path: Path) -> None:
         (_HOSTS + "keep_alive: 600", "the unit is missing"),
         (_HOSTS + "keep_alive: soon", "'soon'"),
         (_HOSTS + "queue: -1", "queue: must be at least 0"),
+        (_HOSTS + "queue: 1000000000000000000000000", "queue: must be at most 1000000000"),
+        ("hosts: {count: 3, cpus: 4, memory: 8GiB, boxes: 10000000000000000000000}", "boxes: must be at most"),
+        ("hosts: {count: 3, cpus: 4, memory: 8GiB, reserve: 5}", "the unit is missing"),
+        (_HOSTS + "prewarmed: 1000001", "prewarmed: must be at most 1000000"),
+        (_HOSTS + "keep_alive: 3weeks", "the unknown unit 'weeks'"),
         (_HOSTS + "prewarmed: -1", "prewarmed: must be at least 0"),
         (_HOSTS + "prewarmed: 1.5", "prewarmed: must be a whole number"),
         (_HOSTS + "cores: 3", "cores: unknown key"),
@@ -102,6 +113,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("at_s,host,event\nnan,0,down\n", ":2: 'nan,0,down'"),
         ("at_s,host,event\n1,0,dead\n", ":2: '1,0,dead'"),
         ("at_s,host,event\n2,0,down\n1,0,up\n", ":3: earlier"),
+        ("at_s,host,event\n1,0,down\n\n2,0,down\n", ":4: host 0 is down already since line 2"),
+        ("at_s,host,event\n1,0,up\n", ":2: host 0 is up already"),
+        ("at_s,host,event\n1,0,down\n2,1,down\n3,0,up\n4,0,up\n", ":5: host 0 is up already"),
+        ("at_s,host,event\n1_0,0,down\n", ":2: '1_0,0,down'"),
+        ("at_s,host,event\n1,0," + "x" * 200_000 + "\n", "not a CSV file"),
     ],
 )
 def test_mistakes_in_failures_are_named(tmp_path: Path, text: str, problem: str) -> None:
@@ -110,6 +126,31 @@ def test_mistakes_in_failures_are_named(tmp_path: Path, text: str, problem: str)
     with pytest.raises(UsageError) as caught:
         read_failures(file, hosts=3)
     assert problem in caught.value.message
+
+
+def test_a_failures_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_failures(tmp_path, hosts=3)
+
+
+def test_failures_without_end_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"mtbf 1\.00 ns and mttr 1.00 ns fail and come back some 2000000000000 times"):
+        host_changes(Failures(mtbf_ns=1, mttr_ns=1), hosts=2, length_ns=1000 * S, seed=1)
+
+
+def test_means_of_many_years_stay_in_64_bits() -> None:
+    found = host_changes(Failures(mtbf_ns=2**59, mttr_ns=2**59), hosts=2000, length_ns=2**57, seed=1)
+    assert 300 < len(found) < 1300
+    assert (found[:, 0] > 0).all()
+
+
+def test_vms_of_one_host_fail_together() -> None:
+    failures = Failures(stated=((S, 1, False), (2 * S, 1, True)))
+    found = host_changes(failures, hosts=9, together=3, length_ns=10 * S, seed=1)
+    assert found.tolist() == [[S, vm, 0] for vm in (3, 4, 5)] + [[2 * S, vm, 1] for vm in (3, 4, 5)]
+    drawn = host_changes(Failures(mtbf_ns=5 * S, mttr_ns=S), hosts=9, together=3, length_ns=60 * S, seed=1)
+    times = {vm: drawn[drawn[:, 1] == vm][:, 0].tolist() for vm in range(9)}
+    assert times[3] == times[4] == times[5] != times[6]
 
 
 def test_failures_have_their_means() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from bench.sim.fleet import run as run_module
 from bench.sim.fleet.spec import POLICIES as ALL_POLICIES
 from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
-from tests.fleets import DOCKER, HOST, MIB, SECOND, digest, identities_hold, random_trace, simulated
+from tests.fleets import DOCKER, HOST, MIB, SECOND, digest, identities_hold, random_trace, simulated, trace_of
 
 _TRACE = random_trace(
     5,
@@ -35,6 +37,13 @@ _SPECS: dict[str, FleetSpec] = {
         hosts=16,
         autoscaler=Autoscaler(least=1, target=0.8, every_ns=SECOND, delay_ns=2 * SECOND, cooldown_ns=3 * SECOND),
     ),
+    "failures and autoscaler": replace(
+        _SMALL,
+        hosts=2000,
+        prewarmed=1,
+        failures=Failures(mtbf_ns=20 * SECOND, mttr_ns=4 * SECOND),
+        autoscaler=Autoscaler(least=3, target=0.02, every_ns=SECOND, delay_ns=2 * SECOND, cooldown_ns=3 * SECOND),
+    ),
     **{policy: replace(_SMALL, hosts=6, policy=policy) for policy in ALL_POLICIES},
 }
 
@@ -59,6 +68,39 @@ def test_python_and_compiled_give_the_same_bits(name: str) -> None:
     assert digest(simulated(_SPECS[name], _TRACE, DOCKER)) == digest(compiled)
 
 
+@pytest.mark.parametrize("steps", [1, 7, 1000])
+@pytest.mark.parametrize("name", ["failures", "best-fit"])
+def test_the_length_of_slices_changes_no_number(name: str, steps: int) -> None:
+    whole = digest(simulated(_SPECS[name], _TRACE, DOCKER, windows=9))
+    assert digest(simulated(_SPECS[name], _TRACE, DOCKER, windows=9, steps=steps)) == whole
+    assert digest(simulated(_SPECS[name], _TRACE, DOCKER, windows=9, steps=steps, compiled=True)) == whole
+
+
+@pytest.mark.parametrize("name", ["failures", "autoscaler", "pre-warmed", "failures and autoscaler"])
+def test_windows_change_no_number_and_add_up(name: str) -> None:
+    watched = simulated(_SPECS[name], _TRACE, DOCKER, windows=60)
+    assert digest(replace(watched, windows=())) == digest(simulated(_SPECS[name], _TRACE, DOCKER))
+    assert len(watched.windows) == 60
+    assert sum(one.length_ns for one in watched.windows) == _TRACE.length_ns
+    assert sum(one.on_ns for one in watched.windows) <= watched.on_ns
+    assert max(one.boxes for one in watched.windows) <= watched.peak_boxes
+    delays = [one.delay_p99_ns for one in watched.windows if one.delay_p99_ns is not None]
+    assert 0 < max(delays) <= watched.delay_ns(1.0)
+
+
+def test_hosts_that_are_always_on_are_on_in_every_window() -> None:
+    watched = simulated(_SPECS["roomy"], _TRACE, DOCKER, windows=7)
+    assert [one.on_ns for one in watched.windows] == [8 * one.length_ns for one in watched.windows]
+
+
+def test_work_is_conserved() -> None:
+    """Without inflation CPUs are busy for as long as the work takes; each piece may end up to 1 ns late."""
+    result = simulated(replace(_SMALL, hosts=6), _TRACE, replace(DOCKER, inflation=0.0))
+    pieces = result.starts * 2 * 3
+    assert 0 <= result.cpu_ns - result.work_ns <= pieces * HOST.cpus
+    assert result.work_ns > SECOND
+
+
 @pytest.mark.parametrize("chunk", [13, 399])
 def test_the_length_of_chunks_changes_no_number(chunk: int) -> None:
     spec = _SPECS["failures"]
@@ -76,8 +118,26 @@ def test_the_specs_reach_what_they_are_for() -> None:
     assert found["failures"].lost_boxes > found["failures"].lost > 0
     assert int(found["failures"].restart.sum()) > 0
     assert found["autoscaler"].peak_on > 1
+    assert found["failures and autoscaler"].peak_on > 100
+    assert found["failures and autoscaler"].lost_boxes > 0
     assert found["autoscaler"].on_ns < 16 * found["autoscaler"].ended_ns
     assert len({digest(found[policy]) for policy in ALL_POLICIES}) == len(ALL_POLICIES)
+
+
+def test_a_long_run_comes_back_often_so_that_signals_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = run_module._step_compiled
+    calls: list[int] = []
+
+    def counted(*words: Any) -> int:
+        calls.append(words[-1])
+        return step(*words)
+
+    monkeypatch.setattr(run_module, "_step_compiled", counted)
+    looking = Autoscaler(least=1, every_ns=SECOND)
+    # One invocation computes for a million looks of the autoscaler.
+    simulated(replace(HOST, autoscaler=looking), trace_of([0], [10**6 * SECOND]), DOCKER, compiled=True)
+    assert len(calls) >= 4
+    assert max(calls) <= 2**18
 
 
 def test_another_seed_is_another_luck() -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.sim.fleet.needed import Limit, hosts_needed
+from bench.sim.fleet.needed import Limit, hosts_needed, smallest_fleet
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
 from bench.util.errors import UsageError
-from tests.fleets import HOST, MIB, SECOND, random_trace, simulated
+from tests.fleets import DOCKER, HOST, MIB, SECOND, digest, random_trace, simulated
 
 _TRACE = random_trace(8, count=300, gap_ns=SECOND // 10, duration_ns=3 * SECOND)
 _SPEC = replace(HOST, memory_bytes=4 * MIB, keep_alive_ns=SECOND)
@@ -41,3 +41,35 @@ def test_a_limit_that_no_fleet_can_keep_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("bench.sim.fleet.needed.MOST_HOSTS", 64)
     with pytest.raises(UsageError, match="does not hold with 64 hosts"):
         hosts_needed(_SPEC, Limit(no_room=-1.0), _simulate)
+
+
+def test_starts_that_are_too_slow_on_any_number_of_hosts_are_refused_at_once() -> None:
+    tried: list[int] = []
+
+    def simulate(spec: FleetSpec) -> FleetResult:
+        tried.append(spec.hosts)
+        return simulated(spec, _TRACE, DOCKER)
+
+    spec = replace(_SPEC, memory_bytes=2**30)
+    with pytest.raises(UsageError, match=r"does not hold with \d+ hosts: more hosts do not help"):
+        hosts_needed(spec, Limit(delay_ns=1), simulate)
+    assert max(tried) < 512
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_runs_on_the_smallest_fleet_and_on_one_host_fewer_are_kept(policy: Policy) -> None:
+    found = smallest_fleet(replace(_SPEC, policy=policy), Limit(), _simulate)
+    assert found.fewer is not None
+    assert digest(found.fewer) == digest(_simulate(replace(_SPEC, policy=policy, hosts=found.hosts - 1)))
+    same = _simulate(replace(_SPEC, policy=policy, hosts=found.hosts))
+    assert (found.result.cold, found.result.delay_ns(0.99)) == (same.cold, same.delay_ns(0.99))
+
+
+def test_one_host_that_is_enough_has_none_fewer() -> None:
+    assert smallest_fleet(replace(_SPEC, memory_bytes=2**30), Limit(), _simulate).fewer is None
+
+
+def test_hosts_that_come_together_are_needed_together() -> None:
+    alone = hosts_needed(_SPEC, Limit(), _simulate)
+    found = smallest_fleet(replace(_SPEC, hosts=12), Limit(), _simulate, step=4)
+    assert found.hosts == -(-alone // 4) * 4

@@ -10,7 +10,7 @@ import pytest
 from bench.sim.engine.jit import pure
 from bench.sim.fleet.build import new_state
 from bench.sim.fleet.kernel import columns as c
-from bench.sim.fleet.kernel.hosts import open_hosts
+from bench.sim.fleet.kernel.hosts import open_host
 from bench.sim.fleet.kernel.placement import find_host, first_fit, update_room
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
 from tests.fleets import INSTANT, PAGE
@@ -57,7 +57,8 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
     spec = FleetSpec(hosts=hosts, cpus=1, memory_bytes=capacity * PAGE, policy=policy, box_limit=most)
     state = new_state(spec, INSTANT, np.array([1]), length_ns=1, seed=1, noise=False, label="docker")
     m = state.m.tolist()
-    pure(open_hosts)(m, hosts)
+    while m[c.OPEN_AT_FIRST]:
+        pure(open_host)(m)
     free, boxes, up = [capacity] * hosts, [0] * hosts, [True] * hosts
     lives: list[tuple[int, int]] = []
     for _ in range(600):

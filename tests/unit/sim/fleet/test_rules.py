@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -116,6 +117,46 @@ def test_what_can_never_run_is_counted_as_unfinished() -> None:
     failures = Failures(stated=((5 * S, 0, False),))
     result = _run(replace(HOST, failures=failures), [0], [10 * S], length_ns=20 * S)
     assert (result.completed, result.unfinished) == (0, 1)
+    assert result.delay_ns(1.0) == 1
+    assert math.isinf(result.response_ns(0.5))
+
+
+def test_percentiles_are_of_all_invocations_also_of_those_that_were_never_served() -> None:
+    result = _run(_host_for(1, queue_limit=1), [0, 1, 2, 3], [S, S, S, S])
+    assert result.rejected == 2
+    assert result.delay_ns(0.5) == pytest.approx(S, rel=0.011)
+    assert math.isinf(result.delay_ns(0.51))
+    assert math.isinf(result.response_ns(0.51))
+
+
+def test_a_run_ends_when_no_host_can_come_back_although_an_autoscaler_looks() -> None:
+    failures = Failures(stated=((5 * S, 0, False),))
+    result = _run(replace(HOST, failures=failures, autoscaler=Autoscaler(least=1)), [0], [10 * S], length_ns=20 * S)
+    assert (result.completed, result.unfinished, result.ended_ns) == (0, 1, 20 * S)
+
+
+@pytest.mark.parametrize(("back_s", "completed"), [(3600, 1), (86_400 + 39, 1), (86_400 + 41, 0)])
+def test_a_run_waits_for_hosts_a_day_after_twice_its_length_at_most(back_s: int, completed: int) -> None:
+    failures = Failures(stated=((5 * S, 0, False), (back_s * S, 0, True)))
+    result = _run(replace(HOST, failures=failures), [0], [10 * S], length_ns=20 * S)
+    assert (result.completed, result.unfinished) == (completed, 1 - completed)
+
+
+def test_a_cold_start_is_told_from_the_wait_for_room() -> None:
+    # The second one is of another function: it waits for room, then starts cold.
+    result = _run(_host_for(1), [0, 4 * S], [10 * S, S], [0, 1], names=2)
+    assert (result.cold_begun, result.cold_start_ns, result.cold_delay_ns) == (2, 2, 6 * S + 3)
+    # Of the same function it takes the warm box: its wait is no cold start.
+    warm = _run(_host_for(1), [0, 4 * S], [10 * S, S])
+    assert (warm.cold_begun, warm.cold_start_ns, warm.cold_delay_ns) == (1, 1, 1)
+
+
+def test_pre_warmed_pools_are_filled_when_a_host_comes_on() -> None:
+    scaler = Autoscaler(least=1, target=0.5, every_ns=S, delay_ns=S, cooldown_ns=100 * S)
+    spec = _host_for(2, hosts=2, prewarmed=3, autoscaler=scaler)
+    result = _run(spec, [10 * S], [S // 10], length_ns=20 * S)
+    assert result.refills_refused > 0
+    assert (result.refills, result.cold) == (4, 0)
 
 
 def test_the_autoscaler_switches_hosts_on_and_off() -> None:
