@@ -177,7 +177,8 @@ def switch_lines(answer: Answer) -> tuple[str, ...]:
         if one.switch
         else f"{one.target}: {LIMIT_LABELS[one.name]}, also at 10 times the question"
         for one in answer.bottlenecks
-        if one.bounds_ns
+        # Parts of a mean were looked at for this question alone.
+        if one.bounds_ns and not one.reason
     )
 
 

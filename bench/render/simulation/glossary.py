@@ -133,6 +133,13 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     _word("keep-alive", "how long an idle box waits for more work before it ends", "kept"),
     _word("pre-warmed", "of boxes: started before anybody needs them"),
     _word("cold start", "an invocation that waits until a box has started for it", "cold starts", "cold"),
+    _word(
+        "start delay",
+        "from the arrival of an invocation until its box computes; 0 where a box was idle",
+        "start delays",
+    ),
+    _word("response", "from the arrival of an invocation until it is complete"),
+    _word("99th percentile", "99 of 100 invocations are not beyond it; never: it is among those that were not served"),
     _word("invocation", "one piece of work of a trace: it arrives, needs a box, and ends", "invocations"),
     _word("tcg", _REPORTED["tcg"], r"\w+/tcg"),
     _word("kvm", _REPORTED["kvm"], r"\w+/kvm"),

@@ -37,7 +37,7 @@ def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]
     """
     begun = sum(one.cold_begun for one in results)
     if not begun:
-        return Bottleneck(target=label, name="none", reason="no invocation waited for a cold start")
+        return Bottleneck(target=label, name="none")
     start = sum(one.cold_start_ns for one in results) / begun
     lock = sum(one.cold_lock_ns for one in results) / begun
     delay = sum(one.cold_delay_ns for one in results) / begun
@@ -48,7 +48,12 @@ def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]
         "memory": delay - start,
     }
     name = max(parts, key=lambda part: parts[part])
-    return Bottleneck(target=label, name=name, bounds_ns={str(part): value for part, value in parts.items()})
+    return Bottleneck(
+        target=label,
+        name=name,
+        bounds_ns={str(part): value for part, value in parts.items()},
+        reason="parts of the mean start delay of cold beginnings",
+    )
 
 
 def stop_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.render.answer_groups import limit_lines, number_tables
-from bench.render.answer_tables import band_text, bottleneck_table, quantity_text
+from bench.render.answer_tables import band_text, bottleneck_table, quantity_text, switch_lines
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Group, Quantity
 
 _BAND = Band(middle=3.0, low80=2.0, high80=4.0, low95=1.0, high95=5.0)
@@ -85,9 +85,10 @@ def test_ends_that_are_never_reached_say_so() -> None:
 def test_limits_without_bounds_are_sentences_and_no_rows_of_dashes() -> None:
     limits = (
         Bottleneck(target="docker", name="memory", reason="docker: on 1 host instead of 2, memory is used up"),
-        Bottleneck(target="docker, a start", name="lock", bounds_ns={"lock": 5e6, "start": 3e6}),
+        Bottleneck(target="docker, a start", name="lock", bounds_ns={"lock": 5e6, "start": 3e6}, reason="parts"),
     )
     answer = _answer(bottlenecks=limits)
     assert limit_lines(answer) == ("docker: on 1 host instead of 2, memory is used up",)
+    assert switch_lines(answer) == (), "nobody has looked at larger questions"
     assert [row[0] for row in bottleneck_table(answer)[1:]] == ["docker, a start"]
     assert [row[0] for row in bottleneck_table(_answer(bottlenecks=limits[:1]))[1:]] == ["docker"]
