@@ -33,6 +33,7 @@ from bench.cli.simulate.trace_options import (
     read_variants,
     trace_terms,
 )
+from bench.render.figures import fan
 from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.cost import read_prices
@@ -133,4 +134,5 @@ def _limit(waiting: str, p99: str | None) -> Limit:
 
 def drawings(answer: FleetAnswer) -> Iterator[Drawing]:
     """The figures of an answer, in their order."""
+    yield from fan.draw_series(answer.series)
     yield from figures.drawings(answer)

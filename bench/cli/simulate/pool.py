@@ -32,7 +32,7 @@ from bench.cli.simulate.trace_options import (
     read_variants,
     trace_terms,
 )
-from bench.render.figures import tornado, trade_off
+from bench.render.figures import fan, tornado, trade_off
 from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
@@ -177,4 +177,5 @@ def drawings(answer: PoolAnswer) -> Iterator[Drawing]:
     drawing = trade_off.draw(answer)
     if drawing is not None:
         yield drawing
+    yield from fan.draw_series(answer.series)
     yield from tornado.draw_all(answer)

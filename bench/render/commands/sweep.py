@@ -265,7 +265,7 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
         lead="",
         bounds=[],
         notes=[],
-        numbers=[(title, table) for title, table in tables if len(table) > 1],
+        numbers=[(title, table, "") for title, table in tables if len(table) > 1],
         sections=_sections(results),
         lists=_lists(results),
         reading=_READING,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.render.answer_groups import limit_lines, number_tables
 from bench.render.answer_tables import (
     READING,
     Table,
@@ -13,7 +14,6 @@ from bench.render.answer_tables import (
     bound_lines,
     distance_table,
     influence_table,
-    number_table,
     ratio_table,
     switch_lines,
 )
@@ -77,7 +77,7 @@ def answer_page(
         lead=" ".join(filter(None, (more, bound, rest))),
         bounds=[clean(line, limit=2000) for line in bound_lines(answer)],
         notes=_notes(answer),
-        numbers=[*_numbers(answer), *((title, table) for title, table in tables if len(table) > 1)],
+        numbers=[*_numbers(answer), *((title, table, "") for title, table in tables if len(table) > 1)],
         sections=_sections(answer),
         lists=_lists(answer),
         reading=READING,
@@ -85,10 +85,12 @@ def answer_page(
     )
 
 
-def _numbers(answer: Answer) -> list[tuple[str, Table]]:
-    """Titles and tables; a table of numbers alone needs no title."""
-    found = [("", number_table(answer)), ("", ratio_table(answer))]
-    return [(title, table) for title, table in found if len(table) > 1]
+def _numbers(answer: Answer) -> list[tuple[str, Table, str]]:
+    """Titles, tables, and what stands below them; a table of numbers alone needs no title."""
+    found = [(one.title, one.table, one.note) for one in number_tables(answer)]
+    ratios = ratio_table(answer)
+    titled = "Compared" if any(title for title, _, _ in found) else ""
+    return [*found, *([(titled, ratios, "")] if len(ratios) > 1 else [])]
 
 
 def _notes(answer: Answer) -> list[tuple[str, list[str]]]:
@@ -109,6 +111,7 @@ def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
 def _lists(answer: Answer) -> list[tuple[str, list[str]]]:
     return _filled(
         ("Where another limit takes over", switch_lines(answer)),
+        ("What one host fewer lacks", limit_lines(answer)),
         ("Assumed, not measured", answer.assumed),
         ("What would make it surer", answer.identify),
         ("Not in the model", answer.left_out),
