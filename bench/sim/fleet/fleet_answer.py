@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from bench.sim.answer.answer import Answer, Bottleneck, Group, Quantity, Series
+from bench.sim.answer.answer import Answer, Bottleneck, Distance, Group, Quantity, Series
 from bench.sim.answer.influence import Look
 from bench.sim.answer.terms import Terms
 from bench.sim.answer.words import count_text
@@ -121,23 +121,10 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
     distances = {
         one.label: distances_of(terms, one, runs[one.label].spec, runs[one.label].results) for one in asked.variants
     }
-    shown = {
-        one.label: Shown(
-            samples=columns(runs[one.label].rows),
-            weights=terms.draw_weights,
-            wide=widenings(terms.model, one, distances[one.label]),
-            caps=caps_of(terms, asked, one, asked.spec),
-        )
-        for one in asked.variants
-    }
+    shown = {one.label: _shown(terms, asked, one, runs[one.label], distances[one.label]) for one in asked.variants}
     invocations = runs[asked.baseline].results[0].arrivals
     looks = _looks(terms, asked, shown, invocations)
-    currency = "" if asked.prices is None else asked.prices.currency
-    numbers = [
-        *(one for label in asked.labels for one in quantities(label, PREFIX, shown[label], currency=currency)),
-        *ratios(asked, PREFIX, shown, names=RATIOS),
-    ]
-    numbers = with_bound(terms, numbers, f"{PREFIX}.hosts_needed", "hosts", looks)
+    numbers = with_bound(terms, _numbers(asked, shown), f"{PREFIX}.hosts_needed", "hosts", looks)
     stops = {label: decided(label, one.stops, terms.draw_weights) for label, one in runs.items()}
     starts = [
         start_limit(f"{one.label}, a start", one.values(terms.model, None), runs[one.label].results)
@@ -168,6 +155,25 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
             stated=_stated(asked.spec),
         ),
     )
+
+
+def _shown(terms: Terms, asked: FleetQuestion, variant: Variant, runs: _Runs, distances: Sequence[Distance]) -> Shown:
+    """How the numbers of one variant become bands."""
+    return Shown(
+        samples=columns(runs.rows),
+        weights=terms.draw_weights,
+        wide=widenings(terms.model, variant, distances),
+        caps=caps_of(terms, asked, variant, asked.spec),
+    )
+
+
+def _numbers(asked: FleetQuestion, shown: Mapping[str, Shown]) -> list[Quantity]:
+    """Of each variant, and against the baseline."""
+    currency = "" if asked.prices is None else asked.prices.currency
+    return [
+        *(one for label in asked.labels for one in quantities(label, PREFIX, shown[label], currency=currency)),
+        *ratios(asked, PREFIX, shown, names=RATIOS),
+    ]
 
 
 def _runs(terms: Terms, question: FleetQuestion, variant: Variant) -> _Runs:
