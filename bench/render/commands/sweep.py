@@ -41,7 +41,7 @@ _AXES: Final = {
     "reserve": "memory that stays free",
     "hosts": "hosts of the fleet",
     "keep_alive": "keep-alive of idle boxes",
-    "prewarmed": "pre-warmed boxes of each function",
+    "prewarmed": "pre-warmed boxes",
     "policy": "where boxes are placed",
     "within": "times within a minute",
 }

@@ -159,7 +159,6 @@ def test_a_scheduler_that_dies_half_way_ends_the_sweep_and_another_one_goes_on(
     expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.sim.sweep.run.Cutter", partial(Cutter, aim_ns=1))
-    monkeypatch.setattr("bench.sim.sweep.runners.choose.DaskRunner", partial(DaskRunner, answer_s=3.0))
     out = tmp_path / "out"
     with started(tmp_path / "one") as cluster:
         cluster.start_worker()
