@@ -354,7 +354,7 @@ def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\n", "neither min nor max"),
         ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\nmost = 3\n", "unknown key"),
         ("[[bound]]\ntarget = 'libvirt'\nmetric = 'endpoint.ready'\nmax = '3s'\n", "does not name its accelerator"),
-        ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\nmax = '3 parsecs'\n", "not of the form"),
+        ("[[bound]]\ntarget = 'docker'\nmetric = 'endpoint.ready'\nmax = '3 parsecs'\n", "unknown unit 'parsecs'"),
     ],
 )
 def test_bad_bounds(tmp_path: Path, text: str, words: str) -> None:

@@ -16,6 +16,7 @@ from bench.host.mounts import Mount
 from bench.util import proc
 from bench.util.tree import remove_tree
 from tests import leftovers, needs
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -61,10 +62,14 @@ def test_what_a_test_leaves_running_is_found() -> None:
     before = leftovers.snapshot(token)
     process = proc.spawn(["sleep", "60"])
     named = proc.spawn(["sh", "-c", "sleep 60; : boxbench-0123abcd"])
+
+    def is_found(line: str, *, by_name: bool) -> bool:
+        return any(one.startswith(line) for one in leftovers.find(before, by_name=by_name))
+
     try:
-        found = leftovers.find(before, by_name=False)
-        assert any(line.startswith(f"process {process.pid}: sleep 60") for line in found)
-        assert any(line.startswith(f"process {named.pid}:") for line in leftovers.find(before, by_name=True))
+        # The kernel shows a new program's arguments a moment after the call that starts it has returned.
+        wait_until(lambda: is_found(f"process {process.pid}: sleep 60", by_name=False), "the child is found")
+        wait_until(lambda: is_found(f"process {named.pid}: sh -c sleep 60", by_name=True), "its name is found")
     finally:
         proc.stop(process)
         proc.stop(named)
