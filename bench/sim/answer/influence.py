@@ -68,6 +68,8 @@ class Look:
 
     influences: tuple[Influence, ...]
     humps: Humps | None
+    draws: tuple[int, ...]
+    """Of the model, that it was made from; the groups of ``humps`` are of them."""
 
 
 def influences(
@@ -123,7 +125,7 @@ def look_into(
         for one in found
     ]
     ranked = sorted(read, key=lambda one: (-one.share, one.target, one.parameter))
-    return Look(influences=tuple(ranked), humps=find_humps(answers, weights))
+    return Look(influences=tuple(ranked), humps=find_humps(answers, weights), draws=tuple(draws))
 
 
 def narrowed(model: Model, target: str, names: Sequence[str]) -> float:

@@ -84,7 +84,7 @@ def fields_of(
         "warnings": warnings_of(model, targets, far),
         "unanswered": tuple(unanswered),
         "humps": tuple(
-            humps_sentence(model, label, owners[label], terms.draws, look.humps, unit)
+            humps_sentence(model, label, owners[label], look.draws, look.humps, unit)
             for label, look in looks.items()
             if look.humps is not None
         ),

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from bench.sim.answer.humps import find_humps, humps_sentence
+from bench.sim.answer.influence import look_into
+from bench.sim.answer.terms import Terms
+from bench.sim.host.common import fields_of
 from bench.sim.model.file import Model
 from tests.question_models import DRAWS, MS, make_model
 
@@ -78,6 +81,18 @@ def test_what_the_lock_does_not_tell_is_not_blamed_on_it() -> None:
     found = find_humps(np.where(upper, 6e9, 3.5e9) * np.linspace(1, 1.02, DRAWS), np.ones(DRAWS))
     assert found is not None
     assert "lock" not in humps_sentence(model, "docker", ["docker"], range(DRAWS), found, "ns")
+
+
+def test_groups_are_of_the_draws_that_were_looked_at() -> None:
+    """An answer may have fewer draws than the look that explains it."""
+    upper = np.arange(DRAWS) % 4 == 0
+    model = _with_lock(make_model(), upper)
+    looked = range(DRAWS)
+    look = look_into(model, ["docker"], looked, lambda _, draw: (6e9 if upper[draw] else 3.5e9) * (1 + draw * 1e-4))
+    assert look.draws == tuple(looked)
+    terms = Terms(model=model, digest="sha256:0", seed=1, draws=tuple(looked)[:7])
+    fields = fields_of(terms, distances={}, looks={"docker": look}, owners={"docker": ("docker",)}, unit="ns")
+    assert [one for one in fields["humps"] if "where the lock of docker is" in one]
 
 
 def _with_lock(model: Model, late: np.ndarray, other: str = "created.hold_work") -> Model:
