@@ -19,7 +19,7 @@ from bench.sim.theory import capacity
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 
-Limit = Literal["start", "CPU", "lock"]
+Limit = Literal["start", "CPU", "lock", "requests"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,10 @@ class StormBounds:
     """N W / c, and more where a crowd is certain: the CPUs, as if nothing else delayed anybody."""
     lock_ns: float
     """T1 + (N - 1) h, likewise: the lock, as if each box came in time for it; 0 without a lock."""
+    requests_ns: float
+    """From the first request to the last one. The others contain as much of it as nobody can avoid."""
+    at_once: tuple[float, float, float]
+    """``start_ns``, ``cpu_ns`` and ``lock_ns`` without the time between requests: a part of each."""
 
     @property
     def last_ns(self) -> float:
@@ -67,8 +71,11 @@ class StormBounds:
 
     @property
     def by_name(self) -> dict[str, float]:
-        """All of them, as ``Bottleneck.bounds_ns`` has them."""
-        return {"start": self.start_ns, "CPU": self.cpu_ns, "lock": self.lock_ns}
+        """Each without the time between requests, and that time where there is any, as ``Bottleneck.bounds_ns`` has
+        them."""
+        start, cpu, lock = self.at_once
+        found = {"start": start, "CPU": cpu, "lock": lock}
+        return found | {"requests": self.requests_ns} if self.requests_ns else found
 
 
 def costs(values: TargetValues, *, cpus: int, residents: int = 0) -> Costs:
@@ -121,11 +128,14 @@ def storm_bounds(
     # What was requested from here on, this box included, has all to be done after this instant.
     left = np.arange(boxes, 0, -1)
     work = _crowded(at, left, cpus=cpus, crowding=values.crowding)
-    lock = float((at + work * one.hold_work_ns + left * one.hold_delay_ns).max() + one.outside_ns)
+    queue = work * one.hold_work_ns + left * one.hold_delay_ns + one.outside_ns
+    lock = queue if one.hold_ns else np.zeros(boxes)
     return StormBounds(
         start_ns=float(at[-1] + one.start_ns),
         cpu_ns=float((at + work * one.cpu_ns).max()),
-        lock_ns=lock if one.hold_ns else 0.0,
+        lock_ns=float((at + lock).max()) if one.hold_ns else 0.0,
+        requests_ns=float(at[-1]),
+        at_once=(one.start_ns, float(work[0] * one.cpu_ns), float(lock[0])),
     )
 
 

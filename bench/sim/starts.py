@@ -94,6 +94,8 @@ class Starts:
     """(boxes,) How much longer its own work took than alone on an idle host."""
     cpu_ns: int
     """CPU time that the host spent until everything was done, background work and inflation included."""
+    cpu_until_up_ns: int
+    """CPU time that the host spent until the last box was up, as a campaign records it."""
     busy_share: float
     """Share of the host's CPU time that was spent from the first request until the last box was up."""
 
@@ -113,6 +115,8 @@ class ManyStarts:
     """(points, boxes)"""
     cpu_ns: NDArray[np.int64]
     """(points, storms)"""
+    cpu_until_up_ns: NDArray[np.int64]
+    """(points, storms)"""
     busy_share: NDArray[np.float64]
     """(points, storms)"""
     events: NDArray[np.int64]
@@ -130,6 +134,7 @@ class ManyStarts:
             lock_wait_ns=self.lock_wait_ns[point, boxes],
             cpu_wait_ns=self.cpu_wait_ns[point, boxes],
             cpu_ns=int(self.cpu_ns[point, storm]),
+            cpu_until_up_ns=int(self.cpu_until_up_ns[point, storm]),
             busy_share=float(self.busy_share[point, storm]),
         )
 
@@ -297,6 +302,7 @@ def _gather(
         lock_wait_ns=wait[:, :, 0],
         cpu_wait_ns=wait[:, :, 1],
         cpu_ns=total[:, :, kernels.CPU],
+        cpu_until_up_ns=total[:, :, kernels.CPU_AT_END],
         busy_share=busy,
         events=total[:, :, kernels.HANDLED],
     )

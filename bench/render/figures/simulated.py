@@ -16,6 +16,7 @@ _LIMITS: Final = {
     "start": "start_returned",
     "CPU": "vmm",
     "lock": "kernel",
+    "requests": "replied",
     "memory": "ready",
     "hosts": "exec",
     "none": "root",

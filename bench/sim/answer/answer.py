@@ -8,11 +8,28 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.sim.kind import Kind
 
-__all__ = ["Answer", "Band", "Bottleneck", "Distance", "Group", "Influence", "Kind", "Quantity", "Series", "Unit"]
+__all__ = [
+    "Answer",
+    "Band",
+    "Bottleneck",
+    "Distance",
+    "Group",
+    "Influence",
+    "Kind",
+    "LimitName",
+    "Quantity",
+    "Series",
+    "Unit",
+]
 
 
 Unit = Literal["ns", "bytes", "boxes", "hosts", "share", "ratio", "cost", "cpu_ns", "per_s", "mean_hosts"]
 """The unit of a number of an answer. `hosts` are whole ones, `mean_hosts` a mean over time."""
+
+
+LimitName = Literal["start", "CPU", "lock", "requests", "memory", "hosts", "none"]
+"""What limits an answer. ``start``: the duration of a single start; nothing is waited for. ``requests``: the time
+between requests."""
 
 
 _SHARES: Final = {"low95": 0.025, "low80": 0.1, "middle": 0.5, "high80": 0.9, "high95": 0.975}
@@ -94,10 +111,10 @@ class Bottleneck(_Frozen):
     """What limits the answer."""
 
     target: str
-    name: Literal["start", "CPU", "lock", "memory", "hosts", "none"]
-    """``start``: the duration of a single start; nothing is waited for."""
+    name: LimitName
     bounds_ns: dict[str, float] = {}
-    """The lower bounds that were compared, by name, ns."""
+    """The lower bounds that were compared, by name, ns. Those beside ``requests`` are without the time between
+    requests."""
     share: float = 1.0
     """Of the draws in which it is the largest bound. Below 1 the data leave open what decides."""
     switch: str | None = None

@@ -3,6 +3,10 @@
 The bounds are a single start, the CPU time of all boxes, and the lock that they hold one after another. The largest
 decides, with one exception: a single start lies within the bound of the lock, so that from two boxes on any lock would
 decide. The lock is named where boxes wait for it longer than a start takes by itself.
+
+Where boxes are requested one after another, the last request and a start after it are a bound, too. Where it is the
+largest and a start is the shorter part of it, the time between requests decides. The other bounds are then shown
+without that time, as if all boxes were requested at once.
 """
 
 from __future__ import annotations
@@ -27,11 +31,17 @@ _LEAST_RESIDENTS: Final = 10
 """A question without residents is looked at beside up to 10 times as many."""
 _DRAWS: Final = 40
 """Draws that are asked where another bound takes over."""
-_THE: Final = {"start": "the start itself", "CPU": "the CPU", "lock": "the lock"}
+_THE: Final = {
+    "start": "the start itself",
+    "CPU": "the CPU",
+    "lock": "the lock",
+    "requests": "the time between requests",
+}
 _ROLES: Final = {
     "CPU": ("work", "background", "inflation", "inflation_form", "crowding"),
     "lock": ("hold", "growth"),
     "start": ("delay", "work"),
+    "requests": ("delay", "work"),
 }
 """Kinds of parameters that each bound is made of."""
 
@@ -57,8 +67,7 @@ def bottleneck(
         further: look for the sizes at which another bound takes over.
     """
     found = [_bounds(one, scheduled_ns, cpus, residents) for one in draws]
-    span = _span(scheduled_ns)
-    name, share = _vote(list(zip((limit_of(one, span) for one in found), weights, strict=True)))
+    name, share = _vote(list(zip(map(limit_of, found), weights, strict=True)))
     medians = {key: weighted_median([one.by_name[key] for one in found], weights) for key in found[0].by_name}
     switch = _switches(name, _some(draws, weights), cpus, residents, scheduled_ns) if further else None
     return Bottleneck(target=target, name=name, share=share, bounds_ns=medians, switch=switch)
@@ -74,7 +83,7 @@ def _switches(
 
     def limit(size: int, on: int, beside: int) -> Limit:
         at = scheduled_ns if size == boxes else np.round(np.arange(size) * gap).astype(np.int64)
-        return _vote([(limit_of(_bounds(one, at, on, beside), _span(at)), weight) for one, weight in some])[0]
+        return _vote([(limit_of(_bounds(one, at, on, beside)), weight) for one, weight in some])[0]
 
     phrases = [
         *_switch(name, boxes, lambda size: limit(size, cpus, residents), lambda size: f"from {box_text(size)} on"),
@@ -89,16 +98,14 @@ def _switches(
     return "; ".join(phrases) or None
 
 
-def limit_of(found: StormBounds, span_ns: float) -> Limit:
-    """Which bound decides. The lock does where it is the largest and waiting for it takes longer than one start.
-
-    Args:
-        span_ns: from the first request to the last one.
-    """
-    alone = found.start_ns - span_ns
+def limit_of(found: StormBounds) -> Limit:
+    """Which bound decides. The lock does where it is the largest and waiting for it takes longer than one start."""
+    alone = found.start_ns - found.requests_ns
     if found.lock_ns >= found.cpu_ns and found.lock_ns - found.start_ns > alone:
         return "lock"
-    return "CPU" if found.cpu_ns > found.start_ns else "start"
+    if found.cpu_ns > found.start_ns:
+        return "CPU"
+    return "requests" if found.requests_ns > alone else "start"
 
 
 def judged(limit: Bottleneck, middle: float, role: str | None, *, humps: bool = False) -> Bottleneck:
@@ -110,6 +117,8 @@ def judged(limit: Bottleneck, middle: float, role: str | None, *, humps: bool = 
         humps: the answer is one of two.
     """
     bound = limit.bounds_ns.get(limit.name, 0.0)
+    if "requests" in limit.bounds_ns:
+        bound = max(bound, limit.bounds_ns["requests"] + limit.bounds_ns["start"])
     if not middle > 0 or not bound > 0:
         return limit
     found = limit.model_copy(update={"reached": bound / middle})
@@ -120,10 +129,6 @@ def judged(limit: Bottleneck, middle: float, role: str | None, *, humps: bool = 
     if role is None or role in _ROLES.get(limit.name, ()):
         return found
     return found.model_copy(update={"open": f"the {role_label(role)}"})
-
-
-def _span(scheduled_ns: NDArray[np.int64]) -> float:
-    return float(scheduled_ns[-1] - scheduled_ns[0])
 
 
 def _bounds(draw: Drawn, scheduled_ns: NDArray[np.int64], cpus: int, residents: int) -> StormBounds:

@@ -33,6 +33,8 @@ class Rest:
     replications: int
     widening: Widening
     """Of the answer's band."""
+    floors: Floats | None = None
+    """(draws x replications,) The part of each sample that is not widened, as of ``band_of``; None: 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +72,27 @@ def parts_of(rest: Rest, answers: Floats, weights: Floats) -> Parts | None:
     logs = np.log(answers)
     mass = np.repeat(weights, rest.replications)
     noise = np.log(rest.samples) - np.repeat(logs, rest.replications)
-    widening = rest.widening
+    widening, widened = rest.widening, _widened(rest, mass)
     found = {
         "noise": _variance(noise, mass),
-        "misfit": widening.both**2,
-        "beyond": (widening.up**2 + widening.down**2) * _HALF_NORMAL,
+        "misfit": widened * widening.both**2,
+        "beyond": widened * (widening.up**2 + widening.down**2) * _HALF_NORMAL,
     }
     parameters = _variance(logs, weights)
     total = parameters + sum(found.values())
     if not total > 0:
         return None
     return Parts(parameters=parameters / total, rest={name: part / total for name, part in found.items()})
+
+
+def _widened(rest: Rest, weights: Floats) -> float:
+    """By how much less than its own variance a factor adds to that of the answer's logarithm, in [0, 1].
+
+    A factor of the part above the floor moves the whole by that part's share of it.
+    """
+    if rest.floors is None:
+        return 1.0
+    return float(np.average((1 - rest.floors / rest.samples) ** 2, weights=weights))
 
 
 def _variance(values: Floats, weights: Floats) -> float:

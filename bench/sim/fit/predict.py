@@ -160,7 +160,7 @@ def _predicted(grid: Grid, group: int, statistics: Sequence[Statistic], setting:
     many = _simulate(grid, storms, setting)
     found = np.zeros((len(grid.inflation), len(statistics)))
     first = 0
-    for level, schedule, share in runs:
+    for level, _, share in runs:
         which = slice(first, first + len(setting.noise[level][group]))
         boxes = many.times_ns[:, many.first[which.start] : many.first[which.stop], :]
         times = boxes.reshape(len(boxes), which.stop - which.start, level.boxes, -1)
@@ -168,18 +168,11 @@ def _predicted(grid: Grid, group: int, statistics: Sequence[Statistic], setting:
         for column, statistic in enumerate(statistics):
             if statistic.level == level:
                 if statistic.of == CPU:
-                    value = _cpu(many.busy_share[:, which], times, schedule, setting)
+                    value = many.cpu_until_up_ns[:, which] / level.boxes
                 else:
                     value = np.asarray(times_of(statistic, by_end), np.float64)
                 found[:, column] += share * np.log(np.maximum(value, 1.0)).mean(axis=1)
         first = which.stop
-    return found
-
-
-def _cpu(busy_share: Floats, times: Ints, schedule: Ints, setting: Setting) -> Floats:
-    """(candidates, replications) CPU time per box until the last box is up, as a campaign records it."""
-    up = (times[..., -1] + schedule).max(axis=2) - schedule.min()
-    found: Floats = busy_share * up * setting.cpus / len(schedule)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.answer.answer import Bottleneck
+from bench.sim.answer.answer import Bottleneck, LimitName
 from bench.sim.answer.words import count_text, in_unit
 from bench.sim.fleet.kernel.columns import PAGE_BYTES
 from bench.sim.fleet.needed import Limit, Smallest
@@ -17,7 +17,6 @@ from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.values import TargetValues
 
-Name = Literal["start", "CPU", "lock", "memory", "hosts", "none"]
 Integers = NDArray[np.int64]
 
 
@@ -25,7 +24,7 @@ Integers = NDArray[np.int64]
 class Stop:
     """Why one draw needs no fewer hosts than it does."""
 
-    name: Name
+    name: LimitName
     """``hosts``: the stated number of boxes of a host; ``none``: one host is enough."""
     reason: str
 
@@ -41,7 +40,7 @@ def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]
     start = sum(one.cold_start_ns for one in results) / begun
     lock = sum(one.cold_lock_ns for one in results) / begun
     delay = sum(one.cold_delay_ns for one in results) / begun
-    parts: dict[Name, float] = {
+    parts: dict[LimitName, float] = {
         "start": float(values.solo_ns),
         "lock": lock,
         "CPU": max(0.0, start - lock - values.solo_ns),
@@ -99,7 +98,7 @@ def decided(label: str, stops: Sequence[Stop], weights: NDArray[np.float64]) -> 
     Args:
         weights: (draws,)
     """
-    totals: dict[Name, float] = {}
+    totals: dict[LimitName, float] = {}
     for stop, weight in zip(stops, weights.tolist(), strict=True):
         totals[stop.name] = totals.get(stop.name, 0.0) + weight
     name = max(totals, key=lambda one: totals[one])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from bench.sim.answer.answer import Band
+from bench.sim.answer.answer import Band, LimitName
 from bench.sim.observe.trials import Observations, StartTrial
 
 
@@ -25,7 +24,7 @@ class CurvePoint(_Frozen):
     """ns."""
     median: Band
     """ns."""
-    bottleneck: Literal["start", "CPU", "lock", "memory", "hosts", "none"]
+    bottleneck: LimitName
     beyond: bool
     """Whether it lies beyond the data on any axis."""
 

@@ -16,6 +16,7 @@ _DECIDED: Final = {
     "start": "the start itself",
     "CPU": "CPU",
     "lock": "the lock",
+    "requests": "the time between requests",
     "memory": "memory",
     "hosts": "the limit of boxes of a host",
     "none": "nothing",

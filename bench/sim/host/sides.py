@@ -10,7 +10,6 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.storms import reached_by
 from bench.sim.answer.answer import Bottleneck, Distance
 from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import storm_distances
@@ -20,6 +19,7 @@ from bench.sim.answer.terms import Terms, find_target, refuse_emulated_machine
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import forms_of
 from bench.sim.host.luck import trial_factors
+from bench.sim.host.times import ranked
 from bench.sim.model.file import Model
 from bench.sim.starts import Starts, Storm, grid_of, simulate_many, simulate_starts
 from bench.sim.values import StageValues, TargetValues
@@ -27,7 +27,7 @@ from bench.util.errors import UsageError
 
 _NOT_LOOKED_FOR: Final = "the longer of its two parts decides; where another limit takes over was not looked for"
 SHARES: Final = {"first": 0.0, "p25": 0.25, "median": 0.5, "p90": 0.9, "last": 1.0}
-"""Of the boxes that are up, by the name of the time. Each box's clock starts with its own request."""
+"""Of the boxes that are up, by the name of the time since the first request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,9 @@ class Side(Protocol):
         """Of the model, that it needs."""
 
     def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
-        """One storm: the times of ``SHARES``, ``cpu``, ``lock_wait``, ``cpu_wait`` in ns, ``throughput`` in boxes per
-        second. ``draw``: of the model; None: its centre."""
+        """One storm, in ns: the times of ``SHARES`` as of ``times.ranked``; ``longest``, the longest start of a box
+        from its own request; per box ``cpu`` until the last one is up, ``cpu_after`` after that, ``lock_wait``,
+        ``cpu_wait``. ``draw``: of the model; None: its centre."""
 
     def distances(self, model: Model, boxes: int) -> tuple[Distance, ...]:
         """How far a storm of so many boxes lies beyond the data."""
@@ -152,7 +153,8 @@ class Nested:
         return [min(self.per_vm, boxes - number * self.per_vm) for number in range(count)]
 
     def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
-        """One storm. A box's clock starts with the request of its machine."""
+        """One storm. A box is requested with its machine. Its CPU time counts until all machines are up, and inside
+        each until its boxes are."""
         machines = self._machines(boxes)
         outer = host_values(model, self.outer, draw, cpus=self.cpus, boxes=len(machines), seed=luck.seed)
         inner = host_values(model, self.inner, draw, cpus=self.vm_cpus, boxes=machines[0], seed=luck.seed)
@@ -267,14 +269,13 @@ def _numbers(
         starts: all that was simulated for it.
     """
     times = np.asarray(times_ns, dtype=np.float64)
-    boxes = len(times)
-    ranked: list[float] = np.sort(times).tolist()
-    # Times are whole nanoseconds, so that a storm of very short starts may take none.
-    over = max(1.0, float((scheduled_ns + times).max()) - float(scheduled_ns.min()))
+    boxes, requested = len(times), scheduled_ns - scheduled_ns.min()
+    cpu = sum(one.cpu_until_up_ns for one in starts)
     return {
-        **{name: reached_by(ranked, share) for name, share in SHARES.items()},
-        "cpu": sum(one.cpu_ns for one in starts) / boxes,
-        "throughput": boxes / over * 1e9,
+        **ranked(requested + times, requested, SHARES),
+        "longest": float(times.max()),
+        "cpu": cpu / boxes,
+        "cpu_after": (sum(one.cpu_ns for one in starts) - cpu) / boxes,
         "lock_wait": sum(float(one.lock_wait_ns.sum()) for one in starts) / boxes,
         "cpu_wait": sum(float(one.cpu_wait_ns.sum()) for one in starts) / boxes,
     }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.answer.answer import Answer, Bottleneck, Quantity
-from bench.sim.answer.bands import Widening, band_of, ratio_band
-from bench.sim.answer.distance import for_benefits, misfit_of, refused_labels, widening
+from bench.sim.answer.answer import Answer, Band, Bottleneck, Quantity
+from bench.sim.answer.bands import Widening
+from bench.sim.answer.distance import misfit_of, refused_labels, widening
 from bench.sim.answer.influence import Look, bound_sentence, look_into
-from bench.sim.answer.rest import Rest
 from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
@@ -21,6 +20,7 @@ from bench.sim.host.common import fields_of, judge
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.sim.host.headline import compared_headline
 from bench.sim.host.sides import Luck, Side
+from bench.sim.host.times import time_band, time_ratio, time_rest
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, Mapping[str, Floats]]
@@ -33,13 +33,18 @@ UNITS: Final[Mapping[str, tuple[str, Literal["ns", "cpu_ns", "per_s"]]]] = {
     "p25": ("storm.p25", "ns"),
     "median": ("storm.median", "ns"),
     "p90": ("storm.p90", "ns"),
+    "longest": ("storm.longest", "ns"),
     "cpu": ("storm.cpu", "cpu_ns"),
+    "cpu_after": ("storm.cpu_after", "cpu_ns"),
     "throughput": ("storm.throughput", "per_s"),
     "lock_wait": ("storm.lock_wait", "ns"),
     "cpu_wait": ("storm.cpu_wait", "ns"),
 }
-"""Quantities by the name of their samples. The first one is what the answer is about."""
-RATIOS: Final = ("last", "median", "cpu")
+"""Quantities by the name of their samples. The first one is what the answer is about. ``throughput`` has no samples:
+it follows from the last box. ``longest`` is that time, too, where all boxes are requested at once."""
+_LEAST_NS: Final = 1.0
+"""Times are whole nanoseconds, so that a storm of very short starts may take none."""
+RATIOS: Final = ("last", "median", "longest", "cpu")
 LEFT_OUT: Final = (
     "The model has no disk, no memory bandwidth, no NUMA, no image pull and no network. A storm that one of these "
     "limits is slower than the answer.",
@@ -119,7 +124,7 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     wide = {side.label: _widening(terms, side, question.boxes) for side in question.sides}
     runs = {side.label: run(terms, side, question.boxes) for side in question.sides}
     looks = {side.label: _look(terms, side, question.boxes, runs[side.label], wide) for side in question.sides}
-    own = [one for label in runs for one in _quantities(terms, label, runs, wide[label], looks[label])]
+    own = [one for label in runs for one in _quantities(terms, question, label, runs[label], wide[label], looks[label])]
     quantities = (*own, *_ratios(terms, question, runs, wide))
     bounds = {side.label: side.limit(terms, question.boxes) for side in question.sides}
     # Machines and the boxes in them have bounds of their own, which are no bounds of both together.
@@ -172,19 +177,46 @@ def _look(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats], w
         terms.draws,
         lambda model, draw: side.numbers(model, draw, boxes, luck, noise=False)["last"],
         answer=side.label,
-        rest=Rest(samples=samples["last"], replications=terms.replications, widening=wide[side.label]),
+        rest=time_rest(samples, "last", terms.replications, wide[side.label]),
         more=side.forms(terms, boxes),
         about="times",
     )
 
 
-def _quantities(terms: Terms, label: str, runs: Samples, wide: Widening, look: Look) -> list[Quantity]:
+def _quantities(
+    terms: Terms, question: StormQuestion, label: str, samples: Mapping[str, Floats], wide: Widening, look: Look
+) -> list[Quantity]:
     quantities = []
-    for key, (name, unit) in UNITS.items():
-        band = band_of(runs[label][key], terms.weights, for_benefits(wide) if unit == "per_s" else wide)
+    for key in _shown(question, UNITS):
+        name, unit = UNITS[key]
+        band = (
+            _throughput(question.boxes, time_band(samples, "last", terms.weights, wide))
+            if key == "throughput"
+            else time_band(samples, key, terms.weights, wide)
+        )
         bound = bound_sentence(terms.model, look.influences, band, unit) if name == LAST else None
         quantities.append(Quantity(name=name, unit=unit, target=label, band=band, bound=bound))
     return quantities
+
+
+def _shown(question: StormQuestion, keys: Iterable[str]) -> Iterator[str]:
+    """Of these numbers those that say something of their own."""
+    return (key for key in keys if key != "longest" or question.arrivals != AT_ONCE)
+
+
+def _throughput(boxes: int, last: Band) -> Band:
+    """Boxes per second until the last one is up."""
+
+    def rate(end_ns: float) -> float:
+        return boxes / max(_LEAST_NS, end_ns) * 1e9
+
+    return Band(
+        middle=rate(last.middle),
+        low80=rate(last.high80),
+        high80=rate(last.low80),
+        low95=rate(last.high95),
+        high95=rate(last.low95),
+    )
 
 
 def _ratios(terms: Terms, question: StormQuestion, runs: Samples, wide: Mapping[str, Widening]) -> list[Quantity]:
@@ -194,11 +226,11 @@ def _ratios(terms: Terms, question: StormQuestion, runs: Samples, wide: Mapping[
             name=UNITS[key][0],
             unit="ratio",
             target=f"{label} : {base}",
-            band=ratio_band(runs[label][key], runs[base][key], terms.weights, wide[label], wide[base]),
+            band=time_ratio(runs[label], runs[base], key, terms.weights, wide[label], wide[base]),
         )
         for label in question.labels
         if label != base
-        for key in RATIOS
+        for key in _shown(question, RATIOS)
         if np.all(runs[base][key] > 0)
     ]
 
@@ -232,8 +264,8 @@ def _point(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats]) 
     return CurvePoint(
         target=side.label,
         boxes=boxes,
-        last=band_of(samples["last"], terms.weights, wide),
-        median=band_of(samples["median"], terms.weights, wide),
+        last=time_band(samples, "last", terms.weights, wide),
+        median=time_band(samples, "median", terms.weights, wide),
         bottleneck=side.limit(terms, boxes, further=False).name,
         beyond=any(one.times > 1 for one in distances),
     )

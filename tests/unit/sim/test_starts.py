@@ -80,6 +80,7 @@ def test_work_is_shared_by_all_and_background_takes_its_part() -> None:
     late = simulate_starts(one_stage(work_ns=10 * MS, background_ns=1000 * MS), cpus=2, scheduled_ns=together(1))
     assert ready(late) == [10 * MS]
     assert late.cpu_ns == 1010 * MS
+    assert late.cpu_until_up_ns == 20 * MS
     assert late.busy_share == 1.0
 
 

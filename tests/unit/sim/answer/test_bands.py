@@ -74,7 +74,30 @@ def test_both_widenings_together_are_a_sum_of_logarithms() -> None:
 def test_misfits_of_two_sides_do_not_cancel() -> None:
     values = np.full(50, 2.0)
     band = ratio_band(3 * values, values, None, Widening(both=0.3), Widening(both=0.4))
-    assert band == band_of(np.full(50, 3.0), None, Widening(both=0.5))
+    alone = band_of(np.full(50, 3.0), None, Widening(both=0.5)).model_dump()
+    assert band.model_dump() == pytest.approx(alone)
+
+
+def test_what_a_question_states_is_not_widened() -> None:
+    """Boxes that are requested at 90 s and up 10 s later: only the 10 s may be off."""
+    wide, floors = Widening(up=0.3, both=0.2), np.full(50, 90.0)
+    band = band_of(np.full(50, 100.0), None, wide, floors=floors)
+    start = band_of(np.full(50, 10.0), None, wide)
+    assert band.middle == 100
+    for end in ("low95", "low80", "high80", "high95"):
+        assert getattr(band, end) == pytest.approx(90 + getattr(start, end))
+
+
+def test_of_a_ratio_each_side_is_widened_above_its_own_floor() -> None:
+    values, wide = np.full(50, 100.0), Widening(up=0.3)
+    late, none = np.full(50, 90.0), np.zeros(50)
+    start = band_of(np.full(50, 10.0), None, wide)
+    both = ratio_band(values, values, None, wide, wide, floors=(late, late))
+    assert both.high95 == pytest.approx((90 + start.high95) / 100)
+    assert both.low95 == pytest.approx(100 / (90 + start.high95))
+    plain = ratio_band(values, values, None, wide, wide)
+    assert ratio_band(values, values, None, wide, wide, floors=(none, none)) == plain
+    assert ratio_band(values, values, None, wide, wide, floors=(late, none)).low95 == plain.low95
 
 
 def test_a_ratio_of_paired_samples_is_surer_than_its_sides() -> None:

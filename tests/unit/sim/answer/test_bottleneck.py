@@ -70,11 +70,35 @@ def test_residents_lengthen_the_lock() -> None:
     assert "that live already it is the lock" in found.switch
 
 
-def test_requests_far_apart_need_nothing_but_their_start() -> None:
-    late = np.arange(100, dtype=np.int64) * 10**9
-    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=late)
-    assert found.name == "start"
+def _one_after_another(boxes: int, gap_ms: int) -> np.ndarray:
+    return np.arange(boxes, dtype=np.int64) * gap_ms * MS
+
+
+def test_of_requests_far_apart_the_time_between_them_decides() -> None:
+    found = _limit(_values(delay=100, work=10), cpus=2, residents=0, scheduled_ns=_one_after_another(100, 1000))
+    assert found.name == "requests"
+    # Bounds of the model are without the schedule that the question states.
+    assert found.bounds_ns == {"requests": 99_000 * MS, "start": 110 * MS, "CPU": 500 * MS, "lock": 0.0}
     assert found.switch is None or "boxes on" not in found.switch
+    assert judged(found, 99_110 * MS, None).reached == pytest.approx(1.0)
+
+
+def test_a_start_that_is_longer_than_all_requests_decides_itself() -> None:
+    found = _limit(_values(delay=1000), cpus=2, residents=0, scheduled_ns=_one_after_another(4, 100))
+    assert found.name == "start"
+    assert judged(found, 1300 * MS, None).reached == pytest.approx(1.0)
+
+
+def test_requests_that_come_faster_than_they_are_served_leave_it_to_the_cpu_or_the_lock() -> None:
+    cpu = _limit(_values(delay=100, work=100), cpus=2, residents=0, scheduled_ns=_one_after_another(100, 20))
+    assert (cpu.name, cpu.bounds_ns["CPU"]) == ("CPU", 5000 * MS)
+    lock = _limit(_values(delay=100, hold=50), cpus=2, residents=0, scheduled_ns=_one_after_another(100, 20))
+    assert (lock.name, lock.bounds_ns["lock"]) == ("lock", (100 + 100 * 50) * MS)
+
+
+def test_more_boxes_wait_for_their_requests() -> None:
+    found = _limit(_values(delay=1000), cpus=2, residents=0, scheduled_ns=_one_after_another(4, 100))
+    assert found.switch == "from 12 boxes on it is the time between requests"
 
 
 def test_what_the_data_leave_open_has_a_share() -> None:
