@@ -7,20 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Answer, Bottleneck, Distance, Quantity
-from bench.sim.answer.bands import Floats, Widening, band_of, ratio_band
+from bench.sim.answer.bands import Floats, Widening
 from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import misfit_of, refuse_beyond, refused_labels, storm_distances, widening
 from bench.sim.answer.form import form_sentences
 from bench.sim.answer.influence import Look, bound_sentence, look_into
-from bench.sim.answer.rest import Rest
 from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import BOUND, box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import fields_of, forms_of, judge
 from bench.sim.host.headline import band_text, compared_headline, decided_by
-from bench.sim.host.mixed import ALL_TARGETS, Group, all_up_ns, mixed_samples
+from bench.sim.host.mixed import Group, all_up_ns, mixed_samples, requests_of
+from bench.sim.host.times import time_band, time_ratio, time_rest
 
 NAMES: Final[Mapping[str, str]] = {
     "all": "reboot.all",
@@ -29,6 +30,8 @@ NAMES: Final[Mapping[str, str]] = {
     "first": "reboot.first",
 }
 """Quantities by the name of their samples. The first one is what the answer is about."""
+EVERYTHING: Final = "everything"
+"""The label of the boxes of all targets of a host together, unless a target is called so."""
 LEFT_OUT: Final = (
     "The host itself is up, and its caches are as they were in the measured starts: reading images from a cold disk is "
     "not in the model.",
@@ -66,19 +69,31 @@ class RebootQuestion:
         """Boxes that start on the same host as those of a target, its own included."""
         return sum(self.counts.values()) if self.together else self.counts[target]
 
+    @property
+    def every(self) -> str:
+        """The label of all boxes of one host, which is that of no target."""
+        label = EVERYTHING
+        while label in self.counts:
+            label = f"all: {label}"
+        return label if len(self.counts) > 1 else self.targets[0]
+
     def hosts(self) -> dict[str, tuple[Group, ...]]:
         """What starts on each host, by the label of its quantities."""
         groups = {target: Group(target=target, boxes=boxes) for target, boxes in self.counts.items()}
         if self.together:
-            return {ALL_TARGETS if len(groups) > 1 else self.targets[0]: tuple(groups.values())}
+            return {self.every: tuple(groups.values())}
         return {target: (group,) for target, group in groups.items()}
 
     def sentence(self) -> str:
         """The question as a sentence."""
-        what = " and ".join(f"{count_text(boxes, 'box', 'boxes')} of {target}" for target, boxes in self.counts.items())
-        how = "on one host" if self.together else "each target on a host of its own,"
+        what = [f"{box_text(boxes)} of {target}" for target, boxes in self.counts.items()]
+        listed = f"{', '.join(what[:-1])} and {what[-1]}" if len(what) > 1 else what[0]
+        one = self.together or len(what) == 1
+        where = "on one host with" if one else "each target on a host of its own with"
+        verb = "starts" if sum(self.counts.values()) == 1 else "start"
+        again = f"{verb} again {where}" if one else f"{verb} again, {where}"
         return (
-            f"{what} {how} with {count_text(self.cpus, 'CPU')} start again, requested {self.arrivals.describe()}: "
+            f"{listed} {again} {count_text(self.cpus, 'CPU')}, requested {self.arrivals.describe()}: "
             "when is everything up?"
         )
 
@@ -107,7 +122,7 @@ def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
         for one in _quantities(terms, label, samples, wide[label], looks.get(label))
     ]
     quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide))]
-    bounds = {target: _limit(terms, question, target) for target in question.targets}
+    bounds = {target: limit for groups in hosts.values() for target, limit in _limits(terms, question, groups).items()}
     # On a host that is shared, bounds of one target alone are no bounds of its answer.
     limits = bounds if question.together else judge(terms, bounds, looks, quantities, NAMES["all"])
     return Answer(
@@ -144,9 +159,9 @@ def _runs(
     for label, groups in hosts.items():
         terms.say(f"{label}: {len(terms.weights)} reboots")
         samples = mixed_samples(terms, groups, cpus=question.cpus, arrivals=question.arrivals)
-        runs[label] = samples[ALL_TARGETS]
+        runs[label] = samples.every
         if len(groups) > 1:
-            runs |= {group.target: samples[group.target] for group in groups}
+            runs |= samples.by_target
     return runs
 
 
@@ -207,20 +222,26 @@ def _look(
             model, draw, groups, cpus=question.cpus, arrivals=question.arrivals, seed=terms.seed
         ),
         answer=label,
-        rest=Rest(samples=samples["all"], replications=terms.replications, widening=wide[label]),
+        rest=time_rest(samples, "all", terms.replications, wide[label]),
         more=forms_of(terms, targets, cpus=question.cpus, boxes=boxes),
         about="times",
     )
 
 
-def _limit(terms: Terms, question: RebootQuestion, target: str) -> Bottleneck:
+def _limits(terms: Terms, question: RebootQuestion, groups: tuple[Group, ...]) -> dict[str, Bottleneck]:
+    """By target: what would limit the boxes of each on the host if they were alone there."""
+    requests = requests_of(groups, question.arrivals, seed=terms.seed, trial=0)
+    return {group.target: _limit(terms, question, group.target, at) for group, at in zip(groups, requests, strict=True)}
+
+
+def _limit(terms: Terms, question: RebootQuestion, target: str, scheduled_ns: NDArray[np.int64]) -> Bottleneck:
     return bottleneck(
         target,
         terms.drawn(target),
         terms.draw_weights,
         cpus=question.cpus,
         residents=0,
-        scheduled_ns=question.arrivals.schedule(question.counts[target], seed=terms.seed, trial=0),
+        scheduled_ns=scheduled_ns,
     )
 
 
@@ -229,7 +250,7 @@ def _quantities(
 ) -> list[Quantity]:
     quantities = []
     for key, name in NAMES.items():
-        band = band_of(samples[key], terms.weights, wide)
+        band = time_band(samples, key, terms.weights, wide)
         asked = look if key == "all" else None
         bound = None if asked is None else bound_sentence(terms.model, asked.influences, band, "ns")
         quantities.append(Quantity(name=name, unit="ns", target=label, band=band, bound=bound))
@@ -245,7 +266,7 @@ def _ratios(
             name=NAMES[key],
             unit="ratio",
             target=f"{target} : {base}",
-            band=ratio_band(runs[target][key], runs[base][key], terms.weights, wide[target], wide[base]),
+            band=time_ratio(runs[target], runs[base], key, terms.weights, wide[target], wide[base]),
         )
         for target in question.targets
         if target != base
@@ -257,7 +278,7 @@ def _ratios(
 def _headline(question: RebootQuestion, quantities: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
     where = f"on {count_text(question.cpus, 'CPU')}"
     if question.together:
-        label = next(iter(question.hosts()))
+        label = question.every
         every = next(one for one in quantities if one.target == label and one.name == NAMES["all"])
         half = next(one for one in quantities if one.target == label and one.name == NAMES["half"])
         bound = f"{BOUND}{every.target}: {every.bound}." if every.bound else ""

@@ -13,7 +13,7 @@ from bench.sim.answer.terms import Terms
 from bench.sim.host import density, reboot, storm
 from bench.sim.host.arrivals import Arrivals
 from bench.sim.host.density import fitting
-from bench.sim.host.mixed import ALL_TARGETS, Group, mixed_samples
+from bench.sim.host.mixed import Group, mixed_samples
 from bench.sim.host.sides import Alone
 from bench.sim.host.storm import run as run_storms
 from bench.sim.model.file import Model
@@ -50,7 +50,7 @@ def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Dist
 def _reboot(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     group = Group(target=target, boxes=int(values["boxes"]))
     arrivals = Arrivals(gap_ns=int(values["interval"]))
-    found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals)[ALL_TARGETS]
+    found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals).every
     return {f"reboot.{name}": found[name] for name in ("all", "half", "p90", "first")}
 
 
