@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from bench.scenario.target_table import TARGETS, target_name
+from bench.scenario.target_table import TARGETS, Marker, target_name
 
 
 class Colour(NamedTuple):
@@ -88,7 +88,7 @@ def target_colour(label: str) -> str:
     return PALETTE[target_colour_name(label)].light
 
 
-def marker(label: str) -> str:
+def marker(label: str) -> Marker:
     """The matplotlib marker of a target: a second way to tell targets apart."""
     info = TARGETS.get(target_name(label))
     return _OTHER_MARKER if info is None else info.marker

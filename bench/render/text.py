@@ -21,6 +21,8 @@ FAILED: Final = "never: failed"
 MISSING: Final = "–"
 MAX_TEXT: Final = 400
 _STEM_CHARS: Final = 80
+_LEAST, _MOST = 0.1, 999.5
+"""Ends of intervals that are outside of these, in the unit of the middle, have a unit of their own."""
 
 FACTORS: Final = {
     "s": 1e9,
@@ -101,7 +103,10 @@ def _rate(value: float) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{value:.0f}" if unit in ("B", "ns") else significant(value)
+    if unit not in ("B", "ns"):
+        return significant(value)
+    whole = round(value)
+    return f"−{-whole}" if whole < 0 else f"{whole}"
 
 
 _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
@@ -114,21 +119,48 @@ _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
 """By unit. Other numbers have three significant digits."""
 
 
-def bracket(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
-    """``[205, 232]`` in units of ``factor``; ``[205, ∞)`` when time-outs leave no upper limit.
+def bracket(interval: Interval) -> str:
+    """``[205, 232]`` of plain numbers; ``[205, ∞)`` when time-outs leave no upper limit.
 
     ``(most boots failed)`` when failures leave no lower limit either.
     """
     if math.isinf(interval.low):
         return "(most boots failed)"
-    low = _number(interval.low / factor, unit)
-    return f"[{low}, ∞)" if math.isinf(interval.high) else f"[{low}, {_number(interval.high / factor, unit)}]"
+    return _enclosed(interval, (significant(interval.low), _end(interval.high, significant)))
 
 
-def _parentheses(spread: Spread, factor: float = 1.0, unit: str = "") -> str:
-    """``(205–232)``: a range is not an interval, and does not look like one."""
-    low, high = (_number(end / factor, unit) if math.isfinite(end) else "∞" for end in (spread.low, spread.high))
-    return f"({low}–{high})"
+def _enclosed(interval: Interval | Spread, ends: tuple[str, str]) -> str:
+    """``[205, 232]``, or ``(205–232)``: a range is not an interval, and does not look like one."""
+    low, high = ends
+    if isinstance(interval, Spread):
+        return f"({low}–{high})"
+    return f"[{low}, {high})" if math.isinf(interval.high) else f"[{low}, {high}]"
+
+
+def _end(value: float, writer: Callable[[float], str]) -> str:
+    return "∞" if math.isinf(value) else writer(value)
+
+
+def _ends(interval: Interval | Spread, name: str, unit: str, *, own: bool = False) -> tuple[str, str]:
+    """Both ends in the unit ``name``, or each with a unit of its own: if ``own``, or where one is too far from it."""
+    if own or any(_needs_unit(end, name, unit) for end in (interval.low, interval.high)):
+        return _end(interval.low, lambda end: _alone(end, unit)), _end(interval.high, lambda end: _alone(end, unit))
+    factor = FACTORS.get(name, 1.0)
+    low, high = (_end(end, lambda value: _number(value / factor, name)) for end in (interval.low, interval.high))
+    return low, high
+
+
+def _needs_unit(end: float, name: str, unit: str) -> bool:
+    """Whether an end has too many or too few digits in the unit ``name``, and another one is better."""
+    if name not in FACTORS or end == 0 or math.isinf(end):
+        return False
+    size = abs(end) / FACTORS[name]
+    return (size >= _MOST or size < _LEAST) and quantity(end, unit).rpartition(" ")[2] != name
+
+
+def _alone(end: float, unit: str) -> str:
+    """An end with its unit, which 0 does not need."""
+    return quantity(end, unit) if end else "0"
 
 
 _BESIDE: Final = re.compile(r" (\[|\([^()–]*–)")
@@ -140,7 +172,10 @@ def alone(text: str) -> str:
 
 
 def with_interval(value: float, interval: Interval | Spread | None, unit: str) -> str:
-    """``224 ms [205, 232]``, or ``224 ms (205–232)`` for a range: in the value's own unit."""
+    """``224 ms [205, 232]``, or ``224 ms (205–232)`` for a range: in the value's own unit.
+
+    Ends that are far from it have units of their own: ``707 ms [0, 28.4 s]``.
+    """
     text = quantity(value, unit)
     if interval is None or math.isinf(interval.low):
         return text
@@ -148,9 +183,10 @@ def with_interval(value: float, interval: Interval | Spread | None, unit: str) -
     shown = quantity({0.0: interval.high, math.inf: interval.low}.get(value, value), unit)
     name = shown.rpartition(" ")[2] if unit else ""
     if value == 0 and name in FACTORS:
-        text = f"0 {name}"
-    factor = FACTORS.get(name, 1.0)
-    limits = _parentheses(interval, factor, name) if isinstance(interval, Spread) else bracket(interval, factor, name)
+        # Zero needs no unit; where all is 0 it stays, so that a reader sees what is 0.
+        none = interval.high == 0
+        return f"{text if none else 0} {_enclosed(interval, _ends(interval, name, unit, own=not none))}"
+    limits = _enclosed(interval, _ends(interval, name, unit))
     return f"{text} {limits} {name}" if math.isinf(value) else f"{text} {limits}"
 
 

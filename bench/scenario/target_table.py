@@ -17,6 +17,14 @@ from bench.util.errors import UsageError
 Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
 """What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
 
+Marker = str | tuple[tuple[float, float], ...]
+"""A marker of matplotlib: its code, or the corners of a closed shape."""
+_CUP: Final = (
+    *((-1.0, 1.0), (-1.0, -0.5), (-0.6, -1.0), (0.6, -1.0), (1.0, -0.5), (1.0, 1.0)),
+    *((0.42, 1.0), (0.42, -0.25), (-0.42, -0.25), (-0.42, 1.0), (-1.0, 1.0)),
+)
+"""A U."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TargetInfo:
@@ -29,8 +37,8 @@ class TargetInfo:
     kind: Kind
     colours: tuple[str, str]
     """Its colour in figures, ``#rrggbb``: on a light page, on a dark page."""
-    marker: str
-    """Its marker in figures, a matplotlib marker code."""
+    marker: Marker
+    """Its marker in figures."""
     options: Mapping[str, Choice] = field(default_factory=dict)
     """By name. The first value of each is the default."""
     has_agent: bool = True
@@ -209,7 +217,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         summary="user-mode Linux: a kernel of its own that runs as a process, without KVM and without emulation",
         kind="uml",
         colours=("#c36a9c", "#e104c2"),
-        marker="$U$",
+        marker=_CUP,
         # Another build of the kernel, an executable file. Users call theirs linux, linux.uml or vmlinux.
         options={"program": PathOption("program", "*linux*")},
         least_memory_bytes=lambda _options: UML_MEMORY_BYTES,

@@ -134,5 +134,5 @@ def _limit(waiting: str, p99: str | None) -> Limit:
 
 def drawings(answer: FleetAnswer) -> Iterator[Drawing]:
     """The figures of an answer, in their order."""
-    yield from fan.draw_series(answer.series)
+    yield from fan.draw_series(answer)
     yield from figures.drawings(answer)

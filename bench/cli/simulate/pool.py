@@ -177,5 +177,7 @@ def drawings(answer: PoolAnswer) -> Iterator[Drawing]:
     drawing = trade_off.draw(answer)
     if drawing is not None:
         yield drawing
-    yield from fan.draw_series(answer.series)
-    yield from tornado.draw_all(answer)
+    # The trade-off is about all points, and everything else about the last one.
+    last = answer.model_copy(update={"short": f"{answer.short}, {trade_off.point_text(answer.points[-1])}"})
+    yield from fan.draw_series(last)
+    yield from tornado.draw_all(last)

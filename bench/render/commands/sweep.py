@@ -15,14 +15,15 @@ from rich.text import Text
 from bench.render.answer_tables import Table, band_text, quantity_label
 from bench.render.figures import fan, heat_map
 from bench.render.figures.base import Drawing
+from bench.render.figures.simulated import subtitle
 from bench.render.results import draw_all, write_results
 from bench.render.simulation.skeleton import render_page
 from bench.render.text import MISSING, clean, significant
-from bench.sim.answer.words import in_unit
+from bench.sim.answer.words import count_text, in_unit
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.questions import question_of
 from bench.sim.sweep.results import PointResult, SweepResults
-from bench.util.units import format_bytes, format_ns
+from bench.util.units import format_bytes, format_span
 
 _JSON: Final = "results.json"
 KNOWN: Final = ("sweep.json", "model.json", "units.jsonl", "lock", _JSON)
@@ -46,6 +47,28 @@ _AXES: Final = {
     "within": "times within a minute",
 }
 """Parameters as the axes of figures name them."""
+_COUNTED: Final = {
+    "boxes": ("box", "boxes"),
+    "cpus": ("CPU", "CPUs"),
+    "hosts": ("host", "hosts"),
+    "prewarmed": ("pre-warmed", "pre-warmed"),
+}
+"""Parameters that are counts, and what is counted."""
+_WORDED: Final = {
+    "trace": "{}",
+    "interval": "one every {}",
+    "residents": "beside {} others",
+    "memory": "{} of memory",
+    "reserve": "{} of it reserved",
+    "keep_alive": "boxes kept {}",
+    "policy": "placed by {}",
+    "within": "times within a minute {}",
+}
+"""Other parameters in a subtitle."""
+_NONE: Final = {"interval": "requested at once", "keep_alive": "boxes not kept"}
+"""What 0 means where it is worth a word."""
+_USUAL: Final = ("within", "uniform")
+"""A rule that matters for counts per minute alone; the page has it."""
 _READING: Final = (
     "Square brackets are 95 % bands over what the data leave open, noise, and samples of uncertain parameters. "
     "Beyond the data they are wider on the pessimistic side: (4.00×) is four times the largest measured value.",
@@ -131,7 +154,7 @@ def axis_text(question: str, name: str, value: Value) -> str:
     if isinstance(value, str):
         return clean(value)
     kind = question_of(question).parameters[name].kind
-    writers = {"bytes": format_bytes, "duration": format_ns}
+    writers = {"bytes": format_bytes, "duration": format_span}
     return writers[kind](value) if kind in writers else f"{value:g}"
 
 
@@ -166,7 +189,10 @@ def _groups(results: SweepResults, shown: Sequence[str]) -> Iterator[tuple[dict[
     others = [axis for axis in results.axes if axis not in shown]
     for values in itertools.product(*(results.axes[axis] for axis in others)):
         at = dict(zip(others, values, strict=True))
-        yield at, ", ".join(f"{axis} {axis_text(results.question, axis, value)}" for axis, value in at.items())
+        yield at, ", ".join(
+            _said(results.question, axis, value) or f"{axis_label(axis)} {axis_text(results.question, axis, value)}"
+            for axis, value in at.items()
+        )
 
 
 def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
@@ -189,7 +215,7 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
             fan.Fan(
                 name=f"simulated-fan-{number}",
                 title=f"Simulated: {quantity_label(name)}",
-                subtitle=_subtitle(results, where),
+                subtitle=_subtitle(results, where, results.targets),
                 x_label=f"{axis_label(axis)}, simulated",
                 x_text=lambda value: axis_text(results.question, axis, value),
                 y_unit=question_of(results.question).quantities[name].unit,
@@ -199,9 +225,19 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
         )
 
 
-def _subtitle(results: SweepResults, where: str) -> str:
-    fixed = [f"{name} {axis_text(results.question, name, value)}" for name, value in results.fixed.items() if value]
-    return ", ".join(["simulated", *fixed, *filter(None, (where,))])
+def _subtitle(results: SweepResults, where: str, targets: Sequence[str]) -> str:
+    """What all points of a figure have in common, in few words."""
+    fixed = (_said(results.question, name, value) for name, value in results.fixed.items())
+    return subtitle(", ".join(filter(None, (*fixed, where))), targets)
+
+
+def _said(question: str, name: str, value: Value) -> str:
+    """A fixed value in a subtitle: ``2 CPUs``, ``boxes kept 10 min``; empty where no reader misses it."""
+    if name in _COUNTED and not isinstance(value, str):
+        return count_text(value, *_COUNTED[name]) if value else ""
+    if not value or (name, value) == _USUAL:
+        return _NONE.get(name, "")
+    return _WORDED.get(name, f"{axis_label(name)} {{}}").format(axis_text(question, name, value))
 
 
 def _matches(one: PointResult, at: Mapping[str, Value]) -> bool:
@@ -225,7 +261,7 @@ def _heat_maps(results: SweepResults, x: str, y: str) -> Iterator[Drawing]:
             heat_map.HeatMap(
                 name=f"simulated-heat-{next(number)}",
                 title=f"Simulated, {clean(target)}: {quantity_label(name)}",
-                subtitle=_subtitle(results, where),
+                subtitle=_subtitle(results, where, (target,)),
                 target=target.partition(" : ")[0],
                 x_label=f"{axis_label(x)}, simulated",
                 y_label=axis_label(y),

@@ -8,6 +8,7 @@ from bench.render.answer_tables import quantity_label, quantity_text
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import line_style
+from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.ticks import number_axis
 from bench.render.palette import MUTED, target_colour
 from bench.render.text import clean
@@ -33,17 +34,17 @@ def draw(answer: Answer) -> Drawing | None:
     title = f"Simulated: {quantity_label(first.name)}"
     targets = [one.target for one in rows]
     texts = [quantity_text(one) for one in rows]
-    figure = canvas(1.25 + _ROW_IN * len(rows), title, "simulated, with bands of 80 and 95 %")
+    figure = canvas(1.25 + _ROW_IN * len(rows), title, subtitle(answer.short, targets, more="bars hold 80 and 95 %"))
     right = 0.2 + 0.078 * max(map(len, texts))
     axes = add_axes(figure, left_in=target_width_in(targets), bottom_in=0.52, right_in=right, top_in=0.66)
     ends = [end for one in rows for end in (one.band.low95, one.band.high95)]
-    number_axis(axes, min(ends), max(ends), first.unit, from_zero=True)
+    log = number_axis(axes, min(ends), max(ends), first.unit, from_zero=True)
     for row, one in enumerate(rows):
         _row(axes, row, one)
         axes.text(1.03, row, texts[row], transform=axes.get_yaxis_transform(), size=9, va="center", clip_on=False)
     target_rows(axes, targets)
     axes.tick_params(axis="x", labelcolor=MUTED)
-    axes.set_xlabel(f"simulated {quantity_label(first.name)}", size=9)
+    axes.set_xlabel(axis_name(f"simulated {quantity_label(first.name)}", log=log), size=9)
     names = [clean(target) for target in targets]
     return Drawing(
         name="simulated-bands",

@@ -13,6 +13,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, legend_columns, variant
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, quantity
+from bench.scenario.target_table import Marker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,12 +74,12 @@ def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:
         axes.axvspan(min(warm) - 0.5, max(warm) + 0.5, color=GRID, alpha=0.55, linewidth=0)
 
 
-def _shape(cells: Sequence[Cell], cell: Cell) -> str:
+def _shape(cells: Sequence[Cell], cell: Cell) -> Marker:
     """The target's marker for the first box of its colour, other shapes for the next ones."""
     return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
 
 
-def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: str) -> None:
+def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: Marker) -> None:
     colour = target_colour(cell.target)
     fill = PAPER if is_emulated(cell) else colour
     good = [sample for sample in samples if not sample.censored]

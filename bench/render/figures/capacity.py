@@ -6,7 +6,7 @@ The strip names the bottleneck at each size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.stats import median
 from bench.render.answer_tables import LIMIT_LABELS, band_text
@@ -14,7 +14,7 @@ from bench.render.figures import fan
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in, line_style
-from bench.render.figures.simulated import HATCH, limit_colour
+from bench.render.figures.simulated import HATCH, HATCHED, hatch_cell, limit_colours, subtitle
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import MUTED, PAPER
 from bench.render.text import clean, quantity
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _HOW: Final = (
     "Lines are simulated: the middle of the time until the last box is up; the strong band holds 80 %, the faint one "
-    "95 %. Large marks are medians of storms that were measured, small ones single storms; hollow marks have an "
-    "emulated CPU. Marks are shown where the measured host had as many CPUs. Where the ground is hatched, no storm of "
+    "95 %. Marks are measured: large ones are medians of storms, small ones single storms; hollow marks have an "
+    "emulated CPU. They are shown where the measured host had as many CPUs. Where the ground is hatched, no storm of "
     "that size was measured, or not on so many CPUs."
 )
 _HOW_STRIP: Final = (
@@ -37,6 +37,17 @@ _HOW_STRIP: Final = (
     "the data."
 )
 _ROW_IN: Final = 0.42
+_BLOCK: Final = (0.96, 0.72)
+"""Width and height of a block of the strip."""
+_SHORT: Final = {"start": "start", "CPU": "CPU", "lock": "lock", "memory": "memory", "hosts": "boxes", "none": ""}
+"""Limits as blocks name them."""
+_NAME_SIZE: Final = 7.5
+_MOST_NAMED: Final = 9
+"""With more sizes than this, blocks have no room for names."""
+_IN_LEGEND: Final = 3
+"""Marks of so many targets stand for all in a legend."""
+_MEDIAN: Final[dict[str, Any]] = {"ms": 7, "mew": 1.4, "linestyle": "none"}
+_SINGLE: Final[dict[str, Any]] = {"ms": 3, "mew": 0, "alpha": 0.35, "linestyle": "none", "marker": "o"}
 
 Measured = Mapping[str, Mapping[int, Sequence[float]]]
 """Last boxes of the measured storms, ns, by target and by number of boxes, ascending."""
@@ -49,7 +60,7 @@ def draw(curve: Curve) -> Drawing:
     drawn = fan.Fan(
         name="simulated-capacity",
         title="Simulated storms: time until the last box is up",
-        subtitle=_subtitle(curve, measured),
+        subtitle=_subtitle(curve),
         x_label="boxes requested in the simulated storm",
         x_text=lambda size: grouped(round(size)),
         y_unit="ns",
@@ -57,6 +68,7 @@ def draw(curve: Curve) -> Drawing:
         beyond=min((float(point.boxes) for point in curve.points if point.beyond), default=float("inf")),
         also=tuple(last for storms in measured.values() for lasts in storms.values() for last in lasts),
         also_x=tuple(float(size) for storms in measured.values() for size in storms),
+        entries=_entries([target for target, storms in measured.items() if storms]),
     )
     figure, axes = fan.plot(drawn)
     for target in curve.targets:
@@ -72,9 +84,25 @@ def draw(curve: Curve) -> Drawing:
     )
 
 
-def _subtitle(curve: Curve, measured: Measured) -> str:
-    on = f"simulated for {curve.cpus} {'CPU' if curve.cpus == 1 else 'CPUs'}, bands of 80 and 95 %"
-    return f"{on}; marks are measured storms" if any(measured.values()) else on
+def _subtitle(curve: Curve) -> str:
+    return subtitle(curve.short or f"on {curve.cpus} {'CPU' if curve.cpus == 1 else 'CPUs'}", curve.targets)
+
+
+def _entries(targets: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """What the legend says of measured storms of these targets."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+
+    if not targets:
+        return ()
+    shown = targets[:_IN_LEGEND]
+    medians = tuple(Line2D([], [], **line_style([target], target) | _MEDIAN) for target in shown)
+    singles = tuple(Line2D([], [], **_single(target) | {"alpha": 0.6}) for target in shown)
+    return ("measured, median", medians), ("measured, single storms", singles)
+
+
+def _single(target: str) -> dict[str, Any]:
+    style = line_style([target], target)
+    return style | _SINGLE | {"mfc": style["mec"]}
 
 
 def _measured(curve: Curve, target: str) -> dict[int, list[float]]:
@@ -99,10 +127,12 @@ def _line(points: Sequence[CurvePoint]) -> fan.FanLine:
 
 
 def _marks(axes: Axes, target: str, storms: Mapping[int, Sequence[float]]) -> None:
-    style = line_style([target], target) | {"linestyle": "none"}
+    """Single storms, and their median on top."""
+    style = line_style([target], target) | _MEDIAN
     for boxes, lasts in storms.items():
-        axes.plot([boxes] * len(lasts), lasts, ms=3, mew=0, alpha=0.3, **style | {"marker": "o", "mfc": style["mec"]})
-        axes.plot([boxes], [median(lasts)], ms=7, mew=1.4, **style)
+        if len(lasts) > 1:
+            axes.plot([boxes] * len(lasts), lasts, **_single(target))
+        axes.plot([boxes], [median(lasts)], **style)
 
 
 def draw_strip(curve: Curve) -> Drawing:
@@ -114,15 +144,15 @@ def draw_strip(curve: Curve) -> Drawing:
     handles = _limit_patches(used, beyond=any(point.beyond for point in curve.points))
     names = [str(handle.get_label()) for handle in handles]
     below = BELOW_IN + legend_in(names)
-    subtitle = f"simulated for {curve.cpus} {'CPU' if curve.cpus == 1 else 'CPUs'}, by the number of boxes requested"
-    figure = canvas(0.66 + below + _ROW_IN * len(targets), title, subtitle)
+    figure = canvas(0.66 + below + _ROW_IN * len(targets), title, _subtitle(curve))
     axes = add_axes(figure, left_in=target_width_in(targets), bottom_in=below, top_in=0.66)
-    for row, target in enumerate(targets):
-        for point in curve.of(target):
-            _block(axes, sizes.index(point.boxes), row, point)
     axes.set_xlim(-0.6, len(sizes) - 0.4)
     set_ticks(axes, some_ticks(axes, range(len(sizes)), [grouped(size) for size in sizes]), which="x")
     target_rows(axes, targets)
+    named = len(sizes) <= _MOST_NAMED
+    for row, target in enumerate(targets):
+        for point in curve.of(target):
+            _block(axes, (sizes.index(point.boxes), row), point, named=named)
     axes.grid(visible=False)
     axes.set_xlabel("boxes requested, simulated", size=9)
     legend_below(figure, axes, names, handles=handles)
@@ -137,20 +167,23 @@ def draw_strip(curve: Curve) -> Drawing:
     )
 
 
-def _block(axes: Axes, column: int, row: int, point: CurvePoint) -> None:
+def _block(axes: Axes, place: tuple[int, int], point: CurvePoint, *, named: bool) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    hatch = HATCH if point.beyond else None
-    colour = limit_colour(point.bottleneck)
-    corner = (column - 0.48, row - 0.36)
-    axes.add_patch(Rectangle(corner, 0.96, 0.72, facecolor=colour, edgecolor=PAPER, hatch=hatch, linewidth=0))
+    colour, ink = limit_colours(point.bottleneck)
+    (column, row), (width, height) = place, _BLOCK
+    axes.add_patch(Rectangle((column - width / 2, row - height / 2), width, height, facecolor=colour, linewidth=0))
+    text = _SHORT[point.bottleneck] if named else ""
+    if point.beyond:
+        hatch_cell(axes, place, _BLOCK, text=text, points=_NAME_SIZE, edgecolor=PAPER)
+    axes.text(column, row, text, ha="center", va="center", size=_NAME_SIZE, color=ink, zorder=3)
 
 
 def _limit_patches(used: Sequence[str], *, beyond: bool) -> list[Patch]:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    found = [Patch(facecolor=limit_colour(name), label=LIMIT_LABELS[name]) for name in used]
-    hatched = Patch(facecolor=PAPER, edgecolor=MUTED, hatch=HATCH, linewidth=0, label="beyond the data")
+    found = [Patch(facecolor=limit_colours(name)[0], label=LIMIT_LABELS[name]) for name in used]
+    hatched = Patch(facecolor=PAPER, edgecolor=MUTED, hatch=HATCH, linewidth=0, label=HATCHED)
     return [*found, hatched] if beyond else found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.render.answer_tables import band_text, quantity_label
 from bench.render.figures.base import Drawing, add_axes, canvas
@@ -13,34 +13,38 @@ from bench.render.figures.series import (
     BELOW_IN,
     Line,
     band_axis,
+    band_entries,
     draw_lines,
     edge_of_data,
     legend_below,
     legend_in,
-    legend_names,
+    name_height_in,
+    name_lines,
+    name_room_in,
 )
-from bench.render.figures.simulated import hatch_beyond
+from bench.render.figures.simulated import LOGARITHMIC, axis_name, hatch_beyond, say_above, subtitle
 from bench.render.figures.ticks import clock_text, clock_ticks, set_ticks, some_ticks
-from bench.render.text import clean, file_stem
-from bench.sim.answer.answer import Series
+from bench.render.text import clean, file_stem, significant
+from bench.sim.answer.answer import Distance, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_MARKS: Final = 24
-"""With more points than this a line has no marks."""
 _LOG_FROM: Final = 8.0
 """From this range of places on the axis is logarithmic: 1, 2, 4, 8 are equally far from each other."""
-_CLOCK_TICKS: Final = 7
-_HOW: Final = (
-    "Lines are the middle of what was simulated; the strong band holds 80 %, the faint one 95 % of it: what the data "
-    "leave open, noise, and beyond the data the errors that such predictions had elsewhere. Where the ground is "
-    "hatched, the axis lies beyond the data that the model was fitted to."
+_CLOCK_TICKS: Final = 6
+_AXES_IN: Final = 2.15
+"""The least height of the axes."""
+_BANDS: Final = (
+    "Lines are the middle of the band; the strong band holds 80 %, the faint one 95 % of what was simulated: what the "
+    "data leave open, noise, what the model misses within its data, and beyond them the errors that such predictions "
+    "had elsewhere."
 )
+_HOW: Final = f"{_BANDS} Where the ground is hatched, the axis lies beyond the data that the model was fitted to."
 _HOW_CLOCK: Final = (
-    "Each point is one window of the trace. Lines are the middle of all runs, the strong band holds 80 %, the faint "
-    "one 95 % of them. All targets meet the same invocations at the same time."
+    f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time. A "
+    "hatched band lies beyond the data, as far as the target's name says."
 )
 
 
@@ -63,9 +67,10 @@ class Fan:
         x_text: how a value of the axis is written.
         y_unit: of the bands, as for an answer's quantity.
         beyond: the first ``x`` that lies beyond the data; inf: none does.
-        clock: the axis is the time of a trace, ns, and lines have no marks.
+        clock: the axis is the time of a trace, ns.
         also: further values that are drawn and must lie on the y axis.
         also_x: the same of the x axis.
+        entries: texts and handles of more in the legend.
     """
 
     name: str
@@ -79,6 +84,23 @@ class Fan:
     clock: bool = False
     also: tuple[float, ...] = ()
     also_x: tuple[float, ...] = ()
+    entries: tuple[tuple[str, Any], ...] = ()
+
+
+class OverTime(Protocol):
+    """An answer with numbers over the time of a trace."""
+
+    @property
+    def short(self) -> str:
+        """The question in few words."""
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """Over the time of the trace."""
+
+    @property
+    def distances(self) -> tuple[Distance, ...]:
+        """How far it lies beyond the data."""
 
 
 def draw(fan: Fan) -> Drawing:
@@ -95,47 +117,55 @@ def draw(fan: Fan) -> Drawing:
     )
 
 
-def draw_series(series: Sequence[Series]) -> Iterator[Drawing]:
+def draw_series(answer: OverTime) -> Iterator[Drawing]:
     """One figure for each number of an answer that changes over the time of a trace, with all its targets."""
-    for name in dict.fromkeys(one.name for one in series):
-        mine = [one for one in series if one.name == name and one.at_ns]
+    for name in dict.fromkeys(one.name for one in answer.series):
+        mine = [one for one in answer.series if one.name == name and one.at_ns]
         if not any(len(one.at_ns) > 1 for one in mine):
             continue
-        lines = tuple(
-            FanLine(
-                target=one.target,
-                x=tuple(map(float, one.at_ns)),
-                bands=one.bands,
-                details=tuple(band_text(band, one.unit) for band in one.bands),
-            )
-            for one in mine
-        )
         yield draw(
             Fan(
                 name=f"simulated-over-time-{file_stem(name)}",
                 title=f"Simulated: {quantity_label(name)}, over the time of the trace",
-                subtitle="simulated, with bands of 80 and 95 %",
+                subtitle=subtitle(answer.short, [one.target for one in mine]),
                 x_label="time of the trace, simulated",
                 x_text=clock_text,
                 y_unit=mine[0].unit,
-                lines=lines,
+                lines=tuple(_over_time(one, answer.distances) for one in mine),
                 clock=True,
             )
         )
 
 
+def _over_time(one: Series, distances: Sequence[Distance]) -> FanLine:
+    times = max((found.times for found in distances if found.target == one.target), default=0.0)
+    beyond = "not measured" if math.isinf(times) else f"{significant(times)}× the data"
+    return FanLine(
+        target=one.target,
+        x=tuple(map(float, one.at_ns)),
+        bands=one.bands,
+        note=beyond if times > 1 else "",
+        hatched=times > 1,
+        details=tuple(band_text(band, one.unit) for band in one.bands),
+    )
+
+
 def plot(fan: Fan) -> tuple[Canvas, Axes]:
     """The figure's canvas and axes, so that more can be drawn on them."""
-    names = legend_names(fan.lines)
-    below = BELOW_IN + legend_in(names)
-    figure = canvas(3.55 + legend_in(names), fan.title, fan.subtitle)
-    axes = add_axes(figure, left_in=0.82, bottom_in=below, top_in=0.84)
+    names, handles = band_entries(fan.lines)
+    names += [name for name, _ in fan.entries]
+    handles += [handle for _, handle in fan.entries]
+    below, above = BELOW_IN + legend_in(names), 0.84
+    figure = canvas(below + above + max(_AXES_IN, name_height_in(fan.lines)), fan.title, fan.subtitle)
+    axes = add_axes(figure, left_in=0.82, bottom_in=below, top_in=above, right_in=name_room_in(fan.lines))
     places = sorted({value for line in fan.lines for value in line.x} | set(fan.also_x))
-    draw_lines(axes, fan.lines, marks=len(places) <= _MARKS and not fan.clock)
+    draw_lines(axes, fan.lines)
     log = _x_axis(axes, fan, places)
-    band_axis(axes, fan.lines, fan.y_unit, also=fan.also)
+    if band_axis(axes, fan.lines, fan.y_unit, also=fan.also):
+        say_above(axes, f"{LOGARITHMIC} axis", left=True)
     hatch_beyond(axes, edge_of_data(places, fan.beyond, log=log))
-    legend_below(figure, axes, names)
+    name_lines(axes, fan.lines)
+    legend_below(figure, axes, names, handles=handles)
     return figure, axes
 
 
@@ -152,7 +182,7 @@ def _x_axis(axes: Axes, fan: Fan, places: Sequence[float]) -> bool:
         set_ticks(axes, clock_ticks(places[-1], most=_CLOCK_TICKS), which="x")
     else:
         set_ticks(axes, some_ticks(axes, places, [fan.x_text(place) for place in places]), which="x")
-    axes.set_xlabel(fan.x_label, size=9)
+    axes.set_xlabel(axis_name(fan.x_label, log=log), size=9)
     return log
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.figures.base import WIDTH_IN, Drawing, add_axes, canvas
+from bench.render.figures.simulated import HATCHED, hatch_cell, say_above
 from bench.render.palette import INK, MUTED, target_colour
 from bench.render.text import clean
 from bench.sim.answer.answer import Band
@@ -70,12 +71,15 @@ def draw(heat: HeatMap) -> Drawing:
     left = 0.55 + 0.075 * max(map(len, _ticks(heat.y)[1]))
     column = (WIDTH_IN - left - _RIGHT_IN) / len(heat.x)
     below = _below_in(heat, column)
-    figure = canvas(0.73 + below + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)
-    axes = add_axes(figure, left_in=left, bottom_in=below, right_in=_RIGHT_IN, top_in=0.66)
+    above = 0.84 if heat.beyond else 0.72
+    figure = canvas(above + below + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)
+    axes = add_axes(figure, left_in=left, bottom_in=below, right_in=_RIGHT_IN, top_in=above)
     size = _text_size(heat, column)
+    _frame(axes, heat, tilted=_is_wide(heat, column))
     for place, band in heat.bands.items():
         _cell(axes, heat, place, _strength(band.middle, heat.bands), size)
-    _frame(axes, heat, tilted=_is_wide(heat, column))
+    if heat.beyond:
+        say_above(axes, HATCHED)
     return Drawing(
         name=heat.name,
         scenario="simulated",
@@ -128,8 +132,8 @@ def _cell(axes: Axes, heat: HeatMap, place: tuple[int, int], strength: float, si
     corner = (column - 0.5, row - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, facecolor=target_colour(heat.target), alpha=strength, linewidth=0, zorder=1))
     if place in heat.beyond:
-        style: dict[str, Any] = {"facecolor": "none", "edgecolor": MUTED, "alpha": 0.5, "hatch": "//", "linewidth": 0}
-        axes.add_patch(Rectangle(corner, 1, 1, **style, zorder=2))
+        text = heat.texts[place] if size else ""
+        hatch_cell(axes, place, (1.0, 1.0), text=text, points=size, edgecolor=MUTED, alpha=0.5, hatch="//")
     if size:
         axes.text(column, row, heat.texts[place], ha="center", va="center", size=size, color=INK, zorder=3)
 

@@ -1,4 +1,4 @@
-"""Simulated numbers of several targets over one axis: lines with bands, and a legend below, clear of the data."""
+"""Simulated numbers of several targets over one axis: lines with bands, named at their ends, and a legend below."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.figures.labels import legend_columns
+from bench.render.figures.labels import legend_columns, target_label
+from bench.render.figures.simulated import HATCH
 from bench.render.figures.ticks import number_axis
 from bench.render.palette import MUTED, PAPER, marker, target_colour, target_colour_name
-from bench.render.text import clean
 from bench.sim.answer.answer import Band
 from bench.sim.answer.terms import is_emulated
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
@@ -28,6 +27,12 @@ _AXIS_IN: Final = 0.54
 _FAINT: Final = 0.14
 _STRONG: Final = 0.2
 """Opacities of the bands of 95 and of 80 %."""
+_NAME_SIZE: Final = 8.5
+_NAME_ROW_IN: Final = 0.15
+_LETTER_IN: Final = 0.081
+"""The size of names at the ends of lines, points, and of their lines and letters, inches."""
+_LEADER_IN: Final = 0.14
+"""From the axes to the names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +42,20 @@ class Line:
     Attributes:
         x: ascending.
         bands: one for each ``x``.
+        note: a second line of its name: ``4.00× the data``; empty: none.
+        hatched: the band is hatched, since all of it lies beyond the data.
     """
 
     target: str
     x: tuple[float, ...]
     bands: tuple[Band, ...]
+    note: str = ""
+    hatched: bool = False
+
+    @property
+    def name(self) -> str:
+        """What stands at the end of the line."""
+        return "\n".join(filter(None, (target_label(self.target), self.note)))
 
 
 def line_style(targets: Sequence[str], target: str, *, number: int | None = None) -> dict[str, Any]:
@@ -62,29 +76,99 @@ def line_style(targets: Sequence[str], target: str, *, number: int | None = None
     }
 
 
-def legend_names(lines: Sequence[Line]) -> list[str]:
-    """What the legend calls the lines."""
-    return [f"{clean(line.target, limit=LABEL)}, simulated" for line in lines]
-
-
-def draw_lines(axes: Axes, lines: Sequence[Line], *, marks: bool = False) -> None:
-    """Draw middles, and bands of 80 and 95 %.
-
-    Args:
-        marks: put the target's mark on each point, too. A line of a single point always has it.
-    """
+def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    """Draw middles, and bands of 80 and 95 %. A line of a single point is the target's mark."""
     targets = [line.target for line in lines]
-    for line, name in zip(lines, legend_names(lines), strict=True):
+    for line in lines:
         style = line_style(targets, line.target)
         for low, high, alpha in (("low95", "high95", _FAINT), ("low80", "high80", _STRONG)):
             lower, upper = ([getattr(band, end) for band in line.bands] for end in (low, high))
             axes.fill_between(line.x, lower, upper, color=style["color"], alpha=alpha, linewidth=0)
-        style |= {} if marks or len(line.x) == 1 else {"marker": ""}
-        axes.plot(line.x, [band.middle for band in line.bands], linewidth=1.8, ms=4.5, label=name, **style)
+        if line.hatched:
+            _hatch(axes, line, style["color"])
+        style |= {} if len(line.x) == 1 else {"marker": ""}
+        axes.plot(line.x, [band.middle for band in line.bands], linewidth=1.8, ms=4.5, **style)
 
 
-def band_axis(axes: Axes, lines: Sequence[Line], unit: str, *, also: Sequence[float] = ()) -> None:
-    """The y axis of bands: logarithmic where they span much, else from 0 on, with a grid.
+def _hatch(axes: Axes, line: Line, colour: str) -> None:
+    lower, upper = [band.low95 for band in line.bands], [band.high95 for band in line.bands]
+    style: dict[str, Any] = {"facecolor": "none", "edgecolor": colour, "hatch": HATCH, "linewidth": 0, "alpha": 0.35}
+    axes.fill_between(line.x, lower, upper, **style)
+
+
+def name_room_in(lines: Sequence[Line]) -> float:
+    """The width that names at the ends of lines need, inches."""
+    longest = max(len(part) for line in lines for part in line.name.split("\n"))
+    return _LEADER_IN + 0.06 + _LETTER_IN * longest
+
+
+def name_height_in(lines: Sequence[Line]) -> float:
+    """The height that all names at the ends of lines need together, inches."""
+    return sum(map(_height_in, lines))
+
+
+def _height_in(line: Line) -> float:
+    return _NAME_ROW_IN * (1 + line.name.count("\n")) + 0.03
+
+
+def name_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    """Write each target's name right of the axes, beside the end of its line. Scales and limits are set already.
+
+    Names that would meet are moved apart; a thin line leads from each to its own.
+    """
+    dpi = axes.figure.dpi
+    frame = axes.bbox
+    bottom, top, right = (float(end) / dpi for end in (frame.y0, frame.y1, frame.x1))
+    ends = [(line.x[-1], line.bands[-1].middle) for line in lines]
+    at = [tuple(float(part) / dpi for part in axes.transData.transform(end)) for end in ends]
+    wanted = [min(max(y, bottom), top) for _, y in at]
+    places = spread(wanted, [_height_in(line) for line in lines], bottom, top)
+    for line, end, (x, _), y, place in zip(lines, ends, at, wanted, places, strict=True):
+        colour = target_colour(line.target)
+        leader: dict[str, Any] = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0}
+        axes.annotate(
+            line.name,
+            end,
+            xytext=(72 * (right + _LEADER_IN - x), 72 * (place - y)),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            size=_NAME_SIZE,
+            weight="bold",
+            color=colour,
+            linespacing=1.05,
+            annotation_clip=False,
+            arrowprops=leader | {"relpos": (0.0, 0.5)},
+        )
+
+
+def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
+    """Middles of things of some sizes, as near to where they are wanted as they can be side by side.
+
+    Args:
+        low, high: between these all of them lie, if there is room for all.
+    """
+    order = sorted(range(len(wanted)), key=lambda number: (wanted[number], number))
+    offsets = [0.0]
+    for before, after in zip(order, order[1:], strict=False):
+        offsets.append(offsets[-1] + (sizes[before] + sizes[after]) / 2)
+    # Groups of neighbours that touch: the sum of where their first ones are wanted, and their number.
+    groups: list[tuple[float, int]] = []
+    for number, offset in zip(order, offsets, strict=True):
+        group = (wanted[number] - offset, 1)
+        while groups and groups[-1][0] / groups[-1][1] > group[0] / group[1]:
+            last = groups.pop()
+            group = (last[0] + group[0], last[1] + group[1])
+        groups.append(group)
+    least = low + sizes[order[0]] / 2
+    most = max(least, high - sizes[order[-1]] / 2 - offsets[-1])
+    firsts = [min(max(total / count, least), most) for total, count in groups for _ in range(count)]
+    found = dict(zip(order, (first + offset for first, offset in zip(firsts, offsets, strict=True)), strict=True))
+    return [found[number] for number in range(len(wanted))]
+
+
+def band_axis(axes: Axes, lines: Sequence[Line], unit: str, *, also: Sequence[float] = ()) -> bool:
+    """The y axis of bands: logarithmic where they span much, else from 0 on, with a grid. Returns which it is.
 
     Args:
         also: values that the axis must reach, too.
@@ -92,10 +176,28 @@ def band_axis(axes: Axes, lines: Sequence[Line], unit: str, *, also: Sequence[fl
     ends = [end for line in lines for band in line.bands for end in (band.low95, band.high95)]
     values = [value for value in (*ends, *also) if value > 0]
     low = 0.0 if min(ends) <= 0 else min(values)
-    number_axis(axes, low, max(values, default=1.0), unit, which="y", from_zero=True)
+    log = number_axis(axes, low, max(values, default=1.0), unit, which="y", from_zero=True)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
     axes.tick_params(axis="y", labelcolor=MUTED)
+    return log
+
+
+def band_entries(lines: Sequence[Line]) -> tuple[list[str], list[Any]]:
+    """What the legend says of lines and their bands: texts and handles."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    strong = Patch(facecolor=MUTED, alpha=_FAINT + _STRONG, linewidth=0)
+    faint = Patch(facecolor=MUTED, alpha=_FAINT, linewidth=0)
+    found: list[tuple[str, Any]] = [
+        ("simulated, the middle", Line2D([], [], color=MUTED, linewidth=1.8)),
+        ("bands of 80 and 95 %", (strong, faint)),
+    ]
+    if any(line.hatched for line in lines):
+        hatched = Patch(facecolor=PAPER, edgecolor=MUTED, hatch=HATCH, linewidth=0)
+        found.append(("hatched: beyond the data", hatched))
+    return [name for name, _ in found], [handle for _, handle in found]
 
 
 def legend_in(names: Sequence[str]) -> float:
@@ -103,13 +205,15 @@ def legend_in(names: Sequence[str]) -> float:
     return 0.06 + _LEGEND_ROW_IN * math.ceil(len(names) / _columns(names))
 
 
-def legend_below(figure: Canvas, axes: Axes, names: Sequence[str], *, handles: Sequence[Artist] | None = None) -> None:
+def legend_below(figure: Canvas, axes: Axes, names: Sequence[str], *, handles: Sequence[Any] | None = None) -> None:
     """Put a legend below the axes, at the left edge of the figure.
 
     Args:
         names: of all entries; see ``legend_in``.
-        handles: what is named; what the axes hold when None.
+        handles: what is named, an artist or several side by side; what the axes hold when None.
     """
+    from matplotlib.legend_handler import HandlerTuple  # noqa: PLC0415
+
     height = figure.get_size_inches()[1]
     top = axes.get_position().y0 - _AXIS_IN / height
     figure.legend(
@@ -122,6 +226,7 @@ def legend_below(figure: Canvas, axes: Axes, names: Sequence[str], *, handles: S
         handlelength=2.4,
         columnspacing=1.4,
         borderaxespad=0.15,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.0)},
     )
 
 

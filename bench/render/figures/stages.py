@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
+from bench.render.figures.simulated import subtitle
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, target_colour, text_colour_on_phase
 from bench.render.text import clean, quantity
+from bench.sim.answer.words import count_text
 from bench.sim.model.schema import Model
 from bench.sim.model.values import target_values
 from bench.sim.values import StageValues, TargetValues
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
 
 _HOW: Final = (
     "A start that is alone on an idle host, with values from the middle of the model's draws. Each target has its own "
-    "scale: a bar ends at the time on its right. Below it is the CPU work that begins with a stage and is not waited "
-    "for. While other boxes start, CPU work and the lock's hold take longer; delays do not."
+    "scale: a bar ends at the time on its right. Lines across a bar are the instants at which stages end. Below it is "
+    "the CPU work that begins with a stage and is not waited for. While other boxes start, CPU work and the lock's "
+    "hold take longer; delays do not."
 )
 _PARTS: Final = (
     ("delay", "delay", "start_returned"),
@@ -87,9 +91,13 @@ def draw_stages(model: Model) -> Drawing:
     """The figure of all targets of a model."""
     starts = {label: target_values(model, label, None) for label in model.targets}
     title = "One start in the model, stage by stage"
-    figure = canvas(1.75 + _ROW_IN * len(starts), title, "alone on an idle host; each target on its own scale")
+    meanings = endpoint_lines(str(stage.endpoint) for values in starts.values() for stage in values.stages)
+    below = lines_in(meanings)
+    where = f"alone on an idle host of {count_text(model.host.cpus, 'CPU')}"
+    said = subtitle(where, starts, more="each target on its own scale")
+    figure = canvas(1.75 + below + _ROW_IN * len(starts), title, said)
     longest = max(len(_short(label)) for label in starts)
-    axes = add_axes(figure, left_in=0.25 + 0.083 * longest, bottom_in=0.78, right_in=0.85, top_in=0.80)
+    axes = add_axes(figure, left_in=0.25 + 0.083 * longest, bottom_in=0.78 + below, right_in=0.85, top_in=0.80)
     beyond = max(map(_beyond, starts.values()))
     # As a share of a bar.
     char = _CHAR_IN / (axes.bbox.width / figure.dpi) * beyond
@@ -98,7 +106,8 @@ def draw_stages(model: Model) -> Drawing:
         _ends(axes, row, values, char)
         _total(axes, row, values)
     _frame(axes, tuple(starts), beyond)
-    _legend(figure, tuple(starts.values()))
+    _legend(figure, tuple(starts.values()), below)
+    write_lines(figure, meanings)
     return Drawing(
         name="model-stages",
         scenario="",
@@ -183,7 +192,7 @@ def _frame(axes: Axes, labels: Sequence[str], beyond: float) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=8.5)
 
 
-def _legend(figure: Canvas, starts: Sequence[TargetValues]) -> None:
+def _legend(figure: Canvas, starts: Sequence[TargetValues], below_in: float) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     there = {piece.part for values in starts for piece in pieces(values)}
@@ -191,7 +200,7 @@ def _legend(figure: Canvas, starts: Sequence[TargetValues]) -> None:
     figure.legend(
         handles=patches,
         loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
+        bbox_to_anchor=(0.0, below_in / figure.get_size_inches()[1]),
         ncol=3,
         fontsize=8.5,
         labelcolor=INK,

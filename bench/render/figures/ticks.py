@@ -138,8 +138,8 @@ def number_text(value: float, unit: str) -> str:
 
 def number_axis(
     axes: Axes, low: float, high: float, unit: str, *, which: Literal["x", "y"] = "x", from_zero: bool = False
-) -> None:
-    """Set scale, limits and ticks of an axis of numbers, logarithmic from a range of LOG_FROM on.
+) -> bool:
+    """Set scale, limits and ticks of an axis of numbers, logarithmic from a range of LOG_FROM on. Returns which it is.
 
     Args:
         low: the least value, greater than or equal to 0.
@@ -149,7 +149,8 @@ def number_axis(
     extent = axes.bbox
     size = (extent.width if which == "x" else extent.height) / axes.figure.dpi
     most = max(4, int(size / (0.62 if which == "x" else 0.4)))
-    if high >= LOG_FROM * low > 0:
+    log = high >= LOG_FROM * low > 0
+    if log:
         limits = low / 1.25, high * 1.25
         ticks = log_ticks(*limits, unit, most=most)
         axes.set(**{f"{which}scale": "log"})
@@ -159,6 +160,7 @@ def number_axis(
         ticks = linear_ticks(*limits, unit, most=most)
     axes.set(**{f"{which}lim": limits})
     set_ticks(axes, ticks, which=which)
+    return log
 
 
 def set_ticks(axes: Axes, ticks: Ticks, *, which: Literal["x", "y"]) -> None:

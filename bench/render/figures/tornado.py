@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced, quantity_label, shown_influences
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in
-from bench.render.figures.simulated import HATCH
+from bench.render.figures.simulated import HATCH, axis_name, subtitle
 from bench.render.figures.ticks import WHOLE, number_axis
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem
@@ -50,7 +50,7 @@ def draw_all(answer: Answer) -> Iterator[Drawing]:
             continue
         found = _rows([part for part in shown_influences(answer) if (part.answer or part.target) == one.target])
         if any(_length(part) > 0 for part in found):
-            yield _draw(one, found)
+            yield _draw(answer, one, found)
 
 
 def _rows(found: Sequence[Influence]) -> list[Influence]:
@@ -64,7 +64,7 @@ def _length(one: Influence) -> float:
     return abs(one.high - one.low)
 
 
-def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
+def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Drawing:
     bars = [one for one in found if _length(one) > 0]
     named = len({part.target for part in found}) > 1
     label = quantity_label(subject.name)
@@ -74,22 +74,21 @@ def _draw(subject: Quantity, found: Sequence[Influence]) -> Drawing:
     below = BELOW_IN + legend_in(names)
     places = _places(found)
     rows = places[-1] + (1.0 if _length(found[-1]) > 0 else _TEXT_ROW)
-    figure = canvas(
-        0.62 + below + _ROW_IN * rows, title, "simulated answer where each parameter is low and where it is high"
-    )
+    figure = canvas(0.62 + below + _ROW_IN * rows, title, subtitle(answer.short, [subject.target]))
     axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.62)
     centre = next((one.middle for one in bars if one.middle is not None), None)
     ends = [end for one in bars for end in (one.low, one.high)] + ([] if centre is None else [centre])
     # Medians of whole numbers may lie between them.
     is_whole = all(end == round(end) for end in ends)
-    number_axis(axes, min(ends), max(ends), subject.unit if is_whole or subject.unit not in WHOLE else "mean_hosts")
+    unit = subject.unit if is_whole or subject.unit not in WHOLE else "mean_hosts"
+    log = number_axis(axes, min(ends), max(ends), unit)
     axes.set_ylim(rows - 0.55, -0.6)
     axes.set_yticks([])
     for place, one in zip(places, found, strict=True):
         _bar(axes, place, one, named=named)
     if centre is not None:
         axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
-    axes.set_xlabel(f"simulated {label}", size=9)
+    axes.set_xlabel(axis_name(f"simulated {label}, where each is low and where it is high", log=log), size=9)
     legend_below(figure, axes, names, handles=_patches(kinds))
     return Drawing(
         name=f"simulated-tornado-{file_stem(subject.target)}",

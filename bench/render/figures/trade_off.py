@@ -16,6 +16,7 @@ from bench.render.answer_tables import band_text
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.beside import label_marks
 from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in, line_style
+from bench.render.figures.simulated import LOGARITHMIC, say_above, subtitle
 from bench.render.figures.ticks import Ticks, clock_text, log_ticks, set_ticks
 from bench.render.palette import GRID, MUTED
 from bench.render.text import clean, quantity
@@ -69,9 +70,16 @@ class _Scale:
 class _Line:
     """The points of one target and one number of pre-warmed boxes, ascending by keep-alive."""
 
+    target: str
     name: str
     points: tuple[PoolPoint, ...]
     style: dict[str, Any]
+
+
+def point_text(point: PoolPoint) -> str:
+    """``boxes kept 10 min, 2 pre-warmed``."""
+    kept = f"boxes kept {keep_text(point.keep_alive_ns)}" if point.keep_alive_ns != 0 else "boxes not kept"
+    return f"{kept}, {point.prewarmed} pre-warmed" if point.prewarmed else kept
 
 
 def keep_text(keep_alive_ns: int | None) -> str:
@@ -89,8 +97,8 @@ def draw(answer: PoolAnswer) -> Drawing | None:
     names = [line.name for line in lines]
     title = "Simulated pool: cold starts against wasted memory"
     below = BELOW_IN + legend_in(names)
-    figure = canvas(3.5 + legend_in(names), title, "simulated; each mark is a keep-alive, crossed lines hold 95 %")
-    axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.72)
+    figure = canvas(3.5 + legend_in(names), title, subtitle(answer.short, [line.target for line in lines]))
+    axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.84)
     x = _Scale([end for point in answer.points for end in _ends(point.wasted_memory)])
     y = _Scale([end for point in answer.points for end in _ends(point.cold_share)])
     _frame(axes, x, y)
@@ -124,6 +132,7 @@ def _lines(answer: PoolAnswer) -> Iterator[_Line]:
             mine = [point for point in answer.points if (point.target, point.prewarmed) == (target, count)]
             name = clean(target, limit=LABEL)
             yield _Line(
+                target=target,
                 name=f"{name}, {count} pre-warmed" if len(counts) > 1 else name,
                 points=tuple(sorted(mine, key=_keep)),
                 style=line_style(targets, target, number=number if len(counts) > 1 else None),
@@ -164,6 +173,8 @@ def _frame(axes: Axes, x: _Scale, y: _Scale) -> None:
     axes.tick_params(axis="both", labelcolor=MUTED)
     axes.set_xlabel("simulated memory of idle boxes, mean over time", size=9)
     axes.set_ylabel("simulated share of cold starts", size=9)
+    say_above(axes, f"{LOGARITHMIC} axes", left=True)
+    say_above(axes, "each mark is a keep-alive; crossed lines hold 95 %")
 
 
 def _axis(axes: Axes, scale: _Scale, unit: str, which: Literal["x", "y"]) -> None:

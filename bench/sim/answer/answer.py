@@ -171,6 +171,8 @@ class Answer(_Frozen):
 
     question: str
     """One sentence with the question's numbers."""
+    short: str = ""
+    """The question in few words, for figures: ``64 boxes at once, 2 CPUs``."""
     headline: str
     """One sentence with band and bottleneck, as a speaker would say it."""
     model: str

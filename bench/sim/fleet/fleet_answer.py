@@ -83,6 +83,12 @@ class FleetQuestion(Asked):
             "and how long do users wait?"
         )
 
+    def short(self) -> str:
+        """In few words: ``sample:azure-2021 on 20 hosts of 8 CPUs and 64.0 GiB``."""
+        hosts = count_text(self.spec.hosts, "host")
+        each = f"{count_text(self.spec.cpus, 'CPU')} and {format_bytes(self.spec.memory_bytes)}"
+        return f"{self.trace_text} on {hosts} of {each}"
+
 
 class FleetAnswer(Answer):
     """The answer to a question about a fleet."""
@@ -132,6 +138,7 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
     ]
     return FleetAnswer(
         question=asked.sentence(),
+        short=asked.short(),
         headline=_headline(asked, numbers, stops),
         quantities=tuple(numbers),
         influenced=f"{PREFIX}.memory_in_hosts" if looks else "",

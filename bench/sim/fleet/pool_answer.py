@@ -70,6 +70,11 @@ class PoolQuestion(Asked):
             "do users wait, and how much memory lies idle?"
         )
 
+    def short(self) -> str:
+        """In few words: ``sample:azure-2021 on a host of 8 CPUs and 64.0 GiB``."""
+        host = f"{count_text(self.spec.cpus, 'CPU')} and {format_bytes(self.spec.memory_bytes)}"
+        return f"{self.trace_text} on a host of {host}"
+
     def points(self) -> list[tuple[int | None, int]]:
         """Keep-alive and pre-warmed boxes of each point; the last one is the answer's."""
         return [(keep, count) for count in self.prewarmed for keep in self.keep_alives_ns]
@@ -142,6 +147,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
     }
     return PoolAnswer(
         question=asked.sentence(),
+        short=asked.short(),
         headline=_headline(asked, numbers, limits),
         quantities=tuple(numbers),
         groups=_groups(asked, last, _warm_note(asked, every)),

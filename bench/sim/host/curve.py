@@ -46,6 +46,8 @@ class Curve(_Frozen):
     cpus: int
     points: tuple[CurvePoint, ...]
     measured: tuple[MeasuredStorm, ...] = ()
+    short: str = ""
+    """What all points have in common, in few words: ``boxes requested at once, 2 CPUs``."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -61,6 +61,10 @@ class DensityQuestion:
             f"reserved: how many boxes of {', '.join(self.targets)} fit, each target alone?"
         )
 
+    def short(self) -> str:
+        """In few words: ``a host of 16.0 GiB, 1.60 GiB of it reserved``."""
+        return f"a host of {format_bytes(self.memory_bytes)}, {format_bytes(self.reserve_bytes)} of it reserved"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
@@ -108,6 +112,7 @@ def answer_density(terms: Terms, question: DensityQuestion) -> Answer:
     ]
     return Answer(
         question=question.sentence(),
+        short=question.short(),
         headline=_headline(question, quantities, limits),
         quantities=tuple(quantities),
         bottlenecks=tuple(limit for target, limit in limits.items() if not fits[target].least),

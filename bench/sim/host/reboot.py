@@ -97,6 +97,14 @@ class RebootQuestion:
             "when is everything up?"
         )
 
+    def short(self) -> str:
+        """In few words: ``60 boxes start again at once, 2 CPUs``."""
+        counts = self.counts
+        alike = not self.together and len(set(counts.values())) == 1
+        what = box_text(max(counts.values())) if alike else " and ".join(f"{counts[one]} {one}" for one in counts)
+        where = " on one host" if self.together else ""
+        return f"{what} start again{where} {self.arrivals.describe()}, {count_text(self.cpus, 'CPU')}"
+
 
 def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
     """Simulate and judge. Of hosts of their own, those too far beyond the data are left out, and the answer says so.
@@ -127,6 +135,7 @@ def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
     limits = bounds if question.together else judge(terms, bounds, looks, quantities, NAMES["all"])
     return Answer(
         question=question.sentence(),
+        short=question.short(),
         headline=_headline(question, quantities, limits),
         quantities=tuple(quantities),
         bottlenecks=tuple(limits.values()),

@@ -100,6 +100,11 @@ class StormQuestion:
             f"{self.where}: when is the last one up?"
         )
 
+    def short(self, what: str) -> str:
+        """In few words: ``64 boxes at once, 2 CPUs, beside 20``. ``what``: the boxes."""
+        beside = f", beside {count_text(self.residents, 'box', 'boxes')}" if self.residents else ""
+        return f"{what} {self.arrivals.describe()}, {count_text(self.cpus, 'CPU')}{beside}"
+
 
 class StormAnswer(Answer):
     """The answer to a storm question."""
@@ -132,6 +137,7 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     limits = bounds | judge(terms, alone, looks, quantities, LAST)
     return StormAnswer(
         question=question.sentence(),
+        short=question.short(box_text(question.boxes)),
         headline=_headline(question, quantities, limits),
         quantities=quantities,
         bottlenecks=tuple(limits.values()),
@@ -255,7 +261,8 @@ def _curve(terms: Terms, question: StormQuestion, runs: Samples, measured: Seque
         for boxes in question.sizes
     ]
     shown = tuple(one for one in measured if one.target in question.labels and one.residents == question.residents)
-    return Curve(cpus=question.cpus, points=tuple(points), measured=shown)
+    short = question.short("boxes requested")
+    return Curve(cpus=question.cpus, points=tuple(points), measured=shown, short=short)
 
 
 def _point(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats]) -> CurvePoint:

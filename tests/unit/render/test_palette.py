@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import pytest
+from matplotlib.markers import MarkerStyle
 from numpy.typing import NDArray
 
 from bench.render.palette import PALETTE, marker, target_colour, target_colour_name, text_colour_on_phase
@@ -85,6 +86,15 @@ def test_options_and_accelerators_do_not_change_the_colour() -> None:
 def test_every_target_has_a_marker_of_its_own() -> None:
     markers = [info.marker for info in TARGETS.values()]
     assert len(set(markers)) == len(markers)
+
+
+def test_every_marker_is_a_shape_about_as_wide_as_high() -> None:
+    for name, info in TARGETS.items():
+        # A text such as "$U$" would be drawn letter by letter, and squeezed, where formulas are off.
+        assert isinstance(info.marker, tuple) or len(info.marker) == 1, name
+        style = MarkerStyle(info.marker)
+        box = style.get_path().transformed(style.get_transform()).get_extents()
+        assert 0.5 < box.width / box.height < 2, name
 
 
 def test_unknown_targets_have_a_stable_colour() -> None:

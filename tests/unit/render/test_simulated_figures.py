@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import PathPatch
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import BboxBase
 
 from bench.render.figures import answer_bands, capacity, fan, heat_map, tornado, trade_off
 from bench.render.figures.base import SLIDE_DPI, Drawing, canvas, finish, styled
 from bench.render.figures.labels import target_label
-from bench.render.figures.series import edge_of_data
+from bench.render.figures.series import edge_of_data, spread
+from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.ticks import clock_text, clock_ticks, linear_ticks, log_ticks
-from bench.sim.answer.answer import Answer, Band, Influence, Quantity, Series
+from bench.sim.answer.answer import Answer, Band, Distance, Influence, Quantity, Series
+from bench.sim.fleet.fleet_answer import FleetAnswer
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolPoint
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 
@@ -50,6 +54,7 @@ def answer(*influences: Influence) -> Answer:
     """An answer of all targets about hosts that are needed."""
     return Answer(
         question="How many?",
+        short="64 boxes at once, 2 CPUs",
         headline="Simulated.",
         model="sha256:1",
         seed=1,
@@ -83,7 +88,7 @@ def curve(sizes: tuple[int, ...] = tuple(range(1, 65, 7))) -> Curve:
         for target in TARGETS
         for boxes in (1, 8)
     )
-    return Curve(cpus=2, points=points, measured=storms)
+    return Curve(cpus=2, points=points, measured=storms, short="boxes requested at once, 2 CPUs")
 
 
 def pool(*cold: float) -> PoolAnswer:
@@ -105,10 +110,10 @@ def pool(*cold: float) -> PoolAnswer:
     return PoolAnswer(**dict(answer()), invocations=40, points=points)
 
 
-def series() -> list[Series]:
-    """Two numbers over two hours."""
+def over_time() -> FleetAnswer:
+    """Two numbers over two hours; docker lies beyond the data."""
     at = tuple(number * 2 * MINUTE for number in range(60))
-    return [
+    series = [
         Series(
             name=name,
             unit=unit,
@@ -119,6 +124,9 @@ def series() -> list[Series]:
         for name, unit, scale in (("fleet.boxes", "boxes", 3.0), ("fleet.delay_p99", "ns", 2e9))
         for target in TARGETS
     ]
+    far = Distance(axis="memory", asked=64, measured=16, target="docker")
+    asked = dict(answer()) | {"short": "bursts:rate=6,duration=2s on 20 hosts of 16 CPUs and 64.0 GiB", "distances": (far,)}
+    return FleetAnswer(**asked, invocations=40, delays_ns={}, series=tuple(series))
 
 
 def heat() -> heat_map.HeatMap:
@@ -127,7 +135,7 @@ def heat() -> heat_map.HeatMap:
     return heat_map.HeatMap(
         name="simulated-heat",
         title=f"Simulated, {LONG} : {LONG}: 99th percentile of the start delay",
-        subtitle="simulated, trace bursts:size=20,every=10min,length=2h,function=uniform, reserve 12.8 GiB, within x",
+        subtitle=subtitle("bursts:size=20,every=10min,length=2h,function=uniform, 12.8 GiB of it reserved", [LONG]),
         target=LONG,
         x_label="memory of the host, simulated",
         y_label="trace",
@@ -157,7 +165,7 @@ def _all_drawings() -> list[Drawing]:
             capacity.draw(curve()),
             capacity.draw_strip(curve(tuple(range(1, 101)))),
             *tornado.draw_all(moved),
-            *fan.draw_series(series()),
+            *fan.draw_series(over_time()),
             heat_map.draw(heat()),
         ]
 
@@ -277,12 +285,14 @@ def test_every_mark_of_a_trade_off_has_its_keep_alive() -> None:
     with styled():
         drawing = trade_off.draw(pool(1.0, 0.5, 0.02))
     assert drawing is not None
-    assert [text.get_text() for text in drawing.canvas.axes[0].texts] == ["0", "1 min", "2 min"] * 2
+    texts = [text.get_text() for text in drawing.canvas.axes[0].texts]
+    assert texts[:2] == ["logarithmic axes", "each mark is a keep-alive; crossed lines hold 95 %"]
+    assert texts[2:] == ["0", "1 min", "2 min"] * 2
 
 
 def test_a_number_over_time_has_one_figure_with_all_targets() -> None:
     with styled():
-        first, second = fan.draw_series(series())
+        first, second = fan.draw_series(over_time())
     assert first.name != second.name
     assert first.table[0] == ("time of the trace, simulated", *TARGETS)
     assert first.table[2][0] == "2 min"
@@ -337,3 +347,106 @@ def test_labels_of_targets_are_broken_between_their_parts() -> None:
     assert target_label("libvirt/tcg") == "libvirt/tcg"
     assert target_label("docker in libvirt[disk=raw]/tcg") == "docker in libvirt\n[disk=raw]/tcg"
     assert target_label(LONG).count("\n") == 2
+
+
+def test_subtitles_say_what_was_asked_and_what_is_emulated(drawings: list[Drawing]) -> None:
+    assert subtitle("64 boxes at once, 2 CPUs", ["docker", "libvirt/tcg"]) == (
+        "64 boxes at once, 2 CPUs; libvirt/tcg emulated"
+    )
+    assert subtitle("", ["libvirt/tcg : docker"], more="bars hold 80 %") == (
+        "simulated; bars hold 80 %; libvirt/tcg emulated"
+    )
+    assert subtitle("q", [f"microvm[x={number}]/tcg" for number in range(4)]) == "q; 4 targets emulated"
+    for drawing in drawings:
+        said = " ".join(drawing.canvas.texts[1].get_text().split())
+        assert "emulated" in said, drawing.name
+        assert "at once, 2 CPUs" in said or "bursts:" in said, drawing.name
+
+
+def test_only_what_was_measured_has_a_mark() -> None:
+    found = curve()
+    with styled():
+        axes = capacity.draw(found).canvas.axes[0]
+    marked = [line for line in axes.lines if line.get_marker() not in ("", "None", None)]
+    lines = [line for line in axes.lines if line not in marked]
+    assert len(lines) >= len(TARGETS)
+    assert all(line.get_linestyle() == "None" for line in marked)
+    # One storm of each target at 1 and at 8 boxes.
+    assert sorted(float(x) for line in marked for x in line.get_xdata()) == [1.0] * 5 + [8.0] * 5  # type: ignore[union-attr]
+    with styled():
+        alone = capacity.draw(found.model_copy(update={"measured": ()})).canvas
+    assert not [text for text in alone.legends[0].get_texts() if "measured" in text.get_text()]
+
+
+def test_a_legend_tells_measured_storms_from_simulated_ones(drawings: list[Drawing]) -> None:
+    (found,) = (one for one in drawings if one.name == "simulated-capacity")
+    names = [text.get_text() for text in found.canvas.legends[0].get_texts()]
+    assert names == ["simulated, the middle", "bands of 80 and 95 %", "measured, median", "measured, single storms"]
+
+
+def test_names_at_the_ends_of_lines_do_not_meet(drawings: list[Drawing]) -> None:
+    with styled():
+        for drawing in drawings:
+            renderer = _renderer(drawing)
+            for axes in drawing.canvas.axes:
+                names = [text for text in axes.texts if isinstance(text, Annotation) and text.arrow_patch is not None]
+                boxes = sorted((Text.get_window_extent(text, renderer) for text in names), key=lambda box: box.y0)
+                assert all(low.y1 <= high.y0 + 1 for low, high in pairwise(boxes)), drawing.name
+                assert not names or len(names) == len(TARGETS), drawing.name
+
+
+def test_things_are_spread_as_near_to_where_they_are_wanted_as_they_can_be() -> None:
+    assert spread([1.0, 3.0], [1.0, 1.0], 0.0, 9.0) == [1.0, 3.0]
+    assert spread([3.0, 3.0, 3.0], [1.0, 1.0, 1.0], 0.0, 9.0) == [2.0, 3.0, 4.0]
+    assert spread([0.0, 0.0], [1.0, 2.0], 0.0, 9.0) == [0.5, 2.0]
+    assert spread([9.0, 8.9], [1.0, 1.0], 0.0, 9.0) == [8.5, 7.5]
+    assert spread([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], 0.0, 3.0) == [1.0, 3.0, 5.0]
+
+
+def test_what_lies_beyond_the_data_over_time_is_hatched_and_says_how_far() -> None:
+    with styled():
+        first, _ = fan.draw_series(over_time())
+    names = [text.get_text() for text in first.canvas.axes[0].texts]
+    assert "docker\n4.00× the data" in names
+    assert "runc" in names
+    assert "hatched: beyond the data" in [text.get_text() for text in first.canvas.legends[0].get_texts()]
+    hatched = [one for one in first.canvas.axes[0].collections if one.get_hatch()]
+    assert len(hatched) == 1
+
+
+def test_a_logarithmic_axis_is_named() -> None:
+    assert axis_name("boxes", log=True) == "boxes, logarithmic axis"
+    assert axis_name("boxes", log=False) == "boxes"
+    with styled():
+        axes = capacity.draw(curve()).canvas.axes[0]
+        linear, _ = fan.draw_series(over_time())
+    assert axes.get_xlabel() == "boxes requested in the simulated storm, logarithmic axis"
+    assert axes.get_yscale() == "log"
+    assert "logarithmic axis" in [text.get_text() for text in axes.texts]
+    assert linear.canvas.axes[0].get_xlabel() == "time of the trace, simulated"
+
+
+def test_hatching_leaves_out_the_number_of_its_cell() -> None:
+    with styled():
+        cells, blocks = heat_map.draw(heat()), capacity.draw_strip(curve((1, 8, 64)))
+        for drawing, text in ((cells, "123.4 s"), (blocks, "CPU")):
+            renderer = _renderer(drawing)
+            axes = drawing.canvas.axes[0]
+            hatched = [one for one in axes.patches if isinstance(one, PathPatch) and one.get_hatch()]
+            assert hatched, drawing.name
+            places = [one.get_window_extent(renderer) for one in axes.texts if one.get_text() == text]
+            for patch in hatched:
+                hole = patch.get_transform().transform(patch.get_path().vertices[5:])
+                low, high = hole.min(axis=0), hole.max(axis=0)
+                inside = [
+                    low[0] <= box.x0 and box.x1 <= high[0] and low[1] <= box.y0 and box.y1 <= high[1] for box in places
+                ]
+                assert any(inside), drawing.name
+    assert "hatched: beyond the data" in [text.get_text() for text in cells.canvas.axes[0].texts]
+
+
+def test_blocks_of_the_strip_are_named_where_there_is_room() -> None:
+    with styled():
+        few, many = capacity.draw_strip(curve((1, 8, 64))), capacity.draw_strip(curve(tuple(range(1, 101))))
+    assert {text.get_text() for text in few.canvas.axes[0].texts} == {"lock", "CPU"}
+    assert {text.get_text() for text in many.canvas.axes[0].texts} == {""}

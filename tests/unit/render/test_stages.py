@@ -8,6 +8,7 @@ from bench.records.record import Endpoint
 from bench.render.figures.base import finish, styled
 from bench.render.figures.stages import Piece, draw_stages, pieces
 from bench.render.palette import PALETTE
+from bench.render.sections.glossary import ENDPOINTS
 from bench.sim.values import StageValues, TargetValues
 from tests.synthetic_models import STAGES, make_model, make_values
 
@@ -52,6 +53,16 @@ def test_the_figure_has_every_target_and_known_colours() -> None:
     rows = figure.table[1:]
     assert len(rows) == sum(map(len, STAGES.values()))
     assert {row[0] for row in rows} == set(model.targets)
+
+
+def test_the_figure_says_what_the_names_of_instants_mean() -> None:
+    with styled():
+        canvas = draw_stages(make_model(draws=20)).canvas
+    named = {stage.endpoint for label in STAGES for stage in make_values(label).stages}
+    said = [text.get_text() for text in canvas.texts[2:]]
+    assert {line.partition(": ")[0] for line in said} == {str(one) for one in named}
+    assert all(ENDPOINTS[one] in " ".join(said) for one in named)
+    assert "emulated" in canvas.texts[1].get_text()
 
 
 def test_a_target_with_a_long_name_and_no_time_is_drawn() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.stats import Interval
-from bench.render.text import bracket, clean, clean_lines, format_ratio, quantity, significant, with_interval
+from bench.analysis.stats import Interval, Spread
+from bench.render.text import alone, bracket, clean, clean_lines, format_ratio, quantity, significant, with_interval
 from tests.factories import HOSTILE
 
 
@@ -72,7 +72,7 @@ def test_intervals_share_the_unit_of_their_value() -> None:
     assert with_interval(math.inf, Interval(4e9, math.inf, 0.95), "ns") == "beyond the limit [4.00, ∞) s"
     assert with_interval(math.inf, Interval(math.inf, math.inf, 0.95), "ns") == "beyond the limit"
     assert with_interval(5e6, None, "ns") == "5.00 ms"
-    assert with_interval(0, Interval(0, 10e6, 0.95), "ns") == "0 ms [0, 10.0]"
+    assert with_interval(0, Interval(0, 10e6, 0.95), "ns") == "0 [0, 10.0 ms]"
     assert with_interval(0, Interval(0, 0, 0.95), "bytes") == "0 B [0, 0]"
     assert with_interval(0, Interval(0, math.inf, 0.95), "ns") == "0 ns [0, ∞)"
 
@@ -83,6 +83,34 @@ def test_intervals_share_the_unit_of_their_value() -> None:
 )
 def test_an_interval_may_have_one_limit_or_none(low: float, high: float, text: str) -> None:
     assert bracket(Interval(low, high, 0.95)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "unit", "text"),
+    [
+        (707e6, 0, 28.4e9, "ns", "707 ms [0, 28.4 s]"),
+        (84.3e6, 2e6, 59.3e9, "ns", "84.3 ms [2.00 ms, 59.3 s]"),
+        (995e3, 980e3, 1020e3, "ns", "995 µs [980 µs, 1.02 ms]"),
+        (1.2e9, 35e6, 2e9, "ns", "1.20 s [35.0 ms, 2.00 s]"),
+        (900e9, 800e9, 1200e9, "ns", "900 s [800, 1200]"),
+        (638 * 2**10, -4799 * 2**10, 7550 * 2**10, "bytes", "638 KiB [−4.69 MiB, 7.37 MiB]"),
+        (10 * 2**20, -(2**20), 12 * 2**20, "bytes", "10.0 MiB [−1.00, 12.0]"),
+        (0, -300, 0, "bytes", "0 B [−300, 0]"),
+        (0, -(2**20), 2**10, "bytes", "0 [−1.00 MiB, 1.00 KiB]"),
+        (900.0, 800.0, 1200.0, "per_s", "900 /s [800 /s, 1.20 k/s]"),
+        (900.0, 800.0, 1200.0, "", "900 [800, 1200]"),
+    ],
+)
+def test_ends_far_from_the_middle_have_units_of_their_own(
+    value: float, low: float, high: float, unit: str, text: str
+) -> None:
+    assert with_interval(value, Interval(low, high, 0.95), unit) == text
+
+
+def test_ranges_have_units_as_intervals_do() -> None:
+    assert with_interval(224e6, Spread(205e6, 232e6, "boots"), "ns") == "224 ms (205–232)"
+    assert with_interval(224e6, Spread(205e6, 3e9, "boots"), "ns") == "224 ms (205 ms–3.00 s)"
+    assert alone("224 ms (205 ms–3.00 s)") == alone("224 ms [205 ms, 3.00 s]") == "224 ms"
 
 
 def test_times() -> None:
