@@ -102,12 +102,18 @@ def band_text(band: Band, unit: str, *, level: int = 95) -> str:
     if unit in ("boxes", "hosts"):
         return f"{grouped(round(band.middle))} [{grouped(round(low))}, {grouped(round(high))}]"
     if unit == "share":
-        return f"{100 * band.middle:.3g} % [{100 * low:.3g}, {100 * high:.3g}]"
+        return f"{_percent(band.middle)} % [{_percent(low)}, {_percent(high)}]"
     if unit == "per_s":
         return f"{significant(band.middle)} [{significant(low)}, {significant(high)}]"
     # Beside a middle of seconds, nanoseconds are as good as nothing.
     least = 0.0 if 0 < low < band.middle * _NOTHING else low
     return with_interval(band.middle, Interval(least, high, level / 100), _UNITS.get(unit, unit))
+
+
+def _percent(share: float) -> str:
+    """Three digits without an exponent."""
+    text = f"{100 * share:.3g}"
+    return significant(100 * share) if "e" in text else text
 
 
 def number_table(answer: Answer, *, names: Sequence[str] | None = None) -> Table:

@@ -43,9 +43,11 @@ _BANDS: Final = (
 )
 _HOW: Final = f"{_BANDS} Where the ground is hatched, the axis lies beyond the data that the model was fitted to."
 _HOW_CLOCK: Final = (
-    f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time. A "
-    "hatched band lies beyond the data, as far as the target's name says."
+    f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time; where a "
+    "law made them, another trace of that law has its bursts at other times. A hatched band lies beyond the data, as far "
+    "as the target's name says."
 )
+_ONE_DRAW: Final = " These bands come from one draw of the model: what the data leave open is not in them."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class Fan:
         also: further values that are drawn and must lie on the y axis.
         also_x: the same of the x axis.
         entries: texts and handles of more in the legend.
+        one_draw: the bands come from a single draw of the model.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Fan:
     also: tuple[float, ...] = ()
     also_x: tuple[float, ...] = ()
     entries: tuple[tuple[str, Any], ...] = ()
+    one_draw: bool = False
 
 
 class OverTime(Protocol):
@@ -93,6 +97,10 @@ class OverTime(Protocol):
     @property
     def short(self) -> str:
         """The question in few words."""
+
+    @property
+    def draws(self) -> int:
+        """Of the model."""
 
     @property
     def series(self) -> tuple[Series, ...]:
@@ -111,7 +119,7 @@ def draw(fan: Fan) -> Drawing:
         scenario="simulated",
         title=fan.title,
         alt=_alt(fan),
-        how=_HOW_CLOCK if fan.clock else _HOW,
+        how=(_HOW_CLOCK if fan.clock else _HOW) + (_ONE_DRAW if fan.one_draw else ""),
         canvas=figure,
         table=_table(fan),
     )
@@ -133,6 +141,7 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
                 y_unit=mine[0].unit,
                 lines=tuple(_over_time(one, answer.distances) for one in mine),
                 clock=True,
+                one_draw=answer.draws == 1,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.figures.labels import legend_columns, target_label
@@ -150,7 +151,7 @@ def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: fl
     """
     order = sorted(range(len(wanted)), key=lambda number: (wanted[number], number))
     offsets = [0.0]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         offsets.append(offsets[-1] + (sizes[before] + sizes[after]) / 2)
     # Groups of neighbours that touch: the sum of where their first ones are wanted, and their number.
     groups: list[tuple[float, int]] = []

@@ -232,10 +232,24 @@ def test_numbers_have_a_column_per_target() -> None:
         ("share", "300 % [240, 600]"),
         ("per_s", "3.00 [2.40, 6.00]"),
         ("ns", "3.00 ns [2, 6]"),
+        ("cost", "3.00 [2.40, 6.00]"),
     ],
 )
 def test_bands_as_text(unit: str, said: str) -> None:
     assert band_text(_band(3), unit) == said
+
+
+def test_bands_have_units_that_can_be_read() -> None:
+    wide = Band(middle=0.707e9, low80=0, high80=2e9, low95=0, high95=28.4e9)
+    assert band_text(wide, "ns") == band_text(wide, "cpu_ns") == "707 ms [0, 28.4 s]"
+    none = Band(middle=0, low80=0, high80=2e8, low95=0, high95=3.38e8)
+    assert band_text(none, "ns") == "0 [0, 338 ms]"
+    fixed = Band(middle=638 * 2**10, low80=0, high80=2**20, low95=-4799 * 2**10, high95=7550 * 2**10)
+    assert band_text(fixed, "bytes") == "638 KiB [−4.69 MiB, 7.37 MiB]"
+    rare = Band(middle=1e-6, low80=1e-7, high80=0.01, low95=1e-7, high95=0.02)
+    assert band_text(rare, "share") == "0.0001 % [0.00001, 2]"
+    half = Band(middle=2.4, low80=1.6, high80=3.4, low95=0.6, high95=5.5)
+    assert band_text(half, "boxes") == "2 [1, 6]"
 
 
 def test_names_without_a_label_are_words() -> None:
