@@ -189,9 +189,12 @@ def _groups(results: SweepResults, shown: Sequence[str]) -> Iterator[tuple[dict[
     others = [axis for axis in results.axes if axis not in shown]
     for values in itertools.product(*(results.axes[axis] for axis in others)):
         at = dict(zip(others, values, strict=True))
-        yield at, ", ".join(
-            _said(results.question, axis, value) or f"{axis_label(axis)} {axis_text(results.question, axis, value)}"
-            for axis, value in at.items()
+        yield (
+            at,
+            ", ".join(
+                _said(results.question, axis, value) or f"{axis_label(axis)} {axis_text(results.question, axis, value)}"
+                for axis, value in at.items()
+            ),
         )
 
 

@@ -43,9 +43,9 @@ _BANDS: Final = (
 )
 _HOW: Final = f"{_BANDS} Where the ground is hatched, the axis lies beyond the data that the model was fitted to."
 _HOW_CLOCK: Final = (
-    f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time; where a "
-    "law made them, another trace of that law has its bursts at other times. A hatched band lies beyond the data, as far "
-    "as the target's name says."
+    f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time; where "
+    "a law made them, another trace of that law has its bursts at other times. A hatched band lies beyond the data, as "
+    "far as the target's name says."
 )
 _ONE_DRAW: Final = " These bands come from one draw of the model: what the data leave open is not in them."
 

@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import PathPatch
@@ -125,7 +126,10 @@ def over_time() -> FleetAnswer:
         for target in TARGETS
     ]
     far = Distance(axis="memory", asked=64, measured=16, target="docker")
-    asked = dict(answer()) | {"short": "bursts:rate=6,duration=2s on 20 hosts of 16 CPUs and 64.0 GiB", "distances": (far,)}
+    asked = dict(answer()) | {
+        "short": "bursts:rate=6,duration=2s on 20 hosts of 16 CPUs and 64.0 GiB",
+        "distances": (far,),
+    }
     return FleetAnswer(**asked, invocations=40, delays_ns={}, series=tuple(series))
 
 
@@ -372,7 +376,8 @@ def test_only_what_was_measured_has_a_mark() -> None:
     assert len(lines) >= len(TARGETS)
     assert all(line.get_linestyle() == "None" for line in marked)
     # One storm of each target at 1 and at 8 boxes.
-    assert sorted(float(x) for line in marked for x in line.get_xdata()) == [1.0] * 5 + [8.0] * 5  # type: ignore[union-attr]
+    places = [float(x) for line in marked for x in np.asarray(line.get_xdata())]
+    assert sorted(places) == [1.0] * 5 + [8.0] * 5
     with styled():
         alone = capacity.draw(found.model_copy(update={"measured": ()})).canvas
     assert not [text for text in alone.legends[0].get_texts() if "measured" in text.get_text()]
@@ -436,7 +441,7 @@ def test_hatching_leaves_out_the_number_of_its_cell() -> None:
             assert hatched, drawing.name
             places = [one.get_window_extent(renderer) for one in axes.texts if one.get_text() == text]
             for patch in hatched:
-                hole = patch.get_transform().transform(patch.get_path().vertices[5:])
+                hole = patch.get_transform().transform(np.asarray(patch.get_path().vertices)[5:])
                 low, high = hole.min(axis=0), hole.max(axis=0)
                 inside = [
                     low[0] <= box.x0 and box.x1 <= high[0] and low[1] <= box.y0 and box.y1 <= high[1] for box in places

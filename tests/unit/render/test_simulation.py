@@ -247,7 +247,7 @@ def test_bands_have_units_that_can_be_read() -> None:
     fixed = Band(middle=638 * 2**10, low80=0, high80=2**20, low95=-4799 * 2**10, high95=7550 * 2**10)
     assert band_text(fixed, "bytes") == "638 KiB [−4.69 MiB, 7.37 MiB]"
     rare = Band(middle=1e-6, low80=1e-7, high80=0.01, low95=1e-7, high95=0.02)
-    assert band_text(rare, "share") == "0.0001 % [0.00001, 2]"
+    assert band_text(rare, "share") == "0.0001 % [0.000010, 2]"
     half = Band(middle=2.4, low80=1.6, high80=3.4, low95=0.6, high95=5.5)
     assert band_text(half, "boxes") == "2 [1, 6]"
 

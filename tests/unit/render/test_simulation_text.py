@@ -87,7 +87,7 @@ def test_a_number_that_is_a_bound_has_no_band() -> None:
 def test_an_end_of_a_band_that_is_next_to_nothing_is_0() -> None:
     band = Band(middle=1.5 * S, low80=S, high80=2 * S, low95=17e3, high95=4 * S)
     assert band_text(band, "ns") == "1.50 s [0, 4.00]"
-    assert band_text(band.model_copy(update={"low95": 0.01 * S}), "ns") == "1.50 s [0.010, 4.00]"
+    assert band_text(band.model_copy(update={"low95": 0.01 * S}), "ns") == "1.50 s [10.0 ms, 4.00 s]"
 
 
 def test_what_is_no_parameter_is_never_low_or_high() -> None:
