@@ -8,7 +8,7 @@ from typing import Final
 from bench.analysis.stats import Interval
 from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Influence, Quantity
-from bench.sim.answer.words import REST, in_unit, parameter_label
+from bench.sim.answer.words import LIMITS, REST, TOGETHER, either_text, in_unit, parameter_label
 from bench.sim.host.headline import text_of_ends
 from bench.util.units import grouped
 
@@ -75,15 +75,10 @@ _NOTHING: Final = 1e-3
 """The end of a band that is a smaller part of its middle is shown as 0."""
 _LEAST_SHARE: Final = 0.005
 """Parameters with smaller shares are in the JSON only."""
-LIMIT_LABELS: Final = {
-    "start": "the start itself",
-    "CPU": "CPU",
-    "lock": "lock",
-    "requests": "the time between requests",
-    "memory": "memory",
-    "hosts": "the limit of boxes of a host",
-    "none": "nothing",
-}
+_STILL: Final = 0.1
+"""Where all bars together span less than this part of the band, no parameter moves the answer."""
+_NO_ENDS: Final = (*REST, TOGETHER)
+"""What is no parameter, and is nowhere low or high."""
 INFLUENCE_HEAD: Final = ("parameter", "kind", "share", "narrowed", "where it is low … high")
 
 
@@ -176,7 +171,7 @@ def _limit_text(one: Bottleneck) -> str:
     """``CPU``; with its share of the draws where they disagree, and with how little it explains where it does."""
     share = f", {one.share:.0%} of draws" if one.share < 0.995 else ""
     part = f", {one.reached:.0%} of the answer" if one.falls_short else ""
-    return LIMIT_LABELS[one.name] + share + part
+    return LIMITS[one.name] + share + part
 
 
 def switch_lines(answer: Answer) -> tuple[str, ...]:
@@ -184,7 +179,7 @@ def switch_lines(answer: Answer) -> tuple[str, ...]:
     return tuple(
         f"{one.target}: {one.switch}"
         if one.switch
-        else f"{one.target}: {LIMIT_LABELS[one.name]}, also at 10 times the question"
+        else f"{one.target}: {LIMITS[one.name]}, also at 10 times the question"
         for one in answer.bottlenecks
         # Parts of a mean were looked at for this question alone.
         if one.bounds_ns and not one.reason
@@ -192,12 +187,49 @@ def switch_lines(answer: Answer) -> tuple[str, ...]:
 
 
 def shown_influences(answer: Answer, *, most: int | None = None) -> list[Influence]:
-    """The parameters that matter, at most so many of each answer, the largest share first; and all without data."""
+    """What matters, at most so many of each answer, the largest share first; and all parameters without data.
+
+    Nothing of an answer that no parameter moves; ``still_lines`` tells about it.
+    """
     found: list[Influence] = []
-    for label in dict.fromkeys(one.answer or one.target for one in answer.influences):
-        mine = [one for one in answer.influences if (one.answer or one.target) == label]
-        found += [one for one in mine if one.share >= _LEAST_SHARE or one.kind == "assumed"][:most]
+    for label, mine in _by_answer(answer).items():
+        if not _is_still(answer, label, mine):
+            found += [one for one in mine if one.share >= _LEAST_SHARE or one.kind == "assumed"][:most]
     return found
+
+
+def still_lines(answer: Answer) -> tuple[str, ...]:
+    """What makes the bands of answers that no parameter moves, one sentence for each."""
+    return tuple(
+        _still_line(label, mine) for label, mine in _by_answer(answer).items() if _is_still(answer, label, mine)
+    )
+
+
+def _still_line(label: str, mine: Sequence[Influence]) -> str:
+    text = f"{label}: no parameter of the model moves the answer by a tenth of its band"
+    rest = [one for one in mine if one.parameter in REST and one.share >= _LEAST_SHARE]
+    made = ", ".join(f"{parameter_label(one.parameter)} {one.share:.0%}" for one in rest)
+    return f"{text}. What makes the band: {made}." if made else f"{text}."
+
+
+def _by_answer(answer: Answer) -> dict[str, list[Influence]]:
+    found: dict[str, list[Influence]] = {}
+    for one in answer.influences:
+        found.setdefault(one.answer or one.target, []).append(one)
+    return found
+
+
+def _is_still(answer: Answer, label: str, mine: Sequence[Influence]) -> bool:
+    """Whether all parameters together move an answer by less than a tenth of its band."""
+    first = influenced(answer)
+    if first is None:
+        return False
+    bands = [
+        one.band for one in answer.quantities if (one.name, one.unit, one.target) == (first.name, first.unit, label)
+    ]
+    ends = [end for one in mine if one.parameter not in _NO_ENDS for end in (one.low, one.high)]
+    span = max(ends) - min(ends) if ends else 0.0
+    return bool(bands) and span < _STILL * (bands[0].high95 - bands[0].low95)
 
 
 def influence_table(answer: Answer, *, most: int | None = None) -> Table:
@@ -216,8 +248,8 @@ def influence_row(one: Influence, unit: str, *, several: bool = False) -> tuple[
         f"{whose}: {parameter_label(one.parameter)}",
         one.kind,
         f"{one.share:.0%}" if one.share > 0 else MISSING,
-        MISSING if one.kind == "assumed" or one.parameter in REST else f"{one.narrowed:.0%}",
-        MISSING if one.parameter in REST else f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
+        MISSING if one.kind == "assumed" or one.parameter in _NO_ENDS else f"{one.narrowed:.0%}",
+        MISSING if one.parameter in _NO_ENDS else f"{in_unit(one.low, unit)} … {in_unit(one.high, unit)}",
     )
 
 
@@ -225,8 +257,9 @@ READING: Final = (
     "Square brackets are 95 % bands: what the data leave open, noise, what the model misses within the data, and "
     "beyond them the errors that such predictions had elsewhere, on the pessimistic side only.",
     "Share: how much of all that is open in the first quantity, noise included, a parameter is responsible for. "
-    "Narrowed: how much smaller the data made what was open in the parameter itself; 0 %: they said nothing. A "
-    "parameter without data is shown at half and at twice its value.",
+    "Parameters of one kind are summed over the stages of a start. Narrowed: how much smaller the data made what was "
+    "open in it; 0 %: they said nothing. Low … high: the simulated answer where it is at its 10 % and its 90 % point "
+    "and all else is as in one draw near the middle; without data at half and at twice its value.",
 )
 """How to read the tables."""
 
@@ -237,6 +270,8 @@ def quantity_text(one: Quantity) -> str:
     value, opened, limits = text.partition(" [")
     if one.least:
         return f"at least {value}"
+    if one.either is not None:
+        return f"{either_text(one)}{opened}{limits}"
     return f"{value} {one.currency}{opened}{limits}" if one.currency else text
 
 

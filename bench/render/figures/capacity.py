@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.stats import median
-from bench.render.answer_tables import LIMIT_LABELS, band_text
+from bench.render.answer_tables import band_text
 from bench.render.figures import fan
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
@@ -18,6 +18,7 @@ from bench.render.figures.simulated import HATCH, HATCHED, hatch_cell, limit_col
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import MUTED, PAPER
 from bench.render.text import clean, quantity
+from bench.sim.answer.words import LIMITS
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.util.units import grouped
 
@@ -182,7 +183,7 @@ def _block(axes: Axes, place: tuple[int, int], point: CurvePoint, *, named: bool
 def _limit_patches(used: Sequence[str], *, beyond: bool) -> list[Patch]:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    found = [Patch(facecolor=limit_colours(name)[0], label=LIMIT_LABELS[name]) for name in used]
+    found = [Patch(facecolor=limit_colours(name)[0], label=LIMITS[name]) for name in used]
     hatched = Patch(facecolor=PAPER, edgecolor=MUTED, hatch=HATCH, linewidth=0, label=HATCHED)
     return [*found, hatched] if beyond else found
 
@@ -190,7 +191,7 @@ def _limit_patches(used: Sequence[str], *, beyond: bool) -> list[Patch]:
 def _strip_alt(curve: Curve) -> str:
     parts = []
     for target in curve.targets:
-        names = [f"{point.boxes}: {LIMIT_LABELS[point.bottleneck]}" for point in curve.of(target)]
+        names = [f"{point.boxes}: {LIMITS[point.bottleneck]}" for point in curve.of(target)]
         parts.append(f"{clean(target)} {', '.join(names)}")
     return f"Simulated bottleneck by number of boxes. {'; '.join(parts)}."
 
@@ -198,7 +199,7 @@ def _strip_alt(curve: Curve) -> str:
 def _strip_table(curve: Curve, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
     rows = []
     for target in curve.targets:
-        found = {point.boxes: LIMIT_LABELS[point.bottleneck] for point in curve.of(target)}
+        found = {point.boxes: LIMITS[point.bottleneck] for point in curve.of(target)}
         rows.append((clean(target), *(found.get(size, "–") for size in sizes)))
     return (("target", *(str(size) for size in sizes)), *rows)
 

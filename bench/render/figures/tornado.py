@@ -32,10 +32,11 @@ _KINDS: Final[dict[Kind, str]] = {
     "assumed": "assumed: no data",
 }
 _HOW: Final = (
-    "Each bar runs from the simulated answer where the parameter is in its lowest fifth to that where it is in its "
-    "highest; the longest bar is on top. The line is the middle of the same runs, which have no noise, so that it may "
-    "differ from the middle of the answer. Filled: the data narrow the parameter. Hatched: they bound it. Hollow: no "
-    "data stand behind it, and the bar shows half and twice its value. The share is of all that is open in the answer; "
+    "Each bar runs from the simulated answer where a parameter is at its 10 % point to that where it is at its 90 % "
+    "point, all else as in one draw near the middle. The line is the answer of that draw, which has no noise, so that "
+    "it may differ from the middle of the answer. The largest share is on top. Parameters of one kind are summed over "
+    "the stages of a start. Filled: the data narrow the parameter. Hatched: they bound it. Hollow: no data are behind "
+    "it; one that was stated is shown at half and at twice its value. The share is of all that is open in the answer; "
     "rows without a bar are no parameters, or do not move the middle."
 )
 
@@ -54,8 +55,10 @@ def draw_all(answer: Answer) -> Iterator[Drawing]:
 
 
 def _rows(found: Sequence[Influence]) -> list[Influence]:
-    """The longest bars, then what has no bar, the largest share first."""
-    bars = sorted((one for one in found if _length(one) > 0), key=lambda one: (-_length(one), one.parameter))
+    """What has a bar, then what has none, each with the largest share first."""
+    bars = sorted(
+        (one for one in found if _length(one) > 0), key=lambda one: (-one.share, -_length(one), one.parameter)
+    )
     rest = sorted((one for one in found if _length(one) == 0), key=lambda one: (-one.share, one.parameter))
     return [*bars[:_MOST], *(one for one in rest if one.share > 0)]
 

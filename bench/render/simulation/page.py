@@ -15,6 +15,7 @@ from bench.render.answer_tables import (
     distance_table,
     influence_table,
     ratio_table,
+    still_lines,
     switch_lines,
 )
 from bench.render.figures.base import Figure
@@ -110,6 +111,7 @@ def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
 
 def _lists(answer: Answer) -> list[tuple[str, list[str]]]:
     return _filled(
+        ("What makes the bands", still_lines(answer)),
         ("Where another limit takes over", switch_lines(answer)),
         ("What one host fewer lacks", limit_lines(answer)),
         ("Assumed, not measured", answer.assumed),

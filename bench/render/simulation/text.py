@@ -18,6 +18,7 @@ from bench.render.answer_tables import (
     distance_table,
     influence_table,
     ratio_table,
+    still_lines,
     switch_lines,
 )
 from bench.render.fitted import Fitted
@@ -48,6 +49,7 @@ def view_answer(answer: Answer) -> RenderableType:
     parts += _lines("What one host fewer lacks", limit_lines(answer))
     parts += _lines("Where another takes over", switch_lines(answer))
     parts += _section("What decides what is open", influence_table(answer, most=_MOST))
+    parts += _lines("What makes the bands", still_lines(answer))
     parts += _lines("Assumed, not measured", answer.assumed, "yellow")
     parts += _lines("What would make it surer", answer.identify)
     parts += _lines("Not in the model", answer.left_out)

@@ -77,6 +77,9 @@ class Quantity(_Frozen):
     """The value is at least ``band.middle``, all of the band is that number, and the data support no more."""
     currency: str = ""
     """Of a cost: three letters, as in ISO 4217."""
+    either: tuple[float, float] | None = None
+    """Two answers, where the draws are in two groups: the medians of both. The middle of the band is then the answer of
+    no draw. None: there is one."""
 
 
 class Series(_Frozen):
@@ -134,24 +137,29 @@ class Bottleneck(_Frozen):
 
 
 class Influence(_Frozen):
-    """How much of an answer's variance one parameter is responsible for."""
+    """For how much of what an answer leaves open one thing is responsible."""
 
     target: str
     parameter: str
-    """Of the model; or what is open besides its parameters: ``noise`` of single runs, ``misfit`` of the model within
-    the data, ``beyond``: errors of predictions beyond the data, ``inflation_form``: beyond the measured CPUs."""
+    """What the parameters of a target stand for: ``start`` (the length of a single one), ``work``, ``background``,
+    ``hold``, ``cpu_growth`` (inflation and crowding together), ``growth``, ``memory_fixed``, ``memory_slope``;
+    ``inflation_form``: beyond the measured CPUs. Of what a user stated: the name in the model. ``together``: what
+    several explain and none by itself. And what is open besides parameters: ``noise`` of single runs, luck of the
+    ``trace``, ``misfit`` of the model within the data, ``beyond``: errors of predictions beyond the data."""
+    parts: tuple[str, ...] = ()
+    """The names in the model of the parameters that are meant."""
     kind: Kind
     share: float
-    """Of all that is open in the first quantity, noise included, in [0, 1]."""
+    """Of all that is open in the first quantity, noise included, in [0, 1]; all shares of an answer are 1 together."""
     narrowed: float
-    """1 - sd posterior / sd prior; 0: the data said nothing."""
+    """1 - sd posterior / sd prior, of the sum of the parameters; 0: the data said nothing."""
     low: float
-    """The median answer where the parameter is in its lowest fifth, in the quantity's unit; of one without data: at
-    half its value."""
+    """The answer where this is at its 10 % point and all else as in one draw near the middle, in the quantity's unit;
+    of a parameter without data: at half its value."""
     high: float
-    """The median answer where it is in its highest fifth; of one without data: at twice its value."""
+    """The answer where it is at its 90 % point; of a parameter without data: at twice its value."""
     middle: float | None = None
-    """The median of the same answers, in the same unit."""
+    """The answer of that draw, without noise, in the same unit."""
     answer: str = ""
     """The quantity's target when it is not the parameter's own: several targets together decide it."""
 

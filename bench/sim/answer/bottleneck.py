@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck
 from bench.sim.answer.form import Drawn
-from bench.sim.answer.words import box_text, count_text, role_label
+from bench.sim.answer.words import CPU_GROWTH, LIMITS, START, box_text, count_text, role_label
 from bench.sim.bounds import Limit, StormBounds, storm_bounds
 from bench.sim.model.draws import weighted_median
 
@@ -31,19 +31,13 @@ _LEAST_RESIDENTS: Final = 10
 """A question without residents is looked at beside up to 10 times as many."""
 _DRAWS: Final = 40
 """Draws that are asked where another bound takes over."""
-_THE: Final = {
-    "start": "the start itself",
-    "CPU": "the CPU",
-    "lock": "the lock",
-    "requests": "the time between requests",
-}
 _ROLES: Final = {
-    "CPU": ("work", "background", "inflation", "inflation_form", "crowding"),
+    "CPU": ("work", "background", CPU_GROWTH, "inflation_form"),
     "lock": ("hold", "growth"),
-    "start": ("delay", "work"),
-    "requests": ("delay", "work"),
+    "start": (START, "work"),
+    "requests": (START, "work"),
 }
-"""Kinds of parameters that each bound is made of."""
+"""Roles of parameters that each bound is made of."""
 
 Weights = Sequence[float] | NDArray[np.float64]
 
@@ -157,7 +151,7 @@ def _switch(name: Limit, size: int, at: Callable[[int], Limit], where: Callable[
     for larger in _sizes(size):
         other = at(larger)
         if other != name:
-            yield f"{where(larger)} it is {_THE[other]}"
+            yield f"{where(larger)} {LIMITS[other]} decides"
             return
 
 

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.sim.answer.roles import with_values
 from bench.sim.answer.words import count_text
 from bench.sim.engine.rng import ENTITIES, SEEDS, uniforms
 from bench.sim.model.schema import Model
@@ -83,6 +84,14 @@ def host_values(model: Model, target: str, draw: int | None, *, cpus: int, boxes
     return drawn(model, target, draw, seed).at(cpus=cpus, boxes=boxes)
 
 
+def with_exponent(model: Model, draw: int, exponent: float, *, target: str, cpus: int, boxes: int, seed: int) -> Model:
+    """The model whose inflation at one draw is what another exponent gives there, for so many boxes on so many CPUs."""
+    now = float(exponents(target, [draw], seed)[0])
+    known = known_cpus(model, target)
+    factor = ((min(cpus, boxes) - 1) / (known - 1)) ** (exponent - now)
+    return with_values(model, target, {"inflation": factor * float(_inflations(model, target)[draw])})
+
+
 def has_form(model: Model, target: str) -> bool:
     """Whether the data leave the form open: there is inflation, and no user stated it. What is stated is a line."""
     parameter = model.targets[target].parameters.get("inflation")
@@ -110,4 +119,4 @@ def form_sentences(model: Model, targets: Iterable[str], *, cpus: int, boxes: in
 
 def _inflations(model: Model, target: str) -> Sequence[float]:
     draws = model.draws.get(target, {}).get("inflation")
-    return draws or (model.targets[target].parameters["inflation"].value,)
+    return draws or (model.targets[target].parameters["inflation"].value,) * len(model.weights)

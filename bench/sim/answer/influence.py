@@ -1,65 +1,80 @@
 """Influences: what is responsible for what an answer leaves open, and how much the data narrowed it.
 
-The answer is simulated without noise at each joint draw of the model. A linear regression of it on the parameters gives
-each of them a slope, and the covariance of slope times parameter with the answer gives its share (Xu & Gertner 2008).
-Only draws are used, never a mixture of them: where the data say that the lock is held in one stage or in another, no
-answer has both holds or none. Parameters that the data tie together, so that one rises where the other falls, are not
-counted twice. Where the answer's samples are given, shares are of all that is open, and what is not open in the
-parameters (noise, misfit, errors beyond the data) stands among them.
+The answer is simulated without noise at each joint draw of the model. Its parameters are summed to roles
+(``bench.sim.answer.roles``), and the simulator tells how far each role moves the answer by itself
+(``bench.sim.answer.effects``). What no role explains by itself is a row of its own. Where the answer's samples are
+given, shares are of all that is open, and what is not open in the parameters (noise, misfit, errors beyond the data)
+stands among them, so that all shares of an answer are 1 together.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Band, Influence
+from bench.sim.answer.effects import AnswerOf, Effects, effects_of
 from bench.sim.answer.form import FORM, seen_cpus
 from bench.sim.answer.humps import Humps, find_humps
+from bench.sim.answer.reasons import depends_on
 from bench.sim.answer.rest import Rest, parts_of
-from bench.sim.answer.words import NOISE, REST, count_text, identifying_cell, in_unit, role_label, role_of
+from bench.sim.answer.roles import (
+    NARROWED,
+    About,
+    Role,
+    Varying,
+    knowledge,
+    role_of_varying,
+    roles_of,
+    sum_of,
+    weakest,
+    with_values,
+)
+from bench.sim.answer.words import (
+    CPU_GROWTH,
+    NOISE,
+    REST,
+    TOGETHER,
+    count_text,
+    identifying_cell,
+    in_unit,
+    parameter_label,
+    role_label,
+)
 from bench.sim.kind import Kind
-from bench.sim.model.draws import weighted_median, weighted_quantile, weighted_sd
+from bench.sim.model.draws import weighted_quantile
 from bench.sim.model.file import Model
+
+__all__ = [
+    "DOMINANT",
+    "NAMED",
+    "AnswerOf",
+    "Look",
+    "Varying",
+    "bound_sentence",
+    "deciding",
+    "identify_sentences",
+    "influences",
+    "look_into",
+]
 
 Floats = NDArray[np.float64]
 
 DOMINANT: Final = 0.3
-"""The kind of parameter with the largest share decides an answer when its share is at least this."""
-_NARROWED: Final = 0.5
-"""A deciding parameter that the data narrowed by less makes the answer a bound."""
+"""The role with the largest share decides an answer when its share is at least this."""
 _MATTERS: Final = 0.1
 """What moves the answer by less than this makes no bound and is not worth measuring."""
 NAMED: Final = 0.1
-"""Kinds of parameters with a smaller share are not worth measuring."""
+"""Roles with a smaller share are not worth measuring."""
 _MOSTLY: Final = 0.5
 """Noise with at least this share is told: more data do not make a single run surer."""
-_FIFTH: Final = 0.2
-_RIDGE: Final = 1e-3
-"""Of the regression, in variances of a parameter: two parameters whose sum is fixed share the slope."""
-_OF_NOISE: Final = ("block_sd", "block_correlation", "box_sd")
 _STATED: Final = (0.5, 2.0)
 """A parameter without draws is shown at half and at twice its value."""
-
-AnswerOf = Callable[[Model, int], float]
-"""The answer at one draw of a model, without noise: the first quantity."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Varying:
-    """One number that differs from draw to draw."""
-
-    target: str
-    parameter: str
-    kind: Kind
-    narrowed: float
-    values: Floats
-    """(draws,)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +90,7 @@ class Look:
 def influences(
     model: Model, targets: Sequence[str], draws: Sequence[int], answer_of: AnswerOf, *, answer: str = ""
 ) -> tuple[Influence, ...]:
-    """The parameters of these targets that one answer depends on; see ``look_into``. Shares are of theirs alone."""
+    """What of these targets one answer depends on; see ``look_into``. Shares are of what is open in the parameters."""
     return look_into(model, targets, draws, answer_of, answer=answer).influences
 
 
@@ -89,29 +104,30 @@ def look_into(
     rest: Rest | None = None,
     more: Iterable[Varying] = (),
     shown: Callable[[float], float] = float,
-    about: Literal["times", "memory", "both"] = "both",
+    about: About = "both",
 ) -> Look:
     """What one answer depends on, the largest share first, then parameters without draws.
 
     Args:
         draws: of the model, that are used.
+        answer_of: the answer at one draw of a model, without noise; finite. It is also asked for changed models.
         answer: the target of the answer's quantities, where it is not the parameters' own.
         rest: what else is open in the answer; None: shares are of what is open in the parameters.
         more: numbers beside the model's parameters that differ from draw to draw.
         shown: from an answer to the number that the reader gets: whole boxes of a quotient.
-        about: what the answer is made of. Parameters of anything else cannot move it, and few draws would give them a
-            share by chance, as they would to parameters of the noise that answers here do not have.
+        about: what the answer is made of.
     """
-    answers = np.array([answer_of(model, draw) for draw in draws])
+    answers = np.array([float(answer_of(model, draw)) for draw in draws])
     weights = np.asarray(model.weights, dtype=np.float64)[list(draws)]
-    middle = weighted_median(answers, weights)
+    roles = [*roles_of(model, targets, draws, about), *map(role_of_varying, more)]
+    effects = effects_of(model, roles, draws, answers, weights, answer_of)
+    middle = float(answers[effects.base])
     parts = None if rest is None else parts_of(rest, answers, weights)
-    varying = [*(one for one in _varying(model, targets, draws) if _moves_it(one.parameter, about)), *more]
-    nearest = draws[int(np.argmin(np.abs(answers - middle)))]
+    label = answer or targets[0]
     found = [
-        *_bars(varying, answers, weights, whole=1.0 if parts is None else parts.parameters),
-        *(() if parts is None else parts.rows(answer or targets[0], middle)),
-        *_stated(model, targets, nearest, answer_of),
+        *_rows(model, effects, label, middle, whole=1.0 if parts is None else parts.parameters),
+        *(() if parts is None else parts.rows(label, middle)),
+        *_stated(model, targets, draws[effects.base], answer_of),
     ]
     read = [
         one.model_copy(
@@ -125,92 +141,43 @@ def look_into(
         for one in found
     ]
     ranked = sorted(read, key=lambda one: (-one.share, one.target, one.parameter))
-    return Look(influences=tuple(ranked), humps=find_humps(answers, weights), draws=tuple(draws))
+    humps = _humps(model, targets, draws, answers, weights, effects)
+    return Look(influences=tuple(ranked), humps=humps, draws=tuple(draws))
 
 
-def narrowed(model: Model, target: str, names: Sequence[str]) -> float:
-    """How much the data narrowed the sum of some parameters, in [0, 1]: 1 - sd after / sd before them.
-
-    1 where all are read off; 0 where a user stated one, and of what is no parameter of the model.
-    """
-    known = model.targets[target].parameters
-    if any(name not in known for name in names):
-        return 0.0
-    parameters = [known[name] for name in names]
-    if any(parameter.kind == "assumed" for parameter in parameters):
-        return 0.0
-    # Before the data the parameters were independent.
-    before = float(np.sqrt(sum((parameter.prior_sd or 0.0) ** 2 for parameter in parameters)))
-    if all(parameter.prior_sd is None for parameter in parameters):
-        return 1.0
-    values = _sum_of(model, target, names)
-    return min(1.0, max(0.0, 1 - weighted_sd(values, model.weights) / before)) if before > 0 else 0.0
-
-
-def with_value(model: Model, target: str, name: str, value: float) -> Model:
-    """The model with another value of one parameter, also in its draws."""
-    entry = model.targets[target]
-    parameters = entry.parameters | {name: entry.parameters[name].model_copy(update={"value": value})}
-    draws = model.draws.get(target, {}) | {name: (value,) * len(model.weights)}
-    return model.model_copy(
-        update={
-            "targets": model.targets | {target: entry.model_copy(update={"parameters": parameters})},
-            "draws": model.draws | {target: draws},
-        }
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deciding:
-    """The kind of parameter that decides an answer: one parameter, or the same of several stages."""
-
-    target: str
-    role: str
-    names: tuple[str, ...]
-    share: float
-    narrowed: float
-
-
-def deciding(model: Model, found: Sequence[Influence], *, least: float = DOMINANT) -> Deciding | None:
-    """What decides an answer; None when nothing does by itself. Holds of several stages count as one, and so on.
+def deciding(found: Sequence[Influence], *, least: float = DOMINANT) -> Influence | None:
+    """The role that decides an answer; None when none does by itself.
 
     Args:
         least: its share.
     """
-    groups = _groups(found)
-    best = max(groups.items(), key=lambda item: _total(item[1]), default=None)
-    if best is None or _total(best[1]) < least:
-        return None
-    (target, role), members = best
-    names = tuple(one.parameter for one in members)
-    return Deciding(
-        target=target, role=role, names=names, share=_total(members), narrowed=narrowed(model, target, names)
-    )
+    best = max(_of_roles(found), key=lambda one: one.share, default=None)
+    return None if best is None or best.share < least else best
 
 
 def bound_sentence(model: Model, found: Sequence[Influence], band: Band, unit: str) -> str | None:
     """Why an answer is a bound and no estimate; None when it is an estimate."""
-    first = deciding(model, found)
-    if first is None or first.narrowed >= _NARROWED or not _moves(found, first.share):
+    first = deciding(found)
+    if first is None or first.narrowed >= NARROWED or not _moves(found, first.share):
         return None
     return (
         f"at least {in_unit(band.low95, unit)}, at most {in_unit(band.high95, unit)}: decided by the "
-        f"{role_label(first.role)} of {first.target}, {_known(model, first)}"
+        f"{role_label(first.parameter)} of {first.target}, {_known(model, first)}"
     )
 
 
 def identify_sentences(model: Model, found: Sequence[Influence]) -> tuple[str, ...]:
-    """Which cells would narrow what decides an answer, one sentence for each kind of parameter that is worth it.
+    """Which cells would narrow what decides an answer, one sentence for each role that is worth it.
 
-    That is what decides by itself, and every kind with a limit among its parameters that the data narrowed by less
-    than half, each with at least a tenth of all that is open.
+    That is what decides by itself, and every role that the data only bound, each with at least a tenth of all that is
+    open.
     """
-    first = deciding(model, found)
+    first = deciding(found)
     cells = [
-        _identify(model, target, role, members)
-        for (target, role), members in _groups(found).items()
-        if _total(members) >= NAMED and _moves(found, _total(members))
-        if (first is not None and (target, role) == (first.target, first.role)) or _is_weak(model, target, members)
+        _identify(model, one)
+        for one in _of_roles(found)
+        if one.share >= NAMED and _moves(found, one.share)
+        if one is first or (one.kind != "measured" and one.narrowed < NARROWED)
     ]
     noisy = [
         f"{one.target}: {one.share:.0%} of what is open is the noise of single runs, which no measurement narrows"
@@ -220,24 +187,9 @@ def identify_sentences(model: Model, found: Sequence[Influence]) -> tuple[str, .
     return (*cells, *noisy)
 
 
-def _groups(found: Sequence[Influence]) -> dict[tuple[str, str], list[Influence]]:
-    """Parameters by target and kind, those without a share left out."""
-    groups: dict[tuple[str, str], list[Influence]] = {}
-    for one in found:
-        if one.share > 0 and one.parameter not in REST:
-            groups.setdefault((one.target, role_of(one.parameter)), []).append(one)
-    return groups
-
-
-def _total(members: Sequence[Influence]) -> float:
-    return sum(one.share for one in members)
-
-
-def _is_weak(model: Model, target: str, members: Sequence[Influence]) -> bool:
-    """Whether the data only bound these parameters, or have nothing on them."""
-    if all(one.kind == "measured" for one in members):
-        return False
-    return narrowed(model, target, [one.parameter for one in members]) < _NARROWED
+def _of_roles(found: Sequence[Influence]) -> list[Influence]:
+    """The rows of roles: not those of stated parameters, nor of what is open besides parameters."""
+    return [one for one in found if one.share > 0 and one.parameter not in (*REST, TOGETHER)]
 
 
 def _moves(found: Sequence[Influence], share: float) -> bool:
@@ -247,88 +199,68 @@ def _moves(found: Sequence[Influence], share: float) -> bool:
     return math.sqrt(share) * (high - low) > _MATTERS * max(abs(low), abs(high))
 
 
-def _known(model: Model, first: Deciding) -> str:
+def _known(model: Model, first: Influence) -> str:
     """What the data say of what decides, as a clause."""
-    if FORM in first.names:
+    if first.parameter == FORM:
         return f"of which the data say nothing: they end at {count_text(seen_cpus(model, first.target), 'CPU')}"
-    kinds = {model.targets[first.target].parameters[name].kind for name in first.names}
-    if "limit" in kinds:
-        return f"of which the data give an upper limit of {_upper_limit(model, first)}"
-    return f"which the data narrowed by {first.narrowed:.0%} only"
+    if first.kind != "limit":
+        return f"which the data narrowed by {first.narrowed:.0%} only"
+    if first.parameter == CPU_GROWTH:
+        name = weakest(model, first.target, first.parts)
+        return (
+            f"of which the data only bound the {parameter_label(name)}: {_upper_limit(model, first, (name,))} at most"
+        )
+    return f"of which the data give an upper limit of {_upper_limit(model, first, first.parts)}"
 
 
-def _identify(model: Model, target: str, role: str, members: Sequence[Influence]) -> str:
-    names = [one.parameter for one in members]
-    parameters = [found for name in names if (found := model.targets[target].parameters.get(name)) is not None]
-    if not parameters or any(parameter.kind == "assumed" for parameter in parameters):
+def _identify(model: Model, one: Influence) -> str:
+    entry = model.targets[one.target]
+    parameters = [found for name in one.parts if (found := entry.parameters.get(name)) is not None]
+    if not parameters:
         known = "has no data"
     elif all(parameter.prior_sd is None for parameter in parameters):
         known = "was read off"
     else:
-        known = f"was narrowed by {narrowed(model, target, names):.0%}"
+        known = f"was narrowed by {one.narrowed:.0%}"
+    name = weakest(model, one.target, one.parts) if parameters else one.parameter
     return (
-        f"{target}: the {role_label(role)} decides {_total(members):.0%} of what is open and {known}; measure "
-        f"{identifying_cell(names[0], model.targets[target].measured)}"
+        f"{one.target}: the {role_label(one.parameter)} decides {one.share:.0%} of what is open and {known}; measure "
+        f"{identifying_cell(name, entry.measured)}"
     )
 
 
-def _upper_limit(model: Model, first: Deciding) -> str:
-    unit = model.targets[first.target].parameters[first.names[0]].unit
-    return in_unit(weighted_quantile(_sum_of(model, first.target, first.names), model.weights, 0.95), unit)
+def _upper_limit(model: Model, first: Influence, names: Sequence[str]) -> str:
+    unit = model.targets[first.target].parameters[names[0]].unit
+    return in_unit(weighted_quantile(sum_of(model, first.target, names), model.weights, 0.95), unit)
 
 
-def _sum_of(model: Model, target: str, names: Sequence[str]) -> Floats:
-    """(draws,) Of all draws."""
-    total = np.zeros(len(model.weights))
-    for name in names:
-        values = model.draws.get(target, {}).get(name)
-        total = total + (model.targets[target].parameters[name].value if values is None else np.asarray(values))
-    return total
-
-
-def _varying(model: Model, targets: Sequence[str], draws: Sequence[int]) -> list[Varying]:
-    """The parameters of these targets that differ from draw to draw, and have data."""
-    found = []
-    for target in targets:
-        for name, parameter in model.targets[target].parameters.items():
-            drawn = model.draws.get(target, {}).get(name)
-            if drawn is None or parameter.kind == "assumed":
-                continue
-            values = np.array([drawn[draw] for draw in draws])
-            if values.min() < values.max():
-                known = narrowed(model, target, (name,))
-                found.append(Varying(target=target, parameter=name, kind=parameter.kind, narrowed=known, values=values))
-    return found
-
-
-def _fifths(values: Floats, weights: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which draws have the parameter in its lowest and in its highest fifth."""
-    low, high = (weighted_quantile(values, weights, share) for share in (_FIFTH, 1 - _FIFTH))
-    return values <= low, values >= high
-
-
-def _moves_it(name: str, about: str) -> bool:
-    """Whether a parameter can move an answer without noise that is made of times, of memory, or of both."""
-    if name in _OF_NOISE:
-        return False
-    return about == "both" or name.startswith("memory_") == (about == "memory")
-
-
-def _bars(varying: Sequence[Varying], answers: Floats, weights: Floats, *, whole: float) -> Iterator[Influence]:
-    """What differs from draw to draw, with its shares of ``whole``, and the answers in its outer fifths."""
-    if not varying:
-        return
-    shares = _shares(np.array([one.values for one in varying]), answers, weights)
-    for one, share in zip(varying, shares, strict=True):
-        low, high = _fifths(one.values, weights)
+def _rows(model: Model, effects: Effects, label: str, middle: float, *, whole: float) -> Iterator[Influence]:
+    """The roles that have a share of ``whole``, and what none of them explains by itself."""
+    kinds: list[Kind] = []
+    for one, share in zip(effects.effects, effects.shares, strict=True):
+        if not share > 0:
+            continue
+        kind, narrow = knowledge(model, one.role, one.sizes)
+        kinds.append(kind)
         yield Influence(
-            target=one.target,
-            parameter=one.parameter,
-            kind=one.kind,
+            target=one.role.target,
+            parameter=one.role.name,
+            parts=one.role.names,
+            kind=kind,
             share=whole * share,
-            narrowed=one.narrowed,
-            low=weighted_median(answers[low], weights[low]),
-            high=weighted_median(answers[high], weights[high]),
+            narrowed=narrow,
+            low=one.low,
+            high=one.high,
+        )
+    if effects.together > 0:
+        yield Influence(
+            target=label,
+            parameter=TOGETHER,
+            kind=next((kind for kind in kinds if kind != "measured"), "measured"),
+            share=whole * effects.together,
+            narrowed=0.0,
+            low=middle,
+            high=middle,
         )
 
 
@@ -339,29 +271,27 @@ def _stated(model: Model, targets: Sequence[str], draw: int, answer_of: AnswerOf
             if parameter.kind != "assumed" or parameter.value == 0:
                 continue
             low, high = (
-                answer_of(with_value(model, target, name, factor * parameter.value), draw) for factor in _STATED
+                answer_of(with_values(model, target, {name: factor * parameter.value}), draw) for factor in _STATED
             )
             if low != high:
                 yield Influence(
-                    target=target, parameter=name, kind="assumed", share=0.0, narrowed=0.0, low=low, high=high
+                    target=target,
+                    parameter=name,
+                    parts=(name,),
+                    kind="assumed",
+                    share=0.0,
+                    narrowed=0.0,
+                    low=low,
+                    high=high,
                 )
 
 
-def _shares(values: Floats, answers: Floats, weights: Floats) -> list[float]:
-    """Shares of the parameters in the variance of the answer, at least 0 each, 1 together; all 0 when it is fixed.
-
-    Args:
-        values: (parameters, draws)
-        answers: (draws,)
-    """
-    mass = weights / weights.sum()
-    centred = values - (values @ mass)[:, np.newaxis]
-    scaled = centred / np.sqrt(np.maximum(centred**2 @ mass, np.finfo(np.float64).tiny))[:, np.newaxis]
-    aim = answers - answers @ mass
-    covariance = scaled @ (mass * aim)
-    if not aim @ (mass * aim) > 0:
-        return [0.0] * len(values)
-    within = (scaled * mass) @ scaled.T + _RIDGE * np.eye(len(values))
-    parts = np.maximum(0.0, np.linalg.solve(within, covariance) * covariance)
-    total = float(parts.sum())
-    return [float(part) / total if total > 0 else 0.0 for part in parts]
+def _humps(
+    model: Model, targets: Sequence[str], draws: Sequence[int], answers: Floats, weights: Floats, effects: Effects
+) -> Humps | None:
+    """The two groups that the answers fall into, with what it depends on which."""
+    found = find_humps(answers, weights)
+    if found is None:
+        return None
+    roles: list[tuple[Role, Floats]] = [(one.role, one.curve) for one in effects.effects]
+    return replace(found, depends=depends_on(model, targets, draws, found.upper, weights, roles))

@@ -1,13 +1,15 @@
-"""What is open in an answer besides the parameters of the model: noise, misfit, and errors beyond the data.
+"""What is open in an answer besides parameters: noise, luck of a trace, misfit, and errors beyond the data.
 
-All of it is counted in variances of the logarithm, which add up: samples are the answer of a draw times factors.
+All of it is counted in variances of the logarithm, which add up: samples are the answer of a draw times factors. Where
+an answer may be 0 there are no logarithms, and variances of the answers themselves are taken, with the factors' to
+first order.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,26 +17,30 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Influence
 from bench.sim.answer.bands import Widening
+from bench.sim.answer.words import NOISE, TRACE
 from bench.sim.kind import Kind
 
 Floats = NDArray[np.float64]
 
 _HALF_NORMAL: Final = 1 - 2 / math.pi
 """Variance of the absolute value of a standard normal variable."""
-_KINDS: Final[dict[str, Kind]] = {"noise": "measured", "misfit": "measured", "beyond": "assumed"}
+_PARAMETERS: Final = "parameters"
+_KINDS: Final[dict[str, Kind]] = {NOISE: "measured", TRACE: "assumed", "misfit": "measured", "beyond": "assumed"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rest:
     """How an answer scatters around what its draws say."""
 
-    samples: Floats
-    """(draws x replications,) Answers with noise, the replications of a draw one after another."""
-    replications: int
     widening: Widening
     """Of the answer's band."""
     floors: Floats | None = None
     """(draws x replications,) The part of each sample that is not widened, as of ``band_of``; None: 0."""
+    samples: Floats | None = None
+    """(draws x replications,) Answers with noise, the replications of a draw one after another; None: ``runs`` tell."""
+    replications: int = 1
+    runs: Mapping[str, Floats] = field(default_factory=dict)
+    """By name of what differs, ``noise`` or ``trace``: answers of one draw that differ by this alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,38 +67,52 @@ class Parts:
 
 
 def parts_of(rest: Rest, answers: Floats, weights: Floats) -> Parts | None:
-    """How what is open is divided; None where it cannot be told: an answer of 0 has no logarithm, or nothing is open.
+    """How what is open is divided; None where it cannot be told: something is never reached, or nothing is open.
 
     Args:
         answers: (draws,) without noise.
         weights: (draws,)
     """
-    if min(answers.min(), rest.samples.min()) <= 0:
+    seen = [answers, *([] if rest.samples is None else [rest.samples]), *rest.runs.values()]
+    if not all(np.isfinite(one).all() for one in seen):
         return None
-    logs = np.log(answers)
-    mass = np.repeat(weights, rest.replications)
-    noise = np.log(rest.samples) - np.repeat(logs, rest.replications)
-    widening, widened = rest.widening, _widened(rest, mass)
-    found = {
-        "noise": _variance(noise, mass),
-        "misfit": widened * widening.both**2,
-        "beyond": widened * (widening.up**2 + widening.down**2) * _HALF_NORMAL,
-    }
-    parameters = _variance(logs, weights)
-    total = parameters + sum(found.values())
+    found = _variances(rest, answers, weights, logs=min(float(one.min()) for one in seen) > 0)
+    total = sum(found.values())
     if not total > 0:
         return None
+    parameters = found.pop(_PARAMETERS)
     return Parts(parameters=parameters / total, rest={name: part / total for name, part in found.items()})
 
 
-def _widened(rest: Rest, weights: Floats) -> float:
-    """By how much less than its own variance a factor adds to that of the answer's logarithm, in [0, 1].
+def _variances(rest: Rest, answers: Floats, weights: Floats, *, logs: bool) -> dict[str, float]:
+    """The variance of each part, of the logarithm or of the answer itself."""
 
-    A factor of the part above the floor moves the whole by that part's share of it.
+    def scaled(values: Floats) -> Floats:
+        found: Floats = np.log(values) if logs else np.asarray(values, dtype=np.float64)
+        return found
+
+    found = {_PARAMETERS: _variance(scaled(answers), weights)}
+    found |= {name: _variance(scaled(runs), np.ones(len(runs))) for name, runs in rest.runs.items()}
+    if rest.samples is not None:
+        noise = scaled(rest.samples) - np.repeat(scaled(answers), rest.replications)
+        found[NOISE] = _variance(noise, np.repeat(weights, rest.replications))
+    wide, size = rest.widening, _widened(rest, answers, weights, logs=logs)
+    found["misfit"] = size * wide.both**2
+    found["beyond"] = size * (wide.up**2 + wide.down**2) * _HALF_NORMAL
+    return found
+
+
+def _widened(rest: Rest, answers: Floats, weights: Floats, *, logs: bool) -> float:
+    """By how much the variance of a factor's logarithm is multiplied in that of the answer, or of its logarithm.
+
+    A factor of 1 + e moves what is above the floor by e times itself; in the logarithm, by that part's share of the
+    whole.
     """
-    if rest.floors is None:
-        return 1.0
-    return float(np.average((1 - rest.floors / rest.samples) ** 2, weights=weights))
+    if rest.samples is None or rest.floors is None:
+        return 1.0 if logs else float(np.average(np.square(answers), weights=weights))
+    above = rest.samples - rest.floors
+    mass = np.repeat(weights, rest.replications)
+    return float(np.average(np.square(above / rest.samples if logs else above), weights=mass))
 
 
 def _variance(values: Floats, weights: Floats) -> float:

@@ -5,8 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from bench.sim.answer.answer import Quantity
 from bench.util.units import format_bytes, format_ns, grouped
 
+CPU_GROWTH: Final = "cpu_growth"
+"""The role of inflation and crowding: both make CPU work longer when more boxes start."""
+START: Final = "start"
+"""The role of the delays: how long a single start takes."""
+NOISE: Final = "noise"
+"""What runs of one draw differ by, as a name among those of parameters."""
+TRACE: Final = "trace"
+"""What runs of one draw on other traces of the same kind differ by."""
+REST: Final = (NOISE, TRACE, "misfit", "beyond")
+"""What is open besides parameters, under names that stand among those of parameters."""
+TOGETHER: Final = "together"
+"""What parameters explain together and none by itself, as a name among theirs."""
+LIMITS: Final = {
+    "start": "the start itself",
+    "CPU": "CPU",
+    "lock": "the lock",
+    "requests": "the time between requests",
+    "memory": "memory",
+    "hosts": "the limit of boxes of a host",
+    "none": "nothing",
+}
+"""What limits an answer, by the name of a ``Bottleneck``."""
 _PARTS: Final = {
     "delay": "delay before {}",
     "work": "CPU work before {}",
@@ -24,16 +47,18 @@ _NAMES: Final = {
     "memory_fixed": "fixed memory",
     "memory_slope": "memory of a further box",
     "inflation_form": "form of CPU inflation beyond the measured CPUs",
-    "noise": "noise of single runs",
+    START: "length of a single start",
+    CPU_GROWTH: "growth of CPU work with more boxes",
+    NOISE: "noise of single runs",
+    TRACE: "luck of the trace",
+    TOGETHER: "several parameters together",
     "misfit": "what the model misses within the data",
     "beyond": "errors of predictions beyond the data",
 }
-NOISE: Final = "noise"
-"""What runs of one draw differ by, as a name among those of parameters."""
-REST: Final = (NOISE, "misfit", "beyond")
-"""What is open besides parameters, under names that stand among those of parameters."""
+_MORE_CPUS: Final = "the same storms on a host with more CPUs"
 _CELLS: Final = {
     "delay": "a cell with one box",
+    START: "a cell with one box, more blocks",
     "work": "`concurrency: [2, 4, 8]`, 20 blocks",
     "background": "`concurrency: [2, 4, 8]`, 20 blocks",
     "hold_work": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
@@ -43,19 +68,20 @@ _CELLS: Final = {
     "growth": "`concurrency: [4]` beside `residents: [8]`, 20 blocks",
     "memory_fixed": "`residents: [1, 8, 16]`, 20 blocks",
     "memory_slope": "`residents: [1, 8, 16]`, 20 blocks",
-    "inflation_form": "the same storms on a host with more CPUs",
+    "inflation_form": _MORE_CPUS,
 }
 _ALL_DIGITS: Final = 999.5
 _EXPONENT: Final = 1e-4
 BOUND: Final = " No estimate, but a bound: "
 """Before the bounds in a headline."""
 _SOME_CELL: Final = "20 blocks of the same cells"
+_MORE_RESIDENTS: Final = "the same storms beside more residents"
 
 
 def parameter_label(name: str) -> str:
-    """``created.hold_work`` as ``lock hold before created``."""
+    """``created.hold_work`` as ``lock hold before created``; a role as ``role_label`` has it."""
     stage, _, part = name.rpartition(".")
-    return _PARTS[part].format(stage) if stage and part in _PARTS else _NAMES.get(name, name)
+    return _PARTS[part].format(stage) if stage and part in _PARTS else _NAMES.get(name) or _ROLES.get(name, name)
 
 
 _ENOUGH_BOXES: Final = 4
@@ -79,22 +105,25 @@ def role_label(role: str) -> str:
     return _ROLES.get(role) or parameter_label(role)
 
 
-def identifying_cell(name: str, measured: Mapping[str, Sequence[int]]) -> str:
+def identifying_cell(name: str, measured: Mapping[str, Sequence[int]], *, blocks_help: bool = True) -> str:
     """What to measure so that the data narrow a parameter.
 
     Args:
         measured: levels that the fit has used, as ``TargetEntry.measured`` has them.
+        blocks_help: more blocks of the measured storms would tell more: their noise exceeds what the model misses.
     """
     part = name.rpartition(".")[2]
-    cell = _CELLS.get(part, _SOME_CELL)
     storms = max(measured.get("boxes", ()), default=1) >= _ENOUGH_BOXES
+    beside = max(measured.get("residents", ()), default=0) > 0
     if storms and part in ("hold_work", "hold_delay"):
-        return "more blocks of the small storms, or the same storms on a host with more CPUs"
+        return f"more blocks of the small storms, or {_MORE_CPUS}" if blocks_help else _MORE_CPUS
     if storms and part in ("work", "background", "inflation"):
-        return "more blocks of the same storms"
-    if part == "growth" and max(measured.get("residents", ()), default=0) > 0:
-        return "more blocks of the storms beside residents, or beside more of them"
-    return cell
+        return "more blocks of the same storms" if blocks_help else f"{_MORE_CPUS} (more blocks would not narrow it)"
+    if beside and part == "growth":
+        return (
+            _MORE_RESIDENTS if not blocks_help else f"more blocks of the storms beside residents, or {_MORE_RESIDENTS}"
+        )
+    return _CELLS.get(part, _SOME_CELL)
 
 
 def _share(value: float) -> str:
@@ -148,3 +177,10 @@ def count_text(number: float, one: str, many: str | None = None) -> str:
 def box_text(number: float) -> str:
     """``1 box``, ``64 boxes``."""
     return count_text(number, "box", "boxes")
+
+
+def either_text(one: Quantity) -> str:
+    """``2.69 s or 15.7 s``: the two answers of a quantity that has two; its middle is the answer of no draw."""
+    if one.either is None:
+        raise ValueError(f"{one.name} of {one.target} has one answer")
+    return " or ".join(in_unit(value, one.unit) for value in one.either)

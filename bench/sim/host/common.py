@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bench.sim.answer.answer import Bottleneck, Distance, Quantity
 from bench.sim.answer.bottleneck import judged
-from bench.sim.answer.form import FORM, beyond_known, exponents
+from bench.sim.answer.form import FORM, beyond_known, exponents, with_exponent
 from bench.sim.answer.humps import humps_sentence
 from bench.sim.answer.influence import NAMED, Look, Varying, deciding, identify_sentences
 from bench.sim.answer.terms import Terms, assumed_of
@@ -26,13 +27,14 @@ def forms_of(terms: Terms, targets: Iterable[str], *, cpus: int, boxes: int) -> 
             kind="assumed",
             narrowed=0.0,
             values=exponents(target, terms.draws, terms.seed),
+            moved=partial(with_exponent, target=target, cpus=cpus, boxes=boxes, seed=terms.seed),
         )
         for target in beyond_known(terms.model, targets, cpus=cpus, boxes=boxes)
     ]
 
 
 def judge(
-    terms: Terms, limits: Mapping[str, Bottleneck], looks: Mapping[str, Look], quantities: Sequence[Quantity], name: str
+    limits: Mapping[str, Bottleneck], looks: Mapping[str, Look], quantities: Sequence[Quantity], name: str
 ) -> dict[str, Bottleneck]:
     """The bottlenecks, each with how much of the answer it explains.
 
@@ -43,8 +45,8 @@ def judge(
     found = {}
     for label, limit in limits.items():
         look = looks[label]
-        first = deciding(terms.model, look.influences, least=NAMED)
-        role = first.role if first is not None else None
+        first = deciding(look.influences, least=NAMED)
+        role = first.parameter if first is not None else None
         found[label] = judged(limit, middles[label], role, humps=look.humps is not None)
     return found
 
@@ -84,8 +86,6 @@ def fields_of(
         "warnings": warnings_of(model, targets, far),
         "unanswered": tuple(unanswered),
         "humps": tuple(
-            humps_sentence(model, label, owners[label], look.draws, look.humps, unit)
-            for label, look in looks.items()
-            if look.humps is not None
+            humps_sentence(label, look.humps, unit) for label, look in looks.items() if look.humps is not None
         ),
     }

@@ -8,19 +8,10 @@ from typing import Final
 from bench.scenario.target_table import TARGETS, target_name
 from bench.sim.answer.answer import Band, Bottleneck, Quantity
 from bench.sim.answer.terms import is_emulated
-from bench.sim.answer.words import BOUND, in_unit
+from bench.sim.answer.words import BOUND, LIMITS, in_unit
 
 _SURE: Final = 0.9
 """What decides is said without its share when it decides in so many draws."""
-_DECIDED: Final = {
-    "start": "the start itself",
-    "CPU": "CPU",
-    "lock": "the lock",
-    "requests": "the time between requests",
-    "memory": "memory",
-    "hosts": "the limit of boxes of a host",
-    "none": "nothing",
-}
 
 
 def band_text(band: Band, unit: str) -> str:
@@ -85,13 +76,13 @@ def decided_by(limits: Mapping[str, Bottleneck], targets: Sequence[str]) -> str:
 
 def _short_text(limit: Bottleneck, target: str) -> str:
     bound = in_unit(limit.bounds_ns[limit.name], "ns")
-    text = f"{target}: {_DECIDED[limit.name]} bounds it from below, at {bound}"
+    text = f"{target}: {LIMITS[limit.name]} bounds it from below, at {bound}"
     return text if limit.open is None else f"{text}, and what is open is {limit.open}"
 
 
 def _decided(limit: Bottleneck) -> str:
     """``the lock``; ``the lock in 62% of the draws`` where the data leave open what decides."""
-    name = _DECIDED[limit.name]
+    name = LIMITS[limit.name]
     return name if limit.share >= _SURE else f"{name} in {limit.share:.0%} of the draws"
 
 

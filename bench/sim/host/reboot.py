@@ -132,7 +132,7 @@ def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
     quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide))]
     bounds = {target: limit for groups in hosts.values() for target, limit in _limits(terms, question, groups).items()}
     # On a host that is shared, bounds of one target alone are no bounds of its answer.
-    limits = bounds if question.together else judge(terms, bounds, looks, quantities, NAMES["all"])
+    limits = bounds if question.together else judge(bounds, looks, quantities, NAMES["all"])
     return Answer(
         question=question.sentence(),
         short=question.short(),

@@ -134,7 +134,7 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     bounds = {side.label: side.limit(terms, question.boxes) for side in question.sides}
     # Machines and the boxes in them have bounds of their own, which are no bounds of both together.
     alone = {side.label: bounds[side.label] for side in question.sides if len(side.targets) == 1}
-    limits = bounds | judge(terms, alone, looks, quantities, LAST)
+    limits = bounds | judge(alone, looks, quantities, LAST)
     return StormAnswer(
         question=question.sentence(),
         short=question.short(box_text(question.boxes)),

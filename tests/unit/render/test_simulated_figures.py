@@ -13,6 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import BboxBase
 
+from bench.render.answer_tables import influence_table, still_lines
 from bench.render.figures import answer_bands, capacity, fan, heat_map, tornado, trade_off
 from bench.render.figures.base import SLIDE_DPI, Drawing, canvas, finish, styled
 from bench.render.figures.labels import target_label
@@ -248,7 +249,7 @@ def test_short_titles_keep_their_size_and_long_ones_get_two_lines() -> None:
     assert [text.get_text().count("\n") for text in (short, middle, long)] == [0, 0, 1]
 
 
-def test_a_tornado_has_its_longest_bar_on_top_and_its_line_in_the_middle_of_the_same_runs() -> None:
+def test_a_tornado_has_the_largest_share_on_top_and_its_line_in_the_middle_of_the_same_runs() -> None:
     found = answer(
         influence("inflation", low=4.9e9, high=5.2e9, share=0.6),
         influence("growth", low=4e9, high=9e9, share=0.1),
@@ -258,7 +259,7 @@ def test_a_tornado_has_its_longest_bar_on_top_and_its_line_in_the_middle_of_the_
         (drawn,) = tornado.draw_all(found)
         axes = drawn.canvas.axes[0]
         places = [line.get_xdata()[0] for line in axes.lines]  # type: ignore[index]
-    assert [row[0].partition(": ")[2].split(" ")[0] for row in drawn.table[1:3]] == ["growth", "CPU"]
+    assert [row[0].partition(": ")[2].split(" ")[0] for row in drawn.table[1:3]] == ["CPU", "growth"]
     assert places == [5e9]
     assert len(axes.patches) == 2
     assert "share 30%" in axes.texts[-1].get_text()
@@ -267,6 +268,24 @@ def test_a_tornado_has_its_longest_bar_on_top_and_its_line_in_the_middle_of_the_
 def test_what_nothing_moves_has_no_tornado() -> None:
     with styled():
         assert list(tornado.draw_all(answer(influence("growth", low=5e9, high=5e9)))) == []
+
+
+def test_bars_that_span_less_than_a_tenth_of_the_band_have_no_tornado_and_no_row() -> None:
+    """So narrow bars are told in a sentence."""
+    wide = answer().quantities[TARGETS.index(LONG)].band
+    tenth = (wide.high95 - wide.low95) / 10
+    with styled():
+        for span, drawn in ((0.9 * tenth, 0), (1.1 * tenth, 1)):
+            found = answer(
+                influence("work", low=5e9, high=5e9 + span, share=0.1), influence("noise", low=5e9, high=5e9, share=0.9)
+            )
+            assert len(list(tornado.draw_all(found))) == drawn
+            assert len(influence_table(found)) == 1 + 2 * drawn
+            assert len(still_lines(found)) == 1 - drawn
+    assert still_lines(answer(influence("noise", low=5e9, high=5e9, share=0.9))) == (
+        f"{LONG}: no parameter of the model moves the answer by a tenth of its band. What makes the band: noise of "
+        "single runs 90%.",
+    )
 
 
 def test_no_line_of_a_trade_off_leads_to_zero() -> None:

@@ -1,4 +1,4 @@
-"""Two answers in one: found where the draws are in two groups, and explained by where the lock is."""
+"""Two answers in one: found where the draws are in two groups."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bench.sim.answer.humps import find_humps, humps_sentence
 from bench.sim.answer.influence import look_into
 from bench.sim.answer.terms import Terms
 from bench.sim.host.common import fields_of
-from bench.sim.model.file import Model
 from tests.question_models import DRAWS, MS, make_model
+from tests.unit.sim.answer.test_reasons import with_lock
 
 ALIKE = np.ones(400)
 
@@ -25,6 +25,7 @@ def test_two_groups_are_found_with_their_weights() -> None:
     assert found is not None
     assert found.low == pytest.approx(3.5, rel=0.02)
     assert found.high == pytest.approx(6.0, rel=0.02)
+    assert found.either == (found.low, found.high)
     assert found.share == pytest.approx(0.75)
     assert found.upper.sum() == 100
 
@@ -53,57 +54,37 @@ def test_weights_count_and_few_draws_show_nothing() -> None:
     assert find_humps(answers[190:208], ALIKE[:18]) is None
 
 
-def test_it_is_said_where_the_lock_is() -> None:
-    upper = np.arange(DRAWS) % 4 == 0
-    model = _with_lock(make_model(), upper)
-    answers = np.where(upper, 6e9, 3.5e9) * np.linspace(1, 1.02, DRAWS)
-    found = find_humps(answers, np.ones(DRAWS))
-    assert found is not None
-    said = humps_sentence(model, "docker", ["libvirt/kvm", "docker"], range(DRAWS), found, "ns")
-    assert said.startswith("docker: two answers, about 3.5")
-    assert "(75% of the draws) or about 6.0" in said
-    assert said.endswith("It depends on where the lock of docker is: before created, or before ready")
-
-
-def test_it_is_said_how_the_lock_is_held() -> None:
-    """In the same stage, with CPU work or without it: only a hold of CPU work grows with the boxes that live."""
-    upper = np.arange(DRAWS) % 4 == 0
-    model = _with_lock(make_model(), upper, other="ready.hold_delay")
-    found = find_humps(np.where(upper, 6e9, 3.5e9) * np.linspace(1, 1.02, DRAWS), np.ones(DRAWS))
-    assert found is not None
-    said = humps_sentence(model, "docker", ["docker"], range(DRAWS), found, "ns")
-    assert said.endswith("It depends on how the lock of docker is held: without CPU time, or burning CPU time")
-
-
-def test_what_the_lock_does_not_tell_is_not_blamed_on_it() -> None:
-    model = _with_lock(make_model(), np.arange(DRAWS) % 3 == 0)
-    upper = np.arange(DRAWS) % 2 == 0
-    found = find_humps(np.where(upper, 6e9, 3.5e9) * np.linspace(1, 1.02, DRAWS), np.ones(DRAWS))
-    assert found is not None
-    assert "lock" not in humps_sentence(model, "docker", ["docker"], range(DRAWS), found, "ns")
-
-
-def test_groups_are_of_the_draws_that_were_looked_at() -> None:
+def test_a_look_says_what_it_depends_on() -> None:
     """An answer may have fewer draws than the look that explains it."""
     upper = np.arange(DRAWS) % 4 == 0
-    model = _with_lock(make_model(), upper)
+    model = with_lock(make_model(), upper)
     looked = range(DRAWS)
     look = look_into(model, ["docker"], looked, lambda _, draw: (6e9 if upper[draw] else 3.5e9) * (1 + draw * 1e-4))
     assert look.draws == tuple(looked)
     terms = Terms(model=model, digest="sha256:0", seed=1, draws=tuple(looked)[:7])
     fields = fields_of(terms, distances={}, looks={"docker": look}, owners={"docker": ("docker",)}, unit="ns")
-    assert [one for one in fields["humps"] if "where the lock of docker is" in one]
+    (said,) = fields["humps"]
+    assert said.startswith("docker: two answers, about 3.5")
+    assert "(75% of the draws) or about 6.0" in said
+    assert said.endswith("it depends on where the lock of docker is: before created, or before ready")
 
 
-def _with_lock(model: Model, late: np.ndarray, other: str = "created.hold_work") -> Model:
-    """The model whose docker has its lock before `ready` in these draws, burning CPU time, else another hold."""
-    entry = model.targets["docker"]
-    hold = entry.parameters["ready.hold_work"]
-    draws = model.draws["docker"] | {
-        "ready.hold_work": tuple(np.where(late, 10 * MS, 0.0).tolist()),
-        other: tuple(np.where(late, 0.0, 10 * MS).tolist()),
-    }
-    changed = entry.model_copy(update={"parameters": entry.parameters | {other: hold}})
-    return model.model_copy(
-        update={"targets": model.targets | {"docker": changed}, "draws": model.draws | {"docker": draws}}
+def test_what_nothing_tells_is_said_too() -> None:
+    upper = np.arange(DRAWS) % 2 == 0
+    look = look_into(make_model(), ["docker"], range(DRAWS), lambda _, draw: 6e9 if upper[draw] else 3.5e9)
+    assert look.humps is not None
+    assert humps_sentence("docker", look.humps, "ns").endswith("; no single parameter tells which")
+
+
+def test_a_number_tells_which_answer_holds() -> None:
+    model = make_model()
+    work = model.draws["docker"]["ready.work"]
+    cut = sorted(work)[DRAWS // 2]
+    look = look_into(
+        model, ["docker"], range(DRAWS), lambda one, draw: 6e9 if one.draws["docker"]["ready.work"][draw] < cut else 3e9
+    )
+    assert look.humps is not None
+    said = humps_sentence("docker", look.humps, "ns")
+    assert f"it depends on the CPU work of docker: above {cut / MS:.0f}" in said.replace("99.", "100.").replace(
+        f"{cut / MS:.1f}", f"{cut / MS:.0f}"
     )

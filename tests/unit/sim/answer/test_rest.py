@@ -38,7 +38,7 @@ def test_of_an_answer_that_is_mostly_stated_little_is_missed() -> None:
     """A factor of the tenth that is not stated moves the logarithm of the whole by a tenth as much."""
     answers = np.full(500, 100.0)
     known = _rest(answers, 0.0, both=0.2, up=0.3)
-    open_parts = dataclasses.replace(known, floors=np.full(len(known.samples), 90.0))
+    open_parts = dataclasses.replace(known, floors=np.full(50 * len(answers), 90.0))
     noisy = np.exp(0.01 * np.random.default_rng(2).standard_normal(500))
     parts = parts_of(dataclasses.replace(open_parts, samples=known.samples * np.repeat(noisy, 50)), answers, noisy)
     assert parts is not None
@@ -86,3 +86,28 @@ def test_what_noise_hides_makes_no_bound() -> None:
     assert identify_sentences(model, clear)
     (said,) = identify_sentences(model, noisy)
     assert "of what is open is the noise of single runs, which no measurement narrows" in said
+
+
+def test_runs_of_one_draw_tell_what_samples_do_not() -> None:
+    """A fleet's luck: other traces, and other boxes, at one draw."""
+    answers = np.exp(0.1 * np.random.default_rng(2).standard_normal(400))
+    luck = np.exp(0.3 * np.random.default_rng(3).standard_normal(4000))
+    rest = Rest(widening=Widening(), runs={"trace": luck, "noise": luck**0.5})
+    parts = parts_of(rest, answers, np.ones(400))
+    assert parts is not None
+    whole = 0.01 + 0.09 + 0.0225
+    assert parts.rest["trace"] == pytest.approx(0.09 / whole, rel=0.1)
+    assert parts.rest["noise"] == pytest.approx(0.0225 / whole, rel=0.1)
+    assert parts.parameters == pytest.approx(0.01 / whole, rel=0.2)
+
+
+def test_answers_that_may_be_0_are_divided_without_logarithms() -> None:
+    answers = np.array([0.0, 2.0] * 50)
+    rest = Rest(widening=Widening(both=0.5), runs={"trace": np.array([0.0, 4.0])})
+    parts = parts_of(rest, answers, np.ones(100))
+    assert parts is not None
+    # 1 of the parameters, 4 of the trace, a quarter of the mean square of 2.
+    assert parts.parameters == pytest.approx(1 / 5.5)
+    assert parts.rest["trace"] == pytest.approx(4 / 5.5)
+    never = Rest(widening=Widening(), runs={"trace": np.array([1.0, np.inf])})
+    assert parts_of(never, answers, np.ones(100)) is None
