@@ -97,10 +97,13 @@ def format_ns(value_ns: float) -> str:
 
 
 def format_span(value_ns: float) -> str:
-    """A duration as people say long ones: ``10 min``, ``2 h``, ``14 d``; as ``format_ns`` below two minutes."""
+    """A duration as people say long ones: ``1 min``, ``10 min``, ``2 h``, ``14 d``.
+
+    As ``format_ns`` below two minutes, unless it is one minute exactly.
+    """
     for scale, unit in ((24 * 3600 * 10**9, "d"), (3600 * 10**9, "h"), (60 * 10**9, "min")):
         size = value_ns / scale
-        if size >= 2:
+        if size >= 2 or size == 1:
             return f"{size:.3g} {unit}" if size < 999.5 else f"{grouped(round(size))} {unit}"
     return format_ns(value_ns)
 

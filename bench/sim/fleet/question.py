@@ -84,7 +84,7 @@ def answered(
     for one in asked.variants:
         try:
             check_memory(terms.model, one)
-            refuse_beyond((_cpu_distance(terms, one, _cpus(one, spec)),), allowed=terms.beyond)
+            refuse_beyond((_cpu_distance(terms.model, one, _cpus(one, spec)),), allowed=terms.beyond)
             found[one.label] = run(one)
         except (NoMemoryError, NotInDataError) as error:
             first = first or error
@@ -171,27 +171,38 @@ def distances_of(
     terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult]
 ) -> tuple[Distance, ...]:
     """How far the fullest host of the runs lies beyond the data, and the VMs on a real host."""
-    measured = terms.model.targets[variant.target].measured
+    return distances_at(
+        terms.model,
+        variant,
+        spec,
+        on_host=float(np.median([one.peak_on_host for one in results])),
+        starts=float(np.median([one.peak_starts for one in results])),
+    )
+
+
+def distances_at(
+    model: Model, variant: Variant, spec: FleetSpec, *, on_host: float, starts: float
+) -> tuple[Distance, ...]:
+    """How far a fleet lies beyond the data on which at most ``on_host`` boxes are on a host, and ``starts`` start."""
+    measured = model.targets[variant.target].measured
     most = max((max(measured.get(axis, ()), default=0) for axis in ("residents", "memory")), default=0)
-    on_host = float(np.median([one.peak_on_host for one in results]))
     found = [
-        _cpu_distance(terms, variant, spec.cpus),
+        _cpu_distance(model, variant, spec.cpus),
         Distance(axis="memory", asked=on_host, measured=most, target=variant.label),
     ]
     if variant.inside is not None:
-        vms = terms.model.targets[variant.inside.target].measured.get("memory", ())
+        vms = model.targets[variant.inside.target].measured.get("memory", ())
         found.append(
             Distance(axis="memory", asked=spec.together, measured=max(vms, default=0), target=variant.inside.target)
         )
     if variant.snapshot is None:
-        starts = float(np.median([one.peak_starts for one in results]))
         at_once = max(measured.get("boxes", ()), default=0)
         found.insert(0, Distance(axis="boxes", asked=starts, measured=at_once, target=variant.label))
     return tuple(found)
 
 
-def _cpu_distance(terms: Terms, variant: Variant, cpus: int) -> Distance:
-    return Distance(axis="cpus", asked=cpus, measured=terms.model.host.cpus, target=variant.label)
+def _cpu_distance(model: Model, variant: Variant, cpus: int) -> Distance:
+    return Distance(axis="cpus", asked=cpus, measured=model.host.cpus, target=variant.label)
 
 
 def _cpus(variant: Variant, spec: FleetSpec) -> int:

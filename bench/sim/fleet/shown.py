@@ -166,24 +166,27 @@ def ratios(asked: Asked, prefix: str, shown: Mapping[str, Shown], *, names: Sequ
             name=f"{prefix}.{name}",
             unit="ratio",
             target=f"{label} : {asked.baseline}",
-            band=_ratio(shown[label], base, name),
+            band=band,
         )
         for label in asked.labels
         if label != asked.baseline
         for name in names
-        if name in base.samples and _has_ratio(shown[label].samples[name], base.samples[name])
+        if (band := ratio_of(shown[label], base, name)) is not None
     ]
 
 
-def _has_ratio(others: Floats, bases: Floats) -> bool:
-    return bool(np.isfinite(others).all() and np.isfinite(bases).all() and (bases > 0).all())
-
-
-def _ratio(other: Shown, base: Shown, name: str) -> Band:
+def ratio_of(other: Shown, base: Shown, name: str) -> Band | None:
+    """One number against the baseline's; None: it has none, or it is 0 or never reached in a draw of the two."""
+    if name not in base.samples or not _has_ratio(other.samples[name], base.samples[name]):
+        return None
     sides = (other.side(name), base.side(name))
     if other.same_counts(name) and base.same_counts(name):
         sides = (NOT_WIDENED, NOT_WIDENED)
     return ratio_band(other.samples[name], base.samples[name], other.weights, *sides)
+
+
+def _has_ratio(others: Floats, bases: Floats) -> bool:
+    return bool(np.isfinite(others).all() and np.isfinite(bases).all() and (bases > 0).all())
 
 
 _OVER_TIME: Final[tuple[tuple[str, Unit, str], ...]] = (

@@ -119,7 +119,7 @@ class Variant:
         if count < 1:
             raise UsageError(
                 f"a host of {format_bytes(spec.memory_bytes)} is too small for a VM of {format_bytes(each)}",
-                hint="give smaller VMs (--vm), or hosts with more memory",
+                hint="give smaller VMs (--in-vm), or hosts with more memory",
             )
         return Packing(per_host=int(count), vm_bytes=each, room_bytes=room)
 
