@@ -54,6 +54,14 @@ def parse_bytes(text: str) -> int:
     return _parse(text, _BYTES, '"256MiB" (B, KiB, MiB, GiB, kB, MB, GB)')
 
 
+def parse_size(text: str) -> int:
+    """As ``parse_bytes``, of a size that has a unit: ``16`` alone is hardly meant as 16 bytes. 0 needs none."""
+    size = parse_bytes(text)
+    if size and text.strip().replace(".", "").isdigit():
+        raise ValueError(f'{text[:40]!r} has no unit; write "{text.strip()[:20]}GiB" (B, KiB, MiB, GiB, kB, MB, GB)')
+    return size
+
+
 def parse_duration_ns(text: str) -> int:
     """The nanoseconds in a text such as ``30s``. Raises ValueError, whose message shows the accepted form."""
     if text.strip().replace(".", "").isdigit():

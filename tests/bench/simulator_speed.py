@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
 from bench.sim.engine import rng
-from bench.sim.engine.draws import variate_parts
 from bench.sim.engine.network import Network
 from bench.sim.engine.program import Program
-from bench.sim.engine.runs import run_network
+from bench.sim.engine.runs import run_network, run_stream
 from bench.sim.engine.speeds import MOST_SHIFT, speed_table
-from bench.sim.engine.station import run_station
 from bench.sim.noise import factors
 from bench.sim.starts import Storm, grid_of, simulate_many
 from bench.sim.values import StageValues, TargetValues
+from tests.bench.draws import variate_parts
+from tests.bench.station import run_station
 
 Ints = NDArray[np.int64]
 
@@ -89,7 +89,7 @@ def customers(count: int, *, pure_python: bool) -> Iterator[tuple[Ints, Ints]]:
 
 
 def ours_mm1(count: int, *, pure_python: bool) -> tuple[int, int]:
-    """End and sum of waits, ns."""
+    """End and sum of waits, ns, with the loop for stations alone."""
     found = run_station(1, customers(count, pure_python=pure_python), pure_python=pure_python)
     return found.end_ns, found.waited_ns
 
@@ -98,6 +98,14 @@ def general_mm1(times: Ints, services: Ints, *, pure_python: bool) -> tuple[int,
     """The same with the general loop, which keeps every customer's times."""
     program = Program().acquire().delay(0).release().end()
     totals = run_network(Network(program=program, locks=(1,), width=1), times, services, pure_python=pure_python).totals
+    return totals.end_ns, totals.locks[0].waited_ns
+
+
+def stream_mm1(count: int, *, pure_python: bool) -> tuple[int, int]:
+    """The same with the general loop, whose memory follows the customers that are there."""
+    program = Program().acquire().delay(0).release().end()
+    network = Network(program=program, locks=(1,), width=1)
+    totals = run_stream(network, customers(count, pure_python=pure_python), pure_python=pure_python)
     return totals.end_ns, totals.locks[0].waited_ns
 
 
@@ -126,7 +134,10 @@ def simpy_mm1(gaps: list[int], services: list[int]) -> tuple[int, int]:
 
 
 def bench_mm1(scale: float) -> None:
-    """M/M/1 at a load of 0.8; a customer is two transitions."""
+    """M/M/1 at a load of 0.8; a customer is two transitions.
+
+    The station is a loop for this model alone, which no question runs; the general loop is the one that they run.
+    """
     count = int(50_000 * scale) // 2 * 2
     parts = list(customers(count, pure_python=False))
     times, services = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -138,16 +149,20 @@ def bench_mm1(scale: float) -> None:
         ours_mm1(count, pure_python=True),
         general_mm1(times, services, pure_python=False),
         general_mm1(times, services, pure_python=True),
+        stream_mm1(count, pure_python=False),
+        stream_mm1(count, pure_python=True),
     ):
         assert found == expected, (found, expected)
     simpy_s = best_s(lambda: simpy_mm1(*lists)) / count
     many = count * 100
     rows = {
         "SimPy": simpy_s,
-        "compiled": best_s(lambda: ours_mm1(many, pure_python=False)) / many,
-        "pure Python": best_s(lambda: ours_mm1(count, pure_python=True)) / count,
+        "station, compiled": best_s(lambda: ours_mm1(many, pure_python=False)) / many,
+        "station, pure Python": best_s(lambda: ours_mm1(count, pure_python=True)) / count,
         "general loop, compiled": best_s(lambda: general_mm1(times, services, pure_python=False)) / count,
         "general loop, pure Python": best_s(lambda: general_mm1(times, services, pure_python=True)) / count,
+        "general loop, a stream, compiled": best_s(lambda: stream_mm1(many, pure_python=False)) / many,
+        "general loop, a stream, pure Python": best_s(lambda: stream_mm1(count, pure_python=True)) / count,
     }
     rows |= cimba_mm1(gaps, services, expected)
     for engine, seconds in rows.items():

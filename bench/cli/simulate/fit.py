@@ -13,6 +13,7 @@ from bench.cli.console import console, print_json
 from bench.cli.messages import note
 from bench.cli.options import Json
 from bench.cli.simulate.options import answer_directory, this_command
+from bench.cli.simulate.progress import Reminder
 from bench.render.commands.model import model_json, view_explained, view_fitted, write_model_page
 from bench.scenario.targets import split_labels
 from bench.sim.engine.jit import JITTED
@@ -111,7 +112,10 @@ def fit(
         sources, targets=targets, scenarios=scenario, host_change=host_change, table_cpus=table_cpus
     )
     _say(observations)
-    model = fit_model(observations, only=_only(only_boxes, observations), draws=draws, seed=seed, progress=note)
+    with Reminder("fitting") as progress:
+        model = fit_model(
+            observations, only=_only(only_boxes, observations), draws=draws, seed=seed, progress=progress.say
+        )
     write_model(out, model)
     if json:
         print_json(model_json(model))

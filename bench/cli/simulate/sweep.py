@@ -14,6 +14,7 @@ from bench.cli.console import console, print_json_text
 from bench.cli.messages import note
 from bench.cli.options import Json
 from bench.cli.simulate.options import Beyond, ModelFile, this_command
+from bench.cli.simulate.progress import Reminder
 from bench.render.commands.sweep import view_sweep, write_page
 from bench.sim.model.file import read_model
 from bench.sim.sweep.file import read_sweep
@@ -88,7 +89,7 @@ def sweep(
 
 
 class _Units:
-    """Progress on stderr: a bar on a terminal, a line for every tenth elsewhere."""
+    """Progress on stderr: a bar on a terminal; elsewhere a line for every tenth, and at least every 30 s."""
 
     def __init__(self) -> None:
         shown = console(stderr=True)
@@ -103,10 +104,13 @@ class _Units:
         self._live = shown.is_terminal
         self._task = self._bar.add_task("", total=1)
         self._tenth = -1
+        self._reminder = None if self._live else Reminder("no unit yet")
 
     def __enter__(self) -> _Units:
         if self._live:
             self._bar.start()
+        if self._reminder is not None:
+            self._reminder.__enter__()
         return self
 
     def __exit__(
@@ -114,14 +118,17 @@ class _Units:
     ) -> None:
         if self._live:
             self._bar.stop()
+        if self._reminder is not None:
+            self._reminder.__exit__(kind, error, trace)
 
     def tell(self, done: int, total: int, text: str) -> None:
         """Show how many units are finished."""
-        if self._live:
+        if self._reminder is None:
             self._bar.update(self._task, completed=done, total=total, description=plain(text)[:60])
             return
+        self._reminder.line = f"{done} of {total} units; {text}"
         tenth = done * 10 // total
         if tenth != self._tenth:
             self._tenth = tenth
-            note(f"{done} of {total} units; {text}")
+            note(self._reminder.line)
             sys.stderr.flush()

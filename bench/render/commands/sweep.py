@@ -111,11 +111,17 @@ def headline(results: SweepResults) -> str:
     name = first_quantity(results)
     parts = []
     for target in results.targets:
-        middles = sorted(results.of(name, target), key=lambda one: one.band.middle)
-        low, high = (in_unit(one.band.middle, one.unit) for one in (middles[0], middles[-1]))
+        middles = sorted(
+            results.of(name, target), key=lambda one: (one.band.is_never("middle"), one.band.middle)
+        )
+        low, high = (_middle(one) for one in (middles[0], middles[-1]))
         parts.append(f"{clean(target)} {low}" if low == high else f"{clean(target)} {low} to {high}")
     points = len(results.of(name, results.targets[0]))
     return f"Simulated: {quantity_label(name)} over {points} points: {'; '.join(parts)}"
+
+
+def _middle(one: PointResult) -> str:
+    return "never" if one.band.is_never("middle") else in_unit(one.band.middle, one.unit)
 
 
 def first_quantity(results: SweepResults) -> str:
@@ -271,7 +277,7 @@ def _heat_maps(results: SweepResults, x: str, y: str) -> Iterator[Drawing]:
                 x=tuple(axis_text(results.question, x, value) for value in results.axes[x]),
                 y=tuple(axis_text(results.question, y, value) for value in results.axes[y]),
                 bands={place: one.band for place, one in points.items()},
-                texts={place: in_unit(one.band.middle, one.unit) for place, one in points.items()},
+                texts={place: _middle(one) for place, one in points.items()},
                 details={place: _detail(one) for place, one in points.items()},
                 beyond=frozenset(place for place, one in points.items() if one.times > 1),
             )

@@ -19,7 +19,7 @@ from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in
 from bench.render.figures.simulated import LOGARITHMIC, say_above, subtitle
 from bench.render.figures.ticks import Ticks, clock_text, log_ticks, set_ticks
 from bench.render.palette import GRID, MUTED
-from bench.render.text import clean, quantity
+from bench.render.text import clean, format_ratio, quantity
 from bench.sim.answer.answer import Band
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolPoint
 
@@ -195,19 +195,10 @@ def _alt(answer: PoolAnswer) -> str:
 
 
 def point_table(answer: PoolAnswer) -> tuple[tuple[str, ...], ...]:
-    """One row per target, number of pre-warmed boxes and keep-alive."""
-    head = (
-        "target",
-        "keep-alive",
-        "pre-warmed",
-        "cold starts",
-        "idle memory",
-        "half begin within",
-        "99 % within",
-        "rejected",
-    )
+    """One row per target, number of pre-warmed boxes and keep-alive. Shares that are 0 in all rows have no column."""
+    head = ["target", "keep-alive", "pre-warmed", "cold starts", "idle memory", "half begin within", "99 % within"]
     rows = [
-        (
+        [
             clean(point.target),
             keep_text(point.keep_alive_ns),
             str(point.prewarmed),
@@ -215,8 +206,19 @@ def point_table(answer: PoolAnswer) -> tuple[tuple[str, ...], ...]:
             band_text(point.wasted_memory, "bytes"),
             band_text(point.delay_p50, "ns"),
             band_text(point.delay_p99, "ns"),
-            f"{100 * point.rejected_share:.3g} %",
-        )
+        ]
         for point in answer.points
     ]
-    return (head, *rows)
+    for name, shares in (
+        ("rejected", [point.rejected_share for point in answer.points]),
+        ("never complete", [point.unserved_share for point in answer.points]),
+    ):
+        if any(shares):
+            head.append(name)
+            for row, share in zip(rows, shares, strict=True):
+                row.append(f"{100 * share:.3g} %")
+    if any(point.times > 1 for point in answer.points):
+        head.append("beyond the data")
+        for row, point in zip(rows, answer.points, strict=True):
+            row.append(format_ratio(point.times) if point.times > 1 else "within")
+    return (tuple(head), *map(tuple, rows))

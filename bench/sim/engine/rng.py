@@ -18,13 +18,12 @@ right all the same. So the same functions work on Python's integers, in compiled
 from __future__ import annotations
 
 import math
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.engine.arrays import Floats
-from bench.sim.engine.jit import JITTED, compiled, inlined, pure
+from bench.sim.engine.jit import compiled, inlined, pure
 
 ROUNDS: Final = 10
 SEEDS: Final = 1 << 63
@@ -108,31 +107,6 @@ def _check(seed: int, purpose: int, least_entity: int, most_entity: int, least_n
         raise ValueError(f"seed {seed} or purpose {purpose} is outside [0, 2**63) or [0, 2**16)")
     if least_entity < 0 or most_entity >= ENTITIES or least_number < 0:
         raise ValueError("an entity is outside [0, 2**48), or a number is negative")
-
-
-@compiled
-def _fill(seed: int, purpose: int, entity: int, first_pair: int, out: Floats) -> None:
-    for pair in range(len(out) // 2):
-        w0, w1, w2, w3 = block(seed, purpose, entity, first_pair + pair)
-        out[2 * pair] = unit(w0, w1)
-        out[2 * pair + 1] = unit(w2, w3)
-
-
-def stream(
-    seed: int, purpose: int, entity: int, *, first: int, count: int, pure_python: bool = not JITTED
-) -> NDArray[np.float64]:
-    """The draws ``first``, ``first + 1``, ... of one entity; both ``first`` and ``count`` are even.
-
-    Raises ValueError: an odd number, or a value outside its range.
-    """
-    if first % 2 or count % 2:
-        raise ValueError(f"first {first} and count {count} must be even: draws are made in pairs")
-    if pure_python:
-        return uniforms(seed, purpose, entity, np.arange(first, first + count))
-    _check(seed, purpose, entity, entity, first)
-    out = np.empty(count)
-    _fill(seed, purpose, entity, first // 2, cast(Floats, out))
-    return out
 
 
 _LN2_HIGH: Final = 6.93147180369123816490e-01

@@ -40,7 +40,7 @@ from bench.sim.fleet.shown import (
 )
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.variants import ON_HOST, Variant
-from bench.sim.host.headline import compared_headline
+from bench.sim.host.headline import compared_headline, find
 from bench.sim.model.file import Model
 from bench.util.units import format_bytes, format_span
 
@@ -101,6 +101,8 @@ class PoolPoint(BaseModel):
     """The largest of all draws."""
     unserved_share: float = 0.0
     """Of invocations that waited to the end of the run, the largest of all draws."""
+    times: float = 1.0
+    """How far the point lies beyond the data, on the axis on which it is farthest; at most 1: within the data."""
 
 
 class PoolAnswer(Answer):
@@ -132,8 +134,8 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         NotInDataError: all targets lie more than 10 times beyond the data, and ``terms.beyond`` is false.
     """
     asked, every, unanswered = answered(terms, question, question.spec, lambda one: _runs(terms, question, one))
-    distances = {one.label: _distances(terms, asked, one, every[one.label]) for one in asked.variants}
-    shown = {one.label: _shown(terms, asked, one, every[one.label], distances[one.label]) for one in asked.variants}
+    far = {one.label: _distances(terms, asked, one, every[one.label]) for one in asked.variants}
+    shown = {one.label: _shown(terms, asked, one, every[one.label], far[one.label]) for one in asked.variants}
     last = {label: points[-1] for label, points in shown.items()}
     invocations = every[asked.baseline][0][0].arrivals
     looks = {one.label: look for one in asked.variants if (look := _look(terms, asked, one, invocations)) is not None}
@@ -151,7 +153,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
         headline=_headline(asked, numbers, limits),
         quantities=tuple(numbers),
         groups=_groups(asked, last, _warm_note(asked, every)),
-        points=tuple(_points(asked, shown)),
+        points=tuple(_points(asked, shown, far)),
         series=tuple(
             one
             for label in asked.labels
@@ -163,7 +165,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
             asked,
             spec=asked.spec,
             unit="ns",
-            distances=distances,
+            distances={label: points[-1] for label, points in far.items()},
             looks=looks,
             limits=list(limits.values()),
             invocations=invocations,
@@ -189,21 +191,22 @@ def _runs(terms: Terms, question: PoolQuestion, variant: Variant) -> Points:
     return tuple(found)
 
 
-def _distances(terms: Terms, asked: PoolQuestion, variant: Variant, points: Points) -> tuple[Distance, ...]:
-    """Of the point that lies farthest beyond the data."""
-    return max((distances_of(terms, variant, asked.spec, results) for results in points), key=farthest)
+Far = tuple[tuple[Distance, ...], ...]
+"""Of one variant: how far each point lies beyond the data."""
 
 
-def _shown(
-    terms: Terms, asked: PoolQuestion, variant: Variant, points: Points, distances: Sequence[Distance]
-) -> list[Shown]:
-    """The numbers of each point. How many hosts there are is no number of one host."""
+def _distances(terms: Terms, asked: PoolQuestion, variant: Variant, points: Points) -> Far:
+    return tuple(distances_of(terms, variant, asked.spec, results) for results in points)
+
+
+def _shown(terms: Terms, asked: PoolQuestion, variant: Variant, points: Points, far: Far) -> list[Shown]:
+    """The numbers of each point, as far beyond the data as it lies. How many hosts there are is no number of one host."""
     caps = caps_of(terms, asked, variant, asked.spec)
-    wide = widenings(terms.model, variant, distances)
     found = []
-    for results in points:
+    for results, distances in zip(points, far, strict=True):
         samples = columns([numbers_of(one, asked.spec) for one in results])
         mine = {name: values for name, values in samples.items() if UNITS[name] not in _HOSTS}
+        wide = widenings(terms.model, variant, distances)
         found.append(Shown(samples=mine, weights=terms.draw_weights, wide=wide, caps=caps))
     return found
 
@@ -224,7 +227,7 @@ def _look(terms: Terms, asked: PoolQuestion, variant: Variant, invocations: int)
     return look_at(terms, variant, delay, invocations)
 
 
-def _points(asked: PoolQuestion, shown: Mapping[str, Sequence[Shown]]) -> list[PoolPoint]:
+def _points(asked: PoolQuestion, shown: Mapping[str, Sequence[Shown]], far: Mapping[str, Far]) -> list[PoolPoint]:
     return [
         PoolPoint(
             target=label,
@@ -236,9 +239,10 @@ def _points(asked: PoolQuestion, shown: Mapping[str, Sequence[Shown]]) -> list[P
             wasted_memory=one.band("wasted_memory"),
             delay_p50=one.band("delay_p50"),
             delay_p99=one.band("delay_p99"),
+            times=farthest(distances),
         )
         for label in asked.labels
-        for (keep, count), one in zip(asked.points(), shown[label], strict=True)
+        for (keep, count), one, distances in zip(asked.points(), shown[label], far[label], strict=True)
     ]
 
 
@@ -279,12 +283,24 @@ def _warm_note(asked: PoolQuestion, every: Mapping[str, Points]) -> str:
 def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
     keep, count = asked.points()[-1]
     ready = f" and {count} pre-warmed" if count else ""
-    return compared_headline(
+    idle = [label for label in asked.labels if _begin_at_once(shown, label)]
+    # What a start consists of decides nothing where the 99th percentile meets no start.
+    deciding = {label: Bottleneck(target=label, name="none") if label in idle else one for label, one in limits.items()}
+    text = compared_headline(
         shown,
-        limits,
+        deciding,
         name=f"{PREFIX}.{MAIN}",
         targets=asked.labels,
         baseline=asked.baseline,
         lead=f"with boxes {keep_alive_text(keep)}{ready}, 99 % of the invocations begin within {{}}",
         relation="{other} takes {ratio} as long as {base}",
     )
+    if not idle:
+        return text
+    return f"{text} {', '.join(idle)}: in at least half of the draws 99 % find a box that is ready."
+
+
+def _begin_at_once(shown: Sequence[Quantity], label: str) -> bool:
+    """Whether the middle of the main number of a variant is 0."""
+    main = find(shown, f"{PREFIX}.{MAIN}", label)
+    return main is not None and not main.band.is_never("middle") and main.band.middle == 0

@@ -66,8 +66,9 @@ def decided_by(limits: Mapping[str, Bottleneck], targets: Sequence[str]) -> str:
     """
     short = [target for target in targets if limits[target].falls_short]
     names = {target: _decided(limits[target]) for target in targets if target not in short}
+    names = {target: name for target, name in names.items() if limits[target].name != "none"} or names
     parts = [_short_text(limits[target], target) for target in short]
-    if len(set(names.values())) == 1 and not short:
+    if len(set(names.values())) == 1 and len(names) == len(targets):
         parts.insert(0, f"decided by {next(iter(names.values()))}")
     elif names:
         parts.insert(0, "decided by " + " and ".join(f"{name} ({target})" for target, name in names.items()))

@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from bench.scenario.validation import describe_faults
+from bench.scenario.validation import describe_faults, first_problem, format_given
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
 
@@ -20,10 +28,36 @@ _HINT: Final = "docs/sweeps.md has examples and all keys"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Scalar = int | float | str
 """``8``, ``0.5``, ``64GiB``, ``50ms``, ``first-fit``: what a parameter takes depends on the question."""
+_NUMBERS: Final = ("low", "high", "mean", "median", "sd")
+"""Of laws."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+
+def _check_scalar(where: str, value: object) -> None:
+    """Raise ValueError that begins with the key: what no parameter can be. A type with several forms has worse texts."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{where}: must be a number or text, such as 8, 50ms or 64GiB (given: {format_given(value)})")
+
+
+def _check_axis(name: str, value: object) -> None:
+    """As ``_check_scalar``, of the values of an axis."""
+    if isinstance(value, Range):
+        return
+    if isinstance(value, list | tuple):
+        if not value:
+            raise ValueError(f"{name}: must not be empty")
+        for one in value:
+            _check_scalar(name, one)
+    elif isinstance(value, dict):
+        try:
+            Range.model_validate_json(json.dumps(value))
+        except ValidationError as error:
+            raise ValueError(f"{name}.{first_problem(error)}") from None
+    else:
+        raise ValueError(f"{name}: must be a list, or from, to and steps (given: {format_given(value)})")
 
 
 class Range(_Frozen):
@@ -34,6 +68,14 @@ class Range(_Frozen):
     steps: Annotated[int, Field(ge=2, le=10_000)]
     """How many values, both ends included."""
     spacing: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _readable(cls, given: Any) -> Any:
+        for name in ("from", "to") if isinstance(given, dict) else ():
+            if name in given:
+                _check_scalar(name, given[name])
+        return given
 
 
 class Law(_Frozen):
@@ -50,6 +92,14 @@ class Law(_Frozen):
     sd: Scalar | None = None
     """Of ``normal`` in the parameter's unit; of ``log-normal`` of the logarithm."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _readable(cls, given: Any) -> Any:
+        for name in _NUMBERS if isinstance(given, dict) else ():
+            if given.get(name) is not None:
+                _check_scalar(name, given[name])
+        return given
+
     @model_validator(mode="after")
     def _complete(self) -> Law:
         needed = {
@@ -58,14 +108,14 @@ class Law(_Frozen):
             "normal": ("mean", "sd"),
             "log-normal": ("median", "sd"),
         }[self.law]
-        for name in ("low", "high", "mean", "median", "sd"):
+        for name in _NUMBERS:
             if (getattr(self, name) is None) == (name in needed):
                 raise ValueError(f"{name}: the law {self.law} has {' and '.join(needed)}")
         return self
 
     def text(self) -> str:
         """``log-uniform, low 1ms, high 100ms``."""
-        given = ((name, getattr(self, name)) for name in ("low", "high", "mean", "median", "sd"))
+        given = ((name, getattr(self, name)) for name in _NUMBERS)
         return ", ".join([self.law, *(f"{name} {value}" for name, value in given if value is not None)])
 
 
@@ -88,6 +138,20 @@ class SweepFile(_Frozen):
     replications: Annotated[int, Field(ge=1, le=1000)] = 2
     """Runs with fresh noise for each draw."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+    @field_validator("fixed", mode="before")
+    @classmethod
+    def _values(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            _check_scalar(name, value)
+        return given
+
+    @field_validator("axes", mode="before")
+    @classmethod
+    def _axes(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            _check_axis(name, value)
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepFile:

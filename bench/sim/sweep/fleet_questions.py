@@ -1,26 +1,31 @@
-"""Questions about a trace, as a sweep asks them: a pool on one host, and a fleet."""
+"""Questions about a trace, as a sweep asks them: a pool on one host, and a fleet.
+
+Runs, distances, limits and bands are those of the commands, so that a sweep of one point gives their numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final, cast, get_args
 
 import numpy as np
 
-from bench.sim.answer.answer import Distance
+from bench.sim.answer.answer import Band, Distance
+from bench.sim.answer.form import form_sentences
 from bench.sim.answer.terms import Terms
 from bench.sim.fleet.file import MOST_HOSTS
-from bench.sim.fleet.needed import Limit, hosts_needed
+from bench.sim.fleet.needed import Limit, smallest_fleet
 from bench.sim.fleet.numbers import UNITS, numbers_of
-from bench.sim.fleet.question import LEFT_OUT, trace_seed
+from bench.sim.fleet.question import LEFT_OUT, Asked, check_pools, distances_at, one_run
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.run import simulate_fleet
+from bench.sim.fleet.shown import Shown, caps_of, ratio_of, widenings
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
+from bench.sim.fleet.variants import Variant
 from bench.sim.model.file import Model
-from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
-from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Floats, Quantity, Question
+from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quantity, Question, Runs, joined
 from bench.sim.traces.spec import TraceOptions, open_trace, takes_shares, trace_digest
 from bench.sim.traces.trace import TraceSource
 from bench.sim.traces.within import Within
@@ -28,6 +33,7 @@ from bench.sim.traces.within import Within
 POOL: Final = ("delay_p99", "delay_p50", "cold_share", "wasted_memory", "mean_memory", "rejected_share")
 FLEET: Final = (
     "hosts_needed",
+    "memory_in_hosts",
     "peak_hosts",
     "mean_hosts",
     "delay_p99",
@@ -43,39 +49,78 @@ _MOST_KEEP_NS: Final = 2**59
 _MOST_PREWARMED: Final = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetBands:
+    """Numbers of runs of a trace, as the commands show them."""
+
+    shown: Shown
+
+    def band(self, name: str) -> Band:
+        """As ``Bands``."""
+        return self.shown.band(_bare(name))
+
+    def ratio(self, base: Bands, name: str) -> Band | None:
+        """As ``Bands``."""
+        assert isinstance(base, FleetBands)
+        return ratio_of(self.shown, base.shown, _bare(name))
+
+
+def _bare(name: str) -> str:
+    """``pool.delay_p99`` as the commands' own code calls it."""
+    return name.partition(".")[2]
+
+
 def _pool(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     """Samples (draws x replications,) of ``POOL`` on one host, and of what the runs have reached."""
-    rows = [{**numbers_of(result, spec), **_reached(result)} for spec, result, _ in _runs(terms, target, values, 1)]
+    spec = _spec(values)
+    rows = [
+        numbers_of(result, spec) | _reached(result)
+        for _, _, result in _runs(terms, _asked(target, values), spec)
+    ]
     return _columns("pool", (*POOL, *_REACHED), rows)
 
 
 def _fleet(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     """Samples (draws x replications,) of ``FLEET``, and of what the runs have reached."""
-    rows = []
-    for spec, result, place in _runs(terms, target, values, int(values["hosts"])):
-        needed = hosts_needed(spec, Limit(), partial(_run, terms, target, values, place))
-        rows.append({**numbers_of(result, spec), **_reached(result), "hosts_needed": float(needed)})
+    spec, asked = _spec(values), _asked(target, values)
+    rows = [
+        numbers_of(result, spec) | _reached(result) | _smallest(terms, asked, spec, draw, place)
+        for draw, place, result in _runs(terms, asked, spec)
+    ]
     return _columns("fleet", (*FLEET, *_REACHED), rows)
 
 
-def _runs(terms: Terms, target: str, values: Values, hosts: int) -> Iterator[tuple[FleetSpec, FleetResult, int]]:
-    """Each draw with each replication, and its place, which decides the luck: the same for all targets and points."""
-    spec = _spec(values, hosts)
-    for number in range(len(terms.draws) * terms.replications):
-        place = terms.first * terms.replications + number
-        yield spec, _run(terms, target, values, place, spec), place
-
-
-def _run(terms: Terms, target: str, values: Values, place: int, spec: FleetSpec) -> FleetResult:
-    draw = terms.draws[place // terms.replications - terms.first]
-    return simulate_fleet(
-        spec, target_values(terms.model, target, draw), _source(values), label=target, seed=trace_seed(terms, place)
+def _asked(target: str, values: Values) -> Asked:
+    return Asked(
+        trace=_source(values), trace_text=str(values["trace"]), variants=(Variant(target=target),), baseline=target
     )
 
 
-def _spec(values: Values, hosts: int) -> FleetSpec:
+def _runs(terms: Terms, asked: Asked, spec: FleetSpec) -> Iterator[tuple[int, int, FleetResult]]:
+    """Each draw with each replication, its place, which decides the luck and is the same for all targets and points,
+    and its run. Raises UsageError: no room for pre-warmed boxes."""
+    (variant,) = asked.variants
+    check_pools(terms.model, asked, variant, spec)
+    for number, draw in enumerate(np.repeat(terms.draws, terms.replications).tolist()):
+        place = terms.first * terms.replications + number
+        yield draw, place, one_run(terms, asked, variant, spec, draw=draw, place=place)
+
+
+def _smallest(terms: Terms, asked: Asked, spec: FleetSpec, draw: int, place: int) -> dict[str, float]:
+    """The numbers of the smallest fleet that is enough in one draw."""
+    (variant,) = asked.variants
+    found = smallest_fleet(
+        spec, Limit(), lambda tried: one_run(terms, asked, variant, tried, draw=draw, place=place)
+    )
+    return {
+        "hosts_needed": float(found.hosts),
+        "memory_in_hosts": found.result.peak_bytes / found.result.capacity_bytes,
+    }
+
+
+def _spec(values: Values) -> FleetSpec:
     return FleetSpec(
-        hosts=hosts,
+        hosts=int(values.get("hosts", 1)),
         cpus=int(values["cpus"]),
         memory_bytes=int(values["memory"]),
         reserve_bytes=int(values["reserve"]),
@@ -111,22 +156,35 @@ def _planned(model: Model, target: str, values: Values) -> Iterable[Distance]:
     return (Distance(axis="cpus", asked=int(values["cpus"]), measured=model.host.cpus, target=target),)
 
 
-def _reached_distances(prefix: str, model: Model, target: str, samples: Mapping[str, Floats]) -> Iterable[Distance]:
-    """The most boxes on a host and the most that were starting there, the medians of all runs."""
-    measured = model.targets[target].measured
-    lived = max((max(measured.get(axis, ()), default=0) for axis in ("residents", "memory")), default=0)
-    on_host, starts = (float(np.median(samples[f"{prefix}.{name}"])) for name in _REACHED)
-    return (
-        Distance(axis="memory", asked=on_host, measured=lived, target=target),
-        Distance(axis="boxes", asked=starts, measured=max(measured.get("boxes", ()), default=0), target=target),
+def _distances(prefix: str, runs: Runs) -> Iterable[Distance]:
+    """Of the most boxes on a host and of the most that were starting there, the medians of all runs."""
+    on_host, starts = (float(np.median(runs.samples[f"{prefix}.{name}"])) for name in _REACHED)
+    return distances_at(
+        runs.terms.model, Variant(target=runs.target), _spec(runs.values), on_host=on_host, starts=starts
     )
 
 
-def _caps(prefix: str, values: Values) -> dict[str, float]:
-    hosts = float(values.get("hosts", 1))
-    room = hosts * (int(values["memory"]) - int(values["reserve"]))
-    found = {"peak_hosts": hosts, "mean_hosts": hosts, "mean_memory": room, "wasted_memory": room}
-    return {f"{prefix}.{name}": most for name, most in found.items()}
+def _bands(runs: Sequence[Runs], distances: Sequence[Distance]) -> FleetBands:
+    """With the widening and the limits of the commands; of several samples the largest ones."""
+    samples, weights = joined(runs)
+    terms, variant = runs[0].terms, Variant(target=runs[0].target)
+    caps: dict[str, float] = {}
+    for one in runs:
+        asked = _asked(one.target, one.values)
+        for name, most in caps_of(terms, asked, variant, _spec(one.values)).items():
+            caps[name] = max(most, caps.get(name, 0.0))
+    return FleetBands(
+        shown=Shown(
+            samples={_bare(name): values for name, values in samples.items()},
+            weights=weights,
+            wide=widenings(terms.model, variant, distances),
+            caps=caps,
+        )
+    )
+
+
+def _forms(model: Model, targets: Sequence[str], values: Values) -> Iterable[str]:
+    return form_sentences(model, targets, cpus=int(values["cpus"]), boxes=int(values["cpus"]))
 
 
 def _left_out(values: Values) -> tuple[str, ...]:
@@ -167,13 +225,15 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         parameters=_ON_TRACE,
         quantities={f"pool.{name}": Quantity(unit=UNITS[name]) for name in POOL},
         samples=_pool,
-        distances=_planned,
-        reached=partial(_reached_distances, "pool"),
-        reached_names=tuple(f"pool.{name}" for name in _REACHED),
+        planned=_planned,
+        distances=partial(_distances, "pool"),
+        bands=_bands,
+        taken=_forms,
+        more=tuple(f"pool.{name}" for name in _REACHED),
         inputs=_trace_inputs,
         left_out=_left_out,
-        caps=partial(_caps, "pool"),
         of_memory=True,
+        may_never=True,
     ),
     "fleet": Question(
         parameters={
@@ -183,13 +243,15 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         },
         quantities={f"fleet.{name}": Quantity(unit=UNITS[name]) for name in FLEET},
         samples=_fleet,
-        distances=_planned,
-        reached=partial(_reached_distances, "fleet"),
-        reached_names=tuple(f"fleet.{name}" for name in _REACHED),
+        planned=_planned,
+        distances=partial(_distances, "fleet"),
+        bands=_bands,
+        taken=_forms,
+        more=tuple(f"fleet.{name}" for name in _REACHED),
         inputs=_trace_inputs,
         left_out=_left_out,
-        caps=partial(_caps, "fleet"),
         of_memory=True,
+        may_never=True,
     ),
 }
 """By name."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from bench.sim.answer.answer import Distance
-from bench.sim.answer.distance import memory_distance, storm_distances
+from bench.sim.answer.answer import Band, Distance
+from bench.sim.answer.bands import Widening, band_of, quantiles, ratio_band
+from bench.sim.answer.distance import for_benefits, memory_distance, misfit_of, storm_distances, widening
+from bench.sim.answer.form import form_sentences
 from bench.sim.answer.terms import Terms
 from bench.sim.host import density, reboot, storm
 from bench.sim.host.arrivals import Arrivals
@@ -19,32 +22,61 @@ from bench.sim.host.storm import run as run_storms
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
-from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Floats, Quantity, Question
+from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quantity, Question, Runs, joined
 
 MOST_BOXES: Final = 1_000_000
 """On one host, as in the commands."""
 _MOST_GAP_NS: Final = 24 * 3600 * 10**9
+_BOXES_THAT_FIT: Final = "density.boxes"
 
 
-def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
-    side = Alone(
+@dataclass(frozen=True, kw_only=True)
+class HostBands:
+    """Numbers that all have one widening."""
+
+    samples: Mapping[str, Floats]
+    """By name: (runs,)"""
+    weights: Floats
+    """(runs,)"""
+    wide: Widening
+
+    def band(self, name: str) -> Band:
+        """As ``Bands``."""
+        return band_of(self.samples[name], self.weights, self.wide)
+
+    def ratio(self, base: Bands, name: str) -> Band | None:
+        """As ``Bands``."""
+        assert isinstance(base, HostBands)
+        bases = base.samples[name]
+        if not np.all(bases > 0):
+            return None
+        return ratio_band(self.samples[name], bases, self.weights, self.wide, base.wide)
+
+
+def _of_times(runs: Sequence[Runs], distances: Sequence[Distance]) -> HostBands:
+    """Beyond the data, and within them by what the model misses, a time may be longer."""
+    samples, weights = joined(runs)
+    model = runs[0].terms.model
+    wide = widening(model.discrepancy, distances, misfit_of(model, [runs[0].target]))
+    return HostBands(samples=samples, weights=weights, wide=wide)
+
+
+def _side(target: str, values: Values) -> Alone:
+    return Alone(
         target=target,
         cpus=int(values["cpus"]),
         residents=int(values["residents"]),
         arrivals=Arrivals(gap_ns=int(values["interval"])),
     )
-    found = run_storms(terms, side, int(values["boxes"]))
+
+
+def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
+    found = run_storms(terms, _side(target, values), int(values["boxes"]))
     return {f"storm.{name}": found[name] for name in ("last", "first", "median", "cpu")}
 
 
 def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
-    return storm_distances(
-        model,
-        target,
-        boxes=int(values["boxes"]),
-        cpus=int(values["cpus"]),
-        residents=int(values["residents"]),
-    )
+    return _side(target, values).distances(model, int(values["boxes"]))
 
 
 def _reboot(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
@@ -58,21 +90,39 @@ def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Dis
     return storm_distances(model, target, boxes=int(values["boxes"]), cpus=int(values["cpus"]), residents=0)
 
 
+def _forms(model: Model, targets: Sequence[str], values: Values) -> Iterable[str]:
+    return form_sentences(model, targets, cpus=int(values["cpus"]), boxes=int(values["boxes"]))
+
+
 def _boxes(values: Values) -> float:
     """What a storm takes grows with its boxes; the smallest ones take as long as 20 boxes."""
     return 20.0 + float(values["boxes"])
 
 
 def _density(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
-    room = int(values["memory"]) - int(values["reserve"])
-    counts = [np.floor(fitting(target_values(terms.model, target, draw), room)) for draw in terms.draws]
+    counts = [np.floor(fitting(target_values(terms.model, target, draw), _room(values))) for draw in terms.draws]
     # Memory has no noise of single runs.
-    return {"density.boxes": np.repeat(np.array(counts), terms.replications)}
+    return {_BOXES_THAT_FIT: np.repeat(np.array(counts), terms.replications)}
 
 
-def _density_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
-    room = int(values["memory"]) - int(values["reserve"])
-    return (memory_distance(model, target, boxes=fitting(target_values(model, target, None), room)),)
+def _room(values: Values) -> int:
+    return int(values["memory"]) - int(values["reserve"])
+
+
+def _planned_density(model: Model, target: str, values: Values) -> Iterable[Distance]:
+    return (memory_distance(model, target, boxes=fitting(target_values(model, target, None), _room(values))),)
+
+
+def _density_distances(runs: Runs) -> Iterable[Distance]:
+    (middle,) = quantiles(runs.samples[_BOXES_THAT_FIT], runs.terms.weights, (0.5,))
+    return (memory_distance(runs.terms.model, runs.target, boxes=middle),)
+
+
+def _of_boxes(runs: Sequence[Runs], distances: Sequence[Distance]) -> HostBands:
+    """Beyond the data fewer boxes may fit. What the model misses of times says nothing of memory."""
+    samples, weights = joined(runs)
+    wide = for_benefits(widening(runs[0].terms.model.discrepancy, distances))
+    return HostBands(samples=samples, weights=weights, wide=wide)
 
 
 _BOXES: Final = Parameter(kind="count", help=f"boxes that start, 1 to {MOST_BOXES}", least=1, most=MOST_BOXES)
@@ -95,7 +145,10 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
             "storm.cpu": Quantity(unit="cpu_ns"),
         },
         samples=_storm,
-        distances=_storm_distances,
+        planned=_storm_distances,
+        distances=lambda runs: _storm_distances(runs.terms.model, runs.target, runs.values),
+        bands=_of_times,
+        taken=_forms,
         left_out=lambda _values: storm.LEFT_OUT,
         load=_boxes,
     ),
@@ -103,17 +156,24 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         parameters={"boxes": _BOXES, "cpus": CPUS, "interval": _INTERVAL},
         quantities={f"reboot.{name}": Quantity(unit="ns") for name in ("all", "half", "p90", "first")},
         samples=_reboot,
-        distances=_reboot_distances,
+        planned=_reboot_distances,
+        distances=lambda runs: _reboot_distances(runs.terms.model, runs.target, runs.values),
+        bands=_of_times,
+        taken=_forms,
         left_out=lambda _values: reboot.LEFT_OUT,
         load=_boxes,
     ),
     "density": Question(
         parameters={"memory": MEMORY, "reserve": RESERVE},
-        quantities={"density.boxes": Quantity(unit="boxes", benefit=True)},
+        quantities={_BOXES_THAT_FIT: Quantity(unit="boxes")},
         samples=_density,
+        planned=_planned_density,
         distances=_density_distances,
+        bands=_of_boxes,
+        taken=lambda _model, _targets, _values: (),
         left_out=lambda _values: density.LEFT_OUT,
         of_memory=True,
+        more_is_better=True,
     ),
 }
 """By name."""

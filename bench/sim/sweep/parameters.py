@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from scipy import special
 
 from bench.sim.model.file import Model
 from bench.sim.sweep.file import Law, Range, Scalar
 from bench.util.errors import UsageError
-from bench.util.units import parse_bytes, parse_duration_ns
+from bench.util.units import format_bytes, format_span, parse_duration_ns, parse_size
 
 Kind = Literal["count", "number", "duration", "bytes", "text"]
 """``count``: a whole number. ``duration`` and ``bytes``: whole numbers of ns and bytes, as in ``50ms``, ``64GiB``."""
 Value = int | float | str
 Values = Mapping[str, Value]
+_MOST_CUT: Final = 0.1
+"""The largest share of samples beyond a limit: with more of them the law is another one than the file says."""
+_EXAMPLES: Final = {"duration": "50ms", "bytes": "64GiB"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +53,16 @@ def parse_value(name: str, parameter: Parameter, given: Scalar) -> Value:
 
 
 def _number(name: str, parameter: Parameter, given: Scalar) -> float | int:
-    if isinstance(given, str) and parameter.kind in ("duration", "bytes"):
+    if isinstance(given, str) and parameter.kind in _EXAMPLES:
         try:
-            return parse_duration_ns(given) if parameter.kind == "duration" else parse_bytes(given)
+            return parse_duration_ns(given) if parameter.kind == "duration" else parse_size(given)
         except ValueError as error:
             raise UsageError(f"{name}: {error}", hint=parameter.help) from None
     if isinstance(given, bool | str):
         raise UsageError(f"{name} is {given!r}, not a number", hint=parameter.help)
-    if parameter.kind == "duration" and given != 0:
-        raise UsageError(f"{name} is {given}, which has no unit", hint=f"write it like 50ms; {parameter.help}")
+    if parameter.kind in _EXAMPLES and given != 0:
+        example = _EXAMPLES[parameter.kind]
+        raise UsageError(f"{name} is {given}, which has no unit", hint=f"write it like {example}; {parameter.help}")
     return given
 
 
@@ -98,20 +102,40 @@ def _end(name: str, parameter: Parameter, given: Scalar) -> float:
     return float(parse_value(name, parameter, given))
 
 
-def drawn_value(name: str, parameter: Parameter, law: Law, uniform: float) -> Value:
-    """The value of a distribution at a uniform number in (0, 1).
+def drawn_values(
+    name: str, parameter: Parameter, law: Law, uniforms: Sequence[float]
+) -> tuple[list[Value], str]:
+    """The values of a distribution at uniform numbers in (0, 1), and a sentence where some lay beyond a limit.
 
     Values beyond the parameter's limits are put on the limit, and values of other kinds than ``number`` are rounded.
 
     Raises:
-        UsageError: the distribution's numbers are wrong.
+        UsageError: the distribution's numbers are wrong, or more than a tenth of the samples lie beyond a limit.
     """
     if parameter.kind == "text":
         raise UsageError(f"{name} is a text and has no distribution", hint="put its values under axes")
-    value = _LAWS[law.law](name, parameter, law, uniform)
     least = -math.inf if parameter.least is None else parameter.least
-    value = min(max(value, least), parameter.most)
-    return value if parameter.kind == "number" else round(value)
+    drawn = [_LAWS[law.law](name, parameter, law, uniform) for uniform in uniforms]
+    inside = [min(max(value, least), parameter.most) for value in drawn]
+    outside = [value for value, kept in zip(drawn, inside, strict=True) if value != kept]
+    values = [value if parameter.kind == "number" else round(value) for value in inside]
+    if not outside:
+        return values, ""
+    share = f"{name}: {len(outside)} of {len(drawn)} samples of the law ({law.text()}) are"
+    limits = f"outside {_shown(parameter, least)} to {_shown(parameter, parameter.most)}"
+    if len(outside) > _MOST_CUT * len(drawn):
+        raise UsageError(
+            f"{share} {limits}",
+            hint="use a smaller sd, or a law that stays inside, such as log-normal, uniform or log-uniform",
+        )
+    return values, f"{share} {limits}, and were put on the limit."
+
+
+def _shown(parameter: Parameter, value: float) -> str:
+    """A limit as people write it."""
+    if parameter.kind == "duration":
+        return format_span(value)
+    return format_bytes(value) if parameter.kind == "bytes" else f"{value:.12g}"
 
 
 def _uniform(name: str, parameter: Parameter, law: Law, uniform: float) -> float:

@@ -12,11 +12,12 @@ from typing import Final
 from bench.sim.answer.distance import refuse_beyond
 from bench.sim.answer.terms import choose_baseline, choose_draws, choose_targets
 from bench.sim.engine.rng import uniforms
+from bench.sim.fleet.question import NoMemoryError, check_memory
+from bench.sim.fleet.variants import Variant
 from bench.sim.host.luck import MOST_TRIALS
 from bench.sim.model.file import Model
-from bench.sim.model.values import target_values
 from bench.sim.sweep.file import SweepFile
-from bench.sim.sweep.parameters import Parameter, Value, axis_values, drawn_value, parse_value
+from bench.sim.sweep.parameters import Parameter, Value, axis_values, drawn_values, parse_value
 from bench.sim.sweep.question import Question
 from bench.sim.sweep.questions import question_of
 from bench.util.errors import UsageError
@@ -57,6 +58,7 @@ class Plan:
         beyond: whether points more than 10 times beyond the data are answered.
         unanswered: sentences on targets that were asked about and are left out.
         left_out: sentences on what the model does not have, and on what traces leave open.
+        cut: sentences on uncertain parameters of which some samples were put on a limit.
     """
 
     sweep: SweepFile
@@ -70,6 +72,7 @@ class Plan:
     beyond: bool
     unanswered: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
     @property
     def question(self) -> Question:
@@ -98,10 +101,9 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
     draws = choose_draws(model, sweep.draws)
     _check_size(count, len(draws), sweep.replications, len(question.sampled))
     cells = tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
-    units = tuple(_units(sweep, question, model, targets, cells))
-    refuse_beyond(
-        [one for unit in units for one in question.distances(model, unit.target, unit.values)], allowed=beyond
-    )
+    samples, cut = _samples(sweep, known)
+    units = tuple(_units(sweep, question, model, targets, cells, samples))
+    refuse_beyond([one for unit in units for one in question.planned(model, unit.target, unit.values)], allowed=beyond)
     different = _different(units)
     return Plan(
         sweep=sweep,
@@ -115,6 +117,7 @@ def build_plan(sweep: SweepFile, model: Model, *, beyond: bool = False) -> Plan:
         left_out=tuple(dict.fromkeys(line for values in different for line in question.left_out(values))),
         beyond=beyond,
         unanswered=unanswered,
+        cut=cut,
     )
 
 
@@ -123,14 +126,15 @@ def _targets(sweep: SweepFile, question: Question, model: Model) -> tuple[tuple[
     asked = choose_targets(model, sweep.targets)
     if not question.of_memory:
         return asked, ()
-    known = tuple(one for one in asked if target_values(model, one, None).memory_slope_bytes is not None)
-    if not known:
-        raise UsageError(
-            f"the model has no memory of {', '.join(asked)}, and a {sweep.question} is about memory",
-            hint="measure boxes that stay (`residents: [1, 8, 16]`) and fit again, or name other targets",
-        )
-    lacking = [one for one in asked if one not in known]
-    return known, tuple(f"{one}: the model has no memory of a further box." for one in lacking)
+    lacking: dict[str, NoMemoryError] = {}
+    for target in asked:
+        try:
+            check_memory(model, Variant(target=target))
+        except NoMemoryError as error:
+            lacking[target] = error
+    if len(lacking) == len(asked):
+        raise lacking[asked[0]]
+    return tuple(one for one in asked if one not in lacking), tuple(one.message for one in lacking.values())
 
 
 def _refuse_unknown(sweep: SweepFile, question: Question) -> None:
@@ -165,9 +169,9 @@ def _units(
     model: Model,
     targets: tuple[str, ...],
     cells: tuple[Mapping[str, Value], ...],
+    samples: list[dict[str, Value]],
 ) -> Iterator[Unit]:
     fixed = {name: parse_value(name, question.parameters[name], given) for name, given in sweep.fixed.items()}
-    samples = _samples(sweep, question.parameters)
     for place, cell in enumerate(cells):
         named = " ".join(f"{name}={_named(value)}" for name, value in cell.items())
         for number, sample in enumerate(samples):
@@ -196,20 +200,16 @@ def _inputs(question: Question, different: list[Mapping[str, Value]]) -> dict[st
     return found
 
 
-def _samples(sweep: SweepFile, parameters: Mapping[str, Parameter]) -> list[dict[str, Value]]:
-    """The samples of all uncertain parameters; one empty sample without any."""
+def _samples(sweep: SweepFile, parameters: Mapping[str, Parameter]) -> tuple[list[dict[str, Value]], tuple[str, ...]]:
+    """The samples of all uncertain parameters, one empty sample without any; and a sentence on each that was cut."""
     if sweep.samples is None:
-        return [{}]
-    numbers = range(sweep.samples)
-    drawn = {
+        return [{}], ()
+    numbers = list(range(sweep.samples))
+    columns: dict[str, list[Value]] = {}
+    cut: list[str] = []
+    for name, law in sweep.uncertain.items():
         # A checksum of the name: another uncertain parameter in the file does not change this one's values.
-        name: uniforms(sweep.seed, PURPOSE, zlib.crc32(name.encode()), list(numbers))
-        for name in sweep.uncertain
-    }
-    return [
-        {
-            name: drawn_value(name, parameters[name], law, float(drawn[name][number]))
-            for name, law in sweep.uncertain.items()
-        }
-        for number in numbers
-    ]
+        chance = uniforms(sweep.seed, PURPOSE, zlib.crc32(name.encode()), numbers)
+        columns[name], sentence = drawn_values(name, parameters[name], law, chance.tolist())
+        cut += [sentence] if sentence else []
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)], tuple(cut)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.answer.answer import Distance
+from bench.sim.answer.answer import Band, Distance
 from bench.sim.answer.terms import Terms
 from bench.sim.fleet.file import MOST_CPUS
+from bench.sim.fleet.spec import default_reserve
 from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Value, Values
 from bench.util.errors import UsageError
@@ -28,13 +29,31 @@ class Quantity:
     """One number of a question."""
 
     unit: str
-    benefit: bool = False
-    """More of it is better: beyond the data its band is widened downwards."""
 
 
-def _none(_values: Values) -> Mapping[str, float]:
-    """Nothing has a limit."""
-    return {}
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """All runs of one target at one set of values.
+
+    Attributes:
+        terms: of the whole sweep.
+        samples: by name: (draws x replications,), inf: never.
+    """
+
+    terms: Terms
+    target: str
+    values: Values
+    samples: Mapping[str, Floats]
+
+
+class Bands(Protocol):
+    """The numbers of one target at one point, as the command that asks the same question shows them."""
+
+    def band(self, name: str) -> Band:
+        """The band of one quantity."""
+
+    def ratio(self, base: Bands, name: str) -> Band | None:
+        """The band of this target's number over another's, within the same luck; None: there is none."""
 
 
 def _nothing(_values: Values) -> Sequence[str]:
@@ -54,33 +73,40 @@ class Question:
     Attributes:
         parameters: by name, in the order in which they are listed.
         quantities: by name; the first one is what figures show.
-        samples: of each quantity (draws x replications,), of one target at one set of values.
-        distances: how far one set of values lies beyond the data of a target.
-        reached: the same from the samples, where it is known only then.
-        reached_names: what ``samples`` also has, for ``reached``.
+        samples: of each quantity and of ``more`` (draws x replications,), of one target at one set of values.
+        planned: how far one set of values lies beyond the data of a target, as far as it is known before it is run.
+        distances: how far its runs lie beyond the data.
+        bands: of the runs of one target at one point, one for each sample of the uncertain parameters, at these
+            distances.
+        more: what ``samples`` also has, for ``distances`` and ``bands``.
+        taken: sentences on what is taken for granted about some targets at one set of values.
         inputs: digests of files that the values name, by name.
-        caps: what the hosts hold at most, by the names of quantities: no band goes beyond it.
         load: how long one run takes, in a unit of the question's own: only ratios count.
         left_out: sentences on what the model does not have, and on what a trace leaves open.
         of_memory: whether it is about the memory of boxes, which a model may not have of all targets.
+        may_never: whether a number may never be reached.
+        more_is_better: the baseline is compared with each target, so that ratios say how many times more it has.
     """
 
     parameters: Mapping[str, Parameter]
     quantities: Mapping[str, Quantity]
     samples: Callable[[Terms, str, Values], Mapping[str, Floats]]
-    distances: Callable[[Model, str, Values], Iterable[Distance]]
-    reached: Callable[[Model, str, Mapping[str, Floats]], Iterable[Distance]] | None = None
-    reached_names: tuple[str, ...] = ()
+    planned: Callable[[Model, str, Values], Iterable[Distance]]
+    distances: Callable[[Runs], Iterable[Distance]]
+    bands: Callable[[Sequence[Runs], Sequence[Distance]], Bands]
+    taken: Callable[[Model, Sequence[str], Values], Iterable[str]]
+    more: tuple[str, ...] = ()
     inputs: Callable[[Values], Mapping[str, str]] | None = None
-    caps: Callable[[Values], Mapping[str, float]] = _none
     load: Callable[[Values], float] = _one
     left_out: Callable[[Values], Sequence[str]] = _nothing
     of_memory: bool = False
+    may_never: bool = False
+    more_is_better: bool = False
 
     @property
     def sampled(self) -> tuple[str, ...]:
         """The names of everything that ``samples`` has."""
-        return (*self.quantities, *self.reached_names)
+        return (*self.quantities, *self.more)
 
     def complete(self, values: Values, model: Model) -> dict[str, Value]:
         """All values, with those that were not given. Raises UsageError: one is missing, or they contradict."""
@@ -104,6 +130,16 @@ class Question:
         return found
 
 
+def joined(runs: Sequence[Runs]) -> tuple[dict[str, Floats], Floats]:
+    """Samples by name, of all runs of a point, and their weights. Samples of uncertain parameters are equally likely.
+
+    Returns:
+        (samples x draws x replications,) each.
+    """
+    found = {name: np.concatenate([one.samples[name] for one in runs]) for name in runs[0].samples}
+    return found, np.tile(runs[0].terms.weights, len(runs))
+
+
 def _host_cpus(_given: Values, model: Model) -> Value | None:
     return model.host.cpus
 
@@ -112,8 +148,8 @@ def _host_memory(_given: Values, model: Model) -> Value | None:
     return model.host.memory_bytes
 
 
-def _tenth(given: Values, _model: Model) -> Value | None:
-    return int(given["memory"]) // 10
+def _usual_reserve(given: Values, _model: Model) -> Value | None:
+    return default_reserve(int(given["memory"]))
 
 
 CPUS: Final = Parameter(
@@ -122,5 +158,7 @@ CPUS: Final = Parameter(
 MEMORY: Final = Parameter(
     kind="bytes", help="memory of the host, such as 64GiB", derived=_host_memory, least=1, most=MOST_MEMORY
 )
-RESERVE: Final = Parameter(kind="bytes", help="memory that stays free, such as 1GiB", derived=_tenth, most=MOST_MEMORY)
+RESERVE: Final = Parameter(
+    kind="bytes", help="memory that stays free, such as 1GiB", derived=_usual_reserve, most=MOST_MEMORY
+)
 """Parameters that several questions have. The reserve is a tenth of the memory when it is not given."""

@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bench.sim.answer.answer import Band, Distance
-from bench.sim.answer.bands import Widening, band_of, ratio_band
-from bench.sim.answer.distance import farthest, for_benefits, misfit_of, refuse_beyond, widening
+from bench.sim.answer.distance import farthest, refuse_beyond
+from bench.sim.answer.terms import Terms
 from bench.sim.answer.warnings import warnings_of
 from bench.sim.model.file import Model
 from bench.sim.sweep.file import Law
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.plan import Plan, Unit
-from bench.sim.sweep.question import Quantity
+from bench.sim.sweep.question import Bands, Runs
 from bench.sim.sweep.samples import Samples
 
 Floats = NDArray[np.float64]
-
-_MEMORY: Final = ("boxes", "hosts", "mean_hosts", "bytes", "cost")
-"""Units of quantities that the memory of boxes decides; starts decide all others."""
 
 
 class _Frozen(BaseModel):
@@ -102,7 +98,7 @@ def results_of(
         done: every unit of the plan, by key, with all of its draws.
         assumed: sentences for the reader.
     """
-    merger = _Merger(plan, model, done)
+    merger = _Merger(plan, model, done, digest=digest)
     return SweepResults(
         question=plan.sweep.question,
         model=digest,
@@ -117,7 +113,7 @@ def results_of(
         baseline=plan.baseline,
         points=tuple(merger.points()),
         sensitivities=tuple(merger.sensitivities()),
-        assumed=tuple(assumed),
+        assumed=(*assumed, *plan.cut, *merger.taken()),
         unanswered=plan.unanswered,
         left_out=plan.left_out,
         warnings=merger.warnings(),
@@ -129,92 +125,95 @@ def _changing(plan: Plan) -> set[str]:
 
 
 class _Merger:
-    def __init__(self, plan: Plan, model: Model, done: Mapping[str, Samples]) -> None:
-        self._plan, self._model, self._done = plan, model, done
+    """Raises NotInDataError when it is made: a point is too far beyond the data, and nobody has allowed it."""
+
+    def __init__(self, plan: Plan, model: Model, done: Mapping[str, Samples], *, digest: str) -> None:
+        self._plan, self._done = plan, done
+        self._terms = Terms(
+            model=model,
+            digest=digest,
+            seed=plan.sweep.seed,
+            draws=plan.draws,
+            replications=plan.sweep.replications,
+            beyond=plan.beyond,
+        )
         self._units: dict[tuple[int, str], list[Unit]] = {}
         for unit in plan.units:
             self._units.setdefault((unit.cell, unit.target), []).append(unit)
-        weights = np.asarray(model.weights, dtype=np.float64)[list(plan.draws)]
-        repeated = np.repeat(weights / weights.sum(), plan.sweep.replications)
-        # Samples of uncertain parameters are equally likely.
-        self._weights = np.tile(repeated, plan.sweep.samples or 1)
-        self._far = [
-            {target: self._distances(cell, target) for target in plan.targets} for cell in range(len(plan.cells))
-        ]
-        """By point and target."""
+        self._runs = [{target: self._runs_of(cell, target) for target in plan.targets} for cell in self._cells]
+        """By point and target, as all that follow."""
+        self._far = [{target: self._distances(runs) for target, runs in point.items()} for point in self._runs]
 
     def points(self) -> Iterator[PointResult]:
         """In order of the grid, of targets, and of quantities; ratios follow the targets of their point."""
-        for cell, at in enumerate(self._plan.cells):
-            wide = self._far[cell]
-            caps = self._caps(cell)
+        for cell in self._cells:
+            bands = {
+                target: self._plan.question.bands(some, self._far[cell][target]) for target, some in self._runs[cell].items()
+            }
             for target in self._plan.targets:
                 for name, quantity in self._plan.question.quantities.items():
-                    side = self._side(quantity, target, wide[target])
                     yield PointResult(
-                        at=dict(at),
+                        at=dict(self._plan.cells[cell]),
                         target=target,
                         name=name,
                         unit=quantity.unit,
-                        band=_limited(band_of(self._values(cell, target, name), self._weights, side), caps.get(name)),
-                        times=farthest(wide[target]),
+                        band=bands[target].band(name),
+                        times=farthest(self._far[cell][target]),
                     )
-            yield from self._ratios(cell, at, wide)
+            yield from self._ratios(cell, bands)
 
-    def _ratios(
-        self, cell: int, at: Mapping[str, Value], wide: Mapping[str, Sequence[Distance]]
-    ) -> Iterator[PointResult]:
+    @property
+    def _cells(self) -> range:
+        return range(len(self._plan.cells))
+
+    def _ratios(self, cell: int, bands: Mapping[str, Bands]) -> Iterator[PointResult]:
         base = self._plan.baseline
         for target in self._plan.targets:
-            for name, quantity in self._plan.question.quantities.items():
-                bases = self._values(cell, base, name)
-                if target == base or not np.all(bases > 0):
+            if target == base:
+                continue
+            one, other = (base, target) if self._plan.question.more_is_better else (target, base)
+            for name in self._plan.question.quantities:
+                band = bands[one].ratio(bands[other], name)
+                if band is None:
                     continue
-                sides = [self._side(quantity, one, wide[one]) for one in (target, base)]
-                band = ratio_band(self._values(cell, target, name), bases, self._weights, *sides)
-                times = farthest([*wide[target], *wide[base]])
                 yield PointResult(
-                    at=dict(at), target=f"{target} : {base}", name=name, unit="ratio", band=band, times=times
+                    at=dict(self._plan.cells[cell]),
+                    target=f"{one} : {other}",
+                    name=name,
+                    unit="ratio",
+                    band=band,
+                    times=farthest([*self._far[cell][target], *self._far[cell][base]]),
                 )
 
-    def _values(self, cell: int, target: str, name: str) -> Floats:
-        return np.concatenate([self._done[unit.key].of(name) for unit in self._units[cell, target]])
-
-    def _distances(self, cell: int, target: str) -> list[Distance]:
-        """Of the point's samples. Raises NotInDataError: too far beyond the data, and nobody has allowed it."""
+    def _runs_of(self, cell: int, target: str) -> list[Runs]:
         question = self._plan.question
-        found: list[Distance] = []
-        for unit in self._units[cell, target]:
-            found += question.distances(self._model, target, unit.values)
-            if question.reached is not None:
-                done = self._done[unit.key]
-                samples = {one: done.of(one) for one in question.reached_names}
-                found += question.reached(self._model, target, samples)
+        return [
+            Runs(
+                terms=self._terms,
+                target=target,
+                values=unit.values,
+                samples={name: self._done[unit.key].of(name) for name in question.sampled},
+            )
+            for unit in self._units[cell, target]
+        ]
+
+    def _distances(self, runs: Sequence[Runs]) -> list[Distance]:
+        """Of a point's samples. Raises NotInDataError."""
+        found = [distance for one in runs for distance in self._plan.question.distances(one)]
         refuse_beyond(found, allowed=self._plan.beyond)
         return found
 
-    def _caps(self, cell: int) -> dict[str, float]:
-        """What the point's hosts hold at most, by the names of quantities."""
-        found: dict[str, float] = {}
-        for unit in self._units[cell, self._plan.targets[0]]:
-            for name, most in self._plan.question.caps(unit.values).items():
-                found[name] = max(most, found.get(name, 0.0))
-        return found
-
-    def _side(self, quantity: Quantity, target: str, distances: Sequence[Distance]) -> Widening:
-        """How much a band is widened: shares are not, since they cannot grow without end."""
-        if quantity.unit == "share":
-            return Widening()
-        of_memory = quantity.unit in _MEMORY
-        chosen = [one for one in distances if (one.axis == "memory") == of_memory]
-        misfit = 0.0 if of_memory else misfit_of(self._model, [target])
-        found = widening(self._model.discrepancy, chosen, misfit)
-        return for_benefits(found) if quantity.benefit else found
+    def taken(self) -> Iterator[str]:
+        """What is taken for granted at any point, each sentence once."""
+        plan = self._plan
+        units = [unit for unit in plan.units if unit.target == plan.targets[0]]
+        lines = (line for unit in units for line in plan.question.taken(self._terms.model, plan.targets, unit.values))
+        return iter(dict.fromkeys(lines))
 
     def warnings(self) -> tuple[str, ...]:
         """What stands above the results."""
         distances = [one for by_target in self._far for some in by_target.values() for one in some]
-        return warnings_of(self._model, self._plan.targets, distances)
+        return warnings_of(self._terms.model, self._plan.targets, distances)
 
     def sensitivities(self) -> Iterator[Sensitivity]:
         """Of each target's first quantity, for each uncertain parameter."""
@@ -231,13 +230,6 @@ class _Merger:
         inputs = np.array([float(unit.values[parameter]) for unit in units])
         outputs = np.array([float(np.median(self._done[unit.key].of(name))) for unit in units])
         return rank_correlation(inputs, outputs) ** 2
-
-
-def _limited(band: Band, most: float | None) -> Band:
-    if most is None:
-        return band
-    ends = ("low95", "low80", "middle", "high80", "high95")
-    return band.model_copy(update={end: min(getattr(band, end), most) for end in ends})
 
 
 def rank_correlation(one: Floats, other: Floats) -> float:

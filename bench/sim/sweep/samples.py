@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,7 +36,8 @@ class Samples:
         if rest or not draws or not 0 <= result.first < end <= len(self._known):
             return False
         for name, values in result.samples.items():
-            self._values[name][result.first : end] = np.reshape(values, (draws, self._replications))
+            known = [math.inf if value is None else value for value in values]
+            self._values[name][result.first : end] = np.reshape(known, (draws, self._replications))
         self._known[result.first : end] = True
         return True
 
@@ -51,6 +53,7 @@ class Samples:
             yield int(first), int(end - first)
 
     def of(self, name: str) -> Floats:
-        """(draws x replications,) The samples of one number, NaN where they are not known."""
+        """(draws x replications,) The samples of one number: NaN where they are not known, inf where it is never
+        reached."""
         found: Floats = self._values[name].ravel()
         return found

@@ -38,8 +38,8 @@ UNITS: Final = "units.jsonl"
 LOCK: Final = "lock"
 KEPT: Final = (MANIFEST, MODEL, UNITS, LOCK)
 """What the directory has beside results."""
-_SCHEMA: Final = 2
-"""1 to 2: a unit can have several lines."""
+_SCHEMA: Final = 3
+"""1 to 2: a unit can have several lines. 2 to 3: a sample can be null, for never."""
 _OTHER: Final = "choose another directory with -o, or remove this one"
 _ROOM: Final = "make room, then start the same command again; it goes on with what is finished"
 

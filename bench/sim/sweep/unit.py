@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.sim.answer.terms import Terms, choose_draws
 from bench.sim.model.file import Model, model_digest
 from bench.sim.sweep.parameters import Value
-from bench.sim.sweep.question import Question
+from bench.sim.sweep.question import Floats, Question
 from bench.sim.sweep.questions import question_of
 from bench.sim.sweep.versions import versions
 from bench.util.clock import MonotonicClock
@@ -64,8 +65,8 @@ class UnitResult(_Frozen):
     key: str
     first: int = 0
     """As in ``Piece``."""
-    samples: dict[str, tuple[float, ...]] = {}
-    """(draws x replications,) By quantity."""
+    samples: dict[str, tuple[float | None, ...]] = {}
+    """(draws x replications,) By quantity. None: never."""
 
 
 class Finished(_Frozen):
@@ -113,7 +114,7 @@ def run_task(model_text: str, task_text: str) -> str:
     ).model_dump_json()
 
 
-def _samples(model: Model, digest: str, task: Task, piece: Piece) -> dict[str, tuple[float, ...]]:
+def _samples(model: Model, digest: str, task: Task, piece: Piece) -> dict[str, tuple[float | None, ...]]:
     terms = Terms(
         model=model,
         digest=digest,
@@ -130,12 +131,22 @@ def _samples(model: Model, digest: str, task: Task, piece: Piece) -> dict[str, t
     # A file may have changed while it was being read.
     _check_inputs(question, task, piece)
     for name, values in found.items():
-        if never := int((~np.isfinite(values)).sum()):
-            raise NotInDataError(
-                f"{name} has no finite value in {never} of {len(values)} runs of {piece.target}",
-                hint="leave the target or the point out, or measure more of what decides it and fit again",
-            )
-    return {name: tuple(map(float, values)) for name, values in found.items()}
+        _check_reached(question, piece, name, values)
+    return {name: tuple(map(_written, values.tolist())) for name, values in found.items()}
+
+
+def _check_reached(question: Question, piece: Piece, name: str, values: Floats) -> None:
+    """Raise NotInDataError where a number is never reached and the question needs it."""
+    wrong = np.isnan(values) if question.may_never else ~np.isfinite(values)
+    if count := int(wrong.sum()):
+        raise NotInDataError(
+            f"{name} has no finite value in {count} of {len(values)} runs of {piece.target}",
+            hint="leave the target or the point out, or measure more of what decides it and fit again",
+        )
+
+
+def _written(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _check_inputs(question: Question, task: Task, piece: Piece) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from bench.sim.traces.generate import MOST_DURATION_NS, SLOT_NS, Bursts, Diurnal, Generated, Poisson, Rate, zipf_rates
 from bench.sim.traces.trace import TraceError
 from bench.util.numbers import plain_number
-from bench.util.units import decode_number, parse_bytes, parse_duration_ns
+from bench.util.units import decode_number, parse_duration_ns, parse_size
 
 LAWS: Final[Mapping[str, str]] = {
     "poisson": "poisson:rate=10,duration=200ms,length=60min",
@@ -16,6 +16,8 @@ LAWS: Final[Mapping[str, str]] = {
     "diurnal": "diurnal:rate=10,duration=200ms,length=1440min,swing=0.8",
 }
 """Each with an example."""
+LEAST_INVOCATIONS: Final = 1
+"""On average. Nothing can be said about users of a trace without any."""
 MOST_INVOCATIONS: Final = 10**9
 MOST_SLOTS: Final = 10**9
 """Minutes of all functions together: each has a random number, however low the rate is."""
@@ -24,6 +26,8 @@ MOST_TURNS: Final = 10**6
 MOST_TURNS_OF_ALL: Final = 10**7
 _MOST_RATE: Final = 250_000
 """Invocations of a minute are in memory together; see ``generate.MOST_AT_ONCE``."""
+_LEAST_RATE: Final = 1e-12
+"""A lower one is below 1 invocation in any length that a law can have."""
 _MOST_MEMORY: Final = 2**50
 _TIME: Final = f"a time of at most {MOST_DURATION_NS // 10**9}s"
 
@@ -57,13 +61,13 @@ class _Key(NamedTuple):
 
 
 _KEYS: Final[Mapping[str, _Key]] = {
-    "rate": _Key(_number, "10", 0, _MOST_RATE, f"0 to {_MOST_RATE} per second"),
+    "rate": _Key(_number, "10", _LEAST_RATE, _MOST_RATE, f"more than 0, and at most {_MOST_RATE} per second"),
     "functions": _Key(_whole, "1", 1, 100_000, "1 to 100000"),
     "zipf": _Key(_number, "0", 0, 10, "0 to 10"),
     "duration": _Key(parse_duration_ns, "", 0, MOST_DURATION_NS, _TIME),
     "duration_sd": _Key(_number, "0", 0, 10, "0 to 10"),
     "length": _Key(parse_duration_ns, "60min", 1, MOST_DURATION_NS, f"{_TIME}, and not 0"),
-    "memory": _Key(parse_bytes, "", 0, _MOST_MEMORY, f"a size of at most {_MOST_MEMORY // 2**30}GiB"),
+    "memory": _Key(parse_size, "", 0, _MOST_MEMORY, f"a size of at most {_MOST_MEMORY // 2**30}GiB"),
     "on": _Key(parse_duration_ns, "", 1, MOST_DURATION_NS, f"{_TIME}, and not 0", "bursts"),
     "off": _Key(parse_duration_ns, "", 1, MOST_DURATION_NS, f"{_TIME}, and not 0", "bursts"),
     "swing": _Key(_number, "", 0, 1, "0 to 1", "diurnal"),
@@ -80,8 +84,9 @@ def read_law(text: str) -> Generated:
     """The invocations of a law.
 
     Raises:
-        TraceError: an unknown key, one given twice, a missing one, a value outside its limits, more than
-            ``MOST_INVOCATIONS`` invocations, more than ``MOST_TURNS`` bursts of a function.
+        TraceError: an unknown key, one given twice, a missing one, a value outside its limits, less than
+            ``LEAST_INVOCATIONS`` or more than ``MOST_INVOCATIONS`` invocations, more than ``MOST_TURNS`` bursts of a
+            function.
     """
     law, _, words = text.partition(":")
     given = _given(text, law, words)
@@ -139,6 +144,12 @@ def _example(law: str) -> str:
 
 def _check_size(law: str, rate_per_s: float, functions: int, length_ns: int) -> None:
     count, slots = rate_per_s * length_ns / 1e9, functions * length_ns / SLOT_NS
+    if count < LEAST_INVOCATIONS:
+        raise TraceError(
+            f"{law}: the rate times the length are {count:.3g} invocations, less than {LEAST_INVOCATIONS}: there may be "
+            "none at all",
+            hint="ask for a higher rate or a longer length",
+        )
     if count > MOST_INVOCATIONS:
         raise TraceError(
             f"{law}: the rate times the length are {count:.3g} invocations, more than {MOST_INVOCATIONS:.0e}",

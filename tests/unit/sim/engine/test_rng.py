@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from bench.sim.engine import draws, rng
+from bench.sim.engine import rng
 from bench.sim.engine.jit import pure
+from tests.bench import draws
 
 # The known answers of Random123 for philox4x32-10: key, counter, result.
 VECTORS = [
@@ -76,9 +77,9 @@ def test_a_value_outside_its_range_is_refused(seed: int, purpose: int, entity: i
 
 def test_a_stream_is_the_draws_of_one_entity() -> None:
     expected = rng.uniforms(5, 6, 7, np.arange(10, 30))
-    assert rng.stream(5, 6, 7, first=10, count=20).tolist() == expected.tolist()
+    assert draws.stream(5, 6, 7, first=10, count=20).tolist() == expected.tolist()
     with pytest.raises(ValueError, match="even"):
-        rng.stream(5, 6, 7, first=1, count=20)
+        draws.stream(5, 6, 7, first=1, count=20)
 
 
 def test_the_logarithm_is_right_to_the_last_place_and_the_same_in_all_forms() -> None:

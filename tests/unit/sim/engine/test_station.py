@@ -13,7 +13,7 @@ from bench.sim.engine import rng
 from bench.sim.engine.network import Network
 from bench.sim.engine.program import Program
 from bench.sim.engine.runs import run_network
-from bench.sim.engine.station import run_station
+from tests.bench.station import run_station
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64]]
 

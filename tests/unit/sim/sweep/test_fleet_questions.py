@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from bench.sim.fleet import question
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.sweep import fleet_questions
 from bench.sim.sweep.cut import Cutter
 from bench.sim.sweep.file import SweepFile
 from bench.sim.sweep.plan import build_plan
-from bench.sim.sweep.run import run_sweep
+from bench.sim.sweep.results import SweepResults
+from bench.sim.sweep.run import RESULTS, run_sweep
 from bench.sim.sweep.runners.base import UnitError
-from bench.sim.sweep.store import OtherSweepError
+from bench.sim.sweep.store import UNITS, OtherSweepError
 from bench.sim.traces.trace import TraceError, whole
 from bench.util.errors import UsageError
 from tests.synthetic_models import make_model
@@ -29,7 +31,7 @@ TRACE = "poisson:rate=0.05,functions=2,duration=100ms,length=20min"
 def _pure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python form of the step loop: for so short a trace it is quicker than compiling."""
     simulate = partial(simulate_fleet, compiled=False)
-    monkeypatch.setattr(fleet_questions, "simulate_fleet", simulate)
+    monkeypatch.setattr(question, "simulate_fleet", simulate)
 
 
 def sweep(**fields: Any) -> SweepFile:
@@ -119,8 +121,9 @@ def test_targets_without_memory_are_left_out_and_named(tmp_path: Path) -> None:
     asked = sweep(question="pool", axes={"prewarmed": (0,)})
     found = run_sweep(build_plan(asked, model), model, tmp_path, scheduler="serial")
     assert found.targets == ("docker",)
-    assert found.unanswered == ("runc: the model has no memory of a further box.",)
-    with pytest.raises(UsageError, match="the model has no memory of runc, and a pool is about memory"):
+    words = "runc: the model does not know what a further box takes of the host's memory"
+    assert found.unanswered == (words,)
+    with pytest.raises(UsageError, match=words):
         build_plan(asked.model_copy(update={"targets": ("runc",)}), model)
 
 
@@ -153,6 +156,27 @@ def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
     assert peak.times > 1
     assert peak.band.high95 == 2
     assert mean.band.high95 <= 2
+
+
+def test_what_is_never_served_is_never_in_a_sweep_too(tmp_path: Path) -> None:
+    """A host with room for one box, and an hour of work for each of some 60 invocations."""
+    asked = sweep(
+        question="pool",
+        axes={"prewarmed": (0,)},
+        fixed={"trace": "poisson:rate=1,duration=1h,length=1min,memory=64MiB", "memory": "220MiB", "reserve": 0},
+        targets=("docker",),
+    )
+    found = run_sweep(build_plan(asked, MODEL, beyond=True), MODEL, tmp_path, scheduler="serial")
+    (late,) = found.of("pool.delay_p99", "docker")
+    assert late.band.never == 1
+    assert SweepResults.model_validate_json((tmp_path / RESULTS).read_bytes()) == found
+    assert '"pool.delay_p99":[null' in (tmp_path / UNITS).read_text(encoding="utf-8")
+
+
+def test_pools_without_room_are_refused_as_by_the_command(tmp_path: Path) -> None:
+    asked = sweep(question="pool", axes={"prewarmed": (10_000,)}, targets=("docker",), draws=1)
+    with pytest.raises(UnitError, match="docker: 10000 pre-warmed boxes of each of 2 functions take"):
+        run_sweep(build_plan(asked, MODEL), MODEL, tmp_path, scheduler="serial")
 
 
 def test_what_a_trace_leaves_open_is_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from bench.sim.sweep.file import Law, Range, SweepFile, read_sweep
-from bench.sim.sweep.parameters import Parameter, axis_values, drawn_value, parse_value
+from bench.sim.sweep.parameters import Parameter, axis_values, drawn_values, parse_value
 from bench.sim.sweep.plan import build_plan
 from bench.sim.sweep.questions import QUESTIONS
 from bench.util.errors import NotInDataError, ScenarioError, UsageError
@@ -90,16 +90,33 @@ def test_samples_are_the_same_at_every_point_and_for_every_target() -> None:
         (Law(law="normal", mean=10, sd=2), 0.5, 10.0),
         (Law(law="normal", mean=10, sd=2), 0.8413447460685429, 12.0),
         (Law(law="log-normal", median=10, sd=0.5), 0.8413447460685429, 10 * math.exp(0.5)),
-        (Law(law="normal", mean=1, sd=2), 0.001, 0.0),
     ],
 )
 def test_laws_are_inverse_distributions(law: Law, uniform: float, value: float) -> None:
-    assert drawn_value("x", NUMBER, law, uniform) == pytest.approx(value)
+    values, cut = drawn_values("x", NUMBER, law, [uniform])
+    assert values == [pytest.approx(value)]
+    assert not cut
 
 
 def test_a_law_of_another_kind_is_in_its_unit_and_whole() -> None:
-    assert drawn_value("t", TIME, Law(law="log-normal", median="20ms", sd=0.1), 0.5) == 20 * MS
-    assert drawn_value("n", COUNT, Law(law="uniform", low=1, high=8), 0.3) == 3
+    assert drawn_values("t", TIME, Law(law="log-normal", median="20ms", sd=0.1), [0.5]) == ([20 * MS], "")
+    assert drawn_values("n", COUNT, Law(law="uniform", low=1, high=8), [0.3]) == ([3], "")
+
+
+def test_samples_beyond_a_limit_are_cut_and_counted() -> None:
+    law = Law(law="normal", mean="2ms", sd="1ms")
+    chance = [0.001, *(0.1 * step for step in range(1, 10)), 0.5]
+    values, cut = drawn_values("interval", TIME, law, chance)
+    assert values[0] == 0
+    assert min(values[1:]) > 0
+    assert cut.startswith("interval: 1 of 11 samples of the law (normal, mean 2ms, sd 1ms) are outside 0 ns to ")
+    assert cut.endswith("and were put on the limit.")
+
+
+def test_a_law_of_which_much_lies_beyond_a_limit_is_refused() -> None:
+    fields: dict[str, Any] = {"uncertain": {"interval": Law(law="normal", mean=0, sd="1ms")}, "samples": 20}
+    with pytest.raises(UsageError, match=r"interval: \d+ of 20 samples of the law \(normal, mean 0, sd 1ms\) are outside"):
+        build_plan(sweep(**fields), make_model(("docker",), draws=3))
 
 
 def test_ranges() -> None:
@@ -120,6 +137,8 @@ def test_ranges() -> None:
         (COUNT, "many", "n is 'many', not a number"),
         (COUNT, 2**63, "n is 9223372036854775808, more than"),
         (BYTES, "64XB", "n: '64XB' is not of the form"),
+        (BYTES, 16, "n is 16, which has no unit"),
+        (BYTES, "16", "n: '16' has no unit; write \"16GiB\""),
         (TIME, 50, "n is 50, which has no unit"),
         (TIME, -1, "n is -1, which has no unit"),
         (Parameter(kind="text", help="", choices=("a", "b")), "c", "n is 'c'"),
@@ -152,10 +171,30 @@ samples: 4
     [
         ("axes: {boxes: [1]}\n", "question: is missing"),
         ("question: storm\n", "axes: is missing; a sweep changes at least one parameter"),
-        ("question: storm\naxes: {boxes: []}\n", "sweep.yaml:2: axes.boxes"),
         ("question: storm\naxes: {boxes: [1]}\nfixed: {boxes: 2}\n", "boxes is in fixed, too"),
         ("question: storm\naxes: {boxes: [1]}\nsamples: 3\n", "samples: it is needed with `uncertain`"),
         ("question: storm\naxes: {boxes: [1]}\nworkers: 3\n", "sweep.yaml:3: workers: unknown key"),
+        (
+            "question: storm\naxes: {boxes: [1, true]}\n",
+            r"sweep.yaml:2: axes.boxes: must be a number or text, such as 8, 50ms or 64GiB \(given: true\)$",
+        ),
+        ("question: storm\naxes: {boxes: []}\n", "sweep.yaml:2: axes.boxes: must not be empty$"),
+        (
+            "question: storm\naxes: {boxes: 8}\n",
+            r"sweep.yaml:2: axes.boxes: must be a list, or from, to and steps \(given: 8\)$",
+        ),
+        (
+            "question: storm\naxes: {boxes: {from: false, to: 2, steps: 2}}\n",
+            r"sweep.yaml:2: axes.boxes.from: must be a number or text, .* \(given: false\)$",
+        ),
+        (
+            "question: storm\nfixed: {cpus: [1]}\naxes: {boxes: [1]}\n",
+            r"sweep.yaml:2: fixed.cpus: must be a number or text, .* \(given: a list\)$",
+        ),
+        (
+            "question: storm\naxes: {boxes: [1]}\nsamples: 2\nuncertain:\n  interval: {law: normal, mean: true, sd: 1ms}\n",
+            r"sweep.yaml:5: uncertain.interval.mean: must be a number or text, .* \(given: true\)$",
+        ),
         ("question: storm\naxes:\n  boxes: {from: 1, to: 2}\n", "sweep.yaml:3: axes.boxes"),
         (
             "question: storm\nsamples: 2\nuncertain: {interval: {law: uniform, low: 1ms}}\n",

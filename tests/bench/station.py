@@ -1,8 +1,11 @@
-"""One FIFO station with ``c`` servers and customers without end: the loop of ``loop``, for this network alone.
+"""One FIFO station with ``c`` servers and customers without end: the loop of the engine, for this network alone.
 
-The general loop keeps programs, demands and marks for every job. A station needs none of them: an arrival takes a
-server or a place in the queue, a departure hands its server on. Its events, their order and its times are those of the
-program ACQUIRE, DELAY, RELEASE, END in ``loop``, and the tests ask for equal totals. A service of 0 takes 0 ns.
+No question runs it. It shows what the speed of M/M/1 is worth: of a loop that knows nothing else, beside the engine's.
+
+The general loop (``bench.sim.engine.loop``) keeps programs, demands and marks for every job. A station needs none of
+them: an arrival takes a server or a place in the queue, a departure hands its server on. Its events, their order and
+its times are those of the program ACQUIRE, DELAY, RELEASE, END in that loop, and the tests ask for equal totals. A
+service of 0 takes 0 ns.
 """
 
 from __future__ import annotations
@@ -160,7 +163,7 @@ def run_station(
     )
 
 
-def _pass(
+def _pass(  # noqa: PLR0917 - as kernels, it takes its arrays by position
     state: Ints, arrivals: NDArray[np.int64], services: NDArray[np.int64], heap: Ints, queue: Ints, lists: bool
 ) -> Ints:
     """Use up one part of the feed. Returns the queue, which may have grown."""

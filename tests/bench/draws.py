@@ -1,4 +1,7 @@
-"""Long streams of variates: in compiled loops that become vector instructions, or in NumPy, with the same bits."""
+"""Long streams of variates for the speed of M/M/1, in vectors or in NumPy, with the same bits.
+
+The compiled loops become vector instructions.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.sim.engine.arrays import Floats, Ints
 from bench.sim.engine.jit import JITTED, compiled
-from bench.sim.engine.rng import EXPONENTIAL, log_parts, stream, to_ns, variates
+from bench.sim.engine.rng import EXPONENTIAL, block, log_parts, to_ns, uniforms, unit, variates
 
 PART: Final = 8192
 """Variates of a part: its arrays stay in the CPU's cache."""
@@ -19,6 +22,27 @@ _SQRT_HALF: Final = 0.70710678118654752440
 _FRACTION: Final = (1 << 52) - 1
 _HALF: Final = 1022 << 52
 """The bits of 0.5."""
+
+
+@compiled
+def _fill(seed: int, purpose: int, entity: int, first_pair: int, out: Floats) -> None:
+    for pair in range(len(out) // 2):
+        w0, w1, w2, w3 = block(seed, purpose, entity, first_pair + pair)
+        out[2 * pair] = unit(w0, w1)
+        out[2 * pair + 1] = unit(w2, w3)
+
+
+def stream(
+    seed: int, purpose: int, entity: int, *, first: int, count: int, pure_python: bool = not JITTED
+) -> NDArray[np.float64]:
+    """``uniforms`` of one entity from ``first`` on; ``first`` and ``count`` are even. Raises ValueError: one is odd."""
+    if first % 2 or count % 2:
+        raise ValueError(f"first {first} and count {count} must be even: draws are made in pairs")
+    if pure_python:
+        return uniforms(seed, purpose, entity, np.arange(first, first + count))
+    out = np.empty(count)
+    _fill(seed, purpose, entity, first // 2, cast(Floats, out))
+    return out
 
 
 @compiled
