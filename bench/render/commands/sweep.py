@@ -111,9 +111,7 @@ def headline(results: SweepResults) -> str:
     name = first_quantity(results)
     parts = []
     for target in results.targets:
-        middles = sorted(
-            results.of(name, target), key=lambda one: (one.band.is_never("middle"), one.band.middle)
-        )
+        middles = sorted(results.of(name, target), key=lambda one: (one.band.is_never("middle"), one.band.middle))
         low, high = (_middle(one) for one in (middles[0], middles[-1]))
         parts.append(f"{clean(target)} {low}" if low == high else f"{clean(target)} {low} to {high}")
     points = len(results.of(name, results.targets[0]))

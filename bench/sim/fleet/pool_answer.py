@@ -200,7 +200,7 @@ def _distances(terms: Terms, asked: PoolQuestion, variant: Variant, points: Poin
 
 
 def _shown(terms: Terms, asked: PoolQuestion, variant: Variant, points: Points, far: Far) -> list[Shown]:
-    """The numbers of each point, as far beyond the data as it lies. How many hosts there are is no number of one host."""
+    """The numbers of each point, widened by its own distance. How many hosts there are is no number of one host."""
     caps = caps_of(terms, asked, variant, asked.spec)
     found = []
     for results, distances in zip(points, far, strict=True):

@@ -37,27 +37,27 @@ class _Frozen(BaseModel):
 
 
 def _check_scalar(where: str, value: object) -> None:
-    """Raise ValueError that begins with the key: what no parameter can be. A type with several forms has worse texts."""
+    """Raise ValueError that begins with the key: what no parameter can be. Texts of unions are worse."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"{where}: must be a number or text, such as 8, 50ms or 64GiB (given: {format_given(value)})")
 
 
-def _check_axis(name: str, value: object) -> None:
-    """As ``_check_scalar``, of the values of an axis."""
+def _axis(name: str, value: object) -> tuple[object, ...] | Range:
+    """An axis of a file. Raises ValueError that begins with its name."""
     if isinstance(value, Range):
-        return
+        return value
     if isinstance(value, list | tuple):
         if not value:
             raise ValueError(f"{name}: must not be empty")
         for one in value:
             _check_scalar(name, one)
-    elif isinstance(value, dict):
-        try:
-            Range.model_validate_json(json.dumps(value))
-        except ValidationError as error:
-            raise ValueError(f"{name}.{first_problem(error)}") from None
-    else:
+        return tuple(value)
+    if not isinstance(value, dict):
         raise ValueError(f"{name}: must be a list, or from, to and steps (given: {format_given(value)})")
+    try:
+        return Range.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise ValueError(f"{name}.{first_problem(error)}") from None
 
 
 class Range(_Frozen):
@@ -149,9 +149,7 @@ class SweepFile(_Frozen):
     @field_validator("axes", mode="before")
     @classmethod
     def _axes(cls, given: Any) -> Any:
-        for name, value in given.items() if isinstance(given, dict) else ():
-            _check_axis(name, value)
-        return given
+        return {name: _axis(name, value) for name, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepFile:

@@ -73,10 +73,7 @@ def _bare(name: str) -> str:
 def _pool(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     """Samples (draws x replications,) of ``POOL`` on one host, and of what the runs have reached."""
     spec = _spec(values)
-    rows = [
-        numbers_of(result, spec) | _reached(result)
-        for _, _, result in _runs(terms, _asked(target, values), spec)
-    ]
+    rows = [numbers_of(result, spec) | _reached(result) for _, _, result in _runs(terms, _asked(target, values), spec)]
     return _columns("pool", (*POOL, *_REACHED), rows)
 
 
@@ -109,9 +106,7 @@ def _runs(terms: Terms, asked: Asked, spec: FleetSpec) -> Iterator[tuple[int, in
 def _smallest(terms: Terms, asked: Asked, spec: FleetSpec, draw: int, place: int) -> dict[str, float]:
     """The numbers of the smallest fleet that is enough in one draw."""
     (variant,) = asked.variants
-    found = smallest_fleet(
-        spec, Limit(), lambda tried: one_run(terms, asked, variant, tried, draw=draw, place=place)
-    )
+    found = smallest_fleet(spec, Limit(), lambda tried: one_run(terms, asked, variant, tried, draw=draw, place=place))
     return {
         "hosts_needed": float(found.hosts),
         "memory_in_hosts": found.result.peak_bytes / found.result.capacity_bytes,
@@ -183,8 +178,8 @@ def _bands(runs: Sequence[Runs], distances: Sequence[Distance]) -> FleetBands:
     )
 
 
-def _forms(model: Model, targets: Sequence[str], values: Values) -> Iterable[str]:
-    return form_sentences(model, targets, cpus=int(values["cpus"]), boxes=int(values["cpus"]))
+def _forms(model: Model, target: str, values: Values) -> Iterable[str]:
+    return form_sentences(model, (target,), cpus=int(values["cpus"]), boxes=int(values["cpus"]))
 
 
 def _left_out(values: Values) -> tuple[str, ...]:

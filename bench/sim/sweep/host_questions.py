@@ -90,8 +90,8 @@ def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Dis
     return storm_distances(model, target, boxes=int(values["boxes"]), cpus=int(values["cpus"]), residents=0)
 
 
-def _forms(model: Model, targets: Sequence[str], values: Values) -> Iterable[str]:
-    return form_sentences(model, targets, cpus=int(values["cpus"]), boxes=int(values["boxes"]))
+def _forms(model: Model, target: str, values: Values) -> Iterable[str]:
+    return form_sentences(model, (target,), cpus=int(values["cpus"]), boxes=int(values["boxes"]))
 
 
 def _boxes(values: Values) -> float:
@@ -170,7 +170,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         planned=_planned_density,
         distances=_density_distances,
         bands=_of_boxes,
-        taken=lambda _model, _targets, _values: (),
+        taken=lambda _model, _target, _values: (),
         left_out=lambda _values: density.LEFT_OUT,
         of_memory=True,
         more_is_better=True,

@@ -102,9 +102,7 @@ def _end(name: str, parameter: Parameter, given: Scalar) -> float:
     return float(parse_value(name, parameter, given))
 
 
-def drawn_values(
-    name: str, parameter: Parameter, law: Law, uniforms: Sequence[float]
-) -> tuple[list[Value], str]:
+def drawn_values(name: str, parameter: Parameter, law: Law, uniforms: Sequence[float]) -> tuple[list[Value], str]:
     """The values of a distribution at uniform numbers in (0, 1), and a sentence where some lay beyond a limit.
 
     Values beyond the parameter's limits are put on the limit, and values of other kinds than ``number`` are rounded.
@@ -118,7 +116,7 @@ def drawn_values(
     drawn = [_LAWS[law.law](name, parameter, law, uniform) for uniform in uniforms]
     inside = [min(max(value, least), parameter.most) for value in drawn]
     outside = [value for value, kept in zip(drawn, inside, strict=True) if value != kept]
-    values = [value if parameter.kind == "number" else round(value) for value in inside]
+    values: list[Value] = [value if parameter.kind == "number" else round(value) for value in inside]
     if not outside:
         return values, ""
     share = f"{name}: {len(outside)} of {len(drawn)} samples of the law ({law.text()}) are"

@@ -79,7 +79,7 @@ class Question:
         bands: of the runs of one target at one point, one for each sample of the uncertain parameters, at these
             distances.
         more: what ``samples`` also has, for ``distances`` and ``bands``.
-        taken: sentences on what is taken for granted about some targets at one set of values.
+        taken: sentences on what is taken for granted about a target at one set of values.
         inputs: digests of files that the values name, by name.
         load: how long one run takes, in a unit of the question's own: only ratios count.
         left_out: sentences on what the model does not have, and on what a trace leaves open.
@@ -94,7 +94,7 @@ class Question:
     planned: Callable[[Model, str, Values], Iterable[Distance]]
     distances: Callable[[Runs], Iterable[Distance]]
     bands: Callable[[Sequence[Runs], Sequence[Distance]], Bands]
-    taken: Callable[[Model, Sequence[str], Values], Iterable[str]]
+    taken: Callable[[Model, str, Values], Iterable[str]]
     more: tuple[str, ...] = ()
     inputs: Callable[[Values], Mapping[str, str]] | None = None
     load: Callable[[Values], float] = _one

@@ -148,7 +148,8 @@ class _Merger:
         """In order of the grid, of targets, and of quantities; ratios follow the targets of their point."""
         for cell in self._cells:
             bands = {
-                target: self._plan.question.bands(some, self._far[cell][target]) for target, some in self._runs[cell].items()
+                target: self._plan.question.bands(some, self._far[cell][target])
+                for target, some in self._runs[cell].items()
             }
             for target in self._plan.targets:
                 for name, quantity in self._plan.question.quantities.items():
@@ -206,8 +207,9 @@ class _Merger:
     def taken(self) -> Iterator[str]:
         """What is taken for granted at any point, each sentence once."""
         plan = self._plan
-        units = [unit for unit in plan.units if unit.target == plan.targets[0]]
-        lines = (line for unit in units for line in plan.question.taken(self._terms.model, plan.targets, unit.values))
+        lines = (
+            line for unit in plan.units for line in plan.question.taken(self._terms.model, unit.target, unit.values)
+        )
         return iter(dict.fromkeys(lines))
 
     def warnings(self) -> tuple[str, ...]:

@@ -146,8 +146,8 @@ def _check_size(law: str, rate_per_s: float, functions: int, length_ns: int) -> 
     count, slots = rate_per_s * length_ns / 1e9, functions * length_ns / SLOT_NS
     if count < LEAST_INVOCATIONS:
         raise TraceError(
-            f"{law}: the rate times the length are {count:.3g} invocations, less than {LEAST_INVOCATIONS}: there may be "
-            "none at all",
+            f"{law}: the rate times the length are {count:.3g} invocations, less than {LEAST_INVOCATIONS}: "
+            "there may be none at all",
             hint="ask for a higher rate or a longer length",
         )
     if count > MOST_INVOCATIONS:

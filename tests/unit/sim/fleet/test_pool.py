@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from bench.render.figures.trade_off import point_table
 from bench.sim.answer.distance import farthest
 from bench.sim.answer.terms import Terms
+from bench.sim.fleet import question
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool, keep_alive_text
+from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.variants import InVm, Variant
 from bench.util.errors import UsageError
@@ -36,8 +40,16 @@ def _ask(**changes: Any) -> PoolAnswer:
     return answer_pool(terms, PoolQuestion(**{**asked, **changes}))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _pure() -> Iterator[None]:
+    """The Python form of the step loop: for so short a trace it is quicker than compiling."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(question, "simulate_fleet", partial(simulate_fleet, compiled=False))
+        yield
+
+
 @pytest.fixture(scope="module")
-def answer() -> PoolAnswer:
+def answer(_pure: None) -> PoolAnswer:
     return _ask()
 
 
@@ -67,7 +79,7 @@ def test_what_is_rejected_or_never_complete_has_a_column() -> None:
 
 
 def test_nothing_decides_a_delay_of_0(answer: PoolAnswer) -> None:
-    kept = _ask(prewarmed=(0, 40))
+    kept = _ask(trace=random_trace(3, count=60, gap_ns=20 * SECOND, duration_ns=SECOND), prewarmed=(0, 3))
     assert next(one for one in kept.quantities if one.name == "pool.delay_p99").band.middle == 0
     assert "decided by nothing." in kept.headline
     assert kept.headline.endswith("docker, runc: in at least half of the draws 99 % find a box that is ready.")

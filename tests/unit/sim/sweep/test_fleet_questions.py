@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.sim.fleet import question
+from bench.sim.answer.terms import Terms
+from bench.sim.fleet import question as fleet_question
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.sweep import fleet_questions
 from bench.sim.sweep.cut import Cutter
 from bench.sim.sweep.file import SweepFile
 from bench.sim.sweep.plan import build_plan
-from bench.sim.sweep.results import SweepResults
-from bench.sim.sweep.run import RESULTS, run_sweep
+from bench.sim.sweep.question import Runs
+from bench.sim.sweep.run import run_sweep
 from bench.sim.sweep.runners.base import UnitError
-from bench.sim.sweep.store import UNITS, OtherSweepError
+from bench.sim.sweep.samples import Samples
+from bench.sim.sweep.store import OtherSweepError
+from bench.sim.sweep.unit import UnitResult
 from bench.sim.traces.trace import TraceError, whole
 from bench.util.errors import UsageError
 from tests.synthetic_models import make_model
@@ -31,7 +35,7 @@ TRACE = "poisson:rate=0.05,functions=2,duration=100ms,length=20min"
 def _pure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python form of the step loop: for so short a trace it is quicker than compiling."""
     simulate = partial(simulate_fleet, compiled=False)
-    monkeypatch.setattr(question, "simulate_fleet", simulate)
+    monkeypatch.setattr(fleet_question, "simulate_fleet", simulate)
 
 
 def sweep(**fields: Any) -> SweepFile:
@@ -158,19 +162,27 @@ def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
     assert mean.band.high95 <= 2
 
 
-def test_what_is_never_served_is_never_in_a_sweep_too(tmp_path: Path) -> None:
-    """A host with room for one box, and an hour of work for each of some 60 invocations."""
-    asked = sweep(
-        question="pool",
-        axes={"prewarmed": (0,)},
-        fixed={"trace": "poisson:rate=1,duration=1h,length=1min,memory=64MiB", "memory": "220MiB", "reserve": 0},
-        targets=("docker",),
+def test_what_is_never_reached_is_null_on_the_disk_and_never_in_bands() -> None:
+    """As where no number of hosts keeps a limit."""
+    number = "fleet.hosts_needed"
+    names = (number, "fleet.peak_on_host", "fleet.peak_starts")
+    line = UnitResult(
+        key="k", samples={number: (None, 3.0), names[1]: (1.0, 1.0), names[2]: (1.0, 1.0)}
+    ).model_dump_json()
+    assert '"fleet.hosts_needed":[null,3.0]' in line
+    found = Samples(names, draws=2, replications=1)
+    assert found.add(UnitResult.model_validate_json(line))
+    assert found.of(number).tolist() == [math.inf, 3.0]
+    plan = build_plan(sweep(question="fleet", axes={"hosts": (2,)}, targets=("docker",)), MODEL)
+    terms = Terms(model=MODEL, digest="", seed=1, draws=plan.draws, replications=1)
+    runs = Runs(
+        terms=terms, target="docker", values=plan.units[0].values, samples={name: found.of(name) for name in names}
     )
-    found = run_sweep(build_plan(asked, MODEL, beyond=True), MODEL, tmp_path, scheduler="serial")
-    (late,) = found.of("pool.delay_p99", "docker")
-    assert late.band.never == 1
-    assert SweepResults.model_validate_json((tmp_path / RESULTS).read_bytes()) == found
-    assert '"pool.delay_p99":[null' in (tmp_path / UNITS).read_text(encoding="utf-8")
+    question = plan.question
+    band = question.bands([runs], list(question.distances(runs))).band(number)
+    assert band.never == pytest.approx(0.5)
+    assert band.is_never("high95")
+    assert not band.is_never("low95")
 
 
 def test_pools_without_room_are_refused_as_by_the_command(tmp_path: Path) -> None:

@@ -62,25 +62,19 @@ class Case:
 def storm(terms: Terms) -> Answer:
     arrivals = Arrivals(gap_ns=5 * MS)
     sides = tuple(Alone(target=target, cpus=CPUS, arrivals=arrivals) for target in TARGETS)
-    return answer_storm(
-        terms, StormQuestion(sizes=(24,), cpus=CPUS, sides=sides, baseline="docker", arrivals=arrivals)
-    )
+    return answer_storm(terms, StormQuestion(sizes=(24,), cpus=CPUS, sides=sides, baseline="docker", arrivals=arrivals))
 
 
 def reboot(terms: Terms) -> Answer:
     counts = dict.fromkeys(TARGETS, 24)
     return answer_reboot(
         terms,
-        RebootQuestion(
-            counts=counts, cpus=CPUS, together=False, baseline="docker", arrivals=Arrivals(gap_ns=5 * MS)
-        ),
+        RebootQuestion(counts=counts, cpus=CPUS, together=False, baseline="docker", arrivals=Arrivals(gap_ns=5 * MS)),
     )
 
 
 def density(terms: Terms) -> Answer:
-    question = DensityQuestion(
-        memory_bytes=300 * MIB, reserve_bytes=30 * MIB, targets=TARGETS, baseline="docker"
-    )
+    question = DensityQuestion(memory_bytes=300 * MIB, reserve_bytes=30 * MIB, targets=TARGETS, baseline="docker")
     return answer_density(terms, question)
 
 
