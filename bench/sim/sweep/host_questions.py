@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from bench.sim.answer.answer import Band, Distance
-from bench.sim.answer.bands import Widening, band_of, quantiles, ratio_band
+from bench.sim.answer.bands import Widening, quantiles
 from bench.sim.answer.distance import for_benefits, memory_distance, misfit_of, storm_distances, widening
 from bench.sim.answer.form import form_sentences
 from bench.sim.answer.terms import Terms
@@ -19,6 +19,7 @@ from bench.sim.host.density import fitting
 from bench.sim.host.mixed import Group, mixed_samples
 from bench.sim.host.sides import Alone
 from bench.sim.host.storm import run as run_storms
+from bench.sim.host.times import REQUEST, time_band, time_ratio
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
@@ -28,11 +29,16 @@ MOST_BOXES: Final = 1_000_000
 """On one host, as in the commands."""
 _MOST_GAP_NS: Final = 24 * 3600 * 10**9
 _BOXES_THAT_FIT: Final = "density.boxes"
+_STORM_TIMES: Final = ("last", "first", "median")
+"""Counted from the first request of all."""
+_STORM: Final = (*_STORM_TIMES, "longest", "cpu")
+_REBOOT: Final = ("all", "half", "p90", "first")
+"""Names of numbers that the questions show; the first one is what figures show."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostBands:
-    """Numbers that all have one widening."""
+    """Numbers that all have one widening. What the question states of a time is not widened."""
 
     samples: Mapping[str, Floats]
     """By name: (runs,)"""
@@ -42,15 +48,14 @@ class HostBands:
 
     def band(self, name: str) -> Band:
         """As ``Bands``."""
-        return band_of(self.samples[name], self.weights, self.wide)
+        return time_band(self.samples, name, self.weights, self.wide)
 
     def ratio(self, base: Bands, name: str) -> Band | None:
         """As ``Bands``."""
         assert isinstance(base, HostBands)
-        bases = base.samples[name]
-        if not np.all(bases > 0):
+        if not np.all(base.samples[name] > 0):
             return None
-        return ratio_band(self.samples[name], bases, self.weights, self.wide, base.wide)
+        return time_ratio(self.samples, base.samples, name, self.weights, self.wide, base.wide)
 
 
 def _of_times(runs: Sequence[Runs], distances: Sequence[Distance]) -> HostBands:
@@ -59,6 +64,11 @@ def _of_times(runs: Sequence[Runs], distances: Sequence[Distance]) -> HostBands:
     model = runs[0].terms.model
     wide = widening(model.discrepancy, distances, misfit_of(model, [runs[0].target]))
     return HostBands(samples=samples, weights=weights, wide=wide)
+
+
+def _requests(names: Iterable[str]) -> list[str]:
+    """What says, of each of these times, how much of it the question states."""
+    return [name + REQUEST for name in names]
 
 
 def _side(target: str, values: Values) -> Alone:
@@ -72,7 +82,7 @@ def _side(target: str, values: Values) -> Alone:
 
 def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     found = run_storms(terms, _side(target, values), int(values["boxes"]))
-    return {f"storm.{name}": found[name] for name in ("last", "first", "median", "cpu")}
+    return {f"storm.{name}": found[name] for name in (*_STORM, *_requests(_STORM_TIMES))}
 
 
 def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
@@ -83,7 +93,7 @@ def _reboot(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     group = Group(target=target, boxes=int(values["boxes"]))
     arrivals = Arrivals(gap_ns=int(values["interval"]))
     found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals).every
-    return {f"reboot.{name}": found[name] for name in ("all", "half", "p90", "first")}
+    return {f"reboot.{name}": found[name] for name in (*_REBOOT, *_requests(_REBOOT))}
 
 
 def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
@@ -138,13 +148,9 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
             ),
             "interval": _INTERVAL,
         },
-        quantities={
-            "storm.last": Quantity(unit="ns"),
-            "storm.first": Quantity(unit="ns"),
-            "storm.median": Quantity(unit="ns"),
-            "storm.cpu": Quantity(unit="cpu_ns"),
-        },
+        quantities={f"storm.{name}": Quantity(unit="cpu_ns" if name == "cpu" else "ns") for name in _STORM},
         samples=_storm,
+        more=tuple(f"storm.{name}" for name in _requests(_STORM_TIMES)),
         planned=_storm_distances,
         distances=lambda runs: _storm_distances(runs.terms.model, runs.target, runs.values),
         bands=_of_times,
@@ -154,8 +160,9 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
     ),
     "reboot": Question(
         parameters={"boxes": _BOXES, "cpus": CPUS, "interval": _INTERVAL},
-        quantities={f"reboot.{name}": Quantity(unit="ns") for name in ("all", "half", "p90", "first")},
+        quantities={f"reboot.{name}": Quantity(unit="ns") for name in _REBOOT},
         samples=_reboot,
+        more=tuple(f"reboot.{name}" for name in _requests(_REBOOT)),
         planned=_reboot_distances,
         distances=lambda runs: _reboot_distances(runs.terms.model, runs.target, runs.values),
         bands=_of_times,

@@ -126,7 +126,7 @@ def test_a_law_as_text() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("poisson:rate=-1,duration=1s", "poisson: rate is '-1'; expected 0 to 250000 per second"),
+        ("poisson:rate=-1,duration=1s", "poisson: rate is '-1'; expected more than 0, and at most 250000 per second"),
         ("poisson:rate=nan,duration=1s", "poisson: rate: 'nan' is not a number"),
         ("poisson:rate=1", "poisson: duration is missing"),
         ("poisson:rate=1,duration=1", "poisson: duration: '1' has no unit"),
@@ -144,9 +144,12 @@ def test_a_law_as_text() -> None:
         ),
         ("poisson:duration=1s,memory=99999999GiB", "memory is '99999999GiB'; expected a size of at most 1048576GiB"),
         ("poisson:duration=1s,memory=1XB", "poisson: memory: '1XB'"),
+        ("poisson:duration=1s,memory=16", "poisson: memory: '16' has no unit"),
+        ("poisson:rate=0,duration=1s", "poisson: rate is '0'; expected more than 0"),
+        ("poisson:rate=0.01,duration=1s,length=1min", "the rate times the length are 0.6 invocations, less than 1"),
         ("poisson:duration=1s,functions=1.5", "functions: '1.5' is not a whole number"),
         (
-            "poisson:rate=0,duration=1s,functions=100000,length=600000min",
+            "poisson:rate=1,duration=1s,functions=100000,length=600000min",
             r"100000 functions times the length are 6e\+10 min",
         ),
         ("bursts:duration=1s,on=1ns,off=1ns", r"1.8e\+12 bursts of a function, more than 1000000"),
