@@ -25,8 +25,9 @@ from bench.sim.engine.layout import CODE, WORK
 from bench.sim.engine.network import Network, Node
 from bench.sim.engine.outcome import Outcome
 from bench.sim.engine.program import Program, law
-from bench.sim.engine.rng import DETERMINISTIC, EXPONENTIAL, TWO_EXPONENTIALS, stream, variates
+from bench.sim.engine.rng import DETERMINISTIC, EXPONENTIAL, TWO_EXPONENTIALS, variates
 from bench.sim.engine.runs import run_network
+from tests.bench.draws import stream
 
 Ints = NDArray[np.int64]
 Draw = Callable[[NDArray[np.float64], float], NDArray[np.int64]]
