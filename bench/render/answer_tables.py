@@ -255,7 +255,8 @@ def influence_row(one: Influence, unit: str, *, several: bool = False) -> tuple[
 
 READING: Final = (
     "Square brackets are 95 % bands: what the data leave open, noise, what the model misses within the data, and "
-    "beyond them the errors that such predictions had elsewhere, on the pessimistic side only.",
+    "beyond them the errors that such predictions had elsewhere: either way up to four times, and more on the worse "
+    "side beyond that.",
     "Share: how much of all that is open in the first quantity, noise included, a parameter is responsible for. "
     "Parameters of one kind are summed over the stages of a start. Narrowed: how much smaller the data made what was "
     "open in it; 0 %: they said nothing. Low … high: the simulated answer where it is at its 10 % and its 90 % point "

@@ -16,6 +16,7 @@ from bench.cli.simulate.options import AnswerOut, this_command
 from bench.cli.simulate.progress import Step
 from bench.render.commands.simulation_check import check_json, view_check, write_check
 from bench.scenario.targets import split_labels
+from bench.sim.answer.distance import EITHER_SIDE
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import (
     Levels,
@@ -36,7 +37,7 @@ from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
 from bench.sim.fit.fit import DRAWS, fit
 from bench.sim.model.file import assumed_sentences, model_digest, read_model
-from bench.sim.model.schema import HostEntry, Model
+from bench.sim.model.schema import MOST_CPUS, HostEntry, Model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import Observations, Source, same_workload
@@ -74,7 +75,12 @@ Table = Annotated[
 TableCpus = Annotated[
     int | None,
     typer.Option(
-        "--table-cpus", metavar="N", min=1, help="CPUs of the table's host.", show_default="its line `# cpus: N`"
+        "--table-cpus",
+        metavar="N",
+        min=1,
+        max=MOST_CPUS,
+        help="CPUs of the table's host.",
+        show_default="its line `# cpus: N`",
     ),
 ]
 Fitted = Annotated[
@@ -189,8 +195,9 @@ def check_command(
     constant (as a single start), CPU only (max(T1, N W/c)), a line through the fitted storms, and two that spread CPU
     time over unlike boxes.
 
-    Exit codes: 0 the error is small and the model is no worse than the baselines, 3 CPU time alone is better, or the
-    model is no better and wrong, or memory is missed, 4 cannot tell, or better than CPU time alone and too far off.
+    Exit codes: 0 the errors are small, at the largest storms too, and CPU time alone is no better, 3 CPU time alone is
+    better, however small the error is, or the model is wrong and no better than a baseline, or memory is missed, 4
+    cannot tell, or the model is better than CPU time alone and too far off, or the CPU time of starts is too far off.
     """
     asked = _Asked(
         fit=fitted, score=scored, below=fit_below, memory=fit_memory, odd_even=odd_even_blocks, hold_out=hold_out
@@ -362,6 +369,7 @@ def _notes(model: Model, split: Split) -> tuple[str, ...]:
     odd = [f"{label}: {note}" for label, target in split.score.targets.items() for note in target.notes]
     rise = model.discrepancy.log_sd_per_doubling
     wider = (
-        f"bands beyond the data are wider upwards, by a log sd of {rise:.3g} per doubling: {model.discrepancy.source}"
+        f"bands beyond the data are wider, by a log sd of {rise:.3g} per doubling, either way up to {EITHER_SIDE:g} "
+        f"times and upwards beyond that: {model.discrepancy.source}"
     )
     return (*odd, wider)

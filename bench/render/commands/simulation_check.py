@@ -12,6 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.stats import Interval
+from bench.render.commands.check_words import (
+    capital,
+    headline,
+    headline_parts,
+    score_sentences,
+    share,
+    verdict_sentences,
+)
 from bench.render.figures.base import Figure
 from bench.render.figures.simulation_check import draw
 from bench.render.results import draw_all, write_results
@@ -21,12 +29,12 @@ from bench.render.text import MISSING, clean, quantity, with_interval
 from bench.sim.answer.answer import Band
 from bench.sim.answer.terms import emulated_sentences
 from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
-from bench.sim.check.coverage import Coverage, Limits
-from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
+from bench.sim.check.result import Check, LevelError, LevelView, MemoryScore, StatisticView, TargetCheck
 from bench.sim.check.verdict import Verdict
 from bench.util.errors import ExitCode
 
 STORM_HEAD: Final = ("box", "storm", "of", "measured", "simulated [95 %]", "error", "bias", "ceiling", "skill", "held")
+LEVEL_HEAD: Final = ("box", "boxes", "error of times", "limit of times", "error of CPU time", "limit of CPU time")
 MEMORY_HEAD: Final = ("box", "boxes", "measured", "simulated [95 %]", "error", "band", "verdict")
 WORDS: Final = (
     "error",
@@ -45,13 +53,15 @@ _MEANINGS: Final = {word.name: word.meaning for word in GLOSSARY}
 NOTE: Final = "Simulated values; fitted storms are not scored."
 _NARROW: Final = tuple(at for at, name in enumerate(STORM_HEAD) if name not in ("box", "bias", "ceiling"))
 """The columns that fit a terminal of 80 columns."""
-_BY_YOU: Final = "by you"
+_LONGEST: Final = 600
+"""Characters of a note."""
 JSON: Final = "answer.json"
 _STYLES: Final = {
     Verdict.EXPLAINED: "green",
     Verdict.BETTER: "green",
     Verdict.CPU: "green",
     Verdict.LINE: "green",
+    Verdict.CONSTANT: "green",
     Verdict.TOO_FAR: "yellow",
     Verdict.NO_BETTER: "bold red",
     Verdict.WORSE: "bold red",
@@ -59,25 +69,6 @@ _STYLES: Final = {
 }
 
 Row = tuple[str, ...]
-
-
-def headline(found: Check) -> str:
-    """The verdicts in one sentence."""
-    groups: dict[str, list[str]] = {}
-    for target in found.targets:
-        if target.verdict is not None:
-            groups.setdefault(str(target.verdict), []).append(clean(target.label))
-    missed = [clean(one.label) for one in found.targets if any(score.verdict == "missed" for score in one.memory)]
-    parts = [f"{', '.join(labels)}: {verdict}" for verdict, labels in groups.items()]
-    parts += [f"{', '.join(missed)}: memory missed"] if missed else []
-    return "; ".join(parts) or _only_memory(found)
-
-
-def _only_memory(found: Check) -> str:
-    scores = [(target, score) for target in found.targets for score in target.memory]
-    if not scores:
-        return "nothing was scored"
-    return "; ".join(f"{clean(target.label)}: memory {score.verdict}" for target, score in scores)
 
 
 def storm_rows(found: Check) -> tuple[Row, ...]:
@@ -95,7 +86,7 @@ def _storm_row(target: TargetCheck, level: LevelView, view: StatisticView) -> Ro
     score = view.score
     if score is None:
         raise ValueError("a fitted level has no score")
-    over_cpu = next((one for one in score.skills if one.baseline == "CPU only"), None)
+    over_cpu = next((one for one in score.skills if one.baseline == CPU_ONLY), None)
     widest = score.coverage[-1]
     return (
         clean(target.label),
@@ -103,7 +94,7 @@ def _storm_row(target: TargetCheck, level: LevelView, view: StatisticView) -> Ro
         str(view.statistic),
         quantity(float("inf") if view.measured is None else view.measured, "ns"),
         _band(view.predicted, "ns"),
-        _share(score.error, score.error_interval),
+        share(score.error, score.error_interval),
         MISSING if score.bias is None else f"{score.bias:+.0%}",
         MISSING if score.ceiling is None else f"{score.ceiling:.0%}",
         MISSING if over_cpu is None else f"{over_cpu.value:+.2f}",
@@ -128,58 +119,57 @@ def _memory_row(target: TargetCheck, score: MemoryScore) -> Row:
     )
 
 
+def level_rows(found: Check) -> tuple[Row, ...]:
+    """One row per scored level that counts, with the columns of LEVEL_HEAD."""
+    return tuple(row for target in found.targets for row in _level_rows(target))
+
+
+def _level_rows(target: TargetCheck) -> Iterator[Row]:
+    cpu = {(one.boxes, one.residents): one for one in target.cpu.by_level} if target.cpu is not None else {}
+    for one in target.by_level:
+        yield (
+            clean(target.label),
+            one.name,
+            *_accepted(one),
+            *_accepted(cpu.get((one.boxes, one.residents))),
+        )
+
+
+def _accepted(one: LevelError | None) -> tuple[str, str]:
+    """The error, and whether it is within the limit, which only the largest levels must hold."""
+    if one is None:
+        return MISSING, MISSING
+    word = "within" if one.error <= one.limit else "above"
+    return share(one.error, one.interval), f"{word} {one.limit:.0%}" + ("" if one.largest else ", does not decide")
+
+
 def target_sentences(target: TargetCheck) -> Iterator[str]:
-    """The verdict on one target, its skills and its coverage."""
-    if target.verdict is not None:
-        ceiling = "" if target.ceiling is None else f" Noise ceiling {target.ceiling:.0%}."
-        yield f"{clean(target.label)}: {target.verdict}. {_capital(target.why)}.{ceiling}"
-    if target.skills:
-        yield "skill over " + ", ".join(_skill(one) for one in target.skills)
-    if target.coverage:
-        word = "bands" if target.bands is None else f"bands: {target.bands.word}"
-        yield f"{word}; {_holds(target.coverage)}"
-    if target.coverage_within:
-        yield f"without what they are widened by beyond the data: {_holds(target.coverage_within)}"
+    """The verdict on one target, its errors by level, its CPU time, its skills and its coverage."""
+    yield from verdict_sentences(target)
+    yield from score_sentences(target)
     yield from map(clean, target.assumed)
-
-
-def _skill(one: Skill) -> str:
-    limits = "" if one.interval is None else f" [{one.interval.low:+.2f}, {one.interval.high:+.2f}]"
-    return f"{one.baseline} {one.value:+.2f}{limits}"
-
-
-def _holds(found: Sequence[Coverage]) -> str:
-    parts = [f"the {one.level:.0%} band holds {_share(one.hits / one.n, one.interval)}" for one in found]
-    return f"{', '.join(parts)} of {found[0].n} values"
 
 
 def _band(band: Band, unit: str) -> str:
     return with_interval(band.middle, Interval(band.low95, band.high95, 0.95), unit)
 
 
-def _share(value: float, limits: Limits | None) -> str:
-    text = f"{value:.0%}"
-    return text if limits is None else f"{text} [{limits.low * 100:.0f}, {limits.high * 100:.0f}]"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def view_check(found: Check) -> RenderableType:
     """The headline, and for each target its verdict and tables, for a terminal. Never prints."""
     style = "bold red" if found.exit_code is ExitCode.REGRESSION else "bold"
-    lines: list[RenderableType] = [Text(headline(found), style=style), Text(_made(found), style="dim")]
+    said = headline_parts(found) or (headline(found),)
+    lines: list[RenderableType] = [*(Text(part, style=style) for part in said), Text(_made(found), style="dim")]
     for target in found.targets:
         lines += ["", *_view_target(found, target)]
-    lines += ["", *(Text(f"· {clean(note)}", style="dim") for note in (*_warnings(found), *_notes(found), NOTE))]
+    notes = (*_warnings(found), *_notes(found), NOTE)
+    lines += ["", *(Text(f"· {clean(note, limit=_LONGEST)}", style="dim") for note in notes)]
     lines += [Text(f"· {word}: {_MEANINGS[word].removeprefix(_WHERE)}", style="dim") for word in WORDS]
     return Group(*lines)
 
 
 def _view_target(found: Check, target: TargetCheck) -> Iterator[RenderableType]:
-    first, *rest = [*target_sentences(target), clean(target.label)]
-    yield Text(first, style="bold" if target.verdict is None else _STYLES[target.verdict])
+    verdict = next(verdict_sentences(target), clean(target.label))
+    yield Text(verdict, style="bold" if target.verdict is None else _STYLES[target.verdict])
     storms = [row for row in storm_rows(found) if row[0] == clean(target.label)]
     if storms:
         yield _table([STORM_HEAD[at] for at in _NARROW], [tuple(row[at] for at in _NARROW) for row in storms])
@@ -187,10 +177,9 @@ def _view_target(found: Check, target: TargetCheck) -> Iterator[RenderableType]:
     for row in memory:
         values = dict(zip(MEMORY_HEAD, row, strict=True))
         both = f"{values['simulated [95 %]']} simulated, {values['measured']} measured"
-        yield Text(f"memory of {values['boxes']} boxes: {both}. {_capital(values['verdict'])}")
-    for sentence in rest[:-1]:
-        if _BY_YOU in sentence or not sentence.startswith(f"{clean(target.label)}: "):
-            yield Text(sentence, style="dim")
+        yield Text(f"memory of {values['boxes']} boxes: {both}. {capital(values['verdict'])}")
+    for sentence in (*score_sentences(target), *map(clean, target.assumed)):
+        yield Text(sentence, style="dim")
 
 
 def _notes(found: Check) -> tuple[str, ...]:
@@ -252,8 +241,9 @@ def write_check(found: Check, directory: Path, *, command: str) -> Path:
         made=_made(found),
         targets=[(clean(target.label), tuple(target_sentences(target))) for target in found.targets],
         storms=(STORM_HEAD, *storm_rows(found)),
+        levels=(LEVEL_HEAD, *level_rows(found)),
         memory=(MEMORY_HEAD, *memory_rows(found)),
-        notes=(*map(clean, _notes(found)), NOTE),
+        notes=(*(clean(note, limit=_LONGEST) for note in _notes(found)), NOTE),
     )
     return write_results(directory, page, drawn, {JSON: text})
 

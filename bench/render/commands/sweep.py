@@ -71,7 +71,8 @@ _USUAL: Final = ("within", "uniform")
 """A rule that matters for counts per minute alone; the page has it."""
 _READING: Final = (
     "Square brackets are 95 % bands over what the data leave open, noise, and samples of uncertain parameters. "
-    "Beyond the data they are wider on the pessimistic side: (4.00×) is four times the largest measured value.",
+    "Beyond the data they are wider, from four times on above all on the worse side: (4.00×) is four times the largest "
+    "measured value.",
 )
 
 

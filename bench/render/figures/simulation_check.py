@@ -77,7 +77,8 @@ def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) ->
 def _subtitle(found: TargetCheck) -> str:
     if found.verdict is None or found.error is None:
         return "simulated, not scored"
-    return f"{found.verdict} · error {found.error:.0%}, accepted up to {found.limit or 0:.0%}"
+    largest = [f", {one.error:.0%} at {one.name}" for one in found.by_level if one.largest and one.error > found.error]
+    return f"{found.verdict} · error {found.error:.0%}{''.join(largest)}, accepted up to {found.limit or 0:.0%}"
 
 
 def _series(levels: Sequence[LevelView], statistic: Statistic) -> list[Point]:

@@ -61,7 +61,8 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     ),
     _word(
         "beyond the data",
-        "further than what was measured; such predictions proved too optimistic elsewhere, so bands are wider there",
+        "further than what was measured; such predictions were off elsewhere, and far beyond too optimistic, so bands "
+        "are wider there",
         "times the most that was measured",
     ),
     _word("measured", "of a parameter: the data narrow it by at least half of what was assumed before", "· measured"),

@@ -45,8 +45,8 @@ class _Frozen(BaseModel):
 
 
 class Band(_Frozen):
-    """A value and how far it may be off, given the model: what the data leave open, noise, and the discrepancy beyond
-    the data, which only widens the pessimistic side."""
+    """A value and how far it may be off, given the model: what the data leave open, noise, and the errors that
+    such predictions had beyond the data: of both signs up to a few times, and beyond that on the worse side."""
 
     middle: float
     low80: float

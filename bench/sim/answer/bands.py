@@ -1,9 +1,12 @@
 """Bands: how far an answer may be off, from weighted samples of it.
 
 A sample is the answer for one draw of the model's parameters and one draw of the noise. The truth is the sample times
-two factors that no draw contains. Within the data the model misses it by ``exp(both * z)``, either way, with a standard
-normal ``z``. Beyond the data it is ``exp(sd * |z|)``, on the pessimistic side alone: predictions beyond the data were
-too optimistic in nearly all published cases (METHOD).
+factors that no draw contains, with independent standard normal ``z``:
+
+- ``exp(both * z)``: what the model misses within its data, either way;
+- ``exp(either * z)``: errors of predictions up to a few times beyond the data, which were of both signs;
+- ``exp(up * |z|)`` or ``exp(-down * |z|)``: what they are more beyond that, on the worse side alone, where predictions
+  were too optimistic (METHOD).
 """
 
 from __future__ import annotations
@@ -41,6 +44,13 @@ class Widening:
     """One side, of quantities that are worse when they are smaller: boxes that fit, boxes per second."""
     both: float = 0.0
     """Both sides: what the model misses within its own data, beyond noise."""
+    either: float = 0.0
+    """Both sides: errors beyond the data, as far as they were seen to have both signs."""
+
+    @property
+    def two_sided(self) -> float:
+        """What widens both sides, together."""
+        return math.hypot(self.both, self.either)
 
 
 NOT_WIDENED: Final = Widening()
@@ -105,7 +115,7 @@ def ratio_band(
     Args:
         floors: of others and of bases, see ``band_of``.
     """
-    both = math.hypot(other.both, base.both)
+    both = math.hypot(other.two_sided, base.two_sided)
     smaller, larger = _factors(other.down + base.up, both), _factors(other.up + base.down, both)
     tops, top_weights = _spread(others, weights, larger, floors[0])
     bottoms, bottom_weights = _spread(bases, weights, smaller, floors[1])
@@ -122,7 +132,7 @@ def _lower(
     shares: tuple[float, ...],
     floors: Floats | None = None,
 ) -> tuple[float, ...]:
-    return quantiles(*_spread(values, weights, _factors(-widening.down, widening.both), floors), shares)
+    return quantiles(*_spread(values, weights, _factors(-widening.down, widening.two_sided), floors), shares)
 
 
 def _upper(
@@ -132,7 +142,7 @@ def _upper(
     shares: tuple[float, ...],
     floors: Floats | None = None,
 ) -> tuple[float, ...]:
-    return quantiles(*_spread(values, weights, _factors(widening.up, widening.both), floors), shares)
+    return quantiles(*_spread(values, weights, _factors(widening.up, widening.two_sided), floors), shares)
 
 
 @lru_cache(maxsize=256)

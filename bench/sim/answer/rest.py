@@ -98,7 +98,7 @@ def _variances(rest: Rest, answers: Floats, weights: Floats, *, logs: bool) -> d
         found[NOISE] = _variance(noise, np.repeat(weights, rest.replications))
     wide, size = rest.widening, _widened(rest, answers, weights, logs=logs)
     found["misfit"] = size * wide.both**2
-    found["beyond"] = size * (wide.up**2 + wide.down**2) * _HALF_NORMAL
+    found["beyond"] = size * (wide.either**2 + (wide.up**2 + wide.down**2) * _HALF_NORMAL)
     return found
 
 

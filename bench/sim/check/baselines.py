@@ -14,6 +14,9 @@
 The first three are a number times the ratios of single starts to their own median, which is the noise that single
 starts show: each is a distribution, so that its score is comparable with a model's. The other two are distributions
 already.
+
+Of the CPU time per start there are two: CPU only takes it to be that of a single start, however many start; and the
+line through the fitted storms.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.check.levels import Level, Measured, Statistic, rank_of
+from bench.sim.check.levels import TIMES, Level, Measured, Statistic, ranks_of
 from bench.sim.check.scores import Sample, equal_weights
 from bench.sim.check.sharing import ordered_starts, shared_cpus
 
@@ -50,6 +53,8 @@ class Solo:
     """ns, of single starts: measured ones, or a model's."""
     cpu_ns: float | None
     """CPU time of one start; None: it was not measured."""
+    cpu_times: Sample | None = None
+    """ns, the CPU times of single starts; None: not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,23 +66,38 @@ class Baselines:
     lines: Mapping[Statistic, tuple[float, float]]
     """D and s in ns; empty: fewer than two levels were fitted."""
 
-    def predict(self, level: Level, statistic: Statistic) -> dict[str, Sample]:
-        """The predicted distributions, ns, by baseline; without those that the data of the fit do not give."""
-        alone = self.solo.times
-        found = {CONSTANT: alone}
-        if statistic in self.lines:
+    def predict(self, level: Level, statistic: Statistic, *, published: bool = False) -> dict[str, Sample]:
+        """The predicted distributions, ns, by baseline; without those that the data of the fit do not give.
+
+        Args:
+            published: of a row of a table, whose median is another one (``bench.sim.observe.medians``).
+        """
+        alone = self.solo.cpu_times if statistic is Statistic.CPU else self.solo.times
+        found: dict[str, Sample] = {}
+        if alone is not None and statistic in self.lines:
             at_none, per_box = self.lines[statistic]
-            found[LINE] = _times(alone, (at_none + per_box * level.boxes) / alone.median)
-        if self.solo.cpu_ns is not None:
-            rank = rank_of(statistic, level.boxes)
-            longer = max(1.0, level.boxes * self.solo.cpu_ns / self.cpus / alone.median)
-            found[CPU_ONLY] = _times(alone, longer)
-            found[SPREAD] = _times(ordered_starts(alone, level.boxes, rank), longer)
-            found[SHARED] = shared_cpus(alone, self.solo.cpu_ns, cpus=self.cpus, boxes=level.boxes, rank=rank)
+            found[LINE] = _scaled(alone, (at_none + per_box * level.boxes) / alone.median)
+        if alone is not None and statistic is Statistic.CPU:
+            found[CPU_ONLY] = alone
+        if statistic is not Statistic.CPU:
+            found |= self._times(level, ranks_of(statistic, level.boxes, published=published))
         return {name: found[name] for name in BASELINES if name in found}
 
+    def _times(self, level: Level, ranks: tuple[int, ...]) -> dict[str, Sample]:
+        """Those of a time, without the line."""
+        alone, cpu_ns, boxes = self.solo.times, self.solo.cpu_ns, level.boxes
+        if cpu_ns is None:
+            return {CONSTANT: alone}
+        longer = max(1.0, boxes * cpu_ns / self.cpus / alone.median)
+        return {
+            CONSTANT: alone,
+            CPU_ONLY: _scaled(alone, longer),
+            SPREAD: _scaled(ordered_starts(alone, boxes, ranks), longer),
+            SHARED: shared_cpus(alone, cpu_ns, cpus=self.cpus, boxes=boxes, ranks=ranks),
+        }
 
-def _times(sample: Sample, factor: float) -> Sample:
+
+def _scaled(sample: Sample, factor: float) -> Sample:
     return Sample(sample.values * factor, sample.weights)
 
 
@@ -88,7 +108,10 @@ def solo_of(fitted: Mapping[Level, Measured]) -> Solo | None:
     known = times[np.isfinite(times)]
     if alone is None or not len(known):
         return None
-    return Solo(times=equal_weights(known), cpu_ns=_median_or_none(alone.cpu_per_start_ns))
+    cpu, _ = alone.seen(Statistic.CPU)
+    if not len(cpu):
+        return Solo(times=equal_weights(known), cpu_ns=None)
+    return Solo(times=equal_weights(known), cpu_ns=float(np.median(cpu)), cpu_times=equal_weights(cpu))
 
 
 def make_baselines(solo: Solo, fitted: Mapping[Level, Measured], cpus: int) -> Baselines:
@@ -98,17 +121,12 @@ def make_baselines(solo: Solo, fitted: Mapping[Level, Measured], cpus: int) -> B
     return Baselines(solo=solo, cpus=cpus, lines=lines)
 
 
-def _median_or_none(values: Floats) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else None
-
-
 def _line(fitted: Mapping[Level, Measured], statistic: Statistic) -> tuple[float, float] | None:
     """Least squares through the medians of the levels on an empty host."""
     points = [
-        (float(level.boxes), float(np.median(one.values[statistic])))
+        (float(level.boxes), float(np.median(one.seen(statistic)[0])))
         for level, one in fitted.items()
-        if not level.residents and statistic in one.values
+        if not level.residents and _has(one, statistic)
     ]
     known = [(boxes, value) for boxes, value in points if math.isfinite(value)]
     if len({boxes for boxes, _ in known}) < 2:
@@ -116,3 +134,9 @@ def _line(fitted: Mapping[Level, Measured], statistic: Statistic) -> tuple[float
     boxes, values = np.array(known, dtype=np.float64).T
     slope = float(((boxes - boxes.mean()) * (values - values.mean())).sum() / ((boxes - boxes.mean()) ** 2).sum())
     return float(values.mean() - slope * boxes.mean()), slope
+
+
+def _has(measured: Measured, statistic: Statistic) -> bool:
+    if statistic in TIMES:
+        return statistic in measured.values
+    return bool(np.isfinite(measured.cpu_per_start_ns).any())

@@ -10,12 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.stats import MIN_BOOTS, Interval, median_interval
+from bench.analysis.stats import Interval
 from bench.sim.answer.bands import NOT_WIDENED, Widening, band_limits, band_of
 from bench.sim.check.baselines import BASELINES
 from bench.sim.check.coverage import Coverage, Limits
 from bench.sim.check.levels import Measured, Statistic
-from bench.sim.check.predict import Prediction
 from bench.sim.check.result import Score, Skill, StatisticView
 from bench.sim.check.scores import (
     Sample,
@@ -77,6 +76,9 @@ class ScoredCell:
     """One statistic of the storms of one level, with what pooling needs."""
 
     measured: Measured
+    statistic: Statistic
+    blocks: Ints
+    """(storms,) The block of each storm that has the statistic."""
     errors: Floats
     """(storms,)"""
     scale_ns: float
@@ -93,18 +95,18 @@ class ScoredCell:
 def view_of(
     measured: Measured,
     statistic: Statistic,
-    prediction: Prediction,
+    sample: Sample,
+    widening: Widening,
     baselines: Mapping[str, Sample],
     cell: ScoredCell | None,
 ) -> StatisticView:
     """What people see of one statistic; ``cell`` is None for storms that the model was fitted to."""
-    values = measured.values[statistic]
-    sample = prediction.sample(statistic)
+    values, _ = measured.seen(statistic)
     return StatisticView(
         statistic=statistic,
         storms=tuple(None if math.isinf(value) else float(value) for value in values),
         measured=_finite(float(np.median(values))),
-        predicted=band_of(sample.values, sample.weights, prediction.widening),
+        predicted=band_of(sample.values, sample.weights, widening),
         baselines={name: one.median for name, one in baselines.items()},
         score=None if cell is None else cell.score,
     )
@@ -113,7 +115,8 @@ def view_of(
 def score_cell(
     measured: Measured,
     statistic: Statistic,
-    prediction: Prediction,
+    sample: Sample,
+    widening: Widening,
     baselines: Mapping[str, Sample],
     *,
     resampling: Resampling,
@@ -122,32 +125,35 @@ def score_cell(
     """Score one statistic of the storms of one level.
 
     Args:
+        sample: its prediction, and ``widening`` that of its bands.
         baselines: what each baseline predicts of this statistic.
     """
-    observed, sample = measured.values[statistic], prediction.sample(statistic)
+    observed, blocks = measured.seen(statistic)
     errors = relative_errors(sample.median, observed)
     middle = float(np.median(observed))
     whole = np.isfinite(observed)
     scores = {name: _scores(one, observed, whole) for name, one in ({MODEL: sample} | dict(baselines)).items()}
-    biases = sample.median / resampling.medians(observed, measured.blocks) - 1
-    held = _held(sample, prediction.widening, observed)
+    biases = sample.median / resampling.medians(observed, blocks) - 1
+    held = _held(sample, widening, observed)
     score = Score(
         error=float(np.median(errors)),
-        error_interval=limits_of(resampling.limits(resampling.medians(errors, measured.blocks))),
+        error_interval=limits_of(resampling.limits(resampling.medians(errors, blocks))),
         bias=None if math.isinf(middle) else sample.median / middle - 1,
         bias_interval=None if math.isinf(middle) else limits_of(resampling.limits(biases)),
         ceiling=None if measured.summary else noise_ceiling(observed[whole], rng),
         crps_ns=float(scores[MODEL][whole].mean()) if whole.any() else None,
-        skills=_own_skills(scores, measured, whole, resampling),
+        skills=_own_skills(scores, blocks, whole, resampling),
         coverage=tuple(_counted(level, hits) for level, hits in held.items()),
     )
     return ScoredCell(
         measured=measured,
+        statistic=statistic,
+        blocks=blocks,
         errors=errors,
         scale_ns=float(np.median(observed[whole])) if whole.any() else math.nan,
         scores=scores,
         held=held,
-        held_within={} if prediction.widening == NOT_WIDENED else _held(sample, NOT_WIDENED, observed),
+        held_within={} if widening == NOT_WIDENED else _held(sample, NOT_WIDENED, observed),
         score=score,
     )
 
@@ -158,13 +164,11 @@ def _scores(sample: Sample, observed: Floats, whole: Flags) -> Floats:
     return found
 
 
-def _own_skills(
-    scores: Mapping[str, Floats], measured: Measured, whole: Flags, resampling: Resampling
-) -> tuple[Skill, ...]:
+def _own_skills(scores: Mapping[str, Floats], blocks: Ints, whole: Flags, resampling: Resampling) -> tuple[Skill, ...]:
     if not whole.any():
         return ()
     means = {name: values[whole].mean() for name, values in scores.items()}
-    again = {name: resampling.means(values[whole], measured.blocks[whole]) for name, values in scores.items()}
+    again = {name: resampling.means(values[whole], blocks[whole]) for name, values in scores.items()}
     return tuple(
         Skill(
             baseline=name,
@@ -207,7 +211,7 @@ def pooled_coverage(
         if any(cell.measured.summary for cell in cells):
             found.append(_counted(level, held))
         else:
-            blocks = np.concatenate([cell.measured.blocks for cell in cells])
+            blocks = np.concatenate([cell.blocks for cell in cells])
             interval = _over_blocks(held, blocks, resampling)
             found.append(Coverage(level=level, hits=int(held.sum()), n=len(held), interval=interval))
     return tuple(found)
@@ -225,26 +229,6 @@ def _over_blocks(held: Flags, blocks: Ints, resampling: Resampling) -> Limits | 
     elif not held.any():
         high = hit_interval(0, count).high
     return Limits(low=low, high=high)
-
-
-def pooled_error(cells: Sequence[ScoredCell], resampling: Resampling) -> tuple[float, Interval | None]:
-    """The median over cells of their median errors, with its interval over storms; of a table over its values."""
-    errors = [cell.score.error for cell in cells]
-    if any(cell.measured.summary for cell in cells):
-        return float(np.median(errors)), _over_values(errors)
-    again = np.array([resampling.medians(cell.errors, cell.measured.blocks) for cell in cells])
-    return float(np.median(errors)), resampling.limits(np.median(again, axis=0))
-
-
-def _over_values(errors: Sequence[float]) -> Interval | None:
-    """The interval of a median, as if the values of a table were independent; None: too few."""
-    return median_interval(errors) if len(errors) >= MIN_BOOTS else None
-
-
-def pooled_ceiling(cells: Sequence[ScoredCell]) -> float | None:
-    """The median over cells of their noise ceilings; None: none has one."""
-    known = [cell.score.ceiling for cell in cells if cell.score.ceiling is not None]
-    return float(np.median(known)) if known else None
 
 
 def pooled_skills(cells: Sequence[ScoredCell], resampling: Resampling) -> tuple[Skill, ...]:
@@ -268,7 +252,7 @@ def _sum_of_scores(cells: Sequence[ScoredCell], name: str, resampling: Resamplin
         whole = np.isfinite(cell.scores[name])
         relative = cell.scores[name][whole] / cell.scale_ns
         total += float(relative.mean())
-        again = again + resampling.means(relative, cell.measured.blocks[whole])
+        again = again + resampling.means(relative, cell.blocks[whole])
     return total, again
 
 

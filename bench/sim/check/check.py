@@ -11,24 +11,25 @@ import numpy as np
 from bench.analysis.stats import Interval
 from bench.sim.check.baselines import Baselines, make_baselines, solo_of
 from bench.sim.check.cells import (
+    Resampling,
     ScoredCell,
     limits_of,
-    pooled_ceiling,
     pooled_coverage,
-    pooled_error,
     pooled_skills,
     resampling_of,
     score_cell,
     view_of,
 )
 from bench.sim.check.coverage import Bands, Limits, judge_bands
+from bench.sim.check.cpu import score_cpu
 from bench.sim.check.design import Split
-from bench.sim.check.levels import Level, Measured, Statistic, measured_levels, scored_statistics
+from bench.sim.check.levels import Level, Measured, Statistic, measured_levels
 from bench.sim.check.memory import daemons_of, memory_by_level, score_memory
-from bench.sim.check.predict import Prediction, Predictor, Storm
+from bench.sim.check.misses import largest_levels, level_errors, level_misses, pooled_miss
+from bench.sim.check.predict import Predictor, Storm
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
-from bench.sim.check.scores import LEVEL, Sample
-from bench.sim.check.verdict import MIN_STORMS, Evidence, Over, judge
+from bench.sim.check.scores import LEVEL
+from bench.sim.check.verdict import MIN_STORMS, Evidence, Miss, Over, judge
 from bench.sim.observe.trials import TargetObservations
 
 
@@ -138,19 +139,28 @@ class _Target:
         storm = Storm(label=self._label, level=level, cpus=self._cpus, schedules=measured.schedules)
         prediction = self._predictor.storm(storm)
         found = []
-        for statistic in scored_statistics(level.boxes):
-            if statistic in measured.values:
-                simple = {} if baselines is None else baselines.predict(level, statistic)
-                cell = self._score(measured, statistic, prediction, simple) if scored else None
-                found.append((cell, view_of(measured, statistic, prediction, simple, cell)))
+        for statistic in measured.scored:
+            sample = prediction.sample(statistic, published=measured.summary)
+            if sample is None:
+                continue
+            simple = {} if baselines is None else baselines.predict(level, statistic, published=measured.summary)
+            cell = None
+            if scored:
+                cell = score_cell(
+                    measured,
+                    statistic,
+                    sample,
+                    prediction.widening,
+                    simple,
+                    resampling=self._resampling_of(measured),
+                    rng=self._rng,
+                )
+            found.append((cell, view_of(measured, statistic, sample, prediction.widening, simple, cell)))
         return found
 
-    def _score(
-        self, measured: Measured, statistic: Statistic, prediction: Prediction, baselines: Mapping[str, Sample]
-    ) -> ScoredCell:
+    def _resampling_of(self, measured: Measured) -> Resampling:
         counted = measured.level in self._counted
-        resampling = self._resampling if counted else resampling_of([measured], self._rng)
-        return score_cell(measured, statistic, prediction, baselines, resampling=resampling, rng=self._rng)
+        return self._resampling if counted else resampling_of([measured], self._rng)
 
     def _memory(self, target: TargetObservations) -> tuple[MemoryScore, ...]:
         found = []
@@ -182,19 +192,24 @@ class _Target:
     def _judged(
         self, views: tuple[LevelView, ...], cells: Sequence[ScoredCell], memory: tuple[MemoryScore, ...]
     ) -> TargetCheck:
-        error, interval = pooled_error(cells, self._resampling)
-        skills = pooled_skills(cells, self._resampling)
+        times = [cell for cell in cells if cell.statistic is not Statistic.CPU]
+        if not times:
+            return self._unjudged(views, memory)
+        pooled, by_level = pooled_miss(times, self._resampling), level_misses(times, self._resampling)
+        skills = pooled_skills(times, self._resampling)
         coverage = pooled_coverage(cells, self._resampling)
         bands = judge_bands(coverage)
-        evidence = _evidence(cells, error, interval, skills, bands)
+        largest = tuple(by_level[level] for level in largest_levels(by_level))
+        evidence = _evidence(times, pooled, largest, skills, bands)
         judgement = judge(evidence)
         return TargetCheck(
             label=self._label,
             levels=views,
-            error=error,
-            error_interval=limits_of(interval),
-            ceiling=evidence.ceiling,
-            limit=evidence.limit,
+            error=pooled.error,
+            error_interval=limits_of(pooled.interval),
+            ceiling=pooled.ceiling,
+            limit=pooled.limit,
+            by_level=level_errors(by_level),
             skills=skills,
             coverage=coverage,
             coverage_within=pooled_coverage(cells, self._resampling, within=True),
@@ -202,21 +217,23 @@ class _Target:
             verdict=judgement.verdict,
             why=judgement.why,
             needed=judgement.needed,
+            beaten_by=judgement.beaten_by,
+            as_good=judgement.as_good,
+            cpu=score_cpu([cell for cell in cells if cell.statistic is Statistic.CPU], self._resampling),
             memory=memory,
             assumed=self._terms.assumed.get(self._label, ()),
         )
 
 
 def _evidence(
-    cells: Sequence[ScoredCell], error: float, interval: Interval | None, skills: Sequence[Skill], bands: Bands | None
+    cells: Sequence[ScoredCell], pooled: Miss, largest: tuple[Miss, ...], skills: Sequence[Skill], bands: Bands | None
 ) -> Evidence:
     summary = any(cell.measured.summary for cell in cells)
     return Evidence(
         storms=len({cell.measured.level for cell in cells}) if summary else min(c.measured.storms for c in cells),
         summary=summary,
-        error=error,
-        error_interval=interval,
-        ceiling=pooled_ceiling(cells),
+        pooled=pooled,
+        largest=largest,
         skills=tuple(Over(baseline=one.baseline, value=one.value, interval=_interval(one.interval)) for one in skills),
         far=bands if bands is not None and bands.far else None,
     )

@@ -1,4 +1,5 @@
-"""What a storm of so many boxes showed: the times of its first box, of half of its boxes, and of its last box."""
+"""What a storm of so many boxes showed: the times of its first box, of half of its boxes and of its last box, and the
+CPU time per start."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
+from bench.sim.observe.medians import median_of, median_places
 from bench.sim.observe.trials import StartTrial, SummaryRow, TargetObservations
 
 Floats = NDArray[np.float64]
@@ -22,11 +24,16 @@ TOTAL: Final = "total"
 
 
 class Statistic(StrEnum):
-    """A time of a storm, since the request of the box that it is of."""
+    """A number of a storm: a time, since the request of the box that it is of, or the CPU time per start."""
 
     FIRST = "first"
     MEDIAN = "p50"
     LAST = "last"
+    CPU = "CPU"
+    """CPU time of everything that worked for the boxes until the last one was up, divided by their number."""
+
+
+TIMES: Final = (Statistic.FIRST, Statistic.MEDIAN, Statistic.LAST)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -49,7 +56,7 @@ class Measured:
     blocks: Ints
     """(storms,) The block of each; of a table 0."""
     values: Mapping[Statistic, Floats]
-    """(storms,) ns; inf: the box never got there. A published row lacks what it does not state."""
+    """(storms,) ns, of each of TIMES; inf: the box never got there. A published row lacks what it does not state."""
     cpu_per_start_ns: Floats
     """(storms,) CPU time of everything that worked for the boxes, divided by their number; NaN: not measured."""
     schedules: tuple[Ints, ...]
@@ -62,23 +69,41 @@ class Measured:
         """How many there are."""
         return len(self.blocks)
 
+    @property
+    def scored(self) -> tuple[Statistic, ...]:
+        """Its numbers, without repeating a box: half of two boxes is the first one, in our own storms."""
+        wanted = scored_times(self.level.boxes, published=self.summary)
+        times = tuple(one for one in wanted if one in self.values)
+        return (*times, Statistic.CPU) if np.isfinite(self.cpu_per_start_ns).any() else times
 
-def scored_statistics(boxes: int) -> tuple[Statistic, ...]:
-    """What a storm of so many boxes has, without repeating a box: half of two boxes is the first one."""
+    def seen(self, statistic: Statistic) -> tuple[Floats, Ints]:
+        """(storms,) The statistic of each storm that has it, and the storms' blocks."""
+        if statistic is not Statistic.CPU:
+            return self.values[statistic], self.blocks
+        known = np.isfinite(self.cpu_per_start_ns)
+        return self.cpu_per_start_ns[known], self.blocks[known]
+
+
+def scored_times(boxes: int, *, published: bool) -> tuple[Statistic, ...]:
+    """The times of a storm of so many boxes that differ."""
     if boxes == 1:
         return (Statistic.LAST,)
-    return (Statistic.FIRST, Statistic.LAST) if boxes == 2 else tuple(Statistic)
+    return (Statistic.FIRST, Statistic.LAST) if boxes == 2 and not published else TIMES
 
 
-def rank_of(statistic: Statistic, boxes: int) -> int:
-    """Which of the ascending times of so many boxes the statistic is, from 0."""
-    return {Statistic.FIRST: 0, Statistic.MEDIAN: math.ceil(boxes / 2) - 1, Statistic.LAST: boxes - 1}[statistic]
+def ranks_of(statistic: Statistic, boxes: int, *, published: bool) -> tuple[int, ...]:
+    """Which of the ascending times of so many boxes, from 0, have the statistic as their mean; it is one of TIMES."""
+    if statistic is Statistic.MEDIAN:
+        return median_places(boxes, published=published)
+    return (0,) if statistic is Statistic.FIRST else (boxes - 1,)
 
 
-def statistic_of(times: Floats, statistic: Statistic) -> Floats:
-    """The statistic over the last axis of ``times``, shape (..., boxes); inf is a box that never got there."""
-    rank = rank_of(statistic, times.shape[-1])
-    found: Floats = np.sort(times, axis=-1)[..., rank]
+def statistic_of(times: Floats, statistic: Statistic, *, published: bool) -> Floats:
+    """One of TIMES over the last axis of ``times``, shape (..., boxes); inf is a box that never got there."""
+    ascending = np.sort(times, axis=-1)
+    if statistic is Statistic.MEDIAN:
+        return median_of(ascending, published=published)
+    found: Floats = ascending[..., 0 if statistic is Statistic.FIRST else -1]
     return found
 
 
@@ -99,8 +124,8 @@ def _of_trials(level: Level, trials: Iterable[StartTrial], goal: Endpoint) -> Me
         level=level,
         blocks=np.array([trial.block for trial in ordered], dtype=np.int64),
         values={
-            statistic: np.array([float(statistic_of(one, statistic)) for one in times], dtype=np.float64)
-            for statistic in Statistic
+            statistic: np.array([float(statistic_of(one, statistic, published=False)) for one in times], np.float64)
+            for statistic in TIMES
         },
         cpu_per_start_ns=np.array([_cpu_per_start(trial) for trial in ordered], dtype=np.float64),
         schedules=tuple(trial.scheduled_ns for trial in ordered),
@@ -109,8 +134,9 @@ def _of_trials(level: Level, trials: Iterable[StartTrial], goal: Endpoint) -> Me
 
 
 def _cpu_per_start(trial: StartTrial) -> float:
-    # Other components are parts of the total, or are not of the boxes.
-    return trial.cpu_ns[TOTAL] / trial.boxes if TOTAL in trial.cpu_ns else math.nan
+    # Other components are parts of the total, or are not of the boxes. No start takes no CPU time: 0 is not measured.
+    total = trial.cpu_ns.get(TOTAL)
+    return total / trial.boxes if total else math.nan
 
 
 def _of_row(row: SummaryRow) -> Measured:
@@ -118,13 +144,12 @@ def _of_row(row: SummaryRow) -> Measured:
     if row.boxes == 1:
         # One box is the first, half of all, and the last.
         known = next((value for value in (row.last_ns, row.median_ns, row.first_ns) if value is not None), None)
-        stated = dict.fromkeys(Statistic, known)
-    cpu = math.nan if row.cpu_per_start_ns is None else row.cpu_per_start_ns
+        stated = dict.fromkeys(TIMES, known)
     return Measured(
         level=Level(0, row.boxes),
         blocks=np.zeros(1, dtype=np.int64),
         values={name: np.array([value], dtype=np.float64) for name, value in stated.items() if value is not None},
-        cpu_per_start_ns=np.array([cpu], dtype=np.float64),
+        cpu_per_start_ns=np.array([row.cpu_per_start_ns or math.nan], dtype=np.float64),
         # Others' storms request all boxes at once, unless their table says otherwise, which none of the columns does.
         schedules=(np.zeros(row.boxes, dtype=np.int64),),
         summary=True,

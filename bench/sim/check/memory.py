@@ -4,7 +4,7 @@ A model has one number for what daemons held before the first box and for what t
 is taken from it as the trials of the fit have it, never from the trials that are scored. Where the fit's trials are not
 at hand, both sides have their daemons.
 
-The band is that of the model's parameters. It is not widened beyond the data: the one-sided widening of times comes
+The band is that of the model's parameters. It is not widened beyond the data: the widening of times comes
 from storms, and says nothing about memory.
 """
 

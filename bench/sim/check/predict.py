@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from bench.sim.answer.bands import NOT_WIDENED, Widening, quantiles
+from bench.sim.answer.bands import NOT_WIDENED, Widening
 from bench.sim.answer.distance import storm_distances, widening
 from bench.sim.answer.form import host_values
 from bench.sim.check.baselines import Solo
@@ -50,12 +50,27 @@ class Prediction:
     """(samples, boxes) ns since each box's own request."""
     weights: Floats
     """(samples,) Their sum is 1."""
+    cpu_ns: Floats | None = None
+    """(samples,) CPU time per start until the last box is up; None: not predicted."""
     widening: Widening = NOT_WIDENED
     """Of bands, because the storm lies beyond the data."""
 
-    def sample(self, statistic: Statistic) -> Sample:
-        """The distribution of one statistic."""
-        return Sample(statistic_of(self.times, statistic), self.weights)
+    def sample(self, statistic: Statistic, *, published: bool = False) -> Sample | None:
+        """The distribution of one statistic; None: it is not predicted.
+
+        Args:
+            published: of a row of a table, whose median is another one (``bench.sim.observe.medians``).
+        """
+        return self.cpu if statistic is Statistic.CPU else self.time(statistic, published=published)
+
+    def time(self, statistic: Statistic, *, published: bool = False) -> Sample:
+        """The distribution of a time."""
+        return Sample(statistic_of(self.times, statistic, published=published), self.weights)
+
+    @property
+    def cpu(self) -> Sample | None:
+        """The distribution of the CPU time per start; None: it is not predicted."""
+        return None if self.cpu_ns is None else Sample(self.cpu_ns, self.weights)
 
 
 class Predictor(Protocol):
@@ -94,20 +109,26 @@ class ModelPredictor:
         """
         model, level = self.model, storm.level
         distances = storm_distances(model, storm.label, boxes=level.boxes, cpus=storm.cpus, residents=level.residents)
-        times = self._samples(storm) * self._missed(model.targets[storm.label].misfit)[:, None]
-        weights = np.repeat(self._weights() / self.replications, self.replications)
-        return Prediction(times, weights, widening(model.discrepancy, distances))
+        times, cpu_ns = self._samples(storm)
+        missed = self._missed(model.targets[storm.label].misfit)
+        return Prediction(
+            times=times * missed[:, None],
+            weights=np.repeat(self._weights() / self.replications, self.replications),
+            cpu_ns=cpu_ns * missed,
+            widening=widening(model.discrepancy, distances),
+        )
 
-    def _samples(self, storm: Storm) -> Floats:
-        """(samples, boxes) Times of every draw, ns."""
-        rows = []
+    def _samples(self, storm: Storm) -> tuple[Floats, Floats]:
+        """(samples, boxes) times, and (samples,) CPU time per start, of every draw, ns."""
+        found = []
         for draw in range(len(self.model.weights)):
             values = host_values(
                 self.model, storm.label, draw, cpus=storm.cpus, boxes=storm.level.boxes, seed=self.seed
             )
             for replication in range(self.replications):
-                rows.append(self._times(values, storm, draw * self.replications + replication))
-        return np.array(rows, dtype=np.float64)
+                found.append(self._sample(values, storm, draw * self.replications + replication))
+        times, cpu_ns = zip(*found, strict=True)
+        return np.array(times, dtype=np.float64), np.array(cpu_ns, dtype=np.float64)
 
     def _missed(self, misfit: float) -> Floats:
         """(samples,) Factors: the middles of so many equally probable parts, in an order that the seed draws."""
@@ -121,25 +142,26 @@ class ModelPredictor:
         found: Floats = weights / weights.sum()
         return found
 
-    def _times(self, values: TargetValues, storm: Storm, sample: int) -> Ints:
+    def _sample(self, values: TargetValues, storm: Storm, sample: int) -> tuple[Ints, float]:
+        """(boxes,) times, and the CPU time per start until the last box is up, as a campaign records it, ns."""
         # Each sample is a campaign of its own: blocks of one campaign resemble each other, samples must not.
         luck = factors(values, seed=self.seed + _STRIDE * sample, trial=0, block=0, boxes=storm.level.boxes)
+        scheduled = storm.schedules[sample % len(storm.schedules)]
         starts = simulate_starts(
-            values,
-            cpus=storm.cpus,
-            scheduled_ns=storm.schedules[sample % len(storm.schedules)],
-            residents=storm.level.residents,
-            noise=luck,
+            values, cpus=storm.cpus, scheduled_ns=scheduled, residents=storm.level.residents, noise=luck
         )
-        return starts.times_ns[values.stages[-1].endpoint]
+        times = starts.times_ns[values.stages[-1].endpoint]
+        span = int((times + scheduled).max() - scheduled.min())
+        return times, starts.busy_share * span * storm.cpus / len(times)
 
     def solo(self, label: str, cpus: int) -> Solo | None:
-        """Single starts of the model, and the median of its draws' CPU time."""
+        """Single starts of the model, with their CPU time until they are up."""
         alone = Storm(label=label, level=Level(0, 1), cpus=cpus, schedules=(np.zeros(1, dtype=np.int64),))
-        draws = range(len(self.model.weights))
-        cpu_ns = np.array([target_values(self.model, label, draw).cpu_ns for draw in draws], dtype=np.float64)
-        middle = quantiles(cpu_ns, self._weights(), (0.5,))[0]
-        return Solo(times=self.storm(alone).sample(Statistic.LAST), cpu_ns=middle or None)
+        found = self.storm(alone)
+        times, cpu = found.time(Statistic.LAST), found.cpu
+        if cpu is None or not cpu.median:
+            return Solo(times=times, cpu_ns=None)
+        return Solo(times=times, cpu_ns=cpu.median, cpu_times=cpu)
 
     def memory(self, label: str, boxes: int) -> Sample | None:
         """The line fixed + slope x boxes of every draw; None: the model has no memory of this target."""

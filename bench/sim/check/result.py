@@ -6,7 +6,7 @@ from typing import Literal
 
 from bench.sim.answer.answer import Band
 from bench.sim.check.coverage import Bands, Coverage, Frozen, Limits
-from bench.sim.check.levels import Statistic
+from bench.sim.check.levels import Level, Statistic
 from bench.sim.check.verdict import MIN_STORMS, Verdict
 from bench.util.errors import ExitCode
 
@@ -39,11 +39,12 @@ class Score(Frozen):
 
 
 class StatisticView(Frozen):
-    """One statistic of the storms of one level. Times in ns."""
+    """One statistic of the storms of one level, ns."""
 
     statistic: Statistic
     storms: tuple[float | None, ...]
-    """Each measured storm; None: its box never got there. Such a storm counts as an error of 100 %, without CRPS."""
+    """Each measured storm that has it; None: its box never got there. Such a storm counts as an error of 100 %, without
+    CRPS. A storm that lost a box has no CPU time."""
     measured: float | None
     """The median of the storms; None: a lost box."""
     predicted: Band
@@ -61,6 +62,41 @@ class LevelView(Frozen):
     storms: int
     scored: bool
     statistics: tuple[StatisticView, ...]
+
+
+class LevelError(Frozen):
+    """The error at one scored level that counts: the median over its statistics."""
+
+    boxes: int
+    residents: int
+    error: float
+    interval: Limits | None
+    """None: published rows."""
+    ceiling: float | None
+    limit: float
+    """The largest error that is accepted there."""
+    largest: bool
+    """Whether no other scored level has as many boxes and as many residents. Its error must be within the limit."""
+
+    @property
+    def name(self) -> str:
+        """``8 boxes``, ``4 boxes beside 8``."""
+        return str(Level(self.residents, self.boxes))
+
+
+class CpuScore(Frozen):
+    """How well the CPU time per start was predicted, until the last box is up."""
+
+    error: float
+    """The median over scored levels."""
+    error_interval: Limits | None
+    ceiling: float | None
+    limit: float
+    by_level: tuple[LevelError, ...]
+    skills: tuple[Skill, ...]
+    """Over the CPU time of a single start, and over a line through the fitted storms."""
+    verdict: Literal["within the limit", "too far off", "cannot tell"]
+    why: str
 
 
 class MemoryScore(Frozen):
@@ -91,16 +127,18 @@ class TargetCheck(Frozen):
     label: str
     levels: tuple[LevelView, ...]
     error: float | None
-    """The median over scored levels and statistics; None: no storm was scored."""
+    """The median over scored levels and times; None: no storm was scored."""
     error_interval: Limits | None
     ceiling: float | None
-    """The median over scored levels and statistics."""
+    """The median over scored levels and times."""
     limit: float | None
     """The largest error that is accepted."""
+    by_level: tuple[LevelError, ...] = ()
+    """Of the times of each scored level that counts."""
     skills: tuple[Skill, ...]
-    """Pooled over scored levels and statistics, each relative to its own median."""
+    """Pooled over scored levels and times, each relative to its own median."""
     coverage: tuple[Coverage, ...]
-    """Pooled over scored levels and statistics."""
+    """Pooled over scored levels and statistics, CPU time among them."""
     coverage_within: tuple[Coverage, ...]
     """The same of bands without what they are widened by beyond the data; empty where no band is widened."""
     bands: Bands | None
@@ -110,14 +148,28 @@ class TargetCheck(Frozen):
     why: str
     needed: int | None
     """Storms at each level that would decide; None: decided, or no number would."""
+    beaten_by: tuple[str, ...] = ()
+    """Baselines that are certainly better than the model."""
+    as_good: tuple[str, ...] = ()
+    """Baselines that may be as good as the model."""
+    cpu: CpuScore | None = None
+    """None: CPU time was not measured or not predicted, or no storm was scored."""
     memory: tuple[MemoryScore, ...]
     assumed: tuple[str, ...]
     """Sentences: parameters that a user stated."""
 
     @property
+    def misses(self) -> tuple[LevelError, ...]:
+        """The largest levels at which the error of times is above the limit."""
+        return tuple(one for one in self.by_level if one.largest and one.error > one.limit)
+
+    @property
     def accepted(self) -> bool | None:
-        """Whether the error is within the limit; None: no storm was scored."""
-        return None if self.error is None or self.limit is None else self.error <= self.limit
+        """Whether the errors of times and of CPU time are within their limits; None: no storm was scored."""
+        if self.error is None or self.limit is None:
+            return None
+        cpu = self.cpu is None or self.cpu.verdict != "too far off"
+        return self.error <= self.limit and not self.misses and cpu
 
 
 class Check(Frozen):
@@ -144,14 +196,17 @@ class Check(Frozen):
         """The worst of all targets.
 
         REGRESSION: worse than CPU only, or wrong and no better than a baseline, or memory is missed. CANNOT_TELL: that
-        is the verdict, or the error is too large although the model is better than the baselines; nothing was scored.
-        Readings of memory that are too few do not count where storms were scored.
+        is the verdict, or the error is too large although the model is better than the baselines, or that of the CPU
+        time per start is; nothing was scored. Readings of memory that are too few do not count where storms were
+        scored, nor does CPU time of too few storms.
         """
         storms = {target.verdict for target in self.targets}
         memory = {score.verdict for target in self.targets for score in target.memory if _counts(target, score)}
         if storms & {Verdict.WORSE, Verdict.NO_BETTER} or "missed" in memory:
             return ExitCode.REGRESSION
-        if storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or not self.targets:
+        cpu = {target.cpu.verdict for target in self.targets if target.cpu is not None}
+        unknown = storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or "too far off" in cpu
+        if unknown or not self.targets:
             return ExitCode.CANNOT_TELL
         return ExitCode.OK
 

@@ -1,37 +1,40 @@
 """The verdict on the predictions for one target.
 
-Let ``limit`` be max(15 %, 1.5 x noise ceiling), and skills those of CRPS, pooled over the scored levels and statistics.
-The first rule that holds decides:
+Let ``limit`` be max(15 %, 1.5 x noise ceiling), and skills those of CRPS, pooled over the scored levels and times. The
+error is within the limit if the pooled one is, and that at each of the largest levels: those that no other scored level
+exceeds in boxes and residents. It is certainly above the limit if the interval of one of them is. A baseline is
+certainly better if the interval of the skill over it lies below 0. The first rule that holds decides:
 
 1. Fewer than MIN_STORMS storms at every scored level, or no CPU time to compare with: cannot tell. Levels with fewer
    are shown and do not count where others have enough.
-2. The error's interval lies above the limit, and the interval of the skill over some baseline lies below 0: worse than
-   CPU only if that is among them, else wrong, and no better than a baseline.
-3. The intervals of the skills over all baselines lie above LEAST_SKILL (that over ``constant`` is not asked for):
-   better than CPU only, and too far off if the error is above the limit or the bands are far too narrow
-   (``bench.sim.check.coverage``); explained to the noise if the error is at most 1.5 x noise ceiling and the bands are
-   not far too wide; else better than CPU only.
-4. The error is within the limit: CPU explains it if the skill over one of the baselines that know CPU time alone is not
+2. CPU only is certainly better: worse than CPU only, however small the error is.
+3. Another baseline is certainly better: wrong, and no better than a baseline, if the error is certainly above the
+   limit. Within the limit that baseline explains the storms: CPU if it is among those that know CPU time, else a line,
+   else a constant. Else cannot tell.
+4. The intervals of the skills over all baselines lie above LEAST_SKILL (that over ``constant`` is not asked for):
+   better than CPU only, and too far off if the error is not within the limit or the bands are far too narrow
+   (``bench.sim.check.coverage``); explained to the noise if the error is at most 1.5 x noise ceiling, pooled and at the
+   largest levels, and the bands are not far too wide; else better than CPU only.
+5. The error is within the limit: CPU explains it if the skill over one of the baselines that know CPU time alone is not
    above LEAST_SKILL, else a line explains it. A simulation is not needed for these storms.
-5. The interval of the skill over CPU only lies below 0: worse than CPU only.
-6. The error's interval lies above the limit: wrong, and no better than a baseline.
+6. The error is certainly above the limit: wrong, and no better than a baseline.
 7. Else cannot tell, with the number of storms that would.
 
 Published rows have neither storms nor a noise ceiling. Their number is the number of rows, the limit is 15 %, the
-error's interval is that of a median over the scored values, skills count as they are, and "explained to the noise" is
-out of reach.
+error's interval is that of a median over the scored values, errors of one level count as they are, a baseline is
+certainly better if the skill is below -LEAST_SKILL, and "explained to the noise" is out of reach.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from bench.analysis.stats import Interval
-from bench.sim.check.baselines import CONSTANT, CPU_ONLY, CPU_TIME
+from bench.sim.check.baselines import CONSTANT, CPU_ONLY, CPU_TIME, LINE
 from bench.sim.check.coverage import Bands
 
 MIN_STORMS: Final = 5
@@ -54,10 +57,16 @@ class Verdict(StrEnum):
     BETTER = "better than CPU only"
     CPU = "CPU explains it"
     LINE = "a line explains it"
+    CONSTANT = "a constant explains it"
     TOO_FAR = "better than CPU only, and too far off"
     NO_BETTER = "wrong, and no better than a baseline"
     WORSE = "worse than CPU only"
     CANNOT_TELL = "cannot tell"
+
+
+def limit_of(ceiling: float | None) -> float:
+    """The largest error that is accepted beside a noise ceiling."""
+    return max(LEAST_LIMIT, CEILINGS * (ceiling or 0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +84,46 @@ class Over:
         return self.value if self.interval is None else self.interval.low
 
     @property
-    def high(self) -> float:
-        """The upper end of what it may be."""
-        return self.value if self.interval is None else self.interval.high
+    def is_better(self) -> bool:
+        """Whether the baseline is certainly better than the model."""
+        return self.value < -LEAST_SKILL if self.interval is None else self.interval.high < 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Miss:
+    """The error of the predictions, over some storms."""
+
+    of: str
+    """The level in words; empty: pooled over all."""
+    error: float
+    """The median over levels and statistics of their median relative errors."""
+    interval: Interval | None
+    """None: too few storms, or rows of a table."""
+    ceiling: float | None
+
+    @property
+    def limit(self) -> float:
+        """The largest error that is accepted."""
+        return limit_of(self.ceiling)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the error is above the limit."""
+        return self.error > self.limit
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the error is above the limit beyond the chance of the draw."""
+        return (self.error if self.interval is None else self.interval.low) > self.limit
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the error is that of the storms themselves."""
+        return self.ceiling is not None and self.error <= CEILINGS * self.ceiling
+
+    def __str__(self) -> str:
+        where = "the error is" if not self.of else f"at {self.of} it is"
+        return f"{where} {self.error:.1%}, and at most {self.limit:.1%} is accepted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,25 +134,29 @@ class Evidence:
     """Of the scored level with the fewest; of a table the number of its scored rows."""
     summary: bool
     """Whether the scored values are rows of a table."""
-    error: float
-    """The median over scored levels and statistics of their median relative errors."""
-    error_interval: Interval | None
-    ceiling: float | None
+    pooled: Miss
+    """Over all scored levels and times."""
+    largest: tuple[Miss, ...] = ()
+    """Of each largest level."""
     skills: tuple[Over, ...]
     """Over each baseline that there is. Without CPU only, the CPU time of a start was not measured."""
     far: Bands | None = None
     """The bands, if they are far from holding what they promise."""
 
     @property
-    def limit(self) -> float:
-        """The largest error that is accepted."""
-        return max(LEAST_LIMIT, CEILINGS * (self.ceiling or 0.0))
+    def misses(self) -> tuple[Miss, ...]:
+        """All errors that must be within their limits."""
+        return (self.pooled, *self.largest)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an error is above its limit."""
+        return any(one.is_over for one in self.misses)
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the error is above the limit beyond the chance of the draw."""
-        low = self.error if self.error_interval is None else self.error_interval.low
-        return low > self.limit
+        """Whether an error is certainly above its limit."""
+        return any(one.is_wrong for one in self.misses)
 
     @property
     def required(self) -> tuple[Over, ...]:
@@ -123,6 +173,10 @@ class Judgement:
     """One sentence."""
     needed: int | None = None
     """Storms at each scored level that would decide; None: decided, or no number would."""
+    beaten_by: tuple[str, ...] = ()
+    """Baselines that are certainly better than the model."""
+    as_good: tuple[str, ...] = ()
+    """Baselines that may be as good as the model."""
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -130,60 +184,68 @@ def judge(evidence: Evidence) -> Judgement:
     unknown = _too_little(evidence)
     if unknown is not None:
         return unknown
-    beaten_by = [one.baseline for one in evidence.skills if one.high < 0]
-    equal = [one.baseline for one in evidence.required if one.low <= LEAST_SKILL]
-    if beaten_by and evidence.is_wrong:
+    beaten_by = tuple(one.baseline for one in evidence.skills if one.is_better)
+    if beaten_by:
         return _beaten(evidence, beaten_by)
+    equal = [one.baseline for one in evidence.required if one.low <= LEAST_SKILL]
     if not equal:
         return _better(evidence)
-    if evidence.error <= evidence.limit:
-        return _needless(evidence, equal)
-    if CPU_ONLY in beaten_by:
-        return Judgement(verdict=Verdict.WORSE, why=f"{_beside(evidence)}; CPU time alone predicts better")
-    return _undecided(evidence, equal)
+    if not evidence.is_over:
+        why = f"{_beside(evidence)}, but as good as the model: {_names(equal)}"
+        return Judgement(verdict=_explained_by(equal), why=why, as_good=tuple(equal))
+    return replace(_undecided(evidence, f"as good as the model: {_names(equal)}"), as_good=tuple(equal))
 
 
 def _beside(evidence: Evidence) -> str:
-    return f"the error is {evidence.error:.1%}, and at most {evidence.limit:.1%} is accepted"
+    """The pooled error, and those at the largest levels that are above their limit."""
+    return "; ".join(str(one) for one in evidence.misses if one is evidence.pooled or one.is_over)
 
 
 def _names(baselines: Iterable[str]) -> str:
     return ", ".join(baselines)
 
 
-def _beaten(evidence: Evidence, beaten_by: list[str]) -> Judgement:
-    verdict = Verdict.WORSE if CPU_ONLY in beaten_by else Verdict.NO_BETTER
-    return Judgement(verdict=verdict, why=f"{_beside(evidence)}; better than the model: {_names(beaten_by)}")
+def _explained_by(baselines: Sequence[str]) -> Verdict:
+    """What explains the storms if these baselines are as good as the model, or better."""
+    if set(baselines) & set(CPU_TIME):
+        return Verdict.CPU
+    return Verdict.LINE if LINE in baselines else Verdict.CONSTANT
+
+
+def _beaten(evidence: Evidence, beaten_by: tuple[str, ...]) -> Judgement:
+    """A baseline is certainly better."""
+    better = f"better than the model: {_names(beaten_by)}"
+    if CPU_ONLY in beaten_by:
+        found = Judgement(verdict=Verdict.WORSE, why=f"{_beside(evidence)}; {better}")
+    elif evidence.is_over:
+        found = _undecided(evidence, better)
+    else:
+        found = Judgement(verdict=_explained_by(beaten_by), why=f"{_beside(evidence)}, but {better}")
+    return replace(found, beaten_by=beaten_by)
 
 
 def _better(evidence: Evidence) -> Judgement:
-    ceiling, far = evidence.ceiling, evidence.far
+    far = evidence.far
     beside = _beside(evidence) if far is None else f"{_beside(evidence)}; bands are far {far.word}: {far.why}"
-    if evidence.error > evidence.limit or (far is not None and far.word == "too narrow"):
+    if evidence.is_over or (far is not None and far.word == "too narrow"):
         return Judgement(verdict=Verdict.TOO_FAR, why=beside)
-    if ceiling is None or evidence.error > CEILINGS * ceiling or far is not None:
+    if far is not None or not all(one.is_noise for one in evidence.misses):
         return Judgement(verdict=Verdict.BETTER, why=beside)
-    why = f"the error is {evidence.error:.0%}, and one half of the storms predicts the other to {ceiling:.0%}"
+    error, ceiling = evidence.pooled.error, evidence.pooled.ceiling or 0.0
+    why = f"the error is {error:.0%}, and one half of the storms predicts the other to {ceiling:.0%}"
     return Judgement(verdict=Verdict.EXPLAINED, why=why)
 
 
-def _needless(evidence: Evidence, equal: list[str]) -> Judgement:
-    """The error is small enough, and so is that of something simpler."""
-    verdict = Verdict.CPU if set(equal) & set(CPU_TIME) else Verdict.LINE
-    return Judgement(verdict=verdict, why=f"{_beside(evidence)}, but as good as the model: {_names(equal)}")
-
-
-def _undecided(evidence: Evidence, equal: list[str]) -> Judgement:
-    """Neither better nor worse than CPU only, and the error is too large."""
+def _undecided(evidence: Evidence, beside: str) -> Judgement:
+    """The error is too large, and the model is no better than something simpler."""
     if evidence.is_wrong:
-        why = f"{_beside(evidence)}; as good as the model: {_names(equal)}"
-        return Judgement(verdict=Verdict.NO_BETTER, why=why)
+        return Judgement(verdict=Verdict.NO_BETTER, why=f"{_beside(evidence)}; {beside}")
     if evidence.summary:
-        why = f"{_beside(evidence)}; a table with more rows may decide"
+        why = f"{_beside(evidence)}; {beside}; a table with more rows may decide"
         return Judgement(verdict=Verdict.CANNOT_TELL, why=why)
     needed = _needed(evidence)
     more = "more storms would not decide it" if needed is None else f"about {needed} storms at each level would decide"
-    return Judgement(verdict=Verdict.CANNOT_TELL, why=f"{_beside(evidence)}; {more}", needed=needed)
+    return Judgement(verdict=Verdict.CANNOT_TELL, why=f"{_beside(evidence)}; {beside}; {more}", needed=needed)
 
 
 def _too_little(evidence: Evidence) -> Judgement | None:
@@ -201,10 +263,10 @@ def _needed(evidence: Evidence) -> int | None:
     """How many storms make one of the intervals so narrow that it decides: widths shrink with the square root."""
     least = min(evidence.required, key=lambda one: one.low)
     ways = [(least.value, least.interval)]
-    if evidence.error_interval is not None:
-        moved = evidence.error_interval
-        shifted = Interval(moved.low - evidence.limit, moved.high - evidence.limit, moved.level)
-        ways.append((evidence.error - evidence.limit, shifted))
+    for one in evidence.misses:
+        if one.interval is not None and one.is_over:
+            shifted = Interval(one.interval.low - one.limit, one.interval.high - one.limit, one.interval.level)
+            ways.append((one.error - one.limit, shifted))
     counts = []
     for distance, interval in ways:
         if interval is not None and distance:

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.storms import reached_by
 from bench.records.record import Endpoint
+from bench.sim.observe.medians import median_of
 from bench.sim.observe.trials import StartTrial, TargetObservations
 
 Floats = NDArray[np.float64]
@@ -107,13 +107,8 @@ def times_of(statistic: Statistic, times: Mapping[Endpoint, NDArray[Any]]) -> ND
     if statistic.of == "last":
         return ascending[..., -1]
     if statistic.of == "middle":
-        return np.asarray(np.median(ascending, axis=-1))
-    return ascending[..., median_position(ascending.shape[-1])]
-
-
-def median_position(boxes: int) -> int:
-    """The position of the box that is called the median of a storm, as reports count it."""
-    return int(reached_by(range(boxes), 0.5))
+        return median_of(ascending, published=True)
+    return median_of(ascending, published=False)
 
 
 def values_of(

@@ -104,7 +104,7 @@ class TargetEntry(_Frozen):
 
 
 class Discrepancy(_Frozen):
-    """How far predictions of this kind of model are off beyond the data: a one-sided prior, stated in METHOD."""
+    """How far predictions of this kind of model are off beyond the data: a prior, stated in METHOD."""
 
     log_sd_per_doubling: Annotated[float, Field(ge=0, le=MOST_LOG_SD)]
     """The standard deviation of log(truth / prediction) grows by this much with each doubling of the distance."""

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.render.commands.simulation_check import check_json, figures, headline, storm_rows, view_check, write_check
+from bench.render.commands.check_words import headline, headline_parts
+from bench.render.commands.simulation_check import check_json, figures, level_rows, storm_rows, view_check, write_check
 from bench.render.figures.base import WIDTH_IN, styled, text_width_in
 from bench.render.figures.simulation_check import draw
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import Levels, all_but_largest, by_levels, memory_levels
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
+from bench.sim.check.verdict import Verdict
 from tests.synthetic_storms import Campaign, known_model, observed, values
 
 TRUTH = values(delay_ms=20, work_ms=16, background_ms=4, hold_ms=60)
@@ -45,8 +47,11 @@ def test_the_text_has_every_scored_storm_and_says_simulated(found: Check) -> Non
     assert "4 beside 8" in text
     assert "assumed by you" in text
     assert "16" in text
-    assert len(storm_rows(found)) == 2 * (3 + 3 + 3)
-    assert headline(found) in text
+    # Three times and the CPU time of storms of 4, of 8, and of 4 beside 8.
+    assert len(storm_rows(found)) == 2 * 3 * 4
+    assert all(part in text for part in headline_parts(found))
+    assert "error of times: 4 boxes " in text
+    assert "CPU time of a start: within the limit; error: 4 boxes " in text
 
 
 def test_narrow_terminals_lose_no_number(found: Check) -> None:
@@ -103,3 +108,69 @@ def test_the_files_of_a_page_are_for_slides_and_for_programs(found: Check, tmp_p
         assert f"<dt>{word}</dt>" in text
     for word in ("skill: 1 − CRPS", "noise ceiling: ", "held: "):
         assert word in _text(found)
+
+
+def test_every_level_has_its_errors_beside_the_pooled_one(found: Check, tmp_path: Path) -> None:
+    rows = level_rows(found)
+    assert [row[:2] for row in rows[:3]] == [
+        ("docker", "4 boxes"),
+        ("docker", "8 boxes"),
+        ("docker", "4 boxes beside 8"),
+    ]
+    # 4 boxes on an empty host are fewer than 8, and no more than 4 beside 8.
+    assert [row[3].endswith("does not decide") for row in rows[:3]] == [True, False, False]
+    assert all("%" in row[4] for row in rows)
+    assert "Errors by level" in write_check(found, tmp_path / "out", command="x").read_text()
+    by_level = check_json(found)["targets"][0]["by_level"]
+    assert [(one["boxes"], one["residents"], one["largest"]) for one in by_level] == [
+        (4, 0, False), (8, 0, True), (4, 8, True),
+    ]  # fmt: skip
+
+
+def _said(found: Check, **changes: object) -> str:
+    target = found.targets[0].model_copy(update={"cpu": None, "memory": (), "by_level": (), **changes})
+    return headline(found.model_copy(update={"targets": (target,)}))
+
+
+def test_a_headline_says_what_a_verdict_means(found: Check) -> None:
+    assert _said(found, verdict=Verdict.CPU, error=0.1, as_good=("line", "shared CPUs")) == (
+        "docker: usable, off by 10%, but sharing CPUs alone predicts as well, so it says nothing about locks"
+    )
+    assert "CPU time alone predicts as well" in _said(found, verdict=Verdict.CPU, as_good=("CPU only",))
+    assert "a line through the fitted storms predicts better" in _said(found, verdict=Verdict.LINE, beaten_by=("line",))
+    assert _said(found, verdict=Verdict.WORSE) == "docker: do not use it, CPU time alone predicts better"
+    for verdict in Verdict:
+        said = _said(found, verdict=verdict, error=0.1, limit=0.15)
+        assert said.startswith("docker: ")
+        assert "{" not in said
+    narrow = _said(found, verdict=Verdict.TOO_FAR, error=0.1, limit=0.15)
+    assert "do not trust its bands" in narrow
+    assert "do not quote its numbers, off by 20%" in _said(found, verdict=Verdict.TOO_FAR, error=0.2, limit=0.15)
+
+
+def test_targets_of_one_verdict_share_a_part_with_an_error_each(found: Check) -> None:
+    both = tuple(
+        one.model_copy(update={"verdict": Verdict.BETTER, "error": error, "by_level": (), "cpu": None, "memory": ()})
+        for one, error in zip(found.targets, (0.08, 0.12), strict=True)
+    )
+    said = headline(found.model_copy(update={"targets": both}))
+    assert said == "docker, <b>odd</b>: usable, off by 8% and 12%, and better than CPU time alone"
+    # What is worse at the largest storms is what counts.
+    worse = found.targets[0].by_level[1].model_copy(update={"error": 0.14})
+    alone = both[0].model_copy(update={"by_level": (worse,)})
+    assert "off by 14%" in headline(found.model_copy(update={"targets": (alone,)}))
+
+
+def test_cpu_time_that_is_too_far_off_is_in_the_headline(found: Check) -> None:
+    cpu = found.targets[0].cpu
+    assert cpu is not None
+    off = cpu.model_copy(update={"verdict": "too far off", "error": 0.6, "by_level": ()})
+    target = found.targets[0].model_copy(update={"cpu": off, "memory": ()})
+    said = headline_parts(found.model_copy(update={"targets": (target,)}))
+    assert said[-1] == "docker: the CPU time of a start is off by 60%"
+
+
+def test_where_memory_alone_was_scored_its_words_are_the_headline(found: Check) -> None:
+    target = found.targets[0].model_copy(update={"verdict": None, "cpu": None})
+    assert headline(found.model_copy(update={"targets": (target,)})) == f"docker: memory {target.memory[0].verdict}"
+    assert headline(found.model_copy(update={"targets": ()})) == "nothing was scored"

@@ -1,4 +1,4 @@
-"""Bands: weighted quantiles, and widening on the pessimistic side only."""
+"""Bands: weighted quantiles, and widening on both sides or on the worse one."""
 
 from __future__ import annotations
 
@@ -71,11 +71,19 @@ def test_both_widenings_together_are_a_sum_of_logarithms() -> None:
     assert band.low95 == band_of(values, None, Widening(both=0.2)).low95
 
 
+def test_errors_of_both_signs_beyond_the_data_widen_both_sides() -> None:
+    values = np.linspace(99.0, 101.0, 201)
+    assert band_of(values, None, Widening(either=0.2)) == band_of(values, None, Widening(both=0.2))
+    assert band_of(values, None, Widening(both=0.3, either=0.4)) == band_of(values, None, Widening(both=0.5))
+
+
 def test_misfits_of_two_sides_do_not_cancel() -> None:
     values = np.full(50, 2.0)
     band = ratio_band(3 * values, values, None, Widening(both=0.3), Widening(both=0.4))
     alone = band_of(np.full(50, 3.0), None, Widening(both=0.5)).model_dump()
     assert band.model_dump() == pytest.approx(alone)
+    far = ratio_band(3 * values, values, None, Widening(either=0.3), Widening(either=0.4))
+    assert far == band
 
 
 def test_what_a_question_states_is_not_widened() -> None:

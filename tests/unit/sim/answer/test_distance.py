@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from bench.sim.answer.answer import Distance
+from bench.sim.answer.bands import Widening, band_of
 from bench.sim.answer.distance import (
     farthest,
     for_benefits,
@@ -42,13 +46,33 @@ def test_memory_is_counted_in_boxes() -> None:
     assert memory_distance(make_model(), "docker", boxes=80).times == 5.0
 
 
+def _wide(boxes: int) -> Widening:
+    return widening(PER_DOUBLING, storm_distances(make_model(), "docker", boxes=boxes, cpus=2, residents=0))
+
+
 def test_nothing_is_widened_within_the_data() -> None:
-    assert widening(PER_DOUBLING, storm_distances(make_model(), "docker", boxes=8, cpus=2, residents=0)).up == 0
+    assert _wide(8) == Widening()
+
+
+def test_a_few_times_beyond_the_data_both_sides_are_widened() -> None:
+    assert _wide(16) == Widening(either=0.06)
+    assert _wide(32) == Widening(either=0.12)
+
+
+def test_farther_beyond_the_worse_side_is_widened_more() -> None:
+    far = _wide(64)
+    assert (far.either, far.down) == (0.12, 0)
+    # Together the root mean square that the discrepancy states: 3 doublings.
+    assert math.hypot(far.either, far.up) == pytest.approx(0.06 * 3)
+    values = np.full(9, 100.0)
+    bands = [band_of(values, None, _wide(boxes)) for boxes in (8, 16, 32, 40, 64, 80)]
+    assert all(one.high95 < other.high95 for one, other in pairwise(bands))
+    assert [round(one.low95) for one in bands] == [100, 89, 79, 79, 79, 79]
 
 
 def test_the_largest_distance_widens() -> None:
     distances = storm_distances(make_model(), "docker", boxes=64, cpus=4, residents=16)
-    assert widening(PER_DOUBLING, distances).up == pytest.approx(0.06 * 3)
+    assert widening(PER_DOUBLING, distances) == _wide(64)
 
 
 def test_an_axis_that_was_not_measured_counts_from_one() -> None:
@@ -101,8 +125,7 @@ def test_what_a_model_misses_widens_both_sides_at_any_distance() -> None:
     model = model.model_copy(update={"targets": model.targets | {"docker": missed}})
     assert misfit_of(model, ["docker", "libvirt/kvm"]) == 0.2
     found = widening(PER_DOUBLING, storm_distances(model, "docker", boxes=8, cpus=2, residents=0), 0.2)
-    assert (found.up, found.down, found.both) == (0, 0, 0.2)
-    far = widening(PER_DOUBLING, storm_distances(model, "docker", boxes=32, cpus=2, residents=0), 0.2)
-    assert far.up == pytest.approx(0.12)
-    turned = for_benefits(far)
-    assert (turned.up, turned.down, turned.both) == (0, far.up, 0.2)
+    assert found == Widening(both=0.2)
+    far = widening(PER_DOUBLING, storm_distances(model, "docker", boxes=64, cpus=2, residents=0), 0.2)
+    assert far == replace(_wide(64), both=0.2)
+    assert for_benefits(far) == replace(far, up=0.0, down=far.up)

@@ -12,7 +12,7 @@ from bench.records.record import Endpoint
 from bench.sim.check.baselines import BASELINES
 from bench.sim.check.check import Terms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, levels_up_to, memory_levels, storm_levels
-from bench.sim.check.levels import scored_statistics
+from bench.sim.check.levels import Statistic, scored_times
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
@@ -105,7 +105,7 @@ def test_a_model_without_the_lock_fails_on_a_lock(locked: Split) -> None:
 def test_where_cpu_time_is_all_it_is_said_so() -> None:
     found = _checked(_split(BUSY), BUSY)
     # First, median and last box of equal work end together: so does the baseline say.
-    assert found.verdict in (Verdict.CPU, Verdict.EXPLAINED)
+    assert found.verdict is Verdict.CPU
     assert found.accepted
 
 
@@ -113,7 +113,10 @@ def test_fitted_storms_are_shown_and_have_no_score(locked: Split) -> None:
     found = _checked(locked, LOCKED)
     for level in found.levels:
         assert level.scored == (level.boxes in (4, 8))
-        assert [view.statistic for view in level.statistics] == list(scored_statistics(level.boxes))
+        assert [view.statistic for view in level.statistics] == [
+            *scored_times(level.boxes, published=False),
+            Statistic.CPU,
+        ]
         assert all((view.score is not None) == level.scored for view in level.statistics)
 
 
@@ -134,7 +137,7 @@ def test_a_level_with_too_few_storms_does_not_decide(locked: Split) -> None:
     found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
     assert found.targets[0].verdict is Verdict.EXPLAINED
     assert found.left_out == ("docker, 8 boxes: 2 storms are shown and do not count, 5 are needed",)
-    shown = found.targets[0].levels[-1].statistics[-1].score
+    shown = found.targets[0].levels[-1].statistics[-2].score
     assert shown is not None
     assert shown.error_interval is None
 
@@ -147,7 +150,8 @@ def test_a_lost_box_is_a_whole_error_and_no_crash(locked: Split) -> None:
     starts = (replace(first, times_ns=times), *target.starts[1:])
     damaged = replace(locked, score=replace(locked.score, targets={"docker": replace(target, starts=starts)}))
     found = _checked(damaged, LOCKED)
-    last = next(level for level in found.levels if level.boxes == first.boxes).statistics[-1]
+    level = next(level for level in found.levels if level.boxes == first.boxes)
+    last = next(view for view in level.statistics if view.statistic is Statistic.LAST)
     assert last.storms.count(None) == 1
     assert found.model_dump_json()
 
@@ -236,7 +240,7 @@ def test_what_a_model_misses_of_its_own_data_widens_its_bands(locked: Split) -> 
     widths, middles = [], []
     for one in (model, missing):
         found = check(locked, ModelPredictor(model=one, seed=7), Terms(seed=1)).targets[0]
-        band = found.levels[-1].statistics[-1].predicted
+        band = found.levels[-1].statistics[-2].predicted
         widths.append(np.log(band.middle / band.low95))
         middles.append(band.middle)
     assert widths[1] == pytest.approx(np.hypot(widths[0], 1.96 * 0.15), rel=0.15)
@@ -272,3 +276,78 @@ def test_readings_of_memory_that_are_too_few_do_not_decide() -> None:
     assert both.targets[0].memory[0].verdict == "cannot tell"
     assert (both.targets[0].verdict, both.exit_code) == (Verdict.EXPLAINED, ExitCode.OK)
     assert checked(replace(few, starts=())).exit_code is ExitCode.CANNOT_TELL
+
+
+def test_cpu_time_of_starts_is_scored_at_every_level(locked: Split) -> None:
+    found = _checked(locked, LOCKED)
+    assert found.cpu is not None
+    assert found.cpu.verdict == "within the limit"
+    assert found.cpu.error < 0.1
+    assert [(one.boxes, one.largest) for one in found.cpu.by_level] == [(4, False), (8, True)]
+    for level in found.levels:
+        view = level.statistics[-1]
+        assert view.statistic is Statistic.CPU
+        # A single start takes 80 ms of CPU time, and so does each of many.
+        assert view.predicted.middle == pytest.approx(80e6, rel=0.1)
+        assert set(view.baselines) == {"CPU only", "line"}
+    assert found.coverage[0].n == 2 * 4 * 20
+
+
+def test_cpu_time_that_is_wrong_is_not_accepted_however_right_the_times_are(locked: Split) -> None:
+    """As of a workload that burns CPU time while it waits: times are right, and CPU time per start is not."""
+    target = locked.score.targets["docker"]
+    burnt = tuple(replace(one, cpu_ns={"total": one.cpu_ns["total"] * 2 // one.boxes}) for one in target.starts)
+    score = replace(locked.score, targets={"docker": replace(target, starts=burnt)})
+    model = known_model({"docker": LOCKED}, draws=20, cpus=4)
+    whole = check(replace(locked, score=score), ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = whole.targets[0]
+    assert found.error is not None
+    assert found.error < 0.1
+    assert found.cpu is not None
+    assert found.cpu.verdict == "too far off"
+    assert "at 8 boxes it is" in found.cpu.why
+    assert found.accepted is False
+    assert found.verdict is not Verdict.EXPLAINED  # the bands do not hold CPU time either
+    assert whole.exit_code is ExitCode.CANNOT_TELL
+
+
+def test_cpu_time_of_too_few_storms_cannot_tell(locked: Split) -> None:
+    target = locked.score.targets["docker"]
+    few = tuple(one if one.block < 3 else replace(one, cpu_ns={}) for one in target.starts)
+    split = replace(locked, score=replace(locked.score, targets={"docker": replace(target, starts=few)}))
+    model = known_model({"docker": LOCKED}, draws=20, cpus=4)
+    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    assert found.targets[0].cpu is not None
+    assert found.targets[0].cpu.verdict == "cannot tell"
+    assert (found.targets[0].verdict, found.exit_code) == (Verdict.EXPLAINED, ExitCode.OK)
+
+
+def test_storms_that_are_missed_at_the_largest_level_are_not_accepted(locked: Split) -> None:
+    """Storms of 4 as predicted, storms of 8 a quarter longer: the pooled median alone would hide it."""
+    target = locked.score.targets["docker"]
+    longer = tuple(
+        one if one.boxes == 4 else replace(one, times_ns={end: at * 1.25 for end, at in one.times_ns.items()})
+        for one in target.starts
+    )
+    score = replace(locked.score, targets={"docker": replace(target, starts=longer)})
+    found = _checked(replace(locked, score=score), LOCKED)
+    assert found.error is not None
+    assert found.limit is not None
+    assert found.error <= found.limit
+    assert [(one.boxes, one.error > one.limit) for one in found.by_level] == [(4, False), (8, True)]
+    assert [one.boxes for one in found.misses] == [8]
+    assert found.accepted is False
+    assert found.verdict is Verdict.TOO_FAR
+
+
+def test_a_model_that_cpu_time_beats_is_worse_even_within_the_limit() -> None:
+    """All work, and a model that is 8 % too slow: its error is small, and CPU time alone is closer."""
+    slow = replace(BUSY, stages=tuple(replace(one, work_ns=round(one.work_ns * 1.08)) for one in BUSY.stages))
+    split = _split(replace(BUSY, block_sd=0.02, box_sd=0.01))
+    model = known_model({"docker": replace(slow, block_sd=0.02, box_sd=0.01)}, draws=20, cpus=4)
+    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    assert found.targets[0].error is not None
+    assert found.targets[0].error < 0.15
+    assert found.targets[0].verdict is Verdict.WORSE
+    assert "CPU only" in found.targets[0].beaten_by
+    assert found.exit_code is ExitCode.REGRESSION

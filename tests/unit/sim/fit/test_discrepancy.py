@@ -19,6 +19,7 @@ def test_both_sources_stand_behind_other_storms() -> None:
     assert found == published_discrepancy()
     assert "RunD" in found.source
     assert "55f11874" in found.source
+    assert "6 of 10 errors were too optimistic" in found.source
     assert 0.02 < found.log_sd_per_doubling < 0.2
 
 
@@ -31,9 +32,21 @@ def test_a_table_is_not_given_its_own_errors(tmp_path: Path) -> None:
     renamed = tmp_path / "mine.csv"
     renamed.write_text("# cpus: 104\nruntime,n,last,median\nmine,1,9,9\nmine,50,1985,1555\n")
     assert published_discrepancy(observe_table(renamed)) == found
+    # Nor with a column less, or one more.
+    for name, text in (("last", "n,last\nmine,1,9\nmine,50,1985"), ("median", "n,median\nmine,1,9\nmine,50,1555")):
+        fewer = tmp_path / f"{name}.csv"
+        fewer.write_text(f"# cpus: 104\nruntime,{text}\n")
+        assert published_discrepancy(observe_table(fewer)) == found
+    more = tmp_path / "more.csv"
+    more.write_text("# cpus: 104\nruntime,n,first,last,median\nmine,1,9,9,9\nmine,50,700,1985,1555\n")
+    assert published_discrepancy(observe_table(more)) == found
     other = tmp_path / "other.csv"
     other.write_text("# cpus: 104\nruntime,n,last,median\nkata-qemu,1,9,9\nkata-qemu,50,1900,1500\n")
     assert published_discrepancy(observe_table(other)) == published_discrepancy()
+    # Rows that state no time in common may be any.
+    unlike = tmp_path / "unlike.csv"
+    unlike.write_text("# cpus: 104\nruntime,n,first,last\nmine,1,9,9\nmine,50,1985,2000\n")
+    assert published_discrepancy(observe_table(unlike)) == published_discrepancy()
 
 
 def test_a_campaign_is_not_given_its_own_errors() -> None:
