@@ -16,6 +16,7 @@ from bench.sim.check.levels import Statistic, scored_times
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
+from bench.sim.model.file import Discrepancy
 from bench.sim.observe.trials import Observations, Source, SummaryRow, TargetObservations
 from bench.sim.values import TargetValues
 from bench.util.errors import ExitCode
@@ -223,12 +224,14 @@ def test_bands_that_hold_everything_explain_nothing(locked: Split) -> None:
 
 
 def test_bands_of_a_model_that_is_too_sure_are_too_narrow(locked: Split) -> None:
-    sure = replace(LOCKED, block_sd=0.01, box_sd=0.01)
-    found = _checked(locked, sure)
+    sure = known_model({"docker": replace(LOCKED, block_sd=0.01, box_sd=0.01)}, draws=20, cpus=4)
+    never = sure.model_copy(update={"discrepancy": Discrepancy(log_sd_per_doubling=0.0, source="stated by the test")})
+    found = check(locked, ModelPredictor(model=never, seed=7), Terms(seed=1)).targets[0]
     assert found.bands is not None
-    assert found.bands.word == "too narrow"
-    assert found.verdict is not Verdict.EXPLAINED
+    assert (found.bands.word, found.bands.far) == ("too narrow", True)
+    assert found.verdict is Verdict.TOO_FAR
     # Beyond the data bands are widened, and what they hold without that is stated, too.
+    found = check(locked, ModelPredictor(model=sure, seed=7), Terms(seed=1)).targets[0]
     assert len(found.coverage_within) == 3
     assert all(within.hits <= one.hits for within, one in zip(found.coverage_within, found.coverage, strict=True))
 
