@@ -151,8 +151,7 @@ class ModelPredictor:
             values, cpus=storm.cpus, scheduled_ns=scheduled, residents=storm.level.residents, noise=luck
         )
         times = starts.times_ns[values.stages[-1].endpoint]
-        span = int((times + scheduled).max() - scheduled.min())
-        return times, starts.busy_share * span * storm.cpus / len(times)
+        return times, starts.cpu_until_up_ns / len(times)
 
     def solo(self, label: str, cpus: int) -> Solo | None:
         """Single starts of the model, with their CPU time until they are up."""

@@ -108,14 +108,17 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert answer_storm(_terms(seed=8), _question(8)) != answer_storm(_terms(), _question(8))
 
 
-def test_beyond_the_data_only_the_late_side_is_wider() -> None:
-    near, far = (answer_storm(_terms(), _question(boxes)) for boxes in (8, 32))
+def test_beyond_the_data_both_sides_are_wider_and_far_beyond_the_late_one_more() -> None:
+    storms = [answer_storm(_terms(), _question(boxes)) for boxes in (8, 32, 80)]
     share = [
         (found.high95 / found.middle, found.middle / found.low95)
-        for found in (_quantity(one, "storm.last", "libvirt/kvm").band for one in (near, far))
+        for found in (_quantity(one, "storm.last", "libvirt/kvm").band for one in storms)
     ]
-    assert share[1][0] > share[0][0]
-    assert share[1][1] == pytest.approx(share[0][1], rel=0.1)
+    (near_late, near_early), (few_late, few_early), (far_late, far_early) = share
+    assert near_late < few_late < far_late
+    assert near_early < few_early
+    assert far_early == pytest.approx(few_early, rel=0.1)
+    assert far_late > 1.1 * far_early
 
 
 def test_too_far_beyond_the_data_is_refused() -> None:
@@ -158,7 +161,7 @@ def test_nobody_doubts_the_schedule_that_a_question_states() -> None:
     assert 99 * gap < last.low95 < last.high95 < 99 * gap + 2 * 10**9
     assert last.high95 - 99 * gap > 1.5 * (last.middle - 99 * gap)
     rate = _quantity(found, "storm.throughput", "docker").band
-    assert (rate.low95, rate.high95) == (100e9 / last.high95, 100e9 / last.low95)
+    assert (rate.low95, rate.high95) == pytest.approx((100e9 / last.high95, 100e9 / last.low95))
     assert sum(one.share for one in found.influences) == pytest.approx(1.0)
 
 
