@@ -78,4 +78,5 @@ def _entry(parts: Mapping[str, tuple[Sequence[float], Parameter]], endpoints: tu
         for name, (draws, given) in parts.items()
     }
     measured = {"boxes": (1, 2, 4, 8), "residents": (0, 8), "memory": (1, 2, 4, 8, 16)}
-    return TargetEntry(endpoints=endpoints, parameters=parameters, measured=measured)
+    pairs = ((1, 0), (2, 0), (4, 0), (4, 8), (8, 0), (8, 8))
+    return TargetEntry(endpoints=endpoints, parameters=parameters, measured=measured, pairs=pairs)

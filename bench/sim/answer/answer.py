@@ -98,7 +98,7 @@ class Series(_Frozen):
 class Distance(_Frozen):
     """How far a question lies beyond the data on one axis."""
 
-    axis: Literal["boxes", "cpus", "residents", "memory", "boxes per CPU"]
+    axis: Literal["boxes", "cpus", "residents", "memory", "boxes per CPU", "boxes beside residents"]
     asked: float
     measured: float
     """The largest value in the data."""

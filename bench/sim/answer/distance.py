@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.bands import Widening
-from bench.sim.answer.words import number_text
+from bench.sim.answer.words import box_text, number_text
 from bench.sim.model.file import Discrepancy, Model
 from bench.util.errors import NotInDataError
 
@@ -25,6 +25,7 @@ _MORE: Final = {
     "residents": "storms beside more boxes (`residents` with `concurrency`)",
     "memory": "more boxes that stay (`residents`)",
     "boxes per CPU": "storms of more boxes (`concurrency`), or the same storms on fewer CPUs",
+    "boxes beside residents": "storms of more boxes beside others (`concurrency` with `residents`)",
 }
 
 
@@ -40,7 +41,42 @@ def storm_distances(model: Model, target: str, *, boxes: int, cpus: int, residen
     if residents:
         others = max(measured.get("residents", ()), default=0)
         found.append(Distance(axis="residents", asked=residents, measured=others, target=target))
+        near = nearest_pair(model, target, boxes=boxes, residents=residents)
+        if near is not None:
+            measured_at = boxes / _times_beyond(near, boxes, residents)
+            found.append(Distance(axis="boxes beside residents", asked=boxes, measured=measured_at, target=target))
     return tuple(found)
+
+
+def nearest_pair(model: Model, target: str, *, boxes: int, residents: int) -> tuple[int, int] | None:
+    """Boxes at once and residents that were measured together and are nearest to these; None: none were, or the model
+    file does not say."""
+    pairs = [pair for pair in model.targets[target].pairs if pair[1] > 0]
+    return min(pairs, key=lambda pair: _times_beyond(pair, boxes, residents), default=None)
+
+
+def _times_beyond(pair: tuple[int, int], boxes: int, residents: int) -> float:
+    """How many times as many boxes, or as many residents, are asked for as were measured together."""
+    return max(boxes / pair[0], residents / pair[1])
+
+
+def beside_sentences(model: Model, target: str, *, boxes: int, residents: int) -> tuple[str, ...]:
+    """What is taken for granted of a storm beside residents; empty where such a storm was measured."""
+    if not residents:
+        return ()
+    if not model.targets[target].pairs:
+        return (
+            f"{target}: the model file does not say which storms were measured beside boxes that live, so neither does "
+            "this answer. Fit it again.",
+        )
+    near = nearest_pair(model, target, boxes=boxes, residents=residents)
+    if near is None or _times_beyond(near, boxes, residents) <= 1:
+        return ()
+    return (
+        f"{target}: {box_text(boxes)} at once beside {number_text(residents)} that live already were not measured; the "
+        f"nearest is {box_text(near[0])} beside {number_text(near[1])}. That what lives lengthens the hold of the lock "
+        "as it did there, and slows nothing else, is taken for granted.",
+    )
 
 
 def memory_distance(model: Model, target: str, *, boxes: float) -> Distance:

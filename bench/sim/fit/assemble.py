@@ -59,6 +59,7 @@ def assemble(fit: TargetFit, blocks: Blocks | None) -> tuple[TargetEntry, dict[s
         endpoints=fit.endpoints,
         parameters={one.name: _parameter(one, centre) for one in drawn},
         measured=_measured(fit),
+        pairs=_pairs(fit),
         notes=tuple(_notes(fit)),
         misfit=written(fit.draws.misfit),
         effective=written(fit.draws.effective),
@@ -83,6 +84,12 @@ def _parameter(one: _Drawn, centre: int) -> Parameter:
 
 def _measured(fit: TargetFit) -> dict[str, tuple[int, ...]]:
     return {"boxes": fit.boxes, "residents": fit.residents, "memory": fit.memory_boxes}
+
+
+def _pairs(fit: TargetFit) -> tuple[tuple[int, int], ...]:
+    """Boxes at once and residents that were measured together; single starts on an empty host always were."""
+    found = {(one.level.boxes, one.level.residents) for one in fit.seen.statistics}
+    return tuple(sorted(found | {(1, 0)}))
 
 
 def _rests(draws: Posterior) -> bool:

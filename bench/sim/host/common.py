@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from bench.sim.answer.answer import Bottleneck, Distance, Quantity
+from bench.sim.answer.bands import Floats
 from bench.sim.answer.bottleneck import judged
 from bench.sim.answer.form import FORM, beyond_known, exponents, with_exponent
-from bench.sim.answer.humps import humps_sentence
+from bench.sim.answer.humps import find_humps, humps_sentence
 from bench.sim.answer.influence import NAMED, Look, Varying, deciding, identify_sentences
 from bench.sim.answer.terms import Terms, assumed_of
 from bench.sim.answer.warnings import warnings_of
@@ -49,6 +50,26 @@ def judge(
         role = first.parameter if first is not None else None
         found[label] = judged(limit, middles[label], role, humps=look.humps is not None)
     return found
+
+
+def two_answers(look: Look | None) -> tuple[float, float] | None:
+    """The two answers of the quantity that was looked at; None where it has one."""
+    return None if look is None or look.humps is None else (look.humps.low, look.humps.high)
+
+
+def two_ratios(
+    others: Floats, bases: Floats, weights: Floats, looks: Iterable[Look | None]
+) -> tuple[float, float] | None:
+    """The two answers of a ratio with a side that has two; None where it has one.
+
+    Args:
+        others, bases: (samples,) of both sides, paired.
+        looks: at both sides.
+    """
+    if all(two_answers(look) is None for look in looks):
+        return None
+    found = find_humps(others / bases, weights)
+    return None if found is None else (found.low, found.high)
 
 
 def fields_of(

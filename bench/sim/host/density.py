@@ -16,7 +16,7 @@ from bench.sim.answer.influence import Look, bound_sentence, look_into
 from bench.sim.answer.rest import Rest
 from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import box_text, count_text
-from bench.sim.host.common import fields_of
+from bench.sim.host.common import fields_of, two_answers
 from bench.sim.host.headline import compared_headline
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
@@ -113,7 +113,7 @@ def answer_density(terms: Terms, question: DensityQuestion) -> Answer:
     return Answer(
         question=question.sentence(),
         short=question.short(),
-        headline=_headline(question, quantities, limits),
+        headline=_headline(question, quantities, limits, _nothing_fits(terms, question, fits)),
         quantities=tuple(quantities),
         bottlenecks=tuple(limit for target, limit in limits.items() if not fits[target].least),
         left_out=LEFT_OUT,
@@ -231,7 +231,9 @@ def _boxes(terms: Terms, target: str, fit: _Fit, look: Look | None) -> Quantity:
         return Quantity(name=BOXES, unit="boxes", target=target, band=_flat(fit.least), bound=bound, least=True)
     band = band_of(fit.counts, terms.draw_weights, fit.wide)
     bound_of = None if look is None else bound_sentence(terms.model, look.influences, band, "boxes")
-    return Quantity(name=BOXES, unit="boxes", target=target, band=band, bound=bound_of)
+    two = two_answers(look)
+    either = None if two is None else (float(math.floor(two[0])), float(math.floor(two[1])))
+    return Quantity(name=BOXES, unit="boxes", target=target, band=band, bound=bound_of, either=either)
 
 
 def _flat(value: float) -> Band:
@@ -262,7 +264,29 @@ def _ratio(terms: Terms, base: _Fit, other: _Fit) -> Band | None:
     return _flat(base.least / band_of(other.counts, terms.draw_weights, other.wide).high95)
 
 
-def _headline(question: DensityQuestion, quantities: Sequence[Quantity], limits: Mapping[str, Bottleneck]) -> str:
+def _nothing_fits(terms: Terms, question: DensityQuestion, fits: Mapping[str, _Fit]) -> list[str]:
+    """A sentence on each target of which not one box fits in any draw."""
+    return [
+        f"{target}: not one fits; the first box takes {format_bytes(_first_box(terms, target))}, and the host has "
+        f"{format_bytes(question.room_bytes)}."
+        for target in question.targets
+        if not fits[target].counts.any()
+    ]
+
+
+def _first_box(terms: Terms, target: str) -> float:
+    """What daemons and one box take, bytes."""
+    values = [target_values(terms.model, target, draw) for draw in terms.draws]
+    taken = np.array([float((one.memory_fixed_bytes or 0) + (one.memory_slope_bytes or 0)) for one in values])
+    return quantiles(taken, terms.draw_weights, (0.5,))[0]
+
+
+def _headline(
+    question: DensityQuestion,
+    quantities: Sequence[Quantity],
+    limits: Mapping[str, Bottleneck],
+    notes: Sequence[str],
+) -> str:
     return compared_headline(
         quantities,
         limits,
@@ -272,4 +296,5 @@ def _headline(question: DensityQuestion, quantities: Sequence[Quantity], limits:
         lead=f"in {format_bytes(question.room_bytes)} fit {{}}",
         relation="{ratio} as many boxes fit in {base} as in {other}",
         times=False,
+        notes=notes,
     )

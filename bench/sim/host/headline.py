@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from bench.scenario.target_table import TARGETS, target_name
+from bench.scenario.target_table import TARGETS, TargetInfo, target_name
 from bench.sim.answer.answer import Band, Bottleneck, Quantity
 from bench.sim.answer.terms import is_emulated
-from bench.sim.answer.words import BOUND, LIMITS, in_unit
+from bench.sim.answer.words import BOUND, LIMITS, either_text, in_unit
 
 _SURE: Final = 0.9
 """What decides is said without its share when it decides in so many draws."""
+_NEVER: Final = "never"
+_NO_SIZE: Final = "This is not what KVM would cost."
+"""Of a target with an emulated CPU."""
+_VM: Final = 0
+"""The place of a VM among what is compared."""
 
 
 def band_text(band: Band, unit: str) -> str:
@@ -26,36 +31,57 @@ def text_of_ends(band: Band, unit: str, *, level: int) -> str:
         level: 80 or 95, in %.
     """
 
-    def end(name: str) -> str:
-        return "never" if band.is_never(name) else in_unit(getattr(band, name), unit)
+    ends = _ends(band, unit, level)
+    return ends if ends == _NEVER else f"{_end(band, unit, 'middle')} {ends}"
 
-    low = end(f"low{level}")
-    return low if low == "never" else f"{end('middle')} [{low}, {end(f'high{level}')}]"
+
+def _ends(band: Band, unit: str, level: int) -> str:
+    """``[2.90 s, never]``; ``never`` alone."""
+    low = _end(band, unit, f"low{level}")
+    return low if low == _NEVER else f"[{low}, {_end(band, unit, f'high{level}')}]"
+
+
+def _end(band: Band, unit: str, name: str) -> str:
+    return _NEVER if band.is_never(name) else in_unit(getattr(band, name), unit)
 
 
 def value_text(one: Quantity) -> str:
-    """A quantity with its band; ``at least 160`` where the data support no more."""
-    return f"at least {in_unit(one.band.middle, one.unit)}" if one.least else band_text(one.band, one.unit)
+    """A quantity with its band; ``at least 160`` where the data support no more, ``2.69 s or 15.7 s [2.37 s, 31.5 s]``
+    where it is one of two."""
+    if one.least:
+        return f"at least {in_unit(one.band.middle, one.unit)}"
+    if one.either is not None:
+        return f"{either_text(one)} {_ends(one.band, one.unit, 95)}"
+    return band_text(one.band, one.unit)
 
 
 def rivals(targets: Iterable[str], baseline: str, *, times: bool = True) -> tuple[str | None, str | None]:
-    """What is compared with the baseline: the first VM, else the first other target; and a VM that is told apart.
+    """What is compared with the baseline: the first VM, else the first other target with a kernel of its own, else the
+    first other target; and a VM that is told apart.
 
     The question is what a VM costs. For times, an emulated CPU gives no size: such a target stands alone in the
     second place, and in the first only where there is no other.
     """
-    others = sorted((target for target in targets if target != baseline), key=lambda label: not _is_vm(label))
+    others = sorted((target for target in targets if target != baseline), key=_order)
     emulated = [label for label in others if times and is_emulated(label)]
     real = [label for label in others if label not in emulated]
     if not real:
         return next(iter(emulated), None), None
     first = real[0]
-    return first, None if _is_vm(first) else next(iter(emulated), None)
+    return first, None if _order(first) == _VM else next(iter(emulated), None)
 
 
-def _is_vm(label: str) -> bool:
-    info = TARGETS.get(target_name(label))
-    return info is not None and info.is_vm
+def _order(label: str) -> int:
+    """Which targets are compared first."""
+    info = _info(label)
+    if info is None or not info.has_own_kernel:
+        return 2
+    return _VM if info.is_vm else 1
+
+
+def _info(label: str) -> TargetInfo | None:
+    # Of containers in a machine it is the machine that costs.
+    return TARGETS.get(target_name(label.rpartition(" in ")[2]))
 
 
 def decided_by(limits: Mapping[str, Bottleneck], targets: Sequence[str]) -> str:
@@ -102,6 +128,7 @@ def compared_headline(
     lead: str,
     relation: str,
     times: bool = True,
+    notes: Sequence[str] = (),
 ) -> str:
     """The answer to a question that each target answers alone, against the baseline.
 
@@ -110,22 +137,34 @@ def compared_headline(
         lead: with ``{}`` for the targets' values: ``the last of 64 boxes is up after {}``.
         relation: with ``{other}``, ``{base}`` and ``{ratio}``: ``{other} needs {ratio} as long``.
         times: the quantity is a time, so that an emulated CPU makes it a shape without a size.
+        notes: sentences that follow.
     """
     rival, emulated = rivals(targets, baseline, times=times)
     named = [baseline] if rival is None else [rival, baseline]
     shown = [one for target in named if (one := find(quantities, name, target)) is not None]
-    values = " and ".join(f"{value_text(one)} in {one.target}" for one in shown)
+    values = " and ".join(f"{value_text(one)} in {_with_cpu(one.target, times=times)}" for one in shown)
     text = f"Simulated: {lead.format(values)}"
     if rival is not None and (ratio := _ratio(quantities, name, rival, baseline)) is not None:
-        other = f"{rival}, which has an emulated CPU," if times and is_emulated(rival) else rival
-        text += f": {relation.format(other=other, base=baseline, ratio=value_text(ratio))}"
+        text += f": {relation.format(other=rival, base=baseline, ratio=value_text(ratio))}"
     open_ended = {one.target for one in shown if one.least}
     judged = [target for target in named if target not in open_ended]
     text += f"; {decided_by(limits, judged)}." if judged else "; the data end there."
+    text += _caveats(named) + "".join(f" {note}" for note in notes)
     if emulated is not None:
         text += _told_apart(quantities, name, emulated, baseline, relation)
     bounds = [f"{one.target}: {one.bound}." for one in shown if one.bound]
     return f"{text}{BOUND}{' '.join(bounds)}" if bounds else text
+
+
+def _with_cpu(label: str, *, times: bool) -> str:
+    """The label of a target, and that its CPU is emulated where the value is a time."""
+    return f"{label} (emulated CPU)" if times and is_emulated(label) else label
+
+
+def _caveats(named: Iterable[str]) -> str:
+    """What readers must know of these targets, as sentences; empty for most."""
+    found = dict.fromkeys(info.caveat for label in named if (info := _info(label)) is not None and info.caveat)
+    return "".join(f" {caveat}" for caveat in found)
 
 
 def _told_apart(quantities: Sequence[Quantity], name: str, label: str, baseline: str, relation: str) -> str:
@@ -134,8 +173,12 @@ def _told_apart(quantities: Sequence[Quantity], name: str, label: str, baseline:
     if found is None:
         return ""
     said = f"; {relation.format(other='it', base=baseline, ratio=value_text(ratio))}" if ratio is not None else ""
-    return f" {label} has an emulated CPU: {value_text(found)}{said}. This is not what KVM would cost."
+    return f" {label} has an emulated CPU: {value_text(found)}{said}. {_NO_SIZE}"
 
 
 def _ratio(quantities: Sequence[Quantity], name: str, other: str, baseline: str) -> Quantity | None:
-    return find(quantities, name, f"{other} : {baseline}") or find(quantities, name, f"{baseline} : {other}")
+    """The ratio; None where a side is one of two answers and the ratio is not: its middle would be that of no draw."""
+    found = find(quantities, name, f"{other} : {baseline}") or find(quantities, name, f"{baseline} : {other}")
+    sides = [one for label in (other, baseline) if (one := find(quantities, name, label)) is not None]
+    two = any(one.either is not None for one in sides)
+    return None if found is None or (two and found.either is None) else found

@@ -15,11 +15,11 @@ from bench.sim.answer.bottleneck import bottleneck
 from bench.sim.answer.distance import misfit_of, refuse_beyond, refused_labels, storm_distances, widening
 from bench.sim.answer.form import form_sentences
 from bench.sim.answer.influence import Look, bound_sentence, look_into
-from bench.sim.answer.terms import Terms, choose_baseline
+from bench.sim.answer.terms import Terms, choose_baseline, is_emulated
 from bench.sim.answer.words import BOUND, box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
-from bench.sim.host.common import fields_of, forms_of, judge
-from bench.sim.host.headline import band_text, compared_headline, decided_by
+from bench.sim.host.common import fields_of, forms_of, judge, two_answers, two_ratios
+from bench.sim.host.headline import compared_headline, decided_by, value_text
 from bench.sim.host.mixed import Group, all_up_ns, mixed_samples, requests_of
 from bench.sim.host.times import time_band, time_ratio, time_rest
 
@@ -129,7 +129,7 @@ def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
         for label, samples in runs.items()
         for one in _quantities(terms, label, samples, wide[label], looks.get(label))
     ]
-    quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide))]
+    quantities = [*own, *(() if question.together else _ratios(terms, question, runs, wide, looks))]
     bounds = {target: limit for groups in hosts.values() for target, limit in _limits(terms, question, groups).items()}
     # On a host that is shared, bounds of one target alone are no bounds of its answer.
     limits = bounds if question.together else judge(bounds, looks, quantities, NAMES["all"])
@@ -262,26 +262,44 @@ def _quantities(
         band = time_band(samples, key, terms.weights, wide)
         asked = look if key == "all" else None
         bound = None if asked is None else bound_sentence(terms.model, asked.influences, band, "ns")
-        quantities.append(Quantity(name=name, unit="ns", target=label, band=band, bound=bound))
+        either = two_answers(asked)
+        quantities.append(Quantity(name=name, unit="ns", target=label, band=band, bound=bound, either=either))
     return quantities
 
 
 def _ratios(
-    terms: Terms, question: RebootQuestion, runs: Mapping[str, Mapping[str, Floats]], wide: Mapping[str, Widening]
+    terms: Terms,
+    question: RebootQuestion,
+    runs: Mapping[str, Mapping[str, Floats]],
+    wide: Mapping[str, Widening],
+    looks: Mapping[str, Look],
 ) -> list[Quantity]:
     base = question.baseline
+
+    def either(target: str, key: str) -> tuple[float, float] | None:
+        if key != "all":
+            return None
+        return two_ratios(runs[target][key], runs[base][key], terms.weights, (looks[target], looks[base]))
+
     return [
         Quantity(
             name=NAMES[key],
             unit="ratio",
             target=f"{target} : {base}",
             band=time_ratio(runs[target], runs[base], key, terms.weights, wide[target], wide[base]),
+            either=either(target, key),
         )
         for target in question.targets
         if target != base
         for key in ("all", "half")
         if np.all(runs[base][key] > 0)
     ]
+
+
+def _emulated(question: RebootQuestion) -> str:
+    """`` (libvirt/tcg with an emulated CPU)``; empty for most."""
+    found = [target for target in question.targets if is_emulated(target)]
+    return f" ({', '.join(found)} with an emulated CPU)" if found else ""
 
 
 def _headline(question: RebootQuestion, quantities: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
@@ -292,8 +310,8 @@ def _headline(question: RebootQuestion, quantities: list[Quantity], limits: Mapp
         half = next(one for one in quantities if one.target == label and one.name == NAMES["half"])
         bound = f"{BOUND}{every.target}: {every.bound}." if every.bound else ""
         return (
-            f"Simulated: all {box_text(sum(question.counts.values()))} are up {where} after "
-            f"{band_text(every.band, 'ns')}, half of them after {band_text(half.band, 'ns')}; "
+            f"Simulated: all {box_text(sum(question.counts.values()))}{_emulated(question)} are up {where} after "
+            f"{value_text(every)}, half of them after {value_text(half)}; "
             f"{decided_by(limits, question.targets)}.{bound}"
         )
     return compared_headline(

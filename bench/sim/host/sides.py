@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck, Distance
 from bench.sim.answer.bottleneck import bottleneck
-from bench.sim.answer.distance import storm_distances
+from bench.sim.answer.distance import beside_sentences, storm_distances
 from bench.sim.answer.form import form_sentences, host_values
 from bench.sim.answer.influence import Varying
 from bench.sim.answer.terms import Terms, find_target, refuse_emulated_machine
@@ -117,8 +117,11 @@ class Alone:
         return forms_of(terms, self.targets, cpus=self.cpus, boxes=boxes)
 
     def taken(self, model: Model, boxes: int) -> Sequence[str]:
-        """What is taken for granted about hosts with more CPUs."""
-        return form_sentences(model, self.targets, cpus=self.cpus, boxes=boxes)
+        """What is taken for granted about hosts with more CPUs, and about storms beside residents."""
+        return (
+            *form_sentences(model, self.targets, cpus=self.cpus, boxes=boxes),
+            *beside_sentences(model, self.target, boxes=boxes, residents=self.residents),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +218,7 @@ class Nested:
         return (
             *form_sentences(model, [self.outer], cpus=self.cpus, boxes=len(machines)),
             *form_sentences(model, [self.inner], cpus=self.vm_cpus, boxes=machines[0]),
+            *beside_sentences(model, self.outer, boxes=len(machines), residents=self.residents),
             f"{self.label}: {self.per_vm} boxes per machine with {self.vm_cpus} CPUs. Boxes inside are taken to need "
             "as much CPU time as on the host, and to have a lock of their own in each machine. Machines are taken to "
             "want their CPUs all at the same time. None of this was measured.",

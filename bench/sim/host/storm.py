@@ -16,7 +16,7 @@ from bench.sim.answer.influence import Look, bound_sentence, look_into
 from bench.sim.answer.terms import Terms, choose_baseline
 from bench.sim.answer.words import box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
-from bench.sim.host.common import fields_of, judge
+from bench.sim.host.common import fields_of, judge, two_answers, two_ratios
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.sim.host.headline import compared_headline
 from bench.sim.host.sides import Luck, Side
@@ -130,7 +130,7 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
     runs = {side.label: run(terms, side, question.boxes) for side in question.sides}
     looks = {side.label: _look(terms, side, question.boxes, runs[side.label], wide) for side in question.sides}
     own = [one for label in runs for one in _quantities(terms, question, label, runs[label], wide[label], looks[label])]
-    quantities = (*own, *_ratios(terms, question, runs, wide))
+    quantities = (*own, *_ratios(terms, question, runs, wide, looks))
     bounds = {side.label: side.limit(terms, question.boxes) for side in question.sides}
     # Machines and the boxes in them have bounds of their own, which are no bounds of both together.
     alone = {side.label: bounds[side.label] for side in question.sides if len(side.targets) == 1}
@@ -201,7 +201,8 @@ def _quantities(
             else time_band(samples, key, terms.weights, wide)
         )
         bound = bound_sentence(terms.model, look.influences, band, unit) if name == LAST else None
-        quantities.append(Quantity(name=name, unit=unit, target=label, band=band, bound=bound))
+        either = two_answers(look) if name == LAST else None
+        quantities.append(Quantity(name=name, unit=unit, target=label, band=band, bound=bound, either=either))
     return quantities
 
 
@@ -225,14 +226,27 @@ def _throughput(boxes: int, last: Band) -> Band:
     )
 
 
-def _ratios(terms: Terms, question: StormQuestion, runs: Samples, wide: Mapping[str, Widening]) -> list[Quantity]:
+def _ratios(
+    terms: Terms,
+    question: StormQuestion,
+    runs: Samples,
+    wide: Mapping[str, Widening],
+    looks: Mapping[str, Look],
+) -> list[Quantity]:
     base = question.baseline
+
+    def either(label: str, key: str) -> tuple[float, float] | None:
+        if UNITS[key][0] != LAST:
+            return None
+        return two_ratios(runs[label][key], runs[base][key], terms.weights, (looks[label], looks[base]))
+
     return [
         Quantity(
             name=UNITS[key][0],
             unit="ratio",
             target=f"{label} : {base}",
             band=time_ratio(runs[label], runs[base], key, terms.weights, wide[label], wide[base]),
+            either=either(label, key),
         )
         for label in question.labels
         if label != base

@@ -75,6 +75,9 @@ def _entry_problems(where: str, target: TargetEntry, draws: int) -> Iterator[str
         for level in levels:
             if not 0 <= level <= MOST_BOXES:
                 yield f"{where}.measured.{axis}: {level} is not between 0 and {MOST_BOXES}"
+    for boxes, residents in target.pairs:
+        if not (1 <= boxes <= MOST_BOXES and 0 <= residents <= MOST_BOXES):
+            yield f"{where}.pairs: {boxes} boxes beside {residents} are not between 1 and {MOST_BOXES}"
 
 
 def _parameter_problems(model: Model, label: str, target: TargetEntry) -> Iterator[str]:

@@ -120,6 +120,7 @@ def _all_assumed(model: Model) -> Model:
             update={
                 "parameters": {name: one.model_copy(update=stated) for name, one in target.parameters.items()},
                 "measured": {},
+                "pairs": (),
             }
         )
         for label, target in model.targets.items()

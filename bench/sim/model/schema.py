@@ -92,6 +92,9 @@ class TargetEntry(_Frozen):
     parameters: dict[str, Parameter]
     measured: dict[str, tuple[int, ...]]
     """Levels that the fit has used by axis: ``boxes``, ``residents``, ``memory`` (boxes whose memory was read)."""
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Which of them were measured together: boxes requested at once, and residents, ascending. Empty: the fit did not
+    say."""
     notes: tuple[str, ...] = ()
     """Sentences on what the data could not decide."""
     misfit: Annotated[float, Field(ge=0, le=MOST_LOG_SD)] = 0.0

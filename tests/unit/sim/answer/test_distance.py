@@ -12,6 +12,7 @@ import pytest
 from bench.sim.answer.answer import Distance
 from bench.sim.answer.bands import Widening, band_of
 from bench.sim.answer.distance import (
+    beside_sentences,
     farthest,
     for_benefits,
     how_far,
@@ -22,7 +23,7 @@ from bench.sim.answer.distance import (
     storm_distances,
     widening,
 )
-from bench.sim.model.file import Discrepancy
+from bench.sim.model.file import Discrepancy, Model
 from bench.util.errors import ExitCode, NotInDataError
 from tests.question_models import make_model
 
@@ -35,11 +36,59 @@ def _by_axis(boxes: int, cpus: int, residents: int) -> dict[str, float]:
 
 
 def test_a_storm_within_the_data() -> None:
-    assert _by_axis(8, 2, 8) == {"boxes": 1.0, "cpus": 1.0, "boxes per CPU": 1.0, "residents": 1.0}
+    beside = {"residents": 1.0, "boxes beside residents": 1.0}
+    assert _by_axis(8, 2, 8) == {"boxes": 1.0, "cpus": 1.0, "boxes per CPU": 1.0} | beside
 
 
 def test_each_axis_has_its_own_distance() -> None:
-    assert _by_axis(64, 4, 16) == {"boxes": 8.0, "cpus": 2.0, "boxes per CPU": 4.0, "residents": 2.0}
+    beside = {"residents": 2.0, "boxes beside residents": 8.0}
+    assert _by_axis(64, 4, 16) == {"boxes": 8.0, "cpus": 2.0, "boxes per CPU": 4.0} | beside
+
+
+def _with_pairs(*pairs: tuple[int, int]) -> Model:
+    """docker with storms of 8, and with as many residents as here, measured together as here."""
+    model = make_model()
+    residents = tuple(sorted({beside for _, beside in pairs}))
+    measured = {"boxes": (1, 2, 4, 8), "residents": residents}
+    entry = model.targets["docker"].model_copy(update={"measured": measured, "pairs": pairs})
+    return model.model_copy(update={"targets": model.targets | {"docker": entry}})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "boxes", "residents", "times"),
+    [
+        # Storms of 8 were measured and one box beside 15, but never 8 beside 15.
+        (((8, 0), (1, 15)), 8, 15, 8.0),
+        (((8, 0), (1, 15)), 1, 15, 1.0),
+        (((8, 0), (1, 15)), 1, 3, 1.0),
+        (((8, 0), (1, 15), (4, 8)), 8, 15, 2.0),
+        (((8, 0), (1, 15), (4, 8)), 4, 15, 15 / 8),
+        (((8, 0), (1, 15), (4, 8)), 3, 6, 0.75),
+    ],
+)
+def test_what_was_measured_apart_was_not_measured_together(
+    pairs: tuple[tuple[int, int], ...], boxes: int, residents: int, times: float
+) -> None:
+    model = _with_pairs(*pairs)
+    found = storm_distances(model, "docker", boxes=boxes, cpus=2, residents=residents)
+    (beside,) = [one for one in found if one.axis == "boxes beside residents"]
+    assert beside.times == pytest.approx(times)
+    assert beside.asked == boxes
+    said = beside_sentences(model, "docker", boxes=boxes, residents=residents)
+    assert bool(said) == (times > 1)
+    assert all(f"{boxes} boxes at once beside {residents} that live already were not measured" in one for one in said)
+
+
+def test_a_model_that_does_not_say_what_was_measured_together_is_said_not_to() -> None:
+    model = _with_pairs((8, 0), (1, 15))
+    entry = model.targets["docker"].model_copy(update={"pairs": ()})
+    silent = model.model_copy(update={"targets": model.targets | {"docker": entry}})
+    assert not any(
+        one.axis == "boxes beside residents" for one in storm_distances(silent, "docker", boxes=8, cpus=2, residents=15)
+    )
+    (said,) = beside_sentences(silent, "docker", boxes=8, residents=15)
+    assert "does not say which storms were measured beside boxes that live" in said
+    assert beside_sentences(silent, "docker", boxes=8, residents=0) == ()
 
 
 def test_memory_is_counted_in_boxes() -> None:

@@ -40,6 +40,10 @@ def _entry(fitted: TargetFit, blocks: Blocks) -> TargetEntry:
     return assemble(fitted, blocks)[0]
 
 
+def test_the_entry_says_what_was_measured_together(fitted: TargetFit, blocks: Blocks) -> None:
+    assert _entry(fitted, blocks).pairs == ((1, 0), (2, 0), (4, 0))
+
+
 def test_draws_that_rest_on_few_measure_nothing(fitted: TargetFit, blocks: Blocks) -> None:
     entry = _entry(fitted, blocks)
     assert entry.effective is not None

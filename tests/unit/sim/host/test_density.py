@@ -162,3 +162,11 @@ def test_what_decides_is_shown_in_whole_boxes() -> None:
 def test_a_reserve_must_leave_something() -> None:
     with pytest.raises(UsageError, match="leaves nothing"):
         _ask(GIB, reserve=GIB)
+
+
+def test_where_not_one_box_fits_it_is_said_why() -> None:
+    answer = _ask(round(150 * MIB))
+    assert _quantity(answer, "libvirt/kvm").band.high95 == 0
+    # 20 MiB once, and 200 MiB a box.
+    assert " libvirt/kvm: not one fits; the first box takes 220 MiB, and the host has 150 MiB." in answer.headline
+    assert "docker: not one" not in answer.headline

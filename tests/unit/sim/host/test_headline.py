@@ -14,15 +14,35 @@ def _flat(value: float) -> Band:
     return Band(middle=value, low80=value, high80=value, low95=value, high95=value)
 
 
-def _headline(targets: tuple[str, ...], limits: dict[str, Bottleneck] | None = None, bound: str | None = None) -> str:
+def _headline(
+    targets: tuple[str, ...],
+    limits: dict[str, Bottleneck] | None = None,
+    bound: str | None = None,
+    *,
+    base: str = "docker",
+    either: dict[str, tuple[float, float]] | None = None,
+) -> str:
     times = {label: 1e9 * (number + 1) for number, label in enumerate(targets)}
-    base = "docker"
+    two = either or {}
     quantities = [
-        Quantity(name="storm.last", unit="ns", target=label, band=_flat(ns), bound=bound if label == base else None)
+        Quantity(
+            name="storm.last",
+            unit="ns",
+            target=label,
+            band=_flat(ns),
+            bound=bound if label == base else None,
+            either=two.get(label),
+        )
         for label, ns in times.items()
     ]
     quantities += [
-        Quantity(name="storm.last", unit="ratio", target=f"{label} : {base}", band=_flat(ns / times[base]))
+        Quantity(
+            name="storm.last",
+            unit="ratio",
+            target=f"{label} : {base}",
+            band=_flat(ns / times[base]),
+            either=two.get(f"{label} : {base}"),
+        )
         for label, ns in times.items()
         if label != base
     ]
@@ -45,6 +65,9 @@ def _headline(targets: tuple[str, ...], limits: dict[str, Bottleneck] | None = N
         (("docker", "libvirt/tcg"), ("libvirt/tcg", None)),
         (("docker", "runc"), ("runc", None)),
         (("docker",), (None, None)),
+        (("gvisor", "uml", "docker", "libvirt/tcg"), ("uml", "libvirt/tcg")),
+        (("uml", "docker", "libvirt/kvm"), ("libvirt/kvm", None)),
+        (("uml", "docker", "runc in libvirt/kvm"), ("runc in libvirt/kvm", None)),
         (("docker", "libvirt[console=serial]/kvm", "runc"), ("libvirt[console=serial]/kvm", None)),
     ],
 )
@@ -68,8 +91,27 @@ def test_an_emulated_vm_has_a_sentence_of_its_own() -> None:
 
 def test_without_another_target_the_emulated_one_is_marked() -> None:
     text = _headline(("docker", "libvirt/tcg"))
-    assert "libvirt/tcg, which has an emulated CPU, needs 2×" in text
+    assert "after 2.00 s [2.00 s, 2.00 s] in libvirt/tcg (emulated CPU) and 1.00 s" in text
+    assert "libvirt/tcg needs 2×" in text
+    # A warning above every answer says what that means.
     assert "This is not" not in text
+    assert "libvirt/tcg (emulated CPU)" in _headline(("libvirt/tcg",), base="libvirt/tcg")
+
+
+def test_uml_is_compared_where_there_is_no_vm_and_is_said_to_be_none() -> None:
+    text = _headline(("docker", "gvisor", "uml", "libvirt/tcg"))
+    assert "uml needs 3× [3×, 3×] as long" in text
+    assert "gvisor" not in text
+    assert "uml has no hardware virtualisation: it is no estimate of KVM" in text
+    assert " libvirt/tcg has an emulated CPU: 4.00 s" in text
+
+
+def test_a_headline_never_stands_between_two_answers() -> None:
+    text = _headline(("docker", "runc"), either={"runc": (0.5e9, 3e9)})
+    assert "after 500 ms or 3.00 s [2.00 s, 2.00 s] in runc and 1.00 s" in text
+    assert "needs" not in text
+    both = _headline(("docker", "runc"), either={"runc": (0.5e9, 3e9), "runc : docker": (0.5, 3.0)})
+    assert "runc needs 0.5× or 3× [2×, 2×] as long" in both
 
 
 def test_a_bound_has_its_target() -> None:

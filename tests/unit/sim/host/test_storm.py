@@ -285,7 +285,7 @@ def test_what_the_model_misses_within_its_data_widens_both_sides() -> None:
 
 def test_a_side_that_cannot_be_answered_is_left_out() -> None:
     """docker was never measured beside other boxes; libvirt was."""
-    terms = _entry(_terms(), "docker", measured={"boxes": (1, 2, 4, 8)})
+    terms = _entry(_terms(), "docker", measured={"boxes": (1, 2, 4, 8)}, pairs=((1, 0), (8, 0)))
     found = answer_storm(terms, _question(8, residents=8))
     assert {one.target for one in found.quantities} == {"libvirt/kvm"}
     (said,) = found.unanswered
@@ -293,6 +293,18 @@ def test_a_side_that_cannot_be_answered_is_left_out() -> None:
     assert "docker" not in found.question
     with pytest.raises(NotInDataError, match="docker: 8 residents"):
         answer_storm(terms, _question(8, residents=8, targets=("docker",)))
+
+
+def test_a_storm_beside_residents_that_was_not_measured_is_beyond_the_data() -> None:
+    """8 at once were measured, and one box beside 8 others, but not both together."""
+    apart = _entry(_terms(), "docker", pairs=((1, 0), (1, 8), (8, 0)))
+    question = _question(8, residents=8, targets=("docker",))
+    together, found = (answer_storm(terms, question) for terms in (_terms(), apart))
+    assert together.assumed == ()
+    assert found.assumed[0].startswith("docker: 8 boxes at once beside 8 that live already were not measured")
+    near, far = (_quantity(one, "storm.last", "docker").band for one in (together, found))
+    assert far.middle == near.middle
+    assert far.high95 > near.high95
 
 
 def test_beyond_the_measured_cpus_the_form_of_inflation_is_open() -> None:
