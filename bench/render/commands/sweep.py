@@ -235,8 +235,10 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
 
 def _subtitle(results: SweepResults, where: str, targets: Sequence[str]) -> str:
     """What all points of a figure have in common, in few words."""
-    fixed = (_said(results.question, name, value) for name, value in results.fixed.items())
-    return subtitle(", ".join(filter(None, (*fixed, where))), targets)
+    fixed = [_said(results.question, name, value) for name, value in results.fixed.items()]
+    laws = [f"{axis_label(name)} ({law.text()})" for name, law in results.uncertain.items()]
+    said = ", ".join(filter(None, (*fixed, *laws, where)))
+    return subtitle(said or f"a sweep over {results.question}", targets)
 
 
 def _said(question: str, name: str, value: Value) -> str:

@@ -47,6 +47,8 @@ class _Sizes(NamedTuple):
 
 _TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04)
 _SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34)
+_NEAR: Final = 10
+"""Letters that a line may be longer for being broken after a comma."""
 
 LOG_FROM: Final = 10.0
 """From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
@@ -191,10 +193,12 @@ def text_width_in(words: str, like: Text, size: float) -> float:
 
 
 def _halves(words: str) -> tuple[str, str]:
-    """A text in two lines of about one length, broken at a blank where there is one."""
+    """A text in two lines of about one length, broken at a blank where there is one, after a comma where that is near."""
     blanks = [at for at, letter in enumerate(words) if letter == " "]
     middle = len(words) // 2
-    at = min(blanks, key=lambda place: abs(place - middle), default=middle)
+    at = min(
+        blanks, key=lambda place: abs(place - middle) + (0 if words[place - 1] in ",;:" else _NEAR), default=middle
+    )
     return words[:at], words[at:].lstrip()
 
 

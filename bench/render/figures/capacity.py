@@ -96,7 +96,9 @@ def _entries(targets: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     if not targets:
         return ()
     shown = targets[:_IN_LEGEND]
-    medians = tuple(Line2D([], [], **line_style([target], target) | _MEDIAN) for target in shown)
+    medians = tuple(
+        Line2D([], [], **line_style([target], target) | _MEDIAN | {"ms": 4.5, "mew": 1.0}) for target in shown
+    )
     singles = tuple(Line2D([], [], **_single(target) | {"alpha": 0.6}) for target in shown)
     return ("measured, median", medians), ("measured, single storms", singles)
 

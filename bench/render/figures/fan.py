@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LOG_FROM: Final = 8.0
 """From this range of places on the axis is logarithmic: 1, 2, 4, 8 are equally far from each other."""
 _CLOCK_TICKS: Final = 6
+_COUNTS: Final = ("boxes", "hosts", "mean_hosts")
+"""Over time these are seen from 0 on."""
 _AXES_IN: Final = 2.15
 """The least height of the axes."""
 _BANDS: Final = (
@@ -170,8 +172,10 @@ def plot(fan: Fan) -> tuple[Canvas, Axes]:
     places = sorted({value for line in fan.lines for value in line.x} | set(fan.also_x))
     draw_lines(axes, fan.lines)
     log = _x_axis(axes, fan, places)
-    if band_axis(axes, fan.lines, fan.y_unit, also=fan.also):
-        say_above(axes, f"{LOGARITHMIC} axis", left=True)
+    if band_axis(axes, fan.lines, fan.y_unit, also=fan.also, linear=fan.clock and fan.y_unit in _COUNTS):
+        say_above(axes, f"{LOGARITHMIC} axes" if log else f"{LOGARITHMIC} axis", left=True)
+    elif log:
+        axes.set_xlabel(axis_name(fan.x_label, log=True), size=9)
     hatch_beyond(axes, edge_of_data(places, fan.beyond, log=log))
     name_lines(axes, fan.lines)
     legend_below(figure, axes, names, handles=handles)
@@ -191,7 +195,7 @@ def _x_axis(axes: Axes, fan: Fan, places: Sequence[float]) -> bool:
         set_ticks(axes, clock_ticks(places[-1], most=_CLOCK_TICKS), which="x")
     else:
         set_ticks(axes, some_ticks(axes, places, [fan.x_text(place) for place in places]), which="x")
-    axes.set_xlabel(axis_name(fan.x_label, log=log), size=9)
+    axes.set_xlabel(fan.x_label, size=9)
     return log
 
 

@@ -168,15 +168,18 @@ def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: fl
     return [found[number] for number in range(len(wanted))]
 
 
-def band_axis(axes: Axes, lines: Sequence[Line], unit: str, *, also: Sequence[float] = ()) -> bool:
+def band_axis(
+    axes: Axes, lines: Sequence[Line], unit: str, *, also: Sequence[float] = (), linear: bool = False
+) -> bool:
     """The y axis of bands: logarithmic where they span much, else from 0 on, with a grid. Returns which it is.
 
     Args:
         also: values that the axis must reach, too.
+        linear: never logarithmic.
     """
     ends = [end for line in lines for band in line.bands for end in (band.low95, band.high95)]
     values = [value for value in (*ends, *also) if value > 0]
-    low = 0.0 if min(ends) <= 0 else min(values)
+    low = 0.0 if linear or min(ends) <= 0 else min(values)
     log = number_axis(axes, low, max(values, default=1.0), unit, which="y", from_zero=True)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
