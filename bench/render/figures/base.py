@@ -193,7 +193,7 @@ def text_width_in(words: str, like: Text, size: float) -> float:
 
 
 def _halves(words: str) -> tuple[str, str]:
-    """A text in two lines of about one length, broken at a blank where there is one, after a comma where that is near."""
+    """A text in two lines of about one length, broken at a blank where there is one, if it can be after a comma."""
     blanks = [at for at, letter in enumerate(words) if letter == " "]
     middle = len(words) // 2
     at = min(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced, quantity_label, shown_influences
 from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in
 from bench.render.figures.simulated import HATCH, axis_name, subtitle
 from bench.render.figures.ticks import WHOLE, number_axis
@@ -74,11 +75,13 @@ def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Draw
     title = f"Simulated {label}, {clean(subject.target)}: what decides it"
     kinds = [kind for kind in _KINDS if any(one.kind == kind for one in bars)]
     names = [_KINDS[kind] for kind in kinds]
-    below = BELOW_IN + legend_in(names)
+    meanings = endpoint_lines(one.parameter.rpartition(".")[0] for one in found)
+    below = BELOW_IN + legend_in(names) + lines_in(meanings)
     places = _places(found)
     rows = places[-1] + (1.0 if _length(found[-1]) > 0 else _TEXT_ROW)
-    figure = canvas(0.62 + below + _ROW_IN * rows, title, subtitle(answer.short, [subject.target]))
-    axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.62)
+    said = subtitle(answer.short, [subject.target], more="each from low to high")
+    figure = canvas(0.66 + below + _ROW_IN * rows, title, said)
+    axes = add_axes(figure, left_in=0.2, bottom_in=below, right_in=0.25, top_in=0.66)
     centre = next((one.middle for one in bars if one.middle is not None), None)
     ends = [end for one in bars for end in (one.low, one.high)] + ([] if centre is None else [centre])
     # Medians of whole numbers may lie between them.
@@ -91,8 +94,9 @@ def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Draw
         _bar(axes, place, one, named=named)
     if centre is not None:
         axes.axvline(centre, color=MUTED, linewidth=1.1, zorder=0.5)
-    axes.set_xlabel(axis_name(f"simulated {label}, where each is low and where it is high", log=log), size=9)
+    axes.set_xlabel(axis_name(f"simulated {label}", log=log), size=9)
     legend_below(figure, axes, names, handles=_patches(kinds))
+    write_lines(figure, meanings)
     return Drawing(
         name=f"simulated-tornado-{file_stem(subject.target)}",
         scenario="simulated",

@@ -473,3 +473,11 @@ def test_blocks_of_the_strip_are_named_where_there_is_room() -> None:
         few, many = capacity.draw_strip(curve((1, 8, 64))), capacity.draw_strip(curve(tuple(range(1, 101))))
     assert {text.get_text() for text in few.canvas.axes[0].texts} == {"lock", "CPU"}
     assert {text.get_text() for text in many.canvas.axes[0].texts} == {""}
+
+
+def test_a_tornado_explains_the_endpoints_that_it_names() -> None:
+    with styled():
+        (named,) = tornado.draw_all(answer(influence("exec.hold_work", low=4e9, high=9e9, kind="assumed")))
+        (none,) = tornado.draw_all(answer(influence("growth", low=4e9, high=9e9)))
+    assert [text.get_text() for text in named.canvas.texts[2:]] == ["exec: the workload is about to run"]
+    assert none.canvas.texts[2:] == []
