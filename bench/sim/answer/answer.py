@@ -142,10 +142,11 @@ class Influence(_Frozen):
     target: str
     parameter: str
     """What the parameters of a target stand for: ``start`` (the length of a single one), ``work``, ``background``,
-    ``hold``, ``cpu_growth`` (inflation and crowding together), ``growth``, ``memory_fixed``, ``memory_slope``;
-    ``inflation_form``: beyond the measured CPUs. Of what a user stated: the name in the model. ``together``: what
-    several explain and none by itself. And what is open besides parameters: ``noise`` of single runs, luck of the
-    ``trace``, ``misfit`` of the model within the data, ``beyond``: errors of predictions beyond the data."""
+    ``hold``, ``way`` (where the lock is held, and how), ``cpu_growth`` (inflation and crowding together), ``growth``,
+    ``memory_fixed``, ``memory_slope``; ``inflation_form``: beyond the measured CPUs. Of what a user stated: the name in
+    the model. ``together``: what several explain and none by itself. And what is open besides parameters: ``noise`` of
+    single runs, luck of the ``trace``, ``misfit`` of the model within the data, ``beyond``: errors of predictions beyond
+    the data."""
     parts: tuple[str, ...] = ()
     """The names in the model of the parameters that are meant."""
     kind: Kind
@@ -155,9 +156,9 @@ class Influence(_Frozen):
     """1 - sd posterior / sd prior, of the sum of the parameters; 0: the data said nothing."""
     low: float
     """The answer where this is at its 10 % point and all else as in one draw near the middle, in the quantity's unit;
-    of a parameter without data: at half its value."""
+    of a parameter without data: at half its value; of a ``way``: the least answer of all ways."""
     high: float
-    """The answer where it is at its 90 % point; of a parameter without data: at twice its value."""
+    """The answer where it is at its 90 % point; without data: at twice its value; of a ``way``: the most."""
     middle: float | None = None
     """The answer of that draw, without noise, in the same unit."""
     answer: str = ""

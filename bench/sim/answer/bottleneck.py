@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck
 from bench.sim.answer.form import Drawn
-from bench.sim.answer.words import CPU_GROWTH, LIMITS, START, box_text, count_text, role_label
+from bench.sim.answer.words import CPU_GROWTH, LIMITS, START, WAY, box_text, count_text, role_label
 from bench.sim.bounds import Limit, StormBounds, storm_bounds
 from bench.sim.model.draws import weighted_median
 
@@ -33,7 +33,7 @@ _DRAWS: Final = 40
 """Draws that are asked where another bound takes over."""
 _ROLES: Final = {
     "CPU": ("work", "background", CPU_GROWTH, "inflation_form"),
-    "lock": ("hold", "growth"),
+    "lock": ("hold", WAY, "growth"),
     "start": (START, "work"),
     "requests": (START, "work"),
 }

@@ -33,6 +33,8 @@ _ENDS: Final = (0.1, 0.9)
 """Where a number is low, and where it is high."""
 _NEAR: Final = (0.4, 0.6)
 """The draw that others are compared with has an answer between these quantiles."""
+_RARE: Final = 0.05
+"""A way in which fewer draws hold the lock is not looked at."""
 _INSIDE: Final = 0.05
 """The middle of a curve is used where it is farther from both ends than this part of their distance."""
 
@@ -82,7 +84,7 @@ class Effects:
 def effects_of(
     model: Model, roles: Sequence[Role], draws: Sequence[int], answers: Floats, weights: Floats, answer_of: AnswerOf
 ) -> Effects:
-    """The effects of some roles, from at most two further runs for each of their numbers.
+    """The effects of some roles, from two further runs for each of their numbers, or one for each way.
 
     Args:
         draws: of the model.
@@ -90,20 +92,21 @@ def effects_of(
         weights: (draws,)
     """
     base = _base(roles, answers, weights)
-    ends = [[_ends(one.values, weights, base) for one in role.members] for role in roles]
-    runs = [
-        [
-            _run(model, member, draws[base], pair, float(member.values[base]), float(answers[base]), answer_of)
-            for member, pair in zip(role.members, pairs, strict=True)
-        ]
-        for role, pairs in zip(roles, ends, strict=True)
-    ]
-    seen = [*answers.tolist(), *(value for some in runs for pair in some for value in pair)]
-    scale = Scale(logs=min(seen) > 0)
-    found = tuple(
-        _effect(role, pairs, some, base, float(answers[base]), weights, scale)
-        for role, pairs, some in zip(roles, ends, runs, strict=True)
-    )
+    answer = float(answers[base])
+
+    def seen_of(member: Member) -> dict[float, float]:
+        here = float(member.values[base])
+        points = _points(member, weights, here)
+        return {here: answer} | {
+            point: float(answer_of(member.moved(model, draws[base], point), draws[base]))
+            for point in points
+            if point != here
+        }
+
+    seen = [[seen_of(member) for member in role.members] for role in roles]
+    every = [*answers.tolist(), *(value for some in seen for one in some for value in one.values())]
+    scale = Scale(logs=min(every) > 0)
+    found = tuple(_effect(role, some, base, answer, weights, scale) for role, some in zip(roles, seen, strict=True))
     scaled = np.array([scale.of(float(value)) for value in answers])
     shares, together = shares_of([one.curve for one in found], scaled, weights)
     return Effects(effects=found, shares=tuple(shares), together=together, base=base)
@@ -113,61 +116,59 @@ def _base(roles: Sequence[Role], answers: Floats, weights: Floats) -> int:
     """Place of a draw whose answer is near the middle and whose parameters are, too."""
     low, high = (weighted_quantile(answers, weights, share) for share in _NEAR)
     far = np.zeros(len(answers))
-    for role in roles:
-        for one in role.members:
+    for one in (member for role in roles for member in role.members):
+        if one.ways:
+            far += one.values != _commonest(one.values, weights)
+        else:
             middle = weighted_median(one.values, weights)
             far += ((one.values - middle) / max(weighted_sd(one.values, weights), np.finfo(np.float64).tiny)) ** 2
     far[(answers < low) | (answers > high)] = np.inf
     return int(np.argmin(far))
 
 
-def _ends(values: Floats, weights: Floats, base: int) -> tuple[float, float]:
-    """Where a number is low and where it is high; its value in the draw that is compared with lies between.
+def _weights_of(values: Floats, weights: Floats) -> dict[float, float]:
+    """The share of the draws that have each way; not of those that have none."""
+    return {float(way): float(weights[values == way].sum() / weights.sum()) for way in np.unique(values) if way >= 0}
 
-    A number that nearly all draws have at one value has its ends where it is least and where it is largest.
+
+def _commonest(values: Floats, weights: Floats) -> float:
+    found = _weights_of(values, weights)
+    return max(found, key=lambda way: found[way])
+
+
+def _points(member: Member, weights: Floats, here: float) -> list[float]:
+    """Values at which a number is looked at: where it is low and high, or the ways that are not rare.
+
+    Its value in the draw that is compared with lies between. A number that nearly all draws have at one value has its
+    ends where it is least and where it is largest.
     """
-    low, high = (weighted_quantile(values, weights, share) for share in _ENDS)
+    if member.ways:
+        # A draw without any has none to be changed.
+        return (
+            [way for way, share in _weights_of(member.values, weights).items() if share >= _RARE] if here >= 0 else []
+        )
+    low, high = (weighted_quantile(member.values, weights, share) for share in _ENDS)
     if low == high:
-        low, high = float(values.min()), float(values.max())
-    here = float(values[base])
-    return min(low, here), max(high, here)
-
-
-def _run(
-    model: Model,
-    member: Member,
-    draw: int,
-    ends: tuple[float, float],
-    here: float,
-    answer: float,
-    answer_of: AnswerOf,
-) -> tuple[float, float]:
-    """The answers with a number at its ends. Where it is there already, the answer is known."""
-    low, high = (answer if end == here else float(answer_of(member.moved(model, draw, end), draw)) for end in ends)
-    return low, high
+        low, high = float(member.values.min()), float(member.values.max())
+    return [min(low, here), max(high, here)]
 
 
 def _effect(
-    role: Role,
-    ends: Sequence[tuple[float, float]],
-    runs: Sequence[tuple[float, float]],
-    base: int,
-    answer: float,
-    weights: Floats,
-    scale: Scale,
+    role: Role, seen: Sequence[Mapping[float, float]], base: int, answer: float, weights: Floats, scale: Scale
 ) -> Effect:
     curves = [
-        _curve(member.values, pair, (scale.of(found[0]), scale.of(found[1])), base, scale.of(answer))
-        for member, pair, found in zip(role.members, ends, runs, strict=True)
+        _curve(member, {point: scale.of(value) for point, value in found.items()}, base)
+        for member, found in zip(role.members, seen, strict=True)
     ]
     curve: Floats = np.sum(curves, axis=0)
-    if len(role.members) == 1:
-        seen = {ends[0][0]: runs[0][0], ends[0][1]: runs[0][1]}
-        low, high = _of_one(role.members[0].values, curve, seen, base, answer, weights, scale)
-    else:
+    if len(role.members) > 1:
         # Numbers of different units have no common value: low is where both together move the answer least.
         low, high = (scale.moved(answer, weighted_quantile(curve, weights, share)) for share in _ENDS)
         low, high = min(low, answer), max(high, answer)
+    elif role.members[0].ways:
+        low, high = min(seen[0].values()), max(seen[0].values())
+    else:
+        low, high = _of_one(role.members[0].values, curve, seen[0], base, answer, weights, scale)
     return Effect(role=role, sizes=tuple(weighted_sd(one, weights) for one in curves), curve=curve, low=low, high=high)
 
 
@@ -188,27 +189,30 @@ def _of_one(
     order = np.argsort(values, kind="stable")
     here = float(values[base])
     low, high = (weighted_quantile(values, weights, share) for share in _ENDS)
-    found = []
-    for point in (min(low, here), max(high, here)):
-        if point == here:
-            found.append(answer)
-        elif point in seen:
-            found.append(seen[point])
-        else:
-            found.append(scale.moved(answer, float(np.interp(point, values[order], curve[order]))))
+    points = (min(low, here), max(high, here))
+    found = [
+        seen[point] if point in seen else scale.moved(answer, float(np.interp(point, values[order], curve[order])))
+        for point in points
+    ]
     return found[0], found[1]
 
 
-def _curve(values: Floats, ends: tuple[float, float], answers: tuple[float, float], base: int, answer: float) -> Floats:
-    """(draws,) The effect of a number: lines through the answers at its ends and in the draw that is compared with.
+def _curve(member: Member, seen: Mapping[float, float], base: int) -> Floats:
+    """(draws,) The effect of a number: lines through the answers that were simulated; of a way its own answer.
 
-    Beyond its ends a number goes on as the line between them.
+    Beyond its ends a number goes on as the line between them. Rare ways and none have no effect.
+
+    Args:
+        seen: answers on the scale, by value; that of the draw that is compared with is among them.
     """
-    low, high = ends
-    here, span = float(values[base]), high - low
-    slope = (answers[1] - answers[0]) / span
+    values, here = member.values, float(member.values[base])
+    if member.ways:
+        return np.array([seen.get(float(way), seen[here]) - seen[here] for way in values])
+    low, high = min(seen), max(seen)
+    span = high - low
+    slope = (seen[high] - seen[low]) / span
     inside = low + _INSIDE * span < here < high - _INSIDE * span
-    at, to = ([low, here, high], [answers[0], answer, answers[1]]) if inside else ([low, high], list(answers))
+    at = [low, here, high] if inside else [low, high]
     beyond = slope * (np.minimum(values - low, 0.0) + np.maximum(values - high, 0.0))
-    found: Floats = np.interp(values, at, to) + beyond
+    found = np.interp(values, at, [seen[point] for point in at]) + beyond
     return np.asarray(found - found[base], dtype=np.float64)

@@ -40,6 +40,7 @@ from bench.sim.answer.words import (
     NOISE,
     REST,
     TOGETHER,
+    WAY,
     count_text,
     identifying_cell,
     in_unit,
@@ -203,6 +204,8 @@ def _known(model: Model, first: Influence) -> str:
     """What the data say of what decides, as a clause."""
     if first.parameter == FORM:
         return f"of which the data say nothing: they end at {count_text(seen_cpus(model, first.target), 'CPU')}"
+    if first.parameter == WAY:
+        return "which the data leave open"
     if first.kind != "limit":
         return f"which the data narrowed by {first.narrowed:.0%} only"
     if first.parameter == CPU_GROWTH:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.sim.answer.roles import Role
-from bench.sim.answer.words import in_unit, parameter_label, role_label
+from bench.sim.answer.words import WAY, in_unit, parameter_label, role_label
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.values import TargetValues
@@ -72,8 +72,10 @@ def depends_on(
 
 
 def _numbers(roles: Sequence[tuple[Role, Floats]]) -> Iterator[tuple[Floats, tuple[str, str | None]]]:
-    """Numbers that may be the reason, each with what it is and its unit."""
+    """Numbers that may be the reason, each with what it is and its unit. Where the lock is held is none."""
     for role, curve in roles:
+        if role.name == WAY:
+            continue
         joined = len(role.members) > 1
         for one in role.members:
             label = parameter_label(one.names[0]) if joined else role_label(role.name)

@@ -9,7 +9,7 @@ of different units: inflation and crowding both make CPU work longer when more b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.answer.words import CPU_GROWTH, START, role_of
+from bench.sim.answer.words import CPU_GROWTH, START, WAY, role_of
 from bench.sim.kind import Kind
 from bench.sim.model.draws import weighted_sd
 from bench.sim.model.file import Model
@@ -33,6 +33,10 @@ NARROWED: Final = 0.5
 _JOINED: Final = {"inflation": CPU_GROWTH, "crowding": CPU_GROWTH}
 _OF_START: Final = ("delay", "work", "hold")
 """Roles that the length of a stage is the sum of."""
+_SURE: Final = 0.8
+"""The way in which the lock is held is known where so many draws have it."""
+_HELD: Final = 0.05
+"""A part with a smaller share of a draw's hold is none of its ways."""
 _OF_NOISE: Final = ("block_sd", "block_correlation", "box_sd")
 _COUNTS: Final = 0.25
 """A number of a joined role counts where it moves the answer by at least this part of what the other one does."""
@@ -60,6 +64,8 @@ class Member:
     values: Floats
     """(draws,)"""
     moved: Moved
+    ways: bool = False
+    """The values are no sizes but numbers of ways; -1: none of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,6 +122,8 @@ def knowledge(model: Model, role: Role, sizes: Sequence[float]) -> tuple[Kind, f
     if role.name == START:
         share = _narrowed_sum(model, role.target, role.names)
         return "measured" if share >= NARROWED else "limit", share
+    if role.name == WAY:
+        return _knowledge_of_ways(role.members[0])
     least = _COUNTS * max(sizes)
     found = [
         _knowledge(model, role.target, one.names)
@@ -173,7 +181,7 @@ def _members(model: Model, target: str, draws: Sequence[int], about: About) -> l
         if parameter.kind != "assumed" and name in model.draws.get(target, {}) and _can_move(name, about):
             names.setdefault(role_of(name), []).append(name)
     delays = tuple(names.get("delay", ()))
-    found = []
+    found = list(_ways(model, target, tuple(names.get("hold", ())), delays, draws))
     for role, group in names.items():
         own = tuple(group)
         if role == "delay":
@@ -185,6 +193,41 @@ def _members(model: Model, target: str, draws: Sequence[int], about: About) -> l
             given = delays if role in _OF_START else ()
             found.append((role, _member(model, target, own, draws, partial(_with_sum, target, own, given))))
     return found
+
+
+def _ways(
+    model: Model, target: str, names: tuple[str, ...], delays: tuple[str, ...], draws: Sequence[int]
+) -> Iterator[tuple[str, Member]]:
+    """In which stages the lock is held, and whether CPU time is burnt meanwhile, as numbers of ways."""
+    if len(names) < 2:
+        return
+    sums = sum_of(model, target, names)
+    parts = np.array([sum_of(model, target, (name,)) for name in names])
+    there = sums > 0
+    if there.any():
+        numbers = np.full(len(sums), -1)
+        held = parts[:, there] > _HELD * sums[there]
+        numbers[there] = np.unique(held, axis=1, return_inverse=True)[1].ravel()
+        moved = partial(_with_way, target, names, delays, tuple(numbers.tolist()))
+        yield WAY, Member(names=names, values=numbers[list(draws)].astype(np.float64), moved=moved, ways=True)
+
+
+def _with_way(
+    target: str,
+    names: tuple[str, ...],
+    delays: tuple[str, ...],
+    ways: tuple[int, ...],
+    model: Model,
+    draw: int,
+    way: float,
+) -> Model:
+    """The model in which one draw has its lock held in another way, for as long as it is."""
+    sums = sum_of(model, target, names)
+    far = np.where(np.array(ways) == way, np.abs(sums - sums[draw]), np.inf)
+    pattern = int(np.argmin(far))
+    factor = float(sums[draw] / sums[pattern])
+    held = {name: factor * value for name, value in _at(model, target, names, pattern).items()}
+    return _with_parts(model, target, delays, draw, held)
 
 
 def _member(model: Model, target: str, names: tuple[str, ...], draws: Sequence[int], moved: Moved) -> Member:
@@ -217,13 +260,17 @@ def _with_sum(
     Args:
         delays: that give way: a stage keeps its length, as far as its delay can be shorter.
     """
-    here = _at(model, target, (*names, *delays), draw)
-    changed = _divided(model, target, names, draw, total)
+    return _with_parts(model, target, delays, draw, _divided(model, target, names, draw, total))
+
+
+def _with_parts(model: Model, target: str, delays: tuple[str, ...], draw: int, changed: Mapping[str, float]) -> Model:
+    """The model with other values of some parameters in place of those at one draw; delays give way."""
+    here = _at(model, target, (*changed, *delays), draw)
     for delay in delays:
         stage = delay.rpartition(".")[0]
         more = sum(value - here[name] for name, value in changed.items() if name.rpartition(".")[0] == stage)
         here[delay] = max(0.0, here[delay] - more)
-    return with_values(model, target, here | changed)
+    return with_values(model, target, here | dict(changed))
 
 
 def _divided(model: Model, target: str, names: tuple[str, ...], draw: int, total: float) -> dict[str, float]:
@@ -249,6 +296,16 @@ def _narrowed_sum(model: Model, target: str, names: Sequence[str]) -> float:
     # Before the data the parameters were independent.
     before = float(np.sqrt(sum((parameter.prior_sd or 0.0) ** 2 for parameter in parameters)))
     return min(1.0, max(0.0, 1 - weighted_sd(sum_of(model, target, names), model.weights) / before)) if before else 0.0
+
+
+def _knowledge_of_ways(member: Member) -> tuple[Kind, float]:
+    """Measured where most draws have one way. Narrowed: 1 - entropy of the ways / what it is with equal chances."""
+    found = member.values[member.values >= 0]
+    chances = np.unique(found, return_counts=True)[1] / len(found)
+    if len(chances) == 1:
+        return "measured", 1.0
+    share = 1 + float(chances @ np.log(chances)) / float(np.log(len(chances)))
+    return "measured" if chances.max() >= _SURE else "limit", share
 
 
 def _knowledge(model: Model, target: str, names: tuple[str, ...]) -> tuple[Kind, float]:

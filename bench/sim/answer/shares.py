@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 _STEEPEST: Final = 2.0
 """The largest slope: the effect that the simulator has in the middle is right within this factor."""
-_MOST: Final = 8
+_MOST: Final = 10
 """Effects that are looked at in all orders; of more, those that go with the answers most."""
 _SWEEPS: Final = 200
 _FIXED: Final = 1e-9

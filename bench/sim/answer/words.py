@@ -12,6 +12,8 @@ CPU_GROWTH: Final = "cpu_growth"
 """The role of inflation and crowding: both make CPU work longer when more boxes start."""
 START: Final = "start"
 """The role of the delays: how long a single start takes."""
+WAY: Final = "way"
+"""The role of where the lock is held, and how."""
 NOISE: Final = "noise"
 """What runs of one draw differ by, as a name among those of parameters."""
 TRACE: Final = "trace"
@@ -48,6 +50,7 @@ _NAMES: Final = {
     "memory_slope": "memory of a further box",
     "inflation_form": "form of CPU inflation beyond the measured CPUs",
     START: "length of a single start",
+    WAY: "place and manner of the lock",
     CPU_GROWTH: "growth of CPU work with more boxes",
     NOISE: "noise of single runs",
     TRACE: "luck of the trace",
@@ -61,6 +64,7 @@ _CELLS: Final = {
     START: "a cell with one box, more blocks",
     "work": "`concurrency: [2, 4, 8]`, 20 blocks",
     "background": "`concurrency: [2, 4, 8]`, 20 blocks",
+    WAY: "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
     "hold_work": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
     "hold_delay": "`concurrency: [2]`, 20 blocks, on a host with at least 2 CPUs",
     "inflation": "`concurrency: [8]`, 20 blocks, on all CPUs of the host",

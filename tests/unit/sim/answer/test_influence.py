@@ -130,6 +130,29 @@ def test_inflation_and_crowding_are_one_role_and_known_as_well_as_the_weaker() -
     assert alone.narrowed > 0.9
 
 
+def test_where_the_lock_is_held_can_decide() -> None:
+    """In one stage the hold counts tenfold: its length is known, and where it is decides."""
+    late = [draw % 2 == 0 for draw in ALL]
+    model = make_model(hold_kind="limit")
+    hold = model.draws["docker"]["ready.hold_work"]
+    ready = [one if is_late else 0.0 for one, is_late in zip(hold, late, strict=True)]
+    model = _with_parts(
+        model,
+        {"ready.hold_work": ready, "created.hold_work": [a - b for a, b in zip(hold, ready, strict=True)]},
+    )
+    answer = _sum_of(("ready.hold_work", 10.0), ("created.hold_work", 1.0), ("ready.background", 1.0))
+    first, *others = influences(model, ["docker"], ALL, answer)
+    assert (first.parameter, first.kind) == ("way", "limit")
+    assert first.share > 0.8
+    assert first.high > 2 * first.low
+    assert sum(one.share for one in (first, *others)) == pytest.approx(1.0)
+    said = bound_sentence(model, (first, *others), BAND, "ns")
+    assert said is not None
+    assert said.endswith("decided by the place and manner of the lock of docker, which the data leave open")
+    (cell,) = identify_sentences(model, (first,))
+    assert "the place and manner of the lock decides" in cell
+
+
 def test_what_no_role_explains_has_a_row_of_its_own() -> None:
     """A product of two numbers around 0: neither moves the answer by itself."""
     model = make_model()

@@ -79,6 +79,40 @@ def test_a_hold_that_a_draw_does_not_have_is_held_as_in_the_nearest_draw_that_ha
     assert hold.moved(model, 0, 0.0).draws["docker"]["created.hold_work"][0] == 0.0
 
 
+def _either(late: list[int]) -> Model:
+    """The lock is held before `ready` in these draws and not at all in draw 0, else before `created`."""
+    hold = make_model().draws["docker"]["ready.hold_work"]
+    early = [0.0 if draw in late or draw == 0 else one for draw, one in enumerate(hold)]
+    after = [one if draw in late and draw > 0 else 0.0 for draw, one in enumerate(hold)]
+    limit = parameter(0, kind="limit", prior_sd=5 * MS)
+    return _with(make_model(), {"created.hold_work": (early, limit), "ready.hold_work": (after, limit)})
+
+
+def test_where_the_lock_is_held_is_a_role_of_its_own() -> None:
+    model = _either(list(range(0, DRAWS, 2)))
+    way = _roles(model)["way"].members[0]
+    assert way.ways
+    assert way.values[0] == -1
+    early, late = way.values[1], way.values[2]
+    assert {early, late} == {0.0, 1.0}
+    moved = way.moved(model, 1, late).draws["docker"]
+    assert moved["created.hold_work"][1] == 0.0
+    assert moved["ready.hold_work"][1] == pytest.approx(model.draws["docker"]["created.hold_work"][1])
+    # What is held in another stage leaves its time to the delay of its own.
+    longer = moved["created.delay"][1] - model.draws["docker"]["created.delay"][1]
+    assert longer == pytest.approx(model.draws["docker"]["created.hold_work"][1])
+
+
+def test_a_way_is_known_where_most_draws_have_it() -> None:
+    half, few = _either(list(range(0, DRAWS, 2))), _either([7])
+    kind, share = knowledge(half, _roles(half)["way"], [1.0])
+    assert kind == "limit"
+    assert share < 0.05
+    kind, share = knowledge(few, _roles(few)["way"], [1.0])
+    assert kind == "measured"
+    assert share > 0.8
+
+
 def test_a_sum_is_measured_where_most_of_it_is_and_the_data_narrowed_it() -> None:
     wide, narrow = spread(50 * MS, 8 * MS), spread(50 * MS, 0.1 * MS)
     loose = parameter(0, kind="limit", prior_sd=40 * MS)
