@@ -145,8 +145,8 @@ class Influence(_Frozen):
     ``hold``, ``way`` (where the lock is held, and how), ``cpu_growth`` (inflation and crowding together), ``growth``,
     ``memory_fixed``, ``memory_slope``; ``inflation_form``: beyond the measured CPUs. Of what a user stated: the name in
     the model. ``together``: what several explain and none by itself. And what is open besides parameters: ``noise`` of
-    single runs, luck of the ``trace``, ``misfit`` of the model within the data, ``beyond``: errors of predictions beyond
-    the data."""
+    single runs, luck of the ``trace``, ``misfit`` of the model within the data, ``beyond``: errors of predictions
+    beyond the data."""
     parts: tuple[str, ...] = ()
     """The names in the model of the parameters that are meant."""
     kind: Kind
