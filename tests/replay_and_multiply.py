@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from bench.sim.check.baselines import Solo
-from bench.sim.check.levels import Level, Statistic, measured_levels
-from bench.sim.check.predict import Prediction, Storm
+from bench.sim.check.levels import StormNumber, measured_levels
+from bench.sim.check.predict import Prediction, TargetStorm
 from bench.sim.check.scores import Sample
+from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import Observations
 
 _STORMS: Final = 800
@@ -32,10 +33,10 @@ class ReplayAndMultiply:
     def knows(self, label: str, /) -> bool:
         return label in self.fitted.targets
 
-    def storm(self, storm: Storm) -> Prediction:
+    def storm(self, storm: TargetStorm) -> Prediction:
         rng, boxes = np.random.default_rng(1), storm.level.boxes
-        alone = measured_levels(self.fitted.targets[storm.label])[Level(0, 1)]
-        starts = alone.values[Statistic.LAST]
+        alone = measured_levels(self.fitted.targets[storm.label])[Level(boxes=1)]
+        starts = alone.values[StormNumber.LAST]
         middle = float(np.median(starts))
         drawn = rng.choice(starts, (_STORMS, 1 if self.of_storm else boxes))
         shrunk = middle * (drawn / middle) ** (self.of_storm or 1.0)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.cli.workflow import apart_in_json, under_runner
+from bench.util.text import visible_json
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -21,5 +22,6 @@ def print_json(value: Any) -> None:
 
 
 def print_json_text(text: str) -> None:
-    """Print JSON. Under GitHub's runner, texts in it cannot be commands to the runner."""
-    print(apart_in_json(text) if under_runner() else text)
+    """Print JSON. Its texts can move, colour or hide nothing on a terminal, nor be commands to GitHub's runner."""
+    shown = visible_json(text)
+    print(apart_in_json(shown) if under_runner() else shown)

@@ -84,6 +84,10 @@ def write_results(
     """
     if _MARK not in page[:_MARK_WITHIN]:
         raise ValueError("the page has no mark, so that no later answer could replace it")
+    names = [*(figure.name for figure in figures), *data]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise ValueError(f"two figures or files have the name {twice!r}, so that one would replace the other")
     check_place(directory, known=known)
     try:
         _write(directory.resolve(), page, figures, data)

@@ -20,7 +20,10 @@ BEYOND: Final = "beyond the limit"
 FAILED: Final = "never: failed"
 MISSING: Final = "–"
 MAX_TEXT: Final = 400
-_STEM_CHARS: Final = 80
+_STEM_BYTES: Final = 80
+_KEY_CHARS: Final = 8
+_KEYED: Final = re.compile(r"(^|-)[0-9a-f]{8}$")
+_IN_STEM: Final = {"/": "_"}
 _LEAST, _MOST = 0.1, 999.5
 """Ends of intervals that are outside of these, in the unit of the middle, have a unit of their own."""
 
@@ -55,10 +58,18 @@ def clean(text: str, *, limit: int = MAX_TEXT) -> str:
 
 
 def file_stem(text: str) -> str:
-    """A cell's name as part of a file name: letters, digits and dashes, different for different cells."""
-    name = "".join(letter if letter.isalnum() else "-" for letter in text).strip("-")
-    # Options may be paths. They are of any length, and two may be equal without their slashes.
-    return f"{name[:_STEM_CHARS]}-{content_key(text)[:8]}" if "=/" in text else name
+    """A cell's or a target's name as part of a file name, of at most 80 bytes: different for different names.
+
+    Letters, digits and dashes stay, and a slash becomes an underscore: ``libvirt_tcg``. A name with anything else, a
+    long one, and one that looks as if it had a key already, has a key of its text at the end.
+    """
+    stem = "".join(_IN_STEM.get(letter, letter if letter.isalnum() else "-") for letter in text).strip("-_")
+    if stem and stem.replace("_", "/") == text and len(stem.encode()) <= _STEM_BYTES and not _KEYED.search(stem):
+        return stem
+    key = content_key(text)[:_KEY_CHARS]
+    room = _STEM_BYTES - _KEY_CHARS - 1
+    short = stem.encode()[:room].decode("utf-8", "ignore").strip("-_")
+    return f"{short}-{key}" if short else key
 
 
 def clean_lines(text: str, *, limit: int = 64_000) -> str:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from bench.sim.engine.rng import uniforms
+from bench.sim.limits import MOST_FACTOR
 from bench.sim.values import TargetValues
+
+_MOST_LOG: Final = float(np.log(MOST_FACTOR))
 
 
 class Purpose(IntEnum):
@@ -29,7 +33,8 @@ def factors(values: TargetValues, *, seed: int, trial: int, block: int, boxes: i
 
     Logarithms of blocks' factors are normal with ``block_sd``, and neighbours have the correlation
     ``block_correlation`` (an autoregression of order 1 that is stationary from block 0 on). Logarithms of boxes' own
-    factors are independent and normal with ``box_sd``. Medians are 1.
+    factors are independent and normal with ``box_sd``. Medians are 1. A factor above ``MOST_FACTOR`` is cut there:
+    where scatter is as large as a model may have it, that is one box of two million.
 
     Args:
         seed: in [0, 2**63).
@@ -43,7 +48,7 @@ def factors(values: TargetValues, *, seed: int, trial: int, block: int, boxes: i
         raise ValueError(f"block {block} or boxes {boxes} is too small")
     own = values.box_sd * ndtri(uniforms(seed, Purpose.BOX, trial, np.arange(boxes)))
     shared = values.block_sd * _block_normal(seed, block, values.block_correlation)
-    found: NDArray[np.float64] = np.exp(shared + own)
+    found: NDArray[np.float64] = np.minimum(np.exp(np.minimum(shared + own, _MOST_LOG)), MOST_FACTOR)
     return found
 
 

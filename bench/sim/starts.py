@@ -19,14 +19,12 @@ from bench.sim.engine.arrays import Ints, array_of, floats, ints, zeros
 from bench.sim.engine.heap import STRIDE
 from bench.sim.engine.jit import JITTED, pure
 from bench.sim.engine.layout import ARRIVAL, CELLS, GROWTH_BITS, LOCK, NODE
-from bench.sim.engine.speeds import MOST_CPUS, crowd_factor
+from bench.sim.engine.stages import STAGE
+from bench.sim.lengths import Load, refuse_long, too_much
+from bench.sim.limits import MOST_CPUS, MOST_FACTOR
 from bench.sim.values import StageValues, TargetValues
-from bench.util.errors import UsageError
 
-_MOST_FACTOR: Final = 1000.0
 _MOST_NS: Final = 1 << 60
-_MOST_SUM: Final = float(1 << 62)
-"""No sum of times may leave 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -208,7 +206,7 @@ def simulate_many(grid: Grid, storms: Sequence[Storm], *, cpus: int, pure_python
         totals,
     )
     if failed >= 0:
-        raise _too_much(grid, len(storms[failed % len(storms)].scheduled_ns))
+        raise too_much(len(storms[failed % len(storms)].scheduled_ns), float(grid.stages_ns.max()))
     times, waits = (array_of(output) for output in outputs)
     return _gather(grid, given, cpus, times, waits, array_of(totals))
 
@@ -238,8 +236,8 @@ def _line_up(storms: Sequence[Storm]) -> _Lined:
         raise ValueError("a storm needs at least one box, one factor per box, and no fewer than 0 residents")
     if scheduled.min() < 0 or scheduled.max() > _MOST_NS:
         raise ValueError("a box is requested before 0 or after more than 36 years")
-    if not (factors.min() > 0 and factors.max() < _MOST_FACTOR):  # also false for a value that is no number
-        raise ValueError(f"the factor of a box is not a positive number below {_MOST_FACTOR:g}")
+    if not (factors.min() > 0 and factors.max() <= MOST_FACTOR):  # also false for a value that is no number
+        raise ValueError(f"the factor of a box is not a positive number of at most {MOST_FACTOR:g}")
     storm_of = np.repeat(np.arange(len(storms)), counts)
     place = np.lexsort((scheduled, storm_of)).astype(np.int64)
     return _Lined(first, residents, scheduled[place], place, factors[place])
@@ -248,7 +246,7 @@ def _line_up(storms: Sequence[Storm]) -> _Lined:
 def _check_grid(grid: Grid, cpus: int) -> None:
     points = len(grid.inflation)
     shapes = [one.shape for one in (grid.stages_ns, grid.growth_ns, grid.crowding)]
-    if shapes != [(points, len(grid.endpoints), kernels.STAGE), (points,), (points,)]:
+    if shapes != [(points, len(grid.endpoints), STAGE), (points,), (points,)]:
         raise ValueError(
             f"a grid of {points} points and {len(grid.endpoints)} endpoints cannot have values of the shapes {shapes}"
         )
@@ -309,23 +307,20 @@ def _gather(
 
 
 def _refuse_long(grid: Grid, given: _Lined, cpus: int) -> None:
-    """Raise UsageError if a sum of times, with all boxes one after another, could leave 64 bits."""
-    boxes = int(np.diff(given.first).max())
-    stages = grid.stages_ns.shape[1]
-    alive = boxes + int(given.residents.max())
-    slowest = 1 + float(grid.inflation.max()) * (cpus - 1)
-    slowest *= crowd_factor(boxes=boxes, cpus=cpus, crowding=float(grid.crowding.max()))
-    growth = float(grid.growth_ns.max()) * alive
-    one = float(grid.stages_ns.sum(axis=(1, 2)).max()) + stages * growth
-    longest = one * slowest * float(given.factors.max()) * boxes + float(given.scheduled.max())
-    if not max(longest, growth * float(given.factors.max()) * (1 << GROWTH_BITS)) < _MOST_SUM:
-        raise _too_much(grid, boxes)
-
-
-def _too_much(grid: Grid, boxes: int) -> UsageError:
-    most_s = float(grid.stages_ns.max()) / 1e9
-    return UsageError(
-        f"{boxes} boxes at once with up to {most_s:g} s of work in a stage are more than the "
-        "simulator's 64-bit integers can hold",
-        hint="ask for fewer boxes on one host, or check the model's times of work",
+    """Raise UsageError if the times of a storm could leave 64 bits."""
+    load = Load(
+        boxes=int(np.diff(given.first).max()),
+        start_ns=float(grid.stages_ns.sum(axis=(1, 2)).max()),
+        stage_ns=float(grid.stages_ns.max()),
+        stages=grid.stages_ns.shape[1],
+        growth_ns=float(grid.growth_ns.max()),
+        factor=float(given.factors.max()),
+    )
+    refuse_long(
+        [load],
+        residents=int(given.residents.max()),
+        cpus=cpus,
+        inflation=float(grid.inflation.max()),
+        crowding=float(grid.crowding.max()),
+        last_ns=float(given.scheduled.max()),
     )

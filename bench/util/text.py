@@ -12,9 +12,10 @@ MOST_LISTED: Final = 20
 # Whole ANSI sequences: removing only the escape character would leave "[31m".
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # Control characters, and those that hide or reorder text, such as zero-width and bidirectional marks.
-_INVISIBLE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+_HIDING: Final = "\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_INVISIBLE: Final = re.compile(f"[\x00-\x1f{_HIDING}]")
+# JSON escapes what is below U+0020 in texts, and line breaks are part of its layout. Surrogates cannot be printed.
+_IN_JSON: Final = re.compile(f"[{_HIDING}\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
@@ -22,6 +23,11 @@ def plain(text: str) -> str:
     shown = _INVISIBLE.sub(" ", _ESCAPES.sub("", text))
     # Surrogates stand for bytes that could not be decoded. They cannot be encoded as UTF-8, so they are replaced.
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def visible_json(text: str) -> str:
+    """The same JSON value; characters of its texts that move, colour or hide something on a terminal are escaped."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def first_of(texts: Sequence[str], what: str) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from bench.sim.check.baselines import CPU_ONLY, LINE, SHARED, SPREAD
-from bench.sim.check.check import Terms, check
+from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, memory_levels, odd_even
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
@@ -52,7 +52,7 @@ def designs() -> dict[str, Callable[[Observations], Split]]:
 def checked(split: Split, seed: int) -> Check:
     """A model that is fitted with one seed, and scored."""
     model = fit(split.to_fit, seed=seed)
-    return check(split, ModelPredictor(model=model, seed=seed), Terms(seed=seed))
+    return check(split, ModelPredictor(model=model, seed=seed), CheckTerms(seed=seed))
 
 
 def rows(found: Sequence[Check]) -> Iterator[tuple[str, ...]]:
@@ -111,7 +111,7 @@ def main() -> None:
         sys.stdout.flush()
     split = designs()["{1, 2} → {4, 8}"](seen)
     for name, toy in toys(split.fit).items():
-        print(table(f"without a mechanism: {name}", list(rows([check(split, toy, Terms(seed=seeds[0]))]))))
+        print(table(f"without a mechanism: {name}", list(rows([check(split, toy, CheckTerms(seed=seeds[0]))]))))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from bench.records.record import Endpoint
 from bench.sim.answer.answer import Band
 from bench.sim.answer.bands import Widening, band_of
 from bench.sim.answer.distance import storm_distances, widening
-from bench.sim.check.check import Terms, check
+from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, by_levels
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.fit.fit import fit
@@ -237,7 +237,7 @@ def run(world: World, blocks: int, replicates: int) -> tuple[dict[str, Tally], C
             tallies.setdefault(known.name, Tally()).add(model, known)
         split = by_levels(seen, Levels(fit=frozenset({1, 2})), Levels())
         part = fit(split.fit, seed=replicate)
-        found = check(split, ModelPredictor(model=part, seed=replicate, replications=1), Terms(seed=replicate))
+        found = check(split, ModelPredictor(model=part, seed=replicate, replications=1), CheckTerms(seed=replicate))
         verdicts[str(found.targets[0].verdict)] += 1
     return tallies, verdicts
 

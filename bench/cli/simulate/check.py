@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +12,20 @@ import typer
 
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
-from bench.cli.simulate.options import AnswerOut, this_command
+from bench.cli.simulate.options import (
+    SEED,
+    AnswerOut,
+    CheckSeed,
+    FitBelow,
+    TableCpus,
+    note_compilation,
+    this_command,
+)
 from bench.cli.simulate.progress import Step
 from bench.render.commands.simulation_check import check_json, view_check, write_check
 from bench.scenario.targets import split_labels
 from bench.sim.answer.distance import EITHER_SIDE
-from bench.sim.check.check import Terms, check
+from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import (
     Levels,
     Split,
@@ -37,7 +45,7 @@ from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
 from bench.sim.fit.fit import DRAWS, fit
 from bench.sim.model.file import assumed_sentences, model_digest, read_model
-from bench.sim.model.schema import MOST_CPUS, HostEntry, Model
+from bench.sim.model.schema import HostEntry, Model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import Observations, Source, same_workload
@@ -72,17 +80,6 @@ Table = Annotated[
         show_default=False,
     ),
 ]
-TableCpus = Annotated[
-    int | None,
-    typer.Option(
-        "--table-cpus",
-        metavar="N",
-        min=1,
-        max=MOST_CPUS,
-        help="CPUs of the table's host.",
-        show_default="its line `# cpus: N`",
-    ),
-]
 Fitted = Annotated[
     frozenset[int] | None,
     typer.Option(
@@ -96,12 +93,6 @@ Fitted = Annotated[
 Scored = Annotated[
     frozenset[int] | None,
     typer.Option("--score", metavar="N,N", parser=_levels, help="Score storms of these numbers of boxes."),
-]
-FitBelow = Annotated[
-    int | None,
-    typer.Option(
-        "--fit-below", metavar="N", min=1, help="Fit storms of at most N boxes, N included; score the larger ones."
-    ),
 ]
 FitMemory = Annotated[
     frozenset[int] | None,
@@ -141,9 +132,6 @@ Draws = Annotated[
     typer.Option(
         "--draws", metavar="N", min=50, max=10_000, help="Draws of the model that is fitted.", show_default=str(DRAWS)
     ),
-]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, max=2**53, help="Seed of the fit, of noise and of intervals.")
 ]
 
 
@@ -187,7 +175,7 @@ def check_command(
     scenario: Scenario = None,
     host_change: HostChange = False,
     draws: Draws = None,
-    seed: Seed = 1,
+    seed: CheckSeed = SEED,
     out: AnswerOut = None,
     json: Json = False,
 ) -> None:
@@ -204,6 +192,7 @@ def check_command(
     )
     named = _named(paths or (), table, against)
     read = _Reader(None if targets is None else split_labels(targets), scenario, table_cpus, host_change)
+    note_compilation()
     with Step() as step:
         found = _found(named, read, asked, _Run(draws, seed, host_change, step.say))
         page = None if out is None else write_check(found, out, command=this_command())
@@ -284,13 +273,7 @@ class _Reader:
     def table(self, name: str) -> Observations:
         if self._scenarios is not None:
             raise UsageError("--scenario is for campaigns, and a table has none", hint="leave it out")
-        seen = observe_table(find_table(name), cpus=self._cpus)
-        if self._labels is None:
-            return seen
-        for label in self._labels:
-            if label not in seen.targets:
-                raise UsageError(f"{name} has no runtime {label!r}", hint=f"it has {', '.join(seen.targets)}")
-        return replace(seen, targets={label: seen.targets[label] for label in self._labels})
+        return observe_table(find_table(name), cpus=self._cpus, targets=self._labels)
 
 
 def _split(seen: Observations, asked: _Asked) -> Split:
@@ -359,8 +342,8 @@ def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Ch
 def _scored(split: Split, model: Model, digest: str | None, run: _Run) -> Check:
     model = without_scored(model, split)
     said = assumed_sentences(model)
-    assumed = {label: tuple(one for one in said if one.startswith(f"{label}: ")) for label in model.targets}
-    terms = Terms(seed=run.seed, model=digest, assumed=assumed, notes=_notes(model, split), say=run.say)
+    assumed = {label: tuple(one.line for one in said if one.target == label) for label in model.targets}
+    terms = CheckTerms(seed=run.seed, model=digest, assumed=assumed, notes=_notes(model, split), say=run.say)
     return check(split, ModelPredictor(model=model, seed=run.seed), terms)
 
 

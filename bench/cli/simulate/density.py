@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -17,17 +17,16 @@ from bench.cli.simulate.options import (
     ModelFile,
     ModelTargets,
     Seed,
+    host_memory,
+    host_reserve,
     labels,
-    read_bytes,
-    read_terms,
     show_answer,
+    terms_of,
 )
 from bench.cli.simulate.progress import Step
-from bench.sim.answer.terms import Terms, choose_baseline, choose_targets
+from bench.sim.answer.terms import choose_baseline, choose_targets
 from bench.sim.host.density import DensityQuestion, answer_density
-from bench.util.errors import UsageError
-
-_TENTH: Final = 10
+from bench.sim.model.file import read_model
 
 Memory = Annotated[
     str | None,
@@ -63,22 +62,14 @@ def density(
     Exit codes: 0 answered, 4 the data do not support an answer.
     """
     with Step() as step:
-        terms = read_terms(model, seed=seed, draws=draws, replications=1, beyond=beyond, step=step)
+        terms = terms_of(read_model(model), seed=seed, draws=draws, replications=1, beyond=beyond, step=step)
         chosen = choose_targets(terms.model, labels(targets))
-        size = _memory(terms, memory)
+        size = host_memory(terms.model, memory)
         question = DensityQuestion(
             memory_bytes=size,
-            reserve_bytes=size // _TENTH if reserve is None else read_bytes("--reserve", reserve, least=0),
+            reserve_bytes=host_reserve(reserve, size),
             targets=chosen,
             baseline=choose_baseline(chosen, baseline),
         )
         answer = answer_density(terms, question)
     show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
-
-
-def _memory(terms: Terms, text: str | None) -> int:
-    if text is not None:
-        return read_bytes("--memory", text)
-    if terms.model.host.memory_bytes is None:
-        raise UsageError("the model does not know its host's memory", hint="give --memory, such as --memory 256GiB")
-    return terms.model.host.memory_bytes

@@ -1,9 +1,8 @@
-"""``boxbench simulate fit`` and ``boxbench simulate explain``."""
+"""``boxbench simulate fit``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,15 +11,15 @@ import typer
 from bench.cli.console import console, print_json
 from bench.cli.messages import note
 from bench.cli.options import Json
-from bench.cli.simulate.options import answer_directory, this_command
+from bench.cli.simulate.options import SEED, FitSeed, TableCpus, note_compilation, read_count
 from bench.cli.simulate.progress import Reminder
-from bench.render.commands.model import model_json, view_explained, view_fitted, write_model_page
+from bench.render.commands.model import model_json, view_fitted
 from bench.scenario.targets import split_labels
+from bench.sim.answer.words import count_text
 from bench.sim.engine.jit import JITTED
 from bench.sim.fit.fit import DRAWS, Only
 from bench.sim.fit.fit import fit as fit_model
-from bench.sim.model.file import model_digest, read_model, write_model
-from bench.sim.model.schema import MOST_CPUS, model_schema
+from bench.sim.model.file import write_model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import MemoryTrial, Observations
@@ -38,10 +37,6 @@ Sources = Annotated[
     ),
 ]
 ModelOut = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the model is written.")]
-ModelFile = Annotated[
-    Path | None,
-    typer.Argument(metavar="MODEL", help="A model, as `boxbench simulate fit` wrote it.", show_default=False),
-]
 OnlyTargets = Annotated[
     str | None,
     typer.Option("--targets", "-t", metavar="A,B", help="Only these targets.", show_default="all that were measured"),
@@ -57,33 +52,7 @@ OnlyBoxes = Annotated[
 HostChange = Annotated[
     bool, typer.Option("--host-change", help="Campaigns may be of hosts with different fingerprints.")
 ]
-TableCpus = Annotated[
-    int | None,
-    typer.Option(
-        "--table-cpus",
-        metavar="N",
-        min=1,
-        max=MOST_CPUS,
-        help="CPUs of a table's host.",
-        show_default="the table's own",
-    ),
-]
 Draws = Annotated[int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Joint draws of all parameters.")]
-FitSeed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="The same seed gives the same model.")
-]
-PageOut = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="DIR",
-        parser=answer_directory,
-        help="Also write index.html, figures/ and explained.json into DIR.",
-        show_default=False,
-    ),
-]
-Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files instead.")]
 
 _MARK: Final = b'"model_schema"'
 _MARK_WITHIN: Final = 4096
@@ -99,7 +68,7 @@ def fit(
     host_change: HostChange = False,
     table_cpus: TableCpus = None,
     draws: Draws = DRAWS,
-    seed: FitSeed = 1,
+    seed: FitSeed = SEED,
     json: Json = False,
 ) -> None:
     """Single starts give stages, CPU time and noise. Storms give the rest: which part of the CPU time a start waits
@@ -108,6 +77,7 @@ def fit(
     _check_out(out)
     if not JITTED:
         note("numba is not installed, so the fit takes many times longer; the model is the same")
+    note_compilation()
     observations = _observed(
         sources, targets=targets, scenarios=scenario, host_change=host_change, table_cpus=table_cpus
     )
@@ -121,7 +91,7 @@ def fit(
         print_json(model_json(model))
         return
     console().print(view_fitted(model))
-    print(out)
+    print(f"model: {out}")
 
 
 def _check_out(out: Path) -> None:
@@ -171,19 +141,11 @@ def _observed(
             f"{tables[0]} is a table, and other sources were named beside it",
             hint="a table is of another host: fit a model to each",
         )
-    return _narrowed(observe_table(find_table(tables[0]), cpus=table_cpus), labels)
+    return observe_table(find_table(tables[0]), cpus=table_cpus, targets=labels)
 
 
 def _is_csv(name: str) -> bool:
     return find_table(name).suffix == ".csv"
-
-
-def _narrowed(observations: Observations, labels: Sequence[str] | None) -> Observations:
-    for label in labels or ():
-        if label not in observations.targets:
-            raise UsageError(f"the table has no runtime {label!r}", hint=f"it has {', '.join(observations.targets)}")
-    kept = {label: one for label, one in observations.targets.items() if labels is None or label in labels}
-    return replace(observations, targets=kept)
 
 
 def _only(text: str | None, observations: Observations) -> Only | None:
@@ -191,29 +153,8 @@ def _only(text: str | None, observations: Observations) -> Only | None:
         return None
     sizes = {trial.boxes for target in observations.targets.values() for trial in target.starts}
     known = sorted(sizes | {row.boxes for target in observations.targets.values() for row in target.rows})
-    wanted = set()
-    for part in text.split(","):
-        if not part.strip().isdecimal() or int(part) not in known:
-            raise UsageError(
-                f"--only-boxes: {part.strip()!r} is not a number of boxes that was measured",
-                hint=f"measured were {', '.join(map(str, known))}",
-            )
-        wanted.add(int(part))
+    hint = f"measured were {', '.join(map(str, known))}"
+    wanted = {read_count("--only-boxes", part.strip(), least=1, hint=hint) for part in text.split(",")}
+    for boxes in sorted(wanted - set(known)):
+        raise UsageError(f"--only-boxes: storms of {count_text(boxes, 'box', 'boxes')} were not measured", hint=hint)
     return lambda trial: isinstance(trial, MemoryTrial) or trial.boxes in wanted
-
-
-def explain(model: ModelFile = None, out: PageOut = None, schema: Schema = False, json: Json = False) -> None:
-    """Every parameter with its band, its source, how far the data narrowed it, and what the data could not decide."""
-    if schema:
-        print_json(model_schema())
-        return
-    if model is None:
-        raise UsageError("no model was named", hint="name a model.json, as in `boxbench simulate explain model.json`")
-    found = read_model(model)
-    page = None if out is None else write_model_page(found, out, command=this_command())
-    if json:
-        print_json(model_json(found))
-        return
-    console().print(view_explained(found, model_digest(found)))
-    if page is not None:
-        print(page)

@@ -40,6 +40,7 @@ from bench.sim.cost import read_prices
 from bench.sim.fleet.file import read_fleet
 from bench.sim.fleet.fleet_answer import FleetAnswer, FleetQuestion, answer_fleet
 from bench.sim.fleet.needed import Limit
+from bench.sim.model.file import read_model
 from bench.sim.traces.spec import open_trace
 
 Fleet = Annotated[
@@ -108,7 +109,7 @@ def fleet(
     if cost is not None:
         cost.per_host_hour(cpus=spec.cpus, memory_bytes=spec.memory_bytes, kind=host_type)
     with Step() as step:
-        terms = trace_terms(model, seed=seed, draws=draws, beyond=beyond, step=step)
+        terms = trace_terms(read_model(model), seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot, in_vm)
         question = FleetQuestion(
             trace=source,

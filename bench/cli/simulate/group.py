@@ -13,7 +13,9 @@ class SimulateGroup(LazyGroup):
     panels: ClassVar[Panels] = {
         "Models": {
             "fit": CommandEntry("bench.cli.simulate.fit:fit", "Fit a model to campaigns, or to a table of storms."),
-            "explain": CommandEntry("bench.cli.simulate.fit:explain", "Show where each number of a model comes from."),
+            "explain": CommandEntry(
+                "bench.cli.simulate.explain:explain", "Show where each number of a model comes from."
+            ),
             "check": CommandEntry(
                 "bench.cli.simulate.check:check_command",
                 "Score a model on measurements that it did not see; exit code 3 if CPU time alone predicts better.",

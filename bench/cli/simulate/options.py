@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,8 +21,11 @@ from bench.render.simulation.text import view_answer
 from bench.scenario.targets import split_labels
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import Terms, choose_draws
-from bench.sim.host.luck import MOST_TRIALS
-from bench.sim.model.file import UNSEALED, edit_warnings, model_digest, read_model
+from bench.sim.engine.jit import why_not_kept
+from bench.sim.fleet.spec import default_reserve
+from bench.sim.limits import MOST_BOXES, MOST_CPUS, MOST_SEED, MOST_TRIALS
+from bench.sim.model.file import edit_warnings, model_digest
+from bench.sim.model.schema import Model
 from bench.util.errors import UsageError
 from bench.util.units import parse_bytes
 
@@ -53,9 +56,35 @@ Baseline = Annotated[
         show_default="docker, else the first",
     ),
 ]
-Cpus = Annotated[
+
+
+def _cpus(name: str, text: str, default: str) -> Any:
+    """An option that is a number of CPUs."""
+    return typer.Option(name, metavar="N", min=1, max=MOST_CPUS, help=text, show_default=default)
+
+
+def _boxes(name: str, text: str, *, least: int = 1, default: str | bool = True) -> Any:
+    """An option that is a number of boxes on one host."""
+    return typer.Option(name, metavar="N", min=least, max=MOST_BOXES, help=text, show_default=default)
+
+
+def _read_seed(given: object) -> int:
+    return read_count("--seed", str(given), least=0, most=MOST_SEED, hint="write for example --seed 1")
+
+
+def _seed(text: str, default: str | bool = True) -> Any:
+    """An option that is a seed."""
+    return typer.Option("--seed", metavar="N", parser=_read_seed, help=text, show_default=default)
+
+
+Cpus = Annotated[int | None, _cpus("--cpus", "CPUs of the host.", "as measured")]
+VmCpus = Annotated[int | None, _cpus("--vm-cpus", "With --nested: CPUs of a machine.", "1")]
+TableCpus = Annotated[int | None, _cpus("--table-cpus", "CPUs of the table's host.", "its line `# cpus: N`")]
+Residents = Annotated[int, _boxes("--residents", "Boxes that live on the host already.", least=0)]
+PerVm = Annotated[int | None, _boxes("--per-vm", "With --nested: boxes per machine.", default="8")]
+FitBelow = Annotated[
     int | None,
-    typer.Option("--cpus", metavar="N", min=1, max=1 << 16, help="CPUs of the host.", show_default="as measured"),
+    _boxes("--fit-below", "Fit storms of at most N boxes, N included; score the larger ones.", default=False),
 ]
 Interval = Annotated[
     str | None,
@@ -82,7 +111,10 @@ Draws = Annotated[
 Replications = Annotated[
     int, typer.Option("--replications", metavar="N", min=1, max=1000, help="Runs with fresh noise for each draw.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="Seed of the noise.")]
+Seed = Annotated[int, _seed("Seed of the noise.")]
+FitSeed = Annotated[int, _seed("The same seed gives the same model.")]
+CheckSeed = Annotated[int, _seed("Seed of the fit, of noise and of intervals.")]
+SweepSeed = Annotated[int | None, _seed("Seed of all luck.", "the file's")]
 Beyond = Annotated[
     bool,
     typer.Option("--beyond", help="Answer even more than 10 times beyond the data. Nothing measured supports that."),
@@ -109,23 +141,23 @@ AnswerOut = Annotated[
 ]
 
 
-def read_terms(
-    model: Path, *, seed: int, draws: int | None, replications: int, beyond: bool, step: Step | None = None
+def terms_of(
+    model: Model, *, seed: int, draws: int | None, replications: int, beyond: bool, step: Step | None = None
 ) -> Terms:
-    """The terms of a question. Raises UsageError: the model file is wrong, or has fewer draws."""
-    found = read_model(model)
-    chosen = choose_draws(found, draws)
+    """The terms of a question to a model that was read. Raises UsageError: it has fewer draws."""
+    chosen = choose_draws(model, draws)
     if len(chosen) * replications > MOST_TRIALS:
         raise UsageError(
             f"{len(chosen)} draws with {replications} replications are more than {MOST_TRIALS} runs",
             hint="ask for fewer --replications or --draws",
         )
-    for line in edit_warnings(found):
-        if UNSEALED in line:  # without a measured level it is refused by its distance, which would not tell why
-            note(line)
+    for one in edit_warnings(model):
+        if one.target is None:  # without a measured level it is refused by its distance, which would not tell why
+            note(one.line)
+    note_compilation()
     return Terms(
-        model=found,
-        digest=model_digest(found),
+        model=model,
+        digest=model_digest(model),
         seed=seed,
         draws=chosen,
         first=0,
@@ -133,6 +165,16 @@ def read_terms(
         beyond=beyond,
         **({} if step is None else {"say": step.say}),
     )
+
+
+def note_compilation() -> None:
+    """Say once where compiled code is lost at the end of the command."""
+    reason = why_not_kept()
+    if reason is not None:
+        note(
+            f"compiled code cannot be kept: {reason}; every command compiles anew, which takes some seconds. Set "
+            "NUMBA_CACHE_DIR to a directory of your own"
+        )
 
 
 def labels(targets: str | None) -> list[str] | None:
@@ -171,25 +213,26 @@ def _filled(option: str, words: list[str], least: int, hint: str) -> tuple[int, 
     return _ascending(option, [*found, last] if last > found[-1] else found, hint)
 
 
-MOST_BOXES: Final = 1_000_000
-"""The most boxes on one host."""
 MOST_SIZES: Final = 100
 """The most points of a curve."""
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_WHOLE: Final = re.compile(r"([+-]?)0*([0-9]+)")
+_MOST_DIGITS: Final = 18
+"""More digits than any limit has: int() would refuse some thousands of them with an error of its own."""
 
 
-def read_count(option: str, word: str, *, least: int, hint: str) -> int:
-    """A number of boxes on one host. Raises UsageError: not a whole number, below ``least``, or too many."""
+def read_count(option: str, word: str, *, least: int, hint: str, most: int = MOST_BOXES) -> int:
+    """A number of boxes on one host, or another one. Raises UsageError: no whole number, too small or too large."""
     # int() alone would take "1_0" and digits of other scripts.
-    if not _WHOLE.fullmatch(word):
-        raise UsageError(f"{option}: {word!r} is not a whole number", hint=hint)
-    value = int(word)
+    match = _WHOLE.fullmatch(word)
+    if match is None:
+        raise UsageError(f"{option}: {word[:40]!r} is not a whole number", hint=hint)
+    value = int(match[1] + match[2][: _MOST_DIGITS + 1])
+    shown = str(value) if len(match[2]) <= _MOST_DIGITS else f"{value}..."
     if value < least:
-        raise UsageError(f"{option}: {value} is less than {least}", hint=hint)
-    if value > MOST_BOXES:
-        raise UsageError(
-            f"{option}: {value} is more than {MOST_BOXES}", hint="no host has so many; ask about a fleet instead"
-        )
+        raise UsageError(f"{option}: {shown} is less than {least}", hint=hint)
+    if value > most:
+        instead = "no host has so many; ask about a fleet instead"
+        raise UsageError(f"{option}: {shown} is more than {most}", hint=instead if most == MOST_BOXES else hint)
     return value
 
 
@@ -208,6 +251,20 @@ def read_bytes(option: str, text: str, *, least: int = 1) -> int:
     if size < least:
         raise UsageError(f"{option}: {text} is less than {least} bytes", hint=f"write for example {option} 256GiB")
     return size
+
+
+def host_memory(model: Model, text: str | None) -> int:
+    """The memory of the host: that of ``--memory``, else the measured one. Raises UsageError: neither is known."""
+    if text is not None:
+        return read_bytes("--memory", text)
+    if model.host.memory_bytes is None:
+        raise UsageError("the model does not know its host's memory", hint="give --memory, such as --memory 64GiB")
+    return model.host.memory_bytes
+
+
+def host_reserve(text: str | None, memory_bytes: int) -> int:
+    """What boxes must leave to the host: that of ``--reserve``, else the default share. Raises UsageError."""
+    return default_reserve(memory_bytes) if text is None else read_bytes("--reserve", text, least=0)
 
 
 def this_command() -> str:

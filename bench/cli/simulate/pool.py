@@ -17,7 +17,9 @@ from bench.cli.simulate.options import (
     ModelFile,
     ModelTargets,
     Seed,
-    read_bytes,
+    host_memory,
+    host_reserve,
+    read_count,
     show_answer,
 )
 from bench.cli.simulate.progress import Step
@@ -36,13 +38,12 @@ from bench.render.figures import fan, tornado, trade_off
 from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
-from bench.sim.fleet.spec import FleetSpec, default_reserve
+from bench.sim.fleet.spec import FleetSpec
 from bench.sim.model.file import Model, read_model
 from bench.sim.traces.spec import open_trace
 from bench.util.errors import UsageError
 
 _NEVER: Final = "never"
-_MOST: Final = 1_000_000
 
 KeepAlive = Annotated[
     str,
@@ -117,7 +118,7 @@ def pool(
     spec = _host(found, cpus, memory, reserve, queue)
     source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
     with Step() as step:
-        terms = trace_terms(model, seed=seed, draws=draws, beyond=beyond, step=step)
+        terms = trace_terms(found, seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot)
         question = PoolQuestion(
             trace=source,
@@ -145,31 +146,22 @@ def read_keep_alives(text: str) -> tuple[int | None, ...]:
 
 def read_counts(option: str, text: str) -> tuple[int, ...]:
     """Numbers of boxes from 0 on. Raises UsageError."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) <= _MOST for word in words) or len(set(words)) < len(words):
-        raise UsageError(
-            f"{option}: {text!r} is not a list of different numbers from 0 to {_MOST}", hint=f"write {option} 0,1,2"
-        )
-    return tuple(int(word) for word in words)
+    hint = f"write {option} 0,1,2"
+    found = tuple(read_count(option, word.strip(), least=0, hint=hint) for word in text.split(","))
+    if len(set(found)) < len(found):
+        raise UsageError(f"{option}: {text} names a number twice", hint="name each once")
+    return found
 
 
 def _host(model: Model, cpus: int | None, memory: str | None, reserve: str | None, queue: int | None) -> FleetSpec:
-    size = _memory(model, memory)
+    size = host_memory(model, memory)
     return FleetSpec(
         hosts=1,
         cpus=cpus or model.host.cpus,
         memory_bytes=size,
-        reserve_bytes=default_reserve(size) if reserve is None else read_bytes("--reserve", reserve, least=0),
+        reserve_bytes=host_reserve(reserve, size),
         queue_limit=queue,
     )
-
-
-def _memory(model: Model, text: str | None) -> int:
-    if text is not None:
-        return read_bytes("--memory", text)
-    if model.host.memory_bytes is None:
-        raise UsageError("the model does not know its host's memory", hint="give --memory, such as --memory 64GiB")
-    return model.host.memory_bytes
 
 
 def drawings(answer: PoolAnswer) -> Iterator[Drawing]:

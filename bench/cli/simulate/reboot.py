@@ -23,13 +23,14 @@ from bench.cli.simulate.options import (
     Seed,
     labels,
     read_count,
-    read_terms,
     show_answer,
+    terms_of,
 )
 from bench.cli.simulate.progress import Step
 from bench.sim.answer.terms import Terms, choose_baseline, choose_targets, find_target
 from bench.sim.host.arrivals import read_arrivals
 from bench.sim.host.reboot import RebootQuestion, answer_reboot
+from bench.sim.model.file import read_model
 from bench.util.errors import UsageError
 
 Boxes = Annotated[
@@ -66,7 +67,7 @@ def reboot(
     Exit codes: 0 answered, 4 the data do not support an answer.
     """
     with Step() as step:
-        terms = read_terms(model, seed=seed, draws=draws, replications=replications, beyond=beyond, step=step)
+        terms = terms_of(read_model(model), seed=seed, draws=draws, replications=replications, beyond=beyond, step=step)
         counts, together = read_counts(terms, boxes, targets)
         question = RebootQuestion(
             counts=counts,

@@ -20,13 +20,16 @@ from bench.cli.simulate.options import (
     Interval,
     ModelFile,
     ModelTargets,
+    PerVm,
     Poisson,
     Replications,
+    Residents,
     Seed,
+    VmCpus,
     labels,
     read_sizes,
-    read_terms,
     show_answer,
+    terms_of,
 )
 from bench.cli.simulate.progress import Step
 from bench.render.figures import capacity
@@ -37,6 +40,7 @@ from bench.sim.host.curve import MeasuredStorm, measured_storms
 from bench.sim.host.sides import Alone, Side
 from bench.sim.host.sides import nested as read_nested
 from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm
+from bench.sim.model.file import read_model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
 from bench.util.errors import UsageError
@@ -51,7 +55,6 @@ Boxes = Annotated[
         show_default=False,
     ),
 ]
-Residents = Annotated[int, typer.Option("--residents", metavar="N", min=0, help="Boxes that live on the host already.")]
 NestedText = Annotated[
     str | None,
     typer.Option(
@@ -60,13 +63,6 @@ NestedText = Annotated[
         help="Also containers in virtual machines, such as libvirt/kvm:docker.",
         show_default=False,
     ),
-]
-PerVm = Annotated[
-    int | None, typer.Option("--per-vm", metavar="N", min=1, help="With --nested: boxes per machine.", show_default="8")
-]
-VmCpus = Annotated[
-    int | None,
-    typer.Option("--vm-cpus", metavar="N", min=1, help="With --nested: CPUs of a machine.", show_default="1"),
 ]
 Measured = Annotated[
     list[Path] | None,
@@ -108,7 +104,7 @@ def storm(
     _refuse_useless(sizes, nested, per_vm, vm_cpus, measured)
     inside = Inside(nested, per_vm or 8, vm_cpus or 1)
     with Step() as step:
-        terms = read_terms(model, seed=seed, draws=draws, replications=replications, beyond=beyond, step=step)
+        terms = terms_of(read_model(model), seed=seed, draws=draws, replications=replications, beyond=beyond, step=step)
         question = _question(terms, sizes, (targets, baseline), cpus, residents, arrivals, inside)
         answer = answer_storm(terms, question, _measured(measured or []))
     show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from bench.cli.console import console, print_json_text
 from bench.cli.messages import note
 from bench.cli.options import Json
-from bench.cli.simulate.options import Beyond, ModelFile, this_command
+from bench.cli.simulate.options import Beyond, ModelFile, SweepSeed, note_compilation, this_command
 from bench.cli.simulate.progress import Reminder
 from bench.render.commands.sweep import view_sweep, write_page
 from bench.sim.model.file import read_model
@@ -46,10 +46,6 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", metavar="N", min=1, max=4096, help="Number of processes.", show_default="one per CPU"),
 ]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="N", min=0, max=(1 << 63) - 1, help="Seed of all luck.", show_default="the file's"),
-]
 
 
 def sweep(
@@ -59,7 +55,7 @@ def sweep(
     scheduler: Scheduler = PROCESSES,
     workers: Workers = None,
     beyond: Beyond = False,
-    seed: Seed = None,
+    seed: SweepSeed = None,
     json: Json = False,
 ) -> None:
     """The question of a file is simulated at every point of a grid, and for samples of parameters that are uncertain.
@@ -73,6 +69,7 @@ def sweep(
         asked = asked.model_copy(update={"seed": seed})
     known = read_model(model)
     plan = build_plan(asked, known, beyond=beyond)
+    note_compilation()
     try:
         with _Units() as units:
             results = run_sweep(plan, known, out, scheduler=scheduler, workers=workers, tell=units.tell)

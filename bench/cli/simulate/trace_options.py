@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final, get_args
 
 import typer
 
-from bench.cli.simulate.options import labels, read_bytes, read_terms
+from bench.cli.simulate.options import labels, read_bytes, read_count, terms_of
 from bench.cli.simulate.progress import Step
 from bench.sim.answer.terms import Terms, choose_targets, find_target
 from bench.sim.fleet.file import parse_span_ns
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
-from bench.sim.model.file import Model, read_model
+from bench.sim.limits import MOST_CPUS
+from bench.sim.model.file import Model
 from bench.sim.traces.cold import Durations
 from bench.sim.traces.spec import TraceOptions
 from bench.sim.traces.within import Within
@@ -90,10 +90,10 @@ def read_trace_options(within: str, durations: str, host_memory_bytes: int) -> T
     )
 
 
-def trace_terms(model: Path, *, seed: int, draws: int | None, beyond: bool, step: Step) -> Terms:
-    """The terms of a question about a trace: one run for each draw. Raises UsageError, as ``read_terms``."""
-    count = number_of_draws(read_model(model), draws)
-    return read_terms(model, seed=seed, draws=count, replications=1, beyond=beyond, step=step)
+def trace_terms(model: Model, *, seed: int, draws: int | None, beyond: bool, step: Step) -> Terms:
+    """The terms of a question about a trace: one run for each draw. Raises UsageError, as ``terms_of``."""
+    count = number_of_draws(model, draws)
+    return terms_of(model, seed=seed, draws=count, replications=1, beyond=beyond, step=step)
 
 
 def read_variants(
@@ -123,9 +123,10 @@ def _read_snapshot(text: str) -> Snapshot:
 def _read_vm(model: Model, text: str) -> Variant:
     hint = "write for example --in-vm docker,libvirt,4,8GiB: boxes, VMs, CPUs and memory of a VM"
     words = [word.strip() for word in text.split(",")]
-    if len(words) != 4 or not words[2].isdecimal() or not 1 <= int(words[2]) <= 2**16:
+    if len(words) != 4:
         raise UsageError(f"--in-vm: {text!r} is not a target, a VM's target, its CPUs and its memory", hint=hint)
-    inside = InVm(target=find_target(model, words[1]), cpus=int(words[2]), memory_bytes=read_bytes("--in-vm", words[3]))
+    cpus = read_count("--in-vm: CPUs", words[2], least=1, most=MOST_CPUS, hint=hint)
+    inside = InVm(target=find_target(model, words[1]), cpus=cpus, memory_bytes=read_bytes("--in-vm", words[3]))
     return Variant(target=find_target(model, words[0]), inside=inside)
 
 

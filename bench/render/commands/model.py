@@ -119,8 +119,7 @@ def _sentences(model: Model, label: str) -> Iterator[str]:
     yield from trust_sentences(model, label)
     yield from notes_of(model, label)
     yield from open_sentences(model, label)
-    start = f"{label}: "
-    yield from (clean(one.removeprefix(start)) for one in assumed_sentences(model) if one.startswith(start))
+    yield from (clean(one.text) for one in assumed_sentences(model) if one.target == label)
 
 
 def _facts(model: Model, digest: str) -> Iterator[tuple[str, str]]:
@@ -150,8 +149,8 @@ def model_json(model: Model) -> dict[str, Any]:
         "draws": len(model.weights),
         "discrepancy": model.discrepancy.model_dump(mode="json"),
         "targets": {label: _target_json(model, label) for label in model.targets},
-        "assumed": list(assumed_sentences(model)),
-        "edited": list(edit_warnings(model)),
+        "assumed": [one.line for one in assumed_sentences(model)],
+        "edited": [one.line for one in edit_warnings(model)],
     }
 
 

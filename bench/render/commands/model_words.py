@@ -157,7 +157,7 @@ def open_sentences(model: Model, label: str) -> Iterator[str]:
 
 def warnings_of(model: Model) -> tuple[str, ...]:
     """What was edited."""
-    return tuple(clean(sentence, limit=400) for sentence in edit_warnings(model))
+    return tuple(clean(one.line, limit=400) for one in edit_warnings(model))
 
 
 def legend(model: Model) -> tuple[tuple[str, str], ...]:

@@ -13,13 +13,13 @@ from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
 from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
-from bench.sim.check.levels import Statistic
+from bench.sim.check.levels import StormNumber
 from bench.sim.check.result import LevelView, StatisticView, TargetCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PANELS: Final = {Statistic.MEDIAN: "half of the boxes are up", Statistic.LAST: "the last box is up"}
+_PANELS: Final = {StormNumber.MEDIAN: "half of the boxes are up", StormNumber.LAST: "the last box is up"}
 _Dashes = str | tuple[int, tuple[float, ...]]
 _BASELINES: Final[Mapping[str, tuple[str, _Dashes]]] = {
     CONSTANT: ("constant: as a single start", ":"),
@@ -64,10 +64,10 @@ def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) ->
         _frame(axes[-1], levels, values, named=number == 0)
     _legend(axes[0], series)
     return Drawing(
-        name=f"check-{file_stem(found.label)}" + (f"-beside-{residents}" if residents else ""),
+        name=f"check{f'_beside_{residents}' if residents else ''}-{file_stem(found.label)}",
         scenario="",
         title=title,
-        alt=_alt(found, series[Statistic.LAST]),
+        alt=_alt(found, series[StormNumber.LAST]),
         how=_HOW,
         canvas=figure,
         table=_table(levels),
@@ -81,12 +81,12 @@ def _subtitle(found: TargetCheck) -> str:
     return f"{found.verdict} · error {found.error:.0%}{''.join(largest)}, accepted up to {found.limit or 0:.0%}"
 
 
-def _series(levels: Sequence[LevelView], statistic: Statistic) -> list[Point]:
+def _series(levels: Sequence[LevelView], statistic: StormNumber) -> list[Point]:
     """The statistic at every level. Half of one box, or of two, is the first one, and is not scored apart."""
     found = []
     for level in levels:
         views = {view.statistic: view for view in level.statistics}
-        view = views.get(statistic, views.get(Statistic.FIRST if level.boxes == 2 else Statistic.LAST))
+        view = views.get(statistic, views.get(StormNumber.FIRST if level.boxes == 2 else StormNumber.LAST))
         # A table may lack a column. Only a single box is the same for all statistics.
         if view is not None and (view.statistic is statistic or level.boxes <= 2):
             found.append((level, view))
@@ -159,7 +159,7 @@ def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, 
         axes.yaxis.set_label_coords((_LABEL_IN - _LEFT_IN) / _PANEL_IN, 0.5)
 
 
-def _legend(axes: Axes, series: Mapping[Statistic, Sequence[Point]]) -> None:
+def _legend(axes: Axes, series: Mapping[StormNumber, Sequence[Point]]) -> None:
     if any(series.values()):
         axes.legend(
             loc="upper left",

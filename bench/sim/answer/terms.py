@@ -22,7 +22,7 @@ BASELINE: Final = "docker"
 _EMULATED: Final = "tcg"
 
 
-def _quiet(_line: str) -> None:
+def quiet(_line: str) -> None:
     """The progress of nobody."""
 
 
@@ -42,7 +42,7 @@ class Terms:
     """Runs with fresh noise for each draw."""
     beyond: bool = False
     """Whether questions more than 10 times beyond the data are answered."""
-    say: Say = field(default=_quiet)
+    say: Say = field(default=quiet)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -118,7 +118,7 @@ def refuse_emulated_machine(option: str, target: str) -> None:
 
 def assumed_of(model: Model, targets: Sequence[str]) -> tuple[str, ...]:
     """The sentences on parameters of these targets that no data stand behind."""
-    return tuple(line for line in assumed_sentences(model) if line.partition(": ")[0] in targets)
+    return tuple(one.line for one in assumed_sentences(model) if one.target in targets)
 
 
 def emulated_sentences(targets: Sequence[str]) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ def _far(distances: Iterable[Distance]) -> Iterator[str]:
 
 def _edits(model: Model, targets: Sequence[str]) -> Iterator[str]:
     """Edits of the model file, of these targets and of all."""
-    for line in edit_warnings(model):
-        label = line.partition(": ")[0]
-        if label in targets or label not in model.targets:
-            yield line
+    for one in edit_warnings(model):
+        if one.target is None or one.target in targets:
+            yield one.line

@@ -29,9 +29,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.check.levels import TIMES, Level, Measured, Statistic, ranks_of
+from bench.sim.check.levels import TIMES, Measured, StormNumber, ranks_of
 from bench.sim.check.scores import Sample, equal_weights
 from bench.sim.check.sharing import ordered_starts, shared_cpus
+from bench.sim.observe.levels import Level
 
 Floats = NDArray[np.float64]
 
@@ -63,23 +64,23 @@ class Baselines:
 
     solo: Solo
     cpus: int
-    lines: Mapping[Statistic, tuple[float, float]]
+    lines: Mapping[StormNumber, tuple[float, float]]
     """D and s in ns; empty: fewer than two levels were fitted."""
 
-    def predict(self, level: Level, statistic: Statistic, *, published: bool = False) -> dict[str, Sample]:
+    def predict(self, level: Level, statistic: StormNumber, *, published: bool = False) -> dict[str, Sample]:
         """The predicted distributions, ns, by baseline; without those that the data of the fit do not give.
 
         Args:
             published: of a row of a table, whose median is another one (``bench.sim.observe.medians``).
         """
-        alone = self.solo.cpu_times if statistic is Statistic.CPU else self.solo.times
+        alone = self.solo.cpu_times if statistic is StormNumber.CPU else self.solo.times
         found: dict[str, Sample] = {}
         if alone is not None and statistic in self.lines:
             at_none, per_box = self.lines[statistic]
             found[LINE] = _scaled(alone, (at_none + per_box * level.boxes) / alone.median)
-        if alone is not None and statistic is Statistic.CPU:
+        if alone is not None and statistic is StormNumber.CPU:
             found[CPU_ONLY] = alone
-        if statistic is not Statistic.CPU:
+        if statistic is not StormNumber.CPU:
             found |= self._times(level, ranks_of(statistic, level.boxes, published=published))
         return {name: found[name] for name in BASELINES if name in found}
 
@@ -103,12 +104,12 @@ def _scaled(sample: Sample, factor: float) -> Sample:
 
 def solo_of(fitted: Mapping[Level, Measured]) -> Solo | None:
     """Single starts on an empty host, from what the fit has used; None when it has used none."""
-    alone = fitted.get(Level(0, 1))
-    times = np.empty(0) if alone is None else alone.values.get(Statistic.LAST, np.empty(0))
+    alone = fitted.get(Level(boxes=1))
+    times = np.empty(0) if alone is None else alone.values.get(StormNumber.LAST, np.empty(0))
     known = times[np.isfinite(times)]
     if alone is None or not len(known):
         return None
-    cpu, _ = alone.seen(Statistic.CPU)
+    cpu, _ = alone.seen(StormNumber.CPU)
     if not len(cpu):
         return Solo(times=equal_weights(known), cpu_ns=None)
     return Solo(times=equal_weights(known), cpu_ns=float(np.median(cpu)), cpu_times=equal_weights(cpu))
@@ -116,12 +117,12 @@ def solo_of(fitted: Mapping[Level, Measured]) -> Solo | None:
 
 def make_baselines(solo: Solo, fitted: Mapping[Level, Measured], cpus: int) -> Baselines:
     """The baselines of one target, from what the fit has used."""
-    found = {statistic: _line(fitted, statistic) for statistic in Statistic}
+    found = {statistic: _line(fitted, statistic) for statistic in StormNumber}
     lines = {statistic: line for statistic, line in found.items() if line is not None}
     return Baselines(solo=solo, cpus=cpus, lines=lines)
 
 
-def _line(fitted: Mapping[Level, Measured], statistic: Statistic) -> tuple[float, float] | None:
+def _line(fitted: Mapping[Level, Measured], statistic: StormNumber) -> tuple[float, float] | None:
     """Least squares through the medians of the levels on an empty host."""
     points = [
         (float(level.boxes), float(np.median(one.seen(statistic)[0])))
@@ -136,7 +137,7 @@ def _line(fitted: Mapping[Level, Measured], statistic: Statistic) -> tuple[float
     return float(values.mean() - slope * boxes.mean()), slope
 
 
-def _has(measured: Measured, statistic: Statistic) -> bool:
+def _has(measured: Measured, statistic: StormNumber) -> bool:
     if statistic in TIMES:
         return statistic in measured.values
     return bool(np.isfinite(measured.cpu_per_start_ns).any())

@@ -14,7 +14,7 @@ from bench.analysis.stats import Interval
 from bench.sim.answer.bands import NOT_WIDENED, Widening, band_limits, band_of
 from bench.sim.check.baselines import BASELINES
 from bench.sim.check.coverage import Coverage, Limits
-from bench.sim.check.levels import Measured, Statistic
+from bench.sim.check.levels import Measured, StormNumber
 from bench.sim.check.result import Score, Skill, StatisticView
 from bench.sim.check.scores import (
     Sample,
@@ -76,7 +76,7 @@ class ScoredCell:
     """One statistic of the storms of one level, with what pooling needs."""
 
     measured: Measured
-    statistic: Statistic
+    statistic: StormNumber
     blocks: Ints
     """(storms,) The block of each storm that has the statistic."""
     errors: Floats
@@ -94,7 +94,7 @@ class ScoredCell:
 
 def view_of(
     measured: Measured,
-    statistic: Statistic,
+    statistic: StormNumber,
     sample: Sample,
     widening: Widening,
     baselines: Mapping[str, Sample],
@@ -114,7 +114,7 @@ def view_of(
 
 def score_cell(
     measured: Measured,
-    statistic: Statistic,
+    statistic: StormNumber,
     sample: Sample,
     widening: Widening,
     baselines: Mapping[str, Sample],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.analysis.stats import Interval
+from bench.sim.answer.terms import Say, quiet
 from bench.sim.check.baselines import Baselines, make_baselines, solo_of
 from bench.sim.check.cells import (
     Resampling,
@@ -23,22 +24,19 @@ from bench.sim.check.cells import (
 from bench.sim.check.coverage import Bands, Limits, judge_bands
 from bench.sim.check.cpu import score_cpu
 from bench.sim.check.design import Split
-from bench.sim.check.levels import Level, Measured, Statistic, measured_levels
+from bench.sim.check.levels import Measured, StormNumber, measured_levels
 from bench.sim.check.memory import daemons_of, memory_by_level, score_memory
 from bench.sim.check.misses import largest_levels, level_errors, level_misses, pooled_miss
-from bench.sim.check.predict import Predictor, Storm
+from bench.sim.check.predict import Predictor, TargetStorm
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
 from bench.sim.check.scores import LEVEL
 from bench.sim.check.verdict import MIN_STORMS, Evidence, Miss, Over, judge
+from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import TargetObservations
 
 
-def _quiet(_line: str) -> None:
-    """The progress of nobody."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class CheckTerms:
     """How a check is done."""
 
     seed: int
@@ -46,14 +44,14 @@ class Terms:
     model: str | None = None
     """Digest of the model file; None: fitted for this check."""
     assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By target, sentences on parameters that a user stated."""
+    """By target, sentences on parameters that no data stand behind."""
     notes: tuple[str, ...] = ()
     """Sentences on how the model was made ready for the check."""
-    say: Callable[[str], None] = _quiet
+    say: Say = quiet
     """Called with one line when a target begins."""
 
 
-def check(split: Split, predictor: Predictor, terms: Terms) -> Check:
+def check(split: Split, predictor: Predictor, terms: CheckTerms) -> Check:
     """Score all targets of ``split.score`` that the predictor knows."""
     cpus = split.score.sources[0].cpus
     checked: list[TargetCheck] = []
@@ -84,7 +82,7 @@ def check(split: Split, predictor: Predictor, terms: Terms) -> Check:
 class _Target:
     """The check of one target."""
 
-    def __init__(self, split: Split, label: str, predictor: Predictor, cpus: int, terms: Terms) -> None:
+    def __init__(self, split: Split, label: str, predictor: Predictor, cpus: int, terms: CheckTerms) -> None:
         self._label, self._predictor, self._cpus, self._terms = label, predictor, cpus, terms
         # A target's luck does not depend on which others are checked.
         self._rng = np.random.default_rng([terms.seed, zlib.crc32(label.encode())])
@@ -136,7 +134,7 @@ class _Target:
     def _level(
         self, level: Level, measured: Measured, baselines: Baselines | None, scored: bool
     ) -> list[tuple[ScoredCell | None, StatisticView]]:
-        storm = Storm(label=self._label, level=level, cpus=self._cpus, schedules=measured.schedules)
+        storm = TargetStorm(label=self._label, level=level, cpus=self._cpus, schedules=measured.schedules)
         prediction = self._predictor.storm(storm)
         found = []
         for statistic in measured.scored:
@@ -192,7 +190,7 @@ class _Target:
     def _judged(
         self, views: tuple[LevelView, ...], cells: Sequence[ScoredCell], memory: tuple[MemoryScore, ...]
     ) -> TargetCheck:
-        times = [cell for cell in cells if cell.statistic is not Statistic.CPU]
+        times = [cell for cell in cells if cell.statistic is not StormNumber.CPU]
         if not times:
             return self._unjudged(views, memory)
         pooled, by_level = pooled_miss(times, self._resampling), level_misses(times, self._resampling)
@@ -219,7 +217,7 @@ class _Target:
             needed=judgement.needed,
             beaten_by=judgement.beaten_by,
             as_good=judgement.as_good,
-            cpu=score_cpu([cell for cell in cells if cell.statistic is Statistic.CPU], self._resampling),
+            cpu=score_cpu([cell for cell in cells if cell.statistic is StormNumber.CPU], self._resampling),
             memory=memory,
             assumed=self._terms.assumed.get(self._label, ()),
         )

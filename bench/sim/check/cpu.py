@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.sim.check.cells import Resampling, ScoredCell, limits_of, pooled_skills
-from bench.sim.check.levels import Level
 from bench.sim.check.misses import largest_levels, level_errors, level_misses, pooled_miss
 from bench.sim.check.result import CpuScore
 from bench.sim.check.verdict import MIN_STORMS, Miss
+from bench.sim.observe.levels import Level
 
 _Verdict = Literal["within the limit", "too far off", "cannot tell"]
 

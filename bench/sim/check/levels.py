@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
+from bench.sim.observe.levels import Level
 from bench.sim.observe.medians import median_of, median_places
 from bench.sim.observe.trials import StartTrial, SummaryRow, TargetObservations
 
@@ -23,7 +24,7 @@ TOTAL: Final = "total"
 """The component of a trial's CPU time that has everything that worked for its boxes."""
 
 
-class Statistic(StrEnum):
+class StormNumber(StrEnum):
     """A number of a storm: a time, since the request of the box that it is of, or the CPU time per start."""
 
     FIRST = "first"
@@ -33,19 +34,7 @@ class Statistic(StrEnum):
     """CPU time of everything that worked for the boxes until the last one was up, divided by their number."""
 
 
-TIMES: Final = (Statistic.FIRST, Statistic.MEDIAN, Statistic.LAST)
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Level:
-    """How many boxes were requested, and how many others lived on the host already."""
-
-    residents: int
-    boxes: int
-
-    def __str__(self) -> str:
-        boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
-        return f"{boxes} beside {self.residents}" if self.residents else boxes
+TIMES: Final = (StormNumber.FIRST, StormNumber.MEDIAN, StormNumber.LAST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +44,7 @@ class Measured:
     level: Level
     blocks: Ints
     """(storms,) The block of each; of a table 0."""
-    values: Mapping[Statistic, Floats]
+    values: Mapping[StormNumber, Floats]
     """(storms,) ns, of each of TIMES; inf: the box never got there. A published row lacks what it does not state."""
     cpu_per_start_ns: Floats
     """(storms,) CPU time of everything that worked for the boxes, divided by their number; NaN: not measured."""
@@ -70,40 +59,40 @@ class Measured:
         return len(self.blocks)
 
     @property
-    def scored(self) -> tuple[Statistic, ...]:
+    def scored(self) -> tuple[StormNumber, ...]:
         """Its numbers, without repeating a box: half of two boxes is the first one, in our own storms."""
         wanted = scored_times(self.level.boxes, published=self.summary)
         times = tuple(one for one in wanted if one in self.values)
-        return (*times, Statistic.CPU) if np.isfinite(self.cpu_per_start_ns).any() else times
+        return (*times, StormNumber.CPU) if np.isfinite(self.cpu_per_start_ns).any() else times
 
-    def seen(self, statistic: Statistic) -> tuple[Floats, Ints]:
+    def seen(self, statistic: StormNumber) -> tuple[Floats, Ints]:
         """(storms,) The statistic of each storm that has it, and the storms' blocks."""
-        if statistic is not Statistic.CPU:
+        if statistic is not StormNumber.CPU:
             return self.values[statistic], self.blocks
         known = np.isfinite(self.cpu_per_start_ns)
         return self.cpu_per_start_ns[known], self.blocks[known]
 
 
-def scored_times(boxes: int, *, published: bool) -> tuple[Statistic, ...]:
+def scored_times(boxes: int, *, published: bool) -> tuple[StormNumber, ...]:
     """The times of a storm of so many boxes that differ."""
     if boxes == 1:
-        return (Statistic.LAST,)
-    return (Statistic.FIRST, Statistic.LAST) if boxes == 2 and not published else TIMES
+        return (StormNumber.LAST,)
+    return (StormNumber.FIRST, StormNumber.LAST) if boxes == 2 and not published else TIMES
 
 
-def ranks_of(statistic: Statistic, boxes: int, *, published: bool) -> tuple[int, ...]:
+def ranks_of(statistic: StormNumber, boxes: int, *, published: bool) -> tuple[int, ...]:
     """Which of the ascending times of so many boxes, from 0, have the statistic as their mean; it is one of TIMES."""
-    if statistic is Statistic.MEDIAN:
+    if statistic is StormNumber.MEDIAN:
         return median_places(boxes, published=published)
-    return (0,) if statistic is Statistic.FIRST else (boxes - 1,)
+    return (0,) if statistic is StormNumber.FIRST else (boxes - 1,)
 
 
-def statistic_of(times: Floats, statistic: Statistic, *, published: bool) -> Floats:
+def statistic_of(times: Floats, statistic: StormNumber, *, published: bool) -> Floats:
     """One of TIMES over the last axis of ``times``, shape (..., boxes); inf is a box that never got there."""
     ascending = np.sort(times, axis=-1)
-    if statistic is Statistic.MEDIAN:
+    if statistic is StormNumber.MEDIAN:
         return median_of(ascending, published=published)
-    found: Floats = ascending[..., 0 if statistic is Statistic.FIRST else -1]
+    found: Floats = ascending[..., 0 if statistic is StormNumber.FIRST else -1]
     return found
 
 
@@ -111,9 +100,9 @@ def measured_levels(target: TargetObservations) -> dict[Level, Measured]:
     """Everything that was seen of the target's starts, by level, ascending."""
     found: dict[Level, list[StartTrial]] = {}
     for trial in target.starts:
-        found.setdefault(Level(trial.residents, trial.boxes), []).append(trial)
+        found.setdefault(Level(boxes=trial.boxes, residents=trial.residents), []).append(trial)
     levels = {level: _of_trials(level, trials, target.goal) for level, trials in found.items()}
-    levels |= {Level(0, row.boxes): _of_row(row) for row in target.rows}
+    levels |= {Level(boxes=row.boxes): _of_row(row) for row in target.rows}
     return dict(sorted(levels.items()))
 
 
@@ -140,13 +129,13 @@ def _cpu_per_start(trial: StartTrial) -> float:
 
 
 def _of_row(row: SummaryRow) -> Measured:
-    stated = {Statistic.FIRST: row.first_ns, Statistic.MEDIAN: row.median_ns, Statistic.LAST: row.last_ns}
+    stated = {StormNumber.FIRST: row.first_ns, StormNumber.MEDIAN: row.median_ns, StormNumber.LAST: row.last_ns}
     if row.boxes == 1:
         # One box is the first, half of all, and the last.
         known = next((value for value in (row.last_ns, row.median_ns, row.first_ns) if value is not None), None)
         stated = dict.fromkeys(TIMES, known)
     return Measured(
-        level=Level(0, row.boxes),
+        level=Level(boxes=row.boxes),
         blocks=np.zeros(1, dtype=np.int64),
         values={name: np.array([value], dtype=np.float64) for name, value in stated.items() if value is not None},
         cpu_per_start_ns=np.array([row.cpu_per_start_ns or math.nan], dtype=np.float64),

@@ -8,9 +8,9 @@ import numpy as np
 
 from bench.analysis.stats import MIN_BOOTS, Interval, median_interval
 from bench.sim.check.cells import Resampling, ScoredCell, limits_of
-from bench.sim.check.levels import Level
 from bench.sim.check.result import LevelError
 from bench.sim.check.verdict import Miss
+from bench.sim.observe.levels import Level
 
 
 def pooled_miss(cells: Sequence[ScoredCell], resampling: Resampling, of: str = "") -> Miss:

@@ -13,12 +13,13 @@ from bench.sim.answer.bands import NOT_WIDENED, Widening
 from bench.sim.answer.distance import storm_distances, widening
 from bench.sim.answer.form import host_values
 from bench.sim.check.baselines import Solo
-from bench.sim.check.levels import Level, Statistic, statistic_of
+from bench.sim.check.levels import StormNumber, statistic_of
 from bench.sim.check.scores import Sample
 from bench.sim.engine.rng import uniforms
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.noise import factors
+from bench.sim.observe.levels import Level
 from bench.sim.starts import simulate_starts
 from bench.sim.values import TargetValues
 
@@ -32,7 +33,7 @@ _STRIDE: Final = 1_000_003
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storm:
+class TargetStorm:
     """Boxes of one target that are requested on a schedule, on one host."""
 
     label: str
@@ -55,15 +56,15 @@ class Prediction:
     widening: Widening = NOT_WIDENED
     """Of bands, because the storm lies beyond the data."""
 
-    def sample(self, statistic: Statistic, *, published: bool = False) -> Sample | None:
+    def sample(self, statistic: StormNumber, *, published: bool = False) -> Sample | None:
         """The distribution of one statistic; None: it is not predicted.
 
         Args:
             published: of a row of a table, whose median is another one (``bench.sim.observe.medians``).
         """
-        return self.cpu if statistic is Statistic.CPU else self.time(statistic, published=published)
+        return self.cpu if statistic is StormNumber.CPU else self.time(statistic, published=published)
 
-    def time(self, statistic: Statistic, *, published: bool = False) -> Sample:
+    def time(self, statistic: StormNumber, *, published: bool = False) -> Sample:
         """The distribution of a time."""
         return Sample(statistic_of(self.times, statistic, published=published), self.weights)
 
@@ -79,7 +80,7 @@ class Predictor(Protocol):
     def knows(self, label: str) -> bool:
         """Whether it has predictions for a target."""
 
-    def storm(self, storm: Storm) -> Prediction:
+    def storm(self, storm: TargetStorm) -> Prediction:
         """The predicted times."""
 
     def solo(self, label: str, cpus: int, /) -> Solo | None:
@@ -102,7 +103,7 @@ class ModelPredictor:
         """Whether the model has the target."""
         return label in self.model.targets
 
-    def storm(self, storm: Storm) -> Prediction:
+    def storm(self, storm: TargetStorm) -> Prediction:
         """Simulate the storm for every draw. The same sample has the same luck in all targets and levels.
 
         Samples are multiplied by a two-sided log-normal: what the model misses even of the data that it was fitted to.
@@ -118,7 +119,7 @@ class ModelPredictor:
             widening=widening(model.discrepancy, distances),
         )
 
-    def _samples(self, storm: Storm) -> tuple[Floats, Floats]:
+    def _samples(self, storm: TargetStorm) -> tuple[Floats, Floats]:
         """(samples, boxes) times, and (samples,) CPU time per start, of every draw, ns."""
         found = []
         for draw in range(len(self.model.weights)):
@@ -142,7 +143,7 @@ class ModelPredictor:
         found: Floats = weights / weights.sum()
         return found
 
-    def _sample(self, values: TargetValues, storm: Storm, sample: int) -> tuple[Ints, float]:
+    def _sample(self, values: TargetValues, storm: TargetStorm, sample: int) -> tuple[Ints, float]:
         """(boxes,) times, and the CPU time per start until the last box is up, as a campaign records it, ns."""
         # Each sample is a campaign of its own: blocks of one campaign resemble each other, samples must not.
         luck = factors(values, seed=self.seed + _STRIDE * sample, trial=0, block=0, boxes=storm.level.boxes)
@@ -155,9 +156,9 @@ class ModelPredictor:
 
     def solo(self, label: str, cpus: int) -> Solo | None:
         """Single starts of the model, with their CPU time until they are up."""
-        alone = Storm(label=label, level=Level(0, 1), cpus=cpus, schedules=(np.zeros(1, dtype=np.int64),))
+        alone = TargetStorm(label=label, level=Level(boxes=1), cpus=cpus, schedules=(np.zeros(1, dtype=np.int64),))
         found = self.storm(alone)
-        times, cpu = found.time(Statistic.LAST), found.cpu
+        times, cpu = found.time(StormNumber.LAST), found.cpu
         if cpu is None or not cpu.median:
             return Solo(times=times, cpu_ns=None)
         return Solo(times=times, cpu_ns=cpu.median, cpu_times=cpu)

@@ -6,8 +6,9 @@ from typing import Literal
 
 from bench.sim.answer.answer import Band
 from bench.sim.check.coverage import Bands, Coverage, Frozen, Limits
-from bench.sim.check.levels import Level, Statistic
+from bench.sim.check.levels import StormNumber
 from bench.sim.check.verdict import MIN_STORMS, Verdict
+from bench.sim.observe.levels import Level
 from bench.util.errors import ExitCode
 
 
@@ -41,7 +42,7 @@ class Score(Frozen):
 class StatisticView(Frozen):
     """One statistic of the storms of one level, ns."""
 
-    statistic: Statistic
+    statistic: StormNumber
     storms: tuple[float | None, ...]
     """Each measured storm that has it; None: its box never got there. Such a storm counts as an error of 100 %, without
     CRPS. A storm that lost a box has no CPU time."""
@@ -81,7 +82,7 @@ class LevelError(Frozen):
     @property
     def name(self) -> str:
         """``8 boxes``, ``4 boxes beside 8``."""
-        return str(Level(self.residents, self.boxes))
+        return str(Level(boxes=self.boxes, residents=self.residents))
 
 
 class CpuScore(Frozen):

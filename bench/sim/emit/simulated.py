@@ -21,13 +21,13 @@ from bench.sim.answer.distance import FARTHEST, farthest, memory_distance, refus
 from bench.sim.emit.emission import Emission, EmitRequest
 from bench.sim.emit.labels import split_box
 from bench.sim.emit.trials import Simulator, luck_numbers, size_of
+from bench.sim.engine.rng import SEEDS
 from bench.sim.model.file import Model, assumed_sentences, model_digest, read_model
 from bench.sim.model.values import target_values
 from bench.util.errors import UsageError
 from bench.util.json_value import JsonObject
 from bench.util.units import format_ns
 
-_MOST_SEED: Final = 2**63 - 1
 _ALSO: Final = {"cache": ("warm",)}
 """Levels that a model has without such a factor: it is fitted to boxes whose files are in the page cache."""
 
@@ -75,10 +75,8 @@ def simulated_campaign(request: EmitRequest, choice: Choice) -> Emission:
         NotInDataError: a trial is too far beyond the data of the model.
     """
     request.check()
-    if request.seed > _MOST_SEED:
-        raise UsageError(
-            f"--seed {request.seed} is more than {_MOST_SEED}", hint="the simulator takes seeds of 63 bits"
-        )
+    if request.seed >= SEEDS:
+        raise UsageError(f"--seed {request.seed} is more than {SEEDS - 1}", hint="the simulator takes seeds of 63 bits")
     source = _read(choice)
     _check_scenarios(source, request.scenarios)
     boxes = {loaded.scenario.name: source.boxes(loaded.scenario) for loaded in request.scenarios}
@@ -244,7 +242,7 @@ def _notes(source: _Source, scenarios: Sequence[LoadedScenario], cells: Sequence
         far = farthest(_distances(model, cell))
         if far > 1:
             yield f"{cell.key} is {far:.3g} times beyond the data of the model (without --beyond at most {FARTHEST:g})."
-    yield from assumed_sentences(model)
+    yield from (one.line for one in assumed_sentences(model))
 
 
 def _absent(model: Model, scenario: Scenario, cells: Sequence[Cell]) -> Iterator[str]:

@@ -12,7 +12,7 @@ Kernels have the same results in both forms, bit for bit, because they only use:
 - arrays (compiled) or lists (pure) with one axis.
 
 Machine code is kept by ``jit_cache`` in a directory that only this user can enter. Where there is none, each process
-compiles for itself.
+compiles for itself, and ``why_not_kept`` says why.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ _KERNELS: Final[dict[int, FunctionType]] = {}
 _PARTS: Final[set[FunctionType]] = set()
 """Those that become a part of what calls them."""
 _PURE: Final[dict[FunctionType, FunctionType]] = {}
+_NOT_KEPT: Final[list[str]] = []
+"""Why machine code of this process is not kept; the first reason says it."""
+
+
+def why_not_kept() -> str | None:
+    """Why the machine code of some kernel is not kept for the next process, in words; None: it is, or none is made."""
+    return _NOT_KEPT[0] if _NOT_KEPT else None
 
 
 def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
@@ -98,8 +105,10 @@ def _dispatcher(function: FunctionType, inline: str) -> Any:
     # Kernels make no arrays, so they need no counts of references (_nrt): these took nine tenths of a storm's time.
     njit: Any = numba.njit
     result = njit(nogil=True, error_model="numpy", _nrt=False, inline=inline)(function)
-    with suppress(HostUnfitError, OSError, RuntimeError):  # RuntimeError: this user has no home
+    try:
         _enable_cache(result, function)
+    except (HostUnfitError, OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        _NOT_KEPT.append(str(error))
     return result
 
 

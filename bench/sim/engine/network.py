@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bench.sim.engine import layout as at
 from bench.sim.engine.program import OPERANDS, Program
-from bench.sim.engine.speeds import MOST_CPUS
+from bench.sim.limits import MOST_CPUS
 
 
 @dataclass(frozen=True, kw_only=True)

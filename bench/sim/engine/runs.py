@@ -121,12 +121,14 @@ def _run_through(machine: Machine) -> None:
 
 
 def _shift(network: Network, *, most: int, pieces: int, jobs: int) -> int:
-    """How fine the unit of work can be. Raises UsageError: too coarse for what a crowd of all jobs leaves of a CPU."""
+    """How fine the unit of work can be. Raises UsageError: a CPU would do less than 2**LEAST_SHIFT units per ns, beside
+    all jobs.
+    """
     shift = min(MOST_SHIFT, ROOM_BITS - (most * pieces).bit_length())
     shift = min(shift, STREAM_SHIFT) if network.laws else shift
     for node in network.nodes:
         times = crowd_factor(boxes=jobs, cpus=node.cpus, crowding=node.crowding)
-        if shift < 0 or (node.crowding > 0 and 2.0**shift < 2**LEAST_SHIFT * times):
+        if shift < 0 or 2.0**shift < 2**LEAST_SHIFT * times:
             raise UsageError(
                 f"{jobs} jobs at once with up to {most / 1e9:g} s of work are more than the simulator's 64-bit "
                 "integers can hold",

@@ -22,9 +22,8 @@ MOST_SHIFT: Final = 20
 LEAST_SHIFT: Final = 8
 """Units of work are between 2**-20 and 2**-8 ns: as fine as 64-bit integers allow."""
 
-MOST_CPUS: Final = 1 << 16
 CROWD_BITS: Final = 26
-"""The speed of MOST_CPUS, in units of 2**-20 ns, times this is below 2**63."""
+"""The speed of ``limits.MOST_CPUS``, in units of 2**-20 ns, times this is below 2**63."""
 CROWD_ONE: Final = 1 << CROWD_BITS
 _CROWD_HALF: Final = 1 << (CROWD_BITS - 1)
 _NOTHING: Final = -40.0

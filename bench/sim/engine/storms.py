@@ -11,7 +11,6 @@ from typing import Final
 from bench.sim.engine.arrays import Floats, Ints
 from bench.sim.engine.jit import compiled
 from bench.sim.engine.layout import (
-    ACQUIRE,
     AREA_PIECES,
     ARRIVAL,
     ARRIVALS,
@@ -19,14 +18,11 @@ from bench.sim.engine.layout import (
     BUSY_AT_END,
     CAPACITY,
     CELLS,
-    CODE,
     CPUS,
     CROWD_AT,
     CROWDED,
-    DELAY,
     DONE,
     DUE,
-    END,
     FIRST,
     FREE,
     FREE_JOB,
@@ -40,29 +36,23 @@ from bench.sim.engine.layout import (
     LAST_END,
     LIMIT,
     LOCK,
-    MARK,
     NEVER,
     NODE,
     NODES,
-    RELEASE,
     RESIDENTS,
     ROOM_JOBS,
     ROOM_PIECES,
     SHIFT,
-    SKIP,
-    SPAWN,
     STATUS,
     STEPS,
     TOO_MUCH_WORK,
     WIDTH,
-    WORK,
 )
 from bench.sim.engine.loop import run
+from bench.sim.engine.program import Program
 from bench.sim.engine.rng import to_ns
 from bench.sim.engine.speeds import LEAST_SHIFT, MOST_SHIFT, ROOM_BITS, crowded, fill_crowd, fill_speeds
-
-STAGE: Final = 5
-"""Values of a stage: delay, work, background, hold_work, hold_delay, in ns."""
+from bench.sim.engine.stages import STAGE, add_stage
 
 CPU: Final = 0
 """CPU time of everything until the host is idle again, ns."""
@@ -81,27 +71,13 @@ def program(used: Sequence[Sequence[bool]]) -> list[int]:
     """The instructions of a start. Demands are the stages' values, then the growth of the hold.
 
     Args:
-        used: (stages, STAGE) whether the value is above 0 anywhere; instructions for the others are left out, which
-            changes nothing, since a demand of 0 is no event.
+        used: (stages, STAGE) whether the value is above 0 anywhere; see ``add_stage``.
     """
-    code: list[int] = []
-    growth = len(used) * STAGE + 1
-    for stage, (delays, works, background, hold_works, hold_delays) in enumerate(used):
-        first = stage * STAGE
-        if background:
-            code += [SPAWN, first + 2, 0, 0]
-        if delays:
-            code += [DELAY, first, 0, 0]
-        if hold_works or hold_delays:
-            code += [SKIP, first + 3, first + 4, len(code) // CODE + 5]
-            code += [ACQUIRE, 0, 0, 0]
-            code += [WORK, first + 3, 0, growth]
-            code += [DELAY, first + 4, 0, 0]
-            code += [RELEASE, 0, 0, 0]
-        if works:
-            code += [WORK, first + 1, 0, 0]
-        code += [MARK, stage, 0, 0]
-    return [*code, END, 0, 0, 0]
+    built = Program()
+    for stage, its in enumerate(used):
+        add_stage(built, stage, growth=len(used) * STAGE, used=its)
+        built.mark(stage)
+    return built.end().code
 
 
 def width(stages: int) -> int:

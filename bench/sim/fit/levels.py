@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
+from bench.sim.observe.levels import Level
 from bench.sim.observe.medians import median_of
 from bench.sim.observe.trials import StartTrial, TargetObservations
 
@@ -22,13 +23,6 @@ Floats = NDArray[np.float64]
 CPU: Final = "cpu"
 LEAST_SHARE: Final = 0.03
 """Stages that take less than this share of a start are not compared: no lock in them could be seen."""
-
-
-class Level(NamedTuple):
-    """A kind of trial."""
-
-    boxes: int
-    residents: int
 
 
 class Statistic(NamedTuple):
@@ -63,9 +57,9 @@ def levels_of(target: TargetObservations) -> tuple[LevelData, ...]:
     """The levels of a target that have a whole trial, ascending."""
     by_level: dict[Level, list[StartTrial]] = {}
     for trial in target.starts:
-        by_level.setdefault(Level(trial.boxes, trial.residents), []).append(trial)
+        by_level.setdefault(Level(boxes=trial.boxes, residents=trial.residents), []).append(trial)
     found = []
-    for level in sorted(by_level):
+    for level in sorted(by_level, key=lambda level: (level.boxes, level.residents)):
         whole = tuple(trial for trial in by_level[level] if np.isfinite(trial.times_ns[target.goal]).all())
         if whole:
             lost = len(by_level[level]) - len(whole)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import Endpoint
-from bench.sim.fit.levels import CPU, Level, Statistic, times_of
+from bench.sim.fit.levels import CPU, Statistic, times_of
 from bench.sim.fit.space import SCATTERS, Unknowns
+from bench.sim.observe.levels import Level
 from bench.sim.starts import Grid, ManyStarts, Storm, simulate_many
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,6 @@ from bench.sim.fit.chance import stream
 from bench.sim.fit.levels import (
     CPU,
     LEAST_SHARE,
-    Level,
     LevelData,
     Statistic,
     compared_endpoints,
@@ -30,6 +29,7 @@ from bench.sim.fit.predict import Setting
 from bench.sim.fit.readoff import Noise, memory_draws, noise_of, stage_draws
 from bench.sim.fit.resample import Blocks, midmean, stretched
 from bench.sim.fit.space import MOST_INFLATION, SCATTERS, Place, Priors
+from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import SummaryRow, TargetObservations
 from bench.util.errors import TooFewBootsError, UsageError
 
@@ -49,7 +49,7 @@ _STATED: Final = 1000
 """Degrees of freedom of a noise that is stated and not estimated from blocks: its law is a normal distribution."""
 HALVES: Final = (Endpoint.EXEC, Endpoint.READY)
 """Ends of the two halves of a table's start. Nothing was measured of the first: it lets a lock be visited twice."""
-_ALONE: Final = Level(1, 0)
+_ALONE: Final = Level(boxes=1)
 _GUEST: Final = "threads.vcpu"
 _LEAST_BUSY: Final = 1.5
 """With less than half a second piece of work beside the first, its growth cannot be told from noise."""
@@ -134,7 +134,7 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
         boxes=tuple(sorted({level.boxes for level in levels})),
         residents=tuple(sorted({level.residents for level in levels})),
         memory_boxes=tuple(sorted({trial.boxes for trial in target.memory})),
-        storms_of_two=len(levels[Level(2, 0)].trials) if Level(2, 0) in levels else 0,
+        storms_of_two=len(levels[Level(boxes=2)].trials) if Level(boxes=2) in levels else 0,
     )
 
 
@@ -319,7 +319,7 @@ def fit_table_target(target: TargetObservations, *, cpus: int, draws: int, seed:
     lengths = length * np.exp(TABLE_MISFIT * np.concatenate([[0.0], chance.standard_normal(draws)]))
     stages = np.column_stack([lengths / 2, lengths / 2])
     seen = _seen_table(target)
-    levels = {Level(row.boxes, 0) for row in target.rows} | {_ALONE}
+    levels = {Level(boxes=row.boxes) for row in target.rows} | {_ALONE}
     setting = Setting(
         endpoints=HALVES,
         cpus=cpus,
@@ -358,7 +358,7 @@ def _seen_table(target: TargetObservations) -> Seen:
 
 
 def _of_row(row: SummaryRow, goal: Endpoint) -> list[tuple[Statistic, float]]:
-    level = Level(row.boxes, 0)
+    level = Level(boxes=row.boxes)
     times = {"first": row.first_ns, "middle": row.median_ns, "last": row.last_ns} if row.boxes > 1 else {}
     values = {**times, CPU: row.cpu_per_start_ns}
     return [(Statistic(level, goal, of), value) for of, value in values.items() if value is not None]

@@ -19,12 +19,12 @@ from bench.scenario.fields import USER_INPUT, Bytes, Strict
 from bench.scenario.validation import describe_faults
 from bench.sim.fleet.failures import read_failures
 from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec, Policy, default_reserve
+from bench.sim.limits import MOST_CPUS
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
 from bench.util.units import format_bytes, format_ns, parse_bytes, parse_duration_ns
 
 MOST_HOSTS: Final = 2**20
-MOST_CPUS: Final = 2**16
 _MOST_COUNT: Final = 10**9
 """Of boxes of a host, and of invocations that may wait."""
 _HINT: Final = "docs/fleet.md has an example of a fleet file"

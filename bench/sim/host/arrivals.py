@@ -15,7 +15,6 @@ from bench.util.units import format_ns, parse_duration_ns
 
 PURPOSE: Final = 0x4101
 """The purpose of the random numbers of random arrivals."""
-_SEEDS: Final = 1 << 63
 _LONGEST_NS: Final = 2**55
 """The engine refuses longer schedules."""
 
@@ -43,7 +42,7 @@ class Arrivals:
             return np.zeros(boxes, dtype=np.int64)
         if not self.random:
             return np.arange(boxes, dtype=np.int64) * self.gap_ns
-        drawn = uniforms(seed % _SEEDS, PURPOSE, trial, np.arange(1, boxes))
+        drawn = uniforms(seed, PURPOSE, trial, np.arange(1, boxes))
         gaps = np.round(-np.log1p(-drawn) * self.gap_ns).astype(np.int64)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(gaps)])
 

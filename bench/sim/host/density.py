@@ -213,7 +213,8 @@ def _quantities(terms: Terms, target: str, fit: _Fit, look: Look | None) -> list
     model, weights = terms.model, terms.draw_weights
     values = [target_values(model, target, draw) for draw in terms.draws]
     further = np.array([float(one.memory_slope_bytes or 0) for one in values])
-    fixed = np.array([float(one.memory_fixed_bytes or 0) for one in values])
+    # Readings scatter, so a draw may have less than nothing: as in `explain`, that is 0.
+    fixed = np.array([max(0.0, float(one.memory_fixed_bytes or 0)) for one in values])
     return [
         _boxes(terms, target, fit, look),
         Quantity(name="density.further_box", unit="bytes", target=target, band=band_of(further, weights)),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.sim.limits import MOST_SEED, MOST_TRIALS
 from bench.sim.noise import factors
 from bench.sim.values import TargetValues
 
-_SEEDS: Final = 1 << 63
-MOST_TRIALS: Final = 1 << 20
-"""At most so many trials of a question have luck of their own."""
-
 
 def trial_seed(seed: int, trial: int) -> int:
-    """The seed of one trial's luck: trials are days apart, so no block's luck carries over to the next."""
+    """The seed of one trial's luck: trials are days apart, so no block's luck carries over to the next.
+
+    No two pairs of a seed and a trial have the same one. Raises ValueError: one of them is outside its range.
+    """
     if not 0 <= trial < MOST_TRIALS:
         raise ValueError(f"trial {trial} is outside [0, {MOST_TRIALS})")
-    return (seed * MOST_TRIALS + trial) % _SEEDS
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed {seed} is outside [0, {MOST_SEED}]")
+    return seed * MOST_TRIALS + trial
 
 
 def trial_factors(values: TargetValues, *, seed: int, trial: int, boxes: int) -> NDArray[np.float64]:

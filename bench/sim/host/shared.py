@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,12 @@ from bench.sim.engine.layout import GROWTH_BITS
 from bench.sim.engine.network import Network, Node
 from bench.sim.engine.program import Program
 from bench.sim.engine.runs import run_network
+from bench.sim.engine.stages import STAGE, add_stage
+from bench.sim.lengths import Load, refuse_long
+from bench.sim.starts import stage_row
 from bench.sim.values import TargetValues
 
 Ints = NDArray[np.int64]
-
-_STAGE: Final = 5
-"""Demands of a stage: delay, work, background, hold work, hold delay."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,15 +46,17 @@ def simulate_shared(groups: Sequence[SharedGroup], *, cpus: int, residents: int 
         ValueError: a value is negative.
         UsageError: more work than 64-bit integers can hold.
     """
+    counts = [len(group.scheduled_ns) for group in groups]
+    node = shared_node([group.values for group in groups], counts, cpus=cpus)
+    _refuse_long(groups, node, residents)
     most_stages = max(len(group.values.stages) for group in groups)
     program, entries = _program([len(group.values.stages) for group in groups], most_stages)
-    counts = [len(group.scheduled_ns) for group in groups]
     scheduled = np.concatenate([group.scheduled_ns for group in groups])
     demands = np.concatenate([_demands(group, most_stages, sum(counts) + residents) for group in groups])
     order = np.argsort(scheduled, kind="stable")
     network = Network(
         program=program,
-        nodes=(shared_node([group.values for group in groups], counts, cpus=cpus),),
+        nodes=(node,),
         locks=(1,) * len(groups),
         width=demands.shape[1],
         marks=1,
@@ -81,42 +82,48 @@ def shared_node(values: Sequence[TargetValues], boxes: Sequence[int], *, cpus: i
     )
 
 
+def _refuse_long(groups: Sequence[SharedGroup], node: Node, residents: int) -> None:
+    """Raise UsageError if the times of all groups together could leave 64 bits."""
+    refuse_long(
+        [_load(group) for group in groups],
+        residents=residents,
+        cpus=node.cpus,
+        inflation=node.inflation,
+        crowding=node.crowding,
+        last_ns=float(max(group.scheduled_ns.max() for group in groups)),
+    )
+
+
+def _load(group: SharedGroup) -> Load:
+    rows = np.array([stage_row(stage) for stage in group.values.stages], dtype=np.float64)
+    return Load(
+        boxes=len(group.scheduled_ns),
+        start_ns=float(rows.sum()),
+        stage_ns=float(rows.max()),
+        stages=len(rows),
+        growth_ns=group.values.growth_ns,
+        factor=float(group.noise.max()),
+    )
+
+
 def _program(stages: Sequence[int], most_stages: int) -> tuple[Program, list[int]]:
     """One program with an entry per target, and the entries."""
     program, entries = Program(), []
     for lock, count in enumerate(stages):
         entries.append(program.here)
         for stage in range(count):
-            _add_stage(program, stage, lock, growth=most_stages * _STAGE)
+            add_stage(program, stage, lock=lock, growth=most_stages * STAGE)
         program.mark(0)
         program.end()
     return program, entries
 
 
-def _add_stage(program: Program, stage: int, lock: int, *, growth: int) -> None:
-    delay, work, background, hold_work, hold_delay = range(stage * _STAGE, (stage + 1) * _STAGE)
-    program.spawn(background)
-    program.delay(delay)
-    program.skip_if_zero(hold_work, hold_delay, program.here + 5)
-    program.acquire(lock)
-    program.work(hold_work, grows_by=growth)
-    program.delay(hold_delay)
-    program.release(lock)
-    program.work(work)
-
-
 def _demands(group: SharedGroup, most_stages: int, alive: int) -> Ints:
     """(boxes, demands) What each box asks for, ns; then the growth of its hold, and the most work of one piece."""
     values = group.values
-    row = np.zeros(most_stages * _STAGE + 1)
+    row = np.zeros(most_stages * STAGE + 1)
     for number, stage in enumerate(values.stages):
-        row[number * _STAGE : (number + 1) * _STAGE] = (
-            stage.delay_ns,
-            stage.work_ns,
-            stage.background_ns,
-            stage.hold_work_ns,
-            stage.hold_delay_ns,
-        )
+        row[number * STAGE : (number + 1) * STAGE] = stage_row(stage)
     row[-1] = values.growth_ns * (1 << GROWTH_BITS)
     table = np.floor(row * group.noise[:, np.newaxis] + 0.5).astype(np.int64)
     # The engine chooses its unit of work by the largest demand. Nobody asks for this one; it makes room for growth.

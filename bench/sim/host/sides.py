@@ -31,7 +31,7 @@ SHARES: Final = {"first": 0.0, "p25": 0.25, "median": 0.5, "p90": 0.9, "last": 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Luck:
+class TrialLuck:
     """The random numbers of one trial; None in place of it: no noise."""
 
     seed: int
@@ -49,7 +49,9 @@ class Side(Protocol):
     def targets(self) -> tuple[str, ...]:
         """Of the model, that it needs."""
 
-    def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
+    def numbers(
+        self, model: Model, draw: int | None, boxes: int, luck: TrialLuck, *, noise: bool
+    ) -> Mapping[str, float]:
         """One storm, in ns: the times of ``SHARES`` as of ``times.ranked``; ``longest``, the longest start of a box
         from its own request; per box ``cpu`` until the last one is up, ``cpu_after`` after that, ``lock_wait``,
         ``cpu_wait``. ``draw``: of the model; None: its centre."""
@@ -86,7 +88,9 @@ class Alone:
         """The target."""
         return (self.target,)
 
-    def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
+    def numbers(
+        self, model: Model, draw: int | None, boxes: int, luck: TrialLuck, *, noise: bool
+    ) -> Mapping[str, float]:
         """One storm."""
         values = host_values(model, self.target, draw, cpus=self.cpus, boxes=boxes, seed=luck.seed)
         scheduled = self.arrivals.schedule(boxes, seed=luck.seed, trial=luck.trial)
@@ -155,7 +159,9 @@ class Nested:
         count = math.ceil(boxes / self.per_vm)
         return [min(self.per_vm, boxes - number * self.per_vm) for number in range(count)]
 
-    def numbers(self, model: Model, draw: int | None, boxes: int, luck: Luck, *, noise: bool) -> Mapping[str, float]:
+    def numbers(
+        self, model: Model, draw: int | None, boxes: int, luck: TrialLuck, *, noise: bool
+    ) -> Mapping[str, float]:
         """One storm. A box is requested with its machine. Its CPU time counts until all machines are up, and inside
         each until its boxes are."""
         machines = self._machines(boxes)

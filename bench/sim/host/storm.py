@@ -19,7 +19,7 @@ from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import fields_of, judge, two_answers, two_ratios
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.sim.host.headline import compared_headline
-from bench.sim.host.sides import Luck, Side
+from bench.sim.host.sides import Side, TrialLuck
 from bench.sim.host.times import time_band, time_ratio, time_rest
 
 Floats = NDArray[np.float64]
@@ -160,7 +160,7 @@ def run(terms: Terms, side: Side, boxes: int) -> dict[str, Floats]:
     terms.say(f"{side.label}: {box_text(boxes)}, {len(terms.weights)} storms")
     found = [
         side.numbers(
-            terms.model, draw, boxes, Luck(seed=terms.seed, trial=place * terms.replications + again), noise=True
+            terms.model, draw, boxes, TrialLuck(seed=terms.seed, trial=place * terms.replications + again), noise=True
         )
         for place, draw in enumerate(terms.draws, start=terms.first)
         for again in range(terms.replications)
@@ -176,7 +176,7 @@ def _widening(terms: Terms, side: Side, boxes: int) -> Widening:
 
 def _look(terms: Terms, side: Side, boxes: int, samples: Mapping[str, Floats], wide: Mapping[str, Widening]) -> Look:
     terms.say(f"{side.label}: what decides the answer")
-    luck = Luck(seed=terms.seed, trial=0)
+    luck = TrialLuck(seed=terms.seed, trial=0)
     return look_into(
         terms.model,
         side.targets,

@@ -6,16 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from bench.sim.model.schema import (
-    MOST_BOXES,
-    MOST_BYTES,
-    MOST_LOG_SD,
-    MOST_NS,
-    STAGE_PARTS,
-    TARGET_PARTS,
-    Model,
-    TargetEntry,
-)
+from bench.sim.limits import MOST_BOXES, MOST_BYTES, MOST_NS, MOST_SCATTER
+from bench.sim.model.schema import STAGE_PARTS, TARGET_PARTS, Model, TargetEntry
 
 _SUM_ERROR: Final = 1e-4
 """Weights are written with six digits, so their sum is not exactly 1."""
@@ -37,8 +29,8 @@ _LIMITS: Final[Mapping[str, _Limit]] = {
     # Above 1 a host with more CPUs would be slower.
     "inflation": _Limit(0, 1),
     "crowding": _Limit(0, 3),
-    "block_sd": _Limit(0, MOST_LOG_SD),
-    "box_sd": _Limit(0, MOST_LOG_SD),
+    "block_sd": _Limit(0, MOST_SCATTER),
+    "box_sd": _Limit(0, MOST_SCATTER),
     "block_correlation": _Limit(0, 1, ends=False),
     # Readings scatter, so memory may shrink from one box to the next.
     "memory_fixed": _Limit(-MOST_BYTES, MOST_BYTES),

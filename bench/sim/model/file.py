@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -39,6 +39,7 @@ __all__ = [
     "HostEntry",
     "Model",
     "Parameter",
+    "Sentence",
     "SourceEntry",
     "TargetEntry",
     "assumed_sentences",
@@ -156,33 +157,50 @@ def model_text(model: Model) -> str:
     return "\n".join(_lines(data, "", "")) + "\n"
 
 
-def assumed_sentences(model: Model) -> tuple[str, ...]:
+class Sentence(NamedTuple):
+    """What a reader must know about one target of a model, or about all of it."""
+
+    target: str | None
+    """None: the whole model."""
+    text: str
+    by_user: bool = False
+    """Whether it is about a value that a user stated."""
+
+    @property
+    def line(self) -> str:
+        """The sentence with the name of its target."""
+        return self.text if self.target is None else f"{self.target}: {self.text}"
+
+
+def assumed_sentences(model: Model) -> tuple[Sentence, ...]:
     """A sentence for each parameter that no data stand behind; one for all of a target without a seal."""
     return tuple(sentence for label, target in model.targets.items() for sentence in _assumed_of(label, target))
 
 
-def _assumed_of(label: str, target: TargetEntry) -> Iterator[str]:
+def _assumed_of(label: str, target: TargetEntry) -> Iterator[Sentence]:
     if any(parameter.note == UNSEALED for parameter in target.parameters.values()):
-        yield f"{label}: {UNSEALED}"
+        yield Sentence(label, UNSEALED)
     for name, parameter in target.parameters.items():
         if parameter.kind == "assumed" and parameter.note != UNSEALED:
-            yield f"{label}: {name} is {_shown(parameter)}, {parameter.note}"
+            text = f"{name} is {_shown(parameter)}, {parameter.note}"
+            yield Sentence(label, text, by_user=parameter.note.startswith(EDITED))
 
 
-def edit_warnings(model: Model) -> tuple[str, ...]:
+def edit_warnings(model: Model) -> tuple[Sentence, ...]:
     """What a reader must know about edits of the model file, in sentences; none: it is as a fit wrote it."""
     return tuple(_edit_warnings(model))
 
 
-def _edit_warnings(model: Model) -> Iterator[str]:
+def _edit_warnings(model: Model) -> Iterator[Sentence]:
     notes = {parameter.note for target in model.targets.values() for parameter in target.parameters.values()}
     if UNSEALED in notes:
-        yield f"The model: {UNSEALED}"
+        yield Sentence(None, f"The model: {UNSEALED}")
     for label, target in model.targets.items():
         edited = [name for name, one in target.parameters.items() if one.note.startswith(EDITED)]
         if edited:
             verb = "is" if len(edited) == 1 else "are"
-            yield f"{label}: {', '.join(edited)} {verb} edited in the model file, and not measured."
+            text = f"{', '.join(edited)} {verb} edited in the model file, and not measured."
+            yield Sentence(label, text, by_user=True)
 
 
 def _shown(parameter: Parameter) -> str:

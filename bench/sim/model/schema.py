@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.records.record import Endpoint
 from bench.sim.kind import Kind
+from bench.sim.limits import MOST_BYTES, MOST_CPUS, MOST_LOG_SD
 
 SCHEMA: Final = 1
 
@@ -28,16 +29,6 @@ TARGET_PARTS: Final = (
     "memory_slope",
 )
 """Parameters of a target."""
-MOST_CPUS: Final = 1 << 16
-"""The most CPUs of a host, as of `--cpus`."""
-MOST_BYTES: Final = 1 << 60
-"""The most memory of a host, and of a box."""
-MOST_NS: Final = 1e14
-"""28 hours: a start that takes longer is a mistake in a number, and sums of such times leave 64 bits."""
-MOST_BOXES: Final = 1_000_000
-"""The most boxes of a measured level, as of `--boxes`."""
-MOST_LOG_SD: Final = 3.0
-"""The largest standard deviation of a logarithm: a factor of 20 up or down is no scatter of starts."""
 
 
 class _Frozen(BaseModel):

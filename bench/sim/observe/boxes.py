@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -85,6 +86,16 @@ def endpoints_in_order(every: Sequence[Boxes], goal: Endpoint) -> tuple[Endpoint
         if all(_in_order(boxes, *sorted((end, other), key=order.index)) for other in kept):
             kept.append(end)
     return tuple(sorted(kept, key=order.index))
+
+
+def missing_notes(every: Sequence[Boxes], goal: Endpoint) -> Iterator[str]:
+    """A sentence on each instant before the goal that most boxes have and some lack: no stage ends there."""
+    boxes = [at for one in every for at in one.endpoints_ns if goal in at]
+    counts = Counter(end for at in boxes for end in at)
+    for end in sorted(counts, key=_POSITION.__getitem__):
+        lacking = len(boxes) - counts[end]
+        if 0 < lacking < len(boxes) / 2 and median(at[goal] - at[end] for at in boxes if end in at) > 0:
+            yield f"{lacking} of {len(boxes)} boxes lack the instant `{end}`, so no stage of a start ends there."
 
 
 def _in_order(boxes: Sequence[Mapping[Endpoint, float]], first: Endpoint, second: Endpoint) -> bool:

@@ -20,7 +20,7 @@ from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.model import Scenario
-from bench.sim.observe.boxes import boxes_of, digest_of, endpoints_in_order, start_trial
+from bench.sim.observe.boxes import boxes_of, digest_of, endpoints_in_order, missing_notes, start_trial
 from bench.sim.observe.sound import check_sound, host_cpus, host_memory, unfinished
 from bench.sim.observe.trials import MemoryTrial, Observations, Source, TargetObservations
 from bench.util.errors import UsageError
@@ -170,7 +170,7 @@ def _why_not(record: Record) -> str | None:
 
 
 def _sentences(left_out: Counter[str]) -> list[str]:
-    return [f"{count} trials: {why}" for why, count in sorted(left_out.items())]
+    return [f"{count} trial{'' if count == 1 else 's'}: {why}" for why, count in sorted(left_out.items())]
 
 
 def _notes(reads: Sequence[_Read]) -> Iterator[str]:
@@ -294,7 +294,14 @@ def _target(label: str, found: Sequence[_Found]) -> TargetObservations:
         for one, its in zip(found, boxes, strict=True)
     )
     memory = tuple(trial for one in found for trial in _memory(one))
-    return TargetObservations(label=label, goal=goal, endpoints=endpoints, starts=starts, memory=memory)
+    return TargetObservations(
+        label=label,
+        goal=goal,
+        endpoints=endpoints,
+        starts=starts,
+        memory=memory,
+        notes=tuple(missing_notes(boxes, goal)),
+    )
 
 
 def _others(cell: Cell) -> int:

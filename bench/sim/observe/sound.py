@@ -13,7 +13,7 @@ from bench.plan.trials import Trial
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.factors import MOST_BOXES, MULTI_BOX_FACTORS, resources_at
-from bench.sim.model.schema import MOST_BYTES, MOST_CPUS, MOST_NS
+from bench.sim.limits import MOST_BYTES, MOST_CPUS, MOST_NS
 from bench.util.errors import UsageError
 
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,3}")

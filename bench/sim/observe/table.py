@@ -11,13 +11,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.records.record import Endpoint
-from bench.sim.model.schema import MOST_CPUS
+from bench.sim.limits import MOST_CPUS, MOST_TABLE_NS
 from bench.sim.observe.trials import NOT_STATED, Observations, Source, SummaryRow, TargetObservations
 from bench.util.errors import UsageError
 from bench.util.numbers import plain_number
@@ -34,8 +34,8 @@ _NS: Final = 10**6
 _MOST_BYTES: Final = 2**24
 _MOST_BOXES: Final = 20_000
 """Of all rows of a runtime: a fit simulates some thousand candidates of each, which takes minutes from here on."""
-_MOST_MS: Final = 1e9
-"""Eleven days."""
+_MOST_MS: Final = MOST_TABLE_NS / _NS
+"""Fourteen hours."""
 _MOST_NAME: Final = 200
 _FALL: Final = 0.95
 """Published medians scatter. Below this share of a smaller storm's, the last box is up too soon."""
@@ -59,16 +59,17 @@ class _Row(NamedTuple):
     row: SummaryRow
 
 
-def observe_table(file: Path, *, cpus: int | None = None) -> Observations:
+def observe_table(file: Path, *, cpus: int | None = None, targets: Sequence[str] | None = None) -> Observations:
     """The storms of a table.
 
     Args:
         file: see ``bench.util.package_data.find_table`` for the names of shipped tables.
         cpus: of the host that was measured; None: the table's own line ``# cpus: N``.
+        targets: runtimes; None: all.
 
     Raises:
         UsageError: the file cannot be read; a line, a column or a value is wrong; rows contradict each other; the
-            number of CPUs is not known.
+            number of CPUs is not known; there is no such runtime.
     """
     content = _content(file)
     try:
@@ -86,8 +87,18 @@ def observe_table(file: Path, *, cpus: int | None = None) -> Observations:
     return Observations(
         sources=(Source(name=file.name, digest=digest, host=None, cpus=known, memory_bytes=None),),
         workload=_workload(file, lines),
-        targets={runtime: _target(file, runtime, found, known) for runtime, found in by_runtime.items()},
+        targets=_chosen(file, {name: _target(file, name, found, known) for name, found in by_runtime.items()}, targets),
     )
+
+
+def _chosen(
+    file: Path, known: Mapping[str, TargetObservations], wanted: Sequence[str] | None
+) -> Mapping[str, TargetObservations]:
+    """The runtimes that are wanted, in the table's order; all of them where none is named."""
+    for label in wanted or ():
+        if label not in known:
+            raise UsageError(f"{file.name} has no runtime {label!r}", hint=f"it has {', '.join(known)}")
+    return {label: one for label, one in known.items() if wanted is None or label in wanted}
 
 
 def _content(file: Path) -> bytes:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from bench.scenario.validation import describe_faults, first_problem, format_given
+from bench.sim.limits import MOST_SEED
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
 
@@ -137,7 +138,7 @@ class SweepFile(_Frozen):
     """Draws of the model for each point; None: all."""
     replications: Annotated[int, Field(ge=1, le=1000)] = 2
     """Runs with fresh noise for each draw."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 1
 
     @field_validator("fixed", mode="before")
     @classmethod

@@ -20,13 +20,12 @@ from bench.sim.host.mixed import Group, mixed_samples
 from bench.sim.host.sides import Alone
 from bench.sim.host.storm import run as run_storms
 from bench.sim.host.times import REQUEST, time_band, time_ratio
+from bench.sim.limits import MOST_BOXES
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.sweep.parameters import Parameter, Values
 from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quantity, Question, Runs, joined
 
-MOST_BOXES: Final = 1_000_000
-"""On one host, as in the commands."""
 _MOST_GAP_NS: Final = 24 * 3600 * 10**9
 _BOXES_THAT_FIT: Final = "density.boxes"
 _STORM_TIMES: Final = ("last", "first", "median")

@@ -14,7 +14,7 @@ from bench.sim.answer.terms import choose_baseline, choose_draws, choose_targets
 from bench.sim.engine.rng import uniforms
 from bench.sim.fleet.question import NoMemoryError, check_memory
 from bench.sim.fleet.variants import Variant
-from bench.sim.host.luck import MOST_TRIALS
+from bench.sim.limits import MOST_TRIALS
 from bench.sim.model.file import Model
 from bench.sim.sweep.file import SweepFile
 from bench.sim.sweep.parameters import Parameter, Value, axis_values, drawn_values, parse_value

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Band, Distance
 from bench.sim.answer.terms import Terms
-from bench.sim.fleet.file import MOST_CPUS
 from bench.sim.fleet.spec import default_reserve
+from bench.sim.limits import MOST_CPUS
 from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Value, Values
 from bench.util.errors import UsageError

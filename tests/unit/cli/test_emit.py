@@ -15,7 +15,6 @@ from typing import Final
 
 import pytest
 
-from bench import cli
 from bench.analysis.results import NotComparableError
 from bench.gate.aa import aa_of_campaign
 from bench.gate.baseline import read_baseline
@@ -24,6 +23,7 @@ from bench.records.campaign import read_campaign
 from bench.records.manifest import read_manifest
 from bench.util import package_data
 from bench.util.errors import ExitCode
+from tests.commands import boxbench as call
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.histories import make_commit
 from tests.stranger import NOBODY
@@ -31,12 +31,6 @@ from tests.unit.sim.emit.asked import scenario_file
 from tests.unit.sim.emit.small import make_model, model_file
 
 ROOT: Final = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`main` takes SIGTERM and SIGHUP, which pytest must keep."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +42,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     manifest = make_manifest(("hello",))
     write_campaign(tmp_path / "old", manifest, make_records(manifest, troubles=False))
     return tmp_path
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run `boxbench WORDS`; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["boxbench", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
 
 
 def simulate(monkeypatch: pytest.MonkeyPatch, *more: str) -> int:

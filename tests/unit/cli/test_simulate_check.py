@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from bench import cli
 from bench.plan.trials import Trial
 from bench.sim.check.baselines import BASELINES, CPU_ONLY
 from bench.sim.fit.fit import fit
 from bench.sim.model.file import write_model
 from bench.sim.observe.table import observe_table
 from bench.util.errors import ExitCode
+from tests.commands import simulate
 from tests.factories import make_manifest, make_records, write_campaign
 from tests.synthetic_models import make_values
 from tests.synthetic_starts import make_storm_records
 from tests.synthetic_storms import known_model, values
 
 
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`main` takes SIGTERM and SIGHUP, which pytest must keep."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-
 def call(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
     """Run `boxbench simulate check WORDS`; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["boxbench", "simulate", "check", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
+    return simulate(monkeypatch, "check", *words)
 
 
 def _law(boxes: int) -> float:
@@ -76,6 +66,8 @@ def test_a_table_that_nobody_has_seen(
         (("--table", "{table}", "--fit", "1,3"), "storms of 3 boxes were not measured"),
         (("--table", "{table}", "--fit", "1", "--score", "1"), "level 1 is to be fitted and scored"),
         (("--table", "{table}", "-t", "other"), "no runtime 'other'"),
+        (("--table", "{table}", "--fit-below", "10", "--table-cpus", "65537"), "--table-cpus"),
+        (("--table", "{table}", "--fit-below", "10", "--seed", "8796093022208"), "--seed: 8796093022208 is more than"),
         (("--table", "{table}", "somewhere"), "a table and campaigns cannot be scored together"),
     ],
 )

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from bench import cli
 from bench.render.commands.model import view_explained, view_fitted
 from bench.sim.model.file import model_digest, read_model, write_model
 from bench.sim.model.summary import parameters, summaries
 from bench.util.errors import ExitCode
+from tests.commands import boxbench as call
 from tests.factories import DOCKER, make_manifest, make_records, write_campaign
 from tests.synthetic_models import STAGES, make_model, make_values
 from tests.synthetic_starts import write_storms
-
-
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`main` takes SIGTERM and SIGHUP, which pytest must keep."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run `boxbench WORDS`; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["boxbench", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +45,9 @@ def test_a_campaign_becomes_a_model(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--only-boxes", "3"), "--only-boxes: '3' is not a number of boxes that was measured"),
+        (("--only-boxes", "3"), "--only-boxes: storms of 3 boxes were not measured"),
+        (("--only-boxes", "1" * 5000), "--only-boxes: 1111111111111111111... is more than 1000000"),
+        (("--only-boxes", "\uff11"), "is not a whole number"),
         (("--only-boxes", "1"), "there is no storm among these trials"),
         (("-t", "podman"), "nothing was measured of target 'podman'"),
         (("--scenario", "web"), "there is no scenario 'web'"),
@@ -209,7 +196,7 @@ def test_a_fit_that_is_interrupted_leaves_the_former_model(
         if text.startswith("fitting"):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.cli.simulate.fit.note", interrupt)
+    monkeypatch.setattr("bench.cli.simulate.progress.note", interrupt)
     assert call(monkeypatch, "simulate", "fit", str(campaign), "-o", str(file), "--json") == ExitCode.INTERRUPTED
     assert capsys.readouterr().out == ""
     assert file.read_bytes() == before

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import cli
 from bench.sim.fleet.fleet_answer import FleetAnswer
 from bench.sim.fleet.pool_answer import PoolAnswer
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
+from tests.commands import simulate as call
 from tests.fleets import plain_python
 from tests.synthetic_models import make_model
 
@@ -22,8 +21,7 @@ _FEW = ("--draws", "2", "-t", "docker,libvirt")
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+def _short() -> Iterator[None]:
     with plain_python():
         yield
 
@@ -42,14 +40,6 @@ def fleet(tmp_path: Path) -> Path:
     file = tmp_path / "fleet.yaml"
     file.write_text(_HOSTS)
     return file
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run `boxbench simulate WORDS`; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["boxbench", "simulate", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
 
 
 def test_a_pool_as_text_and_page(
@@ -114,8 +104,10 @@ def test_a_fleet_as_text(
         (("--keep-alive", "soon"), "--keep-alive: 'soon'"),
         (("--keep-alive", "10"), "--keep-alive: '10' has no unit"),
         (("--keep-alive", "1s,1s"), "names a time twice"),
-        (("--prewarmed", "-1"), "--prewarmed: '-1' is not a list"),
-        (("--prewarmed", "1.5"), "--prewarmed: '1.5' is not a list"),
+        (("--prewarmed", "-1"), "--prewarmed: -1 is less than 0"),
+        (("--prewarmed", "1.5"), "--prewarmed: '1.5' is not a whole number"),
+        (("--prewarmed", "1" * 5000), "--prewarmed: 1111111111111111111... is more than 1000000"),
+        (("--prewarmed", "1,01"), "--prewarmed: 1,01 names a number twice"),
         (("--memory", "1MiB"), "a box of f0 takes"),
         (("--memory", "none"), "--memory"),
         (("--reserve", "100GiB"), "a box of f0 takes"),
@@ -153,6 +145,11 @@ def test_mistakes_end_with_one_clear_error(
         ("hosts: {count: 3, cpus: 2, memory: 8MiB}\n", (), "a box of f0 takes"),
         ("hosts: {count: 0, cpus: 2, memory: 8GiB}\n", (), "hosts.count: must be at least 1"),
         (_HOSTS, ("--in-vm", "docker,libvirt,4"), "--in-vm: 'docker,libvirt,4'"),
+        (
+            _HOSTS,
+            ("--in-vm", f"docker,libvirt,{'1' * 5000},8GiB"),
+            "--in-vm: CPUs: 1111111111111111111... is more than",
+        ),
         (_HOSTS, ("--in-vm", "docker,libvirt,4,64GiB"), "--in-vm: libvirt/tcg has an emulated CPU"),
         (_HOSTS + "prewarmed: 1000000\n", (), "pre-warmed boxes of each of 1 functions take"),
         (_HOSTS, ("--limit-waiting", "2"), "--limit-waiting: '2'"),

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import cli
 from bench.sim.answer.answer import Answer
 from bench.sim.host.storm import StormAnswer
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
+from tests.commands import simulate as call
 from tests.question_models import make_model
 
 QUICK = ("--draws", "4", "--replications", "1")
-
-
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signal.signal", lambda *_: None)
 
 
 @pytest.fixture
@@ -30,14 +24,6 @@ def model(tmp_path: Path) -> Path:
     file = tmp_path / "model.json"
     write_model(file, make_model())
     return file
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run `boxbench simulate WORDS`; returns the exit code."""
-    monkeypatch.setattr(sys, "argv", ["boxbench", "simulate", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
 
 
 def test_a_storm_as_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
@@ -198,6 +184,12 @@ def test_reboot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (("storm", "--boxes", "1,...,8"), 2, "'...' needs two numbers before it"),
         (("storm", "--boxes", "8", "--residents", "-1"), 2, "--residents"),
         (("storm", "--boxes", "8", "--cpus", "0"), 2, "--cpus"),
+        (("storm", "--boxes", "8", "--residents", "9" * 20), 2, "--residents"),
+        (("storm", "--boxes", "8", "--nested", "docker:docker", "--vm-cpus", "65537"), 2, "--vm-cpus"),
+        (("storm", "--boxes", "8", "--nested", "docker:docker", "--per-vm", "1000001"), 2, "--per-vm"),
+        (("storm", "--boxes", "8", "--seed", str(2**43)), 2, "--seed: 8796093022208 is more than 8796093022207"),
+        (("storm", "--boxes", "8", "--seed", "-1"), 2, "--seed: -1 is less than 0"),
+        (("storm", "--boxes", "1" * 5000), 2, "--boxes: 1111111111111111111... is more than 1000000"),
         (("storm", "--boxes", "8", "-t", "podman"), 2, "the model has no target 'podman'"),
         (("storm", "--boxes", "8", "--baseline", "podman"), 2, "--baseline podman"),
         (("storm", "--boxes", "8", "--draws", "41"), 2, "the model has 40 draws"),
@@ -262,3 +254,29 @@ def test_a_model_without_its_seal_says_why_there_is_no_answer(
     assert "the file has no seal" in said
     assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK, "--beyond") == ExitCode.OK
     assert "nothing in it counts as measured" in " ".join(capsys.readouterr().out.split())
+
+
+def test_code_that_cannot_be_kept_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    monkeypatch.setattr("bench.sim.engine.jit._NOT_KEPT", ["the directory /x cannot be made: no", "another reason"])
+    assert call(monkeypatch, "storm", model, "--boxes", 8, *QUICK) == ExitCode.OK
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("compiled code cannot be kept: the directory /x cannot be made: no; every command") == 1
+    assert "NUMBA_CACHE_DIR" in said
+    assert "another reason" not in said
+
+
+def test_json_shows_what_a_name_hides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    found = make_model()
+    evil = "docker\u202egnp\x9b31m"
+    parts = {"targets": {evil: found.targets["docker"]}, "draws": {evil: found.draws["docker"]}}
+    write_model(model, found.model_copy(update=parts))
+    for words in (("storm", model, "--boxes", 8, *QUICK), ("density", model)):
+        assert call(monkeypatch, *words, "--json") == ExitCode.OK
+        out = capsys.readouterr().out
+        assert "\u202e" not in out
+        assert "\x9b" not in out
+        assert {one["target"] for one in json.loads(out)["quantities"]} == {evil}

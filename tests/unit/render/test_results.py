@@ -163,3 +163,9 @@ def test_a_hostile_page_cannot_make_us_remove_files_elsewhere(tmp_path: Path) ->
 def test_a_page_without_the_mark_is_a_mistake_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no mark"):
         write_results(tmp_path / "out", "<!doctype html>", (), {})
+
+
+def test_two_figures_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the name 'one'"):
+        written(tmp_path / "out", figure("one"), figure("two"), figure("one"))
+    assert not (tmp_path / "out").exists()

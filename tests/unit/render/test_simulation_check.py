@@ -13,7 +13,7 @@ from bench.render.commands.check_words import headline, headline_parts
 from bench.render.commands.simulation_check import check_json, figures, level_rows, storm_rows, view_check, write_check
 from bench.render.figures.base import WIDTH_IN, styled, text_width_in
 from bench.render.figures.simulation_check import draw
-from bench.sim.check.check import Terms, check
+from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, all_but_largest, by_levels, memory_levels
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
@@ -30,7 +30,7 @@ def found() -> Check:
     split = by_levels(seen, Levels(fit=frozenset({1, 2})), all_but_largest(memory_levels(seen)))
     model = known_model({"docker": TRUTH, "<b>odd</b>": TRUTH}, draws=10, cpus=4)
     assumed = {"docker": ("docker: the CPU inflation is 0.1, assumed by you",)}
-    return check(split, ModelPredictor(model=model, seed=7), Terms(seed=1, assumed=assumed))
+    return check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1, assumed=assumed))
 
 
 def _text(found: Check, width: int = 200) -> str:

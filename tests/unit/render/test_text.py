@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.stats import Interval, Spread
-from bench.render.text import alone, bracket, clean, clean_lines, format_ratio, quantity, significant, with_interval
+from bench.render.text import (
+    alone,
+    bracket,
+    clean,
+    clean_lines,
+    file_stem,
+    format_ratio,
+    quantity,
+    significant,
+    with_interval,
+)
 from tests.factories import HOSTILE
 
 
@@ -115,3 +125,20 @@ def test_ranges_have_units_as_intervals_do() -> None:
 
 def test_times() -> None:
     assert (format_ratio(18.53), format_ratio(math.inf), format_ratio(None)) == ("18.5×", "∞", "–")
+
+
+def test_file_names_of_targets() -> None:
+    assert file_stem("libvirt/tcg") == "libvirt_tcg"
+    assert file_stem("vm-docker") == "vm-docker"
+    names = ["a/b", "a-b", "a_b", "a b", "a.b", "-a-b", "a-b-", "/a/b", "é" * 150, "é" * 151, "", "/", "docker[x=/y]"]
+    names += [file_stem(name) for name in ("a b", "é" * 150)]
+    stems = [file_stem(name) for name in names]
+    assert len(set(stems)) == len(stems)
+    for stem in stems:
+        assert 0 < len(stem.encode()) <= 80
+        assert all(letter.isalnum() or letter in "-_" for letter in stem)
+
+
+@given(st.lists(st.text(alphabet="ab-_/ 0f.é", max_size=12), unique=True, max_size=40))
+def test_two_names_never_have_one_file(names: list[str]) -> None:
+    assert len({file_stem(name) for name in names}) == len(names)

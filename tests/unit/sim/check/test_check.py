@@ -10,9 +10,9 @@ import pytest
 
 from bench.records.record import Endpoint
 from bench.sim.check.baselines import BASELINES
-from bench.sim.check.check import Terms, check
+from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, levels_up_to, memory_levels, storm_levels
-from bench.sim.check.levels import Statistic, scored_times
+from bench.sim.check.levels import StormNumber, scored_times
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
@@ -37,7 +37,7 @@ def _split(truth: TargetValues, campaign: Campaign = CAMPAIGN) -> Split:
 
 def _checked(split: Split, truth: TargetValues) -> TargetCheck:
     model = known_model({"docker": truth}, draws=20, cpus=split.score.sources[0].cpus)
-    return check(split, ModelPredictor(model=model, seed=7), Terms(seed=1)).targets[0]
+    return check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1)).targets[0]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_true_model_explains_a_lock(locked: Split) -> None:
 def test_the_bands_of_the_true_model_hold_what_they_promise() -> None:
     split = _split(LOCKED, replace(CAMPAIGN, blocks=100))
     model = known_model({"docker": LOCKED}, draws=100, cpus=4)
-    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1)).targets[0]
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1)).targets[0]
     for level in found.levels:
         for view in level.statistics:
             shares = {one.level: one.hits / one.n for one in view.score.coverage} if view.score else {}
@@ -85,13 +85,13 @@ def worlds() -> dict[str, Split]:
 @pytest.mark.parametrize("world", WORLDS)
 def test_replay_and_multiply_never_passes(worlds: dict[str, Split], world: str) -> None:
     for name, toy in toys(worlds[world].fit).items():
-        found = check(worlds[world], toy, Terms(seed=1)).targets[0]
+        found = check(worlds[world], toy, CheckTerms(seed=1)).targets[0]
         assert found.verdict not in (Verdict.EXPLAINED, Verdict.BETTER), name
         assert world != "a lock" or found.verdict in (Verdict.NO_BETTER, Verdict.WORSE), name
 
 
 def test_replay_times_boxes_per_cpu_fails_on_a_lock(locked: Split) -> None:
-    found = check(locked, ReplayAndMultiply(fitted=locked.fit, by_cpu=False), Terms(seed=1))
+    found = check(locked, ReplayAndMultiply(fitted=locked.fit, by_cpu=False), CheckTerms(seed=1))
     assert found.targets[0].verdict in (Verdict.NO_BETTER, Verdict.WORSE)
     assert found.exit_code is ExitCode.REGRESSION
     assert not found.targets[0].accepted
@@ -116,7 +116,7 @@ def test_fitted_storms_are_shown_and_have_no_score(locked: Split) -> None:
         assert level.scored == (level.boxes in (4, 8))
         assert [view.statistic for view in level.statistics] == [
             *scored_times(level.boxes, published=False),
-            Statistic.CPU,
+            StormNumber.CPU,
         ]
         assert all((view.score is not None) == level.scored for view in level.statistics)
 
@@ -124,7 +124,7 @@ def test_fitted_storms_are_shown_and_have_no_score(locked: Split) -> None:
 def test_too_few_storms_cannot_tell() -> None:
     few = _split(LOCKED, replace(CAMPAIGN, blocks=4))
     model = known_model({"docker": LOCKED}, draws=20, cpus=4)
-    found = check(few, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(few, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     assert found.targets[0].verdict is Verdict.CANNOT_TELL
     assert found.targets[0].needed == 5
     assert found.exit_code is ExitCode.CANNOT_TELL
@@ -135,7 +135,7 @@ def test_a_level_with_too_few_storms_does_not_decide(locked: Split) -> None:
     rare = tuple(trial for trial in target.starts if trial.boxes == 4 or trial.block < 2)
     split = replace(locked, score=replace(locked.score, targets={"docker": replace(target, starts=rare)}))
     model = known_model({"docker": LOCKED}, draws=20, cpus=4)
-    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     assert found.targets[0].verdict is Verdict.EXPLAINED
     assert found.left_out == ("docker, 8 boxes: 2 storms are shown and do not count, 5 are needed",)
     shown = found.targets[0].levels[-1].statistics[-2].score
@@ -152,7 +152,7 @@ def test_a_lost_box_is_a_whole_error_and_no_crash(locked: Split) -> None:
     damaged = replace(locked, score=replace(locked.score, targets={"docker": replace(target, starts=starts)}))
     found = _checked(damaged, LOCKED)
     level = next(level for level in found.levels if level.boxes == first.boxes)
-    last = next(view for view in level.statistics if view.statistic is Statistic.LAST)
+    last = next(view for view in level.statistics if view.statistic is StormNumber.LAST)
     assert last.storms.count(None) == 1
     assert found.model_dump_json()
 
@@ -174,7 +174,7 @@ def test_the_same_seed_gives_the_same_check(locked: Split) -> None:
 
 def test_a_target_that_the_model_lacks_is_named(locked: Split) -> None:
     model = known_model({"runc": LOCKED}, draws=20)
-    found = check(locked, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(locked, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     assert not found.targets
     assert found.left_out == ("docker: the model does not have this target",)
     assert found.exit_code is ExitCode.CANNOT_TELL
@@ -197,7 +197,7 @@ def test_a_table_is_scored_by_row_without_intervals() -> None:
     seen = _rows(times, cpu=float(quiet.cpu_ns))
     split = by_levels(seen, levels_up_to(2, storm_levels(seen)), Levels())
     model = known_model({"docker": quiet}, draws=20, cpus=4)
-    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     one = found.targets[0]
     assert found.summary
     assert one.verdict is Verdict.BETTER
@@ -210,14 +210,14 @@ def test_a_table_is_scored_by_row_without_intervals() -> None:
 def test_a_table_without_cpu_time_cannot_be_told_from_cpu_time() -> None:
     seen = _rows({1: 1e8, 2: 2e8, 4: 4e8, 8: 8e8, 16: 16e8}, cpu=None)
     split = by_levels(seen, levels_up_to(2, storm_levels(seen)), Levels())
-    found: Check = check(split, ModelPredictor(model=known_model({"docker": LOCKED}), seed=7), Terms(seed=1))
+    found: Check = check(split, ModelPredictor(model=known_model({"docker": LOCKED}), seed=7), CheckTerms(seed=1))
     assert found.targets[0].verdict is Verdict.CANNOT_TELL
     assert "CPU time" in found.targets[0].why
 
 
 def test_bands_that_hold_everything_explain_nothing(locked: Split) -> None:
     vague = known_model({"docker": LOCKED}, draws=60, log_sd=0.5, cpus=4)
-    found = check(locked, ModelPredictor(model=vague, seed=7), Terms(seed=1)).targets[0]
+    found = check(locked, ModelPredictor(model=vague, seed=7), CheckTerms(seed=1)).targets[0]
     assert found.bands is not None
     assert (found.bands.word, found.bands.far) == ("too wide", True)
     assert found.verdict is not Verdict.EXPLAINED
@@ -226,12 +226,12 @@ def test_bands_that_hold_everything_explain_nothing(locked: Split) -> None:
 def test_bands_of_a_model_that_is_too_sure_are_too_narrow(locked: Split) -> None:
     sure = known_model({"docker": replace(LOCKED, block_sd=0.01, box_sd=0.01)}, draws=20, cpus=4)
     never = sure.model_copy(update={"discrepancy": Discrepancy(log_sd_per_doubling=0.0, source="stated by the test")})
-    found = check(locked, ModelPredictor(model=never, seed=7), Terms(seed=1)).targets[0]
+    found = check(locked, ModelPredictor(model=never, seed=7), CheckTerms(seed=1)).targets[0]
     assert found.bands is not None
     assert (found.bands.word, found.bands.far) == ("too narrow", True)
     assert found.verdict is Verdict.TOO_FAR
     # Beyond the data bands are widened, and what they hold without that is stated, too.
-    found = check(locked, ModelPredictor(model=sure, seed=7), Terms(seed=1)).targets[0]
+    found = check(locked, ModelPredictor(model=sure, seed=7), CheckTerms(seed=1)).targets[0]
     assert len(found.coverage_within) == 3
     assert all(within.hits <= one.hits for within, one in zip(found.coverage_within, found.coverage, strict=True))
 
@@ -242,7 +242,7 @@ def test_what_a_model_misses_of_its_own_data_widens_its_bands(locked: Split) -> 
     missing = model.model_copy(update={"targets": {"docker": entry}})
     widths, middles = [], []
     for one in (model, missing):
-        found = check(locked, ModelPredictor(model=one, seed=7), Terms(seed=1)).targets[0]
+        found = check(locked, ModelPredictor(model=one, seed=7), CheckTerms(seed=1)).targets[0]
         band = found.levels[-1].statistics[-2].predicted
         widths.append(np.log(band.middle / band.low95))
         middles.append(band.middle)
@@ -273,7 +273,7 @@ def test_readings_of_memory_that_are_too_few_do_not_decide() -> None:
 
     def checked(one: TargetObservations) -> Check:
         score = replace(split.score, targets={"docker": one})
-        return check(replace(split, score=score), ModelPredictor(model=model, seed=7), Terms(seed=1))
+        return check(replace(split, score=score), ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
 
     both = checked(few)
     assert both.targets[0].memory[0].verdict == "cannot tell"
@@ -289,7 +289,7 @@ def test_cpu_time_of_starts_is_scored_at_every_level(locked: Split) -> None:
     assert [(one.boxes, one.largest) for one in found.cpu.by_level] == [(4, False), (8, True)]
     for level in found.levels:
         view = level.statistics[-1]
-        assert view.statistic is Statistic.CPU
+        assert view.statistic is StormNumber.CPU
         # A single start takes 80 ms of CPU time, and so does each of many.
         assert view.predicted.middle == pytest.approx(80e6, rel=0.1)
         assert set(view.baselines) == {"CPU only", "line"}
@@ -302,7 +302,7 @@ def test_cpu_time_that_is_wrong_is_not_accepted_however_right_the_times_are(lock
     burnt = tuple(replace(one, cpu_ns={"total": one.cpu_ns["total"] * 2 // one.boxes}) for one in target.starts)
     score = replace(locked.score, targets={"docker": replace(target, starts=burnt)})
     model = known_model({"docker": LOCKED}, draws=20, cpus=4)
-    whole = check(replace(locked, score=score), ModelPredictor(model=model, seed=7), Terms(seed=1))
+    whole = check(replace(locked, score=score), ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     found = whole.targets[0]
     assert found.error is not None
     assert found.error < 0.1
@@ -319,7 +319,7 @@ def test_cpu_time_of_too_few_storms_cannot_tell(locked: Split) -> None:
     few = tuple(one if one.block < 3 else replace(one, cpu_ns={}) for one in target.starts)
     split = replace(locked, score=replace(locked.score, targets={"docker": replace(target, starts=few)}))
     model = known_model({"docker": LOCKED}, draws=20, cpus=4)
-    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     assert found.targets[0].cpu is not None
     assert found.targets[0].cpu.verdict == "cannot tell"
     assert (found.targets[0].verdict, found.exit_code) == (Verdict.EXPLAINED, ExitCode.OK)
@@ -348,7 +348,7 @@ def test_a_model_that_cpu_time_beats_is_worse_even_within_the_limit() -> None:
     slow = replace(BUSY, stages=tuple(replace(one, work_ns=round(one.work_ns * 1.08)) for one in BUSY.stages))
     split = _split(replace(BUSY, block_sd=0.02, box_sd=0.01))
     model = known_model({"docker": replace(slow, block_sd=0.02, box_sd=0.01)}, draws=20, cpus=4)
-    found = check(split, ModelPredictor(model=model, seed=7), Terms(seed=1))
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1))
     assert found.targets[0].error is not None
     assert found.targets[0].error < 0.15
     assert found.targets[0].verdict is Verdict.WORSE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.sim.check.levels import Level
 from bench.sim.check.misses import largest_levels
+from bench.sim.observe.levels import Level
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ from bench.sim.check.misses import largest_levels
 def test_a_level_is_largest_where_no_other_exceeds_it(
     levels: list[tuple[int, int]], largest: list[tuple[int, int]]
 ) -> None:
-    found = largest_levels([Level(residents, boxes) for residents, boxes in levels])
+    found = largest_levels([Level(boxes=boxes, residents=residents) for residents, boxes in levels])
     assert [(one.residents, one.boxes) for one in found] == largest

@@ -12,7 +12,6 @@ from bench.sim.engine.arrays import array_of, zeros
 from bench.sim.engine.jit import pure
 from bench.sim.engine.speeds import (
     CROWD_ONE,
-    MOST_CPUS,
     MOST_SHIFT,
     crowd_factor,
     crowd_table,
@@ -20,6 +19,7 @@ from bench.sim.engine.speeds import (
     fill_crowd,
     speed_table,
 )
+from bench.sim.limits import MOST_CPUS
 
 
 def test_the_speeds_of_a_node() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from bench.records.record import Endpoint
 from bench.sim.fit.agreement import Agreement, Best, Seen, name
-from bench.sim.fit.levels import Level, Statistic
+from bench.sim.fit.levels import Statistic
+from bench.sim.observe.levels import Level
 
-STATISTICS = tuple(Statistic(Level(boxes, 0), Endpoint.READY, "last") for boxes in (2, 4, 8, 16))
+STATISTICS = tuple(Statistic(Level(boxes=boxes), Endpoint.READY, "last") for boxes in (2, 4, 8, 16))
 
 
 def _agreement(noise: float, unknowns: int = 1) -> Agreement:
@@ -54,5 +55,7 @@ def test_without_statistics_everything_agrees() -> None:
 
 def test_names() -> None:
     assert name(STATISTICS[0]) == "the last of 2 boxes at ready"
-    assert name(Statistic(Level(1, 7), Endpoint.INIT, "median")) == "a single box beside 7 others at init"
-    assert name(Statistic(Level(4, 8), Endpoint.READY, "cpu")) == "CPU time of 4 boxes beside 8 others"
+    assert (
+        name(Statistic(Level(boxes=1, residents=7), Endpoint.INIT, "median")) == "a single box beside 7 others at init"
+    )
+    assert name(Statistic(Level(boxes=4, residents=8), Endpoint.READY, "cpu")) == "CPU time of 4 boxes beside 8 others"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from bench.sim.host.shared import SharedGroup, simulate_shared
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.starts import simulate_starts
-from bench.util.errors import NotInDataError
+from bench.util.errors import NotInDataError, UsageError
 from tests.question_models import MS, make_model
 
 
@@ -128,3 +130,10 @@ def test_a_target_may_have_the_name_of_all_of_them() -> None:
 def test_the_question_is_a_sentence(counts: dict[str, int], together: bool, said: str) -> None:
     question = RebootQuestion(counts=counts, cpus=2, together=together, baseline="docker")
     assert question.sentence() == f"{said}: when is everything up?"
+
+
+def test_times_that_are_too_long_together_are_refused_before_they_are_added_up() -> None:
+    values = replace(target_values(make_model(), "docker", 3), growth_ns=1e14)
+    groups = [SharedGroup(values=values, scheduled_ns=np.zeros(1000, np.int64), noise=np.ones(1000))] * 2
+    with pytest.raises(UsageError, match="2000 boxes at once"):
+        simulate_shared(groups, cpus=2)

@@ -11,14 +11,15 @@ import pytest
 from bench.records.record import Endpoint
 from bench.sim.answer.answer import Quantity
 from bench.sim.answer.terms import Terms, choose_draws, choose_targets
-from bench.sim.fit.levels import CPU, Level, Statistic
+from bench.sim.fit.levels import CPU, Statistic
 from bench.sim.fit.predict import Setting, predictions
 from bench.sim.fit.space import SCATTERS
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.curve import MeasuredStorm
-from bench.sim.host.sides import Alone, Luck, Side, nested, scaled
+from bench.sim.host.sides import Alone, Side, TrialLuck, nested, scaled
 from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm, run
 from bench.sim.model.values import target_values
+from bench.sim.observe.levels import Level
 from bench.sim.starts import grid_of
 from bench.util.errors import NotInDataError, UsageError
 from tests.question_models import MS, make_model
@@ -169,7 +170,7 @@ def test_cpu_time_is_counted_as_a_campaign_and_the_fit_count_it() -> None:
     """Until the last box is up; what background work burns after that is a number of its own."""
     terms = _terms()
     values = target_values(terms.model, "docker", 3)
-    level = Level(4, 0)
+    level = Level(boxes=4)
     statistic = Statistic(level, Endpoint.READY, CPU)
     ones = (np.ones((1, 4)),) * len(SCATTERS)
     setting = Setting(
@@ -179,14 +180,14 @@ def test_cpu_time_is_counted_as_a_campaign_and_the_fit_count_it() -> None:
         schedules={level: ((np.zeros(4, dtype=np.int64), 1.0),)},
     )
     (fitted,) = np.exp(predictions(grid_of([values]), np.zeros(1, dtype=np.int64), [statistic], setting))[0]
-    found = Alone(target="docker", cpus=2).numbers(terms.model, 3, 4, Luck(seed=1, trial=0), noise=False)
+    found = Alone(target="docker", cpus=2).numbers(terms.model, 3, 4, TrialLuck(seed=1, trial=0), noise=False)
     assert found["cpu"] == pytest.approx(fitted)
     # 100 ms of work, 10 ms of hold and 50 ms in the background, and some more while both CPUs are busy.
     assert found["cpu"] + found["cpu_after"] == pytest.approx(160 * MS, rel=0.1)
-    one = Alone(target="docker", cpus=2).numbers(terms.model, 3, 1, Luck(seed=1, trial=0), noise=False)
+    one = Alone(target="docker", cpus=2).numbers(terms.model, 3, 1, TrialLuck(seed=1, trial=0), noise=False)
     late = _late_background(terms)
     assert one["cpu_after"] == 0
-    beside = Alone(target="docker", cpus=2).numbers(late.model, 3, 1, Luck(seed=1, trial=0), noise=False)
+    beside = Alone(target="docker", cpus=2).numbers(late.model, 3, 1, TrialLuck(seed=1, trial=0), noise=False)
     # A start of 110 ms on one CPU leaves the other one to the 500 ms in the background.
     assert beside["cpu"] + beside["cpu_after"] == pytest.approx(one["cpu"] + 450 * MS, rel=0.05)
     assert beside["cpu_after"] == pytest.approx(390 * MS, rel=0.1)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from bench.sim.answer.answer import Answer
+from bench.sim.answer.terms import Terms, assumed_of, choose_draws
+from bench.sim.answer.warnings import warnings_of
+from bench.sim.host.density import DensityQuestion, answer_density
+from bench.sim.host.reboot import RebootQuestion, answer_reboot
+from bench.sim.host.sides import Alone
+from bench.sim.host.storm import StormQuestion, answer_storm
+from bench.sim.limits import MOST_NS, MOST_SCATTER
 from bench.sim.model.draws import weighted_median, weighted_quantile, weighted_sd, written
 from bench.sim.model.file import (
     assumed_sentences,
@@ -21,7 +30,7 @@ from bench.sim.model.file import (
 )
 from bench.sim.model.schema import Model, Parameter, model_schema
 from bench.sim.model.values import target_values
-from bench.util.errors import ResultError, UsageError
+from bench.util.errors import NotInDataError, ResultError, UsageError
 from tests.synthetic_models import STAGES, make_model
 
 
@@ -93,8 +102,9 @@ def test_an_edited_value_is_assumed_in_every_draw(model: Model, tmp_path: Path) 
     assert parameter.kind == "assumed"
     assert set(edited.draws["docker"]["init.hold_work"]) == {5e6}
     [sentence] = assumed_sentences(edited)
-    assert "docker: init.hold_work is 5e+06 ns, assumed by you" in sentence
-    assert f"{model.targets['docker'].parameters['init.hold_work'].value:.6g} ns" in sentence
+    assert sentence.line.startswith("docker: init.hold_work is 5e+06 ns, assumed by you")
+    assert sentence.by_user
+    assert f"{model.targets['docker'].parameters['init.hold_work'].value:.6g} ns" in sentence.text
     assert model_digest(edited) != model_digest(model)
     # It stays so when it is written and read again.
     write_model(tmp_path / "again.json", edited)
@@ -187,7 +197,7 @@ def test_values_are_those_of_the_centre(model: Model, tmp_path: Path) -> None:
     assert edited.targets["docker"].parameters["growth"].kind == "assumed"
     assert edited.draws["docker"]["growth"] == (median,) * 21
     [warning] = edit_warnings(edited)
-    assert warning.startswith("docker: growth is edited in the model file")
+    assert warning.line.startswith("docker: growth is edited in the model file")
 
 
 _EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
@@ -235,9 +245,10 @@ def test_nothing_in_a_file_without_a_seal_is_measured(model: Model, tmp_path: Pa
         assert {parameter.prior_sd for parameter in target.parameters.values()} == {None}
         assert target.measured == {}
         assert found.draws[label] == model.draws[label]
-    assert [sentence.partition(": ")[0] for sentence in assumed_sentences(found)] == list(model.targets)
+    assert [sentence.target for sentence in assumed_sentences(found)] == list(model.targets)
     [warning] = edit_warnings(found)
-    assert "nothing in it counts as measured" in warning
+    assert warning.target is None
+    assert "nothing in it counts as measured" in warning.line
     # Writing it again gives it a seal, and does not make it measured.
     write_model(tmp_path / "again.json", found)
     assert read_model(tmp_path / "again.json") == found
@@ -267,8 +278,8 @@ def test_a_key_that_is_there_twice_is_refused(model: Model, tmp_path: Path) -> N
         ),
         (("targets", "docker", "measured", "cpus"), [2], "measured.cpus: there is no such axis"),
         (("targets", "docker", "endpoints"), ["created", "init", "init", "ready"], "endpoints: init is there twice"),
-        (("targets", "docker", "parameters", "block_sd", "value"), 500.0, "block_sd.value: 500 is above 3"),
-        (("targets", "docker", "parameters", "box_sd", "value"), 3.5, "box_sd.value: 3.5 is above 3"),
+        (("targets", "docker", "parameters", "block_sd", "value"), 500.0, "block_sd.value: 500 is above 2"),
+        (("targets", "docker", "parameters", "box_sd", "value"), 2.5, "box_sd.value: 2.5 is above 2"),
         (("targets", "docker", "parameters", "inflation", "value"), 1.5, "inflation.value: 1.5 is above 1"),
         (("targets", "docker", "parameters", "init.work", "value"), 2e14, "init.work.value: 2e+14 is above 1e+14"),
         (("targets", "docker", "parameters", "memory_slope", "value"), 1e30, "memory_slope.value: 1e+30 is above"),
@@ -320,7 +331,7 @@ def test_a_box_that_is_stated_to_take_no_memory_is_refused(model: Model, tmp_pat
     assert read_model(file) == found
 
 
-_HOSTILE: tuple[Any, ...] = (None, -1, 0.5, 1e308, [])
+_HOSTILE: tuple[Any, ...] = (None, -1, 0.5, MOST_SCATTER, MOST_NS, 1e308, [])
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -335,11 +346,32 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield path
 
 
+def _asked(model: Model) -> int:
+    """Ask everything about one host. Returns how many answers there are; the others are expected errors."""
+    terms = Terms(model=model, digest="sha256:0", seed=1, draws=choose_draws(model, None), replications=2, beyond=True)
+    side = Alone(target="docker", cpus=2)
+    storm = StormQuestion(sizes=(64,), cpus=2, sides=(side,), baseline="docker", residents=0, arrivals=side.arrivals)
+    reboot = RebootQuestion(counts={"docker": 64}, cpus=2, together=True, baseline="docker")
+    density = DensityQuestion(memory_bytes=2**34, reserve_bytes=2**30, targets=("docker",), baseline="docker")
+    answers = 0
+    asks: tuple[Callable[[], Answer], ...] = (
+        lambda: answer_storm(terms, storm),
+        lambda: answer_reboot(terms, reboot),
+        lambda: answer_density(terms, density),
+    )
+    for ask in asks:
+        with suppress(UsageError, NotInDataError):
+            ask()
+            answers += 1
+    return answers
+
+
 def test_no_edit_of_any_place_is_taken_for_a_measurement(tmp_path: Path) -> None:
-    """Whatever stands in whatever place: an expected error, or a value that counts as the user's own."""
+    """Whatever stands in whatever place: an expected error, or a value that counts as the user's own, and answers or
+    expected errors of whoever asks."""
     whole = json.loads(model_text(make_model(("docker",), draws=3)))
     file = tmp_path / "model.json"
-    accepted = 0
+    accepted = asked = answers = 0
     for path in _leaves(whole):
         at = whole
         for key in path[:-1]:
@@ -357,4 +389,21 @@ def test_no_edit_of_any_place_is_taken_for_a_measurement(tmp_path: Path) -> None
             assert path[-1] == "value" or path == ("seal",)
             kinds = {name: one.kind for name, one in found.targets["docker"].parameters.items()}
             assert kinds[path[3]] == "assumed" if path != ("seal",) else set(kinds.values()) == {"assumed"}
+            if hostile in (MOST_SCATTER, MOST_NS):  # the largest that are accepted
+                asked += 1
+                answers += _asked(found)
     assert accepted > len(whole["targets"]["docker"]["parameters"])
+    assert asked < answers < 3 * asked
+
+
+def test_sentences_know_their_target_whatever_it_is_called(tmp_path: Path) -> None:
+    model = make_model(("docker",), draws=3)
+    label = "x: y"
+    renamed = model.model_copy(
+        update={"targets": {label: model.targets["docker"]}, "draws": {label: model.draws["docker"]}}
+    )
+    edited = read_model(_edited(renamed, tmp_path, "targets", label, "parameters", "growth", "value", value=5e5))
+    assert [line.partition(" is")[0] for line in assumed_of(edited, [label])] == ["x: y: growth"]
+    assert assumed_of(edited, ["x"]) == ()
+    assert warnings_of(edited, [label], ()) == ("x: y: growth is edited in the model file, and not measured.",)
+    assert warnings_of(edited, ["x"], ()) == ()

@@ -98,7 +98,7 @@ def test_failed_trials_and_cold_starts_are_left_out_and_said(
     manifest, records = storms
     last = records[-1].model_copy(update={"outcome": "failed", "failure": FAILED})
     found = observe([write_campaign(tmp_path / "a", manifest, [*records[:-1], last])])
-    assert found.left_out == (f"1 trials: {last.trial.cell.key} gave no result (failed)",)
+    assert found.left_out == (f"1 trial: {last.trial.cell.key} gave no result (failed)",)
     assert sum(len(target.starts) for target in found.targets.values()) == 23
     path = write_campaign(tmp_path / "a", manifest, [*records[:-1], last])
     (other,) = set(found.targets) - {last.trial.cell.box}
@@ -229,3 +229,24 @@ def test_an_endpoint_whose_order_changes_ends_no_stage(storms: tuple[Manifest, t
     both = [boxes_of(at(early)), boxes_of(at(late))]
     assert endpoints_in_order(both, Endpoint.READY) == (Endpoint.CREATED, Endpoint.INIT, Endpoint.READY)
     assert endpoints_in_order([boxes_of(at(10**12))], Endpoint.READY)[-1] is Endpoint.READY
+
+
+def test_an_instant_that_some_boxes_lack_ends_no_stage_and_is_said(
+    storms: tuple[Manifest, tuple[Record, ...]], tmp_path: Path
+) -> None:
+    manifest, records = storms
+    at = next(
+        number
+        for number, one in enumerate(records)
+        if one.trial.cell.target == "docker" and one.members and not one.trial.warmup
+    )
+    first, *others = records[at].members
+    endpoints = {end: ns for end, ns in first.endpoints_ns.items() if end is not Endpoint.INIT}
+    changed = records[at].model_copy(
+        update={"members": (first.model_copy(update={"endpoints_ns": endpoints}), *others)}
+    )
+    path = write_campaign(tmp_path / "a", manifest, [*records[:at], changed, *records[at + 1 :]])
+    found = observe([path]).targets
+    assert found["docker"].endpoints == (Endpoint.CREATED, Endpoint.READY)
+    assert found["docker"].notes == ("1 of 45 boxes lack the instant `init`, so no stage of a start ends there.",)
+    assert found["libvirt/tcg"].notes == ()

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bench.records.record import Endpoint
-from bench.sim.check.levels import Statistic as Scored
+from bench.sim.check.levels import StormNumber as Scored
 from bench.sim.check.levels import statistic_of
-from bench.sim.fit.levels import Level, Statistic, times_of
+from bench.sim.fit.levels import Statistic, times_of
+from bench.sim.observe.levels import Level
 from bench.sim.observe.medians import median_of, median_places
 
 
@@ -36,5 +37,5 @@ def test_a_box_that_never_got_there_is_the_last_one() -> None:
 @pytest.mark.parametrize(("published", "of"), [(True, "middle"), (False, "median")])
 def test_the_fit_and_the_check_mean_the_same_box(published: bool, of: str) -> None:
     times = np.random.default_rng(3).permutation(np.arange(20.0)) ** 2
-    fitted = times_of(Statistic(Level(20, 0), Endpoint.READY, of), {Endpoint.READY: times})
+    fitted = times_of(Statistic(Level(boxes=20), Endpoint.READY, of), {Endpoint.READY: times})
     assert fitted == statistic_of(times, Scored.MEDIAN, published=published)

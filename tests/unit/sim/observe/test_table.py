@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.records.record import Endpoint
+from bench.sim.limits import MOST_NS, MOST_TABLE_NS
 from bench.sim.observe.table import observe_table, row_digest
 from bench.sim.observe.trials import NOT_STATED, same_workload
 from bench.util.errors import UsageError
@@ -78,7 +79,7 @@ def test_columns_may_be_absent_and_fields_empty(tmp_path: Path) -> None:
         (HEAD + "runc,20001,2,2,2\n", ":3: n: 20001 is above 20000, the most boxes that a fit can hold"),
         (HEAD + "runc,12000,2,2,2\nrunc,8001,2,2,2\n", ":4: the rows of runc up to here have 20001 boxes together"),
         (HEAD + "runc,1,1_0,2,2\n", ":3: last: '1_0' is not a time"),
-        (HEAD + "runc,1,1e300,2,2\n", ":3: last: 1e300 ms is above 1e+09 ms"),
+        (HEAD + "runc,1,1e300,2,2\n", ":3: last: 1e300 ms is above 5e+07 ms"),
         (
             HEAD + "runc,10,90,9,1\nrunc,1,100,99,9\n",
             ":3: runc: last is 90 ms with n = 10, and 100 ms with n = 1 in line 4",
@@ -161,3 +162,19 @@ def test_cpu_time_may_grow_slowly(tmp_path: Path) -> None:
     text = "# a\x0bb\x1cc\n# cpus: 4\r\nruntime,n,last\r\nrunc,1,x\r\n"
     with pytest.raises(UsageError, match=r":4: last: 'x' is not a time"):
         observe_table(_table(tmp_path, text))
+
+
+def test_only_some_runtimes(tmp_path: Path) -> None:
+    file = _table(tmp_path, HEAD + "runc,1,2,2,2\ndocker,1,3,3,3\ngvisor,1,4,4,4\n")
+    assert list(observe_table(file, targets=["gvisor", "runc"]).targets) == ["runc", "gvisor"]
+    with pytest.raises(UsageError, match=r"storms.csv has no runtime 'podman'") as caught:
+        observe_table(file, targets=["podman"])
+    assert caught.value.hint == "it has runc, docker, gvisor"
+
+
+def test_what_a_model_cannot_hold_is_refused_with_its_line(tmp_path: Path) -> None:
+    """A time that a table takes is one that the model of its fit takes, with room for what a fit draws around it."""
+    assert 1.5 * MOST_TABLE_NS < MOST_NS
+    assert observe_table(_table(tmp_path, HEAD + "runc,1,5e7,5e7,2\n")).targets["runc"].rows[0].last_ns == 5e13
+    with pytest.raises(UsageError, match=r":4: last: 5.1e7 ms is above 5e\+07 ms"):
+        observe_table(_table(tmp_path, HEAD + "runc,1,2,2,2\nrunc,2,5.1e7,2,2\n"))
