@@ -10,6 +10,7 @@ from bench.sim.traces.azure_2019 import INVOCATIONS_HEAD, is_file_of_2019, read_
 from bench.sim.traces.azure_2021 import HEAD, read_azure_2021
 from bench.sim.traces.azure_packing import Early, read_azure_packing
 from bench.sim.traces.cold import Durations
+from bench.sim.traces.kept import Kept
 from bench.sim.traces.law import LAWS, is_law, read_law
 from bench.sim.traces.text import check_regular, read_head
 from bench.sim.traces.trace import TraceError, TraceSource
@@ -42,7 +43,7 @@ class TraceOptions:
 
 
 def open_trace(text: str, options: TraceOptions | None = None) -> TraceSource:
-    """The trace of a name.
+    """The trace of a name. It keeps the invocations of the latest seed, unless they are too many.
 
     Args:
         text: ``FILE``, ``DIR``, ``sample:azure-2021``, or a law such as ``poisson:rate=10,duration=200ms,length=60min``
@@ -52,8 +53,10 @@ def open_trace(text: str, options: TraceOptions | None = None) -> TraceSource:
         TraceError: there is no such file or sample, it is of no known format, or a law's numbers are wrong.
     """
     options = options or TraceOptions()
-    if is_law(text):
-        return read_law(text)
+    return Kept(read_law(text) if is_law(text) else _opened(text, options))
+
+
+def _opened(text: str, options: TraceOptions) -> TraceSource:
     path = _path(text)
     if path.is_dir():
         _only_checked(options, "counts per minute of 2019", text)
