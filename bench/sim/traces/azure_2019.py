@@ -14,28 +14,16 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.sim.engine.rng import uniforms
 from bench.sim.traces.chance import Purpose
-from bench.sim.traces.text import MOST as MOST_NUMBER
+from bench.sim.traces.durations_2019 import IDS, Day, Function, about_durations, day_of, read_durations
 from bench.sim.traces.text import fields_of, number_of, read_rows
 from bench.sim.traces.trace import MOST, Integers, Trace, TraceError, rechunked
 from bench.sim.traces.within import MINUTE_NS, MOST_IN_MINUTE, SENTENCES, Minute, Within
 
 MINUTES: Final = 1440
-_IDS: Final = ("HashOwner", "HashApp", "HashFunction")
-INVOCATIONS_HEAD: Final = (*_IDS, "Trigger", *map(str, range(1, MINUTES + 1)))
-PERCENTILES: Final = (0, 1, 25, 50, 75, 99, 100)
-_SHARES: Final = np.array(PERCENTILES, dtype=np.float64) / 100
-DURATIONS_HEAD: Final = (
-    *_IDS,
-    "Average",
-    "Count",
-    "Minimum",
-    "Maximum",
-    *(f"percentile_Average_{percent}" for percent in PERCENTILES),
-)
+INVOCATIONS_HEAD: Final = (*IDS, "Trigger", *map(str, range(1, MINUTES + 1)))
 MEMORY_HEAD: Final = (
     "HashOwner",
     "HashApp",
@@ -49,16 +37,11 @@ _STEMS: Final = {
     "durations": "function_durations_percentiles.anon.d",
     "memory": "app_memory_percentiles.anon.d",
 }
-_MS_NS: Final = 10**6
 _MB_BYTES: Final = 2**20
 _MOST_MB: Final = float(2**24)
 """The most memory of an app: 16 TiB."""
 _MOST_COUNT: Final = 1e15
 """The largest number of samples or invocations of a day."""
-
-Function = tuple[str, str, str]
-"""Owner, app and function."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +56,8 @@ class Azure2019:
     rule: Within
     index: Mapping[Function, int]
     """Of every function of the files in ``names``; -1: left out, since nothing says how long it computes."""
-    quantiles_ns: tuple[Floats, ...]
-    """Per day: (functions, percentiles) of durations."""
+    durations: tuple[Day, ...]
+    """Of each day."""
 
     @property
     def length_ns(self) -> int:
@@ -101,12 +84,9 @@ class Azure2019:
         yield waiting.until(None)
 
     def _durations(self, day: int, minute: Minute, seed: int) -> Integers:
-        """(invocations,) Durations by linear interpolation between the percentiles of the function on this day."""
-        drawn = uniforms(seed, Purpose.DURATION, minute.function, minute.number)
-        below = np.clip(np.searchsorted(_SHARES, drawn, side="right") - 1, 0, len(_SHARES) - 2)
-        low, high = (self.quantiles_ns[day][minute.function, place] for place in (below, below + 1))
-        share = (drawn - _SHARES[below]) / (_SHARES[below + 1] - _SHARES[below])
-        return np.rint(low + (high - low) * share).astype(np.int64)
+        """(invocations,) Durations of the function on this day: linear between its percentiles, and bent beyond the
+        last but one, so that the mean is the recorded average."""
+        return self.durations[day].at(minute.function, uniforms(seed, Purpose.DURATION, minute.function, minute.number))
 
 
 class _Waiting:
@@ -162,7 +142,8 @@ def read_azure_2019(directory: Path, *, within: Within = "uniform") -> Azure2019
             totals[place] += int(counts.sum())
             by_minute += counts
         _check_minutes(file, by_minute)
-    durations = [_durations_of(file) for file in days["durations"]]
+    found = [read_durations(file) for file in days["durations"]]
+    durations, twice = [one for one, _ in found], sum(count for _, count in found)
     known = [function for function in functions if any(function in day for day in durations)]
     index = dict.fromkeys(functions, -1) | {function: place for place, function in enumerate(known)}
     lost = [function for function in functions if index[function] < 0]
@@ -173,14 +154,16 @@ def read_azure_2019(directory: Path, *, within: Within = "uniform") -> Azure2019
             f"{directory}: no function of the invocations has durations", hint="name files of the same days"
         )
     memory, about_memory = _memory_of(days["memory"], known)
+    days_durations = tuple(day_of(day, durations, known) for day in durations)
+    about = (*about_durations(durations, twice), *about_memory)
     return Azure2019(
         files=tuple(days["invocations"]),
         names=tuple("/".join(function) for function in known),
         memory_bytes=memory,
-        rules=(*_rules(within, len(functions), lost, sum(totals[functions[one]] for one in lost)), *about_memory),
+        rules=(*_rules(within, len(functions), lost, sum(totals[functions[one]] for one in lost)), *about),
         rule=within,
         index=index,
-        quantiles_ns=tuple(_quantiles(day, durations, known) for day in durations),
+        durations=days_durations,
     )
 
 
@@ -197,7 +180,10 @@ def _check_minutes(file: Path, by_minute: Integers) -> None:
 
 def _rules(within: Within, functions: int, lost: list[Function], invocations: int) -> Iterator[str]:
     yield SENTENCES[within]
-    yield "Durations are drawn for each invocation, linearly between the percentiles that the trace gives."
+    yield (
+        "Durations are drawn for each invocation, linearly between the percentiles that the trace gives. Beyond the "
+        "99th they are bent so that the mean is the recorded average, as far as the percentiles allow it."
+    )
     yield (
         "The format says that its durations are without cold starts; it has no single invocations by which this could "
         "be checked."
@@ -301,33 +287,6 @@ def _counts(file: Path, index: Mapping[Function, int]) -> tuple[Integers, Intege
     sums = np.zeros(len(pairs), dtype=np.int64)
     np.add.at(sums, where, np.concatenate(counts))
     return pairs // len(index), pairs % len(index), sums
-
-
-def _durations_of(file: Path) -> dict[Function, Floats]:
-    """(percentiles,) of each function's durations, ns. Raises TraceError."""
-    found: dict[Function, Floats] = {}
-    for number, line in read_rows(file, DURATIONS_HEAD):
-        fields = fields_of(file, number, line, DURATIONS_HEAD)
-        values = [
-            number_of(file, number, column, field, most=_MOST_COUNT if column == "Count" else MOST_NUMBER)
-            for column, field in zip(DURATIONS_HEAD[3:], fields[3:], strict=True)
-        ]
-        percentiles = np.array(values[4:])
-        falls = np.flatnonzero(np.diff(percentiles) < 0)
-        if falls.size:
-            place = int(falls[0])
-            one, other = (f"percentile_Average_{PERCENTILES[place + step]}" for step in (0, 1))
-            raise TraceError(
-                f"{file}:{number}: {other} is {percentiles[place + 1]:g}, less than {one} with {percentiles[place]:g}",
-                hint="correct or remove the line",
-            )
-        found[fields[0], fields[1], fields[2]] = percentiles * _MS_NS
-    return found
-
-
-def _quantiles(day: Mapping[Function, Floats], days: list[dict[Function, Floats]], known: list[Function]) -> Floats:
-    """(functions, percentiles) of one day; from the first day that has the function where this day does not."""
-    return np.array([day[one] if one in day else next(other[one] for other in days if one in other) for one in known])
 
 
 def _memory_of(files: Iterable[Path], known: list[Function]) -> tuple[Integers | None, tuple[str, ...]]:

@@ -52,11 +52,11 @@ class AzurePacking:
 def read_azure_packing(
     file: Path, *, host_memory_bytes: int, machine: int | None = None, early: Early = "leave-out"
 ) -> AzurePacking:
-    """The VMs of a file.
+    """The VMs of a file. Those of a type that the machine cannot run are left out, and counted.
 
     Args:
         host_memory_bytes: of the host that the shares are taken of.
-        machine: the ``machineId`` of that host; None: the smallest one.
+        machine: the ``machineId`` of that host; None: the one that can run most of the VMs, the smallest of several.
         early: VMs that started before time 0 are left out, or are there at time 0 with the rest of their time.
 
     Raises:
@@ -94,13 +94,19 @@ def _shares(file: Path, base: sqlite3.Connection, machine: int | None) -> tuple[
     machines = [row[0] for row in base.execute("SELECT DISTINCT machineId FROM vmType ORDER BY machineId")]
     if not machines:
         raise TraceError(f"{file}: the table vmType is empty", hint="name the trace for packing of 2020")
-    chosen = machines[0] if machine is None else machine
+    wrong = [found for found in machines if not isinstance(found, int)]
+    if wrong:
+        raise TraceError(
+            f"{file}: vmType has the vmTypeId or machineId {wrong[0]!r:.60}, not a whole number",
+            hint="correct the table vmType",
+        )
+    chosen = _most_vms(base, machines) if machine is None else machine
     if chosen not in machines:
         raise TraceError(
             f"{file}: there is no machineId {chosen}", hint=f"name one of {', '.join(map(str, machines[:20]))}"
         )
     shares = dict(base.execute("SELECT vmTypeId, memory FROM vmType WHERE machineId = ?", (chosen,)))
-    wrong = [kind for kind in (*shares, *machines) if not isinstance(kind, int)]
+    wrong = [kind for kind in shares if not isinstance(kind, int)]
     if wrong:
         raise TraceError(
             f"{file}: vmType has the vmTypeId or machineId {wrong[0]!r:.60}, not a whole number",
@@ -114,6 +120,17 @@ def _shares(file: Path, base: sqlite3.Connection, machine: int | None) -> tuple[
     return shares, chosen
 
 
+def _most_vms(base: sqlite3.Connection, machines: list[int]) -> int:
+    """The machine that can run most of the VMs; the first of several."""
+    runs = dict(
+        base.execute(
+            "SELECT machineId, SUM(vms) FROM (SELECT DISTINCT machineId, vmTypeId FROM vmType) "
+            "JOIN (SELECT vmTypeId, COUNT(*) AS vms FROM vm GROUP BY vmTypeId) USING (vmTypeId) GROUP BY machineId"
+        )
+    )
+    return max(machines, key=lambda one: (runs.get(one, 0), -one))
+
+
 Row = tuple[int, float | None, float | None, int]
 """Type, start, end, VM."""
 
@@ -121,11 +138,7 @@ Row = tuple[int, float | None, float | None, int]
 def _source(
     file: Path, rows: list[Row], shares: dict[int, float], *, machine: int, host_memory_bytes: int, early: Early
 ) -> AzurePacking:
-    for kind, start, end, vm in rows:
-        if kind not in shares:
-            raise TraceError(
-                f"{file}: VM {vm} has the type {kind}, which machine {machine} cannot run", hint="name another machine"
-            )
+    for _, start, end, vm in rows:
         if not isinstance(start, float | int) or not (end is None or isinstance(end, float | int)):
             raise TraceError(f"{file}: VM {vm} runs from {start} to {end}", hint="correct the table vm")
         if end is not None and end < start:
@@ -136,9 +149,14 @@ def _source(
                 hint="correct the table vm; its times are days from the beginning of the trace",
             )
     last = max((float(time) for row in rows for time in row[1:3] if time is not None), default=0.0)
-    kept = [row for row in rows if _is_kept(row, early)]
+    runnable = [row for row in rows if row[0] in shares]
+    if rows and not runnable:
+        raise TraceError(
+            f"{file}: machine {machine} can run none of the {len(rows)} VMs", hint="correct the types of the table vm"
+        )
+    kept = [row for row in runnable if _is_kept(row, early)]
     if not kept:
-        raise TraceError(f"{file}: no VM starts within the trace", hint="name a trace with VMs, or keep early ones")
+        raise TraceError(f"{file}: no VM starts within the trace", hint="name a trace with VMs that start after time 0")
     names = sorted(shares)
     place = {kind: number for number, kind in enumerate(names)}
     begins = np.array([max(0.0, float(row[1] or 0.0)) for row in kept])
@@ -154,7 +172,7 @@ def _source(
             memory_bytes=memory,
         ),
         length_ns=int(np.rint(last * _DAY_NS)) + 1,
-        rules=tuple(_rules(rows, kept, early, machine)),
+        rules=tuple(_rules(runnable, kept, early, machine, foreign=len(rows) - len(runnable))),
     )
 
 
@@ -164,8 +182,10 @@ def _is_kept(row: Row, early: Early) -> bool:
     return start >= 0 or (early == "at-start" and (end is None or end > 0))
 
 
-def _rules(rows: list[Row], kept: list[Row], early: Early, machine: int) -> Iterator[str]:
+def _rules(rows: list[Row], kept: list[Row], early: Early, machine: int, *, foreign: int) -> Iterator[str]:
     yield f"VMs take the memory that machine {machine} gives their type; cores, disks and network are not used."
+    if foreign:
+        yield f"{foreign} of {len(rows) + foreign} VMs are left out: machine {machine} cannot run their types."
     before = sum((row[1] or 0.0) < 0 for row in rows)
     if before and early == "leave-out":
         yield f"{before} of {len(rows)} VMs are left out: they started before the trace, so the fleet begins empty."

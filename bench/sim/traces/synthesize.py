@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bench.sim.engine.rng import logs, uniforms
-from bench.sim.traces.azure_2019 import DURATIONS_HEAD, INVOCATIONS_HEAD, MEMORY_HEAD, MINUTES, PERCENTILES
+from bench.sim.traces.azure_2019 import INVOCATIONS_HEAD, MEMORY_HEAD, MINUTES
 from bench.sim.traces.azure_2021 import HEAD
 from bench.sim.traces.azure_packing import TYPE_HEAD, VM_HEAD
 from bench.sim.traces.chance import Purpose
+from bench.sim.traces.durations_2019 import DURATIONS_HEAD, PERCENTILES
 from bench.sim.traces.generate import Bursts, Diurnal, Generated, poisson, zipf_rates
 from bench.sim.traces.trace import whole
 from bench.util.durable import write_durably

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from bench.sim.traces import synthesize
-from bench.sim.traces.azure_2019 import DURATIONS_HEAD, INVOCATIONS_HEAD, MEMORY_HEAD, MINUTES, read_azure_2019
+from bench.sim.traces.azure_2019 import INVOCATIONS_HEAD, MEMORY_HEAD, MINUTES, read_azure_2019
 from bench.sim.traces.azure_2021 import HEAD, read_azure_2021
 from bench.sim.traces.azure_packing import read_azure_packing
+from bench.sim.traces.durations_2019 import DURATIONS_HEAD
 from bench.sim.traces.spec import SAMPLES, TraceOptions, open_trace, sample, samples, trace_digest
 from bench.sim.traces.trace import MemoryTrace, Trace, TraceError, TraceSource, check_trace, joined, whole
 from bench.sim.traces.within import MINUTE_NS, SENTENCES, Within
@@ -304,11 +305,23 @@ def test_vms_of_the_packing_trace(tmp_path: Path) -> None:
     assert early.duration_ns[0] == 2 * day_ns
 
 
+def test_the_machine_is_the_one_that_can_run_most_vms(tmp_path: Path) -> None:
+    """Machines of the published trace run some types each."""
+    vms: list[tuple[object, ...]] = [(1, 7, 0.0, 1.0), (2, 8, 0.0, 1.0), (3, 9, 0.0, 1.0), (4, 9, 0.5, 1.0)]
+    file = packing(tmp_path, vms, [(7, 0, 0.25), (8, 1, 0.5), (9, 1, 0.125), (7, 2, 0.25), (9, 2, 0.5)])
+    source = read_azure_packing(file, host_memory_bytes=64 * GIB)
+    assert source.names == ("8", "9")
+    assert len(whole(source, seed=1)) == 3
+    assert "1 of 4 VMs are left out: machine 1 cannot run their types." in source.rules
+    other = read_azure_packing(file, host_memory_bytes=64 * GIB, machine=0)
+    assert len(whole(other, seed=1)) == 1
+
+
 def test_wrong_packing_traces_are_refused(tmp_path: Path) -> None:
     memory: dict[str, Any] = {"host_memory_bytes": GIB}
     with pytest.raises(TraceError, match=r"VM 1 ends at 1.0, before its start at 2.0"):
         read_azure_packing(packing(tmp_path, [(1, 7, 2.0, 1.0)]), **memory)
-    with pytest.raises(TraceError, match="VM 1 has the type 9, which machine 0 cannot run"):
+    with pytest.raises(TraceError, match="machine 0 can run none of the 1 VMs"):
         read_azure_packing(packing(tmp_path, [(1, 9, 1.0, 2.0)]), **memory)
     with pytest.raises(TraceError, match=r"type 7 takes 1.5 of the memory"):
         read_azure_packing(packing(tmp_path, [(1, 7, 1.0, 2.0)], [(7, 0, 1.5)]), **memory)
