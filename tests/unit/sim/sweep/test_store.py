@@ -20,7 +20,7 @@ from tests.unit.sim.sweep.sweeps import small_model, small_plan
 MODEL = small_model()
 PLAN = small_plan(MODEL)
 SAMPLES = (1.5, *[2.0] * 5)
-NAMES = ("storm.last", "storm.first", "storm.median", "storm.cpu")
+NAMES = PLAN.question.sampled
 FIRST, SECOND, *_ = [UnitResult(key=unit.key, samples=dict.fromkeys(NAMES, SAMPLES)) for unit in PLAN.units]
 
 
