@@ -213,7 +213,7 @@ def check_json(found: Check) -> dict[str, Any]:
 
 def figures(found: Check) -> tuple[Figure, ...]:
     """One figure per target and number of residents."""
-    return draw_all(lambda: [drawing for target in found.targets for drawing in draw(target)])
+    return draw_all(lambda: [drawing for target in found.targets for drawing in draw(target, found.cpus)])
 
 
 def write_check(found: Check, directory: Path, *, command: str) -> Path:

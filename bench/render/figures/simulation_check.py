@@ -8,10 +8,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.stats import Interval
-from bench.render.figures.base import Drawing, canvas, time_axis
+from bench.render.figures.base import Drawing, canvas, is_logarithmic, time_axis
+from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
+from bench.sim.answer.words import count_text
 from bench.sim.check.baselines import CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.levels import StormNumber
 from bench.sim.check.result import LevelView, StatisticView, TargetCheck
@@ -38,20 +40,21 @@ _LEFT_IN, _PANEL_IN, _GAP_IN, _LABEL_IN = 0.84, 2.34, 0.14, 0.17
 Point = tuple[LevelView, StatisticView]
 
 
-def draw(found: TargetCheck) -> tuple[Drawing, ...]:
-    """One figure of each number of residents; none where no storm was scored."""
+def draw(found: TargetCheck, cpus: int) -> tuple[Drawing, ...]:
+    """One figure of each number of residents; none where no storm was scored. ``cpus``: of the measured host."""
     levels = sorted(found.levels, key=lambda level: (level.residents, level.boxes))
     groups = [(residents, list(group)) for residents, group in groupby(levels, key=lambda level: level.residents)]
     return tuple(
-        _drawing(found, residents, group) for residents, group in groups if any(level.scored for level in group)
+        _drawing(found, cpus, residents, group) for residents, group in groups if any(level.scored for level in group)
     )
 
 
-def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) -> Drawing:
+def _drawing(found: TargetCheck, cpus: int, residents: int, levels: Sequence[LevelView]) -> Drawing:
     series = {statistic: _series(levels, statistic) for statistic in _PANELS}
     beside = f", beside {residents} others" if residents else ""
     title = f"{clean(found.label)}: simulated and measured storms{beside}"
-    figure = canvas(4.55, title, _subtitle(found))
+    where = f"on {count_text(cpus, 'CPU')}"
+    figure = canvas(4.55, title, subtitle(where, [found.label], more=_verdict(found)))
     width, height = figure.get_size_inches()
     bottom, top = 1.52 / height, 1 - 0.92 / height
     axes: list[Axes] = []
@@ -74,11 +77,11 @@ def _drawing(found: TargetCheck, residents: int, levels: Sequence[LevelView]) ->
     )
 
 
-def _subtitle(found: TargetCheck) -> str:
+def _verdict(found: TargetCheck) -> str:
     if found.verdict is None or found.error is None:
-        return "simulated, not scored"
+        return "not scored"
     largest = [f", {one.error:.0%} at {one.name}" for one in found.by_level if one.largest and one.error > found.error]
-    return f"{found.verdict} · error {found.error:.0%}{''.join(largest)}, accepted up to {found.limit or 0:.0%}"
+    return f"{found.verdict}, error {found.error:.0%}{''.join(largest)}, accepted up to {found.limit or 0:.0%}"
 
 
 def _series(levels: Sequence[LevelView], statistic: StormNumber) -> list[Point]:
@@ -154,7 +157,7 @@ def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, 
     axes.tick_params(axis="y", labelcolor=MUTED, labelleft=named)
     axes.set_xlabel("boxes requested at once", size=9)
     if named:
-        axes.set_ylabel("time, simulated and measured", size=9)
+        axes.set_ylabel(axis_name("time", log=is_logarithmic(values)), size=9)
         # Labels of ticks differ in width; this label has its own place, clear of the edge.
         axes.yaxis.set_label_coords((_LABEL_IN - _LEFT_IN) / _PANEL_IN, 0.5)
 

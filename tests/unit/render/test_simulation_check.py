@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -89,7 +91,7 @@ def test_there_is_a_figure_per_target_and_residents(found: Check) -> None:
 def test_no_title_is_cut_whatever_the_target_is_called(found: Check) -> None:
     long = found.targets[0].model_copy(update={"label": "vm-docker/tcg[console=serial,nic=virtio,disk=raw,kernel=a]"})
     with styled():
-        for drawing in draw(long):
+        for drawing in draw(long, 2):
             for text in drawing.canvas.texts:
                 for line in text.get_text().splitlines():
                     assert text_width_in(line, text, float(text.get_fontsize())) <= WIDTH_IN
@@ -174,3 +176,20 @@ def test_where_memory_alone_was_scored_its_words_are_the_headline(found: Check) 
     target = found.targets[0].model_copy(update={"verdict": None, "cpu": None})
     assert headline(found.model_copy(update={"targets": (target,)})) == f"docker: memory {target.memory[0].verdict}"
     assert headline(found.model_copy(update={"targets": ()})) == "nothing was scored"
+
+
+def test_a_figure_says_on_which_host_and_whether_the_cpu_is_emulated(found: Check) -> None:
+    emulated = found.targets[0].model_copy(update={"label": "libvirt/tcg"})
+    with styled():
+        said = [" ".join(one.canvas.texts[1].get_text().split()) for one in draw(emulated, 2)]
+        plain = [" ".join(one.canvas.texts[1].get_text().split()) for one in draw(found.targets[0], 1)]
+    assert said
+    assert all(text.startswith("on 2 CPUs; ") and text.endswith("; libvirt/tcg emulated") for text in said)
+    assert all(text.startswith("on 1 CPU; ") and "emulated" not in text for text in plain)
+
+
+def test_tables_keep_numbers_whole_and_break_sentences(found: Check, tmp_path: Path) -> None:
+    text = write_check(found, tmp_path / "out", command="x").read_text()
+    cells = [(kept, unescape(cell)) for kept, cell in re.findall(r"<td( class=\"whole\")?>([^<]*)</td>", text)]
+    assert any(kept and "[" in cell for kept, cell in cells)
+    assert all(bool(kept) == (len(cell) <= 34 and cell[:1] in "0123456789+-−") for kept, cell in cells)
