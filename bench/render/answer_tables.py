@@ -74,7 +74,7 @@ _UNITS: Final = {"cpu_ns": "ns"}
 _NOTHING: Final = 1e-3
 """The end of a band that is a smaller part of its middle is shown as 0."""
 _LEAST_SHARE: Final = 0.005
-"""Parameters with smaller shares are in the JSON only."""
+"""Parameters with smaller shares are in the JSON only; one that a user stated has none, and is shown."""
 _STILL: Final = 0.1
 """Where all bars together span less than this part of the band, no parameter moves the answer."""
 _NO_ENDS: Final = (*REST, TOGETHER)
@@ -194,7 +194,7 @@ def shown_influences(answer: Answer, *, most: int | None = None) -> list[Influen
     found: list[Influence] = []
     for label, mine in _by_answer(answer).items():
         if not _is_still(answer, label, mine):
-            found += [one for one in mine if one.share >= _LEAST_SHARE or one.kind == "assumed"][:most]
+            found += [one for one in mine if one.share >= _LEAST_SHARE or one.share == 0][:most]
     return found
 
 

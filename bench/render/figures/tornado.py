@@ -36,9 +36,11 @@ _HOW: Final = (
     "Each bar runs from the simulated answer where a parameter is at its 10 % point to that where it is at its 90 % "
     "point, all else as in one draw near the middle. The line is the answer of that draw, which has no noise, so that "
     "it may differ from the middle of the answer. The largest share is on top. Parameters of one kind are summed over "
-    "the stages of a start. Filled: the data narrow the parameter. Hatched: they bound it. Hollow: no data are behind "
-    "it; one that was stated is shown at half and at twice its value. The share is of all that is open in the answer; "
-    "rows without a bar are no parameters, or do not move the middle."
+    "the stages of a start; more CPU work or a longer hold takes the place of delay. A bar that is long for its share "
+    "belongs to a parameter that the data tie to another one. Filled: the data narrow the "
+    "parameter. Hatched: they bound it. Hollow: no data are behind it; one that was stated is shown at half and at "
+    "twice its value. The share is of all that is open in the answer; rows without a bar are no parameters, or do not "
+    "move the middle."
 )
 
 

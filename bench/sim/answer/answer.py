@@ -156,9 +156,9 @@ class Influence(_Frozen):
     """1 - sd posterior / sd prior, of the sum of the parameters; 0: the data said nothing."""
     low: float
     """The answer where this is at its 10 % point and all else as in one draw near the middle, in the quantity's unit;
-    of a parameter without data: at half its value; of a ``way``: the least answer of all ways."""
+    of a parameter without data: at half its value. Of a ``way``: the least answer of those that are not rare."""
     high: float
-    """The answer where it is at its 90 % point; without data: at twice its value; of a ``way``: the most."""
+    """The answer where it is at its 90 % point; without data: at twice its value. Of a ``way``: the largest."""
     middle: float | None = None
     """The answer of that draw, without noise, in the same unit."""
     answer: str = ""

@@ -19,8 +19,10 @@ Bools = NDArray[np.bool_]
 
 _TOLD: Final = 0.9
 """What it depends on is named where it tells the group of so many draws,"""
-_TOLD_OF_EACH: Final = 0.8
-"""and of so many in each group."""
+_MOSTLY_TOLD: Final = 0.8
+"""of a number with how many, where it tells at least so many,"""
+_TOLD_OF_EACH: Final = 0.75
+"""and so many in each group."""
 _HELD: Final = 0.05
 """A stage with a smaller part of a draw's hold counts as one without."""
 NOT_ONE: Final = "no single parameter tells which"
@@ -64,11 +66,13 @@ def depends_on(
     if not found:
         return NOT_ONE
     cut, (what, unit) = max(found, key=lambda one: one[0].told)
-    sides = ("below", "above") if cut.rises else ("above", "below")
+    low, high = ("below", "above") if cut.rises else ("above", "below")
     if unit is None:
-        sides = ("little", "much") if cut.rises else ("much", "little")
-        return f"it depends on the {what}: {sides[0]}, or {sides[1]}"
-    return f"it depends on the {what}: {sides[0]} {in_unit(cut.at, unit)}, or {sides[1]}"
+        low, high = ("little", "much") if cut.rises else ("much", "little")
+    sides = f"{low}, or {high}" if unit is None else f"{low} {in_unit(cut.at, unit)}, or {high}"
+    if cut.told >= _TOLD:
+        return f"it depends on the {what}: {sides}"
+    return f"it depends mostly on the {what}, which tells {cut.told:.0%} of the draws: {sides}"
 
 
 def _numbers(roles: Sequence[tuple[Role, Floats]]) -> Iterator[tuple[Floats, tuple[str, str | None]]]:
@@ -109,7 +113,7 @@ def _cut(values: Floats, upper: Bools, weights: Floats) -> _Cut | None:
             place = int(ends[best])
             found.append(_Cut(float(told[best]), float((ranked[place] + ranked[place + 1]) / 2), rises))
     best_of = max(found, key=lambda one: one.told, default=None)
-    return best_of if best_of is not None and best_of.told >= _TOLD else None
+    return best_of if best_of is not None and best_of.told >= _MOSTLY_TOLD else None
 
 
 def _place(values: TargetValues) -> str:

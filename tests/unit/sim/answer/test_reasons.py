@@ -59,6 +59,15 @@ def test_a_number_of_any_role_may_tell() -> None:
     assert fewer.endswith(" ms, or below")
 
 
+def test_a_number_that_tells_most_draws_says_how_many() -> None:
+    work = np.array(make_model().draws["docker"]["ready.work"])
+    upper = work > np.sort(work)[DRAWS // 2]
+    upper[[int(place) for place in np.argsort(work)[[2, 7, 11, -3, -8, -12]]]] ^= True
+    assert _said(make_model(), upper).startswith(
+        "it depends mostly on the CPU work of docker, which tells 85% of the draws: below "
+    )
+
+
 def test_a_number_must_tell_both_groups() -> None:
     """A tenth of the draws is told rightly by whoever says that there are none."""
     work = np.array(make_model().draws["docker"]["ready.work"])
