@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from bench.sim.answer.answer import Band, LimitName
+from bench.sim.observe.medians import median_of
 from bench.sim.observe.trials import Observations, StartTrial
 
 
@@ -38,6 +39,7 @@ class MeasuredStorm(_Frozen):
     cpus: int
     last_ns: float
     median_ns: float | None
+    """As of a simulated storm: of an even number of boxes the earlier of the two in the middle. A table has its own."""
 
 
 class Curve(_Frozen):
@@ -60,7 +62,10 @@ class Curve(_Frozen):
 
 
 def measured_storms(observations: Observations) -> tuple[MeasuredStorm, ...]:
-    """What observations hold of storms and single starts. Storms with lost boxes have no last one and are left out."""
+    """What observations hold of single starts and of storms whose boxes were all requested at once.
+
+    Storms with lost boxes have no last one and are left out.
+    """
     cpus = observations.sources[0].cpus
     return tuple(_storms(observations, cpus))
 
@@ -69,7 +74,7 @@ def _storms(observations: Observations, cpus: int) -> Iterator[MeasuredStorm]:
     for target, seen in observations.targets.items():
         for trial in seen.starts:
             times = np.asarray(trial.times_ns[seen.goal])
-            if np.isfinite(times).all():
+            if np.isfinite(times).all() and not trial.scheduled_ns.any():
                 yield _storm(target, trial, times, cpus)
         for row in seen.rows:
             if row.last_ns is not None:
@@ -85,5 +90,5 @@ def _storm(target: str, trial: StartTrial, times: np.ndarray, cpus: int) -> Meas
         residents=trial.residents,
         cpus=cpus,
         last_ns=float(times.max()),
-        median_ns=float(np.median(times)),
+        median_ns=float(median_of(np.sort(times), published=False)),
     )
