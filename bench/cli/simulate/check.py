@@ -22,6 +22,7 @@ from bench.cli.simulate.options import (
     this_command,
 )
 from bench.cli.simulate.progress import Step
+from bench.cli.simulate.sources import check_same
 from bench.render.commands.simulation_check import check_json, view_check, write_check
 from bench.scenario.targets import split_labels
 from bench.sim.answer.distance import EITHER_SIDE
@@ -45,10 +46,10 @@ from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check
 from bench.sim.fit.fit import DRAWS, fit
 from bench.sim.model.file import assumed_sentences, model_digest, read_model
-from bench.sim.model.schema import HostEntry, Model
+from bench.sim.model.schema import Model
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.table import observe_table
-from bench.sim.observe.trials import Observations, Source, same_workload
+from bench.sim.observe.trials import Observations
 from bench.util.errors import UsageError
 from bench.util.package_data import find_table
 from bench.util.paths import is_file
@@ -303,28 +304,8 @@ def _in_conflict(names: frozenset[str]) -> bool:
 def _other(seen: Observations, scored: Observations, asked: _Asked, host_change: bool) -> Split:
     if asked.names:
         raise UsageError(f"{asked.names[0]} splits one campaign, and --against names another", hint="give one of them")
-    _check_same(seen.sources[0], seen.workload, scored, host_change=host_change)
+    check_same(seen.sources[0], seen.workload, scored, what="what is scored", host_change=host_change)
     return other_campaign(seen, scored)
-
-
-def _check_same(host: Source | HostEntry, workload: str, scored: Observations, *, host_change: bool) -> None:
-    """Refuse to score another workload, or another host without --host-change."""
-    if not same_workload(workload, scored.workload):
-        raise UsageError(
-            "the model was fitted to another workload (image, command or readiness) than the one to score",
-            hint="score a campaign of the same scenario",
-        )
-    own = host.host if isinstance(host, Source) else host.fingerprint
-    for source in scored.sources:
-        if (source.host, source.cpus) != (own, host.cpus) and not host_change:
-            raise UsageError(
-                f"the model is of {_host(own, host.cpus)}, and what is scored of {_host(source.host, source.cpus)}",
-                hint="score a campaign of the same host, or add --host-change",
-            )
-
-
-def _host(fingerprint: str | None, cpus: int) -> str:
-    return f"{'a table' if fingerprint is None else f'host {fingerprint}'} with {cpus} CPUs"
 
 
 def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Check:
@@ -335,7 +316,7 @@ def _check_model(file: Path, seen: Observations, asked: _Asked, run: _Run) -> Ch
             hint="leave it out, or leave the model out and let a part of the campaign be fitted",
         )
     model = read_model(file)
-    _check_same(model.host, model.workload, seen, host_change=run.host_change)
+    check_same(model.host, model.workload, seen, what="what is scored", host_change=run.host_change)
     return _scored(unused(model, seen, asked.score), model, model_digest(model), run)
 
 

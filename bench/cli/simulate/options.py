@@ -27,7 +27,7 @@ from bench.sim.limits import MOST_BOXES, MOST_CPUS, MOST_SEED, MOST_TRIALS
 from bench.sim.model.file import edit_warnings, model_digest
 from bench.sim.model.schema import Model
 from bench.util.errors import UsageError
-from bench.util.units import parse_bytes
+from bench.util.units import parse_size
 
 SEED: Final = 1
 """The default seed: the same question gives the same answer."""
@@ -245,7 +245,7 @@ def _ascending(option: str, sizes: list[int], hint: str) -> tuple[int, ...]:
 def read_bytes(option: str, text: str, *, least: int = 1) -> int:
     """A size such as ``256GiB``. Raises UsageError."""
     try:
-        size = parse_bytes(text)
+        size = parse_size(text)
     except ValueError as error:
         raise UsageError(f"{option}: {error}", hint=f"write for example {option} 256GiB") from None
     if size < least:

@@ -49,7 +49,7 @@ def _host(fingerprint: str | None, cpus: int) -> str:
 
 
 def storms_to_show(
-    model: Model, names: Sequence[str], targets: Sequence[str], *, host_change: bool, table_cpus: int | None
+    model: Model, names: Sequence[str], targets: Sequence[str], *, host_change: bool
 ) -> tuple[MeasuredStorm, ...]:
     """The measured storms of campaigns and tables that are of a model's workload and host.
 
@@ -60,9 +60,7 @@ def storms_to_show(
         UsageError: another workload or host; none of the targets was measured, such as those of another accelerator.
     """
     tables, campaigns = [name for name in names if is_table(name)], [name for name in names if not is_table(name)]
-    if table_cpus is not None and not tables:
-        raise UsageError("--table-cpus is for tables, and no table was named", hint="leave it out")
-    seen = [observe_table(find_table(name), cpus=table_cpus) for name in tables]
+    seen = [observe_table(find_table(name)) for name in tables]
     if campaigns:
         seen.append(observe([Path(name) for name in campaigns], host_change=host_change))
     for one in seen:

@@ -87,7 +87,7 @@ def test_density_beyond_the_data_is_a_bound(
 ) -> None:
     assert call(monkeypatch, "density", model, "--memory", "6GiB") == ExitCode.OK
     text = " ".join(capsys.readouterr().out.split())
-    assert "fit 27 [24, 28] in libvirt/kvm and at least 160 in docker" in text
+    assert "fit 27 [25, 30] in libvirt/kvm and at least 160 in docker" in text
     assert "at least 160 boxes: the most that was measured is 16 boxes" in text
     assert call(monkeypatch, "density", model, "--memory", "6GiB", "--beyond") == ExitCode.OK
     text = capsys.readouterr().out
@@ -199,8 +199,13 @@ def test_reboot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (("storm", "--boxes", "1000001"), 2, "1000001 is more than 1000000"),
         (("storm", "--boxes", "8", "--per-vm", "4"), 2, "--per-vm has no effect without --nested"),
         (("storm", "--boxes", "8", "--measured", "somewhere"), 2, "--measured has no effect"),
+        (("storm", "--boxes", "1,8", "--measured", "somewhere", "--interval", "1s"), 2, "were requested at once"),
+        (("storm", "--boxes", "1,8", "--host-change"), 2, "--host-change has no effect without --measured"),
+        (("storm", "--boxes", "1,8", "--measured", "rund-2022"), 2, "the measured storms of a table with 104 CPUs"),
+        (("storm", "--boxes", "1,8", "--measured", "rund-2022", "--host-change"), 2, "it has kata-qemu, "),
         (("storm", "--boxes", "8", "--nested", "docker"), 2, "is not of the form OUTER:INNER"),
         (("density", "--memory", "lots"), 2, "--memory: 'lots' is not of the form"),
+        (("density", "--memory", "16"), 2, "--memory: '16' has no unit"),
         (("density", "--memory", "1GiB", "--reserve", "2GiB"), 2, "leaves nothing of 1.00 GiB"),
         (("storm", "--boxes", "1_0"), 2, "'1_0' is not a whole number"),
         (("density", "-t", "podman"), 2, "the model has no target 'podman'"),
