@@ -33,8 +33,8 @@ def test_a_storm_as_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert text.startswith("Simulated: on 2 CPUs the last of 8 boxes is up after")
     for part in ("within the data", "last box up", "What limits it", "decides"):
         assert part in text
-    # Progress is for terminals.
-    assert said.err == ""
+    # Progress is for terminals; elsewhere a long run says now and then that it goes on.
+    assert all(line.endswith("so far)") for line in said.err.splitlines())
 
 
 def test_a_storm_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
