@@ -197,7 +197,8 @@ class _Target:
         skills = pooled_skills(times, self._resampling)
         coverage = pooled_coverage(cells, self._resampling)
         bands = judge_bands(coverage)
-        largest = tuple(by_level[level] for level in largest_levels(by_level))
+        # The pooled error of one level is its own.
+        largest = tuple(by_level[level] for level in largest_levels(by_level) if len(by_level) > 1)
         evidence = _evidence(times, pooled, largest, skills, bands)
         judgement = judge(evidence)
         return TargetCheck(

@@ -42,7 +42,8 @@ def _judge(cells: Sequence[ScoredCell], pooled: Miss, by_level: dict[Level, Miss
     storms = min(len(cell.blocks) for cell in cells)
     if storms < MIN_STORMS and not any(cell.measured.summary for cell in cells):
         return "cannot tell", f"{storms} storms have CPU time at a level, and at least {MIN_STORMS} are needed"
-    over = [one for one in (pooled, *(by_level[level] for level in largest_levels(by_level))) if one.is_over]
+    largest = [by_level[level] for level in largest_levels(by_level) if len(by_level) > 1]
+    over = [one for one in (pooled, *largest) if one.is_over]
     if over:
         return "too far off", "; ".join(map(str, over))
     return "within the limit", str(pooled)
