@@ -16,9 +16,9 @@ from bench.sim.check.baselines import Solo
 from bench.sim.check.levels import StormNumber, statistic_of
 from bench.sim.check.scores import Sample
 from bench.sim.engine.rng import uniforms
+from bench.sim.host.luck import trial_factors
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
-from bench.sim.noise import factors
 from bench.sim.observe.levels import Level
 from bench.sim.starts import simulate_starts
 from bench.sim.values import TargetValues
@@ -28,8 +28,6 @@ Ints = NDArray[np.int64]
 
 PURPOSE: Final = 0x4802
 """Of the order in which samples get what the model misses; see ``bench.sim.engine.rng``."""
-_STRIDE: Final = 1_000_003
-"""Between the seeds of two samples, so that neighbouring seeds of a user share none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +143,7 @@ class ModelPredictor:
 
     def _sample(self, values: TargetValues, storm: TargetStorm, sample: int) -> tuple[Ints, float]:
         """(boxes,) times, and the CPU time per start until the last box is up, as a campaign records it, ns."""
-        # Each sample is a campaign of its own: blocks of one campaign resemble each other, samples must not.
-        luck = factors(values, seed=self.seed + _STRIDE * sample, trial=0, block=0, boxes=storm.level.boxes)
+        luck = trial_factors(values, seed=self.seed, trial=sample, boxes=storm.level.boxes)
         scheduled = storm.schedules[sample % len(storm.schedules)]
         starts = simulate_starts(
             values, cpus=storm.cpus, scheduled_ns=scheduled, residents=storm.level.residents, noise=luck
