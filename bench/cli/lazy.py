@@ -6,13 +6,17 @@ A group's own help needs only the names and summaries in its table.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, Final, NamedTuple, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+_TYPE: Final = re.compile(r" <[^<>]+>$")
+"""What typer writes after the name of an argument."""
 
 
 class CommandEntry(NamedTuple):
@@ -79,6 +83,23 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(f"{name:{width}}", entry.summary) for name, entry in entries.items()])
 
 
+class PlainCommand(TyperCommand):
+    """A command whose help names arguments without their Python types: `MODEL`, not `MODEL <path>`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections of arguments and options."""
+        write = formatter.write_dl
+
+        def write_plain(rows: Any, *more: Any, **named: Any) -> None:
+            write([(_TYPE.sub("", name), text) for name, text in rows], *more, **named)
+
+        formatter.write_dl = write_plain
+        try:
+            super().format_options(ctx, formatter)
+        finally:
+            formatter.write_dl = write
+
+
 def _load(name: str, entry: CommandEntry) -> Any:
     module, _, attribute = entry.source.partition(":")
     found = getattr(import_module(module), attribute)
@@ -86,7 +107,7 @@ def _load(name: str, entry: CommandEntry) -> Any:
         return get_command(found)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     details = inspect.cleandoc(found.__doc__ or "")
-    single.command(name, help=f"{entry.summary}\n\n{details}")(found)
+    single.command(name, cls=PlainCommand, help=f"{entry.summary}\n\n{details}")(found)
     return get_command(single)
 
 

@@ -67,5 +67,5 @@ def too_much(boxes: int, stage_ns: float) -> UsageError:
     return UsageError(
         f"{boxes} boxes at once with up to {stage_ns / 1e9:g} s of work in a stage are more than the "
         "simulator's 64-bit integers can hold",
-        hint="ask for fewer boxes on one host, or check the model's times of work",
+        hint="ask for fewer boxes on one host, or check the model's times of work and its growth",
     )

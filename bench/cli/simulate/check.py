@@ -66,7 +66,7 @@ def _levels(text: str) -> frozenset[int]:
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[MODEL.json] [DIR]...",
+        metavar="MODEL.json|DIR",
         help="A fitted model and campaigns that it did not see; or campaigns alone, of which a part is fitted.",
         show_default=False,
     ),

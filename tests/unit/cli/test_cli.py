@@ -43,10 +43,15 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("boxbench ")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("-h",), ("run", "--help"), ("clean", "-h")])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("-h",), ("run", "--help"), ("clean", "-h"), ("report", "-h"), ("simulate", "fit", "-h")]
+)
 def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert call(monkeypatch, *words) == ExitCode.OK
-    assert "Usage: boxbench" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Usage: boxbench" in shown
+    # No Python types: `DIR`, not `DIR <list[str]>`.
+    assert " <" not in shown
 
 
 def test_a_cache_that_cannot_be_used_is_one_error_of_targets(

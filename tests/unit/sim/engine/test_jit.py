@@ -59,3 +59,14 @@ def test_a_process_that_does_not_compile_has_the_same_numbers(tmp_path: Path) ->
     text = proc.run([sys.executable, "-W", "error", "-c", code], timeout_s=300, env=words).text
     assert text.split() == ["False", *map(str, storm())]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.host
+def test_a_process_without_a_place_for_machine_code_says_why(tmp_path: Path) -> None:
+    code = "from bench.sim.engine import heap, jit; print(jit.JITTED, jit.why_not_kept())"
+    words = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    (tmp_path / "file").touch()
+    for place, said in ((tmp_path / "file" / "jit", "cannot be made"), (tmp_path / "jit", "True None")):
+        env = {**words, "NUMBA_CACHE_DIR": str(place)}
+        text = proc.run([sys.executable, "-W", "error", "-c", code], timeout_s=300, env=env).text
+        assert (said if jit.JITTED else "False None") in text
