@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bench.render.answer_tables import Table, number_table
-from bench.render.text import clean
+from bench.render.text import MISSING, clean
 from bench.sim.answer.answer import Answer
+from bench.sim.answer.words import in_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,27 @@ def number_tables(answer: Answer) -> list[NumberTable]:
 def limit_lines(answer: Answer) -> tuple[str, ...]:
     """What runs have shown to limit the answer, one sentence for each limit that has no bounds."""
     return tuple(one.reason for one in answer.bottlenecks if one.reason and not one.bounds_ns)
+
+
+PARTS_TITLE: Final = "What a cold start consists of"
+_PARTS: Final = {
+    "start": "the start itself",
+    "lock": "wait for the lock",
+    "CPU": "wait for CPUs",
+    "memory": "wait for room",
+}
+
+
+def part_table(answer: Answer) -> Table:
+    """Parts of a mean, which add up to it: of cold starts, with their wait for a host with room."""
+    mine = [one for one in answer.bottlenecks if one.parts_ns]
+    names = list(dict.fromkeys(name for one in mine for name in one.parts_ns))
+    rows = [
+        (
+            clean(one.target),
+            in_unit(sum(one.parts_ns.values()), "ns"),
+            *(in_unit(one.parts_ns[name], "ns") if one.parts_ns.get(name) else MISSING for name in names),
+        )
+        for one in mine
+    ]
+    return (("target", "mean", *(f"part: {_PARTS.get(name, name)}" for name in names)), *rows)

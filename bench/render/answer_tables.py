@@ -40,6 +40,7 @@ _OF_RUNS: Final = {
     "memory_in_hosts": "memory at the peak, in hosts",
     "needed_delay_p99": "start delay there, 99th percentile",
     "cost_of_needed": "cost of the smallest fleet",
+    "hosts_elsewhere": "hosts needed by other such traces",
     "peak_hosts": "hosts with boxes, at most",
     "mean_hosts": "hosts with boxes, on average",
     "mean_hosts_on": "hosts that are on, on average",
@@ -49,6 +50,7 @@ _OF_RUNS: Final = {
     "delay_p90": "start delay, 90th percentile",
     "delay_p99": "start delay, 99th percentile",
     "delay_p999": "start delay, 99.9th percentile",
+    "delay_elsewhere": "start delay on other such traces, 99th percentile",
     "cold_start": "a cold start, on average",
     "cold_delay": "a cold start with its wait for room",
     "response_p50": "response, median",
@@ -161,8 +163,8 @@ def bottleneck_table(answer: Answer) -> Table:
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
         )
         for one in answer.bottlenecks
-        # What has no bounds has a sentence instead, beside those that have.
-        if one.bounds_ns or not names
+        # What has no bounds has a sentence instead, beside those that have; parts of a mean have a table of their own.
+        if one.bounds_ns or not (names or one.parts_ns)
     ]
     return (("target", "decided by", *(f"bound: {name}" for name in names)), *rows)
 

@@ -38,7 +38,8 @@ from bench.render.figures.base import Drawing
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.cost import read_prices
 from bench.sim.fleet.file import read_fleet
-from bench.sim.fleet.fleet_answer import FleetAnswer, FleetQuestion, answer_fleet
+from bench.sim.fleet.fleet_answer import FleetAnswer, answer_fleet
+from bench.sim.fleet.fleet_question import FleetQuestion
 from bench.sim.fleet.needed import Limit
 from bench.sim.model.file import read_model
 from bench.sim.traces.spec import open_trace
@@ -101,7 +102,7 @@ def fleet(
 
     Starts contend on their host for CPUs and the target's lock. docs/fleet.md has the rules and the fleet file.
 
-    Exit codes: 0 answered, 4 the data do not support an answer.
+    Exit codes: 0 answered, 4 the data do not support an answer, or no number of hosts keeps the limit.
     """
     spec = read_fleet(fleet_file)
     source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.render.answer_groups import limit_lines, number_tables
+from bench.render.answer_groups import PARTS_TITLE, limit_lines, number_tables, part_table
 from bench.render.answer_tables import (
     READING,
     Table,
@@ -104,6 +104,7 @@ def _sections(answer: Answer) -> list[tuple[str, str, Table]]:
     found = [
         ("distance", "How far beyond the data?", distance_table(answer)),
         ("limits", "What limits it?", bottleneck_table(answer)),
+        ("parts", PARTS_TITLE, part_table(answer)),
         ("decides", "What decides what is open?", influence_table(answer)),
     ]
     return [(anchor, title, table) for anchor, title, table in found if len(table) > 1]

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bench.render.answer_groups import limit_lines, number_tables
+from bench.render.answer_groups import PARTS_TITLE, limit_lines, number_tables, part_table
 from bench.render.answer_tables import (
     READING,
     Table,
@@ -46,6 +46,7 @@ def view_answer(answer: Answer) -> RenderableType:
     parts += _lines("Bounds, no estimates", bound_lines(answer))
     parts += _section("Beyond the data?", distance_table(answer))
     parts += _section("What limits it", bottleneck_table(answer))
+    parts += _section(PARTS_TITLE, part_table(answer))
     parts += _lines("What one host fewer lacks", limit_lines(answer))
     parts += _lines("Where another takes over", switch_lines(answer))
     parts += _section("What decides what is open", influence_table(answer, most=_MOST))

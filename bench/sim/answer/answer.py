@@ -90,9 +90,12 @@ class Series(_Frozen):
     unit: Unit
     target: str
     at_ns: tuple[int, ...]
-    """Where each window of the trace begins, ns after its first instant, ascending."""
+    """Where each window of the trace begins, ns after its first instant, ascending; where something is counted at an
+    instant, its end."""
     bands: tuple[Band, ...]
     """One for each window."""
+    none_ns: tuple[int, ...] = ()
+    """Where windows begin in which invocations waited and none began, in most runs."""
 
 
 class Distance(_Frozen):
@@ -118,6 +121,8 @@ class Bottleneck(_Frozen):
     bounds_ns: dict[str, float] = {}
     """The lower bounds that were compared, by name, ns. Those beside ``requests`` are without the time between
     requests."""
+    parts_ns: dict[str, float] = {}
+    """Parts of a mean, by name, ns: they add up to it and are no bounds. The largest one is ``name``."""
     share: float = 1.0
     """Of the draws in which it is the largest bound. Below 1 the data leave open what decides."""
     switch: str | None = None

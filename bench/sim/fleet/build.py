@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from bench.sim.fleet.spec import POLICY_CODES, FleetSpec
 from bench.sim.fleet.state import State, join, split
 from bench.sim.fleet.work import crowd, shift_for, speeds, stage_rows
 from bench.sim.values import TargetValues
+from bench.util.errors import UsageError
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -36,6 +38,7 @@ def new_state(
     seed: int,
     noise: bool,
     label: str,
+    invocations: Callable[[], int],
 ) -> State:
     """The state of a fleet before the first invocation. Its first hosts are switched on by the step loop.
 
@@ -43,15 +46,15 @@ def new_state(
         pages: (functions,) of a box of each function.
         noise: whether boxes differ; False: all have the factor 1.
         label: of the target, for errors.
+        invocations: counts those of the trace. It is called where as many boxes as fit into a host are too many.
 
     Raises:
         UsageError: more boxes on one host than 64-bit integers can account for.
     """
     luck = _lucks(values) if noise else np.ones(c.LUCKS)
     host_factor = _host_factors(spec, values, seed) if noise else np.ones(spec.hosts)
-    boxes = spec.most_boxes(values, int(pages.min()))
     factor = float(luck.max() * host_factor.max())
-    shift = shift_for(values, factor=factor, boxes=boxes, cpus=spec.cpus, label=label)
+    boxes, shift = _most_at_once(spec, values, pages, factor=factor, label=label, invocations=invocations)
     scalars = np.zeros(c.SCALARS, dtype=np.int64)
     _write_settings(scalars, spec, values, length_ns=length_ns, seed=seed)
     _write_counters(scalars, spec, values, len(pages))
@@ -71,6 +74,31 @@ def new_state(
     return join(scalars, tables, reals, host_factor, np.ones(_FIRST_ROWS))
 
 
+def _most_at_once(
+    spec: FleetSpec,
+    values: TargetValues,
+    pages: Integers,
+    *,
+    factor: float,
+    label: str,
+    invocations: Callable[[], int],
+) -> tuple[int, int]:
+    """The most boxes that one host can have at once, and the unit of work that allows for them.
+
+    Each invocation has one box, and a pre-warmed pool starts another one for the box that it takes: a trace has no more
+    boxes than that, however many would fit.
+    """
+    boxes = spec.most_boxes(values, int(pages.min()))
+    try:
+        return boxes, shift_for(values, factor=factor, boxes=boxes, cpus=spec.cpus, label=label)
+    except UsageError:
+        fewer = (2 if spec.prewarmed else 1) * invocations() + spec.prewarmed * len(pages)
+        if fewer >= boxes:
+            raise
+    boxes = max(1, fewer)
+    return boxes, shift_for(values, factor=factor, boxes=boxes, cpus=spec.cpus, label=label)
+
+
 def _rows() -> dict[str, Integers]:
     """Tables that grow with the boxes that live."""
     columns = {"box": c.BOX_COLUMNS, "piece": c.PIECE_COLUMNS, "timer": STRIDE, "queue": c.QUEUE_COLUMNS}
@@ -86,6 +114,7 @@ def _hosts(spec: FleetSpec, values: TargetValues) -> dict[str, Integers]:
     return {
         "host": host,
         "room": np.full(2 * leaves, -1, dtype=np.int64),
+        "reach": np.full(2 * leaves, -1, dtype=np.int64),
         "finish": np.full(2 * leaves, c.NEVER, dtype=np.int64),
         "order": np.arange(spec.hosts, dtype=np.int64),
         "place": np.arange(spec.hosts, dtype=np.int64),
@@ -102,6 +131,7 @@ def _functions(pages: NDArray[np.int64]) -> Integers:
 
 def _write_settings(setting: Integers, spec: FleetSpec, values: TargetValues, *, length_ns: int, seed: int) -> None:
     setting[c.CPUS] = spec.cpus
+    setting[c.TOGETHER] = spec.together
     setting[c.CAPACITY] = spec.capacity_pages(values)
     setting[c.BOX_LIMIT] = _UNLIMITED if spec.box_limit is None else spec.box_limit
     setting[c.QUEUE_LIMIT] = _UNLIMITED if spec.queue_limit is None else spec.queue_limit

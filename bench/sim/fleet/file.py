@@ -18,19 +18,20 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from bench.scenario.fields import USER_INPUT, Bytes, Strict
 from bench.scenario.validation import describe_faults
 from bench.sim.fleet.failures import read_failures
-from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec, Policy, default_reserve
+from bench.sim.fleet.spec import MOST_HOSTS, Autoscaler, Failures, FleetSpec, Policy, default_reserve
 from bench.sim.limits import MOST_CPUS
 from bench.util.document import FileKind, read_document
 from bench.util.errors import ScenarioError
 from bench.util.units import format_bytes, format_ns, parse_bytes, parse_duration_ns
 
-MOST_HOSTS: Final = 2**20
 _MOST_COUNT: Final = 10**9
 """Of boxes of a host, and of invocations that may wait."""
 _HINT: Final = "docs/fleet.md has an example of a fleet file"
 _KIND: Final = FileKind(path_hint="name a fleet file", content_hint="start it with `hosts:`")
 _MOST_NS: Final = 2**59
 """Some 18 years."""
+_LEAST_TARGET: Final = 0.01
+"""An autoscaler that keeps more than a hundred times the memory in use on has no use for it."""
 _LEAST_EVERY_NS: Final = 10**9
 """An autoscaler that looks more often spends the simulation on looking."""
 
@@ -110,7 +111,7 @@ class AutoscalerEntry(Strict):
     """When hosts are switched on and off."""
 
     least: Annotated[int, Field(ge=0)] = 1
-    target: Annotated[float, Field(gt=0, le=1)] = 0.7
+    target: Annotated[float, Field(ge=_LEAST_TARGET, le=1)] = 0.7
     every: PositiveSpan = 60 * 10**9
     delay: Span = 120 * 10**9
     cooldown: Span = 300 * 10**9

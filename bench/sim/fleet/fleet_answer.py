@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from bench.sim.answer.answer import Answer, Bottleneck, Distance, Group, Quantity, Series
+from bench.sim.answer.answer import Answer, Quantity, Series
 from bench.sim.answer.influence import Look
 from bench.sim.answer.terms import Terms
-from bench.sim.answer.words import count_text
-from bench.sim.cost import Prices
-from bench.sim.fleet.failures import down_share
+from bench.sim.fleet.fleet_question import PREFIX, FleetQuestion
+from bench.sim.fleet.fleet_runs import Runs, run_variant
+from bench.sim.fleet.fleet_words import crowded, groups, headline, stated
 from bench.sim.fleet.histogram import quantile
-from bench.sim.fleet.limits import Stop, decided, start_limit, stop_of
-from bench.sim.fleet.needed import Limit, smallest_fleet
-from bench.sim.fleet.numbers import UNITS, costs_of, numbers_of
-from bench.sim.fleet.question import (
-    Asked,
-    answered,
-    check_pools,
-    common_fields,
-    distances_of,
-    look_at,
-    one_run,
-    refuse_far,
-    with_bound,
-)
+from bench.sim.fleet.limits import decided, start_limit
+from bench.sim.fleet.needed import never_error
+from bench.sim.fleet.numbers import UNITS, memory_in_hosts
+from bench.sim.fleet.question import Aim, answered, common_fields, look_at, with_bound
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.shown import (
-    SHARES,
-    Shown,
-    caps_of,
-    columns,
-    quantities,
-    ratios,
-    series_of,
-    widenings,
-    zero_sentence,
-)
-from bench.sim.fleet.spec import FleetSpec, box_pages
-from bench.sim.fleet.variants import Packing, Variant
-from bench.sim.host.headline import compared_headline
+from bench.sim.fleet.shown import Shown, Wide, caps_of, columns, quantities, ratios, series_of, widenings
+from bench.sim.fleet.spec import FleetSpec
+from bench.sim.fleet.variants import Variant
 from bench.sim.model.file import Model
-from bench.util.units import format_bytes, format_ns, format_span
 
-PREFIX: Final = "fleet"
 RATIOS: Final = (
     "hosts_needed",
+    "memory_in_hosts",
     "peak_hosts",
     "delay_p99",
     "response_p99",
@@ -57,37 +35,11 @@ RATIOS: Final = (
     "start_cpu",
     "cost_of_needed",
 )
-_NEEDED: Final = ("hosts_needed", "memory_in_hosts", "needed_delay_p99", "cost_of_needed")
-"""Numbers of the smallest fleet; all others are of the fleet that was asked about."""
-_OFTEN_DOWN: Final = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class FleetQuestion(Asked):
-    """A trace on a fleet."""
-
-    spec: FleetSpec
-    fleet_text: str = "the fleet file"
-    """The fleet's name, for people."""
-    limit: Limit = field(default_factory=Limit)
-    prices: Prices | None = None
-    host_kind: str | None = None
-    """Of the price file."""
-
-    def sentence(self) -> str:
-        """The question as a sentence."""
-        hosts = count_text(self.spec.hosts, "host")
-        return (
-            f"{self.trace_text} in {', '.join(self.labels)} on {hosts} of {count_text(self.spec.cpus, 'CPU')} and "
-            f"{format_bytes(self.spec.memory_bytes)} each, placed by {self.spec.policy}: how many hosts does it need, "
-            "and how long do users wait?"
-        )
-
-    def short(self) -> str:
-        """In few words: ``sample:azure-2021 on 20 hosts of 8 CPUs and 64.0 GiB``."""
-        hosts = count_text(self.spec.hosts, "host")
-        each = f"{count_text(self.spec.cpus, 'CPU')} and {format_bytes(self.spec.memory_bytes)}"
-        return f"{self.trace_text} on {hosts} of {each}"
+_WHOLE: Final = ("hosts_needed", "peak_hosts")
+_FEW: Final = 10
+"""Of fewer whole hosts a ratio says more about rounding than about targets: that of their memory stands alone."""
+_ROOMY: Final = 2
+"""Influences are looked at on so many times the hosts that the trace needs, so that no draw is short of them."""
 
 
 class FleetAnswer(Answer):
@@ -103,213 +55,132 @@ class FleetAnswer(Answer):
     """Over the time of the trace, of the fleet that was asked about."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Runs:
-    """All runs of one variant, and what one host fewer would lack in each draw."""
-
-    spec: FleetSpec
-    """As its boxes see it, in the last draw."""
-    packings: tuple[Packing, ...]
-    """In each draw."""
-    results: tuple[FleetResult, ...]
-    rows: tuple[Mapping[str, float], ...]
-    stops: tuple[Stop, ...]
-
-
 def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
-    """Simulate and judge. Targets that cannot be answered are left out and named.
+    """Simulate and judge. Targets that cannot be answered are left out and named, and so is each of the two fleets.
 
     Raises:
-        UsageError: a host too small for a box, a model without the memory of any target, a wrong trace.
+        UnanswerableError: a host too small for a box, or a model without the memory, of any target.
+        UsageError: a wrong trace.
         NotInDataError: all targets lie more than 10 times beyond the data, and ``terms.beyond`` is false.
+        LimitError: no number of hosts keeps the limit in any target.
     """
-    asked, runs, unanswered = answered(terms, question, question.spec, lambda one: _runs(terms, question, one))
-    distances = {
-        one.label: distances_of(terms, one, runs[one.label].spec, runs[one.label].results) for one in asked.variants
-    }
-    shown = {one.label: _shown(terms, asked, one, runs[one.label], distances[one.label]) for one in asked.variants}
+    asked, runs, unanswered = answered(terms, question, question.spec, lambda one: run_variant(terms, question, one))
+    _refuse_never(runs)
+    shown = {one.label: _shown(terms, asked, one, runs[one.label]) for one in asked.variants}
     invocations = runs[asked.baseline].results[0].arrivals
-    looks = _looks(terms, asked, shown, invocations)
+    looks = _looks(terms, asked, shown, runs, invocations)
     numbers = with_bound(terms, _numbers(asked, shown), f"{PREFIX}.hosts_needed", "hosts", looks)
-    stops = {label: decided(label, one.stops, terms.draw_weights) for label, one in runs.items()}
+    stops = {label: decided(label, one.stops, terms.draw_weights) for label, one in runs.items() if one.stops}
     starts = [
         start_limit(f"{one.label}, a start", one.values(terms.model, None), runs[one.label].results)
         for one in asked.variants
     ]
+    common = common_fields(
+        terms,
+        asked,
+        spec=asked.spec,
+        unit=UNITS["memory_in_hosts"],
+        distances={label: one.distances for label, one in runs.items()},
+        looks=looks,
+        limits=[*stops.values(), *starts],
+        invocations=invocations,
+        unanswered=(*unanswered, *(line for one in runs.values() for line in one.refused)),
+        stated=stated(asked),
+    )
     return FleetAnswer(
         question=asked.sentence(),
         short=asked.short(),
-        headline=_headline(asked, numbers, stops),
+        headline=headline(asked, numbers, stops),
         quantities=tuple(numbers),
         influenced=f"{PREFIX}.memory_in_hosts" if looks else "",
-        groups=_groups(asked, shown),
-        delays_ns={label: _delays(one.results) for label, one in runs.items()},
-        series=tuple(
-            one
-            for label in asked.labels
-            for one in series_of(label, PREFIX, runs[label].results, shown[label], runs[label].packings)
-        ),
-        **common_fields(
-            terms,
-            asked,
-            spec=asked.spec,
-            unit=UNITS["memory_in_hosts"],
-            distances=distances,
-            looks=looks,
-            limits=[*stops.values(), *starts],
-            invocations=invocations,
-            unanswered=unanswered,
-            stated=_stated(asked.spec),
-        ),
+        groups=groups(asked, shown),
+        delays_ns={label: _delays(one.mine.results) for label, one in runs.items() if one.mine is not None},
+        series=tuple(one for label in asked.labels for one in _series(label, runs[label], shown[label])),
+        **{**common, "warnings": (*crowded(asked, runs), *common["warnings"])},
     )
 
 
-def _shown(terms: Terms, asked: FleetQuestion, variant: Variant, runs: _Runs, distances: Sequence[Distance]) -> Shown:
+def _refuse_never(runs: Mapping[str, Runs]) -> None:
+    """Raise LimitError where no target has a smallest fleet, and a limit is the reason for one of them."""
+    if any(one.smallest is not None for one in runs.values()):
+        return
+    reasons = [one.never.message for one in runs.values() if one.never is not None]
+    if reasons:
+        raise never_error(reasons)
+
+
+def _shown(terms: Terms, asked: FleetQuestion, variant: Variant, runs: Runs) -> Shown:
     """How the numbers of one variant become bands."""
+    wide: list[Wide] = [widenings(terms.model, variant, part.distances) for part in runs.parts]
+    samples = {name: values for part in runs.parts for name, values in columns(part.rows).items()}
+    elsewhere = {name: values for name, values in runs.elsewhere.items() if name == "hosts_elsewhere"}
     return Shown(
-        samples=columns(runs.rows),
+        samples=samples,
         weights=terms.draw_weights,
-        wide=widenings(terms.model, variant, distances),
+        wide=wide[0],
+        wide_needed=wide[-1],
         caps=caps_of(terms, asked, variant, asked.spec),
+        elsewhere=elsewhere,
     )
 
 
 def _numbers(asked: FleetQuestion, shown: Mapping[str, Shown]) -> list[Quantity]:
     """Of each variant, and against the baseline."""
     currency = "" if asked.prices is None else asked.prices.currency
+    few = {
+        (label, name)
+        for label, one in shown.items()
+        for name in _WHOLE
+        if name in one.samples and one.band(name).middle < _FEW
+    }
     return [
         *(one for label in asked.labels for one in quantities(label, PREFIX, shown[label], currency=currency)),
-        *ratios(asked, PREFIX, shown, names=RATIOS),
+        *(one for one in ratios(asked, PREFIX, shown, names=RATIOS) if not _is_of_few(one, few)),
     ]
 
 
-def _runs(terms: Terms, question: FleetQuestion, variant: Variant) -> _Runs:
-    packing = variant.packing(question.spec, terms.model, None)
-    spec = variant.spec(question.spec, packing)
-    check_pools(terms.model, question, variant, spec)
-    results: list[FleetResult] = []
-    rows, stops, packings = [], [], []
-    for place, draw in enumerate(terms.draws):
-        terms.say(f"{variant.label}: draw {place + 1} of {len(terms.draws)}")
-        packing = variant.packing(question.spec, terms.model, draw)
-        spec = variant.spec(question.spec, packing)
-        results.append(one_run(terms, question, variant, spec, draw=draw, place=place, watched=True))
-        refuse_far(terms, variant, spec, results[:1], last=False)
-        row, stop = _smallest(terms, question, variant, packing, place)
-        rows.append({**row, **numbers_of(results[-1], spec, packing), **_costs(question, results[-1], packing, row)})
-        stops.append(stop)
-        packings.append(packing)
-    refuse_far(terms, variant, spec, results, last=True)
-    return _Runs(spec=spec, packings=tuple(packings), results=tuple(results), rows=tuple(rows), stops=tuple(stops))
+def _is_of_few(ratio: Quantity, few: set[tuple[str, str]]) -> bool:
+    """Whether a ratio is of whole hosts, few of them on either side."""
+    name = ratio.name.removeprefix(f"{PREFIX}.")
+    return any((label, name) in few for label in ratio.target.split(" : "))
 
 
-def _smallest(
-    terms: Terms, question: FleetQuestion, variant: Variant, packing: Packing, place: int
-) -> tuple[dict[str, float], Stop]:
-    """The numbers of the smallest fleet in one draw, and what it would lack with one host fewer."""
-    draw = terms.draws[place]
-    spec = variant.spec(question.spec, packing)
-    found = smallest_fleet(
-        spec,
-        question.limit,
-        lambda tried: one_run(terms, question, variant, tried, draw=draw, place=place),
-        step=packing.per_host,
-    )
-    values = variant.values(terms.model, draw)
-    pages = box_pages(values, variant.label, question.trace.memory_bytes, len(question.trace.names))
-    row = {
-        "hosts_needed": float(found.hosts // packing.per_host),
-        "memory_in_hosts": _in_hosts(found.result, packing),
-        "needed_delay_p99": found.result.delay_ns(0.99),
-    }
-    return row, stop_of(question.limit, found, spec, values, pages, per_host=packing.per_host)
-
-
-def _in_hosts(result: FleetResult, packing: Packing) -> float:
-    """The memory of boxes at the peak, in hosts: hosts needed, without being rounded to whole ones."""
-    return result.peak_bytes / result.capacity_bytes / packing.per_host
-
-
-def _costs(
-    question: FleetQuestion, result: FleetResult, packing: Packing, row: Mapping[str, float]
-) -> dict[str, float]:
-    if question.prices is None:
-        return {}
-    return costs_of(
-        result,
-        question.spec,
-        question.prices,
-        kind=question.host_kind,
-        needed=row["hosts_needed"],
-        packing=packing,
-    )
-
-
-def _looks(terms: Terms, asked: FleetQuestion, shown: Mapping[str, Shown], invocations: int) -> dict[str, Look]:
-    """At what decides, where something is open: not where all draws need the same number of hosts."""
+def _looks(
+    terms: Terms, asked: FleetQuestion, shown: Mapping[str, Shown], runs: Mapping[str, Runs], invocations: int
+) -> dict[str, Look]:
+    """At what decides, where something is open: not where all draws and all such traces need as many hosts."""
     found = {}
     for one in asked.variants:
-        needed = shown[one.label].band("hosts_needed")
-        if needed.low95 < needed.high95 and (look := _look(terms, asked, one, invocations)) is not None:
+        mine = shown[one.label]
+        bands = [mine.band(name) for name in ("hosts_needed", "hosts_elsewhere") if mine.has(name)]
+        is_open = any(band.low95 < band.high95 or band.never > 0 for band in bands)
+        if is_open and (look := _look(terms, asked, one, runs[one.label], mine, invocations)) is not None:
             found[one.label] = look
     return found
 
 
-def _look(terms: Terms, asked: FleetQuestion, variant: Variant, invocations: int) -> Look | None:
-    """At the memory at the peak in units of hosts."""
+def _look(
+    terms: Terms, asked: FleetQuestion, variant: Variant, runs: Runs, shown: Shown, invocations: int
+) -> Look | None:
+    """At the memory at the peak in units of hosts, on a fleet with room for all."""
 
-    def hosts_full(model: Model, draw: int | None) -> float:
-        packing = variant.packing(asked.spec, model, draw)
-        spec = replace(variant.spec(asked.spec, packing), autoscaler=None, failures=None)
-        result = one_run(terms, asked, variant, spec, draw=draw, place=0, model=model, noise=False)
-        return _in_hosts(result, packing)
+    def spec_at(model: Model, draw: int | None) -> FleetSpec:
+        spec = variant.spec(asked.spec, variant.packing(asked.spec, model, draw))
+        hosts = _ROOMY * runs.most_hosts * spec.together
+        return replace(spec, hosts=hosts, autoscaler=None, failures=None)
 
-    return look_at(terms, variant, hosts_full, invocations)
-
-
-def _groups(asked: FleetQuestion, shown: Mapping[str, Shown]) -> tuple[Group, ...]:
-    """The smallest fleet, and the fleet that was asked about, each in a table of its own."""
-    zero, sentence = zero_sentence(SHARES, shown)
-    names = {name for one in shown.values() for name in one.samples}
-    if "waited_share" in zero:
-        # Then no cold start has waited for a host with room, and the two are equal.
-        zero |= {"cold_delay"}
-    if "lost_share" in zero:
-        zero |= {"restart_p99"}
-    span = format_span(asked.trace.length_ns)
-    cost = (
-        ""
-        if asked.prices is None
-        else f"Costs are of {span}, and of the time until all are served ({asked.prices.about})."
+    aim = Aim(
+        spec_at=spec_at,
+        number_of=memory_in_hosts,
+        widening=shown.side("memory_in_hosts"),
+        others=runs.elsewhere.get("memory_in_hosts", np.zeros(0)),
     )
-    of_file = [name for name in UNITS if name in names - zero and name not in _NEEDED]
-    return (
-        Group(
-            title="The smallest fleet that is enough",
-            names=tuple(f"{PREFIX}.{name}" for name in _NEEDED if name in names),
-            note=f"Enough: {asked.limit.sentence()}{_delay_limit(asked.limit)}. Found by bisection, without failures "
-            "and without an autoscaler.",
-        ),
-        Group(
-            title=f"Your fleet of {asked.fleet_text}",
-            names=tuple(f"{PREFIX}.{name}" for name in of_file),
-            note=" ".join(filter(None, (sentence, cost))),
-        ),
-    )
+    return look_at(terms, asked, variant, aim, invocations)
 
 
-def _delay_limit(limit: Limit) -> str:
-    return "" if limit.delay_ns is None else f", and 99 % begin within {format_ns(limit.delay_ns)}"
-
-
-def _stated(spec: FleetSpec) -> tuple[str, ...]:
-    """What a reader may not expect of the fleet file."""
-    if spec.failures is None or (down := down_share(spec.failures)) <= _OFTEN_DOWN:
-        return ()
-    return (
-        f"the fleet file: hosts are down for {down:.0%} of the time (mtbf {format_span(spec.failures.mtbf_ns)}, "
-        f"mttr {format_span(spec.failures.mttr_ns)})",
-    )
+def _series(label: str, runs: Runs, shown: Shown) -> list[Series]:
+    """Of the fleet that was asked about; none without it."""
+    return [] if runs.mine is None else series_of(label, PREFIX, runs.mine.results, shown, runs.packings)
 
 
 def _delays(results: tuple[FleetResult, ...]) -> dict[str, float | None]:
@@ -318,21 +189,3 @@ def _delays(results: tuple[FleetResult, ...]) -> dict[str, float | None]:
     arrivals = sum(one.arrivals for one in results)
     found = {share: quantile(merged, share, arrivals) for share in (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)}
     return {f"{share:g}": value if np.isfinite(value) else None for share, value in found.items()}
-
-
-def _headline(asked: FleetQuestion, shown: list[Quantity], stops: Mapping[str, Bottleneck]) -> str:
-    if all(one.name == "none" for one in stops.values()):
-        return (
-            f"Simulated: {asked.limit.sentence()}, and one host is enough for that in {' and in '.join(asked.labels)}: "
-            "nothing decides."
-        )
-    return compared_headline(
-        shown,
-        stops,
-        name=f"{PREFIX}.hosts_needed",
-        targets=asked.labels,
-        baseline=asked.baseline,
-        lead=f"{asked.limit.sentence()}, so this trace needs hosts: {{}}",
-        relation="{other} needs {ratio} the hosts of {base}",
-        times=False,
-    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.sim.answer.answer import Bottleneck, LimitName
 from bench.sim.answer.words import count_text, in_unit
 from bench.sim.fleet.kernel.columns import PAGE_BYTES
-from bench.sim.fleet.needed import Limit, Smallest
+from bench.sim.fleet.needed import Limit, Smallest, tried_text
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.values import TargetValues
@@ -50,8 +50,7 @@ def start_limit(label: str, values: TargetValues, results: Sequence[FleetResult]
     return Bottleneck(
         target=label,
         name=name,
-        bounds_ns={str(part): value for part, value in parts.items()},
-        reason="parts of the mean start delay of cold beginnings",
+        parts_ns={str(part): value for part, value in parts.items()},
     )
 
 
@@ -65,6 +64,10 @@ def stop_of(
         pages: (functions,) of a box.
         per_host: how many of its hosts are VMs on one real host.
     """
+    if found.never:
+        return Stop(
+            name=start_limit("", values, [found.result]).name, reason=never_reason(limit, found, per_host=per_host)
+        )
     if found.fewer is None:
         return Stop(name="none", reason="one host is enough")
     hosts = found.hosts // per_host
@@ -79,6 +82,16 @@ def stop_of(
     what = "memory" if short == "memory" else f"the limit of {spec.box_limit} boxes of a host"
     without = max(found.fewer.no_room_share, found.fewer.unfinished / max(1, found.fewer.arrivals))
     return Stop(name=short, reason=f"{lead}, {_share(without)} of the invocations find no room: {what} is used up")
+
+
+def never_reason(limit: Limit, found: Smallest, *, per_host: int = 1) -> str:
+    """Why no number of hosts is enough, with what the most that were tried give."""
+    hosts = count_text(found.hosts // per_host, "host")
+    if limit.has_room(found.result) and limit.delay_ns is not None:
+        gives = f"99 % begin within {in_unit(found.result.delay_ns(0.99), 'ns')}, not {in_unit(limit.delay_ns, 'ns')}"
+    else:
+        gives = f"{_share(found.result.no_room_share)} of the invocations find no room"
+    return f"no number of hosts is enough: on {hosts} {gives}, and {tried_text(found)}"
 
 
 def _share(value: float) -> str:

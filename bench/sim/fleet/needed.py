@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.spec import FleetSpec
-from bench.util.errors import UsageError
+from bench.sim.fleet.spec import MOST_HOSTS, FleetSpec
+from bench.util.errors import BoxbenchError, ExitCode, UsageError
 
-MOST_HOSTS: Final = 2**17
-"""Larger fleets are not tried."""
+_HINT: Final = "allow longer start delays (--limit-p99), or keep boxes alive longer"
+
+
+class LimitError(BoxbenchError):
+    """No number of hosts keeps the limit, in any draw of any target."""
+
+    exit_code = ExitCode.CANNOT_TELL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +50,29 @@ class Smallest:
     result: FleetResult
     """Of a run on it. With first fit it may have had more hosts, whose last ones it did not use."""
     fewer: FleetResult | None
-    """Of a run on one host fewer, which does not keep the limit; None: one host is enough."""
+    """Of a run on one host fewer, which does not keep the limit; None: one host is enough, or no number is."""
+    never: bool = False
+    """No number of hosts is enough: ``result`` is of a run on ``hosts``, the most that were tried."""
+    more_helps: bool = True
+    """Whether more hosts than were tried could help."""
 
 
 def hosts_needed(spec: FleetSpec, limit: Limit, simulate: Callable[[FleetSpec], FleetResult]) -> int:
-    """The hosts of ``smallest_fleet``."""
-    return smallest_fleet(spec, limit, simulate).hosts
+    """The hosts of ``smallest_fleet``. Raises UsageError: no number of hosts is enough."""
+    found = smallest_fleet(spec, limit, simulate)
+    if found.never:
+        raise UsageError(f"the limit does not hold with {found.hosts} hosts: {tried_text(found)}", hint=_HINT)
+    return found.hosts
+
+
+def tried_text(found: Smallest) -> str:
+    """Why no larger fleets were tried."""
+    return "no more are tried" if found.more_helps else "more hosts do not help"
+
+
+def never_error(reasons: Sequence[str]) -> LimitError:
+    """What ends a question in which no target can keep the limit."""
+    return LimitError("; ".join(reasons), hint=_HINT)
 
 
 def smallest_fleet(
@@ -65,9 +87,8 @@ def smallest_fleet(
         step: hosts of the specification that come and go together, since they are VMs on one real host.
 
     Returns:
-        Of the specification's hosts; a multiple of ``step``.
-
-    Raises UsageError: the limit does not hold with ``MOST_HOSTS`` times ``step`` hosts, or more hosts do not help.
+        Of the specification's hosts; a multiple of ``step``. ``never``: more hosts do not help, or more than
+        ``MOST_HOSTS`` would be needed.
     """
     # An autoscaler and failures change how many hosts are on: what is asked for here is the room itself.
     base = replace(spec, autoscaler=None, failures=None)
@@ -79,9 +100,12 @@ def smallest_fleet(
     result = run(holds)
     fails, fewer = 0, None
     if not limit.holds(result):
-        fails, fewer, holds, result = _enough(limit, run, holds, result)
+        fails, fewer, holds, result = _enough(limit, run, holds, result, most=max(1, MOST_HOSTS // step))
+        if not limit.holds(result):
+            more = not _helpless(limit, result)
+            return Smallest(hosts=holds * step, result=result, fewer=None, never=True, more_helps=more)
     elif spec.policy == "first-fit":
-        holds = min(holds, max(1, -(-result.peak_hosts // step)))
+        holds = min(holds, max(1, result.peak_hosts))
     while holds - fails > 1:
         middle = (holds + fails) // 2
         tried = run(middle)
@@ -93,21 +117,21 @@ def smallest_fleet(
 
 
 def _enough(
-    limit: Limit, run: Callable[[int], FleetResult], hosts: int, failed: FleetResult
+    limit: Limit, run: Callable[[int], FleetResult], hosts: int, failed: FleetResult, *, most: int
 ) -> tuple[int, FleetResult, int, FleetResult]:
-    """The largest fleet tried that fails with its run, and the first that holds with its run."""
-    while hosts < MOST_HOSTS and not _helpless(limit, failed):
-        larger = min(MOST_HOSTS, 2 * hosts)
+    """The largest fleet tried that fails with its run, and the first that holds with its run.
+
+    The two are the same where none holds: more hosts do not help, or more than ``most`` would be needed.
+    """
+    while hosts < most and not _helpless(limit, failed):
+        larger = min(most, 2 * hosts)
         result = run(larger)
         if limit.holds(result):
             return hosts, failed, larger, result
         hosts, failed = larger, result
-    raise UsageError(
-        f"the limit does not hold with {hosts} hosts: more hosts do not help",
-        hint="allow longer start delays (--limit-p99), or keep boxes alive longer",
-    )
+    return hosts, failed, hosts, failed
 
 
 def _helpless(limit: Limit, failed: FleetResult) -> bool:
     """Whether starts are too slow although hosts stand empty: no policy would use further ones."""
-    return limit.has_room(failed) and failed.peak_hosts < failed.hosts
+    return limit.has_room(failed) and failed.peak_hosts * failed.together < failed.hosts

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from bench.sim.cost import Prices, cost_of
 from bench.sim.fleet.histogram import quantile
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import FleetSpec
@@ -19,6 +17,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "memory_in_hosts": "mean_hosts",
     "needed_delay_p99": "ns",
     "cost_of_needed": "cost",
+    "hosts_elsewhere": "hosts",
     "peak_hosts": "hosts",
     "mean_hosts": "mean_hosts",
     "mean_hosts_on": "mean_hosts",
@@ -28,6 +27,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "delay_p90": "ns",
     "delay_p99": "ns",
     "delay_p999": "ns",
+    "delay_elsewhere": "ns",
     "cold_start": "ns",
     "cold_delay": "ns",
     "response_p50": "ns",
@@ -46,6 +46,10 @@ UNITS: Final[Mapping[str, Unit]] = {
     "cost": "cost",
 }
 """In the order of answers."""
+NEEDED: Final = ("hosts_needed", "memory_in_hosts", "needed_delay_p99", "cost_of_needed")
+"""Numbers of the smallest fleet that is enough; those of runs are of the fleet that was asked about."""
+ELSEWHERE: Final = ("hosts_elsewhere", "delay_elsewhere")
+"""Numbers of other traces of the same law, at the centre of the model."""
 
 
 def numbers_of(result: FleetResult, spec: FleetSpec, packing: Packing = ON_HOST) -> dict[str, float]:
@@ -59,8 +63,8 @@ def numbers_of(result: FleetResult, spec: FleetSpec, packing: Packing = ON_HOST)
     arrivals = max(1, result.arrivals)
     begun = max(1, result.cold_begun)
     found = {
-        "peak_hosts": math.ceil(result.peak_hosts / packing.per_host),
-        "mean_hosts": result.host_ns / span / packing.per_host,
+        "peak_hosts": float(result.peak_hosts),
+        "mean_hosts": result.host_ns / span,
         "mean_hosts_on": result.on_ns / span / packing.per_host,
         "peak_boxes": float(result.peak_boxes),
         "cold_share": result.cold_share,
@@ -77,7 +81,7 @@ def numbers_of(result: FleetResult, spec: FleetSpec, packing: Packing = ON_HOST)
         "unserved_share": result.unfinished / arrivals,
         **_memory(result, spec, packing, span),
         "start_cpu": result.cpu_ns / arrivals,
-        "start_cpu_share": result.cpu_ns / max(1, result.on_ns * spec.cpus),
+        "start_cpu_share": result.cpu_ns / _cpus_on(result, spec, packing),
     }
     if spec.failures is not None:
         found |= {"lost_share": result.lost / arrivals, "restart_p99": quantile(result.restart, 0.99)}
@@ -105,28 +109,12 @@ def _memory(result: FleetResult, spec: FleetSpec, packing: Packing, span: int) -
     }
 
 
-def costs_of(
-    result: FleetResult,
-    spec: FleetSpec,
-    prices: Prices,
-    *,
-    kind: str | None,
-    needed: float | None,
-    packing: Packing = ON_HOST,
-) -> dict[str, float]:
-    """The cost of the hosts that were on, and of the smallest fleet that is enough, over the length of the run.
+def _cpus_on(result: FleetResult, spec: FleetSpec, packing: Packing) -> float:
+    """CPUs of real hosts that are on, summed over time: VMs have no more than their host."""
+    cpus = packing.host_cpus or spec.cpus
+    return max(1.0, result.on_ns / packing.per_host * cpus)
 
-    Args:
-        spec: of the real hosts.
-        needed: hosts of the smallest fleet; None: not known.
 
-    Raises UsageError: the price file has no such host.
-    """
-
-    def cost(host_ns: float) -> float:
-        return cost_of(prices, host_ns=host_ns, cpus=spec.cpus, memory_bytes=spec.memory_bytes, kind=kind)
-
-    found = {"cost": cost(result.on_ns / packing.per_host)}
-    if needed is not None:
-        found["cost_of_needed"] = cost(needed * result.ended_ns)
-    return found
+def memory_in_hosts(result: FleetResult) -> float:
+    """The memory of boxes at the peak, in real hosts: hosts needed, without being rounded to whole ones."""
+    return result.peak_bytes / result.capacity_bytes / result.together

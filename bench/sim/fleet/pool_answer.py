@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Group, Quantity, Series
@@ -16,11 +18,14 @@ from bench.sim.answer.words import count_text
 from bench.sim.fleet.limits import start_limit
 from bench.sim.fleet.numbers import UNITS, numbers_of
 from bench.sim.fleet.question import (
+    OTHERS,
+    Aim,
     Asked,
     answered,
     check_pools,
     common_fields,
     distances_of,
+    has_others,
     look_at,
     one_run,
     refuse_far,
@@ -41,8 +46,9 @@ from bench.sim.fleet.shown import (
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.variants import ON_HOST, Variant
 from bench.sim.host.headline import compared_headline, find
-from bench.sim.model.file import Model
 from bench.util.units import format_bytes, format_span
+
+Floats = NDArray[np.float64]
 
 PREFIX: Final = "pool"
 MAIN: Final = "delay_p99"
@@ -138,7 +144,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
     shown = {one.label: _shown(terms, asked, one, every[one.label], far[one.label]) for one in asked.variants}
     last = {label: points[-1] for label, points in shown.items()}
     invocations = every[asked.baseline][0][0].arrivals
-    looks = {one.label: look for one in asked.variants if (look := _look(terms, asked, one, invocations)) is not None}
+    last, looks = _looked_at(terms, asked, last, invocations)
     numbers = [
         *(one for label in asked.labels for one in quantities(label, PREFIX, last[label])),
         *ratios(asked, PREFIX, last, names=RATIOS),
@@ -216,15 +222,47 @@ def _main_first(found: Sequence[Quantity]) -> list[Quantity]:
     return sorted(found, key=lambda one: one.name != f"{PREFIX}.{MAIN}" or one.unit == "ratio")
 
 
-def _look(terms: Terms, asked: PoolQuestion, variant: Variant, invocations: int) -> Look | None:
+def _looked_at(
+    terms: Terms, asked: PoolQuestion, last: Mapping[str, Shown], invocations: int
+) -> tuple[dict[str, Shown], dict[str, Look]]:
+    """The numbers of the last point with those of other traces, and what decides the main one; by label."""
+    shown, looks = dict(last), {}
+    for one in asked.variants:
+        others = _elsewhere(terms, asked, one, invocations)
+        if len(others):
+            shown[one.label] = replace(shown[one.label], elsewhere={"delay_elsewhere": others})
+        look = _look(terms, asked, one, shown[one.label], others, invocations)
+        if look is not None:
+            looks[one.label] = look
+    return shown, looks
+
+
+def _elsewhere(terms: Terms, asked: PoolQuestion, variant: Variant, invocations: int) -> Floats:
+    """(traces,) The main number on other traces of the same law, at the centre of the model; empty: there are none."""
+    if not has_others(asked, terms, invocations):
+        return np.zeros(0)
     spec = asked.spec_of(*asked.points()[-1])
+    terms.say(f"{variant.label}: {OTHERS} other traces")
+    found = (
+        one_run(terms, asked, variant, spec, draw=None, place=0, noise=False, other=other)
+        for other in range(1, OTHERS + 1)
+    )
+    return np.array([one.delay_ns(0.99) for one in found])
 
-    def delay(model: Model, draw: int | None) -> float:
-        result = one_run(terms, asked, variant, spec, draw=draw, place=0, model=model, noise=False)
-        # What is never served has waited to the end of the run at least.
-        return min(result.delay_ns(0.99), float(result.ended_ns))
 
-    return look_at(terms, variant, delay, invocations)
+def _look(
+    terms: Terms, asked: PoolQuestion, variant: Variant, shown: Shown, elsewhere: Floats, invocations: int
+) -> Look | None:
+    spec = asked.spec_of(*asked.points()[-1])
+    # What is never served has waited to the end of the run at least.
+    longest = float(elsewhere[np.isfinite(elsewhere)].max(initial=float(asked.trace.length_ns)))
+    aim = Aim(
+        spec_at=lambda _model, _draw: spec,
+        number_of=lambda result: min(result.delay_ns(0.99), float(result.ended_ns)),
+        widening=shown.side(MAIN),
+        others=np.minimum(elsewhere, longest),
+    )
+    return look_at(terms, asked, variant, aim, invocations)
 
 
 def _points(asked: PoolQuestion, shown: Mapping[str, Sequence[Shown]], far: Mapping[str, Far]) -> list[PoolPoint]:
@@ -251,7 +289,7 @@ def _groups(asked: PoolQuestion, shown: Mapping[str, Shown], note: str) -> tuple
     zero, sentence = zero_sentence(SHARES, shown)
     if "waited_share" in zero:
         zero |= {"cold_delay"}
-    names = {name for one in shown.values() for name in one.samples} - zero
+    names = {name for one in shown.values() for name in UNITS if one.has(name)} - zero
     keep, count = asked.points()[-1]
     return (
         Group(

@@ -7,29 +7,37 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck, Distance, Quantity
+from bench.sim.answer.bands import Widening
 from bench.sim.answer.distance import FARTHEST, refuse_beyond
 from bench.sim.answer.form import form_sentences
-from bench.sim.answer.influence import AnswerOf, Look, bound_sentence, look_into
+from bench.sim.answer.influence import Look, bound_sentence, look_into
+from bench.sim.answer.rest import Rest
 from bench.sim.answer.terms import Terms, choose_baseline, choose_draws
+from bench.sim.answer.words import NOISE, TRACE
 from bench.sim.fleet.numbers import Unit
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
-from bench.sim.fleet.spec import FleetSpec, box_pages, check_prewarmed
+from bench.sim.fleet.spec import FleetSpec, UnanswerableError, box_pages, check_fit, check_prewarmed
 from bench.sim.fleet.variants import Variant
 from bench.sim.host.common import fields_of
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
-from bench.sim.traces.trace import TraceSource
-from bench.util.errors import BoxbenchError, NotInDataError, UsageError
+from bench.sim.traces.trace import TraceSource, same_traces
+from bench.util.errors import BoxbenchError, NotInDataError
+
+Floats = NDArray[np.float64]
 
 SEEDS: Final = 2**20
 """Draws of one question have neighbouring seeds; questions with neighbouring seeds share none."""
 MOST_INFLUENCED: Final = 100_000
-"""Influences are looked for when a trace has at most so many invocations."""
+"""Influences and other traces are looked at when a trace has at most so many invocations."""
 INFLUENCE_DRAWS: Final = 100
 """Draws of the model, at most, that influences are made from."""
+OTHERS: Final = 20
+"""Other traces of the same law, and runs with other luck, that an answer looks at."""
 WINDOWS: Final = 60
 """Parts of the trace's time, each with a point of the figures over time."""
 LEFT_OUT: Final = (
@@ -58,6 +66,11 @@ class Asked:
         """Of the variants, in their order."""
         return tuple(one.label for one in self.variants)
 
+    def is_random(self, terms: Terms) -> bool:
+        """Whether another seed gives other invocations: the trace is a law, or has counts without times."""
+        one, other = (self.trace.chunks(seed=trace_seed(terms, number)) for number in (0, 1))
+        return not same_traces(one, other)
+
 
 AskedT = TypeVar("AskedT", bound=Asked)
 Found = TypeVar("Found")
@@ -76,7 +89,7 @@ def answered(
         by label; and a sentence on each of the others.
 
     Raises:
-        UsageError, NotInDataError: none can be answered; the first one's reason.
+        UnanswerableError, NotInDataError: none can be answered; the first one's reason.
     """
     found: dict[str, Found] = {}
     reasons: list[str] = []
@@ -84,9 +97,10 @@ def answered(
     for one in asked.variants:
         try:
             check_memory(terms.model, one)
+            _check_boxes(terms, asked, one, spec)
             refuse_beyond((_cpu_distance(terms.model, one, _cpus(one, spec)),), allowed=terms.beyond)
             found[one.label] = run(one)
-        except (NoMemoryError, NotInDataError) as error:
+        except (UnanswerableError, NotInDataError) as error:
             first = first or error
             reasons.append(error.message)
     if first is not None and not found:
@@ -97,7 +111,7 @@ def answered(
     return replace(asked, variants=left, baseline=baseline), found, tuple(reasons)
 
 
-class NoMemoryError(UsageError):
+class NoMemoryError(UnanswerableError):
     """The model does not know what boxes of a target take of a host's memory."""
 
 
@@ -114,15 +128,33 @@ def check_memory(model: Model, variant: Variant) -> None:
             )
 
 
+def _check_boxes(terms: Terms, asked: Asked, variant: Variant, real: FleetSpec) -> None:
+    """Raise UnanswerableError before any run when a host is too small for a box, in any draw that is used."""
+    for draw in terms.draws:
+        spec = variant.spec(real, variant.packing(real, terms.model, draw))
+        values = variant.values(terms.model, draw)
+        pages = box_pages(values, variant.label, asked.trace.memory_bytes, len(asked.trace.names))
+        check_fit(spec, values, variant.label, pages, asked.trace.names)
+
+
 def check_pools(model: Model, asked: Asked, variant: Variant, spec: FleetSpec) -> None:
-    """Raise UsageError before any run when the fleet has no room for its pre-warmed boxes."""
+    """Raise UnanswerableError before any run when the fleet has no room for its pre-warmed boxes."""
     values = variant.values(model, None)
     pages = box_pages(values, variant.label, asked.trace.memory_bytes, len(asked.trace.names))
     check_prewarmed(spec, values, variant.label, pages)
 
 
-def trace_seed(terms: Terms, place: int) -> int:
-    """The seed of the trace and of all luck in the run of one draw: the same for all variants."""
+def trace_seed(terms: Terms, other: int = 0) -> int:
+    """The seed of the trace: one trace for all draws and all variants.
+
+    Args:
+        other: number of another trace of the same law; 0: the one that is asked about.
+    """
+    return (terms.seed * SEEDS + (SEEDS // 2 + other if other else 0)) % 2**63
+
+
+def run_seed(terms: Terms, place: int) -> int:
+    """The seed of the luck of boxes and hosts in the run of one draw: the same for all variants."""
     return (terms.seed * SEEDS + place) % 2**63
 
 
@@ -137,58 +169,74 @@ def one_run(
     model: Model | None = None,
     noise: bool = True,
     watched: bool = False,
+    other: int = 0,
 ) -> FleetResult:
     """Run the trace with one draw of the model; None: at its centre.
 
     Args:
-        place: of the draw among those of the question: all variants have the same trace and luck there.
+        place: of the draw among those of the question: all variants have the same luck there.
         model: None: that of the terms.
         watched: the result has the run over the time of the trace.
+        other: as in ``trace_seed``.
     """
     return simulate_fleet(
         spec,
         variant.values(model or terms.model, draw, cpus=spec.cpus, seed=terms.seed),
         asked.trace,
         label=variant.label,
-        seed=trace_seed(terms, place),
+        seed=run_seed(terms, place),
+        trace_seed=trace_seed(terms, other),
         noise=noise,
         windows=WINDOWS if watched else 0,
     )
 
 
-def refuse_far(terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult], *, last: bool) -> None:
+def refuse_far(
+    terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult], *, last: bool, of: str = ""
+) -> None:
     """Raise NotInDataError when the runs of a variant lie too far beyond the data.
 
     Args:
         last: all runs are done. Before that only a distance is refused that further runs hardly bring below the limit.
+        of: as for ``distances_of``.
     """
-    found = distances_of(terms, variant, spec, results)
+    found = distances_of(terms, variant, spec, results, of=of)
     if last or max(one.times for one in found) > _SURELY_TOO_FAR:
         refuse_beyond(found, allowed=terms.beyond)
 
 
 def distances_of(
-    terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult]
+    terms: Terms, variant: Variant, spec: FleetSpec, results: Sequence[FleetResult], *, of: str = ""
 ) -> tuple[Distance, ...]:
-    """How far the fullest host of the runs lies beyond the data, and the VMs on a real host."""
+    """How far the fullest host of the runs lies beyond the data, and the VMs on a real host.
+
+    Args:
+        of: as for ``distances_at``.
+    """
     return distances_at(
         terms.model,
         variant,
         spec,
         on_host=float(np.median([one.peak_on_host for one in results])),
         starts=float(np.median([one.peak_starts for one in results])),
+        of=of,
     )
 
 
 def distances_at(
-    model: Model, variant: Variant, spec: FleetSpec, *, on_host: float, starts: float
+    model: Model, variant: Variant, spec: FleetSpec, *, on_host: float, starts: float, of: str = ""
 ) -> tuple[Distance, ...]:
-    """How far a fleet lies beyond the data on which at most ``on_host`` boxes are on a host, and ``starts`` start."""
+    """How far a fleet lies beyond the data on which at most ``on_host`` boxes are on a host, and ``starts`` start.
+
+    Args:
+        of: what the runs are of, where a variant has several: it stands behind the label.
+    """
+    label = variant.label + of
     measured = model.targets[variant.target].measured
     most = max((max(measured.get(axis, ()), default=0) for axis in ("residents", "memory")), default=0)
     found = [
-        _cpu_distance(model, variant, spec.cpus),
-        Distance(axis="memory", asked=on_host, measured=most, target=variant.label),
+        _cpu_distance(model, variant, spec.cpus, label=label),
+        Distance(axis="memory", asked=on_host, measured=most, target=label),
     ]
     if variant.inside is not None:
         vms = model.targets[variant.inside.target].measured.get("memory", ())
@@ -197,12 +245,12 @@ def distances_at(
         )
     if variant.snapshot is None:
         at_once = max(measured.get("boxes", ()), default=0)
-        found.insert(0, Distance(axis="boxes", asked=starts, measured=at_once, target=variant.label))
+        found.insert(0, Distance(axis="boxes", asked=starts, measured=at_once, target=label))
     return tuple(found)
 
 
-def _cpu_distance(model: Model, variant: Variant, cpus: int) -> Distance:
-    return Distance(axis="cpus", asked=cpus, measured=model.host.cpus, target=variant.label)
+def _cpu_distance(model: Model, variant: Variant, cpus: int, *, label: str = "") -> Distance:
+    return Distance(axis="cpus", asked=cpus, measured=model.host.cpus, target=label or variant.label)
 
 
 def _cpus(variant: Variant, spec: FleetSpec) -> int:
@@ -210,18 +258,45 @@ def _cpus(variant: Variant, spec: FleetSpec) -> int:
     return spec.cpus if variant.inside is None else variant.inside.cpus
 
 
-def look_at(terms: Terms, variant: Variant, number_at: AnswerOf, invocations: int) -> Look | None:
-    """What decides a number of a variant; None for a long trace.
+def has_others(asked: Asked, terms: Terms, invocations: int) -> bool:
+    """Whether other traces of the same law are looked at: the trace leaves something open, and is not long."""
+    return invocations <= MOST_INFLUENCED and asked.is_random(terms)
 
-    Args:
-        number_at: the number at one draw of a model, without noise; finite.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """The number that influences are about, and the fleet on which it is looked at."""
+
+    spec_at: Callable[[Model, int | None], FleetSpec]
+    """The fleet as boxes see it, in one draw of a model; None: at its centre."""
+    number_of: Callable[[FleetResult], float]
+    """Finite."""
+    widening: Widening
+    """Of its band."""
+    others: Floats
+    """(traces,) The number on other traces at the centre of the model; empty: there are none."""
+
+
+def look_at(terms: Terms, asked: Asked, variant: Variant, aim: Aim, invocations: int) -> Look | None:
+    """What decides a number of a variant: parameters, the luck of single runs, the luck of the trace; None for a long
+    trace."""
     if invocations > MOST_INFLUENCED:
         return None
     terms.say(f"{variant.label}: what decides the answer")
+
+    def number(model: Model, draw: int | None, place: int = 0) -> float:
+        spec = aim.spec_at(model, draw)
+        # The first place is that of runs without noise.
+        result = one_run(terms, asked, variant, spec, draw=draw, place=place, model=model, noise=place > 0)
+        return aim.number_of(result)
+
+    runs = {NOISE: np.array([number(terms.model, None, place) for place in range(1, OTHERS + 1)])}
+    if len(aim.others):
+        runs[TRACE] = aim.others
     # More draws than the answer has: shares of some twenty parameters need them, and these runs are without noise.
     draws = choose_draws(terms.model, min(INFLUENCE_DRAWS, len(terms.model.weights)))
-    return look_into(terms.model, targets_of((variant,)), draws, number_at, answer=variant.label)
+    rest = Rest(widening=aim.widening, runs=runs)
+    return look_into(terms.model, targets_of((variant,)), draws, number, answer=variant.label, rest=rest)
 
 
 def with_bound(
@@ -274,7 +349,7 @@ def common_fields(
     return common | {
         "bottlenecks": tuple(limits),
         "left_out": (
-            *_influence_note(invocations),
+            *_trace_notes(invocations),
             *(f"The trace: {rule}" for rule in asked.trace.rules),
             *LEFT_OUT,
         ),
@@ -283,16 +358,13 @@ def common_fields(
     }
 
 
-def _influence_note(invocations: int) -> tuple[str, ...]:
-    """Why there are no influences; or what their shares are of."""
+def _trace_notes(invocations: int) -> tuple[str, ...]:
+    """What was not looked at in a long trace."""
     if invocations <= MOST_INFLUENCED:
-        return (
-            "Shares of parameters are of what is open in the parameters: the luck of single runs and of the trace is "
-            "not among them.",
-        )
+        return ()
     return (
-        f"Which parameter decides was not looked at: that takes {INFLUENCE_DRAWS} runs of {invocations} invocations. "
-        f"Ask about a part of the trace with at most {MOST_INFLUENCED}.",
+        f"Which parameter decides, and what other such traces give, was not looked at: that takes {INFLUENCE_DRAWS} "
+        f"and {OTHERS} runs of {invocations} invocations. Ask about a part of it with at most {MOST_INFLUENCED}.",
     )
 
 

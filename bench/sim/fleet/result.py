@@ -78,8 +78,10 @@ class FleetResult:
     steps: int
     """Events."""
     hosts: int
+    together: int
+    """So many of them are VMs on one real host."""
     peak_hosts: int
-    """The most hosts with boxes at one instant."""
+    """The most real hosts with boxes at one instant."""
     peak_on: int
     peak_boxes: int
     peak_queue: int
@@ -97,7 +99,7 @@ class FleetResult:
     sojourn_ns: int
     """Time in the system, summed over invocations: equal to ``system_ns`` (Little's law)."""
     host_ns: int
-    """Hosts with boxes, summed over time."""
+    """Real hosts with boxes, summed over time."""
     on_ns: int
     """Hosts that are on or booting, summed over time: what is paid."""
     byte_ns: int
@@ -148,7 +150,7 @@ class FleetResult:
     @property
     def stranded_byte_ns(self) -> int:
         """Free memory of hosts that have boxes, summed over time."""
-        return self.host_ns * self.capacity_bytes - self.byte_ns
+        return self.host_ns * self.together * self.capacity_bytes - self.byte_ns
 
     def delay_ns(self, share: float) -> float:
         """The start delay that ``share`` of all invocations do not exceed; inf: it is among those that never began."""
@@ -180,6 +182,7 @@ def read_result(state: State, spec: FleetSpec, windows: tuple[Window, ...] = ())
         ended_ns=now,
         unfinished=len(unfinished),
         hosts=spec.hosts,
+        together=spec.together,
         peak_bytes=int(scalar[c.PEAK_PAGES]) * page,
         capacity_bytes=int(scalar[c.CAPACITY]) * page,
         least_free_bytes=int(scalar[c.LEAST_FREE]) * page,

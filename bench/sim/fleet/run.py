@@ -42,6 +42,7 @@ def simulate_fleet(
     *,
     label: str,
     seed: int,
+    trace_seed: int | None = None,
     noise: bool = True,
     windows: int = 0,
     chunk: int = MOST,
@@ -52,7 +53,8 @@ def simulate_fleet(
 
     Args:
         label: of the target, for errors.
-        seed: of the trace, of the boxes' luck and of failures. Each invocation has the same luck for every target.
+        seed: of the boxes' luck and of failures. Each invocation has the same luck for every target.
+        trace_seed: of what the trace leaves open; None: ``seed``.
         noise: whether boxes and hosts differ.
         windows: into so many parts of equal length the trace's time is cut; the result has what each has shown.
         chunk: invocations that are in memory at once. It changes no number.
@@ -63,19 +65,36 @@ def simulate_fleet(
         UsageError: a host is too small for a box, the model has no memory of the target, the trace is wrong, or an
             autoscaler would look too often.
     """
-    pages = box_pages(values, label, trace.memory_bytes, len(trace.names))
-    check_fit(spec, values, label, pages, trace.names)
+    given = seed if trace_seed is None else trace_seed
     check_looks(spec, trace.length_ns)
-    state = new_state(spec, values, pages, length_ns=trace.length_ns, seed=seed, noise=noise, label=label)
+    state = _state(spec, values, trace, label=label, seed=seed, trace_seed=given, noise=noise)
     watch = Watch(trace.length_ns, windows)
     watch.plan(state)
     step = _step_compiled if compiled else _step_python
     most = steps or max(_LEAST_STEPS, _SLICE // max(_FEW_HOSTS, spec.hosts))
-    for part in trace.chunks(seed=seed, most=chunk):
+    for part in trace.chunks(seed=given, most=chunk):
         check_trace(part)
         state = _feed(state, (part.at_ns, part.function, part.duration_ns), watch, step, last=False, steps=most)
     state = _feed(state, (_EMPTY, _EMPTY, _EMPTY), watch, step, last=True, steps=most)
     return read_result(state, spec, tuple(watch.seen))
+
+
+def _state(
+    spec: FleetSpec, values: TargetValues, trace: TraceSource, *, label: str, seed: int, trace_seed: int, noise: bool
+) -> State:
+    """The fleet before the first invocation. Raises as ``simulate_fleet``."""
+    pages = box_pages(values, label, trace.memory_bytes, len(trace.names))
+    check_fit(spec, values, label, pages, trace.names)
+    return new_state(
+        spec,
+        values,
+        pages,
+        length_ns=trace.length_ns,
+        seed=seed,
+        noise=noise,
+        label=label,
+        invocations=lambda: sum(len(part) for part in trace.chunks(seed=trace_seed)),
+    )
 
 
 def _feed(state: State, part: Part, watch: Watch, step: Step, *, last: bool, steps: int) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from bench.sim.answer.bands import NOT_WIDENED, Widening, band_of, ratio_band
 from bench.sim.answer.distance import misfit_of, widening
 from bench.sim.answer.terms import Terms
 from bench.sim.fleet.kernel.columns import PAGE_BYTES
-from bench.sim.fleet.numbers import UNITS
+from bench.sim.fleet.numbers import NEEDED, UNITS
 from bench.sim.fleet.question import Asked, targets_of
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import FleetSpec, box_pages
@@ -47,6 +47,10 @@ class Shown:
     wide: Wide
     caps: Mapping[str, float]
     """By name: what the hosts hold at most."""
+    wide_needed: Wide | None = None
+    """Of the numbers of the smallest fleet, whose hosts are fuller or emptier; None: as ``wide``."""
+    elsewhere: Mapping[str, Floats] = field(default_factory=dict)
+    """By name: (traces,) at the centre of the model, on other traces of the same law. They are not widened."""
 
     def band(self, name: str) -> Band:
         """The band of one number.
@@ -56,9 +60,11 @@ class Shown:
         """
         if name.startswith(_RESPONSE):
             return self._response(name)
-        found = band_with_never(self.samples[name], self.weights, self.side(name))
-        if UNITS[name] in _COUNTS:
-            found = _changed(found, {end: float(round(getattr(found, end))) for end in _ENDS})
+        if name in self.elsewhere:
+            found = band_with_never(self.elsewhere[name], np.ones(len(self.elsewhere[name])))
+        else:
+            found = band_with_never(self.samples[name], self.weights, self.side(name))
+        found = whole_ends(found, UNITS[name])
         most = self.caps.get(name, math.inf)
         return _changed(found, {end: min(getattr(found, end), most) for end in _ENDS})
 
@@ -75,12 +81,22 @@ class Shown:
         unit = UNITS[name]
         if unit == "share" or name in _STATED or name.startswith(_RESPONSE):
             return NOT_WIDENED
-        return self.wide[1] if unit in _MEMORY else self.wide[0]
+        wide = self.wide_needed if self.wide_needed is not None and name in NEEDED else self.wide
+        return wide[1] if unit in _MEMORY else wide[0]
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a number."""
+        return name in self.samples or name in self.elsewhere
 
     def same_counts(self, name: str) -> bool:
         """Whether a whole number stays what it is when its band is widened: nothing is open beyond the draws."""
         plain = band_with_never(self.samples[name], self.weights)
         return UNITS[name] in _COUNTS and all(getattr(self.band(name), end) == getattr(plain, end) for end in _ENDS)
+
+
+def whole_ends(band: Band, unit: Unit) -> Band:
+    """The band; that of whole things with whole ends."""
+    return _changed(band, {end: float(round(getattr(band, end))) for end in _ENDS}) if unit in _COUNTS else band
 
 
 def _changed(band: Band, values: Mapping[str, float]) -> Band:
@@ -151,7 +167,7 @@ def quantities(label: str, prefix: str, shown: Shown, *, currency: str = "") -> 
             currency=currency if unit == "cost" else "",
         )
         for name, unit in UNITS.items()
-        if name in shown.samples
+        if shown.has(name)
     ]
 
 
@@ -177,7 +193,9 @@ def ratios(asked: Asked, prefix: str, shown: Mapping[str, Shown], *, names: Sequ
 
 def ratio_of(other: Shown, base: Shown, name: str) -> Band | None:
     """One number against the baseline's; None: it has none, or it is 0 or never reached in a draw of the two."""
-    if name not in base.samples or not _has_ratio(other.samples[name], base.samples[name]):
+    if name not in base.samples or name not in other.samples:
+        return None
+    if not _has_ratio(other.samples[name], base.samples[name]):
         return None
     sides = (other.side(name), base.side(name))
     if other.same_counts(name) and base.same_counts(name):
@@ -202,7 +220,8 @@ def series_of(
 ) -> list[Series]:
     """Boxes that live, hosts that are on, and the 99th percentile of start delays, over the time of the trace.
 
-    Windows in which no draw began an invocation have no delay.
+    Boxes are those at the end of each window. Windows in which no draw began an invocation have no delay; those of them
+    in which invocations waited are named.
     """
     found = []
     for name, unit, like in _OVER_TIME:
@@ -214,13 +233,33 @@ def series_of(
             there = ~np.isnan(values)
             if not there.any() or not shown.weights[there].any():
                 continue
-            band = band_of(values[there], shown.weights[there], shown.side(like))
+            band = whole_ends(band_of(values[there], shown.weights[there], shown.side(like)), unit)
             most = shown.caps.get(like, math.inf)
-            at.append(window.at_ns)
+            at.append(window.end_ns if unit == "boxes" else window.at_ns)
             bands.append(_changed(band, {end: min(getattr(band, end), most) for end in _ENDS}))
         if at:
-            found.append(Series(name=f"{prefix}.{name}", unit=unit, target=label, at_ns=tuple(at), bands=tuple(bands)))
+            stuck = _stuck(results, shown.weights) if unit == "ns" else ()
+            found.append(
+                Series(
+                    name=f"{prefix}.{name}",
+                    unit=unit,
+                    target=label,
+                    at_ns=tuple(at),
+                    bands=tuple(bands),
+                    none_ns=stuck,
+                )
+            )
     return found
+
+
+def _stuck(results: Sequence[FleetResult], weights: Floats) -> tuple[int, ...]:
+    """Where windows begin in which invocations waited and none began, in most runs."""
+    half = float(weights.sum()) / 2
+    return tuple(
+        windows[0].at_ns
+        for windows in zip(*(one.windows for one in results), strict=True)
+        if sum(weight for window, weight in zip(windows, weights.tolist(), strict=True) if window.is_stuck) > half
+    )
 
 
 def _of_window(result: FleetResult, packing: Packing, place: int, name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,8 @@ from bench.sim.values import TargetValues
 from bench.util.errors import UsageError
 from bench.util.units import format_bytes, format_ns
 
+MOST_HOSTS: Final = 2**20
+"""Larger fleets are not simulated."""
 _MOST_LOOKS: Final = 50_000_000
 """Of an autoscaler in one run."""
 
@@ -28,6 +31,10 @@ POLICY_CODES: Final[dict[str, int]] = {
 }
 
 
+class UnanswerableError(UsageError):
+    """One target cannot be simulated on these hosts; others may be."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failures:
     """Hosts that fail and come back, for exponential times or at stated ones."""
@@ -40,6 +47,11 @@ class Failures:
     """(ns, host, whether it is up from then on), in order of time."""
     lost: Literal["again", "rest"] = "again"
     """Whether an invocation that was lost runs again from its beginning, or only for its rest."""
+
+    @cached_property
+    def stated_rows(self) -> NDArray[np.int64]:
+        """(changes, 3) ``stated`` as integers."""
+        return np.array(self.stated, dtype=np.int64).reshape(-1, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +117,10 @@ def box_pages(
 ) -> NDArray[np.int64]:
     """(functions,) Pages of a box of each function: what the target takes for a box, and the function's own memory.
 
-    Raises UsageError: the model has no memory of the target.
+    Raises UnanswerableError: the model has no memory of the target.
     """
     if values.memory_slope_bytes is None:
-        raise UsageError(
+        raise UnanswerableError(
             f"{label}: the model does not know what a further box takes of the host's memory",
             hint="add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
         )
@@ -119,13 +131,13 @@ def box_pages(
 def check_fit(
     spec: FleetSpec, values: TargetValues, label: str, pages: NDArray[np.int64], names: tuple[str, ...]
 ) -> None:
-    """Raise UsageError when a host is too small for a box that it must be able to hold."""
+    """Raise UnanswerableError when a host is too small for a box that it must be able to hold."""
     capacity = spec.capacity_pages(values)
     largest = int(np.argmax(pages))
     if capacity < int(pages[largest]):
         fixed = values.memory_fixed_bytes or 0
         takes = format_bytes(int(pages[largest]) * c.PAGE_BYTES)
-        raise UsageError(
+        raise UnanswerableError(
             f"{label}: a box of {names[largest]} takes {takes}, and a host of "
             f"{format_bytes(spec.memory_bytes)} has {format_bytes(max(0, capacity) * c.PAGE_BYTES)} for boxes "
             f"(reserve {format_bytes(spec.reserve_bytes)}, {label} itself {format_bytes(fixed)})",
@@ -147,12 +159,12 @@ def check_looks(spec: FleetSpec, length_ns: int) -> None:
 
 
 def check_prewarmed(spec: FleetSpec, values: TargetValues, label: str, pages: NDArray[np.int64]) -> None:
-    """Raise UsageError when the fleet has no room for the pre-warmed boxes of all functions."""
+    """Raise UnanswerableError when the fleet has no room for the pre-warmed boxes of all functions."""
     boxes, takes = spec.prewarmed * len(pages), spec.prewarmed * int(pages.sum())
     room = spec.hosts * max(0, spec.capacity_pages(values))
     limit = boxes if spec.box_limit is None else spec.hosts * spec.box_limit
     if takes > room or boxes > limit:
-        raise UsageError(
+        raise UnanswerableError(
             f"{label}: {spec.prewarmed} pre-warmed boxes of each of {len(pages)} functions take "
             f"{format_bytes(takes * c.PAGE_BYTES)}, and the hosts have {format_bytes(room * c.PAGE_BYTES)} for boxes"
             + (f" and room for {limit} of them" if boxes > limit else ""),

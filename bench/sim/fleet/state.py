@@ -23,6 +23,7 @@ _TABLES: Final[Mapping[str, tuple[int, int]]] = {
     "function": (c.FUNCTION_AT, c.FUNCTION_COLUMNS),
     "host": (c.HOST_AT, c.HOST_COLUMNS),
     "room": (c.ROOM_AT, 1),
+    "reach": (c.REACH_AT, 1),
     "finish": (c.FINISH_AT, 1),
     "order": (c.ORDER_AT, 1),
     "place": (c.PLACE_AT, 1),

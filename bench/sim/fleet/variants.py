@@ -7,7 +7,8 @@ from typing import Final
 
 from bench.sim.answer.form import host_values
 from bench.sim.answer.terms import refuse_emulated_machine
-from bench.sim.fleet.spec import FleetSpec
+from bench.sim.answer.words import count_text, number_text
+from bench.sim.fleet.spec import FleetSpec, UnanswerableError
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
 from bench.sim.values import StageValues, TargetValues
@@ -59,6 +60,8 @@ class Packing:
     """What each takes of the real host's memory; 0: boxes are on the host itself."""
     room_bytes: int = 0
     """The real host's memory for VMs."""
+    host_cpus: int = 0
+    """CPUs of the real host; 0: boxes are on the host itself."""
 
 
 ON_HOST: Final = Packing()
@@ -103,30 +106,32 @@ class Variant:
     def packing(self, spec: FleetSpec, model: Model, draw: int | None) -> Packing:
         """How VMs fill hosts, by memory.
 
-        Raises UsageError: a host is too small for one VM, or the model has no memory of VMs.
+        Raises UnanswerableError: a host is too small for one VM, or the model has no memory of VMs.
         """
         if self.inside is None:
             return ON_HOST
         outer = target_values(model, self.inside.target, draw)
         if outer.memory_slope_bytes is None:
-            raise UsageError(
-                f"{self.inside.target}: the model does not know what a VM takes of the host's memory",
+            raise UnanswerableError(
+                f"{self.label}: the model does not know what a VM ({self.inside.target}) takes of the host's memory",
                 hint="add `residents: [1, 8, 16]` to the scenario of the calibration, and fit again",
             )
         each = self.inside.memory_bytes + max(0, outer.memory_slope_bytes)
         room = spec.memory_bytes - spec.reserve_bytes - (outer.memory_fixed_bytes or 0)
         count = room // each
         if count < 1:
-            raise UsageError(
-                f"a host of {format_bytes(spec.memory_bytes)} is too small for a VM of {format_bytes(each)}",
+            raise UnanswerableError(
+                f"{self.label}: a host of {format_bytes(spec.memory_bytes)} is too small for a VM of "
+                f"{format_bytes(each)}",
                 hint="give smaller VMs (--in-vm), or hosts with more memory",
             )
-        return Packing(per_host=int(count), vm_bytes=each, room_bytes=room)
+        return Packing(per_host=int(count), vm_bytes=each, room_bytes=room, host_cpus=spec.cpus)
 
     def spec(self, spec: FleetSpec, packing: Packing) -> FleetSpec:
         """The fleet as these boxes see it: VMs are hosts with their own CPUs and memory, and always on.
 
-        An autoscaler switches real hosts on and off; VMs that are always on have none.
+        An autoscaler switches real hosts on and off; VMs that are always on have none. A limit of boxes holds for each
+        VM, which is the host that its boxes know.
         """
         if self.inside is None:
             return spec
@@ -136,9 +141,19 @@ class Variant:
             cpus=self.inside.cpus,
             memory_bytes=self.inside.memory_bytes,
             reserve_bytes=0,
-            box_limit=None if spec.box_limit is None else max(1, spec.box_limit // packing.per_host),
             autoscaler=None,
             together=packing.per_host,
+        )
+
+    def too_many_cpus(self, packing: Packing) -> str | None:
+        """A warning where the VMs of a host have more CPUs than it has; None: they do not."""
+        if self.inside is None or packing.per_host * self.inside.cpus <= packing.host_cpus:
+            return None
+        times = packing.per_host * self.inside.cpus / packing.host_cpus
+        return (
+            f"{self.label}: {count_text(packing.per_host, 'VM')} of {count_text(self.inside.cpus, 'CPU')} on a host of "
+            f"{packing.host_cpus} have {number_text(times)} times its CPUs. VMs do not slow each other in this model: "
+            "where many start boxes at once, starts take up to that many times as long."
         )
 
     def assumed(self) -> tuple[str, ...]:

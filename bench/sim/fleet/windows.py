@@ -25,12 +25,24 @@ class Window:
     """Its beginning."""
     boxes: int
     """Boxes that live at its end."""
+    waiting: int
+    """Invocations that wait for a host with room at its end."""
     on_ns: int
     """Hosts that are on or booting, summed over its time."""
     length_ns: int
     delay_p99_ns: float | None
     """Of invocations that began to compute in it for the first time, the 99th percentile of start delays; None: there
     were none."""
+
+    @property
+    def end_ns(self) -> int:
+        """Its end."""
+        return self.at_ns + self.length_ns
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether invocations waited for room, and none began."""
+        return self.waiting > 0 and self.delay_p99_ns is None
 
 
 class Watch:
@@ -62,6 +74,7 @@ class Watch:
             Window(
                 at_ns=begin,
                 boxes=int(state.m[c.BOXES_LIVE]),
+                waiting=int(state.m[c.QUEUED_NOW]),
                 on_ns=on - self._on,
                 length_ns=end - begin,
                 delay_p99_ns=quantile(fresh, 0.99) if fresh.any() else None,

@@ -15,13 +15,12 @@ import numpy as np
 from bench.sim.answer.answer import Band, Distance
 from bench.sim.answer.form import form_sentences
 from bench.sim.answer.terms import Terms
-from bench.sim.fleet.file import MOST_HOSTS
 from bench.sim.fleet.needed import Limit, smallest_fleet
 from bench.sim.fleet.numbers import UNITS, numbers_of
 from bench.sim.fleet.question import LEFT_OUT, Asked, check_pools, distances_at, one_run
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.shown import Shown, caps_of, ratio_of, widenings
-from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
+from bench.sim.fleet.spec import MOST_HOSTS, POLICIES, FleetSpec, Policy
 from bench.sim.fleet.variants import Variant
 from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, Protocol
 
 import numpy as np
@@ -122,6 +123,21 @@ def rechunked(parts: Iterator[Trace], most: int) -> Iterator[Trace]:
             held, count = [long.part(full, count)], count - full
     if count:
         yield joined(held, held[0].names, held[0].memory_bytes)
+
+
+def same_traces(one: Iterator[Trace], other: Iterator[Trace]) -> bool:
+    """Whether two sources give the same invocations, chunk by chunk of the same length."""
+    return all(
+        first is not None and second is not None and _same(first, second) for first, second in zip_longest(one, other)
+    )
+
+
+def _same(one: Trace, other: Trace) -> bool:
+    return (
+        np.array_equal(one.at_ns, other.at_ns)
+        and np.array_equal(one.function, other.function)
+        and np.array_equal(one.duration_ns, other.duration_ns)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ def test_a_fleet_as_text(
         (("--prewarmed", "1.5"), "--prewarmed: '1.5' is not a whole number"),
         (("--prewarmed", "1" * 5000), "--prewarmed: 1111111111111111111... is more than 1000000"),
         (("--prewarmed", "1,01"), "--prewarmed: 1,01 names a number twice"),
-        (("--memory", "1MiB"), "a box of f0 takes"),
+        (("--memory", "1MiB", "-t", "docker"), "a box of f0 takes"),
         (("--memory", "none"), "--memory"),
         (("--reserve", "100GiB"), "a box of f0 takes"),
         (("--cpus", "0"), "--cpus"),
@@ -142,7 +142,7 @@ def test_mistakes_end_with_one_clear_error(
 @pytest.mark.parametrize(
     ("text", "words", "problem"),
     [
-        ("hosts: {count: 3, cpus: 2, memory: 8MiB}\n", (), "a box of f0 takes"),
+        ("hosts: {count: 3, cpus: 2, memory: 8MiB}\n", ("-t", "libvirt"), "a box of f0 takes"),
         ("hosts: {count: 0, cpus: 2, memory: 8GiB}\n", (), "hosts.count: must be at least 1"),
         (_HOSTS, ("--in-vm", "docker,libvirt,4"), "--in-vm: 'docker,libvirt,4'"),
         (

@@ -37,10 +37,8 @@ def make_box(m: Integers, at: int, function: int) -> int:
     m[box + row * c.BOX_COLUMNS + c.IDLE_BEFORE] = row
     m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER] = row
     join_host(m, row)
-    if m[host + at * c.HOST_COLUMNS + c.BOXES] == 0:
-        m[c.HOSTS_USED] += 1
-        m[c.PEAK_HOSTS] = max(m[c.PEAK_HOSTS], m[c.HOSTS_USED])
     m[host + at * c.HOST_COLUMNS + c.BOXES] += 1
+    _change_together(m, at, 1)
     change_starts(m, at, 1)
     m[c.PEAK_ON_HOST] = max(m[c.PEAK_ON_HOST], m[host + at * c.HOST_COLUMNS + c.BOXES])
     m[c.PEAK_STARTS] = max(m[c.PEAK_STARTS], m[host + at * c.HOST_COLUMNS + c.STARTS_NOW])
@@ -61,19 +59,30 @@ def remove_box(m: Integers, row: int) -> None:
     at, pages = m[box + row * c.BOX_COLUMNS + c.HOST], m[box + row * c.BOX_COLUMNS + c.PAGES]
     leave_host(m, row)
     m[host + at * c.HOST_COLUMNS + c.BOXES] -= 1
+    _change_together(m, at, -1)
     m[host + at * c.HOST_COLUMNS + c.FREE_PAGES] += pages
     if m[box + row * c.BOX_COLUMNS + c.STATE] == c.STARTING:
         change_starts(m, at, -1)
     else:
         m[host + at * c.HOST_COLUMNS + c.ALIVE] -= 1
-    if m[host + at * c.HOST_COLUMNS + c.BOXES] == 0:
-        m[c.HOSTS_USED] -= 1
     m[c.PAGES_USED] -= pages
     add_product(m, c.SUM_LIVES, pages, m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.BORN])
     free_row(m, row)
     update_room(m, at)
     if m[c.QUEUED_NOW] > 0:
         m[c.DRAIN] = 1
+
+
+@compiled
+def _change_together(m: Integers, at: int, change: int) -> None:
+    """A real host has one box more, or one fewer: on one of its VMs, or on itself."""
+    first = m[c.HOST_AT] + (at - at % m[c.TOGETHER]) * c.HOST_COLUMNS
+    m[first + c.TOGETHER_BOXES] += change
+    if change > 0 and m[first + c.TOGETHER_BOXES] == 1:
+        m[c.HOSTS_USED] += 1
+        m[c.PEAK_HOSTS] = max(m[c.PEAK_HOSTS], m[c.HOSTS_USED])
+    elif m[first + c.TOGETHER_BOXES] == 0:
+        m[c.HOSTS_USED] -= 1
 
 
 @compiled

@@ -43,13 +43,17 @@ TO_DELAY, TO_LOCK, TO_HOLD_WORK, TO_HOLD_DELAY, TO_RELEASE, TO_WORK, TO_END = ra
 
 # Columns of `host`.
 (
-    HOST_STATE, FREE_PAGES, BOXES, ALIVE, ROOT, HOLDER, LOCK_FIRST, LOCK_LAST, BOX_FIRST, STARTS_NOW, SHARED_AT,
-) = range(11)  # fmt: skip
+    HOST_STATE, FREE_PAGES, BOXES, ALIVE, ROOT, HOLDER, LOCK_FIRST, LOCK_LAST, BOX_FIRST, STARTS_NOW, IDLE_PAGES, BACK,
+    BOOTS, TOGETHER_BOXES, PICKED_PAGES, PICKED_BOXES, SHARED_AT,
+) = range(17)  # fmt: skip
 HOST_COLUMNS: Final = SHARED_AT + SHARE
 RUNNING: Final = SHARED_AT + COUNT
 VIRTUAL: Final = SHARED_AT + _VIRTUAL
 SPEED_NOW: Final = SHARED_AT + SPEED
-# BOXES: all that take memory. ALIVE: those that are up. STARTS_NOW: those that are not up yet. SHARED_AT: here begins
+# BOXES: all that take memory. ALIVE: those that are up. STARTS_NOW: those that are not up yet. IDLE_PAGES: of idle
+# boxes. BACK: the state of a host that is down once it is repaired. BOOTS: how often it was switched on or has failed:
+# a timer of an earlier boot means nothing. TOGETHER_BOXES: of all VMs of a real host, in the row of its first one.
+# PICKED_PAGES, PICKED_BOXES: idle boxes that a search has picked to make room, 0 outside of it. SHARED_AT: here begins
 # what ``bench.sim.engine.share`` knows of a host: the pieces of CPU work that are RUNNING, the work that each piece has
 # received since the host was last without work (VIRTUAL), and the work that they get per ns (SPEED_NOW).
 
@@ -59,8 +63,9 @@ PIECE_COLUMNS: Final = 5
 # WORKER: the box that waits for it; NONE: background work. A free row keeps the next free row in LEFT.
 
 # Columns of `function`.
-FUNCTION_PAGES, IDLE_FIRST, IDLE_COUNT, REFILLING = range(4)
-FUNCTION_COLUMNS: Final = 4
+FUNCTION_PAGES, IDLE_FIRST, IDLE_COUNT, REFILLING, PICKED = range(5)
+FUNCTION_COLUMNS: Final = 5
+# PICKED: idle boxes that a search has picked to make room, 0 outside of it.
 
 # Columns of `queue`, a ring of invocations for which no host has room.
 Q_ARRIVED, Q_SINCE, Q_FUNCTION, Q_DURATION, Q_NUMBER = range(5)
@@ -128,9 +133,12 @@ CROWD_AT, CROWD_ROWS = range(114, 116)
 # How a run ends, when it stops to be looked at, and what cold starts have waited for.
 HOSTS_DOWN, COLD_BEGUN, WAIT_LIMIT, WINDOW_AT = range(116, 120)
 SUM_COLD_DELAY, SUM_COLD_START, SUM_COLD_LOCK = range(120, 126, 2)
-SCALARS: Final = 126
+REACH_AT, TOGETHER = range(126, 128)
+SCALARS: Final = 128
 # COLD_BEGUN: cold starts that have come so far that the invocation computes. WAIT_LIMIT: when a run ends at the latest
 # that waits for hosts alone. WINDOW_AT: the next instant at which the step loop is looked at; NEVER: there is none.
+# REACH: a tree as ROOM, of free memory with that of idle boxes. TOGETHER: so many hosts, one after another, are VMs on
+# one real host. HOSTS_USED: real hosts with boxes.
 # SUM_COLD_DELAY: start delays of invocations whose box was started for them. SUM_COLD_START: of these delays, the part
 # from the making of the box on. SUM_COLD_LOCK: of these, waits for the lock. Each sum has two integers, as above.
 

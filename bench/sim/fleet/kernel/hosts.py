@@ -38,13 +38,17 @@ def _look_at_pools(m: Integers) -> None:
 
 @compiled
 def change_host(m: Integers, at: int, up: int) -> None:
-    """A host fails, or is back. A host that is switched off neither fails nor comes back."""
-    now = m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.HOST_STATE]
+    """A host fails, or is back. One that fails while it is off cannot be switched on until it is back."""
+    host = m[c.HOST_AT] + at * c.HOST_COLUMNS
+    now = m[host + c.HOST_STATE]
     if up == 1 and now == c.DOWN:
-        set_state(m, at, c.ON)
-    elif up == 0 and now == c.ON:
+        set_state(m, at, m[host + c.BACK])
+    elif up == 0 and now != c.DOWN:
+        m[host + c.BACK] = c.OFF if now == c.OFF else c.ON
+        m[host + c.BOOTS] += 1
         set_state(m, at, c.DOWN)
-        _lose_boxes(m, at)
+        if now == c.ON:
+            _lose_boxes(m, at)
         # The queue has the lost invocations.
         _look_at_pools(m)
         m[c.DRAIN] = 1 if m[c.QUEUED_NOW] > 0 else 0
@@ -120,7 +124,8 @@ def _switch_on(m: Integers, most: int) -> None:
             return
         if m[host + at * c.HOST_COLUMNS + c.HOST_STATE] == c.OFF:
             set_state(m, at, c.BOOTING)
-            set_timer(m, m[c.NOW] + m[c.SCALE_DELAY], c.HOST_IS_UP, at, 0)
+            m[host + at * c.HOST_COLUMNS + c.BOOTS] += 1
+            set_timer(m, m[c.NOW] + m[c.SCALE_DELAY], c.HOST_IS_UP, at, m[host + at * c.HOST_COLUMNS + c.BOOTS])
             m[c.SCALED_AT] = m[c.NOW]
             most -= 1
 

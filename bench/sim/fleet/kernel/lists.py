@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.sim.engine.jit import compiled
 from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.columns import Integers
+from bench.sim.fleet.kernel.placement import update_reach
 
 
 @compiled
@@ -71,6 +72,7 @@ def join_idle(m: Integers, row: int) -> None:
     m[c.IDLE_NEWEST] = row
     if newest == c.NONE:
         m[c.IDLE_OLDEST] = row
+    _change_idle(m, row, 1)
 
 
 @compiled
@@ -82,6 +84,16 @@ def leave_idle(m: Integers, row: int) -> None:
     _unlink(m, row, c.FUNCTION_BEFORE, c.FUNCTION_AFTER)
     m[function + c.IDLE_COUNT] -= 1
     leave_ages(m, row)
+    _change_idle(m, row, -1)
+
+
+@compiled
+def _change_idle(m: Integers, row: int, sign: int) -> None:
+    """The memory of the box counts as idle on its host, or counts so no more."""
+    box = m[c.BOX_AT] + row * c.BOX_COLUMNS
+    at = m[box + c.HOST]
+    m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.IDLE_PAGES] += sign * m[box + c.PAGES]
+    update_reach(m, at)
 
 
 @compiled

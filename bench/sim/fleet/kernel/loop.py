@@ -170,13 +170,14 @@ def _happen(m: Integers, f: Reals, kind: int) -> None:
 
 @compiled
 def _timer(m: Integers, f: Reals) -> None:
-    """The first timer is over. One of a box that was lost meanwhile means nothing."""
+    """The first timer is over. One of a box that was lost meanwhile, or of a host that has failed, means nothing."""
     first = m[c.TIMER_AT]
     item, generation = m[first + ITEM], m[first + EXTRA]
     entity, kind = item // c.TIMER_KINDS, item % c.TIMER_KINDS
     drop_timer(m)
     if kind == c.HOST_IS_UP:
-        set_state(m, entity, c.ON)
+        if m[m[c.HOST_AT] + entity * c.HOST_COLUMNS + c.BOOTS] == generation:
+            set_state(m, entity, c.ON)
     elif m[m[c.BOX_AT] + entity * c.BOX_COLUMNS + c.GENERATION] == generation:
         if kind == c.RUN_ENDS:
             end_run(m, entity)

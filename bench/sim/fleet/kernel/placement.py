@@ -14,17 +14,36 @@ def update_room(m: Integers, host: int) -> None:
     free = -1
     if m[row + c.HOST_STATE] == c.ON and m[row + c.BOXES] < m[c.BOX_LIMIT]:
         free = m[row + c.FREE_PAGES]
-    room = m[c.ROOM_AT]
-    place = host + m[c.LEAVES]
-    if m[room + place] != free:
-        m[room + place] = free
-        while place > 1:
-            place //= 2
-            m[room + place] = max(m[room + 2 * place], m[room + 2 * place + 1])
+    _set_leaf(m, m[c.ROOM_AT], host + m[c.LEAVES], free)
+    update_reach(m, host)
     if m[c.POLICY] == c.BEST_FIT:
         _move(m, host, free)
     elif m[c.POLICY] != c.FIRST_FIT:
         _move(m, host, m[row + c.BOXES])
+
+
+@compiled
+def update_reach(m: Integers, host: int) -> None:
+    """Call when the idle boxes of a host have changed: what it could have free without them."""
+    row = m[c.HOST_AT] + host * c.HOST_COLUMNS
+    reach = -1
+    if m[row + c.HOST_STATE] == c.ON and (m[row + c.BOXES] < m[c.BOX_LIMIT] or m[row + c.IDLE_PAGES] > 0):
+        reach = m[row + c.FREE_PAGES] + m[row + c.IDLE_PAGES]
+    _set_leaf(m, m[c.REACH_AT], host + m[c.LEAVES], reach)
+
+
+@compiled
+def _set_leaf(m: Integers, tree: int, place: int, value: int) -> None:
+    """Write a leaf of a tree of largest values, and what changes above it."""
+    if m[tree + place] == value:
+        return
+    m[tree + place] = value
+    while place > 1:
+        place //= 2
+        most = max(m[tree + 2 * place], m[tree + 2 * place + 1])
+        if m[tree + place] == most:
+            return
+        m[tree + place] = most
 
 
 @compiled

@@ -2,8 +2,9 @@
 
 - A warm box of the function is taken before anything else, the most recently used first, so that the others reach the
   end of their keep-alive.
-- Else a box starts on the policy's host. Where no host has room, idle boxes are removed, longest idle first, until one
-  has; boxes of the pre-warmed pool stay.
+- Else a box starts on the policy's host. Where no host has room, it starts on the one that would have room first if
+  idle boxes were removed, longest idle first; only those of this host are removed. Where none would have room, none is
+  removed. Boxes of the pre-warmed pool stay.
 - Else the invocation waits in one queue, strictly first come first served, or is rejected when the queue is full.
 - The box of a cold start serves the invocation that started it, even when another box becomes idle meanwhile.
 - The pre-warmed pool keeps so many boxes of each function idle or starting; one that is taken is replaced at once.
@@ -65,40 +66,93 @@ def start_cold(m: Integers, f: Reals, entry: tuple[int, int, int, int, int]) -> 
     function = entry[2]
     pages = m[m[c.FUNCTION_AT] + function * c.FUNCTION_COLUMNS + c.FUNCTION_PAGES]
     at = find_host(m, pages)
-    while at == c.NONE and evict_oldest(m):
-        at = find_host(m, pages)
     if at == c.NONE:
-        return False
+        at = _host_to_clear(m, pages)
+        if at == c.NONE:
+            return False
+        _clear(m, at, pages)
     m[c.COLD] += 1
     start_for(m, f, at, entry)
     return True
 
 
 @compiled
-def evict_oldest(m: Integers) -> bool:
-    """Remove the box that is idle longest; False: there is none that may go."""
+def _host_to_clear(m: Integers, pages: int) -> int:
+    """The host that has room first when idle boxes are removed, longest idle first; NONE: none would have."""
+    if m[m[c.REACH_AT] + 1] < pages:
+        return c.NONE
+    box = m[c.BOX_AT]
+    found, row = c.NONE, m[c.IDLE_OLDEST]
+    while row != c.NONE and found == c.NONE:
+        after = m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
+        at = m[box + row * c.BOX_COLUMNS + c.HOST]
+        if _pick(m, row) and _has_room_without_picked(m, at, pages):
+            found = at
+        row = after
+    _put_back(m, row)
+    return int(found)
+
+
+@compiled
+def _pick(m: Integers, row: int) -> bool:
+    """Pick an idle box to be removed; whether it may go. The last ones of a pre-warmed pool stay."""
+    box = m[c.BOX_AT] + row * c.BOX_COLUMNS
+    function = _function_of(m, row)
+    if m[function + c.IDLE_COUNT] - m[function + c.PICKED] > m[c.PREWARMED]:
+        host = m[c.HOST_AT] + m[box + c.HOST] * c.HOST_COLUMNS
+        m[function + c.PICKED] += 1
+        m[host + c.PICKED_PAGES] += m[box + c.PAGES]
+        m[host + c.PICKED_BOXES] += 1
+        return True
+    if m[function + c.PICKED] == 0:
+        leave_ages(m, row)
+    return False
+
+
+@compiled
+def _has_room_without_picked(m: Integers, at: int, pages: int) -> bool:
+    host = m[c.HOST_AT] + at * c.HOST_COLUMNS
+    free = m[host + c.FREE_PAGES] + m[host + c.PICKED_PAGES]
+    return bool(free >= pages and m[host + c.BOXES] - m[host + c.PICKED_BOXES] < m[c.BOX_LIMIT])
+
+
+@compiled
+def _put_back(m: Integers, stop: int) -> None:
+    """Nothing is picked any more, of the idle boxes in front of ``stop``; NONE: of all."""
+    box = m[c.BOX_AT]
     row = m[c.IDLE_OLDEST]
-    while row != c.NONE:
-        if (
-            m[m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.IDLE_COUNT]
-            > m[c.PREWARMED]
-        ):
+    while row != stop:
+        host = m[c.HOST_AT] + m[box + row * c.BOX_COLUMNS + c.HOST] * c.HOST_COLUMNS
+        m[_function_of(m, row) + c.PICKED] = 0
+        m[host + c.PICKED_PAGES] = 0
+        m[host + c.PICKED_BOXES] = 0
+        row = m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
+
+
+@compiled
+def _clear(m: Integers, at: int, pages: int) -> None:
+    """Remove idle boxes of one host, longest idle first, until it has room."""
+    box, host = m[c.BOX_AT], m[c.HOST_AT] + at * c.HOST_COLUMNS
+    row = m[c.IDLE_OLDEST]
+    while m[host + c.FREE_PAGES] < pages or m[host + c.BOXES] >= m[c.BOX_LIMIT]:
+        after = m[box + row * c.BOX_COLUMNS + c.IDLE_AFTER]
+        if m[box + row * c.BOX_COLUMNS + c.HOST] == at and m[_function_of(m, row) + c.IDLE_COUNT] > m[c.PREWARMED]:
             remove_idle(m, row)
             m[c.EVICTED] += 1
-            return True
-        leave_ages(m, row)
-        row = m[c.IDLE_OLDEST]
-    return False
+        row = after
+
+
+@compiled
+def _function_of(m: Integers, row: int) -> int:
+    """Where the row of a box's function begins."""
+    return int(m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS)
 
 
 @compiled
 def expire_oldest(m: Integers) -> None:
     """The keep-alive of the box that is idle longest is over. The last ones of a pre-warmed pool stay."""
     row = m[c.IDLE_OLDEST]
-    if (
-        m[m[c.FUNCTION_AT] + m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.IDLE_COUNT]
-        > m[c.PREWARMED]
-    ):
+    if m[_function_of(m, row) + c.IDLE_COUNT] > m[c.PREWARMED]:
         remove_idle(m, row)
         m[c.EXPIRED] += 1
     else:

@@ -65,5 +65,8 @@ def test_identities_hold_in_a_crowd_with_failures() -> None:
 
 def test_a_crowd_that_integers_cannot_hold_is_refused() -> None:
     spec = FleetSpec(hosts=1, cpus=1, memory_bytes=2**34)
+    values = replace(CROWDED, crowding=3.0)
     with pytest.raises(UsageError, match="starts at once on one host"):
-        simulated(spec, trace_of([0], [SECOND]), replace(CROWDED, crowding=3.0))
+        simulated(spec, trace_of([0] * 5000, [SECOND] * 5000), values)
+    # As many fit into the host, and one invocation has one box.
+    assert simulated(spec, trace_of([0], [SECOND]), values).completed == 1

@@ -88,7 +88,8 @@ def test_never_and_unlimited(tmp_path: Path) -> None:
         (_HOSTS + "failures: {}", "give either mtbf and mttr, or a file"),
         (_HOSTS + "autoscaler: {least: 4}", "4 hosts are more than the fleet's 3"),
         (_HOSTS + "autoscaler: {every: 1us}", "1.00 µs is less than 1 s"),
-        (_HOSTS + "autoscaler: {target: 0}", "target: must be more than 0"),
+        (_HOSTS + "autoscaler: {target: 0}", "target: must be at least 0.01"),
+        (_HOSTS + "autoscaler: {target: 0.00001}", "target: must be at least 0.01"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, problem: str) -> None:
@@ -128,6 +129,11 @@ def test_mistakes_in_failures_are_named(tmp_path: Path, text: str, problem: str)
     assert problem in caught.value.message
 
 
+def test_a_failures_file_that_no_file_can_be_called_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="embedded null byte"):
+        _fleet(tmp_path, _HOSTS + r'failures: {file: "a\0b"}')
+
+
 def test_a_failures_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a regular file"):
         read_failures(tmp_path, hosts=3)
@@ -142,6 +148,28 @@ def test_means_of_many_years_stay_in_64_bits() -> None:
     found = host_changes(Failures(mtbf_ns=2**59, mttr_ns=2**59), hosts=2000, length_ns=2**57, seed=1)
     assert 300 < len(found) < 1300
     assert (found[:, 0] > 0).all()
+
+
+def test_two_events_of_a_host_at_one_time_are_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "twice.csv"
+    file.write_text("at_s,host,event\n10,0,down\n20,0,up\n20,0,down\n")
+    failures = Failures(stated=read_failures(file, hosts=1))
+    found = host_changes(failures, hosts=1, length_ns=60 * S, seed=1)
+    assert found.tolist() == [[10 * S, 0, 0], [20 * S, 0, 1], [20 * S, 0, 0]]
+
+
+def test_failures_of_a_host_do_not_depend_on_how_many_there_are() -> None:
+    failures = Failures(mtbf_ns=5 * S, mttr_ns=S)
+    few, many = (host_changes(failures, hosts=hosts, length_ns=60 * S, seed=1) for hosts in (3, 40))
+    assert few.tolist() == many[many[:, 1] < 3].tolist()
+
+
+def test_more_stated_failures_than_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.sim.fleet.failures._MOST_CHANGES", 5)
+    failures = Failures(stated=((S, 0, False), (2 * S, 0, True)))
+    assert len(host_changes(failures, hosts=2, together=2, length_ns=10 * S, seed=1)) == 4
+    with pytest.raises(UsageError, match="at most 5 fit"):
+        host_changes(failures, hosts=3, together=3, length_ns=10 * S, seed=1)
 
 
 def test_vms_of_one_host_fail_together() -> None:

@@ -69,7 +69,23 @@ def test_one_host_that_is_enough_has_none_fewer() -> None:
     assert smallest_fleet(replace(_SPEC, memory_bytes=2**30), Limit(), _simulate).fewer is None
 
 
+def test_fleets_are_tried_up_to_the_largest_that_a_file_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.sim.fleet.needed.MOST_HOSTS", 64)
+    tried: list[int] = []
+
+    def simulate(spec: FleetSpec) -> FleetResult:
+        tried.append(spec.hosts)
+        return simulated(replace(spec, hosts=1), _TRACE)
+
+    found = smallest_fleet(replace(_SPEC, hosts=12), Limit(), simulate, step=4)
+    assert found.never
+    assert found.more_helps
+    assert (found.hosts, max(tried)) == (64, 64)
+    with pytest.raises(UsageError, match="does not hold with 64 hosts: no more are tried"):
+        hosts_needed(_SPEC, Limit(), simulate)
+
+
 def test_hosts_that_come_together_are_needed_together() -> None:
     alone = hosts_needed(_SPEC, Limit(), _simulate)
-    found = smallest_fleet(replace(_SPEC, hosts=12), Limit(), _simulate, step=4)
+    found = smallest_fleet(replace(_SPEC, hosts=12, together=4), Limit(), _simulate, step=4)
     assert found.hosts == -(-alone // 4) * 4

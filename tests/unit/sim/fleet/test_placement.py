@@ -55,7 +55,9 @@ def test_each_policy_finds_what_a_plain_search_finds(policy: Policy) -> None:
     chance = random.Random(9)
     hosts, capacity, most = 13, 40, 6
     spec = FleetSpec(hosts=hosts, cpus=1, memory_bytes=capacity * PAGE, policy=policy, box_limit=most)
-    state = new_state(spec, INSTANT, np.array([1]), length_ns=1, seed=1, noise=False, label="docker")
+    state = new_state(
+        spec, INSTANT, np.array([1]), length_ns=1, seed=1, noise=False, label="docker", invocations=lambda: 1
+    )
     m = state.m.tolist()
     while m[c.OPEN_AT_FIRST]:
         pure(open_host)(m)

@@ -43,6 +43,56 @@ def test_a_box_whose_keep_alive_ends_at_an_arrival_is_gone() -> None:
     assert _run(replace(HOST, keep_alive_ns=5 * S), [0, late], [S, S]).warm == 0
 
 
+def test_only_the_idle_boxes_of_one_host_give_way() -> None:
+    """160 idle boxes of 1 MiB fill 20 hosts, in an order of ages that has nothing to do with hosts."""
+    many = 160
+    order = [(7 * number) % many for number in range(many)]
+    at = [*(1000 * number for number in range(many)), 100 * S, *(200 * S + 1000 * number for number in range(many))]
+    durations = [*(S + place * 10**6 for place in order), S, *[S] * many]
+    functions = [*range(many), many, *range(many)]
+    spec = _host_for(8, hosts=20, keep_alive_ns=None)
+    result = _run(spec, at, durations, functions, names=many + 1, memory_bytes=[0] * many + [3 * MIB])
+    # The large box needs four small ones to go. When these come back, four others go, and so on.
+    assert result.waited == 0
+    large = _run(
+        spec,
+        at[: many + 1],
+        durations[: many + 1],
+        functions[: many + 1],
+        names=many + 1,
+        memory_bytes=[0] * many + [3 * MIB],
+    )
+    assert (large.evicted, large.cold) == (4, many + 1)
+
+
+def test_a_box_that_no_host_can_take_removes_no_idle_box() -> None:
+    # A busy box of 6 MiB leaves 6; one of 8 MiB would not fit though all three idle ones went.
+    at = [0, 1, 2, 3, 10 * S, 20 * S, 20 * S + 1, 20 * S + 2]
+    durations = [100 * S, S, S, S, 5 * S, S, S, S]
+    result = _run(
+        _host_for(12, keep_alive_ns=None, queue_limit=0),
+        at,
+        durations,
+        [0, 1, 2, 3, 4, 1, 2, 3],
+        names=5,
+        memory_bytes=[5 * MIB, 0, 0, 0, 7 * MIB],
+    )
+    assert (result.evicted, result.rejected, result.warm, result.cold) == (0, 1, 3, 4)
+
+
+def test_pre_warmed_boxes_stay_where_others_give_way() -> None:
+    # f0 keeps one box ready. Two of it are idle with one of f1: the box of f2 takes the place of those that may go.
+    spec = _host_for(3, prewarmed=1, keep_alive_ns=None)
+    result = _run(spec, [S, S, 10 * S], [S, S, S], [0, 0, 0], names=1)
+    assert result.evicted == 0
+    assert result.completed == 3
+
+
+def test_a_host_at_its_limit_of_boxes_gives_one_place() -> None:
+    result = _run(replace(HOST, box_limit=2, keep_alive_ns=None), [0, 0, 10 * S], [S, S, S], [0, 1, 2], names=3)
+    assert (result.evicted, result.waited, result.peak_on_host) == (1, 0, 2)
+
+
 def test_functions_do_not_share_boxes() -> None:
     assert _run(HOST, [0, 2 * S], [S, S], [0, 1], names=2).cold == 2
 
@@ -98,6 +148,30 @@ def test_a_host_that_fails_loses_its_boxes_and_they_come_back_on_another() -> No
     assert result.peak_hosts == 1
     # Both began anew after 5 s.
     assert result.response_ns(1.0) == pytest.approx(15 * S, rel=0.011)
+
+
+def test_a_stated_failure_holds_for_hosts_that_an_autoscaler_has_off() -> None:
+    """Host 1 is down for good from the first second, before it is ever switched on."""
+    scaler = Autoscaler(least=1, target=0.5, every_ns=S, delay_ns=S, cooldown_ns=2 * S)
+    failures = Failures(stated=((0, 1, False),))
+    spec = _host_for(2, hosts=2, autoscaler=scaler, failures=failures, queue_limit=0)
+    result = _run(spec, [0, 0, 10 * S], [60 * S, 60 * S, S], length_ns=100 * S)
+    assert (result.peak_on, result.rejected) == (1, 1)
+    assert result.on_ns == 100 * S
+    # It comes back off, and can be switched on.
+    back = replace(failures, stated=((0, 1, False), (5 * S, 1, True)))
+    result = _run(replace(spec, failures=back), [0, 0, 10 * S], [60 * S, 60 * S, S], length_ns=100 * S)
+    assert (result.peak_on, result.rejected) == (2, 0)
+
+
+def test_a_host_that_fails_while_it_boots_is_up_when_it_is_repaired() -> None:
+    scaler = Autoscaler(least=1, target=0.5, every_ns=S, delay_ns=10 * S, cooldown_ns=1000 * S)
+    failures = Failures(stated=((3 * S, 1, False), (60 * S, 1, True)))
+    spec = _host_for(2, hosts=2, autoscaler=scaler, failures=failures, queue_limit=0)
+    # It is asked for after 1 s and would be up after 11 s.
+    at = [0, 0, 30 * S, 61 * S]
+    result = _run(spec, at, [200 * S, 200 * S, S, S], length_ns=300 * S)
+    assert (result.rejected, result.completed) == (1, 3)
 
 
 def test_an_invocation_may_go_on_with_its_rest() -> None:

@@ -14,7 +14,8 @@ from bench.sim.answer.answer import Answer, Band
 from bench.sim.answer.distance import farthest
 from bench.sim.answer.terms import Terms
 from bench.sim.fleet import question as fleet_question
-from bench.sim.fleet.fleet_answer import FleetQuestion, answer_fleet
+from bench.sim.fleet.fleet_answer import answer_fleet
+from bench.sim.fleet.fleet_question import FleetQuestion
 from bench.sim.fleet.pool_answer import PoolQuestion, answer_pool
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
