@@ -6,6 +6,8 @@ The strip names the bottleneck at each size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.stats import median
@@ -43,8 +45,10 @@ _BLOCK: Final = (0.96, 0.72)
 _SHORT: Final = {"start": "start", "CPU": "CPU", "lock": "lock", "memory": "memory", "hosts": "boxes", "none": ""}
 """Limits as blocks name them."""
 _NAME_SIZE: Final = 7.5
+_LETTER_IN: Final = 0.065
+"""The size of names in blocks, points, and of a letter of them, inches."""
 _MOST_NAMED: Final = 9
-"""With more sizes than this, blocks have no room for names."""
+"""With more sizes than this, blocks have no room for names, but runs of them may."""
 _IN_LEGEND: Final = 3
 """Marks of so many targets stand for all in a legend."""
 _MEDIAN: Final[dict[str, Any]] = {"ms": 7, "mew": 1.4, "linestyle": "none"}
@@ -156,6 +160,8 @@ def draw_strip(curve: Curve) -> Drawing:
     for row, target in enumerate(targets):
         for point in curve.of(target):
             _block(axes, (sizes.index(point.boxes), row), point, named=named)
+        if not named:
+            _name_runs(axes, row, [(sizes.index(point.boxes), point.bottleneck) for point in curve.of(target)])
     axes.grid(visible=False)
     axes.set_xlabel("boxes requested, simulated", size=9)
     legend_below(figure, axes, names, handles=handles)
@@ -179,7 +185,23 @@ def _block(axes: Axes, place: tuple[int, int], point: CurvePoint, *, named: bool
     text = _SHORT[point.bottleneck] if named else ""
     if point.beyond:
         hatch_cell(axes, place, _BLOCK, text=text, points=_NAME_SIZE, edgecolor=PAPER)
-    axes.text(column, row, text, ha="center", va="center", size=_NAME_SIZE, color=ink, zorder=3)
+    if text:
+        axes.text(column, row, text, ha="center", va="center", size=_NAME_SIZE, color=ink, zorder=3)
+
+
+def _name_runs(axes: Axes, row: int, found: Sequence[tuple[int, str]]) -> None:
+    """Name each run of narrow blocks with one limit, where it is wide enough."""
+    left, right = axes.get_xlim()
+    block_in = float(axes.bbox.width) / axes.figure.dpi / (right - left)
+    for name, group in groupby(found, key=itemgetter(1)):
+        columns = [column for column, _ in group]
+        if len(columns) * block_in < _LETTER_IN * (len(_SHORT[name]) + 1):
+            continue
+        colour, ink = limit_colours(name)
+        # The ground of the name covers the hatching.
+        ground: dict[str, Any] = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "size": _NAME_SIZE, "color": ink, "zorder": 3}
+        axes.text((columns[0] + columns[-1]) / 2, row, _SHORT[name], bbox=ground, **style)
 
 
 def _limit_patches(used: Sequence[str], *, beyond: bool) -> list[Patch]:

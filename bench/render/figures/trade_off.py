@@ -32,10 +32,11 @@ _ROOM: Final = 1.5
 _STRIP: Final = 0.14
 """The width of the strip of zeros, as a share of the logarithmic part."""
 _HOW: Final = (
-    "Each mark is a keep-alive: to the right more memory is kept in idle boxes, further down fewer users meet a cold "
-    "start. Crossed lines hold 95 % of both. Lines join the keep-alives of one number of pre-warmed boxes. Both axes "
-    "are logarithmic, with 0 set apart. Hollow marks have an emulated CPU. Without a keep-alive fewer than all starts "
-    "can be cold: an invocation that waits for room takes over the box that makes it."
+    "Each mark is a keep-alive; where boxes are pre-warmed, it says how many. To the right more memory is kept in idle "
+    "boxes, further down fewer users meet a cold start. Crossed lines hold 95 % of both. Lines join the keep-alives of "
+    "one number of pre-warmed boxes. Both axes are logarithmic, with 0 set apart. Hollow marks have an emulated CPU. "
+    "Without a keep-alive fewer than all starts can be cold: an invocation that waits for room takes over the box that "
+    "makes it."
 )
 
 
@@ -76,6 +77,12 @@ class _Line:
     style: dict[str, Any]
 
 
+def _mark_text(point: PoolPoint) -> str:
+    """``10 min``, ``10 min, 2 warm``."""
+    kept = keep_text(point.keep_alive_ns)
+    return f"{kept}, {point.prewarmed} warm" if point.prewarmed else kept
+
+
 def point_text(point: PoolPoint) -> str:
     """``boxes kept 10 min, 2 pre-warmed``."""
     kept = f"boxes kept {keep_text(point.keep_alive_ns)}" if point.keep_alive_ns != 0 else "boxes not kept"
@@ -108,7 +115,7 @@ def draw(answer: PoolAnswer) -> Drawing | None:
     label_marks(
         axes,
         [(x.at(point.wasted_memory.middle), y.at(point.cold_share.middle)) for _, point in marks],
-        [keep_text(point.keep_alive_ns) for _, point in marks],
+        [_mark_text(point) for _, point in marks],
         [line.style["color"] for line, _ in marks],
     )
     legend_below(figure, axes, names)
