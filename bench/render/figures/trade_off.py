@@ -31,8 +31,10 @@ _ROOM: Final = 1.5
 """From the outermost value to the end of an axis, a factor."""
 _STRIP: Final = 0.14
 """The width of the strip of zeros, as a share of the logarithmic part."""
+_MARKS: Final = {False: "each mark is a keep-alive", True: "marks: keep-alive +pre-warmed"}
+"""What the texts beside marks are, without and with pre-warmed boxes."""
 _HOW: Final = (
-    "Each mark is a keep-alive; where boxes are pre-warmed, it says how many. To the right more memory is kept in idle "
+    "Each mark is a keep-alive, with +2 where two boxes are pre-warmed. To the right more memory is kept in idle "
     "boxes, further down fewer users meet a cold start. Crossed lines hold 95 % of both. Lines join the keep-alives of "
     "one number of pre-warmed boxes. Both axes are logarithmic, with 0 set apart. Hollow marks have an emulated CPU. "
     "Without a keep-alive fewer than all starts can be cold: an invocation that waits for room takes over the box that "
@@ -78,9 +80,9 @@ class _Line:
 
 
 def _mark_text(point: PoolPoint) -> str:
-    """``10 min``, ``10 min, 2 warm``."""
+    """``10 min``; with two pre-warmed boxes ``10 min +2``."""
     kept = keep_text(point.keep_alive_ns)
-    return f"{kept}, {point.prewarmed} warm" if point.prewarmed else kept
+    return f"{kept} +{point.prewarmed}" if point.prewarmed else kept
 
 
 def point_text(point: PoolPoint) -> str:
@@ -108,7 +110,7 @@ def draw(answer: PoolAnswer) -> Drawing | None:
     axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.84)
     x = _Scale([end for point in answer.points for end in _ends(point.wasted_memory)])
     y = _Scale([end for point in answer.points for end in _ends(point.cold_share)])
-    _frame(axes, x, y)
+    _frame(axes, x, y, warmed=any(point.prewarmed for point in answer.points))
     for line in lines:
         _draw_line(axes, line, x, y)
     marks = [(line, point) for line in lines for point in line.points]
@@ -171,7 +173,7 @@ def _draw_line(axes: Axes, line: _Line, x: _Scale, y: _Scale) -> None:
     axes.plot([], [], **line.style, ms=6, label=line.name)
 
 
-def _frame(axes: Axes, x: _Scale, y: _Scale) -> None:
+def _frame(axes: Axes, x: _Scale, y: _Scale, *, warmed: bool) -> None:
     axes.set_xlim(*x.limits)
     axes.set_ylim(*y.limits)
     _axis(axes, x, "bytes", "x")
@@ -181,7 +183,7 @@ def _frame(axes: Axes, x: _Scale, y: _Scale) -> None:
     axes.set_xlabel("simulated memory of idle boxes, mean over time", size=9)
     axes.set_ylabel("simulated share of cold starts", size=9)
     say_above(axes, f"{LOGARITHMIC} axes", left=True)
-    say_above(axes, "each mark is a keep-alive; crossed lines hold 95 %")
+    say_above(axes, f"{_MARKS[warmed]}; crossed lines hold 95 %")
 
 
 def _axis(axes: Axes, scale: _Scale, unit: str, which: Literal["x", "y"]) -> None:
