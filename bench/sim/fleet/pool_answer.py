@@ -55,6 +55,7 @@ MAIN: Final = "delay_p99"
 """The number that the answer is about."""
 RATIOS: Final = ("delay_p99", "cold_start", "response_p99", "wasted_memory", "start_cpu")
 _HOSTS: Final = ("hosts", "mean_hosts")
+_ONE_OF_100: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,8 +323,7 @@ def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, B
     keep, count = asked.points()[-1]
     ready = f" and {count} pre-warmed" if count else ""
     idle = [label for label in asked.labels if _begin_at_once(shown, label)]
-    # What a start consists of decides nothing where the 99th percentile meets no start.
-    deciding = {label: Bottleneck(target=label, name="none") if label in idle else one for label, one in limits.items()}
+    deciding = {label: _deciding(shown, one) for label, one in limits.items()}
     text = compared_headline(
         shown,
         deciding,
@@ -336,6 +336,19 @@ def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, B
     if not idle:
         return text
     return f"{text} {', '.join(idle)}: in at least half of the draws 99 % find a box that is ready."
+
+
+def _deciding(shown: Sequence[Quantity], limit: Bottleneck) -> Bottleneck:
+    """What decides the 99th percentile: nothing where it meets no start, memory where more than 1 % wait for room.
+
+    Elsewhere it is what a start consists of.
+    """
+    if _begin_at_once(shown, limit.target):
+        return Bottleneck(target=limit.target, name="none")
+    waited = find(shown, f"{PREFIX}.waited_share", limit.target)
+    if waited is not None and waited.band.middle > _ONE_OF_100:
+        return Bottleneck(target=limit.target, name="memory")
+    return limit
 
 
 def _begin_at_once(shown: Sequence[Quantity], label: str) -> bool:

@@ -95,3 +95,11 @@ def test_a_host_too_small_for_a_vm_names_the_option_that_exists() -> None:
     with pytest.raises(UsageError) as caught:
         Variant(target="docker", inside=inside).packing(_HOST, _MODEL, None)
     assert "(--in-vm)" in caught.value.hint
+
+
+def test_memory_decides_where_more_than_one_percent_wait_for_room() -> None:
+    """A host with room for some boxes of docker, whose daemon takes most of it, and for all of runc."""
+    found = _ask(spec=replace(_HOST, memory_bytes=200 * 2**20), keep_alives_ns=(60 * SECOND,))
+    waited = next(one for one in found.quantities if one.name == "pool.waited_share" and one.target == "docker")
+    assert waited.band.middle > 0.01
+    assert "decided by the start itself (runc) and memory (docker)" in found.headline
