@@ -30,7 +30,7 @@ from bench.util.errors import BoxbenchError, NotInDataError
 Floats = NDArray[np.float64]
 Row = Mapping[str, float]
 
-_SMALLEST: Final = ", smallest fleet"
+SMALLEST: Final = ", smallest fleet"
 """Behind the label of a variant."""
 
 
@@ -89,7 +89,7 @@ class Runs:
 
 def _as_of_mine(one: Distance) -> Distance:
     """The same distance under the label of the fleet that was asked about."""
-    return one.model_copy(update={"target": one.target.removesuffix(_SMALLEST)})
+    return one.model_copy(update={"target": one.target.removesuffix(SMALLEST)})
 
 
 def run_variant(terms: Terms, question: FleetQuestion, variant: Variant) -> Runs:
@@ -154,7 +154,7 @@ def _smallest(
         terms.say(f"{variant.label}, the smallest fleet: draw {place + 1} of {len(terms.draws)}")
         spec = variant.spec(question.spec, packing)
         found = _smallest_at(terms, question, variant, spec, draw=draw, place=place)
-        refuse_far(terms, variant, spec, [found.result], last=False, of=_SMALLEST)
+        refuse_far(terms, variant, spec, [found.result], last=False, of=SMALLEST)
         yield found
 
 
@@ -191,9 +191,9 @@ def _part_of(
         raise never_error([f"{variant.label}: {reason}"])
     results = tuple(one.result for one in found)
     spec = variant.spec(question.spec, packings[-1])
-    refuse_far(terms, variant, spec, results, last=True, of=_SMALLEST)
+    refuse_far(terms, variant, spec, results, last=True, of=SMALLEST)
     rows = tuple(_needed_row(question, one, packing) for one, packing in zip(found, packings, strict=True))
-    distances = distances_of(terms, variant, spec, results, of=_SMALLEST)
+    distances = distances_of(terms, variant, spec, results, of=SMALLEST)
     return Part(results=results, rows=rows, distances=distances)
 
 

@@ -5,9 +5,10 @@ Runs, distances, limits and bands are those of the commands, so that a sweep of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final, cast, get_args
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from bench.sim.answer.answer import Band, Distance
 from bench.sim.answer.form import form_sentences
 from bench.sim.answer.terms import Terms
+from bench.sim.fleet.fleet_runs import SMALLEST
 from bench.sim.fleet.needed import Limit, smallest_fleet
-from bench.sim.fleet.numbers import UNITS, numbers_of
+from bench.sim.fleet.numbers import UNITS, memory_in_hosts, numbers_of
 from bench.sim.fleet.question import LEFT_OUT, Asked, check_pools, distances_at, one_run
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.shown import Shown, caps_of, ratio_of, widenings
@@ -43,6 +45,8 @@ FLEET: Final = (
 """Names of numbers of a run that the two questions show; the first one is what figures show."""
 _REACHED: Final = ("peak_on_host", "peak_starts")
 """What the runs have reached: the distance of a point is known after it was simulated."""
+_NEEDED: Final = ("needed_on_host", "needed_starts")
+"""The same of the smallest fleet, whose hosts are fuller or emptier."""
 _MOST_KEEP_NS: Final = 2**59
 """Some 18 years."""
 _MOST_PREWARMED: Final = 10_000
@@ -83,7 +87,7 @@ def _fleet(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
         numbers_of(result, spec) | _reached(result) | _smallest(terms, asked, spec, draw, place)
         for draw, place, result in _runs(terms, asked, spec)
     ]
-    return _columns("fleet", (*FLEET, *_REACHED), rows)
+    return _columns("fleet", (*FLEET, *_REACHED, *_NEEDED), rows)
 
 
 def _asked(target: str, values: Values) -> Asked:
@@ -107,8 +111,9 @@ def _smallest(terms: Terms, asked: Asked, spec: FleetSpec, draw: int, place: int
     (variant,) = asked.variants
     found = smallest_fleet(spec, Limit(), lambda tried: one_run(terms, asked, variant, tried, draw=draw, place=place))
     return {
-        "hosts_needed": float(found.hosts),
-        "memory_in_hosts": found.result.peak_bytes / found.result.capacity_bytes,
+        "hosts_needed": math.inf if found.never else float(found.hosts),
+        "memory_in_hosts": memory_in_hosts(found.result),
+        **dict(zip(_NEEDED, _reached(found.result).values(), strict=True)),
     }
 
 
@@ -150,12 +155,21 @@ def _planned(model: Model, target: str, values: Values) -> Iterable[Distance]:
     return (Distance(axis="cpus", asked=int(values["cpus"]), measured=model.host.cpus, target=target),)
 
 
-def _distances(prefix: str, runs: Runs) -> Iterable[Distance]:
+def _distances(runs: Runs, prefix: str, names: tuple[str, str] = _REACHED, of: str = "") -> Sequence[Distance]:
     """Of the most boxes on a host and of the most that were starting there, the medians of all runs."""
-    on_host, starts = (float(np.median(runs.samples[f"{prefix}.{name}"])) for name in _REACHED)
+    on_host, starts = (float(np.median(runs.samples[f"{prefix}.{name}"])) for name in names)
     return distances_at(
-        runs.terms.model, Variant(target=runs.target), _spec(runs.values), on_host=on_host, starts=starts
+        runs.terms.model, Variant(target=runs.target), _spec(runs.values), on_host=on_host, starts=starts, of=of
     )
+
+
+def _pool_distances(runs: Runs) -> Sequence[Distance]:
+    return _distances(runs, "pool")
+
+
+def _fleet_distances(runs: Runs) -> Sequence[Distance]:
+    """Of the fleet that is asked about, and of the smallest one."""
+    return (*_distances(runs, "fleet"), *_distances(runs, "fleet", _NEEDED, SMALLEST))
 
 
 def _bands(runs: Sequence[Runs], distances: Sequence[Distance]) -> FleetBands:
@@ -167,11 +181,14 @@ def _bands(runs: Sequence[Runs], distances: Sequence[Distance]) -> FleetBands:
         asked = _asked(one.target, one.values)
         for name, most in caps_of(terms, asked, variant, _spec(one.values)).items():
             caps[name] = max(most, caps.get(name, 0.0))
+    smallest = [one for one in distances if one.target.endswith(SMALLEST)]
+    mine = [one for one in distances if one not in smallest]
     return FleetBands(
         shown=Shown(
             samples={_bare(name): values for name, values in samples.items()},
             weights=weights,
-            wide=widenings(terms.model, variant, distances),
+            wide=widenings(terms.model, variant, mine),
+            wide_needed=widenings(terms.model, variant, smallest) if smallest else None,
             caps=caps,
         )
     )
@@ -220,7 +237,7 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         quantities={f"pool.{name}": Quantity(unit=UNITS[name]) for name in POOL},
         samples=_pool,
         planned=_planned,
-        distances=partial(_distances, "pool"),
+        distances=_pool_distances,
         bands=_bands,
         taken=_forms,
         more=tuple(f"pool.{name}" for name in _REACHED),
@@ -238,10 +255,10 @@ FLEET_QUESTIONS: Final[Mapping[str, Question]] = {
         quantities={f"fleet.{name}": Quantity(unit=UNITS[name]) for name in FLEET},
         samples=_fleet,
         planned=_planned,
-        distances=partial(_distances, "fleet"),
+        distances=_fleet_distances,
         bands=_bands,
         taken=_forms,
-        more=tuple(f"fleet.{name}" for name in _REACHED),
+        more=tuple(f"fleet.{name}" for name in (*_REACHED, *_NEEDED)),
         inputs=_trace_inputs,
         left_out=_left_out,
         of_memory=True,

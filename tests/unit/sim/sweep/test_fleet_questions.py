@@ -165,10 +165,10 @@ def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
 def test_what_is_never_reached_is_null_on_the_disk_and_never_in_bands() -> None:
     """As where no number of hosts keeps a limit."""
     number = "fleet.hosts_needed"
-    names = (number, "fleet.peak_on_host", "fleet.peak_starts")
-    line = UnitResult(
-        key="k", samples={number: (None, 3.0), names[1]: (1.0, 1.0), names[2]: (1.0, 1.0)}
-    ).model_dump_json()
+    reached = ("peak_on_host", "peak_starts", "needed_on_host", "needed_starts")
+    names = (number, *(f"fleet.{name}" for name in reached))
+    samples = {name: (None, 3.0) if name == number else (1.0, 1.0) for name in names}
+    line = UnitResult(key="k", samples=samples).model_dump_json()
     assert '"fleet.hosts_needed":[null,3.0]' in line
     found = Samples(names, draws=2, replications=1)
     assert found.add(UnitResult.model_validate_json(line))

@@ -138,7 +138,7 @@ def test_a_sweep_and_the_command_give_the_same_numbers(name: str, tmp_path: Path
     for key in mine.keys() & theirs.keys():
         assert mine[key] == theirs[key], key
     for target in TARGETS:
-        far = farthest(one for one in answer.distances if one.target == target)
+        far = farthest(one for one in answer.distances if one.target.partition(",")[0] == target)
         assert {one.times for one in found.points if one.target == target} == {far}
     assert {line for line in answer.assumed if "was measured up to" in line} <= {*found.assumed}
     assert found.warnings == answer.warnings
