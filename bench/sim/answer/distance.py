@@ -52,7 +52,7 @@ def nearest_pair(model: Model, target: str, *, boxes: int, residents: int) -> tu
     """Boxes at once and residents that were measured together and are nearest to these; None: none were, or the model
     file does not say."""
     pairs = [pair for pair in model.targets[target].pairs if pair[1] > 0]
-    return min(pairs, key=lambda pair: _times_beyond(pair, boxes, residents), default=None)
+    return min(pairs, key=lambda pair: (_times_beyond(pair, boxes, residents), -pair[0] * pair[1]), default=None)
 
 
 def _times_beyond(pair: tuple[int, int], boxes: int, residents: int) -> float:

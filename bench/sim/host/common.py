@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.sim.answer.answer import Bottleneck, Distance, Quantity
 from bench.sim.answer.bands import Floats
@@ -14,6 +18,7 @@ from bench.sim.answer.humps import find_humps, humps_sentence
 from bench.sim.answer.influence import NAMED, Look, Varying, deciding, identify_sentences
 from bench.sim.answer.terms import Terms, assumed_of
 from bench.sim.answer.warnings import warnings_of
+from bench.sim.model.draws import weighted_median
 
 Owners = Mapping[str, Sequence[str]]
 """By label of an answer: the targets of the model that it is made from."""
@@ -60,16 +65,29 @@ def two_answers(look: Look | None) -> tuple[float, float] | None:
 def two_ratios(
     others: Floats, bases: Floats, weights: Floats, looks: Iterable[Look | None]
 ) -> tuple[float, float] | None:
-    """The two answers of a ratio with a side that has two; None where it has one.
+    """The two answers of a ratio with a side that has two; None where no side has, or where they cannot be told.
 
     Args:
         others, bases: (samples,) of both sides, paired.
-        looks: at both sides.
+        looks: at others and at bases.
     """
-    if all(two_answers(look) is None for look in looks):
+    two = [two_answers(look) for look in looks]
+    ratios = others / bases
+    if None not in two:
+        found = find_humps(ratios, weights)
+        return None if found is None else (found.low, found.high)
+    for side, pair in zip((others, bases), two, strict=True):
+        if pair is not None:
+            return _split(ratios, weights, side > math.sqrt(pair[0] * pair[1]))
+    return None
+
+
+def _split(ratios: Floats, weights: Floats, upper: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """The medians of two groups, ascending; None where one of them is empty."""
+    if upper.all() or not upper.any():
         return None
-    found = find_humps(others / bases, weights)
-    return None if found is None else (found.low, found.high)
+    low, high = sorted(weighted_median(ratios[group], weights[group]) for group in (~upper, upper))
+    return low, high
 
 
 def fields_of(

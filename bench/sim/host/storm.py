@@ -202,6 +202,8 @@ def _quantities(
         )
         bound = bound_sentence(terms.model, look.influences, band, unit) if name == LAST else None
         either = two_answers(look) if name == LAST else None
+        if key == "throughput" and (two := two_answers(look)) is not None:
+            either = (_rate(question.boxes, two[1]), _rate(question.boxes, two[0]))
         quantities.append(Quantity(name=name, unit=unit, target=label, band=band, bound=bound, either=either))
     return quantities
 
@@ -213,17 +215,17 @@ def _shown(question: StormQuestion, keys: Iterable[str]) -> Iterator[str]:
 
 def _throughput(boxes: int, last: Band) -> Band:
     """Boxes per second until the last one is up."""
-
-    def rate(end_ns: float) -> float:
-        return boxes / max(_LEAST_NS, end_ns) * 1e9
-
     return Band(
-        middle=rate(last.middle),
-        low80=rate(last.high80),
-        high80=rate(last.low80),
-        low95=rate(last.high95),
-        high95=rate(last.low95),
+        middle=_rate(boxes, last.middle),
+        low80=_rate(boxes, last.high80),
+        high80=_rate(boxes, last.low80),
+        low95=_rate(boxes, last.high95),
+        high95=_rate(boxes, last.low95),
     )
+
+
+def _rate(boxes: int, last_ns: float) -> float:
+    return boxes / max(_LEAST_NS, last_ns) * 1e9
 
 
 def _ratios(

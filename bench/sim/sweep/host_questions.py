@@ -153,7 +153,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         planned=_storm_distances,
         distances=lambda runs: _storm_distances(runs.terms.model, runs.target, runs.values),
         bands=_of_times,
-        taken=_forms,
+        taken=lambda model, target, values: _side(target, values).taken(model, int(values["boxes"])),
         left_out=lambda _values: storm.LEFT_OUT,
         load=_boxes,
     ),

@@ -18,6 +18,7 @@ from bench.sim.answer.distance import (
     how_far,
     memory_distance,
     misfit_of,
+    nearest_pair,
     refuse_beyond,
     refused_labels,
     storm_distances,
@@ -77,6 +78,11 @@ def test_what_was_measured_apart_was_not_measured_together(
     said = beside_sentences(model, "docker", boxes=boxes, residents=residents)
     assert bool(said) == (times > 1)
     assert all(f"{boxes} boxes at once beside {residents} that live already were not measured" in one for one in said)
+
+
+def test_of_equally_far_storms_the_largest_is_named() -> None:
+    model = _with_pairs((8, 0), (1, 1), (1, 15))
+    assert nearest_pair(model, "docker", boxes=8, residents=15) == (1, 15)
 
 
 def test_a_model_that_does_not_say_what_was_measured_together_is_said_not_to() -> None:

@@ -11,6 +11,7 @@ import pytest
 from bench.records.record import Endpoint
 from bench.sim.answer.answer import Quantity
 from bench.sim.answer.terms import Terms, choose_draws, choose_targets
+from bench.sim.answer.words import in_unit
 from bench.sim.fit.levels import CPU, Statistic
 from bench.sim.fit.predict import Setting, predictions
 from bench.sim.fit.space import SCATTERS
@@ -22,7 +23,7 @@ from bench.sim.model.values import target_values
 from bench.sim.observe.levels import Level
 from bench.sim.starts import grid_of
 from bench.util.errors import NotInDataError, UsageError
-from tests.question_models import MS, make_model
+from tests.question_models import DRAWS, MS, make_model, parameter
 
 TARGETS = ("docker", "libvirt/kvm")
 
@@ -340,3 +341,32 @@ def test_a_storm_without_time_has_a_finite_throughput() -> None:
     short = dataclasses.replace(terms, model=terms.model.model_copy(update={"draws": draws}))
     found = answer_storm(short, _question(4, targets=("libvirt/kvm",)))
     assert _middle(found, "storm.throughput", "libvirt/kvm") == 4e9
+
+
+def test_where_the_draws_have_two_answers_both_are_said_and_no_ratio_of_the_middle() -> None:
+    """In half of the draws the lock of libvirt is held for 1 s."""
+    terms = _terms(draws=tuple(range(DRAWS)))
+    hold = tuple(1e9 * (number % 2) for number in range(DRAWS))
+    entry = terms.model.targets["libvirt/kvm"]
+    parameters = entry.parameters | {"ready.hold_delay": parameter(0.0, prior_sd=1e9)}
+    draws = terms.model.draws["libvirt/kvm"] | {"ready.hold_delay": hold}
+    model = terms.model.model_copy(
+        update={
+            "targets": terms.model.targets | {"libvirt/kvm": entry.model_copy(update={"parameters": parameters})},
+            "draws": terms.model.draws | {"libvirt/kvm": draws},
+        }
+    )
+    found = answer_storm(dataclasses.replace(terms, model=model), _question(8))
+    last = _quantity(found, "storm.last", "libvirt/kvm")
+    assert last.either is not None
+    assert list(last.either) == pytest.approx([1.7e9, 8.5e9], rel=0.1)
+    rate = _quantity(found, "storm.throughput", "libvirt/kvm").either
+    assert rate == (8e9 / last.either[1], 8e9 / last.either[0])
+    ratio = _quantity(found, "storm.last", "libvirt/kvm : docker")
+    docker = _middle(found, "storm.last", "docker")
+    assert ratio.either is not None
+    assert list(ratio.either) == pytest.approx([one / docker for one in last.either], rel=0.15)
+    assert f" or {in_unit(last.either[1], 'ns')} [" in found.headline
+    assert "libvirt/kvm needs " in found.headline
+    assert in_unit(ratio.band.middle, "ratio") not in found.headline
+    assert _quantity(found, "storm.last", "docker").either is None
