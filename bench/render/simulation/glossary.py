@@ -70,6 +70,10 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     _word("assumed", "of a parameter: stated by somebody, without data", "assumed by you"),
     _word("share", "how much of what is open in the answer a parameter is responsible for"),
     _word("narrowed", "how much smaller the data made what was open in a parameter; at 0 % they said nothing"),
+    _word(
+        "several parameters together",
+        "what no parameter explains by itself; the data may know their sum well and each of them badly",
+    ),
     _word("stage", "a part of a start, from one recorded instant to the next", "stages"),
     *(_endpoint(str(endpoint), meaning) for endpoint, meaning in ENDPOINTS.items()),
     _word("delay", "time of a stage that needs no CPU and no lock", "delays"),

@@ -29,7 +29,6 @@ from bench.sim.answer.roles import (
     Role,
     Varying,
     knowledge,
-    role_of_varying,
     roles_of,
     sum_of,
     weakest,
@@ -120,7 +119,7 @@ def look_into(
     """
     answers = np.array([float(answer_of(model, draw)) for draw in draws])
     weights = np.asarray(model.weights, dtype=np.float64)[list(draws)]
-    roles = [*roles_of(model, targets, draws, about), *map(role_of_varying, more)]
+    roles = roles_of(model, targets, draws, about, more)
     effects = effects_of(model, roles, draws, answers, weights, answer_of)
     middle = float(answers[effects.base])
     parts = None if rest is None else parts_of(rest, answers, weights)

@@ -9,7 +9,7 @@ of different units: inflation and crowding both make CPU work longer when more b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -86,11 +86,14 @@ class Role:
         return tuple(name for one in self.members for name in one.names)
 
 
-def roles_of(model: Model, targets: Sequence[str], draws: Sequence[int], about: About) -> list[Role]:
+def roles_of(
+    model: Model, targets: Sequence[str], draws: Sequence[int], about: About, more: Iterable[Varying] = ()
+) -> list[Role]:
     """The roles that differ from draw to draw and can move an answer without noise.
 
     Args:
         about: parameters of anything else cannot move the answer.
+        more: what is no parameter, each a role of its own.
     """
     found: list[Role] = []
     for target in targets:
@@ -99,11 +102,10 @@ def roles_of(model: Model, targets: Sequence[str], draws: Sequence[int], about: 
             if one.values.min() < one.values.max():
                 members.setdefault(_JOINED.get(name, name), []).append(one)
         found += [Role(target=target, name=name, members=tuple(some)) for name, some in members.items()]
-    return found
+    return [*found, *(_role_of(one) for one in more if one.values.min() < one.values.max())]
 
 
-def role_of_varying(one: Varying) -> Role:
-    """What is no parameter of the model as a role of its own."""
+def _role_of(one: Varying) -> Role:
     member = Member(names=(one.parameter,), values=one.values, moved=one.moved)
     return Role(target=one.target, name=one.parameter, members=(member,), known=(one.kind, one.narrowed))
 
@@ -123,7 +125,7 @@ def knowledge(model: Model, role: Role, sizes: Sequence[float]) -> tuple[Kind, f
         share = _narrowed_sum(model, role.target, role.names)
         return "measured" if share >= NARROWED else "limit", share
     if role.name == WAY:
-        return _knowledge_of_ways(role.members[0])
+        return _knowledge_of_ways(model, role.target, role.names)
     least = _COUNTS * max(sizes)
     found = [
         _knowledge(model, role.target, one.names)
@@ -199,17 +201,20 @@ def _ways(
     model: Model, target: str, names: tuple[str, ...], delays: tuple[str, ...], draws: Sequence[int]
 ) -> Iterator[tuple[str, Member]]:
     """In which stages the lock is held, and whether CPU time is burnt meanwhile, as numbers of ways."""
-    if len(names) < 2:
-        return
+    numbers = _numbers_of_ways(model, target, names)
+    moved = partial(_with_way, target, names, delays, tuple(numbers.tolist()))
+    yield WAY, Member(names=names, values=numbers[list(draws)].astype(np.float64), moved=moved, ways=True)
+
+
+def _numbers_of_ways(model: Model, target: str, names: Sequence[str]) -> NDArray[np.int64]:
+    """(draws of the model,) The number of each draw's way; -1 where no lock is held."""
     sums = sum_of(model, target, names)
-    parts = np.array([sum_of(model, target, (name,)) for name in names])
+    found = np.full(len(sums), -1)
     there = sums > 0
     if there.any():
-        numbers = np.full(len(sums), -1)
-        held = parts[:, there] > _HELD * sums[there]
-        numbers[there] = np.unique(held, axis=1, return_inverse=True)[1].ravel()
-        moved = partial(_with_way, target, names, delays, tuple(numbers.tolist()))
-        yield WAY, Member(names=names, values=numbers[list(draws)].astype(np.float64), moved=moved, ways=True)
+        parts = np.array([sum_of(model, target, (name,))[there] for name in names])
+        found[there] = np.unique(parts > _HELD * sums[there], axis=1, return_inverse=True)[1].ravel()
+    return found
 
 
 def _with_way(
@@ -298,10 +303,12 @@ def _narrowed_sum(model: Model, target: str, names: Sequence[str]) -> float:
     return min(1.0, max(0.0, 1 - weighted_sd(sum_of(model, target, names), model.weights) / before)) if before else 0.0
 
 
-def _knowledge_of_ways(member: Member) -> tuple[Kind, float]:
+def _knowledge_of_ways(model: Model, target: str, names: Sequence[str]) -> tuple[Kind, float]:
     """Measured where most draws have one way. Narrowed: 1 - entropy of the ways / what it is with equal chances."""
-    found = member.values[member.values >= 0]
-    chances = np.unique(found, return_counts=True)[1] / len(found)
+    numbers = _numbers_of_ways(model, target, names)
+    weights = np.asarray(model.weights, dtype=np.float64)
+    chances = np.array([weights[numbers == way].sum() for way in np.unique(numbers[numbers >= 0])])
+    chances = chances[chances > 0] / chances.sum()
     if len(chances) == 1:
         return "measured", 1.0
     share = 1 + float(chances @ np.log(chances)) / float(np.log(len(chances)))

@@ -146,6 +146,10 @@ def _count(value: float) -> str:
     return grouped(round(value))
 
 
+def _mean_hosts(value: float) -> str:
+    return f"{number_text(value)} hosts"
+
+
 def number_text(value: float) -> str:
     """A number for a sentence, never with an exponent: ``0.25``, ``3.14``, ``100``, ``1 200``."""
     size = abs(value)
@@ -161,6 +165,7 @@ _WRITERS: Final[Mapping[str, Callable[[float], str]]] = {
     "bytes": format_bytes,
     "boxes": _count,
     "hosts": _count,
+    "mean_hosts": _mean_hosts,
     "share": _share,
     "ratio": _ratio,
     "per_s": _rate,

@@ -278,6 +278,18 @@ def test_few_draws_give_nothing_a_share_by_chance() -> None:
     assert shares["work"] > 0.99
 
 
+def test_one_draw_leaves_nothing_open() -> None:
+    form = Varying(
+        target="docker",
+        parameter="inflation_form",
+        kind="assumed",
+        narrowed=0.0,
+        values=np.array([0.5]),
+        moved=lambda model, _draw, _value: model,
+    )
+    assert look_into(make_model(), ["docker"], [3], _sum_of(("ready.work", 1.0)), more=[form]).influences == ()
+
+
 def test_a_number_beside_the_parameters_can_decide() -> None:
     # The noise of blocks is no role: here it carries the number from the model to the answer.
     model = _with_draws(make_model(), "block_sd", np.linspace(0.1, 1, DRAWS).tolist())
