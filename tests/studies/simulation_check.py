@@ -4,8 +4,8 @@
 
 Three designs: fitted on storms of 1 and 2 boxes, on those of 1, 2 and 4, and on odd blocks. Each is fitted with every
 seed. One row per design and target: the verdicts with how many seeds gave them, and the medians over seeds, with the
-range of the error. Then the toys of ``tests.replay_and_multiply`` on the first design: what they are called is what the
-check is worth.
+range of the errors: over all levels, at the largest ones, and of CPU time there. Then the toys of
+``tests.replay_and_multiply`` on the first design: what they are called is what the check is worth.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.sim.check.baselines import CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, memory_levels, odd_even
 from bench.sim.check.predict import ModelPredictor
-from bench.sim.check.result import Check, TargetCheck
+from bench.sim.check.result import Check, CpuScore, TargetCheck
 from bench.sim.fit.fit import fit
 from bench.sim.observe.campaign import observe
 from bench.sim.observe.trials import Observations
@@ -33,7 +33,9 @@ HEAD: Final = (
     "target",
     "verdict",
     "error",
+    "at the largest",
     "limit",
+    "CPU time",
     *(f"over {name}" for name in OVER),
     "50 / 80 / 95 % hold",
     "bands",
@@ -71,11 +73,18 @@ def _row(label: str, ones: Sequence[TargetCheck]) -> tuple[str, ...]:
         label,
         words,
         _range(errors),
+        _range([_largest(one) for one in ones if one.by_level]),
         f"{np.median(limits):.0%}" if limits else "–",
+        _range([_largest(one.cpu) for one in ones if one.cpu is not None]),
         *(_skill(ones, name) for name in OVER),
         " / ".join(_held(ones, place) for place in range(3)),
         ", ".join(name + (f" ({count})" if len(ones) > 1 else "") for name, count in bands.most_common()),
     )
+
+
+def _largest(one: TargetCheck | CpuScore) -> float:
+    """The error at the largest levels, the worst of them."""
+    return max(level.error for level in one.by_level if level.largest)
 
 
 def _range(errors: Sequence[float]) -> str:

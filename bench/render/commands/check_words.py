@@ -12,18 +12,18 @@ from bench.sim.check.result import Check, LevelError, Skill, TargetCheck
 from bench.sim.check.verdict import Verdict
 
 _PHRASES: Final = {
-    Verdict.EXPLAINED: "usable, off by {error}, as close as storms repeat",
-    Verdict.BETTER: "usable, off by {error}, and better than CPU time alone",
-    Verdict.CPU: "usable, off by {error}, but {rival} predicts as well, so it says nothing about locks",
-    Verdict.LINE: "usable, off by {error}, but a line through the fitted storms predicts as well, so it adds nothing",
-    Verdict.CONSTANT: "usable, off by {error}, but a single start predicts as well, so it says nothing about storms",
-    Verdict.TOO_FAR: "do not quote its numbers, off by {error}, though better than CPU time alone",
-    Verdict.NO_BETTER: "do not use it, off by {error}, and no better than a simpler rule",
-    Verdict.WORSE: "do not use it, CPU time alone predicts better",
+    Verdict.EXPLAINED: "{usable}, off by {error}, as close as storms repeat",
+    Verdict.BETTER: "{usable}, off by {error}, and better than CPU time alone",
+    Verdict.CPU: "{usable}, off by {error}, but {rival} predicts as well, so nothing is said about locks",
+    Verdict.LINE: "{usable}, off by {error}, but a line through the fitted storms predicts as well, so it is enough",
+    Verdict.CONSTANT: "{usable}, off by {error}, but a single start predicts as well, so nothing is said about storms",
+    Verdict.TOO_FAR: "better than CPU time alone, but off by {error}: quote no numbers",
+    Verdict.NO_BETTER: "not usable, off by {error}, and no better than a simpler rule",
+    Verdict.WORSE: "not usable, CPU time alone predicts better",
     Verdict.CANNOT_TELL: "cannot tell yet, off by {error}",
 }
-"""After a target's name in the headline."""
-_NARROW: Final = "do not trust its bands, which are far too narrow, off by {error}, though better than CPU time alone"
+"""After the names of targets in the headline."""
+_NARROW: Final = "better than CPU time alone, off by {error}, but bands are far too narrow: quote none"
 """Of TOO_FAR where the errors are within their limits."""
 _AS_WELL, _BETTER = "predicts as well", "predicts better"
 
@@ -66,8 +66,9 @@ def _phrase(target: TargetCheck) -> str:
     verdict = target.verdict or Verdict.CANNOT_TELL
     if _is_narrow(target):
         return _NARROW
-    # Braces stay: the place of the error is filled in for a group of targets.
-    phrase = _PHRASES[verdict].replace("{rival}", _rival(target))
+    # The place of the error stays: it is filled in for a group of targets.
+    usable = "usable for times" if _is_cpu_off(target) else "usable"
+    phrase = _PHRASES[verdict].replace("{rival}", _rival(target)).replace("{usable}", usable)
     return phrase.replace(_AS_WELL, _BETTER) if target.beaten_by else phrase
 
 
@@ -85,20 +86,30 @@ def _rival(target: TargetCheck) -> str:
 
 
 def _errors(targets: Sequence[TargetCheck]) -> str:
-    """``9 %``, or ``8 % and 9 %`` in the order of the targets: of times, at the largest storms if they are worse."""
-    shown = [f"{_worst(target):.0%}" for target in targets]
+    """Of times, in the order of the targets."""
+    return _listed([_worst(target.error or 0.0, target.by_level) for target in targets])
+
+
+def _worst(pooled: float, levels: Sequence[LevelError]) -> float:
+    """The pooled error, or that at the largest storms if it is worse."""
+    return max([pooled, *(one.error for one in levels if one.largest)])
+
+
+def _listed(errors: Sequence[float]) -> str:
+    """``9%``, or ``8% and 9%`` if they differ."""
+    shown = [f"{error:.0%}" for error in errors]
     return shown[0] if len(set(shown)) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _worst(target: TargetCheck) -> float:
-    return max([target.error or 0.0, *(one.error for one in target.by_level if one.largest)])
+def _is_cpu_off(target: TargetCheck) -> bool:
+    return target.cpu is not None and target.cpu.verdict == "too far off"
 
 
 def _cpu_parts(found: Check) -> Iterator[str]:
-    for target in found.targets:
-        if target.cpu is not None and target.cpu.verdict == "too far off":
-            worst = max([target.cpu.error, *(one.error for one in target.cpu.by_level if one.largest)])
-            yield f"{clean(target.label)}: the CPU time of a start is off by {worst:.0%}"
+    off = [target for target in found.targets if _is_cpu_off(target)]
+    if off:
+        errors = _listed([_worst(target.cpu.error, target.cpu.by_level) for target in off if target.cpu is not None])
+        yield f"{_labels(off)}: not usable for the CPU time of starts, off by {errors}"
 
 
 def _memory_parts(found: Check) -> Iterator[str]:

@@ -136,18 +136,18 @@ def _said(found: Check, **changes: object) -> str:
 
 def test_a_headline_says_what_a_verdict_means(found: Check) -> None:
     assert _said(found, verdict=Verdict.CPU, error=0.1, as_good=("line", "shared CPUs")) == (
-        "docker: usable, off by 10%, but sharing CPUs alone predicts as well, so it says nothing about locks"
+        "docker: usable, off by 10%, but sharing CPUs alone predicts as well, so nothing is said about locks"
     )
     assert "CPU time alone predicts as well" in _said(found, verdict=Verdict.CPU, as_good=("CPU only",))
     assert "a line through the fitted storms predicts better" in _said(found, verdict=Verdict.LINE, beaten_by=("line",))
-    assert _said(found, verdict=Verdict.WORSE) == "docker: do not use it, CPU time alone predicts better"
+    assert _said(found, verdict=Verdict.WORSE) == "docker: not usable, CPU time alone predicts better"
     for verdict in Verdict:
         said = _said(found, verdict=verdict, error=0.1, limit=0.15)
         assert said.startswith("docker: ")
         assert "{" not in said
     narrow = _said(found, verdict=Verdict.TOO_FAR, error=0.1, limit=0.15)
-    assert "do not trust its bands" in narrow
-    assert "do not quote its numbers, off by 20%" in _said(found, verdict=Verdict.TOO_FAR, error=0.2, limit=0.15)
+    assert "bands are far too narrow: quote none" in narrow
+    assert "off by 20%: quote no numbers" in _said(found, verdict=Verdict.TOO_FAR, error=0.2, limit=0.15)
 
 
 def test_targets_of_one_verdict_share_a_part_with_an_error_each(found: Check) -> None:
@@ -169,7 +169,8 @@ def test_cpu_time_that_is_too_far_off_is_in_the_headline(found: Check) -> None:
     off = cpu.model_copy(update={"verdict": "too far off", "error": 0.6, "by_level": ()})
     target = found.targets[0].model_copy(update={"cpu": off, "memory": ()})
     said = headline_parts(found.model_copy(update={"targets": (target,)}))
-    assert said[-1] == "docker: the CPU time of a start is off by 60%"
+    assert said[0].startswith("docker: usable for times, off by ")
+    assert said[-1] == "docker: not usable for the CPU time of starts, off by 60%"
 
 
 def test_where_memory_alone_was_scored_its_words_are_the_headline(found: Check) -> None:
