@@ -164,7 +164,9 @@ def _target_json(model: Model, label: str) -> dict[str, Any]:
         "centre": target.centre,
         "summary": _numbers_json(summaries(model, label)),
         "parameters": _numbers_json(parameters(model, label)),
+        "warnings": list(target.warnings),
         "notes": list(target.notes),
+        "noise": target.noise,
     }
 
 

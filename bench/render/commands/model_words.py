@@ -134,8 +134,9 @@ def trust_sentences(model: Model, label: str) -> Iterator[str]:
 
 
 def notes_of(model: Model, label: str) -> tuple[str, ...]:
-    """What the data of a target could not decide."""
-    return tuple(clean(note, limit=400) for note in model.targets[label].notes)
+    """What the data of a target contradict, and what they could not decide."""
+    entry = model.targets[label]
+    return tuple(clean(note, limit=400) for note in (*entry.warnings, *entry.notes))
 
 
 def open_sentences(model: Model, label: str) -> Iterator[str]:

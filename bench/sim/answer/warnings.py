@@ -17,7 +17,8 @@ def warnings_of(model: Model, targets: Sequence[str], distances: Iterable[Distan
         targets: of the model, that the answer is about.
         distances: of the answer.
     """
-    return (*_far(distances), *emulated_sentences(targets), *_edits(model, targets))
+    contradicted = (f"{label}: {one}" for label in targets for one in model.targets[label].warnings)
+    return (*_far(distances), *emulated_sentences(targets), *contradicted, *_edits(model, targets))
 
 
 def _far(distances: Iterable[Distance]) -> Iterator[str]:

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from bench.sim.fit.agreement import name
 from bench.sim.fit.centre import central_draw
-from bench.sim.fit.posterior import Posterior
+from bench.sim.fit.doubts import CPU_PARTS, doubts
+from bench.sim.fit.posterior import ENOUGH, Posterior
 from bench.sim.fit.predict import PARTS
 from bench.sim.fit.readoff import Noise
 from bench.sim.fit.resample import LEAST_PAIRS, MOST_CORRELATION, Blocks
-from bench.sim.fit.space import CROWDING_SD, HOLD_SD, NO_CROWDING, SCATTERS
+from bench.sim.fit.space import CROWDING_SD, HOLD_SD, NO_CROWDING, SCATTERS, crowding_at
 from bench.sim.fit.target import TargetFit
 from bench.sim.kind import Kind
 from bench.sim.model.draws import weighted_sd, written
 from bench.sim.model.schema import Parameter, TargetEntry
+from bench.sim.model.summary import blocks_help
 from bench.util.units import format_ns
 
 Floats = NDArray[np.float64]
@@ -26,6 +28,11 @@ Floats = NDArray[np.float64]
 _HALF: Final = 0.5
 """A parameter that the data narrow by less than this is a limit and no measurement. Draws that are worth less than this
 share of their number narrow nothing."""
+_SURE: Final = 0.05
+"""Probability up to which, or from 1 less which on, crowding counts as there or as absent."""
+_BEYOND: Final = 0.95
+"""Part of the prior below which its values are usual."""
+_TOLD_MISFIT: Final = 0.04
 _CROWDED: Final = 2
 """Boxes per CPU from which on crowding can be told from inflation."""
 _ENOUGH_BLOCKS: Final = 20
@@ -45,6 +52,8 @@ class _Drawn(NamedTuple):
     kind: Kind
     note: str
     prior_sd: float | None = None
+    narrowed: float | None = None
+    """As of ``Parameter``."""
 
 
 def assemble(fit: TargetFit, blocks: Blocks | None) -> tuple[TargetEntry, dict[str, tuple[float, ...]]]:
@@ -53,19 +62,23 @@ def assemble(fit: TargetFit, blocks: Blocks | None) -> tuple[TargetEntry, dict[s
     Args:
         blocks: of the campaign; None: a table.
     """
+    doubted = doubts(fit)
     drawn = [*_stages(fit), *_contention(fit), *_scatter(fit, blocks), *_memory(fit)]
+    drawn = [_doubted(one) if doubted else one for one in drawn]
     centre = central_draw(fit)
     entry = TargetEntry(
         endpoints=fit.endpoints,
         parameters={one.name: _parameter(one, centre) for one in drawn},
         measured=_measured(fit),
         pairs=_pairs(fit),
-        notes=tuple(_notes(fit)),
-        misfit=written(fit.draws.misfit),
+        warnings=doubted,
+        misfit=written(fit.misfit),
+        noise=None if fit.seen.noise is None else written(fit.seen.noise),
         effective=written(fit.draws.effective),
         centre=centre,
     )
-    return entry, {one.name: _written(one.values) for one in drawn}
+    notes = tuple(_notes(fit, more_help=blocks_help(entry)))
+    return entry.model_copy(update={"notes": notes}), {one.name: _written(one.values) for one in drawn}
 
 
 def _written(values: Floats) -> tuple[float, ...]:
@@ -79,7 +92,15 @@ def _parameter(one: _Drawn, centre: int) -> Parameter:
         kind=one.kind,
         note=one.note,
         prior_sd=None if one.prior_sd is None else written(one.prior_sd),
+        narrowed=None if one.narrowed is None else written(min(max(one.narrowed, 0.0), 1.0)),
     )
+
+
+def _doubted(one: _Drawn) -> _Drawn:
+    """What the data only bound, where they contradict the model."""
+    if one.name.rpartition(".")[2] not in CPU_PARTS or one.kind == "assumed":
+        return one
+    return one._replace(kind="limit", narrowed=0.0)
 
 
 def _measured(fit: TargetFit) -> dict[str, tuple[int, ...]]:
@@ -97,9 +118,12 @@ def _rests(draws: Posterior) -> bool:
     return draws.effective >= _HALF * len(draws.scatter)
 
 
+def _narrowed(values: Floats, prior_sd: float) -> float:
+    return 1 - weighted_sd(values, np.ones(len(values))) / prior_sd if prior_sd > 0 else 1.0
+
+
 def _kind(fit: TargetFit, values: Floats, prior_sd: float) -> Kind:
-    narrowed = 1 - weighted_sd(values, np.ones(len(values))) / prior_sd if prior_sd > 0 else 1.0
-    return "measured" if narrowed >= _HALF and _rests(fit.draws) else "limit"
+    return "measured" if _narrowed(values, prior_sd) >= _HALF and _rests(fit.draws) else "limit"
 
 
 def _stages(fit: TargetFit) -> Iterator[_Drawn]:
@@ -107,7 +131,8 @@ def _stages(fit: TargetFit) -> Iterator[_Drawn]:
     drawn, prior = fit.draws.grid.stages_ns, fit.draws.prior.stages_ns
     split = "split by storms" if fit.seen.statistics else "the split is a guess: nothing was measured of CPU time"
     # Whether CPU is burnt meanwhile, and where, may stay open although the time of the hold is known.
-    hold = _kind(fit, hold_draws(fit.draws), fit.priors.hold_ns * HOLD_SD)
+    whole, whole_sd = hold_draws(fit.draws), fit.priors.hold_ns * HOLD_SD
+    hold, narrowed = _kind(fit, whole, whole_sd), _narrowed(whole, whole_sd)
     for number, end in enumerate(fit.endpoints):
         for place, part in enumerate(PARTS):
             values = drawn[:, number, place]
@@ -119,10 +144,11 @@ def _stages(fit: TargetFit) -> Iterator[_Drawn]:
                 if part in ("delay", "work")
                 else _part_note(fit, part, values)
             )
-            kind = hold if part.startswith("hold") else _kind(fit, values, prior_sd)
-            if part.startswith("hold") and values.max() < _VISIBLE_NS:
+            holds = part.startswith("hold")
+            kind = hold if holds else _kind(fit, values, prior_sd)
+            if holds and values.max() < _VISIBLE_NS:
                 kind = "limit"
-            yield _Drawn(f"{end}.{part}", values, "ns", kind, note, prior_sd or None)
+            yield _Drawn(f"{end}.{part}", values, "ns", kind, note, prior_sd or None, narrowed if holds else None)
 
 
 def _part_note(fit: TargetFit, part: str, values: Floats) -> str:
@@ -163,9 +189,14 @@ def _crowding(fit: TargetFit) -> _Drawn:
     prior = f"before the data it is 0 with {NO_CROWDING:.0%}, else half-normal with {CROWDING_SD:g}"
     if max(fit.boxes) < _CROWDED * fit.cpus:
         note = f"only its prior: no storm had {_CROWDED} boxes per CPU; {prior}."
-        return _Drawn("crowding", values, "1", "limit", note, prior_sd)
-    note = f"storms of more boxes than CPUs; {prior}."
-    return _Drawn("crowding", values, "1", _kind(fit, values, prior_sd), note, prior_sd)
+        return _Drawn("crowding", values, "1", "limit", note, prior_sd, 0.0)
+    absent = float((values == 0).mean())
+    sure = absent < _SURE or absent > 1 - _SURE
+    narrowed = 1 - (absent * (1 - absent) / (NO_CROWDING * (1 - NO_CROWDING))) ** 0.5
+    note = f"storms of more boxes than CPUs: it is 0 with {absent:.0%}; {prior}."
+    return _Drawn(
+        "crowding", values, "1", "measured" if sure and _rests(fit.draws) else "limit", note, prior_sd, narrowed
+    )
 
 
 def _scatter(fit: TargetFit, blocks: Blocks | None) -> Iterator[_Drawn]:
@@ -217,7 +248,12 @@ def _memory(fit: TargetFit) -> Iterator[_Drawn]:
     yield _Drawn("memory_slope", each[1:], "bytes", "measured", f"growth of the ledger between {levels} boxes.")
 
 
-def _notes(fit: TargetFit) -> Iterator[str]:
+def _notes(fit: TargetFit, *, more_help: bool) -> Iterator[str]:
+    """What the data could not decide.
+
+    Args:
+        more_help: whether more blocks would narrow what storms tell.
+    """
     storms = [boxes for boxes in fit.boxes if boxes > 1]
     if not storms:
         yield (
@@ -225,33 +261,63 @@ def _notes(fit: TargetFit) -> Iterator[str]:
             "with `blocks: 20`."
         )
     else:
-        yield from _hold_notes(fit)
-    if not _rests(fit.draws):
-        yield (
-            f"The {len(fit.draws.scatter)} draws are worth only {fit.draws.effective:.0f} independent ones, so nothing "
-            "that storms tell counts as measured; fit again with another --seed, or with more --draws."
-        )
-    if fit.draws.misfit > 2 * fit.seen.least_misfit and fit.draws.worst is not None:
+        yield from _hold_notes(fit, more_help)
+    yield from _draw_notes(fit.draws)
+    if fit.misfit > _TOLD_MISFIT and fit.draws.worst is not None:
         statistic, off = fit.draws.worst
         yield (
-            f"The model is off by {fit.draws.misfit:.0%} beyond noise on the storms that it was fitted to; most on "
+            f"The model is off by {fit.misfit:.0%} beyond noise on the storms that it was fitted to; most on "
             f"{name(statistic)}, which took {abs(np.expm1(off)):.0%} {'more' if off > 0 else 'less'} than it says."
         )
+    yield from _crowding_notes(fit)
     for level, lost in fit.lost.items():
         yield f"{lost} storms of {level.boxes} boxes lost a box and were left out: the model has no failures."
-    if fit.noise is not None and fit.blocks < _ENOUGH_BLOCKS:
-        yield f"Only {fit.blocks} blocks of single starts: 20 would make every band narrower."
+    if fit.noise is not None and fit.blocks < _ENOUGH_BLOCKS and more_help:
+        yield f"Only {fit.blocks} blocks of single starts: {_ENOUGH_BLOCKS} would make every band narrower."
     if not fit.memory_boxes and fit.noise is not None:
         yield "Memory was not measured: add `residents: [1, 2, 4, 8, 16]`."
 
 
-def _hold_notes(fit: TargetFit) -> Iterator[str]:
+def _draw_notes(draws: Posterior) -> Iterator[str]:
+    """How far the draws can be trusted."""
+    count, worth = len(draws.scatter), f"{draws.effective:.0f} independent ones"
+    if not _rests(draws):
+        yield (
+            f"The {count} draws are worth only {worth}, so nothing that storms tell counts as measured; fit again with "
+            "another --seed, or with more --draws."
+        )
+    elif draws.effective < ENOUGH * count:
+        yield (
+            f"The {count} draws are worth {worth}, and {ENOUGH * count:.0f} were wanted: another --seed gives somewhat "
+            "other bands."
+        )
+    if not draws.settled:
+        yield (
+            f"The fit ended before its misfit had come down: it may be less than {draws.misfit:.1%}, and bands too "
+            "wide. Fit again with another --seed, or with more --draws."
+        )
+
+
+def _crowding_notes(fit: TargetFit) -> Iterator[str]:
+    if max(fit.boxes) < _CROWDED * fit.cpus:
+        return
+    usual = float(crowding_at(np.array([_BEYOND]))[0])
+    middle = float(np.median(fit.draws.grid.crowding))
+    if middle > usual:
+        yield (
+            f"Crowding is {middle:.2f}; before the data {_BEYOND:.0%} of its values were below {usual:.2f}. What was "
+            "assumed pulls it down, and larger storms may take longer than the model says."
+        )
+
+
+def _hold_notes(fit: TargetFit, more_help: bool) -> Iterator[str]:
     hold = hold_draws(fit.draws)
     prior_sd = fit.priors.hold_ns * HOLD_SD
     high = float(np.quantile(hold, 0.95))
     if _kind(fit, hold, prior_sd) == "limit":
         narrower = "; `concurrency: [2]` with `blocks: 20` would narrow it"
-        cells = "" if fit.storms_of_two >= _ENOUGH_BLOCKS else narrower
+        missing = not fit.storms_of_two or (fit.storms_of_two < _ENOUGH_BLOCKS and more_help)
+        cells = narrower if missing else ""
         yield f"The hold of the lock is only bounded: at most {format_ns(high)} per start{cells}."
     weights = fit.draws.place_weights
     best = int(weights.argmax())

@@ -11,7 +11,7 @@ about contention must not spoil what was seen directly.
 
 The effective number says on how many independent draws the result rests. Resampling with weights lowers it, and moves
 restore it: of a population whose values keep a correlation r with those before the moves, the mean has the variance
-of ``1 - r ** 2`` new draws and of ``r ** 2`` old ones.
+of ``1 - r ** 2`` new draws and of ``r ** 2`` old ones. The last moves go on until it is three quarters of the draws.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bench.sim.fit.agreement import Agreement, Best, Seen
 from bench.sim.fit.levels import Statistic
 from bench.sim.fit.moves import Mover
 from bench.sim.fit.predict import Setting, grid_for, possible, predictions
-from bench.sim.fit.space import Points, Priors, folded, spread_over, unknowns
+from bench.sim.fit.space import Points, Priors, Unknowns, folded, spread_over, unknowns
 from bench.sim.starts import Grid
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,10 @@ _WIDEST: Final = 10.0
 _HALF: Final = 0.5
 """Of the particles keep their weight in a step."""
 _MOST_STEPS: Final = 60
+ENOUGH: Final = 0.75
+"""Of the draws: the last moves go on until they are worth as many independent ones."""
+MOST_MOVES: Final = 400
+"""Of the last ones: draws that are worth too few then are left so, and the fit says it."""
 _CLOSE: Final = 0.98
 """Moves that leave the misfit as it was, nearly."""
 _PER_DRAW: Final = 4
@@ -51,16 +55,35 @@ _CHANCE: Final = 4.0
 
 
 class _Moves(NamedTuple):
-    """How long particles are moved: until ``forgotten`` of the squared correlation is left, within bounds."""
+    """How long particles are moved: at least and at most so many moves, and between them
+
+    Attributes:
+        forgotten: until so little of the squared correlation is left,
+        enough: or, after ``usual`` moves, until so much of the number of particles is effective.
+    """
 
     least: int
+    usual: int
     most: int
     forgotten: float
+    enough: float = 0.0
+
+    def end(self, number: int, kept: float, effective: float, count: int) -> bool:
+        """Whether particles were moved long enough.
+
+        Args:
+            number: of moves that were made.
+            kept: squared correlation with the particles before them.
+            effective: number of particles now.
+        """
+        if number < self.least:
+            return False
+        return kept <= self.forgotten + _CHANCE / count or (number >= self.usual and effective >= self.enough * count)
 
 
-_ON_THE_WAY: Final = _Moves(5, 10, 0.35)
-_AT_THE_END: Final = _Moves(8, 50, 0.05)
-_OF_DRAWS: Final = _Moves(6, 50, 0.05)
+_ON_THE_WAY: Final = _Moves(5, 10, 10, 0.35)
+_AT_THE_END: Final = _Moves(8, 50, MOST_MOVES, 0.05, ENOUGH)
+_OF_DRAWS: Final = _Moves(6, 50, MOST_MOVES, 0.05, ENOUGH)
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,7 @@ class Posterior:
         scatter: (draws,) number in SCATTERS.
         misfit: standard deviation of a logarithm by which predictions are off beyond noise.
         effective: number of independent draws that they are worth, at most as many as there are.
+        settled: whether the misfit had come down to the least of the best candidate when the steps ended.
         worst: the statistic that is off most, and by how much.
         place_weights: (places,) how probable each place of the lock is.
     """
@@ -84,6 +108,7 @@ class Posterior:
     effective: float
     worst: tuple[Statistic, float] | None
     place_weights: Floats
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,15 +129,23 @@ class _Comparison:
 
     def of(self, points: Points) -> tuple[Floats, Grid]:
         """(candidates, statistics) Observed less predicted, inf for a candidate that cannot be; and the candidates."""
-        stages = np.broadcast_to(self.stages_ns, (len(points), self.stages_ns.shape[1]))
-        longer = np.broadcast_to(self.longer, (len(points),))
-        found = unknowns(points, self.priors, longer)
-        grid = grid_for(found, stages, self.setting)
+        found, grid = self.candidates(points)
         if not self.seen.statistics:
             return np.zeros((len(points), 0)), grid
-        expected = predictions(grid, found.scatter, self.seen.statistics, self.setting) - np.log(longer)[:, None]
-        residuals = self.seen.observed - expected
-        return np.where(possible(found, stages)[:, None], residuals, np.inf), grid
+        expected = predictions(grid, found.scatter, self.seen.statistics, self.setting)
+        residuals = self.seen.observed - (expected - np.log(self._longer(points))[:, None])
+        return np.where(possible(found, self._stages(points))[:, None], residuals, np.inf), grid
+
+    def candidates(self, points: Points) -> tuple[Unknowns, Grid]:
+        """The candidates in their own units and in the simulator's terms."""
+        found = unknowns(points, self.priors, self._longer(points))
+        return found, grid_for(found, self._stages(points), self.setting)
+
+    def _stages(self, points: Points) -> Floats:
+        return np.broadcast_to(self.stages_ns, (len(points), self.stages_ns.shape[1]))
+
+    def _longer(self, points: Points) -> Floats:
+        return np.broadcast_to(self.longer, (len(points),))
 
 
 @dataclass(frozen=True)
@@ -148,6 +181,7 @@ class _Cooled(NamedTuple):
     prior: Grid
     misfit: float
     effective: float
+    settled: bool
 
 
 def posterior(
@@ -164,16 +198,18 @@ def posterior(
     cooled = _cooled(comparison, max(len(rows), _LEAST_PARTICLES), chance)
     # Where what blocks have in common cancels, a draw of longer single starts expects longer storms.
     longer = rows.sum(axis=1) / centre.sum() if seen.relative else np.ones(len(rows))
-    draws, effective = _paired(cooled, replace(comparison, stages_ns=rows, longer=longer), chance)
-    residuals, grid = replace(comparison, stages_ns=rows, longer=longer).of(draws.points)
+    paired = replace(comparison, stages_ns=rows, longer=longer)
+    draws, effective = _paired(cooled, paired, chance)
+    found, grid = paired.candidates(draws.points)
     return Posterior(
         grid=grid,
         prior=cooled.prior,
-        scatter=unknowns(draws.points, priors).scatter,
+        scatter=found.scatter,
         misfit=cooled.misfit,
         effective=effective,
-        worst=_worst(seen, residuals),
+        worst=_worst(seen, draws.residuals),
         place_weights=np.bincount(draws.place, minlength=len(priors.places)) / len(draws.place),
+        settled=cooled.settled,
     )
 
 
@@ -186,7 +222,7 @@ def _cooled(comparison: _Comparison, count: int, chance: np.random.Generator) ->
     particles = _Particles(points.at, points.place, residuals, possible_ones)
     best = Best(agreement, residuals.shape[1])
     best.add(residuals)
-    misfit, effective = _WIDEST, float(len(points))
+    misfit, effective, settled = _WIDEST, float(len(points)), False
     for _ in range(_MOST_STEPS):
         narrower = _narrower(agreement, particles, misfit, best.misfit)
         logs = agreement.log_likelihood(particles.residuals, narrower)
@@ -196,11 +232,11 @@ def _cooled(comparison: _Comparison, count: int, chance: np.random.Generator) ->
         reached, misfit = narrower <= best.misfit, narrower
         mover = Mover.of(particles.points, comparison.priors, chance)
         moves = _AT_THE_END if reached else _ON_THE_WAY
-        particles, kept = _moved(particles, misfit, comparison, mover, moves, chance, best)
-        effective = _restored(effective, kept, count)
-        if reached and best.misfit >= _CLOSE * misfit:
+        particles, effective = _moved(particles, effective, misfit, comparison, mover, moves, chance, best)
+        settled = reached and best.misfit >= _CLOSE * misfit
+        if settled:
             break
-    return _Cooled(particles, prior, misfit, effective)
+    return _Cooled(particles, prior, misfit, effective, settled)
 
 
 def _narrower(agreement: Agreement, particles: _Particles, misfit: float, least: float) -> float:
@@ -238,6 +274,7 @@ def _resampled(weights: Floats, count: int, chance: np.random.Generator) -> Ints
 
 def _moved(
     particles: _Particles,
+    effective: float,
     misfit: float,
     comparison: _Comparison,
     mover: Mover,
@@ -245,8 +282,8 @@ def _moved(
     chance: np.random.Generator,
     best: Best | None = None,
 ) -> tuple[_Particles, float]:
-    """Metropolis moves, and which part of the variance is still that of before."""
-    before, kept = _traits(particles.points, comparison.priors), 1.0
+    """Metropolis moves, and the effective number of the particles after them."""
+    before, restored = _traits(particles.points, comparison.priors), effective
     for number in range(1, moves.most + 1):
         new = mover.propose(particles.at, particles.place, chance)
         residuals, _ = comparison.of(Points(folded(new.at), new.place))
@@ -263,9 +300,10 @@ def _moved(
             logs=np.where(taken, logs, particles.logs),
         )
         kept = _kept(before, _traits(particles.points, comparison.priors))
-        if number >= moves.least and kept <= moves.forgotten + _CHANCE / len(logs):
+        restored = _restored(effective, kept, len(logs))
+        if moves.end(number, kept, restored, len(logs)):
             break
-    return particles, kept
+    return particles, restored
 
 
 def _traits(points: Points, priors: Priors) -> Floats:
@@ -279,6 +317,7 @@ def _traits(points: Points, priors: Priors) -> Floats:
         found.growth_ns,
         found.crowding,
         found.crowding > 0,
+        found.scatter,
         found.lean,
         found.back,
         found.works,
@@ -320,8 +359,7 @@ def _paired(cooled: _Cooled, comparison: _Comparison, chance: np.random.Generato
     taken = np.bincount(order[chosen], minlength=count) / rows
     distinct = 1 / float((taken**2).sum())
     mover = Mover.of(particles.points, comparison.priors, chance)
-    moved, kept = _moved(begun, cooled.misfit, comparison, mover, _OF_DRAWS, chance)
-    return moved, _restored(min(cooled.effective, distinct), kept, rows)
+    return _moved(begun, min(cooled.effective, distinct), cooled.misfit, comparison, mover, _OF_DRAWS, chance)
 
 
 def _one_per_row(logs: Floats, chance: np.random.Generator) -> Ints:

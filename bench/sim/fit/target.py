@@ -41,10 +41,13 @@ REPLICATIONS: Final = 16
 """Simulated storms per candidate and level, at least; even, since half of them mirror the other half."""
 _BOXES: Final = 96
 """Simulated boxes per candidate and level, at least: small storms have less luck to average over."""
-CAMPAIGN_MISFIT: Final = 0.02
-"""No model is trusted to predict a level's median more closely than this, as a share."""
-TABLE_MISFIT: Final = 0.05
-"""The same of a published table, whose rows come without their scatter."""
+LEAST_MISFIT: Final = 0.005
+"""No model is trusted to predict a level more closely than this, as a share: medians of simulated replications are not
+surer. What a campaign shows beyond its noise is estimated from there on."""
+TABLE_NOISE: Final = 0.05
+"""Of the rows of a published table, which come without their scatter."""
+_LEEWAY: Final = 0.02
+"""By which observations may be exceeded where they bound what is assumed before."""
 _STATED: Final = 1000
 """Degrees of freedom of a noise that is stated and not estimated from blocks: its law is a normal distribution."""
 HALVES: Final = (Endpoint.EXEC, Endpoint.READY)
@@ -87,6 +90,11 @@ class TargetFit:
     residents: tuple[int, ...]
     memory_boxes: tuple[int, ...]
     storms_of_two: int = 0
+
+    @property
+    def misfit(self) -> float:
+        """By what the model is off beyond noise: without what a table's rows were taken to scatter by."""
+        return float(np.sqrt(max(self.draws.misfit**2 - self.seen.stated**2, 0.0)))
 
 
 def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int, seed: int) -> TargetFit:
@@ -183,7 +191,7 @@ def _seen(levels: Sequence[LevelData], ends: Sequence[Endpoint], blocks: Blocks,
             fewest = min(fewest, distinct)
             columns.append((statistic, stretched(midmean(logs, blocks.of(numbers)), distinct, 0.0)))
     if not columns:
-        return Seen((), np.zeros(0), np.zeros((0, 0)), 1, CAMPAIGN_MISFIT)
+        return Seen((), np.zeros(0), np.zeros((0, 0)), 1, LEAST_MISFIT)
     draws = np.column_stack([draw for _, draw in columns])
     scatter = draws[1:] - draws[0] - (lengths[1:] - lengths[0])[:, None]
     return Seen(
@@ -191,7 +199,7 @@ def _seen(levels: Sequence[LevelData], ends: Sequence[Endpoint], blocks: Blocks,
         observed=draws[0],
         covariance=scatter.T @ scatter / len(scatter),
         degrees=fewest - 1,
-        least_misfit=CAMPAIGN_MISFIT,
+        least_misfit=LEAST_MISFIT,
     )
 
 
@@ -233,8 +241,9 @@ def priors_of(seen: Seen, stages_ns: Floats, *, places: tuple[Place, ...], cpus:
         at_once: levels whose boxes are all requested at one moment; only they bound the hold.
     """
     whole = float(stages_ns.sum())
+    leeway = max(seen.least_misfit, _LEEWAY)
     upper = {
-        statistic: float(np.exp(value + 2 * np.sqrt(variance) + seen.least_misfit))
+        statistic: float(np.exp(value + 2 * np.sqrt(variance) + leeway))
         for statistic, value, variance in zip(seen.statistics, seen.observed, np.diag(seen.covariance), strict=True)
     }
     middle = {one: float(np.exp(value)) for one, value in zip(seen.statistics, seen.observed, strict=True)}
@@ -316,7 +325,7 @@ def fit_table_target(target: TargetObservations, *, cpus: int, draws: int, seed:
             hint="how long a single start takes is needed; add that row, or leave the runtime out with -t",
         )
     chance = stream(seed, "table", target.label)
-    lengths = length * np.exp(TABLE_MISFIT * np.concatenate([[0.0], chance.standard_normal(draws)]))
+    lengths = length * np.exp(TABLE_NOISE * np.concatenate([[0.0], chance.standard_normal(draws)]))
     stages = np.column_stack([lengths / 2, lengths / 2])
     seen = _seen_table(target)
     levels = {Level(boxes=row.boxes) for row in target.rows} | {_ALONE}
@@ -352,8 +361,9 @@ def _seen_table(target: TargetObservations) -> Seen:
         observed=np.log([value for _, value in pairs]) if pairs else np.zeros(0),
         covariance=np.zeros((len(pairs), len(pairs))),
         degrees=_STATED,
-        least_misfit=TABLE_MISFIT,
+        least_misfit=TABLE_NOISE,
         relative=False,
+        stated=TABLE_NOISE,
     )
 
 

@@ -115,7 +115,7 @@ def _unsealed(file: Path, model: Model, content: bytes) -> Model:
 
 
 def _all_assumed(model: Model) -> Model:
-    stated = {"kind": "assumed", "note": UNSEALED, "prior_sd": None}
+    stated = {"kind": "assumed", "note": UNSEALED, "prior_sd": None, "narrowed": None}
     targets = {
         label: target.model_copy(
             update={
@@ -265,4 +265,5 @@ def _check_stated(file: Path, model: Model) -> None:
 def _assumed(parameter: Parameter, fitted: float) -> Parameter:
     fitted_text = _shown(parameter.model_copy(update={"value": fitted}))
     note = f"{EDITED}: the model file was edited; the fit gave {fitted_text}."
-    return parameter.model_copy(update={"kind": "assumed", "note": note})
+    narrowed = None if parameter.prior_sd is None else 0.0
+    return parameter.model_copy(update={"kind": "assumed", "note": note, "narrowed": narrowed})

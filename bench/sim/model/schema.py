@@ -67,6 +67,10 @@ class Parameter(_Frozen):
     """One sentence: from which cells, or which cell would identify it."""
     prior_sd: Annotated[float, Field(ge=0)] | None = None
     """Standard deviation before the data, in the unit; None: the parameter is read off and had no prior."""
+    narrowed: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How much the data narrowed what ``kind`` was decided by, where that is not the parameter alone: the hold over all
+    stages, or whether there is any crowding; 0 where the data contradict the model. None: 1 - sd of the draws /
+    ``prior_sd``."""
 
 
 class TargetEntry(_Frozen):
@@ -88,8 +92,14 @@ class TargetEntry(_Frozen):
     say."""
     notes: tuple[str, ...] = ()
     """Sentences on what the data could not decide."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what the data show and no model of this form can do; each answer about the target begins with
+    them."""
     misfit: Annotated[float, Field(ge=0, le=MOST_LOG_SD)] = 0.0
     """Standard deviation of log(measured / predicted) inside the data, beyond noise."""
+    noise: Annotated[float, Field(ge=0)] | None = None
+    """The median standard error of what predictions were compared with, of a logarithm: more blocks make it smaller and
+    not ``misfit``. None: a table, whose noise is not known, or a file without it."""
     effective: Annotated[float, Field(ge=0)] | None = None
     """Effective number of the candidates that the draws were chosen from; None: the fit did not say."""
     centre: Annotated[int, Field(ge=0)] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,7 @@ class Summary:
     Attributes:
         name: ``single start``, ``CPU time``, ``hold``, ``scatter``, or the parameter's name.
         low, high: hold 95 % of the draws.
-        narrowed: 1 - sd posterior / sd prior; None: the number had no prior.
+        narrowed: as ``narrowing`` says; None: the number had no prior.
     """
 
     target: str
@@ -113,9 +113,30 @@ def _kind_of_sum(model: Model, label: str, parts: tuple[str, ...]) -> Kind:
     return "measured" if largest is None else entry.parameters[largest].kind
 
 
+def blocks_help(entry: TargetEntry) -> bool:
+    """Whether more blocks of the same trials would narrow what storms tell.
+
+    They would not where the model's misfit exceeds the noise. True also where a file does not say.
+    """
+    return entry.noise is None or entry.noise > entry.misfit
+
+
+def narrowing(parameter: Parameter, values: Floats, weights: Sequence[float]) -> float | None:
+    """By how much the data narrowed a parameter, at most 1: what its fit says, else 1 - sd posterior / sd prior.
+
+    None: it had no prior.
+
+    Args:
+        values: (draws,) of it.
+        weights: (draws,)
+    """
+    if parameter.narrowed is not None:
+        return parameter.narrowed
+    return 1 - weighted_sd(values, weights) / parameter.prior_sd if parameter.prior_sd else None
+
+
 def _summary(model: Model, label: str, name: str, parameter: Parameter, values: Floats) -> Summary:
     middle, low, high = (weighted_quantile(values, model.weights, share) for share in (0.5, 0.025, 0.975))
-    prior = parameter.prior_sd
     return Summary(
         target=label,
         name=name,
@@ -125,6 +146,6 @@ def _summary(model: Model, label: str, name: str, parameter: Parameter, values: 
         high=high,
         kind=parameter.kind,
         note=parameter.note,
-        prior_sd=prior,
-        narrowed=1 - weighted_sd(values, model.weights) / prior if prior else None,
+        prior_sd=parameter.prior_sd,
+        narrowed=narrowing(parameter, values, model.weights),
     )

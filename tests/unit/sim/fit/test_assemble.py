@@ -99,3 +99,78 @@ def test_the_values_are_of_the_draw_that_is_named(fitted: TargetFit, blocks: Blo
     entry, draws = assemble(fitted, blocks)
     assert entry.centre is not None
     assert all(one.value == draws[name][entry.centre] for name, one in entry.parameters.items())
+
+
+def _with_crowding(fitted: TargetFit, crowding: list[float]) -> TargetFit:
+    grid = replace(fitted.draws.grid, crowding=np.array(crowding))
+    return replace(fitted, draws=replace(fitted.draws, grid=grid))
+
+
+def test_parts_of_the_hold_have_the_word_and_the_narrowing_of_the_whole(fitted: TargetFit, blocks: Blocks) -> None:
+    stages = fitted.draws.grid.stages_ns.copy()
+    stages[..., [HOLD_WORK, HOLD_DELAY]] = 0
+    # A hold of one length, of which nobody knows where it is.
+    half = DRAWS // 2
+    stages[:half, 0, HOLD_WORK] = stages[half:, 1, HOLD_DELAY] = 0.5 * fitted.priors.hold_ns
+    known = replace(fitted, draws=replace(fitted.draws, grid=replace(fitted.draws.grid, stages_ns=stages)))
+    parameters = _entry(known, blocks).parameters
+    for name in (f"{fitted.endpoints[0]}.hold_work", f"{fitted.endpoints[1]}.hold_delay"):
+        assert (parameters[name].kind, parameters[name].narrowed) == ("measured", 1)
+    stages[:half, 0, HOLD_WORK] = 0.9 * fitted.priors.hold_ns
+    stages[half:, 1, HOLD_DELAY] = 0.1 * fitted.priors.hold_ns
+    parameters = _entry(known, blocks).parameters
+    assert parameters[f"{fitted.endpoints[0]}.hold_work"].kind == "limit"
+    assert parameters[f"{fitted.endpoints[0]}.hold_work"].narrowed == 0
+
+
+@pytest.mark.parametrize(
+    ("absent", "kind"), [(50, "measured"), (48, "measured"), (46, "limit"), (10, "limit"), (2, "measured")]
+)
+def test_crowding_is_known_where_it_is_known_whether_there_is_any(
+    fitted: TargetFit, blocks: Blocks, absent: int, kind: str
+) -> None:
+    found = _parameter(_with_crowding(fitted, [0.0] * absent + [0.3] * (DRAWS - absent)), blocks, "crowding")
+    assert found.kind == kind
+    assert found.narrowed is not None
+    assert (found.narrowed >= 0.5) == (kind == "measured")
+    assert f"it is 0 with {absent / DRAWS:.0%}" in found.note
+
+
+def test_crowding_beyond_what_was_assumed_is_told(fitted: TargetFit, blocks: Blocks) -> None:
+    said = "\n".join(_entry(_with_crowding(fitted, [0.5] * DRAWS), blocks).notes)
+    assert "Crowding is 0.50; before the data 95% of its values were below 0.37." in said
+    assert "Crowding is" not in "\n".join(_entry(_with_crowding(fitted, [0.3] * DRAWS), blocks).notes)
+
+
+def test_more_blocks_are_asked_for_where_they_help(fitted: TargetFit, blocks: Blocks) -> None:
+    def said(noise: float, misfit: float) -> str:
+        covariance = noise**2 * np.eye(len(fitted.seen.statistics))
+        seen = replace(fitted.seen, covariance=covariance)
+        entry = _entry(replace(fitted, seen=seen, draws=replace(fitted.draws, misfit=misfit)), blocks)
+        assert entry.noise == pytest.approx(noise)
+        return "\n".join(entry.notes)
+
+    assert "Only 10 blocks of single starts: 20 would make every band narrower." in said(0.03, 0.01)
+    assert "would make every band narrower" not in said(0.01, 0.03)
+
+
+def test_a_fit_that_did_not_come_to_its_end_says_so(fitted: TargetFit, blocks: Blocks) -> None:
+    def said(effective: float, settled: bool) -> str:
+        draws = replace(fitted.draws, effective=effective, settled=settled)
+        return "\n".join(_entry(replace(fitted, draws=draws), blocks).notes)
+
+    assert "worth 30 independent ones, and 38 were wanted" in said(0.6 * DRAWS, True)
+    assert "independent" not in said(0.8 * DRAWS, True)
+    assert "before its misfit had come down" not in said(0.8 * DRAWS, True)
+    assert "before its misfit had come down: it may be less than" in said(0.8 * DRAWS, False)
+
+
+def test_rows_of_a_table_have_noise_that_is_no_misfit(fitted: TargetFit, blocks: Blocks) -> None:
+    def entry(misfit: float) -> TargetEntry:
+        seen = replace(fitted.seen, stated=0.05)
+        return _entry(replace(fitted, seen=seen, draws=replace(fitted.draws, misfit=misfit)), blocks)
+
+    assert entry(0.05).misfit == 0
+    assert entry(0.13).misfit == pytest.approx(0.12)
+    assert entry(0.13).noise is None
+    assert any("off by 12% beyond noise" in note for note in entry(0.13).notes)

@@ -9,7 +9,9 @@ import pytest
 
 from bench.sim.answer.form import host_values
 from bench.sim.fit.fit import fit
+from bench.sim.fit.posterior import ENOUGH
 from bench.sim.fit.space import NO_CROWDING
+from bench.sim.fit.target import LEAST_MISFIT
 from bench.sim.model.draws import weighted_quantile
 from bench.sim.model.file import model_digest
 from bench.sim.model.schema import Model
@@ -119,9 +121,11 @@ def test_values_are_those_of_one_real_start(model: Model) -> None:
 
 def test_the_model_says_how_far_it_can_be_trusted(model: Model) -> None:
     docker = model.targets["docker"]
-    assert 0.02 <= docker.misfit < 0.05
+    assert LEAST_MISFIT <= docker.misfit < 0.05
+    assert docker.noise is not None
+    assert 0.001 < docker.noise < 0.05
     assert docker.effective is not None
-    assert 64 <= docker.effective <= 128
+    assert ENOUGH * 128 <= docker.effective <= 128
     assert docker.parameters["block_correlation"].kind in ("measured", "limit")
     assert "pairs of neighbouring blocks" in docker.parameters["block_correlation"].note
     assert "trials and boxes together" in docker.parameters["box_sd"].note
@@ -138,6 +142,17 @@ def test_two_seeds_agree(model: Model, observations: Observations) -> None:
         first, second = draws_of(model, "docker", name), draws_of(other, "docker", name)
         spread = (first.std() + second.std()) / 2
         assert abs(np.median(first) - np.median(second)) <= 0.5 * spread, name
+
+
+def test_more_blocks_tell_more() -> None:
+    values = make_values("docker", **_truth())
+    levels = ((1, 0), (2, 0), (4, 0))
+
+    def spread(blocks: int) -> float:
+        seen = make_observations({"docker": values}, levels=levels, blocks=blocks, cpus=CPUS, memory=())
+        return float(sum_of(fit(seen, draws=64, seed=1), "docker", "hold_work", "hold_delay").std())
+
+    assert spread(75) < 0.6 * spread(5)
 
 
 def test_crowding_is_found() -> None:
