@@ -45,7 +45,7 @@ class Blocks:
         return shares
 
 
-def draw_blocks(blocks: Sequence[int], draws: int, chance: np.random.Generator) -> Blocks:
+def draw_blocks(blocks: Sequence[int] | Ints, draws: int, chance: np.random.Generator) -> Blocks:
     """Weights of ``draws`` resamples of blocks: a flat Dirichlet distribution each."""
     numbers = np.unique(np.asarray(blocks, np.int64))
     weights = chance.exponential(size=(draws, len(numbers)))

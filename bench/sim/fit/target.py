@@ -27,7 +27,7 @@ from bench.sim.fit.levels import (
 from bench.sim.fit.posterior import Posterior, posterior
 from bench.sim.fit.predict import Setting
 from bench.sim.fit.readoff import Noise, memory_draws, noise_of, stage_draws
-from bench.sim.fit.resample import Blocks, midmean, stretched
+from bench.sim.fit.resample import Blocks, draw_blocks, midmean, stretched
 from bench.sim.fit.space import MOST_INFLATION, SCATTERS, Place, Priors
 from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import SummaryRow, TargetObservations
@@ -41,13 +41,15 @@ REPLICATIONS: Final = 16
 """Simulated storms per candidate and level, at least; even, since half of them mirror the other half."""
 _BOXES: Final = 96
 """Simulated boxes per candidate and level, at least: small storms have less luck to average over."""
-LEAST_MISFIT: Final = 0.005
-"""No model is trusted to predict a level more closely than this, as a share: medians of simulated replications are not
-surer. What a campaign shows beyond its noise is estimated from there on."""
+LEAST_MISFIT: Final = 0.01
+"""No model is trusted to predict a level more closely than this, as a share: the luck of simulated replications moves
+medians by up to half of it. What a campaign shows beyond its noise is estimated from there on."""
 TABLE_NOISE: Final = 0.05
 """Of the rows of a published table, which come without their scatter."""
 _LEEWAY: Final = 0.02
 """By which observations may be exceeded where they bound what is assumed before."""
+_RESAMPLES: Final = 4000
+"""Of blocks, for the covariance of what is compared: so many that their luck does not matter."""
 _STATED: Final = 1000
 """Degrees of freedom of a noise that is stated and not estimated from blocks: its law is a normal distribution."""
 HALVES: Final = (Endpoint.EXEC, Endpoint.READY)
@@ -112,9 +114,11 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
             hint="add `concurrency: [1, 2, 4, 8]` with `blocks: 20` to the scenario, or run `boxbench run calibrate`",
         )
     noise = noise_of(alone, target.goal)
-    stages, lengths = stage_draws(alone.trials, target.endpoints, blocks, noise.correlation)
+    stages, _ = stage_draws(alone.trials, target.endpoints, blocks, noise.correlation)
     ends = compared_endpoints(target.endpoints, stages[0])
-    seen = _seen(list(levels.values()), ends, blocks, lengths)
+    many = draw_blocks(blocks.numbers, _RESAMPLES, stream(seed, "covariance"))
+    _, lengths = stage_draws(alone.trials, target.endpoints, many, noise.correlation)
+    seen = _seen(list(levels.values()), ends, many, lengths)
     setting = Setting(
         endpoints=target.endpoints,
         cpus=cpus,
@@ -176,7 +180,8 @@ def _seen(levels: Sequence[LevelData], ends: Sequence[Endpoint], blocks: Blocks,
     """Statistics of all levels: those of single starts without what was read off from them.
 
     Args:
-        lengths: (1 + draws,) logarithms of the length of a single start.
+        blocks: resamples of all blocks.
+        lengths: (1 + resamples,) logarithms of the length of a single start.
     """
     columns: list[tuple[Statistic, Floats]] = []
     fewest = 10**9
