@@ -244,7 +244,9 @@ def run(unit: Unit) -> Outcome:
     model = fit(seen, draws=unit.draws, seed=unit.replicate)
     split = by_levels(seen, Levels(fit=frozenset({1, 2})), Levels())
     part = fit(split.fit, draws=unit.draws, seed=unit.replicate)
-    found = check(split, ModelPredictor(model=part, seed=unit.replicate, replications=1), CheckTerms(seed=unit.replicate))
+    found = check(
+        split, ModelPredictor(model=part, seed=unit.replicate, replications=1), CheckTerms(seed=unit.replicate)
+    )
     entry = model.targets[LABEL]
     return Outcome(
         unit=unit,

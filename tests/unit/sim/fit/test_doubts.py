@@ -12,10 +12,11 @@ from bench.sim.fit.agreement import Seen
 from bench.sim.fit.assemble import assemble
 from bench.sim.fit.chance import stream
 from bench.sim.fit.doubts import doubts
-from bench.sim.fit.levels import CPU, Level, Statistic
+from bench.sim.fit.levels import CPU, Statistic
 from bench.sim.fit.predict import BACKGROUND, HOLD_WORK, WORK
 from bench.sim.fit.resample import Blocks, draw_blocks
 from bench.sim.fit.target import TargetFit, fit_campaign_target
+from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import StartTrial, TargetObservations
 from bench.sim.values import StageValues, TargetValues
 from tests.synthetic_models import make_values
@@ -87,7 +88,7 @@ def test_a_workload_that_spins_is_told(spun: TargetFit, blocks: Blocks) -> None:
 
 def _seen(cpu_ms: tuple[float, ...], sd: float, *, blocks: int = 20, stated: float = 0.0) -> Seen:
     return Seen(
-        statistics=tuple(Statistic(Level(boxes, 0), Endpoint.READY, CPU) for boxes in BOXES),
+        statistics=tuple(Statistic(Level(boxes=boxes), Endpoint.READY, CPU) for boxes in BOXES),
         observed=np.log(np.array(cpu_ms) * 1e6),
         covariance=sd**2 * np.eye(len(BOXES)),
         degrees=blocks - 1,
