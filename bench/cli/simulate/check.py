@@ -18,6 +18,7 @@ from bench.cli.simulate.options import (
     CheckSeed,
     FitBelow,
     TableCpus,
+    fit_draws,
     note_compilation,
     this_command,
 )
@@ -130,9 +131,7 @@ HostChange = Annotated[
 ]
 Draws = Annotated[
     int | None,
-    typer.Option(
-        "--draws", metavar="N", min=50, max=10_000, help="Draws of the model that is fitted.", show_default=str(DRAWS)
-    ),
+    fit_draws("Draws of the model that is fitted", default=str(DRAWS)),
 ]
 
 

@@ -11,7 +11,7 @@ import typer
 from bench.cli.console import console, print_json
 from bench.cli.messages import note
 from bench.cli.options import Json
-from bench.cli.simulate.options import SEED, FitSeed, TableCpus, note_compilation, read_count
+from bench.cli.simulate.options import SEED, FitSeed, TableCpus, fit_draws, note_compilation, read_count
 from bench.cli.simulate.progress import Reminder
 from bench.render.commands.model import model_json, view_fitted
 from bench.scenario.targets import split_labels
@@ -52,7 +52,7 @@ OnlyBoxes = Annotated[
 HostChange = Annotated[
     bool, typer.Option("--host-change", help="Campaigns may be of hosts with different fingerprints.")
 ]
-Draws = Annotated[int, typer.Option("--draws", metavar="N", min=50, max=10_000, help="Joint draws of all parameters.")]
+Draws = Annotated[int, fit_draws("Joint draws of all parameters")]
 
 _MARK: Final = b'"model_schema"'
 _MARK_WITHIN: Final = 4096

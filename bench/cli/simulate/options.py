@@ -31,6 +31,9 @@ from bench.util.units import parse_size
 
 SEED: Final = 1
 """The default seed: the same question gives the same answer."""
+LEAST_DRAWS: Final = 50
+MOST_DRAWS: Final = 10_000
+"""Of a fit."""
 
 ModelFile = Annotated[
     Path,
@@ -58,23 +61,35 @@ Baseline = Annotated[
 ]
 
 
+def count_option(name: str, text: str, *, least: int = 1, most: int, default: str | bool = True) -> Any:
+    """An option that is a whole number: read as everywhere, without digits of other scripts."""
+
+    def read(given: object) -> int:
+        return read_count(name, str(given), least=least, most=most, hint=f"write for example {name} {max(1, least)}")
+
+    return typer.Option(name, metavar="N", parser=read, help=text, show_default=default)
+
+
 def _cpus(name: str, text: str, default: str) -> Any:
     """An option that is a number of CPUs."""
-    return typer.Option(name, metavar="N", min=1, max=MOST_CPUS, help=text, show_default=default)
+    return count_option(name, text, most=MOST_CPUS, default=default)
 
 
 def _boxes(name: str, text: str, *, least: int = 1, default: str | bool = True) -> Any:
     """An option that is a number of boxes on one host."""
-    return typer.Option(name, metavar="N", min=least, max=MOST_BOXES, help=text, show_default=default)
-
-
-def _read_seed(given: object) -> int:
-    return read_count("--seed", str(given), least=0, most=MOST_SEED, hint="write for example --seed 1")
+    return count_option(name, text, least=least, most=MOST_BOXES, default=default)
 
 
 def _seed(text: str, default: str | bool = True) -> Any:
     """An option that is a seed."""
-    return typer.Option("--seed", metavar="N", parser=_read_seed, help=text, show_default=default)
+    return count_option("--seed", text, least=0, most=MOST_SEED, default=default)
+
+
+def fit_draws(text: str, *, default: str | bool = True) -> Any:
+    """The option that is the number of draws of a fit."""
+    return count_option(
+        "--draws", f"{text}, {LEAST_DRAWS} to {MOST_DRAWS}.", least=LEAST_DRAWS, most=MOST_DRAWS, default=default
+    )
 
 
 Cpus = Annotated[int | None, _cpus("--cpus", "CPUs of the host.", "as measured")]
@@ -105,12 +120,9 @@ Poisson = Annotated[
     ),
 ]
 Draws = Annotated[
-    int | None,
-    typer.Option("--draws", metavar="N", min=1, help="How many of the model's draws to use.", show_default="all"),
+    int | None, count_option("--draws", "How many of the model's draws to use.", most=MOST_TRIALS, default="all")
 ]
-Replications = Annotated[
-    int, typer.Option("--replications", metavar="N", min=1, max=1000, help="Runs with fresh noise for each draw.")
-]
+Replications = Annotated[int, count_option("--replications", "Runs with fresh noise for each draw.", most=1000)]
 Seed = Annotated[int, _seed("Seed of the noise.")]
 FitSeed = Annotated[int, _seed("The same seed gives the same model.")]
 CheckSeed = Annotated[int, _seed("Seed of the fit, of noise and of intervals.")]

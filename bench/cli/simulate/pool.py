@@ -17,6 +17,7 @@ from bench.cli.simulate.options import (
     ModelFile,
     ModelTargets,
     Seed,
+    count_option,
     host_memory,
     host_reserve,
     read_count,
@@ -76,13 +77,12 @@ Reserve = Annotated[
 ]
 Queue = Annotated[
     int | None,
-    typer.Option(
+    count_option(
         "--queue",
-        metavar="N",
-        min=0,
-        max=10**9,
-        help="Invocations that may wait when the host is full; 0 rejects them.",
-        show_default="unlimited",
+        "Invocations that may wait when the host is full; 0 rejects them.",
+        least=0,
+        most=10**9,
+        default="unlimited",
     ),
 ]
 

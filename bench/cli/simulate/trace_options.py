@@ -6,12 +6,12 @@ from typing import Annotated, Final, get_args
 
 import typer
 
-from bench.cli.simulate.options import labels, read_bytes, read_count, terms_of
+from bench.cli.simulate.options import count_option, labels, read_bytes, read_count, terms_of
 from bench.cli.simulate.progress import Step
 from bench.sim.answer.terms import Terms, choose_targets, find_target
 from bench.sim.fleet.file import parse_span_ns
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
-from bench.sim.limits import MOST_CPUS
+from bench.sim.limits import MOST_CPUS, MOST_TRIALS
 from bench.sim.model.file import Model
 from bench.sim.traces.cold import Durations
 from bench.sim.traces.spec import TraceOptions
@@ -50,12 +50,11 @@ ColdDurations = Annotated[
 ]
 SomeDraws = Annotated[
     int | None,
-    typer.Option(
+    count_option(
         "--draws",
-        metavar="N",
-        min=1,
-        help="How many of the model's draws to use; each is a run of the trace.",
-        show_default=f"{DRAWS}, or all",
+        "How many of the model's draws to use; each is a run of the trace.",
+        most=MOST_TRIALS,
+        default=f"{DRAWS}, or all",
     ),
 ]
 SnapshotStart = Annotated[
