@@ -26,6 +26,7 @@ from bench.render.figures.simulated import LOGARITHMIC, axis_name, hatch_beyond,
 from bench.render.figures.ticks import clock_text, clock_ticks, set_ticks, some_ticks
 from bench.render.text import clean, file_stem, significant
 from bench.sim.answer.answer import Distance, Series
+from bench.sim.traces.law import is_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ _HOW: Final = f"{_BANDS} Where the ground is hatched, the axis lies beyond the d
 _HOW_CLOCK: Final = (
     f"{_BANDS} Each point is a part of the trace's time. All targets meet the same invocations at the same time; where "
     "a law made them, another trace of that law has its bursts at other times. A hatched band lies beyond the data, as "
-    "far as the target's name says."
+    "far as the target's name says. At a cross invocations waited, and none began."
 )
 _ONE_DRAW: Final = " These bands come from one draw of the model: what the data leave open is not in them."
 
@@ -137,7 +138,7 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
             Fan(
                 name=f"simulated-over-time-{file_stem(name)}",
                 title=f"Simulated: {quantity_label(name)}, over the time of the trace",
-                subtitle=subtitle(answer.short, [one.target for one in mine]),
+                subtitle=subtitle(answer.short, [one.target for one in mine], more=_trace_note(answer.short)),
                 x_label="time of the trace, simulated",
                 x_text=clock_text,
                 y_unit=mine[0].unit,
@@ -148,6 +149,11 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
         )
 
 
+def _trace_note(short: str) -> str:
+    """What a reader must know of the trace; ``short`` begins with its name."""
+    return "one trace of this law" if is_law(short) else ""
+
+
 def _over_time(one: Series, distances: Sequence[Distance]) -> FanLine:
     times = max((found.times for found in distances if found.target == one.target), default=0.0)
     beyond = "not measured" if math.isinf(times) else f"{significant(times)}× the data"
@@ -156,6 +162,7 @@ def _over_time(one: Series, distances: Sequence[Distance]) -> FanLine:
         x=tuple(map(float, one.at_ns)),
         bands=one.bands,
         note=beyond if times > 1 else "",
+        gaps=tuple(float(place) for place in one.none_ns if place not in one.at_ns),
         hatched=times > 1,
         details=tuple(band_text(band, one.unit) for band in one.bands),
     )
@@ -169,7 +176,7 @@ def plot(fan: Fan) -> tuple[Canvas, Axes]:
     below, above = BELOW_IN + legend_in(names), 0.84
     figure = canvas(below + above + max(_AXES_IN, name_height_in(fan.lines)), fan.title, fan.subtitle)
     axes = add_axes(figure, left_in=0.82, bottom_in=below, top_in=above, right_in=name_room_in(fan.lines))
-    places = sorted({value for line in fan.lines for value in line.x} | set(fan.also_x))
+    places = sorted({value for line in fan.lines for value in (*line.x, *line.gaps)} | set(fan.also_x))
     draw_lines(axes, fan.lines)
     log = _x_axis(axes, fan, places)
     if band_axis(axes, fan.lines, fan.y_unit, also=fan.also, linear=fan.clock and fan.y_unit in _COUNTS):
@@ -210,6 +217,8 @@ def _alt(fan: Fan) -> str:
 
 def _table(fan: Fan) -> tuple[tuple[str, ...], ...]:
     head = (fan.x_label, *(clean(line.target) for line in fan.lines))
-    places = sorted({value for line in fan.lines for value in line.x})
-    found = [dict(zip(line.x, line.details, strict=True)) for line in fan.lines]
+    found = [
+        dict(zip(line.x, line.details, strict=True)) | dict.fromkeys(line.gaps, "none began") for line in fan.lines
+    ]
+    places = sorted({place for one in found for place in one})
     return (head, *((fan.x_text(place), *(one.get(place, "–") for one in found)) for place in places))

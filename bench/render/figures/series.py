@@ -28,6 +28,9 @@ _AXIS_IN: Final = 0.54
 _FAINT: Final = 0.14
 _STRONG: Final = 0.2
 """Opacities of the bands of 95 and of 80 %."""
+_CROSS: Final[dict[str, Any]] = {"marker": "x", "ms": 5, "mew": 1.4, "linestyle": "none"}
+_CROSS_ROW: Final = 0.06
+"""Between the crosses of two lines, as a share of the height of the axes."""
 _NAME_SIZE: Final = 8.5
 _NAME_ROW_IN: Final = 0.15
 _LETTER_IN: Final = 0.081
@@ -45,6 +48,7 @@ class Line:
         bands: one for each ``x``.
         note: a second line of its name: ``4.00× the data``; empty: none.
         hatched: the band is hatched, since all of it lies beyond the data.
+        gaps: places without a number, at which the line is broken and has a cross; none of them is in ``x``.
     """
 
     target: str
@@ -52,6 +56,7 @@ class Line:
     bands: tuple[Band, ...]
     note: str = ""
     hatched: bool = False
+    gaps: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,21 +85,32 @@ def line_style(targets: Sequence[str], target: str, *, number: int | None = None
 def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
     """Draw middles, and bands of 80 and 95 %. A line of a single point is the target's mark."""
     targets = [line.target for line in lines]
-    for line in lines:
+    for number, line in enumerate(lines):
         style = line_style(targets, line.target)
+        places = sorted((*line.x, *line.gaps))
+        ends = {end: _with_gaps(line, end) for end in ("low95", "low80", "middle", "high80", "high95")}
         for low, high, alpha in (("low95", "high95", _FAINT), ("low80", "high80", _STRONG)):
-            lower, upper = ([getattr(band, end) for band in line.bands] for end in (low, high))
-            axes.fill_between(line.x, lower, upper, color=style["color"], alpha=alpha, linewidth=0)
+            axes.fill_between(places, ends[low], ends[high], color=style["color"], alpha=alpha, linewidth=0)
         if line.hatched:
-            _hatch(axes, line, style["color"])
+            hatched: dict[str, Any] = {"edgecolor": style["color"], "hatch": HATCH, "linewidth": 0, "alpha": 0.35}
+            axes.fill_between(places, ends["low95"], ends["high95"], facecolor="none", **hatched)
         style |= {} if len(line.x) == 1 else {"marker": ""}
-        axes.plot(line.x, [band.middle for band in line.bands], linewidth=1.8, ms=4.5, **style)
+        axes.plot(places, ends["middle"], linewidth=1.8, ms=4.5, **style)
+        _crosses(axes, line, number)
 
 
-def _hatch(axes: Axes, line: Line, colour: str) -> None:
-    lower, upper = [band.low95 for band in line.bands], [band.high95 for band in line.bands]
-    style: dict[str, Any] = {"facecolor": "none", "edgecolor": colour, "hatch": HATCH, "linewidth": 0, "alpha": 0.35}
-    axes.fill_between(line.x, lower, upper, **style)
+def _with_gaps(line: Line, end: str) -> list[float]:
+    """An end of the bands at all places of a line; nan in its gaps."""
+    found = {place: float(getattr(band, end)) for place, band in zip(line.x, line.bands, strict=True)}
+    return [found.get(place, math.nan) for place in sorted((*line.x, *line.gaps))]
+
+
+def _crosses(axes: Axes, line: Line, number: int) -> None:
+    """Crosses in the gaps of a line, above the axis, those of each line at a height of their own."""
+    if line.gaps:
+        heights = [0.03 + _CROSS_ROW * number] * len(line.gaps)
+        along = axes.get_xaxis_transform()
+        axes.plot(line.gaps, heights, transform=along, color=target_colour(line.target), **_CROSS)
 
 
 def name_room_in(lines: Sequence[Line]) -> float:
@@ -198,6 +214,8 @@ def band_entries(lines: Sequence[Line]) -> tuple[list[str], list[Any]]:
         ("simulated, the middle", Line2D([], [], color=MUTED, linewidth=1.8)),
         ("bands of 80 and 95 %", (strong, faint)),
     ]
+    if any(line.gaps for line in lines):
+        found.append(("some waited, none began", Line2D([], [], color=MUTED, **_CROSS)))
     if any(line.hatched for line in lines):
         hatched = Patch(facecolor=PAPER, edgecolor=MUTED, hatch=HATCH, linewidth=0)
         found.append(("hatched: beyond the data", hatched))

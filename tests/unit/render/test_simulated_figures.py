@@ -483,3 +483,30 @@ def test_a_tornado_explains_the_endpoints_that_it_names() -> None:
         (none,) = tornado.draw_all(answer(influence("growth", low=4e9, high=9e9)))
     assert [text.get_text() for text in named.canvas.texts[2:]] == ["exec: the workload is about to run"]
     assert none.canvas.texts[2:] == []
+
+
+def test_where_some_waited_and_none_began_a_line_is_broken_and_has_a_cross() -> None:
+    whole = over_time()
+    at = whole.series[5].at_ns
+    stuck = whole.series[5].model_copy(
+        update={"at_ns": at[:20], "bands": whole.series[5].bands[:20], "none_ns": at[20:24]}
+    )
+    broken = whole.model_copy(update={"series": (*whole.series[:5], stuck, *whole.series[6:])})
+    with styled():
+        plain, found = (list(fan.draw_series(one))[1] for one in (whole, broken))
+    axes = found.canvas.axes[0]
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [list(np.asarray(line.get_xdata())) for line in crosses] == [list(map(float, at[20:24]))]
+    (line,) = (one for one in axes.lines if len(np.asarray(one.get_xdata())) == 24)
+    assert np.isnan(np.asarray(line.get_ydata())[20:]).all()
+    assert "some waited, none began" in [text.get_text() for text in found.canvas.legends[0].get_texts()]
+    assert "none began" not in " ".join(text.get_text() for text in plain.canvas.legends[0].get_texts())
+    assert found.table[21][1] == "none began"
+
+
+def test_over_time_a_law_is_said_to_be_one_trace_of_many() -> None:
+    sample = over_time().model_copy(update={"short": "sample:azure-2021 on 20 hosts of 16 CPUs and 64.0 GiB"})
+    with styled():
+        law, trace = (next(fan.draw_series(one)).canvas.texts[1].get_text() for one in (over_time(), sample))
+    assert "one trace of this law" in " ".join(law.split())
+    assert "one trace" not in trace
