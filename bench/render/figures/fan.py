@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,7 +25,7 @@ from bench.render.figures.series import (
 )
 from bench.render.figures.simulated import LOGARITHMIC, axis_name, hatch_beyond, say_above, subtitle
 from bench.render.figures.ticks import clock_text, clock_ticks, set_ticks, some_ticks
-from bench.render.text import clean, file_stem, significant
+from bench.render.text import clean, significant
 from bench.sim.answer.answer import Distance, Series
 from bench.sim.traces.law import is_law
 
@@ -136,7 +137,8 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
             continue
         yield draw(
             Fan(
-                name=f"simulated-over-time-{file_stem(name)}",
+                # Names of numbers are ours: they differ in more than dots and underscores.
+                name="-".join(("simulated-over-time", *re.split(r"[._]", name))),
                 title=f"Simulated: {quantity_label(name)}, over the time of the trace",
                 subtitle=subtitle(answer.short, [one.target for one in mine], more=_trace_note(answer.short)),
                 x_label="time of the trace, simulated",
