@@ -36,12 +36,16 @@ class Arrivals:
             else f"every {format_ns(self.gap_ns)}"
         )
 
+    def expected(self, boxes: int) -> NDArray[np.int64]:
+        """(boxes,) The mean times of requests since the first one, ns, ascending."""
+        return np.arange(boxes, dtype=np.int64) * self.gap_ns
+
     def schedule(self, boxes: int, *, seed: int, trial: int) -> NDArray[np.int64]:
         """(boxes,) since the first request, ns, ascending. The same seed and trial give the same times."""
         if not self.gap_ns:
             return np.zeros(boxes, dtype=np.int64)
         if not self.random:
-            return np.arange(boxes, dtype=np.int64) * self.gap_ns
+            return self.expected(boxes)
         drawn = uniforms(seed, PURPOSE, trial, np.arange(1, boxes))
         gaps = np.round(-np.log1p(-drawn) * self.gap_ns).astype(np.int64)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(gaps)])

@@ -104,7 +104,7 @@ def _run(
     trial: int,
     noise: bool,
 ) -> list[Up]:
-    scheduled = requests_of(groups, arrivals, seed=seed, trial=trial)
+    scheduled = dealt(groups, arrivals.schedule(sum(group.boxes for group in groups), seed=seed, trial=trial))
     parts = [
         SharedGroup(
             values=one,
@@ -117,9 +117,8 @@ def _run(
     return [Up(requested_ns=at, up_ns=one.astype(np.float64)) for at, one in zip(scheduled, up, strict=True)]
 
 
-def requests_of(groups: Sequence[Group], arrivals: Arrivals, *, seed: int, trial: int) -> list[NDArray[np.int64]]:
-    """By group: (boxes,) when its boxes are requested. Each group is spread evenly over all requests."""
-    times = arrivals.schedule(sum(group.boxes for group in groups), seed=seed, trial=trial)
+def dealt(groups: Sequence[Group], times: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The requests' times by group: each group is spread evenly over all of them."""
     places = np.concatenate([(np.arange(group.boxes) + 0.5) / group.boxes for group in groups])
     owner = np.repeat(np.arange(len(groups)), [group.boxes for group in groups])
     order = np.argsort(places, kind="stable")

@@ -20,7 +20,7 @@ from bench.sim.answer.words import BOUND, box_text, count_text
 from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import fields_of, forms_of, judge, two_answers, two_ratios
 from bench.sim.host.headline import compared_headline, decided_by, value_text
-from bench.sim.host.mixed import Group, all_up_ns, mixed_samples, requests_of
+from bench.sim.host.mixed import Group, all_up_ns, dealt, mixed_samples
 from bench.sim.host.times import time_band, time_ratio, time_rest
 
 NAMES: Final[Mapping[str, str]] = {
@@ -238,8 +238,8 @@ def _look(
 
 
 def _limits(terms: Terms, question: RebootQuestion, groups: tuple[Group, ...]) -> dict[str, Bottleneck]:
-    """By target: what would limit the boxes of each on the host if they were alone there."""
-    requests = requests_of(groups, question.arrivals, seed=terms.seed, trial=0)
+    """By target: what would limit its boxes if they were alone on the host and requested at the mean times."""
+    requests = dealt(groups, question.arrivals.expected(sum(group.boxes for group in groups)))
     return {group.target: _limit(terms, question, group.target, at) for group, at in zip(groups, requests, strict=True)}
 
 

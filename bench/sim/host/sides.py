@@ -60,7 +60,8 @@ class Side(Protocol):
         """How far a storm of so many boxes lies beyond the data."""
 
     def limit(self, terms: Terms, boxes: int, *, further: bool = True) -> Bottleneck:
-        """What limits it. ``further``: also where another limit takes over."""
+        """What limits it, where requests come at their mean times. ``further``: also where another limit takes
+        over."""
 
     def forms(self, terms: Terms, boxes: int) -> Sequence[Varying]:
         """How inflation goes on beyond the measured CPUs, where the storm depends on it."""
@@ -112,7 +113,7 @@ class Alone:
             terms.draw_weights,
             cpus=self.cpus,
             residents=self.residents,
-            scheduled_ns=self.arrivals.schedule(boxes, seed=terms.seed, trial=0),
+            scheduled_ns=self.arrivals.expected(boxes),
             further=further,
         )
 

@@ -27,6 +27,13 @@ def test_at_random_with_the_mean_that_was_asked_for() -> None:
     assert gaps.std() == pytest.approx(10**6, rel=0.05)
 
 
+def test_the_expected_times_are_the_mean_of_random_ones() -> None:
+    random = Arrivals(gap_ns=10**6, random=True)
+    drawn = [random.schedule(9, seed=1, trial=trial) for trial in range(2000)]
+    assert np.mean(drawn, axis=0)[1:] == pytest.approx(random.expected(9)[1:], rel=0.1)
+    assert Arrivals(gap_ns=7).expected(4).tolist() == Arrivals(gap_ns=7).schedule(4, seed=1, trial=0).tolist()
+
+
 def test_a_longer_storm_begins_like_a_shorter_one() -> None:
     random = Arrivals(gap_ns=10**6, random=True)
     assert random.schedule(9, seed=1, trial=4)[:5].tolist() == random.schedule(5, seed=1, trial=4).tolist()
