@@ -23,7 +23,7 @@ _LABELS: Final[dict[str, str]] = {
     "storm.p90": "90 % up",
     "storm.longest": "longest start of a box",
     "storm.cpu": "CPU time per start",
-    "storm.cpu_after": "CPU time after the last",
+    "storm.cpu_after": "CPU time once all are up",
     "storm.throughput": "boxes per second",
     "storm.lock_wait": "mean wait for the lock",
     "storm.cpu_wait": "mean wait for a CPU",

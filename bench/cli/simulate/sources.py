@@ -12,12 +12,12 @@ from bench.sim.observe.table import observe_table
 from bench.sim.observe.trials import Observations, Source, same_workload
 from bench.util.errors import UsageError
 from bench.util.package_data import find_table
-from bench.util.paths import is_directory
+from bench.util.paths import is_file
 
 
 def is_table(name: str) -> bool:
-    """Whether a name is that of a table of storms: a CSV file, or a bundled one. Else it is that of a campaign."""
-    return not is_directory(Path(name)) and find_table(name).suffix == ".csv"
+    """Whether a name is that of a table of storms: a file, or a bundled one. Else it is that of a campaign."""
+    return is_file(find_table(name))
 
 
 def check_same(

@@ -11,14 +11,16 @@ import pytest
 
 from bench import cli
 from bench.sim.model.file import Model, write_model
+from bench.sim.observe.campaign import observe
 from bench.util.errors import ExitCode
 from tests.docs_check import commands_in
-from tests.synthetic_models import make_model
+from tests.factories import write_campaign
+from tests.synthetic_models import make_model, make_values
+from tests.synthetic_starts import make_storm_records
 
 PAGE: Final = Path(__file__).parents[3] / "docs/simulation.md"
 QUESTIONS: Final = ("storm", "density", "reboot")
 """Commands of this page that are run here. `fit`, `explain` and `check` have campaigns in tests of their own."""
-TABLE: Final = "# cpus: 2\nruntime,n,last,median,cpu_per_start\ndocker,1,170,170,260\ndocker,8,1200,900,280\n"
 WITH_MEMORY: Final = ("docker", "libvirt/tcg")
 """Targets whose memory a calibration measures."""
 BESIDE: Final = ("docker", "gvisor", "libvirt/tcg")
@@ -32,9 +34,20 @@ def _examples() -> list[str]:
     return [command for command in dict.fromkeys(found) if command.startswith(begins)]
 
 
-def _calibrated() -> Model:
-    """A model of a host with two CPUs: storms up to 8, some beside 8 boxes, the memory of two targets up to 16."""
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Storms of docker."""
+    manifest, records = make_storm_records({"docker": make_values("docker")}, blocks=2)
+    return write_campaign(tmp_path_factory.mktemp("calibrated") / "a", manifest, records)
+
+
+def _calibrated(campaign: Path) -> Model:
+    """A model of the campaign's host, with two CPUs: storms up to 8, some beside 8 boxes, the memory of two targets up
+    to 16."""
+    seen = observe([campaign])
     model = make_model(draws=8)
+    host = model.host.model_copy(update={"fingerprint": seen.sources[0].host, "cpus": seen.sources[0].cpus})
+    model = model.model_copy(update={"workload": seen.workload, "host": host})
     targets = {}
     for label, entry in model.targets.items():
         known = label in WITH_MEMORY
@@ -58,12 +71,11 @@ def test_the_page_has_examples_of_every_question() -> None:
 
 @pytest.mark.parametrize("command", _examples())
 def test_an_example_ends_with_0(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, campaign: Path, command: str
 ) -> None:
-    write_model(tmp_path / "model.json", _calibrated())
-    campaign = tmp_path / "reports/out/CAMPAIGN"
-    campaign.parent.mkdir(parents=True)
-    campaign.write_text(TABLE, encoding="utf-8")
+    write_model(tmp_path / "model.json", _calibrated(campaign))
+    (tmp_path / "reports/out").mkdir(parents=True)
+    (tmp_path / "reports/out/CAMPAIGN").symlink_to(campaign)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", [*shlex.split(command), "--draws", "2"])
