@@ -105,11 +105,12 @@ def fleet(
     Exit codes: 0 answered, 4 the data do not support an answer, or no number of hosts keeps the limit.
     """
     spec = read_fleet(fleet_file)
-    source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
     cost = None if prices is None else read_prices(prices)
     if cost is not None:
         cost.per_host_hour(cpus=spec.cpus, memory_bytes=spec.memory_bytes, kind=host_type)
-    with Step() as step:
+    options = read_trace_options(within, durations, spec.memory_bytes)
+    with Step(f"reading {trace}") as step:
+        source = open_trace(trace, options)
         terms = trace_terms(read_model(model), seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot, in_vm)
         question = FleetQuestion(

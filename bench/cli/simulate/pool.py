@@ -116,8 +116,9 @@ def pool(
     keep_alives, counts = read_keep_alives(keep_alive), read_counts("--prewarmed", prewarmed)
     found = read_model(model)
     spec = _host(found, cpus, memory, reserve, queue)
-    source = open_trace(trace, read_trace_options(within, durations, spec.memory_bytes))
-    with Step() as step:
+    options = read_trace_options(within, durations, spec.memory_bytes)
+    with Step(f"reading {trace}") as step:
+        source = open_trace(trace, options)
         terms = trace_terms(found, seed=seed, draws=draws, beyond=beyond, step=step)
         variants = read_variants(terms.model, targets, snapshot)
         question = PoolQuestion(

@@ -14,7 +14,7 @@ from bench.cli.console import console, print_json_text
 from bench.cli.messages import note
 from bench.cli.options import Json
 from bench.cli.simulate.options import Beyond, ModelFile, SweepSeed, note_compilation, this_command
-from bench.cli.simulate.progress import Reminder
+from bench.cli.simulate.progress import Reminder, Step
 from bench.render.commands.sweep import view_sweep, write_page
 from bench.sim.model.file import read_model
 from bench.sim.sweep.file import read_sweep
@@ -68,7 +68,8 @@ def sweep(
     if seed is not None:
         asked = asked.model_copy(update={"seed": seed})
     known = read_model(model)
-    plan = build_plan(asked, known, beyond=beyond)
+    with Step("planning the sweep, and reading its traces"):
+        plan = build_plan(asked, known, beyond=beyond)
     note_compilation()
     try:
         with _Units() as units:

@@ -45,6 +45,7 @@ _AXES: Final = {
     "prewarmed": "pre-warmed boxes",
     "policy": "where boxes are placed",
     "within": "times within a minute",
+    "durations": "durations of the trace",
 }
 """Parameters as the axes of figures name them."""
 _COUNTED: Final = {

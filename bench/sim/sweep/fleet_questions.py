@@ -27,6 +27,7 @@ from bench.sim.fleet.variants import Variant
 from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Values
 from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quantity, Question, Runs, joined
+from bench.sim.traces.cold import Durations
 from bench.sim.traces.spec import TraceOptions, open_trace, takes_shares, trace_digest
 from bench.sim.traces.trace import TraceSource
 from bench.sim.traces.within import Within
@@ -133,13 +134,18 @@ def _source(values: Values) -> TraceSource:
     """The trace of the values, as its files are now."""
     text = str(values["trace"])
     memory_bytes = int(values["memory"]) if takes_shares(text) else None
-    return _trace(text, cast("Within", values["within"]), memory_bytes, trace_digest(text))
+    options = TraceOptions(
+        within=cast("Within", values["within"]),
+        durations=cast("Durations", values["durations"]),
+        host_memory_bytes=memory_bytes,
+    )
+    return _trace(text, options, trace_digest(text))
 
 
 @lru_cache(maxsize=4)
-def _trace(text: str, within: Within, memory_bytes: int | None, _digest: str) -> TraceSource:
+def _trace(text: str, options: TraceOptions, _digest: str) -> TraceSource:
     """A trace. Its digest is part of the key: a worker may outlive a file's content."""
-    return open_trace(text, TraceOptions(within=within, host_memory_bytes=memory_bytes))
+    return open_trace(text, options)
 
 
 def _reached(result: FleetResult) -> dict[str, float]:
@@ -229,6 +235,12 @@ _ON_TRACE: Final[Mapping[str, Parameter]] = {
     "memory": MEMORY,
     "reserve": RESERVE,
     "within": Parameter(kind="text", help="times within a minute", default="uniform", choices=get_args(Within)),
+    "durations": Parameter(
+        kind="text",
+        help="whether the trace's durations contain cold starts",
+        default="check",
+        choices=get_args(Durations),
+    ),
 }
 
 FLEET_QUESTIONS: Final[Mapping[str, Question]] = {

@@ -188,7 +188,8 @@ def _named(value: Value) -> str:
 
 def _different(units: tuple[Unit, ...]) -> list[Mapping[str, Value]]:
     """The values of one unit for each trace, with whatever else the trace depends on; of any unit without traces."""
-    return list({(one.values.get("trace"), one.values.get("within")): one.values for one in units}.values())
+    names = ("trace", "within", "durations")
+    return list({tuple(map(one.values.get, names)): one.values for one in units}.values())
 
 
 def _inputs(question: Question, different: list[Mapping[str, Value]]) -> dict[str, str]:

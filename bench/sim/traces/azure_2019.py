@@ -309,6 +309,12 @@ def _memory_of(files: Iterable[Path], known: list[Function]) -> tuple[Integers |
     values = [apps.get((owner, app), usual) for owner, app, _ in known]
     guessed = sum((owner, app) not in apps for owner, app, _ in known)
     about = ["Each function's box takes the average memory of its app."]
+    apart = len({(owner, app) for owner, app, _ in known})
+    if apart < len(known):
+        about.append(
+            f"There, an app's functions share its memory. Here it counts once for each of them, which are "
+            f"{len(known) / apart:.3g} per app on average."
+        )
     if guessed:
         who = f"{guessed} of {len(known)} functions"
         about.append(f"{who} have no memory samples: they take the median, {usual:.0f} MiB.")

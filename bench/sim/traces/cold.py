@@ -65,7 +65,8 @@ def without_cold_starts(
             f"{where}: durations contain cold starts: in {longer} of {len(ratios)} functions the first invocations "
             f"take longer than the others, typically {typical:.2g} times as long; a simulated start would be counted "
             "twice",
-            hint="say --durations cold to take them out, or --durations warm if the work itself is longer",
+            hint="say --durations cold to take them out, or --durations warm if the work itself is longer; in a sweep "
+            "it is the parameter `durations`",
         )
     return duration_ns, (
         f"Durations are without cold starts: first invocations take {typical:.2f} times as long as the others in "

@@ -99,6 +99,25 @@ def test_a_trace_that_changed_is_read_again_and_its_units_are_refused(tmp_path: 
         run_sweep(plan, MODEL, tmp_path / "out", scheduler="serial")
 
 
+def test_a_sweep_can_say_what_a_traces_durations_contain(tmp_path: Path) -> None:
+    """First invocations of all functions take ten times as long as the others."""
+    rows = sorted(
+        (3600.0 * hour + 20 * function + 2 * number, function, 10.0 if number == 0 else 1.0)
+        for hour in range(2)
+        for function in range(10)
+        for number in range(5)
+    )
+    text = "".join(f"a,f{function},{end + 100},{length}\n" for end, function, length in rows)
+    file = tmp_path / "trace.csv"
+    file.write_text(f"app,func,end_timestamp,duration\n{text}", encoding="utf-8")
+    asked = sweep(question="pool", axes={"trace": (str(file),)}, fixed={})
+    with pytest.raises(TraceError, match="durations contain cold starts") as caught:
+        build_plan(asked, MODEL)
+    assert "in a sweep it is the parameter `durations`" in caught.value.hint
+    plan = build_plan(asked.model_copy(update={"fixed": {"durations": "cold"}}), MODEL)
+    assert any("Cold starts are taken out of 20 durations" in line for line in plan.left_out)
+
+
 def test_the_cut_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     asked = sweep(question="fleet", axes={"hosts": (2,)}, targets=("docker",), replications=2)

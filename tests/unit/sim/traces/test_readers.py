@@ -130,6 +130,16 @@ def test_what_is_missing_is_counted(tmp_path: Path) -> None:
     assert source.memory_bytes.tolist() == [120 * 2**20]
 
 
+def test_memory_that_functions_of_an_app_share_is_said_to_count_for_each(tmp_path: Path) -> None:
+    memory = ["o", "a", "1", "100", *["1"] * 8]
+    source = read_azure_2019(day(tmp_path, {"f": [1], "g": [1]}, memory=memory))
+    assert any(line.endswith("which are 2 per app on average.") for line in source.rules)
+    assert source.memory_bytes is not None
+    assert source.memory_bytes.tolist() == [100 * 2**20] * 2
+    alone = read_azure_2019(day(tmp_path, {"f": [1]}, memory=memory))
+    assert not any("per app on average" in line for line in alone.rules)
+
+
 def test_memory_is_the_average_over_days_by_samples(tmp_path: Path) -> None:
     day(tmp_path, {"f": [1]}, memory=["o", "a", "1", "100", *["1"] * 8])
     day(tmp_path, {"f": [1]}, number=2, memory=["o", "a", "3", "200", *["1"] * 8])
