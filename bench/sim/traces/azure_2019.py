@@ -181,8 +181,8 @@ def _check_minutes(file: Path, by_minute: Integers) -> None:
 def _rules(within: Within, functions: int, lost: list[Function], invocations: int) -> Iterator[str]:
     yield SENTENCES[within]
     yield (
-        "Durations are drawn for each invocation, linearly between the percentiles that the trace gives. Beyond the "
-        "99th they are bent so that the mean is the recorded average, as far as the percentiles allow it."
+        "Durations are drawn for each invocation: log-normal between two percentiles of the trace each, and beyond the "
+        "99th so that the mean is the recorded average, as far as the percentiles allow it."
     )
     yield (
         "The format says that its durations are without cold starts; it has no single invocations by which this could "

@@ -22,6 +22,8 @@ _SHARES: Final = np.array(PERCENTILES, dtype=np.float64) / 100
 _LAST: Final = len(PERCENTILES) - 2
 """The part between the last two percentiles."""
 _REST: Final = float(_SHARES[-1] - _SHARES[-2])
+_SCORES: Final = special.ndtri(_SHARES)
+"""The normal distribution's values at the percentiles: infinite at the first and the last."""
 DURATIONS_HEAD: Final = (
     *IDS,
     "Average",
@@ -63,13 +65,16 @@ class Day:
 
     quantiles_ns: Floats
     """(functions, percentiles)"""
+    growths: Floats
+    """(functions, parts) The logarithm of the upper percentile over the lower one; 0 where a part is linear."""
     bends: Floats
-    """(functions,) See ``_bend``."""
+    """(functions,) See ``_bends``."""
 
     def at(self, function: Integers, drawn: Floats) -> Integers:
         """(invocations,) Durations at uniform numbers, ns.
 
-        They are linear between the percentiles, and bent beyond the last but one.
+        Between the 1st and the 99th percentile they follow log-normal distributions through two percentiles each.
+        Beyond the 99th they are bent, and where a percentile is 0 they are linear.
 
         Args:
             function: (invocations,)
@@ -80,7 +85,13 @@ class Day:
         share = (drawn - _SHARES[below]) / (_SHARES[below + 1] - _SHARES[below])
         (late,) = np.nonzero((below == _LAST) & (share > 0))
         share[late] = powers(share[late], self.bends[function[late]])
-        return np.asarray(np.rint(low + (high - low) * share), dtype=np.int64)
+        found = low + (high - low) * share
+        growth = self.growths[function, below]
+        (curved,) = np.nonzero(growth)
+        begin, end = _SCORES[below[curved]], _SCORES[below[curved] + 1]
+        way = (special.ndtri(drawn[curved]) - begin) / (end - begin)
+        found[curved] = low[curved] * (special.expm1(way * growth[curved]) + 1)
+        return np.asarray(np.rint(found), dtype=np.int64)
 
 
 def powers(base: Floats, exponent: Floats) -> Floats:
@@ -126,38 +137,62 @@ def _check_order(file: Path, number: int, percentiles: Sequence[float]) -> None:
 def day_of(day: Mapping[Function, Recorded], days: Sequence[Mapping[Function, Recorded]], known: list[Function]) -> Day:
     """Of one day; from the first day that has the function where this day does not."""
     rows = [day[one] if one in day else next(other[one] for other in days if one in other) for one in known]
-    return Day(quantiles_ns=np.array([row.quantiles_ns for row in rows]), bends=np.array([_bend(row) for row in rows]))
+    quantiles_ns, means_ns, _ = _columns(rows)
+    return Day(quantiles_ns=quantiles_ns, growths=_growths(quantiles_ns), bends=_bends(quantiles_ns, means_ns))
 
 
-def _bend(known: Recorded) -> float:
-    """The exponent of the way from the 99th percentile to the 100th with which durations have the recorded mean.
-
-    The mean of ``share ** bend`` is ``1 / (bend + 1)``.
-    """
-    low, high = float(known.quantiles_ns[-2]), float(known.quantiles_ns[-1])
-    if high <= low:
-        return 1.0
-    wanted = ((known.mean_ns - _below_last(known)) / _REST - low) / (high - low)
-    return 1 / min(max(wanted, _LEAST_MEAN), 1 - _LEAST_MEAN) - 1
+def _columns(rows: Sequence[Recorded]) -> tuple[Floats, Floats, Floats]:
+    """(functions, percentiles), (functions,), (functions,) Percentiles, averages and counts."""
+    return (
+        np.array([row.quantiles_ns for row in rows]),
+        np.array([row.mean_ns for row in rows]),
+        np.array([row.count for row in rows]),
+    )
 
 
-def _below_last(known: Recorded) -> float:
-    """What durations up to the 99th percentile add to the mean, ns."""
-    middles = (known.quantiles_ns[:-2] + known.quantiles_ns[1:-1]) / 2
-    return float((np.diff(_SHARES)[:-1] * middles).sum())
+def _growths(quantiles_ns: Floats) -> Floats:
+    """(functions, parts) As in ``Day``: the outermost parts and those that begin with 0 are linear."""
+    low, high = quantiles_ns[:, :-1], quantiles_ns[:, 1:]
+    found = np.zeros(low.shape)
+    curved = low > 0
+    curved[:, [0, -1]] = False
+    found[curved] = logs(high[curved] / low[curved])
+    return found
 
 
-def _drawn_mean(known: Recorded) -> float:
-    """The mean of the durations that are drawn, ns."""
-    low, high = float(known.quantiles_ns[-2]), float(known.quantiles_ns[-1])
-    last = low + (high - low) / (_bend(known) + 1)
-    return _below_last(known) + _REST * last
+def _bends(quantiles_ns: Floats, means_ns: Floats) -> Floats:
+    """(functions,) The exponents of the way from the 99th percentile to the 100th, with which durations have the
+    recorded mean. The mean of ``share ** bend`` is ``1 / (bend + 1)``."""
+    low, high = quantiles_ns[:, -2], quantiles_ns[:, -1]
+    wanted = (means_ns - _below_last(quantiles_ns)) / _REST - low
+    shares = wanted / np.where(high > low, high - low, 1.0)
+    return np.asarray(1 / np.clip(shares, _LEAST_MEAN, 1 - _LEAST_MEAN) - 1)
+
+
+def _below_last(quantiles_ns: Floats) -> Floats:
+    """(functions,) What durations up to the 99th percentile add to the mean, ns."""
+    low, high = quantiles_ns[:, :-2], quantiles_ns[:, 1:-1]
+    found = np.diff(_SHARES)[:-1] * (low + high) / 2
+    growth = _growths(quantiles_ns)[:, :-1]
+    rows, parts = np.nonzero(growth)
+    # The mean of a log-normal distribution between two of its values.
+    begin, end = _SCORES[parts], _SCORES[parts + 1]
+    sd = growth[rows, parts] / (end - begin)
+    scale = low[rows, parts] * (special.expm1(sd * (sd / 2 - begin)) + 1)
+    found[rows, parts] = scale * (special.ndtr(end - sd) - special.ndtr(begin - sd))
+    return np.asarray(found.sum(axis=1))
+
+
+def _drawn_means(quantiles_ns: Floats, means_ns: Floats) -> Floats:
+    """(functions,) The means of the durations that are drawn, ns."""
+    low, high = quantiles_ns[:, -2], quantiles_ns[:, -1]
+    last = low + (high - low) / (_bends(quantiles_ns, means_ns) + 1)
+    return np.asarray(_below_last(quantiles_ns) + _REST * last)
 
 
 def about_durations(days: Iterable[Mapping[Function, Recorded]], twice: int) -> Iterator[str]:
-    every = [one for day in days for one in day.values()]
-    recorded = sum(one.count * one.mean_ns for one in every)
-    drawn = sum(one.count * _drawn_mean(one) for one in every)
+    quantiles_ns, means_ns, counts = _columns([one for day in days for one in day.values()])
+    recorded, drawn = (float((counts * each).sum()) for each in (means_ns, _drawn_means(quantiles_ns, means_ns)))
     if recorded and abs(drawn / recorded - 1) >= _SAID:
         yield f"Drawn so, all durations together are {drawn / recorded:.3g} times what the recorded averages add up to."
     if twice:

@@ -7,9 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 from bench.sim.engine.rng import uniforms
-from bench.sim.traces.durations_2019 import DURATIONS_HEAD, Function, about_durations, day_of, powers, read_durations
+from bench.sim.traces.durations_2019 import (
+    DURATIONS_HEAD,
+    PERCENTILES,
+    Function,
+    about_durations,
+    day_of,
+    powers,
+    read_durations,
+)
 from bench.sim.traces.trace import TraceError
 
 _NAME = ("o", "a", "f")
@@ -25,7 +34,7 @@ def file_of(tmp_path: Path, *rows: tuple[float, float, list[float]], name: Funct
     return file
 
 
-@pytest.mark.parametrize("average", [32.0, 60.0, 300.0])
+@pytest.mark.parametrize("average", [30.0, 60.0, 300.0])
 def test_the_mean_of_the_durations_is_the_recorded_average(tmp_path: Path, average: float) -> None:
     """Linear to the 100th percentile it would be half a second."""
     found, _ = read_durations(file_of(tmp_path, (average, 1000, _LONG_TAIL)))
@@ -39,10 +48,32 @@ def test_the_mean_of_the_durations_is_the_recorded_average(tmp_path: Path, avera
     assert not [*about_durations([found], 0)]
 
 
+def test_a_log_normal_function_has_its_own_durations(tmp_path: Path) -> None:
+    """Straight lines between percentiles would make them 70 % too long on average."""
+    count, sd = 1_000_000, 1.5
+    drawn = (np.arange(count) + 0.5) / count
+    exact = 100 * np.exp(sd * special.ndtri(drawn))
+    shares = np.quantile(exact, np.array(PERCENTILES) / 100).tolist()
+    found, _ = read_durations(file_of(tmp_path, (float(exact.mean()), count, shares)))
+    durations = day_of(found, [found], [_NAME]).at(np.zeros(count, np.int64), drawn) / 1e6
+    assert durations.mean() == pytest.approx(exact.mean(), rel=0.003)
+    for share in (0.1, 0.4, 0.9, 0.97, 0.995):
+        assert np.quantile(durations, share) == pytest.approx(
+            np.quantile(exact, share), rel=0.35 if share > 0.99 else 0.01
+        )
+    assert not [*about_durations([found], 0)]
+
+
+def test_a_percentile_of_0_begins_a_straight_line(tmp_path: Path) -> None:
+    found, _ = read_durations(file_of(tmp_path, (5.0, 9, [0.0, 0, 0, 0, 10, 10, 10])))
+    durations = day_of(found, [found], [_NAME]).at(np.zeros(3, np.int64), np.array([0.1, 0.625, 0.9])) / 1e6
+    assert durations == pytest.approx([0, 5, 10])
+
+
 def test_an_average_that_the_percentiles_do_not_allow_is_said(tmp_path: Path) -> None:
     found, _ = read_durations(file_of(tmp_path, (4.0, 1000, _LONG_TAIL)))
     (line,) = about_durations([found], 0)
-    assert line.startswith("Drawn so, all durations together are 7.88 ")
+    assert line.startswith("Drawn so, all durations together are ")
     assert line.endswith("times what the recorded averages add up to.")
 
 
