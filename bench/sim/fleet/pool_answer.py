@@ -56,6 +56,8 @@ MAIN: Final = "delay_p99"
 RATIOS: Final = ("delay_p99", "cold_start", "response_p99", "wasted_memory", "start_cpu")
 _HOSTS: Final = ("hosts", "mean_hosts")
 _ONE_OF_100: Final = 0.01
+_WITHOUT_ROOM: Final = ("waited_share", "rejected_share", "unserved_share")
+"""Of invocations that find no host with room when they arrive. The last one may be in the first, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +75,22 @@ class PoolQuestion(Asked):
         """The question as a sentence."""
         return (
             f"{self.trace_text} in {', '.join(self.labels)} on one host of {count_text(self.spec.cpus, 'CPU')} and "
-            f"{format_bytes(self.spec.memory_bytes)}, {format_bytes(self.spec.reserve_bytes)} of it reserved: how long "
-            "do users wait, and how much memory lies idle?"
+            f"{format_bytes(self.spec.memory_bytes)}, {format_bytes(self.spec.reserve_bytes)} of it reserved"
+            f"{self._queue}: how long do users wait, and how much memory lies idle?"
         )
 
     def short(self) -> str:
         """In few words: ``sample:azure-2021 on a host of 8 CPUs and 64.0 GiB``."""
         host = f"{count_text(self.spec.cpus, 'CPU')} and {format_bytes(self.spec.memory_bytes)}"
         return f"{self.trace_text} on a host of {host}"
+
+    @property
+    def _queue(self) -> str:
+        most = self.spec.queue_limit
+        if most is None:
+            return ""
+        who = f"at most {count_text(most, 'invocation')}" if most else "no invocation"
+        return f", where {who} can wait for room"
 
     def points(self) -> list[tuple[int | None, int]]:
         """Keep-alive and pre-warmed boxes of each point; the last one is the answer's."""
@@ -330,7 +340,7 @@ def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, B
         name=f"{PREFIX}.{MAIN}",
         targets=asked.labels,
         baseline=asked.baseline,
-        lead=f"with boxes {keep_alive_text(keep)}{ready}, 99 % of the invocations begin within {{}}",
+        lead=f"with boxes {keep_alive_text(keep)}{ready}, {_lead(shown)}",
         relation="{other} takes {ratio} as long as {base}",
     )
     if not idle:
@@ -339,16 +349,24 @@ def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, B
 
 
 def _deciding(shown: Sequence[Quantity], limit: Bottleneck) -> Bottleneck:
-    """What decides the 99th percentile: nothing where it meets no start, memory where more than 1 % wait for room.
+    """What decides the 99th percentile: nothing where it meets no start, memory where more than 1 % find no room.
 
     Elsewhere it is what a start consists of.
     """
     if _begin_at_once(shown, limit.target):
         return Bottleneck(target=limit.target, name="none")
-    waited = find(shown, f"{PREFIX}.waited_share", limit.target)
-    if waited is not None and waited.band.middle > _ONE_OF_100:
+    shares = (find(shown, f"{PREFIX}.{name}", limit.target) for name in _WITHOUT_ROOM)
+    if sum(one.band.middle for one in shares if one is not None) > _ONE_OF_100:
         return Bottleneck(target=limit.target, name="memory")
     return limit
+
+
+def _lead(shown: Sequence[Quantity]) -> str:
+    """What the main number is, in words that also take ``never``."""
+    middles = [one.band.is_never("middle") for one in shown if one.name == f"{PREFIX}.{MAIN}" and one.unit == "ns"]
+    if any(middles):
+        return "the time until 99 % of the invocations begin is {}"
+    return "99 % of the invocations begin within {}"
 
 
 def _begin_at_once(shown: Sequence[Quantity], label: str) -> bool:

@@ -28,7 +28,7 @@ from bench.sim.model.file import Model
 from bench.sim.sweep.parameters import Parameter, Values
 from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quantity, Question, Runs, joined
 from bench.sim.traces.cold import Durations
-from bench.sim.traces.spec import TraceOptions, open_trace, takes_shares, trace_digest
+from bench.sim.traces.spec import TraceOptions, is_random, open_trace, takes_shares, trace_digest
 from bench.sim.traces.trace import TraceSource
 from bench.sim.traces.within import Within
 
@@ -51,6 +51,7 @@ _NEEDED: Final = ("needed_on_host", "needed_starts")
 _MOST_KEEP_NS: Final = 2**59
 """Some 18 years."""
 _MOST_PREWARMED: Final = 10_000
+_ONE_TRACE: Final = "All runs have the same invocations, so that bands do not contain the luck of the trace. Another seed gives other ones."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +206,9 @@ def _forms(model: Model, target: str, values: Values) -> Iterable[str]:
 
 
 def _left_out(values: Values) -> tuple[str, ...]:
-    return (*(f"{values['trace']}: {rule}" for rule in _source(values).rules), *LEFT_OUT)
+    text = str(values["trace"])
+    luck = (f"{text}: {_ONE_TRACE}",) if is_random(text) else ()
+    return (*(f"{text}: {rule}" for rule in _source(values).rules), *luck, *LEFT_OUT)
 
 
 def _trace_inputs(values: Values) -> dict[str, str]:

@@ -72,6 +72,11 @@ def _opened(text: str, options: TraceOptions) -> TraceSource:
     return _invocations(path, options)
 
 
+def is_random(text: str) -> bool:
+    """Whether another seed gives other invocations: a law, or counts per minute. Raises TraceError."""
+    return is_law(text) or _path(text).is_dir()
+
+
 def takes_shares(text: str) -> bool:
     """Whether the trace's memory is shares of a host's, so that another host makes another trace. Raises TraceError."""
     return not is_law(text) and not _path(text).is_dir() and _is_sqlite(_path(text))

@@ -76,6 +76,9 @@ def test_what_is_rejected_or_never_complete_has_a_column() -> None:
     head, *rows = point_table(found)
     assert "rejected" in head
     assert rows[0][head.index("rejected")] != "0 %"
+    assert "where no invocation can wait for room: how long do users wait" in found.question
+    assert "the time until 99 % of the invocations begin is " in found.headline
+    assert "in runc and never in docker; decided by the start itself (runc) and memory (docker)" in found.headline
 
 
 def test_nothing_decides_a_delay_of_0(answer: PoolAnswer) -> None:

@@ -214,3 +214,4 @@ def test_what_a_trace_leaves_open_is_said(tmp_path: Path) -> None:
     asked = sweep(question="pool", axes={"prewarmed": (0,)}, draws=1)
     found = run_sweep(build_plan(asked, MODEL), MODEL, tmp_path, scheduler="serial")
     assert f"{TRACE}: Invocations arrive at random (Poisson)." in found.left_out
+    assert any(line.startswith(f"{TRACE}: All runs have the same invocations") for line in found.left_out)
