@@ -51,7 +51,9 @@ _NEEDED: Final = ("needed_on_host", "needed_starts")
 _MOST_KEEP_NS: Final = 2**59
 """Some 18 years."""
 _MOST_PREWARMED: Final = 10_000
-_ONE_TRACE: Final = "All runs have the same invocations, so that bands do not contain the luck of the trace. Another seed gives other ones."
+_ONE_TRACE: Final = (
+    "All runs have the same invocations: bands do not contain the luck of the trace. Another seed has others."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
