@@ -8,7 +8,7 @@ from typing import Final
 from bench.analysis.stats import Interval
 from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Influence, Quantity
-from bench.sim.answer.words import LIMITS, REST, TOGETHER, either_text, in_unit, parameter_label
+from bench.sim.answer.words import LIMITS, REST, TOGETHER, TRACE, either_text, in_unit, parameter_label
 from bench.sim.host.headline import text_of_ends
 from bench.util.units import grouped
 
@@ -211,7 +211,13 @@ def _still_line(label: str, mine: Sequence[Influence]) -> str:
     text = f"{label}: no parameter of the model moves the answer by a tenth of its band"
     rest = [one for one in mine if one.parameter in REST and one.share >= _LEAST_SHARE]
     made = ", ".join(f"{parameter_label(one.parameter)} {one.share:.0%}" for one in rest)
-    return f"{text}. What makes the band: {made}." if made else f"{text}."
+    # Bands are of one trace: the luck of it is open, and not in them.
+    what = (
+        "What is open beside this trace's band"
+        if any(one.parameter == TRACE for one in rest)
+        else "What makes the band"
+    )
+    return f"{text}. {what}: {made}." if made else f"{text}."
 
 
 def _by_answer(answer: Answer) -> dict[str, list[Influence]]:

@@ -90,7 +90,7 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
     return FleetAnswer(
         question=asked.sentence(),
         short=asked.short(),
-        headline=headline(asked, numbers, stops),
+        headline=headline(asked, numbers, stops, [label for label in asked.labels if runs[label].never is not None]),
         quantities=tuple(numbers),
         influenced=f"{PREFIX}.memory_in_hosts" if looks else "",
         groups=groups(asked, shown),

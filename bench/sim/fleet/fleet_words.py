@@ -22,9 +22,15 @@ _FAILS: Final = {"unserved_share": "never complete", "rejected_share": "rejected
 """Shares of invocations that a headline must not be silent about."""
 
 
-def headline(asked: FleetQuestion, numbers: Sequence[Quantity], stops: Mapping[str, Bottleneck]) -> str:
-    """What the trace needs, in two targets, and what the fleet that was asked about does with it."""
-    parts = [_needed(asked, numbers, stops), _elsewhere(asked, numbers), _yours(asked, numbers)]
+def headline(
+    asked: FleetQuestion, numbers: Sequence[Quantity], stops: Mapping[str, Bottleneck], never: Sequence[str]
+) -> str:
+    """What the trace needs, in two targets, and what the fleet that was asked about does with it.
+
+    Args:
+        never: labels of targets in which no number of hosts keeps the limit.
+    """
+    parts = [_needed(asked, numbers, stops), _never(never), _elsewhere(asked, numbers), _yours(asked, numbers)]
     return f"Simulated: {' '.join(filter(None, parts))}"
 
 
@@ -40,7 +46,7 @@ def _needed(asked: FleetQuestion, numbers: Sequence[Quantity], stops: Mapping[st
     named = _named(asked, stops)
     lead = f"{asked.limit.sentence()}{delay_limit(asked.limit)}"
     if not named:
-        return f"{lead}: of how many hosts that takes there is no answer."
+        return f"how many hosts this trace needs is not answered ({lead})."
     ratio = _memory_ratio(numbers, named)
     if all(stops[label].name == "none" for label in named):
         return f"{lead}, and one host is enough for that in {' and in '.join(named)}: nothing decides{ratio}."
@@ -49,6 +55,10 @@ def _needed(asked: FleetQuestion, numbers: Sequence[Quantity], stops: Mapping[st
     text = f"{lead}, so this trace needs hosts: {values}{ratio}; {decided_by(stops, named)}."
     bounds = [f"{one.target}: {one.bound}." for one in shown if one.bound]
     return " ".join([text, *bounds])
+
+
+def _never(labels: Sequence[str]) -> str:
+    return f"In {' and in '.join(labels)} no number of hosts is enough." if labels else ""
 
 
 def _memory_ratio(numbers: Sequence[Quantity], named: Sequence[str]) -> str:
@@ -78,15 +88,18 @@ def _yours(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:
     shown = [one for label in named if (one := find(numbers, name, label)) is not None]
     if not shown:
         return ""
-    values = " and ".join(f"{value_text(one)} in {one.target}" for one in shown)
+    some = [one for one in shown if not one.band.is_never("low95")]
+    none = [one.target for one in shown if one.band.is_never("low95")]
     fails = [
         f"{in_unit(one.band.middle, one.unit)} are {words} in {label}"
         for part, words in _FAILS.items()
         for label in named
         if (one := find(numbers, f"{PREFIX}.{part}", label)) is not None and one.band.middle > 0
     ]
-    text = f"On your fleet of {count_text(asked.spec.hosts, 'host')} 99 % of the invocations begin within {values}"
-    return "; ".join([text, *fails]) + "."
+    values = " and ".join(f"{value_text(one)} in {one.target}" for one in some)
+    begin = [f"99 % of the invocations begin within {values}"] if some else []
+    begin += [f"fewer than 99 % of the invocations ever begin in {' and in '.join(none)}"] if none else []
+    return f"On your fleet of {count_text(asked.spec.hosts, 'host')} {'; '.join([*begin, *fails])}."
 
 
 def groups(asked: FleetQuestion, shown: Mapping[str, Shown]) -> tuple[Group, ...]:

@@ -32,6 +32,13 @@ _SPECS: dict[str, FleetSpec] = {
     "box limit": replace(_SMALL, box_limit=3),
     "failures": replace(_SMALL, failures=Failures(mtbf_ns=12 * SECOND, mttr_ns=4 * SECOND), prewarmed=1),
     "rest only": replace(_SMALL, failures=Failures(mtbf_ns=9 * SECOND, mttr_ns=SECOND, lost="rest"), queue_limit=5),
+    "vms": replace(
+        _SMALL,
+        hosts=6,
+        together=3,
+        memory_bytes=400 * MIB,
+        failures=Failures(mtbf_ns=20 * SECOND, mttr_ns=4 * SECOND),
+    ),
     "autoscaler": replace(
         _SMALL,
         hosts=16,
@@ -62,7 +69,9 @@ def test_hundreds_of_hosts_that_are_switched_on_at_once_have_room_for_their_time
     assert result.peak_on == 300
 
 
-@pytest.mark.parametrize("name", ["queue", "pre-warmed", "failures", "autoscaler", "best-fit", "pack"])
+@pytest.mark.parametrize(
+    "name", ["queue", "pre-warmed", "failures", "vms", "autoscaler", "failures and autoscaler", "best-fit", "pack"]
+)
 def test_python_and_compiled_give_the_same_bits(name: str) -> None:
     compiled = simulated(_SPECS[name], _TRACE, DOCKER, compiled=True)
     assert digest(simulated(_SPECS[name], _TRACE, DOCKER)) == digest(compiled)
@@ -117,6 +126,8 @@ def test_the_specs_reach_what_they_are_for() -> None:
     assert found["pre-warmed"].refills > 0
     assert found["failures"].lost_boxes > found["failures"].lost > 0
     assert int(found["failures"].restart.sum()) > 0
+    assert found["vms"].lost_boxes > 0
+    assert found["vms"].peak_hosts == 2
     assert found["autoscaler"].peak_on > 1
     assert found["failures and autoscaler"].peak_on > 100
     assert found["failures and autoscaler"].lost_boxes > 0
