@@ -16,6 +16,7 @@ from bench.render.commands.model_words import (
     HEAD,
     KINDS,
     MAIN_HEAD,
+    NARROWED,
     Shown,
     legend,
     notes_of,
@@ -64,7 +65,7 @@ def view_explained(model: Model, digest: str) -> RenderableType:
         parts += [_point(f"{names}: {text}", "dim") for text, names in _sources_of(model, label).items()]
         parts += _notes(model, label)
     words = [_point(f"{name}: {meaning}", "dim") for name, meaning in legend(model)]
-    return Group(*parts, Text(""), *words, Text(f"\n{KINDS}", style="dim"))
+    return Group(*parts, Text(""), *words, Text(f"\n{KINDS} {NARROWED}", style="dim"))
 
 
 def _parameters(model: Model, label: str) -> list[Shown]:
@@ -209,7 +210,7 @@ def write_model_page(model: Model, directory: Path, *, command: str) -> Path:
         facts=list(_facts(model, digest)),
         targets=[_page_target(model, label) for label in model.targets],
         legend=legend(model),
-        kinds=KINDS,
+        kinds=f"{KINDS} {NARROWED}",
     )
     return write_results(directory, page, figures, {_JSON: text})
 

@@ -11,7 +11,7 @@ from bench.render.text import clean, significant, with_interval
 from bench.sim.answer.words import identifying_cell, role_label, role_of
 from bench.sim.model.file import EDITED, edit_warnings
 from bench.sim.model.schema import Model
-from bench.sim.model.summary import Summary
+from bench.sim.model.summary import Summary, blocks_help
 from bench.util.units import format_bytes
 
 LABELS: Final = {
@@ -33,6 +33,10 @@ KINDS: Final = (
     "measured: the data narrow the number by at least half of what was assumed before. limit: by less, so answers that "
     "depend on it are bounds. assumed: not in the data. edited: your own number stands in the file. Times below 1 µs "
     "and a negative fixed memory are shown as 0; --json has them as they are."
+)
+NARROWED: Final = (
+    "narrowed: by how much the data made a number more certain than it was before them. Of each part of a hold it is "
+    "that of the whole hold, of crowding that of whether there is any; it is 0 % where the data contradict the model."
 )
 PARTS: Final = {
     "delay": "time in which a start uses no CPU and no lock",
@@ -149,7 +153,8 @@ def open_sentences(model: Model, label: str) -> Iterator[str]:
     for name, one in entry.parameters.items():
         role = role_of(name)
         if one.kind == "limit" and role in _SHARED:
-            roles = by_cell.setdefault(identifying_cell(name, entry.measured), [])
+            cell = identifying_cell(name, entry.measured, blocks_help=blocks_help(entry))
+            roles = by_cell.setdefault(cell, [])
             if role_label(role) not in roles:
                 roles.append(role_label(role))
     for cell, roles in by_cell.items():

@@ -244,6 +244,7 @@ def test_nothing_in_a_file_without_a_seal_is_measured(model: Model, tmp_path: Pa
         assert {parameter.kind for parameter in target.parameters.values()} == {"assumed"}
         assert {parameter.prior_sd for parameter in target.parameters.values()} == {None}
         assert target.measured == {}
+        assert target.pairs == ()
         assert found.draws[label] == model.draws[label]
     assert [sentence.target for sentence in assumed_sentences(found)] == list(model.targets)
     [warning] = edit_warnings(found)
@@ -406,4 +407,4 @@ def test_sentences_know_their_target_whatever_it_is_called(tmp_path: Path) -> No
     assert [line.partition(" is")[0] for line in assumed_of(edited, [label])] == ["x: y: growth"]
     assert assumed_of(edited, ["x"]) == ()
     assert warnings_of(edited, [label], ()) == ("x: y: growth is edited in the model file, and not measured.",)
-    assert warnings_of(edited, ["x"], ()) == ()
+    assert warnings_of(edited, [], ()) == ()
