@@ -55,6 +55,7 @@ _MOST_BYTES: Final = 2**28
 """Of a model file. One with 10,000 draws of 20 targets has less."""
 UNSEALED: Final = "the file has no seal of `boxbench simulate fit`, so nothing in it counts as measured; fit it again."
 """The note of every parameter of such a file."""
+_PAGE_BYTES: Final = 4096
 EDITED: Final = "assumed by you"
 """The note of a parameter whose value was edited begins so."""
 
@@ -254,10 +255,10 @@ def _check_stated(file: Path, model: Model) -> None:
     """Refuse what a user stated and a fit may find: readings of memory scatter, and a statement does not."""
     for label, target in model.targets.items():
         slope = target.parameters.get("memory_slope")
-        if slope is not None and slope.note.startswith(EDITED) and slope.value <= 0:
+        if slope is not None and slope.note.startswith(EDITED) and slope.value < _PAGE_BYTES:
             raise UsageError(
                 f"{file}: targets.{label}.parameters.memory_slope.value: {slope.value:g} is your number, and a box "
-                "takes more than 0 bytes",
+                f"takes at least a page of {_PAGE_BYTES} bytes",
                 hint="write the bytes that a further box takes",
             )
 

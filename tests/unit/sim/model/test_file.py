@@ -322,7 +322,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 def test_a_box_that_is_stated_to_take_no_memory_is_refused(model: Model, tmp_path: Path) -> None:
     file = _edited(model, tmp_path, "targets", "docker", "parameters", "memory_slope", "value", value=-1.0)
-    with pytest.raises(UsageError, match=r"memory_slope.value: -1 is your number, and a box takes more than 0 bytes"):
+    with pytest.raises(UsageError, match=r"memory_slope.value: -1 is your number, and a box takes at least a page"):
         read_model(file)
     # A fit may find it: readings scatter.
     negative = (-1.0,) * 21
