@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _ROW_IN: Final = 0.42
 _HOW: Final = (
     "The mark is the simulated middle, the thick bar holds 80 %, the thin one 95 %. Hollow marks have an emulated CPU. "
-    "Beyond the data the bars are longer on the side of the worse answer. An arrow: some or all draws never get there, "
-    "or the number is a least one."
+    "Beyond the data the bars are longer: up to 4 times the data on both sides, further on that of the worse answer "
+    "alone. An arrow: some or all draws never get there, or the number is a least one."
 )
 
 
