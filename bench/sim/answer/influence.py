@@ -49,6 +49,7 @@ from bench.sim.answer.words import (
 from bench.sim.kind import Kind
 from bench.sim.model.draws import weighted_quantile
 from bench.sim.model.file import Model
+from bench.sim.model.summary import blocks_help
 
 __all__ = [
     "DOMINANT",
@@ -227,7 +228,7 @@ def _identify(model: Model, one: Influence) -> str:
     name = weakest(model, one.target, one.parts) if parameters else one.parameter
     return (
         f"{one.target}: the {role_label(one.parameter)} decides {one.share:.0%} of what is open and {known}; measure "
-        f"{identifying_cell(name, entry.measured)}"
+        f"{identifying_cell(name, entry.measured, blocks_help=blocks_help(entry))}"
     )
 
 

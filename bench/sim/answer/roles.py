@@ -139,12 +139,14 @@ def knowledge(model: Model, role: Role, sizes: Sequence[float]) -> tuple[Kind, f
 def narrowed(model: Model, target: str, names: Sequence[str]) -> float:
     """How much the data narrowed the sum of some parameters of one role, in [0, 1].
 
-    1 where all are read off; 0 where a user stated one, and of what is no parameter of the model.
+    What the fit says of the parameters themselves counts, the least of it. 1 where all are read off; 0 where a user
+    stated one, and of what is no parameter of the model.
     """
     known = model.targets[target].parameters
     if any(name not in known or known[name].kind == "assumed" for name in names):
         return 0.0
-    return _narrowed_sum(model, target, names)
+    said = [one.narrowed for name in names if (one := known[name]).narrowed is not None]
+    return min(said) if said else _narrowed_sum(model, target, names)
 
 
 def weakest(model: Model, target: str, names: Sequence[str]) -> str:

@@ -215,6 +215,19 @@ def test_an_answer_that_rests_on_a_limit_is_a_bound() -> None:
     assert "`concurrency: [2]`, 20 blocks" in cell
 
 
+def test_more_blocks_are_asked_for_only_where_they_help() -> None:
+    model = make_model(hold_kind="limit", hold_prior_ms=5.0, hold_sd_ms=4.0)
+    found = influences(model, ["docker"], ALL, _sum_of(("ready.hold_work", 64.0)))
+    said = {}
+    for misfit in (0.01, 0.05):
+        entry = model.targets["docker"].model_copy(update={"noise": 0.02, "misfit": misfit})
+        (said[misfit],) = identify_sentences(
+            model.model_copy(update={"targets": model.targets | {"docker": entry}}), found
+        )
+    assert said[0.01].endswith("measure more blocks of the small storms, or the same storms on a host with more CPUs")
+    assert said[0.05].endswith("measure the same storms on a host with more CPUs")
+
+
 def test_an_answer_that_rests_on_measured_numbers_is_an_estimate() -> None:
     model = make_model()
     found = influences(model, ["docker"], ALL, _sum_of(("ready.hold_work", 64.0)))

@@ -152,6 +152,17 @@ def test_what_is_stated_or_unknown_was_not_narrowed() -> None:
     assert narrowed(model, "docker", ["created.delay"]) == 1.0
 
 
+def test_what_the_fit_says_of_a_whole_counts_and_not_the_parts() -> None:
+    """All parts of the hold carry how much their sum was narrowed."""
+    said = parameter(0, kind="limit", prior_sd=20 * MS).model_copy(update={"narrowed": 0.3})
+    hold = make_model().draws["docker"]["ready.hold_work"]
+    model = _with(make_model(), {"ready.hold_work": (hold, said), "created.hold_work": (hold, said)})
+    assert narrowed(model, "docker", ["ready.hold_work", "created.hold_work"]) == 0.3
+    assert knowledge(model, _roles(model)["hold"], [1.0]) == ("limit", 0.3)
+    # Of the length of a start the hold is a part, and single starts tell it.
+    assert knowledge(model, _roles(model)["start"], [1.0])[0] == "measured"
+
+
 def test_with_values_leaves_the_model_as_it_was() -> None:
     model = make_model()
     changed = with_values(model, "docker", {"inflation": 9.0})
