@@ -82,8 +82,8 @@ class _Moves(NamedTuple):
 
 
 _ON_THE_WAY: Final = _Moves(5, 10, 10, 0.35)
-_AT_THE_END: Final = _Moves(8, 50, MOST_MOVES, 0.05, ENOUGH)
-_OF_DRAWS: Final = _Moves(6, 50, MOST_MOVES, 0.05, ENOUGH)
+_AT_THE_END: Final = _Moves(20, 50, MOST_MOVES, 0.02, ENOUGH)
+_OF_DRAWS: Final = _Moves(20, 50, MOST_MOVES, 0.02, ENOUGH)
 
 
 @dataclass(frozen=True)
