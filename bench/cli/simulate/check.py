@@ -329,10 +329,16 @@ def _scored(split: Split, model: Model, digest: str | None, run: _Run) -> Check:
 
 def _notes(model: Model, split: Split) -> tuple[str, ...]:
     """Sentences on the data that were used, and on what bands beyond them are widened by."""
+    doubts = [f"{label}: {one}" for label in split.score.targets for one in _doubts(model, label)]
     odd = [f"{label}: {note}" for label, target in split.score.targets.items() for note in target.notes]
     rise = model.discrepancy.log_sd_per_doubling
     wider = (
         f"bands beyond the data are wider, by a log sd of {rise:.3g} per doubling, either way up to {EITHER_SIDE:g} "
         f"times and upwards beyond that: {model.discrepancy.source}"
     )
-    return (*odd, wider)
+    return (*doubts, *odd, wider)
+
+
+def _doubts(model: Model, label: str) -> tuple[str, ...]:
+    """What the fitted data show and no model of this form can do."""
+    return model.targets[label].warnings if label in model.targets else ()

@@ -211,10 +211,14 @@ def test_a_model_of_one_table_is_scored_on_the_rest_of_it_under_another_name(
     small = tmp_path / "small.csv"
     small.write_text("\n".join(lines[:4]) + "\n")
     model = tmp_path / "model.json"
-    write_model(model, fit(observe_table(small), draws=50, seed=1))
+    fitted = fit(observe_table(small), draws=50, seed=1)
+    doubted = fitted.targets["some"].model_copy(update={"warnings": ("its CPU time falls.",)})
+    write_model(model, fitted.model_copy(update={"targets": {"some": doubted}}))
     code = call(monkeypatch, model, "--table", table, "--json")
     found = json.loads(capsys.readouterr().out)
     assert code == found["exit_code"]
+    # What the fit doubts is said where the model is scored, too.
+    assert found["notes"][0] == "some: its CPU time falls."
     assert [(level["boxes"], level["scored"]) for level in found["targets"][0]["levels"]] == [
         (1, False), (2, False), (5, True), (10, True), (20, True), (40, True), (80, True),
     ]  # fmt: skip
