@@ -185,7 +185,8 @@ def check_command(
 
     Exit codes: 0 the errors are small, at the largest storms too, and CPU time alone is no better, 3 CPU time alone is
     better, however small the error is, or the model is wrong and no better than a baseline, or memory is missed, 4
-    cannot tell, or the model is better than CPU time alone and too far off, or the CPU time of starts is too far off.
+    cannot tell, or the model is better than CPU time alone and too far off, or the CPU time of starts is too far off
+    or worse than that of a single start, or the fit doubts the target, or storms do not repeat to 30 %.
     """
     asked = _Asked(
         fit=fitted, score=scored, below=fit_below, memory=fit_memory, odd_even=odd_even_blocks, hold_out=hold_out
@@ -323,7 +324,14 @@ def _scored(split: Split, model: Model, digest: str | None, run: _Run) -> Check:
     model = without_scored(model, split)
     said = assumed_sentences(model)
     assumed = {label: tuple(one.line for one in said if one.target == label) for label in model.targets}
-    terms = CheckTerms(seed=run.seed, model=digest, assumed=assumed, notes=_notes(model, split), say=run.say)
+    terms = CheckTerms(
+        seed=run.seed,
+        model=digest,
+        assumed=assumed,
+        warnings={label: _doubts(model, label) for label in split.score.targets},
+        notes=_notes(model, split),
+        say=run.say,
+    )
     return check(split, ModelPredictor(model=model, seed=run.seed), terms)
 
 

@@ -39,6 +39,7 @@ _ADVICE: Final = {
     Verdict.CANNOT_TELL: "Measure what is missing, and check again.",
 }
 """What the verdict asks for."""
+_DOUBTED_ADVICE: Final = "More storms do not help: quote no numbers for other boxes, CPUs or schedules."
 _NARROW_ADVICE: Final = "Its middle is usable, and its bands are not."
 
 
@@ -102,14 +103,16 @@ def _listed(errors: Sequence[float]) -> str:
 
 
 def _is_cpu_off(target: TargetCheck) -> bool:
-    return target.cpu is not None and target.cpu.verdict == "too far off"
+    return target.cpu is not None and target.cpu.is_off
 
 
 def _cpu_parts(found: Check) -> Iterator[str]:
     off = [target for target in found.targets if _is_cpu_off(target)]
     if off:
         errors = _listed([_worst(target.cpu.error, target.cpu.by_level) for target in off if target.cpu is not None])
-        yield f"{_labels(off)}: not usable for the CPU time of starts, off by {errors}"
+        worse = all(target.cpu is not None and target.cpu.verdict == "worse than a single start" for target in off)
+        word = ", and that of a single start is closer" if worse else ""
+        yield f"{_labels(off)}: not usable for the CPU time of starts, off by {errors}{word}"
 
 
 def _memory_parts(found: Check) -> Iterator[str]:
@@ -129,6 +132,8 @@ def verdict_sentences(target: TargetCheck) -> Iterator[str]:
         return
     ceiling = "" if target.ceiling is None else f" Noise ceiling {target.ceiling:.0%}."
     advice = _NARROW_ADVICE if _is_narrow(target) else _ADVICE[target.verdict]
+    if target.warnings and target.verdict is Verdict.CANNOT_TELL:
+        advice = _DOUBTED_ADVICE
     yield f"{clean(target.label)}: {target.verdict}. {capital(target.why)}.{ceiling} {advice}"
 
 

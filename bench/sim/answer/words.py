@@ -127,6 +127,9 @@ def identifying_cell(name: str, measured: Mapping[str, Sequence[int]], *, blocks
         return (
             _MORE_RESIDENTS if not blocks_help else f"more blocks of the storms beside residents, or {_MORE_RESIDENTS}"
         )
+    if storms and part == "crowding":
+        most = max(measured["boxes"])
+        return f"storms of more boxes, `concurrency: [{2 * most}, {4 * most}]`"
     return _CELLS.get(part, _SOME_CELL)
 
 

@@ -11,6 +11,10 @@
 ``shared CPUs``: the same starts, of unlike work, on CPUs that they share equally: who needs less is up earlier, and the
     last one at N W / c.
 
+Where boxes are not requested at once, max(T1, N W / c) is nobody's prediction. Then ``CPU only`` is the simulated storm
+of boxes that do nothing but wait T1 - W and work W (what W is beyond T1 is background work), each from its own request;
+``CPU only with spread`` is as many times longer as that is; there is no ``shared CPUs``.
+
 The first three are a number times the ratios of single starts to their own median, which is the noise that single
 starts show: each is a distribution, so that its score is comparable with a model's. The other two are distributions
 already.
@@ -22,19 +26,24 @@ line through the fitted storms.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.records.record import Endpoint
 from bench.sim.check.levels import TIMES, Measured, StormNumber, ranks_of
 from bench.sim.check.scores import Sample, equal_weights
 from bench.sim.check.sharing import ordered_starts, shared_cpus
 from bench.sim.observe.levels import Level
+from bench.sim.observe.schedules import is_staggered
+from bench.sim.starts import simulate_starts
+from bench.sim.values import StageValues, TargetValues
 
 Floats = NDArray[np.float64]
+Schedules = Sequence[NDArray[np.int64]]
 
 CONSTANT: Final = "constant"
 CPU_ONLY: Final = "CPU only"
@@ -67,10 +76,13 @@ class Baselines:
     lines: Mapping[StormNumber, tuple[float, float]]
     """D and s in ns; empty: fewer than two levels were fitted."""
 
-    def predict(self, level: Level, statistic: StormNumber, *, published: bool = False) -> dict[str, Sample]:
+    def predict(
+        self, level: Level, statistic: StormNumber, *, schedules: Schedules = (), published: bool = False
+    ) -> dict[str, Sample]:
         """The predicted distributions, ns, by baseline; without those that the data of the fit do not give.
 
         Args:
+            schedules: when boxes are requested, of one storm each, ns; none: all at once.
             published: of a row of a table, whose median is another one (``bench.sim.observe.medians``).
         """
         alone = self.solo.cpu_times if statistic is StormNumber.CPU else self.solo.times
@@ -81,14 +93,18 @@ class Baselines:
         if alone is not None and statistic is StormNumber.CPU:
             found[CPU_ONLY] = alone
         if statistic is not StormNumber.CPU:
-            found |= self._times(level, ranks_of(statistic, level.boxes, published=published))
+            found |= self._times(level, ranks_of(statistic, level.boxes, published=published), schedules)
         return {name: found[name] for name in BASELINES if name in found}
 
-    def _times(self, level: Level, ranks: tuple[int, ...]) -> dict[str, Sample]:
+    def _times(self, level: Level, ranks: tuple[int, ...], schedules: Schedules) -> dict[str, Sample]:
         """Those of a time, without the line."""
         alone, cpu_ns, boxes = self.solo.times, self.solo.cpu_ns, level.boxes
         if cpu_ns is None:
             return {CONSTANT: alone}
+        if is_staggered(schedules):
+            longer = self._longer(schedules, ranks, alone.median, cpu_ns)
+            spread = _scaled(ordered_starts(alone, boxes, ranks), longer)
+            return {CONSTANT: alone, CPU_ONLY: _scaled(alone, longer), SPREAD: spread}
         longer = max(1.0, boxes * cpu_ns / self.cpus / alone.median)
         return {
             CONSTANT: alone,
@@ -96,6 +112,22 @@ class Baselines:
             SPREAD: _scaled(ordered_starts(alone, boxes, ranks), longer),
             SHARED: shared_cpus(alone, cpu_ns, cpus=self.cpus, boxes=boxes, ranks=ranks),
         }
+
+    def _longer(self, schedules: Schedules, ranks: tuple[int, ...], alone_ns: float, cpu_ns: float) -> float:
+        """By how much the CPUs alone make a start longer, in the middle of storms with these schedules."""
+        works = min(alone_ns, cpu_ns)
+        stage = StageValues(
+            endpoint=Endpoint.READY,
+            delay_ns=round(alone_ns - works),
+            work_ns=round(works),
+            background_ns=round(cpu_ns - works),
+        )
+        values = TargetValues(stages=(stage,))
+        found = []
+        for schedule in {one.tobytes(): one for one in schedules}.values():
+            starts = simulate_starts(values, cpus=self.cpus, scheduled_ns=schedule)
+            found.append(float(np.sort(starts.times_ns[Endpoint.READY])[list(ranks)].mean()))
+        return float(np.median(found)) / alone_ns
 
 
 def _scaled(sample: Sample, factor: float) -> Sample:

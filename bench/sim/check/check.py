@@ -29,8 +29,8 @@ from bench.sim.check.memory import daemons_of, memory_by_level, score_memory
 from bench.sim.check.misses import largest_levels, level_errors, level_misses, pooled_miss
 from bench.sim.check.predict import Predictor, TargetStorm
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
-from bench.sim.check.scores import LEVEL
-from bench.sim.check.verdict import MIN_STORMS, Evidence, Miss, Over, judge
+from bench.sim.check.scores import LEVEL, Sample
+from bench.sim.check.verdict import MIN_STORMS, Evidence, Miss, Over, doubted, judge
 from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import TargetObservations
 
@@ -45,6 +45,8 @@ class CheckTerms:
     """Digest of the model file; None: fitted for this check."""
     assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By target, sentences on parameters that no data stand behind."""
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By target, sentences on what the fitted data show and the model cannot say."""
     notes: tuple[str, ...] = ()
     """Sentences on how the model was made ready for the check."""
     say: Say = quiet
@@ -141,7 +143,7 @@ class _Target:
             sample = prediction.sample(statistic, published=measured.summary)
             if sample is None:
                 continue
-            simple = {} if baselines is None else baselines.predict(level, statistic, published=measured.summary)
+            simple = {} if baselines is None else _simple(baselines, measured, statistic)
             cell = None
             if scored:
                 cell = score_cell(
@@ -200,7 +202,8 @@ class _Target:
         # The pooled error of one level is its own.
         largest = tuple(by_level[level] for level in largest_levels(by_level) if len(by_level) > 1)
         evidence = _evidence(times, pooled, largest, skills, bands)
-        judgement = judge(evidence)
+        warnings = self._terms.warnings.get(self._label, ())
+        judgement = doubted(judge(evidence)) if warnings else judge(evidence)
         return TargetCheck(
             label=self._label,
             levels=views,
@@ -218,6 +221,7 @@ class _Target:
             needed=judgement.needed,
             beaten_by=judgement.beaten_by,
             as_good=judgement.as_good,
+            warnings=warnings,
             cpu=score_cpu([cell for cell in cells if cell.statistic is StormNumber.CPU], self._resampling),
             memory=memory,
             assumed=self._terms.assumed.get(self._label, ()),
@@ -235,7 +239,13 @@ def _evidence(
         largest=largest,
         skills=tuple(Over(baseline=one.baseline, value=one.value, interval=_interval(one.interval)) for one in skills),
         far=bands if bands is not None and bands.far else None,
+        staggered=any(cell.measured.staggered for cell in cells),
     )
+
+
+def _simple(baselines: Baselines, measured: Measured, statistic: StormNumber) -> dict[str, Sample]:
+    """What each baseline predicts of one statistic."""
+    return baselines.predict(measured.level, statistic, schedules=measured.schedules, published=measured.summary)
 
 
 def _interval(limits: Limits | None) -> Interval | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.records.record import Endpoint
 from bench.sim.observe.levels import Level
 from bench.sim.observe.medians import median_of, median_places
+from bench.sim.observe.schedules import check_one_schedule, is_staggered
 from bench.sim.observe.trials import StartTrial, SummaryRow, TargetObservations
 
 Floats = NDArray[np.float64]
@@ -59,6 +60,11 @@ class Measured:
         return len(self.blocks)
 
     @property
+    def staggered(self) -> bool:
+        """Whether boxes were not requested all at once."""
+        return is_staggered(self.schedules)
+
+    @property
     def scored(self) -> tuple[StormNumber, ...]:
         """Its numbers, without repeating a box: half of two boxes is the first one, in our own storms."""
         wanted = scored_times(self.level.boxes, published=self.summary)
@@ -97,10 +103,16 @@ def statistic_of(times: Floats, statistic: StormNumber, *, published: bool) -> F
 
 
 def measured_levels(target: TargetObservations) -> dict[Level, Measured]:
-    """Everything that was seen of the target's starts, by level, ascending."""
+    """Everything that was seen of the target's starts, by level, ascending.
+
+    Raises:
+        UsageError: storms of one level were requested in different ways.
+    """
     found: dict[Level, list[StartTrial]] = {}
     for trial in target.starts:
         found.setdefault(Level(boxes=trial.boxes, residents=trial.residents), []).append(trial)
+    for level, trials in found.items():
+        check_one_schedule(target.label, level, trials)
     levels = {level: _of_trials(level, trials, target.goal) for level, trials in found.items()}
     levels |= {Level(boxes=row.boxes): _of_row(row) for row in target.rows}
     return dict(sorted(levels.items()))

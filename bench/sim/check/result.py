@@ -85,6 +85,9 @@ class LevelError(Frozen):
         return str(Level(boxes=self.boxes, residents=self.residents))
 
 
+CpuVerdict = Literal["within the limit", "too far off", "worse than a single start", "cannot tell"]
+
+
 class CpuScore(Frozen):
     """How well the CPU time per start was predicted, until the last box is up."""
 
@@ -96,8 +99,13 @@ class CpuScore(Frozen):
     by_level: tuple[LevelError, ...]
     skills: tuple[Skill, ...]
     """Over the CPU time of a single start, and over a line through the fitted storms."""
-    verdict: Literal["within the limit", "too far off", "cannot tell"]
+    verdict: CpuVerdict
     why: str
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the model's CPU time is not to be used."""
+        return self.verdict in ("too far off", "worse than a single start")
 
 
 class MemoryScore(Frozen):
@@ -153,6 +161,8 @@ class TargetCheck(Frozen):
     """Baselines that are certainly better than the model."""
     as_good: tuple[str, ...] = ()
     """Baselines that may be as good as the model."""
+    warnings: tuple[str, ...] = ()
+    """What the fitted data show and the model cannot say: then the verdict is at most CANNOT_TELL."""
     cpu: CpuScore | None = None
     """None: CPU time was not measured or not predicted, or no storm was scored."""
     memory: tuple[MemoryScore, ...]
@@ -169,7 +179,7 @@ class TargetCheck(Frozen):
         """Whether the errors of times and of CPU time are within their limits; None: no storm was scored."""
         if self.error is None or self.limit is None:
             return None
-        cpu = self.cpu is None or self.cpu.verdict != "too far off"
+        cpu = self.cpu is None or not self.cpu.is_off
         return self.error <= self.limit and not self.misses and cpu
 
 
@@ -205,8 +215,8 @@ class Check(Frozen):
         memory = {score.verdict for target in self.targets for score in target.memory if _counts(target, score)}
         if storms & {Verdict.WORSE, Verdict.NO_BETTER} or "missed" in memory:
             return ExitCode.REGRESSION
-        cpu = {target.cpu.verdict for target in self.targets if target.cpu is not None}
-        unknown = storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or "too far off" in cpu
+        cpu = any(target.cpu.is_off for target in self.targets if target.cpu is not None)
+        unknown = storms & {Verdict.CANNOT_TELL, Verdict.TOO_FAR} or "cannot tell" in memory or cpu
         if unknown or not self.targets:
             return ExitCode.CANNOT_TELL
         return ExitCode.OK

@@ -1,24 +1,30 @@
 """The verdict on the predictions for one target.
 
-Let ``limit`` be max(15 %, 1.5 x noise ceiling), and skills those of CRPS, pooled over the scored levels and times. The
-error is within the limit if the pooled one is, and that at each of the largest levels: those that no other scored level
-exceeds in boxes and residents. It is certainly above the limit if the interval of one of them is. A baseline is
-certainly better if the interval of the skill over it lies below 0. The first rule that holds decides:
+Let ``limit`` be max(15 %, 1.5 x noise ceiling), at most 30 %, and skills those of CRPS, pooled over the scored levels
+and times. The error is within the limit if the pooled one is, and that at each of the largest levels: those that no
+other scored level exceeds in boxes and residents. It is certainly above the limit if the interval of one of them is. A
+baseline is certainly better if the skill over it is below -LEAST_SKILL and its interval lies below 0. The first rule
+that holds decides:
 
 1. Fewer than MIN_STORMS storms at every scored level, or no CPU time to compare with: cannot tell. Levels with fewer
    are shown and do not count where others have enough.
 2. CPU only is certainly better: worse than CPU only, however small the error is.
-3. Another baseline is certainly better: wrong, and no better than a baseline, if the error is certainly above the
+3. An error is above 30 % and within 1.5 x noise ceiling: cannot tell. These storms do not repeat themselves.
+4. Another baseline is certainly better: wrong, and no better than a baseline, if the error is certainly above the
    limit. Within the limit that baseline explains the storms: CPU if it is among those that know CPU time, else a line,
    else a constant. Else cannot tell.
-4. The intervals of the skills over all baselines lie above LEAST_SKILL (that over ``constant`` is not asked for):
-   better than CPU only, and too far off if the error is not within the limit or the bands are far too narrow
-   (``bench.sim.check.coverage``); explained to the noise if the error is at most 1.5 x noise ceiling, pooled and at the
-   largest levels, and the bands are not far too wide; else better than CPU only.
-5. The error is within the limit: CPU explains it if the skill over one of the baselines that know CPU time alone is not
-   above LEAST_SKILL, else a line explains it. A simulation is not needed for these storms.
-6. The error is certainly above the limit: wrong, and no better than a baseline.
-7. Else cannot tell, with the number of storms that would.
+5. The intervals of the skills over all baselines lie above LEAST_SKILL (that over ``constant`` is asked for only where
+   boxes of a scored level were not requested all at once, since they may not meet at all): better than CPU only, and
+   too far off if the error is not within the limit or the bands are far too narrow (``bench.sim.check.coverage``);
+   explained to the noise if the error is at most 1.5 x noise ceiling, pooled and at the largest levels, and the bands
+   are not far too wide; else better than CPU only.
+6. The error is within the limit: CPU explains it if the skill over one of the baselines that know CPU time alone is not
+   above LEAST_SKILL, else a line explains it, else a constant. A simulation is not needed for these storms.
+7. The error is certainly above the limit: wrong, and no better than a baseline.
+8. Else cannot tell, with the number of storms that would.
+
+Where the fit doubts a target (its ``warnings``), no verdict is better than cannot tell: what its data show and the
+model cannot say makes the CPU time of a single start, and so the baselines, a poor measure.
 
 Published rows have neither storms nor a noise ceiling. Their number is the number of rows, the limit is 15 %, the
 error's interval is that of a median over the scored values, errors of one level count as they are, a baseline is
@@ -45,7 +51,10 @@ LEAST_LIMIT: Final = 0.15
 CEILINGS: Final = 1.5
 """How many noise ceilings an error may be."""
 LEAST_SKILL: Final = 0.05
-"""Two finite samples of one predictive distribution may differ by some hundredths, whatever the number of storms."""
+"""Two finite samples of one predictive distribution may differ by some hundredths, either way, whatever the number of
+storms."""
+MOST_LIMIT: Final = 0.3
+"""Whatever the noise: nobody would call a larger error small. Storms that need more have several states in them."""
 MOST_STORMS: Final = 1000
 """Above this no number is given: more storms would not help."""
 
@@ -66,7 +75,7 @@ class Verdict(StrEnum):
 
 def limit_of(ceiling: float | None) -> float:
     """The largest error that is accepted beside a noise ceiling."""
-    return max(LEAST_LIMIT, CEILINGS * (ceiling or 0.0))
+    return min(max(LEAST_LIMIT, CEILINGS * (ceiling or 0.0)), MOST_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +95,7 @@ class Over:
     @property
     def is_better(self) -> bool:
         """Whether the baseline is certainly better than the model."""
-        return self.value < -LEAST_SKILL if self.interval is None else self.interval.high < 0
+        return self.value < -LEAST_SKILL and (self.interval is None or self.interval.high < 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +130,11 @@ class Miss:
         """Whether the error is that of the storms themselves."""
         return self.ceiling is not None and self.error <= CEILINGS * self.ceiling
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is above the limit, and would be noise without MOST_LIMIT."""
+        return self.is_over and self.is_noise
+
     def __str__(self) -> str:
         where = "the error is" if not self.of else f"at {self.of} it is"
         return f"{where} {self.error:.1%}, and at most {self.limit:.1%} is accepted"
@@ -142,6 +156,8 @@ class Evidence:
     """Over each baseline that there is. Without CPU only, the CPU time of a start was not measured."""
     far: Bands | None = None
     """The bands, if they are far from holding what they promise."""
+    staggered: bool = False
+    """Whether boxes of a scored level were not requested all at once."""
 
     @property
     def misses(self) -> tuple[Miss, ...]:
@@ -161,7 +177,7 @@ class Evidence:
     @property
     def required(self) -> tuple[Over, ...]:
         """The baselines that a model must be better than, which explains more than CPU time does."""
-        return tuple(one for one in self.skills if one.baseline != CONSTANT)
+        return tuple(one for one in self.skills if self.staggered or one.baseline != CONSTANT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +201,9 @@ def judge(evidence: Evidence) -> Judgement:
     if unknown is not None:
         return unknown
     beaten_by = tuple(one.baseline for one in evidence.skills if one.is_better)
+    hidden = [one for one in evidence.misses if one.is_hidden]
+    if hidden and CPU_ONLY not in beaten_by:
+        return _hidden(hidden, beaten_by)
     if beaten_by:
         return _beaten(evidence, beaten_by)
     equal = [one.baseline for one in evidence.required if one.low <= LEAST_SKILL]
@@ -194,6 +213,23 @@ def judge(evidence: Evidence) -> Judgement:
         why = f"{_beside(evidence)}, but as good as the model: {_names(equal)}"
         return Judgement(verdict=_explained_by(equal), why=why, as_good=tuple(equal))
     return replace(_undecided(evidence, f"as good as the model: {_names(equal)}"), as_good=tuple(equal))
+
+
+def doubted(found: Judgement) -> Judgement:
+    """What is left of a verdict on a target that the fit doubts."""
+    if found.verdict in (Verdict.WORSE, Verdict.NO_BETTER, Verdict.CANNOT_TELL):
+        return found
+    why = f"{found.why}; but the fit doubts this target, so its errors here say nothing of other storms"
+    return replace(found, verdict=Verdict.CANNOT_TELL, why=why)
+
+
+def _hidden(hidden: Sequence[Miss], beaten_by: tuple[str, ...]) -> Judgement:
+    """Storms that repeat themselves so badly that no error of theirs can be called small or large."""
+    told = "; ".join(
+        f"{one}, though one half of these storms predicts the other only to {one.ceiling:.0%}" for one in hidden
+    )
+    why = f"{told}: look for several states of the host among them"
+    return Judgement(verdict=Verdict.CANNOT_TELL, why=why, beaten_by=beaten_by)
 
 
 def _beside(evidence: Evidence) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.records.record import Endpoint
 from bench.sim.observe.levels import Level
 from bench.sim.observe.medians import median_of
+from bench.sim.observe.schedules import check_one_schedule
 from bench.sim.observe.trials import StartTrial, TargetObservations
 
 Floats = NDArray[np.float64]
@@ -54,12 +55,17 @@ class LevelData:
 
 
 def levels_of(target: TargetObservations) -> tuple[LevelData, ...]:
-    """The levels of a target that have a whole trial, ascending."""
+    """The levels of a target that have a whole trial, ascending.
+
+    Raises:
+        UsageError: storms of one level were requested in different ways.
+    """
     by_level: dict[Level, list[StartTrial]] = {}
     for trial in target.starts:
         by_level.setdefault(Level(boxes=trial.boxes, residents=trial.residents), []).append(trial)
     found = []
     for level in sorted(by_level, key=lambda level: (level.boxes, level.residents)):
+        check_one_schedule(target.label, level, by_level[level])
         whole = tuple(trial for trial in by_level[level] if np.isfinite(trial.times_ns[target.goal]).all())
         if whole:
             lost = len(by_level[level]) - len(whole)

@@ -17,9 +17,13 @@ from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
 from bench.sim.model.file import Discrepancy
+from bench.sim.noise import factors
+from bench.sim.fit.levels import levels_of
+from bench.sim.observe.schedules import is_staggered
 from bench.sim.observe.trials import Observations, Source, SummaryRow, TargetObservations
+from bench.sim.starts import simulate_starts
 from bench.sim.values import TargetValues
-from bench.util.errors import ExitCode
+from bench.util.errors import ExitCode, UsageError
 from tests.replay_and_multiply import ReplayAndMultiply, toys
 from tests.synthetic_storms import Campaign, known_model, observed, values
 
@@ -354,3 +358,82 @@ def test_a_model_that_cpu_time_beats_is_worse_even_within_the_limit() -> None:
     assert found.targets[0].verdict is Verdict.WORSE
     assert "CPU only" in found.targets[0].beaten_by
     assert found.exit_code is ExitCode.REGRESSION
+
+
+WAITS = values(delay_ms=50, work_ms=50, background_ms=0, box_sd=0.03)
+"""On 2 CPUs boxes of one storm meet only if they are requested at once."""
+
+
+def _apart(seen: Observations, gap_ns: int, truth: TargetValues) -> Observations:
+    """The same storms with requests so far apart."""
+    target = seen.targets["docker"]
+    starts = []
+    for number, trial in enumerate(target.starts):
+        scheduled = np.arange(trial.boxes, dtype=np.int64) * gap_ns
+        luck = factors(truth, seed=3, trial=number, block=trial.block, boxes=trial.boxes)
+        made = simulate_starts(truth, cpus=2, scheduled_ns=scheduled, noise=luck)
+        times = {end: one.astype(np.float64) for end, one in made.times_ns.items()}
+        cpu = {"total": made.cpu_until_up_ns}
+        starts.append(replace(trial, scheduled_ns=scheduled, times_ns=times, cpu_ns=cpu, digest=f"apart {number}"))
+    return replace(seen, targets={"docker": replace(target, starts=tuple(starts))})
+
+
+@pytest.fixture(scope="module")
+def apart() -> Split:
+    """Fitted at once, scored one second apart."""
+    seen = observed({"docker": WAITS}, replace(CAMPAIGN, cpus=2))
+    split = by_levels(seen, Levels(fit=frozenset({1, 2})), Levels())
+    return replace(split, score=_apart(split.score, 10**9, WAITS))
+
+
+def test_boxes_that_never_meet_are_no_evidence_of_a_lock(apart: Split) -> None:
+    assert all(is_staggered([trial.scheduled_ns]) for trial in apart.score.targets["docker"].starts)
+    for model in (WAITS, values(delay_ms=25, work_ms=50, background_ms=0, hold_ms=25, box_sd=0.03)):
+        found = _checked(apart, model)
+        assert found.verdict not in (Verdict.EXPLAINED, Verdict.BETTER)
+    right = _checked(apart, WAITS)
+    assert right.verdict is Verdict.CPU
+    assert {"CPU only", "constant"} <= {*right.as_good, *right.beaten_by}
+
+
+def test_cpu_only_knows_when_boxes_are_requested(apart: Split) -> None:
+    level = next(one for one in _checked(apart, WAITS).levels if one.boxes == 8)
+    last = next(one for one in level.statistics if one.statistic is StormNumber.LAST)
+    # At once 8 boxes of 50 ms of work take 200 ms on 2 CPUs; one second apart none waits for another.
+    assert last.baselines["CPU only"] == pytest.approx(last.baselines["constant"])
+    assert "shared CPUs" not in last.baselines
+
+
+def test_storms_at_once_and_apart_are_not_one_level(apart: Split) -> None:
+    at_once = observed({"docker": WAITS}, replace(CAMPAIGN, cpus=2, boxes=(8,)))
+    target = apart.score.targets["docker"]
+    both = replace(target, starts=(*target.starts, *at_once.targets["docker"].starts))
+    message = "docker: storms of 8 boxes were requested in different ways: all at once, one every 1 s"
+    with pytest.raises(UsageError, match=message):
+        levels_of(both)
+    mixed = replace(apart, score=replace(apart.score, targets={"docker": both}))
+    with pytest.raises(UsageError, match=message):
+        _checked(mixed, WAITS)
+
+
+def test_a_target_that_the_fit_doubts_is_not_called_usable(locked: Split) -> None:
+    model = known_model({"docker": LOCKED}, draws=20, cpus=4)
+    terms = CheckTerms(seed=1, warnings={"docker": ("its CPU time falls.",)})
+    found = check(locked, ModelPredictor(model=model, seed=7), terms)
+    assert found.targets[0].verdict is Verdict.CANNOT_TELL
+    assert found.targets[0].warnings == ("its CPU time falls.",)
+    assert found.exit_code is ExitCode.CANNOT_TELL
+
+
+def test_cpu_time_that_a_single_start_tells_better_is_not_within_the_limit() -> None:
+    # Within 15 %, and always on the same side: background work that does not exist.
+    split = _split(LOCKED, replace(CAMPAIGN, blocks=40))
+    more = replace(LOCKED, stages=(replace(LOCKED.stages[0], background_ns=14 * 10**6), *LOCKED.stages[1:]))
+    model = known_model({"docker": more}, draws=20, cpus=4)
+    found = check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1)).targets[0]
+    assert found.cpu is not None
+    assert found.cpu.error < found.cpu.limit
+    assert found.cpu.verdict == "worse than a single start"
+    assert "certainly closer" in found.cpu.why
+    assert not found.accepted
+    assert check(split, ModelPredictor(model=model, seed=7), CheckTerms(seed=1)).exit_code is not ExitCode.OK

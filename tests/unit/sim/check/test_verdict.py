@@ -10,7 +10,7 @@ import pytest
 from bench.analysis.stats import Interval
 from bench.sim.check.baselines import BASELINES, CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.coverage import Bands
-from bench.sim.check.verdict import Evidence, Miss, Over, Verdict, judge
+from bench.sim.check.verdict import Evidence, Miss, Over, Verdict, doubted, judge
 
 
 def _within(low: float, high: float) -> Interval:
@@ -39,6 +39,7 @@ FITS_AT_8: dict[str, Any] = {"largest": (_miss(0.09, 0.06, 0.12, of="8 boxes"),)
 NOISY_AT_8: dict[str, Any] = {"largest": (_miss(0.14, 0.12, 0.16, of="8 boxes"),)}
 OFF_AT_8: dict[str, Any] = {"largest": (_miss(0.2, 0.17, 0.24, of="8 boxes"),)}
 MAYBE_OFF_AT_8: dict[str, Any] = {"largest": (_miss(0.16, 0.13, 0.2, of="8 boxes"),)}
+UNSTEADY: dict[str, Any] = {"pooled": _miss(0.39, 0.32, 0.5, ceiling=0.48)}
 WIDE = Bands(word="too wide", far=True, why="50 % holds 90 %")
 NARROW = Bands(word="too narrow", far=True, why="95 % holds 70 %")
 AS_GOOD, WORSE = (0.1, -0.1, 0.3), (-0.3, -0.5, -0.1)
@@ -74,7 +75,18 @@ AS_GOOD, WORSE = (0.1, -0.1, 0.3), (-0.3, -0.5, -0.1)
         ({"skills": _skills(cpu=(0.1, -0.2, 0.4)), **MAYBE_OFF}, Verdict.CANNOT_TELL),
         # A baseline that is certainly better, whatever the error: CPU only is another word than the others.
         ({"skills": _skills(cpu=WORSE)}, Verdict.WORSE),
-        ({"skills": _skills(cpu=(-0.03, -0.05, -0.01))}, Verdict.WORSE),
+        # By some hundredths two samples of one distribution differ.
+        ({"skills": _skills(cpu=(-0.03, -0.05, -0.01))}, Verdict.CPU),
+        ({"skills": _skills(cpu=(-0.06, -0.09, -0.01))}, Verdict.WORSE),
+        # Where boxes are not requested at once, they may not meet at all: then a single start predicts as well.
+        ({"skills": _skills(constant=AS_GOOD), "staggered": True}, Verdict.CONSTANT),
+        ({"staggered": True}, Verdict.EXPLAINED),
+        # Storms that do not repeat themselves.
+        (UNSTEADY, Verdict.CANNOT_TELL),
+        ({"skills": _skills(line=WORSE), **UNSTEADY}, Verdict.CANNOT_TELL),
+        ({"skills": _skills(cpu=WORSE), **UNSTEADY}, Verdict.WORSE),
+        ({"largest": (_miss(0.39, 0.32, 0.5, of="8 boxes", ceiling=0.48),)}, Verdict.CANNOT_TELL),
+        ({"pooled": _miss(0.8, 0.75, 0.9, ceiling=0.48)}, Verdict.TOO_FAR),
         ({"skills": _skills(cpu=WORSE, line=WORSE, shared=WORSE, spread=WORSE, constant=WORSE)}, Verdict.WORSE),
         ({"skills": _skills(cpu=WORSE), **OFF}, Verdict.WORSE),
         ({"skills": _skills(cpu=WORSE), **MAYBE_OFF}, Verdict.WORSE),
@@ -170,3 +182,24 @@ def test_storms_that_would_never_decide_are_not_asked_for() -> None:
     found = judge(tied)
     assert found.needed is None
     assert "would not decide" in found.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.CANNOT_TELL),
+        ({"pooled": _miss(0.12, 0.1, 0.14)}, Verdict.CANNOT_TELL),
+        ({"skills": _skills(cpu=AS_GOOD)}, Verdict.CANNOT_TELL),
+        (OFF, Verdict.CANNOT_TELL),
+        ({"skills": _skills(cpu=WORSE)}, Verdict.WORSE),
+        ({"skills": _skills(line=AS_GOOD), **OFF}, Verdict.NO_BETTER),
+    ],
+)
+def test_a_target_that_the_fit_doubts_is_at_most_unknown(changes: dict[str, Any], verdict: Verdict) -> None:
+    assert doubted(judge(replace(GOOD, **changes))).verdict is verdict
+
+
+def test_no_noise_makes_a_large_error_small() -> None:
+    unsteady = replace(GOOD, **UNSTEADY)
+    assert unsteady.pooled.limit == pytest.approx(0.3)
+    assert "predicts the other only to 48%" in judge(unsteady).why
