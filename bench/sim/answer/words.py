@@ -129,7 +129,7 @@ def identifying_cell(name: str, measured: Mapping[str, Sequence[int]], *, blocks
         )
     if storms and part == "crowding":
         most = max(measured["boxes"])
-        return f"storms of more boxes, `concurrency: [{2 * most}, {4 * most}]`"
+        return f"storms of more boxes, and of at least twice as many as CPUs: `concurrency: [{2 * most}, {4 * most}]`"
     return _CELLS.get(part, _SOME_CELL)
 
 

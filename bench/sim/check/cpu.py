@@ -9,6 +9,7 @@ certainly closer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from bench.analysis.stats import Interval
 from bench.sim.check.baselines import CPU_ONLY
 from bench.sim.check.cells import Resampling, ScoredCell, limits_of, pooled_skills

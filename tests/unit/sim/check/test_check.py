@@ -16,9 +16,9 @@ from bench.sim.check.levels import StormNumber, scored_times
 from bench.sim.check.predict import ModelPredictor
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
+from bench.sim.fit.levels import levels_of
 from bench.sim.model.file import Discrepancy
 from bench.sim.noise import factors
-from bench.sim.fit.levels import levels_of
 from bench.sim.observe.schedules import is_staggered
 from bench.sim.observe.trials import Observations, Source, SummaryRow, TargetObservations
 from bench.sim.starts import simulate_starts
@@ -408,7 +408,7 @@ def test_storms_at_once_and_apart_are_not_one_level(apart: Split) -> None:
     at_once = observed({"docker": WAITS}, replace(CAMPAIGN, cpus=2, boxes=(8,)))
     target = apart.score.targets["docker"]
     both = replace(target, starts=(*target.starts, *at_once.targets["docker"].starts))
-    message = "docker: storms of 8 boxes were requested in different ways: all at once, one every 1 s"
+    message = "docker: storms of 8 boxes were requested in different ways: all at once, one every 1.00 s"
     with pytest.raises(UsageError, match=message):
         levels_of(both)
     mixed = replace(apart, score=replace(apart.score, targets={"docker": both}))
