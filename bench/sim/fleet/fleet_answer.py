@@ -35,9 +35,6 @@ RATIOS: Final = (
     "start_cpu",
     "cost_of_needed",
 )
-_WHOLE: Final = ("hosts_needed", "peak_hosts")
-_FEW: Final = 10
-"""Of fewer whole hosts a ratio says more about rounding than about targets: that of their memory stands alone."""
 _ROOMY: Final = 2
 """Influences are looked at on so many times the hosts that the trace needs, so that no draw is short of them."""
 
@@ -127,22 +124,10 @@ def _shown(terms: Terms, asked: FleetQuestion, variant: Variant, runs: Runs) -> 
 def _numbers(asked: FleetQuestion, shown: Mapping[str, Shown]) -> list[Quantity]:
     """Of each variant, and against the baseline."""
     currency = "" if asked.prices is None else asked.prices.currency
-    few = {
-        (label, name)
-        for label, one in shown.items()
-        for name in _WHOLE
-        if name in one.samples and one.band(name).middle < _FEW
-    }
     return [
         *(one for label in asked.labels for one in quantities(label, PREFIX, shown[label], currency=currency)),
-        *(one for one in ratios(asked, PREFIX, shown, names=RATIOS) if not _is_of_few(one, few)),
+        *ratios(asked, PREFIX, shown, names=RATIOS),
     ]
-
-
-def _is_of_few(ratio: Quantity, few: set[tuple[str, str]]) -> bool:
-    """Whether a ratio is of whole hosts, few of them on either side."""
-    name = ratio.name.removeprefix(f"{PREFIX}.")
-    return any((label, name) in few for label in ratio.target.split(" : "))
 
 
 def _looks(

@@ -30,7 +30,13 @@ def headline(
     Args:
         never: labels of targets in which no number of hosts keeps the limit.
     """
-    parts = [_needed(asked, numbers, stops), _never(never), _elsewhere(asked, numbers), _yours(asked, numbers)]
+    parts = [
+        _needed(asked, numbers, stops),
+        _sometimes_never(asked, numbers),
+        _never(never),
+        _elsewhere(numbers, _named(asked, stops)),
+        _yours(asked, numbers),
+    ]
     return f"Simulated: {' '.join(filter(None, parts))}"
 
 
@@ -48,13 +54,37 @@ def _needed(asked: FleetQuestion, numbers: Sequence[Quantity], stops: Mapping[st
     if not named:
         return f"how many hosts this trace needs is not answered ({lead})."
     ratio = _memory_ratio(numbers, named)
-    if all(stops[label].name == "none" for label in named):
-        return f"{lead}, and one host is enough for that in {' and in '.join(named)}: nothing decides{ratio}."
     shown = [one for label in named if (one := find(numbers, f"{PREFIX}.hosts_needed", label)) is not None]
+    nothing = all(stops[label].name == "none" for label in named)
+    if nothing and not any(_is_open(one) for one in shown):
+        return f"{lead}, and one host is enough for that in {' and in '.join(named)}: nothing decides{ratio}."
     values = " and ".join(f"{value_text(one)} in {one.target}" for one in shown)
-    text = f"{lead}, so this trace needs hosts: {values}{ratio}; {decided_by(stops, named)}."
+    decided = _mostly_one(stops, named) if nothing else decided_by(stops, named)
+    text = f"{lead}, so this trace needs hosts: {values}{ratio}; {decided}."
     bounds = [f"{one.target}: {one.bound}." for one in shown if one.bound]
     return " ".join([text, *bounds])
+
+
+def _is_open(hosts: Quantity) -> bool:
+    """Whether draws, or other traces, differ in the hosts, or no number of them is enough in some."""
+    return hosts.band.low95 < hosts.band.high95 or hosts.band.never > 0
+
+
+def _mostly_one(stops: Mapping[str, Bottleneck], named: Sequence[str]) -> str:
+    """``one host is enough in 70% of the draws in docker``: nothing decides there, and something does elsewhere."""
+    parts = [f"in {stops[label].share:.0%} of the draws in {label}" for label in named]
+    return f"one host is enough {' and '.join(parts)}"
+
+
+def _sometimes_never(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:
+    """Where some draws keep the limit on no number of hosts."""
+    shown = (find(numbers, f"{PREFIX}.hosts_needed", label) for label in asked.labels)
+    parts = [
+        f"in {in_unit(one.band.never, 'share')} of the draws in {one.target}"
+        for one in shown
+        if one is not None and one.band.never > 0
+    ]
+    return f"No number of hosts is enough {' and '.join(parts)}." if parts else ""
 
 
 def _never(labels: Sequence[str]) -> str:
@@ -68,17 +98,23 @@ def _memory_ratio(numbers: Sequence[Quantity], named: Sequence[str]) -> str:
     return "" if ratio is None else f"; {other} takes {value_text(ratio)} the memory of {base} at the peak"
 
 
-def _elsewhere(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:
-    """How many hosts other traces of the same law need, where that differs."""
-    found = [
-        one
-        for label in asked.labels
-        if (one := find(numbers, f"{PREFIX}.hosts_elsewhere", label)) is not None and one.band.low95 < one.band.high95
-    ]
-    named = _named(asked, [one.target for one in found])
-    values = [value_text(one) for label in named for one in found if one.target == label]
-    pairs = " and ".join(f"{value} in {label}" for value, label in zip(values, named, strict=True))
-    return f"Other traces of the same law need {pairs}." if pairs else ""
+def _elsewhere(numbers: Sequence[Quantity], named: Sequence[str]) -> str:
+    """How many hosts other traces of the same law need, where that differs, in the targets that were named."""
+    found = {
+        label: one
+        for label in named
+        if (one := find(numbers, f"{PREFIX}.hosts_elsewhere", label)) is not None and _is_open(one)
+    }
+    some = [label for label, one in found.items() if not one.band.is_never("low95")]
+    pairs = " and ".join(f"{value_text(found[label])} in {label}" for label in some)
+    none = " and ".join(
+        f"{in_unit(one.band.never, 'share')} of such traces in {label}"
+        for label, one in found.items()
+        if one.band.never > 0
+    )
+    parts = [f"Other traces of the same law need {pairs}." if pairs else ""]
+    parts += [f"No number of hosts is enough for {none}." if none else ""]
+    return " ".join(filter(None, parts))
 
 
 def _yours(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:

@@ -10,7 +10,9 @@ from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import MOST_HOSTS, FleetSpec
 from bench.util.errors import BoxbenchError, ExitCode, UsageError
 
-_HINT: Final = "allow longer start delays (--limit-p99), or keep boxes alive longer"
+_HINT: Final = (
+    "allow longer start delays (--limit-p99), spread boxes over hosts (policy: spread), or keep boxes alive longer"
+)
 
 
 class LimitError(BoxbenchError):
@@ -133,5 +135,5 @@ def _enough(
 
 
 def _helpless(limit: Limit, failed: FleetResult) -> bool:
-    """Whether starts are too slow although hosts stand empty: no policy would use further ones."""
+    """Whether starts are too slow although hosts stand empty: the policy would use no further ones."""
     return limit.has_room(failed) and failed.peak_hosts * failed.together < failed.hosts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -167,7 +168,7 @@ def answer_pool(terms: Terms, question: PoolQuestion) -> PoolAnswer:
     return PoolAnswer(
         question=asked.sentence(),
         short=asked.short(),
-        headline=_headline(asked, numbers, limits),
+        headline=_headline(terms, asked, numbers, limits),
         quantities=tuple(numbers),
         groups=_groups(asked, last, _warm_note(asked, every)),
         points=tuple(_points(asked, shown, far)),
@@ -329,11 +330,13 @@ def _warm_note(asked: PoolQuestion, every: Mapping[str, Points]) -> str:
     )
 
 
-def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
+def _headline(terms: Terms, asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, Bottleneck]) -> str:
     keep, count = asked.points()[-1]
     ready = f" and {count} pre-warmed" if count else ""
     idle = [label for label in asked.labels if _begin_at_once(shown, label)]
-    deciding = {label: _deciding(shown, one) for label, one in limits.items()}
+    deciding = {
+        label: _deciding(shown, one, partial(_more_memory_helps, terms, asked)) for label, one in limits.items()
+    }
     text = compared_headline(
         shown,
         deciding,
@@ -348,17 +351,36 @@ def _headline(asked: PoolQuestion, shown: list[Quantity], limits: Mapping[str, B
     return f"{text} {', '.join(idle)}: in at least half of the draws 99 % find a box that is ready."
 
 
-def _deciding(shown: Sequence[Quantity], limit: Bottleneck) -> Bottleneck:
-    """What decides the 99th percentile: nothing where it meets no start, memory where more than 1 % find no room.
+def _deciding(shown: Sequence[Quantity], limit: Bottleneck, more_memory_helps: Callable[[str], bool]) -> Bottleneck:
+    """What decides the 99th percentile: nothing where it meets no start, memory where more than 1 % find no room and
+    more memory helps more than more CPUs do.
 
     Elsewhere it is what a start consists of.
+
+    Args:
+        more_memory_helps: by label.
     """
     if _begin_at_once(shown, limit.target):
         return Bottleneck(target=limit.target, name="none")
     shares = (find(shown, f"{PREFIX}.{name}", limit.target) for name in _WITHOUT_ROOM)
-    if sum(one.band.middle for one in shares if one is not None) > _ONE_OF_100:
+    if sum(one.band.middle for one in shares if one is not None) > _ONE_OF_100 and more_memory_helps(limit.target):
         return Bottleneck(target=limit.target, name="memory")
     return limit
+
+
+def _more_memory_helps(terms: Terms, asked: PoolQuestion, label: str) -> bool:
+    """Whether twice the memory lowers the 99th percentile, and more than twice the CPUs do, at the centre."""
+    variant = next(one for one in asked.variants if one.label == label)
+    spec = asked.spec_of(*asked.points()[-1])
+
+    def delay(tried: FleetSpec) -> float:
+        return one_run(terms, asked, variant, tried, draw=None, place=0, noise=False).delay_ns(0.99)
+
+    mine = delay(spec)
+    with_memory = delay(replace(spec, memory_bytes=2 * spec.memory_bytes))
+    with_cpus = delay(replace(spec, cpus=2 * spec.cpus))
+    # Where neither is enough for 99 % to begin, those that begin not find no room.
+    return with_memory < min(mine, with_cpus) or bool(np.isinf(min(with_memory, with_cpus)))
 
 
 def _lead(shown: Sequence[Quantity]) -> str:

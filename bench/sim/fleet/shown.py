@@ -34,6 +34,11 @@ _STATED: Final = ("mean_hosts_on", "cost")
 _COUNTS: Final = ("hosts", "boxes")
 _RESPONSE: Final = "response_"
 _DELAY: Final = "delay_"
+_NEEDED_HOSTS: Final = "hosts_needed"
+_NEEDED_COST: Final = "cost_of_needed"
+_WHOLE: Final = (_NEEDED_HOSTS, "peak_hosts")
+_FEW: Final = 10
+"""Of fewer whole hosts a ratio says more about rounding than about targets: that of their memory stands alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,8 @@ class Shown:
         """
         if name.startswith(_RESPONSE):
             return self._response(name)
+        if name == _NEEDED_COST:
+            return self._cost_of_needed()
         if name in self.elsewhere:
             found = band_with_never(self.elsewhere[name], np.ones(len(self.elsewhere[name])))
         else:
@@ -76,6 +83,17 @@ class Shown:
         moved = {end: getattr(plain, end) + getattr(broad, end) - getattr(narrow, end) for end in _ENDS}
         return _changed(plain, {end: max(0.0, value) for end, value in moved.items()})
 
+    def _cost_of_needed(self) -> Band:
+        """It moves with the ends of the hosts, which are whole: where these stay, the cost is that of the draws."""
+        plain = band_with_never(self.samples[_NEEDED_COST], self.weights)
+        hosts = whole_ends(band_with_never(self.samples[_NEEDED_HOSTS], self.weights), UNITS[_NEEDED_HOSTS])
+        moved = self.band(_NEEDED_HOSTS)
+        ends = [getattr(plain, end) * (getattr(moved, end) / max(1.0, getattr(hosts, end))) for end in _ENDS]
+        low80 = min(ends[1], ends[2])
+        high80 = max(ends[3], ends[2])
+        ordered = (min(ends[0], low80), low80, ends[2], high80, max(ends[4], high80))
+        return _changed(plain, dict(zip(_ENDS, ordered, strict=True)))
+
     def side(self, name: str) -> Widening:
         """How much a number is widened: shares are not, since they cannot grow without end."""
         unit = UNITS[name]
@@ -89,7 +107,11 @@ class Shown:
         return name in self.samples or name in self.elsewhere
 
     def same_counts(self, name: str) -> bool:
-        """Whether a whole number stays what it is when its band is widened: nothing is open beyond the draws."""
+        """Whether a whole number stays what it is when its band is widened: nothing is open beyond the draws.
+
+        The cost of the smallest fleet is that of its whole hosts.
+        """
+        name = _NEEDED_HOSTS if name == _NEEDED_COST else name
         plain = band_with_never(self.samples[name], self.weights)
         return UNITS[name] in _COUNTS and all(getattr(self.band(name), end) == getattr(plain, end) for end in _ENDS)
 
@@ -174,7 +196,7 @@ def quantities(label: str, prefix: str, shown: Shown, *, currency: str = "") -> 
 def ratios(asked: Asked, prefix: str, shown: Mapping[str, Shown], *, names: Sequence[str]) -> list[Quantity]:
     """Each variant against the baseline, within each draw: the same trace and the same luck.
 
-    There is none of numbers that are 0, or never reached, in any draw of the two.
+    There is none of numbers that are 0, or never reached, in any draw of the two, and none of few whole hosts.
     """
     base = shown[asked.baseline]
     return [
@@ -192,8 +214,12 @@ def ratios(asked: Asked, prefix: str, shown: Mapping[str, Shown], *, names: Sequ
 
 
 def ratio_of(other: Shown, base: Shown, name: str) -> Band | None:
-    """One number against the baseline's; None: it has none, or it is 0 or never reached in a draw of the two."""
+    """One number against the baseline's; None: it has none, or it is 0 or never reached in a draw of the two, or
+    few whole hosts of either."""
     if name not in base.samples or name not in other.samples:
+        return None
+    whole = _NEEDED_HOSTS if name == _NEEDED_COST else name
+    if whole in _WHOLE and min(one.band(whole).middle for one in (other, base)) < _FEW:
         return None
     if not _has_ratio(other.samples[name], base.samples[name]):
         return None

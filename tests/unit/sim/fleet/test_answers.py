@@ -15,11 +15,12 @@ from bench.sim.answer.terms import Terms
 from bench.sim.cost import Prices
 from bench.sim.fleet.fleet_answer import FleetAnswer, answer_fleet
 from bench.sim.fleet.fleet_question import FleetQuestion
+from bench.sim.fleet.fleet_words import headline
 from bench.sim.fleet.needed import Limit, LimitError
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
 from bench.sim.fleet.question import one_run
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.shown import Shown, band_with_never
+from bench.sim.fleet.shown import Shown, band_with_never, ratio_of
 from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
 from bench.sim.fleet.variants import InVm, Snapshot, Variant
 from bench.sim.model.file import Model
@@ -478,6 +479,7 @@ def test_draws_that_cannot_keep_the_limit_are_never() -> None:
     assert 0 < band.never < 1
     assert band.is_never("high95")
     assert ", never] in libvirt/tcg" in answer.headline
+    assert f"No number of hosts is enough in {band.never:.1%} of the draws in libvirt/tcg." in answer.headline
     FleetAnswer.model_validate_json(answer.model_dump_json())
 
 
@@ -531,6 +533,63 @@ def test_a_limit_of_boxes_is_of_each_vm() -> None:
         _terms(model=_kvm(), beyond=True, draws=(0,)), _fleet(variants=(_INSIDE,), baseline=_INSIDE.label, spec=spec)
     )
     assert any("limit of 3 boxes is of each VM" in line for line in answer.assumed)
+
+
+def test_a_headline_says_that_some_draws_and_other_traces_keep_the_limit_on_no_hosts() -> None:
+    """One host is enough in the other draws, so that nothing decides in most."""
+    terms = _terms(draws=tuple(range(0, 40, 4)))
+    spec = replace(_HOST, hosts=2, cpus=4, memory_bytes=8 * 2**30, keep_alive_ns=60 * SECOND)
+    question = _fleet(trace=_LAW, variants=_PAIR[:1], spec=spec)
+    plain = answer_fleet(terms, question)
+    assert "one host is enough for that in docker: nothing decides" in plain.headline
+    middle = _of(plain, "fleet.needed_delay_p99", "docker", "ns").band.middle
+    answer = answer_fleet(terms, replace(question, limit=Limit(delay_ns=round(1.08 * middle))))
+    hosts = _of(answer, "fleet.hosts_needed", "docker").band
+    assert (hosts.low95, hosts.middle, hosts.high95) == (1, 1, 1)
+    assert 0 < hosts.never < 0.5
+    assert {one.name for one in answer.bottlenecks if one.target == "docker"} == {"none"}
+    assert "nothing decides" not in answer.headline
+    assert "this trace needs hosts: 1 [1, never] in docker; one host is enough in " in answer.headline
+    assert f"No number of hosts is enough in {hosts.never:.1%} of the draws in docker." in answer.headline
+    others = _of(answer, "fleet.hosts_elsewhere", "docker")
+    changed = others.model_copy(update={"band": others.band.model_copy(update={"never": 0.45})})
+    numbers = [changed if one == others else one for one in answer.quantities]
+    stops = {one.target: one for one in answer.bottlenecks if one.target == "docker"}
+    text = headline(question, numbers, stops, ())
+    assert "Other traces of the same law need 1 [1, never] in docker." in text
+    assert "No number of hosts is enough for 45.0% of such traces in docker." in text
+
+
+def test_the_cost_of_the_smallest_fleet_is_as_wide_as_its_whole_hosts() -> None:
+    """A widening that moves no whole host moves no cost, and one that moves a host moves the cost of that host."""
+
+    def shown(hosts: list[float], up: float) -> Shown:
+        samples = {"hosts_needed": np.array(hosts), "cost_of_needed": 0.1 * np.array(hosts)}
+        wide = (Widening(), Widening(up=up, down=0.01))
+        return Shown(samples=samples, weights=np.ones(3) / 3, wide=wide, caps={})
+
+    few = shown([2, 2, 2], 0.05)
+    assert few.band("hosts_needed").high95 == 2
+    assert few.band("cost_of_needed").high95 == pytest.approx(0.2)
+    many = shown([20, 20, 20], 0.05)
+    hosts = many.band("hosts_needed")
+    cost = many.band("cost_of_needed")
+    assert hosts.high95 > 20
+    assert (cost.low95, cost.middle, cost.high95) == pytest.approx((0.1 * hosts.low95, 2.0, 0.1 * hosts.high95))
+    # A ratio of costs is one of whole hosts, too.
+    assert ratio_of(many, few, "cost_of_needed") is None
+    assert ratio_of(many, many, "cost_of_needed") is not None
+
+
+def test_few_whole_hosts_have_no_ratio() -> None:
+    def shown(hosts: float) -> Shown:
+        samples = {"hosts_needed": np.full(3, hosts)}
+        return Shown(samples=samples, weights=np.ones(3) / 3, wide=(Widening(), Widening()), caps={})
+
+    assert ratio_of(shown(20), shown(9), "hosts_needed") is None
+    found = ratio_of(shown(20), shown(10), "hosts_needed")
+    assert found is not None
+    assert found.middle == 2
 
 
 _LAW = open_trace("bursts:rate=1,duration=2s,length=2min,on=10s,off=20s", TraceOptions())
