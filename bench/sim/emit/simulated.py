@@ -229,12 +229,12 @@ def _notes(source: _Source, scenarios: Sequence[LoadedScenario], cells: Sequence
     model, draw = source.model, source.choice.draw
     which = "the centre of the parameters" if draw is None else f"draw {draw} of the parameters"
     yield (
-        f"Simulated with {which} (of {len(model.weights)} draws). Intervals show the noise of boots and blocks. They "
-        "do not show what the data leave open about the parameters: `--draw N` simulates with other ones."
+        f"All starts are those of the model's workload, {_workload_of(model)}, whatever the scenario would run: no "
+        "image was built, so nothing has checked that it is the same."
     )
     yield (
-        f"The model was fitted to {', '.join(entry.name for entry in model.sources)}, workload {model.workload}. No "
-        "image was built, so nothing has checked that the scenario runs the same."
+        f"Simulated with {which} (of {len(model.weights)} draws). Intervals show the noise of boots and blocks. They "
+        "do not show what the data leave open about the parameters: `--draw N` simulates with other ones."
     )
     for loaded in scenarios:
         yield from _absent(model, loaded.scenario, [cell for cell in cells if cell.scenario == loaded.scenario.name])
@@ -243,6 +243,13 @@ def _notes(source: _Source, scenarios: Sequence[LoadedScenario], cells: Sequence
         if far > 1:
             yield f"{cell.key} is {far:.3g} times beyond the data of the model (without --beyond at most {FARTHEST:g})."
     yield from (one.line for one in assumed_sentences(model))
+
+
+def _workload_of(model: Model) -> str:
+    """The model's workload: its digest or name, and the sources with the scenarios that measured it."""
+    scenarios = dict.fromkeys(cell.split("/")[0] for entry in model.sources for cell in entry.cells)
+    sources = ", ".join((*(entry.name for entry in model.sources), *scenarios))
+    return f"{model.workload} ({sources})"
 
 
 def _absent(model: Model, scenario: Scenario, cells: Sequence[Cell]) -> Iterator[str]:

@@ -185,7 +185,7 @@ def test_the_manifest_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert not manifest.images
     assert not manifest.certificates
     assert any(note.startswith("Simulated with the centre of the parameters (of 3 draws)") for note in manifest.notes)
-    assert any("fitted to c0ffee42, workload sha256:abc" in note for note in manifest.notes)
+    assert any("the model's workload, sha256:abc (c0ffee42" in note for note in manifest.notes)
     assert read_manifest(tmp_path / "c") == manifest
     assert {record.campaign for record in records} == {manifest.id}
 
