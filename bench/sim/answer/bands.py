@@ -74,19 +74,15 @@ def quantiles(values: Floats, weights: Floats | None, shares: Sequence[float]) -
     return tuple(weighted_quantile(data, mass, share) for share in shares)
 
 
-def band_of(
-    values: Floats, weights: Floats | None = None, widening: Widening = NOT_WIDENED, *, floors: Floats | None = None
-) -> Band:
+def band_of(values: Floats, weights: Floats | None = None, widening: Widening = NOT_WIDENED) -> Band:
     """The band of samples, in their unit. The middle is their weighted median and is never moved.
 
     Args:
         values: (samples,) finite; greater than or equal to 0 where the band is widened.
         weights: (samples,) equal when None.
-        floors: (samples,) the part of each value that the question states, such as when a box is requested: it is not
-            widened. 0 when None.
     """
-    low95, low80 = _lower(values, weights, widening, (0.025, 0.1), floors)
-    high80, high95 = _upper(values, weights, widening, (0.9, 0.975), floors)
+    low95, low80 = _lower(values, weights, widening, (0.025, 0.1))
+    high80, high95 = _upper(values, weights, widening, (0.9, 0.975))
     middle = quantiles(values, weights, (0.5,))[0]
     return Band(middle=middle, low80=low80, high80=high80, low95=low95, high95=high95)
 
@@ -104,21 +100,16 @@ def ratio_band(
     weights: Floats | None,
     other: Widening,
     base: Widening,
-    *,
-    floors: tuple[Floats | None, Floats | None] = (None, None),
 ) -> Band:
     """The band of others / bases, paired by sample: both sides have the same draw and the same luck.
 
     What the base's model lacks makes the ratio smaller, what the other's lacks makes it larger. The two are not
     assumed to cancel.
-
-    Args:
-        floors: of others and of bases, see ``band_of``.
     """
     both = math.hypot(other.two_sided, base.two_sided)
     smaller, larger = _factors(other.down + base.up, both), _factors(other.up + base.down, both)
-    tops, top_weights = _spread(others, weights, larger, floors[0])
-    bottoms, bottom_weights = _spread(bases, weights, smaller, floors[1])
+    tops, top_weights = _spread(others, weights, larger)
+    bottoms, bottom_weights = _spread(bases, weights, smaller)
     low95, low80 = quantiles(np.repeat(others, len(smaller)) / bottoms, bottom_weights, (0.025, 0.1))
     high80, high95 = quantiles(tops / np.repeat(bases, len(larger)), top_weights, (0.9, 0.975))
     middle = quantiles(others / bases, weights, (0.5,))[0]
@@ -130,9 +121,8 @@ def _lower(
     weights: Floats | None,
     widening: Widening,
     shares: tuple[float, ...],
-    floors: Floats | None = None,
 ) -> tuple[float, ...]:
-    return quantiles(*_spread(values, weights, _factors(-widening.down, widening.two_sided), floors), shares)
+    return quantiles(*_spread(values, weights, _factors(-widening.down, widening.two_sided)), shares)
 
 
 def _upper(
@@ -140,9 +130,8 @@ def _upper(
     weights: Floats | None,
     widening: Widening,
     shares: tuple[float, ...],
-    floors: Floats | None = None,
 ) -> tuple[float, ...]:
-    return quantiles(*_spread(values, weights, _factors(widening.up, widening.two_sided), floors), shares)
+    return quantiles(*_spread(values, weights, _factors(widening.up, widening.two_sided)), shares)
 
 
 @lru_cache(maxsize=256)
@@ -156,17 +145,12 @@ def _factors(side: float, both: float) -> tuple[float, ...]:
     return tuple(np.exp(sums.reshape(_SUMS, -1).mean(axis=1)).tolist())
 
 
-def _spread(
-    values: Floats, weights: Floats | None, factors: tuple[float, ...], floors: Floats | None = None
-) -> tuple[Floats, Floats | None]:
-    """Every sample times every factor, or what is above its floor."""
+def _spread(values: Floats, weights: Floats | None, factors: tuple[float, ...]) -> tuple[Floats, Floats | None]:
+    """Every sample times every factor."""
     data = np.asarray(values, dtype=np.float64)
     if len(factors) == 1:
         return data, weights
-    if floors is None:
-        return np.outer(data, factors).ravel(), _repeated(weights, factors, len(data))
-    spread = np.outer(data - floors, factors) + np.asarray(floors, dtype=np.float64)[:, np.newaxis]
-    return spread.ravel(), _repeated(weights, factors, len(data))
+    return np.outer(data, factors).ravel(), _repeated(weights, factors, len(data))
 
 
 def _repeated(weights: Floats | None, factors: tuple[float, ...], samples: int) -> Floats:

@@ -34,8 +34,8 @@ class Rest:
 
     widening: Widening
     """Of the answer's band."""
-    floors: Floats | None = None
-    """(draws x replications,) The part of each sample that is not widened, as of ``band_of``; None: 0."""
+    with_errors: Floats | None = None
+    """(draws x replications,) Of each sample, what it is with errors of the model; None: the sample times a factor."""
     samples: Floats | None = None
     """(draws x replications,) Answers with noise, the replications of a draw one after another; None: ``runs`` tell."""
     replications: int = 1
@@ -103,16 +103,15 @@ def _variances(rest: Rest, answers: Floats, weights: Floats, *, logs: bool) -> d
 
 
 def _widened(rest: Rest, answers: Floats, weights: Floats, *, logs: bool) -> float:
-    """By how much the variance of a factor's logarithm is multiplied in that of the answer, or of its logarithm.
-
-    A factor of 1 + e moves what is above the floor by e times itself; in the logarithm, by that part's share of the
-    whole.
-    """
-    if rest.samples is None or rest.floors is None:
+    """By how much the variance of a factor's logarithm is multiplied in that of the answer, or of its logarithm."""
+    if rest.samples is None or rest.with_errors is None:
         return 1.0 if logs else float(np.average(np.square(answers), weights=weights))
-    above = rest.samples - rest.floors
-    mass = np.repeat(weights, rest.replications)
-    return float(np.average(np.square(above / rest.samples if logs else above), weights=mass))
+    wide = rest.widening
+    of_factor = wide.two_sided**2 + (wide.up**2 + wide.down**2) * _HALF_NORMAL
+    if not of_factor:
+        return 0.0
+    moved = np.log(rest.with_errors / rest.samples) if logs else rest.with_errors - rest.samples
+    return _variance(moved, np.repeat(weights, rest.replications)) / of_factor
 
 
 def _variance(values: Floats, weights: Floats) -> float:

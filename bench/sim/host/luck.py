@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sim.limits import MOST_SEED, MOST_TRIALS
+from bench.sim.limits import MOST_FACTOR, MOST_SEED, MOST_TRIALS
 from bench.sim.noise import factors
 from bench.sim.values import TargetValues
 
@@ -22,6 +22,10 @@ def trial_seed(seed: int, trial: int) -> int:
     return seed * MOST_TRIALS + trial
 
 
-def trial_factors(values: TargetValues, *, seed: int, trial: int, boxes: int) -> NDArray[np.float64]:
-    """(boxes,) The factor of each box of a trial."""
-    return factors(values, seed=trial_seed(seed, trial), trial=0, block=0, boxes=boxes)
+def trial_factors(
+    values: TargetValues, *, seed: int, trial: int, boxes: int, longer: float = 1.0
+) -> NDArray[np.float64]:
+    """(boxes,) The factor of each box of a trial. ``longer``: what all of them are multiplied by."""
+    own = factors(values, seed=trial_seed(seed, trial), trial=0, block=0, boxes=boxes)
+    found: NDArray[np.float64] = np.minimum(own * longer, MOST_FACTOR)
+    return found

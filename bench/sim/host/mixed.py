@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from bench.sim.answer.terms import Terms
 from bench.sim.host.arrivals import Arrivals
 from bench.sim.host.luck import trial_factors
 from bench.sim.host.shared import SharedGroup, simulate_shared
-from bench.sim.host.times import ranked
+from bench.sim.host.times import Errors, ranked, with_errors
 from bench.sim.model.file import Model
 from bench.sim.values import TargetValues
 
@@ -29,16 +30,6 @@ class Group:
 
     target: str
     boxes: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Up:
-    """When the boxes of one target are requested and up, ns since the first request of all."""
-
-    requested_ns: NDArray[np.int64]
-    """(boxes,)"""
-    up_ns: NDArray[np.float64]
-    """(boxes,)"""
 
 
 Samples = Mapping[str, Floats]
@@ -55,38 +46,54 @@ class Mixed:
     """Of all boxes of the host."""
 
 
-def mixed_samples(terms: Terms, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals) -> Mixed:
-    """Simulate the host with each draw, ``terms.replications`` times."""
-    each: list[list[dict[str, float]]] = [[] for _ in groups]
-    every: list[dict[str, float]] = []
+def mixed_samples(terms: Terms, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals, errors: Errors) -> Mixed:
+    """Simulate the host with each draw, ``terms.replications`` times; with a schedule also with errors of the model, as
+    of ``times.with_errors``: one for all boxes of the host."""
+    found: list[dict[str, float]] = []
     for place, draw in enumerate(terms.draws, start=terms.first):
         values = _values(terms.model, draw, groups, cpus, terms.seed)
         for replication in range(terms.replications):
             trial = place * terms.replications + replication
-            found = _run(groups, values, cpus, arrivals, seed=terms.seed, trial=trial, noise=True)
-            for numbers, own in zip(each, found, strict=True):
-                numbers.append(ranked(own.up_ns, own.requested_ns, SHARES))
-            every.append(ranked(*_joined(found), SHARES))
+            once = partial(_numbers, groups, values, cpus, arrivals, terms.seed, trial)
+            found.append(with_errors(once, errors, trial, at_once=not arrivals.gap_ns))
+    samples = {name: np.array([one[name] for one in found]) for name in found[0]}
     return Mixed(
-        by_target={group.target: _samples(numbers) for group, numbers in zip(groups, each, strict=True)},
-        every=_samples(every),
+        by_target={group.target: _part(samples, _prefix(number)) for number, group in enumerate(groups)},
+        every=_part(samples, _prefix(len(groups))),
     )
 
 
-def _samples(numbers: Sequence[Mapping[str, float]]) -> Samples:
-    return {name: np.array([one[name] for one in numbers]) for name in numbers[0]}
+def _numbers(
+    groups: Sequence[Group],
+    values: Sequence[TargetValues],
+    cpus: int,
+    arrivals: Arrivals,
+    seed: int,
+    trial: int,
+    longer: float,
+) -> dict[str, float]:
+    """Of each group, and of all boxes, under the number of the group and the name."""
+    up = _run(groups, values, cpus, arrivals, seed=seed, trial=trial, longer=longer)
+    return {
+        _prefix(number) + name: value
+        for number, times in enumerate([*up, np.concatenate(up)])
+        for name, value in ranked(times, SHARES).items()
+    }
 
 
-def _joined(found: Sequence[Up]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(boxes,) When each is up, and when it was requested."""
-    return np.concatenate([one.up_ns for one in found]), np.concatenate([one.requested_ns for one in found])
+def _prefix(number: int) -> str:
+    return f"{number}:"
+
+
+def _part(samples: Samples, prefix: str) -> Samples:
+    return {name.removeprefix(prefix): values for name, values in samples.items() if name.startswith(prefix)}
 
 
 def all_up_ns(model: Model, draw: int, groups: Sequence[Group], *, cpus: int, arrivals: Arrivals, seed: int) -> float:
     """When everything is up in one draw of the model, without noise, ns since the first request."""
     values = _values(model, draw, groups, cpus, seed)
-    up_ns, _ = _joined(_run(groups, values, cpus, arrivals, seed=seed, trial=0, noise=False))
-    return float(up_ns.max())
+    up = _run(groups, values, cpus, arrivals, seed=seed, trial=0, longer=None)
+    return float(np.concatenate(up).max())
 
 
 def _values(model: Model, draw: int, groups: Sequence[Group], cpus: int, seed: int) -> list[TargetValues]:
@@ -102,19 +109,22 @@ def _run(
     *,
     seed: int,
     trial: int,
-    noise: bool,
-) -> list[Up]:
+    longer: float | None,
+) -> list[Floats]:
+    """(boxes,) When the boxes of each group are up, ns since the first request. ``longer``: what all times are
+    multiplied by besides their luck; None: no luck either."""
     scheduled = dealt(groups, arrivals.schedule(sum(group.boxes for group in groups), seed=seed, trial=trial))
     parts = [
         SharedGroup(
             values=one,
             scheduled_ns=at,
-            noise=trial_factors(one, seed=seed, trial=trial, boxes=group.boxes) if noise else np.ones(group.boxes),
+            noise=np.ones(group.boxes)
+            if longer is None
+            else trial_factors(one, seed=seed, trial=trial, boxes=group.boxes, longer=longer),
         )
         for one, at, group in zip(values, scheduled, groups, strict=True)
     ]
-    up = simulate_shared(parts, cpus=cpus)
-    return [Up(requested_ns=at, up_ns=one.astype(np.float64)) for at, one in zip(scheduled, up, strict=True)]
+    return [one.astype(np.float64) for one in simulate_shared(parts, cpus=cpus)]
 
 
 def dealt(groups: Sequence[Group], times: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -21,7 +21,7 @@ from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.common import fields_of, forms_of, judge, two_answers, two_ratios
 from bench.sim.host.headline import compared_headline, decided_by, value_text
 from bench.sim.host.mixed import Group, all_up_ns, dealt, mixed_samples
-from bench.sim.host.times import time_band, time_ratio, time_rest
+from bench.sim.host.times import Errors, time_band, time_ratio, time_rest
 
 NAMES: Final[Mapping[str, str]] = {
     "all": "reboot.all",
@@ -121,8 +121,8 @@ def answer_reboot(terms: Terms, question: RebootQuestion) -> Answer:
     question = question.without(refused)
     distances = {target: far[target] for target in question.targets}
     hosts = question.hosts()
-    runs = _runs(terms, question, hosts)
     wide = _widenings(terms, hosts, distances)
+    runs = _runs(terms, question, hosts, wide)
     looks = {label: _look(terms, question, label, groups, runs[label], wide) for label, groups in hosts.items()}
     own = [
         one
@@ -161,13 +161,14 @@ def _refused(terms: Terms, question: RebootQuestion, far: Mapping[str, tuple[Dis
 
 
 def _runs(
-    terms: Terms, question: RebootQuestion, hosts: Mapping[str, tuple[Group, ...]]
+    terms: Terms, question: RebootQuestion, hosts: Mapping[str, tuple[Group, ...]], wide: Mapping[str, Widening]
 ) -> dict[str, Mapping[str, Floats]]:
     """Samples by label: of each host, and of each target on a host that several share."""
     runs: dict[str, Mapping[str, Floats]] = {}
     for label, groups in hosts.items():
         terms.say(f"{label}: {len(terms.weights)} reboots")
-        samples = mixed_samples(terms, groups, cpus=question.cpus, arrivals=question.arrivals)
+        errors = Errors(wide=wide[label], seed=terms.seed, label=label)
+        samples = mixed_samples(terms, groups, cpus=question.cpus, arrivals=question.arrivals, errors=errors)
         runs[label] = samples.every
         if len(groups) > 1:
             runs |= samples.by_target

@@ -36,6 +36,8 @@ class TrialLuck:
 
     seed: int
     trial: int
+    longer: float = 1.0
+    """What the times of all boxes are multiplied by, besides their luck."""
 
 
 class Side(Protocol):
@@ -55,6 +57,10 @@ class Side(Protocol):
         """One storm, in ns: the times of ``SHARES`` as of ``times.ranked``; ``longest``, the longest start of a box
         from its own request; per box ``cpu`` until the last one is up, ``cpu_after`` after that, ``lock_wait``,
         ``cpu_wait``. ``draw``: of the model; None: its centre."""
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """When its boxes are requested."""
 
     def distances(self, model: Model, boxes: int) -> tuple[Distance, ...]:
         """How far a storm of so many boxes lies beyond the data."""
@@ -95,7 +101,7 @@ class Alone:
         """One storm."""
         values = host_values(model, self.target, draw, cpus=self.cpus, boxes=boxes, seed=luck.seed)
         scheduled = self.arrivals.schedule(boxes, seed=luck.seed, trial=luck.trial)
-        factors = trial_factors(values, seed=luck.seed, trial=luck.trial, boxes=boxes) if noise else None
+        factors = _factors(values, luck, boxes) if noise else None
         starts = simulate_starts(
             values, cpus=self.cpus, scheduled_ns=scheduled, residents=self.residents, noise=factors
         )
@@ -169,12 +175,12 @@ class Nested:
         outer = host_values(model, self.outer, draw, cpus=self.cpus, boxes=len(machines), seed=luck.seed)
         inner = host_values(model, self.inner, draw, cpus=self.vm_cpus, boxes=machines[0], seed=luck.seed)
         scheduled = self.arrivals.schedule(len(machines), seed=luck.seed, trial=luck.trial)
-        outer_luck = trial_factors(outer, seed=luck.seed, trial=luck.trial, boxes=len(machines)) if noise else None
+        outer_luck = _factors(outer, luck, len(machines)) if noise else None
         hosts = simulate_starts(
             outer, cpus=self.cpus, scheduled_ns=scheduled, residents=self.residents, noise=outer_luck
         )
         shared = scaled(inner, self._share(len(machines)))
-        own = trial_factors(inner, seed=luck.seed, trial=luck.trial, boxes=boxes) if noise else np.ones(boxes)
+        own = _factors(inner, luck, boxes) if noise else np.ones(boxes)
         parts = np.split(own, np.cumsum(machines)[:-1])
         storms = [Storm(scheduled_ns=np.zeros(len(part), dtype=np.int64), noise=part) for part in parts]
         many = simulate_many(grid_of([shared]), storms, cpus=self.vm_cpus)
@@ -266,6 +272,10 @@ def scaled(values: TargetValues, factor: float) -> TargetValues:
     return replace(values, stages=tuple(map(longer, values.stages)), growth_ns=values.growth_ns * factor)
 
 
+def _factors(values: TargetValues, luck: TrialLuck, boxes: int) -> NDArray[np.float64]:
+    return trial_factors(values, seed=luck.seed, trial=luck.trial, boxes=boxes, longer=luck.longer)
+
+
 def _goal(starts: Starts, values: TargetValues) -> NDArray[np.int64]:
     return starts.times_ns[values.stages[-1].endpoint]
 
@@ -283,7 +293,7 @@ def _numbers(
     boxes, requested = len(times), scheduled_ns - scheduled_ns.min()
     cpu = sum(one.cpu_until_up_ns for one in starts)
     return {
-        **ranked(requested + times, requested, SHARES),
+        **ranked(requested + times, SHARES),
         "longest": float(times.max()),
         "cpu": cpu / boxes,
         "cpu_after": (sum(one.cpu_ns for one in starts) - cpu) / boxes,

@@ -20,7 +20,7 @@ from bench.sim.host.common import fields_of, judge, two_answers, two_ratios
 from bench.sim.host.curve import Curve, CurvePoint, MeasuredStorm
 from bench.sim.host.headline import compared_headline
 from bench.sim.host.sides import Side, TrialLuck
-from bench.sim.host.times import time_band, time_ratio, time_rest
+from bench.sim.host.times import Errors, time_band, time_ratio, time_rest, with_errors
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, Mapping[str, Floats]]
@@ -156,16 +156,24 @@ def answer_storm(terms: Terms, question: StormQuestion, measured: Sequence[Measu
 
 
 def run(terms: Terms, side: Side, boxes: int) -> dict[str, Floats]:
-    """Samples (draws x replications,) of every number of a side. Other sides have the same luck."""
+    """Samples (draws x replications,) of every number of a side; with a schedule also with errors of the model, as of
+    ``times.with_errors``. Other sides have the same luck."""
     terms.say(f"{side.label}: {box_text(boxes)}, {len(terms.weights)} storms")
+    errors = Errors(wide=_widening(terms, side, boxes), seed=terms.seed, label=side.label)
+
+    def one(draw: int, trial: int) -> dict[str, float]:
+        def numbers(longer: float) -> Mapping[str, float]:
+            luck = TrialLuck(seed=terms.seed, trial=trial, longer=longer)
+            return side.numbers(terms.model, draw, boxes, luck, noise=True)
+
+        return with_errors(numbers, errors, trial, at_once=not side.arrivals.gap_ns)
+
     found = [
-        side.numbers(
-            terms.model, draw, boxes, TrialLuck(seed=terms.seed, trial=place * terms.replications + again), noise=True
-        )
+        one(draw, place * terms.replications + again)
         for place, draw in enumerate(terms.draws, start=terms.first)
         for again in range(terms.replications)
     ]
-    return {name: np.array([one[name] for one in found]) for name in found[0]}
+    return {name: np.array([sample[name] for sample in found]) for name in found[0]}
 
 
 def _widening(terms: Terms, side: Side, boxes: int) -> Widening:

@@ -19,7 +19,7 @@ from bench.sim.host.density import fitting
 from bench.sim.host.mixed import Group, mixed_samples
 from bench.sim.host.sides import Alone
 from bench.sim.host.storm import run as run_storms
-from bench.sim.host.times import REQUEST, time_band, time_ratio
+from bench.sim.host.times import LOWER, UPPER, Errors, time_band, time_ratio
 from bench.sim.limits import MOST_BOXES
 from bench.sim.model.file import Model
 from bench.sim.model.values import target_values
@@ -28,16 +28,14 @@ from bench.sim.sweep.question import CPUS, MEMORY, RESERVE, Bands, Floats, Quant
 
 _MOST_GAP_NS: Final = 24 * 3600 * 10**9
 _BOXES_THAT_FIT: Final = "density.boxes"
-_STORM_TIMES: Final = ("last", "first", "median")
-"""Counted from the first request of all."""
-_STORM: Final = (*_STORM_TIMES, "longest", "cpu")
+_STORM: Final = ("last", "first", "median", "longest", "cpu")
 _REBOOT: Final = ("all", "half", "p90", "first")
 """Names of numbers that the questions show; the first one is what figures show."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostBands:
-    """Numbers that all have one widening. What the question states of a time is not widened."""
+    """Numbers that all have one widening; of a storm on a schedule also numbers with errors of the model."""
 
     samples: Mapping[str, Floats]
     """By name: (runs,)"""
@@ -60,14 +58,26 @@ class HostBands:
 def _of_times(runs: Sequence[Runs], distances: Sequence[Distance]) -> HostBands:
     """Beyond the data, and within them by what the model misses, a time may be longer."""
     samples, weights = joined(runs)
+    if not any(one.values.get("interval") for one in runs):
+        samples = {name: values for name, values in samples.items() if not name.endswith((LOWER, UPPER))}
     model = runs[0].terms.model
     wide = widening(model.discrepancy, distances, misfit_of(model, [runs[0].target]))
     return HostBands(samples=samples, weights=weights, wide=wide)
 
 
-def _requests(names: Iterable[str]) -> list[str]:
-    """What says, of each of these times, how much of it the question states."""
-    return [name + REQUEST for name in names]
+def _ends(names: Iterable[str]) -> list[str]:
+    """The same numbers with errors of the model."""
+    return [name + end for name in names for end in (LOWER, UPPER)]
+
+
+def _with_ends(found: Mapping[str, Floats], names: Sequence[str], errors: Errors, terms: Terms) -> dict[str, Floats]:
+    """These numbers, and what they are with errors of the model. At once all times are multiplied by the same."""
+    if names[0] + UPPER in found:
+        return {name: found[name] for name in (*names, *_ends(names))}
+    first = terms.first * terms.replications
+    factors = np.array([errors.of(first + place) for place in range(len(found[names[0]]))])
+    ends = {name + end: found[name] * factors[:, column] for name in names for column, end in enumerate((LOWER, UPPER))}
+    return {name: found[name] for name in names} | ends
 
 
 def _side(target: str, values: Values) -> Alone:
@@ -81,7 +91,14 @@ def _side(target: str, values: Values) -> Alone:
 
 def _storm(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     found = run_storms(terms, _side(target, values), int(values["boxes"]))
-    return {f"storm.{name}": found[name] for name in (*_STORM, *_requests(_STORM_TIMES))}
+    errors = _errors(terms, target, _storm_distances(terms.model, target, values))
+    return {f"storm.{name}": one for name, one in _with_ends(found, _STORM, errors, terms).items()}
+
+
+def _errors(terms: Terms, target: str, distances: Iterable[Distance]) -> Errors:
+    model = terms.model
+    wide = widening(model.discrepancy, distances, misfit_of(model, [target]))
+    return Errors(wide=wide, seed=terms.seed, label=target)
 
 
 def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
@@ -91,8 +108,9 @@ def _storm_distances(model: Model, target: str, values: Values) -> Iterable[Dist
 def _reboot(terms: Terms, target: str, values: Values) -> Mapping[str, Floats]:
     group = Group(target=target, boxes=int(values["boxes"]))
     arrivals = Arrivals(gap_ns=int(values["interval"]))
-    found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals).every
-    return {f"reboot.{name}": found[name] for name in (*_REBOOT, *_requests(_REBOOT))}
+    errors = _errors(terms, target, _reboot_distances(terms.model, target, values))
+    found = mixed_samples(terms, (group,), cpus=int(values["cpus"]), arrivals=arrivals, errors=errors).every
+    return {f"reboot.{name}": one for name, one in _with_ends(found, _REBOOT, errors, terms).items()}
 
 
 def _reboot_distances(model: Model, target: str, values: Values) -> Iterable[Distance]:
@@ -149,7 +167,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         },
         quantities={f"storm.{name}": Quantity(unit="cpu_ns" if name == "cpu" else "ns") for name in _STORM},
         samples=_storm,
-        more=tuple(f"storm.{name}" for name in _requests(_STORM_TIMES)),
+        more=tuple(f"storm.{name}" for name in _ends(_STORM)),
         planned=_storm_distances,
         distances=lambda runs: _storm_distances(runs.terms.model, runs.target, runs.values),
         bands=_of_times,
@@ -161,7 +179,7 @@ HOST_QUESTIONS: Final[Mapping[str, Question]] = {
         parameters={"boxes": _BOXES, "cpus": CPUS, "interval": _INTERVAL},
         quantities={f"reboot.{name}": Quantity(unit="ns") for name in _REBOOT},
         samples=_reboot,
-        more=tuple(f"reboot.{name}" for name in _requests(_REBOOT)),
+        more=tuple(f"reboot.{name}" for name in _ends(_REBOOT)),
         planned=_reboot_distances,
         distances=lambda runs: _reboot_distances(runs.terms.model, runs.target, runs.values),
         bands=_of_times,

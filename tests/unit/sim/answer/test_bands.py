@@ -86,28 +86,6 @@ def test_misfits_of_two_sides_do_not_cancel() -> None:
     assert far == band
 
 
-def test_what_a_question_states_is_not_widened() -> None:
-    """Boxes that are requested at 90 s and up 10 s later: only the 10 s may be off."""
-    wide, floors = Widening(up=0.3, both=0.2), np.full(50, 90.0)
-    band = band_of(np.full(50, 100.0), None, wide, floors=floors)
-    start = band_of(np.full(50, 10.0), None, wide)
-    assert band.middle == 100
-    for end in ("low95", "low80", "high80", "high95"):
-        assert getattr(band, end) == pytest.approx(90 + getattr(start, end))
-
-
-def test_of_a_ratio_each_side_is_widened_above_its_own_floor() -> None:
-    values, wide = np.full(50, 100.0), Widening(up=0.3)
-    late, none = np.full(50, 90.0), np.zeros(50)
-    start = band_of(np.full(50, 10.0), None, wide)
-    both = ratio_band(values, values, None, wide, wide, floors=(late, late))
-    assert both.high95 == pytest.approx((90 + start.high95) / 100)
-    assert both.low95 == pytest.approx(100 / (90 + start.high95))
-    plain = ratio_band(values, values, None, wide, wide)
-    assert ratio_band(values, values, None, wide, wide, floors=(none, none)) == plain
-    assert ratio_band(values, values, None, wide, wide, floors=(late, none)).low95 == plain.low95
-
-
 def test_a_ratio_of_paired_samples_is_surer_than_its_sides() -> None:
     luck = np.random.default_rng(2).lognormal(sigma=0.5, size=400)
     band = ratio_band(3 * luck, luck, None, Widening(), Widening())

@@ -34,17 +34,18 @@ def test_variances_of_logarithms_add_up() -> None:
     assert parts.parameters + sum(parts.rest.values()) == pytest.approx(1.0)
 
 
-def test_of_an_answer_that_is_mostly_stated_little_is_missed() -> None:
-    """A factor of the tenth that is not stated moves the logarithm of the whole by a tenth as much."""
+def test_what_is_missed_of_samples_with_errors_is_what_the_errors_move() -> None:
+    """Errors that move the logarithm of the whole by a tenth as much, as where nine tenths are stated."""
     answers = np.full(500, 100.0)
-    known = _rest(answers, 0.0, both=0.2, up=0.3)
-    open_parts = dataclasses.replace(known, floors=np.full(50 * len(answers), 90.0))
-    noisy = np.exp(0.01 * np.random.default_rng(2).standard_normal(500))
-    parts = parts_of(dataclasses.replace(open_parts, samples=known.samples * np.repeat(noisy, 50)), answers, noisy)
+    known = _rest(answers, 0.01, both=0.2, either=0.1)
+    assert known.samples is not None
+    error = np.exp(0.1 * np.hypot(0.2, 0.1) * np.random.default_rng(3).standard_normal(50 * len(answers)))
+    parts = parts_of(dataclasses.replace(known, with_errors=known.samples * error), answers, np.ones(500))
     assert parts is not None
-    whole = 0.01**2 + 0.1**2 * (0.2**2 + 0.3**2 * (1 - 2 / np.pi))
-    assert parts.rest["noise"] == pytest.approx(0.01**2 / whole, rel=0.15)
-    assert parts.rest["misfit"] == pytest.approx(0.1**2 * 0.2**2 / whole, rel=0.15)
+    whole = 0.01**2 + 0.1**2 * (0.2**2 + 0.1**2)
+    assert parts.rest["noise"] == pytest.approx(0.01**2 / whole, rel=0.05)
+    assert parts.rest["misfit"] == pytest.approx(0.1**2 * 0.2**2 / whole, rel=0.05)
+    assert parts.rest["beyond"] == pytest.approx(0.1**2 * 0.1**2 / whole, rel=0.05)
 
 
 def test_nothing_open_and_answers_of_nothing_have_no_parts() -> None:

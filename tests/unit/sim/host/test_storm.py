@@ -10,6 +10,7 @@ import pytest
 
 from bench.records.record import Endpoint
 from bench.sim.answer.answer import Quantity
+from bench.sim.answer.bands import Widening
 from bench.sim.answer.terms import Terms, choose_draws, choose_targets
 from bench.sim.answer.words import in_unit
 from bench.sim.fit.levels import CPU, Statistic
@@ -19,6 +20,7 @@ from bench.sim.host.arrivals import AT_ONCE, Arrivals
 from bench.sim.host.curve import MeasuredStorm
 from bench.sim.host.sides import Alone, Side, TrialLuck, nested, scaled
 from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm, run
+from bench.sim.host.times import Errors
 from bench.sim.model.values import target_values
 from bench.sim.observe.levels import Level
 from bench.sim.starts import grid_of
@@ -165,6 +167,30 @@ def test_nobody_doubts_the_schedule_that_a_question_states() -> None:
     rate = _quantity(found, "storm.throughput", "docker").band
     assert (rate.low95, rate.high95) == pytest.approx((100e9 / last.high95, 100e9 / last.low95))
     assert sum(one.share for one in found.influences) == pytest.approx(1.0)
+
+
+def test_starts_that_are_longer_than_the_model_says_pile_up_behind_each_other() -> None:
+    """A box needs 80 ms of two CPUs and one is requested every 90 ms: with times 1.6 times as long they queue."""
+    terms = _entry(_terms(beyond=True), "docker", misfit=0.3)
+    gap, boxes = 90_000_000, 40
+    found = answer_storm(terms, _question(boxes, targets=("docker",), arrivals=Arrivals(gap_ns=gap)))
+    last = _quantity(found, "storm.last", "docker").band
+    longest = _quantity(found, "storm.longest", "docker").band
+    assert last.middle < (boxes - 1) * gap + 500 * MS
+    assert last.high95 > 1.3 * (boxes - 1) * gap
+    # CPUs are shared, so some box before the last one may wait longest.
+    assert last.high95 - (boxes - 1) * gap <= longest.high95 < 1.5 * (last.high95 - (boxes - 1) * gap)
+    assert sum(one.share for one in found.influences) == pytest.approx(1.0)
+
+
+def test_errors_of_two_hosts_are_independent_and_as_large_as_bands_say() -> None:
+    wide = Widening(both=0.3, up=0.2)
+    ends = [np.log([Errors(wide=wide, seed=1, label=label).of(trial) for trial in range(2000)]) for label in "ab"]
+    for lower, upper in (one.T for one in ends):
+        assert lower.std() == pytest.approx(0.3, rel=0.05)
+        assert (upper - lower).min() >= 0
+        assert np.square(upper - lower).mean() == pytest.approx(0.2**2, rel=0.1)
+    assert abs(np.corrcoef(ends[0][:, 0], ends[1][:, 0])[0, 1]) < 0.07
 
 
 def test_cpu_time_is_counted_as_a_campaign_and_the_fit_count_it() -> None:
