@@ -18,7 +18,11 @@ from bench.sim.host.headline import decided_by, find, rivals, value_text
 from bench.util.units import format_ns, format_span
 
 _OFTEN_DOWN: Final = 0.1
-_FAILS: Final = {"unserved_share": "never complete", "rejected_share": "rejected"}
+_FAILS: Final = {
+    "unserved_share": "never complete",
+    "rejected_share": "rejected",
+    "waited_share": "without a host with room at first",
+}
 """Shares of invocations that a headline must not be silent about."""
 
 
@@ -135,7 +139,17 @@ def _yours(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:
     values = " and ".join(f"{value_text(one)} in {one.target}" for one in some)
     begin = [f"99 % of the invocations begin within {values}"] if some else []
     begin += [f"fewer than 99 % of the invocations ever begin in {' and in '.join(none)}"] if none else []
-    return f"On your fleet of {count_text(asked.spec.hosts, 'host')} {'; '.join([*begin, *fails])}."
+    fleet = f"{count_text(asked.spec.hosts, 'host')}{_on(asked, numbers, named)}"
+    return f"On your fleet of {fleet} {'; '.join([*begin, *fails])}."
+
+
+def _on(asked: FleetQuestion, numbers: Sequence[Quantity], named: Sequence[str]) -> str:
+    """`` (the autoscaler has 2.75 on in docker)``: how many of the hosts were on, on average."""
+    if asked.spec.autoscaler is None:
+        return ""
+    shown = (find(numbers, f"{PREFIX}.mean_hosts_on", label) for label in named)
+    parts = [f"{in_unit(one.band.middle, one.unit)} on in {one.target}" for one in shown if one is not None]
+    return f" (the autoscaler has on average {' and '.join(parts)})"
 
 
 def groups(asked: FleetQuestion, shown: Mapping[str, Shown]) -> tuple[Group, ...]:

@@ -35,6 +35,7 @@ _COUNTS: Final = ("hosts", "boxes")
 _RESPONSE: Final = "response_"
 _DELAY: Final = "delay_"
 _NEEDED_HOSTS: Final = "hosts_needed"
+_MEMORY_IN_HOSTS: Final = "memory_in_hosts"
 _NEEDED_COST: Final = "cost_of_needed"
 _WHOLE: Final = (_NEEDED_HOSTS, "peak_hosts")
 _FEW: Final = 10
@@ -69,6 +70,8 @@ class Shown:
             return self._cost_of_needed()
         if name in self.elsewhere:
             found = band_with_never(self.elsewhere[name], np.ones(len(self.elsewhere[name])))
+        elif name == _NEEDED_HOSTS:
+            found = self._hosts_needed()
         else:
             found = band_with_never(self.samples[name], self.weights, self.side(name))
         found = whole_ends(found, UNITS[name])
@@ -82,6 +85,16 @@ class Shown:
         broad = band_with_never(self.samples[delay], self.weights, self.side(delay))
         moved = {end: getattr(plain, end) + getattr(broad, end) - getattr(narrow, end) for end in _ENDS}
         return _changed(plain, {end: max(0.0, value) for end, value in moved.items()})
+
+    def _hosts_needed(self) -> Band:
+        """Each end moves by as many whole hosts as the memory at the peak moves there: a factor would round them."""
+        plain = band_with_never(self.samples[_NEEDED_HOSTS], self.weights)
+        memory = band_with_never(self.samples[_MEMORY_IN_HOSTS], self.weights)
+        moved = self.band(_MEMORY_IN_HOSTS)
+        ends = {
+            end: getattr(plain, end) + math.ceil(getattr(moved, end)) - math.ceil(getattr(memory, end)) for end in _ENDS
+        }
+        return _changed(plain, {end: max(min(1.0, plain.low95), value) for end, value in ends.items()})
 
     def _cost_of_needed(self) -> Band:
         """It moves with the ends of the hosts, which are whole: where these stay, the cost is that of the draws."""

@@ -12,6 +12,7 @@ import pytest
 from bench.sim.answer.answer import Quantity
 from bench.sim.answer.bands import Widening
 from bench.sim.answer.terms import Terms
+from bench.sim.answer.words import in_unit
 from bench.sim.cost import Prices
 from bench.sim.fleet.fleet_answer import FleetAnswer, answer_fleet
 from bench.sim.fleet.fleet_question import FleetQuestion
@@ -149,6 +150,19 @@ def test_containers_in_vms_need_hosts_for_whole_vms() -> None:
     assert any(
         line.startswith("docker in libvirt/kvm: VMs of 2 CPUs and 300 MiB are always on") for line in answer.assumed
     )
+
+
+def test_a_headline_says_how_many_hosts_the_autoscaler_has_on_and_how_many_invocations_wait() -> None:
+    scaler = Autoscaler(least=1, target=0.7, every_ns=SECOND, delay_ns=20 * SECOND, cooldown_ns=3 * SECOND)
+    spec = replace(_HOST, hosts=20, memory_bytes=600 * MIB, autoscaler=scaler)
+    answer = answer_fleet(_terms(draws=(0,)), _fleet(variants=_PAIR[1:], baseline="libvirt/tcg", spec=spec))
+    on = _of(answer, "fleet.mean_hosts_on", "libvirt/tcg").band.middle
+    waited = _of(answer, "fleet.waited_share", "libvirt/tcg").band.middle
+    assert on < 19
+    assert waited > 0
+    text = in_unit(on, "mean_hosts")
+    assert f"On your fleet of 20 hosts (the autoscaler has on average {text} on in libvirt/tcg) " in answer.headline
+    assert f"{waited:.1%} are without a host with room at first in libvirt/tcg" in answer.headline
 
 
 def test_vms_are_always_on_and_take_their_memory() -> None:
@@ -564,10 +578,12 @@ def test_the_cost_of_the_smallest_fleet_is_as_wide_as_its_whole_hosts() -> None:
     """A widening that moves no whole host moves no cost, and one that moves a host moves the cost of that host."""
 
     def shown(hosts: list[float], up: float) -> Shown:
-        samples = {"hosts_needed": np.array(hosts), "cost_of_needed": 0.1 * np.array(hosts)}
+        whole = np.array(hosts)
+        samples = {"hosts_needed": whole, "cost_of_needed": 0.1 * whole, "memory_in_hosts": whole - 0.5}
         wide = (Widening(), Widening(up=up, down=0.01))
         return Shown(samples=samples, weights=np.ones(3) / 3, wide=wide, caps={})
 
+    assert shown([1, 1, 1], 2.0).band("hosts_needed").high95 > 1
     few = shown([2, 2, 2], 0.05)
     assert few.band("hosts_needed").high95 == 2
     assert few.band("cost_of_needed").high95 == pytest.approx(0.2)
@@ -583,7 +599,7 @@ def test_the_cost_of_the_smallest_fleet_is_as_wide_as_its_whole_hosts() -> None:
 
 def test_few_whole_hosts_have_no_ratio() -> None:
     def shown(hosts: float) -> Shown:
-        samples = {"hosts_needed": np.full(3, hosts)}
+        samples = {"hosts_needed": np.full(3, hosts), "memory_in_hosts": np.full(3, hosts)}
         return Shown(samples=samples, weights=np.ones(3) / 3, wide=(Widening(), Widening()), caps={})
 
     assert ratio_of(shown(20), shown(9), "hosts_needed") is None

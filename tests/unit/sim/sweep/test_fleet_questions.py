@@ -184,7 +184,7 @@ def test_no_band_goes_beyond_what_the_hosts_hold(tmp_path: Path) -> None:
 def test_what_is_never_reached_is_null_on_the_disk_and_never_in_bands() -> None:
     """As where no number of hosts keeps a limit."""
     number = "fleet.hosts_needed"
-    reached = ("peak_on_host", "peak_starts", "needed_on_host", "needed_starts")
+    reached = ("memory_in_hosts", "peak_on_host", "peak_starts", "needed_on_host", "needed_starts")
     names = (number, *(f"fleet.{name}" for name in reached))
     samples = {name: (None, 3.0) if name == number else (1.0, 1.0) for name in names}
     line = UnitResult(key="k", samples=samples).model_dump_json()
