@@ -62,7 +62,7 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
         LimitError: no number of hosts keeps the limit in any target.
     """
     asked, runs, unanswered = answered(terms, question, question.spec, lambda one: run_variant(terms, question, one))
-    _refuse_never(runs)
+    _refuse_never(asked, runs)
     shown = {one.label: _shown(terms, asked, one, runs[one.label]) for one in asked.variants}
     invocations = runs[asked.baseline].results[0].arrivals
     looks = _looks(terms, asked, shown, runs, invocations)
@@ -97,13 +97,13 @@ def answer_fleet(terms: Terms, question: FleetQuestion) -> FleetAnswer:
     )
 
 
-def _refuse_never(runs: Mapping[str, Runs]) -> None:
+def _refuse_never(asked: FleetQuestion, runs: Mapping[str, Runs]) -> None:
     """Raise LimitError where no target has a smallest fleet, and a limit is the reason for one of them."""
     if any(one.smallest is not None for one in runs.values()):
         return
     reasons = [one.never.message for one in runs.values() if one.never is not None]
     if reasons:
-        raise never_error(reasons)
+        raise never_error(reasons, asked.spec.policy)
 
 
 def _shown(terms: Terms, asked: FleetQuestion, variant: Variant, runs: Runs) -> Shown:

@@ -188,7 +188,7 @@ def _part_of(
     if all(one.never for one in found):
         middle = _middle(found, terms.draw_weights)
         reason = never_reason(question.limit, middle, per_host=packings[0].per_host)
-        raise never_error([f"{variant.label}: {reason}"])
+        raise never_error([f"{variant.label}: {reason}"], question.spec.policy)
     results = tuple(one.result for one in found)
     spec = variant.spec(question.spec, packings[-1])
     refuse_far(terms, variant, spec, results, last=True, of=SMALLEST)

@@ -37,7 +37,7 @@ def headline(
     parts = [
         _needed(asked, numbers, stops),
         _sometimes_never(asked, numbers),
-        _never(never),
+        _never(asked, never),
         _elsewhere(numbers, _named(asked, stops)),
         _yours(asked, numbers),
     ]
@@ -91,8 +91,8 @@ def _sometimes_never(asked: FleetQuestion, numbers: Sequence[Quantity]) -> str:
     return f"No number of hosts is enough {' and '.join(parts)}." if parts else ""
 
 
-def _never(labels: Sequence[str]) -> str:
-    return f"In {' and in '.join(labels)} no number of hosts is enough." if labels else ""
+def _never(asked: FleetQuestion, labels: Sequence[str]) -> str:
+    return f"In {' and in '.join(labels)} no number of hosts is enough with {asked.spec.policy}." if labels else ""
 
 
 def _memory_ratio(numbers: Sequence[Quantity], named: Sequence[str]) -> str:

@@ -91,7 +91,7 @@ def never_reason(limit: Limit, found: Smallest, *, per_host: int = 1) -> str:
         gives = f"99 % begin within {in_unit(found.result.delay_ns(0.99), 'ns')}, not {in_unit(limit.delay_ns, 'ns')}"
     else:
         gives = f"{_share(found.result.no_room_share)} of the invocations find no room"
-    return f"no number of hosts is enough: on {hosts} {gives}, and {tried_text(found)}"
+    return f"no number of hosts is enough with {found.policy}: on {hosts} {gives}, and {tried_text(found)}"
 
 
 def _share(value: float) -> str:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.spec import MOST_HOSTS, FleetSpec
+from bench.sim.fleet.spec import MOST_HOSTS, FleetSpec, Policy
 from bench.util.errors import BoxbenchError, ExitCode, UsageError
 
-_HINT: Final = (
-    "allow longer start delays (--limit-p99), spread boxes over hosts (policy: spread), or keep boxes alive longer"
-)
+_SPREAD: Final = "spread"
+"""The policy that uses every host."""
 
 
 class LimitError(BoxbenchError):
@@ -57,24 +56,34 @@ class Smallest:
     """No number of hosts is enough: ``result`` is of a run on ``hosts``, the most that were tried."""
     more_helps: bool = True
     """Whether more hosts than were tried could help."""
+    policy: Policy = "first-fit"
+    """Of the placement of boxes, with which all of this was found."""
 
 
 def hosts_needed(spec: FleetSpec, limit: Limit, simulate: Callable[[FleetSpec], FleetResult]) -> int:
     """The hosts of ``smallest_fleet``. Raises UsageError: no number of hosts is enough."""
     found = smallest_fleet(spec, limit, simulate)
     if found.never:
-        raise UsageError(f"the limit does not hold with {found.hosts} hosts: {tried_text(found)}", hint=_HINT)
+        raise UsageError(
+            f"the limit does not hold with {found.hosts} hosts: {tried_text(found)}", hint=_hint(spec.policy)
+        )
     return found.hosts
 
 
 def tried_text(found: Smallest) -> str:
     """Why no larger fleets were tried."""
-    return "no more are tried" if found.more_helps else "more hosts do not help"
+    return "no more are tried" if found.more_helps else f"more hosts do not help with {found.policy}"
 
 
-def never_error(reasons: Sequence[str]) -> LimitError:
-    """What ends a question in which no target can keep the limit."""
-    return LimitError("; ".join(reasons), hint=_HINT)
+def never_error(reasons: Sequence[str], policy: Policy) -> LimitError:
+    """What ends a question in which no target can keep the limit with this policy."""
+    return LimitError("; ".join(reasons), hint=_hint(policy))
+
+
+def _hint(policy: Policy) -> str:
+    """What else may keep the limit."""
+    hint = "allow longer start delays (--limit-p99), or keep boxes alive longer"
+    return hint if policy == _SPREAD else f"{hint}, or use all hosts at once (policy: {_SPREAD})"
 
 
 def smallest_fleet(
@@ -105,7 +114,9 @@ def smallest_fleet(
         fails, fewer, holds, result = _enough(limit, run, holds, result, most=max(1, MOST_HOSTS // step))
         if not limit.holds(result):
             more = not _helpless(limit, result)
-            return Smallest(hosts=holds * step, result=result, fewer=None, never=True, more_helps=more)
+            return Smallest(
+                hosts=holds * step, result=result, fewer=None, never=True, more_helps=more, policy=spec.policy
+            )
     elif spec.policy == "first-fit":
         holds = min(holds, max(1, result.peak_hosts))
     while holds - fails > 1:
@@ -115,7 +126,7 @@ def smallest_fleet(
             holds, result = middle, tried
         else:
             fails, fewer = middle, tried
-    return Smallest(hosts=holds * step, result=result, fewer=fewer)
+    return Smallest(hosts=holds * step, result=result, fewer=fewer, policy=spec.policy)
 
 
 def _enough(

@@ -84,8 +84,8 @@ class Azure2019:
         yield waiting.until(None)
 
     def _durations(self, day: int, minute: Minute, seed: int) -> Integers:
-        """(invocations,) Durations of the function on this day: linear between its percentiles, and bent beyond the
-        last but one, so that the mean is the recorded average."""
+        """(invocations,) Durations of the function on this day, by its recorded percentiles and average: see
+        ``durations_2019``."""
         return self.durations[day].at(minute.function, uniforms(seed, Purpose.DURATION, minute.function, minute.number))
 
 

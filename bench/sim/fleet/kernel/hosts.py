@@ -7,7 +7,7 @@ from bench.sim.fleet.kernel import columns as c
 from bench.sim.fleet.kernel.boxes import remove_box, wake
 from bench.sim.fleet.kernel.columns import Integers
 from bench.sim.fleet.kernel.placement import update_room
-from bench.sim.fleet.kernel.pool import put_last
+from bench.sim.fleet.kernel.pool import put_among
 from bench.sim.fleet.kernel.share import drop_work
 from bench.sim.fleet.kernel.timers import set_timer
 
@@ -56,29 +56,44 @@ def change_host(m: Integers, at: int, up: int) -> None:
 
 @compiled
 def _lose_boxes(m: Integers, at: int) -> None:
-    """All boxes of a host end. Their invocations come back through the queue, whatever its limit is."""
+    """All boxes of a host end. Their invocations come to the end of the queue, whatever its limit is, in the order of
+    their arrival."""
     box = m[c.BOX_AT]
     host = m[c.HOST_AT]
     drop_work(m, at)
     m[host + at * c.HOST_COLUMNS + c.HOLDER] = c.NONE
     m[host + at * c.HOST_COLUMNS + c.LOCK_FIRST] = c.NONE
     m[host + at * c.HOST_COLUMNS + c.LOCK_LAST] = c.NONE
-    row = m[host + at * c.HOST_COLUMNS + c.BOX_FIRST]
+    queued = m[c.QUEUED_NOW]
+    # The oldest box first: so most invocations come in their order already.
+    row = _oldest_box(m, at)
     while row != c.NONE:
-        after = m[box + row * c.BOX_COLUMNS + c.HOST_AFTER]
+        after = m[box + row * c.BOX_COLUMNS + c.HOST_BEFORE]
         m[c.LOST_BOXES] += 1
         if m[box + row * c.BOX_COLUMNS + c.STATE] == c.IDLE:
             wake(m, row)
         elif m[box + row * c.BOX_COLUMNS + c.ARRIVED] == c.NONE:
             m[m[c.FUNCTION_AT] + m[box + row * c.BOX_COLUMNS + c.FUNCTION] * c.FUNCTION_COLUMNS + c.REFILLING] -= 1
         else:
-            _requeue(m, row)
+            _requeue(m, row, queued)
         remove_box(m, row)
         row = after
 
 
 @compiled
-def _requeue(m: Integers, row: int) -> None:
+def _oldest_box(m: Integers, at: int) -> int:
+    """The last one in the list of a host; NONE: it has no boxes."""
+    found = c.NONE
+    row = m[m[c.HOST_AT] + at * c.HOST_COLUMNS + c.BOX_FIRST]
+    while row != c.NONE:
+        found = row
+        row = m[m[c.BOX_AT] + row * c.BOX_COLUMNS + c.HOST_AFTER]
+    return int(found)
+
+
+@compiled
+def _requeue(m: Integers, row: int, first: int) -> None:
+    """The invocation of a lost box waits behind the ``first`` ones of the queue."""
     box = m[c.BOX_AT]
     duration = m[box + row * c.BOX_COLUMNS + c.DURATION]
     since = m[box + row * c.BOX_COLUMNS + c.SINCE]
@@ -87,7 +102,7 @@ def _requeue(m: Integers, row: int) -> None:
         if m[c.REST_ONLY] == 1:
             duration -= m[c.NOW] - m[box + row * c.BOX_COLUMNS + c.STARTED]
     m[c.LOST] += 1
-    put_last(
+    put_among(
         m,
         (
             m[box + row * c.BOX_COLUMNS + c.ARRIVED],
@@ -96,6 +111,7 @@ def _requeue(m: Integers, row: int) -> None:
             duration,
             m[box + row * c.BOX_COLUMNS + c.NUMBER],
         ),
+        first,
     )
 
 

@@ -199,6 +199,28 @@ def put_last(m: Integers, entry: tuple[int, int, int, int, int]) -> None:
 
 
 @compiled
+def put_among(m: Integers, entry: tuple[int, int, int, int, int], first: int) -> None:
+    """To the end of the queue, but in front of those that arrived later.
+
+    Args:
+        first: so many invocations at the head of the queue keep their places.
+    """
+    put_last(m, entry)
+    place = m[c.QUEUED_NOW] - 1
+    while place > first and m[_queued_at(m, place - 1) + c.Q_NUMBER] > m[_queued_at(m, place) + c.Q_NUMBER]:
+        one, other = _queued_at(m, place - 1), _queued_at(m, place)
+        for column in range(c.QUEUE_COLUMNS):
+            m[one + column], m[other + column] = m[other + column], m[one + column]
+        place -= 1
+
+
+@compiled
+def _queued_at(m: Integers, place: int) -> int:
+    """Where the row of an invocation in the queue begins."""
+    return int(m[c.QUEUE_AT] + (m[c.QUEUE_FIRST] + place) % m[c.QUEUE_ROWS] * c.QUEUE_COLUMNS)
+
+
+@compiled
 def drain_one(m: Integers, f: Reals) -> None:
     """Serve the first invocation of the queue, if that is possible now; else the queue waits for a change."""
     queue = m[c.QUEUE_AT]

@@ -467,11 +467,11 @@ def test_a_target_that_cannot_keep_the_limit_is_named_and_the_others_are_answere
     assert not [one for one in answer.quantities if (one.name, one.target) == ("fleet.hosts_needed", "libvirt/tcg")]
     (line,) = answer.unanswered
     assert re.fullmatch(
-        r"libvirt/tcg: no number of hosts is enough: on \d+ hosts 99 % begin within .* s, not 4\.00 s, and more hosts "
-        "do not help",
+        r"libvirt/tcg: no number of hosts is enough with first-fit: on \d+ hosts 99 % begin within .* s, not 4\.00 s, "
+        "and more hosts do not help with first-fit",
         line,
     )
-    assert "In libvirt/tcg no number of hosts is enough." in answer.headline
+    assert "In libvirt/tcg no number of hosts is enough with first-fit." in answer.headline
     # The fleet of the file is answered for both.
     assert _of(answer, "fleet.delay_p99", "libvirt/tcg", "ns").band.middle > 4 * SECOND
 

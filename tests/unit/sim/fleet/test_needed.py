@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.sim.fleet.needed import Limit, hosts_needed, smallest_fleet
+from bench.sim.fleet.needed import Limit, hosts_needed, smallest_fleet, tried_text
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import POLICIES, FleetSpec, Policy
 from bench.util.errors import UsageError
@@ -51,8 +51,11 @@ def test_starts_that_are_too_slow_on_any_number_of_hosts_are_refused_at_once() -
         return simulated(spec, _TRACE, DOCKER)
 
     spec = replace(_SPEC, memory_bytes=2**30)
-    with pytest.raises(UsageError, match=r"does not hold with \d+ hosts: more hosts do not help"):
+    with pytest.raises(
+        UsageError, match=r"does not hold with \d+ hosts: more hosts do not help with first-fit"
+    ) as caught:
         hosts_needed(spec, Limit(delay_ns=1), simulate)
+    assert "(policy: spread)" in str(caught.value.hint)
     assert max(tried) < 512
 
 
@@ -83,6 +86,23 @@ def test_fleets_are_tried_up_to_the_largest_that_a_file_may_have(monkeypatch: py
     assert (found.hosts, max(tried)) == (64, 64)
     with pytest.raises(UsageError, match="does not hold with 64 hosts: no more are tried"):
         hosts_needed(_SPEC, Limit(), simulate)
+
+
+def test_another_policy_may_keep_a_limit_that_first_fit_does_not() -> None:
+    """A storm of starts on one host with room for all of them: only another policy uses the other hosts."""
+    trace = random_trace(3, count=12, gap_ns=SECOND // 1000, duration_ns=SECOND)
+
+    def simulate(spec: FleetSpec) -> FleetResult:
+        return simulated(spec, trace, DOCKER)
+
+    spec, limit = replace(HOST, hosts=3), Limit(delay_ns=500 * 10**6)
+    first = smallest_fleet(spec, limit, simulate)
+    assert (first.never, first.more_helps) == (True, False)
+    assert tried_text(first) == "more hosts do not help with first-fit"
+    assert 1 < hosts_needed(replace(spec, policy="spread"), limit, simulate) <= 12
+    with pytest.raises(UsageError) as caught:
+        hosts_needed(replace(spec, policy="spread"), Limit(delay_ns=1), simulate)
+    assert "policy" not in str(caught.value.hint)
 
 
 def test_hosts_that_come_together_are_needed_together() -> None:

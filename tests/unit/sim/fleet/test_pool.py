@@ -14,6 +14,7 @@ from bench.sim.answer.distance import farthest
 from bench.sim.answer.terms import Terms
 from bench.sim.fleet import question
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool, keep_alive_text
+from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.fleet.variants import InVm, Variant
@@ -98,6 +99,23 @@ def test_a_host_too_small_for_a_vm_names_the_option_that_exists() -> None:
     with pytest.raises(UsageError) as caught:
         Variant(target="docker", inside=inside).packing(_HOST, _MODEL, None)
     assert "(--in-vm)" in caught.value.hint
+
+
+def test_memory_does_not_decide_where_only_cpus_make_starts_faster() -> None:
+    """Boxes of a storm wait for room, too, but what is slow are the starts: more room makes them slower."""
+    trace = random_trace(2, count=60, gap_ns=SECOND // 20, duration_ns=SECOND)
+    variant, spec = Variant(target="libvirt/tcg"), replace(_HOST, memory_bytes=2**30)
+
+    def run(**changes: int) -> FleetResult:
+        host = replace(spec, **changes)  # type: ignore[arg-type]
+        values = variant.values(_MODEL, None)
+        return simulate_fleet(host, values, trace, label="libvirt/tcg", seed=1, noise=False, compiled=False)
+
+    own, roomy, fast = run(), run(memory_bytes=2**31), run(cpus=4)
+    assert own.waited > 0.01 * own.arrivals
+    assert fast.delay_ns(0.99) < own.delay_ns(0.99) < roomy.delay_ns(0.99)
+    found = _ask(trace=trace, spec=spec, variants=(variant,), baseline=variant.label)
+    assert "decided by the start itself." in found.headline
 
 
 def test_memory_decides_where_more_than_one_percent_wait_for_room() -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from bench.records.record import Endpoint
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.spec import Autoscaler, Failures, FleetSpec
+from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
 from tests.fleets import HOST, INSTANT, MIB, SECOND, identities_hold, simulated, trace_of
 
@@ -81,11 +83,15 @@ def test_a_box_that_no_host_can_take_removes_no_idle_box() -> None:
 
 
 def test_pre_warmed_boxes_stay_where_others_give_way() -> None:
-    # f0 keeps one box ready. Two of it are idle with one of f1: the box of f2 takes the place of those that may go.
-    spec = _host_for(3, prewarmed=1, keep_alive_ns=None)
-    result = _run(spec, [S, S, 10 * S], [S, S, S], [0, 0, 0], names=1)
-    assert result.evicted == 0
-    assert result.completed == 3
+    # Each function keeps one box ready. f0 and f1 have a second one at 5 s; the large box of f2 needs the place of two,
+    # and those that are idle longest are the last ones of f0 and f1 by then.
+    spec = _host_for(8, prewarmed=1, keep_alive_ns=None)
+    at, durations = [S, S, 2 * S, 2 * S, 10 * S], [S, S + 1, S, S + 1, S]
+    memory = [0, 0, 2 * MIB]
+    before = _run(spec, at, durations, [0, 0, 1, 1, 2], names=3, memory_bytes=memory)
+    assert before.evicted > 0
+    after = _run(spec, [*at, 20 * S, 20 * S], [*durations, S, S], [0, 0, 1, 1, 2, 0, 1], names=3, memory_bytes=memory)
+    assert (after.cold, after.warm, after.waited) == (before.cold, before.warm + 2, 0)
 
 
 def test_a_host_at_its_limit_of_boxes_gives_one_place() -> None:
@@ -132,6 +138,36 @@ def test_a_pre_warmed_pool_that_has_no_room_is_counted() -> None:
     result = _run(_host_for(1, prewarmed=3), [S], [S])
     assert result.refills_refused > 0
     assert result.completed == 1
+
+
+_ONE_BY_ONE = TargetValues(
+    stages=(StageValues(endpoint=Endpoint.READY, hold_delay_ns=10 * S),), memory_fixed_bytes=0, memory_slope_bytes=MIB
+)
+"""Boxes that start one after another on a host, each in 10 s."""
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_lost_invocations_start_again_in_the_order_of_their_arrival(compiled: bool) -> None:
+    failures = Failures(stated=((100 * S, 0, False), (120 * S, 0, True)))
+    spec = replace(HOST, failures=failures)
+    trace = trace_of([0, 20 * S, 40 * S], [1000 * S, 2000 * S, 3000 * S], [0, 1, 2], names=3)
+    result = simulated(spec, trace, _ONE_BY_ONE, compiled=compiled)
+    identities_hold(result)
+    # They are up at 130, 140 and 150 s.
+    assert (result.lost, result.ended_ns) == (3, 3150 * S)
+    # The first box is the older one, and serves the later invocation: up at 140 s, after the other one at 130 s.
+    trace = trace_of([0, 15 * S, 30 * S], [S, 2000 * S, 1000 * S], [0, 1, 0], names=2)
+    again = simulated(spec, trace, _ONE_BY_ONE, compiled=compiled)
+    assert (again.lost, again.warm, again.ended_ns) == (2, 1, 2130 * S)
+
+
+def test_lost_invocations_come_behind_those_that_wait() -> None:
+    # One place: the second one waits since 20 s when the first one is lost at 100 s.
+    failures = Failures(stated=((100 * S, 0, False), (120 * S, 0, True)))
+    trace = trace_of([0, 20 * S], [1000 * S, 2000 * S], [0, 1], names=2)
+    result = simulated(_host_for(1, failures=failures), trace, _ONE_BY_ONE)
+    # Up at 130 s, done at 2130 s; then the other one, up at 2140 s.
+    assert (result.lost, result.ended_ns) == (1, 3140 * S)
 
 
 def test_pre_warmed_boxes_are_not_pushed_out() -> None:
