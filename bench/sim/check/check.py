@@ -31,6 +31,7 @@ from bench.sim.check.predict import Predictor, TargetStorm
 from bench.sim.check.result import Check, LevelView, MemoryScore, Skill, StatisticView, TargetCheck
 from bench.sim.check.scores import LEVEL, Sample
 from bench.sim.check.verdict import MIN_STORMS, Evidence, Miss, Over, doubted, judge
+from bench.sim.fit.target import TABLE_NOISE
 from bench.sim.observe.levels import Level
 from bench.sim.observe.trials import TargetObservations
 
@@ -136,7 +137,13 @@ class _Target:
     def _level(
         self, level: Level, measured: Measured, baselines: Baselines | None, scored: bool
     ) -> list[tuple[ScoredCell | None, StatisticView]]:
-        storm = TargetStorm(label=self._label, level=level, cpus=self._cpus, schedules=measured.schedules)
+        storm = TargetStorm(
+            label=self._label,
+            level=level,
+            cpus=self._cpus,
+            schedules=measured.schedules,
+            scatter=TABLE_NOISE if measured.summary else 0.0,
+        )
         prediction = self._predictor.storm(storm)
         found = []
         for statistic in measured.scored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -39,6 +40,8 @@ class TargetStorm:
     cpus: int
     schedules: tuple[Ints, ...]
     """At least one, ns since the first request, shape (boxes,) each. Samples take them in turn."""
+    scatter: float = 0.0
+    """What a row of a published table is off by of itself: a standard deviation of the logarithm."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,13 @@ class ModelPredictor:
     def storm(self, storm: TargetStorm) -> Prediction:
         """Simulate the storm for every draw. The same sample has the same luck in all targets and levels.
 
-        Samples are multiplied by a two-sided log-normal: what the model misses even of the data that it was fitted to.
+        Samples are multiplied by a two-sided log-normal: what the model misses even of the data that it was fitted to,
+        and what a published row scatters by.
         """
         model, level = self.model, storm.level
         distances = storm_distances(model, storm.label, boxes=level.boxes, cpus=storm.cpus, residents=level.residents)
         times, cpu_ns = self._samples(storm)
-        missed = self._missed(model.targets[storm.label].misfit)
+        missed = self._missed(math.hypot(model.targets[storm.label].misfit, storm.scatter))
         return Prediction(
             times=times * missed[:, None],
             weights=np.repeat(self._weights() / self.replications, self.replications),

@@ -298,16 +298,24 @@ def _too_little(evidence: Evidence) -> Judgement | None:
 def _needed(evidence: Evidence) -> int | None:
     """How many storms make one of the intervals so narrow that it decides: widths shrink with the square root."""
     least = min(evidence.required, key=lambda one: one.low)
-    ways = [(least.value, least.interval)]
+    # However narrow the interval of a skill in between is, neither is better.
+    between = 0 <= least.value <= LEAST_SKILL
+    ways = [] if between else [_way(least.value, least.interval, LEAST_SKILL if least.value > 0 else 0.0)]
     for one in evidence.misses:
         if one.interval is not None and one.is_over:
-            shifted = Interval(one.interval.low - one.limit, one.interval.high - one.limit, one.interval.level)
-            ways.append((one.error - one.limit, shifted))
+            ways.append(_way(one.error, one.interval, one.limit))
     counts = []
     for distance, interval in ways:
         if interval is not None and distance:
             reach = distance - interval.low if distance > 0 else interval.high - distance
             counts.append(evidence.storms * (reach / distance) ** 2)
     finite = [count for count in counts if math.isfinite(count)]
-    found = max(evidence.storms + 1, math.ceil(min(finite))) if finite else MOST_STORMS + 1
+    found = max(evidence.storms + 1, math.ceil(round(min(finite), 6))) if finite else MOST_STORMS + 1
     return found if found <= MOST_STORMS else None
+
+
+def _way(value: float, interval: Interval | None, limit: float) -> tuple[float, Interval | None]:
+    """How far a value is from what decides, and its interval from there."""
+    if interval is None:
+        return value - limit, None
+    return value - limit, Interval(interval.low - limit, interval.high - limit, interval.level)

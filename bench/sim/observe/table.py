@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -37,8 +38,11 @@ _MOST_BOXES: Final = 20_000
 _MOST_MS: Final = MOST_TABLE_NS / _NS
 """Fourteen hours."""
 _MOST_NAME: Final = 200
-_FALL: Final = 0.95
-"""Published medians scatter. Below this share of a smaller storm's, the last box is up too soon."""
+_FALL: Final = 1 - 2 * math.sqrt(2) * 0.05
+"""Published medians scatter by some 5 % each. Below this share of a smaller storm's, which is twice what two of them
+scatter by, the last box is up too soon."""
+_MORE_CPU: Final = 0.95
+"""CPU time that the host has is above this share of what a row says: less is more than scatter."""
 _APART: Final = 3.0
 """CPU time per start grows slowly with the boxes. So far apart within a factor of ten of n, it is rather a mistake."""
 _WITHIN: Final = 10
@@ -326,7 +330,7 @@ def _too_much_cpu(rows: Sequence[_Row], cpus: int) -> Iterator[str]:
     """A note on the first row whose boxes used more CPU time than the host has until the last box is up."""
     for row in rows:
         last, used = row.row.last_ns, row.row.cpu_per_start_ns
-        if last is not None and used is not None and row.row.boxes * used > last * cpus / _FALL:
+        if last is not None and used is not None and row.row.boxes * used > last * cpus / _MORE_CPU:
             yield (
                 f"Line {row.line}: {row.row.boxes} starts of {used / _NS:g} ms of CPU time are more than {cpus} CPUs "
                 f"have in {last / _NS:g} ms. Work after the last box was up may have been counted, or the number of "

@@ -13,12 +13,13 @@ from bench.sim.check.baselines import BASELINES
 from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, Split, all_but_largest, by_levels, levels_up_to, memory_levels, storm_levels
 from bench.sim.check.levels import StormNumber, scored_times
-from bench.sim.check.predict import ModelPredictor
+from bench.sim.check.predict import ModelPredictor, TargetStorm
 from bench.sim.check.result import Check, TargetCheck
 from bench.sim.check.verdict import Verdict
 from bench.sim.fit.levels import levels_of
 from bench.sim.model.file import Discrepancy
 from bench.sim.noise import factors
+from bench.sim.observe.levels import Level
 from bench.sim.observe.schedules import is_staggered
 from bench.sim.observe.trials import Observations, Source, SummaryRow, TargetObservations
 from bench.sim.starts import simulate_starts
@@ -209,6 +210,14 @@ def test_a_table_is_scored_by_row_without_intervals() -> None:
     assert one.error < 0.05
     assert one.error_interval is None  # three values have none
     assert one.ceiling is None
+
+
+def test_a_row_of_a_table_scatters_by_itself_besides_what_the_model_misses() -> None:
+    predictor = ModelPredictor(model=known_model({"docker": LOCKED}), seed=7, replications=100)
+    alone = TargetStorm(label="docker", level=Level(boxes=1), cpus=4, schedules=(np.zeros(1, dtype=np.int64),))
+    sure, row = (predictor.storm(one).time(StormNumber.LAST) for one in (alone, replace(alone, scatter=0.05)))
+    spread = np.log(row.values / sure.values)
+    assert spread.std() == pytest.approx(0.05, rel=0.1)
 
 
 def test_a_table_without_cpu_time_cannot_be_told_from_cpu_time() -> None:

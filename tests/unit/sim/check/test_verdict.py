@@ -168,8 +168,8 @@ def test_cannot_tell_says_how_many_storms_would() -> None:
     few = judge(replace(GOOD, storms=3))
     assert few.needed == 5
     assert "3 storms" in few.why
-    # The skill is half an interval away from 0: four times the storms halve the interval.
-    open_case = replace(GOOD, skills=_skills(cpu=(0.1, -0.1, 0.3)), pooled=_miss(0.2, 0.0, 0.9))
+    # The skill is half an interval away from LEAST_SKILL: four times the storms halve the interval.
+    open_case = replace(GOOD, skills=_skills(cpu=(0.15, -0.05, 0.35)), pooled=_miss(0.2, 0.0, 0.9))
     found = judge(open_case)
     assert found.needed == 80
     assert "80" in found.why
@@ -182,6 +182,9 @@ def test_storms_that_would_never_decide_are_not_asked_for() -> None:
     found = judge(tied)
     assert found.needed is None
     assert "would not decide" in found.why
+    # A skill between 0 and LEAST_SKILL is neither that of a better model nor of a worse one.
+    few = judge(replace(tied, skills=_skills(cpu=(0.04, -0.02, 0.1))))
+    assert (few.verdict, few.needed) == (Verdict.CANNOT_TELL, None)
 
 
 @pytest.mark.parametrize(

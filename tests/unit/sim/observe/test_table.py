@@ -81,8 +81,8 @@ def test_columns_may_be_absent_and_fields_empty(tmp_path: Path) -> None:
         (HEAD + "runc,1,1_0,2,2\n", ":3: last: '1_0' is not a time"),
         (HEAD + "runc,1,1e300,2,2\n", ":3: last: 1e300 ms is above 5e+07 ms"),
         (
-            HEAD + "runc,10,90,9,1\nrunc,1,100,99,9\n",
-            ":3: runc: last is 90 ms with n = 10, and 100 ms with n = 1 in line 4",
+            HEAD + "runc,10,80,9,1\nrunc,1,100,99,9\n",
+            ":3: runc: last is 80 ms with n = 10, and 100 ms with n = 1 in line 4",
         ),
         (HEAD + "runc,1,nan,2,2\n", ":3: last: 'nan' is not a time"),
         (HEAD + "runc,1,inf,2,2\n", ":3: last: 'inf' is not a time"),
@@ -178,3 +178,8 @@ def test_what_a_model_cannot_hold_is_refused_with_its_line(tmp_path: Path) -> No
     assert observe_table(_table(tmp_path, HEAD + "runc,1,5e7,5e7,2\n")).targets["runc"].rows[0].last_ns == 5e13
     with pytest.raises(UsageError, match=r":4: last: 5.1e7 ms is above 5e\+07 ms"):
         observe_table(_table(tmp_path, HEAD + "runc,1,2,2,2\nrunc,2,5.1e7,2,2\n"))
+
+
+def test_two_rows_may_scatter_by_five_percent_each(tmp_path: Path) -> None:
+    (note,) = observe_table(_table(tmp_path, HEAD + "runc,1,100,99,9\nrunc,10,87,9,1\n")).targets["runc"].notes[:1]
+    assert "which only scatter explains" in note
