@@ -13,7 +13,7 @@ from bench.sim.fit.centre import central_draw
 from bench.sim.fit.doubts import CPU_PARTS, doubts
 from bench.sim.fit.posterior import ENOUGH, Posterior
 from bench.sim.fit.predict import PARTS
-from bench.sim.fit.readoff import Noise
+from bench.sim.fit.readoff import MEMORY_BLOCKS, Noise
 from bench.sim.fit.resample import LEAST_PAIRS, MOST_CORRELATION, Blocks
 from bench.sim.fit.space import CROWDING_SD, HOLD_SD, NO_CROWDING, SCATTERS, crowding_at
 from bench.sim.fit.target import TargetFit
@@ -238,14 +238,17 @@ def _memory(fit: TargetFit) -> Iterator[_Drawn]:
         return
     fixed, each = fit.memory
     levels = ", ".join(map(str, fit.memory_boxes))
+    few = fit.memory_blocks < MEMORY_BLOCKS
+    kind: Kind = "limit" if few else "measured"
+    blocks = f" Of {fit.memory_blocks} blocks, which do not say how much blocks differ." if few else ""
     yield _Drawn(
         "memory_fixed",
         fixed[1:],
         "bytes",
-        "measured",
-        f"daemons, and the line at no box through readings of {levels} boxes.",
+        kind,
+        f"daemons, and the line at no box through readings of {levels} boxes.{blocks}",
     )
-    yield _Drawn("memory_slope", each[1:], "bytes", "measured", f"growth of the ledger between {levels} boxes.")
+    yield _Drawn("memory_slope", each[1:], "bytes", kind, f"growth of the ledger between {levels} boxes.{blocks}")
 
 
 def _notes(fit: TargetFit, *, more_help: bool) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,11 @@ from bench.sim.fit.resample import Blocks, lag_correlation, midmean, neighbours,
 from bench.sim.observe.trials import MemoryTrial, StartTrial
 
 Floats = NDArray[np.float64]
+
+MEMORY_BLOCKS: Final = 3
+"""With fewer blocks nothing says how much memory differs from block to block."""
+_MOST_LOG: Final = np.log(10.0)
+"""Of a factor of the growth per box: tails of few blocks have no end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def memory_draws(
 
     Heaps of daemons and runtimes grow in steps, so what a further box takes differs from stretch to stretch. The
     sample is therefore the growth per box between neighbouring levels of each block, each weighted by its length. The
-    line goes through the mean of all readings. None: fewer than two such stretches.
+    line goes through the mean of all readings. Blocks differ, too: their part is added, with the tails of
+    so few blocks. None: fewer than two such stretches.
     """
     by_block: dict[int, dict[int, float]] = {}
     for trial in trials:
@@ -88,8 +95,26 @@ def memory_draws(
     each = rise @ growths / (rise @ lengths)
     middle = _weights(draws, len(readings), chance)
     middle /= middle.sum(axis=1, keepdims=True)
+    each = each * _between_blocks(by_block, draws, chance)
     daemons = float(np.median([trial.daemons_bytes for trial in trials]))
     return daemons + middle @ readings[:, 1] - each * (middle @ readings[:, 0]), each
+
+
+def _between_blocks(by_block: Mapping[int, Mapping[int, float]], draws: int, chance: np.random.Generator) -> Floats:
+    """(1 + draws,) Factors of the growth per box, 1 in row 0: how much its mean over blocks may be off. All are 1 with
+    one block, which says nothing of others."""
+    slopes = [
+        (points[max(points)] - points[min(points)]) / (max(points) - min(points))
+        for points in by_block.values()
+        if len(points) > 1
+    ]
+    count, mean = len(slopes), float(np.mean(slopes))
+    if count < MEMORY_BLOCKS or not mean > 0:
+        return np.ones(1 + draws)
+    error = float(np.std(slopes, ddof=1)) / mean / np.sqrt(count)
+    logs = np.concatenate([[0.0], error * chance.standard_t(count - 1, draws)])
+    found: Floats = np.exp(np.clip(logs, -_MOST_LOG, _MOST_LOG))
+    return found
 
 
 def _weights(draws: int, count: int, chance: np.random.Generator) -> Floats:

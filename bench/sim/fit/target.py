@@ -74,6 +74,7 @@ class TargetFit:
         lost: storms that lost a box, by level; they were left out.
         blocks: with single starts.
         boxes, residents, memory_boxes: levels that were used.
+        memory_blocks: in which memory was read.
         storms_of_two: how many storms of two boxes on an empty host there are.
     """
 
@@ -92,6 +93,7 @@ class TargetFit:
     residents: tuple[int, ...]
     memory_boxes: tuple[int, ...]
     storms_of_two: int = 0
+    memory_blocks: int = 0
 
     @property
     def misfit(self) -> float:
@@ -146,6 +148,7 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
         boxes=tuple(sorted({level.boxes for level in levels})),
         residents=tuple(sorted({level.residents for level in levels})),
         memory_boxes=tuple(sorted({trial.boxes for trial in target.memory})),
+        memory_blocks=len({trial.block for trial in target.memory}),
         storms_of_two=len(levels[Level(boxes=2)].trials) if Level(boxes=2) in levels else 0,
     )
 

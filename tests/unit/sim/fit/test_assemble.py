@@ -175,3 +175,9 @@ def test_rows_of_a_table_have_noise_that_is_no_misfit(fitted: TargetFit, blocks:
     assert entry(0.13).misfit == pytest.approx(0.12)
     assert entry(0.13).noise is None
     assert any("off by 12% beyond noise" in note for note in entry(0.13).notes)
+
+
+def test_memory_of_a_single_block_is_bounded_and_not_measured(fitted: TargetFit, blocks: Blocks) -> None:
+    entry = _entry(replace(fitted, memory_blocks=1), blocks)
+    assert {entry.parameters[name].kind for name in ("memory_slope", "memory_fixed")} == {"limit"}
+    assert "how much blocks differ" in entry.parameters["memory_slope"].note
