@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -108,13 +108,7 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
         TooFewBootsError: single starts in fewer than 3 blocks.
     """
     levels = {data.level: data for data in levels_of(target)}
-    alone = levels.get(_ALONE)
-    distinct = len({trial.block for trial in alone.trials}) if alone else 0
-    if alone is None or distinct < LEAST_BLOCKS:
-        raise TooFewBootsError(
-            f"{target.label}: single starts in {distinct} blocks, and a fit needs {LEAST_BLOCKS}",
-            hint="add `concurrency: [1, 2, 4, 8]` with `blocks: 20` to the scenario, or run `boxbench run calibrate`",
-        )
+    alone, distinct = _single_starts(target, levels)
     noise = noise_of(alone, target.goal)
     stages, _ = stage_draws(alone.trials, target.endpoints, blocks, noise.correlation)
     ends = compared_endpoints(target.endpoints, stages[0])
@@ -151,6 +145,22 @@ def fit_campaign_target(target: TargetObservations, blocks: Blocks, *, cpus: int
         memory_blocks=len({trial.block for trial in target.memory}),
         storms_of_two=len(levels[Level(boxes=2)].trials) if Level(boxes=2) in levels else 0,
     )
+
+
+def _single_starts(target: TargetObservations, levels: Mapping[Level, LevelData]) -> tuple[LevelData, int]:
+    """The level of single starts, and the number of its blocks.
+
+    Raises:
+        TooFewBootsError: single starts in fewer than 3 blocks.
+    """
+    alone = levels.get(_ALONE)
+    distinct = len({trial.block for trial in alone.trials}) if alone else 0
+    if alone is None or distinct < LEAST_BLOCKS:
+        raise TooFewBootsError(
+            f"{target.label}: single starts in {distinct} blocks, and a fit needs {LEAST_BLOCKS}",
+            hint="add `concurrency: [1, 2, 4, 8]` with `blocks: 20` to the scenario, or run `boxbench run calibrate`",
+        )
+    return alone, distinct
 
 
 def _guest_share(alone: LevelData, goal: Endpoint) -> float:
