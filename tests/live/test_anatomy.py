@@ -89,7 +89,7 @@ def test_each_traced_start_has_an_untraced_twin(result: tuple[Path, Anatomy]) ->
 def test_the_trace_file_is_nested_and_has_the_whole_chain(result: tuple[Path, Anatomy]) -> None:
     out, anatomy = result
     docker = next(cell for cell in anatomy.cells if cell.box == "docker")
-    trace: dict[str, Any] = json.loads((out / "traces" / "hello-docker.trace.json").read_text(encoding="ascii"))
+    trace: dict[str, Any] = json.loads((out / "traces" / "hello_docker.trace.json").read_text(encoding="ascii"))
     assert trace["traceEvents"]
     for track in slices(trace).values():
         assert_nested(track)
