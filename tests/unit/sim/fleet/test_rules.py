@@ -83,15 +83,17 @@ def test_a_box_that_no_host_can_take_removes_no_idle_box() -> None:
 
 
 def test_pre_warmed_boxes_stay_where_others_give_way() -> None:
-    # Each function keeps one box ready. f0 and f1 have a second one at 5 s; the large box of f2 needs the place of two,
-    # and those that are idle longest are the last ones of f0 and f1 by then.
-    spec = _host_for(8, prewarmed=1, keep_alive_ns=None)
-    at, durations = [S, S, 2 * S, 2 * S, 10 * S], [S, S + 1, S, S + 1, S]
-    memory = [0, 0, 2 * MIB]
-    before = _run(spec, at, durations, [0, 0, 1, 1, 2], names=3, memory_bytes=memory)
-    assert before.evicted > 0
-    after = _run(spec, [*at, 20 * S, 20 * S], [*durations, S, S], [0, 0, 1, 1, 2, 0, 1], names=3, memory_bytes=memory)
-    assert (after.cold, after.warm, after.waited) == (before.cold, before.warm + 2, 0)
+    # Each function keeps one box ready, that of f2 is twice as large. The two that are idle longest are both of f0.
+    memory = [0, 0, MIB]
+    spec = _host_for(8, prewarmed=1, keep_alive_ns=None, queue_limit=0)
+    at = [S, 2 * S, 10 * S, 10 * S, 20 * S, 20 * S]
+    result = _run(spec, at, [S // 5] * 6, [0, 1, 2, 2, 0, 1], names=3, memory_bytes=memory)
+    # The second box of f2 takes the place of one of f0 and one of f1, so that both are warm at 20 s.
+    assert (result.evicted, result.rejected, result.cold, result.warm) == (2, 0, 1, 5)
+    # Where f1 has but one box, only one may go, which is not enough: none does.
+    spec = replace(spec, memory_bytes=7 * MIB)
+    result = _run(spec, [S, 10 * S, 10 * S], [S // 5] * 3, [0, 2, 2], names=3, memory_bytes=memory)
+    assert (result.evicted, result.rejected, result.warm) == (0, 1, 2)
 
 
 def test_a_host_at_its_limit_of_boxes_gives_one_place() -> None:
@@ -166,8 +168,9 @@ def test_lost_invocations_come_behind_those_that_wait() -> None:
     failures = Failures(stated=((100 * S, 0, False), (120 * S, 0, True)))
     trace = trace_of([0, 20 * S], [1000 * S, 2000 * S], [0, 1], names=2)
     result = simulated(_host_for(1, failures=failures), trace, _ONE_BY_ONE)
-    # Up at 130 s, done at 2130 s; then the other one, up at 2140 s.
+    # Up at 130 s, done at 2130 s; then the other one, up at 2140 s and done at 3140 s.
     assert (result.lost, result.ended_ns) == (1, 3140 * S)
+    assert result.response_ns(0.5) == pytest.approx(2110 * S, rel=0.011)
 
 
 def test_pre_warmed_boxes_are_not_pushed_out() -> None:
