@@ -11,6 +11,7 @@ from bench.sim.answer.answer import Distance
 from bench.sim.answer.bands import Widening
 from bench.sim.answer.words import box_text, number_text
 from bench.sim.model.file import Discrepancy, Model
+from bench.sim.model.values import entry_of
 from bench.util.errors import NotInDataError
 
 FARTHEST: Final = 10.0
@@ -31,7 +32,7 @@ _MORE: Final = {
 
 def storm_distances(model: Model, target: str, *, boxes: int, cpus: int, residents: int) -> tuple[Distance, ...]:
     """The distances of a storm of ``boxes`` boxes of one target on ``cpus`` CPUs beside ``residents`` others."""
-    measured = model.targets[target].measured
+    measured = entry_of(model, target).measured
     most = max(measured.get("boxes", ()), default=0)
     found = [
         Distance(axis="boxes", asked=boxes, measured=most, target=target),
@@ -51,7 +52,7 @@ def storm_distances(model: Model, target: str, *, boxes: int, cpus: int, residen
 def nearest_pair(model: Model, target: str, *, boxes: int, residents: int) -> tuple[int, int] | None:
     """Boxes at once and residents that were measured together and are nearest to these; None: none were, or the model
     file does not say."""
-    pairs = [pair for pair in model.targets[target].pairs if pair[1] > 0]
+    pairs = [pair for pair in entry_of(model, target).pairs if pair[1] > 0]
     return min(pairs, key=lambda pair: (_times_beyond(pair, boxes, residents), -pair[0] * pair[1]), default=None)
 
 
@@ -64,7 +65,7 @@ def beside_sentences(model: Model, target: str, *, boxes: int, residents: int) -
     """What is taken for granted of a storm beside residents; empty where such a storm was measured."""
     if not residents:
         return ()
-    if not model.targets[target].pairs:
+    if not entry_of(model, target).pairs:
         return (
             f"{target}: the model file does not say which storms were measured beside boxes that live, so neither does "
             "this answer. Fit it again.",
@@ -81,7 +82,7 @@ def beside_sentences(model: Model, target: str, *, boxes: int, residents: int) -
 
 def memory_distance(model: Model, target: str, *, boxes: float) -> Distance:
     """The distance of ``boxes`` boxes whose memory is asked for."""
-    most = max(model.targets[target].measured.get("memory", ()), default=0)
+    most = max(entry_of(model, target).measured.get("memory", ()), default=0)
     return Distance(axis="memory", asked=boxes, measured=most, target=target)
 
 
@@ -110,7 +111,7 @@ def widening(discrepancy: Discrepancy, distances: Iterable[Distance], misfit: fl
 
 def misfit_of(model: Model, targets: Iterable[str]) -> float:
     """What the model misses of the times of these targets, at most: a standard deviation of the logarithm."""
-    return max((model.targets[target].misfit for target in targets), default=0.0)
+    return max((entry_of(model, target).misfit for target in targets), default=0.0)
 
 
 def for_benefits(found: Widening) -> Widening:

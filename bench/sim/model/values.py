@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from bench.records.record import Endpoint
-from bench.sim.model.schema import Model
+from bench.sim.model.schema import Model, TargetEntry
 from bench.sim.values import StageValues, TargetValues
 from bench.util.errors import UsageError
+
+
+def entry_of(model: Model, label: str) -> TargetEntry:
+    """What the model says of one target. Raises UsageError that lists the targets when it has no such one."""
+    if label not in model.targets:
+        raise UsageError(f"the model has no target {label!r}", hint=f"it has {', '.join(model.targets)}")
+    return model.targets[label]
 
 
 def target_values(model: Model, label: str, draw: int | None) -> TargetValues:
@@ -20,9 +27,7 @@ def target_values(model: Model, label: str, draw: int | None) -> TargetValues:
         UsageError: the model has no such target.
         IndexError: it has no such draw.
     """
-    if label not in model.targets:
-        raise UsageError(f"the model has no target {label!r}", hint=f"it has {', '.join(model.targets)}")
-    target = model.targets[label]
+    target = entry_of(model, label)
     draws = {} if draw is None else model.draws.get(label, {})
     found = {
         name: draws[name][draw] if draw is not None and name in draws else parameter.value
