@@ -103,13 +103,26 @@ def test_kvm_from_request_to_gone(lab: Lab, loaded: LoadedScenario, via: str, fi
     assert trialed.record.memory_bytes["pss.vmm"] > 5 * MIB
 
 
+def ended_before_libvirt_had_started_it(trialed: Trialed, via: str, after: str) -> bool:
+    """Whether a VM that ends itself at once did so while libvirt still asked its monitor.
+
+    A campaign records this as a failed trial. It was seen once, on a loaded host, and is no result of a test.
+    """
+    failure = trialed.record.failure
+    quick = via == "libvirt" and after == "exit"
+    return quick and failure is not None and "internal error: QEMU unexpectedly closed" in failure.message
+
+
 @pytest.mark.parametrize("via", ["qemu", "libvirt"])
 @pytest.mark.parametrize("after", ["halt", "exit"])
 def test_the_empty_vm_under_emulation(lab: Lab, loaded: LoadedScenario, via: str, after: str) -> None:
     # QEMU's own end takes a moment, in which it can still be looked at.
     rested = loaded.scenario.model_copy(update={"design": Design(blocks=1, warmups=0, settle=10**9)})
     target = lab.make("vmm", via=via, after=after)
-    trialed = lab.run(target, loaded.model_copy(update={"scenario": rested}))
+    for _ in range(3):
+        trialed = lab.run(target, loaded.model_copy(update={"scenario": rested}))
+        if not ended_before_libvirt_had_started_it(trialed, via, after):
+            break
     ok(trialed, *EMPTY_LIFE)
     assert ("pss.vmm" in trialed.record.memory_bytes) == (after == "halt")
 
