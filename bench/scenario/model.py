@@ -19,19 +19,17 @@ from bench.scenario.allowed_differences import AllowedDifferences
 from bench.scenario.exercise import Exercise, ProfileName, check_exercise
 from bench.scenario.factors import MULTI_BOX_FACTORS, Factors
 from bench.scenario.fields import (
-    IMAGE_PATTERN,
     NAME_PATTERN,
     USER_INPUT,
-    Argument,
     Bytes,
     DurationNs,
     Strict,
-    VariableName,
 )
 from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
+from bench.scenario.workload import Base, Build, Healthcheck, Workload
 from bench.util.document import Document, read_document
 from bench.util.errors import ScenarioError, UsageError
 from bench.util.paths import is_directory, is_file
@@ -45,6 +43,7 @@ __all__ = [
     "Exercise",
     "Factors",
     "Headline",
+    "Healthcheck",
     "LoadedScenario",
     "Ready",
     "ReadyExit",
@@ -68,35 +67,6 @@ MIN_BLOCKS_FOR_VERDICT: Final = 5
 MOST_BLOCKS: Final = 10_000
 
 _HINT: Final = "`boxbench schema` prints all keys of a scenario; scenarios/hello/scenario.yaml is a small example"
-
-
-class Base(Strict):
-    """A base image made from packages of the host's distribution, for hosts without access to an image registry."""
-
-    tag: Annotated[str, Field(pattern=IMAGE_PATTERN)]
-    """Its name in the Dockerfile's FROM."""
-    packages: Annotated[tuple[str, ...], Field(min_length=1)]
-    variant: Literal["extract", "minimal"] = "minimal"
-    """``extract``: the packages' files alone. ``minimal``: a configured system of essential packages and these."""
-
-
-class Build(Strict):
-    """How the Dockerfile is built."""
-
-    network: Literal["default", "none", "host"] = "default"
-    args: dict[str, str] = Field(default={})
-
-
-class Workload(Strict):
-    """What runs in the boxes: a Dockerfile, and optionally another command."""
-
-    dockerfile: str = "Dockerfile"
-    context: str = "."
-    base: Base | None = None
-    build: Build = Build()
-    command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
-    """Replaces the image's CMD. The ENTRYPOINT stays."""
-    env: dict[VariableName, Argument] = Field(default={})
 
 
 class Resources(Strict):
@@ -301,6 +271,8 @@ def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Itera
 
 def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
     """Read from the raw document, so that these problems are reported together with all others."""
+    if document.get(("workload", "image")) is not None:
+        return
     keys = (("workload", "context"), ("workload", "dockerfile"))
     context, dockerfile = (document.get(key) or Workload.model_fields[key[1]].default for key in keys)
     if not isinstance(context, str) or not isinstance(dockerfile, str):

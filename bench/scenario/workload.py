@@ -1,0 +1,85 @@
+"""The key ``workload`` of a scenario: what runs in the boxes, and what is changed in the image for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from bench.scenario.fields import IMAGE_PATTERN, Argument, DurationNs, Strict, VariableName
+
+DOCKERFILE: Final = "Dockerfile"
+_OF_A_BUILD: Final = ("dockerfile", "context", "base", "build")
+"""The keys that have a meaning only where a Dockerfile is built."""
+
+BoxPath = Annotated[Argument, Field(pattern=r"^/.", max_length=4000)]
+"""An absolute path in the box."""
+Words = Annotated[tuple[Argument, ...], Field(min_length=1)]
+
+
+class Base(Strict):
+    """A base image made from packages of the host's distribution, for hosts without access to an image registry."""
+
+    tag: Annotated[str, Field(pattern=IMAGE_PATTERN)]
+    """Its name in the Dockerfile's FROM."""
+    packages: Annotated[tuple[str, ...], Field(min_length=1)]
+    variant: Literal["extract", "minimal"] = "minimal"
+    """``extract``: the packages' files alone. ``minimal``: a configured system of essential packages and these."""
+
+
+class Build(Strict):
+    """How the Dockerfile is built."""
+
+    network: Literal["default", "none", "host"] = "default"
+    args: dict[str, str] = Field(default={})
+    target: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The stage of the Dockerfile that is the image; None: its last one."""
+    secrets: dict[str, Argument] = Field(default={})
+    """By id, files relative to the scenario file, for ``RUN --mount=type=secret,id=...``. They need BuildKit."""
+
+
+class Healthcheck(Strict):
+    """The command that tells whether the workload is healthy, in place of the image's HEALTHCHECK."""
+
+    test: Words | Argument
+    """``[CMD, program, ...]``, ``[CMD-SHELL, text]`` or ``[NONE]`` as in a compose file. The shell runs a text."""
+    timeout: DurationNs = 30 * 10**9
+    """How long one run of the command may take."""
+
+
+class Workload(Strict):
+    """What runs in the boxes: a Dockerfile or an image, and changes of its configuration."""
+
+    dockerfile: str = DOCKERFILE
+    context: str = "."
+    base: Base | None = None
+    build: Build = Build()
+    image: Annotated[Argument, Field(min_length=1, max_length=4000)] | None = None
+    """An image that exists, in place of a Dockerfile: a reference such as ``redis:7``, or ``oci-archive:FILE``,
+    ``oci:DIRECTORY``, ``docker-archive:FILE`` (relative to the scenario file), or ``containers-storage:NAME``."""
+    pull: Literal["missing", "always", "never"] = "missing"
+    """When an image that a reference names is pulled."""
+    entrypoint: tuple[Argument, ...] | None = None
+    """Replaces the image's ENTRYPOINT, and drops its CMD."""
+    command: Words | None = None
+    """Replaces the image's CMD. The ENTRYPOINT stays."""
+    env: dict[VariableName, Argument] = Field(default={})
+    user: Annotated[Argument, Field(min_length=1, max_length=200)] | None = None
+    workdir: BoxPath | None = None
+    stop_signal: Annotated[Argument, Field(min_length=1, max_length=20)] | None = None
+    healthcheck: Healthcheck | None = None
+    volumes: tuple[BoxPath, ...] = ()
+    """Paths in the box that are volumes, beside those that the image declares."""
+    files: dict[BoxPath, Argument] = Field(default={})
+    """By path in the box, files or directories relative to the scenario file, which are copied into the image."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Workload:
+        useless = [key for key in _OF_A_BUILD if key in self.model_fields_set and not self._has_default(key)]
+        if self.image is not None and useless:
+            raise ValueError(f"{useless[0]}: has no meaning beside 'image', which is not built; remove one of both")
+        return self
+
+    def _has_default(self, key: str) -> bool:
+        # A manifest has every key.
+        return bool(getattr(self, key) == type(self).model_fields[key].default)

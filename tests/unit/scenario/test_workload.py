@@ -1,0 +1,46 @@
+"""The key ``workload``: an image in place of a Dockerfile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.scenario.model import Scenario, load_scenario
+from bench.util.errors import ScenarioError
+
+TEXT = """\
+question: How long until it answers?
+name: store
+ready: {{when: first-line}}
+workload:
+  image: redis:7
+{more}"""
+
+
+def write(directory: Path, more: str = "") -> Path:
+    path = directory / "scenario.yaml"
+    path.write_text(TEXT.format(more=more), encoding="utf-8")
+    return path
+
+
+def test_an_image_needs_no_dockerfile(tmp_path: Path) -> None:
+    loaded = load_scenario(write(tmp_path))
+    assert loaded.scenario.workload.image == "redis:7"
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["  dockerfile: Other\n", "  context: app\n", "  build: {network: none}\n", "  base: {tag: a, packages: [b]}\n"],
+)
+def test_what_only_a_build_uses_is_refused_beside_an_image(tmp_path: Path, more: str) -> None:
+    with pytest.raises(ScenarioError, match="no meaning beside 'image'") as caught:
+        load_scenario(write(tmp_path, more))
+    assert f"workload.{more.split(':', maxsplit=1)[0].strip()}" in caught.value.message
+
+
+def test_a_stored_scenario_reads_back(tmp_path: Path) -> None:
+    """A manifest has every key, also those that have no meaning beside an image."""
+    scenario = load_scenario(write(tmp_path)).scenario
+    assert Scenario.model_validate_json(json.dumps(json.loads(scenario.model_dump_json()))) == scenario
