@@ -14,6 +14,8 @@ import pytest
 from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import box_tag, campaign_dir, campaign_tag, owned_dir
 from bench.image.build import build_image
+from bench.image.stores.base import ImageStore
+from bench.image.stores.choice import image_store
 from bench.plan.trials import Cell, Trial
 from bench.records.manifest import new_campaign_id
 from bench.records.record import Record
@@ -110,6 +112,11 @@ class Lab:
         return self.engines.docker.client
 
     @property
+    def store(self) -> ImageStore:
+        """The engine that holds the session's images."""
+        return image_store(self.engines)
+
+    @property
     def docker_host(self) -> str:
         """DOCKER_HOST for programs that use the session's engine."""
         adapter = getattr(self.client.api, "_custom_adapter", None)
@@ -166,7 +173,7 @@ class Lab:
         if isinstance(target, str):
             target = self.target(target)
         loaded = _with_enough_memory(target.name, loaded)
-        image = build_image(self.client, loaded, lambda _text: None)
+        image = build_image(self.store, loaded, lambda _text: None)
         target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         return Setting(
             campaign=self.campaign,

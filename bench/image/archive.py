@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX, encode_word
+from bench.image.stores.base import foreign_place
 from bench.util.cache import start_over
 from bench.util.errors import BuildError
 
@@ -153,11 +154,9 @@ def refuse_foreign_places(name: str, index: TreeIndex, agent: bytes) -> None:
 
 
 def _foreign(name: str, place: str, wrong: str, member: tarfile.TarInfo | None) -> BuildError:
-    link = f" but a link to {member.linkname[:200]!r}" if member is not None and member.issym() else ""
-    return BuildError(
-        f"image {name}: {place} {wrong}{link}",
-        hint=f"remove {place} in the Dockerfile: boxbench uses it as root from outside of the box",
-    )
+    link = member.linkname if member is not None and member.issym() else ""
+    found = foreign_place(place, wrong, link)
+    return BuildError(f"image {name}: {found.message}", hint=found.hint)
 
 
 def tree_digest(index: TreeIndex) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import docker
-from docker.errors import APIError, ImageNotFound
-
 from bench.host.scratch import scratch
 from bench.image.apt_sources import os_release, trusted_sources
+from bench.image.stores.base import LABELS, ImageStore, StoreError
 from bench.scenario.model import Base
 from bench.util import cache, proc
 from bench.util.errors import BuildError
@@ -26,7 +24,7 @@ _CLEAN: Final = 'cd "$1" && rm -rf etc/hostname etc/resolv.conf etc/apt/sources.
 _TIMEOUT_S: Final = 900.0
 
 
-def ensure_base(client: docker.DockerClient, base: Base) -> str:
+def ensure_base(store: ImageStore, base: Base) -> str:
     """Make sure that the engine has the image ``base.tag``. One that was not made here is used as it is.
 
     Returns:
@@ -36,17 +34,15 @@ def ensure_base(client: docker.DockerClient, base: Base) -> str:
         HostUnfitError: mmdebstrap is missing, or there is no trusted package source.
         BuildError: a package does not exist, or the engine refused the image.
     """
-    try:
-        labels = client.images.get(base.tag).attrs["Config"].get("Labels") or {}
-        if LABEL_KEY not in labels:
-            return base.tag
-    except ImageNotFound:
-        labels = {}
+    found = store.inspect(base.tag)
+    labels = {} if found is None else found.config.get("Labels") or {}
+    if found is not None and LABEL_KEY not in labels:
+        return base.tag
     sources = trusted_sources()
     key = _key(base, sources)
     if labels.get(LABEL_KEY) == key:
         return base.tag
-    _import(client, base.tag, _tarball(base, sources), key)
+    _import(store, base.tag, _tarball(base, sources), key)
     return base.tag
 
 
@@ -105,16 +101,8 @@ def _proxy_options() -> list[str]:
     return [f'--aptopt={name} "{value}"' for name, _, value in pairs if value and '"' not in value]
 
 
-def _import(client: docker.DockerClient, tag: str, tarball: Path, key: str) -> None:
-    repository, _, version = tag.rpartition(":")
-    if not repository or "/" in version:
-        repository, version = tag, "latest"
-    changes = ["LABEL boxbench=1", f"LABEL {LABEL_KEY}={key}"]
+def _import(store: ImageStore, tag: str, tarball: Path, key: str) -> None:
     try:
-        client.api.import_image_from_file(str(tarball), repository=repository, tag=version, changes=changes)
-        client.images.get(tag)
-    except (APIError, ImageNotFound) as error:
-        raise BuildError(
-            f"base image {tag}: the engine refused to import it: {error}",
-            hint="check that the engine's data directory has free space",
-        ) from None
+        store.import_tree(tarball, tag, {**LABELS, LABEL_KEY: key})
+    except StoreError as error:
+        raise BuildError(f"base image {tag}: {error.message}", hint=error.hint) from None

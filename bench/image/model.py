@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.agent.boxconf import BoxConfig
+from bench.records.manifest import ImageOrigin
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Image:
     """``unpacked`` (sum of all file sizes), ``tar``, ``layers`` (as the engine reports it)."""
     volumes: tuple[str, ...] = ()
     """Where a box has volumes, absolute paths in it, see ``bench.image.volumes``."""
+    origin: ImageOrigin | None = None
+    """Where the image without the agent comes from. None in tests."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from bench.image.model import Image
+from bench.image.stores.base import ImageStore, StoredImage, StoreError
 from bench.util import cache
 from bench.util.errors import BuildError
 
@@ -24,28 +21,21 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 """A gzip stream of zlib's default level, which engines use when they push an image."""
 
 
-def ensure_archive(client: docker.DockerClient, image: Image) -> Path:
+def ensure_archive(store: ImageStore, image: Image) -> Path:
     """The archive of ``image`` in the cache, by its id and its name. Raises BuildError when the engine cannot save it.
 
     The name is part of the key. Two scenarios may build the same image, and engines that load it know it by its name.
     """
     key = f"{cache.content_key(image.id, image.ref)}.tar"
-    return cache.ensure("saved", key, lambda path: _save(client, image, path))
+    return cache.ensure("saved", key, lambda path: _save(store, image, path))
 
 
-def layer_digests(client: docker.DockerClient, image: Image) -> list[str]:
+def layer_digests(store: ImageStore, image: Image) -> list[str]:
     """Digests of the image's unpacked layers, lowest first. Raises BuildError: the engine does not know the image."""
-    try:
-        layers: list[str] = client.images.get(image.id).attrs["RootFS"]["Layers"]
-    except (DockerException, RequestException) as error:
-        raise BuildError(
-            f"the engine does not know image {image.ref}: {error}",
-            hint="run again; the image may have been removed meanwhile",
-        ) from None
-    return layers
+    return list(_known(store, image).layers)
 
 
-def layer_sizes(client: docker.DockerClient, image: Image) -> dict[str, tuple[int, int]]:
+def layer_sizes(store: ImageStore, image: Image) -> dict[str, tuple[int, int]]:
     """Sizes of each layer by its digest, lowest first: bytes unpacked (as a tar), and bytes as gzip.
 
     Cached by the image's id, since compressing takes some seconds per 100 MB.
@@ -54,20 +44,31 @@ def layer_sizes(client: docker.DockerClient, image: Image) -> dict[str, tuple[in
         BuildError: the engine does not save the image, or saves it in an unknown form.
     """
     key = f"{image.id.removeprefix('sha256:')[:32]}.json"
-    found = cache.ensure("layers", key, lambda path: _write_sizes(client, image, path))
+    found = cache.ensure("layers", key, lambda path: _write_sizes(store, image, path))
     return {name: (sizes[0], sizes[1]) for name, sizes in json.loads(found.read_text(encoding="ascii")).items()}
 
 
-def _save(client: docker.DockerClient, image: Image, path: Path) -> None:
+def _known(store: ImageStore, image: Image) -> StoredImage:
+    try:
+        found = store.inspect(image.id)
+    except StoreError as error:
+        raise _lost(f"the engine does not show image {image.ref}: {error.message}") from None
+    if found is None:
+        raise _lost(f"the engine does not know image {image.ref}")
+    return found
+
+
+def _save(store: ImageStore, image: Image, path: Path) -> None:
     try:
         with path.open("wb") as file:
-            for chunk in client.images.get(image.id).save(named=image.ref):
+            for chunk in store.save(image.ref):
                 file.write(chunk)
-    except (DockerException, RequestException) as error:
-        raise BuildError(
-            f"the engine does not save image {image.ref}: {error}",
-            hint="run again; the image may have been removed meanwhile",
-        ) from None
+    except StoreError as error:
+        raise _lost(f"the engine does not save image {image.ref}: {error.message}") from None
+
+
+def _lost(what: str) -> BuildError:
+    return BuildError(what, hint="run again; the image may have been removed meanwhile")
 
 
 class _Stream:
@@ -84,24 +85,18 @@ class _Stream:
         return taken
 
 
-def _write_sizes(client: docker.DockerClient, image: Image, path: Path) -> None:
+def _write_sizes(store: ImageStore, image: Image, path: Path) -> None:
     try:
-        saved = client.images.get(image.id)
-        addresses: list[str] = saved.attrs["RootFS"]["Layers"]
-        sizes = dict(zip(addresses, _sizes(saved.save()), strict=True))
+        sizes = dict(zip(_known(store, image).layers, _sizes(store.save(image.id)), strict=True))
     except (
-        DockerException,
-        RequestException,
+        StoreError,
         tarfile.TarError,
         LookupError,
         OverflowError,
         TypeError,
         ValueError,
     ) as error:
-        raise BuildError(
-            f"the layers of image {image.ref} cannot be read: {error}",
-            hint="run again; the image may have been removed meanwhile",
-        ) from None
+        raise _lost(f"the layers of image {image.ref} cannot be read: {error}") from None
     path.write_text(json.dumps(sizes), encoding="ascii")
 
 

@@ -14,6 +14,7 @@ from bench.engines.lazy import probe_engines
 from bench.host.run_directory import new_tag, owned_dir, run_root
 from bench.image.build import build_image
 from bench.image.model import Image
+from bench.image.stores.choice import image_store
 from bench.instructions.boot import GuestStart, boot
 from bench.instructions.guest import CountingGuest, make_guest, tree_bytes
 from bench.instructions.model import ACCEL, SEED, TARGETS, VM_TARGETS, Count, Instructions
@@ -54,7 +55,7 @@ def room_of(loaded: LoadedScenario, say: Say) -> int:
 def _built(loaded: LoadedScenario, say: Say) -> Image:
     with probe_engines() as engines:
         say(f"building {loaded.scenario.name}")
-        return build_image(engines.docker.client, loaded, say)
+        return build_image(image_store(engines), loaded, say)
 
 
 def count_instructions(request: CountRequest, say: Say) -> Instructions:

@@ -63,6 +63,26 @@ class LayerEntry(BaseModel):
     """As gzip, the form in which registries keep it."""
 
 
+class ImageOrigin(BaseModel):
+    """Where an image comes from, before Boxbench adds anything to it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["dockerfile", "reference", "archive", "storage"]
+    """Built from a Dockerfile, pulled from a registry or already in the engine, read from a file or directory, or taken
+    from another engine's storage."""
+    name: str
+    """As the scenario names it: the Dockerfile, the reference, the archive."""
+    digest: str = ""
+    """``sha256:...``: the manifest's digest in a registry or an OCI archive, else the archive's own; empty if built."""
+    builder: str = ""
+    """``BuildKit`` or ``classic builder``; empty if nothing was built."""
+    builder_version: str = ""
+    """The version of the engine that the builder is a part of."""
+    frontend: str = ""
+    """What read the Dockerfile if that was not the builder itself: an image with its digest."""
+
+
 class ImageEntry(BaseModel):
     """The image that a scenario was built to."""
 
@@ -79,6 +99,8 @@ class ImageEntry(BaseModel):
     config: str | None = None
     """Digest of what runs in a box, as which user and with which environment: see ``bench.image.config``. None in older
     campaigns."""
+    origin: ImageOrigin | None = None
+    """None in older campaigns."""
 
 
 class OriginEntry(BaseModel):

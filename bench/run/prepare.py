@@ -13,6 +13,7 @@ from bench.image.build import build_image
 from bench.image.config import config_digest
 from bench.image.model import Image
 from bench.image.saved import layer_sizes
+from bench.image.stores.choice import image_store
 from bench.plan.matrix import Combination, check_matrix, combinations_of, targets_of
 from bench.plan.trials import Cell
 from bench.records.manifest import ImageEntry, LayerEntry
@@ -106,8 +107,9 @@ def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
 
 def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
     scenario = loaded.scenario
-    image = build_image(prepared.engines.docker.client, loaded, say)
-    layers = layer_sizes(prepared.engines.docker.client, image)
+    store = image_store(prepared.engines)
+    image = build_image(store, loaded, say)
+    layers = layer_sizes(store, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
     for place in combinations_of(scenario):
         target = targets.get(place.spec.label)
@@ -128,6 +130,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
         sizes_bytes=sizes,
         layers={name: LayerEntry(unpacked=size, compressed=packed) for name, (size, packed) in layers.items()},
         config=config_digest(image.config, image.volumes),
+        origin=image.origin,
     )
 
 

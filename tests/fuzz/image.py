@@ -17,6 +17,7 @@ from bench.image.archive import content_digest, read_index, tree_digest
 from bench.image.config import resolve_config
 from bench.image.model import Image
 from bench.image.saved import _write_sizes
+from bench.image.stores.base import StoredImage
 from bench.scenario.model import Workload
 from tests.fuzz import mutate
 from tests.fuzz.reader import Reader, promised
@@ -141,12 +142,11 @@ class _Engine:
 
     def __init__(self, saved: bytes) -> None:
         self._saved = saved
-        self.images = self
 
-    def get(self, _name: str) -> SimpleNamespace:
-        return SimpleNamespace(attrs={"RootFS": {"Layers": ["sha256:a", "sha256:b"]}}, save=self._save)
+    def inspect(self, _reference: str) -> StoredImage:
+        return StoredImage("sha256:1", {}, "amd64", "linux", 0, ("sha256:a", "sha256:b"))
 
-    def _save(self) -> Iterator[bytes]:
+    def save(self, _reference: str) -> Iterator[bytes]:
         for start in range(0, len(self._saved), 1000):
             yield self._saved[start : start + 1000]
 

@@ -133,7 +133,7 @@ def bench(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> Bench:
     resources = Resources(cpus=1, memory=256 * 2**20, disk=64 * 2**20)
     ready = ReadyFirstLine(when="first-line", timeout=240 * 10**9)
     loaded = make_scenario(DOCKERFILE, name="certified", files=FILES, resources=resources, ready=ready)
-    return Bench(lab, loaded, build_image(lab.client, loaded, lambda _text: None))
+    return Bench(lab, loaded, build_image(lab.store, loaded, lambda _text: None))
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +141,7 @@ def other(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> Image:
     """The same image with one other byte."""
     files = {**FILES, "note": NOTE.replace("altered", "altereD")}
     loaded = make_scenario(DOCKERFILE, name="altered", files=files)
-    return build_image(lab.client, loaded, lambda _text: None)
+    return build_image(lab.store, loaded, lambda _text: None)
 
 
 @pytest.fixture(autouse=True)

@@ -75,10 +75,10 @@ def test_a_bridge_that_is_not_there_is_said_beforehand(lab: Lab, loaded: LoadedS
 
 def test_storage_without_copy_on_write_holds_the_whole_tree(lab: Lab, loaded: LoadedScenario) -> None:
     """A copy for each container, which goes with it: from containerd's book and from the disk."""
-    target, image = lab.make("containerd", snapshotter="native"), build_image(lab.client, loaded, lambda _text: None)
+    target, image = lab.make("containerd", snapshotter="native"), build_image(lab.store, loaded, lambda _text: None)
     target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
     api = lab.engines.containerd.api
-    assert api.has_snapshot(chain_id(layer_digests(lab.client, image)), snapshotter="native")
+    assert api.has_snapshot(chain_id(layer_digests(lab.store, image)), snapshotter="native")
     proxied = ProxiedTarget(target)
     copied = run(lab, loaded, proxied)
     assert copied.disk_bytes["box.allocated"] >= PAYLOAD_BYTES

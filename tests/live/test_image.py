@@ -19,6 +19,7 @@ from bench.agent.compile import agent_binary
 from bench.image.archive import read_index
 from bench.image.build import build_image
 from bench.image.model import GuestKernel, Image
+from bench.image.stores.docker import DockerStore
 from bench.image.tree import ensure_tree_dir
 from bench.image.vm import disk as disks
 from bench.image.vm.initramfs import ensure_initramfs, with_conf
@@ -40,7 +41,7 @@ CMD ["/bin/busybox", "true"]
 
 def built(client: docker.DockerClient, name: str) -> tuple[LoadedScenario, Image]:
     loaded = load_scenario(SCENARIOS / name)
-    return loaded, build_image(client, loaded, lambda _: None)
+    return loaded, build_image(DockerStore(client), loaded, lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +108,7 @@ def test_tree_keeps_owners_and_has_devices(web: tuple[LoadedScenario, Image]) ->
 def test_an_empty_directory_of_one_image_is_not_in_another(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     """An empty /tmp is not part of the digest, but a workload may need it, so it must not be shared or lost."""
     without, at_tmp = (
-        build_image(docker_client, made_scenario(tmp_path, dockerfile), lambda _: None)
+        build_image(DockerStore(docker_client), made_scenario(tmp_path, dockerfile), lambda _: None)
         for dockerfile in (BUSYBOX, f"{BUSYBOX}WORKDIR /tmp\n")
     )
     assert without.digest == at_tmp.digest
@@ -159,7 +160,7 @@ def test_a_failing_step_is_named(docker_client: docker.DockerClient, tmp_path: P
     loaded = made_scenario(tmp_path, dockerfile)
     lines: list[str] = []
     with pytest.raises(BuildError, match="Step 2/3") as caught:
-        build_image(docker_client, loaded, lines.append)
+        build_image(DockerStore(docker_client), loaded, lines.append)
     assert "sorry" in caught.value.message
     assert "sorry" in lines
 
@@ -167,7 +168,7 @@ def test_a_failing_step_is_named(docker_client: docker.DockerClient, tmp_path: P
 def test_a_command_that_is_not_in_the_image_is_named(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     dockerfile = 'FROM boxbench/base-busybox:latest\nCMD ["/bin/nginx"]\n'
     with pytest.raises(BuildError, match="'/bin/nginx' is not in the image"):
-        build_image(docker_client, made_scenario(tmp_path, dockerfile), lambda _: None)
+        build_image(DockerStore(docker_client), made_scenario(tmp_path, dockerfile), lambda _: None)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ CMD ["/bin/busybox", "echo", "counted"]
 @pytest.fixture(scope="module")
 def built(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> tuple[LoadedScenario, Image]:
     loaded = make_scenario(DOCKERFILE, name="icount")
-    return loaded, build_image(lab.client, loaded, lambda _text: None)
+    return loaded, build_image(lab.store, loaded, lambda _text: None)
 
 
 @contextmanager

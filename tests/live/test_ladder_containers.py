@@ -121,6 +121,7 @@ DIES: str = """
     from bench.util.clock import MonotonicClock
     from bench.engines.lazy import open_engines
     from bench.image.build import build_image
+    from bench.image.stores.choice import image_store
     from bench.host.run_directory import box_tag, boxes_root, campaign_dir, owned_dir
     from bench.scenario.model import TargetSpec, load_scenario
     from bench.targets.base import Order
@@ -131,7 +132,7 @@ DIES: str = """
     loaded = load_scenario(Path(scenario))
     with owned_dir(campaign_dir(campaign)), open_engines(campaign_dir(campaign)) as engines:
         target = make_target(TargetSpec(target=name), engines, accel="tcg")
-        image = build_image(engines.docker.client, loaded, lambda text: None)
+        image = build_image(image_store(engines), loaded, lambda text: None)
         target.prepare(image, loaded.scenario.resources, loaded.scenario.ready)
         directory, storage = campaign_dir(campaign) / tag, boxes_root() / tag
         directory.mkdir(parents=True), storage.mkdir(parents=True)

@@ -52,7 +52,7 @@ def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
 @pytest.fixture(scope="session")
 def image(lab: Lab, loaded: LoadedScenario) -> Image:
     """Its image."""
-    return build_image(lab.client, loaded, lambda _text: None)
+    return build_image(lab.store, loaded, lambda _text: None)
 
 
 @pytest.fixture

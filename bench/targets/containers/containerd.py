@@ -26,6 +26,7 @@ from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, 
 from bench.host.run_directory import box_labels
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layer_digests
+from bench.image.stores.choice import image_store
 from bench.records.component import Component
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
@@ -83,14 +84,14 @@ class ContainerdTarget:
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Load the image from the archive that Docker saves."""
         del resources, ready
-        archive = ensure_archive(self._engines.docker.client, image)
+        archive = ensure_archive(image_store(self._engines), image)
         self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
         # Otherwise the first box would pay for the deletion of what others have removed.
         self._engines.containerd.api.collect_garbage(self._engines.run_dir.name)
         return {}
 
     def _chain(self, image: Image) -> str:
-        return chain_id(layer_digests(self._engines.docker.client, image))
+        return chain_id(layer_digests(image_store(self._engines), image))
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[_ContainerdBox]:

@@ -23,6 +23,7 @@ from bench.host.processes import OUTPUT_DRAIN_S, children_of, living_pid, wait_e
 from bench.host.run_directory import box_labels
 from bench.image.model import Image
 from bench.image.saved import ensure_archive
+from bench.image.stores.choice import image_store
 from bench.records.component import Component
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options
@@ -91,7 +92,7 @@ class PodmanTarget:
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Load the image from the archive that Docker saves."""
         del resources, ready
-        self._engines.podman.load(_bare_id(image), ensure_archive(self._engines.docker.client, image))
+        self._engines.podman.load(_bare_id(image), ensure_archive(image_store(self._engines), image))
         return {}
 
     @contextmanager

@@ -8,11 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-import docker
-
 from bench.host.run_directory import boxes_root, new_tag, owned_dir, run_root
 from bench.image.model import Disk, Image
 from bench.image.saved import ensure_archive, layer_digests
+from bench.image.stores.base import ImageStore
 from bench.image.vm.disk import make_overlay
 from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk
 from bench.targets.base import Slot
@@ -30,7 +29,7 @@ _TIMEOUT_S: Final = 600.0
 _MEMORY_BYTES: Final = 2**30
 
 
-def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerClient) -> Disk:
+def ensure_engine_disk_with(image: Image, vm: EngineVm, store: ImageStore) -> Disk:
     """A disk whose engine has ``image``, and an empty overlay on it, cached by the image's id.
 
     Raises:
@@ -45,7 +44,7 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
         partial.mkdir()
         disk = partial / "engine.qcow2"
         make_overlay(system, disk, ENGINE_BYTES)
-        _load(disk, image, vm=vm, client=client)
+        _load(disk, image, vm=vm, store=store)
         make_overlay(directory / key / "engine.qcow2", partial / "overlay.qcow2", ENGINE_BYTES, base_format="qcow2")
 
     entry = cache.ensure("engine-disk", key, make)
@@ -53,9 +52,9 @@ def ensure_engine_disk_with(image: Image, vm: EngineVm, client: docker.DockerCli
     return Disk(entry / "engine.qcow2", entry / "overlay.qcow2", ENGINE_BYTES, stat.st_blocks * 512)
 
 
-def _load(disk: Path, image: Image, *, vm: EngineVm, client: docker.DockerClient) -> None:
+def _load(disk: Path, image: Image, *, vm: EngineVm, store: ImageStore) -> None:
     with _slot() as slot:
-        archive, layers = ensure_archive(client, image), layer_digests(client, image)
+        archive, layers = ensure_archive(store, image), layer_digests(store, image)
         cpus = len(slot.cpus)
         domain = vm.domain(slot, (DiskFile(disk),), vcpus=cpus, memory_bytes=_MEMORY_BYTES)
         with vm.provisioned(slot, domain, lambda: None, timeout_s=_TIMEOUT_S) as box:

@@ -15,6 +15,7 @@ from bench.agent.boxconf import AGENT_IN_BOX, ENGINE_STOP_TIMEOUT_S, render_boxc
 from bench.engines.lazy import Engines
 from bench.host.run_directory import LABEL
 from bench.image.model import Image
+from bench.image.stores.choice import image_store
 from bench.image.vm.disk import new_overlay
 from bench.image.vm.system import ENGINE_ARGV, ENGINE_PACKAGES
 from bench.records.record import Endpoint
@@ -94,7 +95,7 @@ class VmDockerTarget:
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Make the VM's disk: boot the VM once and load the image."""
         del resources, ready
-        disk = ensure_engine_disk_with(image, self._vm(), self._engines.docker.client)
+        disk = ensure_engine_disk_with(image, self._vm(), image_store(self._engines))
         return {"engine_disk_allocated": disk.allocated_bytes}
 
     def _vm(self) -> EngineVm:
@@ -103,7 +104,7 @@ class VmDockerTarget:
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
         """Listen for the VM. In warm mode, also start the VM and wait for its engine."""
-        disk = ensure_engine_disk_with(order.image, self._vm(), self._engines.docker.client)
+        disk = ensure_engine_disk_with(order.image, self._vm(), image_store(self._engines))
         conf = conf_disk(render_boxconf(order.image.config, order.ready))
         root = order.storage / "disk.qcow2"
         # The VM's boot in warm mode precedes the request, so it passes no endpoint.

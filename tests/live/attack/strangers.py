@@ -14,6 +14,7 @@ import docker
 
 from bench.host.mounts import read_mounts, unmount
 from bench.image.base import ensure_base
+from bench.image.stores.docker import DockerStore
 from bench.scenario.model import Base
 from bench.util import proc
 from tests.waiting import wait_until
@@ -38,7 +39,7 @@ def strangers(place: Path, client: docker.DockerClient, engine: str) -> Iterator
         place: for the mount and the directory.
         engine: the address of the engine that has the containers.
     """
-    ensure_base(client, Base(tag=_IMAGE, packages=("busybox-static",), variant="extract"))
+    ensure_base(DockerStore(client), Base(tag=_IMAGE, packages=("busybox-static",), variant="extract"))
     with ExitStack() as stack:
         gone = [
             stack.enter_context(_process(["qemu-system-x86_64", "-drive", "file=/srv/images/boxbench-dev.qcow2"])),

@@ -147,7 +147,7 @@ def test_a_user_whose_number_wraps_to_root_is_refused(
         f"{BASE}COPY passwd /etc/passwd\n{SLEEP}USER mallory\n", name="mallory", files={"passwd": f"{row}\n"}
     )
     with pytest.raises(BuildError, match=r"4294967296|mallory"):
-        build_image(judge.boxbench.lab.client, loaded, lambda _line: None)
+        build_image(judge.boxbench.lab.store, loaded, lambda _line: None)
     judge.refused()
 
 
@@ -156,7 +156,7 @@ def test_a_user_number_that_wraps_to_root_is_refused(
 ) -> None:
     with pytest.raises(BuildError, match=str(TOO_LARGE)):
         build_image(
-            judge.boxbench.lab.client,
+            judge.boxbench.lab.store,
             make_scenario(f"{BASE}{SLEEP}USER {TOO_LARGE}\n", name="mallory"),
             lambda _line: None,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,9 @@ import docker
 import pytest
 
 from bench.image import build
+from bench.image.stores import classic, limits
+from bench.image.stores.base import BuildOrder
+from bench.image.stores.docker import DockerStore
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Scenario
 from bench.util.errors import BuildError
 from tests.waiting import LIMIT_S
@@ -56,12 +58,13 @@ def engine(path: Path, behave: Callable[[Write], None]) -> Iterator[docker.Docke
             serving.join()
 
 
-def run(client: docker.DockerClient, log: Callable[[str], None] = lambda _line: None) -> str:
-    return build._build(client, "made", log, fileobj=io.BytesIO(b"x"), custom_context=True, tag="boxbench/made:1")
+def run(client: docker.DockerClient, directory: Path, log: Callable[[str], None] = lambda _line: None) -> str:
+    (directory / "Dockerfile").write_text("FROM scratch\n")
+    return classic.build_classic(client, BuildOrder(directory, "Dockerfile", "boxbench/made:1"), log)
 
 
 def test_a_build_that_says_nothing_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "SILENCE_LIMIT_S", 1)
+    monkeypatch.setattr(limits, "SILENCE_LIMIT_S", 1)
     tested = threading.Event()
 
     def fall_silent(write: Write) -> None:
@@ -70,14 +73,14 @@ def test_a_build_that_says_nothing_more_is_ended(tmp_path: Path, monkeypatch: py
 
     with engine(tmp_path / "sock", fall_silent) as client:
         try:
-            with pytest.raises(BuildError, match=r"scenario made: .* wrote nothing for 1 s"):
-                run(client)
+            with pytest.raises(BuildError, match=r"wrote nothing for 1 s"):
+                run(client, tmp_path)
         finally:
             tested.set()
 
 
 def test_a_build_without_end_is_ended_by_the_engine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "TOTAL_LIMIT_S", 0.1)
+    monkeypatch.setattr(limits, "TOTAL_LIMIT_S", 0.1)
     dropped = threading.Event()
 
     def go_on(write: Write) -> None:
@@ -89,7 +92,7 @@ def test_a_build_without_end_is_ended_by_the_engine_too(tmp_path: Path, monkeypa
 
     with engine(tmp_path / "sock", go_on) as client:
         with pytest.raises(BuildError, match=r"took more than 0.1 s") as caught:
-            run(client)
+            run(client, tmp_path)
         assert dropped.wait(LIMIT_S), "the connection stayed open, so the engine went on"
     assert "FROM" in caught.value.hint
 
@@ -106,7 +109,7 @@ def test_an_engine_that_dies_is_an_error_of_the_build(tmp_path: Path) -> None:
         engine(tmp_path / "sock", die) as client,
         pytest.raises(BuildError, match="scenario made: the engine failed"),
     ):
-        build.build_image(client, loaded, lambda _line: None)
+        build.build_image(DockerStore(client), loaded, lambda _line: None)
 
 
 def test_a_build_in_time_gives_its_image(tmp_path: Path) -> None:
@@ -116,5 +119,5 @@ def test_a_build_in_time_gives_its_image(tmp_path: Path) -> None:
 
     lines: list[str] = []
     with engine(tmp_path / "sock", succeed) as client:
-        assert run(client, lines.append) == "sha256:1"
+        assert run(client, tmp_path, lines.append) == "sha256:1"
     assert lines == ["Step 1/1 : FROM scratch"]

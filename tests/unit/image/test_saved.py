@@ -15,6 +15,7 @@ import pytest
 
 from bench.image.model import Image
 from bench.image.saved import layer_sizes
+from bench.image.stores.base import StoredImage
 from bench.util.errors import BuildError
 
 SOFT, HARD = b"\0" * 300_000, os.urandom(200_000)
@@ -40,12 +41,11 @@ class Engine:
 
     def __init__(self, saved: bytes, addresses: list[str]) -> None:
         self.saved, self.addresses, self.asked = saved, addresses, 0
-        self.images = self
 
-    def get(self, _name: str) -> SimpleNamespace:
-        return SimpleNamespace(attrs={"RootFS": {"Layers": self.addresses}}, save=self.save)
+    def inspect(self, _reference: str) -> StoredImage:
+        return StoredImage("sha256:1", {}, "amd64", "linux", 0, tuple(self.addresses))
 
-    def save(self) -> Iterator[bytes]:
+    def save(self, _reference: str) -> Iterator[bytes]:
         self.asked += 1
         for start in range(0, len(self.saved), 1000):
             yield self.saved[start : start + 1000]

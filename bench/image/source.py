@@ -1,0 +1,56 @@
+"""How the plain image of a workload comes about, before anything of ours is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.image.base import ensure_base
+from bench.image.stores.base import BuildOrder, ImageStore, Log, StoredImage, StoreError
+from bench.records.manifest import ImageOrigin
+from bench.scenario.model import LoadedScenario
+
+
+@dataclass(frozen=True)
+class Plain:
+    """An image as its author made it."""
+
+    image: StoredImage
+    origin: ImageOrigin
+
+
+def plain_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
+    """The image of a scenario's workload.
+
+    Raises:
+        StoreError: it cannot be built.
+        BuildError, HostUnfitError: the base image cannot be made.
+    """
+    workload = loaded.scenario.workload
+    if workload.base is not None:
+        log(f"base image {workload.base.tag}")
+        ensure_base(store, workload.base)
+    built = store.build(
+        BuildOrder(
+            context=loaded.directory / workload.context,
+            dockerfile=workload.dockerfile,
+            tag=f"boxbench/{loaded.scenario.name}:workload",
+            args=workload.build.args,
+            network=workload.build.network,
+        ),
+        log,
+    )
+    origin = ImageOrigin(
+        kind="dockerfile", name=workload.dockerfile, builder=built.builder, builder_version=built.builder_version
+    )
+    return Plain(known(store, built.id), origin)
+
+
+def known(store: ImageStore, reference: str) -> StoredImage:
+    """An image that the engine has just reported. Raises StoreError: it has none."""
+    found = store.inspect(reference)
+    if found is None:
+        raise StoreError(
+            f"the engine does not know image {reference}",
+            hint="run again; the image may have been removed meanwhile",
+        )
+    return found

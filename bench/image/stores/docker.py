@@ -1,0 +1,142 @@
+"""Images in an engine with the Docker API."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from bench.agent.boxconf import AGENT_IN_BOX
+from bench.host.run_directory import box_labels, new_tag
+from bench.image.stores.base import BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
+from bench.image.stores.classic import build_classic
+
+_HOSTNAME: Final = "boxbench"
+_GO_DIRECTORY: Final = 1 << 31
+"""The bit of a directory in the modes of Go programs."""
+
+
+class DockerStore:
+    """See ``ImageStore``."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+
+    def build(self, order: BuildOrder, log: Log) -> Built:
+        """Build by the engine's classic builder."""
+        with _engine_errors():
+            image = build_classic(self._client, order, log)
+            version = str(self._client.version().get("Version", "unknown"))
+        return Built(image, builder="classic builder", builder_version=version)
+
+    def inspect(self, reference: str) -> StoredImage | None:
+        """See ``ImageStore.inspect``."""
+        with _engine_errors():
+            try:
+                about = self._client.images.get(reference).attrs
+            except ImageNotFound:
+                return None
+        return StoredImage(
+            id=about["Id"],
+            config=about["Config"] or {},
+            architecture=about["Architecture"],
+            os=about["Os"],
+            size_bytes=int(about["Size"]),
+            layers=tuple(about["RootFS"].get("Layers") or ()),
+            repo_digests=tuple(about.get("RepoDigests") or ()),
+        )
+
+    def import_tree(self, tarball: Path, tag: str, labels: Mapping[str, str]) -> None:
+        """See ``ImageStore.import_tree``."""
+        repository, version = split_tag(tag)
+        changes = [f"LABEL {name}={value}" for name, value in labels.items()]
+        with _engine_errors():
+            # docker-py returns the engine's answer also where that is an error.
+            answer = self._client.api.import_image_from_file(
+                str(tarball), repository=repository, tag=version, changes=changes
+            )
+            if self.inspect(tag) is None:
+                raise StoreError(
+                    f"the engine refused to import it: {str(answer).strip()}",
+                    hint="check that the engine's data directory has free space",
+                )
+
+    def add_layer(
+        self, plain: str, layer: Path, config: Mapping[str, Any], ref: str, *, directories: Sequence[str]
+    ) -> None:
+        """See ``ImageStore.add_layer``."""
+        repository, version = split_tag(ref)
+        with _engine_errors(), self._container(plain) as name:
+            for place in directories:
+                self._refuse_foreign(name, place)
+            with layer.open("rb") as content:
+                self._client.api.put_archive(name, "/", content)
+            self._client.api.commit(name, repository=repository, tag=version, pause=False, conf=dict(config))
+
+    def _refuse_foreign(self, container: str, place: str) -> None:
+        api = self._client.api
+        # docker-py can only ask for the status together with the content.
+        address = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+        answer = api.head(address, params={"path": place}, timeout=api.timeout)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return
+        answer.raise_for_status()
+        about = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        if not about["mode"] & _GO_DIRECTORY:
+            raise foreign_place(place, "is not a directory", about.get("linkTarget", ""))
+
+    def export(self, reference: str, path: Path) -> None:
+        """See ``ImageStore.export``."""
+        with _engine_errors(), self._container(reference) as name, path.open("wb") as file:
+            for chunk in self._client.api.export(name):
+                file.write(chunk)
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """See ``ImageStore.save``."""
+        with _engine_errors():
+            yield from self._client.api.get_image(reference)
+
+    @contextmanager
+    def _container(self, image: str) -> Iterator[str]:
+        """A container that is never started: the image and the mount points that the engine adds."""
+        name = new_tag("export")
+        try:
+            self._client.api.create_container(
+                image, command=[AGENT_IN_BOX], name=name, labels=box_labels(name), hostname=_HOSTNAME
+            )
+            yield name
+        finally:
+            self._remove_container(name)
+
+    def _remove_container(self, name: str) -> None:
+        try:
+            self._client.api.remove_container(name, v=True, force=True)
+        except APIError as error:
+            if error.status_code != 404:
+                raise
+
+
+def split_tag(reference: str) -> tuple[str, str]:
+    """Name and tag of a reference. The tag is ``latest`` where it has none; a registry's port is no tag."""
+    name, _, tag = reference.rpartition(":")
+    return (name, tag) if name and "/" not in tag else (reference, "latest")
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    try:
+        yield
+    except (DockerException, RequestException, HTTPError) as error:
+        raise StoreError(
+            f"the engine failed: {error}",
+            hint="check that the Docker daemon is running and that its data directory has free space",
+        ) from None
