@@ -23,6 +23,7 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from bench.engines.data_root import ENGINES, DataRoot, exclusive_data_root
+from bench.engines.registries import registry_settings
 from bench.engines.runtimes import engine_settings
 from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
 from bench.host.mounts import unmount
@@ -252,7 +253,8 @@ def _spawned(dockerd: str, run_dir: Path, parent: str | None) -> Iterator[Docker
     private_directory(home)
     log = home / "log"
     with log.open("wb") as stream:
-        (home / "daemon.json").write_text(json.dumps(engine_settings()), encoding="utf-8")
+        settings = {**registry_settings(), **engine_settings()}
+        (home / "daemon.json").write_text(json.dumps(settings), encoding="utf-8")
         argv = _dockerd_argv(dockerd, run_dir, parent)
         process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)
     client = docker.DockerClient(base_url=f"unix://{socket_path}", timeout=API_TIMEOUT_S, version="1.44")
@@ -278,7 +280,7 @@ def _dockerd_argv(dockerd: str, run_dir: Path, parent: str | None) -> list[str]:
     # The data root stays, so that the next campaign finds its images. The run-time state does not.
     return [
         dockerd,
-        # Without this it would read /etc/docker/daemon.json, which belongs to the host's own engine.
+        # Without this it would read /etc/docker/daemon.json, of which it may have what concerns registries only.
         "--config-file", str((run_dir / SOCKET).with_name("daemon.json")),
         "--data-root", str(cache_dir() / ENGINES["dockerd"]),
         "--exec-root", str(run_dir / EXEC_ROOT),

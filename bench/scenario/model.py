@@ -25,6 +25,7 @@ from bench.scenario.fields import (
     DurationNs,
     Strict,
 )
+from bench.scenario.image_name import ImageFile, parse_image_name
 from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
@@ -271,7 +272,9 @@ def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Itera
 
 def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
     """Read from the raw document, so that these problems are reported together with all others."""
-    if document.get(("workload", "image")) is not None:
+    image = document.get(("workload", "image"))
+    if image is not None:
+        yield from _missing_image(file, document, image)
         return
     keys = (("workload", "context"), ("workload", "dockerfile"))
     context, dockerfile = (document.get(key) or Workload.model_fields[key[1]].default for key in keys)
@@ -283,3 +286,24 @@ def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
     elif not is_file(file.parent / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
         yield fault(file, document, keys[1], f"{file.parent / context / dockerfile} does not exist", hint)
+
+
+def _missing_image(file: Path, document: Document, image: object) -> Iterator[Fault]:
+    try:
+        named = parse_image_name(image) if isinstance(image, str) else None
+    except ValueError:
+        return  # the model says what is wrong
+    if not isinstance(named, ImageFile):
+        return
+    found = named.locate(file.parent)
+    what = "directory" if named.kind == "oci" else "file"
+    if found is None:
+        text = f"the {what} {file.parent / named.place} does not exist"
+    elif (is_directory if named.kind == "oci" else is_file)(found[0]):
+        return
+    else:
+        text = f"{found[0]} is not a {what}"
+    hint = (
+        f"{named.kind}: is followed by a {what}, relative to the scenario file, and perhaps by :NAME of an image in it"
+    )
+    yield fault(file, document, ("workload", "image"), text, hint)

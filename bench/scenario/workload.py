@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bench.scenario.fields import IMAGE_PATTERN, Argument, DurationNs, Strict, VariableName
+from bench.scenario.image_name import parse_image_name
 
 DOCKERFILE: Final = "Dockerfile"
 _OF_A_BUILD: Final = ("dockerfile", "context", "base", "build")
@@ -14,6 +15,10 @@ _OF_A_BUILD: Final = ("dockerfile", "context", "base", "build")
 
 BoxPath = Annotated[Argument, Field(pattern=r"^/.", max_length=4000)]
 """An absolute path in the box."""
+ImageText = Annotated[
+    Argument, Field(min_length=1, max_length=4000), AfterValidator(lambda text: parse_image_name(text) and text)
+]
+"""What ``parse_image_name`` accepts."""
 Words = Annotated[tuple[Argument, ...], Field(min_length=1)]
 
 
@@ -54,7 +59,7 @@ class Workload(Strict):
     context: str = "."
     base: Base | None = None
     build: Build = Build()
-    image: Annotated[Argument, Field(min_length=1, max_length=4000)] | None = None
+    image: ImageText | None = None
     """An image that exists, in place of a Dockerfile: a reference such as ``redis:7``, or ``oci-archive:FILE``,
     ``oci:DIRECTORY``, ``docker-archive:FILE`` (relative to the scenario file), or ``containers-storage:NAME``."""
     pull: Literal["missing", "always", "never"] = "missing"

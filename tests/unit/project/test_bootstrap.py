@@ -36,7 +36,7 @@ BASE_TOOLS: Final = (
 FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
     *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine", "linux.uml"),
-    *("cpio", "strace", "shellcheck"),
+    *("cpio", "strace", "shellcheck", "skopeo", "docker-registry"),
     *("grub-mkimage", "mformat", "virt-xml-validate", "libvirtd"),
 )
 
@@ -217,6 +217,21 @@ def test_without_libvirts_daemon_the_rest_works(host: FakeHost) -> None:
     result = host.run("setup")
     assert result.returncode == 0, result.stderr.decode()
     assert b"hint: install the package libvirt-daemon" in result.stderr
+
+
+def test_the_registry_for_tests_is_unpacked_by_tests_alone(host: FakeHost) -> None:
+    host.with_everything()
+    (host.bin / "docker-registry").unlink()
+    host.fake("apt-get", 'echo "apt-get $*" >>"$LOG"; echo >docker-registry_1.deb')
+    program = (
+        "mkdir -p usr/bin; printf '#!/bin/sh\\nexit 0\\n' >usr/bin/docker-registry; chmod +x usr/bin/docker-registry"
+    )
+    host.fake("dpkg-deb", f'[ "$1 $3" = "-x ." ] && {{ {program}; }}')
+    assert host.run("setup").returncode == 0
+    assert "docker-registry" not in host.logged()
+    assert host.run("tests").returncode == 0
+    assert (host.clone / ".venv/libexec/docker-registry").stat().st_mode & stat.S_IXUSR
+    assert "apt-get install" not in host.logged()
 
 
 def test_a_changed_pyproject_installs_again_but_keeps_the_environment(host: FakeHost) -> None:

@@ -44,3 +44,28 @@ def test_a_stored_scenario_reads_back(tmp_path: Path) -> None:
     """A manifest has every key, also those that have no meaning beside an image."""
     scenario = load_scenario(write(tmp_path)).scenario
     assert Scenario.model_validate_json(json.dumps(json.loads(scenario.model_dump_json()))) == scenario
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("Redis:7", "lower case"),
+        ("oci-archive:missing.tar", "missing.tar does not exist"),
+        ("oci-archive:.", "is not a file"),
+        ("oci:scenario.yaml", "is not a directory"),
+    ],
+)
+def test_an_image_that_cannot_be_is_refused_with_its_line(tmp_path: Path, image: str, words: str) -> None:
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("redis:7", image))
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    assert f"{path}:5: workload.image: " in caught.value.message
+    assert words in caught.value.message
+
+
+def test_an_archive_may_name_one_of_its_images(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "app.tar").touch()
+    path.write_text(path.read_text().replace("redis:7", "docker-archive:app.tar:app:1"))
+    assert load_scenario(path).scenario.workload.image == "docker-archive:app.tar:app:1"
