@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ _MAX_NODES: Final = 10_000
 _MAX_DEPTH: Final = 40
 # Beyond the range of a float. Python refuses to print integers of more than some thousand digits.
 _MAX_INTEGER_BITS: Final = 1023
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 Key = str | int
 
@@ -31,6 +33,8 @@ class FileKind(NamedTuple):
     """For a path that cannot be read."""
     content_hint: str
     """For a file that is empty or not a mapping."""
+    core_schema: bool = False
+    """Whether YAML is read by version 1.2, in which plain ``on``, ``no`` and ``22:22`` are text."""
 
 
 SCENARIO: Final = FileKind(
@@ -78,9 +82,10 @@ def read_document(path: Path, kind: FileKind = SCENARIO) -> Document:
         ScenarioError: the file is missing, too large, not UTF-8, not well-formed or not a mapping; it has a duplicate
             key or a value that JSON cannot represent.
     """
-    text = _read_text(path, kind.path_hint)
+    text = read_text(path, kind.path_hint)
+    loader = _CoreLoader if kind.core_schema else _Loader
     try:
-        document = _parse_toml(path, text) if path.suffix == ".toml" else _parse_yaml(path, text)
+        document = _parse_toml(path, text) if path.suffix == ".toml" else _parse_yaml(path, text, loader)
     except RecursionError:
         raise ScenarioError(f"{path}: nested too deep", hint="such a file is at most a few levels deep") from None
     if document.data is None:
@@ -134,7 +139,12 @@ def _unstorable(value: object) -> tuple[str, str] | None:
     return f"{value!s} is read as {type(value).__name__}, not as text or a number", "put it in quotes"
 
 
-def _read_text(path: Path, path_hint: str) -> str:
+def read_text(path: Path, path_hint: str) -> str:
+    """The text of a small file that a user wrote, with newlines alone as line ends.
+
+    Raises:
+        ScenarioError: the file cannot be read (the hint is then ``path_hint``), is too large or not UTF-8.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
@@ -177,13 +187,39 @@ class _Loader(yaml.SafeLoader):
             ) from None
 
 
-def _parse_yaml(path: Path, text: str) -> Document:
+class _CoreLoader(_Loader):
+    """Plain scalars by the core schema of YAML 1.2, and numbers with ``_`` and octal ones with a leading 0 as before.
+
+    YAML 1.1 reads ``on`` as true and ``22:22`` as a number of base 60. Programs with newer libraries do not.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as its base class declares it
+
+
+_CORE: Final = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+    ("timestamp", r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].*)?", "0123456789"),
+)
+"""Tags of plain scalars, their patterns and first characters. The first that matches counts."""
+for _tag, _pattern, _first in _CORE:
+    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def _parse_yaml(path: Path, text: str, loader: type[_Loader]) -> Document:
     lines: dict[tuple[Key, ...], int] = {}
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = yaml.compose(text, Loader=loader)
         if root is not None:
             _Index(path, lines).add(root, ())
-        return Document(yaml.load(text, Loader=_Loader), text, lines)
+        return Document(yaml.load(text, Loader=loader), text, lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -229,3 +265,16 @@ class _Index:
             seen[name] = line
             self._lines[(*keys, name)] = line
             self.add(value_node, (*keys, name))
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                self._add_merged(value_node, keys)
+
+    def _add_merged(self, node: yaml.Node, keys: tuple[Key, ...]) -> None:
+        """The keys of ``<<: *name`` are keys of this mapping, unless it has them itself."""
+        for mapping in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if isinstance(mapping, yaml.MappingNode):
+                for key_node, value_node in mapping.value:
+                    place = (*keys, str(key_node.value))
+                    if place not in self._lines:
+                        self._lines[place] = key_node.start_mark.line + 1
+                        self.add(value_node, place)

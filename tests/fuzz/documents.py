@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from bench.compose.dotenv import read_variables
+from bench.compose.load import load_compose_service
 from bench.gate.bounds import read_bounds
 from bench.gate.kata_limits import convert
 from bench.history.acknowledge import read_acknowledgements
@@ -188,7 +190,68 @@ def _check_kata(data: bytes, scratch: Path) -> None:
     again(lambda: read_bounds(scratch / "bounds.toml"))
 
 
+COMPOSE: Final = b"""name: shop
+x-common: &common
+  environment: &env {LOG: info, ON: on}
+  restart: always
+services:
+  base: {image: 'busybox:${TAG:-1}', volumes: ['data:/data']}
+  web:
+    <<: *common
+    extends: base
+    build: {context: ., args: ["A=${A-x}"], target: prod}
+    entrypoint: /entry.sh --now
+    command: [serve, -p, 80]
+    environment: {<<: *env, DB: "postgres://${HOST:?set}/x", D: $$5}
+    env_file: [{path: web.env, required: false}]
+    ports: ['8080:80', 22:22, {target: 53, protocol: udp}]
+    volumes: ['.:/app', '/app/modules', {type: tmpfs, target: /scratch}]
+    configs: [{source: app, target: /etc/app}]
+    healthcheck: {test: curl localhost, timeout: 1m30s}
+    deploy: {replicas: 2, resources: {limits: {cpus: '1.5', memory: 512m}}}
+    user: 1000
+    stop_grace_period: 1m
+volumes: {data: }
+configs: {app: {file: ./web.env}}
+"""
+DOTENV: Final = b"""# variables
+export A=1
+B="two\\n${A}" # comment
+C='single $A'
+D=${NONE:-x} # y
+HOST
+E: yaml
+"""
+
+
+def _check_compose(data: bytes, scratch: Path) -> None:
+    """What was accepted is a workload of a scenario."""
+    directory = scratch / "compose"
+    directory.mkdir(exist_ok=True)
+    for name in ("Dockerfile", "web.env"):
+        (directory / name).touch()
+    (directory / "compose.yaml").write_bytes(data)
+    service = load_compose_service(directory / "compose.yaml", "web", {"HOST": "db"})
+    scenario = {"question": "?", "name": "compose", "ready": {"when": "first-line"}}
+    text = json.dumps(scenario | {"workload": service.workload, "resources": service.resources})
+    (directory / "scenario.yaml").write_text(text, encoding="utf-8")
+    load_scenario(directory / "scenario.yaml")
+
+
+def _check_dotenv(data: bytes, scratch: Path) -> None:
+    (scratch / "some.env").write_bytes(data)
+    read_variables(scratch / "some.env", {"HOST": "db"}.get)
+
+
+def _check_raw(data: bytes, scratch: Path) -> None:
+    (scratch / "raw.env").write_bytes(data)
+    read_variables(scratch / "raw.env", {"HOST": "db"}.get, form="raw")
+
+
 READERS: Final = (
+    Reader("compose.yaml", lambda: (COMPOSE,), mutate.mixed(mutate.text, mutate.lines), _check_compose, share=25),
+    Reader("some.env", lambda: (DOTENV,), mutate.text, _check_dotenv),
+    Reader("raw.env", lambda: (b'# raw\nA="$x"\nHOST\nB=\n',), mutate.text, _check_raw),
     Reader("scenario.yaml", _yaml, mutate.mixed(mutate.text, mutate.lines), _check_yaml, share=25),
     Reader("scenario.document", _structures, mutate.structure, _check_yaml, share=25),
     Reader("scenario.toml", lambda: (TOML,), mutate.text, _check_toml),

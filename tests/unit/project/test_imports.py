@@ -18,6 +18,7 @@ FLOW: Final = (
     "util",
     "host",
     "scenario",
+    "compose",
     "plan",
     "engines",
     "records",
@@ -46,6 +47,7 @@ TOP_LEVEL: Final = {"__init__.py", "pytest_plugin.py"}
 
 READERS: Final = (
     "scenario",
+    "compose",
     "plan",
     "records",
     "certificate",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.util.document import MAX_FILE_BYTES, Document, read_document
+from bench.util.document import MAX_FILE_BYTES, Document, FileKind, read_document
 from bench.util.errors import ScenarioError
 
 
@@ -176,3 +176,42 @@ def test_values_that_only_look_like_text(tmp_path: Path, text: str, name: str, m
 def test_very_deep_nesting_is_an_expected_error(tmp_path: Path, name: str) -> None:
     separator = "=" if name == "s.toml" else ":"
     assert "deep" in _error(tmp_path, f"a {separator} {'[' * 5000}{']' * 5000}\n", name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", "on"),
+        ("no", "no"),
+        ("true", True),
+        ("22:22", "22:22"),
+        ("80", 80),
+        ("0x10", 16),
+        ("0644", 420),
+        ("0o17", 15),
+        ("1_000", 1000),
+        ("1.50", 1.5),
+        ("1e3", 1000.0),
+        ("-.5", -0.5),
+        ("~", None),
+        ("", None),
+        ("1.2.3", "1.2.3"),
+        ("=", "="),
+        ("-", "-"),
+        ("'80'", "80"),
+    ],
+)
+def test_the_core_schema_of_yaml(tmp_path: Path, text: str, value: object) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(f"key: [{text}]\n" if text not in ("", "-") else f"key:\n- {text!r}\n" if text else "key:\n-\n")
+    kind = FileKind("", "", core_schema=True)
+    found = read_document(path, kind).get(("key", 0))
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_merged_keys_have_the_lines_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text("base: &base\n  a: {x: 1}\n  b: 2\nown:\n  <<: [*base]\n  b: 3\n", encoding="utf-8")
+    document = read_document(path)
+    assert document.data["own"] == {"a": {"x": 1}, "b": 3}
+    assert [document.line_of(("own", *keys)) for keys in (("a",), ("a", "x"), ("b",))] == [2, 2, 6]

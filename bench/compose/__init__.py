@@ -1,0 +1,1 @@
+"""One service of a compose file as the workload of a scenario."""
