@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX, encode_word
+from bench.image.members import members as members_of
 from bench.image.stores.base import foreign_place
 from bench.util.cache import start_over
 from bench.util.errors import BuildError
@@ -28,6 +31,8 @@ RUNTIME_PATHS: Final = (
     "lost+found",  # made by ext4
 )
 """Left out of the tree's digest with everything below: engines and file systems manage them while a box runs."""
+
+_BELOW_RUNTIME_PATHS: Final = tuple(f"{path}/" for path in RUNTIME_PATHS)
 
 EMPTY_PATHS: Final = ("etc", "tmp", "root", "usr", "var")
 """Left out of the tree's digest while they are directories that hold nothing but RUNTIME_PATHS. Docker makes an /etc
@@ -101,6 +106,17 @@ class TreeIndex:
             if not member.islnk()
         )
 
+    @cached_property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Path and line of every entry, in the order of the walk. Computed once, since it reads all contents.
+
+        Raises:
+            BuildError: the archive ends within a content.
+        """
+        contents = dict(_contents(self))
+        names = sorted(self.members, key=lambda path: path.encode("utf-8", "surrogateescape").split(b"/"))
+        return tuple((name, _digest_line(name, self, contents)) for name in names)
+
     def _file(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return self.members.get(_name(member.linkname)) if member.islnk() else member
 
@@ -114,11 +130,10 @@ def read_index(tar: Path) -> TreeIndex:
     members: dict[str, tarfile.TarInfo] = {}
     parents: set[str] = set()
     try:
-        with tarfile.open(tar) as archive:
-            for member in archive:
-                _refuse_hostile(member, members, parents)
-                if name := _name(member.name):
-                    members[name] = member
+        for member in members_of(tar):
+            _refuse_hostile(member, members, parents)
+            if name := _name(member.name):
+                members[name] = member
     except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
         raise BuildError(
             f"{tar.name}: the exported tree is not a readable tar archive: {error}",
@@ -168,7 +183,7 @@ def tree_digest(index: TreeIndex) -> str:
     A hard link counts as a file. ``RUNTIME_PATHS`` are left out, and ``EMPTY_PATHS`` while they are empty.
     """
     left_out = {name for name in index.members if _at_runtime(name) or _is_empty(name, index)}
-    return _digest((name, line) for name, line in _lines(index) if name not in left_out)
+    return _digest(line for name, line in index.lines if name not in left_out)
 
 
 def content_digest(index: TreeIndex) -> str:
@@ -176,22 +191,14 @@ def content_digest(index: TreeIndex) -> str:
 
     Two trees with one ``tree_digest`` can differ in it: one image may have an empty /tmp and the other none.
     """
-    return _digest((name, f"{line}{_attributes(index.members[name])}") for name, line in _lines(index))
+    return _digest(f"{line}{_attributes(index.members[name])}" for name, line in index.lines)
 
 
-def _digest(lines: Iterable[tuple[str, str]]) -> str:
+def _digest(lines: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for _, line in lines:
+    for line in lines:
         digest.update(line.encode("ascii"))
     return digest.hexdigest()
-
-
-def _lines(index: TreeIndex) -> Iterator[tuple[str, str]]:
-    """Path and line of every entry, in the order of the walk."""
-    with tarfile.open(index.tar) as archive:
-        contents = dict(_contents(archive, index))
-    for name in sorted(index.members, key=lambda path: path.encode("utf-8", "surrogateescape").split(b"/")):
-        yield name, _digest_line(name, index, contents)
 
 
 def _attributes(member: tarfile.TarInfo) -> str:
@@ -221,20 +228,33 @@ def _digest_line(name: str, index: TreeIndex, contents: dict[str, str]) -> str:
     return f"{kind} {mode:04o} {member.uid} {member.gid} {device} {size} {encode_word(name)} {data}\n"
 
 
-def _contents(archive: tarfile.TarFile, index: TreeIndex) -> Iterator[tuple[str, str]]:
-    for name, member in index.members.items():
-        if member.isreg() and (stream := archive.extractfile(member)) is not None:
-            yield name, hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+def _contents(index: TreeIndex) -> Iterator[tuple[str, str]]:
+    """The name of every file, and the SHA-256 of its content."""
+    with (
+        tarfile.open(index.tar) as archive,
+        index.tar.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
+        memoryview(data) as view,
+    ):
+        for name, member in index.members.items():
+            if not member.isreg():
+                continue
+            start, end = member.offset_data, member.offset_data + member.size
+            if member.sparse is None and start <= end <= len(view):
+                yield name, hashlib.sha256(view[start:end]).hexdigest()
+            elif (stream := archive.extractfile(member)) is not None:
+                yield name, hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _at_runtime(name: str) -> bool:
-    return any(name == path or name.startswith(f"{path}/") for path in RUNTIME_PATHS)
+    return name in RUNTIME_PATHS or name.startswith(_BELOW_RUNTIME_PATHS)
 
 
 def _is_empty(name: str, index: TreeIndex) -> bool:
     if name not in EMPTY_PATHS or not index.members[name].isdir():
         return False
-    return not any(other.startswith(f"{name}/") and not _at_runtime(other) for other in index.members)
+    below = f"{name}/"
+    return not any(other.startswith(below) and not _at_runtime(other) for other in index.members)
 
 
 def digest_exclusions() -> tuple[str, ...]:
@@ -248,15 +268,19 @@ def _refuse_hostile(member: tarfile.TarInfo, seen: dict[str, tarfile.TarInfo], p
     Args:
         parents: directories that are known to be below no link.
     """
-    parts = member.name.split("/")
     name = _name(member.name)
     if name in parents and member.issym():
         parents.clear()
-    if ".." in parts or _is_below_link(name, seen, parents) or (member.islnk() and ".." in member.linkname.split("/")):
+    leaves = _has_parent(member.name) or (member.islnk() and _has_parent(member.linkname))
+    if leaves or _is_below_link(name, seen, parents):
         raise BuildError(
             f"the image's tree has an entry that would leave the tree when unpacked: {member.name!r}",
             hint="container engines never export such a name; check how the image was made",
         )
+
+
+def _has_parent(path: str) -> bool:
+    return ".." in path and ".." in path.split("/")
 
 
 def _is_below_link(name: str, seen: dict[str, tarfile.TarInfo], parents: set[str]) -> bool:
@@ -272,7 +296,10 @@ def _is_below_link(name: str, seen: dict[str, tarfile.TarInfo], parents: set[str
 
 
 def _name(path: str) -> str:
-    return "/".join(_parts(path))
+    # Nearly all names are in this form already.
+    if "//" in path or "/." in path or path.startswith((".", "/")) or path.endswith("/"):
+        return "/".join(_parts(path))
+    return path
 
 
 def parent_of_name(name: str) -> str:

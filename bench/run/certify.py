@@ -72,8 +72,12 @@ def _certificate(
 ) -> Certificate:
     inspections = []
     settings = _one_per_box(prepared, scenario)
+    # The boxes of a scenario have one image, and a look at each file of its tree takes seconds.
+    kinds = {has_own_kernel(setting.target.name): setting.image for setting in settings.values()}
+    states = {has_disk: _state(image, has_disk=has_disk) for has_disk, image in kinds.items()}
     for cell, setting in settings.items():
-        key = inspection_key(cell, setting, prepared.descriptions[cell.box], host)
+        state = states[has_own_kernel(setting.target.name)]
+        key = inspection_key(cell, setting, prepared.descriptions[cell.box], host, state)
         if fresh:
             remove_tree(cache.cache_dir() / "inspection" / key)
         inspections.append(_cached(key, cell, setting, numbers, say))
@@ -109,8 +113,12 @@ def asked_of(setting: Setting) -> dict[FactName, str]:
     }
 
 
-def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], host: str) -> str:
-    """A cache key from all that an inspection depends on: image, agent, target, accelerator, resources, host."""
+def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], host: str, state: str) -> str:
+    """A cache key from all that an inspection depends on: image, agent, target, accelerator, resources, host.
+
+    Args:
+        state: of the tree or the disks that the box runs from, see ``_state``.
+    """
     image, scenario = setting.image, setting.scenario
     return cache.content_key(
         RECIPE,
@@ -124,7 +132,7 @@ def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], ho
         agent_binary().name,
         scenario.resources.model_dump_json(),
         str("digest" in scenario.allowed_differences),
-        _state(image, has_disk=has_own_kernel(setting.target.name)),
+        state,
     )
 
 

@@ -69,6 +69,8 @@ def prepare(
         targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
         for loaded in scenarios:
             _add_scenario(prepared, loaded, targets, say)
+        # What engines have written would else reach the disk while the first boxes start.
+        os.sync()
         with frozen_heap():
             yield prepared
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from bench.util.durable import sync_directory
+from bench.util.durable import sync_directory, sync_entry
 from bench.util.errors import HostUnfitError
 from bench.util.locks import is_locked, wait_for_lock
 from bench.util.private import plain_path, private_directory
@@ -143,7 +143,7 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         try:
             make(partial)
             # After a power cut the rename could survive while the content is lost; the entry would be used for ever.
-            os.sync()
+            sync_entry(partial)
             partial.rename(final)
             sync_directory(final.parent)
         finally:

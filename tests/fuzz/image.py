@@ -58,7 +58,7 @@ _TREE: Final[list[tuple[str, bytes, str | bytes]]] = [
 
 
 @cache
-def _trees() -> tuple[bytes, ...]:
+def trees() -> tuple[bytes, ...]:
     return _tar(_TREE), _tar(_TREE, tarfile.GNU_FORMAT), _tar(_TREE[:-1], tarfile.USTAR_FORMAT)
 
 
@@ -158,7 +158,7 @@ def _check_archive(data: bytes, scratch: Path) -> None:
 
 
 READERS: Final = (
-    Reader("image.tree", _trees, mutate.text, _check_tree, share=30),
+    Reader("image.tree", trees, mutate.text, _check_tree, share=30),
     Reader("image.config", _configurations, _damaged_config, _check_config, share=15),
     Reader("image.archive", archives, mutate.text, _check_archive, share=60),
 )

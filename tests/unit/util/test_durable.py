@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from bench.util.durable import append_durably, create_durably, write_durably
+from bench.util.durable import append_durably, create_durably, sync_entry, write_durably
 
 
 @pytest.fixture
@@ -76,3 +77,31 @@ def test_a_line_whose_fsync_failed_does_not_count(tmp_path: Path, monkeypatch: p
         with pytest.raises(OSError, match="no"):
             append_durably(file, b"2\n")
     assert file.read_bytes() == b"1\n"
+
+
+def test_an_entry_is_pushed_to_the_disk_and_other_file_systems_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: pytest.fail("the whole host was synced"))
+    monkeypatch.setattr(os, "fsync", lambda _: asked.append("file"))
+    monkeypatch.setattr("bench.util.durable._sync_file_system", lambda _: asked.append("file system"))
+    (tmp_path / "file").write_text("x")
+    sync_entry(tmp_path / "file")
+    sync_entry(tmp_path)
+    assert asked == ["file", "file system"]
+
+
+def test_a_directory_is_pushed_by_the_system_call(tmp_path: Path) -> None:
+    sync_entry(tmp_path)
+
+
+def test_a_file_system_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Libc:
+        def syncfs(self, _: int) -> int:
+            ctypes.set_errno(errno.EIO)
+            return -1
+
+    monkeypatch.setattr("bench.util.durable._LIBC", Libc())
+    with pytest.raises(OSError, match="Input/output"):
+        sync_entry(tmp_path)
