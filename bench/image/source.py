@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.image.archives import archived_image
 from bench.image.base import ensure_base
+from bench.image.named import named_image
+from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import BuildOrder, ImageStore, Log, StoredImage, StoreError
 from bench.records.manifest import ImageOrigin
+from bench.scenario.image_name import Reference, parse_image_name
 from bench.scenario.model import LoadedScenario
 
 
@@ -22,9 +26,33 @@ def plain_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
     """The image of a scenario's workload.
 
     Raises:
-        StoreError: it cannot be built.
+        StoreError: it cannot be built, pulled or read, or it is for another platform.
         BuildError, HostUnfitError: the base image cannot be made.
     """
+    plain = _built(store, loaded, log) if loaded.scenario.workload.image is None else _existing(store, loaded, log)
+    _refuse_other_platform(plain)
+    return plain
+
+
+def _existing(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
+    workload = loaded.scenario.workload
+    named = parse_image_name(workload.image or "")
+    if isinstance(named, Reference):
+        return Plain(*named_image(store, named, workload.pull, log))
+    return Plain(*archived_image(store, named, loaded.directory, log))
+
+
+def _refuse_other_platform(plain: Plain) -> None:
+    image = plain.image
+    if not runs_here(image.os, image.architecture):
+        raise StoreError(
+            f"the image {plain.origin.name} is for {image.os}/{image.architecture}, and this host runs "
+            f"{host_platform()}",
+            hint=f"choose or build an image for {host_platform()}",
+        )
+
+
+def _built(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
     workload = loaded.scenario.workload
     if workload.base is not None:
         log(f"base image {workload.base.tag}")

@@ -15,6 +15,7 @@ from bench import __version__
 from bench.certificate.judge import refuse_unequal
 from bench.host import boot_mark, fingerprint, host_facts
 from bench.host.campaign_lock import only_campaign_on_host
+from bench.image.named import pinned
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, refuse_foreign
@@ -293,7 +294,11 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
             f"{path} is of an older boxbench, which did not store what was asked for, so it cannot be resumed",
             hint=f"`boxbench report` still reads its records; start a new one with `{shlex.join(manifest.command)}`",
         )
-    scenarios = stored_scenarios(path, manifest)
+    # A tag may mean another image today.
+    scenarios = tuple(
+        pinned(loaded, found.origin if (found := manifest.images.get(loaded.scenario.name)) else None)
+        for loaded in stored_scenarios(path, manifest)
+    )
     for loaded in scenarios:
         if not loaded.directory.is_dir():
             raise CampaignError(
@@ -338,7 +343,7 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
     if changed:
         raise CampaignError(
             f"changed since the campaign was started: {', '.join(changed)}",
-            hint="the Dockerfile, its base image or an engine is another one now; start a new campaign",
+            hint="the Dockerfile, its base image, the archive or an engine is another one now; start a new campaign",
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from bench.scenario.image_name import Reference
 from bench.util.errors import BuildError
 
 LABELS: Final = {"boxbench": "1"}
@@ -85,6 +86,12 @@ class ImageStore(Protocol):
 
     def inspect(self, reference: str) -> StoredImage | None:
         """The image of this name or id; None if the engine has none."""
+
+    def pull(self, reference: Reference, log: Log) -> None:
+        """Pull an image with the user's credentials. Raises StoreError with the reason and the next step."""
+
+    def load(self, archive: Path) -> str:
+        """Load an archive in the form of ``docker save`` with one image; returns the image's id or name."""
 
     def import_tree(self, tarball: Path, tag: str, labels: Mapping[str, str]) -> None:
         """Make an image of one layer from a tar of a root file system."""

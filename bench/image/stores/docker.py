@@ -17,8 +17,10 @@ from urllib3.exceptions import HTTPError
 
 from bench.agent.boxconf import AGENT_IN_BOX
 from bench.host.run_directory import box_labels, new_tag
+from bench.image.stores import docker_pull
 from bench.image.stores.base import BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
 from bench.image.stores.classic import build_classic
+from bench.scenario.image_name import Reference
 
 _HOSTNAME: Final = "boxbench"
 _GO_DIRECTORY: Final = 1 << 31
@@ -54,6 +56,16 @@ class DockerStore:
             layers=tuple(about["RootFS"].get("Layers") or ()),
             repo_digests=tuple(about.get("RepoDigests") or ()),
         )
+
+    def pull(self, reference: Reference, log: Log) -> None:
+        """See ``ImageStore.pull``."""
+        with _engine_errors():
+            docker_pull.pull(self._client, reference, log)
+
+    def load(self, archive: Path) -> str:
+        """See ``ImageStore.load``."""
+        with _engine_errors():
+            return docker_pull.load(self._client, archive)
 
     def import_tree(self, tarball: Path, tag: str, labels: Mapping[str, str]) -> None:
         """See ``ImageStore.import_tree``."""
