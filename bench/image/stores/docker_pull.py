@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -53,7 +54,10 @@ def _request(client: docker.DockerClient, reference: Reference) -> Response:
     # As docker-py's own pull, which cannot be given a time limit.
     api = client.api
     registry, _ = resolve_repository_name(reference.name)
-    login = get_config_header(api, registry)
+    with warnings.catch_warnings():
+        # A helper that is missing is a warning and then an error, which says the same.
+        warnings.filterwarnings("ignore", message=".*not installed or not available in PATH")
+        login = get_config_header(api, registry)
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/images/create",
         params={"fromImage": reference.name, "tag": reference.version},
