@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,10 +9,12 @@ import typer
 from bench.anatomy.model import write_anatomy
 from bench.anatomy.run import run_anatomy
 from bench.cli.console import console, print_json_text
+from bench.cli.image_options import command_line, image_options
 from bench.cli.loading import default_out, draw_seed, load
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.export.chrometrace import start_trace
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.anatomy import view_anatomy, write_files
 from bench.run.campaign import Request
 from bench.scenario.model import MOST_BLOCKS
@@ -26,6 +27,7 @@ Starts = Annotated[
 ]
 
 
+@image_options
 def anatomy(
     scenario: OneScenario,
     targets: Targets = None,
@@ -36,11 +38,12 @@ def anatomy(
     skip_unavailable: Skip = False,
     no_root_control: NoRootControl = False,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Shows which program does what until the box is ready, and how much the tracing itself costs. Needs root."""
-    loaded = load([scenario], blocks=starts, targets=targets, no_root_control=no_root_control)
+    loaded = load([scenario], blocks=starts, targets=targets, no_root_control=no_root_control, given=given)
     directory = out or default_out(loaded, "anatomy-")
-    command = ("boxbench", *sys.argv[1:])
+    command = command_line()
     request = Request(loaded, directory, draw_seed(seed), accel, skip_unavailable, command)
     with make_progress(console(stderr=True)) as progress:
         result = run_anatomy(request, progress)

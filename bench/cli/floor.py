@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from bench.cli.console import console, print_json_text
+from bench.cli.image_options import command_line, image_options
 from bench.cli.loading import default_out, load
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.floor.model import Terms
 from bench.floor.run import find_floors
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.floor import view_floors, write_text
 from bench.run.campaign import Request
 from bench.util.errors import PartialResultsError, UsageError
@@ -34,6 +35,7 @@ Exercise = Annotated[
 ]
 
 
+@image_options
 def floor(
     scenario: OneScenario,
     targets: Targets = None,
@@ -47,16 +49,17 @@ def floor(
     skip_unavailable: Skip = False,
     no_root_control: NoRootControl = False,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Bisects the memory limit of each box. A size works when the box becomes ready and stays up."""
-    (loaded,) = load([scenario], targets=targets, no_root_control=no_root_control)
+    (loaded,) = load([scenario], targets=targets, no_root_control=no_root_control, given=given)
     request = Request(
         scenarios=(loaded,),
         out=out or default_out((loaded,), "floor-"),
         seed=0,
         accel=accel,
         skip_unavailable=skip_unavailable,
-        command=("boxbench", *sys.argv[1:]),
+        command=command_line(),
     )
     terms = Terms(
         lowest_bytes=_size("--from", least),

@@ -17,6 +17,7 @@ from typer.main import get_command
 
 _TYPE: Final = re.compile(r" <[^<>]+>$")
 """What typer writes after the name of an argument."""
+_USUAL: Final = ("Arguments", "Options")
 
 
 class CommandEntry(NamedTuple):
@@ -84,20 +85,22 @@ class LazyGroup(TyperGroup):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help names arguments without their Python types: `MODEL`, not `MODEL <path>`."""
+    """A command whose help names arguments without their Python types, and lists options under their headings."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the sections of arguments and options."""
-        write = formatter.write_dl
-
-        def write_plain(rows: Any, *more: Any, **named: Any) -> None:
-            write([(_TYPE.sub("", name), text) for name, text in rows], *more, **named)
-
-        formatter.write_dl = write_plain
-        try:
-            super().format_options(ctx, formatter)
-        finally:
-            formatter.write_dl = write
+        """Write the sections of arguments and options: ``MODEL``, not ``MODEL <path>``."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            row = param.get_help_record(ctx)
+            if row is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                heading = getattr(param, "rich_help_panel", None) or usual
+                sections.setdefault(heading, []).append((_TYPE.sub("", row[0]), row[1]))
+        for heading in (*_USUAL, *(name for name in sections if name not in _USUAL)):
+            if heading not in sections:
+                continue
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
 
 
 def _load(name: str, entry: CommandEntry) -> Any:

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.cli.trust import warn_of_programs
+from bench.infer.given import NOTHING_GIVEN, Given
+from bench.infer.subject import Subject, parse_subject
 from bench.scenario.borrow import with_workload_of
 from bench.scenario.exercise import ProfileName
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
@@ -25,20 +27,33 @@ def load(
     no_root_control: bool = False,
     starts: bool = True,
     workload: str | None = None,
+    given: Given = NOTHING_GIVEN,
 ) -> tuple[LoadedScenario, ...]:
-    """Load scenarios by name or path, with the changes that the options ask for.
+    """Load scenarios by name or path, with the changes that the options ask for; generate them for images.
 
     Args:
         starts: the command starts boxes, so it warns of programs of this host that the files name.
-        workload: a scenario whose workload all of them run in place of their own; see ``with_workload_of``.
+        workload: a scenario or an image whose workload all of them run in place of their own; see
+            ``with_workload_of``.
+        given: what is said about the image.
 
     Raises:
         ScenarioError, UsageError: a scenario or an option is wrong.
+        BoxbenchError: as ``scenario_for``, of what is no scenario.
     """
     labels = split_labels(targets) if targets is not None else None
-    loaded = tuple(load_scenario(path) for name in names for path in scenarios_named(name))
+    asked = [*names, *([] if workload is None else [workload])]
+    subjects = _subjects(asked, given)
+
+    def read(name: str) -> tuple[LoadedScenario, ...]:
+        subject = subjects[name]
+        if subject is None:
+            return tuple(load_scenario(path) for path in scenarios_named(name))
+        return (_generated(subject, given, labels, blocks, no_root_control=no_root_control, look=starts),)
+
+    loaded = tuple(one for name in names for one in read(name))
     if workload is not None:
-        other = load_scenario(find_scenario(workload))
+        other = load_scenario(find_scenario(workload)) if subjects[workload] is None else read(workload)[0]
         loaded = tuple(with_workload_of(one, other) for one in loaded)
     size = _profile(profile, loaded)
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
@@ -48,6 +63,29 @@ def load(
     if starts and targets is None:
         warn_of_programs(chosen)
     return chosen
+
+
+def _subjects(names: list[str], given: Given) -> dict[str, Subject | None]:
+    """By name, what is no scenario. Raises UsageError: all are scenarios, and options about images are given."""
+    subjects = {name: parse_subject(name) for name in names}
+    if not any(subjects.values()):
+        refuse_useless(given.options(), "scenarios, which say it in their files")
+    return subjects
+
+
+def _generated(
+    subject: Subject,
+    given: Given,
+    labels: tuple[str, ...] | None,
+    blocks: int | None,
+    *,
+    no_root_control: bool,
+    look: bool,
+) -> LoadedScenario:
+    # Where only scenarios are run, nothing of it needs to be imported.
+    from bench.cli.oneline import scenario_for, wanted_of  # noqa: PLC0415
+
+    return scenario_for(subject, given, wanted_of(labels, blocks, no_root_control=no_root_control), look=look)
 
 
 def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:

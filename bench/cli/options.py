@@ -33,7 +33,8 @@ Scenarios = Annotated[
     list[str],
     typer.Argument(
         metavar="SCENARIO",
-        help="Scenario files, their directories, or names of bundled scenarios.",
+        help="Scenario files, their directories, names of bundled scenarios; or images (redis:7, oci-archive:FILE), "
+        "Dockerfiles, directories with one, compose.yaml:SERVICE.",
         show_default=False,
     ),
 ]
@@ -41,7 +42,8 @@ OneScenario = Annotated[
     str,
     typer.Argument(
         metavar="SCENARIO",
-        help="A scenario file, its directory, or the name of a bundled scenario.",
+        help="A scenario file, its directory, the name of a bundled scenario; or an image (redis:7, oci-archive:FILE), "
+        "a Dockerfile, a directory with one, compose.yaml:SERVICE.",
         show_default=False,
     ),
 ]

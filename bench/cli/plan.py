@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import print_json
+from bench.cli.image_options import image_options
 from bench.cli.loading import draw_seed, load, refuse_useless
 from bench.cli.messages import note
 from bench.cli.options import Blocks, Json, NoRootControl, Scenarios, Targets, Workload
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.plan.preview import preview
 from bench.scenario.targets import split_labels
 from bench.sim.emit.labels import parse_made
@@ -20,6 +22,7 @@ PlanSeed = Annotated[
 ]
 
 
+@image_options
 def plan(
     scenarios: Scenarios,
     blocks: Blocks = None,
@@ -28,6 +31,7 @@ def plan(
     workload: Workload = None,
     no_root_control: NoRootControl = False,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Starts nothing. The same seed gives the same order."""
     seed = draw_seed(seed)
@@ -41,10 +45,11 @@ def plan(
             no_root_control=no_root_control,
             starts=False,
             workload=workload,
+            given=given,
         )
         trials = preview(loaded, seed=seed)
     else:
-        useless = {"--no-root-control": no_root_control, "--workload": workload is not None}
+        useless = {"--no-root-control": no_root_control, "--workload": workload is not None} | given.options()
         refuse_useless(useless, f"{made.source} targets")
         from bench.cli.emit import MadeOptions, made_campaign  # noqa: PLC0415 - plans of boxes do not need it
 

@@ -14,6 +14,7 @@ PANELS: Final[Panels] = {
     "Start here": {
         "quickstart": CommandEntry("bench.cli.quickstart:quickstart", "Run two small scenarios; write a report."),
         "doctor": CommandEntry("bench.cli.doctor:doctor", "Check this host: missing tools, sources of noise."),
+        "init": CommandEntry("bench.cli.init:init", "Write a scenario for an image or a Dockerfile."),
         "targets": CommandEntry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
         "scenarios": CommandEntry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
     },

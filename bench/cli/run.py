@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,7 +9,9 @@ import typer
 
 from bench.cli.console import console
 from bench.cli.gate.resume import finish_gate
+from bench.cli.image_options import command_line, image_options
 from bench.cli.loading import default_out, draw_seed, load, refuse_useless
+from bench.cli.oneline import first_targets, keep_generated
 from bench.cli.options import (
     Accel,
     Blocks,
@@ -27,17 +28,17 @@ from bench.cli.progress import make_progress
 from bench.cli.report import finish
 from bench.cli.trust import warn_of_programs
 from bench.gate.resume import gate_of
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.records.campaign import read_records
-from bench.records.manifest import read_manifest, stored_scenarios
+from bench.records.manifest import MANIFEST, read_manifest, stored_scenarios
 from bench.run.campaign import Request, resume_campaign, start_campaign
-from bench.scenario.model import MOST_BLOCKS
+from bench.scenario.model import MOST_BLOCKS, LoadedScenario
 from bench.scenario.targets import split_labels
 from bench.sim.emit.labels import MadeTargets, parse_made
-from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.errors import UsageError
+from bench.util.paths import is_file
 
 QUICKSTART: Final = ("hello", "web")
-QUICKSTART_TARGETS: Final = ("process", "docker", "uml", "libvirt")
 
 Resumable = Annotated[
     Path,
@@ -65,30 +66,12 @@ Beyond = Annotated[
 
 def run_quickstart(*, out: Path | None, blocks: int, accel: str, seed: int | None, no_root_control: bool) -> None:
     """Measure two small scenarios with the targets of a quickstart. Raises as ``run``."""
-    targets = quickstart_targets()
+    targets = first_targets()
     loaded = load(list(QUICKSTART), blocks=blocks, targets=",".join(targets), no_root_control=no_root_control)
-    _run(
-        Request(
-            scenarios=loaded,
-            out=out or default_out(loaded),
-            seed=draw_seed(seed),
-            accel=accel,
-            command=("boxbench", *sys.argv[1:]),
-            blocks=blocks,
-            targets=targets,
-        )
-    )
+    _run(loaded, out, seed, accel=accel, blocks=blocks, targets=targets)
 
 
-def quickstart_targets() -> tuple[str, ...]:
-    """The targets of a quickstart.
-
-    On a host without KVM, user-mode Linux is the one guest that is not emulated. Where it cannot run it is left out: a
-    first run must not fail because of it.
-    """
-    return tuple(name for name in QUICKSTART_TARGETS if name != "uml" or why_no_uml() is None)
-
-
+@image_options
 def run(
     scenarios: Scenarios,
     out: CampaignOut = None,
@@ -102,8 +85,13 @@ def run(
     no_root_control: NoRootControl = False,
     draw: Draw = None,
     beyond: Beyond = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Every block boots each box once, in a random order. Ctrl-C stops it; `boxbench resume` continues.
+
+    An image (redis:7, oci-archive:app.tar), a Dockerfile, a directory with one, or a service of a compose file
+    (compose.yaml:web) runs without a scenario file. What you do not say about it is chosen, and printed with the option
+    that changes it. `boxbench init` writes it down as a scenario.
 
     -t simulated:model.json:docker takes records from a model, -t replayed:DIR those of another campaign: no box runs.
     """
@@ -111,33 +99,15 @@ def run(
     made = parse_made(labels or ())
     if made is not None:
         useless = {"--accel": accel != "auto", "--skip-unavailable": skip_unavailable, "--profile": profile is not None}
-        useless |= {"--no-root-control": no_root_control, "--workload": workload is not None}
+        useless |= {"--no-root-control": no_root_control, "--workload": workload is not None} | given.options()
         refuse_useless(useless, f"{made.source} targets")
         choices: dict[str, Any] = {"blocks": blocks, "draw": draw, "beyond": beyond}
         _run_made(made, scenarios, labels or (), out=out, seed=draw_seed(seed), **choices)
         return
     refuse_useless({"--draw": draw is not None, "--beyond": beyond}, "targets whose boxes run")
-    loaded = load(
-        scenarios,
-        blocks=blocks,
-        targets=targets,
-        profile=profile,
-        no_root_control=no_root_control,
-        workload=workload,
-    )
-    _run(
-        Request(
-            scenarios=loaded,
-            out=out or default_out(loaded),
-            seed=draw_seed(seed),
-            accel=accel,
-            skip_unavailable=skip_unavailable,
-            command=("boxbench", *sys.argv[1:]),
-            blocks=blocks,
-            targets=labels,
-            profile=profile,
-        )
-    )
+    design: dict[str, Any] = {"blocks": blocks, "profile": profile}
+    loaded = load(scenarios, targets=targets, no_root_control=no_root_control, workload=workload, given=given, **design)
+    _run(loaded, out, seed, accel=accel, skip_unavailable=skip_unavailable, targets=labels, **design)
 
 
 FurtherBlocks = Annotated[
@@ -187,7 +157,15 @@ def _run_made(made: MadeTargets, scenarios: list[str], labels: tuple[str, ...], 
     finish(*run_made(made, scenarios, labels, MadeOptions(**options)))
 
 
-def _run(request: Request) -> None:
-    with make_progress(console(stderr=True)) as progress:
-        records = start_campaign(request, progress)
-    finish(request.out, records)
+def _run(loaded: tuple[LoadedScenario, ...], out: Path | None, seed: int | None, **choices: Any) -> None:
+    """Run a campaign and show its report. ``choices`` are those of a ``Request``."""
+    place = out or default_out(loaded)
+    request = Request(scenarios=loaded, out=place, seed=draw_seed(seed), command=command_line(), **choices)
+    try:
+        with make_progress(console(stderr=True)) as progress:
+            records = start_campaign(request, progress)
+        finish(place, records)
+    finally:
+        # Also after an interruption, or where some trials failed.
+        if is_file(place / MANIFEST):
+            keep_generated(loaded, place)

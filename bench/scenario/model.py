@@ -31,7 +31,7 @@ from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
 from bench.scenario.workload import Base, Build, Healthcheck, Workload
-from bench.util.document import Document, read_document
+from bench.util.document import Document, parse_document, read_document
 from bench.util.errors import ScenarioError, UsageError
 from bench.util.paths import is_directory, is_file
 
@@ -59,6 +59,7 @@ __all__ = [
     "Workload",
     "load_scenario",
     "narrowed",
+    "scenario_of_text",
     "scenario_schema",
     "with_targets",
     "without_root_control",
@@ -166,7 +167,29 @@ def load_scenario(path: Path) -> LoadedScenario:
     """
     file = path / "scenario.yaml" if is_directory(path) else path
     document = read_document(file)
-    faults = [*target_faults(file, document), *_missing_files(file, document)]
+    scenario = _validated(document, file, file.parent)
+    return LoadedScenario(scenario=scenario, directory=file.parent.resolve(), text=document.text, file=file)
+
+
+def scenario_of_text(text: str, title: str, directory: Path) -> LoadedScenario:
+    """A scenario that lies in no file.
+
+    Args:
+        text: YAML.
+        title: names the text in errors, in place of a path.
+        directory: absolute; paths in the text are relative to it.
+
+    Raises:
+        ScenarioError: as ``load_scenario``.
+    """
+    place = Path(title)
+    document = parse_document(place, text)
+    return LoadedScenario(scenario=_validated(document, place, directory), directory=directory, text=text)
+
+
+def _validated(document: Document, file: Path, directory: Path) -> Scenario:
+    """The scenario of a document; ``file`` is how errors name it."""
+    faults = [*target_faults(file, document), *_missing_files(file, document, directory)]
     scenario = None
     try:
         # Strict JSON mode: lists may become tuples, "1" never becomes 1.
@@ -176,7 +199,7 @@ def load_scenario(path: Path) -> LoadedScenario:
         faults += faults_of(file, document, error)
     if scenario is None or faults:
         raise scenario_error(faults, hint=_HINT)
-    return LoadedScenario(scenario=scenario, directory=file.parent.resolve(), text=document.text, file=file)
+    return scenario
 
 
 def narrowed(
@@ -270,35 +293,35 @@ def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Itera
         yield fault(file, document, ("baseline",), f"{format_given(scenario.baseline)} is not among the targets", hint)
 
 
-def _missing_files(file: Path, document: Document) -> Iterator[Fault]:
+def _missing_files(file: Path, document: Document, directory: Path) -> Iterator[Fault]:
     """Read from the raw document, so that these problems are reported together with all others."""
     image = document.get(("workload", "image"))
     if image is not None:
-        yield from _missing_image(file, document, image)
+        yield from _missing_image(file, document, image, directory)
         return
     keys = (("workload", "context"), ("workload", "dockerfile"))
     context, dockerfile = (document.get(key) or Workload.model_fields[key[1]].default for key in keys)
     if not isinstance(context, str) or not isinstance(dockerfile, str):
         return
-    if not is_directory(file.parent / context):
+    if not is_directory(directory / context):
         hint = "workload.context is relative to the scenario file"
-        yield fault(file, document, keys[0], f"the directory {file.parent / context} does not exist", hint)
-    elif not is_file(file.parent / context / dockerfile):
+        yield fault(file, document, keys[0], f"the directory {directory / context} does not exist", hint)
+    elif not is_file(directory / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
-        yield fault(file, document, keys[1], f"{file.parent / context / dockerfile} does not exist", hint)
+        yield fault(file, document, keys[1], f"{directory / context / dockerfile} does not exist", hint)
 
 
-def _missing_image(file: Path, document: Document, image: object) -> Iterator[Fault]:
+def _missing_image(file: Path, document: Document, image: object, directory: Path) -> Iterator[Fault]:
     try:
         named = parse_image_name(image) if isinstance(image, str) else None
     except ValueError:
         return  # the model says what is wrong
     if not isinstance(named, ImageFile):
         return
-    found = named.locate(file.parent)
+    found = named.locate(directory)
     what = "directory" if named.kind == "oci" else "file"
     if found is None:
-        text = f"the {what} {file.parent / named.place} does not exist"
+        text = f"the {what} {directory / named.place} does not exist"
     elif (is_directory if named.kind == "oci" else is_file)(found[0]):
         return
     else:

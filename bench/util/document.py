@@ -82,7 +82,11 @@ def read_document(path: Path, kind: FileKind = SCENARIO) -> Document:
         ScenarioError: the file is missing, too large, not UTF-8, not well-formed or not a mapping; it has a duplicate
             key or a value that JSON cannot represent.
     """
-    text = read_text(path, kind.path_hint)
+    return parse_document(path, read_text(path, kind.path_hint), kind)
+
+
+def parse_document(path: Path, text: str, kind: FileKind = SCENARIO) -> Document:
+    """As ``read_document``, of a text that was read already: YAML, unless the name of ``path`` ends in ``.toml``."""
     loader = _CoreLoader if kind.core_schema else _Loader
     try:
         document = _parse_toml(path, text) if path.suffix == ".toml" else _parse_yaml(path, text, loader)

@@ -24,6 +24,7 @@ FLOW: Final = (
     "records",
     "agent",
     "image",
+    "infer",
     "certificate",
     "targets",
     "analysis",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from bench.cli import run as cli_run
+from bench.cli import oneline as cli_oneline
 from bench.doctor import tools
 from bench.doctor.check import Check, Host
 from bench.doctor.diagnose import CHECKS
@@ -111,8 +111,8 @@ def test_a_kernel_that_does_not_run_is_the_reason(monkeypatch: pytest.MonkeyPatc
 def test_a_quickstart_has_it_where_this_host_has_it(
     installed: bool, targets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_run, "why_no_uml", lambda: None if installed else "uml: it is not installed")
-    assert cli_run.quickstart_targets() == targets
+    monkeypatch.setattr(cli_oneline, "why_no_uml", lambda: None if installed else "uml: it is not installed")
+    assert cli_oneline.first_targets() == targets
 
 
 # --- what its kernel is told ---

@@ -1,0 +1,103 @@
+"""A scenario for an image, a Dockerfile or a compose service that the command line names in place of a scenario."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench.cli.console import console
+from bench.cli.messages import note
+from bench.cli.progress import make_progress
+from bench.infer.draft import Draft
+from bench.infer.generate import PLACEHOLDER, Seen, Source, Wanted, generated, make_draft, source_of
+from bench.infer.given import Given
+from bench.infer.subject import Subject
+from bench.run.look.look import look_at
+from bench.scenario.model import LoadedScenario
+from bench.scenario.secrets import without_secrets
+from bench.scenario.targets import parse_targets
+from bench.targets.vms.uml import why_unavailable as why_no_uml
+from bench.util.durable import write_durably
+from bench.util.errors import UsageError
+
+FIRST_TARGETS: Final = ("process", "docker", "uml", "libvirt")
+SCENARIO_FILE: Final = "scenario.yaml"
+
+
+def first_targets() -> tuple[str, ...]:
+    """The targets of a quickstart, and of an image for which the user names none.
+
+    On a host without KVM, user-mode Linux is the one guest that is not emulated. Where it cannot run it is left out: a
+    first run must not fail because of it.
+    """
+    return tuple(name for name in FIRST_TARGETS if name != "uml" or why_no_uml() is None)
+
+
+def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_control: bool) -> Wanted:
+    """Targets and design that the options ask for.
+
+    Args:
+        targets: labels; None for those of a first run.
+
+    Raises:
+        UsageError: a label is wrong, or ``process`` is the only target and is left out.
+    """
+    specs = parse_targets(first_targets() if targets is None else targets)
+    if no_root_control:
+        specs = tuple(spec for spec in specs if spec.target != "process")
+        if not specs:
+            raise UsageError(
+                "--no-root-control leaves out the only target, process",
+                hint="name a target with isolation, as in -t docker",
+            )
+    return Wanted(targets=specs, blocks=blocks, root_control=not no_root_control)
+
+
+def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool = True) -> LoadedScenario:
+    """Generate a scenario, and print why each value that the user did not give is as it is.
+
+    Args:
+        look: build or pull the image, and try it; without it nothing is started, and the defaults are taken.
+
+    Raises:
+        UsageError, ScenarioError: a value cannot be used, or it cannot be told when the image is ready.
+        BuildError, HostUnfitError, LaunchError, NotReadyError: as ``look_at`` and ``infer_ready``.
+    """
+    draft, source = draft_for(subject, given, wanted, look=look)
+    loaded = generated(draft, source.directory)
+    if look:
+        explain(draft)
+    return loaded
+
+
+def draft_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool) -> tuple[Draft, Source]:
+    """As ``scenario_for``, before there is a scenario, and without a word."""
+    source = source_of(subject, given, os.environ)
+    return make_draft(source, given, _seen(source, given, wanted) if look else None, wanted), source
+
+
+def explain(draft: Draft) -> None:
+    """Print what was chosen for the user, one sentence each."""
+    for remark in draft.remarks:
+        note(f"{draft.name}: {remark}")
+    for reason in draft.why.values():
+        note(f"{draft.name}: {reason.sentence}")
+
+
+def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
+    """Write the scenarios that were generated beside the report of their campaign, and say where they are."""
+    made = [one for one in loaded if one.file is None]
+    for one in made:
+        file = campaign / (SCENARIO_FILE if len(made) == 1 else f"{one.scenario.name}-{SCENARIO_FILE}")
+        write_durably(file, without_secrets(one).text.encode())
+        print(f"scenario: {file} (change it and run it with `boxbench run {shlex.quote(str(file))}`)")
+
+
+def _seen(source: Source, given: Given, wanted: Wanted) -> Seen:
+    first = make_draft(source, replace(given, ready=PLACEHOLDER), None, wanted)
+    with make_progress(console(stderr=True)) as progress:
+        return look_at(generated(first, source.directory), progress.say, attempt=given.ready is None)

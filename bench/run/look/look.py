@@ -1,0 +1,49 @@
+"""Look at an image before a scenario of it exists: build or pull it, read its configuration, run it once."""
+
+from __future__ import annotations
+
+from bench.engines.lazy import Engines, probe_engines
+from bench.host.campaign_lock import only_campaign_on_host
+from bench.host.read import HOST_ROOT, parse_sizes, read_text
+from bench.image.build import build_image
+from bench.image.model import Image
+from bench.image.source import known
+from bench.image.stores.choice import image_store
+from bench.image.stores.docker import DockerStore
+from bench.infer.attempt import Attempt
+from bench.infer.facts import ImageFacts, image_facts
+from bench.infer.generate import Seen
+from bench.run.look.watch import try_image
+from bench.run.prepare import Say
+from bench.scenario.model import LoadedScenario
+
+
+def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool) -> Seen:
+    """Build or pull the image of a scenario and look at it. What is made stays in the cache, for the campaign.
+
+    Args:
+        attempt: also run its command in a container, to see whether it listens, prints or ends.
+
+    Raises:
+        BuildError, HostUnfitError: as ``build_image``, or no engine can be had.
+        LaunchError: the image cannot be run.
+        CampaignError: a campaign runs on this host; this would disturb it.
+    """
+    with only_campaign_on_host(), probe_engines() as engines:
+        store = image_store(engines)
+        image = build_image(store, loaded, say)
+        stored = known(store, image.id)
+        facts = image_facts(stored.config, size_bytes=image.sizes_bytes["unpacked"], architecture=stored.architecture)
+        tried = _tried(engines, image, facts, say) if attempt and isinstance(store, DockerStore) else None
+    return Seen(facts=facts, attempt=tried, host_bytes=_host_bytes())
+
+
+def _tried(engines: Engines, image: Image, facts: ImageFacts, say: Say) -> Attempt:
+    say(f"running {image.name} once in a container, to see when it is ready")
+    # The name begins with that of the run directory, which this process has locked, so nothing cleans it up meanwhile.
+    tag = f"{engines.run_dir.name}-box"
+    return try_image(engines.docker.client, image, tag, settled=facts.has_healthcheck, ports=facts.tcp)
+
+
+def _host_bytes() -> int:
+    return parse_sizes(read_text(HOST_ROOT, "proc/meminfo") or "").get("MemTotal", 0)

@@ -1,0 +1,125 @@
+"""Runs an image's command once in a container, without a network, until it is clear what it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from bench.host.read import HOST_ROOT, read_text
+from bench.host.run_directory import box_labels
+from bench.image.model import Image
+from bench.infer.attempt import Attempt
+from bench.util.errors import LaunchError
+
+if TYPE_CHECKING:
+    import docker
+
+WATCH_S: Final = 10.0
+"""How long a command that neither ends nor listens is watched."""
+SETTLE_S: Final = 2.0
+"""How long a command is still watched after it has listened or, with a HEALTHCHECK, started: it may yet end."""
+_EVERY_S: Final = 0.1
+_MOST_OUTPUT: Final = 64 * 2**10
+"""So much of the end of the output is asked for."""
+_LISTEN: Final = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
+
+
+def try_image(client: docker.DockerClient, image: Image, tag: str, *, settled: bool, ports: Sequence[int]) -> Attempt:
+    """Run the command of a finished image, as boxes run it, and watch it. Nothing of it is left.
+
+    Args:
+        tag: the container's name and label.
+        settled: it is known how the image becomes ready; it only must not end at once.
+        ports: the exposed ones. Without any, every port that listens counts.
+
+    Raises:
+        LaunchError: the engine cannot run the container.
+    """
+    try:
+        with _container(client, image, tag) as container:
+            return _watch(client, container, settled, frozenset(ports))
+    except (DockerException, RequestException) as error:
+        raise LaunchError(
+            f"{image.name}: the image cannot be run in a container: {error}",
+            hint="say with --ready when it is ready, so that it is not tried",
+        ) from None
+
+
+@contextmanager
+def _container(client: docker.DockerClient, image: Image, tag: str) -> Iterator[str]:
+    config = image.config
+    try:
+        client.api.create_container(
+            image.id,
+            entrypoint=list(config.argv[:1]),
+            command=list(config.argv[1:]),
+            environment=list(config.env),
+            working_dir=config.cwd,
+            user=config.user,
+            name=tag,
+            labels=box_labels(tag),
+            hostname="boxbench",
+            healthcheck={"test": ["NONE"]},
+            host_config=client.api.create_host_config(network_mode="none"),
+        )
+        client.api.start(tag)
+        yield tag
+    finally:
+        with suppress(DockerException, RequestException):
+            client.api.remove_container(tag, v=True, force=True)
+
+
+def _watch(client: docker.DockerClient, container: str, settled: bool, exposed: frozenset[int]) -> Attempt:
+    begun = time.monotonic()
+    limit = begun + (SETTLE_S if settled else WATCH_S)
+    ports: tuple[int, ...] = ()
+    while True:
+        state = client.api.inspect_container(container)["State"]
+        now = time.monotonic()
+        if not state["Running"] or now >= limit:
+            break
+        found = listening_ports(int(state["Pid"]))
+        if found != ports:
+            ports = found
+            if exposed & set(ports) or (ports and not exposed):
+                limit = min(limit, now + SETTLE_S)
+        threading.Event().wait(_EVERY_S)
+    stdout = client.api.logs(container, stdout=True, stderr=False, tail=1)
+    both = client.api.logs(container, tail=20)[-_MOST_OUTPUT:].decode("utf-8", "replace").strip()
+    return Attempt(
+        watched_s=time.monotonic() - begun,
+        exit_code=None if state["Running"] else int(state["ExitCode"]),
+        listening=ports,
+        printed=b"\n" in stdout or len(stdout) > 0,
+        last_line=both.splitlines()[-1] if both else "",
+        anon_bytes=_anon_bytes(client, container) if state["Running"] else None,
+    )
+
+
+def listening_ports(pid: int, root: Path = HOST_ROOT) -> tuple[int, ...]:
+    """TCP ports on which something listens in the network namespace of a process, ascending; empty when unknown."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in (read_text(root, f"proc/{pid}/net/{table}") or "").splitlines()[1:]:
+            words = line.split()
+            if len(words) > 3 and words[3] == _LISTEN:
+                with suppress(ValueError):
+                    found.add(int(words[1].rpartition(":")[2], 16))
+    return tuple(sorted(found))
+
+
+def _anon_bytes(client: docker.DockerClient, container: str) -> int | None:
+    """Anonymous memory of a container; None when the engine does not tell."""
+    stats: dict[str, Any] = client.api.stats(container, stream=False, one_shot=True)
+    # Control groups of version 2 have anon, those of version 1 total_rss.
+    counters = (stats.get("memory_stats") or {}).get("stats") or {}
+    value = counters.get("anon", counters.get("total_rss"))
+    return value if isinstance(value, int) else None
