@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -318,6 +319,26 @@ def socket_of(client: docker.DockerClient) -> Path | None:
     adapter = getattr(client.api, "_custom_adapter", None)
     path = getattr(adapter, "socket_path", None)
     return Path(path) if path else None
+
+
+def client_environment(client: docker.DockerClient) -> dict[str, str]:
+    """The variables by which Docker's own programs reach the engine of a client, with its certificates."""
+    api = client.api
+    path = socket_of(client)
+    if path is not None:
+        return {"DOCKER_HOST": f"{_UNIX}{path}", "DOCKER_TLS_VERIFY": "", "DOCKER_TLS": ""}
+    over_ssh = getattr(getattr(api, "_custom_adapter", None), "ssh_host", None)
+    if over_ssh:
+        return {"DOCKER_HOST": f"ssh://{over_ssh}", "DOCKER_TLS_VERIFY": "", "DOCKER_TLS": ""}
+    # The programs look for ca.pem, cert.pem and key.pem in one directory, as docker-py and contexts do.
+    files = [*(api.cert or ()), api.verify] if not isinstance(api.cert, str) else [api.cert]
+    named = [file for file in files if isinstance(file, str)]
+    return {
+        "DOCKER_HOST": re.sub(r"^https?://", "tcp://", api.base_url),
+        "DOCKER_TLS": "1" if named else "",
+        "DOCKER_TLS_VERIFY": "1" if named and api.verify else "",
+        **({"DOCKER_CERT_PATH": str(Path(named[0]).parent)} if named else {}),
+    }
 
 
 def _daemon_pids(socket_path: Path | None) -> dict[str, int]:

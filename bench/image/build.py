@@ -65,6 +65,7 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
         sizes_bytes={"unpacked": index.content_bytes(), "tar": tar.stat().st_size, "layers": finished.size_bytes},
         volumes=volume_places(scenario.name, volumes, index),
         origin=plain.origin,
+        notes=plain.notes,
     )
 
 

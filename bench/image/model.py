@@ -32,6 +32,8 @@ class Image:
     """Where a box has volumes, absolute paths in it, see ``bench.image.volumes``."""
     origin: ImageOrigin | None = None
     """Where the image without the agent comes from. None in tests."""
+    notes: tuple[str, ...] = ()
+    """Sentences for every report: what is not as the scenario asks."""
 
 
 @dataclass(frozen=True)

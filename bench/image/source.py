@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.image.archives import archived_image
 from bench.image.base import ensure_base
@@ -12,6 +13,7 @@ from bench.image.stores.base import BuildOrder, ImageStore, Log, StoredImage, St
 from bench.records.manifest import ImageOrigin
 from bench.scenario.image_name import Reference, parse_image_name
 from bench.scenario.model import LoadedScenario
+from bench.util.paths import is_file
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Plain:
 
     image: StoredImage
     origin: ImageOrigin
+    notes: tuple[str, ...] = ()
+    """Sentences for every report."""
 
 
 def plain_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
@@ -64,13 +68,30 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
             tag=f"boxbench/{loaded.scenario.name}:workload",
             args=workload.build.args,
             network=workload.build.network,
+            target=workload.build.target,
+            secrets=_secrets(loaded),
         ),
         log,
     )
     origin = ImageOrigin(
-        kind="dockerfile", name=workload.dockerfile, builder=built.builder, builder_version=built.builder_version
+        kind="dockerfile",
+        name=workload.dockerfile,
+        builder=built.builder,
+        builder_version=built.builder_version,
+        frontend=built.frontend,
     )
-    return Plain(known(store, built.id), origin)
+    return Plain(known(store, built.id), origin, notes=built.notes)
+
+
+def _secrets(loaded: LoadedScenario) -> dict[str, Path]:
+    found = {name: loaded.directory / file for name, file in loaded.scenario.workload.build.secrets.items()}
+    for name, file in found.items():
+        if not is_file(file):
+            raise StoreError(
+                f"workload.build.secrets.{name}: {file} is not a file",
+                hint="write the path of a file relative to the scenario file",
+            )
+    return found
 
 
 def known(store: ImageStore, reference: str) -> StoredImage:

@@ -40,6 +40,7 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     parts += _certificates(view.certificates)
     parts.append("## What ran")
     parts += [table(view.images.head, view.images.rows, numbers=True)] if view.images else []
+    parts += [table(view.origins.head, view.origins.rows)] if view.origins else []
     for box, facts in view.targets:
         parts += [f"### {escape(box)}", table(("", ""), facts)]
     parts += _inside(view.inside)

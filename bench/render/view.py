@@ -34,7 +34,7 @@ from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.origin import origin_text
 from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
-from bench.render.sections.resources import cpu_table, disk_table, image_table
+from bench.render.sections.resources import cpu_table, disk_table, image_table, origin_table
 from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
 from bench.render.sections.table import ReportTable
 from bench.render.text import (
@@ -138,6 +138,7 @@ class View:
         doubts: disturbed trials.
         doubt_kinds: doubts summed up by kind, and counters that could not be read.
         certificates: by scenario, whether its boxes ran the same.
+        origins: where the images come from.
         targets: by box, versions and configuration: which container and which VM this is about.
         inside: by scenario, what each box reported about itself.
         redo: the command line, and the version.
@@ -157,6 +158,7 @@ class View:
     doubt_kinds: tuple[str, ...]
     certificates: tuple[CertificateView, ...]
     images: ReportTable | None
+    origins: ReportTable | None
     targets: tuple[tuple[str, Pairs], ...]
     inside: tuple[ReportTable, ...]
     host: Pairs
@@ -187,6 +189,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         doubt_kinds=doubt_kinds(analysis.records),
         certificates=certificate_views(manifest),
         images=image_table(manifest),
+        origins=origin_table(manifest),
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
         inside=_inside(analysis),
         host=host_pairs(manifest.host),

@@ -111,6 +111,7 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
     scenario = loaded.scenario
     store = image_store(prepared.engines)
     image = build_image(store, loaded, say)
+    prepared.notes.extend(f"{scenario.name}: {note}" for note in image.notes)
     layers = layer_sizes(store, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
     for place in combinations_of(scenario):

@@ -155,11 +155,15 @@ def test_the_error_for_a_small_disk_has_the_size_that_is_needed(web: tuple[Loade
         disks.ensure_disk(web[1], 64 * 2**20)
 
 
-def test_a_failing_step_is_named(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("buildkit", "step"), [("1", r"\[2/2\] RUN .* \(Dockerfile:2\)"), ("0", "Step 2/3")])
+def test_a_failing_step_is_named(
+    docker_client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buildkit: str, step: str
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
     dockerfile = 'FROM boxbench/base-busybox:latest\nRUN ["/usr/bin/busybox", "sh", "-c", "echo sorry; exit 9"]\n'
     loaded = made_scenario(tmp_path, dockerfile)
     lines: list[str] = []
-    with pytest.raises(BuildError, match="Step 2/3") as caught:
+    with pytest.raises(BuildError, match=step) as caught:
         build_image(DockerStore(docker_client), loaded, lines.append)
     assert "sorry" in caught.value.message
     assert "sorry" in lines

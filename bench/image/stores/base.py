@@ -63,6 +63,10 @@ class BuildOrder:
     args: Mapping[str, str] = field(default_factory=dict)
     network: Literal["default", "none", "host"] = "default"
     """Of RUN steps."""
+    target: str | None = None
+    """The stage that is the image; None: the last one."""
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+    """Files by id, which RUN steps may mount. They never become part of an image."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class Built:
     builder: str
     """``BuildKit`` or ``classic builder``."""
     builder_version: str
+    frontend: str = ""
+    """What read the Dockerfile if that was not the builder itself: an image with its digest."""
+    notes: tuple[str, ...] = ()
+    """Sentences for every report."""
 
 
 class ImageStore(Protocol):
@@ -82,7 +90,11 @@ class ImageStore(Protocol):
     """
 
     def build(self, order: BuildOrder, log: Log) -> Built:
-        """Build a Dockerfile. Raises StoreError also when it takes longer than a limit."""
+        """Build a Dockerfile. Raises StoreError also when it takes longer than a limit.
+
+        Raises:
+            BoxbenchError: a program that builds cannot be run.
+        """
 
     def inspect(self, reference: str) -> StoredImage | None:
         """The image of this name or id; None if the engine has none."""

@@ -13,10 +13,16 @@ from urllib3.exceptions import ReadTimeoutError
 
 from bench.image.stores import limits
 from bench.image.stores.base import LABELS, BuildOrder, Log, StoreError
+from bench.image.stores.buildkit import ignore_file, read_dockerfile
+from bench.image.stores.dockerfile import needs_of_buildkit
+from bench.image.stores.failure import PACKAGES, build_error
+from bench.image.stores.progress import TAIL_LINES
 from bench.util.clock import MonotonicClock
 from bench.util.deadline import deadline_after
 
-_TAIL_LINES: Final = 30
+BUILDER: Final = "classic builder"
+_SHOWN: Final = 5
+"""At most so many reasons are in one message."""
 
 
 def build_classic(client: docker.DockerClient, order: BuildOrder, log: Log) -> str:
@@ -26,6 +32,7 @@ def build_classic(client: docker.DockerClient, order: BuildOrder, log: Log) -> s
         StoreError: a step failed, or the build took longer than a limit.
         DockerException, RequestException, HTTPError: the engine failed.
     """
+    refuse_what_needs_buildkit(order)
     try:
         # docker-py sets no time limit of its own for builds. This one is for each read.
         output = client.api.build(
@@ -33,6 +40,7 @@ def build_classic(client: docker.DockerClient, order: BuildOrder, log: Log) -> s
             dockerfile=order.dockerfile,
             tag=order.tag,
             buildargs=dict(order.args),
+            target=order.target,
             network_mode=None if order.network == "default" else order.network,
             labels=LABELS,
             rm=True,
@@ -47,10 +55,23 @@ def build_classic(client: docker.DockerClient, order: BuildOrder, log: Log) -> s
         raise limits.too_silent() from None
 
 
+def refuse_what_needs_buildkit(order: BuildOrder) -> None:
+    """Raise StoreError for what the classic builder refuses without a line, or ignores without a word."""
+    name = order.dockerfile
+    found = [f"{name}:{need.line}: {need.what}" for need in needs_of_buildkit(read_dockerfile(order))]
+    found += [f"build.secrets: {', '.join(order.secrets)}"] if order.secrets else []
+    found += [str(ignore_file(order).name)] if ignore_file(order).is_file() else []
+    if found:
+        raise StoreError(
+            f"only BuildKit can build this, and it is missing here: {'; '.join(found[:_SHOWN])}",
+            hint=f"install the package {PACKAGES}, unset DOCKER_BUILDKIT if it is 0, or write it another way",
+        )
+
+
 def _follow(output: Iterator[dict[str, Any]], log: Log) -> str:
     """Read a build's messages to the end; returns the image id. Raises StoreError with the step and the tail."""
     clock, limit_ns = MonotonicClock(), deadline_after(limits.TOTAL_LIMIT_S)
-    lines: deque[str] = deque(maxlen=_TAIL_LINES)
+    lines: deque[str] = deque(maxlen=TAIL_LINES)
     step, image, error = "", "", ""
     for message in output:  # also after an error, since the connection stays open until everything was read
         if clock.now_ns() >= limit_ns:
@@ -63,25 +84,10 @@ def _follow(output: Iterator[dict[str, Any]], log: Log) -> str:
         error = error or str(message.get("error", ""))
         image = (message.get("aux") or {}).get("ID", image)
     if error:
-        raise StoreError(_explain(step, error, lines), hint=_hint(error))
+        raise build_error(error, lines, where=repr(step) if step else "")
     if not image:
         raise StoreError(
             f"the builder ended without an image; its last line: {lines[-1] if lines else '(none)'}",
             hint="check whether this engine's classic builder is switched off",
         )
     return image
-
-
-def _explain(step: str, error: str, lines: deque[str]) -> str:
-    where = f" at {step!r}" if step else ""
-    tail = "".join(f"\n    {line}" for line in lines)
-    return f"the image could not be built{where}: {error.strip()}{tail}"
-
-
-def _hint(error: str) -> str:
-    # "/v2/" is the path of every registry's API.
-    if any(word in error for word in ("pull", "manifest", "registry", "/v2/")):
-        return "no registry answered; with workload.base the FROM image is made from this host's packages"
-    if "BuildKit" in error:
-        return "images are built by the engine's classic builder; write this step without features of BuildKit"
-    return "run `docker build` by hand to investigate"

@@ -19,7 +19,8 @@ from bench.agent.boxconf import AGENT_IN_BOX
 from bench.host.run_directory import box_labels, new_tag
 from bench.image.stores import docker_pull
 from bench.image.stores.base import BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
-from bench.image.stores.classic import build_classic
+from bench.image.stores.buildkit import build_buildkit, find_buildx
+from bench.image.stores.classic import BUILDER, build_classic
 from bench.scenario.image_name import Reference
 
 _HOSTNAME: Final = "boxbench"
@@ -34,11 +35,13 @@ class DockerStore:
         self._client = client
 
     def build(self, order: BuildOrder, log: Log) -> Built:
-        """Build by the engine's classic builder."""
+        """Build by BuildKit where it is there, else by the engine's classic builder. See ``ImageStore.build``."""
         with _engine_errors():
+            buildx = find_buildx(self._client)
+            if buildx is not None:
+                return build_buildkit(buildx, order, log)
             image = build_classic(self._client, order, log)
-            version = str(self._client.version().get("Version", "unknown"))
-        return Built(image, builder="classic builder", builder_version=version)
+            return Built(image, BUILDER, str(self._client.version().get("Version", "unknown")))
 
     def inspect(self, reference: str) -> StoredImage | None:
         """See ``ImageStore.inspect``."""

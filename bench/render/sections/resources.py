@@ -9,7 +9,7 @@ from typing import Final
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.records.component import Component
-from bench.records.manifest import Manifest
+from bench.records.manifest import ImageOrigin, Manifest
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
 
@@ -71,6 +71,22 @@ def image_table(manifest: Manifest) -> ReportTable | None:
         )
     head = ("image", "files", "in the engine", "layers", "compressed", "shared with others", "VM disk", "allocated")
     return ReportTable("images", head, tuple(rows))
+
+
+def origin_table(manifest: Manifest) -> ReportTable | None:
+    """Where every image comes from and what built it; None if no image has that on record."""
+    found = [(name, image.origin) for name, image in sorted(manifest.images.items()) if image.origin is not None]
+    if not found:
+        return None
+    rows = tuple((clean(name), *map(clean, _origin(origin))) for name, origin in found)
+    return ReportTable("images", ("image", "made from", "by", "digest"), rows)
+
+
+def _origin(origin: ImageOrigin) -> tuple[str, str, str]:
+    builder = f"{origin.builder} ({origin.builder_version})" if origin.builder else ""
+    language = f"language: {origin.frontend}" if origin.frontend else ""
+    by = ", ".join(filter(None, (builder, language)))
+    return f"{origin.kind} {origin.name}", by or MISSING, origin.digest or MISSING
 
 
 def _medians(

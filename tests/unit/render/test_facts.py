@@ -10,9 +10,10 @@ from bench.analysis.results import Analysis
 from bench.certificate.facts import FACTS, RAW_KEYS
 from bench.plan.trials import Cell
 from bench.records.certificate import Certificate
+from bench.records.manifest import ImageOrigin
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, polled_note
-from bench.render.sections.resources import cpu_table, disk_table
-from bench.render.text import cell_label
+from bench.render.sections.resources import cpu_table, disk_table, origin_table
+from bench.render.text import MISSING, cell_label
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
 
 
@@ -180,3 +181,22 @@ def test_a_size_that_is_no_number_is_shown_as_it_is() -> None:
     assert table is not None
     shown = {row[0]: row[1] for row in table.rows}
     assert (shown["mem total"], shown["memory limit"]) == tuple(odd.values())
+
+
+def test_the_report_says_where_an_image_comes_from_and_what_built_it() -> None:
+    manifest = make_manifest(("hello", "older", "pulled"), (DOCKER,))
+    assert origin_table(manifest) is None, "campaigns of older versions do not say"
+    built = ImageOrigin(
+        kind="dockerfile", name="Dockerfile", builder="BuildKit", builder_version="26.1", frontend="built-in"
+    )
+    pulled = ImageOrigin(kind="reference", name="redis:7\x1b[2J", digest="sha256:ab")
+    images = {
+        name: image.model_copy(update={"origin": origin})
+        for (name, image), origin in zip(manifest.images.items(), (built, None, pulled), strict=True)
+    }
+    table = origin_table(manifest.model_copy(update={"images": images}))
+    assert table is not None
+    assert table.rows[0] == ("hello", "dockerfile Dockerfile", "BuildKit (26.1), language: built-in", MISSING)
+    assert [row[0] for row in table.rows] == ["hello", "pulled"]
+    assert "\x1b" not in table.rows[1][1]
+    assert table.rows[1][3] == "sha256:ab"

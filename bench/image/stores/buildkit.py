@@ -1,0 +1,237 @@
+"""BuildKit, by ``docker buildx``. The program need not be a part of the docker command: its file is enough."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import selectors
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Final
+
+import docker
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from bench.engines.dockerd import client_environment
+from bench.host.scratch import scratch
+from bench.image.stores import limits
+from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoreError
+from bench.image.stores.dockerfile import is_official, syntax_image, without_syntax
+from bench.image.stores.failure import build_error
+from bench.image.stores.progress import Progress
+from bench.scenario.secrets import is_secret
+from bench.util import proc
+from bench.util.cache import cache_dir
+from bench.util.clock import MonotonicClock
+from bench.util.deadline import deadline_after
+from bench.util.errors import BoxbenchError
+from bench.util.private import private_directory
+
+BUILDER: Final = "BuildKit"
+_PROGRAM: Final = "docker-buildx"
+_PLUGINS: Final = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+"""Where the docker command looks for its plugins, after the user's own directory."""
+_DOCKERFILE_BYTES: Final = 2**24
+"""At most so much of a Dockerfile is read."""
+_LINE_BYTES: Final = 2**20
+_END_S: Final = 60.0
+_NO_NETWORK: Final = (
+    "RUN steps have no network in this engine; with `build: {network: host}` in the scenario they have the host's"
+)
+
+
+@dataclass(frozen=True)
+class Buildx:
+    """The program, and the engine whose BuildKit it uses."""
+
+    program: str
+    version: str
+    client: docker.DockerClient
+
+
+def find_buildx(client: docker.DockerClient) -> Buildx | None:
+    """What builds with BuildKit in an engine; None if the engine or this host has none, or the user wants none.
+
+    As for the docker command, DOCKER_BUILDKIT=0 switches it off.
+    """
+    program = None if os.environ.get("DOCKER_BUILDKIT") == "0" else _find_program()
+    if program is None or not _has_buildkit(client):
+        return None
+    try:
+        words = proc.run([program, "version"], timeout_s=30, keep=proc.ENGINE_VARIABLES).text.split()
+    except BoxbenchError:
+        return None
+    return Buildx(program, words[1] if len(words) > 1 else "unknown", client)
+
+
+def build_buildkit(buildx: Buildx, order: BuildOrder, log: Log) -> Built:
+    """Build an image.
+
+    An image of the Dockerfile language that cannot be pulled is not needed, because BuildKit has the language built in.
+    The build is then repeated with that, which the result says.
+
+    Raises:
+        StoreError: a step failed, or the build took longer than a limit.
+        BoxbenchError: the program cannot be run.
+    """
+    progress = Progress(log)
+    built = _build(buildx, order, progress)
+    if built is not None:
+        return built
+    image = syntax_image(read_dockerfile(order))
+    if image is None or not progress.lacks_frontend or not is_official(image):
+        raise _error(progress, buildx, order)
+    note = f"The syntax line's image {image} could not be pulled, so the engine's built-in language was used."
+    log(note)
+    with _without_syntax(order) as plain:
+        again = Progress(log)
+        built = _build(buildx, plain, again)
+    if built is None:
+        raise _error(again, buildx, order)
+    return replace(built, frontend=f"built-in (in place of {image})", notes=(note,))
+
+
+def read_dockerfile(order: BuildOrder) -> str:
+    """The text of a Dockerfile. Raises StoreError."""
+    path = order.context / order.dockerfile
+    try:
+        with path.open("rb") as file:
+            return file.read(_DOCKERFILE_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", hint="check its path and mode") from None
+
+
+def _find_program() -> str | None:
+    own = os.environ.get("DOCKER_CONFIG") or "~/.docker"
+    places = [os.path.join(os.path.expanduser(own), "cli-plugins"), *_PLUGINS]  # noqa: PTH111, PTH118 - needs no home
+    return next(filter(None, (shutil.which(_PROGRAM, path=place) for place in places)), proc.find_tool(_PROGRAM))
+
+
+def _has_buildkit(client: docker.DockerClient) -> bool:
+    api = client.api
+    try:
+        answer = api.get(f"{api.base_url}/_ping", timeout=api.timeout)
+    except (DockerException, RequestException):
+        return False
+    return bool(answer.headers.get("Builder-Version") == "2")
+
+
+def _build(buildx: Buildx, order: BuildOrder, progress: Progress) -> Built | None:
+    """Build an image; None if the builder refused or a step failed, as ``progress`` then knows."""
+    with scratch() as folder:
+        ids = folder / "id"
+        process = proc.spawn(
+            [buildx.program, "build", *_options(order, ids, network=_network(buildx.client, order))],
+            stderr=subprocess.PIPE,
+            env=client_environment(buildx.client) | _passed(order) | {"BUILDX_CONFIG": str(_settings())},
+            keep=(*proc.ENGINE_VARIABLES, "SSH_AUTH_SOCK"),
+            without=("DOCKER_CONTEXT",),
+        )
+        try:
+            assert process.stderr is not None
+            for line in _lines(process.stderr):
+                progress.read(line)
+            code = process.wait(_END_S)
+        finally:
+            proc.stop(process)
+        if code != 0 or not ids.is_file():
+            return None
+        version = f"{buildx.client.version().get('Version', 'unknown')}, buildx {buildx.version}"
+        return Built(ids.read_text("ascii").strip(), BUILDER, version, frontend=progress.frontend)
+
+
+def _settings() -> Path:
+    """The program's own directory, so that the user's gets no entries of ours. It makes repeated transfers short."""
+    return private_directory(cache_dir() / "buildx")
+
+
+def _options(order: BuildOrder, ids: Path, *, network: str) -> Iterator[str]:
+    # The builder `default` is the engine that DOCKER_HOST names.
+    yield from ("--builder", "default", "--progress", "plain", "--load", "--provenance=false", "--iidfile", str(ids))
+    yield from ("--tag", order.tag, "--network", network, "--file", str(order.context / order.dockerfile))
+    for name, value in LABELS.items():
+        yield from ("--label", f"{name}={value}")
+    for name, value in order.args.items():
+        yield from ("--build-arg", name if name in _passed(order) else f"{name}={value}")
+    if order.target is not None:
+        yield from ("--target", order.target)
+    for name, file in order.secrets.items():
+        yield from ("--secret", _fields(f"id={name}", f"src={file}"))
+    yield str(order.context)
+
+
+def _passed(order: BuildOrder) -> dict[str, str]:
+    """Arguments that are passed as variables, because all users of the host can read a command line."""
+    return {name: value for name, value in order.args.items() if is_secret(name) and name not in os.environ}
+
+
+def _fields(*fields: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()
+
+
+def _network(client: docker.DockerClient, order: BuildOrder) -> str:
+    # An engine without a bridge, as a private one, fails at every RUN step of BuildKit. Its classic builder does not.
+    return "none" if order.network == "default" and not client.api.networks(names=["bridge"]) else order.network
+
+
+def _error(progress: Progress, buildx: Buildx, order: BuildOrder) -> StoreError:
+    cut_off = order.network == "default" and _network(buildx.client, order) == "none"
+    hint = _NO_NETWORK if cut_off and re.search(r"did not complete", progress.error) else None
+    words = progress.error or "buildx ended without an image and without a reason"
+    return build_error(words, progress.lines, where=progress.where, hint=hint)
+
+
+def _lines(stream: IO[bytes]) -> Iterable[str]:
+    """Lines until the end of the stream. Raises StoreError: none came for too long, or there is no end."""
+    clock, limit_ns = MonotonicClock(), deadline_after(limits.TOTAL_LIMIT_S)
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            left_s = (limit_ns - clock.now_ns()) / 1e9
+            ready = selector.select(max(0, min(left_s, limits.SILENCE_LIMIT_S)))
+            if clock.now_ns() >= limit_ns:
+                raise limits.too_slow()
+            if not ready:
+                raise limits.too_silent()
+            chunk = os.read(stream.fileno(), 2**16)
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode("utf-8", "replace") for line in whole)
+            if not chunk or len(rest) > _LINE_BYTES:
+                yield rest.decode("utf-8", "replace")
+                rest = b""
+            if not chunk:
+                return
+
+
+@contextmanager
+def _without_syntax(order: BuildOrder) -> Iterator[BuildOrder]:
+    """The same order with a copy of the Dockerfile that has no syntax line. The list of ignored files goes with it."""
+    with scratch() as folder:
+        original = order.context / order.dockerfile
+        copy = folder / original.name
+        copy.write_text(without_syntax(read_dockerfile(order)), encoding="utf-8")
+        ignored = ignore_file(order)
+        if ignored.is_file():
+            shutil.copyfile(ignored, folder / ignored.name)
+        yield replace(order, dockerfile=str(copy))
+
+
+def ignore_file(order: BuildOrder) -> Path:
+    """Where a Dockerfile's own list of ignored files is, which BuildKit alone reads."""
+    dockerfile = order.context / order.dockerfile
+    return dockerfile.with_name(f"{dockerfile.name}.dockerignore")

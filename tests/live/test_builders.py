@@ -1,0 +1,163 @@
+"""Dockerfiles with everything that BuildKit has, the same Dockerfile by both builders, and builds that are ended."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import psutil
+import pytest
+
+from bench.image.archive import read_index
+from bench.image.build import build_image
+from bench.image.config import config_digest
+from bench.image.model import Image
+from bench.image.stores import limits
+from bench.image.stores.buildkit import find_buildx
+from bench.records.manifest import ImageOrigin
+from bench.scenario.model import LoadedScenario
+from bench.scenario.workload import Build
+from bench.util.errors import BuildError
+from tests.lab import Lab
+from tests.needs import need
+from tests.waiting import wait_until
+
+Make = Callable[..., LoadedScenario]
+HEAD: Final = 'FROM boxbench/base-busybox:latest\nSHELL ["/usr/bin/busybox", "sh", "-c"]\n'
+EVERYTHING: Final = """\
+# syntax=127.0.0.1:1/docker/dockerfile:1
+ARG BASE=nothing
+FROM ${BASE} AS tools
+SHELL ["/usr/bin/busybox", "sh", "-ec"]
+ARG WORD
+RUN --mount=type=cache,target=/var/cache/x --mount=type=tmpfs,target=/scratch <<EOT
+busybox mkdir -p /out
+busybox touch /scratch/x /var/cache/x/y
+busybox echo "$WORD" > /out/word
+EOT
+RUN --mount=type=secret,id=tok busybox sha256sum < /run/secrets/tok > /out/sum
+RUN --mount=type=bind,source=kept,target=/in busybox cp /in /out/bound
+
+FROM scratch AS wanted
+COPY --from=tools /usr/bin/busybox /bin/busybox
+COPY --link --from=tools /out /out
+COPY --chmod=711 . /context
+COPY <<-"EOT" /hello
+\tno $EXPANSION
+EOT
+CMD ["/bin/busybox", "true"]
+
+FROM wanted AS unwanted
+RUN ["/bin/busybox", "false"]
+"""
+BOTH: Final = (
+    HEAD
+    + """\
+ARG WORD=one
+ENV WORD=$WORD QUOTED="a 'b' \\"c\\""
+WORKDIR /srv/app
+COPY kept ./
+ADD kept /added/
+COPY --chown=12:34 . /owned
+RUN busybox echo run > made && busybox chmod 4711 made && busybox ln made hard && busybox ln -s made soft
+VOLUME /data
+EXPOSE 80
+STOPSIGNAL SIGQUIT
+HEALTHCHECK --interval=5s CMD true
+USER 12:34
+ENTRYPOINT ["/usr/bin/busybox"]
+CMD ["true"]
+"""
+)
+FILES: Final = {
+    "kept": "kept\n",
+    "dropped": "dropped\n",
+    ".dockerignore": "dropped\ntoken\n.dockerignore\nDockerfile\n*.yaml\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def _with_buildkit(lab: Lab) -> None:
+    if find_buildx(lab.client) is None:
+        need("docker-buildx is not installed, or the engine has no BuildKit")
+
+
+def build(lab: Lab, loaded: LoadedScenario) -> tuple[Image, list[str]]:
+    lines: list[str] = []
+    return build_image(lab.store, loaded, lines.append), lines
+
+
+def origin(image: Image) -> ImageOrigin:
+    assert image.origin is not None
+    return image.origin
+
+
+def with_build(loaded: LoadedScenario, **keys: object) -> LoadedScenario:
+    workload = loaded.scenario.workload.model_copy(update={"build": Build.model_validate(keys)})
+    return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"workload": workload})})
+
+
+def test_everything_that_only_buildkit_has(lab: Lab, make_scenario: Make) -> None:
+    """Also without the image of the syntax line, which is then said in the log, on the record and in the report."""
+    word = secrets.token_hex(8)
+    loaded = make_scenario(EVERYTHING, name="everything", files=FILES | {"token": f"hidden-{word}"})
+    args = {"WORD": word, "BASE": "boxbench/base-busybox:latest"}
+    loaded = with_build(loaded, network="none", args=args, target="wanted", secrets={"tok": "token"})
+    image, lines = build(lab, loaded)
+    index = read_index(image.tree_tar)
+    assert index.read("/out/word") == f"{word}\n".encode()
+    assert index.read("/out/bound") == b"kept\n"
+    assert index.read("/hello") == b"no $EXPANSION\n"
+    assert index.find("/context/kept") is not None
+    assert index.members["context/kept"].mode == 0o711
+    assert {"context/dropped", "scratch/x", "var/cache/x/y"}.isdisjoint(index.members)
+    made = origin(image)
+    assert (made.kind, made.name, made.builder) == ("dockerfile", "Dockerfile", "BuildKit")
+    assert "buildx" in made.builder_version
+    assert made.frontend == "built-in (in place of 127.0.0.1:1/docker/dockerfile:1)"
+    assert image.notes == tuple(line for line in lines if "syntax line" in line)
+    assert f"hidden-{word}".encode() not in image.tree_tar.read_bytes()
+    assert not any(f"hidden-{word}" in text for text in (*lines, str(made), str(image.config)))
+
+
+def test_both_builders_make_the_same_of_a_dockerfile(
+    lab: Lab, make_scenario: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = with_build(make_scenario(BOTH, name="both", files=FILES), network="none", args={"WORD": "two words"})
+    new, _ = build(lab, loaded)
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+    old, _ = build(lab, loaded)
+    assert (origin(new).builder, origin(old).builder) == ("BuildKit", "classic builder")
+    assert new.config == old.config
+    assert (new.digest, new.volumes) == (old.digest, old.volumes)
+    assert config_digest(new.config, new.volumes) == config_digest(old.config, old.volumes)
+    # Running the one again builds and exports nothing.
+    assert build(lab, loaded)[0] == old
+
+
+def test_onbuild_triggers_are_for_images_that_are_built_on_it(lab: Lab, make_scenario: Make) -> None:
+    image, _ = build(lab, make_scenario(f'{HEAD}ONBUILD RUN false\nCMD ["busybox", "true"]\n', name="onbuild"))
+    assert image.config.argv == ("busybox", "true")
+
+
+@pytest.mark.parametrize("how", ["silent", "interrupted"])
+def test_a_build_that_is_ended_leaves_nothing(
+    lab: Lab, make_scenario: Make, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    seconds = str(secrets.randbelow(10**6) + 10**6)
+    loaded = make_scenario(f"{HEAD}RUN busybox echo up; busybox sleep {seconds}\n", name="hangs")
+    monkeypatch.setattr(limits, "SILENCE_LIMIT_S", 1 if how == "silent" else 60)
+
+    def interrupt(line: str) -> None:
+        if how == "interrupted" and line == "up":
+            raise KeyboardInterrupt
+
+    with pytest.raises((BuildError, KeyboardInterrupt)) as caught:
+        build_image(lab.store, loaded, interrupt)
+    assert how == "interrupted" or "wrote nothing for 1 s" in str(caught.value)
+    wait_until(lambda: not _with_word(seconds), "the end of the step")
+
+
+def _with_word(word: str) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if word in (process.info["cmdline"] or ())]

@@ -1,0 +1,139 @@
+"""How buildx is called, and its time limits. No program is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import docker
+import pytest
+
+from bench.engines.dockerd import client_environment
+from bench.image.stores import buildkit, limits
+from bench.image.stores.base import BuildOrder, StoreError
+from bench.util import proc
+
+
+def options(order: BuildOrder) -> list[str]:
+    return list(buildkit._options(order, Path("/s/id"), network=order.network))
+
+
+def test_everything_of_an_order_is_passed(tmp_path: Path) -> None:
+    order = BuildOrder(
+        tmp_path,
+        "sub/Dockerfile",
+        "boxbench/x:workload",
+        args={"A": "b c", "API_TOKEN": "hidden"},
+        network="host",
+        target="last",
+        secrets={"tok": Path('/a,b"c')},
+    )
+    words = options(order)
+    assert words[-1] == str(tmp_path)
+    pairs = list(pairwise(words))
+    for pair in (
+        ("--file", f"{tmp_path}/sub/Dockerfile"),
+        ("--tag", "boxbench/x:workload"),
+        ("--network", "host"),
+        ("--target", "last"),
+        ("--build-arg", "A=b c"),
+        ("--build-arg", "API_TOKEN"),
+        ("--secret", 'id=tok,"src=/a,b""c"'),
+        ("--label", "boxbench=1"),
+    ):
+        assert pair in pairs
+    assert not any("hidden" in word for word in words), "other users can read a command line"
+    assert buildkit._passed(order) == {"API_TOKEN": "hidden"}
+
+
+def test_an_argument_does_not_change_our_own_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "ours")
+    order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"MY_KEY": "theirs", "LD_PRELOAD": "/x"})
+    assert buildkit._passed(order) == {}
+    assert "MY_KEY=theirs" in options(order)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[Any, int]]:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as stream:
+        try:
+            yield stream, writing
+        finally:
+            os.close(writing)
+
+
+def test_a_builder_that_says_nothing_more(pipe: tuple[Any, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SILENCE_LIMIT_S", 0.05)
+    os.write(pipe[1], b"#1 [1/1] RUN x\nhalf a line")
+    lines = iter(buildkit._lines(pipe[0]))
+    assert next(lines) == "#1 [1/1] RUN x"
+    with pytest.raises(StoreError, match=r"wrote nothing for 0\.05 s"):
+        next(lines)
+
+
+def test_a_builder_without_end(pipe: tuple[Any, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TOTAL_LIMIT_S", 0.05)
+
+    def read() -> None:
+        for _ in buildkit._lines(pipe[0]):
+            os.write(pipe[1], b"still compiling\n")
+
+    os.write(pipe[1], b"compiling\n")
+    with pytest.raises(StoreError, match=r"took more than 0\.05 s"):
+        read()
+
+
+def test_a_line_without_end_is_cut(pipe: tuple[Any, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buildkit, "_LINE_BYTES", 10)
+    os.write(pipe[1], b"x" * 1000 + b"\nrest")
+    lines = iter(buildkit._lines(pipe[0]))
+    assert next(lines) == "x" * 1000
+    os.write(pipe[1], b"y" * 50)
+    assert next(lines) == "rest" + "y" * 50
+
+
+def client(**api: Any) -> docker.DockerClient:
+    return cast("docker.DockerClient", SimpleNamespace(api=SimpleNamespace(**{"_custom_adapter": None, **api})))
+
+
+def test_the_variables_for_each_kind_of_engine() -> None:
+    unix = client(_custom_adapter=SimpleNamespace(socket_path="/run/x.sock"))
+    assert client_environment(unix)["DOCKER_HOST"] == "unix:///run/x.sock"
+    plain = client(base_url="http://127.0.0.1:2375", cert=None, verify=True)
+    assert client_environment(plain) == {
+        "DOCKER_HOST": "tcp://127.0.0.1:2375",
+        "DOCKER_TLS": "",
+        "DOCKER_TLS_VERIFY": "",
+    }
+    tls = client(base_url="https://engine:2376", cert=("/c/cert.pem", "/c/key.pem"), verify="/c/ca.pem")
+    assert client_environment(tls) == {
+        "DOCKER_HOST": "tcp://engine:2376",
+        "DOCKER_TLS": "1",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": "/c",
+    }
+    ssh = client(_custom_adapter=SimpleNamespace(ssh_host="me@engine"))
+    assert client_environment(ssh)["DOCKER_HOST"] == "ssh://me@engine"
+
+
+def test_the_program_is_found_as_the_docker_command_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buildkit, "_PLUGINS", (str(tmp_path / "system"),))
+    monkeypatch.setattr(proc, "find_tool", lambda _name: None)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "own"))
+    assert buildkit._find_program() is None
+    for place in ("system", "own/cli-plugins"):
+        program = tmp_path / place / "docker-buildx"
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o755)
+        assert buildkit._find_program() == str(program)
+
+
+def test_the_user_can_switch_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+    monkeypatch.setattr(buildkit, "_find_program", lambda: "/usr/bin/docker-buildx")
+    assert buildkit.find_buildx(client()) is None
