@@ -27,6 +27,7 @@ _KINDS: Final = (
     "storm",
     "exercise",
     "phase",
+    "arrival",
     "memory",
     "ledger",
     "cpu",
@@ -60,6 +61,9 @@ _PART_LABELS: Final = {str(component): component.label for component in Componen
     "read": "read",
     "read_until_ready": "read until ready",
     "allocated": "own, allocated",
+    "arrival": "first start",
+    "travelled": "came over the link",
+    "kept": "stays on the disk",
     "at_stop": "own, allocated before its stop",
     "written": "written",
     "host": "whole host",
@@ -68,6 +72,7 @@ _PART_LABELS: Final = {str(component): component.label for component in Componen
     "sync": "one sync",
     "samples": "from ready to stop, sampled",
 }
+_ARRIVAL_LABELS: Final = {"fetch": "fetch", "unpack": "unpack the rest", "start": "start of what has arrived"}
 _ENDPOINTS: Final[dict[str, int]] = {endpoint: position for position, endpoint in enumerate(Endpoint)}
 
 
@@ -133,7 +138,7 @@ class Metric(str):
     @property
     def is_duration(self) -> bool:
         """Whether a smaller value is called faster, as of a time that passes, rather than less."""
-        return self.kind in ("endpoint", "phase") or (
+        return self.kind in ("endpoint", "phase", "arrival") or (
             self.kind == "exercise" and self.unit == "ns" and "cpu" not in self.rest
         )
 
@@ -165,6 +170,8 @@ class Metric(str):
         """The label without the kind, for tables of one kind: ``PSS, total``."""
         if self.kind == "phase":
             return " → ".join(self.parts)
+        if self.kind == "arrival":
+            return _ARRIVAL_LABELS.get(self.rest, self.rest)
         if self.kind == "storm" and len(self.parts) > 1:
             return f"{'.'.join(self.parts[1:])} of the boxes {self.parts[0]}"
         if self.kind == "exercise":

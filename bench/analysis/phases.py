@@ -14,6 +14,8 @@ SETUP: Final = "setup"
 """The kind of the phase that ends at INIT in a box that boots no kernel of its own."""
 
 _LABELS: Final = {
+    Endpoint.FETCHED: "fetch the image",
+    Endpoint.UNPACKED: "unpack the rest",
     Endpoint.CREATED: "create layer or overlay",
     Endpoint.VMM: "start the VMM",
     Endpoint.START_RETURNED: "start call returns",

@@ -45,6 +45,7 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
         for start, end in chain:
             if start in at and end in at:
                 values[Metric.of("phase", start, end, unit="ns")] = at[end] - at[start]
+    values |= arrival_of(at)
     groups: tuple[tuple[str, Mapping[str, int], str], ...] = (
         ("memory", record.memory_bytes, "bytes"),
         ("cpu", cpu_used(record.cpu_ns), "ns"),
@@ -55,6 +56,20 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
     for kind, group, unit in groups:
         values |= {Metric.of(kind, key, unit=unit): value for key, value in group.items()}
     return values | disk_used(record) | samples_of(record) | ledger_values(record)
+
+
+def arrival_of(endpoints_ns: Mapping[Endpoint, int]) -> dict[str, float]:
+    """The three parts of a first start on a fresh host, ns; empty for every other boot, and for one that failed.
+
+    ``fetch`` ends when the last byte has come. Unpacking goes on meanwhile, so ``unpack`` is what is left of it then.
+    ``start`` is from there to the last endpoint of the start.
+    """
+    goal = next((name for name in (Endpoint.REPLIED, Endpoint.READY) if name in endpoints_ns), None)
+    fetched, unpacked = (endpoints_ns.get(name) for name in (Endpoint.FETCHED, Endpoint.UNPACKED))
+    if goal is None or fetched is None or unpacked is None:
+        return {}
+    parts = {"fetch": fetched, "unpack": unpacked - fetched, "start": endpoints_ns[goal] - unpacked}
+    return {Metric.of("arrival", name, unit="ns"): value for name, value in parts.items()}
 
 
 def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:

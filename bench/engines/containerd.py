@@ -214,10 +214,8 @@ def remove_abandoned() -> None:
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     if comes_up(socket, process, timeout_s=START_TIMEOUT_S):
         return
-    log_lines = proc.tail(log.read_bytes()).splitlines()
     raise HostUnfitError(
-        f"a private containerd did not start within {START_TIMEOUT_S:g} s: "
-        f"{log_lines[-1][:500] if log_lines else 'its log is empty'}",
+        f"a private containerd did not start within {START_TIMEOUT_S:g} s: {proc.last_line(log)}",
         hint="start containerd by hand and set CONTAINERD_ADDRESS",
     )
 

@@ -8,12 +8,12 @@ import re
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import docker
 import psutil
@@ -23,7 +23,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from bench.engines.data_root import ENGINES, DataRoot, exclusive_data_root
+from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.registries import registry_settings
 from bench.engines.runtimes import engine_settings
 from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
@@ -32,7 +32,6 @@ from bench.host.processes import find_by_argument, wait_ended
 from bench.host.run_directory import BOX_LABEL, Tag, parse_tag
 from bench.host.scratch import temporary_run_dir
 from bench.util import proc
-from bench.util.cache import cache_dir
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
@@ -188,7 +187,7 @@ def empty_private(run_dir: Path) -> None:
         # docker-py leaks its socket if no engine listens.
         peer_pid(run_dir / SOCKET)
         with closing(docker.DockerClient(base_url=address, timeout=_REMOVAL_TIMEOUT_S, version="1.44")) as client:
-            _remove_boxes(client)
+            remove_boxes(client)
     except (DockerException, RequestException, OSError) as error:
         raise HostUnfitError(
             f"the private Docker Engine at {address} does not remove its containers: {error}",
@@ -196,7 +195,8 @@ def empty_private(run_dir: Path) -> None:
         ) from None
 
 
-def _remove_boxes(client: docker.DockerClient) -> None:
+def remove_boxes(client: docker.DockerClient) -> None:
+    """Remove all our containers from a private engine. Raises OSError."""
     for identity in box_containers(client):
         remove_container(client, identity)
 
@@ -221,7 +221,7 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
             with (
                 engine_parent(run_dir.name) as parent,
                 engine_group(f"{run_dir.name}-dockerd") as account,
-                _spawned(dockerd, run_dir, parent) as engine,
+                spawned_engine(dockerd_argv(dockerd, run_dir, data.path, parent), run_dir) as engine,
                 _emptied(engine.client, data),
             ):
                 if account is not None:
@@ -238,26 +238,42 @@ def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
 def _emptied(client: docker.DockerClient, data: DataRoot) -> Iterator[None]:
     """Remove all boxes of the data root at the end, and before if a killed engine left some."""
     if data.abandoned:
-        _remove_boxes(client)
+        remove_boxes(client)
     try:
         yield
     finally:
         # An engine that has ended by itself leaves the data root marked, for the next one.
         with suppress(DockerException, OSError):
-            _remove_boxes(client)
+            remove_boxes(client)
             data.note_empty()
 
 
 @contextmanager
-def _spawned(dockerd: str, run_dir: Path, parent: str | None) -> Iterator[DockerEngine]:
+def spawned_engine(
+    argv: Sequence[str],
+    run_dir: Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    keep: Sequence[str] = proc.ENGINE_VARIABLES,
+) -> Iterator[DockerEngine]:
+    """Run a private dockerd until the end of the context.
+
+    Args:
+        argv: as ``dockerd_argv`` of the same ``run_dir``.
+        settings: for its daemon.json, beside the runtimes; the host's registries and mirrors when None.
+        keep: variables of our environment that it gets.
+
+    Raises:
+        HostUnfitError: it does not start.
+    """
     socket_path, home = run_dir / SOCKET, (run_dir / SOCKET).parent
     private_directory(home)
     log = home / "log"
     with log.open("wb") as stream:
-        settings = {**registry_settings(), **engine_settings()}
-        (home / "daemon.json").write_text(json.dumps(settings), encoding="utf-8")
-        argv = _dockerd_argv(dockerd, run_dir, parent)
-        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)
+        registries = registry_settings() if settings is None else settings
+        content = json.dumps({**registries, **engine_settings()})
+        (home / "daemon.json").write_text(content, encoding="utf-8")
+        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=keep)
     client = docker.DockerClient(base_url=f"unix://{socket_path}", timeout=API_TIMEOUT_S, version="1.44")
     try:
         _wait_until_up(client, socket_path, process, log)
@@ -277,13 +293,17 @@ def _wait_for_data_root(data_root: Path) -> None:
         )
 
 
-def _dockerd_argv(dockerd: str, run_dir: Path, parent: str | None) -> list[str]:
-    # The data root stays, so that the next campaign finds its images. The run-time state does not.
+def dockerd_argv(dockerd: str, run_dir: Path, data_root: Path, parent: str | None) -> list[str]:
+    """The command line of a private dockerd, with all its run-time state in ``run_dir``.
+
+    Args:
+        parent: the control group of its containers; None: the engine's own choice.
+    """
     return [
         dockerd,
         # Without this it would read /etc/docker/daemon.json, of which it may have what concerns registries only.
         "--config-file", str((run_dir / SOCKET).with_name("daemon.json")),
-        "--data-root", str(cache_dir() / ENGINES["dockerd"]),
+        "--data-root", str(data_root),
         "--exec-root", str(run_dir / EXEC_ROOT),
         "--pidfile", str(run_dir / PIDFILE),
         "--host", f"{_UNIX}{run_dir / SOCKET}",
@@ -305,10 +325,8 @@ def _wait_until_up(client: docker.DockerClient, socket_path: Path, process: subp
             client.ping()
             return
         clock.sleep(_POLL_S)
-    log_lines = proc.tail(log.read_bytes()).splitlines()
     raise HostUnfitError(
-        f"a private dockerd did not start within {START_TIMEOUT_S:g} s: "
-        f"{log_lines[-1][:500] if log_lines else 'its log is empty'}",
+        f"a private dockerd did not start within {START_TIMEOUT_S:g} s: {proc.last_line(log)}",
         hint="start Docker by hand and set DOCKER_HOST",
     )
 

@@ -10,6 +10,30 @@ from bench.records.manifest import ImageOrigin
 
 
 @dataclass(frozen=True)
+class Disk:
+    """A VM's disk made from a tree: a raw base that is never written to, and an empty overlay that boxes copy."""
+
+    raw: Path
+    overlay_template: Path
+    logical_bytes: int
+    allocated_bytes: int
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Files of one box that come to a fresh host after its request, in place of those in the cache.
+
+    They exist only when they have arrived. None: the box has no such file.
+    """
+
+    tree: Path | None = None
+    """The unpacked tree."""
+    disk: Disk | None = None
+    kernel: Path | None = None
+    initramfs: Path | None = None
+
+
+@dataclass(frozen=True)
 class Image:
     """A built scenario image, with the agent in it, and its exported tree."""
 
@@ -34,16 +58,8 @@ class Image:
     """Where the image without the agent comes from. None in tests."""
     notes: tuple[str, ...] = ()
     """Sentences for every report: what is not as the scenario asks."""
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A VM's disk made from a tree: a raw base that is never written to, and an empty overlay that boxes copy."""
-
-    raw: Path
-    overlay_template: Path
-    logical_bytes: int
-    allocated_bytes: int
+    arrived: Arrived | None = None
+    """Of a first start on a fresh host; None for every other box."""
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,22 @@ _LINKS: Final = (
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 )
+UNPACK: Final = ("tar", "-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability")
+"""The beginning of tar's command line. GNU tar refuses names with `..`, strips leading slashes and makes links that
+point outside last."""
 
 
 def ensure_tree_dir(image: Image) -> Path:
     """The unpacked tree of ``image``, with device nodes in /dev. It is cached by content and must not be written to.
 
+    That of a first start on a fresh host is the box's own, and is there only when it has arrived.
+
     Raises:
         HostUnfitError: this process is not root and cannot set owners.
         ProcessError: tar failed; the disk may be full.
     """
+    if image.arrived is not None and image.arrived.tree is not None:
+        return image.arrived.tree
     if os.geteuid() != 0:
         raise HostUnfitError(
             f"unpacking the tree of {image.name!r} with its owners needs root, this is user {os.geteuid()}",
@@ -48,13 +55,12 @@ def _unpack(tar: Path, directory: Path) -> None:
     # It is the box's `/`, so every user of the box may enter it. No user of the host may enter the cache.
     directory.mkdir()
     directory.chmod(0o755)
-    # GNU tar refuses names with `..`, strips leading slashes and makes links that point outside last.
-    keep = ("-p", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability")
-    proc.run(["tar", "-x", *keep, "-f", tar, "-C", directory], timeout_s=600, keep=proc.NO_VARIABLES)
-    _fill_dev(directory / "dev")
+    proc.run([*UNPACK, "-f", tar, "-C", directory], timeout_s=600, keep=proc.NO_VARIABLES)
+    fill_dev(directory / "dev")
 
 
-def _fill_dev(directory: Path) -> None:
+def fill_dev(directory: Path) -> None:
+    """Make the device nodes and links of a container's /dev. A link in the place of the directory is not followed."""
     if directory.is_symlink():  # the image decides where it points, so it is not followed
         return
     directory.mkdir(mode=0o755, exist_ok=True)

@@ -10,8 +10,9 @@ from typing import Final
 from bench.host.pagecache import why_never_cold
 from bench.host.read import HOST_ROOT, parse_sizes, read_text
 from bench.scenario.factors import MULTI_BOX_FACTORS, resources_at
+from bench.scenario.first_start import ABSENT
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec
-from bench.scenario.target_table import TargetInfo, target_info
+from bench.scenario.target_table import TARGETS, TargetInfo, target_info
 from bench.util.errors import UsageError
 from bench.util.units import format_bytes
 
@@ -51,10 +52,13 @@ def targets_of(scenario: Scenario) -> tuple[TargetSpec, ...]:
 
 def combinations_of(scenario: Scenario) -> tuple[Combination, ...]:
     """Every target at every combination of levels, ordered by target."""
+    named = {spec.label for spec in scenario.targets}
     return tuple(
         Combination(spec, levels, at_levels(scenario, levels))
         for spec in targets_of(scenario)
         for levels in scenario.factors.combinations()
+        # The control shows the host's drift, which has nothing to do with a link.
+        if spec.label in named or levels.get("cache") != ABSENT
     )
 
 
@@ -107,8 +111,28 @@ def _impossible(scenario: Scenario) -> Iterator[str]:
         yield "residents with cache=cold: dropping the page cache would dominate the memory that is measured"
     elif "cold" in axes.get("cache", ()) and (why := why_never_cold()) is not None:
         yield f"cache=cold: {why}"
+    if ABSENT in axes.get("cache", ()):
+        yield from (
+            f"{name} with cache=absent: many boxes would share one first start, so each has one box"
+            for name in MULTI_BOX_FACTORS
+            if name in axes
+        )
+        if os.geteuid() != 0:
+            yield "cache=absent: only root can make the link, and a private engine at its end"
     for one in combinations_of(scenario):
         yield from _impossible_combination(one)
+
+
+def _not_first(one: Combination) -> Iterator[str]:
+    """Why the image of such a box cannot come to the host after the request."""
+    if one.levels.get("cache") != ABSENT:
+        return
+    label = one.spec.label
+    if one.target.arrives_as is None:
+        able = ", ".join(name for name, info in TARGETS.items() if info.arrives_as is not None)
+        yield f"{label} with cache=absent: only these targets can do a first start: {able}"
+    elif one.target.arrives_as == "layers" and one.spec.options.get("network", "none") != "none":
+        yield f"{label} with cache=absent: the private engine at the end of the link has no other network than none"
 
 
 def _impossible_combination(one: Combination) -> Iterator[str]:
@@ -128,6 +152,7 @@ def _impossible_combination(one: Combination) -> Iterator[str]:
     least = one.target.least_memory_bytes(one.spec.options)
     if least is not None and "memory" in levels and resources.memory < least:
         yield f"{label} with memory={levels['memory']}: such a box needs at least {format_bytes(least)}"
+    yield from _not_first(one)
     yield from _one_port(one)
     yield from _too_many(one)
 

@@ -72,6 +72,12 @@ def written_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
     return max(0, sum(one["write_bytes"] - one.get("cancelled_write_bytes", 0) for one in found))
 
 
+def stored_by(pids: Iterable[int], *, root: Path = HOST_ROOT) -> int | None:
+    """As ``written_by``, with what was removed again before it had reached the disk, such as a download."""
+    found = _counters_of(pids, root)
+    return sum(one["write_bytes"] for one in found) if found else None
+
+
 def _counters_of(pids: Iterable[int], root: Path) -> list[dict[str, int]]:
     """/proc/PID/io of those that have not ended; empty when one of them cannot be read."""
     found = []

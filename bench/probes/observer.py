@@ -5,6 +5,7 @@ CPU time is read first, before the engine is asked anything. Questions to the ag
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +25,7 @@ from bench.probes.cpu import (
     monitor_group,
     read_cpu,
 )
-from bench.probes.disk import host_disks, own_pids, read_by, written_by
+from bench.probes.disk import host_disks, own_pids, read_by, stored_by, written_by
 from bench.probes.flush import probe_flush
 from bench.probes.memory import MEMORY_TRIES, memory_of, resident_peak_bytes
 from bench.probes.sampler import LastValues, Sampler, reader
@@ -78,6 +79,7 @@ class Observer:
         running = box.running_before()
         self._ran_before = bool(running)
         self._disk_before = self._disk_counters(running)
+        self._stored_before = self._stored()
         self._before = self._read(box_cpu_ns(running, None))
 
     def look(self, seen: Observation, design: Design) -> None:
@@ -88,6 +90,7 @@ class Observer:
         if not has_own_part(ready.box):
             seen.doubts.append("unknown:cpu (the box's own CPU time until ready could not be read)")
         self._until_ready(seen)
+        self._arrival(seen)
         group = self._group
         if self.main_pid is None:
             seen.doubts.append("unknown:memory (the box ended before it could be read)")
@@ -141,6 +144,20 @@ class Observer:
         for name, value in reads.items():
             if value is not None:
                 seen.disk_bytes[f"{name}.read_until_ready"] = value - self._disk_before.get(f"{name}.read", 0)
+
+    def _arrival(self, seen: Observation) -> None:
+        """Add what came to the host for the box, and what was written to files meanwhile, by all that brought it."""
+        arrived = self._box.arrived_bytes()
+        if not arrived:
+            return
+        seen.disk_bytes.update({f"arrival.{name}": value for name, value in arrived.items()})
+        stored = self._stored()
+        if stored is not None and self._stored_before is not None:
+            seen.disk_bytes["arrival.written"] = stored - self._stored_before
+
+    def _stored(self) -> int | None:
+        # Programs that we ran to their end are in our own counters.
+        return stored_by([*self._daemons.values(), os.getpid()])
 
     def _shim(self) -> int | None:
         return next(iter(self._processes.get(Component.SHIM, ())), None)

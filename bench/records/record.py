@@ -30,6 +30,10 @@ class Endpoint(StrEnum):
 
     REQUESTED = "requested"
     """Just before boxbench requests the box: t0, always 0."""
+    FETCHED = "fetched"
+    """First start on a fresh host only: the last byte has arrived."""
+    UNPACKED = "unpacked"
+    """First start on a fresh host only: what arrived is unpacked."""
     CREATED = "created"
     """The writable layer exists: container created, disk overlay in place."""
     VMM = "vmm"

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
+from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
@@ -51,6 +52,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
     return environment.get_template("report.html.j2").render(
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
+        first_start_note=FIRST_START_NOTE,
         words=WORDS,
         style=style,
         figures=[_figure(figure) for figure in figures],

@@ -90,7 +90,7 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
     parts = [f"## {escape(section.name)}{made}", escape(section.question), table(head, rows, numbers=True)]
     parts.append(escape(describe_columns(held=section.memory == HELD_HEAD)))
     parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
-    several = (*section.storms, *section.residents, *section.exercises)
+    several = (*section.first_starts, *section.storms, *section.residents, *section.exercises)
     for found in (*several, section.endpoints):
         parts += [table(found.head, found.rows, numbers=True)] if found else []
     parts += [escape(section.polled)] if section.polled else []

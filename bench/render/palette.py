@@ -42,6 +42,8 @@ _OTHER_MARKER: Final = "."
 # A phase is named by the endpoint that ends it, except that INIT ends `setup` in a box without a kernel of its own.
 # Cool while the host works, warm while a guest boots, green for the workload itself; neighbours differ in lightness.
 _PHASES: Final = {
+    "fetched": Colour("#2f4f7f", "#a3bfe8"),
+    "unpacked": Colour("#b9d9de", "#3f6f78"),
     "created": Colour("#9fb3c8", "#6f8399"),
     "vmm": Colour("#6a86ad", "#8fabd4"),
     "start_returned": Colour("#c4cedb", "#4f5d70"),
@@ -56,7 +58,7 @@ _PHASES: Final = {
 }
 _UNKNOWN_PHASE: Final = "start_returned"
 # These are dark on light pages and bright on dark ones, so text on them has the colour of the paper.
-_PAPER_ON: Final = frozenset({"vmm", "setup", "init", "listening", "replied"})
+_PAPER_ON: Final = frozenset({"fetched", "vmm", "setup", "init", "listening", "replied"})
 
 PALETTE: Final[Mapping[str, Colour]] = {
     **_ROLES,

@@ -47,7 +47,7 @@ class _Section:
         else:
             yield _table(section.rows, time)
             yield _table(section.rows, cost)
-        for found in (*section.storms, *section.residents, *section.exercises):
+        for found in (*section.first_starts, *section.storms, *section.residents, *section.exercises):
             yield from _plain(found, width=options.max_width)
         for note in section.notes:
             yield Text(f"· {note}", style="dim")

@@ -30,6 +30,7 @@ from bench.render.sections.facts import (
     pairs,
     polled_note,
 )
+from bench.render.sections.first_start import FIRST_START_NOTE, first_start_tables
 from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.origin import origin_text
 from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
@@ -119,6 +120,7 @@ class Section:
     storms: tuple[ReportTable, ...]
     residents: tuple[ReportTable, ...]
     exercises: tuple[ReportTable, ...]
+    first_starts: tuple[ReportTable, ...]
     text: str
 
     @property
@@ -214,6 +216,7 @@ def _marked(section: Section, made: str) -> Section:
         storms=tuple(map(titled, section.storms)),
         residents=tuple(map(titled, section.residents)),
         exercises=tuple(map(titled, section.exercises)),
+        first_starts=tuple(map(titled, section.first_starts)),
     )
 
 
@@ -310,6 +313,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         storms=storm_tables(analysis, name),
         residents=resident_tables(analysis, name),
         exercises=exercise_tables(analysis, name, named),
+        first_starts=first_start_tables(analysis, name, cells),
         text=clean_lines(analysis.manifest.scenarios[name].text),
     )
 
@@ -374,6 +378,7 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
     found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
     found += [PSS_NOTE] if any(section.memory == PSS_HEAD for section in sections) else []
+    found += [FIRST_START_NOTE] if any(section.first_starts for section in sections) else []
     found += [STORM_NOTE] if any(section.storms for section in sections) else []
     return tuple(found)
 

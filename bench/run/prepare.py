@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from bench.engines.lazy import Engines, open_engines
-from bench.host.run_directory import campaign_dir
+from bench.host.run_directory import campaign_dir, campaign_tag
 from bench.image.build import build_image
 from bench.image.config import config_digest
 from bench.image.model import Image
@@ -19,8 +19,10 @@ from bench.plan.trials import Cell
 from bench.records.manifest import ImageEntry, LayerEntry
 from bench.run.box import Setting
 from bench.run.interpreter import frozen_heap
+from bench.scenario.first_start import ABSENT
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Target
+from bench.targets.first_start.first_starts import FirstStarts
 from bench.targets.table import make_target
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TargetUnavailableError
@@ -64,11 +66,12 @@ def prepare(
         BuildError: an image could not be built or prepared.
     """
     check_matrix(scenarios)
-    with open_engines(campaign_dir(campaign)) as engines:
+    with open_engines(campaign_dir(campaign)) as engines, ExitStack() as stack:
         prepared = Prepared(campaign, engines)
         targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
+        first = FirstStarts(engines, campaign_tag(campaign), stack, accel=accel)
         for loaded in scenarios:
-            _add_scenario(prepared, loaded, targets, say)
+            _add_scenario(prepared, loaded, targets, first, say)
         # What engines have written would else reach the disk while the first boxes start.
         os.sync()
         with frozen_heap():
@@ -107,7 +110,9 @@ def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
     return target if reason is None else reason
 
 
-def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str, Target], say: Say) -> None:
+def _add_scenario(
+    prepared: Prepared, loaded: LoadedScenario, targets: dict[str, Target], first: FirstStarts, say: Say
+) -> None:
     scenario = loaded.scenario
     store = image_store(prepared.engines)
     image = build_image(store, loaded, say)
@@ -120,9 +125,13 @@ def _add_scenario(prepared: Prepared, loaded: LoadedScenario, targets: dict[str,
             continue
         cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
         say(f"preparing {cell.key}")
+        is_first = place.levels.get("cache") == ABSENT
+        if is_first:
+            target = first.target(target, place.spec, scenario.first_start)
         sizes.update(target.prepare(image, place.scenario.resources, place.scenario.ready))
         prepared.settings[cell] = _setting(prepared, place, image, target)
-        prepared.descriptions[cell.box] = target.describe()
+        if not is_first or cell.box not in prepared.descriptions:
+            prepared.descriptions[cell.box] = target.describe()
     if not any(cell.scenario == scenario.name for cell in prepared.settings):
         raise TargetUnavailableError(
             f"{scenario.name}: this host can run none of its targets", hint="`boxbench doctor` says what is missing"

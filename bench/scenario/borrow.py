@@ -10,7 +10,7 @@ from bench.util.errors import UsageError
 
 
 def with_workload_of(design: LoadedScenario, other: LoadedScenario) -> LoadedScenario:
-    """The blocks, factors and storms of one scenario with everything that makes boxes of another.
+    """The blocks, factors, storms and link of one scenario with everything that makes boxes of another.
 
     Workload, readiness, resources, targets, baseline, headline and allowed differences are the other's. The longer of
     both time limits holds, since boxes of a storm wait for each other. The other's factors and exercise are not run.
@@ -32,6 +32,7 @@ def with_workload_of(design: LoadedScenario, other: LoadedScenario) -> LoadedSce
             "question": ours.question,
             "factors": ours.factors,
             "storm": ours.storm,
+            "first_start": ours.first_start,
             "exercise": None,
             "design": ours.design.model_copy(update={"root_control": theirs.design.root_control}),
             "ready": theirs.ready.model_copy(update={"timeout": limit}),

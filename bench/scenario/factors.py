@@ -17,6 +17,7 @@ MULTI_BOX_FACTORS: Final = ("residents", "concurrency")
 RESOURCES: Final = ("cpus", "memory")
 """Factors that change the resources of every box."""
 
+_Cache = Literal["warm", "cold", "absent"]
 _Count = Annotated[int, Field(ge=1, le=MOST_BOXES)]
 
 
@@ -34,7 +35,7 @@ def _axis(item: dict[str, Any]) -> WithJsonSchema:
 
 _COUNT_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": MOST_BOXES}
 _CPUS_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": 256}
-_CACHE_SCHEMA: Final = {"enum": ["warm", "cold"]}
+_CACHE_SCHEMA: Final = {"enum": ["warm", "cold", "absent"]}
 _SIZE_SCHEMA: Final = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKmMgG]i?[bB]|[bB])?\s*$"}
 
 
@@ -46,8 +47,11 @@ class Factors(Strict):
     concurrency: Annotated[tuple[_Count, ...], BeforeValidator(_as_tuple), _axis(_COUNT_SCHEMA)] = ()
     """A trial is a storm: it requests this many boxes on a schedule that does not wait for any of them. With
     ``residents`` too, so many other boxes are up already and stay until the storm is over."""
-    cache: Annotated[tuple[Literal["warm", "cold"], ...], BeforeValidator(_as_tuple), _axis(_CACHE_SCHEMA)] = ()
-    """``cold``: the host's page cache is dropped before every start. ``warm``: it is left alone."""
+    cache: Annotated[
+        tuple[Literal["warm", "cold", "absent"], ...], BeforeValidator(_as_tuple), _axis(_CACHE_SCHEMA)
+    ] = ()
+    """``cold``: the host's page cache is dropped before every start. ``warm``: it is left alone.
+    ``absent``: nothing of the image is on the host, and it comes over the link of ``first_start``."""
     cpus: Annotated[
         tuple[Annotated[int, Field(ge=1, le=256)], ...], BeforeValidator(_as_tuple), _axis(_CPUS_SCHEMA)
     ] = ()

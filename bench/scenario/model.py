@@ -25,6 +25,7 @@ from bench.scenario.fields import (
     DurationNs,
     Strict,
 )
+from bench.scenario.first_start import FirstStart
 from bench.scenario.image_name import ImageFile, parse_image_name
 from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.scenario.storm import Storm
@@ -119,6 +120,8 @@ class Scenario(Strict):
     factors: Factors = Factors()
     storm: Storm = Storm()
     """The schedule of boxes with the factor ``concurrency``."""
+    first_start: FirstStart = FirstStart()
+    """The link for first starts on a fresh host, with the factor level ``cache=absent``."""
     exercise: Exercise | None = None
     """The load test in the ready box; None: there is none."""
     allowed_differences: AllowedDifferences = Field(default={})

@@ -17,6 +17,9 @@ from bench.util.errors import UsageError
 Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
 """What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
 
+Arrival = Literal["layers", "tree", "disk"]
+"""How an image comes to a fresh host: as layers from a registry, a packed tree, or a packed disk with a kernel."""
+
 Marker = str | tuple[tuple[float, float], ...]
 """A marker of matplotlib: its code, or the corners of a closed shape."""
 _CUP: Final = (
@@ -52,6 +55,8 @@ class TargetInfo:
     """What readers must know wherever a ratio of this target is the answer, as a sentence; empty for most."""
     most_cpus: int | None = None
     """The most CPUs that a box can have; None when there is no such bound."""
+    arrives_as: Arrival | None = None
+    """What travels for a first start on a fresh host (``cache=absent``); None: the target cannot do it."""
     counted_as: str | None = None
     """The name under which `boxbench instructions` counts its starts. A name other than the target's own is a close
     relative that can be counted in its place; None when there is neither."""
@@ -152,6 +157,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         colours=("#22a87c", "#2ce1a8"),
         marker="^",
         options={"program": PathOption("program", "runc")},
+        arrives_as="tree",
         counted_as="runc",
     ),
     "crun": TargetInfo(
@@ -161,6 +167,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         colours=("#306748", "#46f788"),
         marker="p",
         options={"program": PathOption("program", "crun")},
+        arrives_as="tree",
     ),
     "gvisor": TargetInfo(
         implementation="bench.targets.containers.gvisor:GvisorTarget",
@@ -192,6 +199,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         marker="s",
         options=_DOCKER,
         host_network=("network", "host"),
+        arrives_as="layers",
         counted_as="docker",
     ),
     "docker-cli": TargetInfo(
@@ -261,6 +269,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         },
         # qboot is as small as SeaBIOS.
         least_memory_bytes=lambda _options: DIRECT_BOOT_MEMORY_BYTES["seabios"],
+        arrives_as="disk",
         counted_as="microvm",
     ),
     "libvirt": TargetInfo(
@@ -282,6 +291,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             **_KERNEL,
         },
         least_memory_bytes=lambda options: DIRECT_BOOT_MEMORY_BYTES[str(options.get("firmware", "seabios"))],
+        arrives_as="disk",
         counted_as="q35",
     ),
     "libvirt-full": TargetInfo(

@@ -138,6 +138,14 @@ class Box(ABC):
         """
         return {}
 
+    def arrived_bytes(self) -> Mapping[str, int]:
+        """Of a box whose image came to the host after its request; empty for every other box.
+
+        ``travelled``: bytes that came over the link, headers included. ``kept``: bytes that what came occupies on the
+        host's disk.
+        """
+        return {}
+
 
 class BoxProxy(Box):
     """Passes every call on to another box. Wrappers derive from it and override what they change."""
@@ -189,6 +197,10 @@ class BoxProxy(Box):
     def guest_disk(self) -> Mapping[str, int]:
         """See ``Box``."""
         return self.inner.guest_disk()
+
+    def arrived_bytes(self) -> Mapping[str, int]:
+        """See ``Box``."""
+        return self.inner.arrived_bytes()
 
 
 class Target(Protocol):

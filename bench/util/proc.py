@@ -21,6 +21,7 @@ from weakref import WeakSet
 from bench.util.errors import HostUnfitError, ProcessError, TeardownError
 
 TAIL_BYTES: Final = 2000
+_LINE: Final = 500
 # Debian installs mke2fs, dockerd and others here, which is not on every user's PATH.
 SBIN: Final = "/usr/sbin:/sbin:/usr/local/sbin"
 NO_VARIABLES: Final = ()
@@ -73,6 +74,12 @@ def require_tool(name: str, *, package: str) -> str:
 def tail(output: bytes) -> str:
     """The end of a tool's output, for an error message."""
     return output[-TAIL_BYTES:].decode(errors="replace").strip()
+
+
+def last_line(log: Path) -> str:
+    """The last line of a daemon's log, clipped, for an error message."""
+    lines = tail(log.read_bytes()).splitlines()
+    return lines[-1][:_LINE] if lines else "its log is empty"
 
 
 def run(

@@ -26,10 +26,11 @@ _SECONDS: Final = {
     "h": 3600 * 10**9,
     "d": 24 * 3600 * 10**9,
 }
+_BITS_PER_S: Final = {"kbit/s": 10**3, "mbit/s": 10**6, "gbit/s": 10**9}
 _DURATIONS: Final = '"30s" (ns, us, ms, s, min, h, d)'
 _NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
 _CHANGE: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*")
-_QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*(?:/s)?)\s*")
 
 
 def decode_number(text: str) -> int | None:
@@ -60,6 +61,18 @@ def parse_size(text: str) -> int:
     if size and text.strip().replace(".", "").isdigit():
         raise ValueError(f'{text[:40]!r} has no unit; write "{text.strip()[:20]}GiB" (B, KiB, MiB, GiB, kB, MB, GB)')
     return size
+
+
+def parse_bits_per_s(text: str) -> int:
+    """The bits per second in a text such as ``100Mbit/s``. Raises ValueError, whose message shows the form."""
+    return _parse(text, _BITS_PER_S, '"100Mbit/s" (kbit/s, Mbit/s, Gbit/s)')
+
+
+def format_bits_per_s(value: float) -> str:
+    """A bandwidth in its largest unit that is at most the value: ``100 Mbit/s``, ``2.5 Gbit/s``."""
+    units = ((10**9, "Gbit/s"), (10**6, "Mbit/s"), (10**3, "kbit/s"))
+    scale, unit = next((one for one in units if value >= one[0]), units[-1])
+    return f"{value / scale:.3g} {unit}"
 
 
 def parse_duration_ns(text: str) -> int:

@@ -30,6 +30,8 @@ _NAMED_FROM: Final = 0.13
 
 
 _NAMES: Final = {
+    "fetched": "image is fetched",
+    "unpacked": "rest is unpacked",
     "created": "layer or overlay made",
     "vmm": "VMM starts",
     "start_returned": "start call returns",

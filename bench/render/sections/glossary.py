@@ -43,6 +43,8 @@ def describe_columns(*, held: bool) -> str:
 
 ENDPOINTS: Final[Mapping[Endpoint, str]] = {
     Endpoint.REQUESTED: "the request is sent: t0",
+    Endpoint.FETCHED: "the last byte of the image has arrived",
+    Endpoint.UNPACKED: "the image is unpacked",
     Endpoint.CREATED: "the writable layer exists",
     Endpoint.VMM: "the VM monitor has connected to Boxbench",
     Endpoint.START_RETURNED: "the start call has returned; this may come after init",

@@ -29,7 +29,7 @@ _KILL: Final = ((signal.SIGKILL, 10.0),)
 _PROGRAMS: Final = frozenset(
     (
         "boxinit", "bwrap", "conmon", "containerd", "containerd-shim-runc-v2", "crun", "ctr", "docker", "dockerd",
-        "podman", "qemu-img", "runc", "runsc", "unshare",
+        "docker-registry", "podman", "qemu-img", "runc", "runsc", "unshare",
     )
 )  # fmt: skip
 """Programs of which the run directory on their command line shows the box."""

@@ -29,6 +29,15 @@ _SECTOR_BYTES: Final = 512
 
 
 @dataclass(frozen=True)
+class VmFiles:
+    """The files from which a VMM boots a box. The disk is the base of the box's own."""
+
+    kernel: Path
+    initramfs: Path
+    disk: Disk
+
+
+@dataclass(frozen=True)
 class Guest:
     """The properties of a target's guests."""
 
@@ -57,13 +66,20 @@ class Guest:
         """The file that the VMM loads. Raises HostUnfitError when the kernel cannot be unpacked."""
         return ensure_raw_kernel(self.kernel) if self.raw_kernel else self.kernel.image
 
+    def kernel_of(self, image: Image) -> Path:
+        """The file that the VMM loads for a box of ``image``: one that has come for it, else ``kernel_file``."""
+        arrived = image.arrived.kernel if image.arrived is not None else None
+        return arrived or self.kernel_file
+
     def describe(self) -> str:
         """The kernel's release, source and packing."""
         packing = "unpacked vmlinux" if self.raw_kernel else "compressed"
         return f"{self.kernel.release} ({self.kernel.source}), {packing}"
 
     def initramfs(self, image: Image, ready: Ready) -> Path:
-        """An initramfs with agent, modules and box.conf, cached by content."""
+        """An initramfs with agent, modules and box.conf, cached by content, or one that has come for the box."""
+        if image.arrived is not None and image.arrived.initramfs is not None:
+            return image.arrived.initramfs
         return self.initramfs_with(render_boxconf(image.config, ready, root=self.root, poweroff=self.poweroff))
 
     def initramfs_with(self, conf: bytes) -> Path:
@@ -84,8 +100,14 @@ class Guest:
         _ = self.kernel_file
         return {"disk_logical": disk.logical_bytes, "disk_allocated": disk.allocated_bytes}
 
+    def files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        """Kernel, initramfs and disk of a box of ``image``."""
+        return VmFiles(self.kernel_of(image), self.initramfs(image, ready), self.disk(image, resources))
+
     def disk(self, image: Image, resources: Resources) -> Disk:
-        """The disk with the image's tree, of the scenario's size."""
+        """The disk with the image's tree, of the scenario's size, or one that has come for the box."""
+        if image.arrived is not None and image.arrived.disk is not None:
+            return image.arrived.disk
         return ensure_disk(image, resources.disk)
 
 

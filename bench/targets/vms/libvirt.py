@@ -18,7 +18,7 @@ from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import COMMAND_LINE, SERIAL_COMMAND_LINE, Boot, DiskFile, Domain, Machine
 from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvirt, own_ids
-from bench.targets.vms.guest import Guest
+from bench.targets.vms.guest import Guest, VmFiles
 from bench.targets.vms.marker_socket import ConsoleWatch
 from bench.targets.vms.pinning import describe_pinning, emulator_cpus
 from bench.targets.vms.qemu import describe_cpu, machine_for
@@ -91,6 +91,10 @@ class LibvirtTarget:
         """Make the disk and the initramfs."""
         return self._guest.prepare(image, resources, ready)
 
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        """What a host needs of the image to boot it."""
+        return self._guest.files(image, resources, ready)
+
     @contextmanager
     def provision(self, order: Order) -> Iterator[DomainBox]:
         """Listen for the VMM. The domain and its disk are part of the request."""
@@ -124,7 +128,11 @@ class LibvirtTarget:
             emulator_cpus=emulator_cpus(self._options["emulator_cpus"], order.cpus),
             memory_bytes=order.resources.memory,
             owner=own_ids(),
-            boot=Boot(self._guest.kernel_file, self._guest.initramfs(order.image, order.ready), self._command_line),
+            boot=Boot(
+                self._guest.kernel_of(order.image),
+                self._guest.initramfs(order.image, order.ready),
+                self._command_line,
+            ),
             disks=(DiskFile(order.storage / f"disk.{form}", form, chosen["disk_cache"]),),
             ports=agent_ports(order),
             serial=order.directory / "serial" if chosen["console"] == "serial" else None,

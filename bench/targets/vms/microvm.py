@@ -20,7 +20,7 @@ from bench.targets.base import Box, Order, Output
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import EVENTS_PORT, STDERR_PORT, STDOUT_PORT
 from bench.targets.vms.domain_box import sum_counters
-from bench.targets.vms.guest import Guest
+from bench.targets.vms.guest import Guest, VmFiles
 from bench.targets.vms.pinning import describe_pinning
 from bench.targets.vms.qemu import (
     Qemu,
@@ -97,6 +97,10 @@ class MicrovmTarget:
         """Make the disk and the initramfs."""
         return self.guest.prepare(image, resources, ready)
 
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        """What a host needs of the image to boot it."""
+        return self.guest.files(image, resources, ready)
+
     @contextmanager
     def provision(self, order: Order) -> Iterator[MicrovmBox]:
         """Listen for the VMM and start the waiting launcher. QEMU and its overlay are part of the request."""
@@ -124,7 +128,7 @@ class MicrovmTarget:
             "-machine", self._machine, *accel_argv(self.accel, vcpus=resources.cpus, emulator=self._emulator),
             "-m", f"{resources.memory}B",
             "-bios", _FIRMWARE[self._options["firmware"]],
-            "-kernel", str(self.guest.kernel_file),
+            "-kernel", str(self.guest.kernel_of(order.image)),
             "-initrd", str(self.guest.initramfs(order.image, order.ready)),
             "-append", self._command_line,
             "-drive", f"if=none,id=root,format=qcow2,cache=writeback,discard=unmap,file={order.storage}/disk.qcow2",

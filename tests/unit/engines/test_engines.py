@@ -20,7 +20,6 @@ from bench.engines.dockerd import docker_engine, running_client
 from bench.engines.lazy import open_engines
 from bench.engines.libvirt_daemon import LibvirtDaemon
 from bench.engines.libvirtd import LibvirtEngine
-from bench.util import cache
 from bench.util.errors import HostUnfitError
 
 
@@ -93,11 +92,11 @@ def test_data_of_an_engine_that_was_killed_are_known(tmp_path: Path, monkeypatch
 
 
 def test_a_private_engine_has_no_network_and_its_own_place(tmp_path: Path) -> None:
-    words = dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", "/boxbench-1a2b3c4d")
+    words = dockerd.dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", tmp_path / "data", "/boxbench-1a2b3c4d")
     assert words[words.index("--cgroup-parent") + 1] == "/boxbench-1a2b3c4d"
-    assert "--cgroup-parent" not in dockerd._dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", None)
+    assert "--cgroup-parent" not in dockerd.dockerd_argv("/usr/sbin/dockerd", tmp_path / "run", tmp_path / "data", None)
     assert {"--bridge=none", "--iptables=false", "--ip6tables=false"} <= set(words)
-    assert words[words.index("--data-root") + 1] == str(cache.cache_dir() / "docker")
+    assert words[words.index("--data-root") + 1] == str(tmp_path / "data")
     assert words[words.index("--host") + 1] == f"unix://{tmp_path}/run/dockerd/sock"
 
 

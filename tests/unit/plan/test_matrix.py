@@ -226,3 +226,33 @@ def test_both_sides_of_a_gate_lose_the_root_control() -> None:
     found = sides.without_root_control()
     assert (found.a.labels, found.b.labels, found.targets()) == (("docker",), ("docker",), {"docker": "docker"})
     assert "process" not in {one.spec.label for one in combinations_of(found.b.loaded.scenario)}
+
+
+def test_a_first_start_needs_a_target_whose_image_travels(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    check_matrix([make("docker", "runc", "libvirt", cache=["absent", "warm"])])
+    said = _refused(make("process", "vmm", "docker[network=bridge]", cache="absent"))
+    able = "only these targets can do a first start: runc, crun, docker, microvm, libvirt"
+    assert f"process with cache=absent: {able}" in said
+    assert f"vmm with cache=absent: {able}" in said
+    assert "docker[network=bridge] with cache=absent: the private engine at the end of the link has no other" in said
+
+
+def test_many_boxes_have_no_first_start(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "residents with cache=absent: many boxes" in _refused(make("docker", residents=[2], cache="absent"))
+    assert "concurrency with cache=absent: many boxes" in _refused(make("docker", concurrency=[2], cache="absent"))
+
+
+def test_only_root_can_make_the_link(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "cache=absent: only root can make the link" in _refused(make("docker", cache="absent"))
+
+
+def test_the_control_that_was_not_asked_for_has_no_first_start(make: Make) -> None:
+    places = combinations_of(make("docker", cache=["absent", "warm"]).scenario)
+    assert [(place.spec.label, place.levels["cache"]) for place in places] == [
+        ("docker", "absent"),
+        ("docker", "warm"),
+        ("process", "warm"),
+    ]

@@ -1,0 +1,175 @@
+"""An image registry of our own at the far end of a link: Debian's ``docker-registry``, with images and other files.
+
+Disks and trees are blobs of the registry as layers are, so one server serves all targets. It is filled from the side
+that fetches, in the direction that the link does not limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.engines.link import SERVER, Link
+from bench.util import proc
+from bench.util.clock import MonotonicClock
+from bench.util.errors import HostUnfitError
+from bench.util.private import private_directory
+
+PORT: Final = 5000
+ADDRESS: Final = f"{SERVER}:{PORT}"
+"""As the first part of an image's name."""
+REPOSITORY: Final = "first-start"
+_PACKAGE: Final = "docker-registry"
+_START_TIMEOUT_S: Final = 30.0
+_UPLOAD_TIMEOUT_S: Final = 600.0
+_POLL_S: Final = 0.05
+_MANIFESTS: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file in the registry."""
+
+    digest: str
+    """``sha256:...``"""
+    size_bytes: int
+
+    @property
+    def url(self) -> str:
+        """Where the fetching side gets it."""
+        return f"http://{ADDRESS}/v2/{REPOSITORY}/blobs/{self.digest}"
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """An image in the registry."""
+
+    ref: str
+    """Its name with its digest, for a pull."""
+    layers: tuple[Blob, ...]
+    """As they travel, lowest first."""
+    size_bytes: int
+    """Of everything that travels when it is pulled: layers, configuration, manifest."""
+
+
+class Registry:
+    """A running registry."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def push_image(self, archive: Path, *, layers: str) -> PushedImage:
+        """Push an image from an archive as ``docker save`` writes it.
+
+        Args:
+            layers: how its layers are compressed: ``gzip`` or ``zstd``.
+
+        Raises:
+            HostUnfitError, ProcessError: skopeo is missing or failed.
+        """
+        skopeo = proc.require_tool("skopeo", package="skopeo")
+        name = f"{ADDRESS}/{REPOSITORY}:pushed"
+        argv = self.link.on_fetcher(
+            skopeo, "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", "--dest-compress-format", layers,
+            f"docker-archive:{archive}", f"docker://{name}",
+        )  # fmt: skip
+        proc.run(argv, timeout_s=_UPLOAD_TIMEOUT_S, keep=("HOME", "TMPDIR"))
+        raw = self._manifest("pushed")
+        manifest = json.loads(raw)
+        blobs = tuple(_blob(entry) for entry in manifest["layers"])
+        unique = {blob.digest: blob.size_bytes for blob in (*blobs, _blob(manifest["config"]))}
+        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{digest}", blobs, sum(unique.values()) + len(raw))
+
+    def push_file(self, file: Path) -> Blob:
+        """Push a file. Raises HostUnfitError, ProcessError: curl is missing or failed."""
+        with file.open("rb") as stream:
+            blob = Blob(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}", file.stat().st_size)
+        start = f"http://{ADDRESS}/v2/{REPOSITORY}/blobs/uploads/"
+        place = self._curl("--request", "POST", "--output", "/dev/null", "--write-out", "%header{location}", start)
+        url = f"{place.decode()}&digest={blob.digest}"
+        kind = ("--header", "Content-Type: application/octet-stream")
+        self._curl("--output", "/dev/null", *kind, "--upload-file", file, url)
+        return blob
+
+    def _manifest(self, tag: str) -> bytes:
+        kinds = ("--header", f"Accept: {', '.join(_MANIFESTS)}")
+        return self._curl(*kinds, f"http://{ADDRESS}/v2/{REPOSITORY}/manifests/{tag}")
+
+    def _curl(self, *arguments: str | Path) -> bytes:
+        curl = proc.require_tool("curl", package="curl")
+        words = self.link.on_fetcher(curl, "--silent", "--show-error", "--fail", *arguments)
+        return proc.run(words, timeout_s=_UPLOAD_TIMEOUT_S, keep=proc.NO_VARIABLES).stdout
+
+
+def _blob(entry: dict[str, Any]) -> Blob:
+    return Blob(str(entry["digest"]), int(entry["size"]))
+
+
+def check_tools() -> None:
+    """Raise HostUnfitError when a program is missing that fills or runs a registry."""
+    proc.require_tool(_PACKAGE, package=_PACKAGE)
+    proc.require_tool("skopeo", package="skopeo")
+    proc.require_tool("curl", package="curl")
+
+
+@contextmanager
+def registry(link: Link, run_dir: Path, storage: Path) -> Iterator[Registry]:
+    """A registry on the link's server, empty at first.
+
+    Args:
+        run_dir: for its configuration and log.
+        storage: for its content, on a disk. The caller removes both.
+
+    Raises:
+        HostUnfitError: a tool is missing, or the registry does not start.
+    """
+    check_tools()
+    program = proc.require_tool(_PACKAGE, package=_PACKAGE)
+    home = private_directory(run_dir / "registry")
+    settings, log = home / "config.yml", home / "log"
+    settings.write_text(json.dumps(_settings(private_directory(storage / "registry"))), encoding="utf-8")
+    with log.open("wb") as stream:
+        argv = link.on_server(program, "serve", settings)
+        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.NO_VARIABLES)
+    try:
+        _wait_until_up(link, process, log)
+        yield Registry(link)
+    finally:
+        proc.stop(process)
+
+
+def _settings(content: Path) -> dict[str, Any]:
+    # JSON is YAML, too.
+    return {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(content)},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": ADDRESS},
+    }
+
+
+def _wait_until_up(link: Link, process: subprocess.Popen[bytes], log: Path) -> None:
+    curl, clock = proc.require_tool("curl", package="curl"), MonotonicClock()
+    words = link.on_fetcher(curl, "--silent", "--fail", "--output", "/dev/null", f"http://{ADDRESS}/v2/")
+    deadline_ns = clock.now_ns() + round(_START_TIMEOUT_S * 1e9)
+    while process.poll() is None and clock.now_ns() < deadline_ns:
+        if proc.run(words, timeout_s=_START_TIMEOUT_S, check=False, keep=proc.NO_VARIABLES).returncode == 0:
+            return
+        clock.sleep(_POLL_S)
+    raise HostUnfitError(
+        f"{_PACKAGE} did not start within {_START_TIMEOUT_S:g} s: {proc.last_line(log)}",
+        hint=f"check the package {_PACKAGE}, or leave out cache=absent",
+    )

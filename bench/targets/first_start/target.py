@@ -1,0 +1,200 @@
+"""Targets whose boxes get their image over a link after the request, wrapped around the targets themselves."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
+
+from bench.engines.fresh_docker import FreshEngine
+from bench.engines.registry import Blob, PushedImage, Registry
+from bench.host.disk import allocated_bytes
+from bench.image.model import Arrived, Disk, Image
+from bench.image.tree import fill_dev
+from bench.image.vm.disk import make_overlay
+from bench.records.component import Component
+from bench.records.record import Endpoint
+from bench.scenario.model import Ready, Resources
+from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
+from bench.targets.first_start.fetch import Parcel, fetch
+from bench.targets.first_start.packing import packed
+from bench.targets.vms.guest import VmFiles
+
+_FOLDER: Final = "arrived"
+"""In the box's storage: what came over the link."""
+_FETCH_LOG: Final = "fetch.log"
+
+PushImage = Callable[[Image], PushedImage]
+"""Pushes an image to the registry, from where it travels."""
+
+
+@runtime_checkable
+class BootsFiles(Protocol):
+    """A target whose boxes boot from files."""
+
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        """Kernel, initramfs and disk."""
+
+
+class FirstStartBox(BoxProxy):
+    """A box whose image comes first when it is started."""
+
+    def __init__(self, inner: Box, order: Order, registry: Registry) -> None:
+        super().__init__(inner)
+        self.order = order
+        self.link = registry.link
+        self._came_bytes = 0
+
+    def start(self) -> None:
+        """Fetch, unpack, start. Marks ``fetched`` and ``unpacked``. Raises LaunchError."""
+        before = self.link.received_bytes()
+        self.bring(partial(self.order.mark, Endpoint.FETCHED))
+        self.order.mark(Endpoint.UNPACKED)
+        self._came_bytes = self.link.received_bytes() - before
+        self.inner.start()
+
+    @abstractmethod
+    def bring(self, arrived: Callable[[], object]) -> None:
+        """Fetch and unpack; calls ``arrived`` when the last byte has come. Raises LaunchError."""
+
+    @abstractmethod
+    def kept_bytes(self) -> int:
+        """Bytes on the host's disk that what came occupies."""
+
+    def arrived_bytes(self) -> Mapping[str, int]:
+        """See ``Box``."""
+        return {"travelled": self._came_bytes, "kept": self.kept_bytes()}
+
+
+class FilesBox(FirstStartBox):
+    """A box whose tree, or whose kernel, initramfs and disk, come as files."""
+
+    def __init__(self, inner: Box, order: Order, registry: Registry, parcels: tuple[Parcel, ...]) -> None:
+        super().__init__(inner, order, registry)
+        self._parcels = parcels
+        self._spent_ns = 0
+
+    def bring(self, arrived: Callable[[], object]) -> None:
+        """See ``FirstStartBox``."""
+        self._spent_ns = fetch(self._parcels, self.link, self.order.directory / _FETCH_LOG, arrived=arrived)
+        for parcel in self._parcels:
+            if parcel.form == "tree":
+                fill_dev(parcel.place / "dev")
+
+    def kept_bytes(self) -> int:
+        """See ``FirstStartBox``."""
+        return allocated_bytes(self.order.storage / _FOLDER)
+
+    def spent_ns(self) -> Mapping[str, int]:
+        """The inner box's, and the CPU time of the programs that fetched and unpacked."""
+        inner = dict(self.inner.spent_ns())
+        return inner | {Component.CLIENT: inner.get(Component.CLIENT, 0) + self._spent_ns}
+
+
+class FilesTarget(TargetProxy):
+    """A target that boots a disk, or runs an unpacked tree; both come from the registry."""
+
+    def __init__(self, inner: Target, registry: Registry) -> None:
+        super().__init__(inner)
+        self._registry = registry
+        self._pushed: dict[Path, Blob] = {}
+
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
+        """Pack and push what travels; ``travels.NAME`` is its size, beside what the inner target returns."""
+        sizes = self.inner.prepare(image, resources, ready)
+        parcels = self._parcels(image, resources, ready, Path(_FOLDER))
+        return {**sizes, **{f"travels.{parcel.place.stem}": parcel.blob.size_bytes for parcel in parcels}}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        """Provision a box of which no file is there yet."""
+        folder = order.storage / _FOLDER
+        folder.mkdir(mode=0o700)
+        parcels = self._parcels(order.image, order.resources, order.ready, folder)
+        arrived = self._arrived(order, folder)
+        with self.inner.provision(replace(order, image=replace(order.image, arrived=arrived))) as box:
+            yield FilesBox(box, order, self._registry, parcels)
+
+    def _arrived(self, order: Order, folder: Path) -> Arrived:
+        """The files as the inner target will find them."""
+        if not isinstance(self.inner, BootsFiles):
+            tree = folder / "tree"
+            tree.mkdir()
+            # It is the box's `/`.
+            tree.chmod(0o755)
+            return Arrived(tree=tree)
+        there = self.inner.vm_files(order.image, order.resources, order.ready).disk
+        overlay = folder / "overlay.qcow2"
+        make_overlay(folder / "disk.raw", overlay, there.logical_bytes)
+        disk = Disk(folder / "disk.raw", overlay, there.logical_bytes, there.allocated_bytes)
+        return Arrived(disk=disk, kernel=folder / "kernel", initramfs=folder / "initramfs")
+
+    def _parcels(self, image: Image, resources: Resources, ready: Ready, folder: Path) -> tuple[Parcel, ...]:
+        if not isinstance(self.inner, BootsFiles):
+            return (Parcel(self._push(packed(image.tree_tar, image.content)), folder / "tree", "tree"),)
+        files = self.inner.vm_files(image, resources, ready)
+        return (
+            # A kernel is compressed in itself.
+            Parcel(self._push(files.kernel), folder / "kernel", "plain"),
+            Parcel(self._push(packed(files.initramfs, files.initramfs.name)), folder / "initramfs", "zstd"),
+            Parcel(self._push(packed(files.disk.raw, files.disk.raw.parent.name)), folder / "disk.raw", "zstd"),
+        )
+
+    def _push(self, file: Path) -> Blob:
+        if file not in self._pushed:
+            self._pushed[file] = self._registry.push_file(file)
+        return self._pushed[file]
+
+
+class LayersBox(FirstStartBox):
+    """A container whose image the engine pulls when it is requested."""
+
+    def __init__(self, inner: Box, order: Order, registry: Registry, engine: FreshEngine, image: PushedImage) -> None:
+        super().__init__(inner, order, registry)
+        self._engine = engine
+        self._image = image
+        self._before = allocated_bytes(engine.data_root)
+
+    def bring(self, arrived: Callable[[], object]) -> None:
+        """See ``FirstStartBox``."""
+        layers = len({layer.digest for layer in self._image.layers})
+        self._engine.pull(self._image.ref, layers=layers, arrived=arrived)
+
+    def kept_bytes(self) -> int:
+        """See ``FirstStartBox``; without the box's own writable layer."""
+        own = self.inner.disk_bytes().get("box.allocated", 0)
+        return allocated_bytes(self._engine.data_root) - self._before - own
+
+
+class LayersTarget(TargetProxy):
+    """A target of an engine without images, which pulls them from the registry."""
+
+    def __init__(self, inner: Target, registry: Registry, engine: FreshEngine, push: PushImage) -> None:
+        super().__init__(inner)
+        self._registry = registry
+        self._engine = engine
+        self._push = push
+        self._pushed: dict[str, PushedImage] = {}
+
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
+        """Push the image; ``travels.image`` is the size of what travels."""
+        sizes = self.inner.prepare(image, resources, ready)
+        return {**sizes, "travels.image": self._image(image).size_bytes}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        """Provision a box in an engine that has no image."""
+        image = self._image(order.image)
+        # Here and not when the last box has gone, so that its removal does not seem to take so long.
+        self._engine.forget()
+        with self.inner.provision(replace(order, image=replace(order.image, ref=image.ref))) as box:
+            yield LayersBox(box, order, self._registry, self._engine, image)
+
+    def _image(self, image: Image) -> PushedImage:
+        if image.id not in self._pushed:
+            self._pushed[image.id] = self._push(image)
+        return self._pushed[image.id]

@@ -1,0 +1,113 @@
+"""First starts with real engines: nothing is there before the request, and the link is as wide as it says."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bench.engines.link import Link, limited_link
+from bench.engines.registry import Registry, registry
+from bench.host.read import HOST_ROOT, read_text
+from bench.host.run_directory import box_tag, campaign_tag
+from bench.records.record import Endpoint, Record
+from bench.run.cleanup import find_leftovers
+from bench.run.trial import run_trial
+from bench.scenario.first_start import FirstStart
+from bench.scenario.model import LoadedScenario, TargetSpec
+from bench.targets.first_start.fetch import Parcel, fetch
+from bench.targets.first_start.first_starts import FirstStarts
+from bench.util.clock import MonotonicClock
+from tests.lab import Lab
+
+BITS_PER_S: Final = 10**8
+PAYLOAD_SHARE: Final = 1448 / 1514
+"""Of a full packet on the link: what is left without the headers of Ethernet, IP and TCP with its time stamps."""
+ERROR: Final = 0.05
+TRIES: Final = 30
+IN_ORDER: Final = (Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED, Endpoint.READY)
+
+
+@pytest.fixture(scope="module")
+def first(lab: Lab) -> Iterator[FirstStarts]:
+    with ExitStack() as stack:
+        yield FirstStarts(lab.engines, campaign_tag(lab.campaign), stack, accel="tcg")
+
+
+@pytest.fixture
+def start(lab: Lab, loaded: LoadedScenario, first: FirstStarts) -> Callable[[str], Record]:
+    """A first start of a target's box; afterwards nothing of it may be there."""
+
+    def one(name: str) -> Record:
+        target = first.target(lab.target(name), TargetSpec(target=name), FirstStart(bandwidth=BITS_PER_S))
+        setting = lab.setting(target, loaded)
+        trial = lab.trial(setting, cache="absent")
+        record, _ = run_trial(trial, setting)
+        assert (record.outcome, record.failure) == ("ok", None)
+        assert [str(found) for found in find_leftovers(box_tag(lab.campaign, trial.id))] == []
+        return record
+
+    return one
+
+
+@pytest.mark.parametrize("name", ["docker", "runc", "libvirt"])
+def test_what_a_box_needs_comes_after_its_request(start: Callable[[str], Record], name: str) -> None:
+    for record in (start(name), start(name)) if name == "docker" else (start(name),):
+        passed = [record.endpoints_ns[name] for name in IN_ORDER]
+        assert passed == sorted(passed)
+        came, kept = record.disk_bytes["arrival.travelled"], record.disk_bytes["arrival.kept"]
+        # busybox and the agent do not fit in less, packed or not.
+        assert came > 500_000
+        assert kept > 1_500_000
+        # Nothing comes faster than the link: only what its bucket holds passes at once.
+        assert passed[0] >= (came - BITS_PER_S // 8 // 100) * 8 * 10**9 / BITS_PER_S
+        assert record.disk_bytes["arrival.written"] >= kept // 2
+        assert record.cpu_ns["start.total"] > 0
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    with limited_link(BITS_PER_S) as made:
+        yield made
+
+
+@pytest.fixture
+def served(link: Link, tmp_path: Path) -> Iterator[Registry]:
+    with registry(link, tmp_path, tmp_path) as found:
+        yield found
+
+
+def test_a_known_size_takes_as_long_as_the_link_says(served: Registry, tmp_path: Path) -> None:
+    """The difference of two sizes, so that starting the programs does not count, and the best of many tries."""
+    clock = MonotonicClock()
+    parcels = []
+    for number, size in enumerate((500_000, 3_000_000)):
+        file = tmp_path / f"blob{number}"
+        file.write_bytes(secrets.token_bytes(size))
+        parcels.append(Parcel(served.push_file(file), tmp_path / f"came{number}", "plain"))
+
+    def took_ns(parcel: Parcel) -> int:
+        begin = clock.now_ns()
+        fetch([parcel], served.link, tmp_path / "log", arrived=lambda: None)
+        return clock.now_ns() - begin
+
+    more = parcels[1].blob.size_bytes - parcels[0].blob.size_bytes
+    expected_ns = more * 8 * 10**9 / BITS_PER_S / PAYLOAD_SHARE
+    best = [2**63, 2**63]
+    for _ in range(TRIES):
+        best = [min(known, took_ns(parcel)) for known, parcel in zip(best, parcels, strict=True)]
+        if abs((best[1] - best[0]) / expected_ns - 1) < ERROR:
+            break
+    assert (best[1] - best[0]) / expected_ns == pytest.approx(1, abs=ERROR)
+    for parcel in parcels:
+        assert parcel.place.stat().st_size == parcel.blob.size_bytes
+
+
+def test_nothing_of_a_link_is_in_this_host_s_network(link: Link) -> None:
+    names = {line.partition(":")[0].strip() for line in (read_text(HOST_ROOT, "proc/net/dev") or "").splitlines()}
+    assert not [name for name in names if name.startswith("boxbench")]
+    assert link.received_bytes() >= 0

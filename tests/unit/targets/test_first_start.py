@@ -1,0 +1,259 @@
+"""First starts: what comes over the link comes after the request, and in the order fetched, unpacked, created."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import pytest
+from docker.errors import APIError
+
+from bench.agent.boxconf import BoxConfig
+from bench.engines.fresh_docker import FreshEngine
+from bench.engines.link import Link
+from bench.engines.registry import ADDRESS, Blob, PushedImage
+from bench.image.model import Disk, Image
+from bench.image.tree import ensure_tree_dir
+from bench.records.record import Endpoint
+from bench.scenario.model import Ready, ReadyFirstLine, Resources
+from bench.targets.base import Box, Order
+from bench.targets.first_start import target as module
+from bench.targets.first_start.fetch import Parcel
+from bench.targets.first_start.target import FilesTarget, LayersTarget
+from bench.targets.vms.guest import Guest, VmFiles
+from bench.util.errors import LaunchError
+
+SIZE: Final = 4096
+CAME: Final = 12345
+
+
+@pytest.fixture
+def marks() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    config = BoxConfig(("/bin/true",), (), "/", 0, 0, (0,), "", int(signal.SIGTERM))
+    (tmp_path / "tree.tar").write_bytes(b"tar")
+    return Image("web", "web:latest", "sha256:1", "d", "content", config, tmp_path / "tree.tar", {})
+
+
+@pytest.fixture
+def order(tmp_path: Path, image: Image, marks: list[str]) -> Order:
+    for name in ("run", "boxes"):
+        (tmp_path / name).mkdir()
+    return Order(
+        tag="boxbench-01234567-t0001",
+        directory=tmp_path / "run",
+        storage=tmp_path / "boxes",
+        cpus=(0,),
+        mark=marks.append,
+        image=image,
+        resources=Resources(),
+        ready=ReadyFirstLine(when="first-line"),
+    )
+
+
+class _Inner:
+    """A target that notes the image with which it provisions, and whose box only marks that it was created."""
+
+    name, accel = "runc", "native"
+
+    def __init__(self, marks: list[str]) -> None:
+        self.images: list[Image] = []
+        self._marks = marks
+
+    def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
+        del image, resources, ready
+        return {"disk_logical": SIZE}
+
+    @contextmanager
+    def provision(self, order: Order) -> Iterator[Box]:
+        self.images.append(order.image)
+        box = SimpleNamespace(
+            channel=object(),
+            start=lambda: order.mark(Endpoint.CREATED),
+            disk_bytes=lambda: {"box.allocated": 0},
+            spent_ns=lambda: {"client": 5},
+        )
+        yield cast("Box", box)
+
+
+class _BootsFiles(_Inner):
+    """The same for a VM."""
+
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        del resources, ready
+        place = image.tree_tar.parent
+        disk = Disk(place / "key" / "disk.raw", place / "key" / "overlay.qcow2", SIZE, SIZE)
+        return VmFiles(place / "vmlinuz", place / "key.cpio", disk)
+
+
+class _Registry:
+    """A registry that only notes what is pushed."""
+
+    def __init__(self) -> None:
+        self.pushed: list[str] = []
+        self._came = iter((0, CAME))
+        self.link = SimpleNamespace(bits_per_s=10**8, received_bytes=lambda: next(self._came))
+
+    def push_file(self, file: Path) -> Blob:
+        self.pushed.append(file.name)
+        return Blob(f"sha256:{file.name}", SIZE)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, marks: list[str]) -> list[Parcel]:
+    """The parcels of a fetch that takes place in name only."""
+    parcels: list[Parcel] = []
+
+    def fetch(wanted: Sequence[Parcel], link: Link, log: Path, *, arrived: Callable[[], object]) -> int:
+        del link, log
+        parcels.extend(wanted)
+        arrived()
+        marks.append("unpacking")
+        return 7
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    monkeypatch.setattr(module, "fill_dev", lambda place: marks.append(f"fill {place.name}"))
+    monkeypatch.setattr(module, "packed", lambda file, _content: file.with_name(f"{file.name}.zst"))
+    monkeypatch.setattr(module, "make_overlay", lambda _base, overlay, _size: overlay.write_bytes(b""))
+    return parcels
+
+
+def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
+    inner, registry = _Inner(marks), _Registry()
+    target = FilesTarget(cast("Any", inner), cast("Any", registry))
+    assert target.prepare(order.image, order.resources, order.ready) == {"disk_logical": SIZE, "travels.tree": SIZE}
+    with target.provision(order) as box:
+        assert (marks, fetched) == ([], [])
+        tree = ensure_tree_dir(inner.images[0])
+        assert list(tree.iterdir()) == []
+        box.start()
+        assert marks == [Endpoint.FETCHED, "unpacking", "fill dev", Endpoint.UNPACKED, Endpoint.CREATED]
+        assert [(parcel.form, parcel.place) for parcel in fetched] == [("tree", tree)]
+        assert box.arrived_bytes()["travelled"] == CAME
+        assert box.spent_ns() == {"client": 12}
+    # What was pushed when the image was prepared is not pushed again.
+    assert registry.pushed == ["tree.tar.zst"]
+
+
+def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
+    inner, registry = _BootsFiles(marks), _Registry()
+    with FilesTarget(cast("Any", inner), cast("Any", registry)).provision(order) as box:
+        arrived = inner.images[0].arrived
+        assert arrived is not None
+        guest = Guest()
+        used = guest.kernel_of(inner.images[0]), guest.initramfs(inner.images[0], order.ready)
+        disk = guest.disk(inner.images[0], order.resources)
+        box.start()
+    assert [(parcel.form, parcel.place) for parcel in fetched] == [
+        ("plain", used[0]),
+        ("zstd", used[1]),
+        ("zstd", disk.raw),
+    ]
+    assert registry.pushed == ["vmlinuz", "key.cpio.zst", "disk.raw.zst"]
+    assert disk.logical_bytes == SIZE
+    assert all(parcel.place.is_relative_to(order.storage) for parcel in fetched)
+
+
+class _Images:
+    """The images of an engine."""
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        self.there = ["sha256:old"]
+        self._stubborn = stubborn
+
+    def list(self, *, all: bool) -> list[SimpleNamespace]:  # noqa: A002 - docker-py's name
+        del all
+        return [SimpleNamespace(id=one) for one in self.there]
+
+    def remove(self, identity: str, *, force: bool) -> None:
+        del force
+        if not self._stubborn:
+            self.there.remove(identity)
+
+
+def _engine(tmp_path: Path, events: Sequence[Mapping[str, Any]], images: _Images | None = None) -> FreshEngine:
+    def pull(ref: str, *, stream: bool, decode: bool) -> Iterator[Mapping[str, Any]]:
+        assert (ref, stream, decode) == (f"{ADDRESS}/x@sha256:9", True, True)
+        yield from events
+
+    client = SimpleNamespace(api=SimpleNamespace(pull=pull), images=images or _Images())
+    return FreshEngine(cast("Any", SimpleNamespace(client=client)), tmp_path)
+
+
+def _layers(*states: tuple[str, str]) -> list[Mapping[str, Any]]:
+    return [{"id": layer, "status": status} for layer, status in states]
+
+
+@pytest.fixture
+def pushed() -> PushedImage:
+    blobs = Blob("sha256:a", 1), Blob("sha256:b", 2), Blob("sha256:b", 2)
+    return PushedImage(f"{ADDRESS}/x@sha256:9", blobs, 3)
+
+
+def test_an_engine_has_fetched_when_its_last_layer_has_come(
+    order: Order, marks: list[str], pushed: PushedImage, tmp_path: Path
+) -> None:
+    events = _layers(("a", "Pulling fs layer"), ("b", "Download complete"), ("a", "Downloading"))
+    events += _layers(("a", "Download complete"), ("a", "Pull complete"), ("b", "Pull complete"))
+    engine, inner = _engine(tmp_path, events), _Inner(marks)
+    target = LayersTarget(cast("Any", inner), cast("Any", _Registry()), engine, lambda _image: pushed)
+    assert target.prepare(order.image, order.resources, order.ready)["travels.image"] == 3
+    with target.provision(order) as box:
+        # The engine had an image, and has none before the request.
+        assert engine.engine.client.images.list(all=True) == []
+        box.start()
+    assert marks == [Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED]
+    assert inner.images[0].ref == pushed.ref
+
+
+def test_the_last_layer_counts_once(tmp_path: Path) -> None:
+    came: list[int] = []
+    at: list[int] = []
+
+    def events() -> Iterator[Mapping[str, Any]]:
+        for number, event in enumerate(
+            _layers(("a", "Download complete"), ("a", "Pull complete"), ("b", "Pull complete"))
+        ):
+            at.append(number)
+            yield event
+
+    engine = _engine(tmp_path, cast("Any", events()))
+    engine.pull(f"{ADDRESS}/x@sha256:9", layers=2, arrived=lambda: came.append(at[-1]))
+    assert came == [2]
+
+
+def test_a_pull_that_fails_is_the_error_of_the_box(tmp_path: Path) -> None:
+    engine = _engine(tmp_path, [{"error": "unexpected EOF"}])
+    with pytest.raises(LaunchError, match="was not pulled: unexpected EOF"):
+        engine.pull(f"{ADDRESS}/x@sha256:9", layers=1, arrived=lambda: None)
+
+
+def test_an_engine_that_keeps_an_image_is_no_fresh_host(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="still has 1 images, so a start would not be the first one"):
+        _engine(tmp_path, [], _Images(stubborn=True)).forget()
+
+
+def test_an_engine_that_does_not_answer_is_an_error_of_the_box(tmp_path: Path) -> None:
+    class Silent(_Images):
+        def list(self, *, all: bool) -> list[SimpleNamespace]:  # noqa: A002 - docker-py's name
+            del all
+            raise APIError("gone")
+
+    with pytest.raises(LaunchError, match="does not remove its images: gone"):
+        _engine(tmp_path, [], Silent()).forget()
+
+
+def test_bytes_that_came_are_read_from_the_interface(tmp_path: Path) -> None:
+    (tmp_path / "proc/7/net").mkdir(parents=True)
+    (tmp_path / "proc/7/net/dev").write_text(
+        "Inter-|   Receive\n face |bytes    packets\n    lo: 1 1 0\nboxbench-f: 4711 3 0 0\n", encoding="ascii"
+    )
+    assert Link(10**8, 6, 7).received_bytes(root=tmp_path) == 4711
