@@ -1,0 +1,275 @@
+"""Images, Dockerfiles and compose services on the command line; `boxbench init`. Nobody looks at an image here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench import cli
+from bench.cli import oneline
+from bench.cli.image_options import stored_command
+from bench.cli.loading import load
+from bench.infer.attempt import Attempt
+from bench.infer.facts import ImageFacts
+from bench.infer.generate import Seen
+from bench.infer.given import Given
+from bench.scenario.model import LoadedScenario, load_scenario
+from bench.util.errors import ExitCode, UsageError
+
+SEEN = Seen(
+    facts=ImageFacts(tcp=(6379,), user="redis"),
+    attempt=Attempt(watched_s=2, listening=(6379,), printed=True),
+    host_bytes=2**34,
+)
+
+
+class Looks:
+    """Stands for the look at an image; keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.seen = SEEN
+        self.asked: list[tuple[LoadedScenario, bool]] = []
+
+    def __call__(self, loaded: LoadedScenario, say: Any, *, attempt: bool) -> Seen:
+        del say
+        self.asked.append((loaded, attempt))
+        return self.seen
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Looks:
+    """A look without an engine, in an empty current directory, on a host without user-mode Linux."""
+    found = Looks()
+    monkeypatch.setattr(oneline, "look_at", found)
+    monkeypatch.setattr(oneline, "why_no_uml", lambda: "uml: it is not installed")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run `boxbench WORDS`; returns the exit code."""
+    monkeypatch.setattr(sys, "argv", ["boxbench", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def test_each_choice_is_printed_with_its_option(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    (loaded,) = load(["redis:7"])
+    assert loaded.scenario.ready.when == "tcp"
+    assert [spec.label for spec in loaded.scenario.targets] == ["process", "docker", "libvirt"]
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert [line.startswith("redis-7: ") and line.endswith(").") for line in lines] == [True] * 5
+    for option in ("--ready log:TEXT", "--cpus N", "--memory SIZE", "--disk SIZE", "-t A,B or --no-root-control"):
+        assert f"(change with {option})." in said.err
+    assert "the image's command runs as redis on this host" in said.err
+    ((first, attempt),) = looks.asked
+    assert attempt
+    assert first.scenario.workload.image == "redis:7"
+
+
+def test_what_is_said_is_not_explained_and_not_tried(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Given(ready={"when": "exit"}, memory=2**30, cpus=2, disk=2**31)
+    (loaded,) = load(["redis:7"], targets="docker", blocks=3, no_root_control=True, given=said)
+    assert capsys.readouterr().err == "redis-7: Boxes: docker (change with -t A,B).\n"
+    assert not looks.asked[0][1]
+    assert (loaded.scenario.design.blocks, loaded.scenario.design.root_control) == (3, False)
+    assert yaml.safe_load(loaded.text)["design"] == {"blocks": 3, "root_control": False}
+
+
+def test_scenarios_and_images_in_one_campaign(looks: Looks) -> None:
+    loaded = load(["hello", "redis:7", "redis:8"], given=Given(memory=2**30))
+    assert [one.scenario.name for one in loaded] == ["hello", "redis-7", "redis-8"]
+    assert [one.scenario.resources.memory == 2**30 for one in loaded] == [False, True, True]
+    assert len(looks.asked) == 2
+
+
+def test_the_workload_of_an_image_with_the_design_of_a_scenario() -> None:
+    loaded = load(["calibrate-storms"], workload="redis:7")
+    assert [one.scenario.name for one in loaded] == ["redis-7-calibrate-storms"]
+    assert loaded[0].scenario.workload.image == "redis:7"
+
+
+def test_options_about_images_have_no_effect_on_scenarios() -> None:
+    with pytest.raises(UsageError, match="--memory has no effect on scenarios"):
+        load(["hello"], given=Given(memory=2**30))
+
+
+def test_a_plan_looks_at_nothing(
+    monkeypatch: pytest.MonkeyPatch, looks: Looks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "plan", "redis:7", "-t", "docker", "-b", "1", "--no-root-control") == ExitCode.OK
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["redis-7/docker"] * 2
+    assert looks.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("redis:7", "--ready", "soon"), "--ready soon: 'soon' is no kind of readiness"),
+        (("redis:7", "--memory", "512"), "--memory: '512' has no unit"),
+        (("redis:7", "--disk", "0"), "--disk: '0' is not between"),
+        (("redis:7", "--cpus", "0"), "'--cpus': must be at least 1"),
+        (("redis:7", "--command", "sh -c 'x"), '--command "sh -c \'x": No closing quotation'),
+        (("redis:7", "--command", " "), "--command names nothing"),
+        (("redis:7", "--env", "=x"), "--env '=x' names no variable"),
+        (("redis:7", "--env", "NOT_THERE_AT_ALL"), "your environment has no variable"),
+        (("redis:7", "--secret", "token"), "--secret 'token' is not of the form ID=FILE"),
+        (("redis:7", "--pull", "often"), "--pull often: there is no such rule"),
+        (("redis:7", "--build-target", "x"), "--build-target has no effect"),
+        (("redis:7", "-t", "process", "--no-root-control"), "leaves out the only target"),
+        (("redis:7", "-t", "dcoker"), "there is no target 'dcoker'"),
+        (("redis:7", "redis:7"), "two scenarios are both called 'redis-7'"),
+        (("hello", "--memory", "1GiB"), "--memory has no effect on scenarios"),
+        (("redis:BAD!",), "malformed tag"),
+    ],
+)
+def test_bad_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert call(monkeypatch, "plan", *words) == ExitCode.USAGE
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n  → ") == 1
+
+
+def test_a_variable_without_a_value_has_ours(monkeypatch: pytest.MonkeyPatch, looks: Looks) -> None:
+    monkeypatch.setenv("MODE", "from here")
+    assert (
+        call(monkeypatch, "init", "redis:7", "--env", "MODE", "--env", "A=b=c", "--command", "x 'y z'") == ExitCode.OK
+    )
+    workload = load_scenario(Path("redis-7")).scenario.workload
+    assert workload.env == {"MODE": "from here", "A": "b=c"}
+    assert workload.command == ("x", "y z")
+    assert looks.asked[0][0].scenario.workload == workload
+
+
+def test_secret_values_are_not_part_of_the_stored_command() -> None:
+    words = ["run", "x:1", "--env", "A_TOKEN=hush", "--env=PASSWORD=hush", "--build-arg", "KEY=hush", "--env", "MODE=x"]
+    stored = " ".join(stored_command(words))
+    assert "hush" not in stored
+    assert "--env A_TOKEN=(not shown) --env=PASSWORD=(not shown) --build-arg KEY=(not shown) --env MODE=x" in stored
+    assert stored_command(["--env", "--env", "TOKEN=plain"])[-1] == "TOKEN=plain"
+
+
+def test_init_writes_beside_the_dockerfile_with_relative_paths(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("My App").mkdir()
+    Path("My App/Dockerfile").touch()
+    assert call(monkeypatch, "init", "My App", "-t", "docker") == ExitCode.OK
+    said = capsys.readouterr()
+    assert said.out == "wrote My App/scenario.yaml\nrun it with `boxbench run 'My App'`\n"
+    text = Path("My App/scenario.yaml").read_text()
+    assert "context: .\n" in text
+    assert str(Path.cwd()) not in text
+    assert load_scenario(Path("My App")).scenario.name == "my-app"
+
+
+def test_init_replaces_nothing_without_force(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], looks: Looks
+) -> None:
+    Path("app").mkdir()
+    Path("app/Dockerfile").touch()
+    Path("app/scenario.yaml").write_text("mine")
+    assert call(monkeypatch, "init", "app") == ExitCode.USAGE
+    assert "app/scenario.yaml exists" in capsys.readouterr().err
+    assert looks.asked == []
+    assert call(monkeypatch, "init", "app", "--force") == ExitCode.OK
+    assert load_scenario(Path("app")).scenario.name == "app"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("hello", "hello is a scenario already"), ("nope.yaml", "nope.yaml: No such file")]
+)
+def test_init_of_a_scenario(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, said: str
+) -> None:
+    assert call(monkeypatch, "init", word) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *lines: str) -> list[str]:
+    """Answer the questions of `init`; an empty line takes the default. Returns the questions, which grow."""
+    asked: list[str] = []
+    left = list(lines)
+
+    def prompt(text: str, *, default: str | None, err: bool) -> str:
+        assert err
+        asked.append(f"{text} [{default}]")
+        return left.pop(0) or str(default)
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    return asked
+
+
+def test_init_asks_at_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = answers(monkeypatch, "http:oops", "http:6379/up", "", "3GiB", "2", "docker, libvirt")
+    assert call(monkeypatch, "init", "redis:7", "-o", "made") == ExitCode.OK
+    assert [question.rpartition(" [")[2] for question in asked] == ["tcp:6379]"] * 2 + [
+        "256MiB]",
+        "2GiB]",
+        "1]",
+        "process,docker,libvirt]",
+    ]
+    assert "--ready http:oops: http needs a port" in capsys.readouterr().err
+    scenario = load_scenario(Path("made")).scenario
+    assert (scenario.ready.when, scenario.resources.cpus, scenario.resources.memory) == ("http", 2, 2**28)
+    assert scenario.resources.disk == 3 * 2**30
+    assert [spec.label for spec in scenario.targets] == ["docker", "libvirt"]
+    text = Path("made/scenario.yaml").read_text()
+    # Reasons of what was taken as it is stay, those of what was changed go.
+    assert "256MiB of memory per box" in text
+    assert "Ready when port 6379" not in text
+    assert "2GiB of disk" not in text
+
+
+def test_init_asks_only_for_what_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch, "", "")
+    words = ("--ready", "exit", "--memory", "1GiB", "-t", "docker")
+    assert call(monkeypatch, "init", "redis:7", *words) == ExitCode.OK
+    assert [question.partition(" ")[0] for question in asked] == ["Disk", "CPUs"]
+
+
+def test_init_with_yes_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch)
+    assert call(monkeypatch, "init", "redis:7", "--yes") == ExitCode.OK
+    assert asked == []
+
+
+def test_init_asks_when_nothing_tells_when_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch, looks: Looks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks.seen = Seen(facts=ImageFacts(), attempt=Attempt(watched_s=10), host_bytes=2**34)
+    assert call(monkeypatch, "init", "redis:7") == ExitCode.USAGE
+    assert "it cannot be told when it is ready" in capsys.readouterr().err
+    asked = answers(monkeypatch, "exit", "", "", "", "")
+    assert call(monkeypatch, "init", "redis:7") == ExitCode.OK
+    assert asked[0].endswith("[None]")
+    assert load_scenario(Path("redis-7")).scenario.ready.when == "exit"
+
+
+def test_a_compose_service(monkeypatch: pytest.MonkeyPatch, looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shop").mkdir()
+    Path("shop/compose.yaml").write_text(
+        "services:\n"
+        "  web: {image: 'shop:${TAG}', ports: ['80:8080'], mem_limit: 300m, restart: always, environment: {A: b}}\n"
+    )
+    monkeypatch.setenv("TAG", "9")
+    assert call(monkeypatch, "init", "shop/compose.yaml:web", "-t", "docker") == ExitCode.OK
+    scenario = load_scenario(Path("shop")).scenario
+    assert (scenario.name, scenario.workload.image, scenario.workload.env) == ("shop-web", "shop:9", {"A": "b"})
+    assert scenario.resources.memory == 300 * 2**20
+    # The image listened elsewhere when it was tried.
+    assert scenario.ready.model_dump()["port"] == 6379
+    assert "restart" in capsys.readouterr().err
+    assert "restart" in Path("shop/scenario.yaml").read_text()
+    assert looks.asked[0][0].scenario.workload.image == "shop:9"
