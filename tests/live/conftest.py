@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import docker
 import pytest
 
+from bench.image.base import ensure_unpacked
 from bench.scenario.model import LoadedScenario
 from tests.lab import Lab
 from tests.live.command import Command
+from tests.oci_images import OciImage, make_image
+from tests.registry import Registry, running_registry
 
 _HERE: Final = Path(__file__).parent
 SLEEPER: Final = """
@@ -20,6 +24,8 @@ FROM scratch
 COPY --from=tools /usr/bin/busybox /bin/busybox
 CMD ["/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]
 """
+
+HELLO: Final = ("/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox sleep 1000")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +47,27 @@ def boxbench(lab: Lab, docker_client: docker.DockerClient, tmp_path: Path) -> Co
     cwd = tmp_path / "cwd"
     cwd.mkdir()
     return Command(cwd, lab, {"DOCKER_HOST": lab.docker_host})
+
+
+@pytest.fixture(scope="session")
+def busybox() -> bytes:
+    """A static program for images that no engine has built."""
+    with tarfile.open(ensure_unpacked("busybox", ("busybox-static",))) as tar:
+        for name in ("./usr/bin/busybox", "./bin/busybox"):
+            if name in tar.getnames() and (content := tar.extractfile(name)) is not None:
+                return content.read()
+    raise AssertionError("the package has no busybox")
+
+
+@pytest.fixture(scope="session")
+def app(busybox: bytes) -> OciImage:
+    """An image that prints a line and sleeps."""
+    return make_image({"/bin/busybox": busybox}, cmd=HELLO)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, app: OciImage) -> Iterator[Registry]:
+    """A registry that has ``app:1``."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        running.push("app:1", app)
+        yield running

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Final
 import docker
 import pytest
 
-from bench.image.base import ensure_unpacked
 from bench.image.build import build_image
 from bench.image.model import Image
 from bench.image.stores.docker import DockerStore
@@ -23,6 +21,7 @@ from bench.util import proc
 from bench.util.errors import BuildError, ExitCode
 from tests.lab import Lab
 from tests.live.command import Command, refused
+from tests.live.conftest import HELLO
 from tests.oci_images import (
     FOREIGN,
     SCHEMA_1,
@@ -45,7 +44,6 @@ targets: [{target}]
 baseline: {target}
 design: {{blocks: 1, warmups: 0, settle: 20ms}}
 """
-HELLO: Final = ("/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox sleep 1000")
 BROKEN: Final = b'{"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}'
 OLD: Final = b'{"schemaVersion": 1, "name": "app", "tag": "1", "architecture": "amd64", "fsLayers": [], "history": []}'
 # An engine of its own, with little room for images, and with settings of this host's engine that are the test's.
@@ -56,30 +54,6 @@ mount -t tmpfs none /etc/docker
 echo '{settings}' >/etc/docker/daemon.json
 exec "$@"
 """
-
-
-@pytest.fixture(scope="session")
-def busybox() -> bytes:
-    """A static program for images that no engine has built."""
-    with tarfile.open(ensure_unpacked("busybox", ("busybox-static",))) as tar:
-        for name in ("./usr/bin/busybox", "./bin/busybox"):
-            if name in tar.getnames() and (content := tar.extractfile(name)) is not None:
-                return content.read()
-    raise AssertionError("the package has no busybox")
-
-
-@pytest.fixture(scope="session")
-def app(busybox: bytes) -> OciImage:
-    """An image that prints a line and sleeps."""
-    return make_image({"/bin/busybox": busybox}, cmd=HELLO)
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory, app: OciImage) -> Iterator[Registry]:
-    """A registry that has ``app:1``."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        running.push("app:1", app)
-        yield running
 
 
 @pytest.fixture

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 WATCH_S: Final = 10.0
 """How long a command that neither ends nor listens is watched."""
-SETTLE_S: Final = 2.0
-"""How long a command is still watched after it has listened or, with a HEALTHCHECK, started: it may yet end."""
+SETTLE_S: Final = 1.0
+"""How long a command is still watched after it has listened: it may yet end, or listen on another port."""
+UP_S: Final = 3.0
+"""How long a command with a HEALTHCHECK is watched. One that lacks something it needs ends within it."""
 _EVERY_S: Final = 0.1
 _MOST_OUTPUT: Final = 64 * 2**10
 """So much of the end of the output is asked for."""
@@ -79,7 +81,7 @@ def _container(client: docker.DockerClient, image: Image, tag: str) -> Iterator[
 
 def _watch(client: docker.DockerClient, container: str, settled: bool, exposed: frozenset[int]) -> Attempt:
     begun = time.monotonic()
-    limit = begun + (SETTLE_S if settled else WATCH_S)
+    limit = begun + (UP_S if settled else WATCH_S)
     ports: tuple[int, ...] = ()
     while True:
         state = client.api.inspect_container(container)["State"]
@@ -98,7 +100,7 @@ def _watch(client: docker.DockerClient, container: str, settled: bool, exposed: 
         watched_s=time.monotonic() - begun,
         exit_code=None if state["Running"] else int(state["ExitCode"]),
         listening=ports,
-        printed=b"\n" in stdout or len(stdout) > 0,
+        printed=bool(stdout),
         last_line=both.splitlines()[-1] if both else "",
         anon_bytes=_anon_bytes(client, container) if state["Running"] else None,
     )
