@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import secrets
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import psutil
 import pytest
 
+from bench.host.run_directory import BOX_LABEL
 from bench.image.archive import read_index
 from bench.image.build import build_image
 from bench.image.config import config_digest
 from bench.image.model import Image
+from bench.image.source import plain_image
 from bench.image.stores import limits
 from bench.image.stores.buildkit import find_buildx
 from bench.records.manifest import ImageOrigin
@@ -139,6 +144,50 @@ def test_both_builders_make_the_same_of_a_dockerfile(
 def test_onbuild_triggers_are_for_images_that_are_built_on_it(lab: Lab, make_scenario: Make) -> None:
     image, _ = build(lab, make_scenario(f'{HEAD}ONBUILD RUN false\nCMD ["busybox", "true"]\n', name="onbuild"))
     assert image.config.argv == ("busybox", "true")
+
+
+ODD: Final = """\
+FROM boxbench/base-busybox:latest AS tools
+FROM scratch
+COPY --from=tools /usr/bin/busybox /usr/bin/busybox
+RUN ["/usr/bin/busybox", "ln", "-s", "usr/bin", "/bin"]
+RUN ["/bin/busybox", "mkdir", "-p", "/data/kept"]
+LABEL mine=yes
+ENV QUOTED="two\\nlines 'and' quotes"
+ONBUILD RUN false
+"""
+
+
+@pytest.mark.parametrize("more", ["", "VOLUME /data /fresh\n"], ids=["plain", "volumes"])
+def test_a_layer_is_added_and_nothing_else_is_changed(lab: Lab, make_scenario: Make, tmp_path: Path, more: str) -> None:
+    """Through links of the image, below its volumes, without a command, and without any of its triggers."""
+    loaded = make_scenario(ODD + more, name="odd-layer")
+    plain = plain_image(lab.store, with_build(loaded, network="none"), lambda _line: None).image
+    names = (".boxbench/x", "bin/tool", "data/put", "fresh/deep/put")
+    write_tar(tmp_path / "layer.tar", names)
+    ref = f"boxbench/odd-layer:{secrets.token_hex(4)}"
+    lab.store.add_layer(plain.id, tmp_path / "layer.tar", plain.config, ref, directories=("/.boxbench",))
+    done = lab.store.inspect(ref)
+    assert done is not None
+    changed = {key for key in plain.config if done.config.get(key) != plain.config[key]}
+    # An engine makes no container without a command, so the image gets one. Nothing reads it.
+    assert changed <= {"Cmd", "Labels", "Image", *(("OnBuild",) if more else ())}
+    assert done.config["Labels"] == plain.config["Labels"] | {BOX_LABEL: ""}
+    assert done.layers[: len(plain.layers)] == plain.layers
+    lab.store.export(ref, tmp_path / "tree.tar")
+    index = read_index(tmp_path / "tree.tar")
+    assert index.members["bin"].issym()
+    assert {name for name in names if index.read(f"/{name}") == name.encode()} == set(names)
+    assert index.find("/data/kept") is not None
+    assert lab.store.inspect(f"{ref}-first") is None
+
+
+def write_tar(path: Path, names: tuple[str, ...]) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, io.BytesIO(name.encode()))
 
 
 @pytest.mark.parametrize("how", ["silent", "interrupted"])

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +17,30 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from bench.agent.boxconf import AGENT_IN_BOX
-from bench.host.run_directory import box_labels, new_tag
+from bench.host.run_directory import BOX_LABEL, box_labels, new_tag
+from bench.host.scratch import scratch
 from bench.image.stores import docker_pull
 from bench.image.stores.base import BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
 from bench.image.stores.buildkit import build_buildkit, find_buildx
 from bench.image.stores.classic import BUILDER, build_classic
+from bench.image.stores.layer import rest_of_layer
 from bench.scenario.image_name import Reference
 
 _HOSTNAME: Final = "boxbench"
+_REST: Final = "rest.tar"
 _GO_DIRECTORY: Final = 1 << 31
 """The bit of a directory in the modes of Go programs."""
+
+
+@dataclass(frozen=True)
+class _Commit:
+    """See ``ImageStore.add_layer``."""
+
+    plain: str
+    layer: Path
+    config: Mapping[str, Any]
+    ref: str
+    directories: Sequence[str]
 
 
 class DockerStore:
@@ -89,13 +104,35 @@ class DockerStore:
         self, plain: str, layer: Path, config: Mapping[str, Any], ref: str, *, directories: Sequence[str]
     ) -> None:
         """See ``ImageStore.add_layer``."""
-        repository, version = split_tag(ref)
-        with _engine_errors(), self._container(plain) as name:
-            for place in directories:
+        commit = _Commit(plain, layer, config, ref, directories)
+        with _engine_errors(), scratch() as folder:
+            if config.get("Volumes") and rest_of_layer(layer, directories, folder / _REST):
+                self._commit_below_volumes(commit, folder)
+            else:
+                self._commit(commit)
+
+    def _commit_below_volumes(self, commit: _Commit, folder: Path) -> None:
+        # A container has volumes even if it was never started, and what is put below one of them is not committed. A
+        # builder does not have them. Triggers would run, but the image that is built on has none.
+        first = f"{commit.ref}-first"
+        self._commit(replace(commit, config={**commit.config, "OnBuild": None}, ref=first))
+        try:
+            (folder / "Dockerfile").write_text(f"FROM {first}\nADD {_REST} /\n", encoding="ascii")
+            self.build(BuildOrder(folder, "Dockerfile", commit.ref), lambda _line: None)
+        finally:
+            self._client.images.remove(first, noprune=True)
+
+    def _commit(self, commit: _Commit) -> None:
+        repository, tag = split_tag(commit.ref)
+        # The image would get the container's labels, and a container of it would then look like a box of ours.
+        labels = {**(commit.config.get("Labels") or {}), BOX_LABEL: ""}
+        with self._container(commit.plain) as name:
+            for place in commit.directories:
                 self._refuse_foreign(name, place)
-            with layer.open("rb") as content:
+            with commit.layer.open("rb") as content:
                 self._client.api.put_archive(name, "/", content)
-            self._client.api.commit(name, repository=repository, tag=version, pause=False, conf=dict(config))
+            conf = {**commit.config, "Labels": labels}
+            self._client.api.commit(name, repository=repository, tag=tag, pause=False, conf=conf)
 
     def _refuse_foreign(self, container: str, place: str) -> None:
         api = self._client.api
