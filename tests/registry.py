@@ -7,7 +7,6 @@ import http.client
 import re
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
+from bench.engines.registry import registry_program
 from bench.util import proc
 from tests.oci_images import Blob, OciImage, make_index
 from tests.waiting import wait_until
@@ -26,8 +26,6 @@ PASSWORD: Final = "open sesame"
 _HTPASSWD: Final = f"{USER}:$2y$05$6KdBX/2WxIZ519beiQ4/su1GoONXlNE3y2PQM9ehUer/ilQSHfmsS\n"
 _LISTENING: Final = re.compile(rb"listening on (127\.0\.0\.1:\d+)")
 _TIMEOUT_S: Final = 60.0
-_UNPACKED: Final = Path(sys.prefix) / "libexec" / "docker-registry"
-"""Where ./bootstrap puts the program."""
 _CONFIG: Final = """\
 version: 0.1
 log: {{level: info, formatter: text}}
@@ -97,7 +95,6 @@ def running_registry(directory: Path, *, closed: bool = False) -> Iterator[Regis
         directory: exists; gets the registry's configuration, log and storage.
         closed: only USER with PASSWORD may enter.
     """
-    program = _UNPACKED if _UNPACKED.is_file() else proc.require_tool("docker-registry", package="docker-registry")
     storage, log, config = directory / "storage", directory / "log", directory / "config.yml"
     text = _CONFIG.format(storage=storage, secret=secrets.token_hex(8))
     if closed:
@@ -105,7 +102,7 @@ def running_registry(directory: Path, *, closed: bool = False) -> Iterator[Regis
         text += _AUTH.format(htpasswd=directory / "htpasswd")
     config.write_text(text)
     with log.open("wb") as stream:
-        process = proc.spawn([program, "serve", config], stdout=stream, stderr=subprocess.STDOUT, keep=())
+        process = proc.spawn([registry_program(), "serve", config], stdout=stream, stderr=subprocess.STDOUT, keep=())
     try:
         found = wait_until(
             lambda: process.poll() is not None or _LISTENING.search(log.read_bytes()), "the registry listens"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ ADDRESS: Final = f"{SERVER}:{PORT}"
 """As the first part of an image's name."""
 REPOSITORY: Final = "first-start"
 _PACKAGE: Final = "docker-registry"
+UNPACKED: Final = Path(sys.prefix) / "libexec" / _PACKAGE
+"""Where ./bootstrap puts the program on a host that has none. Its package would start a service."""
 _START_TIMEOUT_S: Final = 30.0
 _UPLOAD_TIMEOUT_S: Final = 600.0
 _POLL_S: Final = 0.05
@@ -115,9 +118,14 @@ def _blob(entry: dict[str, Any]) -> Blob:
     return Blob(str(entry["digest"]), int(entry["size"]))
 
 
+def registry_program() -> str:
+    """The path of the registry's program. Raises HostUnfitError."""
+    return str(UNPACKED) if UNPACKED.is_file() else proc.require_tool(_PACKAGE, package=_PACKAGE)
+
+
 def check_tools() -> None:
     """Raise HostUnfitError when a program is missing that fills or runs a registry."""
-    proc.require_tool(_PACKAGE, package=_PACKAGE)
+    registry_program()
     proc.require_tool("skopeo", package="skopeo")
     proc.require_tool("curl", package="curl")
 
@@ -134,7 +142,7 @@ def registry(link: Link, run_dir: Path, storage: Path) -> Iterator[Registry]:
         HostUnfitError: a tool is missing, or the registry does not start.
     """
     check_tools()
-    program = proc.require_tool(_PACKAGE, package=_PACKAGE)
+    program = registry_program()
     home = private_directory(run_dir / "registry")
     settings, log = home / "config.yml", home / "log"
     settings.write_text(json.dumps(_settings(private_directory(storage / "registry"))), encoding="utf-8")

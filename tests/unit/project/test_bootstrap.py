@@ -36,7 +36,7 @@ BASE_TOOLS: Final = (
 FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
     *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine", "linux.uml"),
-    *("cpio", "strace", "shellcheck", "skopeo", "docker-registry"),
+    *("cpio", "strace", "shellcheck", "skopeo", "docker-registry", "curl", "tc"),
     *("grub-mkimage", "mformat", "virt-xml-validate", "libvirtd"),
 )
 
@@ -219,7 +219,7 @@ def test_without_libvirts_daemon_the_rest_works(host: FakeHost) -> None:
     assert b"hint: install the package libvirt-daemon" in result.stderr
 
 
-def test_the_registry_for_tests_is_unpacked_by_tests_alone(host: FakeHost) -> None:
+def test_the_registry_is_unpacked_and_not_installed(host: FakeHost) -> None:
     host.with_everything()
     (host.bin / "docker-registry").unlink()
     host.fake("apt-get", 'echo "apt-get $*" >>"$LOG"; echo >docker-registry_1.deb')
@@ -227,9 +227,9 @@ def test_the_registry_for_tests_is_unpacked_by_tests_alone(host: FakeHost) -> No
         "mkdir -p usr/bin; printf '#!/bin/sh\\nexit 0\\n' >usr/bin/docker-registry; chmod +x usr/bin/docker-registry"
     )
     host.fake("dpkg-deb", f'[ "$1 $3" = "-x ." ] && {{ {program}; }}')
-    assert host.run("setup").returncode == 0
+    assert host.run("quickstart").returncode == 5
     assert "docker-registry" not in host.logged()
-    assert host.run("tests").returncode == 0
+    assert host.run("setup").returncode == 0
     assert (host.clone / ".venv/libexec/docker-registry").stat().st_mode & stat.S_IXUSR
     assert "apt-get install" not in host.logged()
 
