@@ -203,8 +203,8 @@ class MountReader:
             self.found.files[target] = shown
             stays = ", beside what the image has there" if is_directory(path) else ""
             what = "its directory" if shown == "." else plain(shown)
-            how = f"is copied to {plain(target)} when the image is prepared{stays}; a box changes its own copy."
-            self.found.remarks.append(f"{item.keys[2]}: {what} {how}")
+            how = f"is copied to {plain(target)} when the image is prepared, as root's{stays}"
+            self.found.remarks.append(f"{item.keys[2]}: {what} {how}; a box changes its own copy.")
 
     def _relative(self, path: Path, item: Item) -> str:
         """The path as the scenario has it: relative to the compose file, unless the file has it from / on."""

@@ -43,9 +43,9 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     scenario = loaded.scenario
     try:
         plain = plain_image(store, loaded, log)
-        ref = finish_image(store, scenario.name, plain.image)
+        ref = finish_image(store, loaded, plain.image)
         finished = known(store, ref)
-        volumes = tuple(plain.image.config.get("Volumes") or ())
+        volumes = tuple(finished.config.get("Volumes") or ())
         tar = _export(store, scenario.name, finished.id, volumes)
     except StoreError as error:
         raise BuildError(f"scenario {scenario.name}: {error.message}", hint=error.hint) from None

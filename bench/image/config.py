@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,9 +11,11 @@ from typing import Any, Final
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
+from bench.image.overrides import overridden
 from bench.scenario.model import Workload
 from bench.scenario.secrets import shown
 from bench.util.errors import BuildError
+from bench.util.signals import signal_number
 from bench.util.units import decode_number
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,7 +29,7 @@ _LARGEST_ID: Final = 2**31 - 1
 
 
 def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, index: TreeIndex) -> BoxConfig:
-    """Resolve command, environment, directory, user and stop signal.
+    """Resolve command, environment, directory, user and stop signal: the image's, unless the scenario has others.
 
     Args:
         image: its name, for error messages.
@@ -39,7 +40,8 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
         BuildError: there is no command, the command or the user is not in the image, an id of the user is too large, or
             the stop signal is unknown.
     """
-    argv = tuple(config.get("Entrypoint") or ()) + (workload.command or tuple(config.get("Cmd") or ()))
+    config = overridden(config, workload)
+    argv = tuple(config.get("Entrypoint") or ()) + tuple(config.get("Cmd") or ())
     user = str(config.get("User") or "")
     uid, gid, groups, home = _resolve_user(image, user, index)
     _check_ids(image, user, (uid, gid, *groups))
@@ -101,7 +103,7 @@ def _check_ids(image: str, user: str, ids: Sequence[int]) -> None:
     if largest > _LARGEST_ID:
         raise BuildError(
             f"image {image}: the user {user or 'root'!r} has the id {largest}; the largest one is {_LARGEST_ID}",
-            hint="correct USER in the Dockerfile, or the image's /etc/passwd and /etc/group",
+            hint="correct USER in the Dockerfile, workload.user, or the image's /etc/passwd and /etc/group",
         )
 
 
@@ -123,25 +125,20 @@ def _number(image: str, what: str, name: str, file: str) -> int:
 
 
 def _stop_signal(image: str, name: str | None) -> int:
-    if not name:
-        return int(signal.SIGTERM)
-    number = decode_number(name)
-    if number is not None and 0 < number < 65:
-        return number
-    try:
-        return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
-    except KeyError:
+    number = signal_number(name or "SIGTERM")
+    if number is None:
         raise BuildError(
             f"image {image}: STOPSIGNAL {name!r} is not a signal of this host",
             hint="write a name such as SIGTERM or a number from 1 to 64",
-        ) from None
+        )
+    return number
 
 
 def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index: TreeIndex) -> None:
     if not argv:
         raise BuildError(
             f"image {image} has nothing to run: no ENTRYPOINT, no CMD, no workload.command",
-            hint="add CMD to the Dockerfile, or workload.command to the scenario",
+            hint="add CMD to the Dockerfile, or workload.command to the scenario (workload.entrypoint drops CMD)",
         )
     command = argv[0]
     if command.startswith("/"):
@@ -155,7 +152,7 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
         problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
         raise BuildError(
             f"image {image}: the command {command!r} {problem}",
-            hint="check ENTRYPOINT, CMD and workload.command, and the mode of a script that you copy (chmod +x)",
+            hint="check ENTRYPOINT, CMD, workload.entrypoint and workload.command, and the mode of a script (chmod +x)",
         )
 
 

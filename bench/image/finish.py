@@ -1,53 +1,79 @@
-"""What Boxbench adds to an image: the agent and the empty directory that its channel is mounted on."""
+"""What Boxbench adds to an image: the agent, the empty directory that its channel is mounted on, and the files,
+volumes and directory of the scenario.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import tarfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX
 from bench.agent.compile import agent_binary
 from bench.host.scratch import scratch
+from bench.image.files import add_files
+from bench.image.overrides import made_beforehand
 from bench.image.stores.base import ImageStore, StoredImage
+from bench.scenario.model import LoadedScenario, Workload
 from bench.util import cache
 
 RECIPE: Final = "finish-1"
 """Part of the key of finished images. Change it when this module makes other images."""
 
 
-def finish_image(store: ImageStore, name: str, plain: StoredImage) -> str:
-    """Add what Boxbench needs to an image. An image that was finished before is used again.
-
-    Args:
-        name: the scenario's.
+def finish_image(store: ImageStore, loaded: LoadedScenario, plain: StoredImage) -> str:
+    """Add what Boxbench and the scenario need to an image. An image that was finished before is used again.
 
     Returns:
         The finished image's name and tag.
 
     Raises:
-        StoreError: the engine failed, or the image has something of its own in our places.
+        StoreError: the engine failed, the image has something of its own in our places, or a file of the scenario
+            cannot be copied.
         HostUnfitError: the agent cannot be compiled.
     """
-    agent = agent_binary().read_bytes()
-    ref = f"boxbench/{name}:{cache.content_key(RECIPE, plain.id, agent)}"
-    if store.inspect(ref) is None:
-        with scratch() as folder:
-            layer = folder / "layer.tar"
-            write_layer(layer, agent)
-            store.add_layer(plain.id, layer, plain.config, ref, directories=(DIRECTORY_IN_BOX, CHANNEL_IN_BOX))
+    workload, agent = loaded.scenario.workload, agent_binary().read_bytes()
+    config = made_beforehand(plain.config, workload)
+    volumes = tuple(config.get("Volumes") or ())
+    with scratch() as folder:
+        layer = folder / "layer.tar"
+        write_layer(layer, agent, lambda archive: add_files(archive, loaded.directory, workload.files, volumes))
+        key = cache.content_key(RECIPE, plain.id, agent, *_own_parts(config, plain.config, workload, layer))
+        ref = f"boxbench/{loaded.scenario.name}:{key}"
+        if store.inspect(ref) is None:
+            store.add_layer(plain.id, layer, config, ref, directories=(DIRECTORY_IN_BOX, CHANNEL_IN_BOX))
     return ref
 
 
-def write_layer(path: Path, agent: bytes) -> None:
-    """Write the layer as a tar. Everything in it belongs to root and has no time, so that it is always the same."""
+def _own_parts(
+    config: Mapping[str, Any], plain: Mapping[str, Any], workload: Workload, layer: Path
+) -> Iterator[str | bytes]:
+    """What the scenario itself adds, as parts of the key; nothing for a scenario that adds nothing."""
+    changed = {key: value for key, value in config.items() if value != plain.get(key)}
+    if changed:
+        yield json.dumps(changed, sort_keys=True)
+    if workload.files:
+        with layer.open("rb") as content:
+            yield hashlib.file_digest(content, "sha256").digest()
+
+
+def write_layer(path: Path, agent: bytes, more: Callable[[tarfile.TarFile], None] = lambda _archive: None) -> None:
+    """Write the layer as a tar. All that is ours belongs to root and has no time, so that it is always the same.
+
+    Args:
+        more: adds the scenario's files.
+    """
     with tarfile.open(path, mode="w") as archive:
         _add_directory(archive, DIRECTORY_IN_BOX)
         program = tarfile.TarInfo(AGENT_IN_BOX.lstrip("/"))
         program.size, program.mode = len(agent), 0o755
         archive.addfile(program, io.BytesIO(agent))
         _add_directory(archive, CHANNEL_IN_BOX)
+        more(archive)
 
 
 def _add_directory(archive: tarfile.TarFile, place: str) -> None:

@@ -65,4 +65,6 @@ def _upwards(name: str) -> Iterator[str]:
 
 
 def _unusable(image: str, path: str, why: str) -> BuildError:
-    return BuildError(f"image {image}: VOLUME {path!r} {why}", hint="correct VOLUME in the Dockerfile")
+    return BuildError(
+        f"image {image}: VOLUME {path!r} {why}", hint="correct VOLUME in the Dockerfile, or workload.volumes"
+    )

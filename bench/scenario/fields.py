@@ -12,6 +12,7 @@ NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 """The name of a scenario, which becomes part of the names of files, containers and domains."""
 IMAGE_PATTERN: Final = r"^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9._-]+)?$"
 PATH_PATTERN: Final = r"^/[!-~]*$"
+BOX_PATH_PATTERN: Final = r"^/."
 VARIABLE_PATTERN: Final = r"^[^=\x00]+$"
 VALUE_NAME: Final = r"^[a-z0-9][a-z0-9_.-]{0,60}_(ns|bytes|per_s)$"
 """The name of a value, which ends in its unit: ``get_per_s``, ``read.p99_ns``, ``copy_bytes_per_s``."""
@@ -19,6 +20,7 @@ FORMS: Final = {
     NAME_PATTERN: 'use a–z, 0–9 and "-" (not first), at most 40 characters',
     IMAGE_PATTERN: "write the name of an image, such as debian:stable-slim",
     PATH_PATTERN: 'begin with "/", without blanks',
+    BOX_PATH_PATTERN: 'begin with "/", and name a place in the box',
     VARIABLE_PATTERN: 'name an environment variable: not empty, without "=" and NUL',
     VALUE_NAME: 'use a–z, 0–9, ".", "_" and "-", and end it in its unit: _ns, _bytes or _per_s',
 }

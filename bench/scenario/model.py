@@ -34,7 +34,7 @@ from bench.scenario.validation import Fault, fault, faults_of, format_given, sce
 from bench.scenario.workload import Base, Build, Healthcheck, Workload
 from bench.util.document import Document, parse_document, read_document
 from bench.util.errors import ScenarioError, UsageError
-from bench.util.paths import is_directory, is_file
+from bench.util.paths import exists, is_directory, is_file
 
 # Everything that a scenario consists of, so that one import serves.
 __all__ = [
@@ -192,7 +192,8 @@ def scenario_of_text(text: str, title: str, directory: Path) -> LoadedScenario:
 
 def _validated(document: Document, file: Path, directory: Path) -> Scenario:
     """The scenario of a document; ``file`` is how errors name it."""
-    faults = [*target_faults(file, document), *_missing_files(file, document, directory)]
+    missing = (*_missing_files(file, document, directory), *_missing_copies(file, document, directory))
+    faults = [*target_faults(file, document), *missing]
     scenario = None
     try:
         # Strict JSON mode: lists may become tuples, "1" never becomes 1.
@@ -312,6 +313,14 @@ def _missing_files(file: Path, document: Document, directory: Path) -> Iterator[
     elif not is_file(directory / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
         yield fault(file, document, keys[1], f"{directory / context / dockerfile} does not exist", hint)
+
+
+def _missing_copies(file: Path, document: Document, directory: Path) -> Iterator[Fault]:
+    files = document.get(("workload", "files"))
+    for place, path in files.items() if isinstance(files, dict) else ():
+        if isinstance(path, str) and not exists(directory / path):
+            hint = "workload.files has, by path in the box, paths relative to the scenario file"
+            yield fault(file, document, ("workload", "files", str(place)), f"{directory / path} does not exist", hint)
 
 
 def _missing_image(file: Path, document: Document, image: object, directory: Path) -> Iterator[Fault]:

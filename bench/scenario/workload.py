@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from bench.scenario.fields import IMAGE_PATTERN, Argument, DurationNs, Strict, VariableName
+from bench.scenario.fields import (
+    BOX_PATH_PATTERN,
+    IMAGE_PATTERN,
+    USER_INPUT,
+    Argument,
+    DurationNs,
+    Strict,
+    VariableName,
+)
 from bench.scenario.image_name import parse_image_name
+from bench.util.signals import signal_number
 
 DOCKERFILE: Final = "Dockerfile"
 _OF_A_BUILD: Final = ("dockerfile", "context", "base", "build")
 """The keys that have a meaning only where a Dockerfile is built."""
 
-BoxPath = Annotated[Argument, Field(pattern=r"^/.", max_length=4000)]
+
+def _without_parents(path: str) -> str:
+    if ".." in path.split("/"):
+        raise ValueError(f"{path!r} has .. in it; write the path that is meant")
+    return path
+
+
+def _known_signal(name: str, info: ValidationInfo) -> str:
+    # A manifest may be of another system, which has other signals.
+    if info.context == USER_INPUT and signal_number(name) is None:
+        raise ValueError(
+            f"{name!r} is not a signal of this host; write a name such as SIGTERM or a number from 1 to 64"
+        )
+    return name
+
+
+BoxPath = Annotated[Argument, Field(pattern=BOX_PATH_PATTERN, max_length=4000), AfterValidator(_without_parents)]
 """An absolute path in the box."""
 ImageText = Annotated[
     Argument, Field(min_length=1, max_length=4000), AfterValidator(lambda text: parse_image_name(text) and text)
@@ -65,13 +90,13 @@ class Workload(Strict):
     pull: Literal["missing", "always", "never"] = "missing"
     """When an image that a reference names is pulled."""
     entrypoint: tuple[Argument, ...] | None = None
-    """Replaces the image's ENTRYPOINT, and drops its CMD."""
+    """Replaces the image's ENTRYPOINT, and drops its CMD. Empty: ``command`` is the whole command."""
     command: Words | None = None
     """Replaces the image's CMD. The ENTRYPOINT stays."""
     env: dict[VariableName, Argument] = Field(default={})
     user: Annotated[Argument, Field(min_length=1, max_length=200)] | None = None
     workdir: BoxPath | None = None
-    stop_signal: Annotated[Argument, Field(min_length=1, max_length=20)] | None = None
+    stop_signal: Annotated[Argument, Field(min_length=1, max_length=20), AfterValidator(_known_signal)] | None = None
     healthcheck: Healthcheck | None = None
     volumes: tuple[BoxPath, ...] = ()
     """Paths in the box that are volumes, beside those that the image declares."""

@@ -126,7 +126,8 @@ class DockerStore:
         repository, tag = split_tag(commit.ref)
         # The image would get the container's labels, and a container of it would then look like a box of ours.
         labels = {**(commit.config.get("Labels") or {}), BOX_LABEL: ""}
-        with self._container(commit.plain) as name:
+        # The engine makes the directory if the image lacks it.
+        with self._container(commit.plain, workdir=commit.config.get("WorkingDir")) as name:
             for place in commit.directories:
                 self._refuse_foreign(name, place)
             with commit.layer.open("rb") as content:
@@ -158,12 +159,17 @@ class DockerStore:
             yield from self._client.api.get_image(reference)
 
     @contextmanager
-    def _container(self, image: str) -> Iterator[str]:
+    def _container(self, image: str, *, workdir: str | None = None) -> Iterator[str]:
         """A container that is never started: the image and the mount points that the engine adds."""
         name = new_tag("export")
         try:
             self._client.api.create_container(
-                image, command=[AGENT_IN_BOX], name=name, labels=box_labels(name), hostname=_HOSTNAME
+                image,
+                command=[AGENT_IN_BOX],
+                name=name,
+                labels=box_labels(name),
+                hostname=_HOSTNAME,
+                working_dir=workdir or None,
             )
             yield name
         finally:

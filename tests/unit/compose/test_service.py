@@ -203,12 +203,12 @@ def test_ready_and_ports(tmp_path: Path) -> None:
         ),
         (
             "volumes: ['./f:/etc/f']",
-            "volumes: f is copied to /etc/f when the image is prepared; a box changes its own copy.",
+            "volumes: f is copied to /etc/f when the image is prepared, as root's; a box changes its own copy.",
         ),
         (
             "volumes: ['.:/app']",
-            "volumes: its directory is copied to /app when the image is prepared, beside what the image has there; "
-            "a box changes its own copy.",
+            "volumes: its directory is copied to /app when the image is prepared, as root's, beside what the "
+            "image has there; a box changes its own copy.",
         ),
         (
             "deploy: {replicas: 3, resources: {limits: {pids: 5}, reservations: {cpus: '1'}}}",

@@ -183,3 +183,16 @@ def test_a_digest_of_the_configuration_covers_what_runs_and_no_secret() -> None:
     ]
     assert digest not in {config_digest(other, ("/data",)) for other in others}
     assert config_digest(one, ()) != digest
+
+
+def test_the_scenario_replaces_entry_point_user_directory_and_signal(tree: TreeIndex) -> None:
+    workload = Workload(entrypoint=("./run",), user="web", workdir="/srv", stop_signal="HUP")
+    config = resolve(tree, workload, Entrypoint=["server"], Cmd=["--slow"], User="root", WorkingDir="/")
+    assert (config.argv, config.uid, config.cwd, config.stop_signal) == (("./run",), 33, "/srv", 1)
+
+
+def test_an_empty_entry_point_leaves_the_command_alone(tree: TreeIndex) -> None:
+    workload = Workload(entrypoint=(), command=("/bin/server", "-x"))
+    assert resolve(tree, workload, Entrypoint=["other"]).argv == ("/bin/server", "-x")
+    with pytest.raises(BuildError, match="has nothing to run"):
+        resolve(tree, Workload(entrypoint=()), Entrypoint=["other"])

@@ -69,3 +69,28 @@ def test_an_archive_may_name_one_of_its_images(tmp_path: Path) -> None:
     (tmp_path / "app.tar").touch()
     path.write_text(path.read_text().replace("redis:7", "docker-archive:app.tar:app:1"))
     assert load_scenario(path).scenario.workload.image == "docker-archive:app.tar:app:1"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("  stop_signal: SIGWHAT\n", "workload.stop_signal: 'SIGWHAT' is not a signal of this host"),
+        ("  workdir: srv\n", 'workload.workdir: begin with "/"'),
+        ("  volumes: [/a/../b]\n", "workload.volumes.0: '/a/../b' has .. in it"),
+        ("  files: {/a: none.conf}\n", "none.conf does not exist"),
+        ("  files: {a: scenario.yaml}\n", 'workload.files.a: begin with "/"'),
+        ("  entrypoint: text\n", "workload.entrypoint: must be a list"),
+        ("  user: ''\n", "workload.user: must not be empty"),
+    ],
+)
+def test_wrong_overrides_have_their_lines(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(write(tmp_path, more))
+    assert message in caught.value.message
+    assert "scenario.yaml:6:" in caught.value.message
+
+
+def test_a_manifest_may_have_a_signal_of_another_system(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, "  stop_signal: SIGHUP\n")).scenario
+    stored = scenario.model_dump_json().replace("SIGHUP", "SIGEMT")
+    assert Scenario.model_validate_json(stored).workload.stop_signal == "SIGEMT"

@@ -1,0 +1,143 @@
+"""Files of the host that a scenario copies into its image (``workload.files``)."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.agent.boxconf import DIRECTORY_IN_BOX
+from bench.image.archive import MOUNT_PLACES
+from bench.image.stores.base import StoreError
+from bench.util.text import plain
+from bench.util.units import format_bytes
+
+MOST_BYTES: Final = 8 * 2**30
+MOST_ENTRIES: Final = 500_000
+_PERMISSIONS: Final = 0o1777
+"""What is kept of a mode. The owner becomes root, so a file that runs as its owner would run as root."""
+_HINT: Final = "name a directory with only what the workload reads"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file, directory or link of the host, and its place in the image without a leading slash."""
+
+    path: Path
+    place: str
+
+
+def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str], volumes: Sequence[str] = ()) -> None:
+    """Write files and directories of the host into a layer, as root's, with their modes and times.
+
+    The named path may be a link. Links inside a directory stay links and are never followed. What lies at a volume
+    inside a directory is left out: the volume begins with what the image has there, as it would hide a mount.
+
+    Args:
+        directory: of the scenario; relative paths of the host begin there.
+        files: by absolute path in the box, the paths of the host.
+        volumes: absolute paths in the box.
+
+    Raises:
+        StoreError: a path of the host cannot be read or is neither file, directory nor link; a place in the box is
+            taken; all files together are too large or too many.
+    """
+    hidden = tuple(_place(volume) for volume in volumes)
+    size = count = 0
+    for target, source in files.items():
+        place = _place(target)
+        if _is_taken(place):
+            raise StoreError(
+                f"workload.files: {plain(target)!r} is where every box has something else",
+                hint="copy the file to another place",
+            )
+        top = directory / source
+        for found in _walk(_resolved(top), place, hidden):
+            size += _add(archive, found, named=found.place == place)
+            count += 1
+            if size > MOST_BYTES or count > MOST_ENTRIES:
+                raise StoreError(
+                    f"workload.files: {top} has more than {format_bytes(MOST_BYTES)} or {MOST_ENTRIES} files",
+                    hint=_HINT,
+                )
+
+
+def _place(path: str) -> str:
+    """A path in the box without a leading slash, dots and doubled slashes."""
+    return posixpath.normpath(f"/{path.lstrip('/')}").lstrip("/")
+
+
+def _is_taken(place: str) -> bool:
+    taken = (*MOUNT_PLACES, DIRECTORY_IN_BOX.lstrip("/"))
+    return not place or any(place == name or place.startswith(f"{name}/") for name in taken)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "it is a circle of links"
+        raise StoreError(f"workload.files: {path}: {why}", hint="paths are relative to the scenario file") from None
+
+
+def _walk(path: Path, place: str, hidden: Sequence[str]) -> Iterator[_Found]:
+    """The path and everything below it, parents first, in the order of names."""
+    left = [_Found(path, place)]
+    while left:
+        found = left.pop()
+        yield found
+        if found.path.is_symlink() or not found.path.is_dir():
+            continue
+        try:
+            names = sorted(os.listdir(found.path), reverse=True)  # noqa: PTH208 - names alone
+        except OSError as error:
+            raise _unreadable(found.path, error) from None
+        inner = (_Found(found.path / name, f"{found.place}/{name}") for name in names)
+        left += [one for one in inner if one.place not in hidden]
+
+
+def _add(archive: tarfile.TarFile, found: _Found, *, named: bool) -> int:
+    """Write one entry; returns the bytes of its content."""
+    try:
+        # A file may be replaced by a link or a FIFO meanwhile, so what was opened is what is looked at.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        about = found.path.lstat()
+        member = _member(found.place, about)
+        if stat.S_ISLNK(about.st_mode) and not named:
+            member.type, member.linkname = tarfile.SYMTYPE, os.readlink(found.path)  # noqa: PTH115 - as it stands
+            archive.addfile(member)
+        elif stat.S_ISDIR(about.st_mode):
+            member.type = tarfile.DIRTYPE
+            archive.addfile(member)
+        elif stat.S_ISREG(about.st_mode):
+            with open(os.open(found.path, flags), "rb") as content:  # noqa: PTH123 - opened without following links
+                member = _member(found.place, about := os.fstat(content.fileno()))
+                if not stat.S_ISREG(about.st_mode):
+                    raise _special(found.path)
+                member.size = about.st_size
+                archive.addfile(member, content)
+            return member.size
+        else:
+            raise _special(found.path)
+    except OSError as error:
+        raise _unreadable(found.path, error) from None
+    return 0
+
+
+def _member(place: str, about: os.stat_result) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(place)
+    member.mode, member.mtime = about.st_mode & _PERMISSIONS, int(about.st_mtime)
+    return member
+
+
+def _special(path: Path) -> StoreError:
+    return StoreError(f"workload.files: {path} is neither a file, a directory nor a link", hint=_HINT)
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"workload.files: {path}: {error.strerror or error}", hint="check that this user can read it")

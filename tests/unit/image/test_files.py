@@ -1,0 +1,113 @@
+"""Files of the host that are copied into an image."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.image import files as module
+from bench.image.files import add_files
+from bench.image.stores.base import StoreError
+
+
+def packed(directory: Path, files: Mapping[str, str], volumes: Sequence[str] = ()) -> dict[str, tarfile.TarInfo]:
+    """The members of the layer, by name."""
+    path = directory.with_suffix(".tar")
+    with tarfile.open(path, mode="w") as archive:
+        add_files(archive, directory, files, volumes)
+    with tarfile.open(path) as archive:
+        return {member.name: member for member in archive}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    directory = tmp_path / "scenario"
+    (directory / "app" / "modules" / "deep").mkdir(parents=True)
+    (directory / "app" / "run").write_bytes(b"run")
+    (directory / "app" / "run").chmod(0o4755)
+    (directory / "app" / "modules" / "deep" / "file").touch()
+    (directory / "app" / "modules.txt").touch()
+    (directory / "app" / "out").symlink_to("/etc/passwd")
+    (directory / "app.conf").write_bytes(b"x" * 10)
+    (directory / "app.conf").chmod(0o640)
+    os.utime(directory / "app.conf", (1_000_000_000.5, 1_000_000_000.5))
+    (directory / "link").symlink_to("app.conf")
+    return directory
+
+
+def test_a_file(tree: Path) -> None:
+    (member,) = packed(tree, {"/etc/app/app.conf": "app.conf"}).values()
+    assert (member.name, member.isreg(), member.size, member.mode) == ("etc/app/app.conf", True, 10, 0o640)
+    assert (member.uid, member.gid, member.uname, member.mtime) == (0, 0, "", 1_000_000_000)
+
+
+def test_a_directory_with_its_links_and_without_bits_that_give_its_owners_rights(tree: Path) -> None:
+    found = packed(tree, {"/srv": "app"})
+    assert list(found) == [
+        "srv", "srv/modules", "srv/modules/deep", "srv/modules/deep/file", "srv/modules.txt", "srv/out", "srv/run"
+    ]  # fmt: skip
+    assert (found["srv/out"].issym(), found["srv/out"].linkname) == (True, "/etc/passwd")
+    assert found["srv/run"].mode == 0o755
+
+
+def test_the_named_path_may_be_a_link(tree: Path) -> None:
+    assert packed(tree, {"/a": "link"})["a"].size == 10
+    assert packed(tree, {"/a": str(tree / "app.conf")})["a"].isreg()
+
+
+def test_what_a_volume_hides_is_left_out(tree: Path) -> None:
+    found = packed(tree, {"/srv": "app"}, ["/srv/modules", "/other"])
+    assert list(found) == ["srv", "srv/modules.txt", "srv/out", "srv/run"]
+    assert "srv/run" in packed(tree, {"/srv": "app"}, ["/srv"])
+
+
+@pytest.mark.parametrize("place", ["/srv/", "//srv", "/./srv", "/srv/."])
+def test_paths_in_the_box_are_made_plain(tree: Path, place: str) -> None:
+    assert list(packed(tree, {place: "app.conf"})) == ["srv"]
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev", "/sys/a/b", "/.boxbench/boxinit", "/", "/..", "/a/../proc"])
+def test_places_that_are_taken(tree: Path, place: str) -> None:
+    with pytest.raises(StoreError, match="is where every box has something else"):
+        packed(tree, {place: "app.conf"})
+
+
+def test_a_missing_file_and_a_circle_of_links(tree: Path) -> None:
+    (tree / "circle").symlink_to("circle")
+    for name, why in (("none", "No such file or directory"), ("circle", "circle of links|symbolic links")):
+        with pytest.raises(StoreError, match=why):
+            packed(tree, {"/a": name})
+
+
+def test_what_is_no_file_is_refused(tree: Path) -> None:
+    os.mkfifo(tree / "app" / "pipe")
+    with pytest.raises(StoreError, match=r"app/pipe is neither a file, a directory nor a link"):
+        packed(tree, {"/srv": "app"})
+    with pytest.raises(StoreError, match=r"/dev/null is neither"):
+        packed(tree, {"/srv": "/dev/null"})
+
+
+def test_names_that_are_not_text_and_deep_directories(tree: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe")
+    (tree / "app" / name).touch()
+    deep = tree / "app"
+    for _ in range(300):
+        deep /= "dddd"
+    deep.mkdir(parents=True)
+    found = packed(tree, {"/srv": "app"})
+    assert f"srv/{name}" in found
+    assert "srv/" + "/".join(["dddd"] * 300) in found
+
+
+def test_limits(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ENTRIES", 3)
+    with pytest.raises(StoreError, match=r"app has more than .* or 3 files"):
+        packed(tree, {"/srv": "app"})
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "MOST_BYTES", 9)
+    with pytest.raises(StoreError, match=r"app\.conf has more than 9 B"):
+        packed(tree, {"/srv": "app.conf"})
