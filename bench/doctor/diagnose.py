@@ -17,6 +17,7 @@ CHECKS: Final[tuple[Callable[[Host], Check], ...]] = (
     tools.check_root,
     tools.check_kvm,
     tools.check_docker,
+    tools.check_buildkit,
     tools.check_libvirt,
     tools.check_qemu,
     tools.check_uml,

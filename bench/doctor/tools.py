@@ -88,6 +88,22 @@ def check_docker(_host: Host) -> Check:
     return Check("docker", "info", "no Docker Engine runs; Boxbench will start and stop a private one")
 
 
+def check_buildkit(_host: Host) -> Check:
+    """BuildKit: what many Dockerfiles of today need, such as `RUN --mount`."""
+    try:
+        found = importlib.import_module("bench.image.stores.buildkit").find_program()
+    except ImportError as error:
+        return Check("buildkit", "fail", f"the Python package docker is missing ({error})", SETUP)
+    if found is None:
+        return Check(
+            "buildkit",
+            "warn",
+            "docker buildx is missing: a Dockerfile with a heredoc, RUN --mount or COPY --link cannot be built",
+            f"{SETUP}, or install docker-buildx (docker-buildx-plugin of Docker's own packages)",
+        )
+    return Check("buildkit", "ok", f"{found} builds Dockerfiles with BuildKit")
+
+
 def check_libvirt(_host: Host) -> Check:
     """libvirt: its Python binding has no wheels, so it is often missing."""
     try:

@@ -80,7 +80,7 @@ def test_missing_dockerfile(boxbench: Command, scenario: Path) -> None:
 
 def test_build_failure(boxbench: Command, scenario: Path) -> None:
     (scenario.parent / "Dockerfile").write_text(BASE + 'RUN ["/usr/bin/busybox", "false"]\n')
-    refused(boxbench("run", scenario, "-o", "out"), ExitCode.ERROR, "Step 2/3", "returned a non-zero code: 1")
+    refused(boxbench("run", scenario, "-o", "out"), ExitCode.ERROR, "[2/2] RUN", "(Dockerfile:2)", "exit code: 1")
 
 
 def test_base_that_no_registry_has(boxbench: Command, scenario: Path) -> None:

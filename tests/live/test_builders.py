@@ -199,7 +199,7 @@ def test_a_build_that_is_ended_leaves_nothing(
     monkeypatch.setattr(limits, "SILENCE_LIMIT_S", 1 if how == "silent" else 60)
 
     def interrupt(line: str) -> None:
-        if how == "interrupted" and line == "up":
+        if how == "interrupted" and line.strip() == "up":
             raise KeyboardInterrupt
 
     with pytest.raises((BuildError, KeyboardInterrupt)) as caught:

@@ -66,7 +66,7 @@ def find_buildx(client: docker.DockerClient) -> Buildx | None:
 
     As for the docker command, DOCKER_BUILDKIT=0 switches it off.
     """
-    program = None if os.environ.get("DOCKER_BUILDKIT") == "0" else _find_program()
+    program = None if os.environ.get("DOCKER_BUILDKIT") == "0" else find_program()
     if program is None or not _has_buildkit(client):
         return None
     try:
@@ -113,7 +113,8 @@ def read_dockerfile(order: BuildOrder) -> str:
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint="check its path and mode") from None
 
 
-def _find_program() -> str | None:
+def find_program() -> str | None:
+    """Where buildx is, as the docker command looks for it; None if it is not installed."""
     own = os.environ.get("DOCKER_CONFIG") or "~/.docker"
     places = [os.path.join(os.path.expanduser(own), "cli-plugins"), *_PLUGINS]  # noqa: PTH111, PTH118 - needs no home
     return next(filter(None, (shutil.which(_PROGRAM, path=place) for place in places)), proc.find_tool(_PROGRAM))

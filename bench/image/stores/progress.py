@@ -30,7 +30,8 @@ class Progress:
     """
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        # Indented, as lines that a log without details leaves out.
+        self._log: Log = lambda text: log(f"  {text}")
         self._names: dict[str, str] = {}
         self._failed = ""
         self._place = ""

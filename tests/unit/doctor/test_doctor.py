@@ -177,7 +177,7 @@ def test_a_daemon_that_answers_is_used_and_the_connection_closed(monkeypatch: py
     assert (found.status, "26.1" in found.finding, closed) == ("ok", True, [True])
 
 
-@pytest.mark.parametrize("check", [tools.check_docker, tools.check_libvirt])
+@pytest.mark.parametrize("check", [tools.check_docker, tools.check_buildkit, tools.check_libvirt])
 def test_a_missing_binding_is_a_failure_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, check: Callable[[Host], Check]
 ) -> None:
@@ -189,6 +189,14 @@ def test_a_missing_binding_is_a_failure_with_the_way_out(
     assert found.status == "fail"
     assert "No module named" in found.finding
     assert "bootstrap setup" in found.fix
+
+
+@pytest.mark.parametrize(("program", "status"), [("/x/docker-buildx", "ok"), (None, "warn")])
+def test_buildkit_needs_its_client(monkeypatch: pytest.MonkeyPatch, program: str | None, status: str) -> None:
+    monkeypatch.setattr(importlib, "import_module", lambda _name: SimpleNamespace(find_program=lambda: program))
+    found = tools.check_buildkit(_host())
+    assert found.status == status
+    assert program is not None or ("RUN --mount" in found.finding and "docker-buildx-plugin" in found.fix)
 
 
 def test_libvirt_version_is_written_as_people_do(monkeypatch: pytest.MonkeyPatch) -> None:

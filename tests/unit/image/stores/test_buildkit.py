@@ -125,15 +125,15 @@ def test_the_program_is_found_as_the_docker_command_finds_it(tmp_path: Path, mon
     monkeypatch.setattr(buildkit, "_PLUGINS", (str(tmp_path / "system"),))
     monkeypatch.setattr(proc, "find_tool", lambda _name: None)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "own"))
-    assert buildkit._find_program() is None
+    assert buildkit.find_program() is None
     for place in ("system", "own/cli-plugins"):
         program = tmp_path / place / "docker-buildx"
         program.parent.mkdir(parents=True)
         program.touch(mode=0o755)
-        assert buildkit._find_program() == str(program)
+        assert buildkit.find_program() == str(program)
 
 
 def test_the_user_can_switch_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
-    monkeypatch.setattr(buildkit, "_find_program", lambda: "/usr/bin/docker-buildx")
+    monkeypatch.setattr(buildkit, "find_program", lambda: "/usr/bin/docker-buildx")
     assert buildkit.find_buildx(client()) is None

@@ -83,7 +83,8 @@ def test_steps_output_and_sizes_are_told_once() -> None:
     digest = "a" * 64
     progress, told = read(GOOD.replace("{digest}", digest))
     frontend = f"docker-image://example/docker/dockerfile:1@sha256:{digest}"
-    assert told == [
+    assert all(line.startswith("  ") for line in told)
+    assert [line[2:] for line in told] == [
         "[internal] load build definition from Dockerfile: transferring dockerfile: 368B done",
         "resolve image config for docker-image://example/docker/dockerfile:1",
         frontend,
