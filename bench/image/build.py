@@ -17,6 +17,7 @@ from bench.image.archive import (
 from bench.image.config import resolve_config
 from bench.image.finish import finish_image
 from bench.image.model import Image
+from bench.image.noted import note_use
 from bench.image.source import known, plain_image
 from bench.image.stores.base import ImageStore, Log, StoreError
 from bench.image.volumes import add_missing_places, volume_places
@@ -54,6 +55,8 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
+    for identity, name in ((plain.image.id, plain.image.id), (finished.id, ref)):
+        note_use(identity, name)
     return Image(
         name=scenario.name,
         ref=ref,
