@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench.cache.kinds import KERNELS, KINDS, LOCKS, STORES
+from bench.cache.kinds import KERNELS, KINDS, LOCKS, PODMAN, STORES
 from bench.cache.model import Contents, Entry, Thing
 from bench.host.disk import Counter
 from bench.util.cache import half_made, lock_of
@@ -26,7 +26,7 @@ def read_contents(root: Path) -> Contents:
     entries = tuple(entry for name in own for entry in _entries(root / name, counter))
     partial = tuple(path for path in half_made() if path.parent.name not in linked)
     half_made_bytes = sum(_size(path, counter) for path in partial)
-    others = [name for name in own if name not in STORES and name not in _COUNTED]
+    others = [name for name in own if name not in (*STORES, *_COUNTED, PODMAN.name)]
     hidden = [path for name in own if name in _COUNTED for path in _hidden(root / name)]
     return Contents(
         root=root,
@@ -41,6 +41,11 @@ def read_contents(root: Path) -> Contents:
 
 
 def _entries(directory: Path, counter: Counter) -> Iterator[Entry]:
+    if directory.name == PODMAN.name:
+        found = directory.lstat()
+        # podman writes this file when it loads an image.
+        used_ns = _changed_ns(directory / "overlay-images" / "images.lock") or found.st_mtime_ns
+        yield Entry(Thing(PODMAN.name, "images", counter.add(directory), used_ns), directory, found.st_uid)
     if directory.name not in _COUNTED or not directory.is_dir():
         return
     kernels = directory.name == KERNELS.name
@@ -60,11 +65,15 @@ def _hidden(directory: Path) -> Iterator[Path]:
 
 
 def _used_ns(path: Path, found: os.stat_result) -> int:
+    # Without a lock file it was copied from another cache. Other dates may be those of an image's content.
+    return _changed_ns(lock_of(path)) or found.st_ctime_ns
+
+
+def _changed_ns(path: Path) -> int | None:
     try:
-        return lock_of(path).lstat().st_mtime_ns
-    except FileNotFoundError:
-        # It was copied from another cache. Its own dates may be those of an image's content, except this one.
-        return found.st_ctime_ns
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _size(path: Path, counter: Counter) -> int:

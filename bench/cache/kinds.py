@@ -49,10 +49,12 @@ KINDS: Final = {kind.name: kind for kind in _ENTRIES}
 KERNELS: Final = Kind("jit", "simulation: its loops as machine code")
 """Entries that ``bench.sim`` makes by rules of its own."""
 
+PODMAN: Final = Kind("podman", "podman: layers of images")
+"""One entry, which is used and removed whole: ``bench.engines.kept`` says why."""
+
 STORES: Final = {
     "docker": "the private Docker Engine: images and builds",
     "containerd": "the private containerd: images",
-    "podman": "podman: images",
 }
 """The stores of engines. Only the engine removes something from its store."""
 

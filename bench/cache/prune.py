@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from bench.cache.contents import read_contents
-from bench.cache.kinds import KERNELS, KINDS, STORES
+from bench.cache.kinds import KERNELS, KINDS, PODMAN, STORES
 from bench.cache.model import Contents, Entry, Pruned, Thing
 from bench.cache.stores import Store, opened, read_stamps
+from bench.host.scratch import scratch
 from bench.util.cache import lock_of
 from bench.util.errors import BoxbenchError, HostUnfitError
 from bench.util.lease import alone
@@ -183,7 +184,10 @@ def _remove_entry(entry: Entry) -> bool:
             f"it belongs to the user with uid {entry.owner}, so it is not removed", hint="look who put it there"
         )
     mark = secrets.token_hex(4)
-    if entry.thing.kind == KERNELS.name:
+    if entry.thing.kind == PODMAN.name:
+        with scratch() as folder:
+            entry.path.rename(folder / PODMAN.name)
+    elif entry.thing.kind == KERNELS.name:
         retire(entry.path, lock=entry.path / ".lock", gone=entry.path.with_name(f".gone-{mark}-{entry.path.name}"))
     else:
         retire(entry.path, lock=lock_of(entry.path), gone=entry.path.with_name(f".{entry.path.name}.{mark}"))

@@ -1,8 +1,11 @@
-"""What the private engines keep in the cache between campaigns: images, and what builds can use again."""
+"""What the private engines keep in the cache between campaigns: images, and what builds can use again.
+
+podman is not among them. It keeps the list of its images' layers beside its containers, which go with the campaign. So
+no podman can say later what is in its store.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -17,12 +20,10 @@ from requests.exceptions import RequestException
 from bench.engines.containerd import private_containerd
 from bench.engines.containerd_api import ContainerdApi
 from bench.engines.dockerd import private_docker
-from bench.engines.podman import PodmanEngine, podman_engine
-from bench.util.errors import HostUnfitError, ProcessError
+from bench.util.errors import HostUnfitError
 
 _NS: Final = 10**9
 _CONFLICT: Final = 409
-_TIMEOUT_S: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -143,41 +144,6 @@ class _Containerd:
         """It builds nothing."""
 
 
-class _Podman:
-    def __init__(self, engine: PodmanEngine) -> None:
-        self._engine = engine
-
-    def images(self) -> tuple[KeptImage, ...]:
-        text = self._engine.ask("images", "--format", "json").text
-        return tuple(_of_podman(row) for row in json.loads(text or "[]"))
-
-    def remove(self, image: KeptImage) -> bool:
-        try:
-            self._engine.ask("rmi", "--force", image.id, timeout_s=_TIMEOUT_S)
-        except ProcessError as error:
-            # Also with --force: an image that others are made from, and one that is gone.
-            if "dependent" in error.stderr_tail or "not known" in error.stderr_tail:
-                return False
-            raise
-        return True
-
-    def builds(self) -> KeptBuilds:
-        return KeptBuilds()
-
-    def remove_builds(self, *, unused_ns: int | None) -> None:
-        """Boxbench builds nothing with it."""
-
-
-def _of_podman(row: dict[str, Any]) -> KeptImage:
-    created = row.get("Created")
-    return KeptImage(
-        id=str(row["Id"]),
-        names=tuple(row.get("Names") or ()),
-        size_bytes=int(row.get("Size") or 0),
-        named_ns=created * _NS if isinstance(created, int) else None,
-    )
-
-
 @contextmanager
 def _docker(run_dir: Path) -> Iterator[KeptStore]:
     with private_docker(run_dir) as engine:
@@ -190,16 +156,9 @@ def _containerd(run_dir: Path) -> Iterator[KeptStore]:
         yield _Containerd(api)
 
 
-@contextmanager
-def _podman(run_dir: Path) -> Iterator[KeptStore]:
-    with podman_engine(run_dir) as engine:
-        yield _Podman(engine)
-
-
 STORES: Final[dict[str, Callable[[Path], AbstractContextManager[KeptStore]]]] = {
     "docker": _docker,
     "containerd": _containerd,
-    "podman": _podman,
 }
 """By the name of the engine's directory in the cache."""
 

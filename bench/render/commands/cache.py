@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.cache.kinds import KERNELS, KINDS, REST, STORES
+from bench.cache.kinds import KERNELS, KINDS, PODMAN, REST, STORES
 from bench.cache.model import Contents, Pruned, StoreContents, Thing
 from bench.util.text import plain
 from bench.util.units import format_bytes, format_span
 
-_SOON_NS = 60 * 10**9
-_HALF_MADE = "half-made entries of killed processes (boxbench cache prune)"
+_SOON_NS: Final = 60 * 10**9
+_HALF_MADE: Final = "half-made entries of killed processes (boxbench cache prune)"
 
 
 def cache_table(
@@ -54,7 +54,7 @@ def _groups(
     contents: Contents, stores: Mapping[str, StoreContents]
 ) -> Iterator[tuple[str, str, tuple[Thing, ...], int]]:
     """Kind, words, things and bytes of every row that is not empty."""
-    for kind in (*KINDS.values(), KERNELS):
+    for kind in (*KINDS.values(), PODMAN, KERNELS):
         things = tuple(entry.thing for entry in contents.entries if entry.thing.kind == kind.name)
         if things:
             yield kind.name, kind.what, things, sum(thing.size_bytes for thing in things)
@@ -92,7 +92,7 @@ def _ago(thing: Thing, now_ns: int) -> str:
     age_ns = max(0, now_ns - thing.used_ns)
     if not thing.used_ns:
         return "unknown"
-    return "just now" if age_ns < _SOON_NS else f"{format_span(age_ns)} ago"
+    return "just now" if age_ns < _SOON_NS else f"{format_span(age_ns // _SOON_NS * _SOON_NS)} ago"
 
 
 def thing_line(thing: Thing, *, now_ns: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeGuard
 
-from bench.cache.kinds import KERNELS, KINDS, REST, STORES
+from bench.cache.kinds import KERNELS, KINDS, PODMAN, REST, STORES
 from bench.engines.data_root import ENGINES
 from bench.engines.kept import STORES as ENGINES_WITH_STORES
 
@@ -44,7 +44,7 @@ def test_every_kind_is_known() -> None:
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.rglob("*.py")}
     made = {name: file for file, tree in trees.items() for name in _made_by(tree)}
     assert {"disk", "tar", "inspection", "accel", "boxes", "jit"} <= set(made), "the search finds too little"
-    known = {*KINDS, KERNELS.name, *STORES, *REST}
+    known = {*KINDS, KERNELS.name, PODMAN.name, *STORES, *REST}
     assert {name: str(file) for name, file in made.items() if name not in known} == {}
     assert set(KINDS) <= set(made), "these kinds are made nowhere"
 

@@ -36,8 +36,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def shelf(root: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     """The store of an engine that is always there."""
-    made = Shelf(root / "podman")
+    made = Shelf(root / "containerd")
     monkeypatch.setattr(stores, "open_store", made.open)
+    monkeypatch.setattr(stores, "free_data_roots", lambda: {"containerd": made.directory})
     return made
 
 
@@ -263,25 +264,45 @@ def test_images_that_the_campaign_uses_stay(root: Path, shelf: Shelf) -> None:
 
 def test_an_engine_that_cannot_be_asked_is_left_out_and_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise HostUnfitError("podman is not installed", hint="install it")
+        raise HostUnfitError("containerd is not installed", hint="install it")
 
     monkeypatch.setattr(stores, "open_store", refuse)
-    Shelf(root / "podman").put(image("one"), kib=4 * MIB)
+    monkeypatch.setattr(stores, "free_data_roots", lambda: {"containerd": root / "containerd"})
+    Shelf(root / "containerd").put(image("one"), kib=4 * MIB)
     add("disk", "old")
     result = run(root, Wish(everything=True))
     assert [thing.name for thing in result.removed] == ["old"]
-    assert result.notes == ["the images of podman were left out: podman is not installed"]
+    assert result.notes == ["the images of containerd were left out: containerd is not installed"]
+
+
+def test_an_engine_that_is_in_use_is_left_out_and_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "open_store", _never)
+    Shelf(root / "docker").put(image("one"), kib=4 * MIB)
+    assert run(root, Wish(everything=True)).notes == ["the images of docker were left out: it is in use"]
+
+
+def test_the_store_of_podman_goes_whole(root: Path) -> None:
+    for name in ("overlay/layer/diff/etc", "overlay-images"):
+        (root / "podman" / name).mkdir(parents=True, mode=0o700)
+    lock = root / "podman" / "overlay-images" / "images.lock"
+    lock.touch()
+    os.utime(lock, ns=(NOW_NS, NOW_NS - 5 * DAY_NS))
+    assert run(root, Wish(unused_ns=6 * DAY_NS)).removed == []
+    (removed,) = run(root, Wish(unused_ns=4 * DAY_NS)).removed
+    assert (removed.kind, removed.used_ns) == ("podman", NOW_NS - 5 * DAY_NS)
+    assert not (root / "podman").exists()
+    assert list((root / "scratch").iterdir()) == []
 
 
 def test_no_engine_is_started_for_a_cache_that_is_small_enough(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "open_store", _never)
-    Shelf(root / "podman").put(image("one"), kib=4 * MIB)
+    Shelf(root / "containerd").put(image("one"), kib=4 * MIB)
     assert run(root, Wish(most_bytes=2**30)).removed == []
 
 
 def test_an_empty_store_starts_no_engine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "open_store", _never)
-    (root / "podman").mkdir()
+    (root / "containerd").mkdir()
     assert run(root, Wish(everything=True)).notes == []
 
 
