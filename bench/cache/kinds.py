@@ -24,6 +24,7 @@ _ENTRIES: Final = (
     Kind("tree", "images: trees unpacked, for process, runc and others"),
     Kind("disk", "images: disks for VMs"),
     Kind("saved", "images: archives, for engines that load them"),
+    Kind("packed", "images: compressed, as they travel to a fresh host"),
     Kind("engine-disk", "images: disks of vm-docker with one loaded"),
     Kind("base", "root file systems of Debian packages"),
     Kind("system", "disks of whole systems, for libvirt-full and vm-docker", under="engine-disk"),
@@ -40,6 +41,7 @@ _ENTRIES: Final = (
     Kind("smoke-test", "answers: does a target work here?", small=True),
     Kind("inspection", "answers: what boxes look like inside", small=True),
     Kind("digest", "answers: digests of images", small=True),
+    Kind("loaded", "answers: which image an archive is", small=True),
     Kind("layers", "answers: sizes of images' layers", small=True),
     Kind("image", "answers: when images were last used", small=True),
 )
@@ -64,6 +66,7 @@ REST: Final = {
     "boxes": "boxes that run or were left (boxbench clean)",
     "scratch": "temporary files of tasks (boxbench clean)",
     "libvirt": "what libvirt knows of each QEMU",
+    "buildx": "what docker buildx remembers of builds",
     "warned": "which warnings were shown",
     LOCKS: "lock files, and entries that are being made",
     "durations.json": "how long trials take on this host",
