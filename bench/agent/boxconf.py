@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog
+from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHealthcheck, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util.errors import ProtocolError
 
 DIRECTORY_IN_BOX: Final = "/.boxbench"
@@ -31,6 +31,15 @@ _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
 
 
 @dataclass(frozen=True)
+class HealthCheck:
+    """The command that tells whether the workload is healthy: it exits with 0."""
+
+    argv: tuple[str, ...]
+    timeout_ms: int
+    """How long one check may take. It then counts as failed, and all its processes are killed."""
+
+
+@dataclass(frozen=True)
 class BoxConfig:
     """What runs in a box and as which user: the image's configuration and the scenario's, resolved to plain values."""
 
@@ -46,6 +55,8 @@ class BoxConfig:
     user: str
     """As the image names it; empty for root."""
     stop_signal: int
+    healthcheck: HealthCheck | None = None
+    """None: there is none."""
 
 
 def encode_word(text: str) -> str:
@@ -106,6 +117,8 @@ def render_boxconf(
     lines.append(f"ready {_ready(ready)}")
     if ready is not None:
         lines.append(f"poll_us {max(1, ready.poll // 1000)}")
+    if isinstance(ready, ReadyHealthcheck):
+        lines += _health(config.healthcheck)
     if root is not None:
         lines.append(f"root {root}")
     if poweroff is not None:
@@ -118,18 +131,26 @@ def probe_conf(*, poweroff: str = "acpi") -> bytes:
     return _text(["probe", f"poweroff {poweroff}"])
 
 
+def _health(check: HealthCheck | None) -> list[str]:
+    if check is None:
+        raise ValueError("ready.when is healthcheck, and the image has none")
+    return [*(f"health_argv {encode_word(word)}" for word in check.argv), f"health_timeout_ms {check.timeout_ms}"]
+
+
 def _ready(ready: Ready | None) -> str:
-    if ready is None:
-        return "started"
-    if isinstance(ready, ReadyFirstLine):
-        return "first-line"
-    if isinstance(ready, ReadyLog):
-        return f"log {encode_word(ready.text)}"
-    if isinstance(ready, ReadyExit):
-        return f"exit {ready.code}"
-    if isinstance(ready, ReadyHttp):
-        return f"http {ready.port} {encode_word(ready.path)} {ready.status} {encode_word(ready.contains)}"
-    return f"tcp {ready.port}"
+    match ready:
+        case None:
+            return "started"
+        case ReadyLog():
+            return f"log {encode_word(ready.text)}"
+        case ReadyExit():
+            return f"exit {ready.code}"
+        case ReadyTcp():
+            return f"tcp {ready.port}"
+        case ReadyHttp():
+            return f"http {ready.port} {encode_word(ready.path)} {ready.status} {encode_word(ready.contains)}"
+        case ReadyFirstLine() | ReadyHealthcheck():
+            return ready.when
 
 
 def _text(lines: list[str]) -> bytes:

@@ -21,6 +21,8 @@ CUT: Final = ".cut"
 """Suffix of a fact's key when its value was too long for a line and was cut."""
 # Keys are percent-encoded, since names of environment variables are part of them.
 _KEY: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]{1,400}")
+_TOO_LARGE: Final = 2**53
+"""Larger than any count or time of a health check: a record could not hold its thousandfold."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 AGENT_MARKS: Final = frozenset(
     {Endpoint.INIT, Endpoint.ROOT, Endpoint.EXEC, Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED}
@@ -70,6 +72,24 @@ class Pong:
     """The answer to a ping with the same token."""
 
     token: str
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """How a health check ended: one that failed in another way than the one before it, or the one that passed."""
+
+    code: int
+    signal: int
+    limit_passed: bool
+    """It took longer than its limit and was killed."""
+    attempts: int
+    """How many checks have ended so far, this one included."""
+    cpu_us: int
+    """CPU time of all of them."""
+    unseen_ns: int
+    """Time since the check before this one began: so long the workload may have been ready unseen."""
+    line: str
+    """The last line of its output."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +144,7 @@ class ExerciseEnd:
 
 
 ExerciseMessage = ExerciseStart | ExerciseOutput | ExerciseExit | ExerciseEnd
-Message = Mark | Exit | ReportedFact | FactsEnd | Pong | TreeDigest | AgentError | ExerciseMessage
+Message = Mark | Exit | ReportedFact | FactsEnd | Pong | HealthReport | TreeDigest | AgentError | ExerciseMessage
 
 
 def parse_message(line: bytes) -> Message:
@@ -217,6 +237,14 @@ def _exercise_end(words: list[str]) -> Message:
     return ExerciseEnd(stdout, stderr)
 
 
+def _health(words: list[str]) -> Message:
+    *numbers, text = words
+    code, signal, limit, attempts, cpu, unseen = (_int(word) for word in numbers)
+    if max(attempts, cpu, unseen) >= _TOO_LARGE:
+        raise ValueError(words)
+    return HealthReport(code, signal, bool(limit), attempts, cpu, unseen, decode_word(text, cut=True))
+
+
 _PARSERS: Final[dict[str, Callable[[list[str]], Message]]] = {
     "mark": _mark,
     "exit": _exit,
@@ -225,6 +253,7 @@ _PARSERS: Final[dict[str, Callable[[list[str]], Message]]] = {
     "pong": _pong,
     "digest": _digest,
     "error": _error,
+    "health": _health,
     "exercise-start": _exercise_start,
     "exercise-stdout": partial(_exercise_output, "stdout"),
     "exercise-stderr": partial(_exercise_output, "stderr"),

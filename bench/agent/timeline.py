@@ -18,6 +18,7 @@ from bench.agent.protocol import (
     ExerciseStart,
     Exit,
     FactsEnd,
+    HealthReport,
     Mark,
     Message,
     Pong,
@@ -80,6 +81,8 @@ class Timeline:
         self.facts: dict[str, str] = {}
         self.tree_digest: str | None = None
         self.errors: list[str] = []
+        self.health: HealthReport | None = None
+        """The latest; None: no health check has ended."""
         self.exercise = ExerciseLog()
         self.cut_off = False
         """No message follows, because the host has stopped reading them."""
@@ -124,6 +127,8 @@ class Timeline:
                 self._facts_done = True
             case Pong(token):
                 self._pongs[token] = stamp_ns
+            case HealthReport():
+                self.health = message
             case TreeDigest(text):
                 self.tree_digest = text
             case AgentError(text) | ProtocolError(message=text):

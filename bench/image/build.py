@@ -16,6 +16,7 @@ from bench.image.archive import (
 )
 from bench.image.config import resolve_config
 from bench.image.finish import finish_image
+from bench.image.healthcheck import require_healthcheck
 from bench.image.model import Image
 from bench.image.noted import note_use
 from bench.image.source import known, plain_image
@@ -53,6 +54,7 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     index = read_index(tar)
     refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
+    require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
     for identity, name in ((plain.image.id, plain.image.id), (finished.id, ref)):

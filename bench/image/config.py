@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
+from bench.image.healthcheck import resolve_healthcheck
 from bench.image.overrides import overridden
 from bench.scenario.model import Workload
 from bench.scenario.secrets import shown
@@ -29,12 +30,13 @@ _LARGEST_ID: Final = 2**31 - 1
 
 
 def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, index: TreeIndex) -> BoxConfig:
-    """Resolve command, environment, directory, user and stop signal: the image's, unless the scenario has others.
+    """Resolve command, environment, directory, user, stop signal and health check: the image's or the scenario's.
 
     Args:
         image: its name, for error messages.
         config: ``Config`` of the image, as the engine reports it.
-        index: the image's tree, for /etc/passwd, /etc/group and the command.
+        index: the image's tree, for /etc/passwd, /etc/group and the command. The health check's command is not looked
+            for, since the workload may make it.
 
     Raises:
         BuildError: there is no command, the command or the user is not in the image, an id of the user is too large, or
@@ -58,16 +60,21 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
         groups=groups,
         user=user,
         stop_signal=_stop_signal(image, config.get("StopSignal")),
+        healthcheck=resolve_healthcheck(config, workload.healthcheck),
     )
 
 
 def config_digest(config: BoxConfig, volumes: Sequence[str]) -> str:
-    """SHA-256 over what a tree digest does not cover: command, environment, directory, user, stop signal, volumes.
+    """SHA-256 over what a tree digest does not cover: command, environment, directory, user, stop signal, volumes, and
+    the health check where there is one.
 
     Of secret variables only the names are covered: a short value could be guessed from its digest.
     """
     pairs = [(name, shown(name, value)) for name, _, value in (entry.partition("=") for entry in config.env)]
-    return hashlib.sha256(json.dumps({**asdict(config), "env": pairs, "volumes": list(volumes)}).encode()).hexdigest()
+    parts = {**asdict(config), "env": pairs, "volumes": list(volumes)}
+    if config.healthcheck is None:
+        del parts["healthcheck"]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -> tuple[str, ...]:

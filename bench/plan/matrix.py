@@ -159,7 +159,7 @@ def _impossible_combination(one: Combination) -> Iterator[str]:
 
 def _one_port(one: Combination) -> Iterator[str]:
     ready, label = one.scenario.ready, one.spec.label
-    if ready.when not in ("tcp", "http") or not one.target.shares_network(one.spec.options):
+    if ready.when not in ("tcp", "http", "healthcheck") or not one.target.shares_network(one.spec.options):
         return
     if _boxes_at_once(one.levels) > 1:
         yield f"{label} with {_named_boxes(one.levels)}: its boxes share the host's network and would use one port"

@@ -163,6 +163,16 @@ class Flush(BaseModel):
         return "no" if self.host <= self.background and self.host < self.asked else "cannot tell"
 
 
+class HealthChecks(BaseModel):
+    """The health checks that ran in the box until one passed, as its agent counted them."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    attempts: Int64
+    cpu_ns: Int64
+    """CPU time of all of them, which is part of the box's."""
+
+
 class Record(BaseModel):
     """What one trial measured. Times in ns since t0 on the host's CLOCK_MONOTONIC, sizes in bytes.
 
@@ -184,7 +194,8 @@ class Record(BaseModel):
     failure: Failure | None = None
     endpoints_ns: dict[Endpoint, Int64]
     resolution_ns: dict[Endpoint, Int64] = {}
-    """For endpoints found by polling: the polling interval."""
+    """For endpoints found by polling: the polling interval. With a health check: the time since the check before the
+    one that passed began."""
     guest_ns: dict[Endpoint, Int64] = {}
     """The same endpoints on the box's own CLOCK_MONOTONIC, which is not comparable with the host's."""
     channel_rtt_ns: tuple[Int64, ...] = ()
@@ -201,6 +212,8 @@ class Record(BaseModel):
     (sum over CPUs), ``trial.pressure.<resource>`` (some task was stalled), ``trial.window`` (the trial's length)."""
     flush: Flush | None = None
     samples: Samples | None = None
+    health: HealthChecks | None = None
+    """None: readiness did not follow from a health check, or none passed."""
     inside: dict[str, str] = {}
     """What the agent sees in the box: cpus, memory, kernel, user, limits."""
     exit_code: Int64 | None = None

@@ -28,12 +28,15 @@ from bench.targets.base import Box, Order, Output, Target
 from bench.util.clock import Clock
 from bench.util.errors import BoxbenchError, NotReadyError, ProtocolError, TeardownError
 from bench.util.private import private_directory
+from bench.util.text import plain
 from bench.util.tree import remove_tree
 from bench.util.units import format_ns
 
 # How often a silent box is checked for having ended. Its messages wake us at once, so this limits no measurement.
 LIVENESS_S: Final = 1.0
 STOP_LIMIT_S: Final = 30.0
+_MOST_LINE: Final = 300
+"""The most characters of a health check's output that an error repeats."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,8 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
         if timeline.clock.now_ns() > deadline_ns:
             run.outcome.timed_out = True
             raise NotReadyError(
-                f"not {goal.value} within {format_ns(limit_ns)}; the last endpoint was {_last_endpoint(timeline)}",
+                f"not {goal.value} within {format_ns(limit_ns)}; the last endpoint was {_last_endpoint(timeline)}"
+                f"{_last_check(setting, timeline)}",
                 hint="look at the kept output, check the readiness rule, or allow more time with ready.timeout",
             )
         if box.main_pid() is None and not timeline.wait_for(done, timeout_s=0.1):
@@ -217,7 +221,8 @@ def await_goal(box: Box, setting: Setting, run: BoxRun, *, since_ns: int | None 
                 hint=_hint_when_ended(setting),
             )
     if not timeline.has(goal):
-        raise NotReadyError(_why_failed(timeline, goal), hint="look at the kept output of the trial")
+        reason = f"{_why_failed(timeline, goal)}{_last_check(setting, timeline)}"
+        raise NotReadyError(reason, hint="look at the kept output of the trial")
     if run.quota is not None:
         run.quota.begin()
 
@@ -241,6 +246,20 @@ def _why_failed(timeline: Timeline, goal: Endpoint) -> str:
 def _last_endpoint(timeline: Timeline) -> str:
     passed = timeline.relative_ns()
     return next((f"{name.value} at {format_ns(at)}" for name, at in reversed(passed.items())), "none")
+
+
+def _last_check(setting: Setting, timeline: Timeline) -> str:
+    """How the last health check ended, to follow a sentence; empty where there are none."""
+    if setting.scenario.ready.when != "healthcheck":
+        return ""
+    check = timeline.health
+    if check is None:
+        return "; no health check had ended"
+    said = f" and wrote {plain(check.line)[:_MOST_LINE]!r}" if check.line else " and wrote nothing"
+    if check.limit_passed:
+        return f"; its last health check was killed after its timeout{said}"
+    how = f"signal {check.signal}" if check.signal else f"exit code {check.code}"
+    return f"; its last health check ended with {how}{said}"
 
 
 def watch_end(run: BoxRun, *pids: int | None) -> None:

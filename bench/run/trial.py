@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from bench.agent.channel import Channel
 from bench.agent.timeline import Timeline
 from bench.host.pagecache import drop_caches
 from bench.plan.trials import Trial
-from bench.records.record import Endpoint, Record
+from bench.records.record import Endpoint, HealthChecks, Record
 from bench.run.box import (
     BoxRun,
     Setting,
@@ -83,9 +84,7 @@ def _kept_of(run: BoxRun) -> Output | None:
 
 def record_of(frame: TrialFrame, setting: Setting, run: BoxRun) -> Record:
     """The record of a trial whose endpoints and values are those of one box."""
-    timeline, outcome, seen, ready = run.timeline, frame.outcome, run.seen, setting.scenario.ready
-    polls = ready.when in ("tcp", "http") and has_agent(setting.target.name)
-    polled = {Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED} if polls else set()
+    timeline, outcome, seen = run.timeline, frame.outcome, run.seen
     endpoints = timeline.relative_ns()
     return Record(
         campaign=setting.campaign,
@@ -94,7 +93,7 @@ def record_of(frame: TrialFrame, setting: Setting, run: BoxRun) -> Record:
         outcome=outcome.word,
         failure=outcome.failure,
         endpoints_ns=endpoints,
-        resolution_ns={endpoint: ready.poll for endpoint in polled if endpoint in endpoints},
+        resolution_ns=_resolution_ns(setting, timeline, endpoints),
         guest_ns=dict(timeline.guest_ns),
         channel_rtt_ns=tuple(seen.channel_rtt_ns),
         memory_bytes=seen.memory_bytes,
@@ -104,9 +103,30 @@ def record_of(frame: TrialFrame, setting: Setting, run: BoxRun) -> Record:
         waits_ns={**frame.waits_ns, **seen.waits_ns},
         flush=seen.flush,
         samples=seen.samples,
+        health=_health_checks(timeline) if Endpoint.READY in endpoints else None,
         inside=dict(timeline.facts),
         exit_code=timeline.exit.status if timeline.exit else None,
         exercise=run.exercise.values,
         exercise_facts=run.exercise.facts,
         doubts=(*outcome.doubts, *seen.doubts, *ending_doubts(timeline, setting.scenario, outcome.failure)),
     )
+
+
+def _resolution_ns(setting: Setting, timeline: Timeline, endpoints: Mapping[Endpoint, int]) -> dict[Endpoint, int]:
+    """How late each endpoint may be that was found by asking."""
+    ready, health = setting.scenario.ready, timeline.health
+    if not has_agent(setting.target.name):
+        return {}
+    if ready.when == "healthcheck" and Endpoint.READY in endpoints:
+        # The box's own number. It cannot have been ready before it was requested.
+        unseen_ns = ready.poll if health is None else health.unseen_ns
+        return {Endpoint.READY: min(unseen_ns, endpoints[Endpoint.READY])}
+    if ready.when not in ("tcp", "http"):
+        return {}
+    polled = (Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED)
+    return {endpoint: ready.poll for endpoint in polled if endpoint in endpoints}
+
+
+def _health_checks(timeline: Timeline) -> HealthChecks | None:
+    health = timeline.health
+    return None if health is None else HealthChecks(attempts=health.attempts, cpu_ns=health.cpu_us * 1000)

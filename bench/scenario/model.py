@@ -27,11 +27,19 @@ from bench.scenario.fields import (
 )
 from bench.scenario.first_start import FirstStart
 from bench.scenario.image_name import ImageFile, parse_image_name
-from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.scenario.readiness import (
+    Ready,
+    ReadyExit,
+    ReadyFirstLine,
+    ReadyHealthcheck,
+    ReadyHttp,
+    ReadyLog,
+    ReadyTcp,
+)
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
-from bench.scenario.workload import Base, Build, Healthcheck, Workload
+from bench.scenario.workload import Base, Build, Workload
 from bench.util.document import Document, parse_document, read_document
 from bench.util.errors import ScenarioError, UsageError
 from bench.util.paths import exists, is_directory, is_file
@@ -45,11 +53,11 @@ __all__ = [
     "Exercise",
     "Factors",
     "Headline",
-    "Healthcheck",
     "LoadedScenario",
     "Ready",
     "ReadyExit",
     "ReadyFirstLine",
+    "ReadyHealthcheck",
     "ReadyHttp",
     "ReadyLog",
     "ReadyTcp",
@@ -137,6 +145,9 @@ class Scenario(Strict):
             raise ValueError(f"headline: 'listening' needs ready.when tcp or http, not {self.ready.when!r}")
         if self.headline == "replied" and self.ready.when != "http":
             raise ValueError(f"headline: 'replied' needs ready.when http, not {self.ready.when!r}")
+        check = self.workload.healthcheck
+        if self.ready.when == "healthcheck" and check is not None and check.test == ("NONE",):
+            raise ValueError("ready.when: 'healthcheck' needs a health check, and workload.healthcheck.test is NONE")
         check_exercise(
             self.exercise, ready=self.ready.when, multi_box=tuple(set(MULTI_BOX_FACTORS) & self.factors.levels().keys())
         )

@@ -52,4 +52,14 @@ class ReadyHttp(_Ready):
     contains: Annotated[str, Field(max_length=200)] = ""
 
 
-Ready = Annotated[ReadyFirstLine | ReadyLog | ReadyExit | ReadyTcp | ReadyHttp, Field(discriminator="when")]
+class ReadyHealthcheck(_Ready):
+    """Ready when the image's HEALTHCHECK, or the scenario's ``workload.healthcheck``, has exited with 0."""
+
+    when: Literal["healthcheck"]
+    poll: DurationNs = 100 * 10**6
+    """The time from the end of a check to the beginning of the next one. A check costs the box CPU time."""
+
+
+Ready = Annotated[
+    ReadyFirstLine | ReadyLog | ReadyExit | ReadyTcp | ReadyHttp | ReadyHealthcheck, Field(discriminator="when")
+]

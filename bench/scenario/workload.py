@@ -11,10 +11,10 @@ from bench.scenario.fields import (
     IMAGE_PATTERN,
     USER_INPUT,
     Argument,
-    DurationNs,
     Strict,
     VariableName,
 )
+from bench.scenario.healthcheck import Healthcheck
 from bench.scenario.image_name import parse_image_name
 from bench.util.signals import signal_number
 
@@ -68,15 +68,6 @@ class Build(Strict):
     """By id, files relative to the scenario file, for ``RUN --mount=type=secret,id=...``. They need BuildKit."""
 
 
-class Healthcheck(Strict):
-    """The command that tells whether the workload is healthy, in place of the image's HEALTHCHECK."""
-
-    test: Words | Argument
-    """``[CMD, program, ...]``, ``[CMD-SHELL, text]`` or ``[NONE]`` as in a compose file. The shell runs a text."""
-    timeout: DurationNs = 30 * 10**9
-    """How long one run of the command may take."""
-
-
 class Workload(Strict):
     """What runs in the boxes: a Dockerfile or an image, and changes of its configuration."""
 
@@ -98,6 +89,7 @@ class Workload(Strict):
     workdir: BoxPath | None = None
     stop_signal: Annotated[Argument, Field(min_length=1, max_length=20), AfterValidator(_known_signal)] | None = None
     healthcheck: Healthcheck | None = None
+    """Replaces the image's HEALTHCHECK, which ``ready: {when: healthcheck}`` runs."""
     volumes: tuple[BoxPath, ...] = ()
     """Paths in the box that are volumes, beside those that the image declares."""
     files: dict[BoxPath, Argument] = Field(default={})

@@ -18,11 +18,19 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from bench.agent.boxconf import BoxConfig, render_boxconf
+from bench.agent.boxconf import BoxConfig, HealthCheck, render_boxconf
 from bench.agent.compile import FLAGS, compile_program, program_sources
 from bench.agent.protocol import parse_message
 from bench.engines.wire import message
-from bench.scenario.readiness import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.scenario.readiness import (
+    Ready,
+    ReadyExit,
+    ReadyFirstLine,
+    ReadyHealthcheck,
+    ReadyHttp,
+    ReadyLog,
+    ReadyTcp,
+)
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProtocolError
 from tests.fuzz import mutate
@@ -94,7 +102,8 @@ def _why_no_agent() -> str | None:
 
 def _config(*argv: str) -> BoxConfig:
     env = ("PATH=/", "GREETING=hello world")
-    return BoxConfig(argv or ("/true",), env, "/", _NOBODY, _NOBODY, (_NOBODY,), "nobody", 15)
+    check = HealthCheck(("/true", "a b", "%"), 1000)
+    return BoxConfig(argv or ("/true",), env, "/", _NOBODY, _NOBODY, (_NOBODY,), "nobody", 15, check)
 
 
 _READY: Final[tuple[Ready | None, ...]] = (
@@ -104,6 +113,7 @@ _READY: Final[tuple[Ready | None, ...]] = (
     ReadyExit(when="exit", code=0),
     ReadyTcp(when="tcp", port=80),
     ReadyHttp(when="http", port=80, path="/up", status=204, contains="ok"),
+    ReadyHealthcheck(when="healthcheck", poll=10**6),
 )
 
 

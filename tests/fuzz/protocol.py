@@ -36,6 +36,7 @@ LINES: Final = (
     b"BB1 exercise-stderr %00",
     b"BB1 exercise-exit 1 9 1 2 3 1 4",
     b"BB1 exercise-end 3 1",
+    b"BB1 health 1 0 0 3 1500 120000000 curl:%20%287%29%20Failed%C3",
 )
 _STREAM: Final = b"\n".join(LINES) + b"\n"
 _REPORT: Final = REPORT.replace("ready\n", "log something\nready\n").encode()
@@ -46,7 +47,8 @@ def _check_line(data: bytes, _scratch: Path) -> None:
     message = parse_message(data)
     timeline = Timeline(VirtualClock())
     timeline.receive(message, 5)
-    for text in (*timeline.facts.values(), *timeline.errors):
+    checked = () if timeline.health is None else (timeline.health.line,)
+    for text in (*timeline.facts.values(), *timeline.errors, *checked):
         text.encode()
 
 

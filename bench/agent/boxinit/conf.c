@@ -79,6 +79,8 @@ static void parse_ready(char *rest)
         ready->path = decoded_word(&rest);
         ready->code = (int)number_word(&rest, "ready");
         ready->text = decoded_word(&rest);
+    } else if (strcmp(kind, "healthcheck") == 0) {
+        ready->kind = READY_HEALTH;
     } else {
         fatal("box.conf: ready: unknown kind %s", kind);
     }
@@ -93,6 +95,8 @@ static bool parse_number(const char *key, char *rest)
         conf.stop_timeout_ms = number_word(&rest, key);
     else if (strcmp(key, "poll_us") == 0)
         conf.poll_us = number_word(&rest, key);
+    else if (strcmp(key, "health_timeout_ms") == 0)
+        conf.health_timeout_ms = number_word(&rest, key);
     else if (strcmp(key, "poweroff") == 0)
         conf.reboot = strcmp(rest, "reboot") == 0;
     else if (strcmp(key, "probe") == 0)
@@ -107,6 +111,8 @@ static void parse_directive(char *line)
     const char *key = next_word(&line);
     if (strcmp(key, "argv") == 0) {
         push_word(conf.argv, &conf.argc, MAX_ARGV, decoded_word(&line), key);
+    } else if (strcmp(key, "health_argv") == 0) {
+        push_word(conf.health_argv, &conf.health_argc, MAX_ARGV, decoded_word(&line), key);
     } else if (strcmp(key, "env") == 0) {
         push_word(conf.env, &conf.envc, MAX_ENV, decoded_word(&line), key);
     } else if (strcmp(key, "cwd") == 0) {
@@ -131,6 +137,7 @@ void read_conf(const char *path)
     conf.stop_signal = SIGTERM;
     conf.stop_timeout_ms = 10000;
     conf.poll_us = 2000;
+    conf.health_timeout_ms = 30000;
     size_t used = read_file_at(AT_FDCWD, path, text, sizeof text);
     if (used == 0)
         fatal("%s: cannot be read or is empty", path);
@@ -145,4 +152,6 @@ void read_conf(const char *path)
     }
     if (conf.argc == 0 && !conf.probe)
         fatal("%s: no argv", path);
+    if (conf.ready.kind == READY_HEALTH && conf.health_argc == 0)
+        fatal("%s: no health_argv", path);
 }

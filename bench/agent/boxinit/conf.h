@@ -16,7 +16,7 @@ enum {
 
 #define MOST_NUMBER 1000000000000LL /* of a time in ms, which is computed with in ns */
 
-enum ready_kind { READY_STARTED, READY_FIRST_LINE, READY_LOG, READY_EXIT, READY_TCP, READY_HTTP };
+enum ready_kind { READY_STARTED, READY_FIRST_LINE, READY_LOG, READY_EXIT, READY_TCP, READY_HTTP, READY_HEALTH };
 
 struct ready {
     enum ready_kind kind;
@@ -42,6 +42,9 @@ struct conf {
     int stop_signal;
     int64_t stop_timeout_ms, poll_us;
     struct ready ready;
+    char *health_argv[MAX_ARGV + 1]; /* the health check */
+    size_t health_argc;
+    int64_t health_timeout_ms;
 };
 
 /* All zero until read_conf() has returned. */

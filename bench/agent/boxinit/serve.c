@@ -16,6 +16,7 @@
 #include "digest.h"
 #include "exercise.h"
 #include "fatal.h"
+#include "health.h"
 #include "output.h"
 #include "probe.h"
 #include "process.h"
@@ -51,6 +52,8 @@ static void reap(void)
             workload_exited(status, &usage);
         else if (is_exercise(pid))
             exercise_exited(status, &usage);
+        else if (is_health(pid))
+            health_exited(status, &usage);
         else if (is_digester(pid))
             digester_exited(status);
 }
@@ -68,7 +71,8 @@ static void read_signals(void)
 
 static int64_t next_deadline_ns(void)
 {
-    const int64_t deadlines[] = {workload.kill_at_ns, exercise_deadline_ns(), commands_deadline_ns()};
+    const int64_t deadlines[] = {workload.kill_at_ns, exercise_deadline_ns(), health_deadline_ns(),
+                                 commands_deadline_ns()};
     int64_t next = probe_deadline_ns();
     for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
         if (deadlines[i] > 0 && deadlines[i] < next)
@@ -93,18 +97,20 @@ static void serve_deadlines(void)
     int64_t now = now_ns();
     workload_tick(now);
     exercise_tick(now);
+    health_tick(now);
     commands_tick(now);
     probe_tick(now);
 }
 
 static void serve_until_exit(void)
 {
-    enum { OUT, ERR, PROBE, COMMANDS, SIGNALS, EXERCISE, COUNT = EXERCISE + EXERCISE_STREAMS };
+    enum { OUT, ERR, PROBE, HEALTH, COMMANDS, SIGNALS, EXERCISE, COUNT = EXERCISE + EXERCISE_STREAMS };
     struct pollfd set[COUNT];
     while (!workload.exited) {
         arm_stream(STDOUT, &set[OUT]);
         arm_stream(STDERR, &set[ERR]);
         arm_probe(&set[PROBE]);
+        arm_health(&set[HEALTH]);
         arm_commands(&set[COMMANDS]);
         set[SIGNALS] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
         arm_exercise(&set[EXERCISE]);
@@ -113,6 +119,7 @@ static void serve_until_exit(void)
             serve_stream(STDOUT, &set[OUT]);
             serve_stream(STDERR, &set[ERR]);
             serve_probe(&set[PROBE]);
+            serve_health(&set[HEALTH]);
             serve_exercise(&set[EXERCISE]);
             serve_commands(&set[COMMANDS]);
             if (set[SIGNALS].revents != 0)
@@ -128,8 +135,11 @@ void run_workload(int stdout_fd, int stderr_fd)
     start_workload(stdout_fd, stderr_fd);
     if (conf.ready.kind == READY_TCP || conf.ready.kind == READY_HTTP)
         begin_probe();
+    if (conf.ready.kind == READY_HEALTH)
+        begin_health();
     if (conf.ready.kind == READY_STARTED)
         become_ready();
     serve_until_exit();
     kill_exercise();
+    end_health();
 }

@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "exercise.h"
 #include "fatal.h"
+#include "health.h"
 #include "output.h"
 #include "process.h"
 #include "protocol.h"
@@ -46,6 +47,7 @@ void stop_workload(void)
         return;
     workload.stopping = true;
     close_exercises();
+    end_health();
     workload.kill_at_ns = now_ns() + conf.stop_timeout_ms * 1000000LL;
     kill(workload.pid, conf.stop_signal);
 }

@@ -127,7 +127,26 @@ def polled_note(analysis: Analysis, scenario: str) -> str:
     if not found:
         return ""
     names = ", ".join(str(endpoint) for endpoint in Endpoint if endpoint in found)
+    if checks := _checks_note(analysis, scenario):
+        return f"{checks} Late by up to {quantity(max(found.values()), 'ns')}: {names}."
     return f"Found by asking every {quantity(max(found.values()), 'ns')}, and late by up to as much: {names}."
+
+
+def _checks_note(analysis: Analysis, scenario: str) -> str:
+    """What the health checks cost; empty when there were none."""
+    costs = [
+        (seen.attempts, seen.cpu_ns)
+        for cell in analysis.cells(scenario)
+        for record in analysis.records_of(cell)
+        if (seen := record.health) is not None
+    ]
+    if not costs:
+        return ""
+    attempts, cpu_ns = (max(column) for column in zip(*costs, strict=True))
+    return (
+        f"Found by the health check, which ran up to {attempts} times in a start and used up to "
+        f"{quantity(cpu_ns, 'ns')} of the box's CPU time."
+    )
 
 
 def _echo(analysis: Analysis, cell: Cell, pings: slice) -> float | None:

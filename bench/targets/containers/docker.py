@@ -215,6 +215,8 @@ class DockerBox(Box):
             "command": [],
             "environment": list(order.image.config.env),
             "labels": box_labels(order.tag),
+            # The agent runs the image's check where the scenario asks for it. The engine's would run beside it.
+            "healthcheck": {"test": ["NONE"]},
             "host_config": self._api.create_host_config(
                 binds={str(self.channel.directory): {"bind": CHANNEL_IN_BOX, "mode": "rw"}},
                 cpuset_cpus=",".join(map(str, order.cpus)),

@@ -75,6 +75,8 @@ class _DockerCliBox(DockerBox):
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
+        # See the target docker.
+        yield "--no-healthcheck"
         for name, value in LOG_LIMITS.items():
             yield from ("--log-opt", f"{name}={value}")
         yield from ("--volume", f"{self.channel.directory}:{CHANNEL_IN_BOX}:rw")

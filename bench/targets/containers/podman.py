@@ -138,6 +138,8 @@ class _PodmanBox(Box):
         yield from ("--conmon-pidfile", str(self._pid_files[Component.MONITOR]))
         # Here its size is limited. conmon's own limit would drop the whole log.
         yield from ("--log-opt", f"path={order.storage / 'log'}")
+        # See the target docker.
+        yield "--no-healthcheck"
         # By default podman adds variables and accounts that the boxes of other engines do not have.
         yield from ("--unsetenv-all", "--passwd=false", "--systemd=false")
         yield from self._variables.arguments

@@ -225,6 +225,7 @@ def container_request(order: Order) -> dict[str, Any]:
         "User": order.image.config.user,
         "Entrypoint": [AGENT_IN_BOX, "attach", "--inherit", EVENTS_DEVICE, CONF_DEVICE],
         "Cmd": [],
+        "Healthcheck": {"Test": ["NONE"]},  # see the target docker
         "Env": list(order.image.config.env),
         "Labels": {LABEL: "1"},
         "HostConfig": {

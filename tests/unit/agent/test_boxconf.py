@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.agent.boxconf import (
     BoxConfig,
+    HealthCheck,
     decode_bytes,
     decode_word,
     encode_word,
     probe_conf,
     render_boxconf,
 )
-from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
+from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHealthcheck, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util.errors import ProtocolError
 
 CONFIG = BoxConfig(
@@ -66,6 +69,25 @@ def test_every_directive_in_full() -> None:
 )
 def test_readiness(ready: Ready | None, line: str) -> None:
     assert line in lines(render_boxconf(CONFIG, ready))
+
+
+def test_a_health_check_is_told_only_where_readiness_follows_from_it() -> None:
+    checked = replace(CONFIG, healthcheck=HealthCheck(("/bin/sh", "-c", "test -e /run/up"), 1500))
+    asked = lines(render_boxconf(checked, ReadyHealthcheck(when="healthcheck")))
+    assert asked[-6:] == [
+        "ready healthcheck",
+        "poll_us 100000",
+        "health_argv /bin/sh",
+        "health_argv -c",
+        "health_argv test%20-e%20/run/up",
+        "health_timeout_ms 1500",
+    ]
+    assert not [line for line in lines(render_boxconf(checked, ReadyFirstLine(when="first-line"))) if "health" in line]
+
+
+def test_a_box_without_a_health_check_cannot_wait_for_one() -> None:
+    with pytest.raises(ValueError, match="the image has none"):
+        render_boxconf(CONFIG, ReadyHealthcheck(when="healthcheck"))
 
 
 def test_poll_is_at_least_a_microsecond() -> None:

@@ -14,6 +14,7 @@ from bench.agent.protocol import (
     AgentError,
     Exit,
     FactsEnd,
+    HealthReport,
     Mark,
     Message,
     Pong,
@@ -33,6 +34,8 @@ from bench.util.errors import ProtocolError
         (b"BB1 fact empty ", ReportedFact("empty", "")),
         (b"BB1 facts-end", FactsEnd()),
         (b"BB1 pong p3", Pong("p3")),
+        (b"BB1 health 1 0 0 3 900 7 no%20pg", HealthReport(1, 0, False, 3, 900, 7, "no pg")),
+        (b"BB1 health 137 9 1 1 0 7 ", HealthReport(137, 9, True, 1, 0, 7, "")),
         (b"BB1 error no%20such%20file", AgentError("no such file")),
     ],
 )
@@ -61,6 +64,8 @@ def test_a_box_cannot_send_the_hosts_endpoints(name: Endpoint) -> None:
             b"BB1 pong " + b"x" * 65,
             b"BB1 error a b",
         ),
+        *(b"BB1 health 1 0 0 3 900 7", b"BB1 health 1 0 0 3 900 7 a b", b"BB1 health 1 0 0 3 900 -7 a"),
+        *(b"BB1 health 1 0 0 3 9007199254740992 7 a", b"BB1 health 1 0 0 3 900 9223372036854775807 a"),
         b"BB1 error " + b"a" * MAX_LINE_BYTES,
     ],
 )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench.agent.boxconf import BoxConfig
+from bench.agent.boxconf import BoxConfig, HealthCheck
 from bench.image.archive import TreeIndex
 from bench.image.config import DEFAULT_PATH, config_digest, resolve_config
-from bench.scenario.model import Workload
+from bench.image.healthcheck import require_healthcheck
+from bench.scenario.healthcheck import Healthcheck
+from bench.scenario.model import ReadyExit, ReadyHealthcheck, Workload
 from bench.util.errors import BuildError
 from tests.unit.image.test_archive import folder, index_of, link, member
 
@@ -103,6 +105,55 @@ def test_unknown_names_are_errors(tree: TreeIndex, user: str, name: str) -> None
 @pytest.mark.parametrize(("name", "number"), [("SIGQUIT", 3), ("QUIT", 3), ("3", 3), (None, 15), ("SIGRTMIN", 34)])
 def test_stop_signal(tree: TreeIndex, name: str | None, number: int) -> None:
     assert resolve(tree, StopSignal=name).stop_signal == number
+
+
+SHELL_CHECK = {"Test": ["CMD-SHELL", "test -e /up"], "Interval": 10**9, "Timeout": 3 * 10**9}
+
+
+@pytest.mark.parametrize(
+    ("config", "check"),
+    [
+        ({}, None),
+        ({"Healthcheck": None}, None),
+        ({"Healthcheck": {}}, None),
+        ({"Healthcheck": {"Test": []}}, None),
+        ({"Healthcheck": {"Test": ["NONE"]}}, None),
+        ({"Healthcheck": {"Test": ["CMD", "server", "--check"]}}, HealthCheck(("server", "--check"), 30_000)),
+        ({"Healthcheck": {"Test": ["CMD", "server"], "Timeout": 0}}, HealthCheck(("server",), 30_000)),
+        ({"Healthcheck": SHELL_CHECK}, HealthCheck(("/bin/sh", "-c", "test -e /up"), 3000)),
+        (
+            {"Healthcheck": SHELL_CHECK, "Shell": ["/bin/bash", "-ec"]},
+            HealthCheck(("/bin/bash", "-ec", "test -e /up"), 3000),
+        ),
+    ],
+)
+def test_the_images_health_check(tree: TreeIndex, config: dict[str, Any], check: HealthCheck | None) -> None:
+    assert resolve(tree, **config).healthcheck == check
+
+
+@pytest.mark.parametrize(
+    ("given", "check"),
+    [
+        (Healthcheck(), HealthCheck(("/bin/sh", "-c", "test -e /up"), 3000)),
+        (Healthcheck(timeout=10**9), HealthCheck(("/bin/sh", "-c", "test -e /up"), 1000)),
+        (Healthcheck(timeout=5), HealthCheck(("/bin/sh", "-c", "test -e /up"), 1)),
+        (Healthcheck(test=("CMD", "true")), HealthCheck(("true",), 3000)),
+        (Healthcheck(test=("NONE",)), None),
+    ],
+)
+def test_the_scenarios_health_check_replaces_the_images_keys(
+    tree: TreeIndex, given: Healthcheck, check: HealthCheck | None
+) -> None:
+    assert resolve(tree, Workload(healthcheck=given), Healthcheck=SHELL_CHECK).healthcheck == check
+
+
+def test_waiting_for_a_health_check_needs_one() -> None:
+    wanted = ReadyHealthcheck(when="healthcheck")
+    with pytest.raises(BuildError, match="image shop has no HEALTHCHECK") as caught:
+        require_healthcheck("shop", wanted, None)
+    assert "workload.healthcheck" in caught.value.hint
+    require_healthcheck("shop", wanted, HealthCheck(("true",), 1))
+    require_healthcheck("shop", ReadyExit(when="exit"), None)
 
 
 @pytest.mark.parametrize("name", ["SIGWHAT", "65", "²"])

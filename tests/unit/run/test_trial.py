@@ -33,7 +33,16 @@ from bench.run import box, frame, limits, quota
 from bench.run.box import Setting
 from bench.run.quota import OUTPUT_BYTES
 from bench.run.trial import run_trial
-from bench.scenario.model import Design, Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Resources, Scenario
+from bench.scenario.model import (
+    Design,
+    Ready,
+    ReadyExit,
+    ReadyFirstLine,
+    ReadyHealthcheck,
+    ReadyHttp,
+    Resources,
+    Scenario,
+)
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
@@ -87,7 +96,7 @@ class FakeBox(Box):
         timeline = self._timeline
         pongs = [timeline.has_pong(f"p{number}") for number in range(PINGS)]
         facts = (timeline.facts_complete(), "flushes" in timeline.facts)
-        return (len(timeline.relative_ns()), pongs, facts, len(timeline.errors), timeline.exit)
+        return (len(timeline.relative_ns()), pongs, facts, len(timeline.errors), timeline.exit, timeline.health)
 
     # The verbs.
     def start(self) -> None:
@@ -180,6 +189,7 @@ class FakeTarget:
                 raise self.survives
 
 
+HEALTH: Final = ReadyHealthcheck(when="healthcheck", poll=5 * MS)
 GOOD: Final = ((10, "BB1 mark init 1"), (5, "BB1 mark exec 2"), (20, "BB1 mark ready 3"))
 
 
@@ -191,7 +201,7 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reco
     monkeypatch.setattr(frame, "find_leftovers", lambda _tag: ())
     monkeypatch.setattr(limits, "find_groups", lambda _tag: [])
 
-    def one(target: FakeTarget, ready: ReadyFirstLine | ReadyHttp | ReadyExit | None = None) -> Record:
+    def one(target: FakeTarget, ready: Ready | None = None) -> Record:
         scenario = Scenario(
             question="?", name="made", ready=ready or ReadyFirstLine(when="first-line"), design=Design(settle=100 * MS)
         )
@@ -316,6 +326,39 @@ def test_http_waits_for_the_first_correct_reply(trial: Callable[..., Record]) ->
     record = trial(target, ReadyHttp(when="http", port=80, poll=2 * MS))
     assert record.outcome == "ok"
     assert record.resolution_ns == dict.fromkeys((Endpoint.LISTENING, Endpoint.READY, Endpoint.REPLIED), 2 * MS)
+
+
+def test_the_record_says_how_the_health_check_went(trial: Callable[..., Record]) -> None:
+    life = [*GOOD, (1, f"BB1 health 0 0 0 4 1500 {7 * MS} ")]
+    record = trial(FakeTarget([*GOOD[:2], (1, "BB1 health 1 0 0 1 400 1000 no"), *life[2:]]), HEALTH)
+    assert record.outcome == "ok"
+    assert record.resolution_ns == {Endpoint.READY: 7 * MS}
+    assert record.health is not None
+    assert (record.health.attempts, record.health.cpu_ns) == (4, 1_500_000)
+
+
+def test_a_box_cannot_have_been_ready_before_its_request(trial: Callable[..., Record]) -> None:
+    record = trial(FakeTarget([*GOOD, (1, f"BB1 health 0 0 0 4 1500 {2**52} ")]), HEALTH)
+    assert record.resolution_ns == {Endpoint.READY: record.endpoints_ns[Endpoint.READY]}
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ("", "no health check had ended"),
+        (
+            "1 0 0 1 400 1000 curl%1B%5B31m",
+            "its last health check ended with exit code 1 and wrote 'curl'",
+        ),
+        ("139 11 0 1 400 1000 ", "its last health check ended with signal 11 and wrote nothing"),
+        ("137 9 1 1 400 1000 hm", "its last health check was killed after its timeout and wrote 'hm'"),
+    ],
+)
+def test_a_box_that_is_never_healthy_says_why(trial: Callable[..., Record], report: str, said: str) -> None:
+    line = [(1, f"BB1 health {report}")] if report else []
+    record = trial(FakeTarget([*GOOD[:2], *line, (1, "BB1 exit 7 0 1 1 1 1")]), HEALTH)
+    assert record.failure is not None
+    assert record.failure.message.startswith(f"the workload ended with status 7 before it was ready; {said}")
 
 
 def test_an_early_end_is_a_failure_with_its_status(trial: Callable[..., Record]) -> None:

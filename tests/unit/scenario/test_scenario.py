@@ -150,6 +150,19 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
             "headline: listening\n",
             "scenario.yaml:5: headline: 'listening' needs ready.when tcp or http, not 'first-line'",
         ),
+        (
+            "workload: {healthcheck: {test: [curl, -f]}}\n",
+            "scenario.yaml:5: workload.healthcheck.test: begin the list with NONE, CMD, CMD-SHELL, or write one text",
+        ),
+        ("workload: {healthcheck: {test: ''}}\n", "workload.healthcheck.test: after CMD-SHELL one text follows"),
+        (
+            "workload: {healthcheck: {test: [CMD]}}\n",
+            "workload.healthcheck.test: after CMD a program and its arguments",
+        ),
+        ("workload: {healthcheck: {test: [NONE, x]}}\n", "workload.healthcheck.test: after NONE no word follows"),
+        ("workload: {healthcheck: {test: 7}}\n", "workload.healthcheck.test: must be a list"),
+        ("workload: {healthcheck: {timeout: 3}}\n", "workload.healthcheck.timeout: the unit is missing"),
+        ("workload: {healthcheck: {test: x, retry: 3}}\n", "workload.healthcheck.retry: unknown key"),
         ("headline: replied\n", "headline: 'replied' needs ready.when http, not 'first-line'"),
         ("headline: sometime\n", "scenario.yaml:5: headline: 'sometime' is not one of start_returned, kernel"),
         ("headline: [ready]\n", "scenario.yaml:5: headline: a list is not one of start_returned, kernel"),
@@ -200,7 +213,10 @@ def test_one_wrong_thing_is_named_with_its_line(write: Write, more: str, line: s
         ("{when: tcp, port: 1, path: /x}", "scenario.yaml:4: ready.path: unknown key (given: '/x')"),
         ("{when: log, text: ''}", "scenario.yaml:4: ready.text: must not be empty (given: '')"),
         ("{when: exit, code: 256}", "scenario.yaml:4: ready.code: must be at most 255 (given: 256)"),
-        ("{when: soon}", "scenario.yaml:4: ready.when: 'soon' is not one of first-line, log, exit, tcp, http"),
+        (
+            "{when: soon}",
+            "scenario.yaml:4: ready.when: 'soon' is not one of first-line, log, exit, tcp, http, healthcheck",
+        ),
         ("{port: 1}", "scenario.yaml:3: ready.when: is missing"),
         ("first-line", "scenario.yaml:3: ready: must have keys and values (given: 'first-line')"),
         (
@@ -211,6 +227,32 @@ def test_one_wrong_thing_is_named_with_its_line(write: Write, more: str, line: s
 )
 def test_readiness_errors_do_not_show_the_machinery(write: Write, ready: str, line: str) -> None:
     assert line in _error(write(f"question: q\nname: n\nready:\n  {ready}\n")).message
+
+
+def test_a_health_check_in_both_forms(write: Write) -> None:
+    head = "question: q\nname: n\nready: {when: healthcheck}\n"
+    keys = "test: curl -f http://localhost, timeout: 3s, interval: 10s, start_period: 1min, retries: 5"
+    scenario = load_scenario(write(f"{head}workload: {{healthcheck: {{{keys}}}}}\n")).scenario
+    assert scenario.ready.poll == 10**8
+    check = scenario.workload.healthcheck
+    assert check is not None
+    assert (check.test, check.timeout, check.retries) == (("CMD-SHELL", "curl -f http://localhost"), 3 * 10**9, 5)
+    assert Scenario.model_validate(scenario.model_dump()) == scenario, "a manifest keeps it"
+    listed = load_scenario(write(f"{head}workload: {{healthcheck: {{test: [CMD, pg_isready, -q]}}}}\n")).scenario
+    assert listed.workload.healthcheck is not None
+    assert listed.workload.healthcheck.test == ("CMD", "pg_isready", "-q")
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("workload: {healthcheck: {test: [NONE]}}\n", "ready.when: 'healthcheck' needs a health check, and workload"),
+        ("headline: listening\n", "headline: 'listening' needs ready.when tcp or http, not 'healthcheck'"),
+        ("headline: replied\n", "headline: 'replied' needs ready.when http, not 'healthcheck'"),
+    ],
+)
+def test_what_does_not_go_with_a_health_check(write: Write, more: str, line: str) -> None:
+    assert line in _error(write(f"question: q\nname: n\nready: {{when: healthcheck}}\n{more}")).message
 
 
 @pytest.mark.parametrize("name", ["", "Hello", "a_b", "-a", "a" * 41, "a b", "../a", "a\n"])

@@ -20,7 +20,7 @@ from bench.plan.matrix import check_matrix
 from bench.scenario.factors import Factors
 from bench.scenario.model import LoadedScenario, TargetSpec, load_scenario
 from bench.scenario.options import Value
-from bench.scenario.readiness import ReadyTcp
+from bench.scenario.readiness import ReadyHealthcheck, ReadyTcp
 from bench.scenario.target_table import target_info
 from bench.targets.containers.containerd import ContainerdTarget, _ContainerdBox, _Layers
 from bench.targets.containers.docker import DockerBox, DockerTarget
@@ -116,6 +116,7 @@ def test_the_network_is_said_and_asked_for(options: dict[str, Value], words: str
     box = target.make_box(ORDER, CHANNEL)
     assert isinstance(box, DockerBox)
     assert box._creation()["host_config"]["network_mode"] == mode
+    assert box._creation()["healthcheck"] == {"test": ["NONE"]}, "the engine's checks would run beside ours"
 
 
 @pytest.mark.parametrize("mode", ["none", "host", "bridge"])
@@ -127,6 +128,7 @@ def test_the_client_asks_for_the_same_network(mode: str, tmp_path: Path, monkeyp
     assert isinstance(box, _DockerCliBox)
     words = list(box._arguments())
     assert words[words.index("--network") + 1] == mode
+    assert "--no-healthcheck" in words
     # Every user of the host can read it.
     assert "hush" not in "".join(words)
     assert {"max-size=256m", "max-file=2"} <= set(words), "the log is limited"
@@ -235,6 +237,14 @@ def test_one_port_for_all_boxes_is_refused(target: str, options: dict[str, Value
         check_matrix([crowded(target, options, **{fleet: (2,)})])
     assert f"{label} with {fleet}=2: its boxes share the host's network" in caught.value.message
     check_matrix([crowded(target, options, **{fleet: (1,)})])
+
+
+def test_health_checks_of_boxes_with_one_network_are_refused() -> None:
+    """The check of one box would be answered by another one."""
+    loaded = crowded("process", {}, residents=(2,))
+    scenario = loaded.scenario.model_copy(update={"ready": ReadyHealthcheck(when="healthcheck")})
+    with pytest.raises(UsageError, match="its boxes share the host's network"):
+        check_matrix([loaded.model_copy(update={"scenario": scenario})])
 
 
 @pytest.mark.parametrize(("target", "options"), OWN_NETWORK)

@@ -538,6 +538,7 @@ def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path)
     assert body["Env"] == ["A=1"]
     assert body["Entrypoint"][1:] == ["attach", "--inherit", "/dev/boxbench.events", "/dev/boxbench.conf"]
     assert body["User"] == "seven"
+    assert body["Healthcheck"] == {"Test": ["NONE"]}, "the engine's checks would run beside ours"
     limits = body["HostConfig"]
     # The VM's CPUs count from 0, whichever of the host's they are.
     assert limits["CpusetCpus"] == f"0-{scenario.resources.cpus - 1}"
