@@ -324,6 +324,20 @@ def test_the_agents_digest_is_the_builds_for_any_content(bench: Bench, tmp_path:
             info.uid, info.gid = rng.randrange(2**31), rng.randrange(2**31)
             with content.open("rb") as stream:
                 out.addfile(info, stream)
+        # More entries than the agent looks at together, with directories among them.
+        for name in ("srv/many", "srv/plain"):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            out.addfile(info)
+        for number in range(200):
+            kind = (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)[number % 5]
+            info = tarfile.TarInfo(f"srv/many/{number}")
+            info.type, info.linkname, info.mode = kind, "0" if kind == tarfile.SYMTYPE else "", 0o755
+            out.addfile(info)
+            if kind == tarfile.DIRTYPE:
+                out.addfile(tarfile.TarInfo(f"srv/many/{number}/below"))
+        for number in range(70):
+            out.addfile(tarfile.TarInfo(f"srv/plain/{number}"))
     digest = tree_digest(read_index(tar))
     image = replace(bench.image, tree_tar=tar, digest=digest, content=content_digest(read_index(tar)))
     assert replace(bench, image=image).certify(("process",)).equal

@@ -23,6 +23,16 @@ enum {
     MAX_LEFT_OUT = 32,
     MAX_DIRECTORY = 1024 * 1024, /* entries of one directory, which are sorted in memory */
     PATH_BYTES = 4096,
+    ENTRIES_AHEAD = 64,
+    READ_AHEAD_BYTES = 256 * 1024,
+};
+
+/* An entry of a directory that was looked at and is not digested yet. */
+struct entry {
+    const char *name;
+    struct stat status;
+    int fd; /* of a regular file, open; else -1 */
+    bool left_out;
 };
 
 static pid_t digester;
@@ -51,6 +61,16 @@ static bool is_listed(const char *path)
     return false;
 }
 
+/* Whether it is listed with a slash at its end. */
+static bool is_listed_directory(const char *path)
+{
+    size_t length = strlen(path);
+    for (size_t i = 0; i < digest.left_outc; i++)
+        if (strncmp(path, digest.left_out[i], length) == 0 && strcmp(digest.left_out[i] + length, "/") == 0)
+            return true;
+    return false;
+}
+
 static bool is_entry_left_out(const char *name)
 {
     char path[PATH_BYTES + 256];
@@ -74,30 +94,33 @@ static bool is_empty_directory(void)
     return empty;
 }
 
-/* Whether the path is listed, or listed with a slash at its end and an empty directory. */
 static bool is_left_out(void)
 {
-    char directory[PATH_BYTES + 1];
-    if (is_listed(digest.path + 1))
-        return true;
-    snprintf(directory, sizeof directory, "%s/", digest.path + 1);
-    return is_listed(directory) && is_empty_directory();
+    return is_listed(digest.path + 1) || (is_listed_directory(digest.path + 1) && is_empty_directory());
 }
 
-static void digest_content(char *text)
+/* Opens an entry for reading without a change of its access time: to write those of all files of a guest would take
+ * longer than to read the files. Only their owner may, and a process with the capability for it. */
+static int open_quietly(int directory, const char *name, int flags)
+{
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME | flags);
+    return fd >= 0 || errno != EPERM ? fd : openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags);
+}
+
+static void digest_content(int fd, off_t size, char *text)
 {
     static char buffer[256 * 1024];
     struct sha256 sha;
-    ssize_t got;
-    int fd = open(digest.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        digest_failed();
+    ssize_t got = 0;
+    off_t all = 0;
     sha256_begin(&sha);
-    while ((got = read(fd, buffer, sizeof buffer)) > 0)
+    /* Most files are smaller than the buffer, and a read that finds nothing costs as much as one that does. */
+    while ((all == 0 || all != size) && (got = read(fd, buffer, sizeof buffer)) > 0) {
         sha256_add(&sha, buffer, (size_t)got);
+        all += got;
+    }
     if (got < 0)
         digest_failed();
-    close(fd);
     sha256_end(&sha, text);
 }
 
@@ -124,14 +147,15 @@ static char kind_of(mode_t mode)
     }
 }
 
-static void digest_entry(const struct stat *status)
+/* `fd`: the opened file, if it is a regular one. */
+static void digest_entry(const struct stat *status, int fd)
 {
     static char data[3 * PATH_BYTES], path[3 * PATH_BYTES], line[sizeof data + sizeof path + 256];
     char kind = kind_of(status->st_mode);
     bool device = kind == 'c' || kind == 'b';
     strcpy(data, "-");
     if (kind == 'f')
-        digest_content(data);
+        digest_content(fd, status->st_size, data);
     else if (kind == 'l')
         digest_link(data, sizeof data);
     percent_encode(digest.path + 1, path, sizeof path);
@@ -152,7 +176,8 @@ static char **sorted_names(size_t *count)
     size_t room = 0;
     char **names = NULL;
     struct dirent *entry;
-    DIR *directory = opendir(*digest.path != 0 ? digest.path : "/");
+    int fd = open_quietly(AT_FDCWD, *digest.path != 0 ? digest.path : "/", O_DIRECTORY);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     if (directory == NULL)
         digest_failed();
     *count = 0;
@@ -176,26 +201,72 @@ static char **sorted_names(size_t *count)
     return names;
 }
 
+/* Makes the name of an entry the last part of the path. `length` is that of the directory's path. */
+static void enter(size_t length, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    errno = ENAMETOOLONG;
+    if (length + size >= PATH_BYTES)
+        digest_failed();
+    digest.path[length] = '/';
+    memcpy(digest.path + length + 1, name, size);
+}
+
+/* Looks at an entry. The file system reads the beginning of a file while the entries before it are digested. */
+static void look_at(struct entry *entry, int directory, size_t length)
+{
+    enter(length, entry->name);
+    entry->left_out = is_left_out();
+    entry->fd = -1;
+    if (entry->left_out)
+        return;
+    if (fstatat(directory, entry->name, &entry->status, AT_SYMLINK_NOFOLLOW) != 0)
+        digest_failed();
+    if (!S_ISREG(entry->status.st_mode))
+        return;
+    if ((entry->fd = open_quietly(directory, entry->name, 0)) < 0)
+        digest_failed();
+    posix_fadvise(entry->fd, 0, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
+}
+
+static bool is_to_enter(const struct entry *entry) { return !entry->left_out && S_ISDIR(entry->status.st_mode); }
+
+/* Looks at the next entries of a directory, none beyond one that is to be entered. Returns how many they are. */
+static size_t look_ahead(struct entry *ahead, char **names, size_t left, size_t length)
+{
+    size_t count = 0;
+    digest.path[length] = 0;
+    int directory = open_quietly(AT_FDCWD, length > 0 ? digest.path : "/", O_DIRECTORY);
+    if (directory < 0)
+        digest_failed();
+    while (count < left && count < ENTRIES_AHEAD && (count == 0 || !is_to_enter(&ahead[count - 1]))) {
+        ahead[count].name = names[count];
+        look_at(&ahead[count++], directory, length);
+    }
+    close(directory);
+    return count;
+}
+
 static void digest_directory(size_t length)
 {
-    struct stat status;
-    size_t count;
+    static struct entry ahead[ENTRIES_AHEAD];
+    size_t count, begin = 0, seen = 0;
     char **names = sorted_names(&count);
     for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(names[i]) + 1;
-        errno = ENAMETOOLONG;
-        if (length + size >= PATH_BYTES)
-            digest_failed();
-        digest.path[length] = '/';
-        memcpy(digest.path + length + 1, names[i], size);
-        free(names[i]);
-        if (!is_left_out()) {
-            if (lstat(digest.path, &status) != 0)
-                digest_failed();
-            digest_entry(&status);
-            if (S_ISDIR(status.st_mode))
-                digest_directory(length + size);
+        if (i == seen) {
+            begin = seen;
+            seen += look_ahead(ahead, names + i, count - i, length);
         }
+        /* A copy, since the directories below use the same entries. */
+        const struct entry entry = ahead[i - begin];
+        enter(length, entry.name);
+        if (!entry.left_out)
+            digest_entry(&entry.status, entry.fd);
+        if (entry.fd >= 0)
+            close(entry.fd);
+        if (is_to_enter(&entry))
+            digest_directory(length + 1 + strlen(entry.name));
+        free(names[i]);
         digest.path[length] = 0;
     }
     free(names);

@@ -2,7 +2,6 @@
 #include "sha256.h"
 
 #include <endian.h>
-#include <stdio.h>
 #include <string.h>
 
 static const uint32_t sha256_first[8] = {
@@ -91,9 +90,11 @@ void sha256_add(struct sha256 *sha, const void *data, size_t size)
 void sha256_end(struct sha256 *sha, char text[SHA256_TEXT_BYTES])
 {
     static const unsigned char padding[64] = {0x80};
+    static const char digits[] = "0123456789abcdef";
     uint64_t bits = htobe64(sha->length * 8);
     sha256_add(sha, padding, 1 + (119 - sha->length % 64) % 64);
     sha256_add(sha, &bits, sizeof bits);
-    for (int i = 0; i < 8; i++)
-        sprintf(text + 8 * i, "%08x", sha->state[i]);
+    for (int i = 0; i < SHA256_TEXT_BYTES - 1; i++)
+        text[i] = digits[sha->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    text[SHA256_TEXT_BYTES - 1] = 0;
 }

@@ -21,7 +21,6 @@ FLOW: Final = (
     "compose",
     "plan",
     "engines",
-    "cache",
     "records",
     "agent",
     "image",

@@ -1,1 +1,0 @@
-"""What the cache holds, and what is removed from it."""
