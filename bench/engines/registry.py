@@ -46,6 +46,11 @@ class Blob:
     """``sha256:...``"""
     size_bytes: int
 
+    @classmethod
+    def of(cls, content: bytes) -> Blob:
+        """The blob with this content."""
+        return cls(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
+
     @property
     def url(self) -> str:
         """Where the fetching side gets it."""
@@ -90,28 +95,49 @@ class Registry:
         manifest = json.loads(raw)
         blobs = tuple(_blob(entry) for entry in manifest["layers"])
         unique = {blob.digest: blob.size_bytes for blob in (*blobs, _blob(manifest["config"]))}
-        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{digest}", blobs, sum(unique.values()) + len(raw))
+        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{Blob.of(raw).digest}", blobs, sum(unique.values()) + len(raw))
+
+    def push_lowest_layer(self, image: PushedImage) -> PushedImage:
+        """Push an image that has only the lowest layer of another one. Raises as ``push_image``."""
+        manifest = json.loads(self._manifest(image.ref.partition("@")[2]))
+        config = json.loads(self._curl(_blob(manifest["config"]).url))
+        config["rootfs"]["diff_ids"] = config["rootfs"]["diff_ids"][:1]
+        made = [entry for entry in config.get("history", ()) if not entry.get("empty_layer")]
+        config["history"] = made[:1]
+        content = json.dumps(config).encode()
+        blob = self._push(Blob.of(content), "--data-binary", "@-", stdin=content)
+        manifest["config"] |= {"digest": blob.digest, "size": blob.size_bytes}
+        manifest["layers"] = manifest["layers"][:1]
+        raw = json.dumps(manifest).encode()
+        digest = Blob.of(raw).digest
+        kind = ("--request", "PUT", "--header", f"Content-Type: {manifest['mediaType']}", "--data-binary", "@-")
+        self._curl(*kind, f"http://{ADDRESS}/v2/{REPOSITORY}/manifests/{digest}", stdin=raw)
+        lowest = _blob(manifest["layers"][0])
+        size = lowest.size_bytes + blob.size_bytes + len(raw)
+        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{digest}", (lowest,), size)
 
     def push_file(self, file: Path) -> Blob:
         """Push a file. Raises HostUnfitError, ProcessError: curl is missing or failed."""
         with file.open("rb") as stream:
             blob = Blob(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}", file.stat().st_size)
+        return self._push(blob, "--upload-file", file)
+
+    def _push(self, blob: Blob, *content: str | Path, stdin: bytes | None = None) -> Blob:
         start = f"http://{ADDRESS}/v2/{REPOSITORY}/blobs/uploads/"
         place = self._curl("--request", "POST", "--output", "/dev/null", "--write-out", "%header{location}", start)
         url = f"{place.decode()}&digest={blob.digest}"
-        kind = ("--header", "Content-Type: application/octet-stream")
-        self._curl("--output", "/dev/null", *kind, "--upload-file", file, url)
+        kind = ("--request", "PUT", "--header", "Content-Type: application/octet-stream")
+        self._curl("--output", "/dev/null", *kind, *content, url, stdin=stdin)
         return blob
 
     def _manifest(self, tag: str) -> bytes:
         kinds = ("--header", f"Accept: {', '.join(_MANIFESTS)}")
         return self._curl(*kinds, f"http://{ADDRESS}/v2/{REPOSITORY}/manifests/{tag}")
 
-    def _curl(self, *arguments: str | Path) -> bytes:
+    def _curl(self, *arguments: str | Path, stdin: bytes | None = None) -> bytes:
         curl = proc.require_tool("curl", package="curl")
         words = self.link.on_fetcher(curl, "--silent", "--show-error", "--fail", *arguments)
-        return proc.run(words, timeout_s=_UPLOAD_TIMEOUT_S, keep=proc.NO_VARIABLES).stdout
+        return proc.run(words, timeout_s=_UPLOAD_TIMEOUT_S, keep=proc.NO_VARIABLES, stdin=stdin).stdout
 
 
 def _blob(entry: dict[str, Any]) -> Blob:

@@ -40,6 +40,9 @@ class FirstStart(Strict):
     layers: Literal["gzip", "zstd"] = "gzip"
     """How the layers of a container image are compressed; ``docker push`` writes gzip. Disks and trees are always
     compressed by zstd."""
+    present: Literal["nothing", "base"] = "nothing"
+    """``base``: the host has the lowest layer of a container image, as after another image of the same base, and a VM's
+    kernel and initramfs. A packed tree has no parts, so all of it travels."""
 
     def describe(self) -> str:
         """The link in reports: ``100 Mbit/s``."""

@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 
 from bench.engines.link import Link, limited_link
-from bench.engines.registry import Registry, registry
+from bench.engines.registry import Blob, Registry, registry
 from bench.host.read import HOST_ROOT, read_text
 from bench.host.run_directory import box_tag, campaign_tag
 from bench.records.record import Endpoint, Record
@@ -22,6 +22,7 @@ from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.first_starts import FirstStarts
 from bench.util.clock import MonotonicClock
+from bench.util.errors import LaunchError
 from tests.lab import Lab
 
 BITS_PER_S: Final = 10**8
@@ -39,11 +40,12 @@ def first(lab: Lab) -> Iterator[FirstStarts]:
 
 
 @pytest.fixture
-def start(lab: Lab, loaded: LoadedScenario, first: FirstStarts) -> Callable[[str], Record]:
+def start(lab: Lab, loaded: LoadedScenario, first: FirstStarts) -> Callable[..., Record]:
     """A first start of a target's box; afterwards nothing of it may be there."""
 
-    def one(name: str) -> Record:
-        target = first.target(lab.target(name), TargetSpec(target=name), FirstStart(bandwidth=BITS_PER_S))
+    def one(name: str, present: Literal["nothing", "base"] = "nothing") -> Record:
+        wanted = FirstStart(bandwidth=BITS_PER_S, present=present)
+        target = first.target(lab.target(name), TargetSpec(target=name), wanted)
         setting = lab.setting(target, loaded)
         trial = lab.trial(setting, cache="absent")
         record, _ = run_trial(trial, setting)
@@ -54,19 +56,32 @@ def start(lab: Lab, loaded: LoadedScenario, first: FirstStarts) -> Callable[[str
     return one
 
 
-@pytest.mark.parametrize("name", ["docker", "runc", "libvirt"])
-def test_what_a_box_needs_comes_after_its_request(start: Callable[[str], Record], name: str) -> None:
-    for record in (start(name), start(name)) if name == "docker" else (start(name),):
-        passed = [record.endpoints_ns[name] for name in IN_ORDER]
-        assert passed == sorted(passed)
-        came, kept = record.disk_bytes["arrival.travelled"], record.disk_bytes["arrival.kept"]
-        # busybox and the agent do not fit in less, packed or not.
-        assert came > 500_000
-        assert kept > 1_500_000
-        # Nothing comes faster than the link: only what its bucket holds passes at once.
-        assert passed[0] >= (came - BITS_PER_S // 8 // 100) * 8 * 10**9 / BITS_PER_S
-        assert record.disk_bytes["arrival.written"] >= kept // 2
-        assert record.cpu_ns["start.total"] > 0
+def check_arrival(record: Record) -> None:
+    passed = [record.endpoints_ns[name] for name in IN_ORDER]
+    assert passed == sorted(passed)
+    came, kept = record.disk_bytes["arrival.travelled"], record.disk_bytes["arrival.kept"]
+    # busybox and the agent do not fit in less, packed or not.
+    assert came > 500_000
+    assert kept > 1_500_000
+    # Nothing comes faster than the link: only what its bucket holds passes at once.
+    assert passed[0] >= (came - BITS_PER_S // 8 // 100) * 8 * 10**9 / BITS_PER_S
+    assert record.disk_bytes["arrival.written"] >= kept // 2
+    assert record.cpu_ns["start.total"] > 0
+
+
+@pytest.mark.parametrize("name", ["runc", "libvirt"])
+def test_what_a_box_needs_comes_after_its_request(start: Callable[..., Record], name: str) -> None:
+    check_arrival(start(name))
+
+
+def test_an_engine_pulls_again_what_it_has_pulled_before(start: Callable[..., Record]) -> None:
+    first, second = start("docker"), start("docker")
+    check_arrival(first)
+    check_arrival(second)
+    with_base = start("docker", "base").disk_bytes
+    # Without its lowest layer, busybox, only the agent travels.
+    for name in ("arrival.travelled", "arrival.kept"):
+        assert 2 * with_base[name] < second.disk_bytes[name]
 
 
 @pytest.fixture
@@ -105,6 +120,12 @@ def test_a_known_size_takes_as_long_as_the_link_says(served: Registry, tmp_path:
     assert (best[1] - best[0]) / expected_ns == pytest.approx(1, abs=ERROR)
     for parcel in parcels:
         assert parcel.place.stat().st_size == parcel.blob.size_bytes
+
+
+def test_what_the_registry_does_not_have_is_an_error_of_the_box(served: Registry, tmp_path: Path) -> None:
+    parcel = Parcel(Blob.of(b"elsewhere"), tmp_path / "came", "zstd")
+    with pytest.raises(LaunchError, match="404"):
+        fetch([parcel], served.link, tmp_path / "log", arrived=lambda: pytest.fail("nothing has come"))
 
 
 def test_nothing_of_a_link_is_in_this_host_s_network(link: Link) -> None:

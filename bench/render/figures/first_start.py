@@ -60,10 +60,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     if not bars:
         return None
     table = first_start_tables(analysis, scenario, first)[0]
-    title = f"{scenario}: the first start on a fresh host"
-    bandwidth = analysis.scenario(scenario).first_start.describe()
+    wanted = analysis.scenario(scenario).first_start
+    title = f"{scenario}: the first start on a {'fresh host' if wanted.present == 'nothing' else 'host with the base'}"
     cells = [bar.cell for bar in bars]
-    figure = canvas(1.85 + 0.62 * len(bars), title, f"over a link of {bandwidth} · {accelerators(cells)}")
+    figure = canvas(1.85 + 0.62 * len(bars), title, f"over a link of {wanted.describe()} · {accelerators(cells)}")
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.68, right_in=0.75)
     _draw_bars(axes, bars)
     _legend(figure)

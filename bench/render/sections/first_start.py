@@ -10,22 +10,29 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.sections.table import ReportTable
 from bench.render.text import cell_label, median_text
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import ABSENT, FirstStart
 from bench.scenario.target_table import TARGETS, target_name
 
 FIRST_START_NOTE: Final = (
-    "First start: nothing of the image is on the host at the request. “travels” counts all bytes that came over the "
+    "First start: the image comes to the host after the request. “travels” counts all bytes that came over the "
     "link, headers included. “written” is all that was written to files meanwhile, also what was removed again, and "
     "“stays” is what the image takes of the disk afterwards. Unpacking begins while the image arrives, so “unpack” is "
     "what is left of it when the last byte has come. Programs are installed and daemons run beforehand, and what has "
     "just arrived is in the page cache."
 )
 FORMS: Final = {
-    "layers": "layers, pulled from a registry",
-    "tree": "packed tree (tar, zstd)",
-    "disk": "kernel, initramfs, packed disk (zstd)",
+    ("layers", "nothing"): "layers, pulled from a registry",
+    ("layers", "base"): "layers above the lowest, pulled from a registry",
+    ("tree", "nothing"): "packed tree (tar, zstd)",
+    ("tree", "base"): "packed tree (tar, zstd)",
+    ("disk", "nothing"): "kernel, initramfs, packed disk (zstd)",
+    ("disk", "base"): "packed disk (zstd)",
 }
-"""What travels, by the form in which it arrives."""
+"""What travels, by the form in which it arrives and by what is on the host."""
+_PRESENT: Final = {
+    "nothing": "First start on a fresh host",
+    "base": "First start on a host with the lowest layer, or with kernel and initramfs",
+}
 _COLUMNS: Final = (
     ("travels", "disk.arrival.travelled_bytes"),
     ("written", "disk.arrival.written_bytes"),
@@ -55,16 +62,21 @@ def first_start_tables(analysis: Analysis, scenario: str, cells: Iterable[Cell])
     first = first_start_cells(analysis, cells)
     if not first:
         return ()
+    wanted = analysis.scenario(scenario).first_start
     goal = headline(analysis.scenario(scenario))
     columns = (*_COLUMNS, (f"{goal.rest}, all in all", str(goal)))
     rows = tuple(
-        (without_level(cell), _form(cell), *(median_text(analysis.summary(cell, metric)) for _, metric in columns))
+        (
+            without_level(cell),
+            _form(cell, wanted),
+            *(median_text(analysis.summary(cell, metric)) for _, metric in columns),
+        )
         for cell in first
     )
-    title = f"First start on a fresh host, link of {analysis.scenario(scenario).first_start.describe()}"
+    title = f"{_PRESENT[wanted.present]}, link of {wanted.describe()}"
     return (ReportTable(title, ("box", "what travels", *(head for head, _ in columns)), rows),)
 
 
-def _form(cell: Cell) -> str:
+def _form(cell: Cell, wanted: FirstStart) -> str:
     info = TARGETS.get(target_name(cell.target))
-    return FORMS.get(info.arrives_as or "", "") if info is not None else ""
+    return FORMS.get((info.arrives_as or "", wanted.present), "") if info is not None else ""

@@ -56,14 +56,14 @@ class FirstStarts:
 
     def _make(self, inner: Target, spec: TargetSpec, site: _Site, wanted: FirstStart) -> Target:
         if target_info(spec.target).arrives_as != "layers":
-            return FilesTarget(inner, site.registry)
+            return FilesTarget(inner, site.registry, has_kernel=wanted.present == "base")
 
         def push(image: Image) -> PushedImage:
             archive = ensure_archive(image_store(self._engines), image)
             return site.registry.push_image(archive, layers=wanted.layers)
 
         own = make_target(spec, site.engines, accel=self._accel)
-        return LayersTarget(own, site.registry, site.fresh, push)
+        return LayersTarget(own, site.registry, site.fresh, push, has_base=wanted.present == "base")
 
     def _site(self, wanted: FirstStart) -> _Site:
         if wanted not in self._sites:

@@ -98,9 +98,11 @@ class FilesBox(FirstStartBox):
 class FilesTarget(TargetProxy):
     """A target that boots a disk, or runs an unpacked tree; both come from the registry."""
 
-    def __init__(self, inner: Target, registry: Registry) -> None:
+    def __init__(self, inner: Target, registry: Registry, *, has_kernel: bool) -> None:
+        """Args: ``has_kernel``: kernel and initramfs are on the host, and only the disk travels."""
         super().__init__(inner)
         self._registry = registry
+        self._has_kernel = has_kernel
         self._pushed: dict[Path, Blob] = {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
@@ -131,17 +133,23 @@ class FilesTarget(TargetProxy):
         overlay = folder / "overlay.qcow2"
         make_overlay(folder / "disk.raw", overlay, there.logical_bytes)
         disk = Disk(folder / "disk.raw", overlay, there.logical_bytes, there.allocated_bytes)
+        if self._has_kernel:
+            return Arrived(disk=disk)
         return Arrived(disk=disk, kernel=folder / "kernel", initramfs=folder / "initramfs")
 
     def _parcels(self, image: Image, resources: Resources, ready: Ready, folder: Path) -> tuple[Parcel, ...]:
         if not isinstance(self.inner, BootsFiles):
             return (Parcel(self._push(packed(image.tree_tar, image.content)), folder / "tree", "tree"),)
         files = self.inner.vm_files(image, resources, ready)
+        disk = self._push(packed(files.disk.raw, files.disk.raw.parent.name))
+        last = Parcel(disk, folder / "disk.raw", "zstd")
+        if self._has_kernel:
+            return (last,)
         return (
             # A kernel is compressed in itself.
             Parcel(self._push(files.kernel), folder / "kernel", "plain"),
             Parcel(self._push(packed(files.initramfs, files.initramfs.name)), folder / "initramfs", "zstd"),
-            Parcel(self._push(packed(files.disk.raw, files.disk.raw.parent.name)), folder / "disk.raw", "zstd"),
+            last,
         )
 
     def _push(self, file: Path) -> Blob:
@@ -173,26 +181,39 @@ class LayersBox(FirstStartBox):
 class LayersTarget(TargetProxy):
     """A target of an engine without images, which pulls them from the registry."""
 
-    def __init__(self, inner: Target, registry: Registry, engine: FreshEngine, push: PushImage) -> None:
+    def __init__(
+        self, inner: Target, registry: Registry, engine: FreshEngine, push: PushImage, *, has_base: bool
+    ) -> None:
+        """Args: ``has_base``: the engine has the image's lowest layer."""
         super().__init__(inner)
+        self._has_base = has_base
         self._registry = registry
         self._engine = engine
         self._push = push
         self._pushed: dict[str, PushedImage] = {}
+        self._bases: dict[str, PushedImage] = {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Push the image; ``travels.image`` is the size of what travels."""
+        """Push the image; ``travels.image`` is its size as it travels, with a base that may be there."""
         sizes = self.inner.prepare(image, resources, ready)
         return {**sizes, "travels.image": self._image(image).size_bytes}
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
-        """Provision a box in an engine that has no image."""
+        """Provision a box in an engine that has no image, or only the base."""
         image = self._image(order.image)
         # Here and not when the last box has gone, so that its removal does not seem to take so long.
         self._engine.forget()
+        if self._has_base:
+            base = self._base(image)
+            self._engine.pull(base.ref, layers=1, arrived=lambda: None)
         with self.inner.provision(replace(order, image=replace(order.image, ref=image.ref))) as box:
             yield LayersBox(box, order, self._registry, self._engine, image)
+
+    def _base(self, image: PushedImage) -> PushedImage:
+        if image.ref not in self._bases:
+            self._bases[image.ref] = self._registry.push_lowest_layer(image)
+        return self._bases[image.ref]
 
     def _image(self, image: Image) -> PushedImage:
         if image.id not in self._pushed:

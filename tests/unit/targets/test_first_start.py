@@ -128,7 +128,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, marks: list[str]) -> list[Parcel]:
 
 def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
     inner, registry = _Inner(marks), _Registry()
-    target = FilesTarget(cast("Any", inner), cast("Any", registry))
+    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=False)
     assert target.prepare(order.image, order.resources, order.ready) == {"disk_logical": SIZE, "travels.tree": SIZE}
     with target.provision(order) as box:
         assert (marks, fetched) == ([], [])
@@ -145,7 +145,7 @@ def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fet
 
 def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
     inner, registry = _BootsFiles(marks), _Registry()
-    with FilesTarget(cast("Any", inner), cast("Any", registry)).provision(order) as box:
+    with FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=False).provision(order) as box:
         arrived = inner.images[0].arrived
         assert arrived is not None
         guest = Guest()
@@ -157,9 +157,21 @@ def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: li
         ("zstd", used[1]),
         ("zstd", disk.raw),
     ]
-    assert registry.pushed == ["vmlinuz", "key.cpio.zst", "disk.raw.zst"]
+    assert registry.pushed == ["disk.raw.zst", "vmlinuz", "key.cpio.zst"]
     assert disk.logical_bytes == SIZE
     assert all(parcel.place.is_relative_to(order.storage) for parcel in fetched)
+
+
+def test_a_kernel_that_is_there_does_not_travel(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
+    inner, registry = _BootsFiles(marks), _Registry()
+    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=True)
+    assert target.prepare(order.image, order.resources, order.ready) == {"disk_logical": SIZE, "travels.disk": SIZE}
+    with target.provision(order) as box:
+        box.start()
+    assert [parcel.form for parcel in fetched] == ["zstd"]
+    arrived = inner.images[0].arrived
+    assert arrived is not None
+    assert (arrived.kernel, arrived.initramfs) == (None, None)
 
 
 class _Images:
@@ -204,7 +216,7 @@ def test_an_engine_has_fetched_when_its_last_layer_has_come(
     events = _layers(("a", "Pulling fs layer"), ("b", "Download complete"), ("a", "Downloading"))
     events += _layers(("a", "Download complete"), ("a", "Pull complete"), ("b", "Pull complete"))
     engine, inner = _engine(tmp_path, events), _Inner(marks)
-    target = LayersTarget(cast("Any", inner), cast("Any", _Registry()), engine, lambda _image: pushed)
+    target = LayersTarget(cast("Any", inner), cast("Any", _Registry()), engine, lambda _image: pushed, has_base=False)
     assert target.prepare(order.image, order.resources, order.ready)["travels.image"] == 3
     with target.provision(order) as box:
         # The engine had an image, and has none before the request.
@@ -212,6 +224,27 @@ def test_an_engine_has_fetched_when_its_last_layer_has_come(
         box.start()
     assert marks == [Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED]
     assert inner.images[0].ref == pushed.ref
+
+
+def test_a_base_that_is_there_is_pulled_before_the_request(order: Order, marks: list[str], pushed: PushedImage) -> None:
+    pulled: list[str] = []
+    base = PushedImage(f"{ADDRESS}/x@sha256:base", pushed.layers[:1], 1)
+
+    def pull(ref: str, *, layers: int, arrived: Callable[[], object]) -> None:
+        pulled.append(f"{ref} {layers} {len(marks)}")
+        arrived()
+
+    registry = _Registry()
+    registry.push_lowest_layer = lambda _image: base  # type: ignore[attr-defined]
+    engine = SimpleNamespace(forget=lambda: pulled.append("forget"), pull=pull, data_root=order.storage)
+    target = LayersTarget(
+        cast("Any", _Inner(marks)), cast("Any", registry), cast("Any", engine), lambda _image: pushed, has_base=True
+    )
+    with target.provision(order) as box:
+        assert (pulled, marks) == (["forget", f"{base.ref} 1 0"], [])
+        box.start()
+    assert pulled[2:] == [f"{pushed.ref} 2 0"]
+    assert marks == [Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED]
 
 
 def test_the_last_layer_counts_once(tmp_path: Path) -> None:
