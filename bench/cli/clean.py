@@ -16,7 +16,10 @@ from bench.util.errors import ExitCode
 def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")] = False,
 ) -> None:
-    """Looks for containers, VMs, processes, mounts and files with Boxbench's label. Refused while a campaign runs."""
+    """Looks for containers, VMs, processes, mounts and files with Boxbench's label. Refused while a campaign runs.
+
+    It leaves images, disks and kernels for the next campaign: `boxbench cache prune` removes those.
+    """
     found: list[Leftover] = []
 
     def say(leftover: Leftover) -> None:

@@ -118,7 +118,7 @@ def containerd_engine(run_dir: Path) -> Iterator[ContainerdEngine]:
         pids: dict[str, int] = {}
         private = api is None
         if api is None:
-            api = stack.enter_context(_private(run_dir))
+            api = stack.enter_context(private_containerd(run_dir))
         stack.callback(api.close)
         with suppress(OSError):
             pids["containerd"] = peer_pid(api.socket)
@@ -154,7 +154,8 @@ def running_api() -> ContainerdApi | None:
 
 
 @contextmanager
-def _private(run_dir: Path) -> Iterator[ContainerdApi]:
+def private_containerd(run_dir: Path) -> Iterator[ContainerdApi]:
+    """A private engine below ``run_dir``, whatever other engine runs. Raises HostUnfitError: it cannot be started."""
     if os.geteuid() != 0:
         raise HostUnfitError(
             "no containerd answers, and a private one can be started by root only",
@@ -207,7 +208,7 @@ def empty_private(run_dir: Path) -> None:
 
 def remove_abandoned() -> None:
     """Start a private containerd to remove what a killed one left in the data root. Raises HostUnfitError."""
-    with temporary_run_dir() as run_dir, _private(run_dir) as api:
+    with temporary_run_dir() as run_dir, private_containerd(run_dir) as api:
         api.close()
 
 

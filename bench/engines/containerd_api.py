@@ -21,6 +21,8 @@ SNAPSHOTTER: Final = "overlayfs"
 _SNAPSHOTTER_PLUGINS: Final = "io.containerd.snapshotter.v1"
 RUNTIME: Final = "io.containerd.runc.v2"
 CALL_TIMEOUT_S: Final = 60.0
+REMOVAL_TIMEOUT_S: Final = 600.0
+"""For calls that delete the files of whole images."""
 _METADATA: Final = {"containerd-namespace": NAMESPACE}
 _SERVICES: Final = "containerd.services"
 _SPEC_TYPE: Final = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
@@ -145,6 +147,16 @@ class ContainerdApi:
                 raise
         self._call("leases.v1.Leases/Delete", message({1: key, 2: 1}))
 
+    def images(self) -> dict[str, int | None]:
+        """The names of the images in our namespace, and when each was last imported: seconds since 1970."""
+        answer = self._call("images.v1.Images/List", b"")
+        found = [parse(part) for part in parts(answer, 1)]
+        return {"".join(texts(one, 1)): _seconds(one, 8) for one in found}
+
+    def delete_image(self, name: str) -> None:
+        """Delete an image, and wait until what only it needs is deleted from the disk."""
+        self._call("images.v1.Images/Delete", message({1: name, 2: 1}), timeout_s=REMOVAL_TIMEOUT_S)
+
     def leases(self) -> list[str]:
         """The names of the leases in our namespace."""
         answer = self._call("leases.v1.Leases/List", b"")
@@ -238,3 +250,9 @@ def _map(fields: Fields, number: int) -> dict[str, str]:
     """A map of texts, which is encoded as a list of pairs."""
     pairs = [parse(part) for part in parts(fields, number)]
     return {"".join(texts(pair, 1)): "".join(texts(pair, 2)) for pair in pairs}
+
+
+def _seconds(fields: Fields, number: int) -> int | None:
+    """A time stamp (google.protobuf.Timestamp) in seconds since 1970; None when there is none."""
+    stamps = parts(fields, number)
+    return number_of(parse(stamps[0]), 1) if stamps else None

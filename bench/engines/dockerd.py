@@ -105,7 +105,7 @@ def docker_engine(run_dir: Path) -> Iterator[DockerEngine]:
         finally:
             client.close()
         return
-    with _private_daemon(run_dir) as engine:
+    with private_docker(run_dir) as engine:
         yield engine
 
 
@@ -203,12 +203,13 @@ def remove_boxes(client: docker.DockerClient) -> None:
 
 def remove_abandoned() -> None:
     """Start a private engine to remove the containers that a killed one left. Raises HostUnfitError."""
-    with temporary_run_dir() as run_dir, _private_daemon(run_dir):
+    with temporary_run_dir() as run_dir, private_docker(run_dir):
         pass
 
 
 @contextmanager
-def _private_daemon(run_dir: Path) -> Iterator[DockerEngine]:
+def private_docker(run_dir: Path) -> Iterator[DockerEngine]:
+    """A private engine below ``run_dir``, whatever other engine runs. Raises HostUnfitError: it cannot be started."""
     if os.geteuid() != 0:
         raise HostUnfitError(
             "no Docker Engine answers, and a private one can be started by root only",

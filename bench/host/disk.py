@@ -20,11 +20,21 @@ def allocated_bytes(path: Path) -> int:
     Raises:
         FileNotFoundError: ``path`` does not exist.
     """
-    top = path.lstat()
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    for found in walk_tree(path) if stat.S_ISDIR(top.st_mode) else (top,):
-        if (found.st_dev, found.st_ino) not in seen:
-            seen.add((found.st_dev, found.st_ino))
-            total += found.st_blocks * _BLOCK_BYTES
-    return total
+    return Counter().add(path)
+
+
+class Counter:
+    """Counts several paths, and each file in them once."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[int, int]] = set()
+
+    def add(self, path: Path) -> int:
+        """As ``allocated_bytes``, without the files that were counted before."""
+        top = path.lstat()
+        total = 0
+        for found in walk_tree(path) if stat.S_ISDIR(top.st_mode) else (top,):
+            if (found.st_dev, found.st_ino) not in self._seen:
+                self._seen.add((found.st_dev, found.st_ino))
+                total += found.st_blocks * _BLOCK_BYTES
+        return total

@@ -18,6 +18,7 @@ from bench.image.config import resolve_config
 from bench.image.finish import finish_image
 from bench.image.healthcheck import require_healthcheck
 from bench.image.model import Image
+from bench.image.noted import note_use
 from bench.image.source import known, plain_image
 from bench.image.stores.base import ImageStore, Log, StoreError
 from bench.image.volumes import add_missing_places, volume_places
@@ -56,6 +57,8 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
+    for identity, name in ((plain.image.id, plain.image.id), (finished.id, ref)):
+        note_use(identity, name)
     return Image(
         name=scenario.name,
         ref=ref,

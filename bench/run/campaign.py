@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import __version__
+from bench.cache.ceiling import below_ceiling
 from bench.certificate.judge import refuse_unequal
 from bench.host import boot_mark, fingerprint, host_facts
 from bench.host.campaign_lock import only_campaign_on_host
@@ -82,6 +83,7 @@ def start_campaign(
     identity = new_campaign_id()
     with ExitStack() as stack:
         other = stack.enter_context(only_campaign_on_host())
+        stack.enter_context(below_ceiling(progress.say))
         stack.enter_context(reserved(request.out))
         stack.enter_context(clean_host(identity, progress))
         prepared = stack.enter_context(prepared_request(identity, request, progress, on_prepared=on_prepared))
@@ -114,7 +116,12 @@ def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None
     manifest = read_manifest(path)
     _refuse_unmeasured(manifest)
     _check_host(manifest)
-    with only_campaign_on_host() as other, clean_host(manifest.id, progress), Campaign.open(path) as campaign:
+    with (
+        only_campaign_on_host() as other,
+        below_ceiling(progress.say),
+        clean_host(manifest.id, progress),
+        Campaign.open(path) as campaign,
+    ):
         if other is not None:
             progress.say(other)
         if blocks is not None:
@@ -343,7 +350,8 @@ def _check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
     if changed:
         raise CampaignError(
             f"changed since the campaign was started: {', '.join(changed)}",
-            hint="the Dockerfile, its base image, the archive or an engine is another one now; start a new campaign",
+            hint="the Dockerfile, its base image, the archive or an engine is another one now, or the image was pruned "
+            "and built anew; start a new campaign",
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bench.cache.ceiling import below_ceiling
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.run_directory import campaign_dir, campaign_tag, owned_dir
 from bench.plan.matrix import check_names
@@ -84,6 +85,7 @@ def session(identity: str, request: Request, progress: Progress) -> Iterator[Pre
     check_names(request.scenarios)
     with (
         only_campaign_on_host() as other,
+        below_ceiling(progress.say),
         clean_host(identity, progress),
         prepared_request(identity, request, progress) as prepared,
     ):

@@ -1,7 +1,8 @@
 """A cache on disk of what takes long to make: trees, disks, kernels, programs, and answers about this host.
 
 Entries are named by their content. An entry is published with one rename, so readers never see a partial one, and a
-lock makes sure that only one process makes it.
+lock makes sure that only one process makes it. The lock file's time is when the entry was last used: the first use in a
+process sets it, which preparation makes before the first trial, so nothing is written between trials.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from bench.util import lease
 from bench.util.durable import sync_directory, sync_entry
 from bench.util.errors import HostUnfitError
 from bench.util.locks import is_locked, wait_for_lock
@@ -36,6 +38,7 @@ _PROBE_TRIES: Final = 5
 _SIGNS: Final = ("agent", "boxes", "scratch")
 """Entries by which a directory is known as a cache of ours, also of earlier versions."""
 
+_used: Final[set[Path]] = set()
 _PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}")
 
 
@@ -131,14 +134,19 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         Exception: whatever ``make`` raises. What it had written is removed.
     """
     directory = cache_dir() / kind
-    # A cache may link to the entries of another cache.
-    private_directory(directory.resolve())
+    # A cache may link to the entries of another cache, which is then the one in use.
+    lease.join(private_directory(directory.resolve()).parent)
     final = directory / key
-    if _is_ours(final):
-        return final
+    if not _is_ours(final):
+        _make(final, make)
+    _note_use(final)
+    return final
+
+
+def _make(final: Path, make: Callable[[Path], None]) -> None:
     with _lock(final):
         if _is_ours(final):  # another process made it while this one waited
-            return final
+            return
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
             make(partial)
@@ -148,7 +156,23 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             sync_directory(final.parent)
         finally:
             remove_tree(partial)
-    return final
+
+
+def _note_use(entry: Path) -> None:
+    if entry not in _used:
+        _used.add(entry)
+        with suppress(OSError):  # a full disk; the entry then looks older than it is
+            lock_of(entry).touch(0o600)
+
+
+def used() -> frozenset[Path]:
+    """The entries that this process has used."""
+    return frozenset(_used)
+
+
+def lock_of(entry: Path) -> Path:
+    """The lock file of an entry. The time of its last change is when the entry was last used."""
+    return entry.with_name(f".{entry.name}.lock")
 
 
 def _is_ours(entry: Path) -> bool:
@@ -163,11 +187,11 @@ def _is_ours(entry: Path) -> bool:
 
 
 def half_made() -> tuple[Path, ...]:
-    """What processes had written of entries when they were killed: their locks are free."""
+    """What killed processes had written of entries, or not yet removed of them: their locks are free."""
     found = []
     for path in sorted(cache_dir().glob("*/.*")):
         match = _PARTIAL.fullmatch(path.name)
-        lock = path.with_name(_lock_name(match["name"])) if match else path
+        lock = lock_of(path.with_name(match["name"])) if match else path
         if match and lock.is_file() and not is_locked(lock):
             found.append(path)
     return tuple(found)
@@ -229,14 +253,10 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _lock_name(entry: str) -> str:
-    return f".{entry}.lock"
-
-
 @contextmanager
 def _lock(final: Path) -> Iterator[None]:
     # The lock file is not removed: a third process could then lock a new file of the same name.
-    descriptor = os.open(final.with_name(_lock_name(final.name)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(lock_of(final), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         wait_for_lock(descriptor, f"the cache entry {final}", limit_s=LOCK_LIMIT_S)
         yield

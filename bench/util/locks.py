@@ -21,22 +21,24 @@ _POLL_S: Final = 0.05
 _UNKNOWN: Final = "a process that this one cannot see"
 
 
-def wait_for_lock(fd: int, what: str, *, limit_s: float) -> None:
-    """Lock an open file exclusively. After a few seconds a BoxbenchWarning says who is waited for.
+def wait_for_lock(fd: int, what: str, *, limit_s: float, shared: bool = False) -> None:
+    """Lock an open file. After a few seconds a BoxbenchWarning says who is waited for.
 
     Args:
         what: what the lock protects, for messages, such as ``the cache entry /x``.
+        shared: other processes may hold a shared lock on it, too.
 
     Raises:
         HostUnfitError: another process still holds a lock on it after ``limit_s``.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     clock = MonotonicClock()
     say_ns: int | None = deadline_after(_SAY_AFTER_S)
     limit_ns = deadline_after(limit_s)
     while True:
         # A blocking flock(2) has no time limit.
         with suppress(BlockingIOError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
             return
         now_ns = clock.now_ns()
         if now_ns >= limit_ns:

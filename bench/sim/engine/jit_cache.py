@@ -10,7 +10,6 @@ not within the last day. A process whose directory is removed has its code in me
 from __future__ import annotations
 
 import ast
-import fcntl
 import hashlib
 import os
 import re
@@ -24,8 +23,10 @@ from importlib.util import resolve_name
 from pathlib import Path
 from typing import Final
 
+from bench.util.errors import TeardownError
 from bench.util.locks import SHORT_WAIT_S, wait_for_lock
 from bench.util.private import private_directory
+from bench.util.retire import retire
 
 KEPT_S: Final = 30 * 86400.0
 """A directory that was opened within this time before the newest one is kept, up to ``KEPT`` of them."""
@@ -37,7 +38,8 @@ _PREFIX: Final = "bench."
 _MAKERS: Final = ("bench.sim.engine.jit",)
 """It makes machine code. Its text counts; what it imports is no part of any kernel."""
 _NAME: Final = re.compile(r"[0-9a-f]{20}")
-_LOCK: Final = ".lock"
+LOCK: Final = ".lock"
+"""In a directory: a process that writes to it holds the lock."""
 _GONE: Final = ".gone-"
 
 
@@ -61,7 +63,7 @@ def locked(directory: Path) -> Iterator[None]:
 
     Raises HostUnfitError, OSError: another one has it for too long, or there is no such directory.
     """
-    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         wait_for_lock(descriptor, f"the cache of compiled kernels {directory}", limit_s=SHORT_WAIT_S)
         yield
@@ -129,7 +131,7 @@ def prune(base: Path, *, newest: Path) -> None:
     ages = sorted((now - used, place) for place, used in _directories(base) if place != newest)
     for rank, (age, place) in enumerate(ages, start=2):
         if age > KEPT_S or (rank > KEPT and age > RECENT_S):
-            with suppress(OSError):
+            with suppress(OSError, TeardownError):
                 _remove(place)
 
 
@@ -148,13 +150,5 @@ def _is_ours(found: os.stat_result) -> bool:
 
 
 def _remove(place: Path) -> None:
-    """Remove a directory, unless a process is writing to it. Raises OSError."""
-    descriptor = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Under its own name, a process could find it half empty.
-        gone = place.with_name(f"{_GONE}{os.getpid()}-{place.name}")
-        place.rename(gone)
-        shutil.rmtree(gone)
-    finally:
-        os.close(descriptor)
+    """Remove a directory, unless a process is writing to it. Raises OSError, TeardownError."""
+    retire(place, lock=place / LOCK, gone=place.with_name(f"{_GONE}{os.getpid()}-{place.name}"))

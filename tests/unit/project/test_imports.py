@@ -21,6 +21,7 @@ FLOW: Final = (
     "compose",
     "plan",
     "engines",
+    "cache",
     "records",
     "agent",
     "image",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.util import cache
+from bench.util import cache, lease
 from bench.util.errors import HostUnfitError
 from tests.stranger import NOBODY
 
@@ -219,3 +219,27 @@ def test_a_cache_that_is_open_is_closed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("BOXBENCH_CACHE", str(own))
     assert cache.cache_dir() == own
     assert own.stat().st_mode & 0o7777 == 0o700
+
+
+def test_the_last_use_of_an_entry_is_noted_once_per_process() -> None:
+    entry = cache.ensure("kind", "key", write)
+    os.utime(cache.lock_of(entry), (1, 1))
+    cache.ensure("kind", "key", write)
+    assert cache.lock_of(entry).stat().st_mtime == 1, "written between trials"
+    assert entry in cache.used()
+    cache._used.clear()
+    before = entry.stat()
+    cache.ensure("kind", "key", write)
+    assert cache.lock_of(entry).stat().st_mtime > 1
+    # An inspection is valid as long as the change time of its tree.
+    assert entry.stat().st_ctime_ns == before.st_ctime_ns
+
+
+def test_an_entry_of_a_linked_cache_is_in_use_there(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "kind").mkdir(parents=True, mode=0o700)
+    (cache.cache_dir() / "kind").symlink_to(other / "kind")
+    cache.ensure("kind", "key", write)
+    lease.leave_all()
+    assert (other / lease.FILE).exists()
+    assert not (cache.cache_dir() / lease.FILE).exists()

@@ -1,0 +1,221 @@
+"""Removing from the cache: by age, down to a size, or everything. What was used least recently goes first."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from bench.cache.contents import read_contents
+from bench.cache.kinds import KERNELS, KINDS, PODMAN, STORES
+from bench.cache.model import Contents, Entry, Pruned, Thing
+from bench.cache.stores import Store, opened, read_stamps
+from bench.host.scratch import scratch
+from bench.util.cache import lock_of
+from bench.util.errors import BoxbenchError, HostUnfitError
+from bench.util.lease import alone
+from bench.util.retire import retire
+from bench.util.tree import remove_tree
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing, and how it is removed."""
+
+    thing: Thing
+    remove: Callable[[], bool]
+    """Returns False when others need it. Raises BoxbenchError, OSError."""
+    kept: bool = False
+    """The campaign that is about to end has used it, so it stays."""
+    carries: bool = False
+    """Entries of another kind may lie on it, so of two that are equally old it is removed later."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to remove."""
+
+    unused_ns: int | None = None
+    """What was not used for so many nanoseconds."""
+    most_bytes: int | None = None
+    """As much as is needed to bring the cache down to this size."""
+    everything: bool = False
+
+
+def choose(items: Iterable[Item], wish: Wish, *, size_bytes: int, now_ns: int) -> tuple[Item, ...]:
+    """The items to remove, those that were used least recently first.
+
+    Args:
+        size_bytes: of the cache.
+        now_ns: nanoseconds since 1970.
+    """
+    free = sorted((item for item in items if not item.kept), key=_order)
+    if wish.everything:
+        return tuple(free)
+    chosen = [item for item in free if wish.unused_ns is not None and item.thing.used_ns < now_ns - wish.unused_ns]
+    left = size_bytes - sum(item.thing.size_bytes for item in chosen)
+    for item in free:
+        if wish.most_bytes is None or left <= wish.most_bytes:
+            break
+        if item not in chosen and not item.thing.small:
+            chosen.append(item)
+            left -= item.thing.size_bytes
+    return tuple(chosen)
+
+
+def _order(item: Item) -> tuple[int, bool, str]:
+    return item.thing.used_ns, item.carries, item.thing.name
+
+
+def prune(
+    root: Path,
+    wish: Wish,
+    *,
+    now_ns: int,
+    say: Callable[[Thing], None],
+    keep: frozenset[Path] = frozenset(),
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove what ``wish`` says from the cache in ``root``. Nobody else can use the cache meanwhile.
+
+    Args:
+        now_ns: nanoseconds since 1970.
+        say: called with each item after it was removed, or would have been.
+        keep: entries that stay in any case, and the images of which they are notes.
+        dry_run: remove nothing.
+
+    Raises:
+        HostUnfitError: another process uses the cache.
+    """
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(alone(root))
+        contents = read_contents(root)
+        result = Pruned(contents.size_bytes, contents.size_bytes)
+        if not dry_run:
+            _remove_half_made(contents, result)
+        if not _asks_for_something(contents, wish):
+            return result
+        stores, reasons = stack.enter_context(opened(contents))
+        result.notes += [f"the images of {name} were left out: {reason}" for name, reason in reasons.items()]
+        refused: set[Thing] = set()
+        while True:
+            items = [*_of_entries(contents, keep), *_of_stores(contents, stores.values(), wish, keep)]
+            chosen = choose(items, wish, size_bytes=contents.size_bytes, now_ns=now_ns)
+            left = [item for item in chosen if item.thing not in refused]
+            removed = left if dry_run else _removed(_until_known(left, wish), result, refused)
+            for item in removed:
+                say(item.thing)
+            result.removed += [item.thing for item in removed]
+            if dry_run or not left:
+                break
+            if removed:
+                refused.clear()  # of two images, one may have been made from the other
+            contents = read_contents(root)
+        freed = sum(thing.size_bytes for thing in result.removed) if dry_run else 0
+        result.after_bytes = max(0, contents.size_bytes - freed)
+        return result
+
+
+def _until_known(chosen: Sequence[Item], wish: Wish) -> Sequence[Item]:
+    """As many of the items as can be removed before the sizes are read again.
+
+    What an image frees is known when those are gone with which it shares layers. So entries that are younger wait.
+    """
+    if wish.most_bytes is None:
+        return chosen
+    images = [number for number, item in enumerate(chosen) if item.thing.kind in STORES]
+    entries = [number for number, item in enumerate(chosen) if item.thing.kind not in STORES]
+    end = next((number for number in entries if images and number > images[0]), len(chosen))
+    return chosen[:end]
+
+
+def _asks_for_something(contents: Contents, wish: Wish) -> bool:
+    """Whether engines must be started to find out what to remove."""
+    by_size = wish.most_bytes is not None and contents.size_bytes > wish.most_bytes
+    return wish.everything or wish.unused_ns is not None or by_size
+
+
+def _removed(chosen: Sequence[Item], result: Pruned, refused: set[Thing]) -> list[Item]:
+    """Remove items; returns those that are gone, and adds the others to ``refused``."""
+    gone = []
+    for item in chosen:
+        try:
+            done = item.remove()
+        except BlockingIOError:
+            done = False  # a process has locked it
+        except (BoxbenchError, OSError) as error:
+            done = False
+            why = error.message if isinstance(error, BoxbenchError) else error.strerror
+            text = f"{item.thing.kind} {item.thing.name}: {why}"
+            if text not in result.stuck:
+                result.stuck.append(text)
+        if done:
+            gone.append(item)
+        else:
+            refused.add(item.thing)
+    return gone
+
+
+def _of_entries(contents: Contents, keep: frozenset[Path]) -> Iterator[Item]:
+    newest: dict[str, int] = {}
+    for entry in contents.entries:
+        newest[entry.thing.kind] = max(entry.thing.used_ns, newest.get(entry.thing.kind, 0))
+    for entry in contents.entries:
+        kind = KINDS.get(entry.thing.kind)
+        under = kind.under if kind else None
+        # What lies on it goes first.
+        used_ns = max(entry.thing.used_ns, newest.get(under, 0) if under else 0)
+        yield Item(
+            replace(entry.thing, used_ns=used_ns),
+            partial(_remove_entry, entry),
+            kept=entry.path in keep,
+            carries=under is not None,
+        )
+
+
+def _remove_entry(entry: Entry) -> bool:
+    if entry.owner != os.geteuid():
+        raise HostUnfitError(
+            f"it belongs to the user with uid {entry.owner}, so it is not removed", hint="look who put it there"
+        )
+    mark = secrets.token_hex(4)
+    if entry.thing.kind == PODMAN.name:
+        with scratch() as folder:
+            entry.path.rename(folder / PODMAN.name)
+    elif entry.thing.kind == KERNELS.name:
+        retire(entry.path, lock=entry.path / ".lock", gone=entry.path.with_name(f".gone-{mark}-{entry.path.name}"))
+    else:
+        retire(entry.path, lock=lock_of(entry.path), gone=entry.path.with_name(f".{entry.path.name}.{mark}"))
+        # Nobody waits for it, since this process is alone with the cache.
+        lock_of(entry.path).unlink(missing_ok=True)
+    return True
+
+
+def _remove_half_made(contents: Contents, result: Pruned) -> None:
+    for path in contents.half_made:
+        try:
+            remove_tree(path)
+        except BoxbenchError as error:
+            result.stuck.append(error.message)
+
+
+def _of_stores(contents: Contents, stores: Iterable[Store], wish: Wish, keep: frozenset[Path]) -> Iterator[Item]:
+    stamps = read_stamps(contents)
+    for store in stores:
+        for image, thing in store.images(stamps):
+            stamp = stamps.of(image)
+            kept = stamp is not None and stamp.path in keep
+            yield Item(thing, partial(store.engine.remove, image), kept=kept)
+        builds = store.builds()
+        if builds is not None:
+            yield Item(builds, partial(_remove_builds, store, wish))
+
+
+def _remove_builds(store: Store, wish: Wish) -> bool:
+    store.engine.remove_builds(unused_ns=None if wish.everything or wish.most_bytes is not None else wish.unused_ns)
+    return True
