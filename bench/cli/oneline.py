@@ -23,6 +23,7 @@ from bench.scenario.targets import parse_targets
 from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
+from bench.util.units import parse_bytes
 
 FIRST_TARGETS: Final = ("process", "docker", "uml", "libvirt")
 SCENARIO_FILE: Final = "scenario.yaml"
@@ -72,6 +73,28 @@ def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool =
     if look:
         explain(draft)
     return loaded
+
+
+def scenarios_alike(subjects: Sequence[Subject], given: Given, wanted: Wanted) -> tuple[LoadedScenario, ...]:
+    """Generate scenarios whose difference is the image alone: the first one's readiness and resources are everybody's.
+
+    Raises:
+        As ``scenario_for``.
+    """
+    draft, source = draft_for(subjects[0], given, wanted, look=True)
+    explain(draft)
+    same = replace(
+        given,
+        ready=draft.ready,
+        cpus=int(draft.resources["cpus"]),
+        memory=parse_bytes(str(draft.resources["memory"])),
+        disk=parse_bytes(str(draft.resources["disk"])),
+    )
+    others = []
+    for subject in subjects[1:]:
+        note(f"{subject.name}: readiness, CPUs, memory and disk are those of {draft.name}.")
+        others.append(scenario_for(subject, same, wanted, look=False))
+    return (generated(draft, source.directory), *others)
 
 
 def draft_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool) -> tuple[Draft, Source]:

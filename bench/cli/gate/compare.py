@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from bench.cli.console import console
 from bench.cli.gate.options import GateOut, Metrics, Summary, ThresholdTexts, make_directory
 from bench.cli.gate.result import announce, check_summary, finish
 from bench.cli.gate.sides import SideSelection
+from bench.cli.image_options import command_line, image_options
 from bench.cli.loading import draw_seed
 from bench.cli.messages import note
 from bench.cli.options import AccelOrCount, Json, NoRootControl, Seed, Skip, Targets
@@ -23,6 +23,7 @@ from bench.gate.request import MAX_BLOCKS, SCREENING_BLOCKS, GateRequest
 from bench.gate.run import removed_without_data, run_gate
 from bench.gate.stages import first_data
 from bench.gate.thresholds import parse_thresholds
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.instructions.model import ACCEL, SEED
 from bench.render.commands.instructions import write_files
 from bench.run.campaign import Progress
@@ -34,7 +35,8 @@ Sides = Annotated[
     list[str],
     typer.Argument(
         metavar="A B",
-        help="Two scenarios, or SCENARIO:TARGET[OPTION=VALUE]. With --commits or --baseline: one scenario, which is B.",
+        help="Two scenarios, SCENARIO:TARGET[OPTION=VALUE], or two images (redis:7 redis:8). With --commits or "
+        "--baseline: one scenario, which is B.",
         show_default=False,
     ),
 ]
@@ -104,6 +106,7 @@ Detect = Annotated[
 ]
 
 
+@image_options
 def compare(
     sides: Sides,
     commits: Commits = None,
@@ -123,6 +126,7 @@ def compare(
     out: GateOut = None,
     summary: Summary = None,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """A and B run interleaved. Screening finds the metrics that may have changed; new blocks confirm or clear them.
     With --accel icount, instructions are counted, in five runs a side; count runc: docker's counts move by themselves.
@@ -132,7 +136,7 @@ def compare(
     _refuse_useless(_given(screening_blocks, max_blocks, detect, again), metric or (), accel, blocks)
     check_summary(summary)
     stored, baselines = _baselines(baseline or (), accel)
-    selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=stored)
+    selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=stored, given=given)
     place = make_directory(out, sides)
     kept = removed_without_data(place, _data(place, stored, accel), also=[SOURCE])
     with kept, make_progress(console(stderr=True)) as progress:
@@ -147,7 +151,7 @@ def compare(
             accel=accel,
             guest_seed=SEED if seed is None else seed,
             skip_unavailable=skip_unavailable,
-            command=("boxbench", *sys.argv[1:]),
+            command=command_line(),
         )
         result = _run(request, progress)
     finish(result, place, summary=summary, json=json)

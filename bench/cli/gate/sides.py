@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.cli.loading import refuse_useless
 from bench.cli.messages import complain
+from bench.cli.oneline import scenarios_alike, wanted_of
 from bench.cli.trust import warn_of_programs
 from bench.gate.checkout import sides_of_commits
-from bench.gate.sides import SidePair, read_side
+from bench.gate.sides import ONLY_COUNTED, Side, SideName, SidePair, make_side, read_side
+from bench.infer.given import NOTHING_GIVEN, Given
+from bench.infer.subject import Subject, parse_subject
+from bench.scenario.target_table import TARGETS
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
+from bench.util.paths import exists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +30,14 @@ class SideSelection:
         targets: the text of ``--targets``; None means all targets.
         commits: two revisions of the scenario's repository.
         baseline: stored results that take A's place.
+        given: what is said about images.
     """
 
     names: Sequence[str]
     targets: str | None = None
     commits: tuple[str, str] | None = None
     baseline: Path | None = None
+    given: Given = NOTHING_GIVEN
 
     def read(self, checkouts: Path, *, no_root_control: bool) -> SidePair:
         """Load both sides; revisions are unpacked below ``checkouts``.
@@ -52,19 +61,48 @@ class SideSelection:
         if self.commits is not None:
             return _warned(sides_of_commits(self._only("--commits"), self.commits, checkouts, chosen))
         if self.baseline is not None:
-            side = read_side(self._only("--baseline"), "B", chosen)
+            (side,) = self._sides(("B",), (self._only("--baseline"),), chosen)
             return SidePair(side, side)
         if len(self.names) != 2:
             raise UsageError(
                 f"{len(self.names)} {'side was' if len(self.names) == 1 else 'sides were'} given; a comparison has two",
                 hint="name A and B, as in `boxbench gate compare before/ after/`; one with --commits or --baseline",
             )
-        return _warned(SidePair(read_side(self.names[0], "A", chosen), read_side(self.names[1], "B", chosen)))
+        return _warned(SidePair(*self._sides(("A", "B"), self.names, chosen)))
+
+    def _sides(
+        self, sides: Sequence[SideName], names: Sequence[str], targets: Sequence[str] | None
+    ) -> tuple[Side, ...]:
+        """Scenarios or images as sides. Images share readiness and resources, which are those of the first."""
+        subjects = [_subject(name) for name in names]
+        if not any(subjects):
+            refuse_useless(self.given.options(), "scenarios, which say it in their files")
+            return tuple(read_side(name, side, targets) for side, name in zip(sides, names, strict=True))
+        images = [subject for subject in subjects if subject is not None]
+        if len(images) != len(names):
+            raise UsageError(
+                f"{images[0].word} is no scenario, and the other side is one: they would differ in more than the image",
+                hint=f"write a scenario for it with `boxbench init {shlex.quote(images[0].word)}`",
+            )
+        wanted = wanted_of(None, None, no_root_control=False)
+        loaded = scenarios_alike(images, self.given, wanted)
+        return tuple(
+            make_side(one, side, label=name, targets=targets)
+            for one, side, name in zip(loaded, sides, names, strict=True)
+        )
 
     def _only(self, option: str) -> str:
         if len(self.names) != 1:
             raise UsageError(f"{option} goes with one scenario, not {len(self.names)}", hint="name the scenario once")
         return self.names[0]
+
+
+def _subject(word: str) -> Subject | None:
+    """What a side names if it is neither a scenario nor ``SCENARIO:TARGET``."""
+    target = word.partition(":")[2].partition("[")[0]
+    if not exists(Path(word)) and target in (*TARGETS, *ONLY_COUNTED):
+        return None
+    return parse_subject(word)
 
 
 def _warned(sides: SidePair) -> SidePair:

@@ -11,6 +11,7 @@ import yaml
 
 from bench import cli
 from bench.cli import oneline
+from bench.cli.gate.sides import SideSelection
 from bench.cli.image_options import stored_command
 from bench.cli.loading import load
 from bench.infer.attempt import Attempt
@@ -273,3 +274,38 @@ def test_a_compose_service(monkeypatch: pytest.MonkeyPatch, looks: Looks, capsys
     assert "restart" in capsys.readouterr().err
     assert "restart" in Path("shop/scenario.yaml").read_text()
     assert looks.asked[0][0].scenario.workload.image == "shop:9"
+
+
+def test_images_of_a_gate_share_what_was_chosen_for_the_first(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = SideSelection(names=["redis:7", "redis:8"], targets="docker", given=Given(env={"A": "b"})).read(
+        Path("checkouts"), no_root_control=True
+    )
+    a, b = pair.a.loaded.scenario, pair.b.loaded.scenario
+    assert (a.name, a.workload.image, b.name, b.workload.image) == ("redis-7-a", "redis:7", "redis-8-b", "redis:8")
+    assert (a.ready, a.resources, a.workload.env) == (b.ready, b.resources, b.workload.env)
+    assert pair.targets() == {"docker": "docker"}
+    assert len(looks.asked) == 1
+    assert "redis-8: readiness, CPUs, memory and disk are those of redis-7." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["redis:7", "hello"], "redis:7 is no scenario, and the other side is one"),
+        (["hello:docker", "redis:7"], "redis:7 is no scenario"),
+        (["hello:docker", "helo"], "helo: there is no such file"),
+    ],
+)
+def test_sides_of_two_kinds_are_refused(names: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        SideSelection(names=names).read(Path("checkouts"), no_root_control=False)
+    assert said in error.value.message
+
+
+def test_sides_with_targets_are_scenarios_as_before() -> None:
+    pair = SideSelection(names=["hello:docker", "redis:runc"]).read(Path("checkouts"), no_root_control=False)
+    assert [side.labels for side in (pair.a, pair.b)] == [("docker",), ("runc",)]
+    with pytest.raises(UsageError, match="--memory has no effect"):
+        SideSelection(names=["hello:docker", "web:docker"], given=Given(memory=2**30)).read(
+            Path("checkouts"), no_root_control=False
+        )
