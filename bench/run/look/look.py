@@ -13,6 +13,7 @@ from bench.image.stores.docker import DockerStore
 from bench.infer.attempt import Attempt
 from bench.infer.facts import ImageFacts, image_facts
 from bench.infer.generate import Seen
+from bench.infer.resources import LEAST_MEMORY
 from bench.run.look.watch import try_image
 from bench.run.prepare import Say
 from bench.scenario.model import LoadedScenario
@@ -42,7 +43,11 @@ def _tried(engines: Engines, image: Image, facts: ImageFacts, say: Say) -> Attem
     say(f"running {image.name} once in a container, to see when it is ready")
     # The name begins with that of the run directory, which this process has locked, so nothing cleans it up meanwhile.
     tag = f"{engines.run_dir.name}-box"
-    return try_image(engines.docker.client, image, tag, settled=facts.has_healthcheck, ports=facts.tcp)
+    most = max(LEAST_MEMORY, _host_bytes() // 2)
+    client = engines.docker.client
+    return try_image(
+        client, image, tag, settled=facts.has_healthcheck, ports=facts.tcp, most_memory_bytes=most
+    )
 
 
 def _host_bytes() -> int:

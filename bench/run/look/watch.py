@@ -28,25 +28,36 @@ SETTLE_S: Final = 1.0
 UP_S: Final = 3.0
 """How long a command with a HEALTHCHECK is watched. One that lacks something it needs ends within it."""
 _EVERY_S: Final = 0.1
+_MOST_PROCESSES: Final = 4096
+_MOST_LOG: Final = "64m"
 _MOST_OUTPUT: Final = 64 * 2**10
 """So much of the end of the output is asked for."""
 _LISTEN: Final = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 
 
-def try_image(client: docker.DockerClient, image: Image, tag: str, *, settled: bool, ports: Sequence[int]) -> Attempt:
+def try_image(
+    client: docker.DockerClient,
+    image: Image,
+    tag: str,
+    *,
+    settled: bool,
+    ports: Sequence[int],
+    most_memory_bytes: int,
+) -> Attempt:
     """Run the command of a finished image, as boxes run it, and watch it. Nothing of it is left.
 
     Args:
         tag: the container's name and label.
         settled: it is known how the image becomes ready; it only must not end at once.
         ports: the exposed ones. Without any, every port that listens counts.
+        most_memory_bytes: a limit, since nobody knows yet what it needs.
 
     Raises:
         LaunchError: the engine cannot run the container.
     """
     try:
-        with _container(client, image, tag) as container:
+        with _container(client, image, tag, most_memory_bytes) as container:
             return _watch(client, container, settled, frozenset(ports))
     except (DockerException, RequestException) as error:
         raise LaunchError(
@@ -56,7 +67,7 @@ def try_image(client: docker.DockerClient, image: Image, tag: str, *, settled: b
 
 
 @contextmanager
-def _container(client: docker.DockerClient, image: Image, tag: str) -> Iterator[str]:
+def _container(client: docker.DockerClient, image: Image, tag: str, most_memory_bytes: int) -> Iterator[str]:
     config = image.config
     try:
         client.api.create_container(
@@ -70,7 +81,12 @@ def _container(client: docker.DockerClient, image: Image, tag: str) -> Iterator[
             labels=box_labels(tag),
             hostname="boxbench",
             healthcheck={"test": ["NONE"]},
-            host_config=client.api.create_host_config(network_mode="none"),
+            host_config=client.api.create_host_config(
+                network_mode="none",
+                mem_limit=most_memory_bytes,
+                pids_limit=_MOST_PROCESSES,
+                log_config={"type": "json-file", "config": {"max-size": _MOST_LOG}},
+            ),
         )
         client.api.start(tag)
         yield tag
