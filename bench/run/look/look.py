@@ -45,9 +45,7 @@ def _tried(engines: Engines, image: Image, facts: ImageFacts, say: Say) -> Attem
     tag = f"{engines.run_dir.name}-box"
     most = max(LEAST_MEMORY, _host_bytes() // 2)
     client = engines.docker.client
-    return try_image(
-        client, image, tag, settled=facts.has_healthcheck, ports=facts.tcp, most_memory_bytes=most
-    )
+    return try_image(client, image, tag, settled=facts.has_healthcheck, ports=facts.tcp, most_memory_bytes=most)
 
 
 def _host_bytes() -> int:
