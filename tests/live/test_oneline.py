@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from bench.records.campaign import read_records
+from bench.run.cleanup import find_containers
 from bench.scenario.model import load_scenario
 from bench.util.errors import ExitCode
 from tests.live.command import Command, refused
@@ -39,9 +40,8 @@ services:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(boxbench: Command) -> Iterator[None]:
-    before = boxbench.on_host()
     yield
-    assert boxbench.on_host() - before == set()
+    assert not tuple(find_containers(boxbench.lab.client))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from docker.errors import DockerException
+from docker.types import LogConfig
 from requests.exceptions import RequestException
 
 from bench.host.read import HOST_ROOT, read_text
@@ -85,7 +86,7 @@ def _container(client: docker.DockerClient, image: Image, tag: str, most_memory_
                 network_mode="none",
                 mem_limit=most_memory_bytes,
                 pids_limit=_MOST_PROCESSES,
-                log_config={"type": "json-file", "config": {"max-size": _MOST_LOG}},
+                log_config=LogConfig(type="json-file", config={"max-size": _MOST_LOG}),
             ),
         )
         client.api.start(tag)
