@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import selectors
@@ -24,7 +25,7 @@ from bench.host.scratch import scratch
 from bench.image.stores import limits
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoreError
 from bench.image.stores.dockerfile import is_official, syntax_image, without_syntax
-from bench.image.stores.failure import build_error
+from bench.image.stores.failure import PACKAGES, build_error
 from bench.image.stores.progress import Progress
 from bench.scenario.secrets import is_secret
 from bench.util import proc
@@ -132,9 +133,9 @@ def _has_buildkit(client: docker.DockerClient) -> bool:
 def _build(buildx: Buildx, order: BuildOrder, progress: Progress) -> Built | None:
     """Build an image; None if the builder refused or a step failed, as ``progress`` then knows."""
     with scratch() as folder:
-        ids = folder / "id"
+        about = folder / "about.json"
         process = proc.spawn(
-            [buildx.program, "build", *_options(order, ids, network=_network(buildx.client, order))],
+            [buildx.program, "build", *_options(order, about, network=_network(buildx.client, order))],
             stderr=subprocess.PIPE,
             env=client_environment(buildx.client) | _passed(order) | {"BUILDX_CONFIG": str(_settings())},
             keep=(*proc.ENGINE_VARIABLES, "SSH_AUTH_SOCK"),
@@ -147,10 +148,28 @@ def _build(buildx: Buildx, order: BuildOrder, progress: Progress) -> Built | Non
             code = process.wait(_END_S)
         finally:
             proc.stop(process)
-        if code != 0 or not ids.is_file():
+        image = _image_id(about) if code == 0 else None
+        if image is None:
             return None
         version = f"{buildx.client.version().get('Version', 'unknown')}, buildx {buildx.version}"
-        return Built(ids.read_text("ascii").strip(), BUILDER, version, frontend=progress.frontend)
+        return Built(image, BUILDER, version, frontend=progress.frontend)
+
+
+def _image_id(about: Path) -> str | None:
+    # Not buildx's --iidfile: an engine that keeps images in containerd knows them by the digests of their manifests.
+    try:
+        return str(json.loads(about.read_bytes())["containerimage.digest"])
+    except (OSError, LookupError, TypeError, ValueError):
+        return None
+
+
+def way_to_buildkit() -> str:
+    """What the user has to do so that BuildKit builds."""
+    if os.environ.get("DOCKER_BUILDKIT") == "0":
+        return "unset DOCKER_BUILDKIT, which is 0"
+    if (program := find_program()) is not None:
+        return f"check that `{program} version` works, and that the engine is Docker 23 or later"
+    return f"install the package {PACKAGES}"
 
 
 def _settings() -> Path:
@@ -158,9 +177,18 @@ def _settings() -> Path:
     return private_directory(cache_dir() / "buildx")
 
 
-def _options(order: BuildOrder, ids: Path, *, network: str) -> Iterator[str]:
+def _options(order: BuildOrder, about: Path, *, network: str) -> Iterator[str]:
     # The builder `default` is the engine that DOCKER_HOST names.
-    yield from ("--builder", "default", "--progress", "plain", "--load", "--provenance=false", "--iidfile", str(ids))
+    yield from (
+        "--builder",
+        "default",
+        "--progress",
+        "plain",
+        "--load",
+        "--provenance=false",
+        "--metadata-file",
+        str(about),
+    )
     yield from ("--tag", order.tag, "--network", network, "--file", str(order.context / order.dockerfile))
     for name, value in LABELS.items():
         yield from ("--label", f"{name}={value}")

@@ -13,9 +13,9 @@ from urllib3.exceptions import ReadTimeoutError
 
 from bench.image.stores import limits
 from bench.image.stores.base import LABELS, BuildOrder, Log, StoreError
-from bench.image.stores.buildkit import ignore_file, read_dockerfile
+from bench.image.stores.buildkit import ignore_file, read_dockerfile, way_to_buildkit
 from bench.image.stores.dockerfile import needs_of_buildkit
-from bench.image.stores.failure import PACKAGES, build_error
+from bench.image.stores.failure import build_error
 from bench.image.stores.progress import TAIL_LINES
 from bench.util.clock import MonotonicClock
 from bench.util.deadline import deadline_after
@@ -63,8 +63,8 @@ def refuse_what_needs_buildkit(order: BuildOrder) -> None:
     found += [str(ignore_file(order).name)] if ignore_file(order).is_file() else []
     if found:
         raise StoreError(
-            f"only BuildKit can build this, and it is missing here: {'; '.join(found[:_SHOWN])}",
-            hint=f"install the package {PACKAGES}, unset DOCKER_BUILDKIT if it is 0, or write it another way",
+            f"only BuildKit can build this, which is not used here: {'; '.join(found[:_SHOWN])}",
+            hint=f"{way_to_buildkit()}, or write it another way",
         )
 
 

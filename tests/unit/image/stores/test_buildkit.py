@@ -19,7 +19,7 @@ from bench.util import proc
 
 
 def options(order: BuildOrder) -> list[str]:
-    return list(buildkit._options(order, Path("/s/id"), network=order.network))
+    return list(buildkit._options(order, Path("/s/about"), network=order.network))
 
 
 def test_everything_of_an_order_is_passed(tmp_path: Path) -> None:
@@ -55,6 +55,13 @@ def test_an_argument_does_not_change_our_own_variables(tmp_path: Path, monkeypat
     order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"MY_KEY": "theirs", "LD_PRELOAD": "/x"})
     assert buildkit._passed(order) == {}
     assert "MY_KEY=theirs" in options(order)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"containerimage.digest"'])
+def test_an_answer_without_an_image_is_no_image(tmp_path: Path, text: str) -> None:
+    assert buildkit._image_id(tmp_path / "missing") is None
+    (tmp_path / "about").write_text(text)
+    assert buildkit._image_id(tmp_path / "about") is None
 
 
 @pytest.fixture
