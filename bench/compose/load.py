@@ -103,6 +103,19 @@ def load_compose_service(path: Path, service: str | None, environment: Mapping[s
     )
 
 
+def service_names(path: Path) -> tuple[str, ...]:
+    """The services of a compose file, in its order. Empty if it cannot be read."""
+    try:
+        return _names(Source(path, read_document(path, COMPOSE)))
+    except ScenarioError:
+        return ()
+
+
+def _names(source: Source) -> tuple[str, ...]:
+    services = source.document.get(("services",))
+    return tuple(str(name) for name in services) if isinstance(services, dict) else ()
+
+
 def _unknown_keys(source: Source) -> list[Fault]:
     found = []
     for key in source.document.data:
@@ -123,10 +136,9 @@ def _own_variables(source: Source, environment: Mapping[str, str]) -> tuple[Look
 
 def _chosen(source: Source) -> str:
     """The only service, or the only one without profiles."""
-    services = source.document.get(("services",))
-    names = [str(name) for name in services] if isinstance(services, dict) else []
+    names = _names(source)
     always = [name for name in names if not source.document.get(("services", name, "profiles"))]
-    for one in (names, always):
+    for one in (names, tuple(always)):
         if len(one) == 1:
             return one[0]
     if not names:

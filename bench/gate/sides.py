@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from bench.infer.services import service_workloads
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
 from bench.scenario.secrets import with_secrets, without_secrets
 from bench.scenario.targets import TargetSpec, parse_target, parse_targets
@@ -77,7 +78,7 @@ class SidePair:
 
     def with_secrets(self) -> SidePair:
         """Stored sides as they can run. Raises CampaignError as ``with_secrets`` of a scenario."""
-        return self._with_each(with_secrets)
+        return self._with_each(lambda loaded: with_secrets(loaded, service_workloads))
 
     def _with_each(self, change: Callable[[LoadedScenario], LoadedScenario]) -> SidePair:
         a, b = (replace(side, loaded=change(side.loaded)) for side in (self.a, self.b))

@@ -17,6 +17,7 @@ from bench.certificate.judge import refuse_unequal
 from bench.host import boot_mark, fingerprint, host_facts
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.image.named import pinned
+from bench.infer.services import service_workloads
 from bench.plan.matrix import check_names
 from bench.plan.trials import Trial, build_plan
 from bench.records.campaign import Campaign, refuse_foreign
@@ -301,19 +302,23 @@ def _request_of(path: Path, manifest: Manifest) -> Request:
             f"{path} is of an older boxbench, which did not store what was asked for, so it cannot be resumed",
             hint=f"`boxbench report` still reads its records; start a new one with `{shlex.join(manifest.command)}`",
         )
-    # A tag may mean another image today.
-    scenarios = tuple(
-        pinned(loaded, found.origin if (found := manifest.images.get(loaded.scenario.name)) else None)
-        for loaded in stored_scenarios(path, manifest)
-    )
-    for loaded in scenarios:
+    stored = stored_scenarios(path, manifest)
+    for loaded in stored:
         if not loaded.directory.is_dir():
             raise CampaignError(
                 f"the scenario {loaded.scenario.name!r} is no longer in {loaded.directory}",
                 hint="put it back as it was, or start a new campaign",
             )
+    # A tag may mean another image today.
+    scenarios = tuple(
+        pinned(
+            with_secrets(loaded, service_workloads),
+            found.origin if (found := manifest.images.get(loaded.scenario.name)) else None,
+        )
+        for loaded in stored
+    )
     return Request(
-        scenarios=tuple(map(with_secrets, scenarios)),
+        scenarios=scenarios,
         out=path,
         seed=manifest.seed,
         accel=entry.accel,

@@ -36,6 +36,7 @@ from bench.scenario.readiness import (
     ReadyLog,
     ReadyTcp,
 )
+from bench.scenario.secret_names import NOT_SHOWN
 from bench.scenario.storm import Storm
 from bench.scenario.targets import TargetEntry, TargetSpec, parse_targets, target_faults
 from bench.scenario.validation import Fault, fault, faults_of, format_given, scenario_error
@@ -204,7 +205,7 @@ def scenario_of_text(text: str, title: str, directory: Path) -> LoadedScenario:
 def _validated(document: Document, file: Path, directory: Path) -> Scenario:
     """The scenario of a document; ``file`` is how errors name it."""
     missing = (*_missing_files(file, document, directory), *_missing_copies(file, document, directory))
-    faults = [*target_faults(file, document), *missing]
+    faults = [*target_faults(file, document), *missing, *_hidden_values(file, document)]
     scenario = None
     try:
         # Strict JSON mode: lists may become tuples, "1" never becomes 1.
@@ -324,6 +325,17 @@ def _missing_files(file: Path, document: Document, directory: Path) -> Iterator[
     elif not is_file(directory / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
         yield fault(file, document, keys[1], f"{directory / context / dockerfile} does not exist", hint)
+
+
+def _hidden_values(file: Path, document: Document) -> Iterator[Fault]:
+    """Secret values that a campaign did not store. The file was taken from its directory."""
+    for keys in (("workload", "env"), ("workload", "build", "args")):
+        given = document.get(keys)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if value == NOT_SHOWN:
+                yield fault(
+                    file, document, (*keys, str(name)), "its value is secret and was not stored", "write the value"
+                )
 
 
 def _missing_copies(file: Path, document: Document, directory: Path) -> Iterator[Fault]:

@@ -13,24 +13,15 @@ from typing import Any, Final
 import yaml
 
 from bench.scenario.model import LoadedScenario, Scenario, Workload, load_scenario
+from bench.scenario.secret_names import NOT_SHOWN, is_secret, shown
 from bench.util.errors import CampaignError, ScenarioError
 
-NOT_SHOWN: Final = "(not shown)"
-"""Stands for the value of a secret variable, in facts of boxes, records, certificates, manifests and reports."""
+__all__ = ["NOT_SHOWN", "is_secret", "shown", "with_secrets", "without_secrets"]
 
-_WORDS: Final = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|KEY"
-_SECRET: Final = re.compile(rf"(?:^|_)(?:{_WORDS})_|(?:{_WORDS})$", re.IGNORECASE)
+Candidates = Callable[[Path], Mapping[str, Workload]]
+"""Finds the workloads of a directory, by names for messages."""
+
 _SCENARIO_FILES: Final = (".yaml", ".yml", ".toml")
-
-
-def is_secret(name: str) -> bool:
-    """Whether a variable's name has or ends in TOKEN, SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL(S) or KEY."""
-    return _SECRET.search(name) is not None
-
-
-def shown(name: str, value: str) -> str:
-    """The value of a variable as it may be stored."""
-    return NOT_SHOWN if is_secret(name) else value
 
 
 def without_secrets(loaded: LoadedScenario) -> LoadedScenario:
@@ -46,8 +37,11 @@ def without_secrets(loaded: LoadedScenario) -> LoadedScenario:
     return loaded.model_copy(update={"scenario": scenario, "text": text})
 
 
-def with_secrets(stored: LoadedScenario) -> LoadedScenario:
+def with_secrets(stored: LoadedScenario, also: Candidates = lambda _directory: {}) -> LoadedScenario:
     """A stored scenario with the values that ``without_secrets`` took out, read again from the file of the scenario.
+
+    Args:
+        also: finds workloads in the scenario's directory beside those of scenario files.
 
     Raises:
         CampaignError: no file in the scenario's directory has this workload, or several have it with other values.
@@ -56,15 +50,17 @@ def with_secrets(stored: LoadedScenario) -> LoadedScenario:
     missing = [name for name, value in _secrets_of(workload).items() if value == NOT_SHOWN]
     if not missing:
         return stored
-    found = {file: _workload_in(file) for file in sorted(stored.directory.iterdir()) if file.suffix in _SCENARIO_FILES}
-    same = {file: one for file, one in found.items() if one is not None and _hidden(one) == workload}
+    files = (file for file in sorted(stored.directory.iterdir()) if file.suffix in _SCENARIO_FILES)
+    own = {str(file): one for file in files if (one := _workload_in(file)) is not None}
+    found = {**own, **also(stored.directory)}
+    same = {name: one for name, one in found.items() if _hidden(one) == workload}
     first = next(iter(same.values()), None)
     if first is not None and all(one == first for one in same.values()):
         return stored.model_copy(update={"scenario": stored.scenario.model_copy(update={"workload": first})})
     if same:
         raise CampaignError(
             f"the scenario {stored.scenario.name!r} has secret values that are not stored ({', '.join(missing)}), and "
-            f"these files have its workload with different values: {', '.join(map(str, same))}",
+            f"these files have its workload with different values: {', '.join(same)}",
             hint="move all but the scenario's own file to other directories",
         )
     raise CampaignError(

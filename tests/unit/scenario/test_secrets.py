@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.scenario.model import LoadedScenario, load_scenario
 from bench.scenario.secrets import NOT_SHOWN, is_secret, with_secrets, without_secrets
-from bench.util.errors import CampaignError
+from bench.util.errors import CampaignError, ScenarioError
 from tests.lab import SCENARIO, write_scenario
 
 PLAIN = 'ENV A=1\nFROM scratch\nCMD ["/x"]\n'
@@ -114,3 +114,22 @@ def test_files_with_the_same_workload_and_other_values_are_not_confused(tmp_path
     (tmp_path / "a-staging.yaml").write_text(text.replace("hush-hush", "other"), encoding="utf-8")
     with pytest.raises(CampaignError, match=r"with different values: .*a-copy\.yaml, .*a-staging\.yaml"):
         with_secrets(stored)
+
+
+def test_a_value_that_was_not_stored_is_never_run(tmp_path: Path) -> None:
+    """A stored scenario that is written to a file lacks it."""
+    stored = without_secrets(scenario(tmp_path, FORMS["plain"]))
+    (tmp_path / "kept.yaml").write_text(stored.text, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"workload\.env\.API_TOKEN: its value is secret and was not stored"):
+        load_scenario(tmp_path / "kept.yaml")
+
+
+def test_other_workloads_of_the_directory_have_values_too(tmp_path: Path) -> None:
+    loaded = scenario(tmp_path, FORMS["plain"])
+    stored = without_secrets(loaded)
+    assert loaded.file is not None
+    loaded.file.unlink()
+    assert with_secrets(stored, lambda _: {"web": loaded.scenario.workload}).scenario == loaded.scenario
+    other = loaded.scenario.workload.model_copy(update={"env": {"API_TOKEN": "x", "MODE": "fast"}})
+    with pytest.raises(CampaignError, match="these files have its workload with different values: a, b"):
+        with_secrets(stored, lambda _: {"a": loaded.scenario.workload, "b": other})
