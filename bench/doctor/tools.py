@@ -84,7 +84,10 @@ def check_docker(_host: Host) -> Check:
             version = client.version().get("Version", "unknown")
         return Check("docker", "ok", f"a Docker Engine runs, version {version}; it will be used")
     if proc.find_tool("dockerd") is None:
-        return Check("docker", "fail", "no Docker Engine answers, and dockerd is not installed", SETUP)
+        without = "no Docker Engine answers, and dockerd is not installed"
+        if proc.find_tool("podman") is None:
+            return Check("docker", "fail", without, SETUP)
+        return Check("docker", "warn", f"{without}: podman builds and holds images; targets with Docker fail", SETUP)
     return Check("docker", "info", "no Docker Engine runs; Boxbench will start and stop a private one")
 
 

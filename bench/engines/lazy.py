@@ -37,6 +37,11 @@ class Engines:
 
         return self._stack.enter_context(docker_engine(self.run_dir))
 
+    @property
+    def opened_docker(self) -> DockerEngine | None:
+        """The Docker Engine if it has been opened. Images may be in another engine, so that none is needed."""
+        return self.__dict__.get("docker")
+
     @cached_property
     def libvirt(self) -> LibvirtEngine:
         """The libvirt connection."""

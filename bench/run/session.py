@@ -155,7 +155,7 @@ def prepared_request(
         say=progress.say,
     ) as prepared:
         # After a kill -9 the containers of a shared engine are still there; those of a private one end with it.
-        remove_leftovers(find_containers(prepared.engines.docker.client, campaign_tag(identity)))
+        _remove_containers(prepared, campaign_tag(identity))
         try:
             with on_prepared(prepared) as chosen:
                 yield chosen
@@ -168,6 +168,7 @@ def prepared_request(
 def _remove_containers(prepared: Prepared, tag: str) -> tuple[str, ...]:
     """What could not be removed. An engine that has died must not replace the error that ended the campaign."""
     try:
-        return remove_leftovers(find_containers(prepared.engines.docker.client, tag))
+        engine = prepared.engines.opened_docker
+        return () if engine is None else remove_leftovers(find_containers(engine.client, tag))
     except (BoxbenchError, OSError) as error:
         return (f"the containers of {tag}, if any: {error}",)

@@ -7,14 +7,13 @@ import io
 import json
 import os
 import re
-import selectors
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import docker
 from docker.errors import DockerException
@@ -22,16 +21,14 @@ from requests.exceptions import RequestException
 
 from bench.engines.dockerd import client_environment
 from bench.host.scratch import scratch
-from bench.image.stores import limits
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoreError
 from bench.image.stores.dockerfile import is_official, syntax_image, without_syntax
 from bench.image.stores.failure import PACKAGES, build_error
+from bench.image.stores.lines import read_lines
 from bench.image.stores.progress import Progress
 from bench.scenario.secrets import is_secret
 from bench.util import proc
 from bench.util.cache import cache_dir
-from bench.util.clock import MonotonicClock
-from bench.util.deadline import deadline_after
 from bench.util.errors import BoxbenchError
 from bench.util.private import private_directory
 
@@ -46,7 +43,6 @@ _PLUGINS: Final = (
 """Where the docker command looks for its plugins, after the user's own directory."""
 _DOCKERFILE_BYTES: Final = 2**24
 """At most so much of a Dockerfile is read."""
-_LINE_BYTES: Final = 2**20
 _END_S: Final = 60.0
 _NO_NETWORK: Final = (
     "RUN steps have no network in this engine; with `build: {network: host}` in the scenario they have the host's"
@@ -143,7 +139,7 @@ def _build(buildx: Buildx, order: BuildOrder, progress: Progress) -> Built | Non
         )
         try:
             assert process.stderr is not None
-            for line in _lines(process.stderr):
+            for line in read_lines(process.stderr):
                 progress.read(line)
             code = process.wait(_END_S)
         finally:
@@ -222,29 +218,6 @@ def _error(progress: Progress, buildx: Buildx, order: BuildOrder) -> StoreError:
     hint = _NO_NETWORK if cut_off and re.search(r"did not complete", progress.error) else None
     words = progress.error or "buildx ended without an image and without a reason"
     return build_error(words, progress.lines, where=progress.where, hint=hint)
-
-
-def _lines(stream: IO[bytes]) -> Iterable[str]:
-    """Lines until the end of the stream. Raises StoreError: none came for too long, or there is no end."""
-    clock, limit_ns = MonotonicClock(), deadline_after(limits.TOTAL_LIMIT_S)
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while True:
-            left_s = (limit_ns - clock.now_ns()) / 1e9
-            ready = selector.select(max(0, min(left_s, limits.SILENCE_LIMIT_S)))
-            if clock.now_ns() >= limit_ns:
-                raise limits.too_slow()
-            if not ready:
-                raise limits.too_silent()
-            chunk = os.read(stream.fileno(), 2**16)
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode("utf-8", "replace") for line in whole)
-            if not chunk or len(rest) > _LINE_BYTES:
-                yield rest.decode("utf-8", "replace")
-                rest = b""
-            if not chunk:
-                return
 
 
 @contextmanager

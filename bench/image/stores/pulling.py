@@ -83,24 +83,26 @@ class PullProgress:
         return f"pulling {self.name}: {format_bytes(done)}{of}, {ready} of {len(layers)} layers unpacked"
 
 
-def pull_error(reference: Reference, message: str, *, platform: str) -> StoreError:
+def pull_error(reference: Reference, message: str, *, platform: str, tool: str = "docker") -> StoreError:
     """The error of an image that could not be pulled.
 
     Args:
         message: what the engine said.
         platform: the one that was asked for, such as ``linux/amd64``.
+        tool: the engine's own command, for the hint.
     """
     said = " ".join(plain(message).split())[:_MOST_SAID]
     values = {
         "name": reference,
         "platform": platform,
+        "tool": tool,
         "registry": f" {reference.registry}" if reference.registry else "",
     }
     for pattern, what, hint in _KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
             return StoreError(f"{what.format(**values)}: {said}", hint=hint.format(**values))
     return StoreError(
-        f"the image {reference} could not be pulled: {said}", hint=f"try `docker pull {reference}` by hand"
+        f"the image {reference} could not be pulled: {said}", hint=f"try `{tool} pull {reference}` by hand"
     )
 
 
@@ -113,13 +115,18 @@ def silent_pull(reference: Reference) -> StoreError:
 
 
 _LOGIN: Final = (
-    "log in with `docker login{registry}` as the user who runs boxbench, and check that this user may read the image"
+    "log in with `{tool} login{registry}` as the user who runs boxbench, and check that this user may read the image"
 )
 _UNREACHABLE: Final = (
     "check the name, the network and the proxy, or name an image on disk (oci-archive:FILE); with a Dockerfile, "
     "workload.base makes the FROM image from this host's packages"
 )
 _KNOWN: Final = (
+    (
+        r"did not resolve to an alias|short-name",
+        "podman asks no registry for the image {name}, whose name has none",
+        "write the registry before it (HOST/NAME:TAG), or define unqualified-search-registries in registries.conf",
+    ),
     (
         r"no matching manifest|cannot be used on this platform|does not match the specified platform|no image found in "
         r"(image index|manifest list) for",
@@ -150,7 +157,7 @@ _KNOWN: Final = (
     (
         r"toomanyrequests|too many requests|\b429\b|rate limit",
         "the registry refuses further pulls for now, so {name} was not pulled",
-        "wait, or log in with `docker login{registry}`",
+        "wait, or log in with `{tool} login{registry}`",
     ),
     (
         r"no basic auth credentials|unauthorized|authentication required|denied|\b40[13]\b|forbidden",

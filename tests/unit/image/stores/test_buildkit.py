@@ -14,7 +14,9 @@ import pytest
 
 from bench.engines.dockerd import client_environment
 from bench.image.stores import buildkit, limits
+from bench.image.stores import lines as reader
 from bench.image.stores.base import BuildOrder, StoreError
+from bench.image.stores.lines import read_lines
 from bench.util import proc
 
 
@@ -77,7 +79,7 @@ def pipe() -> Iterator[tuple[Any, int]]:
 def test_a_builder_that_says_nothing_more(pipe: tuple[Any, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SILENCE_LIMIT_S", 0.05)
     os.write(pipe[1], b"#1 [1/1] RUN x\nhalf a line")
-    lines = iter(buildkit._lines(pipe[0]))
+    lines = iter(read_lines(pipe[0]))
     assert next(lines) == "#1 [1/1] RUN x"
     with pytest.raises(StoreError, match=r"wrote nothing for 0\.05 s"):
         next(lines)
@@ -87,7 +89,7 @@ def test_a_builder_without_end(pipe: tuple[Any, int], monkeypatch: pytest.Monkey
     monkeypatch.setattr(limits, "TOTAL_LIMIT_S", 0.05)
 
     def read() -> None:
-        for _ in buildkit._lines(pipe[0]):
+        for _ in read_lines(pipe[0]):
             os.write(pipe[1], b"still compiling\n")
 
     os.write(pipe[1], b"compiling\n")
@@ -96,9 +98,9 @@ def test_a_builder_without_end(pipe: tuple[Any, int], monkeypatch: pytest.Monkey
 
 
 def test_a_line_without_end_is_cut(pipe: tuple[Any, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buildkit, "_LINE_BYTES", 10)
+    monkeypatch.setattr(reader, "_LINE_BYTES", 10)
     os.write(pipe[1], b"x" * 1000 + b"\nrest")
-    lines = iter(buildkit._lines(pipe[0]))
+    lines = iter(read_lines(pipe[0]))
     assert next(lines) == "x" * 1000
     os.write(pipe[1], b"y" * 50)
     assert next(lines) == "rest" + "y" * 50
