@@ -29,6 +29,9 @@ class Arrived:
     tree: Path | None = None
     """The unpacked tree."""
     disk: Disk | None = None
+    """With the image's tree."""
+    system: Disk | None = None
+    """With a whole system beside it."""
     kernel: Path | None = None
     initramfs: Path | None = None
 

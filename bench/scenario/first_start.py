@@ -42,7 +42,7 @@ class FirstStart(Strict):
     compressed by zstd."""
     present: Literal["nothing", "base"] = "nothing"
     """``base``: the host has the lowest layer of a container image, as after another image of the same base, and a VM's
-    kernel and initramfs. A packed tree has no parts, so all of it travels."""
+    kernel and initramfs, or its system. A packed tree has no parts, so all of it travels."""
 
     def describe(self) -> str:
         """The link in reports: ``100 Mbit/s``."""

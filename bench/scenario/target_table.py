@@ -17,8 +17,9 @@ from bench.util.errors import UsageError
 Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
 """What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
 
-Arrival = Literal["layers", "tree", "disk"]
-"""How an image comes to a fresh host: as layers from a registry, a packed tree, or a packed disk with a kernel."""
+Arrival = Literal["layers", "tree", "disk", "disks"]
+"""How an image comes to a fresh host: as layers from a registry, a packed tree, or a packed disk. ``disk``: with a
+kernel and an initramfs. ``disks``: with that of a whole system."""
 
 Marker = str | tuple[tuple[float, float], ...]
 """A marker of matplotlib: its code, or the corners of a closed shape."""
@@ -308,6 +309,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
             "emulator": _EMULATOR,
         },
         least_memory_bytes=lambda _options: WHOLE_SYSTEM_MEMORY_BYTES,
+        arrives_as="disks",
         counted_as="q35",
     ),
     "vm-docker": TargetInfo(

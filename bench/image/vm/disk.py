@@ -30,6 +30,8 @@ _TIMEOUT_S: Final = 600.0
 def ensure_disk(image: Image, size_bytes: int) -> Disk:
     """A raw ext4 disk with the tree of ``image``, and an empty overlay on it. Cached by content.
 
+    That of a first start on a fresh host is the box's own, and is there only when it has arrived.
+
     Args:
         size_bytes: the disk's size as the guest sees it; the file is sparse.
 
@@ -37,6 +39,8 @@ def ensure_disk(image: Image, size_bytes: int) -> Disk:
         BuildError: the tree does not fit.
         HostUnfitError: mke2fs or qemu-img is missing, or mke2fs cannot read a tar and this process is not root.
     """
+    if image.arrived is not None and image.arrived.disk is not None:
+        return image.arrived.disk
     directory = cache.cache_dir() / "disk"
     # The overlay names its base by an absolute path, so a cache that was moved makes its disks again.
     key = cache.content_key(RECIPE, image.content, str(size_bytes), str(directory))

@@ -27,11 +27,13 @@ FORMS: Final = {
     ("tree", "base"): "packed tree (tar, zstd)",
     ("disk", "nothing"): "kernel, initramfs, packed disk (zstd)",
     ("disk", "base"): "packed disk (zstd)",
+    ("disks", "nothing"): "packed disks of system and image (zstd)",
+    ("disks", "base"): "packed disk (zstd)",
 }
 """What travels, by the form in which it arrives and by what is on the host."""
 _PRESENT: Final = {
     "nothing": "First start on a fresh host",
-    "base": "First start on a host with the lowest layer, or with kernel and initramfs",
+    "base": "First start on a host with the base of its image",
 }
 _COLUMNS: Final = (
     ("travels", "disk.arrival.travelled_bytes"),

@@ -56,7 +56,7 @@ class FirstStarts:
 
     def _make(self, inner: Target, spec: TargetSpec, site: _Site, wanted: FirstStart) -> Target:
         if target_info(spec.target).arrives_as != "layers":
-            return FilesTarget(inner, site.registry, has_kernel=wanted.present == "base")
+            return FilesTarget(inner, site.registry, has_base=wanted.present == "base")
 
         def push(image: Image) -> PushedImage:
             archive = ensure_archive(image_store(self._engines), image)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from bench.engines.fresh_docker import FreshEngine
 from bench.engines.registry import Blob, PushedImage, Registry
@@ -37,7 +37,7 @@ class BootsFiles(Protocol):
     """A target whose boxes boot from files."""
 
     def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
-        """Kernel, initramfs and disk."""
+        """Disks, and kernel and initramfs where they are files of their own."""
 
 
 class FirstStartBox(BoxProxy):
@@ -71,7 +71,7 @@ class FirstStartBox(BoxProxy):
 
 
 class FilesBox(FirstStartBox):
-    """A box whose tree, or whose kernel, initramfs and disk, come as files."""
+    """A box whose tree, or whose kernel, initramfs and disks, come as files."""
 
     def __init__(self, inner: Box, order: Order, registry: Registry, parcels: tuple[Parcel, ...]) -> None:
         super().__init__(inner, order, registry)
@@ -98,11 +98,11 @@ class FilesBox(FirstStartBox):
 class FilesTarget(TargetProxy):
     """A target that boots a disk, or runs an unpacked tree; both come from the registry."""
 
-    def __init__(self, inner: Target, registry: Registry, *, has_kernel: bool) -> None:
-        """Args: ``has_kernel``: kernel and initramfs are on the host, and only the disk travels."""
+    def __init__(self, inner: Target, registry: Registry, *, has_base: bool) -> None:
+        """Args: ``has_base``: only the disk with the image's tree travels; what else boots it is on the host."""
         super().__init__(inner)
         self._registry = registry
-        self._has_kernel = has_kernel
+        self._has_base = has_base
         self._pushed: dict[Path, Blob] = {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
@@ -129,33 +129,49 @@ class FilesTarget(TargetProxy):
             # It is the box's `/`.
             tree.chmod(0o755)
             return Arrived(tree=tree)
-        there = self.inner.vm_files(order.image, order.resources, order.ready).disk
-        overlay = folder / "overlay.qcow2"
-        make_overlay(folder / "disk.raw", overlay, there.logical_bytes)
-        disk = Disk(folder / "disk.raw", overlay, there.logical_bytes, there.allocated_bytes)
-        if self._has_kernel:
+        files = self.inner.vm_files(order.image, order.resources, order.ready)
+        disk = _empty_disk(files.disk, folder / "disk.raw")
+        if self._has_base:
             return Arrived(disk=disk)
-        return Arrived(disk=disk, kernel=folder / "kernel", initramfs=folder / "initramfs")
+        return Arrived(
+            disk=disk,
+            system=None if files.system is None else _empty_disk(files.system, folder / "system.raw"),
+            kernel=None if files.kernel is None else folder / "kernel",
+            initramfs=None if files.initramfs is None else folder / "initramfs",
+        )
 
     def _parcels(self, image: Image, resources: Resources, ready: Ready, folder: Path) -> tuple[Parcel, ...]:
         if not isinstance(self.inner, BootsFiles):
-            return (Parcel(self._push(packed(image.tree_tar, image.content)), folder / "tree", "tree"),)
+            return (self._packed(image.tree_tar, image.content, folder / "tree", "tree"),)
         files = self.inner.vm_files(image, resources, ready)
-        disk = self._push(packed(files.disk.raw, files.disk.raw.parent.name))
-        last = Parcel(disk, folder / "disk.raw", "zstd")
-        if self._has_kernel:
-            return (last,)
-        return (
-            # A kernel is compressed in itself.
-            Parcel(self._push(files.kernel), folder / "kernel", "plain"),
-            Parcel(self._push(packed(files.initramfs, files.initramfs.name)), folder / "initramfs", "zstd"),
-            last,
-        )
+        own = self._packed_disk(files.disk, folder / "disk.raw")
+        base = []
+        if files.kernel is not None:
+            # It is compressed in itself.
+            base.append(Parcel(self._push(files.kernel), folder / "kernel", "plain"))
+        if files.initramfs is not None:
+            base.append(self._packed(files.initramfs, files.initramfs.name, folder / "initramfs", "zstd"))
+        if files.system is not None:
+            base.append(self._packed_disk(files.system, folder / "system.raw"))
+        return (own,) if self._has_base else (*base, own)
+
+    def _packed_disk(self, disk: Disk, place: Path) -> Parcel:
+        return self._packed(disk.raw, disk.raw.parent.name, place, "zstd")
+
+    def _packed(self, file: Path, content: str, place: Path, form: Literal["zstd", "tree"]) -> Parcel:
+        return Parcel(self._push(packed(file, content)), place, form)
 
     def _push(self, file: Path) -> Blob:
         if file not in self._pushed:
             self._pushed[file] = self._registry.push_file(file)
         return self._pushed[file]
+
+
+def _empty_disk(there: Disk, raw: Path) -> Disk:
+    """A disk whose file will come to ``raw``, with the overlay on it that boxes copy."""
+    overlay = raw.with_suffix(".qcow2")
+    make_overlay(raw, overlay, there.logical_bytes)
+    return Disk(raw, overlay, there.logical_bytes, there.allocated_bytes)
 
 
 class LayersBox(FirstStartBox):

@@ -30,11 +30,15 @@ _SECTOR_BYTES: Final = 512
 
 @dataclass(frozen=True)
 class VmFiles:
-    """The files from which a VMM boots a box. The disk is the base of the box's own."""
+    """The files from which a VMM boots a box. Disks are the bases of the box's own."""
 
-    kernel: Path
-    initramfs: Path
     disk: Disk
+    """With the image's tree."""
+    kernel: Path | None = None
+    """None: the system's disk has it; so has it the initramfs then."""
+    initramfs: Path | None = None
+    system: Disk | None = None
+    """The disk of a whole system; None when the box boots the image's tree."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,11 @@ class Guest:
 
     def files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
         """Kernel, initramfs and disk of a box of ``image``."""
-        return VmFiles(self.kernel_of(image), self.initramfs(image, ready), self.disk(image, resources))
+        disk = self.disk(image, resources)
+        return VmFiles(disk, kernel=self.kernel_of(image), initramfs=self.initramfs(image, ready))
 
     def disk(self, image: Image, resources: Resources) -> Disk:
-        """The disk with the image's tree, of the scenario's size, or one that has come for the box."""
-        if image.arrived is not None and image.arrived.disk is not None:
-            return image.arrived.disk
+        """The disk with the image's tree, of the scenario's size."""
         return ensure_disk(image, resources.disk)
 
 

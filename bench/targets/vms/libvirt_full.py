@@ -23,7 +23,7 @@ from bench.targets.base import Order
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import DiskFile, Domain
 from bench.targets.vms.domain_box import DomainBox, agent_ports, describe_libvirt, own_ids
-from bench.targets.vms.guest import check_memory, conf_disk
+from bench.targets.vms.guest import VmFiles, check_memory, conf_disk
 from bench.targets.vms.libvirt import FIRMWARE_NAMES, KERNEL_BANNER
 from bench.targets.vms.marker_socket import ConsoleWatch
 from bench.targets.vms.pinning import describe_pinning, emulator_cpus
@@ -95,7 +95,7 @@ class LibvirtFullTarget:
             where="with a whole system in the box",
         )
         self._check_patience(image, ready)
-        system, own = self._system(), ensure_disk(image, resources.disk)
+        system, own = self._system(image), ensure_disk(image, resources.disk)
         _conf_disk(image, ready)
         return {
             "system_logical": system.logical_bytes,
@@ -112,8 +112,15 @@ class LibvirtFullTarget:
                 hint="raise ready.timeout, leave out libvirt-full with -t, or use a host with working KVM",
             )
 
-    def _system(self) -> Disk:
+    def _system(self, image: Image) -> Disk:
+        if image.arrived is not None and image.arrived.system is not None:
+            return image.arrived.system
         return ensure_classic_disk(_COMMAND_LINE[self._options["console"]])
+
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        """What a host needs of the image to boot it. The system has its kernel on its disk."""
+        del ready
+        return VmFiles(ensure_disk(image, resources.disk), system=self._system(image))
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[DomainBox]:
@@ -125,7 +132,7 @@ class LibvirtFullTarget:
             if domain.serial is not None:
                 watch = ConsoleWatch(domain.serial, KERNEL_BANNER, lambda: order.mark(Endpoint.KERNEL))
                 stack.callback(watch.close)
-            system, own = self._system(), ensure_disk(order.image, order.resources.disk)
+            system, own = self._system(order.image), ensure_disk(order.image, order.resources.disk)
 
             def new_disks() -> None:
                 new_overlay(system, domain.disks[0].path)

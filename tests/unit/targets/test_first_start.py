@@ -18,6 +18,7 @@ from bench.engines.link import Link
 from bench.engines.registry import ADDRESS, Blob, PushedImage
 from bench.image.model import Disk, Image
 from bench.image.tree import ensure_tree_dir
+from bench.image.vm.disk import ensure_disk
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, ReadyFirstLine, Resources
 from bench.targets.base import Box, Order
@@ -91,7 +92,7 @@ class _BootsFiles(_Inner):
         del resources, ready
         place = image.tree_tar.parent
         disk = Disk(place / "key" / "disk.raw", place / "key" / "overlay.qcow2", SIZE, SIZE)
-        return VmFiles(place / "vmlinuz", place / "key.cpio", disk)
+        return VmFiles(disk, kernel=place / "vmlinuz", initramfs=place / "key.cpio")
 
 
 class _Registry:
@@ -128,7 +129,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, marks: list[str]) -> list[Parcel]:
 
 def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
     inner, registry = _Inner(marks), _Registry()
-    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=False)
+    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_base=False)
     assert target.prepare(order.image, order.resources, order.ready) == {"disk_logical": SIZE, "travels.tree": SIZE}
     with target.provision(order) as box:
         assert (marks, fetched) == ([], [])
@@ -145,12 +146,12 @@ def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fet
 
 def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
     inner, registry = _BootsFiles(marks), _Registry()
-    with FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=False).provision(order) as box:
+    with FilesTarget(cast("Any", inner), cast("Any", registry), has_base=False).provision(order) as box:
         arrived = inner.images[0].arrived
         assert arrived is not None
         guest = Guest()
         used = guest.kernel_of(inner.images[0]), guest.initramfs(inner.images[0], order.ready)
-        disk = guest.disk(inner.images[0], order.resources)
+        disk = ensure_disk(inner.images[0], order.resources.disk)
         box.start()
     assert [(parcel.form, parcel.place) for parcel in fetched] == [
         ("plain", used[0]),
@@ -164,7 +165,7 @@ def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: li
 
 def test_a_kernel_that_is_there_does_not_travel(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
     inner, registry = _BootsFiles(marks), _Registry()
-    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_kernel=True)
+    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_base=True)
     assert target.prepare(order.image, order.resources, order.ready) == {"disk_logical": SIZE, "travels.disk": SIZE}
     with target.provision(order) as box:
         box.start()
@@ -172,6 +173,30 @@ def test_a_kernel_that_is_there_does_not_travel(order: Order, marks: list[str], 
     arrived = inner.images[0].arrived
     assert arrived is not None
     assert (arrived.kernel, arrived.initramfs) == (None, None)
+
+
+class _Whole(_Inner):
+    """The same for a VM with a whole system."""
+
+    def vm_files(self, image: Image, resources: Resources, ready: Ready) -> VmFiles:
+        del resources, ready
+        disks = [Disk(image.tree_tar.parent / name / "disk.raw", Path("x"), SIZE, SIZE) for name in ("own", "system")]
+        return VmFiles(disks[0], system=disks[1])
+
+
+@pytest.mark.parametrize(("has_base", "places"), [(False, ["system.raw", "disk.raw"]), (True, ["disk.raw"])])
+def test_a_whole_system_travels_before_the_image(
+    order: Order, marks: list[str], fetched: list[Parcel], *, has_base: bool, places: list[str]
+) -> None:
+    inner = _Whole(marks)
+    target = FilesTarget(cast("Any", inner), cast("Any", _Registry()), has_base=has_base)
+    with target.provision(order) as box:
+        box.start()
+    assert [parcel.place.name for parcel in fetched] == places
+    arrived = inner.images[0].arrived
+    assert arrived is not None
+    assert (arrived.system is None) == has_base
+    assert {arrived.kernel, arrived.initramfs} == {None}
 
 
 class _Images:
