@@ -18,7 +18,7 @@ from bench.infer.given import Given
 from bench.infer.subject import Subject
 from bench.run.look.look import look_at
 from bench.scenario.model import LoadedScenario
-from bench.scenario.secrets import without_secrets
+from bench.scenario.secrets import secret_names, without_secrets
 from bench.scenario.targets import parse_targets
 from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.durable import write_durably
@@ -39,7 +39,7 @@ def first_targets() -> tuple[str, ...]:
 
 
 def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_control: bool) -> Wanted:
-    """Targets and design that the options ask for.
+    """Targets and design that the options ask for. Without root there is no ``process``, unless it is named.
 
     Args:
         targets: labels; None for those of a first run.
@@ -48,14 +48,15 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
         UsageError: a label is wrong, or ``process`` is the only target and is left out.
     """
     specs = parse_targets(first_targets() if targets is None else targets)
-    if no_root_control:
+    is_root = os.geteuid() == 0
+    if no_root_control or (targets is None and not is_root):
         specs = tuple(spec for spec in specs if spec.target != "process")
         if not specs:
             raise UsageError(
                 "--no-root-control leaves out the only target, process",
                 hint="name a target with isolation, as in -t docker",
             )
-    return Wanted(targets=specs, blocks=blocks, root_control=not no_root_control)
+    return Wanted(targets=specs, blocks=blocks, root_control=is_root and not no_root_control)
 
 
 def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool = True) -> LoadedScenario:
@@ -112,12 +113,21 @@ def explain(draft: Draft) -> None:
 
 
 def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
-    """Write the scenarios that were generated beside the report of their campaign, and say where they are."""
+    """Write the scenarios that were generated beside the report of their campaign, and say where they are.
+
+    Values of secret variables are not in them.
+    """
     made = [one for one in loaded if one.file is None]
     for one in made:
         file = campaign / (SCENARIO_FILE if len(made) == 1 else f"{one.scenario.name}-{SCENARIO_FILE}")
         write_durably(file, without_secrets(one).text.encode())
         print(f"scenario: {file} (change it and run it with `boxbench run {shlex.quote(str(file))}`)")
+        secrets = secret_names(one.scenario.workload)
+        if secrets:
+            print(
+                f"the values of {', '.join(secrets)} are not stored, so `boxbench resume` and this file lack them; "
+                "`boxbench init` writes a scenario that has them"
+            )
 
 
 def _seen(source: Source, given: Given, wanted: Wanted) -> Seen:

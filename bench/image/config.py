@@ -145,7 +145,8 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
     if not argv:
         raise BuildError(
             f"image {image} has nothing to run: no ENTRYPOINT, no CMD, no workload.command",
-            hint="add CMD to the Dockerfile, or workload.command to the scenario (workload.entrypoint drops CMD)",
+            hint="add CMD to the Dockerfile, or workload.command to the scenario (workload.entrypoint drops CMD); "
+            "`boxbench run IMAGE` has --command",
         )
     command = argv[0]
     if command.startswith("/"):

@@ -77,6 +77,11 @@ def _workload_in(file: Path) -> Workload | None:
         return None
 
 
+def secret_names(workload: Workload) -> tuple[str, ...]:
+    """The variables and build arguments whose values are not stored."""
+    return tuple(_secrets_of(workload))
+
+
 def _secrets_of(workload: Workload) -> dict[str, str]:
     """The secret variables and build arguments."""
     return {

@@ -19,7 +19,7 @@ from bench.infer.facts import ImageFacts
 from bench.infer.generate import Seen
 from bench.infer.given import Given
 from bench.scenario.model import LoadedScenario, load_scenario
-from bench.util.errors import ExitCode, UsageError
+from bench.util.errors import ExitCode, ScenarioError, UsageError
 
 SEEN = Seen(
     facts=ImageFacts(tcp=(6379,), user="redis"),
@@ -47,6 +47,7 @@ def looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Looks:
     found = Looks()
     monkeypatch.setattr(oneline, "look_at", found)
     monkeypatch.setattr(oneline, "why_no_uml", lambda: "uml: it is not installed")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return found
@@ -83,6 +84,30 @@ def test_what_is_said_is_not_explained_and_not_tried(looks: Looks, capsys: pytes
     assert not looks.asked[0][1]
     assert (loaded.scenario.design.blocks, loaded.scenario.design.root_control) == (3, False)
     assert yaml.safe_load(loaded.text)["design"] == {"blocks": 3, "root_control": False}
+
+
+def test_without_root_there_is_no_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    (loaded,) = load(["redis:7"])
+    assert [spec.label for spec in loaded.scenario.targets] == ["docker", "libvirt"]
+    assert not loaded.scenario.design.root_control
+    assert "Boxes: docker, libvirt (change with -t A,B)." in capsys.readouterr().err
+
+
+def test_what_was_generated_is_kept_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = load(["hello", "redis:7"], given=Given(env={"A_TOKEN": "hush"}))
+    Path("out").mkdir()
+    oneline.keep_generated(loaded, Path("out"))
+    assert [file.name for file in Path("out").iterdir()] == ["scenario.yaml"]
+    with pytest.raises(ScenarioError, match="A_TOKEN: its value is secret and was not stored"):
+        load_scenario(Path("out"))
+    assert "hush" not in Path("out/scenario.yaml").read_text()
+    said = capsys.readouterr().out
+    assert "boxbench run out/scenario.yaml" in said
+    assert "the values of A_TOKEN are not stored" in said
+    oneline.keep_generated(load(["redis:7", "redis:8"]), Path("out"))
+    assert {file.name for file in Path("out").glob("redis*")} == {"redis-7-scenario.yaml", "redis-8-scenario.yaml"}
+    assert load_scenario(Path("out/redis-8-scenario.yaml")).scenario.workload.image == "redis:8"
 
 
 def test_scenarios_and_images_in_one_campaign(looks: Looks) -> None:
