@@ -208,10 +208,7 @@ class ServiceReader:
         if self._reader.flag(check.get("disable")):
             return {"test": ["NONE"]}
         test = check.get("test")
-        if test is None or test.value is None:
-            self.notes.append("healthcheck has no test, so the image's own is used as it stands.")
-            return {}
-        found: dict[str, Any] = {"test": self._test(test)}
+        found: dict[str, Any] = {} if test is None or test.value is None else {"test": self._test(test)}
         timeout = check.get("timeout")
         if timeout is not None and timeout.value is not None and (limit := self._duration(timeout)):
             found["timeout"] = duration_text(limit)
@@ -222,7 +219,7 @@ class ServiceReader:
             return self._reader.text(item) or ""
         words = list(self._reader.words(item) or ())
         kind = words[0] if words else ""
-        if (kind == "NONE" and len(words) == 1) or (kind in ("CMD", "CMD-SHELL") and len(words) > 1):
+        if {"NONE": len(words) == 1, "CMD": len(words) > 1, "CMD-SHELL": len(words) == 2}.get(kind):
             return words
         hint = "a list begins with NONE, CMD or CMD-SHELL; a shell runs a text"
         self._problems.add(item, f"begins with {plain(kind)!r} and has {len(words)} words", hint)

@@ -83,6 +83,7 @@ def problems(tmp_path: Path, service: str, **options: Any) -> str:
         ("healthcheck: {test: [NONE]}", {"healthcheck": {"test": ["NONE"]}}),
         ("healthcheck: {disable: true}", {"healthcheck": {"test": ["NONE"]}}),
         ("healthcheck: {interval: 10s}", {}),
+        ("healthcheck: {timeout: 10s}", {"healthcheck": {"timeout": "10s"}}),
         ("volumes: [/data]", {"volumes": ["/data"]}),
         ("volumes: ['store:/data:rw', '/more']", {"volumes": ["/data", "/more"]}),
         ("volumes: [{type: volume, source: store, target: /data}]", {"volumes": ["/data"]}),
@@ -193,7 +194,6 @@ def test_ready_and_ports(tmp_path: Path) -> None:
         ("cpus: 0.5", "cpus: a box has whole CPUs, so it has 1 instead of 0.5."),
         ("stop_grace_period: 1m", "stop_grace_period is left out: a box has 10 s between its stop signal and SIGKILL."),
         ("environment: [NONE, MORE]", "environment: NONE, MORE has no value here, so the box does not have it."),
-        ("healthcheck: {interval: 1s}", "healthcheck has no test, so the image's own is used as it stands."),
         ("pull_policy: daily", "pull_policy: daily is left out: an image is pulled when it is missing."),
         ("tmpfs: /run", "tmpfs: /run is a new volume of the box and not in memory."),
         (
@@ -287,6 +287,7 @@ def test_what_changes_nothing_is_not_mentioned(tmp_path: Path, service: str) -> 
         ),
         ("deploy: {resource: {}}", "services.web.deploy.resource: unknown key (did you mean 'resources'?)"),
         ("healthcheck: {test: [curl, localhost]}", "services.web.healthcheck.test: begins with 'curl'"),
+        ("healthcheck: {test: [CMD-SHELL, a, b]}", "begins with 'CMD-SHELL' and has 3 words"),
         ("healthcheck: {test: [CMD]}", "services.web.healthcheck.test: begins with 'CMD' and has 1 words"),
         ("healthcheck: {test: a, timeout: soon}", "services.web.healthcheck.timeout: must be a duration"),
         ("healthcheck: {tests: a}", "services.web.healthcheck.tests: unknown key (did you mean 'test'?)"),
