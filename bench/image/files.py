@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
 import stat
@@ -9,11 +10,14 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Protocol, cast
 
 from bench.agent.boxconf import DIRECTORY_IN_BOX
 from bench.image.archive import MOUNT_PLACES
 from bench.image.stores.base import StoreError
+from bench.records.campaign import RECORDS
+from bench.records.manifest import MANIFEST
+from bench.util.paths import is_file
 from bench.util.text import plain
 from bench.util.units import format_bytes
 
@@ -24,6 +28,13 @@ _PERMISSIONS: Final = 0o1777
 _HINT: Final = "name a directory with only what the workload reads"
 
 
+class Digest(Protocol):
+    """As those of hashlib."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+
+
 @dataclass(frozen=True)
 class _Found:
     """A file, directory or link of the host, and its place in the image without a leading slash."""
@@ -32,16 +43,20 @@ class _Found:
     place: str
 
 
-def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str], volumes: Sequence[str] = ()) -> None:
+def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str], volumes: Sequence[str] = ()) -> str:
     """Write files and directories of the host into a layer, as root's, with their modes and times.
 
     The named path may be a link. Links inside a directory stay links and are never followed. What lies at a volume
-    inside a directory is left out: the volume begins with what the image has there, as it would hide a mount.
+    inside a directory is left out: the volume begins with what the image has there, as it would hide a mount. So are
+    directories of campaigns, which would make another image of a project each time that it was measured.
 
     Args:
         directory: of the scenario; relative paths of the host begin there.
         files: by absolute path in the box, the paths of the host.
         volumes: absolute paths in the box.
+
+    Returns:
+        SHA-256 of all that was written, without times, as a file that was only touched makes no other image.
 
     Raises:
         StoreError: a path of the host cannot be read or is neither file, directory nor link; a place in the box is
@@ -49,6 +64,7 @@ def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str
     """
     hidden = tuple(_place(volume) for volume in volumes)
     size = count = 0
+    digest = hashlib.sha256()
     for target, source in files.items():
         place = _place(target)
         if _is_taken(place):
@@ -58,13 +74,14 @@ def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str
             )
         top = directory / source
         for found in _walk(_resolved(top), place, hidden):
-            size += _add(archive, found, named=found.place == place)
+            size += _add(archive, found, digest, named=found.place == place)
             count += 1
             if size > MOST_BYTES or count > MOST_ENTRIES:
                 raise StoreError(
                     f"workload.files: {top} has more than {format_bytes(MOST_BYTES)} or {MOST_ENTRIES} files",
                     hint=_HINT,
                 )
+    return digest.hexdigest()
 
 
 def _place(path: str) -> str:
@@ -98,10 +115,14 @@ def _walk(path: Path, place: str, hidden: Sequence[str]) -> Iterator[_Found]:
         except OSError as error:
             raise _unreadable(found.path, error) from None
         inner = (_Found(found.path / name, f"{found.place}/{name}") for name in names)
-        left += [one for one in inner if one.place not in hidden]
+        left += [one for one in inner if one.place not in hidden and not _is_campaign(one.path)]
 
 
-def _add(archive: tarfile.TarFile, found: _Found, *, named: bool) -> int:
+def _is_campaign(path: Path) -> bool:
+    return is_file(path / MANIFEST) and is_file(path / RECORDS)
+
+
+def _add(archive: tarfile.TarFile, found: _Found, digest: Digest, *, named: bool) -> int:
     """Write one entry; returns the bytes of its content."""
     try:
         # A file may be replaced by a link or a FIFO meanwhile, so what was opened is what is looked at.
@@ -110,23 +131,42 @@ def _add(archive: tarfile.TarFile, found: _Found, *, named: bool) -> int:
         member = _member(found.place, about)
         if stat.S_ISLNK(about.st_mode) and not named:
             member.type, member.linkname = tarfile.SYMTYPE, os.readlink(found.path)  # noqa: PTH115 - as it stands
-            archive.addfile(member)
+            _write(archive, member, digest)
         elif stat.S_ISDIR(about.st_mode):
             member.type = tarfile.DIRTYPE
-            archive.addfile(member)
+            _write(archive, member, digest)
         elif stat.S_ISREG(about.st_mode):
             with open(os.open(found.path, flags), "rb") as content:  # noqa: PTH123 - opened without following links
                 member = _member(found.place, about := os.fstat(content.fileno()))
                 if not stat.S_ISREG(about.st_mode):
                     raise _special(found.path)
                 member.size = about.st_size
-                archive.addfile(member, content)
+                _write(archive, member, digest, content)
             return member.size
         else:
             raise _special(found.path)
     except OSError as error:
         raise _unreadable(found.path, error) from None
     return 0
+
+
+class _Hashed:
+    """A file whose content goes into a digest as it is read."""
+
+    def __init__(self, content: IO[bytes], digest: Digest) -> None:
+        self._content = content
+        self._digest = digest
+
+    def read(self, size: int) -> bytes:
+        found = self._content.read(size)
+        self._digest.update(found)
+        return found
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, digest: Digest, content: IO[bytes] | None = None) -> None:
+    about = (member.name, member.type, member.mode, member.linkname, member.size)
+    digest.update(f"{about!a}\n".encode("ascii"))
+    archive.addfile(member, None if content is None else cast(IO[bytes], _Hashed(content, digest)))
 
 
 def _member(place: str, about: os.stat_result) -> tarfile.TarInfo:

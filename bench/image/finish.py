@@ -4,12 +4,10 @@ volumes and directory of the scenario.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX
@@ -18,7 +16,7 @@ from bench.host.scratch import scratch
 from bench.image.files import add_files
 from bench.image.overrides import made_beforehand
 from bench.image.stores.base import ImageStore, StoredImage
-from bench.scenario.model import LoadedScenario, Workload
+from bench.scenario.model import LoadedScenario
 from bench.util import cache
 
 RECIPE: Final = "finish-1"
@@ -41,39 +39,32 @@ def finish_image(store: ImageStore, loaded: LoadedScenario, plain: StoredImage) 
     volumes = tuple(config.get("Volumes") or ())
     with scratch() as folder:
         layer = folder / "layer.tar"
-        write_layer(layer, agent, lambda archive: add_files(archive, loaded.directory, workload.files, volumes))
-        key = cache.content_key(RECIPE, plain.id, agent, *_own_parts(config, plain.config, workload, layer))
+        with tarfile.open(layer, mode="w") as archive:
+            _add_ours(archive, agent)
+            files = add_files(archive, loaded.directory, workload.files, volumes) if workload.files else None
+        key = cache.content_key(RECIPE, plain.id, agent, *_own_parts(config, plain.config, files))
         ref = f"boxbench/{loaded.scenario.name}:{key}"
         if store.inspect(ref) is None:
             store.add_layer(plain.id, layer, config, ref, directories=(DIRECTORY_IN_BOX, CHANNEL_IN_BOX))
     return ref
 
 
-def _own_parts(
-    config: Mapping[str, Any], plain: Mapping[str, Any], workload: Workload, layer: Path
-) -> Iterator[str | bytes]:
+def _own_parts(config: Mapping[str, Any], plain: Mapping[str, Any], files: str | None) -> Iterator[str]:
     """What the scenario itself adds, as parts of the key; nothing for a scenario that adds nothing."""
     changed = {key: value for key, value in config.items() if value != plain.get(key)}
     if changed:
         yield json.dumps(changed, sort_keys=True)
-    if workload.files:
-        with layer.open("rb") as content:
-            yield hashlib.file_digest(content, "sha256").digest()
+    if files is not None:
+        yield files
 
 
-def write_layer(path: Path, agent: bytes, more: Callable[[tarfile.TarFile], None] = lambda _archive: None) -> None:
-    """Write the layer as a tar. All that is ours belongs to root and has no time, so that it is always the same.
-
-    Args:
-        more: adds the scenario's files.
-    """
-    with tarfile.open(path, mode="w") as archive:
-        _add_directory(archive, DIRECTORY_IN_BOX)
-        program = tarfile.TarInfo(AGENT_IN_BOX.lstrip("/"))
-        program.size, program.mode = len(agent), 0o755
-        archive.addfile(program, io.BytesIO(agent))
-        _add_directory(archive, CHANNEL_IN_BOX)
-        more(archive)
+def _add_ours(archive: tarfile.TarFile, agent: bytes) -> None:
+    """The agent and its directories. They belong to root and have no time, so that they are always the same."""
+    _add_directory(archive, DIRECTORY_IN_BOX)
+    program = tarfile.TarInfo(AGENT_IN_BOX.lstrip("/"))
+    program.size, program.mode = len(agent), 0o755
+    archive.addfile(program, io.BytesIO(agent))
+    _add_directory(archive, CHANNEL_IN_BOX)
 
 
 def _add_directory(archive: tarfile.TarFile, place: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -111,3 +111,38 @@ def test_limits(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 9)
     with pytest.raises(StoreError, match=r"app\.conf has more than 9 B"):
         packed(tree, {"/srv": "app.conf"})
+
+
+def digest_of(directory: Path, files: Mapping[str, str]) -> str:
+    with tarfile.open(directory.with_suffix(".tar"), mode="w") as archive:
+        return add_files(archive, directory, files)
+
+
+def test_the_digest_is_of_everything_but_times(tree: Path) -> None:
+    first = digest_of(tree, {"/srv": "app"})
+    os.utime(tree / "app" / "run", (1, 1))
+    assert digest_of(tree, {"/srv": "app"}) == first
+    changes: list[Callable[[], object]] = [
+        lambda: (tree / "app" / "run").write_bytes(b"RUN"),
+        lambda: (tree / "app" / "run").chmod(0o700),
+        lambda: (tree / "app" / "run").rename(tree / "app" / "ran"),
+        (tree / "app" / "new").mkdir,
+        lambda: (tree / "app" / "other").symlink_to("a"),
+    ]
+    seen = {first, digest_of(tree, {"/opt": "app"})}
+    for change in changes:
+        change()
+        seen.add(digest_of(tree, {"/srv": "app"}))
+    assert len(seen) == 2 + len(changes)
+
+
+def test_campaigns_are_left_out(tree: Path) -> None:
+    campaign = tree / "app" / "reports" / "out" / "20260102-web"
+    campaign.mkdir(parents=True)
+    (campaign / "manifest.json").touch()
+    assert "srv/reports/out/20260102-web/manifest.json" in packed(tree, {"/srv": "app"})
+    (campaign / "records.jsonl").touch()
+    assert [name for name in packed(tree, {"/srv": "app"}) if name.startswith("srv/reports")] == [
+        "srv/reports",
+        "srv/reports/out",
+    ]
