@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,17 @@ EXPOSE 9 8080
 CMD ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
 """
 JOB: Final = ("/bin/busybox", "sh", "-c", "echo done")
+CHECKED: Final = """\
+# Only BuildKit has here-documents.
+FROM scratch
+COPY --chmod=755 busybox /bin/
+COPY <<END /www/health
+ok
+END
+EXPOSE 8080
+HEALTHCHECK CMD ["/bin/busybox", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/health"]
+CMD ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
+"""
 COMPOSE: Final = """\
 services:
   web:
@@ -64,7 +74,7 @@ def archive(directory: Path, busybox: bytes, *, cmd: tuple[str, ...], name: str)
 
 def test_every_kind_in_one_campaign(boxbench: Command, server: Path, registry: Registry, busybox: bytes) -> None:
     archive(boxbench.cwd, busybox, cmd=JOB, name="job")
-    shutil.copy(server / "Dockerfile", server / "Dockerfile.slim")
+    (server / "Dockerfile.slim").write_text(CHECKED)
     pulled = f"{registry.address}/app:1"
     words = ["server", "server/Dockerfile.slim", pulled, "oci-archive:job.tar", "server/compose.yaml:web"]
     result = boxbench("run", *words, "-t", "docker", "-b", "1", "--no-root-control", "-o", "out")
@@ -76,6 +86,7 @@ def test_every_kind_in_one_campaign(boxbench: Command, server: Path, registry: R
     # Nothing listens on 9, which is exposed too.
     for text in (
         "server: Ready when port 8080 accepts a connection: of the ports that the image exposes (9, 8080), and it",
+        "server-slim: Ready when its HEALTHCHECK passes (change with --ready http:8080/health).",
         "app-1: Ready when it has written its first line (change with --ready log:TEXT).",
         "job: Ready when its command has ended with code 0: it ended after",
         "server-web: Ready when port 8081 accepts a connection: the image exposes it, and it listened there when",

@@ -101,11 +101,12 @@ def _watch(client: docker.DockerClient, container: str, settled: bool, exposed: 
     limit = begun + (UP_S if settled else WATCH_S)
     ports: tuple[int, ...] = ()
     while True:
-        state = client.api.inspect_container(container)["State"]
+        about = client.api.inspect_container(container)
+        state = about["State"]
         now = time.monotonic()
         if not state["Running"] or now >= limit:
             break
-        found = listening_ports(int(state["Pid"]))
+        found = listening_ports(int(state["Pid"]), about["Id"])
         if found != ports:
             ports = found
             if exposed & set(ports) or (ports and not exposed):
@@ -123,8 +124,16 @@ def _watch(client: docker.DockerClient, container: str, settled: bool, exposed: 
     )
 
 
-def listening_ports(pid: int, root: Path = HOST_ROOT) -> tuple[int, ...]:
-    """TCP ports on which something listens in the network namespace of a process, ascending; empty when unknown."""
+def listening_ports(pid: int, container: str, root: Path = HOST_ROOT) -> tuple[int, ...]:
+    """TCP ports on which something listens in the network namespace of a container's process, ascending.
+
+    Empty also when the process is not of this container: that of an engine on another host has its pid there.
+
+    Args:
+        container: its id, which the engine puts into the name of its control group.
+    """
+    if container not in (read_text(root, f"proc/{pid}/cgroup") or ""):
+        return ()
     found = set()
     for table in ("tcp", "tcp6"):
         for line in (read_text(root, f"proc/{pid}/net/{table}") or "").splitlines()[1:]:
