@@ -14,6 +14,7 @@ from bench.host.disk import Counter
 from bench.util.cache import half_made, lock_of
 
 _COUNTED: Final = frozenset((*KINDS, KERNELS.name))
+_LOCK: Final = ".lock"
 _KERNELS: Final = re.compile(r"[0-9a-f]{20}")
 
 
@@ -26,8 +27,9 @@ def read_contents(root: Path) -> Contents:
     entries = tuple(entry for name in own for entry in _entries(root / name, counter))
     partial = tuple(path for path in half_made() if path.parent.name not in linked)
     half_made_bytes = sum(_size(path, counter) for path in partial)
-    others = [name for name in own if name not in (*STORES, *_COUNTED, PODMAN.name)]
-    hidden = [path for name in own if name in _COUNTED for path in _hidden(root / name)]
+    others = [name for name in own if name not in (*STORES, *_COUNTED, PODMAN.name) and not name.endswith(_LOCK)]
+    hidden = [root / name for name in own if name.endswith(_LOCK)]
+    hidden += [path for name in own if name in _COUNTED for path in _hidden(root / name)]
     return Contents(
         root=root,
         entries=entries,

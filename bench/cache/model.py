@@ -67,7 +67,7 @@ class Contents:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Names that this version of Boxbench does not know: of other versions, or of other programs."""
-        return tuple(name for name in self.rest if name not in (*REST, LOCKS) and not name.endswith(".lock"))
+        return tuple(name for name in self.rest if name not in (*REST, LOCKS))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from bench.cache.contents import read_contents
 from bench.cache.kinds import KERNELS, KINDS, PODMAN, STORES
 from bench.cache.model import Contents, Entry, Pruned, Thing
 from bench.cache.stores import Store, opened, read_stamps
+from bench.engines.data_root import exclusive_data_root
 from bench.host.scratch import scratch
 from bench.util.cache import lock_of
 from bench.util.errors import BoxbenchError, HostUnfitError
@@ -100,25 +101,54 @@ def prune(
             _remove_half_made(contents, result)
         if not _asks_for_something(contents, wish):
             return result
-        stores, reasons = stack.enter_context(opened(contents))
-        result.notes += [f"the images of {name} were left out: {reason}" for name, reason in reasons.items()]
-        refused: set[Thing] = set()
-        while True:
-            items = [*_of_entries(contents, keep), *_of_stores(contents, stores.values(), wish, keep)]
-            chosen = choose(items, wish, size_bytes=contents.size_bytes, now_ns=now_ns)
-            left = [item for item in chosen if item.thing not in refused]
-            removed = left if dry_run else _removed(_until_known(left, wish), result, refused)
-            for item in removed:
-                say(item.thing)
-            result.removed += [item.thing for item in removed]
-            if dry_run or not left:
-                break
-            if removed:
-                refused.clear()  # of two images, one may have been made from the other
-            contents = read_contents(root)
-        freed = sum(thing.size_bytes for thing in result.removed) if dry_run else 0
-        result.after_bytes = max(0, contents.size_bytes - freed)
+        with opened(contents) as (stores, reasons):
+            result.notes += [f"the images of {name} were left out: {reason}" for name, reason in reasons.items()]
+
+            def items(now: Contents) -> list[Item]:
+                return [*_of_entries(now, keep), *_of_stores(now, stores.values(), wish, keep)]
+
+            def select(now: Contents) -> tuple[Item, ...]:
+                return choose(items(now), wish, size_bytes=now.size_bytes, now_ns=now_ns)
+
+            if dry_run:
+                result.removed += [item.thing for item in select(contents)]
+                for thing in result.removed:
+                    say(thing)
+                result.after_bytes -= sum(thing.size_bytes for thing in result.removed)
+                return result
+            _remove_chosen(root, select, wish, result, say)
+            empty = [store for store in stores.values() if store.is_empty()]
+        for store in empty:
+            _remove_store(store, result)
+        result.after_bytes = read_contents(root).size_bytes
         return result
+
+
+def _remove_chosen(
+    root: Path,
+    select: Callable[[Contents], tuple[Item, ...]],
+    wish: Wish,
+    result: Pruned,
+    say: Callable[[Thing], None],
+) -> None:
+    """Remove what ``select`` chooses, and select again, until nothing is left that can be removed."""
+    refused: set[Thing] = set()
+    while left := [item for item in select(read_contents(root)) if item.thing not in (refused | set(result.removed))]:
+        removed = _removed(_until_known(left, wish), result, refused)
+        for item in removed:
+            say(item.thing)
+        result.removed += [item.thing for item in removed]
+        if removed:
+            refused.clear()  # of two images, one may have been made from the other
+
+
+def _remove_store(store: Store, result: Pruned) -> None:
+    """Remove the files of an engine that has stopped and keeps no image: some engines forget layers."""
+    try:
+        with exclusive_data_root(store.engine_name) as data:
+            remove_tree(data.path)
+    except BoxbenchError as error:
+        result.stuck.append(f"the store of {store.name}: {error.message}")
 
 
 def _until_known(chosen: Sequence[Item], wish: Wish) -> Sequence[Item]:

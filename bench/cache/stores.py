@@ -59,6 +59,15 @@ class Store:
     """What the store occupies on the disk."""
     engine: KeptStore
 
+    @property
+    def engine_name(self) -> str:
+        """The engine's name in ``bench.engines.data_root.ENGINES``."""
+        return next(engine for engine, directory in ENGINES.items() if directory == self.name)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it that the engine knows of."""
+        return not self.engine.images() and self.builds() is None
+
     def images(self, stamps: Stamps) -> list[tuple[KeptImage, Thing]]:
         """Its images."""
         found = self.engine.images()

@@ -24,6 +24,7 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from bench.engines.data_root import DataRoot, exclusive_data_root
+from bench.engines.orphan_layers import remove_orphan_layers
 from bench.engines.registries import registry_settings
 from bench.engines.runtimes import engine_settings
 from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
@@ -218,6 +219,9 @@ def private_docker(run_dir: Path) -> Iterator[DockerEngine]:
     dockerd = proc.require_tool("dockerd", package="docker.io")
     with exclusive_data_root("dockerd") as data:
         _wait_for_data_root(data.path)
+        # What stays costs space only.
+        with suppress(TeardownError, OSError):
+            remove_orphan_layers(data.path)
         try:
             with (
                 engine_parent(run_dir.name) as parent,

@@ -262,6 +262,13 @@ def test_images_that_the_campaign_uses_stay(root: Path, shelf: Shelf) -> None:
     assert set(shelf.held) == {"sha256:used"}
 
 
+def test_a_store_without_images_goes_whole_since_engines_forget_layers(root: Path, shelf: Shelf) -> None:
+    shelf.put(image("old", age_days=9), kib=2 * MIB)
+    (shelf.directory / "forgotten").write_bytes(b"x" * 4 * MIB * KIB)
+    run(root, Wish(unused_ns=DAY_NS))
+    assert not shelf.directory.exists()
+
+
 def test_an_engine_that_cannot_be_asked_is_left_out_and_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise HostUnfitError("containerd is not installed", hint="install it")

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Root prepares the data directory and becomes mysql. An empty directory gets the system's tables first.
+set -eo pipefail
+data=/var/lib/mysql
+if [[ $1 == -* ]]; then
+    set -- mariadbd "$@"
+fi
+if [[ $1 != mariadbd ]]; then
+    exec "$@"
+fi
+if (($(id -u) == 0)); then
+    find "$data" \! -user mysql -exec chown mysql:mysql {} +
+    exec gosu mysql "$0" "$@"
+fi
+if [[ ! -d $data/mysql ]]; then
+    mariadb-install-db --datadir="$data" --auth-root-authentication-method=normal --skip-test-db
+fi
+exec "$@"
