@@ -1,0 +1,24 @@
+"""An image in the style of official ones becomes healthy in every kind of box, as the user that its entry script chose."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.scenario.model import load_scenario
+from bench.util.package_data import find_scenario
+from tests.lab import Lab
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize("target", ["process", "runc", "docker", "libvirt"])
+def test_redis_with_a_volume_an_entry_script_and_a_healthcheck(lab: Lab, target: str) -> None:
+    done = lab.run(target, load_scenario(find_scenario("official-redis")))
+    assert done.record.failure is None
+    assert done.record.inside["cwd"] == "/data"
+    assert done.output is not None
+    said = done.output.files["stdout"]
+    assert b"Ready to accept connections" in said
+    # Redis complains about files that it may not write: the volume was handed to its user before root was given up.
+    assert b"Permission denied" not in said
+    done.assert_gone()
