@@ -21,6 +21,9 @@ _VARIANTS: Final = {"extract": "extract", "minimal": "essential"}
 _DROPPED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 # The host's name, resolver and mirrors must not become part of an image.
 _CLEAN: Final = 'cd "$1" && rm -rf etc/hostname etc/resolv.conf etc/apt/sources.list* etc/apt/apt.conf.d/99mmdebstrap'
+# Their scripts make links to manuals and fail where the directory is missing (Debian bug 863199).
+_LINKS_MANUALS: Final = ("default-jdk", "default-jre", "openjdk-")
+_MAKE_MANUALS: Final = 'mkdir -p "$1/usr/share/man/man1"'
 _TIMEOUT_S: Final = 900.0
 
 
@@ -80,6 +83,8 @@ def _bootstrap(base: Base, sources: dict[str, str], out: Path) -> None:
         options = [f"--variant={_VARIANTS[base.variant]}", f"--include={','.join(base.packages)}", "--format=tar"]
         options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _DROPPED]
         options += [f"--customize-hook={_CLEAN}", "--skip=output/dev", *_proxy_options()]
+        if any(package.startswith(_LINKS_MANUALS) for package in base.packages):
+            options.append(f"--essential-hook={_MAKE_MANUALS}")
         # A fixed date makes mmdebstrap's output the same from run to run.
         result = proc.run(
             [tool, *options, _codename(), str(out), *files],

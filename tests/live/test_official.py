@@ -1,4 +1,4 @@
-"""An image in the style of official ones becomes healthy in every kind of box, as the user that its entry script chose."""
+"""An image in the style of official ones becomes healthy in every kind of box, with its volume and its entry script."""
 
 from __future__ import annotations
 
