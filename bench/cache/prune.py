@@ -104,11 +104,9 @@ def prune(
         with opened(contents) as (stores, reasons):
             result.notes += [f"the images of {name} were left out: {reason}" for name, reason in reasons.items()]
 
-            def items(now: Contents) -> list[Item]:
-                return [*_of_entries(now, keep), *_of_stores(now, stores.values(), wish, keep)]
-
             def select(now: Contents) -> tuple[Item, ...]:
-                return choose(items(now), wish, size_bytes=now.size_bytes, now_ns=now_ns)
+                items = [*_of_entries(now, keep), *_of_stores(now, stores.values(), wish, keep)]
+                return choose(items, wish, size_bytes=now.size_bytes, now_ns=now_ns)
 
             if dry_run:
                 result.removed += [item.thing for item in select(contents)]
