@@ -17,6 +17,7 @@ from bench.util.errors import BuildError
 _CHUNK: Final = 2**20
 _LIST_BYTES: Final = 2**22
 """At most so much is read of the archive's list of layers."""
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """A gzip stream of zlib's default level, which engines use when they push an image."""
 
@@ -95,6 +96,7 @@ def _write_sizes(store: ImageStore, image: Image, path: Path) -> None:
         OverflowError,
         TypeError,
         ValueError,
+        zlib.error,
     ) as error:
         raise _lost(f"the layers of image {image.ref} cannot be read: {error}") from None
     path.write_text(json.dumps(sizes), encoding="ascii")
@@ -113,7 +115,7 @@ def _sizes(chunks: Iterator[bytes]) -> list[tuple[int, int]]:
             elif content is not None and member.name == "manifest.json":
                 manifest = json.loads(content.read(_LIST_BYTES))
             elif content is not None:
-                seen[member.name] = member.size, _compressed(content)
+                seen[member.name] = _measured(content, member.size)
     return [seen[links.get(name, name)] for name in manifest[0]["Layers"]]
 
 
@@ -122,8 +124,31 @@ def _target(member: tarfile.TarInfo) -> str:
     return member.linkname.removeprefix("../") if member.issym() else member.linkname
 
 
-def _compressed(content: IO[bytes]) -> int:
-    packer, size = zlib.compressobj(wbits=_GZIP), 0
-    while chunk := content.read(_CHUNK):
-        size += len(packer.compress(chunk))
-    return size + len(packer.flush())
+def _measured(content: IO[bytes], size: int) -> tuple[int, int]:
+    """Bytes unpacked and bytes as gzip. Engines that keep images in containerd save the layers as they were pushed."""
+    first = content.read(_CHUNK)
+    if first.startswith(_GZIP_MAGIC):
+        return sum(_unpacked(_chunks(first, content))), size
+    packer = zlib.compressobj(wbits=_GZIP)
+    packed = sum(len(packer.compress(chunk)) for chunk in _chunks(first, content))
+    return size, packed + len(packer.flush())
+
+
+def _chunks(first: bytes, content: IO[bytes]) -> Iterator[bytes]:
+    while first:
+        yield first
+        first = content.read(_CHUNK)
+
+
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[int]:
+    """Lengths of the parts of a gzip stream, which may have several members. No part is large."""
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if unpacker.eof:
+                unpacker = zlib.decompressobj(wbits=_GZIP)
+            yield len(unpacker.decompress(rest, _CHUNK))
+            rest = unpacker.unconsumed_tail or unpacker.unused_data
+    if not unpacker.eof:
+        raise ValueError("a layer ends in the middle of its gzip stream")

@@ -12,17 +12,22 @@ from typing import Final
 import psutil
 import pytest
 
+from bench.engines import dockerd
 from bench.host.run_directory import BOX_LABEL
+from bench.host.scratch import temporary_run_dir
 from bench.image.archive import read_index
 from bench.image.build import build_image
 from bench.image.config import config_digest
 from bench.image.model import Image
+from bench.image.saved import layer_sizes
 from bench.image.source import plain_image
 from bench.image.stores import limits
 from bench.image.stores.buildkit import find_buildx
+from bench.image.stores.docker import DockerStore
 from bench.records.manifest import ImageOrigin
 from bench.scenario.model import LoadedScenario
 from bench.scenario.workload import Build
+from bench.util.cache import cache_dir
 from bench.util.errors import BuildError
 from tests.lab import Lab
 from tests.needs import need
@@ -210,3 +215,26 @@ def test_a_build_that_is_ended_leaves_nothing(
 
 def _with_word(word: str) -> list[int]:
     return [process.pid for process in psutil.process_iter(["cmdline"]) if word in (process.info["cmdline"] or ())]
+
+
+def test_an_engine_that_keeps_its_images_in_containerd(
+    lab: Lab, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows images by other digests and saves their layers compressed, as Docker 29 does where it is new."""
+    loaded = with_build(make_scenario(f'{ODD}VOLUME /data\nCMD ["/bin/busybox", "true"]\n', name="elsewhere"))
+    here, _ = build(lab, loaded)
+    sizes_here = layer_sizes(lab.store, here)
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    for kind in ("agent", "base"):
+        (cache / kind).symlink_to(cache_dir() / kind)
+    monkeypatch.setenv("BOXBENCH_CACHE", str(cache))
+    monkeypatch.setattr(dockerd, "engine_settings", lambda: {"features": {"containerd-snapshotter": True}})
+    with temporary_run_dir() as run_dir, dockerd.private_docker(run_dir) as engine:
+        assert engine.describe()["storage"] == "overlayfs"
+        store = DockerStore(engine.client)
+        there = build_image(store, loaded, lambda _line: None)
+        sizes_there = layer_sizes(store, there)
+    assert there.id != here.id
+    assert (there.digest, there.volumes, there.config) == (here.digest, here.volumes, here.config)
+    assert [unpacked for unpacked, _ in sizes_there.values()] == [unpacked for unpacked, _ in sizes_here.values()]

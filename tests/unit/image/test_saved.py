@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -75,6 +76,23 @@ def test_a_layer_that_an_older_engine_stores_as_a_link(image: Image) -> None:
     engine = Engine(archive(["one/layer.tar", "two/layer.tar"], files), ["sha256:1", "sha256:2"])
     found = layer_sizes(engine, image)  # type: ignore[arg-type]
     assert found["sha256:1"] == found["sha256:2"]
+
+
+def test_layers_that_are_saved_as_they_were_pushed(image: Image) -> None:
+    """Of an engine that keeps its images in containerd. Its gzip may have several members, as pigz writes them."""
+    zeros, packed = b"\0" * 5_000_000, gzip.compress(SOFT) + gzip.compress(HARD)
+    files: dict[str, bytes | str] = {"blobs/a": packed, "blobs/b": gzip.compress(zeros)}
+    engine = Engine(archive(["blobs/a", "blobs/b"], files), ["sha256:a", "sha256:b"])
+    found = layer_sizes(engine, image)  # type: ignore[arg-type]
+    assert found["sha256:a"] == (len(SOFT) + len(HARD), len(packed))
+    assert found["sha256:b"] == (len(zeros), len(gzip.compress(zeros)))
+
+
+@pytest.mark.parametrize("broken", [gzip.compress(HARD)[:-9], b"\x1f\x8b" + HARD, gzip.compress(SOFT) + b"more"])
+def test_a_broken_gzip_layer_is_an_error(image: Image, broken: bytes) -> None:
+    engine = Engine(archive(["a"], {"a": broken}), ["sha256:1"])
+    with pytest.raises(BuildError, match=r"layers of image boxbench/x:1 cannot be read"):
+        layer_sizes(engine, image)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("layers", [["elsewhere"], [], ["a", "a", "a"]])
