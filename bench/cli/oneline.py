@@ -23,10 +23,13 @@ from bench.scenario.targets import parse_targets
 from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
+from bench.util.paths import exists
+from bench.util.proc import find_tool
 from bench.util.units import parse_bytes
 
 FIRST_TARGETS: Final = ("process", "docker", "uml", "libvirt")
 SCENARIO_FILE: Final = "scenario.yaml"
+_SOCKET: Final = Path("/var/run/docker.sock")
 
 
 def first_targets() -> tuple[str, ...]:
@@ -47,7 +50,7 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
     Raises:
         UsageError: a label is wrong, or ``process`` is the only target and is left out.
     """
-    specs = parse_targets(first_targets() if targets is None else targets)
+    specs = parse_targets(_targets_for_images() if targets is None else targets)
     is_root = os.geteuid() == 0
     if no_root_control or (targets is None and not is_root):
         specs = tuple(spec for spec in specs if spec.target != "process")
@@ -57,6 +60,14 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
                 hint="name a target with isolation, as in -t docker",
             )
     return Wanted(targets=specs, blocks=blocks, root_control=is_root and not no_root_control)
+
+
+def _targets_for_images() -> tuple[str, ...]:
+    """Those of a first run, with podman in Docker's place where no Docker can be had: it then holds the images."""
+    reachable = bool(os.environ.get("DOCKER_HOST")) or exists(_SOCKET)
+    no_docker = not reachable and find_tool("docker") is None and find_tool("dockerd") is None
+    container = "podman" if no_docker and find_tool("podman") is not None else "docker"
+    return tuple(container if name == "docker" else name for name in first_targets())
 
 
 def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool = True) -> LoadedScenario:
@@ -125,7 +136,7 @@ def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
         secrets = secret_names(one.scenario.workload)
         if secrets:
             print(
-                f"the values of {', '.join(secrets)} are not stored, so `boxbench resume` and this file lack them; "
+                f"the values of {', '.join(secrets)} are not stored, so this file does not run without them; "
                 "`boxbench init` writes a scenario that has them"
             )
 

@@ -168,7 +168,7 @@ def make_draft(source: Source, given: Given, seen: Seen | None, wanted: Wanted) 
         ready=choice.keys,
         resources=resources,
         targets=wanted.targets,
-        baseline="docker" if "docker" in labels else labels[0],
+        baseline=next((name for name in ("docker", "podman") if name in labels), labels[0]),
         design=wanted.design,
         why=why,
         remarks=source.remarks,

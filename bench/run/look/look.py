@@ -35,7 +35,11 @@ def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool) -> Seen:
         image = build_image(store, loaded, say)
         stored = known(store, image.id)
         facts = image_facts(stored.config, size_bytes=image.sizes_bytes["unpacked"], architecture=stored.architecture)
-        tried = _tried(engines, image, facts, say) if attempt and isinstance(store, DockerStore) else None
+        tried = None
+        if attempt and isinstance(store, DockerStore):
+            tried = _tried(engines, image, facts, say)
+        elif attempt:
+            say(f"{image.name} is not tried: only a Docker Engine does that. Its configuration decides alone.")
     return Seen(facts=facts, attempt=tried, host_bytes=_host_bytes())
 
 

@@ -48,6 +48,7 @@ def looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Looks:
     monkeypatch.setattr(oneline, "look_at", found)
     monkeypatch.setattr(oneline, "why_no_uml", lambda: "uml: it is not installed")
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(oneline, "find_tool", lambda _name: "/usr/bin/tool")
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return found
@@ -92,6 +93,17 @@ def test_without_root_there_is_no_process(monkeypatch: pytest.MonkeyPatch, capsy
     assert [spec.label for spec in loaded.scenario.targets] == ["docker", "libvirt"]
     assert not loaded.scenario.design.root_control
     assert "Boxes: docker, libvirt (change with -t A,B)." in capsys.readouterr().err
+
+
+def test_without_docker_podman_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(oneline, "_SOCKET", Path("no.sock"))
+    monkeypatch.setattr(oneline, "find_tool", lambda name: "/usr/bin/podman" if name == "podman" else None)
+    (loaded,) = load(["redis:7"])
+    assert [spec.label for spec in loaded.scenario.targets] == ["process", "podman", "libvirt"]
+    assert loaded.scenario.baseline == "podman"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
+    assert load(["redis:7"])[0].scenario.baseline == "docker"
 
 
 def test_what_was_generated_is_kept_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
