@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from bench.cli.messages import note
 from bench.cli.trust import warn_of_programs
 from bench.infer.given import NOTHING_GIVEN, Given
-from bench.infer.subject import Subject, parse_subject
+from bench.infer.subject import Subject, is_hidden, parse_subject
 from bench.scenario.borrow import with_workload_of
 from bench.scenario.exercise import ProfileName
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
@@ -68,6 +69,8 @@ def load(
 def _subjects(names: list[str], given: Given) -> dict[str, Subject | None]:
     """By name, what is no scenario. Raises UsageError: all are scenarios, and options about images are given."""
     subjects = {name: parse_subject(name) for name in names}
+    for name in filter(is_hidden, subjects):
+        note(f"{name} is the bundled scenario; write ./{name} for the directory")
     if not any(subjects.values()):
         refuse_useless(given.options(), "scenarios, which say it in their files")
     return subjects

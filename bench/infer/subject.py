@@ -102,6 +102,12 @@ def parse_subject(word: str, *, scenarios_first: bool = True) -> Subject | None:
     return _of_name(word)
 
 
+def is_hidden(word: str) -> bool:
+    """Whether a directory with a Dockerfile or a compose file has the name of a bundled scenario, which comes first."""
+    path = Path(word)
+    return word in shipped_scenarios() and not exists(path / "scenario.yaml") and _of_directory(path, word) is not None
+
+
 def _archive(word: str) -> Subject:
     try:
         named = parse_image_name(word)

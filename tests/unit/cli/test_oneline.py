@@ -129,6 +129,14 @@ def test_scenarios_and_images_in_one_campaign(looks: Looks) -> None:
     assert len(looks.asked) == 2
 
 
+def test_a_directory_that_a_bundled_scenario_hides_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("hello", "web"):
+        Path(name).mkdir()
+    Path("hello/Dockerfile").touch()
+    assert [one.scenario.name for one in load(["hello", "web"])] == ["hello", "web"]
+    assert capsys.readouterr().err == "hello is the bundled scenario; write ./hello for the directory\n"
+
+
 def test_the_workload_of_an_image_with_the_design_of_a_scenario() -> None:
     loaded = load(["calibrate-storms"], workload="redis:7")
     assert [one.scenario.name for one in loaded] == ["redis-7-calibrate-storms"]
