@@ -17,6 +17,7 @@ from bench.image.stores import buildkit, limits
 from bench.image.stores import lines as reader
 from bench.image.stores.base import BuildOrder, StoreError
 from bench.image.stores.lines import read_lines
+from bench.image.stores.progress import Progress
 from bench.util import proc
 
 
@@ -146,3 +147,19 @@ def test_the_user_can_switch_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
     monkeypatch.setattr(buildkit, "find_program", lambda: "/usr/bin/docker-buildx")
     assert buildkit.find_buildx(client()) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "bridges", "hinted"), [("default", [], True), ("host", [], False), ("default", ["bridge"], False)]
+)
+def test_a_step_that_may_have_missed_the_network(
+    tmp_path: Path, network: Any, bridges: list[str], hinted: bool
+) -> None:
+    """A private engine has no bridge, and BuildKit would refuse every RUN step with the default network there."""
+    engine = client(networks=lambda names: [name for name in names if name in bridges])
+    order = BuildOrder(tmp_path, "Dockerfile", "x:1", network=network)
+    assert buildkit._network(engine, order) == ("none" if hinted else network)
+    progress = Progress(lambda _line: None)
+    progress.read('ERROR: failed to solve: process "x" did not complete successfully: exit code: 1')
+    error = buildkit._error(progress, buildkit.Buildx("/x", "1", engine), order)
+    assert ("if the step needs a network" in error.hint) == hinted
