@@ -21,12 +21,12 @@ from requests.exceptions import RequestException
 
 from bench.engines.dockerd import client_environment
 from bench.host.scratch import scratch
+from bench.image.stores.arguments import argument_options, secret_arguments
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoreError
 from bench.image.stores.dockerfile import is_official, syntax_image, without_syntax
 from bench.image.stores.failure import PACKAGES, build_error
 from bench.image.stores.lines import read_lines
 from bench.image.stores.progress import Progress
-from bench.scenario.secrets import is_secret
 from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.errors import BoxbenchError
@@ -134,7 +134,7 @@ def _build(buildx: Buildx, order: BuildOrder, progress: Progress) -> Built | Non
         process = proc.spawn(
             [buildx.program, "build", *_options(order, about, network=_network(buildx.client, order))],
             stderr=subprocess.PIPE,
-            env=client_environment(buildx.client) | _passed(order) | {"BUILDX_CONFIG": str(_settings())},
+            env=client_environment(buildx.client) | secret_arguments(order) | {"BUILDX_CONFIG": str(_settings())},
             keep=(*proc.ENGINE_VARIABLES, "SSH_AUTH_SOCK"),
             without=("DOCKER_CONTEXT",),
         )
@@ -189,18 +189,12 @@ def _options(order: BuildOrder, about: Path, *, network: str) -> Iterator[str]:
     yield from ("--tag", order.tag, "--network", network, "--file", str(order.context / order.dockerfile))
     for name, value in LABELS.items():
         yield from ("--label", f"{name}={value}")
-    for name, value in order.args.items():
-        yield from ("--build-arg", name if name in _passed(order) else f"{name}={value}")
+    yield from argument_options(order)
     if order.target is not None:
         yield from ("--target", order.target)
     for name, file in order.secrets.items():
         yield from ("--secret", _fields(f"id={name}", f"src={file}"))
     yield str(order.context)
-
-
-def _passed(order: BuildOrder) -> dict[str, str]:
-    """Arguments that are passed as variables, because all users of the host can read a command line."""
-    return {name: value for name, value in order.args.items() if is_secret(name) and name not in os.environ}
 
 
 def _fields(*fields: str) -> str:

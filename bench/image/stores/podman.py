@@ -18,12 +18,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX
 from bench.host.run_directory import BOX_LABEL, box_labels, new_tag, parse_tag
 from bench.host.scratch import scratch
 from bench.image.platforms import host_platform
+from bench.image.stores.arguments import argument_options, secret_arguments
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
 from bench.image.stores.failure import build_error
 from bench.image.stores.lines import read_lines
@@ -63,7 +65,7 @@ class PodmanStore:
         """Build a Dockerfile by Buildah."""
         with scratch() as folder:
             ids = folder / "id"
-            code, lines = self._follow(log, "build", *_build_options(order, ids))
+            code, lines = self._follow(log, "build", *_build_options(order, ids), env=secret_arguments(order))
             if code != 0 or not ids.is_file():
                 hint = "run `podman build` by hand to investigate"
                 raise build_error(_error(lines) or "it ended without an image", lines, where=_step(lines), hint=hint)
@@ -205,11 +207,11 @@ class PodmanStore:
         except ProcessError as error:
             raise _failed(words[0], error.stderr_tail or error.message) from None
 
-    def _follow(self, log: Log, *words: str) -> tuple[int, deque[str]]:
+    def _follow(self, log: Log, *words: str, env: Mapping[str, str] = MappingProxyType({})) -> tuple[int, deque[str]]:
         """Run a command that takes long; returns its exit code and last lines. Raises StoreError: it takes too long."""
         argv = [*self._program, *words]
         process = proc.spawn(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_ENV, keep=proc.ENGINE_VARIABLES
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**_ENV, **env}, keep=proc.ENGINE_VARIABLES
         )
         last: deque[str] = deque(maxlen=TAIL_LINES)
         try:
@@ -271,8 +273,7 @@ def _build_options(order: BuildOrder, ids: Path) -> Iterator[str]:
         yield from ("--network", order.network)
     for name, value in LABELS.items():
         yield from ("--label", f"{name}={value}")
-    for name, value in order.args.items():
-        yield from ("--build-arg", f"{name}={value}")
+    yield from argument_options(order)
     if order.target is not None:
         yield from ("--target", order.target)
     for name, file in order.secrets.items():

@@ -15,6 +15,7 @@ import pytest
 from bench.engines.dockerd import client_environment
 from bench.image.stores import buildkit, limits
 from bench.image.stores import lines as reader
+from bench.image.stores.arguments import secret_arguments
 from bench.image.stores.base import BuildOrder, StoreError
 from bench.image.stores.lines import read_lines
 from bench.image.stores.progress import Progress
@@ -50,13 +51,13 @@ def test_everything_of_an_order_is_passed(tmp_path: Path) -> None:
     ):
         assert pair in pairs
     assert not any("hidden" in word for word in words), "other users can read a command line"
-    assert buildkit._passed(order) == {"API_TOKEN": "hidden"}
+    assert secret_arguments(order) == {"API_TOKEN": "hidden"}
 
 
 def test_an_argument_does_not_change_our_own_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "ours")
     order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"MY_KEY": "theirs", "LD_PRELOAD": "/x"})
-    assert buildkit._passed(order) == {}
+    assert secret_arguments(order) == {}
     assert "MY_KEY=theirs" in options(order)
 
 
