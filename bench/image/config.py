@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bench.agent.boxconf import BoxConfig
 from bench.image.archive import TreeIndex
+from bench.image.first_process import refuse_system_init
 from bench.image.healthcheck import resolve_healthcheck
 from bench.image.overrides import overridden
 from bench.scenario.model import Workload
@@ -155,13 +156,15 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
         places = [f"{cwd}/{command}"]
     else:
         places = [f"{directory or cwd}/{command}" for directory in path.split(":")]
-    found = [member for place in places if (member := index.find(place)) is not None and member.isreg()]
-    if not any(_is_executable(member) for member in found):
+    found = {place: member for place in places if (member := index.find(place)) is not None and member.isreg()}
+    runs = next((place for place, member in found.items() if _is_executable(member)), None)
+    if runs is None:
         problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
         raise BuildError(
             f"image {image}: the command {command!r} {problem}",
             hint="check ENTRYPOINT, CMD, workload.entrypoint and workload.command, and the mode of a script (chmod +x)",
         )
+    refuse_system_init(image, runs, index)
 
 
 def _is_executable(member: tarfile.TarInfo) -> bool:

@@ -9,13 +9,15 @@ from typing import Final
 
 from bench.host.disk import allocated_bytes
 from bench.host.mounts import read_mounts
-from bench.image.tree import ensure_tree_dir
+from bench.image.tree import ensure_tree_dir, fill_dev
 from bench.targets.base import Order
 from bench.targets.volumes import make_volumes, volumes_bytes
 from bench.util.errors import LaunchError, TeardownError
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_MS_NOSUID: Final = 2
 _MS_NODEV: Final = 4
+_MS_NOEXEC: Final = 8
 _MS_BIND: Final = 4096
 
 
@@ -54,6 +56,19 @@ class Overlay:
         for name in ("proc", "sys"):
             self.inside(name).mkdir(exist_ok=True)
         self._mount(self.root / "proc", "proc", "", 0)
+
+    def mount_dev(self) -> None:
+        """Mount a /dev in the mounted tree, with what that of every container has. Raises LaunchError."""
+        place = self.inside("dev")
+        place.mkdir(exist_ok=True)
+        self._mount(place, "tmpfs", "mode=755,size=65536k", _MS_NOSUID)
+        fill_dev(place)
+        for name in ("pts", "shm"):
+            (place / name).mkdir()
+        self._mount(place / "pts", "devpts", "newinstance,ptmxmode=0666,mode=0620", _MS_NOSUID | _MS_NOEXEC)
+        (place / "ptmx").symlink_to("pts/ptmx")
+        # The size is Docker's default. A workload that needs more would run in one target and fail in another.
+        self._mount(place / "shm", "tmpfs", "mode=1777,size=65536k", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
     def bind_volumes(self) -> None:
         """Bind the volumes into the mounted tree. Raises LaunchError."""

@@ -155,7 +155,8 @@ static void complete_dev(void)
         if (symlink(links[i][0], links[i][1]) != 0 && errno != EEXIST)
             warn(links[i][1]);
     mount_at("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666");
-    mount_at("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    /* The size is Docker's default. A workload that needs more would run in one target and fail in another. */
+    mount_at("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k");
     mount_at("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 

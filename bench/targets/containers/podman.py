@@ -138,6 +138,7 @@ class _PodmanBox(Box):
         yield from ("--conmon-pidfile", str(self._pid_files[Component.MONITOR]))
         # Here its size is limited. conmon's own limit would drop the whole log.
         yield from ("--log-opt", f"path={order.storage / 'log'}")
+        yield from ("--shm-size", str(64 * 2**20))  # Docker's default; podman's is 64,000 KiB
         # See the target docker.
         yield "--no-healthcheck"
         # By default podman adds variables and accounts that the boxes of other engines do not have.

@@ -113,7 +113,9 @@ def _version() -> str:
 
 def _tree_mounts(overlay: Overlay) -> list[str]:
     layers = ["--overlay-src", str(overlay.lower), "--overlay", str(overlay.upper), str(overlay.work), "/"]
-    return [*layers, "--proc", "/proc", "--dev", "/dev", "--ro-bind", "/sys", "/sys"]
+    # Only root can write to bwrap's own /dev/shm. The size is Docker's default.
+    shared_memory = ("--perms", "1777", "--size", str(64 * 2**20), "--tmpfs", "/dev/shm")
+    return [*layers, "--proc", "/proc", "--dev", "/dev", *shared_memory, "--ro-bind", "/sys", "/sys"]
 
 
 def _cgroup_mounts(group: OwnCgroup) -> list[str]:

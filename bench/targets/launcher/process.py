@@ -41,9 +41,9 @@ class ProcessTarget(RootfsTarget):
         with ExitStack() as stack:
             overlay = Overlay(order)
             stack.callback(overlay.unmount)
-            # The box's /dev is part of the tree.
-            overlay.mount(nodev=False)
+            overlay.mount(nodev=True)
             overlay.mount_proc()
+            overlay.mount_dev()
             overlay.bind_volumes()
             channel = overlay.inside(CHANNEL_IN_BOX)
             ends = stack.enter_context(open_channel(channel, order, agent=AGENT_AS_ROOT))

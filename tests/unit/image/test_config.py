@@ -156,6 +156,39 @@ def test_waiting_for_a_health_check_needs_one() -> None:
     require_healthcheck("shop", ReadyExit(when="exit"), None)
 
 
+INITS = (
+    ("/sbin/init", "usr/lib/systemd/systemd", "systemd"),
+    ("/usr/lib/systemd/systemd", "usr/lib/systemd/systemd", "systemd"),
+    ("init", "usr/sbin/init", "init"),
+    ("/sbin/init", "usr/bin/busybox", "busybox's init"),
+    ("/init", "init", "s6-overlay's init"),
+)
+
+
+@pytest.mark.parametrize(("command", "file", "said"), INITS)
+def test_an_init_that_must_be_pid_1_is_refused(tmp_path: Path, command: str, file: str, said: str) -> None:
+    entries: list[Any] = [
+        folder("usr"),
+        folder("usr/bin"),
+        folder("usr/sbin"),
+        folder("usr/lib"),
+        folder("usr/lib/systemd"),
+    ]
+    entries += [(member(file), b""), folder("package/admin/s6-overlay-3.2"), link("sbin", "usr/sbin")]
+    if file != "usr/sbin/init":
+        entries.append(link("usr/sbin/init", f"/{file}"))
+    tree = index_of(tmp_path, *entries)
+    with pytest.raises(BuildError, match=f"is {said}, which must be PID 1") as caught:
+        resolve(tree, Cmd=[command])
+    assert "workload.entrypoint" in caught.value.hint
+
+
+@pytest.mark.parametrize("file", ["app/init", "init", "usr/bin/systemd-notify", "usr/bin/tini"])
+def test_other_programs_called_init_run(tmp_path: Path, file: str) -> None:
+    tree = index_of(tmp_path, folder("app"), folder("usr"), folder("usr/bin"), (member(file), b""))
+    assert resolve(tree, Cmd=[f"/{file}"]).argv == (f"/{file}",)
+
+
 @pytest.mark.parametrize("name", ["SIGWHAT", "65", "²"])
 def test_unknown_stop_signal(tree: TreeIndex, name: str) -> None:
     with pytest.raises(BuildError, match=name):
