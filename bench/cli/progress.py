@@ -35,6 +35,10 @@ class LogProgress:
         if not text.startswith((" ", "Step ", "Successfully ")):
             self._print(text)
 
+    def prepared(self, text: str) -> None:
+        """Print what the preparation took."""
+        self._print(text)
+
     def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         """Print how many trials there are, and how long they take."""
         self._blocks = 1 + max((trial.block for trial in trials), default=0)
@@ -92,6 +96,10 @@ class LiveProgress:
     def say(self, text: str) -> None:
         """Show a step of the preparation in place of the previous one."""
         self._update(description=" ".join(plain(text).split())[:70])
+
+    def prepared(self, text: str) -> None:
+        """Let what the preparation took stay on the screen."""
+        _show(self._bar.console, text)
 
     def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         """Set the length of the bar. How long it takes stays on the screen."""

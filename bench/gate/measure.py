@@ -29,6 +29,9 @@ class Silent:
     def say(self, text: str) -> None:
         """Does nothing."""
 
+    def prepared(self, text: str) -> None:
+        """Does nothing."""
+
     def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         """Does nothing."""
 

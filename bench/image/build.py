@@ -20,11 +20,12 @@ from bench.image.healthcheck import require_healthcheck
 from bench.image.model import Image
 from bench.image.noted import note_use
 from bench.image.source import known, plain_image
-from bench.image.stores.base import ImageStore, Log, StoreError
+from bench.image.stores.base import ImageStore, Log, StoredImage, StoreError
 from bench.image.volumes import add_missing_places, volume_places
 from bench.scenario.model import LoadedScenario
 from bench.util import cache
 from bench.util.errors import BuildError
+from bench.util.steps import measured_by, step
 
 CONTENT_RECIPE: Final = "content-1"
 """Part of the cache key of content digests. Change it when they are computed in another way."""
@@ -44,14 +45,17 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     """
     scenario = loaded.scenario
     try:
-        plain = plain_image(store, loaded, log)
-        ref = finish_image(store, loaded, plain.image)
+        with step("build" if scenario.workload.image is None else "image"):
+            plain = plain_image(store, loaded, log)
+        with step("finish"):
+            ref = finish_image(store, loaded, plain.image)
         finished = known(store, ref)
         volumes = tuple(finished.config.get("Volumes") or ())
-        tar = _export(store, scenario.name, finished.id, volumes)
+        tar = _export(store, scenario.name, finished, volumes)
     except StoreError as error:
         raise BuildError(f"scenario {scenario.name}: {error.message}", hint=error.hint) from None
-    index = read_index(tar)
+    with step("index"):
+        index = read_index(tar)
     refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
     require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
@@ -68,20 +72,23 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
         config=config,
         tree_tar=tar,
         sizes_bytes={"unpacked": index.content_bytes(), "tar": tar.stat().st_size, "layers": finished.size_bytes},
+        entries=len(index.members),
+        block_bytes=index.block_bytes(),
         volumes=volume_places(scenario.name, volumes, index),
         origin=plain.origin,
         notes=plain.notes,
     )
 
 
-def _export(store: ImageStore, name: str, image_id: str, volumes: tuple[str, ...]) -> Path:
+def _export(store: ImageStore, name: str, image: StoredImage, volumes: tuple[str, ...]) -> Path:
     def write(path: Path) -> None:
-        store.export(image_id, path)
+        measured_by(lambda: path.stat().st_size, total_bytes=image.size_bytes)
+        store.export(image.id, path)
         if volumes:
             add_missing_places(path, name, volumes)
 
     kind = "-volumes" if volumes else ""
-    return cache.ensure("tar", f"{image_id.removeprefix('sha256:')[:32]}{kind}.tar", write)
+    return cache.ensure("tar", f"{image.id.removeprefix('sha256:')[:32]}{kind}.tar", write)
 
 
 def _cached_digest(key: str, compute: Callable[[], str]) -> str:

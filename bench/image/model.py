@@ -55,6 +55,10 @@ class Image:
     """The exported root file system, uncompressed."""
     sizes_bytes: dict[str, int]
     """``unpacked`` (sum of all file sizes), ``tar``, ``layers`` (as the engine reports it)."""
+    entries: int | None = None
+    """How many entries the tree has; None: the tar must be read for it."""
+    block_bytes: int | None = None
+    """The tree's size in whole blocks; None likewise."""
     volumes: tuple[str, ...] = ()
     """Where a box has volumes, absolute paths in it, see ``bench.image.volumes``."""
     origin: ImageOrigin | None = None

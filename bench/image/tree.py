@@ -10,6 +10,7 @@ from typing import Final
 from bench.image.model import Image
 from bench.util import cache, proc
 from bench.util.errors import HostUnfitError
+from bench.util.steps import measured_by
 from bench.util.tree import remove_tree
 
 # Engines put these into /dev of every container. In a chroot, /dev has only what is in the tree.
@@ -55,7 +56,12 @@ def _unpack(tar: Path, directory: Path) -> None:
     # It is the box's `/`, so every user of the box may enter it. No user of the host may enter the cache.
     directory.mkdir()
     directory.chmod(0o755)
-    proc.run([*UNPACK, "-f", tar, "-C", directory], timeout_s=600, keep=proc.NO_VARIABLES)
+    with tar.open("rb") as source:
+        total = tar.stat().st_size
+        # tar has the same open file, so the place in it is how far tar has come.
+        measured_by(lambda: os.lseek(source.fileno(), 0, os.SEEK_CUR), total_bytes=total)
+        proc.run([*UNPACK, "-f", "-", "-C", directory], timeout_s=600, keep=proc.NO_VARIABLES, stdin=source)
+        measured_by(lambda: total)
     fill_dev(directory / "dev")
 
 

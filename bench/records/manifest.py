@@ -123,6 +123,29 @@ class OriginEntry(BaseModel):
     """Of a model: which joint draw of its parameters, from 0. None: their centre."""
 
 
+class PreparationStep(BaseModel):
+    """What one kind of step took while boxes were prepared. Steps may run beside each other."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Such as ``build``, ``export``, ``unpack``, ``disk``."""
+    took_ns: Int64
+    """Of all steps of this name."""
+    bytes: Int64 | None = None
+    """What they have read or written; None: not known."""
+
+
+class PreparationEntry(BaseModel):
+    """How long a user waited until the first box could be started. What the cache has already takes no step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    took_ns: Int64
+    """Building, pulling and making files, from the opening of the engines; without the inspection of boxes."""
+    steps: tuple[PreparationStep, ...] = ()
+
+
 class SittingEntry(BaseModel):
     """One run of the tool that measured trials of the campaign: ``run`` is the first, each ``resume`` another."""
 
@@ -132,6 +155,8 @@ class SittingEntry(BaseModel):
     """Wall clock, ISO 8601, UTC: a label, never subtracted."""
     boot: str | None = None
     """Differs between two boots of the host; None: not known."""
+    preparation: PreparationEntry | None = None
+    """None in older campaigns, and where no box runs."""
 
 
 class Manifest(BaseModel):

@@ -132,7 +132,7 @@ def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None
         refuse_other_version(manifest)
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
-            campaign.begin_sitting(_sitting(), () if blocks is None else _further(manifest, blocks))
+            campaign.begin_sitting(_sitting(prepared), () if blocks is None else _further(manifest, blocks))
             return _run_remaining(campaign, prepared, progress)
 
 
@@ -166,14 +166,18 @@ def _manifest(identity: str, request: Request, prepared: Prepared, certificates:
             warmups={name: design.warmups for name, design in designs.items()},
             seed=request.seed,
         ),
-        sittings=(_sitting(),),
+        sittings=(_sitting(prepared),),
         host={**facts, "fingerprint": fingerprint(facts)},
         notes=tuple(prepared.notes),
     )
 
 
-def _sitting() -> SittingEntry:
-    return SittingEntry(started_at=datetime.now(UTC).isoformat(timespec="seconds"), boot=boot_mark())
+def _sitting(prepared: Prepared) -> SittingEntry:
+    return SittingEntry(
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        boot=boot_mark(),
+        preparation=prepared.preparation.entry(),
+    )
 
 
 def _further(manifest: Manifest, blocks: int) -> tuple[Trial, ...]:

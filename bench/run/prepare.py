@@ -17,8 +17,10 @@ from bench.image.stores.choice import image_store
 from bench.plan.matrix import Combination, check_matrix, combinations_of, targets_of
 from bench.plan.trials import Cell
 from bench.records.manifest import ImageEntry, LayerEntry
+from bench.run.ahead import done_beside, works_of
 from bench.run.box import Setting
 from bench.run.interpreter import frozen_heap
+from bench.run.preparation import Preparation
 from bench.scenario.first_start import ABSENT
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Target
@@ -26,6 +28,7 @@ from bench.targets.first_start.first_starts import FirstStarts
 from bench.targets.table import make_target
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TargetUnavailableError
+from bench.util.steps import step
 
 Say = Callable[[str], None]
 
@@ -41,6 +44,8 @@ class Prepared:
     descriptions: dict[str, dict[str, str]] = field(default_factory=dict)
     """What exactly each target is here, by box (``libvirt/tcg``)."""
     notes: list[str] = field(default_factory=list)
+    preparation: Preparation = field(default_factory=Preparation)
+    """What it took so far."""
 
 
 @contextmanager
@@ -68,12 +73,14 @@ def prepare(
     check_matrix(scenarios)
     with open_engines(campaign_dir(campaign)) as engines, ExitStack() as stack:
         prepared = Prepared(campaign, engines)
-        targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
-        first = FirstStarts(engines, campaign_tag(campaign), stack, accel=accel)
-        for loaded in scenarios:
-            _add_scenario(prepared, loaded, targets, first, say)
-        # What engines have written would else reach the disk while the first boxes start.
-        os.sync()
+        with prepared.preparation.shown(say):
+            targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
+            first = FirstStarts(engines, campaign_tag(campaign), stack, accel=accel)
+            for loaded in scenarios:
+                _add_scenario(prepared, loaded, targets, first, say)
+            with step("sync"):
+                # What engines have written would else reach the disk while the first boxes start.
+                os.sync()
         with frozen_heap():
             yield prepared
 
@@ -117,12 +124,13 @@ def _add_scenario(
     store = image_store(prepared.engines)
     image = build_image(store, loaded, say)
     prepared.notes.extend(f"{scenario.name}: {note}" for note in image.notes)
-    layers = layer_sizes(store, image)
+    places = [(place, targets[place.spec.label]) for place in combinations_of(scenario) if place.spec.label in targets]
+    say(f"unpacking {scenario.name}, making its disk, and counting its layers")
+    with done_beside(works_of(image, (target for _, target in places), scenario.resources)):
+        layers = layer_sizes(store, image)
     sizes = {**image.sizes_bytes, "compressed": sum(compressed for _, compressed in layers.values())}
-    for place in combinations_of(scenario):
-        target = targets.get(place.spec.label)
-        if target is None:
-            continue
+    for place, found in places:
+        target = found
         cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
         say(f"preparing {cell.key}")
         is_first = place.levels.get("cache") == ABSENT

@@ -18,6 +18,7 @@ from bench.records.manifest import RequestEntry
 from bench.records.record import Record
 from bench.run.cleanup import find_containers, remove_all, remove_leftovers
 from bench.run.pace import Pace
+from bench.run.preparation import summary
 from bench.run.prepare import Prepared, prepare
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, TeardownError
@@ -33,6 +34,9 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """A step of the preparation starts, or something was left on the host."""
+
+    def prepared(self, text: str) -> None:
+        """The preparation has ended; ``text`` says what took how long."""
 
     def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         """``trials`` of ``total`` will run now. ``pace``: how long they take; it learns while they run."""
@@ -154,6 +158,7 @@ def prepared_request(
         skip_unavailable=request.skip_unavailable,
         say=progress.say,
     ) as prepared:
+        progress.prepared(summary(prepared.preparation.entry()))
         # After a kill -9 the containers of a shared engine are still there; those of a private one end with it.
         _remove_containers(prepared, campaign_tag(identity))
         try:

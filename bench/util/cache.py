@@ -25,6 +25,7 @@ from bench.util.durable import sync_directory, sync_entry
 from bench.util.errors import HostUnfitError
 from bench.util.locks import is_locked, wait_for_lock
 from bench.util.private import plain_path, private_directory
+from bench.util.steps import measured_by, step
 from bench.util.tree import remove_tree
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
@@ -149,13 +150,24 @@ def _make(final: Path, make: Callable[[Path], None]) -> None:
             return
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
-            make(partial)
-            # After a power cut the rename could survive while the content is lost; the entry would be used for ever.
-            sync_entry(partial)
+            with step(final.parent.name):
+                measured_by(lambda: _file_bytes(partial))
+                make(partial)
+                # After a power cut the rename could survive while the content is lost, and the entry would be used
+                # for ever.
+                sync_entry(partial)
             partial.rename(final)
             sync_directory(final.parent)
         finally:
             remove_tree(partial)
+
+
+def _file_bytes(path: Path) -> int:
+    """The size of a file. Raises OSError, also for a directory."""
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(path)
+    return found.st_size
 
 
 def _note_use(entry: Path) -> None:

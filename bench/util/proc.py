@@ -87,7 +87,7 @@ def run(
     *,
     timeout_s: float,
     check: bool = True,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     without: Collection[str] = (),
@@ -99,6 +99,7 @@ def run(
     Args:
         timeout_s: after this time the process group is interrupted, terminated and killed.
         check: raise ProcessError on a non-zero exit code.
+        stdin: content, or an open file, for its standard input.
         env: variables to add to the environment.
         without: variables of our environment that the tool does not get, unless ``env`` has them.
         keep: as for ``spawn``.
@@ -112,7 +113,7 @@ def run(
     words = tuple(str(word) for word in argv)
     process = spawn(
         words,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE if isinstance(stdin, bytes) else stdin,
         stdout=subprocess.PIPE if stdout_to is None else stdout_to,
         stderr=subprocess.PIPE,
         cwd=cwd,
@@ -120,7 +121,7 @@ def run(
         without=without,
         keep=keep,
     )
-    stdout, stderr = _wait(process, words, stdin, timeout_s)
+    stdout, stderr = _wait(process, words, stdin if isinstance(stdin, bytes) else None, timeout_s)
     result = Result(words, process.returncode, stdout, stderr, count_cpu(process))
     if check and result.returncode != 0:
         stderr_tail = tail(result.stderr)
@@ -137,6 +138,8 @@ class Process(subprocess.Popen[bytes]):
 
     cpu_ns: int | None = None
     """As ``Result.cpu_ns``; None until ``wait`` has returned."""
+    thread: int | None = None
+    """The identity of the thread that started it."""
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
         # The one place in which ``wait`` and ``communicate`` ask the kernel. Their waitpid(2) does not tell the CPU
@@ -223,12 +226,19 @@ def spawn(
         )
     except OSError as error:
         raise _start_error(error, words, cwd) from None
+    process.thread = threading.get_ident()
     with _started_lock:
         _started.add(process)
     return process
 
 
-_started: Final = WeakSet[subprocess.Popen[bytes]]()
+def started_by(thread: int | None) -> list[Process]:
+    """The processes that a thread has started and that nobody has waited for."""
+    with _started_lock:
+        return [process for process in _started if process.thread == thread and process.returncode is None]
+
+
+_started: Final = WeakSet[Process]()
 _started_lock: Final = threading.Lock()
 
 

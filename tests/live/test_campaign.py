@@ -193,6 +193,10 @@ def test_resume_runs_the_rest_of_exactly_what_was_asked_for(boxbench: Command, s
     resumed = read_manifest(out)
     assert len(resumed.sittings) == len(manifest.sittings) + 1
     assert resumed.model_copy(update={"sittings": manifest.sittings}) == manifest
+    again = resumed.sittings[-1].preparation
+    assert again is not None
+    assert again.took_ns > 0
+    assert {one.name for one in again.steps}.isdisjoint({"export", "digest", "layer sizes", "unpack", "disk", "agent"})
 
 
 def test_a_campaign_of_an_older_version_is_reported_and_not_resumed(boxbench: Command, scenario: Path) -> None:

@@ -13,6 +13,7 @@ from bench.image.model import Disk, Image
 from bench.image.tree import ensure_tree_dir
 from bench.util import cache, proc
 from bench.util.errors import BuildError, HostUnfitError, ProcessError
+from bench.util.steps import measured_by
 from bench.util.units import format_bytes
 
 RECIPE: Final = "1"
@@ -105,12 +106,13 @@ def _next_data(fd: int, after: int) -> int | None:
 
 
 def _make(directory: Path, final: Path, image: Image, size_bytes: int) -> None:
-    index = read_index(image.tree_tar)
-    needed = index.block_bytes() + _OVERHEAD_BYTES
+    entries, block_bytes = _entries_and_bytes(image)
+    needed = block_bytes + _OVERHEAD_BYTES
     if size_bytes < needed:
         raise _too_small(image, size_bytes, needed)
     directory.mkdir()
-    inodes = max(size_bytes // _BYTES_PER_INODE, len(index.members) * 5 // 4 + 1024)
+    inodes = max(size_bytes // _BYTES_PER_INODE, entries * 5 // 4 + 1024)
+    measured_by(lambda: (directory / "disk.raw").stat().st_blocks * 512, total_bytes=needed)
     try:
         _make_ext4(directory / "disk.raw", image, size_bytes, inodes)
     except ProcessError as error:
@@ -118,6 +120,13 @@ def _make(directory: Path, final: Path, image: Image, size_bytes: int) -> None:
             raise _too_small(image, size_bytes, needed) from None
         raise
     make_overlay(final / "disk.raw", directory / "overlay.qcow2", size_bytes)
+
+
+def _entries_and_bytes(image: Image) -> tuple[int, int]:
+    if image.entries is not None and image.block_bytes is not None:
+        return image.entries, image.block_bytes
+    index = read_index(image.tree_tar)
+    return len(index.members), index.block_bytes()
 
 
 def _make_ext4(raw: Path, image: Image, size_bytes: int, inodes: int) -> None:

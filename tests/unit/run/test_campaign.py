@@ -42,9 +42,13 @@ class Silent:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.took = ""
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def prepared(self, text: str) -> None:
+        self.took = text
 
     def plan(self, trials: Sequence[Trial], total: int, pace: Pace | None = None) -> None:
         del trials, total, pace
@@ -114,7 +118,8 @@ def test_a_directory_that_vanished_hides_no_error(tmp_path: Path) -> None:
 def _prepared(
     monkeypatch: pytest.MonkeyPatch, containers: Callable[[], tuple[Leftover, ...]], request: Request, progress: Silent
 ) -> AbstractContextManager[Prepared]:
-    engines: Any = SimpleNamespace(docker=SimpleNamespace(client=None))
+    engine = SimpleNamespace(client=None)
+    engines: Any = SimpleNamespace(docker=engine, opened_docker=engine)
     monkeypatch.setattr(session, "prepare", lambda *_args, **_more: nullcontext(Prepared("0badcafe", engines)))
     monkeypatch.setattr(session, "find_containers", lambda _client, tag: containers() if tag else ())
     return session.prepared_request("0badcafe", request, progress)

@@ -1,0 +1,101 @@
+"""How far preparation is, and what it took: a live line, a last line, and an entry of the manifest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bench.records.manifest import PreparationEntry, PreparationStep
+from bench.util.clock import Clock, MonotonicClock
+from bench.util.steps import Step, Steps, done_bytes
+from bench.util.threads import WatchedThread
+from bench.util.units import format_bytes, format_ns
+
+_EVERY_S: Final = 0.5
+_SHOWN_FROM_NS: Final = 10**8
+"""Shorter steps are left out of the last line."""
+_SHOWN_FROM_BYTES: Final = 2**20
+"""Fewer bytes tell nothing about a time: they are those of an answer, not of what was read for it."""
+_WORDS: Final = {
+    "tar": "export",
+    "tree": "unpack",
+    "saved": "archive",
+    "layers": "layer sizes",
+    "base": "base image",
+    "kernel": "guest kernel",
+    "system": "whole system",
+    "engine-disk": "disk of an engine",
+}
+"""Words for kinds of cache entries whose names are not plain."""
+
+Say = Callable[[str], None]
+
+
+class Preparation:
+    """The time and the steps of one preparation."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or MonotonicClock()
+        self.steps = Steps(self.clock)
+        self._begun_ns = self.clock.now_ns()
+        self._took_ns: int | None = None
+
+    @contextmanager
+    def shown(self, say: Say) -> Iterator[None]:
+        """Note the steps of the block, and show how far those are whose bytes are known.
+
+        Args:
+            say: gets an indented line, which a log leaves out, twice a second and from another thread.
+        """
+        ended = threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(_EVERY_S):
+                lines = [_running(one, self.clock.now_ns()) for one in self.steps.running() if one.measure is not None]
+                if lines:
+                    say("  " + ", ".join(lines))
+
+        teller = WatchedThread(tell, name="preparation")
+        teller.start()
+        try:
+            with self.steps.noted():
+                yield
+        finally:
+            ended.set()
+            teller.join()
+            self._took_ns = self.clock.now_ns() - self._begun_ns
+
+    def entry(self) -> PreparationEntry:
+        """The steps by name, in the order in which they began first, as the manifest stores them."""
+        steps: dict[str, PreparationStep] = {}
+        for one in self.steps.all:
+            name, took_ns = _WORDS.get(one.name, one.name), (one.ended_ns or one.begun_ns) - one.begun_ns
+            before = steps.get(name, PreparationStep(name=name, took_ns=0))
+            known = [size for size in (before.bytes, one.done_bytes) if size is not None]
+            steps[name] = PreparationStep(
+                name=name, took_ns=before.took_ns + took_ns, bytes=sum(known) if known else None
+            )
+        return PreparationEntry(took_ns=self._took_ns or 0, steps=tuple(steps.values()))
+
+
+def summary(entry: PreparationEntry) -> str:
+    """``prepared in 41 s: build 12 s, export 9.1 s (1.9 GiB)``."""
+    parts = [
+        f"{one.name} {format_ns(one.took_ns)}"
+        + (f" ({format_bytes(one.bytes)})" if one.bytes is not None and one.bytes >= _SHOWN_FROM_BYTES else "")
+        for one in entry.steps
+        if one.took_ns >= _SHOWN_FROM_NS
+    ]
+    return f"prepared in {format_ns(entry.took_ns)}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _running(one: Step, now_ns: int) -> str:
+    """``export: 310 MiB of 1.90 GiB, 45.0 MiB/s``."""
+    name, done = _WORDS.get(one.name, one.name), done_bytes(one)
+    if not done:
+        return name
+    of = f" of {format_bytes(one.total_bytes)}" if one.total_bytes is not None and one.total_bytes >= done else ""
+    elapsed_ns = max(now_ns - one.begun_ns, 1)
+    return f"{name}: {format_bytes(done)}{of}, {format_bytes(done * 10**9 / elapsed_ns)}/s"

@@ -1,0 +1,99 @@
+"""Steps of a task: noted where somebody asks for them, with times and bytes."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import copy_context
+from pathlib import Path
+
+import pytest
+
+from bench.util import cache
+from bench.util.clock import VirtualClock
+from bench.util.steps import Steps, done_bytes, measured_by, step
+
+
+def test_steps_have_their_time_and_bytes() -> None:
+    clock = VirtualClock(5)
+    steps = Steps(clock)
+    with steps.noted():
+        with step("export"):
+            measured_by(lambda: 70, total_bytes=100)
+            clock.sleep(2)
+            (running,) = steps.running()
+            assert (running.name, done_bytes(running), running.total_bytes) == ("export", 70, 100)
+        with step("index"):
+            clock.sleep(1)
+    assert steps.running() == []
+    assert [(one.name, (one.ended_ns or 0) - one.begun_ns, one.done_bytes) for one in steps.all] == [
+        ("export", 2_000_000_000, 70),
+        ("index", 1_000_000_000, None),
+    ]
+
+
+def test_a_step_that_fails_has_ended() -> None:
+    steps = Steps(VirtualClock())
+    with steps.noted(), pytest.raises(KeyError), step("build"):
+        raise KeyError
+    assert steps.running() == []
+
+
+def test_the_bytes_are_those_of_the_innermost_step() -> None:
+    steps = Steps(VirtualClock())
+    with steps.noted(), step("outer"):
+        with step("inner"):
+            measured_by(lambda: 1)
+        measured_by(lambda: 2)
+    assert {one.name: one.done_bytes for one in steps.all} == {"inner": 1, "outer": 2}
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, ValueError])
+def test_bytes_that_cannot_be_read_are_not_known(error: type[Exception]) -> None:
+    def fail() -> int:
+        raise error
+
+    steps = Steps(VirtualClock())
+    with steps.noted(), step("x"):
+        measured_by(fail)
+    assert steps.all[0].done_bytes is None
+
+
+def test_nothing_is_noted_where_nobody_asked() -> None:
+    steps = Steps(VirtualClock())
+    with steps.noted():
+        pass
+    with step("later"):
+        measured_by(lambda: 1)
+    assert steps.all == []
+
+
+def test_a_thread_notes_in_a_copy_of_the_context() -> None:
+    steps = Steps(VirtualClock())
+
+    def work() -> None:
+        with step("beside"):
+            pass
+
+    with steps.noted():
+        context = copy_context()
+        for target in (work, lambda: context.run(work)):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    assert [one.name for one in steps.all] == ["beside"]
+
+
+def test_a_cache_entry_that_is_made_is_a_step_and_one_that_is_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+
+    def write(path: Path) -> None:
+        path.write_bytes(bytes(300))
+
+    steps = Steps(VirtualClock())
+    with steps.noted():
+        for _ in range(2):
+            cache.ensure("tar", "a", write)
+            cache.ensure("tree", "a", Path.mkdir)
+    assert [(one.name, one.done_bytes) for one in steps.all] == [("tar", 300), ("tree", None)]
