@@ -199,7 +199,7 @@ def _ready(source: Source, given: Given, seen: Seen | None) -> Choice:
         return Choice(source.ready, why)
     if seen is None:
         return Choice(PLACEHOLDER, Reason("", ""))
-    return infer_ready(source.subject, _facts(source, seen.facts), seen.attempt)
+    return infer_ready(source.title, _facts(source, seen.facts), seen.attempt)
 
 
 def _facts(source: Source, facts: ImageFacts) -> ImageFacts:
