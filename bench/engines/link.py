@@ -8,18 +8,18 @@ first one ends with this process, also when it is killed.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.host.read import HOST_ROOT, read_text
 from bench.util import proc
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
-from bench.util.units import decode_number, format_bits_per_s
+from bench.util.units import format_bits_per_s
 
 SERVER: Final = "192.0.2.1"
 """The server's address: of a network for documentation (RFC 5737), which is routed nowhere."""
@@ -30,11 +30,10 @@ _LEAST_BURST_BYTES: Final = 2**15
 _BURST_S: Final = 0.005
 """The bucket holds so much time of the link: timers of a busy host are late by some ms, and a smaller one would lose
 bandwidth then. So many bytes pass at once after a pause."""
+_BUCKET: Final = "tbf"
 _QUEUE: Final = "50ms"
 _TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.005
-# Columns of /proc/net/dev after the name: bytes received.
-_RECEIVED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,31 @@ class Link:
         """The command line that runs ``argv`` in the namespace of the host that fetches."""
         return _inside(self.fetcher_pid, *argv)
 
-    def received_bytes(self, *, root: Path = HOST_ROOT) -> int:
-        """Bytes that have come over the link so far, headers included. Raises HostUnfitError: the link is gone."""
-        for line in (read_text(root, f"proc/{self.fetcher_pid}/net/dev") or "").splitlines():
-            name, colon, numbers = line.partition(":")
-            received = decode_number(numbers.split()[_RECEIVED]) if colon and name.strip() == _FETCHER_SIDE else None
-            if received is not None:
-                return received
-        raise HostUnfitError(
-            f"the link's interface {_FETCHER_SIDE} is gone", hint="another program has removed it; run again"
-        )
+    def sent_bytes(self) -> int:
+        """Bytes that the server has sent over the link so far, with the headers of every packet.
+
+        The token bucket counts them. An interface counts a bundle of packets with the headers of one.
+
+        Raises:
+            HostUnfitError, ProcessError: the link is gone.
+        """
+        tc = proc.require_tool("tc", package="iproute2")
+        words = self.on_server(tc, "-statistics", "-json", "qdisc", "show", "dev", _SERVER_SIDE)
+        return parse_sent(proc.run(words, timeout_s=_TIMEOUT_S, keep=proc.NO_VARIABLES).stdout)
 
     def describe(self) -> str:
         """Bandwidth and how it is made, for reports."""
         return f"{format_bits_per_s(self.bits_per_s)} (tc-tbf on a pair of virtual interfaces), no added delay"
+
+
+def parse_sent(answer: bytes) -> int:
+    """The bytes that a token bucket has let pass, from ``tc -statistics -json``. Raises HostUnfitError."""
+    with suppress(ValueError, LookupError, TypeError, StopIteration):
+        return next(int(found["bytes"]) for found in json.loads(answer) if found["kind"] == _BUCKET)
+    raise HostUnfitError(
+        f"tc does not count what passes the link: {answer[:200]!r}",
+        hint="another program has changed the link; run again",
+    )
 
 
 def check_tools() -> None:
@@ -133,7 +143,7 @@ def _join(link: Link) -> None:
         link.on_fetcher(ip, "address", "add", f"{_FETCHER}/30", "dev", _FETCHER_SIDE),
         link.on_server(
             tc, "qdisc", "add", "dev", _SERVER_SIDE, "root",
-            "tbf", "rate", f"{link.bits_per_s}bit", "burst", f"{burst}b", "latency", _QUEUE,
+            _BUCKET, "rate", f"{link.bits_per_s}bit", "burst", f"{burst}b", "latency", _QUEUE,
         ),
         *(link.on_server(ip, "link", "set", "dev", name, "up") for name in ("lo", _SERVER_SIDE)),
         *(link.on_fetcher(ip, "link", "set", "dev", name, "up") for name in ("lo", _FETCHER_SIDE)),

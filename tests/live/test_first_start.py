@@ -11,7 +11,9 @@ from typing import Final, Literal
 import pytest
 
 from bench.engines.link import Link, limited_link
+from bench.engines.link import check_tools as link_tools
 from bench.engines.registry import Blob, Registry, registry
+from bench.engines.registry import check_tools as registry_tools
 from bench.host.read import HOST_ROOT, read_text
 from bench.host.run_directory import box_tag, campaign_tag
 from bench.records.record import Endpoint, Record
@@ -22,8 +24,9 @@ from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.first_starts import FirstStarts
 from bench.util.clock import MonotonicClock
-from bench.util.errors import LaunchError
+from bench.util.errors import HostUnfitError, LaunchError
 from tests.lab import Lab
+from tests.needs import need
 
 BITS_PER_S: Final = 10**8
 PAYLOAD_SHARE: Final = 1448 / 1514
@@ -31,6 +34,15 @@ PAYLOAD_SHARE: Final = 1448 / 1514
 ERROR: Final = 0.05
 TRIES: Final = 30
 IN_ORDER: Final = (Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED, Endpoint.READY)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools() -> None:
+    try:
+        link_tools()
+        registry_tools()
+    except HostUnfitError as error:
+        need(error.message)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +130,11 @@ def test_a_known_size_takes_as_long_as_the_link_says(served: Registry, tmp_path:
         if abs((best[1] - best[0]) / expected_ns - 1) < ERROR:
             break
     assert (best[1] - best[0]) / expected_ns == pytest.approx(1, abs=ERROR)
+    before = served.link.sent_bytes()
+    took_ns(parcels[1])
+    # Every packet has its headers, and the registry's answer has some of its own.
+    counted = served.link.sent_bytes() - before
+    assert counted / (parcels[1].blob.size_bytes / PAYLOAD_SHARE) == pytest.approx(1, abs=0.01)
     for parcel in parcels:
         assert parcel.place.stat().st_size == parcel.blob.size_bytes
 
@@ -131,4 +148,4 @@ def test_what_the_registry_does_not_have_is_an_error_of_the_box(served: Registry
 def test_nothing_of_a_link_is_in_this_host_s_network(link: Link) -> None:
     names = {line.partition(":")[0].strip() for line in (read_text(HOST_ROOT, "proc/net/dev") or "").splitlines()}
     assert not [name for name in names if name.startswith("boxbench")]
-    assert link.received_bytes() >= 0
+    assert link.sent_bytes() >= 0

@@ -47,14 +47,12 @@ class FirstStartBox(BoxProxy):
         super().__init__(inner)
         self.order = order
         self.link = registry.link
-        self._came_bytes = 0
+        self._before_bytes = self.link.sent_bytes()
 
     def start(self) -> None:
         """Fetch, unpack, start. Marks ``fetched`` and ``unpacked``. Raises LaunchError."""
-        before = self.link.received_bytes()
         self.bring(partial(self.order.mark, Endpoint.FETCHED))
         self.order.mark(Endpoint.UNPACKED)
-        self._came_bytes = self.link.received_bytes() - before
         self.inner.start()
 
     @abstractmethod
@@ -67,7 +65,7 @@ class FirstStartBox(BoxProxy):
 
     def arrived_bytes(self) -> Mapping[str, int]:
         """See ``Box``."""
-        return {"travelled": self._came_bytes, "kept": self.kept_bytes()}
+        return {"travelled": self.link.sent_bytes() - self._before_bytes, "kept": self.kept_bytes()}
 
 
 class FilesBox(FirstStartBox):

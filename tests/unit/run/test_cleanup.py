@@ -95,6 +95,7 @@ def test_a_service_that_sees_our_mounts_is_not_ours(tmp_path: Path) -> None:
         ("/usr/bin/qemu-system-x86_64", ("qemu", "-name", f"guest={BOX}", f'{{"filename":"/cache/boxes/{BOX}/d"}}')),
         ("/usr/bin/podman", ("podman", "--root", f"/cache/boxes/{CAMPAIGN}-podman", "run", "--name", BOX)),
         ("/usr/sbin/runc", ("runc", "--root", f"{RUN}/{CAMPAIGN}/{BOX}/state", "run", BOX)),
+        ("/usr/bin/docker-registry", ("docker-registry", "serve", f"{RUN}/{CAMPAIGN}-first0/registry/config.yml")),
         ("/usr/bin/docker", ("docker", "--host", f"unix://{RUN}/{CAMPAIGN}/dockerd/sock", "run")),
         ("/usr/bin/containerd-shim-runc-v2", ("shim", "-namespace", "boxbench", "-id", BOX)),
         ("/usr/bin/containerd-shim-runc-v2", ("shim", "-namespace", "moby", "-address", f"{RUN}/{CAMPAIGN}/s")),
@@ -169,6 +170,8 @@ def test_a_private_engine_is_known_by_user_program_and_all_its_places(tmp_path: 
     run = roots[0]
     fake(tmp_path, 7, exe="/usr/sbin/dockerd")
     assert engines.tag_of_engine(7, engine_words(run), root=tmp_path) == parse_tag(CAMPAIGN)
+    fresh = [word.replace(CAMPAIGN, f"{CAMPAIGN}-first0") for word in engine_words(run)]
+    assert engines.tag_of_engine(7, fresh, root=tmp_path) == parse_tag(f"{CAMPAIGN}-first0")
     fake(tmp_path, 8, exe="/usr/bin/containerd")
     words = ["containerd", "--config", f"{run}/{CAMPAIGN}/containerd/config.toml"]
     assert engines.tag_of_engine(8, words, root=tmp_path) == parse_tag(CAMPAIGN)

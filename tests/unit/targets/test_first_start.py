@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from bench.agent.boxconf import BoxConfig
 from bench.engines.fresh_docker import FreshEngine
-from bench.engines.link import Link
+from bench.engines.link import Link, parse_sent
 from bench.engines.registry import ADDRESS, Blob, PushedImage
 from bench.image.model import Disk, Image
 from bench.image.tree import ensure_tree_dir
@@ -26,7 +26,7 @@ from bench.targets.first_start import target as module
 from bench.targets.first_start.fetch import Parcel
 from bench.targets.first_start.target import FilesTarget, LayersTarget
 from bench.targets.vms.guest import Guest, VmFiles
-from bench.util.errors import LaunchError
+from bench.util.errors import HostUnfitError, LaunchError
 
 SIZE: Final = 4096
 CAME: Final = 12345
@@ -101,7 +101,7 @@ class _Registry:
     def __init__(self) -> None:
         self.pushed: list[str] = []
         self._came = iter((0, CAME))
-        self.link = SimpleNamespace(bits_per_s=10**8, received_bytes=lambda: next(self._came))
+        self.link = SimpleNamespace(bits_per_s=10**8, sent_bytes=lambda: next(self._came))
 
     def push_file(self, file: Path) -> Blob:
         self.pushed.append(file.name)
@@ -309,9 +309,12 @@ def test_an_engine_that_does_not_answer_is_an_error_of_the_box(tmp_path: Path) -
         _engine(tmp_path, [], Silent()).forget()
 
 
-def test_bytes_that_came_are_read_from_the_interface(tmp_path: Path) -> None:
-    (tmp_path / "proc/7/net").mkdir(parents=True)
-    (tmp_path / "proc/7/net/dev").write_text(
-        "Inter-|   Receive\n face |bytes    packets\n    lo: 1 1 0\nboxbench-f: 4711 3 0 0\n", encoding="ascii"
-    )
-    assert Link(10**8, 6, 7).received_bytes(root=tmp_path) == 4711
+def test_the_token_bucket_counts_what_passes() -> None:
+    answer = b'[{"kind":"noqueue","bytes":1},{"kind":"tbf","handle":"8003:","options":{},"bytes":4711,"packets":3}]'
+    assert parse_sent(answer) == 4711
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'[{"kind":"tbf"}]', b'[{"kind":"noqueue","bytes":1}]', b"[7]"])
+def test_a_link_without_a_bucket_is_no_link(answer: bytes) -> None:
+    with pytest.raises(HostUnfitError, match="tc does not count what passes the link"):
+        parse_sent(answer)
