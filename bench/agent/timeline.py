@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.agent.boxconf import encode_word
 from bench.agent.protocol import (
     CUT,
     AgentError,
@@ -27,7 +28,7 @@ from bench.agent.protocol import (
 )
 from bench.records.record import Endpoint
 from bench.scenario.exercise import MOST_OUTPUT_BYTES
-from bench.scenario.secrets import NOT_SHOWN, is_secret
+from bench.scenario.secrets import NOT_SHOWN, hide, is_secret
 from bench.util.clock import Clock
 from bench.util.errors import ProtocolError
 
@@ -72,10 +73,14 @@ class Timeline:
 
     An endpoint happens once, so of repeated stamps the first counts. Stamps are absolute times of ``clock`` in ns, and
     ``guest_ns`` are times of the box's own clock. Values that the agent has not sent yet are None or missing.
+
+    Args:
+        secrets: values that are hidden in the facts, longest first.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: Sequence[str] = ()) -> None:
         self.clock = clock
+        self._secrets = secrets
         self.guest_ns: dict[Endpoint, int] = {}
         self.exit: Exit | None = None
         self.facts: dict[str, str] = {}
@@ -122,7 +127,7 @@ class Timeline:
                 self._stamps.setdefault(Endpoint.STOPPED, stamp_ns)
                 self.exit = self.exit or message
             case ReportedFact(key, value):
-                self._add_fact(key, _storable(key, value))
+                self._add_fact(key, _storable(key, value, self._secrets))
             case FactsEnd():
                 self._facts_done = True
             case Pong(token):
@@ -206,11 +211,15 @@ class Timeline:
         return dict(sorted(relative.items(), key=lambda item: item[1]))
 
 
-def _storable(key: str, value: str) -> str:
-    """A fact without the value of a secret variable: facts are stored in records and shown in reports."""
+def _storable(key: str, value: str, secrets: Sequence[str]) -> str:
+    """A fact without the values of secret variables: facts are stored in records and shown in reports."""
     name = key.removeprefix("env.")
-    if name == key or not is_secret(name.removesuffix(CUT)):
+    if key.removesuffix(CUT) == "argv":
+        return hide(value, map(encode_word, secrets))
+    if name == key:
         return value
+    if not is_secret(name.removesuffix(CUT)):
+        return hide(value, secrets)
     # A value that the agent had to cut agrees with every value that begins like it.
     return "" if name.endswith(CUT) else NOT_SHOWN
 

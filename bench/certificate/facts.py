@@ -9,14 +9,14 @@ size), each in bytes.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, decode_word, encode_word
 from bench.agent.protocol import CUT as CUT_KEY
 from bench.scenario.allowed_differences import FactName
-from bench.scenario.secrets import shown
+from bench.scenario.secrets import hide, secret_values, shown
 from bench.util.errors import ProtocolError
 from bench.util.units import decode_number, format_bytes
 
@@ -66,9 +66,9 @@ def proves(name: FactName, asked: str, seen: str) -> bool:
     return name != "memory" or not seen.startswith("usable ") or agrees(name, asked, seen)
 
 
-def canonical_words(words: tuple[str, ...]) -> str:
-    """The canonical form of a command."""
-    return " ".join(encode_word(word) for word in words)
+def canonical_words(words: tuple[str, ...], secrets: Sequence[str] = ()) -> str:
+    """The canonical form of a command. ``secrets`` are left out, as from the facts of a box."""
+    return hide(" ".join(encode_word(word) for word in words), map(encode_word, secrets))
 
 
 def canonical_env(entries: tuple[str, ...]) -> str:
@@ -76,8 +76,9 @@ def canonical_env(entries: tuple[str, ...]) -> str:
 
     Secret values are left out, as from the facts of a box.
     """
-    pairs = (entry.partition("=") for entry in entries)
-    return " ".join(sorted(f"{encode_word(name)}={encode_word(shown(name, value))}" for name, _, value in pairs))
+    secrets = secret_values(entries)
+    pairs = ((name, hide(shown(name, value), secrets)) for name, _, value in (one.partition("=") for one in entries))
+    return " ".join(sorted(f"{encode_word(name)}={encode_word(value)}" for name, value in pairs))
 
 
 def _word_agrees(wanted: str, found: str) -> bool:

@@ -15,7 +15,7 @@ from bench.image.first_process import refuse_system_init
 from bench.image.healthcheck import resolve_healthcheck
 from bench.image.overrides import overridden
 from bench.scenario.model import Workload
-from bench.scenario.secrets import shown
+from bench.scenario.secrets import hide, secret_values, shown
 from bench.util.errors import BuildError
 from bench.util.signals import signal_number
 from bench.util.units import decode_number
@@ -69,13 +69,15 @@ def config_digest(config: BoxConfig, volumes: Sequence[str]) -> str:
     """SHA-256 over what a tree digest does not cover: command, environment, directory, user, stop signal, volumes, and
     the health check where there is one.
 
-    Of secret variables only the names are covered: a short value could be guessed from its digest.
+    Of secret variables only the names are covered: a short value could be guessed from its digest. That holds also
+    where the value stands in the command or in another variable.
     """
+    secrets = [json.dumps(value)[1:-1] for value in secret_values(config.env)]
     pairs = [(name, shown(name, value)) for name, _, value in (entry.partition("=") for entry in config.env)]
     parts = {**asdict(config), "env": pairs, "volumes": list(volumes)}
     if config.healthcheck is None:
         del parts["healthcheck"]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(hide(json.dumps(parts), secrets).encode()).hexdigest()
 
 
 def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def parse_subject(word: str, *, scenarios_first: bool = True) -> Subject | None:
     """
     if word.partition(":")[0] in (*FILE_KINDS, STORAGE):
         return _archive(word)
+    if not word:
+        raise UsageError("an empty name names nothing", hint="check the variable that it comes from")
     path = Path(word)
     if exists(path):
         if not is_directory(path):

@@ -33,6 +33,7 @@ from bench.run.prepare import Prepared
 from bench.run.trial import run_trial
 from bench.scenario.allowed_differences import FactName
 from bench.scenario.model import ReadyFirstLine, Scenario
+from bench.scenario.secret_names import secret_values
 from bench.scenario.target_table import has_agent, has_own_kernel, target_info
 from bench.util import cache
 from bench.util.errors import NotReadyError
@@ -102,7 +103,7 @@ def asked_of(setting: Setting) -> dict[FactName, str]:
     config = image.config
     return {
         "digest": image.digest,
-        "argv": canonical_words(config.argv),
+        "argv": canonical_words(config.argv, secret_values(config.env)),
         "env": canonical_env(config.env),
         "uid": str(config.uid),
         "gid": str(config.gid),
@@ -129,6 +130,8 @@ def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], ho
         image.content,
         image.id,
         repr(image.config),
+        # Inspections that older versions kept have secret values in other facts.
+        *(["hidden"] if secret_values(image.config.env) else ()),
         agent_binary().name,
         scenario.resources.model_dump_json(),
         str("digest" in scenario.allowed_differences),

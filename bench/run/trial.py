@@ -28,6 +28,7 @@ from bench.run.ending import ending_doubts
 from bench.run.exercise.measure import Subject, read_workload, run_exercise
 from bench.run.frame import TrialFrame, trial_frame
 from bench.run.interpreter import fast_thread_switch, no_collection
+from bench.scenario.secret_names import secret_values
 from bench.scenario.target_table import has_agent
 from bench.targets.base import Box, Output
 
@@ -43,7 +44,7 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[Record, Output | None]:
         KeyboardInterrupt: the box has been removed.
     """
     with trial_frame(trial, setting.campaign, setting.clock) as frame:
-        run = BoxRun(Timeline(setting.clock), frame.outcome)
+        run = BoxRun(Timeline(setting.clock, secret_values(setting.image.config.env)), frame.outcome)
         with ExitStack() as until_gone, box_order(frame.tag, setting, run.timeline) as order:
             with provisioned(order, setting, run) as (box, channel):
                 try:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 NOT_SHOWN: Final = "(not shown)"
 """Stands for the value of a secret variable, in facts of boxes, records, certificates, manifests and reports."""
+
+_IN_TEXT: Final = "..."
+"""Stands for a secret value inside another text. No form of text escapes it, and it is shorter than any value."""
+_LEAST: Final = 4
+"""The characters of the shortest value that is looked for in other texts. A shorter one stands there by chance."""
 
 _WORDS: Final = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|KEY"
 _SECRET: Final = re.compile(rf"(?:^|_)(?:{_WORDS})_|(?:{_WORDS})$", re.IGNORECASE)
@@ -20,3 +26,17 @@ def is_secret(name: str) -> bool:
 def shown(name: str, value: str) -> str:
     """The value of a variable as it may be stored."""
     return NOT_SHOWN if is_secret(name) else value
+
+
+def secret_values(entries: Iterable[str]) -> tuple[str, ...]:
+    """The values to hide in other texts, of those ``NAME=VALUE`` entries that are secret; longest first."""
+    pairs = (entry.partition("=") for entry in entries)
+    found = {value for name, _, value in pairs if is_secret(name) and len(value) >= _LEAST and value != NOT_SHOWN}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
+
+
+def hide(text: str, values: Iterable[str]) -> str:
+    """A text without the values in it, as in ``postgres://app:...@db``."""
+    for value in values:
+        text = text.replace(value, _IN_TEXT)
+    return text

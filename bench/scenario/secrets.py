@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,10 @@ from typing import Any, Final
 import yaml
 
 from bench.scenario.model import LoadedScenario, Scenario, Workload, load_scenario
-from bench.scenario.secret_names import NOT_SHOWN, is_secret, shown
+from bench.scenario.secret_names import NOT_SHOWN, hide, is_secret, secret_values, shown
 from bench.util.errors import CampaignError, ScenarioError
 
-__all__ = ["NOT_SHOWN", "is_secret", "shown", "with_secrets", "without_secrets"]
+__all__ = ["NOT_SHOWN", "hide", "is_secret", "secret_values", "shown", "with_secrets", "without_secrets"]
 
 Candidates = Callable[[Path], Mapping[str, Workload]]
 """Finds the workloads of a directory, by names for messages."""
@@ -93,12 +93,24 @@ def _secrets_of(workload: Workload) -> dict[str, str]:
 
 
 def _hidden(workload: Workload) -> Workload:
-    build = workload.build.model_copy(update={"args": _shown(workload.build.args)})
-    return workload.model_copy(update={"env": _shown(workload.env), "build": build})
+    """The workload without secret values, also where they stand in its other texts, as those of a compose file do."""
+    values = secret_values(f"{name}={value}" for name, value in _secrets_of(workload).items())
+    build = workload.build.model_copy(update={"args": _shown(workload.build.args, values)})
+    changed: dict[str, Any] = {"env": _shown(workload.env, values), "build": build}
+    for key in ("entrypoint", "command"):
+        changed[key] = _words_without(getattr(workload, key), values)
+    check = workload.healthcheck
+    if check is not None:
+        changed["healthcheck"] = check.model_copy(update={"test": _words_without(check.test, values)})
+    return workload.model_copy(update=changed)
 
 
-def _shown(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: shown(name, value) for name, value in variables.items()}
+def _words_without(words: tuple[str, ...] | None, values: Sequence[str]) -> tuple[str, ...] | None:
+    return None if words is None else tuple(hide(word, values) for word in words)
+
+
+def _shown(variables: Mapping[str, str], values: Sequence[str]) -> dict[str, str]:
+    return {name: hide(shown(name, value), values) for name, value in variables.items()}
 
 
 def _text_without(text: str, secrets: Mapping[str, str]) -> str | None:

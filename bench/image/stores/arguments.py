@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from bench.image.stores.base import BuildOrder
 from bench.scenario.secrets import is_secret
+from bench.util.proc import ENGINE_VARIABLES
 
 
 def secret_arguments(order: BuildOrder) -> dict[str, str]:
-    """Arguments that the builder must get as variables of its environment."""
-    return {name: value for name, value in order.args.items() if is_secret(name) and name not in os.environ}
+    """Arguments that the builder must get as variables of its environment.
+
+    A variable of ours that the builder reads, such as DOCKER_AUTH_KEY, keeps its value.
+    """
+    return {name: value for name, value in order.args.items() if is_secret(name) and not _would_change(name, value)}
+
+
+def _would_change(name: str, value: str) -> bool:
+    reads = any(fnmatchcase(name, pattern) for pattern in ENGINE_VARIABLES)
+    return reads and os.environ.get(name, value) != value
 
 
 def argument_options(order: BuildOrder) -> Iterator[str]:

@@ -29,6 +29,7 @@ from bench.run.box import (
 )
 from bench.run.frame import TrialFrame
 from bench.run.many import member_record, member_tag, read_values, spread
+from bench.scenario.secret_names import secret_values
 from bench.targets.base import Box
 from bench.util.errors import NotReadyError
 
@@ -85,7 +86,7 @@ def resident(frame: TrialFrame, setting: Setting, number: int) -> Iterator[Resid
         TeardownError: something of the box could not be removed.
         BoxbenchError: the box could not be provisioned.
     """
-    run = BoxRun(Timeline(setting.clock), frame.box_outcome())
+    run = BoxRun(Timeline(setting.clock, secret_values(setting.image.config.env)), frame.box_outcome())
     with (
         box_order(member_tag(frame.campaign, frame.trial, number), setting, run.timeline) as order,
         provisioned(order, setting, run) as (box, channel),

@@ -30,6 +30,7 @@ from bench.run.box import (
 )
 from bench.run.frame import AFTER_ALL, TrialFrame, causes
 from bench.run.many import member_record, member_tag, read_values
+from bench.scenario.secret_names import secret_values
 from bench.targets.base import Box
 from bench.util.clock import MonotonicClock
 from bench.util.errors import BoxbenchError, NotReadyError, TeardownError
@@ -185,7 +186,7 @@ def storm_box(frame: TrialFrame, setting: Setting, number: int, scheduled_ns: in
     Raises:
         BoxbenchError: the box could not be provisioned.
     """
-    run = BoxRun(Timeline(setting.clock), frame.box_outcome())
+    run = BoxRun(Timeline(setting.clock, secret_values(setting.image.config.env)), frame.box_outcome())
     entered = False
     try:
         with (

@@ -43,6 +43,13 @@ def test_secret_values_of_a_box_are_not_kept(timeline: Timeline) -> None:
     }
 
 
+def test_secret_values_in_other_facts_of_a_box_are_not_kept() -> None:
+    timeline = Timeline(VirtualClock(1000), ("hush hush",))
+    for key, value in {"argv": "redis -a hush%20hush", "env.URL": "x://a:hush hush@b", "user": "hush hush"}.items():
+        timeline.receive(ReportedFact(key, value), 0)
+    assert timeline.facts == {"argv": "redis -a ...", "env.URL": "x://a:...@b", "user": "hush hush"}
+
+
 def test_the_first_stamp_wins(timeline: Timeline) -> None:
     timeline.mark(Endpoint.REQUESTED)
     for stamp, guest in ((1100, 1), (1900, 2)):

@@ -133,3 +133,25 @@ def test_other_workloads_of_the_directory_have_values_too(tmp_path: Path) -> Non
     other = loaded.scenario.workload.model_copy(update={"env": {"API_TOKEN": "x", "MODE": "fast"}})
     with pytest.raises(CampaignError, match="these files have its workload with different values: a, b"):
         with_secrets(stored, lambda _: {"a": loaded.scenario.workload, "b": other})
+
+
+INTERPOLATED = """\
+  env:
+    DB_PASSWORD: hush-hush
+    PIN_KEY: "1"
+    DATABASE_URL: postgres://app:hush-hush@db/1
+  command: [--requirepass, hush-hush]
+  healthcheck: {test: [CMD, cli, -a, hush-hush]}
+"""
+
+
+def test_a_value_is_not_stored_where_it_stands_in_another_text(tmp_path: Path) -> None:
+    """Compose files put one variable into commands, addresses and health checks."""
+    loaded = scenario(tmp_path, INTERPOLATED)
+    stored = without_secrets(loaded)
+    assert "hush" not in stored.model_dump_json()
+    workload = stored.scenario.workload
+    assert workload.env["DATABASE_URL"] == "postgres://app:...@db/1"
+    assert workload.command == ("--requirepass", "...")
+    assert "hush" not in json.dumps(yaml.safe_load(stored.text))
+    assert with_secrets(stored).scenario == loaded.scenario

@@ -55,10 +55,19 @@ def test_everything_of_an_order_is_passed(tmp_path: Path) -> None:
 
 
 def test_an_argument_does_not_change_our_own_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_KEY", "ours")
-    order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"MY_KEY": "theirs", "LD_PRELOAD": "/x"})
+    monkeypatch.setenv("DOCKER_KEY", "ours")
+    order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"DOCKER_KEY": "theirs", "LD_PRELOAD": "/x"})
     assert secret_arguments(order) == {}
-    assert "MY_KEY=theirs" in options(order)
+    assert "DOCKER_KEY=theirs" in options(order)
+
+
+def test_a_secret_that_the_user_has_exported_is_on_no_command_line_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_TOKEN", "hush")
+    order = BuildOrder(tmp_path, "Dockerfile", "x:1", args={"API_TOKEN": "hush"})
+    assert not any("hush" in word for word in options(order))
+    assert secret_arguments(order) == {"API_TOKEN": "hush"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"containerimage.digest"'])
