@@ -16,6 +16,8 @@ from bench.util.cache import half_made, lock_of
 _COUNTED: Final = frozenset((*KINDS, KERNELS.name))
 _LOCK: Final = ".lock"
 _KERNELS: Final = re.compile(r"[0-9a-f]{20}")
+_MADE: Final = re.compile(r"(?:cpu-)?[0-9a-f]{16}|linux-image-")
+"""How names of entries begin."""
 
 
 def read_contents(root: Path) -> Contents:
@@ -28,6 +30,7 @@ def read_contents(root: Path) -> Contents:
     partial = tuple(path for path in half_made() if path.parent.name not in linked)
     half_made_bytes = sum(_size(path, counter) for path in partial)
     others = [name for name in own if name not in (*STORES, *_COUNTED, PODMAN.name) and not name.endswith(_LOCK)]
+    others += [f"{name}/{path.name}" for name in own if name in _COUNTED for path in _foreign(root / name)]
     hidden = [root / name for name in own if name.endswith(_LOCK)]
     hidden += [path for name in own if name in _COUNTED for path in _hidden(root / name)]
     return Contents(
@@ -52,7 +55,7 @@ def _entries(directory: Path, counter: Counter) -> Iterator[Entry]:
         return
     kernels = directory.name == KERNELS.name
     for path in sorted(directory.iterdir()):
-        if path.name.startswith(".") or (kernels and not _KERNELS.fullmatch(path.name)):
+        if path.name.startswith(".") or (kernels and not _KERNELS.fullmatch(path.name)) or not _is_made(path):
             continue
         try:
             found = path.lstat()
@@ -60,6 +63,17 @@ def _entries(directory: Path, counter: Counter) -> Iterator[Entry]:
             yield Entry(Thing(directory.name, path.name, counter.add(path), used_ns), path, found.st_uid)
         except FileNotFoundError:
             continue  # another process has removed it
+
+
+def _is_made(path: Path) -> bool:
+    """Whether Boxbench made the entry. The cache may be a directory in which the user has an ``image``."""
+    return os.path.lexists(lock_of(path)) or _MADE.match(path.name) is not None
+
+
+def _foreign(directory: Path) -> Iterator[Path]:
+    if directory.name == KERNELS.name or not directory.is_dir():
+        return iter(())
+    return (path for path in sorted(directory.iterdir()) if not path.name.startswith(".") and not _is_made(path))
 
 
 def _hidden(directory: Path) -> Iterator[Path]:

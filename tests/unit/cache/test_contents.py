@@ -30,7 +30,7 @@ def test_an_entry_has_its_size_and_its_last_use(root: Path) -> None:
 
 
 def test_an_entry_without_a_lock_file_is_as_old_as_its_last_change(root: Path) -> None:
-    entry = add("tree", "copied")
+    entry = add("tree", "0123456789abcdef0123")
     os.utime(entry, (1, 1))
     cache.lock_of(entry).unlink()
     (found,) = read_contents(root).entries

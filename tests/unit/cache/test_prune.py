@@ -97,6 +97,17 @@ def test_an_entry_is_removed_with_its_lock_file(root: Path) -> None:
     assert add("disk", "old", kib=1).stat().st_size == KIB, "made again"
 
 
+def test_files_of_the_user_in_a_directory_with_the_name_of_a_kind_stay(root: Path) -> None:
+    """A private home may be the cache, and have directories called image and kernel."""
+    for name in ("image/photo.jpg", "kernel/linux/main.c", "tree/abcdef/leaf"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("precious")
+    add("image", "old", age_days=9)
+    assert "image/photo.jpg" in read_contents(root).rest
+    assert [thing.name for thing in run(root, Wish(everything=True)).removed] == ["old"]
+    assert len([path for path in root.rglob("*") if path.is_file() and path.read_text() == "precious"]) == 3
+
+
 def test_a_dry_run_removes_nothing_and_says_what_it_would_free(root: Path) -> None:
     add("disk", "old", age_days=9, kib=64)
     result = run(root, Wish(everything=True), dry_run=True)

@@ -395,7 +395,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple
         settings = {cell_of(kind): setting_of(target_of(kind, at, fault), tmp_path) for kind, at, fault in faults}
         scenario = next(iter(settings.values())).scenario
         image = ImageEntry(id="sha256:0", digest="ab" * 32, sizes_bytes={})
-        engines: Any = SimpleNamespace(docker=SimpleNamespace(client=None))
+        engines: Any = SimpleNamespace(opened_docker=SimpleNamespace(client=None))
         prepared = Prepared("0badcafe", engines, settings, {"made": image}, {"fake": {}})
         monkeypatch.setattr(session, "prepare", lambda *_args, **_more: nullcontext(prepared))
         monkeypatch.setattr(session, "find_containers", lambda _client, _tag: ())
