@@ -8,7 +8,9 @@ from typing import Final
 import pytest
 
 from bench.compose.load import load_compose_service
+from bench.image.build import build_image
 from bench.scenario.model import LoadedScenario, load_scenario
+from bench.util.errors import BuildError
 from tests.lab import Lab
 
 COMPOSE: Final = """\
@@ -115,3 +117,15 @@ def test_every_box_is_as_the_service_says(lab: Lab, service: LoadedScenario, nam
     assert boot.record.outcome == "ok", boot.record.failure
     assert not [doubt for doubt in boot.record.doubts if doubt.startswith("ended:")]
     boot.assert_gone()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("files", {"/bin": "app.conf"}), ("workdir", "/bin/busybox"), ("volumes", ("/bin/busybox",))],
+)
+def test_what_is_in_the_way_is_named(lab: Lab, service: LoadedScenario, key: str, value: object) -> None:
+    workload = service.scenario.workload.model_copy(update={"volumes": (), "files": {}, "workdir": None, key: value})
+    scenario = service.scenario.model_copy(update={"workload": workload, "name": f"in-the-way-{key}"})
+    with pytest.raises(BuildError, match="/bin") as caught:
+        build_image(lab.store, service.model_copy(update={"scenario": scenario}), lambda _: None)
+    assert "check WORKDIR and VOLUME, and workdir, volumes and files" in caught.value.hint

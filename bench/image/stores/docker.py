@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, create_api_error_from_http_exception
+from requests.exceptions import HTTPError as RequestsHTTPError
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
@@ -28,6 +30,12 @@ from bench.scenario.image_name import Reference
 
 _HOSTNAME: Final = "boxbench"
 _REST: Final = "rest.tar"
+_MISPLACED: Final = re.compile(r"not a directory|over existing file|cannot overwrite")
+_PLACES_HINT: Final = (
+    "a file is where a directory is needed, or the other way round: check WORKDIR and VOLUME, and workdir, volumes and "
+    "files of the workload"
+)
+_DAEMON_HINT: Final = "check that the Docker daemon is running and that its data directory has free space"
 _GO_DIRECTORY: Final = 1 << 31
 """The bit of a directory in the modes of Go programs."""
 
@@ -131,15 +139,28 @@ class DockerStore:
             for place in commit.directories:
                 self._refuse_foreign(name, place)
             with commit.layer.open("rb") as content:
-                self._client.api.put_archive(name, "/", content)
+                self._put_archive(name, content)
             conf = {**commit.config, "Labels": labels}
             self._client.api.commit(name, repository=repository, tag=tag, pause=False, conf=conf)
+
+    def _put_archive(self, container: str, content: IO[bytes]) -> None:
+        # docker-py cannot forbid that a file takes the place of a whole directory, or a directory that of a link.
+        params = {"path": "/", "noOverwriteDirNonDir": "true"}
+        api = self._client.api
+        answer = api.put(self._archive_of(container), params=params, data=content, timeout=api.timeout)
+        try:
+            answer.raise_for_status()
+        except RequestsHTTPError as error:
+            raise create_api_error_from_http_exception(error) from None
+
+    def _archive_of(self, container: str) -> str:
+        api = self._client.api
+        return f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
 
     def _refuse_foreign(self, container: str, place: str) -> None:
         api = self._client.api
         # docker-py can only ask for the status together with the content.
-        address = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
-        answer = api.head(address, params={"path": place}, timeout=api.timeout)
+        answer = api.head(self._archive_of(container), params={"path": place}, timeout=api.timeout)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return
         answer.raise_for_status()
@@ -194,7 +215,5 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except (DockerException, RequestException, HTTPError) as error:
-        raise StoreError(
-            f"the engine failed: {error}",
-            hint="check that the Docker daemon is running and that its data directory has free space",
-        ) from None
+        misplaced = _MISPLACED.search(str(error)) is not None
+        raise StoreError(f"the engine failed: {error}", hint=_PLACES_HINT if misplaced else _DAEMON_HINT) from None
