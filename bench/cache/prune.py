@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from bench.cache.kinds import KERNELS, KINDS, PODMAN, STORES
 from bench.cache.model import Contents, Entry, Pruned, Thing
 from bench.cache.stores import Store, opened, read_stamps
 from bench.engines.data_root import exclusive_data_root
+from bench.engines.kept import KeptImage
 from bench.host.scratch import scratch
 from bench.util.cache import lock_of
 from bench.util.errors import BoxbenchError, HostUnfitError
@@ -105,7 +106,7 @@ def prune(
             result.notes += [f"the images of {name} were left out: {reason}" for name, reason in reasons.items()]
 
             def select(now: Contents) -> tuple[Item, ...]:
-                items = [*_of_entries(now, keep), *_of_stores(now, stores.values(), wish, keep)]
+                items = [*_of_entries(now, keep), *_of_stores(now, stores.values(), wish, keep, now_ns)]
                 return choose(items, wish, size_bytes=now.size_bytes, now_ns=now_ns)
 
             if dry_run:
@@ -152,14 +153,12 @@ def _remove_store(store: Store, result: Pruned) -> None:
 def _until_known(chosen: Sequence[Item], wish: Wish) -> Sequence[Item]:
     """As many of the items as can be removed before the sizes are read again.
 
-    What an image frees is known when those are gone with which it shares layers. So entries that are younger wait.
+    What an image frees is known when those are gone with which it shares layers. So whatever is younger waits.
     """
     if wish.most_bytes is None:
         return chosen
-    images = [number for number, item in enumerate(chosen) if item.thing.kind in STORES]
-    entries = [number for number, item in enumerate(chosen) if item.thing.kind not in STORES]
-    end = next((number for number in entries if images and number > images[0]), len(chosen))
-    return chosen[:end]
+    first = next((number for number, item in enumerate(chosen) if item.thing.kind in STORES), len(chosen))
+    return chosen[: first + 1]
 
 
 def _asks_for_something(contents: Contents, wish: Wish) -> bool:
@@ -232,16 +231,28 @@ def _remove_half_made(contents: Contents, result: Pruned) -> None:
             result.stuck.append(error.message)
 
 
-def _of_stores(contents: Contents, stores: Iterable[Store], wish: Wish, keep: frozenset[Path]) -> Iterator[Item]:
+def _of_stores(
+    contents: Contents, stores: Iterable[Store], wish: Wish, keep: frozenset[Path], now_ns: int
+) -> Iterator[Item]:
     stamps = read_stamps(contents)
     for store in stores:
         for image, thing in store.images(stamps):
             stamp = stamps.of(image)
             kept = stamp is not None and stamp.path in keep
-            yield Item(thing, partial(store.engine.remove, image), kept=kept)
+            unused_ns = None if wish.most_bytes is None else max(0, now_ns - thing.used_ns)
+            yield Item(thing, partial(_remove_image, store, image, unused_ns), kept=kept)
         builds = store.builds()
         if builds is not None:
             yield Item(builds, partial(_remove_builds, store, wish))
+
+
+def _remove_image(store: Store, image: KeptImage, unused_ns: int | None) -> bool:
+    """Remove an image, and steps of builds that were not used for ``unused_ns``: they hold layers of it."""
+    removed = store.engine.remove(image)
+    if removed and unused_ns is not None:
+        with suppress(BoxbenchError):  # they are things of their own, and removed as such later
+            store.engine.remove_builds(unused_ns=unused_ns)
+    return removed
 
 
 def _remove_builds(store: Store, wish: Wish) -> bool:

@@ -265,6 +265,14 @@ def test_steps_of_builds_go_too(root: Path, shelf: Shelf, wish: Wish, limit: int
     assert shelf.forgotten == [limit]
 
 
+def test_steps_of_builds_go_with_images_of_their_age_since_they_hold_their_layers(root: Path, shelf: Shelf) -> None:
+    shelf.put(image("old", age_days=9), kib=4 * MIB)
+    shelf.put(image("new", age_days=1), kib=4 * MIB)
+    run(root, Wish(most_bytes=read_contents(root).size_bytes - MIB))
+    assert set(shelf.held) == {"sha256:new"}
+    assert shelf.forgotten == [9 * DAY_NS]
+
+
 def test_images_that_the_campaign_uses_stay(root: Path, shelf: Shelf) -> None:
     shelf.put(image("used", age_days=9), kib=4 * MIB)
     shelf.put(image("free", age_days=1), kib=4 * MIB)
