@@ -79,7 +79,7 @@ class PodmanStore:
         if self._ask("image", "exists", reference, check=False).returncode != 0:
             return None
         about = json.loads(self._ask("image", "inspect", reference).text)[0]
-        check = about.get("HealthCheck")
+        check = about.get("Healthcheck") or about.get("HealthCheck")  # podman has spelt it in both ways
         return StoredImage(
             id=_full_id(about["Id"]),
             config={**(about["Config"] or {}), **({"Healthcheck": check} if check else {})},
