@@ -74,6 +74,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def preparation(session: nox.Session) -> None:
+    """Measure how long the boxes of an image with 100,000 files take to prepare. It takes some minutes."""
+    _python(session, "tests.bench.preparation", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Give damaged inputs to everything that reads what others write: `nox -s fuzz -- --inputs 1000000`."""
     _python(session, "tests.fuzz", *session.posargs)
