@@ -163,6 +163,8 @@ def read_text(path: Path, path_hint: str) -> str:
         raise ScenarioError(f"{path}: {error.strerror}", hint=path_hint) from None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
+    except ValueError:  # a name with a null byte
+        raise ScenarioError(f"{str(path)!r} is not the name of a file", hint=path_hint) from None
 
 
 def _parse_toml(path: Path, text: str) -> Document:

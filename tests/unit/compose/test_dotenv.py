@@ -89,6 +89,11 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     assert caught.value.hint == "correct the path"
 
 
+def test_a_name_with_a_null_byte_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="is not the name of a file"):
+        read_variables(tmp_path / "a\0b", lambda _name: None)
+
+
 def test_the_first_lookup_with_a_value_counts() -> None:
     lookup = layered({"A": "1"}.get, {"A": "2", "B": "3"}.get)
     assert [lookup(name) for name in "ABC"] == ["1", "3", None]
