@@ -110,7 +110,8 @@ class MountReader:
         declared = self._source.document.get((kind, name or ""))
         problems = self._reader.problems
         if not isinstance(declared, dict):
-            names = [str(key) for key in self._source.document.get((kind,)) or ()]
+            every = self._source.document.get((kind,))
+            names = [str(key) for key in every] if isinstance(every, dict) else []
             hint = did_you_mean(name or "", names) or f"declare it under {kind}: at the top of the compose file"
             problems.add(item, f"there is no {kind[:-1]} {plain(name or '')!r}", hint)
             return None

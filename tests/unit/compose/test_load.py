@@ -176,3 +176,10 @@ services:
         load_compose_service(write(tmp_path, text), "web", {})
     loaded = load_compose_service(write(tmp_path, text.replace("lots", "64m")), "web", {})
     assert loaded.workload["env"] == {"LOG": "info", "LEVEL": "2"}
+
+
+@pytest.mark.parametrize("kind", ["configs", "secrets"])
+def test_a_list_of_files_that_is_no_mapping_has_none(tmp_path: Path, kind: str) -> None:
+    text = f"services: {{web: {{image: a, {kind}: [one]}}}}\n{kind}: 1\n"
+    with pytest.raises(ScenarioError, match=f"there is no {kind[:-1]} 'one'"):
+        load_compose_service(write(tmp_path, text), "web", {})
