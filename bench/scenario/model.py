@@ -328,14 +328,16 @@ def _missing_files(file: Path, document: Document, directory: Path) -> Iterator[
 
 
 def _hidden_values(file: Path, document: Document) -> Iterator[Fault]:
-    """Secret values that a campaign did not store. The file was taken from its directory."""
-    for keys in (("workload", "env"), ("workload", "build", "args")):
+    """Secret values that a campaign did not store, also inside other texts. The file was taken from its directory."""
+    places = (("env",), ("build", "args"), ("command",), ("entrypoint",), ("healthcheck", "test"))
+    for keys in (("workload", *place) for place in places):
         given = document.get(keys)
-        for name, value in given.items() if isinstance(given, dict) else ():
-            if value == NOT_SHOWN:
-                yield fault(
-                    file, document, (*keys, str(name)), "its value is secret and was not stored", "write the value"
-                )
+        named = given.items() if isinstance(given, dict) else [(None, given)]
+        for name, value in named:
+            words = value if isinstance(value, list) else [value]
+            if any(isinstance(word, str) and NOT_SHOWN in word for word in words):
+                where = keys if name is None else (*keys, str(name))
+                yield fault(file, document, where, "its value is secret and was not stored", "write the value")
 
 
 def _missing_copies(file: Path, document: Document, directory: Path) -> Iterator[Fault]:

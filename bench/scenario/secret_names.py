@@ -35,8 +35,8 @@ def secret_values(entries: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
-def hide(text: str, values: Iterable[str]) -> str:
+def hide(text: str, values: Iterable[str], *, by: str = _IN_TEXT) -> str:
     """A text without the values in it, as in ``postgres://app:...@db``."""
     for value in values:
-        text = text.replace(value, _IN_TEXT)
+        text = text.replace(value, by)
     return text

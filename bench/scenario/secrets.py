@@ -106,11 +106,11 @@ def _hidden(workload: Workload) -> Workload:
 
 
 def _words_without(words: tuple[str, ...] | None, values: Sequence[str]) -> tuple[str, ...] | None:
-    return None if words is None else tuple(hide(word, values) for word in words)
+    return None if words is None else tuple(hide(word, values, by=NOT_SHOWN) for word in words)
 
 
 def _shown(variables: Mapping[str, str], values: Sequence[str]) -> dict[str, str]:
-    return {name: hide(shown(name, value), values) for name, value in variables.items()}
+    return {name: hide(shown(name, value), values, by=NOT_SHOWN) for name, value in variables.items()}
 
 
 def _text_without(text: str, secrets: Mapping[str, str]) -> str | None:

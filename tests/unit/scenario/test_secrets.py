@@ -151,7 +151,12 @@ def test_a_value_is_not_stored_where_it_stands_in_another_text(tmp_path: Path) -
     stored = without_secrets(loaded)
     assert "hush" not in stored.model_dump_json()
     workload = stored.scenario.workload
-    assert workload.env["DATABASE_URL"] == "postgres://app:...@db/1"
-    assert workload.command == ("--requirepass", "...")
+    assert workload.env["DATABASE_URL"] == "postgres://app:(not shown)@db/1"
+    assert workload.command == ("--requirepass", NOT_SHOWN)
     assert "hush" not in json.dumps(yaml.safe_load(stored.text))
     assert with_secrets(stored).scenario == loaded.scenario
+    (tmp_path / "stored.yaml").write_text(stored.text, encoding="utf-8")
+    with pytest.raises(ScenarioError) as error:
+        load_scenario(tmp_path / "stored.yaml")
+    for key in ("env.DB_PASSWORD", "env.DATABASE_URL", "command", "healthcheck.test"):
+        assert f"workload.{key}: its value is secret" in str(error.value)
