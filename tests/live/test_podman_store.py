@@ -36,7 +36,7 @@ WORKDIR /work
 VOLUME /data
 ENV A="x  y"
 STOPSIGNAL SIGINT
-HEALTHCHECK CMD true
+HEALTHCHECK CMD ["/usr/bin/busybox", "true"]
 ONBUILD RUN exit 1
 CMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]
 """
