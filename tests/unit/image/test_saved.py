@@ -88,7 +88,11 @@ def test_layers_that_are_saved_as_they_were_pushed(image: Image) -> None:
     assert found["sha256:b"] == (len(zeros), len(gzip.compress(zeros)))
 
 
-@pytest.mark.parametrize("broken", [gzip.compress(HARD)[:-9], b"\x1f\x8b" + HARD, gzip.compress(SOFT) + b"more"])
+@pytest.mark.parametrize(
+    "broken",
+    [gzip.compress(HARD)[:-9], b"\x1f\x8b" + HARD, gzip.compress(SOFT) + b"more"],
+    ids=["cut", "header", "trailing"],
+)
 def test_a_broken_gzip_layer_is_an_error(image: Image, broken: bytes) -> None:
     engine = Engine(archive(["a"], {"a": broken}), ["sha256:1"])
     with pytest.raises(BuildError, match=r"layers of image boxbench/x:1 cannot be read"):
