@@ -171,7 +171,7 @@ def way_to_buildkit() -> str:
 
 def _settings() -> Path:
     """The program's own directory, so that the user's gets no entries of ours. It makes repeated transfers short."""
-    return private_directory(cache_dir() / "buildx")
+    return private_directory((cache_dir() / "buildx").resolve())
 
 
 def _options(order: BuildOrder, about: Path, *, network: str) -> Iterator[str]:

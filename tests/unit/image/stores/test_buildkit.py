@@ -173,3 +173,13 @@ def test_a_step_that_may_have_missed_the_network(
     progress.read('ERROR: failed to solve: process "x" did not complete successfully: exit code: 1')
     error = buildkit._error(progress, buildkit.Buildx("/x", "1", engine), order)
     assert ("if the step needs a network" in error.hint) == hinted
+
+
+def test_a_cache_may_link_to_the_settings_of_another_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, own = tmp_path / "other", tmp_path / "own"
+    for directory in (other, own):
+        directory.mkdir(mode=0o700)
+    (other / "buildx").mkdir(mode=0o700)
+    (own / "buildx").symlink_to(other / "buildx")
+    monkeypatch.setenv("BOXBENCH_CACHE", str(own))
+    assert buildkit._settings() == other / "buildx"
