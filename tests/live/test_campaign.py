@@ -267,7 +267,10 @@ def test_interrupted_and_resumed(
 
 
 def test_interrupted_while_it_builds(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
-    (scenario / "Dockerfile").write_text(BASE + 'RUN ["/usr/bin/busybox", "sleep", "271.8"]\n' + DOCKERFILE)
+    # One stage: BuildKit leaves out a stage that nothing uses.
+    (scenario / "Dockerfile").write_text(
+        DOCKERFILE.replace(BASE, BASE + 'RUN ["/usr/bin/busybox", "sleep", "271.8"]\n')
+    )
     before = boxbench.on_host()
 
     def builds() -> bool:
