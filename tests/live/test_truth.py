@@ -218,7 +218,7 @@ def test_the_classic_virtual_machine(lab: Lab, program: LoadedScenario) -> None:
             assert record.memory_bytes[column] / MIB == pytest.approx(before[other], abs=SYSTEM_MIB), column
         told = record.memory_bytes["guest.available"] / MIB - before["guest.available"]
         taken.append((before["guest.available"] - after["guest.available"], told))
-        if taken[-1] == (pytest.approx(64, abs=SYSTEM_MIB), pytest.approx(0, abs=SYSTEM_MIB)):
+        if taken[-1] == pytest.approx((64, 0), abs=SYSTEM_MIB):
             return
     pytest.fail(f"MiB that the guest lost when 64 were touched, and by which its record differs: {taken}")
 
