@@ -21,17 +21,10 @@ from bench.records.manifest import Manifest, OriginEntry
 from bench.records.record import Record
 from bench.render.sections.certificate import CertificateView, certificate_views
 from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
-from bench.render.sections.facts import (
-    Pairs,
-    daemon_table,
-    endpoint_table,
-    host_pairs,
-    inside_table,
-    pairs,
-    polled_note,
-)
+from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
 from bench.render.sections.first_start import FIRST_START_NOTE, first_start_tables
 from bench.render.sections.headline import Answer, answer_of, boxes_of
+from bench.render.sections.lateness import late_headline, polled_note
 from bench.render.sections.origin import origin_text
 from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
@@ -295,6 +288,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         # The answer has it already.
         if not answer.warning.startswith(note.split(":")[0]) and clean(note) not in answer.text
     )
+    against = _against_process(analysis, answer, name, metric)
     drift = tuple(drift.note for drift in analysis.drifts if drift.scenario == name and drift.note)
     return Section(
         name=name,
@@ -304,7 +298,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         memory=PSS_HEAD if any(residents_of(cell) is None for cell in cells) else HELD_HEAD,
         answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
-        notes=(*filter(None, [_against_process(analysis, answer, name, metric)]), *notes, *drift),
+        notes=(*filter(None, [against, late_headline(analysis, name)]), *notes, *drift),
         polled=polled_note(analysis, name),
         endpoints=endpoint_table(analysis, name, named),
         daemons=daemon_table(analysis, name, named),

@@ -71,7 +71,9 @@ def view_anatomy(anatomy: Anatomy) -> RenderableType:
     steps = {step for cell in anatomy.cells for step in cell.steps()}
     parts += [Text(f"· {line}", style="dim") for line in explained(steps)]
     if anatomy.resolution_ns is not None:
-        parts.append(Text(f"· readiness was polled every {quantity(anatomy.resolution_ns, 'ns')}", style="dim"))
+        parts.append(
+            Text(f"· readiness was found by asking, late by up to {quantity(anatomy.resolution_ns, 'ns')}", style="dim")
+        )
     if anatomy.missing_events:
         parts.append(Text(f"· not traced by this kernel: {', '.join(anatomy.missing_events)}", style="dim"))
     return Group(*parts)

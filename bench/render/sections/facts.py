@@ -13,6 +13,7 @@ from bench.certificate.facts import RAW_KEYS
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.sections.glossary import ENDPOINTS
+from bench.render.sections.lateness import late_rows
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
 from bench.util.units import decode_number
@@ -73,12 +74,16 @@ def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, 
 
 
 def endpoint_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:
-    """The median of each endpoint by box, and the round trips of the event channel; None without endpoints."""
+    """The median of each endpoint by box, how late it may be, and the round trips of the event channel.
+
+    None without endpoints.
+    """
     rows = []
     for endpoint in Endpoint:
         found = [analysis.summary(cell, f"endpoint.{endpoint}_ns") for cell, _ in cells]
         if any(found):
             rows.append((f"{endpoint}: {ENDPOINTS[endpoint]}", *map(median_text, found)))
+    rows += late_rows(analysis, cells)
     for words, pings in (("first round trip", slice(1)), ("later round trips", slice(1, None))):
         echoes = [_echo(analysis, cell, pings) for cell, _ in cells]
         if any(echo is not None for echo in echoes):
@@ -115,38 +120,6 @@ def _memory(analysis: Analysis, cell: Cell) -> Memory:
         if (name := summary.metric.below("memory", "daemon")) is not None
     }
     return (one.median.value if one else None), daemons
-
-
-def polled_note(analysis: Analysis, scenario: str) -> str:
-    """Which endpoints the agent found by asking again and again, and how often; empty when none."""
-    found: dict[Endpoint, int] = {}
-    for cell in analysis.cells(scenario):
-        for record in analysis.records_of(cell):
-            for endpoint, interval in record.resolution_ns.items():
-                found[endpoint] = max(interval, found.get(endpoint, 0))
-    if not found:
-        return ""
-    names = ", ".join(str(endpoint) for endpoint in Endpoint if endpoint in found)
-    if checks := _checks_note(analysis, scenario):
-        return f"{checks} Late by up to {quantity(max(found.values()), 'ns')}: {names}."
-    return f"Found by asking every {quantity(max(found.values()), 'ns')}, and late by up to as much: {names}."
-
-
-def _checks_note(analysis: Analysis, scenario: str) -> str:
-    """What the health checks cost; empty when there were none."""
-    costs = [
-        (seen.attempts, seen.cpu_ns)
-        for cell in analysis.cells(scenario)
-        for record in analysis.records_of(cell)
-        if (seen := record.health) is not None
-    ]
-    if not costs:
-        return ""
-    attempts, cpu_ns = (max(column) for column in zip(*costs, strict=True))
-    return (
-        f"Found by the health check, which ran up to {attempts} times in a start and used up to "
-        f"{quantity(cpu_ns, 'ns')} of the box's CPU time."
-    )
 
 
 def _echo(analysis: Analysis, cell: Cell, pings: slice) -> float | None:

@@ -11,8 +11,7 @@ from bench.certificate.facts import FACTS, RAW_KEYS
 from bench.plan.trials import Cell
 from bench.records.certificate import Certificate
 from bench.records.manifest import ImageOrigin
-from bench.records.record import HealthChecks
-from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, polled_note
+from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table
 from bench.render.sections.resources import cpu_table, disk_table, origin_table
 from bench.render.text import MISSING, cell_label
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records
@@ -95,25 +94,6 @@ def test_endpoints_stand_side_by_side_with_the_channels_own_cost() -> None:
     # The first one is as cold as the marks of the start; a median over all would hide it.
     assert table.rows[-2] == ("event channel, first round trip", "180 µs", "180 µs")
     assert table.rows[-1] == ("event channel, later round trips", "210 µs", "210 µs")
-
-
-def test_polling_is_said_once() -> None:
-    manifest = make_manifest(("hello",), (PROCESS,))
-    polled = [r.model_copy(update={"resolution_ns": {"ready": 2_000_000}}) for r in make_records(manifest, (PROCESS,))]
-    analysis = analyse(manifest, polled)
-    assert polled_note(analysis, "hello") == "Found by asking every 2.00 ms, and late by up to as much: ready."
-    assert "polled" not in str(endpoint_table(analysis, "hello", named(analysis)))
-    assert polled_note(analysed(PROCESS), "hello") == ""
-
-
-def test_what_health_checks_cost_is_said() -> None:
-    manifest = make_manifest(("hello",), (PROCESS,))
-    changes = {"resolution_ns": {"ready": 140_000_000}, "health": HealthChecks(attempts=3, cpu_ns=12_000_000)}
-    checked = [record.model_copy(update=changes) for record in make_records(manifest, (PROCESS,))]
-    assert polled_note(analyse(manifest, checked), "hello") == (
-        "Found by the health check, which ran up to 3 times in a start and used up to 12.0 ms of the box's CPU time. "
-        "Late by up to 140 ms: ready."
-    )
 
 
 def test_facts_of_the_certificate_are_not_repeated() -> None:
