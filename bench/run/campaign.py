@@ -33,6 +33,7 @@ from bench.records.manifest import (
 )
 from bench.records.record import Record
 from bench.run.box import Setting
+from bench.run.caches import Caches
 from bench.run.certify import certify
 from bench.run.pace import read_pace, store_pace
 from bench.run.prepare import Prepared
@@ -210,13 +211,17 @@ def _run_remaining(
     """
     trials, host = campaign.remaining(), str(campaign.manifest.host.get("fingerprint"))
     pace, records = read_pace(host), list[Record]()
+    caches = Caches(campaign.manifest.plan, trials)
     progress.plan(trials, len(campaign.manifest.plan), pace)
     try:
         for trial in trials:
             if stop_early and not trial.warmup:
                 _refuse_hopeless(campaign, records)
             begun = time.monotonic()
-            records.append(_run_and_store(campaign, prepared, trial, progress, after_trial))
+            setting = replace(prepared.settings[trial.cell], seed=campaign.manifest.seed)
+            progress.begin(trial)
+            caches.before(trial, setting, progress.say)
+            records.append(_run_and_store(campaign, setting, trial, progress, after_trial))
             pace.add(trial, time.monotonic() - begun)
     except KeyboardInterrupt:
         raise InterruptedCampaignError(
@@ -244,11 +249,10 @@ def _refuse_hopeless(campaign: Campaign, records: Sequence[Record]) -> None:
 
 
 def _run_and_store(
-    campaign: Campaign, prepared: Prepared, trial: Trial, progress: Progress, after_trial: AfterTrial | None
+    campaign: Campaign, setting: Setting, trial: Trial, progress: Progress, after_trial: AfterTrial | None
 ) -> Record:
-    progress.begin(trial)
     run = next((RUNNERS[factor] for factor in RUNNERS if factor in trial.cell.factors), run_trial)
-    record, output = run(trial, replace(prepared.settings[trial.cell], seed=campaign.manifest.seed))
+    record, output = run(trial, setting)
     kept = {} if output is None else {"artefacts": campaign.keep_output(trial, output.contents())}
     record = record.model_copy(update={"sitting": campaign.sitting, **kept})
     campaign.append(record)
