@@ -17,25 +17,39 @@ def make_volumes(order: Order) -> dict[Path, str]:
     """Make the directories of the image's volumes in the box's storage; they go with it.
 
     Engines do the same when they create a container. A box without an engine has its volumes before it is requested.
+    Where the tree comes after the request, ``fill_volumes`` has to follow it.
 
     Returns:
         The place in the box by directory, outer places first.
 
     Raises:
+        ProcessError: as ``fill_volumes``.
+    """
+    if order.image.arrived is None or order.image.arrived.tree is None:
+        fill_volumes(order)
+    return _places(order)
+
+
+def fill_volumes(order: Order) -> int:
+    """Make the directories and copy into them what the image's tree has there.
+
+    Returns:
+        CPU time, ns, of the programs.
+
+    Raises:
         ProcessError: the image's content cannot be copied; the disk may be full.
     """
-    if not order.image.volumes:
-        return {}
-    tree, parent = ensure_tree_dir(order.image), order.storage / "volumes"
-    parent.mkdir()
-    found = {}
-    for number, place in enumerate(order.image.volumes):
-        directory = parent / str(number)
+    tree, spent_ns = ensure_tree_dir(order.image), 0
+    for directory, place in _places(order).items():
+        directory.parent.mkdir(exist_ok=True)
         # With owner, mode and attributes. The place is a directory, and no part of it is a link.
-        source = tree / place.lstrip("/")
-        proc.run(["cp", "-a", "--", source, directory], timeout_s=FILL_LIMIT_S, keep=proc.NO_VARIABLES)
-        found[directory] = place
-    return found
+        words: list[str | Path] = ["cp", "-a", "--", tree / place.lstrip("/"), directory]
+        spent_ns += proc.run(words, timeout_s=FILL_LIMIT_S, keep=proc.NO_VARIABLES).cpu_ns or 0
+    return spent_ns
+
+
+def _places(order: Order) -> dict[Path, str]:
+    return {order.storage / "volumes" / str(number): place for number, place in enumerate(order.image.volumes)}
 
 
 def volumes_bytes(volumes: Mapping[Path, str]) -> int:

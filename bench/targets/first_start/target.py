@@ -23,6 +23,7 @@ from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.packing import packed
 from bench.targets.vms.guest import VmFiles
+from bench.targets.volumes import fill_volumes
 
 _FOLDER: Final = "arrived"
 """In the box's storage: what came over the link."""
@@ -82,6 +83,7 @@ class FilesBox(FirstStartBox):
         for parcel in self._parcels:
             if parcel.form == "tree":
                 fill_dev(parcel.place / "dev")
+                self._spent_ns += fill_volumes(self.order)
 
     def kept_bytes(self) -> int:
         """See ``FirstStartBox``."""
@@ -116,7 +118,8 @@ class FilesTarget(TargetProxy):
         folder.mkdir(mode=0o700)
         parcels = self._parcels(order.image, order.resources, order.ready, folder)
         arrived = self._arrived(order, folder)
-        with self.inner.provision(replace(order, image=replace(order.image, arrived=arrived))) as box:
+        order = replace(order, image=replace(order.image, arrived=arrived))
+        with self.inner.provision(order) as box:
             yield FilesBox(box, order, self._registry, parcels)
 
     def _arrived(self, order: Order, folder: Path) -> Arrived:

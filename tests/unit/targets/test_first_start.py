@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -26,6 +27,7 @@ from bench.targets.first_start import target as module
 from bench.targets.first_start.fetch import Parcel
 from bench.targets.first_start.target import FilesTarget, LayersTarget
 from bench.targets.vms.guest import Guest, VmFiles
+from bench.targets.volumes import make_volumes
 from bench.util.errors import HostUnfitError, LaunchError
 
 SIZE: Final = 4096
@@ -142,6 +144,39 @@ def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fet
         assert box.spent_ns() == {"client": 12}
     # What was pushed when the image was prepared is not pushed again.
     assert registry.pushed == ["tree.tar.zst"]
+
+
+@pytest.mark.host
+def test_volumes_are_filled_when_the_tree_has_come(
+    order: Order, marks: list[str], fetched: list[Parcel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Binds(_Inner):
+        """Binds volumes into its boxes, as runc does."""
+
+        @contextmanager
+        def provision(self, order: Order) -> Iterator[Box]:
+            self.volumes = make_volumes(order)
+            with super().provision(order) as box:
+                yield box
+
+    def fetch(wanted: Sequence[Parcel], *_: object, arrived: Callable[[], object]) -> int:
+        (wanted[0].place / "data").mkdir(mode=0o1777)
+        (wanted[0].place / "data" / "seed").write_text("came")
+        arrived()
+        return 7
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    inner = Binds(marks)
+    order = replace(order, image=replace(order.image, volumes=("/data",)))
+    target = FilesTarget(cast("Any", inner), cast("Any", _Registry()), has_base=False)
+    with target.provision(order) as box:
+        (volume,) = inner.volumes
+        assert not volume.exists()
+        box.start()
+        assert (volume / "seed").read_text() == "came"
+        assert box.spent_ns()["client"] > 5 + 7, "with the program that copied"
+        assert marks[-2:] == [Endpoint.UNPACKED, Endpoint.CREATED]
+    assert fetched == []
 
 
 def test_a_vm_boots_what_has_arrived(order: Order, marks: list[str], fetched: list[Parcel]) -> None:
