@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -25,17 +26,22 @@ class Caches:
         # What happened since another run of the campaign is not known.
         self._dropped = len(remaining) < len(plan) and any(_is_cold(trial.cell) for trial in plan)
         self._filled: set[Identity] = set()
+        self._arrived = False
 
     def before(self, trial: Trial, setting: Setting, say: Callable[[str], None]) -> None:
         """Get the caches ready for a trial. Call it before each.
 
         A start that is not to be cold finds the files of its box in the cache: where the caches were dropped after
-        the box's last start, one box is started, and nothing of it is kept.
+        the box's last start, one box is started, and nothing of it is kept. What a first start has left for the disk is
+        written now and not during this trial.
 
         Raises:
             KeyboardInterrupt: the box has been removed.
         """
-        identity = _identity(trial.cell)
+        identity, arrived = _identity(trial.cell), self._arrived
+        self._arrived = trial.cell.factors.get("cache") == ABSENT
+        if arrived:
+            os.sync()
         if _is_cold(trial.cell):
             self._dropped, self._filled = True, {identity}
             return

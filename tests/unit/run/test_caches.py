@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ FILLED: Final = [("t0003", "process", "warm"), ("t0005", "docker", "absent"), ("
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
     """The starts that are not measured."""
+    monkeypatch.setattr(os, "sync", lambda: None)
     found: list[Trial] = []
 
     def start(trial: Trial, _: Setting) -> tuple[Record, None]:
@@ -72,6 +74,18 @@ def test_a_warm_start_after_a_cold_one_of_another_box_is_warm(started: list[Tria
 @pytest.mark.parametrize("done", [0, 2])
 def test_without_cold_starts_no_box_starts_twice(started: list[Trial], tmp_path: Path, done: int) -> None:
     assert _run([step for step in PLAN if step[1] != "cold"], tmp_path, done=done) == []
+    assert started == []
+
+
+def test_what_a_first_start_left_is_written_before_the_next_trial(
+    started: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append(len(started)))
+    _run([("docker", "absent"), ("docker", "warm"), ("docker", "warm"), ("docker", "absent")], tmp_path)
+    assert len(synced) == 1
+    _run([("docker", "absent"), ("docker", "absent"), ("docker", "cold")], tmp_path)
+    assert len(synced) == 3
     assert started == []
 
 
