@@ -5,6 +5,7 @@ Nothing in a layout is trusted: names, links, sizes and digests are checked befo
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import StoreError
@@ -32,6 +33,16 @@ _DOCUMENT_BYTES: Final = 4 * 2**20
 """The largest index or manifest. Registries refuse larger ones too."""
 _DEPTH: Final = 4
 """How often an index may lead to another one."""
+_MOST_IMAGES: Final = 10_000
+_HEADER_BYTES: Final = 2**20
+"""The longest name or extended header of a tar entry, which tarfile holds in memory. Go's programs have this limit."""
+_HEADERS: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _KEEP_FREE_BYTES: Final = 2**30
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 NAMES: Final = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
@@ -51,6 +62,18 @@ class Chosen:
     """Of its manifest."""
 
 
+class _BoundedInfo(tarfile.TarInfo):
+    """A header of an entry that needs no more memory than an archive of an image has reason to."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """As in tarfile. Raises ReadError for sizes that are negative, and for long headers."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.size < 0 or (found.type in _HEADERS and found.size > _HEADER_BYTES):
+            raise tarfile.ReadError(f"the header of an entry says that {found.size} bytes follow it")
+        return found
+
+
 def unpack(archive: Path, into: Path) -> None:
     """Unpack the layout in a tar (plain, gzip, bzip2, xz or zstd) into a new directory. All else in it is left out.
 
@@ -60,10 +83,15 @@ def unpack(archive: Path, into: Path) -> None:
     """
     into.mkdir()
     try:
-        with _opened(archive) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
-            for member in tar:
+        with _opened(archive) as stream, tarfile.open(fileobj=stream, mode="r|*", tarinfo=_BoundedInfo) as tar:
+            while (member := tar.next()) is not None:
                 _take(tar, member, into, archive)
-    except (tarfile.TarError, EOFError, OverflowError, ValueError, OSError) as error:
+                # It keeps every member and every global header that it has read.
+                tar.members.clear()  # type: ignore[attr-defined]
+                tar.pax_headers.clear()  # type: ignore[attr-defined]
+    except (tarfile.TarError, EOFError, OverflowError, RecursionError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _too_large(archive, into) from None
         raise StoreError(f"{archive} is not a whole tar archive: {error}", hint=_NOT_AN_ARCHIVE) from None
 
 
@@ -93,17 +121,20 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path, archive: Pa
     if not member.isreg() or member.issparse():
         raise _hostile(archive, member, "is not a plain file")
     if member.size > shutil.disk_usage(into).free - _KEEP_FREE_BYTES:
-        raise StoreError(
-            f"{archive} does not fit on the disk of {into.parent}: {member.size} bytes of it come next, and "
-            f"{_KEEP_FREE_BYTES} stay free",
-            hint="set BOXBENCH_CACHE to a directory on a larger disk",
-        )
+        raise _too_large(archive, into, f": {member.size} bytes of it come next, and {_KEEP_FREE_BYTES} stay free")
     content = tar.extractfile(member)
     place = into / name
     place.parent.mkdir(parents=True, exist_ok=True)
     # The same name again would replace what was there, which may be a link only if we had made one.
     with place.open("wb") as file:
         shutil.copyfileobj(content, file)  # type: ignore[arg-type]
+
+
+def _too_large(archive: Path, into: Path, why: str = "") -> StoreError:
+    return StoreError(
+        f"{archive} does not fit on the disk of {into.parent}{why}",
+        hint="set BOXBENCH_CACHE to a directory on a larger disk",
+    )
 
 
 def _hostile(archive: Path, member: tarfile.TarInfo, what: str) -> StoreError:
@@ -126,9 +157,14 @@ def choose(layout: Path, shown: str, name: str) -> Chosen:
     entries = _entries(_document(layout / INDEX, shown), shown)
     if name:
         entries = [entry for entry in entries if name in (*_names(entry), entry.get("digest"))]
-    found = {str(entry["digest"]): entry for entry in _manifests(layout, shown, entries, _DEPTH)}
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in _manifests(layout, shown, entries, _DEPTH, set()):
+        found[str(entry["digest"])] = entry
+        if len(found) > _MOST_IMAGES:
+            raise StoreError(f"{shown} has more than {_MOST_IMAGES} images", hint=_NOT_AN_ARCHIVE)
     fitting = [entry for entry in found.values() if _fits(entry)]
     if len(fitting) == 1:
+        _check_descriptor(fitting[0], shown)
         return Chosen(fitting[0], str(fitting[0]["digest"]))
     if fitting:
         raise StoreError(
@@ -147,6 +183,11 @@ def choose(layout: Path, shown: str, name: str) -> Chosen:
     )
 
 
+def _check_descriptor(descriptor: Mapping[str, Any], shown: str) -> None:
+    if not isinstance(descriptor.get("mediaType"), str) or not isinstance(descriptor.get("size"), int):
+        raise StoreError(f"{shown}: the image in it has no media type or no size", hint=_NOT_AN_ARCHIVE)
+
+
 def select(layout: Path, chosen: Chosen, into: Path) -> None:
     """Make a layout of the chosen image alone, which has the same blobs. Raises StoreError: a blob is missing."""
     into.mkdir()
@@ -158,24 +199,39 @@ def select(layout: Path, chosen: Chosen, into: Path) -> None:
 
 
 def check_blobs(layout: Path, chosen: Chosen, shown: str) -> None:
-    """Check that the blobs of an image are plain files, since a reader would wait for a fifo. Raises StoreError."""
+    """Check that the blobs of an image are plain files. Raises StoreError.
+
+    A reader would wait for a fifo, and would fetch a blob from the address that its descriptor names.
+    """
     manifest = _blob_document(layout, chosen.descriptor, shown)
     layers = manifest.get("layers")
     for descriptor in (manifest.get("config"), *(layers if isinstance(layers, list) else ())):
         digest = _digest_of(descriptor, shown)
+        if descriptor.get("urls"):
+            raise StoreError(
+                f"{shown}: its blob {digest} is to be fetched from an address that the image names",
+                hint="copy the image with all its layers: `skopeo copy` fetches those that it names",
+            )
         _plain_file(_blob_path(layout, digest), f"{shown}: the blob {digest}")
 
 
-def _manifests(layout: Path, shown: str, entries: list[Mapping[str, Any]], depth: int) -> Iterator[Mapping[str, Any]]:
+def _manifests(
+    layout: Path, shown: str, entries: list[Mapping[str, Any]], depth: int, seen: set[str]
+) -> Iterator[Mapping[str, Any]]:
+    """The images of indexes. Each index is read once: small ones that repeat each other would never end."""
     for entry in entries:
-        _digest_of(entry, shown)
+        digest = _digest_of(entry, shown)
         if "index" not in str(entry.get("mediaType")) and "manifest.list" not in str(entry.get("mediaType")):
             yield entry
             continue
         if depth == 0:
             raise StoreError(f"{shown}: its indexes lead to each other without end", hint=_NOT_AN_ARCHIVE)
-        for inner in _manifests(layout, shown, _entries(_blob_document(layout, entry, shown), shown), depth - 1):
-            yield {**inner, "annotations": {**_annotations(entry), **_annotations(inner)}}
+        if digest in seen:
+            continue
+        seen.add(digest)
+        inner = _entries(_blob_document(layout, entry, shown), shown)
+        for one in _manifests(layout, shown, inner, depth - 1, seen):
+            yield {**one, "annotations": {**_annotations(entry), **_annotations(one)}}
 
 
 def _entries(index: Mapping[str, Any], shown: str) -> list[Mapping[str, Any]]:

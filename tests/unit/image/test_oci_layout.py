@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import lzma
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +99,39 @@ def test_an_index_without_end(tmp_path: Path) -> None:
     assert "without end" in refused(layout)
 
 
+def test_an_index_that_names_others_again_and_again_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three indexes of 30 entries stand for 27,000 images, and with larger ones nobody would see the end."""
+    layout, inner = write_layout(tmp_path / "a", [ONE]), make_index([ONE])
+    for _ in range(3):
+        nested(layout, inner)
+        named = json.loads((layout / "index.json").read_bytes())["manifests"] * 30
+        inner = Blob(OCI_INDEX, json.dumps({"schemaVersion": 2, "manifests": named}).encode())
+    read: list[Path] = []
+    document = oci_layout._document
+
+    def counted(path: Path, shown: str, digest: str | None = None) -> Mapping[str, Any]:
+        read.append(path)
+        return document(path, shown, digest)
+
+    monkeypatch.setattr(oci_layout, "_document", counted)
+    assert chosen(nested(layout, inner)) == ONE.manifest.digest
+    assert len(read) == len(set(read))
+
+
+def test_more_images_than_anybody_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_layout, "_MOST_IMAGES", 1)
+    assert "more than 1 images" in refused(write_layout(tmp_path / "a", [ONE, TWO]))
+
+
+@pytest.mark.parametrize("lacking", [{"mediaType": None}, {"size": None}, {"size": "5"}, {"mediaType": 5}])
+def test_an_image_whose_descriptor_lacks_something(tmp_path: Path, lacking: dict[str, object]) -> None:
+    layout = write_layout(tmp_path / "a", [ONE])
+    (layout / "index.json").write_text(json.dumps({"manifests": [{**ONE.manifest.described, **lacking}]}))
+    assert "no media type or no size" in refused(layout)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -148,6 +183,18 @@ def test_every_blob_must_be_a_plain_file(tmp_path: Path) -> None:
         oci_layout.check_blobs(layout, image, "oci:given")
     os.mkfifo(blob)
     with pytest.raises(StoreError, match="not a plain file"):
+        oci_layout.check_blobs(layout, image, "oci:given")
+
+
+def test_a_blob_is_never_fetched_from_an_address(tmp_path: Path) -> None:
+    """Otherwise an archive would make root's programs ask any server that it names."""
+    layout = write_layout(tmp_path / "a", [ONE])
+    manifest = json.loads(ONE.manifest.content)
+    manifest["layers"][0]["urls"] = ["http://127.0.0.1:1/x"]
+    changed = Blob(ONE.manifest.media_type, json.dumps(manifest).encode())
+    (layout / "blobs/sha256" / changed.digest[7:]).write_bytes(changed.content)
+    image = oci_layout.Chosen(changed.described, changed.digest)
+    with pytest.raises(StoreError, match="from an address"):
         oci_layout.check_blobs(layout, image, "oci:given")
 
 
@@ -237,6 +284,45 @@ def test_other_entries_are_left_out(tmp_path: Path) -> None:
     given = hostile(tmp_path, "blobs/sha256", type=tarfile.SYMTYPE, linkname="/etc")
     oci_layout.unpack(given, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def raw_header(kind: bytes, size: int) -> bytes:
+    """The header of a tar entry that is followed by ``size`` bytes."""
+    member = tarfile.TarInfo("index.json")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        raw_header(tarfile.XHDTYPE, 2**33),
+        raw_header(tarfile.XGLTYPE, 2**33),
+        raw_header(tarfile.GNUTYPE_LONGNAME, 2**33),
+        raw_header(tarfile.GNUTYPE_LONGLINK, 2**33),
+        raw_header(tarfile.REGTYPE, -(2**33)),
+    ],
+    ids=["pax", "global", "name", "link", "negative"],
+)
+def test_a_header_that_would_fill_the_memory(tmp_path: Path, header: bytes) -> None:
+    """A few MB of compressed zeros would become as many GB."""
+    given = tmp_path / "given.tar"
+    given.write_bytes(raw_header(tarfile.REGTYPE, 0) + header + bytes(10240))
+    assert "says that" in unpack_refused(given, tmp_path / "out")
+
+
+def test_headers_of_headers_without_end(tmp_path: Path) -> None:
+    given = tmp_path / "given.tar"
+    given.write_bytes((raw_header(tarfile.GNUTYPE_LONGNAME, 4) + b"name".ljust(512, b"\0")) * 3000)
+    assert "not a whole tar archive" in unpack_refused(given, tmp_path / "out")
+
+
+def test_a_disk_that_becomes_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_files: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    assert "does not fit on the disk" in unpack_refused(archive(tmp_path), tmp_path / "out")
 
 
 def test_more_than_the_disk_takes(tmp_path: Path) -> None:
