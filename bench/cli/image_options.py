@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
@@ -16,6 +17,7 @@ from bench.infer.given import Given
 from bench.infer.ready import FORMS, ReadyKeys, parse_ready
 from bench.scenario.secrets import NOT_SHOWN, is_secret
 from bench.util.errors import UsageError
+from bench.util.paths import is_file
 from bench.util.units import parse_size
 
 PANEL: Final = "Options for images and Dockerfiles"
@@ -186,6 +188,11 @@ def _files(texts: Sequence[str] | None) -> Mapping[str, str]:
         name, equals, file = text.partition("=")
         if not name or not equals or not file:
             raise UsageError(f"--secret {text!r} is not of the form ID=FILE", hint="write it like --secret token=file")
+        if not is_file(Path(file)):
+            raise UsageError(
+                f"--secret {text!r}: {file} is not a file",
+                hint=f"write a path that {Path.cwd()} has, or an absolute one",
+            )
         found[name] = file
     return found
 

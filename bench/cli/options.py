@@ -77,7 +77,7 @@ Targets = Annotated[
         metavar="A,B",
         parser=some_targets,
         help="Only these targets, such as docker,libvirt[nic=virtio].",
-        show_default="all of the scenario",
+        show_default="the scenario's, or for an image the quickstart's",
     ),
 ]
 Accel = Annotated[

@@ -22,6 +22,7 @@ from bench.util.units import format_bytes
 _TIMEOUT_S: Final = 3600.0
 _SEVERAL: Final = "it has several images"
 _SAVED: Final = "image.tar"
+_GIVEN: Final = "given.tar"
 _MOST_SAID: Final = 500
 _SAID: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 
@@ -75,8 +76,8 @@ def _from_docker_archive(
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint="check its owner and mode") from None
     with scratch() as folder:
         # A colon in the path would end it for skopeo.
-        (folder / "given.tar").symlink_to(path)
-        source = f"docker-archive:given.tar{f':{name}' if name else ''}"
+        (folder / _GIVEN).symlink_to(path)
+        source = f"docker-archive:{_GIVEN}{f':{name}' if name else ''}"
 
         def convert() -> None:
             try:
@@ -92,7 +93,7 @@ def _with_names(error: StoreError, folder: Path, named: ImageFile) -> StoreError
     """The same error; that of an archive with several images lists them."""
     if _SEVERAL not in error.message:
         return error
-    listed = json.loads(_skopeo(["list-tags", "docker-archive:given.tar"], folder, named))
+    listed = json.loads(_skopeo(["list-tags", f"docker-archive:{_GIVEN}"], folder, named))
     names = [plain(str(name))[:200] for name in listed.get("Tags") or ()]
     return StoreError(f"{named}: {_SEVERAL}: {', '.join(first_of(names, 'images'))}", hint=error.hint)
 
@@ -160,6 +161,7 @@ def archive_error(named: ImageFile | StoredImageName, stderr: str) -> StoreError
     """
     fatal = _SAID.search(stderr)
     said = " ".join(plain(fatal[1].replace('\\"', '"') if fatal else stderr).split())[-_MOST_SAID:]
+    said = said.removeprefix("initializing source ").removeprefix(f"docker-archive:{_GIVEN}: ")
     for pattern, what, hint in _KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
             return StoreError(f"{named}: {what}: {said}", hint=hint)
@@ -186,6 +188,11 @@ _KNOWN: Final = (
         r"did not match|mismatch|checksum|does not match|verification failed|corrupt input",
         "a part of it has other content than its digest says",
         "the file was damaged; get it again",
+    ),
+    (
+        r'"?manifest\.json"?: file does not exist',
+        "it is not what `docker save` writes",
+        "for the archive of an OCI layout write oci-archive:FILE",
     ),
     (
         r"unexpected EOF|no such file|invalid tar header|not found|EOF",

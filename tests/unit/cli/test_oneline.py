@@ -168,6 +168,7 @@ def test_a_plan_looks_at_nothing(
         (("redis:7", "--env", "=x"), "--env '=x' names no variable"),
         (("redis:7", "--env", "NOT_THERE_AT_ALL"), "your environment has no variable"),
         (("redis:7", "--secret", "token"), "--secret 'token' is not of the form ID=FILE"),
+        (("redis:7", "--secret", "token=no-file"), "--secret 'token=no-file': no-file is not a file"),
         (("redis:7", "--pull", "often"), "--pull often: there is no such rule"),
         (("redis:7", "--build-target", "x"), "--build-target has no effect"),
         (("redis:7", "-t", "process", "--no-root-control"), "leaves out the only target"),

@@ -14,6 +14,11 @@ SAID = [
     ("Unexpected tar manifest.json: expected 1 item, got 2", "several images", "NAME:TAG"),
     ("more than one image in oci, choose an image", "several images", "NAME:TAG"),
     ('loading tar component \\"manifest.json\\": unexpected EOF', "a part of it is missing", "docker save"),
+    (
+        'loading tar component \\"manifest.json\\": file does not exist',
+        "not what `docker save` writes",
+        "oci-archive:FILE",
+    ),
     ("archive/tar: invalid tar header", "a part of it is missing", "docker save"),
     ("Digest did not match, expected sha256:0, got sha256:1", "other content", "get it again"),
     ("happened during read: flate: corrupt input before offset 41", "other content", "get it again"),
@@ -29,6 +34,11 @@ def test_what_skopeo_says_is_explained(said: str, meaning: str, step: str) -> No
     assert said.replace("\\", "") in error.message
     assert "time=" not in error.message
     assert step in error.hint
+
+
+def test_the_name_that_only_we_gave_an_archive_is_not_shown() -> None:
+    error = archive_error(FILE, FATAL.format("initializing source docker-archive:given.tar: something new"))
+    assert error.message == "docker-archive:a.tar cannot be read: something new"
 
 
 def test_an_image_that_podman_does_not_have() -> None:
