@@ -19,7 +19,9 @@ PYTEST_NO_TESTS = 5
 
 
 def _python(session: nox.Session, *words: str, success_codes: tuple[int, ...] = (0,)) -> None:
-    session.run(sys.executable, "-m", *words, external=True, success_codes=success_codes)
+    # The tests start Python some hundred times. Where byte code is not written, each start compiles all modules anew.
+    env = {"PYTHONDONTWRITEBYTECODE": ""}
+    session.run(sys.executable, "-m", *words, env=env, external=True, success_codes=success_codes)
 
 
 def _pytest(session: nox.Session, marker: str, *words: str) -> None:
@@ -50,15 +52,16 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests that need no engine and no root."""
-    # One worker per CPU. The tests of a file share what its fixtures made, so they stay together.
+    # One worker per CPU. The tests of a file share what its fixtures made, so they stay together: tests/schedule.py.
     _pytest(session, "not live", "-n", "auto", "--dist", "loadfile")
 
 
 @nox.session
 def live(session: nox.Session) -> None:
     """Run the tests with real engines (Docker, libvirt, QEMU). Needs root."""
-    # The list of slow tests shows when one of them becomes slower.
-    _pytest(session, "live", "--durations=40", "--durations-min=5")
+    # The list of slow tests shows when one of them becomes slower. To collect the unit tests, too, takes half a minute;
+    # tests/conftest.py refuses a live test in any other folder.
+    _pytest(session, "live", "-o", "testpaths=tests/contract tests/live", "--durations=40", "--durations-min=5")
 
 
 @nox.session

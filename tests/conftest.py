@@ -125,6 +125,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_session] = leftovers.snapshot(token)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a live test that CI would not run: it looks for them in two folders only."""
+    needs.refuse_strays(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Distribute files as tests/schedule.py says."""
+    from tests.schedule import Scheduling
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_finish() -> None:
     """Exclude all modules and tests from garbage collection, since every trial collects garbage before its start."""
     gc.collect()

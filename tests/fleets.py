@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from bench.records.record import Endpoint
 from bench.sim.engine.rng import EXPONENTIAL, uniforms, variates
 from bench.sim.fleet.result import FleetResult
-from bench.sim.fleet.run import _step_python, simulate_fleet
+from bench.sim.fleet.run import simulate_fleet
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.model.file import Model
 from bench.sim.traces.trace import MemoryTrace, Trace
@@ -125,14 +124,9 @@ def without_noise(values: TargetValues) -> TargetValues:
     return replace(values, block_sd=0.0, box_sd=0.0)
 
 
-@contextmanager
-def plain_python() -> Iterator[None]:
-    """Runs use the Python form of the step loop, which gives the same numbers."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("bench.sim.fleet.run._step_compiled", _step_python)
-        # Each window hands the lists over and back.
-        patched.setattr("bench.sim.fleet.question.WINDOWS", 4)
-        yield
+def few_windows(patch: pytest.MonkeyPatch) -> None:
+    """Cut runs into few windows: between windows, numbers go from the kernels to Python and back."""
+    patch.setattr("bench.sim.fleet.question.WINDOWS", 4)
 
 
 def without_memory(model: Model, *targets: str) -> Model:

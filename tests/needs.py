@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,6 +14,10 @@ HOST_CANNOT: Final = "this host cannot: "
 
 # Reasons of targets that no package can remove: the machine or its kernel lacks something.
 _NO_PACKAGE_HELPS: Final = re.compile(r"hybrid|/dev/kvm|did not boot under|cgroup v[12]|tracefs|nested", re.IGNORECASE)
+
+
+LIVE_FOLDERS: Final = tuple(Path(__file__).parent / name for name in ("contract", "live"))
+"""The only folders with live tests. ``nox -s live`` looks nowhere else."""
 
 
 def in_ci() -> bool:
@@ -54,3 +60,10 @@ def fail_skip(report: pytest.TestReport) -> None:
     if HOST_CANNOT not in reason:
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where everything is installed: {reason}"
+
+
+def refuse_strays(items: Iterable[pytest.Item]) -> None:
+    """Raise UsageError: a test outside LIVE_FOLDERS has the mark ``live``."""
+    for item in items:
+        if item.get_closest_marker("live") and not any(item.path.is_relative_to(folder) for folder in LIVE_FOLDERS):
+            raise pytest.UsageError(f"{item.nodeid} is live: move it to tests/live, where `nox -s live` finds it")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from bench.render.answer_tables import quantity_label
 from bench.sim.fleet.numbers import UNITS
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
-from tests.fleets import plain_python, without_memory
+from tests.fleets import few_windows, without_memory
 from tests.synthetic_models import make_model
 
 _TEXT = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text(encoding="utf-8")
@@ -33,10 +32,9 @@ def _commands() -> list[list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    with plain_python():
-        yield
+    few_windows(monkeypatch)
 
 
 @pytest.mark.parametrize("words", _commands(), ids=lambda words: words[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from bench.sim.fleet.pool_answer import PoolAnswer
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
 from tests.commands import simulate as call
-from tests.fleets import plain_python
+from tests.fleets import few_windows
 from tests.synthetic_models import make_model
 
 _TRACE = "poisson:rate=2,duration=500ms,length=20s"
@@ -21,9 +20,8 @@ _FEW = ("--draws", "2", "-t", "docker,libvirt")
 
 
 @pytest.fixture(autouse=True)
-def _short() -> Iterator[None]:
-    with plain_python():
-        yield
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_windows(monkeypatch)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from bench.host.mounts import Mount
 from bench.util import proc
 from bench.util.tree import remove_tree
-from tests import leftovers, needs
+from tests import leftovers, needs, schedule
 from tests.waiting import wait_until
 
 
@@ -127,3 +127,26 @@ def test_other_skips_fail_in_ci(reason: str, outcome: str) -> None:
     needs.fail_skip(report)
     assert report.outcome == outcome
     assert reason in str(report.longrepr)
+
+
+def test_a_live_test_where_nobody_looks_for_it_is_refused(request: pytest.FixtureRequest) -> None:
+    """This test itself, before and after it gets the mark."""
+    item = request.node
+    needs.refuse_strays([item])
+    item.add_marker("live")
+    with pytest.raises(pytest.UsageError, match="move it to tests/live"):
+        needs.refuse_strays([item])
+
+
+def test_the_live_session_looks_in_the_folders_of_live_tests() -> None:
+    root = Path(__file__).parents[3]
+    folders = " ".join(str(folder.relative_to(root)) for folder in needs.LIVE_FOLDERS)
+    assert f'"testpaths={folders}"' in (root / "noxfile.py").read_text(encoding="utf-8")
+
+
+def test_tests_of_fleets_run_in_one_worker_and_files_exist() -> None:
+    root = Path(__file__).parents[3]
+    assert [path for path in schedule.FLEET if not (root / path).exists()] == []
+    scopes = [schedule.scope(f"{path}::test") for path in ("tests/unit/sim/fleet/test_rules.py", schedule.FLEET[0])]
+    assert scopes == ["fleets", "fleets"]
+    assert schedule.scope("tests/unit/sim/test_theory.py::test[a::b]") == "tests/unit/sim/test_theory.py"

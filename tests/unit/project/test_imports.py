@@ -89,8 +89,10 @@ def _module(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-MODULES: Final = {_module(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
-"""Syntax trees by the name below ``bench``; a package's ``__init__.py`` has the package's name."""
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Syntax trees by the name below ``bench``; a package's ``__init__.py`` has the package's name."""
+    return {_module(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
 
 
 def _for_types_only(tree: ast.Module) -> set[ast.AST]:
@@ -107,7 +109,7 @@ def _for_types_only(tree: ast.Module) -> set[ast.AST]:
 @cache
 def _imports(module: str) -> tuple[str, ...]:
     """Every absolute name imported at run time, in functions too; ``from a import b`` gives ``a`` and ``a.b``."""
-    tree = MODULES[module]
+    tree = modules()[module]
     skipped = _for_types_only(tree)
     found: list[str] = []
     for node in ast.walk(tree):
@@ -125,7 +127,7 @@ def _imports(module: str) -> tuple[str, ...]:
 def _ours(module: str) -> frozenset[str]:
     """The modules of this package that ``module`` imports. ``from bench.a.b import c`` imports ``a.b``, not ``a``."""
     names = {name.removeprefix("bench.") for name in _imports(module) if name.startswith("bench.")}
-    known = {name for name in names if name in MODULES and name != module}
+    known = {name for name in names if name in modules() and name != module}
     return frozenset(name for name in known if not (_is_folder(name) and any(_within(other, name) for other in known)))
 
 
@@ -147,7 +149,7 @@ def _package(module: str) -> str:
 
 def _packaged() -> Iterator[str]:
     """The modules that lie in a package."""
-    return (module for module in MODULES if _package(module) in FLOW)
+    return (module for module in modules() if _package(module) in FLOW)
 
 
 def _listed(problems: Iterable[str]) -> str:
@@ -183,7 +185,7 @@ def _parts(folder: str) -> dict[str, set[str]]:
         return None if not rest or (prefix and rest == module) else rest.partition(".")[0]
 
     found: dict[str, set[str]] = {}
-    for module in MODULES:
+    for module in modules():
         mine = part_of(module)
         if mine is not None:
             others = {part_of(name) for name in _ours(module)}
@@ -194,7 +196,7 @@ def _parts(folder: str) -> dict[str, set[str]]:
 def test_no_imports_in_a_circle() -> None:
     """In every folder: neither between its modules nor between its subfolders, nor between one and the other."""
     circles = []
-    for folder in ["", *filter(_is_folder, filter(None, MODULES))]:
+    for folder in ["", *filter(_is_folder, filter(None, modules()))]:
         try:
             TopologicalSorter(_parts(folder)).prepare()
         except CycleError as error:
@@ -223,8 +225,8 @@ def _way_to(module: str, wrong: Callable[[str], bool]) -> list[str]:
 
 def test_what_reads_records_starts_nothing() -> None:
     """Followed through all imports: a report is made where no engine and no client library is installed."""
-    assert all(module in MODULES for module in GATE_RUNS)
-    readers = [module for module in MODULES if _in(module, READERS) and module not in GATE_RUNS]
+    assert all(module in modules() for module in GATE_RUNS)
+    readers = [module for module in modules() if _in(module, READERS) and module not in GATE_RUNS]
     ways = [_way_to(module, lambda name: _in(name, RUNNERS) or name in GATE_RUNS) for module in readers]
     assert not any(ways), _listed(" imports ".join(way) for way in ways if way)
 
@@ -233,7 +235,7 @@ def test_each_library_has_its_places() -> None:
     wrong = [
         f"bench.{module} imports {library}, which only {', '.join(places)} may"
         for library, places in PLACES.items()
-        for module in MODULES
+        for module in modules()
         if library in {name.partition(".")[0] for name in _imports(module)} and not _in(module, places)
     ]
     assert not wrong, _listed(wrong)
@@ -241,7 +243,7 @@ def test_each_library_has_its_places() -> None:
 
 def _calls(module: str) -> set[str]:
     """The names called, as they are called and as they are imported: ``Popen`` and ``subprocess.Popen``."""
-    tree = MODULES[module]
+    tree = modules()[module]
     imported = {
         alias.asname or alias.name: f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(tree)
@@ -256,7 +258,7 @@ def _calls(module: str) -> set[str]:
 def test_only_the_command_line_prints_and_exits() -> None:
     wrong = [
         f"bench.{module} calls {', '.join(sorted(called))}"
-        for module in MODULES
+        for module in modules()
         if not _in(module, ("cli",)) and (called := _EXITS & _calls(module))
     ]
     assert not wrong, _listed(wrong)
@@ -265,7 +267,7 @@ def test_only_the_command_line_prints_and_exits() -> None:
 def test_there_is_one_door_for_processes() -> None:
     wrong = [
         f"bench.{module} calls {name}"
-        for module in MODULES
+        for module in modules()
         if module != "util.proc"
         for name in _calls(module)
         if name in _STARTS or name.startswith("subprocess.")
@@ -296,7 +298,7 @@ CHECKS: Final = (
 @pytest.mark.parametrize(("check", "words"), CHECKS)
 def test_each_rule_sees_what_breaks_it(check: Callable[[], None], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, source in SABOTAGED.items():
-        monkeypatch.setitem(MODULES, module, ast.parse(source))
+        monkeypatch.setitem(modules(), module, ast.parse(source))
     _imports.cache_clear()
     _ours.cache_clear()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -27,7 +28,11 @@ from bench.sim.observe.trials import Observations, SummaryRow, TargetObservation
 from bench.util.errors import UsageError
 from tests.synthetic_storms import Campaign, known_model, observed, values, with_trials
 
-SEEN = observed({"docker": values()}, Campaign(blocks=4, memory=(1, 4, 16), beside=((8, 1), (8, 4))))
+
+@cache
+def measured() -> Observations:
+    """Made at the first use: it compiles the simulator's kernels, which would delay the collection of all tests."""
+    return observed({"docker": values()}, Campaign(blocks=4, memory=(1, 4, 16), beside=((8, 1), (8, 4))))
 
 
 def _boxes(part: Observations) -> set[int]:
@@ -43,7 +48,7 @@ def _disjoint(split: Split) -> bool:
 
 
 def test_levels_are_split_with_their_residents() -> None:
-    split = by_levels(SEEN, Levels(fit=frozenset({1, 2})), all_but_largest(memory_levels(SEEN)))
+    split = by_levels(measured(), Levels(fit=frozenset({1, 2})), all_but_largest(memory_levels(measured())))
     assert _disjoint(split)
     assert _boxes(split.fit) == {1, 2}
     assert _boxes(split.score) == {4, 8}
@@ -53,30 +58,30 @@ def test_levels_are_split_with_their_residents() -> None:
 
 
 def test_odd_blocks_are_fitted_and_even_ones_scored() -> None:
-    split = odd_even(SEEN)
+    split = odd_even(measured())
     assert _disjoint(split)
     assert {trial.block for trial in split.score.targets["docker"].starts} == {0, 2}
 
 
 def test_a_trial_whose_memory_is_scored_is_not_fitted_for_its_start() -> None:
-    target = SEEN.targets["docker"]
+    target = measured().targets["docker"]
     shared = next(trial for trial in target.memory if trial.boxes == 16)
     starts = (replace(target.starts[0], digest=shared.digest), *target.starts[1:])
-    seen = replace(SEEN, targets={"docker": replace(target, starts=starts)})
+    seen = replace(measured(), targets={"docker": replace(target, starts=starts)})
     split = by_levels(seen, Levels(fit=frozenset({1, 2})), all_but_largest(memory_levels(seen)))
     assert _disjoint(split)
 
 
 def test_what_a_model_has_used_is_refused_and_the_rest_is_scored() -> None:
     model = known_model({"docker": values()})
-    some = [trial.digest for trial in SEEN.targets["docker"].starts if trial.boxes <= 2]
-    split = unused(with_trials(model, some), SEEN, None)
+    some = [trial.digest for trial in measured().targets["docker"].starts if trial.boxes <= 2]
+    split = unused(with_trials(model, some), measured(), None)
     assert digests_of(split.fit) == set(some)
     assert _disjoint(split)
     with pytest.raises(UsageError, match=r"cells used in the fit cannot be scored: synthetic/docker\?concurrency=2"):
-        unused(with_trials(model, some), SEEN, frozenset({2, 4}))
+        unused(with_trials(model, some), measured(), frozenset({2, 4}))
     with pytest.raises(UsageError, match="cells used in the fit cannot be scored") as refused:
-        unused(with_trials(model, sorted(digests_of(SEEN))), SEEN, None)
+        unused(with_trials(model, sorted(digests_of(measured()))), measured(), None)
     assert "--fit 1,2" in refused.value.hint
 
 
@@ -85,7 +90,7 @@ def test_rows_that_the_model_has_used_are_not_scored_whatever_their_file_is_call
         SummaryRow(boxes=n, first_ns=None, median_ns=None, last_ns=1e9 * n, cpu_per_start_ns=None) for n in (1, 2, 4)
     )
     target = TargetObservations(label="docker", goal=Endpoint.READY, endpoints=(Endpoint.READY,), rows=rows)
-    table = replace(SEEN, targets={"docker": target})
+    table = replace(measured(), targets={"docker": target})
     model = known_model({"docker": values()})
     known = with_trials(model, [row_digest("docker", row) for row in rows[:2]])
     assert [row.boxes for row in unused(known, table, None).score.targets["docker"].rows] == [4]
@@ -98,7 +103,7 @@ def test_halves_and_limits() -> None:
     assert lower_half([8, 1, 4, 2]) == Levels(fit=frozenset({1, 2}), score=frozenset({4, 8}))
     assert levels_up_to(10, [1, 10, 20]).score == frozenset({20})
     assert not all_but_largest([1, 8]).score
-    assert storm_levels(SEEN) == {1, 2, 4, 8}
+    assert storm_levels(measured()) == {1, 2, 4, 8}
 
 
 @pytest.mark.parametrize(
@@ -108,9 +113,9 @@ def test_halves_and_limits() -> None:
         (lambda: levels_up_to(1, [2, 8]), "no level is smaller than 1"),
         (lambda: lower_half([4]), "one level only"),
         (lambda: Levels(fit=frozenset({1, 2}), score=frozenset({2})), "level 2 is to be fitted and scored"),
-        (lambda: by_levels(SEEN, Levels(fit=frozenset({3})), Levels()), "storms of 3 boxes were not measured"),
-        (lambda: by_levels(SEEN, lower_half([1, 2]), Levels(fit=frozenset({5}))), "memory of 5 boxes"),
-        (lambda: by_levels(SEEN, Levels(fit=frozenset({1, 2, 4, 8})), Levels()), "nothing is left to score"),
+        (lambda: by_levels(measured(), Levels(fit=frozenset({3})), Levels()), "storms of 3 boxes were not measured"),
+        (lambda: by_levels(measured(), lower_half([1, 2]), Levels(fit=frozenset({5}))), "memory of 5 boxes"),
+        (lambda: by_levels(measured(), Levels(fit=frozenset({1, 2, 4, 8})), Levels()), "nothing is left to score"),
     ],
 )
 def test_what_cannot_be_split_is_said(wrong: object, words: str) -> None:
@@ -119,10 +124,10 @@ def test_what_cannot_be_split_is_said(wrong: object, words: str) -> None:
 
 
 def test_a_scenario_is_held_out() -> None:
-    target = SEEN.targets["docker"]
+    target = measured().targets["docker"]
     other = tuple(replace(trial, cell=f"beside/docker?{trial.boxes}") for trial in target.starts if trial.residents)
     own = tuple(trial for trial in target.starts if not trial.residents)
-    seen = replace(SEEN, targets={"docker": replace(target, starts=(*own, *other))})
+    seen = replace(measured(), targets={"docker": replace(target, starts=(*own, *other))})
     split = by_scenarios(seen, ["beside"])
     assert _disjoint(split)
     assert {trial.residents for trial in split.score.targets["docker"].starts} == {8}
@@ -137,17 +142,19 @@ def test_a_scenario_is_held_out() -> None:
 
 def test_another_campaign_shares_no_trial() -> None:
     later = observed({"docker": values()}, Campaign(blocks=4, seed=2))
-    split = other_campaign(SEEN, later)
+    split = other_campaign(measured(), later)
     assert _disjoint(split)
-    mixed = replace(later.targets["docker"], starts=(*later.targets["docker"].starts, SEEN.targets["docker"].starts[0]))
+    mixed = replace(
+        later.targets["docker"], starts=(*later.targets["docker"].starts, measured().targets["docker"].starts[0])
+    )
     with pytest.raises(UsageError, match="cells used in the fit cannot be scored"):
-        other_campaign(SEEN, replace(later, targets={"docker": mixed}))
+        other_campaign(measured(), replace(later, targets={"docker": mixed}))
     with pytest.raises(UsageError, match="cells used in the fit cannot be scored"):
-        other_campaign(SEEN, SEEN)
+        other_campaign(measured(), measured())
 
 
 def test_targets_of_which_nothing_is_scored_are_not_fitted() -> None:
-    both = replace(SEEN, targets={"docker": SEEN.targets["docker"], "runc": SEEN.targets["docker"]})
+    both = replace(measured(), targets={"docker": measured().targets["docker"], "runc": measured().targets["docker"]})
     split = by_levels(both, Levels(fit=frozenset({1, 2})), Levels())
     empty = replace(split.score.targets["runc"], starts=(), memory=())
     score = replace(split.score, targets={"docker": split.score.targets["docker"], "runc": empty})
