@@ -22,6 +22,9 @@ AGENT_IN_BOX: Final = f"{DIRECTORY_IN_BOX}/boxinit"
 CHANNEL_IN_BOX: Final = f"{DIRECTORY_IN_BOX}/ch"
 """Where the directory with the agent's box.conf and FIFOs appears inside a container."""
 
+HOSTNAME: Final = "boxbench"
+"""Host name of every box, so that all boxes have the same environment. Engines would give a container its id."""
+
 STOP_TIMEOUT_MS: Final = 10_000
 """Time between the stop signal and SIGKILL. It is the default of ``docker stop``."""
 ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
@@ -97,7 +100,7 @@ def render_boxconf(
     *,
     root: str | None = None,
     poweroff: str | None = None,
-    hostname: str = "boxbench",
+    hostname: str = HOSTNAME,
 ) -> bytes:
     """The box.conf of one box.
 

@@ -22,7 +22,7 @@ REMARKS: Final = {
     "depends_on": "the box runs alone, without {names}",
     "links": "the box runs alone, without {names}",
     "external_links": "the box runs alone, without {names}",
-    "extra_hosts": "a box has only its own name in /etc/hosts",
+    "extra_hosts": "a box has only localhost and its own name in /etc/hosts",
     "dns": "a box has no network",
     "dns_opt": "a box has no network",
     "dns_search": "a box has no network",

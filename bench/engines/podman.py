@@ -24,11 +24,15 @@ LOAD_TIMEOUT_S: Final = 600.0
 # How long a command may run after the end of its output.
 _END_S: Final = 5.0
 _PIECE_BYTES: Final = 65536
+# base_hosts_file: by default every box would have the lines of the host's /etc/hosts, in which anything can be.
+# host_containers_internal_ip: by default a box without a network has the host's address in its /etc/hosts.
 # log_driver: the host's default may be its journal, which stores lines later and keeps them.
 # userns: a host's default may map the box's users to others, and the files of its channel belong to them.
 # lock_type: the default, shared memory in /dev/shm, is common to all podman processes of the host and outlives them.
 _SETTINGS: Final = """\
 [containers]
+base_hosts_file = "none"
+host_containers_internal_ip = "none"
 http_proxy = false
 log_driver = "k8s-file"
 userns = "host"

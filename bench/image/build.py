@@ -14,6 +14,7 @@ from bench.image.archive import (
     refuse_foreign_places,
     tree_digest,
 )
+from bench.image.complete import TREE_RECIPE, complete_tree
 from bench.image.config import resolve_config
 from bench.image.finish import finish_image
 from bench.image.healthcheck import require_healthcheck
@@ -21,7 +22,7 @@ from bench.image.model import Image
 from bench.image.noted import note_use
 from bench.image.source import known, plain_image
 from bench.image.stores.base import ImageStore, Log, StoredImage, StoreError
-from bench.image.volumes import add_missing_places, volume_places
+from bench.image.volumes import volume_places
 from bench.scenario.model import LoadedScenario
 from bench.util import cache
 from bench.util.errors import BuildError
@@ -84,11 +85,10 @@ def _export(store: ImageStore, name: str, image: StoredImage, volumes: tuple[str
     def write(path: Path) -> None:
         measured_by(lambda: path.stat().st_size, total_bytes=image.size_bytes)
         store.export(image.id, path)
-        if volumes:
-            add_missing_places(path, name, volumes)
+        complete_tree(path, name, volumes)
 
     kind = "-volumes" if volumes else ""
-    return cache.ensure("tar", f"{image.id.removeprefix('sha256:')[:32]}{kind}.tar", write)
+    return cache.ensure("tar", f"{image.id.removeprefix('sha256:')[:32]}{kind}-{TREE_RECIPE}.tar", write)
 
 
 def _cached_digest(key: str, compute: Callable[[], str]) -> str:

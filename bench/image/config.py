@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from bench.agent.boxconf import BoxConfig
+from bench.agent.boxconf import HOSTNAME, BoxConfig
 from bench.image.archive import TreeIndex
 from bench.image.first_process import refuse_system_init
 from bench.image.healthcheck import resolve_healthcheck
@@ -22,9 +22,6 @@ from bench.util.units import decode_number
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of images that set none; Docker's default."""
-
-HOSTNAME: Final = "boxbench"
-"""Host name of every box, so that all boxes have the same environment."""
 
 _LARGEST_ID: Final = 2**31 - 1
 """The largest id of a user or group that engines accept. Ids have 32 bits, so 2**32 would become root's."""

@@ -14,6 +14,7 @@ from typing import IO, Final, Protocol, cast
 
 from bench.agent.boxconf import DIRECTORY_IN_BOX
 from bench.image.archive import MOUNT_PLACES
+from bench.image.etc_files import ETC_FILES
 from bench.image.stores.base import StoreError
 from bench.records.campaign import RECORDS
 from bench.records.manifest import MANIFEST
@@ -90,7 +91,7 @@ def _place(path: str) -> str:
 
 
 def _is_taken(place: str) -> bool:
-    taken = (*MOUNT_PLACES, DIRECTORY_IN_BOX.lstrip("/"))
+    taken = (*MOUNT_PLACES, *ETC_FILES, DIRECTORY_IN_BOX.lstrip("/"))
     return not place or any(place == name or place.startswith(f"{name}/") for name in taken)
 
 

@@ -7,11 +7,11 @@ removed with it, as an anonymous volume of an engine.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from bench.agent.boxconf import DIRECTORY_IN_BOX
-from bench.image.archive import MOUNT_PLACES, TreeIndex, parent_of_name, read_index
+from bench.image.archive import MOUNT_PLACES, TreeIndex, parent_of_name
+from bench.image.etc_files import ETC_FILES
 from bench.util.errors import BuildError
 
 
@@ -28,19 +28,17 @@ def volume_places(image: str, declared: Iterable[str], index: TreeIndex) -> tupl
     return tuple(sorted({f"/{_place(image, path, index)}" for path in declared}))
 
 
-def add_missing_places(tar: Path, image: str, declared: Sequence[str]) -> None:
-    """Append directories to an exported tree where it lacks the places of volumes, as engines make them at a start.
+def missing_places(image: str, declared: Iterable[str], index: TreeIndex) -> Iterator[tarfile.TarInfo]:
+    """The directories that a tree lacks for the places of volumes. Engines make them at a start.
 
     Raises:
         BuildError: as ``volume_places``.
     """
-    index = read_index(tar)
     missing = [name for path in declared for name in _upwards(_place(image, path, index)) if name not in index.members]
-    with tarfile.open(tar, "a") as archive:
-        for name in sorted(set(missing)):
-            member = tarfile.TarInfo(name)
-            member.type, member.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(member)
+    for name in sorted(set(missing)):
+        member = tarfile.TarInfo(name)
+        member.type, member.mode = tarfile.DIRTYPE, 0o755
+        yield member
 
 
 def _place(image: str, path: str, index: TreeIndex) -> str:
@@ -52,7 +50,7 @@ def _place(image: str, path: str, index: TreeIndex) -> str:
     if existing and not index.members[existing].isdir():
         raise _unusable(image, path, f"leads to /{existing}, which is not a directory")
     place = "/".join([existing, *missing]).lstrip("/")
-    taken = (*MOUNT_PLACES, DIRECTORY_IN_BOX.lstrip("/"))
+    taken = (*MOUNT_PLACES, *ETC_FILES, DIRECTORY_IN_BOX.lstrip("/"))
     if not place or any(place == name or place.startswith(f"{name}/") for name in taken):
         raise _unusable(image, path, "is where every box has something else")
     return place

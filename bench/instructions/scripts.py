@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, HOSTNAME
 from bench.instructions.model import STARTS
 from bench.instructions.recipe import CountedImage, Recipe
 from bench.instructions.starters import STARTERS
-from bench.targets.rootfs_box import HOSTNAME
 
 SETTLE_MS: Final = 3000
 """Sleep before each request, of the guest's time: daemons finish what they do after their start or after a box."""

@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Final
 
-from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, HOSTNAME
+from bench.image.etc_files import OWN_ADDRESS
 from bench.instructions import grpc
 from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
 from bench.targets.containers.oci import Contents, oci_config
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
+from bench.targets.rootfs_box import INHERITING_AGENT_ARGV
 
 LAUNCHER: Final = "/.boxbench/boxlaunch"
 DOCKER_SOCKET: Final = "/run/docker.sock"
@@ -207,6 +208,7 @@ class _Docker(_Engine):
                 "Memory": memory,
                 "MemorySwap": memory,
                 "NetworkMode": "none",
+                "ExtraHosts": [f"{HOSTNAME}:{OWN_ADDRESS}"],
             },
         }
         return json.dumps(body, sort_keys=True).encode()
@@ -222,6 +224,7 @@ class _DockerCli(_Docker):
         config, memory = self.subject.config, str(self.subject.memory_bytes)
         agent, *words = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", start, "--hostname", HOSTNAME)
+        yield from ("--add-host", f"{HOSTNAME}:{OWN_ADDRESS}")
         yield from ("--network", "none", "--memory", memory, "--memory-swap", memory, "--cpuset-cpus", "0")
         yield from ("--volume", f"/box/{start}/ch:{CHANNEL_IN_BOX}:rw")
         for entry in config.env:

@@ -36,14 +36,17 @@ class ReadyExit(_Ready):
 
 
 class ReadyTcp(_Ready):
-    """Ready when 127.0.0.1:``port``, inside the box, accepts a connection."""
+    """Ready when 127.0.0.1:``port`` or [::1]:``port``, inside the box, accepts a connection."""
 
     when: Literal["tcp"]
     port: Port
 
 
 class ReadyHttp(_Ready):
-    """Ready when a GET of 127.0.0.1, inside the box, answers with ``status`` and a body that contains ``contains``."""
+    """Ready when a GET, inside the box, answers with ``status`` and a body that contains ``contains``.
+
+    The address is 127.0.0.1, or ::1 where nobody listens on the other.
+    """
 
     when: Literal["http"]
     port: Port

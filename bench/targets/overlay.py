@@ -63,12 +63,13 @@ class Overlay:
         place.mkdir(exist_ok=True)
         self._mount(place, "tmpfs", "mode=755,size=65536k", _MS_NOSUID)
         fill_dev(place)
-        for name in ("pts", "shm"):
+        for name in ("pts", "shm", "mqueue"):
             (place / name).mkdir()
         self._mount(place / "pts", "devpts", "newinstance,ptmxmode=0666,mode=0620", _MS_NOSUID | _MS_NOEXEC)
         (place / "ptmx").symlink_to("pts/ptmx")
         # The size is Docker's default. A workload that needs more would run in one target and fail in another.
         self._mount(place / "shm", "tmpfs", "mode=1777,size=65536k", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+        self._mount(place / "mqueue", "mqueue", "", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
     def bind_volumes(self) -> None:
         """Bind the volumes into the mounted tree. Raises LaunchError."""

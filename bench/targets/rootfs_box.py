@@ -27,8 +27,6 @@ AGENT_AS_ROOT: Final = 0
 """The agent's uid in that case."""
 INHERITING_AGENT_ARGV: Final = (AGENT_IN_BOX, "run", "--inherit", CHANNEL_IN_BOX)
 """The agent's command line where the engine has set them."""
-# The agent sets the same name in a VM. By default a container gets its id, so workloads would see different names.
-HOSTNAME: Final = "boxbench"
 
 
 def agent_user(order: Order, *, maps_users: bool = False) -> int | None:

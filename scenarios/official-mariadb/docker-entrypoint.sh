@@ -13,7 +13,7 @@ if (($(id -u) == 0)); then
     exec gosu mysql "$0" "$@"
 fi
 if [[ ! -d $data/mysql ]]; then
-    # --force: also where the name of the host cannot be resolved. Only some engines write an /etc/hosts.
+    # --force: also where the name of the host cannot be resolved.
     mariadb-install-db --datadir="$data" --auth-root-authentication-method=normal --skip-test-db --force
 fi
 exec "$@"

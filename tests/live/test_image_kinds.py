@@ -16,9 +16,10 @@ from typing import Any, Final
 import pytest
 
 from bench.agent.compile import FLAGS, compile_program
-from bench.scenario.model import LoadedScenario, ReadyExit, ReadyFirstLine, Resources
+from bench.scenario.model import LoadedScenario, ReadyExit, ReadyHttp, Resources
 from bench.scenario.workload import Base
 from tests.lab import Lab, Trialed
+from tests.ports import free_port
 
 pytestmark = pytest.mark.live
 
@@ -85,8 +86,14 @@ echo "who $(id -u) $(id -g) $(id -G) in $(pwd)"
 echo "setpriv $(setpriv --no-new-privs id -u)"
 echo "environment $QUOTES $FROM_ARG [$LINES]"
 echo "places $(locale charmap) $(date -d @0 +%H:%M)"
-sees /bin /lib /odd /odd/one /odd/two /odd/fifo /odd/sparse /odd/link /odd/capable /odd/rooted \
-    /tmp/prepared /tmp /dev/shm /made/by/workdir
+for name in localhost boxbench; do
+    addresses=$(getent ahosts "$name" | cut -d' ' -f1 | uniq)
+    echo "name $name:" $addresses
+    sees loopback $addresses
+done
+echo "name in a file: $(cat /etc/hostname)"
+sees /etc/hostname /bin /lib /odd /odd/one /odd/two /odd/fifo /odd/sparse /odd/link /odd/capable /odd/rooted \
+    /tmp/prepared /tmp /dev/shm /dev/mqueue /made/by/workdir
 cksum < /odd/sparse
 /odd/capable privileges
 /odd/rooted privileges
@@ -101,6 +108,8 @@ def loaded(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
     compile_program("gcc", {SOURCE.name: SOURCE.read_bytes()}, made.directory / "sees", flags=FLAGS)
     (made.directory / "links").mkdir()
     (made.directory / "links" / "resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    # It leads out of a tree on the host. Engines replace such a link, or follow it inside the box.
+    (made.directory / "links" / "hosts").symlink_to("../../../../../../../../../../run/hosts")
     return changed(made, ready=ReadyExit(when="exit", timeout=120 * 10**9), base=BASE, env={"LINES": "one\ntwo 'q' \""})
 
 
@@ -130,7 +139,7 @@ def dockers(lab: Lab, loaded: LoadedScenario) -> list[str]:
         'environment it\'s "quoted" $HOME latest [one',
         "two 'q' \"]",
         "places UTF-8 05:30",
-        "file /bin: mode 120777 owner 0:0 links 1 size 0 to usr/bin",
+        "name localhost: ::1 127.0.0.1",
     ]
     for line in (
         r"name in /odd:caf\xe9\x20\xc3\xa4\x20\x0anew",
@@ -138,6 +147,12 @@ def dockers(lab: Lab, loaded: LoadedScenario) -> list[str]:
         "same file /odd/one /odd/two: 1",
         "file /odd/fifo: mode 10644 owner 0:0 links 1 size 0",
         "file /odd/link: mode 120777 owner 1234:77 links 1 size 0 to one",
+        "connection to ::1: works",
+        "connection to 127.0.0.1: works",
+        "name boxbench: 127.0.0.1",
+        "name in a file: boxbench",
+        "file /etc/hostname: mode 100644 owner 0:0 links 1 size 9",
+        "file /bin: mode 120777 owner 0:0 links 1 size 0 to usr/bin",
         "terminal: works",
         "shared memory: works",
         "shared memory of 65536 KiB",
@@ -155,6 +170,12 @@ def test_a_workload_sees_the_same_in_every_target(
     report = said(lab.run(name, loaded))
     if name == "libvirt-full":  # its systemd mounts /dev/shm: half of the memory
         report, dockers = ([line for line in one if "KiB" not in line] for one in (report, dockers))
+    if name in WITHOUT_QUEUES:
+        report, dockers = ([line for line in one if "/dev/mqueue" not in line] for one in (report, dockers))
+    if name in WITHOUT_IPV6:  # ::1 is in /etc/hosts, and getaddrinfo names it last
+        assert "name localhost: 127.0.0.1 ::1" in report
+        ipv6 = ("name localhost", "connection to ::1")
+        report, dockers = ([line for line in one if not line.startswith(ipv6)] for one in (report, dockers))
     if name in WITHOUT_PRIVILEGES:
         assert [line for line in report if line.startswith("privileges")] == [
             "privileges: uid 1234 euid 1234 bind 0"
@@ -165,23 +186,30 @@ def test_a_workload_sees_the_same_in_every_target(
 
 # bubblewrap sets no_new_privs, and gVisor does not honour these bits: what an executed file gives has no effect there.
 WITHOUT_PRIVILEGES: Final = ("bubblewrap", "gvisor")
+WITHOUT_QUEUES: Final = ("gvisor",)
+WITHOUT_IPV6: Final = ("uml",)
 INITS: Final = {
     "tini": ("tini", "-s", "--"),
     "dumb-init": ("dumb-init",),
     "setpriv": ("setpriv", "--reuid=dora", "--regid=dora", "--init-groups", "--"),
 }
-WAITS: Final = "trap 'exit 5' QUIT; echo up; while :; do sleep 0.05; done"
+# Its server has one of localhost's addresses only, as that of a program that takes the first.
+WAITS: Final = (
+    "trap 'kill $!; exit 5' QUIT; sees serve $(getent ahosts localhost | head -n 1 | cut -d' ' -f1) {port} & "
+    "while :; do sleep 0.05; done"
+)
 
 
 # The same agent runs in a VM, so that not every init needs a boot of one.
 @pytest.mark.parametrize(
     ("name", "init"), [*((name, init) for name in ("process", "docker") for init in INITS), ("libvirt", "tini")]
 )
-def test_the_stop_signal_reaches_a_workload_behind_an_init(
+def test_a_workload_behind_an_init_is_ready_on_localhost_and_gets_its_stop_signal(
     lab: Lab, loaded: LoadedScenario, init: str, name: str
 ) -> None:
-    entrypoint, command = INITS[init], ("/bin/sh", "-c", WAITS)
-    ready = ReadyFirstLine(when="first-line", timeout=60 * 10**9)
+    port = free_port()
+    entrypoint, command = INITS[init], ("/bin/sh", "-c", WAITS.format(port=port))
+    ready = ReadyHttp(when="http", port=port, contains="here", timeout=60 * 10**9)
     trialed = lab.run(name, changed(loaded, ready=ready, entrypoint=entrypoint, command=command))
     assert trialed.record.outcome == "ok", trialed.record.failure
     assert trialed.record.exit_code == 5

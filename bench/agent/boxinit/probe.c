@@ -24,6 +24,7 @@ enum probe_state { PROBE_OFF, PROBE_WAITING, PROBE_CONNECTING, PROBE_READING };
 static struct {
     enum probe_state state;
     int fd;
+    int family; /* of the address that is tried: a server on `localhost` may have one of the two only */
     int64_t next_ns, limit_ns;
     bool listening;
     char reply[REPLY_BYTES + 1];
@@ -34,7 +35,8 @@ void begin_probe(void) { probe.state = PROBE_WAITING; }
 
 static void end_attempt(void)
 {
-    close(probe.fd);
+    if (probe.fd >= 0)
+        close(probe.fd);
     probe.fd = -1;
     probe.state = PROBE_WAITING;
 }
@@ -49,8 +51,8 @@ static void send_request(void)
 {
     char request[LINE_BYTES];
     int length = snprintf(request, sizeof request,
-                          "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nUser-Agent: boxinit\r\nConnection: close\r\n\r\n",
-                          conf.ready.path);
+                          "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: boxinit\r\nConnection: close\r\n\r\n",
+                          conf.ready.path, probe.family == AF_INET ? "127.0.0.1" : "[::1]");
     probe.used = 0;
     probe.state = PROBE_READING;
     probe.limit_ns = now_ns() + ATTEMPT_LIMIT_NS;
@@ -61,15 +63,25 @@ static void send_request(void)
 /* While no server listens, a connection to a port of the ephemeral range can be one to itself. */
 static bool is_connected_to_itself(void)
 {
-    struct sockaddr_in local = {0};
+    struct sockaddr_in6 local = {0}; /* the port of an IPv4 address lies in the same place */
     socklen_t size = sizeof local;
-    return getsockname(probe.fd, (struct sockaddr *)&local, &size) == 0 && ntohs(local.sin_port) == conf.ready.port;
+    return getsockname(probe.fd, (struct sockaddr *)&local, &size) == 0 && ntohs(local.sin6_port) == conf.ready.port;
+}
+
+static void try_address(int family);
+
+/* Nobody listens on this address. */
+static void on_refused(void)
+{
+    end_attempt();
+    if (probe.family == AF_INET)
+        try_address(AF_INET6);
 }
 
 static void on_connected(void)
 {
     if (is_connected_to_itself()) {
-        end_attempt();
+        on_refused();
         return;
     }
     if (!probe.listening)
@@ -83,22 +95,38 @@ static void on_connected(void)
     }
 }
 
-static void start_attempt(void)
+static int connect_to(int family)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)conf.ready.port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int64_t now = now_ns();
-    probe.next_ns = now + conf.poll_us * 1000;
-    probe.limit_ns = now + ATTEMPT_LIMIT_NS;
-    probe.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (probe.fd < 0)
+    in_port_t port = htons((uint16_t)conf.ready.port);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    if (family == AF_INET)
+        return connect(probe.fd, (struct sockaddr *)&v4, sizeof v4);
+    return connect(probe.fd, (struct sockaddr *)&v6, sizeof v6);
+}
+
+static void try_address(int family)
+{
+    probe.family = family;
+    probe.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (probe.fd < 0 && family == AF_INET)
         fatal("socket: %s", strerror(errno));
-    if (connect(probe.fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (probe.fd < 0) /* a kernel without IPv6 */
+        end_attempt();
+    else if (connect_to(family) == 0)
         on_connected();
     else if (errno == EINPROGRESS)
         probe.state = PROBE_CONNECTING;
     else
-        end_attempt();
+        on_refused();
+}
+
+static void start_attempt(void)
+{
+    int64_t now = now_ns();
+    probe.next_ns = now + conf.poll_us * 1000;
+    probe.limit_ns = now + ATTEMPT_LIMIT_NS;
+    try_address(AF_INET);
 }
 
 /* Examines what has arrived so far. The expected status makes the workload ready; true when the body has the expected
@@ -156,7 +184,7 @@ void serve_probe(const struct pollfd *slot)
         if (error == 0)
             on_connected();
         else
-            end_attempt();
+            on_refused();
     }
 }
 

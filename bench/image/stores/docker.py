@@ -18,7 +18,7 @@ from requests.exceptions import HTTPError as RequestsHTTPError
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from bench.agent.boxconf import AGENT_IN_BOX
+from bench.agent.boxconf import AGENT_IN_BOX, HOSTNAME
 from bench.host.run_directory import BOX_LABEL, box_labels, new_tag
 from bench.host.scratch import scratch
 from bench.image.stores import docker_pull
@@ -28,7 +28,6 @@ from bench.image.stores.classic import BUILDER, build_classic
 from bench.image.stores.layer import rest_of_layer
 from bench.scenario.image_name import Reference
 
-_HOSTNAME: Final = "boxbench"
 _REST: Final = "rest.tar"
 _MISPLACED: Final = re.compile(r"not a directory|over existing file|cannot overwrite")
 _PLACES_HINT: Final = (
@@ -189,7 +188,7 @@ class DockerStore:
                 command=[AGENT_IN_BOX],
                 name=name,
                 labels=box_labels(name),
-                hostname=_HOSTNAME,
+                hostname=HOSTNAME,
                 working_dir=workdir or None,
             )
             yield name

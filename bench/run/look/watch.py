@@ -13,8 +13,10 @@ from docker.errors import DockerException
 from docker.types import LogConfig
 from requests.exceptions import RequestException
 
+from bench.agent.boxconf import HOSTNAME
 from bench.host.read import HOST_ROOT, read_text
 from bench.host.run_directory import box_labels
+from bench.image.etc_files import OWN_ADDRESS
 from bench.image.model import Image
 from bench.infer.attempt import Attempt
 from bench.util.errors import LaunchError
@@ -80,10 +82,11 @@ def _container(client: docker.DockerClient, image: Image, tag: str, most_memory_
             user=config.user,
             name=tag,
             labels=box_labels(tag),
-            hostname="boxbench",
+            hostname=HOSTNAME,
             healthcheck={"test": ["NONE"]},
             host_config=client.api.create_host_config(
                 network_mode="none",
+                extra_hosts={HOSTNAME: OWN_ADDRESS},
                 mem_limit=most_memory_bytes,
                 pids_limit=_MOST_PROCESSES,
                 log_config=LogConfig(type="json-file", config={"max-size": _MOST_LOG}),

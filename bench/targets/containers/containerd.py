@@ -24,6 +24,7 @@ from bench.host.cgroup import parents_for_runtimes
 from bench.host.disk import allocated_bytes
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, find_by_argument, parent_of, wait_ended
 from bench.host.run_directory import box_labels
+from bench.image.etc_files import ETC_FILES
 from bench.image.model import Image
 from bench.image.saved import ensure_archive, layer_digests
 from bench.image.stores.choice import image_store
@@ -137,12 +138,16 @@ class _ContainerdBox(Box):
         self._stdout, self._stderr = order.storage / "stdout", order.storage / "stderr"
         for file in (self._stdout, self._stderr):
             file.touch()
+        self._etc = dict(_etc_files(order.storage))
 
     def start(self) -> None:
         """Make snapshot, container and task, and start the task. Raises LaunchError."""
         api, order, snapshotter = self._api, self._order, self._layers.snapshotter
         # Relative to the bundle. containerd makes the bundle, and the shim mounts the snapshot in it.
-        spec = oci_config(contents_of(order, root="rootfs", channel=self.channel.directory, volumes=self._volumes))
+        contents = contents_of(
+            order, root="rootfs", channel=self.channel.directory, volumes=self._volumes, files=self._etc
+        )
+        spec = oci_config(contents)
         self._pending = True
         try:
             self._mounts = api.prepare_snapshot(order.tag, self._layers.chain, snapshotter=snapshotter)
@@ -241,3 +246,15 @@ class _ContainerdBox(Box):
                 self._api.wait_task(self._order.tag)
                 self._api.delete_task(self._order.tag)
         return Output.of(clip_file(self._stdout), clip_file(self._stderr))
+
+
+def _etc_files(directory: Path) -> Iterator[tuple[str, str]]:
+    """Make the box's own /etc/hosts and similar files, as every client of containerd has to; yields path and place.
+
+    They lie beside the output, so what the box writes to them is limited likewise.
+    """
+    for name, content in ETC_FILES.items():
+        file = directory / Path(name).name
+        file.write_bytes(content)
+        file.chmod(0o644)
+        yield str(file), f"/{name}"

@@ -12,12 +12,13 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig
 from requests.exceptions import RequestException
 
-from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S
+from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S, HOSTNAME
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine
 from bench.engines.lazy import Engines
 from bench.host.processes import OUTPUT_DRAIN_S, children_of, parent_of
 from bench.host.run_directory import box_labels
+from bench.image.etc_files import OWN_ADDRESS
 from bench.image.model import Image
 from bench.records.component import Component
 from bench.records.record import Endpoint
@@ -30,13 +31,21 @@ from bench.targets.containers.gvisor import GvisorTarget, gvisor_processes
 from bench.targets.containers.oci_runtime import CrunTarget, OciRuntimeTarget
 from bench.targets.containers.retry import removal_attempts
 from bench.targets.containers.writable_layer import writable_layer_bytes
-from bench.targets.rootfs_box import HOSTNAME, agent_user, open_channel
+from bench.targets.rootfs_box import agent_user, open_channel
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError, UsageError
 
 LOG_DRIVER: Final = "json-file"
 """Docker's own default. An engine may be configured with another driver, whose log is late or unreadable."""
 LOG_LIMITS: Final = {"max-size": "256m", "max-file": "2"}
 """A container cannot fill the host's disk with its output: the engine keeps the last 256 to 512 MiB of it."""
+
+
+def own_name(network: str) -> dict[str, str]:
+    """What a container's /etc/hosts needs beside the engine's lines: its host name's address, by name.
+
+    In a network of its own the engine gives it one, and in the host's network it has the host's name.
+    """
+    return {HOSTNAME: OWN_ADDRESS} if network == "none" else {}
 
 
 @dataclass(frozen=True)
@@ -224,6 +233,7 @@ class DockerBox(Box):
                 mem_limit=memory,
                 memswap_limit=memory,
                 network_mode=self.options.network,
+                extra_hosts=own_name(self.options.network),
                 runtime=self.options.runtime,
                 security_opt=None if self.options.seccomp else ["seccomp=unconfined"],
             ),

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from bench.agent.boxconf import CHANNEL_IN_BOX
+from bench.agent.boxconf import CHANNEL_IN_BOX, HOSTNAME
 from bench.agent.channel import Fifos
 from bench.engines.dockerd import DockerEngine, socket_of
 from bench.host.run_directory import box_labels
 from bench.records.component import Component
 from bench.targets.base import Order
 from bench.targets.containers.client import BoxVariables, run_client
-from bench.targets.containers.docker import LOG_DRIVER, LOG_LIMITS, DockerBox, DockerOptions, DockerTarget
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
+from bench.targets.containers.docker import LOG_DRIVER, LOG_LIMITS, DockerBox, DockerOptions, DockerTarget, own_name
+from bench.targets.rootfs_box import INHERITING_AGENT_ARGV
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
 
@@ -74,6 +74,8 @@ class _DockerCliBox(DockerBox):
         agent, *arguments = INHERITING_AGENT_ARGV
         yield from ("run", "--detach", "--pull", "never", "--name", order.tag, "--hostname", HOSTNAME)
         yield from ("--network", self.options.network, "--memory", memory, "--memory-swap", memory)
+        for name, address in own_name(self.options.network).items():
+            yield from ("--add-host", f"{name}:{address}")
         yield from ("--cpuset-cpus", ",".join(map(str, order.cpus)), "--log-driver", LOG_DRIVER)
         # See the target docker.
         yield "--no-healthcheck"

@@ -2,7 +2,7 @@
 
 Namespaces, mounts, masked paths, capabilities and control group limits are the same. Three things differ, and targets
 describe them: there is no seccomp filter (Docker's default filter is compiled into dockerd), no AppArmor profile, and
-no mount of /etc/hosts and similar files.
+/etc/hosts and similar files are mounted only where the root has none of ours.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.agent.boxconf import CHANNEL_IN_BOX
+from bench.agent.boxconf import CHANNEL_IN_BOX, HOSTNAME
 from bench.host.cgroup import PARENT
 from bench.host.mounts import CgroupMode, cgroup_mode, read_mounts
 from bench.host.read import HOST_ROOT
 from bench.targets.base import Order
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV
+from bench.targets.rootfs_box import INHERITING_AGENT_ARGV
 
 OCI_VERSION: Final = "1.0.2"
 
@@ -71,7 +71,7 @@ class Contents:
     gid: int = 0
     groups: Sequence[int] = ()
     binds: Mapping[str, str] = field(default_factory=dict)
-    """Path in the box by directory on the host."""
+    """Path in the box by file or directory on the host."""
     volumes: Mapping[Path, str] = field(default_factory=dict)
     """The same for the image's volumes. Device nodes in them do not work."""
     memory_bytes: int | None = None
@@ -80,8 +80,14 @@ class Contents:
     """Path of the control group below the root of each hierarchy; None: the runtime's default."""
 
 
-def contents_of(order: Order, *, root: str, channel: Path, volumes: Mapping[Path, str]) -> Contents:
-    """The values of a box's bundle."""
+def contents_of(
+    order: Order, *, root: str, channel: Path, volumes: Mapping[Path, str], files: Mapping[str, str] | None = None
+) -> Contents:
+    """The values of a box's bundle.
+
+    Args:
+        files: files of the host to be mounted, by path: their places in the box.
+    """
     config = order.image.config
     return Contents(
         argv=INHERITING_AGENT_ARGV,
@@ -91,7 +97,7 @@ def contents_of(order: Order, *, root: str, channel: Path, volumes: Mapping[Path
         uid=config.uid,
         gid=config.gid,
         groups=config.groups,
-        binds={str(channel): CHANNEL_IN_BOX},
+        binds={str(channel): CHANNEL_IN_BOX, **(files or {})},
         volumes=volumes,
         memory_bytes=order.resources.memory,
         cpus=order.cpus,

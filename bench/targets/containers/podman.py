@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from bench.agent.boxconf import CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S
+from bench.agent.boxconf import CHANNEL_IN_BOX, ENGINE_STOP_TIMEOUT_S, HOSTNAME
 from bench.agent.channel import Fifos
 from bench.engines.lazy import Engines
 from bench.engines.podman import PodmanEngine
@@ -33,7 +33,7 @@ from bench.targets.base import Box, Order, Output
 from bench.targets.containers.client import BoxVariables, run_client
 from bench.targets.containers.oci_runtime import Runtime
 from bench.targets.containers.writable_layer import writable_layer_bytes
-from bench.targets.rootfs_box import HOSTNAME, INHERITING_AGENT_ARGV, agent_user, open_channel
+from bench.targets.rootfs_box import INHERITING_AGENT_ARGV, agent_user, open_channel
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProcessError
 

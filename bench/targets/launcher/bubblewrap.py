@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Final
 
-from bench.agent.boxconf import CHANNEL_IN_BOX
+from bench.agent.boxconf import CHANNEL_IN_BOX, HOSTNAME
 from bench.engines.lazy import Engines
 from bench.host.cgroup import OwnCgroup, own_cgroup
 from bench.host.processes import children_of, parent_of
@@ -23,7 +23,7 @@ from bench.targets import smoke_test
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, HOSTNAME, RootfsTarget, rootfs_parts
+from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, RootfsTarget, rootfs_parts
 from bench.util import proc
 from bench.util.errors import BoxbenchError
 
@@ -115,7 +115,8 @@ def _tree_mounts(overlay: Overlay) -> list[str]:
     layers = ["--overlay-src", str(overlay.lower), "--overlay", str(overlay.upper), str(overlay.work), "/"]
     # Only root can write to bwrap's own /dev/shm. The size is Docker's default.
     shared_memory = ("--perms", "1777", "--size", str(64 * 2**20), "--tmpfs", "/dev/shm")
-    return [*layers, "--proc", "/proc", "--dev", "/dev", *shared_memory, "--ro-bind", "/sys", "/sys"]
+    dev = ("--dev", "/dev", *shared_memory, "--mqueue", "/dev/mqueue")
+    return [*layers, "--proc", "/proc", *dev, "--ro-bind", "/sys", "/sys"]
 
 
 def _cgroup_mounts(group: OwnCgroup) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from bench.agent.boxconf import CHANNEL_IN_BOX
+from bench.agent.boxconf import CHANNEL_IN_BOX, HOSTNAME
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
 from bench.host.mounts import read_mounts
@@ -21,7 +21,7 @@ from bench.scenario.target_table import NAMESPACES, TARGETS
 from bench.targets.base import Order
 from bench.targets.launcher.launched import LaunchedBox
 from bench.targets.overlay import Overlay
-from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, HOSTNAME, RootfsTarget, rootfs_parts
+from bench.targets.rootfs_box import AGENT_ARGV, AGENT_AS_ROOT, RootfsTarget, rootfs_parts
 from bench.util.errors import UsageError
 
 

@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from bench.agent.boxconf import AGENT_IN_BOX, ENGINE_STOP_TIMEOUT_S, render_boxconf
+from bench.agent.boxconf import AGENT_IN_BOX, ENGINE_STOP_TIMEOUT_S, HOSTNAME, render_boxconf
 from bench.engines.lazy import Engines
 from bench.host.run_directory import LABEL
+from bench.image.etc_files import OWN_ADDRESS
 from bench.image.model import Image
 from bench.image.stores.choice import image_store
 from bench.image.vm.disk import new_overlay
@@ -221,7 +222,7 @@ def container_request(order: Order) -> dict[str, Any]:
     ]
     return {
         "Image": order.image.ref,
-        "Hostname": "boxbench",
+        "Hostname": HOSTNAME,
         "User": order.image.config.user,
         "Entrypoint": [AGENT_IN_BOX, "attach", "--inherit", EVENTS_DEVICE, CONF_DEVICE],
         "Cmd": [],
@@ -234,6 +235,7 @@ def container_request(order: Order) -> dict[str, Any]:
             "Memory": memory,
             "MemorySwap": memory,
             "NetworkMode": "none",
+            "ExtraHosts": [f"{HOSTNAME}:{OWN_ADDRESS}"],
         },
     }
 

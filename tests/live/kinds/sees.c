@@ -1,13 +1,16 @@
 /* What a program sees of its box, one fact a line: files that are hard to copy, devices, a terminal, shared memory,
  * privileges that an executed file gives. Facts that an engine may choose (device numbers, times) are not printed. */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -80,6 +83,52 @@ static void see_shared_memory(void)
     printf("shared memory of %lld KiB\n", bytes >> 10);
 }
 
+/* A server on one of the loopback device's addresses, and a connection to it. */
+static int listen_on(const char *address, int port, struct sockaddr_in6 *name, socklen_t *size)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    *name = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    *size = sizeof *name;
+    if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
+        memcpy(name, &v4, *size = sizeof v4);
+    else if (inet_pton(AF_INET6, address, &name->sin6_addr) != 1)
+        return -1;
+    int fd = socket(name->sin6_family, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)name, *size) != 0 || listen(fd, 8) != 0)
+        return -1;
+    return getsockname(fd, (struct sockaddr *)name, size) == 0 ? fd : -1;
+}
+
+static void see_loopback(const char *address)
+{
+    struct sockaddr_in6 name;
+    socklen_t size;
+    errno = 0;
+    int server = listen_on(address, 0, &name, &size);
+    int client = server < 0 ? -1 : socket(name.sin6_family, SOCK_STREAM, 0);
+    int failed = client < 0 || connect(client, (struct sockaddr *)&name, size) != 0;
+    printf("connection to %s: %s\n", address, result(failed));
+}
+
+__attribute__((noreturn)) static void serve(const char *address, int port)
+{
+    static const char reply[] = "HTTP/1.0 200 OK\r\n\r\nhere\n";
+    char request[4096];
+    struct sockaddr_in6 name;
+    socklen_t size;
+    int server = listen_on(address, port, &name, &size);
+    if (server < 0) {
+        printf("serve %s: %s\n", address, strerror(errno));
+        exit(1);
+    }
+    for (;;) {
+        int client = accept(server, NULL, NULL);
+        if (read(client, request, sizeof request) > 0 && write(client, reply, sizeof reply - 1) < 0)
+            printf("reply: %s\n", strerror(errno));
+        close(client);
+    }
+}
+
 static void see_device(const char *path)
 {
     struct stat about;
@@ -107,6 +156,13 @@ int main(int argc, char **argv)
     static const char *const links[] = {"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"};
     if (argc == 2 && strcmp(argv[1], "privileges") == 0) {
         see_privileges();
+        return 0;
+    }
+    if (argc == 4 && strcmp(argv[1], "serve") == 0)
+        serve(argv[2], atoi(argv[3]));
+    if (argc > 2 && strcmp(argv[1], "loopback") == 0) {
+        for (int i = 2; i < argc; i++)
+            see_loopback(argv[i]);
         return 0;
     }
     for (int i = 1; i < argc; i++)

@@ -8,7 +8,6 @@ import resource
 import select
 import shutil
 import signal
-import socket
 import sys
 import termios
 import threading
@@ -26,6 +25,7 @@ from bench.scenario.exercise import MOST_OUTPUT_BYTES
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util import proc
 from tests.needs import host_cannot, need
+from tests.ports import free_port
 from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
@@ -137,12 +137,6 @@ def python(script: str) -> BoxConfig:
     return replace(HERE, argv=(sys.executable, "-c", script))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_marks_come_in_order_and_the_code_is_the_workloads(box: Box) -> None:
     before = time.monotonic_ns()
     code, stdout, stderr = box.run(shell("echo out; echo err >&2; exit 7"))
@@ -213,21 +207,24 @@ def test_a_stopped_workload_is_not_ready_by_its_exit(box: Box) -> None:
     assert box.marks() == ["init", "exec"]
 
 
-def test_tcp_is_ready_when_a_connection_is_accepted(box: Box) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_tcp_is_ready_when_a_connection_is_accepted(box: Box, address: str) -> None:
     port = free_port()
-    script = f"import socket,time; time.sleep(.2); s=socket.create_server(('127.0.0.1',{port})); time.sleep(1000)"
-    box.start(python(script), ReadyTcp(when="tcp", port=port))
+    script = "import socket,time; s=socket; time.sleep(.2); "
+    script += f"x=s.create_server(('{address}',{port}), family=s.AF_INET6 if ':' in '{address}' else s.AF_INET)"
+    box.start(python(f"{script}; time.sleep(1000)"), ReadyTcp(when="tcp", port=port))
     box.wait_for("BB1 mark ready")
     assert box.marks() == ["init", "exec", "listening", "ready"]
 
 
 SERVER = """
 import itertools, socket, time
-server = socket.create_server(("127.0.0.1", {port}))
+server = socket.create_server(("{address}", {port}), family=socket.{family})
 for number in itertools.count():
     connection, _ = server.accept()
     request = connection.recv(4096).decode()
     assert request.startswith("GET {path} HTTP/1.0") and "Connection: close" in request
+    assert "Host: {host}" in request
     for part in {answers}[min(number, len({answers}) - 1)]:
         connection.sendall(part.encode())
         time.sleep(0.05)
@@ -236,8 +233,10 @@ for number in itertools.count():
 """
 
 
-def serve(port: int, answers: list[list[str]], path: str = "/") -> BoxConfig:
-    return python(SERVER.format(port=port, path=path, answers=repr(answers)))
+def serve(port: int, answers: list[list[str]], path: str = "/", *, v6: bool = False) -> BoxConfig:
+    address, family, host = ("::1", "AF_INET6", "[::1]") if v6 else ("127.0.0.1", "AF_INET", "127.0.0.1")
+    where = {"port": port, "address": address, "family": family, "host": host}
+    return python(SERVER.format(**where, path=path, answers=repr(answers)))
 
 
 def test_http_marks_listening_ready_and_replied_separately(box: Box) -> None:
@@ -251,9 +250,10 @@ def test_http_marks_listening_ready_and_replied_separately(box: Box) -> None:
     assert box.marks() == ["init", "exec", "listening", "ready", "replied"]
 
 
-def test_http_without_text_is_replied_with_the_status(box: Box) -> None:
+@pytest.mark.parametrize("v6", [False, True])
+def test_http_without_text_is_replied_with_the_status(box: Box, v6: bool) -> None:
     port = free_port()
-    box.start(serve(port, [["HTTP/1.0 204 No Content\r\n\r\n"]]), ReadyHttp(when="http", port=port, status=204))
+    box.start(serve(port, [["HTTP/1.0 204 No Content\r\n\r\n"]], v6=v6), ReadyHttp(when="http", port=port, status=204))
     box.wait_for("BB1 mark replied")
 
 

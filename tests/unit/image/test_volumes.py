@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.image.archive import read_index, tree_digest
-from bench.image.volumes import add_missing_places, volume_places
+from bench.image.complete import complete_tree
+from bench.image.volumes import volume_places
 from bench.util.errors import BuildError
 from tests.unit.image.test_archive import folder, index_of, link, make_tar, member
 
@@ -33,6 +34,7 @@ def test_places_are_absolute_without_links_and_outer_ones_come_first(tmp_path: P
         ("/devices/../dev/shm", "without loops"),
         ("/dev/shm", "something else"),
         ("/.boxbench/ch", "something else"),
+        ("/etc/hosts", "something else"),
     ],
 )
 def test_a_place_that_cannot_be_mounted_on_is_named(tmp_path: Path, path: str, why: str) -> None:
@@ -46,11 +48,12 @@ def test_missing_places_become_directories_of_root(tmp_path: Path) -> None:
     mine = folder("data")
     mine.uid, mine.mode = 999, 0o700
     tar = make_tar(tmp_path / "tree.tar", folder("var"), link("var/run", "/run"), mine)
-    add_missing_places(tar, "made", ["/data", "/var/run/new", "/data/inner/most"])
+    complete_tree(tar, "made", ["/data", "/var/run/new", "/data/inner/most"])
     with tarfile.open(tar) as archive:
         found = {one.name: (one.isdir(), one.mode, one.uid) for one in archive if one.isdir()}
     made = (True, 0o755, 0)
     assert found == {
+        "etc": made,
         "var": (True, 0o755, 0),
         "data": (True, 0o700, 999),
         "data/inner": made,
@@ -63,5 +66,5 @@ def test_missing_places_become_directories_of_root(tmp_path: Path) -> None:
 def test_nothing_is_added_where_all_places_exist(tmp_path: Path) -> None:
     tar = make_tar(tmp_path / "tree.tar", folder("data"))
     before = tree_digest(read_index(tar))
-    add_missing_places(tar, "made", ["/data"])
+    complete_tree(tar, "made", ["/data"])
     assert tree_digest(read_index(tar)) == before
