@@ -366,7 +366,8 @@ def _memory(analysis: Analysis, cell: Cell) -> str:
 def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ...]:
     text = " ".join(row.headline + row.ratio for section in sections for row in section.rows)
     small = any(row.p95.startswith("n <") for section in sections for row in section.rows)
-    found = [LEVEL, _words(analysis)]
+    found = [LEVEL]
+    found += [_words(tested)] if (tested := sum(one.p_value is not None for one in analysis.comparisons)) else []
     found += [INFINITE] if "∞" in text else []
     found += [P95] if small else []
     found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
@@ -377,8 +378,7 @@ def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ..
     return tuple(found)
 
 
-def _words(analysis: Analysis) -> str:
-    tested = sum(comparison.p_value is not None for comparison in analysis.comparisons)
+def _words(tested: int) -> str:
     return (
         '"Slower", "faster", "more" and "less" stand where the interval of the ratio excludes 1 and an exact test '
         f"agrees. The test is adjusted (Benjamini-Hochberg) for all {tested} comparisons of this campaign: on average "

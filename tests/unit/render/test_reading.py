@@ -41,6 +41,13 @@ def test_every_endpoint_and_every_step_is_explained() -> None:
     )
 
 
+@pytest.mark.parametrize("blocks", [1, 7])
+def test_words_of_comparisons_are_explained_where_there_are_comparisons(blocks: int) -> None:
+    manifest = make_manifest(("hello",), NEAR, blocks=blocks)
+    view = build_view(analyse(manifest, make_records(manifest, NEAR, troubles=False)))
+    assert any("comparisons of this campaign" in note for note in view.footnotes) == (blocks > 1)
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
