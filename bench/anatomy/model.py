@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from bench.anatomy.steps import DEPTH, SHARES, UNATTRIBUTED, step_named
 from bench.anatomy.sweep import Segment
+from bench.records import results
 from bench.records.record import Endpoint
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
@@ -17,7 +18,7 @@ from bench.util.errors import CampaignError
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
-FILE: Final = "anatomy.json"
+FILE: Final = results.ANATOMY
 
 
 class _Frozen(BaseModel):

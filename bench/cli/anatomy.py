@@ -10,7 +10,7 @@ from bench.anatomy.model import write_anatomy
 from bench.anatomy.run import run_anatomy
 from bench.cli.console import console, print_json_text
 from bench.cli.image_options import command_line, image_options
-from bench.cli.loading import default_out, draw_seed, load
+from bench.cli.loading import default_out, draw_seed, load, refuse_taken
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Seed, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.export.chrometrace import start_trace
@@ -41,6 +41,7 @@ def anatomy(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Shows which program does what until the box is ready, and how much the tracing itself costs. Needs root."""
+    refuse_taken(out)
     loaded = load([scenario], blocks=starts, targets=targets, no_root_control=no_root_control, given=given)
     directory = out or default_out(loaded, "anatomy-")
     command = command_line()

@@ -8,7 +8,7 @@ import typer
 
 from bench.cli.console import console, print_json_text
 from bench.cli.image_options import command_line, image_options
-from bench.cli.loading import default_out, load
+from bench.cli.loading import default_out, load, refuse_taken
 from bench.cli.options import Accel, Json, NoRootControl, OneScenario, ResultsOut, Skip, Targets
 from bench.cli.progress import make_progress
 from bench.floor.model import Terms
@@ -52,6 +52,7 @@ def floor(
     given: Given = NOTHING_GIVEN,
 ) -> None:
     """Bisects the memory limit of each box. A size works when the box becomes ready and stays up."""
+    refuse_taken(out)
     (loaded,) = load([scenario], targets=targets, no_root_control=no_root_control, given=given)
     request = Request(
         scenarios=(loaded,),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import console, print_json
-from bench.cli.loading import default_out, load
+from bench.cli.loading import default_out, load, refuse_taken
 from bench.cli.options import Json, OneScenario, ResultsOut, Targets
 from bench.cli.progress import make_progress
 from bench.instructions.model import TARGETS, TRIED_RUNS, Instructions, read_instructions
@@ -77,6 +77,7 @@ def instructions(
     """
     limit = _parse_band(band)
     base = None if against is None else read_instructions(against)
+    refuse_taken(out)
     (loaded,) = load([scenario])
     directory = out or default_out((loaded,), "instructions-")
     request = CountRequest(

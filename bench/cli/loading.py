@@ -11,6 +11,7 @@ from bench.cli.messages import note
 from bench.cli.trust import warn_of_programs
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.infer.subject import Subject, is_hidden, parse_subject
+from bench.records.campaign import check_directory
 from bench.scenario.borrow import with_workload_of
 from bench.scenario.exercise import ProfileName
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed, without_root_control
@@ -104,6 +105,12 @@ def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileNa
 def default_out(loaded: tuple[LoadedScenario, ...], kind: str = "") -> Path:
     """A new directory, named after the time and the scenarios."""
     return timed_directory(kind + "-".join(entry.scenario.name for entry in loaded)[:60])
+
+
+def refuse_taken(out: Path | None) -> None:
+    """Refuse a directory for results that is taken, before an image is made for them. Raises CampaignError."""
+    if out is not None:
+        check_directory(out)
 
 
 def timed_directory(name: str) -> Path:

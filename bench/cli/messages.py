@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench.util.text import plain_lines
+from bench.util.text import plain_lines, shortened
 
 
 def complain(message: str, hint: str) -> None:
     """Print an error or a warning as one paragraph, with the next step."""
-    print(shown(f"{_indented(f'boxbench: {message}')}\n  → {_indented(hint)}"), file=sys.stderr)
+    print(shown(shortened(f"{_indented(f'boxbench: {message}')}\n  → {_indented(hint)}")), file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -13,13 +13,13 @@ from bench.cli.console import console
 from bench.cli.messages import note
 from bench.cli.progress import make_progress
 from bench.infer.draft import Draft
-from bench.infer.generate import PLACEHOLDER, Seen, Source, Wanted, generated, make_draft, source_of
+from bench.infer.generate import PLACEHOLDER, SUBSTITUTE, Seen, Source, Wanted, generated, make_draft, source_of
 from bench.infer.given import Given
 from bench.infer.subject import Subject
 from bench.run.look.look import look_at
 from bench.scenario.model import LoadedScenario
 from bench.scenario.secrets import secret_names, without_secrets
-from bench.scenario.targets import parse_targets
+from bench.scenario.targets import TargetSpec, parse_targets
 from bench.targets.vms.uml import why_unavailable as why_no_uml
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
@@ -33,12 +33,16 @@ _SOCKET: Final = Path("/var/run/docker.sock")
 
 
 def first_targets() -> tuple[str, ...]:
-    """The targets of a quickstart, and of an image for which the user names none.
+    """The targets of a quickstart: podman is in Docker's place where no Docker can be had.
 
     On a host without KVM, user-mode Linux is the one guest that is not emulated. Where it cannot run it is left out: a
     first run must not fail because of it.
     """
-    return tuple(name for name in FIRST_TARGETS if name != "uml" or why_no_uml() is None)
+    reachable = bool(os.environ.get("DOCKER_HOST")) or exists(_SOCKET)
+    no_docker = not reachable and find_tool("docker") is None and find_tool("dockerd") is None
+    container = "podman" if no_docker and find_tool("podman") is not None else "docker"
+    usual = (container if name == "docker" else name for name in FIRST_TARGETS)
+    return tuple(name for name in usual if name != "uml" or why_no_uml() is None)
 
 
 def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_control: bool) -> Wanted:
@@ -50,7 +54,7 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
     Raises:
         UsageError: a label is wrong, or ``process`` is the only target and is left out.
     """
-    specs = parse_targets(_targets_for_images() if targets is None else targets)
+    specs = parse_targets(first_targets() if targets is None else targets)
     is_root = os.geteuid() == 0
     if no_root_control or (targets is None and not is_root):
         specs = tuple(spec for spec in specs if spec.target != "process")
@@ -59,15 +63,8 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
                 "--no-root-control leaves out the only target, process",
                 hint="name a target with isolation, as in -t docker",
             )
-    return Wanted(targets=specs, blocks=blocks, root_control=is_root and not no_root_control)
-
-
-def _targets_for_images() -> tuple[str, ...]:
-    """Those of a first run, with podman in Docker's place where no Docker can be had: it then holds the images."""
-    reachable = bool(os.environ.get("DOCKER_HOST")) or exists(_SOCKET)
-    no_docker = not reachable and find_tool("docker") is None and find_tool("dockerd") is None
-    container = "podman" if no_docker and find_tool("podman") is not None else "docker"
-    return tuple(container if name == "docker" else name for name in first_targets())
+    chosen = targets is not None
+    return Wanted(targets=specs, chosen=chosen, blocks=blocks, root_control=is_root and not no_root_control)
 
 
 def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool = True) -> LoadedScenario:
@@ -144,4 +141,12 @@ def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
 def _seen(source: Source, given: Given, wanted: Wanted) -> Seen:
     first = make_draft(source, replace(given, ready=PLACEHOLDER), None, wanted)
     with make_progress(console(stderr=True)) as progress:
-        return look_at(generated(first, source.directory), progress.say, attempt=given.ready is None)
+        loaded = generated(first, source.directory)
+        return look_at(loaded, progress.say, attempt=given.ready is None, targets=_to_check(wanted))
+
+
+def _to_check(wanted: Wanted) -> tuple[TargetSpec, ...]:
+    podman = TargetSpec(target=SUBSTITUTE)
+    if wanted.chosen:
+        return ()
+    return wanted.targets if podman in wanted.targets else (*wanted.targets, podman)

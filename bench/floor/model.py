@@ -11,6 +11,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.host.run_directory import TAG
+from bench.records import results
 from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
@@ -18,7 +19,7 @@ from bench.util.json_value import JsonObject
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
-FILE: Final = "floor.json"
+FILE: Final = results.FLOOR
 PSS: Final = "pss.total"
 
 

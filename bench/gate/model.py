@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from bench.analysis.stats import Interval
 from bench.instructions.model import ACCEL
+from bench.records import results
 from bench.util.errors import ExitCode
 
 SCHEMA: Final = 2
-RESULT: Final = "gate.json"
+RESULT: Final = results.GATE
 """The file in a gate's directory that holds its GateResult."""
 SCREENING: Final = "screening"
 CONFIRMATION: Final = "confirmation"

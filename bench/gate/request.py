@@ -12,11 +12,12 @@ from bench.gate.model import GateModel
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds
 from bench.instructions.model import SEED
+from bench.records import results
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.result_file import write_result_file
 
-REQUEST: Final = "request.json"
+REQUEST: Final = results.GATE_REQUEST
 """The file in a gate's directory that holds its StoredRequest."""
 SCREENING_BLOCKS: Final = 7
 """Enough that a p value can be significant for a few rows after Holm, and that the spread can be estimated."""

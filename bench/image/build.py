@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,12 +32,13 @@ CONTENT_RECIPE: Final = "content-1"
 """Part of the cache key of content digests. Change it when they are computed in another way."""
 
 
-def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
+def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results: Sequence[Path] = ()) -> Image:
     """Make a scenario's image, put the agent into it and export the image's tree.
 
     Args:
         store: the engine that makes and holds the image.
         log: called with every line of the engine's output.
+        results: directories that results will be written to, which never become part of an image.
 
     Raises:
         BuildError: the image cannot be made or took longer than a limit, it has no command that can run, or it has
@@ -47,9 +48,9 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Image:
     scenario = loaded.scenario
     try:
         with step("build" if scenario.workload.image is None else "image"):
-            plain = plain_image(store, loaded, log)
+            plain = plain_image(store, loaded, log, results=results)
         with step("finish"):
-            ref = finish_image(store, loaded, plain.image)
+            ref = finish_image(store, loaded, plain.image, results=results)
         finished = known(store, ref)
         volumes = tuple(finished.config.get("Volumes") or ())
         tar = _export(store, scenario.name, finished, volumes)

@@ -16,9 +16,7 @@ from bench.agent.boxconf import DIRECTORY_IN_BOX
 from bench.image.archive import MOUNT_PLACES
 from bench.image.etc_files import ETC_FILES
 from bench.image.stores.base import StoreError
-from bench.records.campaign import RECORDS
-from bench.records.manifest import MANIFEST
-from bench.util.paths import is_file
+from bench.records.results import results_below
 from bench.util.text import plain
 from bench.util.units import format_bytes
 
@@ -44,17 +42,24 @@ class _Found:
     place: str
 
 
-def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str], volumes: Sequence[str] = ()) -> str:
+def add_files(
+    archive: tarfile.TarFile,
+    directory: Path,
+    files: Mapping[str, str],
+    volumes: Sequence[str] = (),
+    results: Sequence[Path] = (),
+) -> str:
     """Write files and directories of the host into a layer, as root's, with their modes and times.
 
     The named path may be a link. Links inside a directory stay links and are never followed. What lies at a volume
     inside a directory is left out: the volume begins with what the image has there, as it would hide a mount. So are
-    directories of campaigns, which would make another image of a project each time that it was measured.
+    directories of results, which would make another image of a project each time that it was measured.
 
     Args:
         directory: of the scenario; relative paths of the host begin there.
         files: by absolute path in the box, the paths of the host.
         volumes: absolute paths in the box.
+        results: directories that results will be written to.
 
     Returns:
         SHA-256 of all that was written, without times, as a file that was only touched makes no other image.
@@ -74,7 +79,8 @@ def add_files(archive: tarfile.TarFile, directory: Path, files: Mapping[str, str
                 hint="copy the file to another place",
             )
         top = directory / source
-        for found in _walk(_resolved(top), place, hidden):
+        resolved = _resolved(top)
+        for found in _walk(resolved, place, hidden, frozenset(results_below(resolved, results))):
             size += _add(archive, found, digest, named=found.place == place)
             count += 1
             if size > MOST_BYTES or count > MOST_ENTRIES:
@@ -103,8 +109,13 @@ def _resolved(path: Path) -> Path:
         raise StoreError(f"workload.files: {path}: {why}", hint="paths are relative to the scenario file") from None
 
 
-def _walk(path: Path, place: str, hidden: Sequence[str]) -> Iterator[_Found]:
-    """The path and everything below it, parents first, in the order of names."""
+def _walk(path: Path, place: str, hidden: Sequence[str], left_out: frozenset[Path]) -> Iterator[_Found]:
+    """The path and everything below it, parents first, in the order of names.
+
+    Args:
+        hidden: places that are left out.
+        left_out: likewise, paths of the host.
+    """
     left = [_Found(path, place)]
     while left:
         found = left.pop()
@@ -116,11 +127,7 @@ def _walk(path: Path, place: str, hidden: Sequence[str]) -> Iterator[_Found]:
         except OSError as error:
             raise _unreadable(found.path, error) from None
         inner = (_Found(found.path / name, f"{found.place}/{name}") for name in names)
-        left += [one for one in inner if one.place not in hidden and not _is_campaign(one.path)]
-
-
-def _is_campaign(path: Path) -> bool:
-    return is_file(path / MANIFEST) and is_file(path / RECORDS)
+        left += [one for one in inner if one.place not in hidden and one.path not in left_out]
 
 
 def _add(archive: tarfile.TarFile, found: _Found, digest: Digest, *, named: bool) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, DIRECTORY_IN_BOX
@@ -23,8 +24,11 @@ RECIPE: Final = "finish-1"
 """Part of the key of finished images. Change it when this module makes other images."""
 
 
-def finish_image(store: ImageStore, loaded: LoadedScenario, plain: StoredImage) -> str:
+def finish_image(store: ImageStore, loaded: LoadedScenario, plain: StoredImage, *, results: Sequence[Path] = ()) -> str:
     """Add what Boxbench and the scenario need to an image. An image that was finished before is used again.
+
+    Args:
+        results: directories that results will be written to; none of their files is added.
 
     Returns:
         The finished image's name and tag.
@@ -41,7 +45,9 @@ def finish_image(store: ImageStore, loaded: LoadedScenario, plain: StoredImage) 
         layer = folder / "layer.tar"
         with tarfile.open(layer, mode="w") as archive:
             _add_ours(archive, agent)
-            files = add_files(archive, loaded.directory, workload.files, volumes) if workload.files else None
+            files = None
+            if workload.files:
+                files = add_files(archive, loaded.directory, workload.files, volumes, results)
         key = cache.content_key(RECIPE, plain.id, agent, *_own_parts(config, plain.config, files))
         ref = f"boxbench/{loaded.scenario.name}:{key}"
         if store.inspect(ref) is None:

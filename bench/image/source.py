@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from bench.image.archives import archived_image
 from bench.image.base import ensure_base
@@ -11,9 +13,13 @@ from bench.image.named import named_image
 from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import BuildOrder, ImageStore, Log, StoredImage, StoreError
 from bench.records.manifest import ImageOrigin
+from bench.records.results import results_below
 from bench.scenario.image_name import Reference, parse_image_name
 from bench.scenario.model import LoadedScenario
 from bench.util.paths import is_file
+from bench.util.text import plain
+
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,23 @@ class Plain:
     """Sentences for every report."""
 
 
-def plain_image(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
+def plain_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results: Sequence[Path] = ()) -> Plain:
     """The image of a scenario's workload.
+
+    Args:
+        results: directories that results will be written to. With others that have results, they are left out of
+            a build's context, since each run would else make another image.
 
     Raises:
         StoreError: it cannot be built, pulled or read, or it is for another platform.
         BuildError, HostUnfitError: the base image cannot be made.
     """
-    plain = _built(store, loaded, log) if loaded.scenario.workload.image is None else _existing(store, loaded, log)
-    _refuse_other_platform(plain)
-    return plain
+    if loaded.scenario.workload.image is None:
+        found = _built(store, loaded, log, results)
+    else:
+        found = _existing(store, loaded, log)
+    _refuse_other_platform(found)
+    return found
 
 
 def _existing(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
@@ -46,33 +59,39 @@ def _existing(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
     return Plain(*archived_image(store, named, loaded.directory, log))
 
 
-def _refuse_other_platform(plain: Plain) -> None:
-    image = plain.image
+def _refuse_other_platform(found: Plain) -> None:
+    image = found.image
     if not runs_here(image.os, image.architecture):
         raise StoreError(
-            f"the image {plain.origin.name} is for {image.os}/{image.architecture}, and this host runs "
+            f"the image {found.origin.name} is for {image.os}/{image.architecture}, and this host runs "
             f"{host_platform()}",
             hint=f"choose or build an image for {host_platform()}",
         )
 
 
-def _built(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
+def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequence[Path]) -> Plain:
     workload = loaded.scenario.workload
     if workload.base is not None:
         log(f"base image {workload.base.tag}")
         ensure_base(store, workload.base)
-    built = store.build(
-        BuildOrder(
-            context=loaded.directory / workload.context,
-            dockerfile=workload.dockerfile,
-            tag=f"boxbench/{loaded.scenario.name}:workload",
-            args=workload.build.args,
-            network=workload.build.network,
-            target=workload.build.target,
-            secrets=_secrets(loaded),
-        ),
-        log,
+    order = BuildOrder(
+        context=loaded.directory / workload.context,
+        dockerfile=workload.dockerfile,
+        tag=f"boxbench/{loaded.scenario.name}:workload",
+        args=workload.build.args,
+        network=workload.build.network,
+        target=workload.build.target,
+        secrets=_secrets(loaded),
     )
+    left_out = results_below(order.context, results)
+    order = replace(order, leave_out=tuple(path.relative_to(order.context).as_posix() for path in left_out))
+    notes = _left_out(order.leave_out)
+    for note in notes:
+        log(note)
+    try:
+        built = store.build(order, log)
+    except StoreError as error:
+        raise StoreError(" ".join((error.message, *notes)), hint=error.hint) from None
     origin = ImageOrigin(
         kind="dockerfile",
         name=workload.dockerfile,
@@ -80,7 +99,16 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log) -> Plain:
         builder_version=built.builder_version,
         frontend=built.frontend,
     )
-    return Plain(known(store, built.id), origin, notes=built.notes)
+    return Plain(known(store, built.id), origin, notes=(*notes, *built.notes))
+
+
+def _left_out(paths: Sequence[str]) -> tuple[str, ...]:
+    """The sentence about directories that are no part of the context; none if there are none."""
+    if not paths:
+        return ()
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    named = ", ".join(plain(path)[:100] for path in paths[:_MOST_NAMED])
+    return (f"The build leaves out {named}{more}: results of Boxbench, with which each run would have another image.",)
 
 
 def _secrets(loaded: LoadedScenario) -> dict[str, Path]:

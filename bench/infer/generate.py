@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from bench.infer.subject import Subject, scenario_name
 from bench.scenario.factors import format_level
 from bench.scenario.model import LoadedScenario, scenario_of_text
 from bench.scenario.targets import TargetSpec
-from bench.util.errors import UsageError
+from bench.util.errors import TargetUnavailableError, UsageError
 
+SUBSTITUTE: Final = "podman"
+"""The target in Docker's place where this host cannot run that and the user has named none."""
 PLACEHOLDER: Final[ReadyKeys] = {"when": "first-line"}
 """The readiness of a scenario whose image nobody has looked at yet."""
 
@@ -58,11 +60,13 @@ class Wanted:
 
     Attributes:
         targets: at least one.
+        chosen: the user has named them. Of others, those that this host cannot run are left out.
         blocks: None leaves their number to the default.
         root_control: whether ``process`` is added.
     """
 
     targets: tuple[TargetSpec, ...]
+    chosen: bool = True
     blocks: int | None = None
     root_control: bool = True
 
@@ -80,11 +84,14 @@ class Seen:
     Attributes:
         attempt: None when it was not run.
         host_bytes: memory of this host.
+        unusable: by label, why this host cannot run a target. Of targets that the user has not named, and of the
+            substitute, all are in it that cannot run.
     """
 
     facts: ImageFacts
     attempt: Attempt | None
     host_bytes: int
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def source_of(subject: Subject, given: Given, environment: Mapping[str, str]) -> Source:
@@ -150,7 +157,12 @@ def make_draft(source: Source, given: Given, seen: Seen | None, wanted: Wanted) 
 
     Raises:
         NotReadyError, UsageError: as ``infer_ready``.
+        TargetUnavailableError: the user has named no targets, and this host can run none of the usual ones.
     """
+    remarks = source.remarks
+    if seen is not None and not wanted.chosen:
+        wanted, left_out = _usable(source, wanted, seen.unusable)
+        remarks = (*remarks, *left_out)
     choice = _ready(source, given, seen)
     resources, why = _resources(source, given, seen)
     why = {"ready": choice.why, **why} if choice.why.text else why
@@ -171,13 +183,29 @@ def make_draft(source: Source, given: Given, seen: Seen | None, wanted: Wanted) 
         baseline=next((name for name in ("docker", "podman") if name in labels), labels[0]),
         design=wanted.design,
         why=why,
-        remarks=source.remarks,
+        remarks=remarks,
     )
 
 
 def generated(draft: Draft, directory: Path) -> LoadedScenario:
     """The scenario of a draft. It has no file. Raises ScenarioError: a value in it cannot be used."""
     return scenario_of_text(draft_text(draft), f"the scenario of {draft.subject}", directory)
+
+
+def _usable(source: Source, wanted: Wanted, unusable: Mapping[str, str]) -> tuple[Wanted, list[str]]:
+    """The targets that this host can run, and a sentence about each of the others."""
+    podman = TargetSpec(target=SUBSTITUTE)
+    replaced = () if SUBSTITUTE in unusable or podman in wanted.targets else ("docker",)
+    left_out = [spec for spec in wanted.targets if spec.label in unusable]
+    places = [podman if spec in left_out and spec.label in replaced else spec for spec in wanted.targets]
+    targets = [spec for spec in places if spec not in left_out]
+    if not any(spec.target != "process" for spec in targets):
+        raise TargetUnavailableError(
+            f"{source.subject}: this host can run neither a container nor a VM: {'; '.join(unusable.values())}",
+            hint="install docker.io or podman for containers, libvirt for VMs; `boxbench doctor` says what is missing",
+        )
+    sentences = [f"Target {spec.label} is left out: {unusable[spec.label]}." for spec in left_out]
+    return replace(wanted, targets=tuple(targets)), sentences
 
 
 def _targets_reason(wanted: Wanted, facts: ImageFacts) -> Reason:

@@ -10,13 +10,14 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.plan.trials import Cell
+from bench.records import results
 from bench.scenario import target_table
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
 from bench.util.result_file import write_result_file
 
-FILE: Final = "instructions.json"
+FILE: Final = results.INSTRUCTIONS
 ACCEL: Final = "icount"
 _COUNTED: Final = {info.counted_as: info.is_vm for info in target_table.TARGETS.values() if info.counted_as}
 VM_TARGETS: Final = tuple(name for name, is_vm in _COUNTED.items() if is_vm)

@@ -209,30 +209,44 @@ def _refuse_foreign_file(file: Path, campaign: Path, main: Path, ours: int) -> N
         )
 
 
+def check_directory(path: Path) -> None:
+    """Refuse a campaign's directory that is taken. It need not exist, and is not made. Raises CampaignError."""
+    try:
+        if not path.exists():
+            return
+        # What a kill left of a manifest that was being written must not make the directory unusable.
+        remove_temporaries(path / MANIFEST)
+        occupied = any(path.iterdir())
+    except OSError as error:
+        raise _not_writable(path, error) from None
+    if occupied:
+        raise CampaignError(
+            f"the output directory {path} exists and is not empty",
+            hint="continue it with `boxbench resume`, or choose another with --out",
+        )
+
+
 def reserve_directory(path: Path) -> None:
     """Make the campaign's directory, early, so that a wrong directory costs no time.
 
     Raises:
         CampaignError: it exists and is not empty, or cannot be written.
     """
+    check_directory(path)
     try:
         make_directories_durably(path)
-        # What a kill left of a manifest that was being written must not make the directory unusable.
-        remove_temporaries(path / MANIFEST)
-        occupied = any(path.iterdir())
         probe = path / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise CampaignError(
-            f"the output directory {path} cannot be written: {error.strerror}",
-            hint="choose another with --out",
-        ) from None
-    if occupied:
-        raise CampaignError(
-            f"the output directory {path} exists and is not empty",
-            hint="continue it with `boxbench resume`, or choose another with --out",
-        )
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: Path, error: OSError) -> CampaignError:
+    return CampaignError(
+        f"the output directory {path} cannot be written: {error.strerror}",
+        hint="choose another with --out",
+    )
 
 
 def read_campaign(path: Path) -> tuple[Manifest, tuple[Record, ...]]:

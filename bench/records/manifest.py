@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from bench.plan.trials import Trial
+from bench.records import results
 from bench.records.certificate import Certificate
 from bench.scenario.fields import Int64
 from bench.scenario.model import LoadedScenario, Scenario
@@ -20,7 +21,7 @@ from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
 
-MANIFEST: Final = "manifest.json"
+MANIFEST: Final = results.CAMPAIGN
 
 
 class RequestEntry(BaseModel):

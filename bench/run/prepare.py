@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import campaign_dir, campaign_tag
@@ -46,6 +47,8 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     preparation: Preparation = field(default_factory=Preparation)
     """What it took so far."""
+    results: tuple[Path, ...] = ()
+    """Directories that results will be written to, which never become part of an image."""
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def prepare(
     accel: str,
     skip_unavailable: bool,
     say: Say,
+    results: Sequence[Path] = (),
 ) -> Iterator[Prepared]:
     """Open engines, build images, make and prepare targets. All private daemons end with the context.
 
@@ -63,6 +67,7 @@ def prepare(
         accel: for VM targets: ``auto``, ``kvm`` or ``tcg``.
         skip_unavailable: leave out targets that this host cannot run, with a note, instead of raising.
         say: called with a sentence for each step, for a progress display.
+        results: as ``Prepared`` has them.
 
     Raises:
         UsageError: the matrix of targets and factors has combinations that no box can have.
@@ -72,7 +77,7 @@ def prepare(
     """
     check_matrix(scenarios)
     with open_engines(campaign_dir(campaign)) as engines, ExitStack() as stack:
-        prepared = Prepared(campaign, engines)
+        prepared = Prepared(campaign, engines, results=tuple(results))
         with prepared.preparation.shown(say):
             targets = _targets(prepared, scenarios, accel=accel, skip=skip_unavailable, say=say)
             first = FirstStarts(engines, campaign_tag(campaign), stack, accel=accel)
@@ -94,7 +99,7 @@ def _targets(
     wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
     for label, spec in specs.items():
         say(f"checking target {label}")
-        found = _made(spec, prepared.engines, accel)
+        found = usable_target(spec, prepared.engines, accel)
         if not isinstance(found, str):
             made[label] = found
         elif skip or label not in wanted:
@@ -106,8 +111,8 @@ def _targets(
     return made
 
 
-def _made(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
-    """The target, or why this host cannot run it."""
+def usable_target(spec: TargetSpec, engines: Engines, accel: str) -> Target | str:
+    """The target, or why this host cannot run it, as a sentence without its full stop."""
     try:
         target = make_target(spec, engines, accel=accel)
         reason = target.why_unavailable()
@@ -122,7 +127,7 @@ def _add_scenario(
 ) -> None:
     scenario = loaded.scenario
     store = image_store(prepared.engines)
-    image = build_image(store, loaded, say)
+    image = build_image(store, loaded, say, results=prepared.results)
     prepared.notes.extend(f"{scenario.name}: {note}" for note in image.notes)
     places = [(place, targets[place.spec.label]) for place in combinations_of(scenario) if place.spec.label in targets]
     say(f"unpacking {scenario.name}, making its disk, and counting its layers")

@@ -157,6 +157,7 @@ def prepared_request(
         accel=request.accel,
         skip_unavailable=request.skip_unavailable,
         say=progress.say,
+        results=(request.out,),
     ) as prepared:
         progress.prepared(summary(prepared.preparation.entry()))
         # After a kill -9 the containers of a shared engine are still there; those of a private one end with it.

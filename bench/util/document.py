@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from bench.util.errors import ScenarioError
+from bench.util.files import open_file
 from bench.util.text import plain
 
 MAX_FILE_BYTES: Final = 2**20
@@ -150,7 +151,7 @@ def read_text(path: Path, path_hint: str) -> str:
         ScenarioError: the file cannot be read (the hint is then ``path_hint``), is too large or not UTF-8.
     """
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ScenarioError(

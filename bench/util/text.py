@@ -17,12 +17,19 @@ _INVISIBLE: Final = re.compile(f"[\x00-\x1f{_HIDING}]")
 # JSON escapes what is below U+0020 in texts, and line breaks are part of its layout. Surrogates cannot be printed.
 _IN_JSON: Final = re.compile(f"[{_HIDING}\ud800-\udfff]")
 
+_LONG_WORD: Final = re.compile(r"(\S{200})\S{200,}(\S{100})")
+
 
 def plain(text: str) -> str:
     """The text on one line: escape sequences are removed, control and invisible characters become spaces."""
     shown = _INVISIBLE.sub(" ", _ESCAPES.sub("", text))
     # Surrogates stand for bytes that could not be decoded. They cannot be encoded as UTF-8, so they are replaced.
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def shortened(text: str) -> str:
+    """The text with the middle of every word left out that is longer than any that a person reads."""
+    return _LONG_WORD.sub(lambda found: f"{found[1]}...({len(found[0])} characters)...{found[2]}", text)
 
 
 def visible_json(text: str) -> str:

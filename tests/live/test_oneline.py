@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from bench.records.campaign import read_records
+from bench.records.manifest import read_manifest
 from bench.run.cleanup import find_containers
 from bench.scenario.model import load_scenario
 from bench.util.errors import ExitCode
@@ -120,3 +122,19 @@ def test_a_command_that_fails_says_why_before_anything_is_measured(boxbench: Com
     said = boxbench(*words, "--env", "PASSWORD=hush", "--ready", "exit", "-t", "docker")
     assert said.returncode == ExitCode.OK, said.stderr
     assert load_scenario(boxbench.cwd / "db").scenario.workload.env == {"PASSWORD": "hush"}
+
+
+def test_a_directory_is_the_same_image_after_it_was_measured(boxbench: Command, server: Path) -> None:
+    """Its results lie in its own build context."""
+    with (server / "Dockerfile").open("a") as file:
+        file.write("COPY . /all\n")
+    boxbench = replace(boxbench, cwd=server)
+    words = ("run", ".", "-t", "process", "-b", "1", "--ready", "tcp:8080")
+    for _ in range(2):
+        result = boxbench(*words)
+        assert result.returncode == ExitCode.OK, result.stderr
+    (first, second) = sorted((server / "reports/out").iterdir())
+    assert "The build leaves out reports: results of Boxbench" in " ".join(result.stdout.decode().split())
+    assert read_manifest(first).images["server"].digest == read_manifest(second).images["server"].digest
+    resumed = boxbench("resume", first, "-b", "1")
+    assert resumed.returncode == ExitCode.OK, resumed.stderr

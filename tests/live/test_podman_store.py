@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from bench.host.mounts import unmount
+from bench.image.archive import read_index
 from bench.image.build import build_image
 from bench.image.stores.podman import PodmanStore
 from bench.records.campaign import read_records
@@ -32,6 +33,7 @@ RUN --mount=type=cache,target=/cache <<EOT
 busybox echo made >/made
 EOT
 COPY --chmod=750 script /script
+COPY . /all/
 WORKDIR /work
 VOLUME /data
 ENV A="x  y"
@@ -69,11 +71,16 @@ def modern(tmp_path: Path) -> LoadedScenario:
 def test_podman_and_docker_make_the_same_image_of_a_dockerfile(lab: Lab, modern: LoadedScenario) -> None:
     said: list[str] = []
     store = PodmanStore()
+    (modern.directory / "out").mkdir()
+    (modern.directory / "out/manifest.json").write_text('{"schema_number": 2}')
     by_podman = build_image(store, modern, said.append)
     by_docker = build_image(lab.store, modern, lambda _line: None)
     assert by_podman.digest == by_docker.digest
     assert by_podman.config == by_docker.config
     assert by_podman.volumes == by_docker.volumes == ("/data",)
+    names = read_index(by_podman.tree_tar).members
+    assert "all/script" in names
+    assert "all/out" not in names
     assert any(line.startswith("STEP 3/") for line in said)
     assert by_podman.origin is not None
     assert by_podman.origin.builder == "Buildah"

@@ -67,6 +67,8 @@ class BuildOrder:
     """The stage that is the image; None: the last one."""
     secrets: Mapping[str, Path] = field(default_factory=dict)
     """Files by id, which RUN steps may mount. They never become part of an image."""
+    leave_out: tuple[str, ...] = ()
+    """Directories below the context that are no part of it, relative to it."""
 
 
 @dataclass(frozen=True)

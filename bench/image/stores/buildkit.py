@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,11 +25,13 @@ from bench.image.stores.arguments import argument_options, secret_arguments
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoreError
 from bench.image.stores.dockerfile import is_official, syntax_image, without_syntax
 from bench.image.stores.failure import PACKAGES, build_error
+from bench.image.stores.ignored import copied
 from bench.image.stores.lines import read_lines
 from bench.image.stores.progress import Progress
 from bench.util import proc
 from bench.util.cache import cache_dir
 from bench.util.errors import BoxbenchError
+from bench.util.files import open_file
 from bench.util.private import private_directory
 
 BUILDER: Final = "BuildKit"
@@ -85,15 +87,18 @@ def build_buildkit(buildx: Buildx, order: BuildOrder, log: Log) -> Built:
         BoxbenchError: the program cannot be run.
     """
     progress = Progress(log)
-    built = _build(buildx, order, progress)
+    content = dockerfile_content(order)
+    with copied(order, content) if order.leave_out else nullcontext(order) as first:
+        built = _build(buildx, first, progress)
     if built is not None:
         return built
-    image = syntax_image(read_dockerfile(order))
+    text = content.decode("utf-8", "replace")
+    image = syntax_image(text)
     if image is None or not progress.lacks_frontend or not is_official(image):
         raise _error(progress, buildx, order)
     note = f"The syntax line's image {image} could not be pulled, so the engine's built-in language was used."
     log(note)
-    with _without_syntax(order) as plain:
+    with copied(order, without_syntax(text).encode()) as plain:
         again = Progress(log)
         built = _build(buildx, plain, again)
     if built is None:
@@ -101,14 +106,19 @@ def build_buildkit(buildx: Buildx, order: BuildOrder, log: Log) -> Built:
     return replace(built, frontend=f"built-in (in place of {image})", notes=(note,))
 
 
-def read_dockerfile(order: BuildOrder) -> str:
-    """The text of a Dockerfile. Raises StoreError."""
+def dockerfile_content(order: BuildOrder) -> bytes:
+    """A Dockerfile as it is. Raises StoreError."""
     path = order.context / order.dockerfile
     try:
-        with path.open("rb") as file:
-            return file.read(_DOCKERFILE_BYTES).decode("utf-8", "replace")
+        with open_file(path) as file:
+            return file.read(_DOCKERFILE_BYTES)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint="check its path and mode") from None
+
+
+def read_dockerfile(order: BuildOrder) -> str:
+    """The text of a Dockerfile. Raises StoreError."""
+    return dockerfile_content(order).decode("utf-8", "replace")
 
 
 def find_program() -> str | None:
@@ -213,22 +223,3 @@ def _error(progress: Progress, buildx: Buildx, order: BuildOrder) -> StoreError:
     hint = _NO_NETWORK if cut_off and re.search(r"did not complete", progress.error) else None
     words = progress.error or "buildx ended without an image and without a reason"
     return build_error(words, progress.lines, where=progress.where, hint=hint)
-
-
-@contextmanager
-def _without_syntax(order: BuildOrder) -> Iterator[BuildOrder]:
-    """The same order with a copy of the Dockerfile that has no syntax line. The list of ignored files goes with it."""
-    with scratch() as folder:
-        original = order.context / order.dockerfile
-        copy = folder / original.name
-        copy.write_text(without_syntax(read_dockerfile(order)), encoding="utf-8")
-        ignored = ignore_file(order)
-        if ignored.is_file():
-            shutil.copyfile(ignored, folder / ignored.name)
-        yield replace(order, dockerfile=str(copy))
-
-
-def ignore_file(order: BuildOrder) -> Path:
-    """Where a Dockerfile's own list of ignored files is, which BuildKit alone reads."""
-    dockerfile = order.context / order.dockerfile
-    return dockerfile.with_name(f"{dockerfile.name}.dockerignore")

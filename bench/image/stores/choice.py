@@ -33,7 +33,15 @@ def _choose(engines: Engines) -> ImageStore:
         return DockerStore(engines.docker.client)
     except HostUnfitError:
         # A private Docker Engine needs its program and root. If it has both and fails, the user should know why.
-        could = proc.find_tool("dockerd") is not None and os.geteuid() == 0
-        if could or os.environ.get("DOCKER_HOST") or proc.find_tool("podman") is None:
+        has_docker = proc.find_tool("dockerd") is not None
+        if (has_docker and os.geteuid() == 0) or os.environ.get("DOCKER_HOST"):
             raise
+        if proc.find_tool("podman") is None:
+            if has_docker:
+                raise
+            raise HostUnfitError(
+                "images are built and held by Docker or by podman, and this host has neither",
+                hint="install the packages docker.io and docker-buildx, or podman, and run again; `boxbench doctor` "
+                "lists what else is missing",
+            ) from None
     return PodmanStore()

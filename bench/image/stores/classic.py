@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any, Final
+from contextlib import closing, contextmanager
+from typing import IO, Any, Final, cast
 
 import docker
+from docker.api.build import process_dockerfile
+from docker.utils.build import tar
 from requests.exceptions import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
 from bench.image.stores import limits
 from bench.image.stores.base import LABELS, BuildOrder, Log, StoreError
-from bench.image.stores.buildkit import ignore_file, read_dockerfile, way_to_buildkit
+from bench.image.stores.buildkit import read_dockerfile, way_to_buildkit
 from bench.image.stores.dockerfile import needs_of_buildkit
 from bench.image.stores.failure import build_error
+from bench.image.stores.ignored import DOCKER, ignore_file, ignore_list
 from bench.image.stores.progress import TAIL_LINES
 from bench.util.clock import MonotonicClock
 from bench.util.deadline import deadline_after
@@ -34,25 +37,38 @@ def build_classic(client: docker.DockerClient, order: BuildOrder, log: Log) -> s
     """
     refuse_what_needs_buildkit(order)
     try:
-        # docker-py sets no time limit of its own for builds. This one is for each read.
-        output = client.api.build(
-            path=str(order.context),
-            dockerfile=order.dockerfile,
-            tag=order.tag,
-            buildargs=dict(order.args),
-            target=order.target,
-            network_mode=None if order.network == "default" else order.network,
-            labels=LABELS,
-            rm=True,
-            forcerm=True,
-            decode=True,
-            timeout=limits.SILENCE_LIMIT_S,
-        )
-        # The engine ends a build whose connection is closed.
-        with closing(output):
-            return _follow(output, log)
+        with _context(order) as context:
+            # docker-py sets no time limit of its own for builds. This one is for each read.
+            output = client.api.build(
+                **context,
+                tag=order.tag,
+                buildargs=dict(order.args),
+                target=order.target,
+                network_mode=None if order.network == "default" else order.network,
+                labels=LABELS,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=limits.SILENCE_LIMIT_S,
+            )
+            # The engine ends a build whose connection is closed.
+            with closing(output):
+                return _follow(output, log)
     except (ReadTimeout, ReadTimeoutError):
         raise limits.too_silent() from None
+
+
+@contextmanager
+def _context(order: BuildOrder) -> Iterator[dict[str, Any]]:
+    """Where docker-py finds the context. It can be given no list of ignored files, but the whole context as a tar."""
+    if not order.leave_out:
+        yield {"path": str(order.context), "dockerfile": order.dockerfile}
+        return
+    lines = (line.strip() for line in ignore_list(order, DOCKER).decode("utf-8", "surrogateescape").splitlines())
+    ignored = [line for line in lines if line and not line.startswith("#")]
+    name, content = process_dockerfile(order.dockerfile, str(order.context))
+    with cast(IO[bytes], tar(order.context, exclude=ignored, dockerfile=(name, content))) as context:
+        yield {"fileobj": context, "custom_context": True, "dockerfile": name}
 
 
 def refuse_what_needs_buildkit(order: BuildOrder) -> None:

@@ -28,6 +28,7 @@ from bench.image.platforms import host_platform
 from bench.image.stores.arguments import argument_options, secret_arguments
 from bench.image.stores.base import LABELS, BuildOrder, Built, Log, StoredImage, StoreError, foreign_place
 from bench.image.stores.failure import build_error
+from bench.image.stores.ignored import PODMAN, ignore_list
 from bench.image.stores.lines import read_lines
 from bench.image.stores.progress import TAIL_LINES
 from bench.image.stores.pulling import pull_error
@@ -65,7 +66,8 @@ class PodmanStore:
         """Build a Dockerfile by Buildah."""
         with scratch() as folder:
             ids = folder / "id"
-            code, lines = self._follow(log, "build", *_build_options(order, ids), env=secret_arguments(order))
+            options = [*_ignored(order, folder), *_build_options(order, ids)]
+            code, lines = self._follow(log, "build", *options, env=secret_arguments(order))
             if code != 0 or not ids.is_file():
                 hint = "run `podman build` by hand to investigate"
                 raise build_error(_error(lines) or "it ended without an image", lines, where=_step(lines), hint=hint)
@@ -279,6 +281,13 @@ def _build_options(order: BuildOrder, ids: Path) -> Iterator[str]:
     for name, file in order.secrets.items():
         yield from ("--secret", f"id={name},src={file}")
     yield str(order.context)
+
+
+def _ignored(order: BuildOrder, folder: Path) -> Iterator[str]:
+    if order.leave_out:
+        file = folder / "ignored"
+        file.write_bytes(ignore_list(order, PODMAN))
+        yield from ("--ignorefile", str(file))
 
 
 def _most(limit: str) -> int:

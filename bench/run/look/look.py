@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.engines.lazy import Engines, probe_engines
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.read import HOST_ROOT, parse_sizes, read_text
@@ -15,15 +17,17 @@ from bench.infer.facts import ImageFacts, image_facts
 from bench.infer.generate import Seen
 from bench.infer.resources import LEAST_MEMORY
 from bench.run.look.watch import try_image
-from bench.run.prepare import Say
+from bench.run.prepare import Say, usable_target
 from bench.scenario.model import LoadedScenario
+from bench.scenario.targets import TargetSpec
 
 
-def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool) -> Seen:
+def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool, targets: Sequence[TargetSpec] = ()) -> Seen:
     """Build or pull the image of a scenario and look at it. What is made stays in the cache, for the campaign.
 
     Args:
         attempt: also run its command in a container, to see whether it listens, prints or ends.
+        targets: find out which of them this host cannot run.
 
     Raises:
         BuildError, HostUnfitError: as ``build_image``, or no engine can be had.
@@ -32,6 +36,7 @@ def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool) -> Seen:
     """
     with only_campaign_on_host(), probe_engines() as engines:
         store = image_store(engines)
+        unusable = _unusable(engines, targets, say)
         image = build_image(store, loaded, say)
         stored = known(store, image.id)
         facts = image_facts(stored.config, size_bytes=image.sizes_bytes["unpacked"], architecture=stored.architecture)
@@ -40,7 +45,17 @@ def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool) -> Seen:
             tried = _tried(engines, image, facts, say)
         elif attempt:
             say(f"{image.name} is not tried: only a Docker Engine does that. Its configuration decides alone.")
-    return Seen(facts=facts, attempt=tried, host_bytes=_host_bytes())
+    return Seen(facts=facts, attempt=tried, host_bytes=_host_bytes(), unusable=unusable)
+
+
+def _unusable(engines: Engines, targets: Sequence[TargetSpec], say: Say) -> dict[str, str]:
+    found = {}
+    for spec in targets:
+        say(f"checking target {spec.label}")
+        usable = usable_target(spec, engines, "auto")
+        if isinstance(usable, str):
+            found[spec.label] = usable
+    return found
 
 
 def _tried(engines: Engines, image: Image, facts: ImageFacts, say: Say) -> Attempt:

@@ -20,6 +20,7 @@ from bench.image.etc_files import OWN_ADDRESS
 from bench.image.model import Image
 from bench.infer.attempt import Attempt
 from bench.util.errors import LaunchError
+from bench.util.interrupts import held_back
 
 if TYPE_CHECKING:
     import docker
@@ -95,7 +96,8 @@ def _container(client: docker.DockerClient, image: Image, tag: str, most_memory_
         client.api.start(tag)
         yield tag
     finally:
-        with suppress(DockerException, RequestException):
+        # No search follows this removal, so Ctrl-C must not break it off.
+        with held_back(), suppress(DockerException, RequestException):
             client.api.remove_container(tag, v=True, force=True)
 
 

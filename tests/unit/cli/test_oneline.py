@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bench.infer.facts import ImageFacts
 from bench.infer.generate import Seen
 from bench.infer.given import Given
 from bench.scenario.model import LoadedScenario, load_scenario
-from bench.util.errors import ExitCode, ScenarioError, UsageError
+from bench.scenario.targets import TargetSpec
+from bench.util.errors import ExitCode, ScenarioError, TargetUnavailableError, UsageError
 
 SEEN = Seen(
     facts=ImageFacts(tcp=(6379,), user="redis"),
@@ -34,9 +36,11 @@ class Looks:
     def __init__(self) -> None:
         self.seen = SEEN
         self.asked: list[tuple[LoadedScenario, bool]] = []
+        self.checked: list[str] = []
 
-    def __call__(self, loaded: LoadedScenario, say: Any, *, attempt: bool) -> Seen:
+    def __call__(self, loaded: LoadedScenario, say: Any, *, attempt: bool, targets: tuple[TargetSpec, ...]) -> Seen:
         del say
+        self.checked = [spec.label for spec in targets]
         self.asked.append((loaded, attempt))
         return self.seen
 
@@ -355,3 +359,56 @@ def test_sides_with_targets_are_scenarios_as_before() -> None:
         SideSelection(names=["hello:docker", "web:docker"], given=Given(memory=2**30)).read(
             Path("checkouts"), no_root_control=False
         )
+
+
+def test_a_directory_that_is_taken_is_refused_before_anybody_looks(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    for words in (("run",), ("floor",), ("anatomy",), ("instructions",)):
+        assert call(monkeypatch, *words, "redis:7", "-o", "taken") == ExitCode.USAGE
+    assert looks.asked == []
+
+
+LACKS_DOCKER = {"docker": "docker: no Docker Engine answers"}
+
+
+@pytest.mark.parametrize(
+    ("unusable", "targets"),
+    [
+        ({}, ("process", "docker", "libvirt")),
+        (LACKS_DOCKER, ("process", "podman", "libvirt")),
+        ({"podman": "podman: it is not installed"}, ("process", "docker", "libvirt")),
+        ({**LACKS_DOCKER, "podman": "podman: no"}, ("process", "libvirt")),
+        ({"libvirt": "libvirt: it is not installed"}, ("process", "docker")),
+    ],
+)
+def test_of_targets_that_nobody_named_those_are_taken_that_this_host_can_run(
+    looks: Looks, capsys: pytest.CaptureFixture[str], unusable: dict[str, str], targets: tuple[str, ...]
+) -> None:
+    looks.seen = replace(SEEN, unusable=unusable)
+    (loaded,) = load(["redis:7"])
+    assert tuple(spec.label for spec in loaded.scenario.targets) == targets
+    assert loaded.scenario.baseline in targets
+    assert looks.checked == ["process", "docker", "libvirt", "podman"]
+    said = capsys.readouterr().err
+    for label, why in unusable.items():
+        assert (f"Target {label} is left out: {why}." in said) == (label != "podman")
+
+
+def test_named_targets_are_not_checked_and_stay(looks: Looks) -> None:
+    looks.seen = replace(SEEN, unusable=LACKS_DOCKER)
+    (loaded,) = load(["redis:7"], targets="docker")
+    assert "docker" in [spec.label for spec in loaded.scenario.targets]
+    assert looks.checked == []
+
+
+def test_a_host_that_can_run_nothing_is_told_what_to_install(looks: Looks) -> None:
+    names = ("docker", "podman", "libvirt")
+    looks.seen = replace(SEEN, unusable={name: f"{name}: it is not installed" for name in names})
+    with pytest.raises(
+        TargetUnavailableError, match="neither a container nor a VM: docker: it is not installed"
+    ) as got:
+        load(["redis:7"])
+    assert "install docker.io or podman" in got.value.hint

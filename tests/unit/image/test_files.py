@@ -136,13 +136,15 @@ def test_the_digest_is_of_everything_but_times(tree: Path) -> None:
     assert len(seen) == 2 + len(changes)
 
 
-def test_campaigns_are_left_out(tree: Path) -> None:
+def test_results_are_left_out(tree: Path) -> None:
     campaign = tree / "app" / "reports" / "out" / "20260102-web"
     campaign.mkdir(parents=True)
     (campaign / "manifest.json").touch()
     assert "srv/reports/out/20260102-web/manifest.json" in packed(tree, {"/srv": "app"})
-    (campaign / "records.jsonl").touch()
+    (campaign / "manifest.json").write_text('{"schema_number": 2')
+    assert not [name for name in packed(tree, {"/srv": "app"}) if name.startswith("srv/reports")]
+    (tree / "app" / "reports" / "notes").touch()
     assert [name for name in packed(tree, {"/srv": "app"}) if name.startswith("srv/reports")] == [
         "srv/reports",
-        "srv/reports/out",
+        "srv/reports/notes",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bench.util.text import plain, visible_json
+from bench.util.text import plain, shortened, visible_json
 
 _HOSTILE = "a\x1b[31mb\x9bc\x85d\u202ee\u2066f\u200bg\ufeffh\x7fi\u2028j\ud800k <é> 漢 🦀"
 
@@ -15,3 +15,10 @@ def test_json_is_the_same_value_and_hides_nothing() -> None:
     assert plain(text.replace("\n", " ")) == text.replace("\n", " ")
     assert "<é> 漢 🦀" in text
     text.encode()
+
+
+def test_a_word_that_nobody_reads_is_shortened_and_others_are_not() -> None:
+    path = "/a" * 200
+    assert shortened(f"{path} does not exist") == f"{path} does not exist"
+    assert shortened(f"x {'y' * 5000} z") == f"x {'y' * 200}...(5000 characters)...{'y' * 100} z"
+    assert shortened("one word " * 1000) == "one word " * 1000

@@ -68,9 +68,17 @@ def test_podman_where_a_private_docker_would_need_root(tools: set[str], monkeypa
 
 
 def test_neither(tools: set[str]) -> None:
+    with pytest.raises(HostUnfitError, match="this host has neither") as caught:
+        store_of(FakeEngines(has_docker=False))
+    assert "install the packages docker.io and docker-buildx, or podman" in caught.value.hint
+    assert not tools
+
+
+def test_a_docker_that_needs_root_where_no_podman_is(tools: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tools.add("dockerd")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(HostUnfitError, match="no Docker Engine answers"):
         store_of(FakeEngines(has_docker=False))
-    assert not tools
 
 
 def test_a_docker_that_fails_is_not_replaced_silently(tools: set[str]) -> None:
