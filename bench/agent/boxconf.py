@@ -30,6 +30,17 @@ STOP_TIMEOUT_MS: Final = 10_000
 ENGINE_STOP_TIMEOUT_S: Final = STOP_TIMEOUT_MS // 1000 + 5
 """The same for engines. It is longer, so that the agent sends SIGKILL first and can still report the exit code."""
 
+MOST_WORDS: Final = {"argv": 1024, "env": 2048, "groups": 256}
+"""By field of ``BoxConfig``, how many words of it the agent takes (``conf.h``)."""
+_CONF_BYTES: Final = 256 * 2**10
+"""The largest box.conf that the agent reads (``conf.h``)."""
+_RESERVED_BYTES: Final = 16 * 2**10
+"""For the lines of a box.conf that do not come from an image."""
+_WORD_BYTES: Final = 128 * 2**10
+"""The longest argument or variable of a new program, with the byte that ends it; a limit of the kernel."""
+MOST_TIMEOUT_MS: Final = 10**12
+"""The longest time that the agent takes (``conf.h``): 31 years."""
+
 _NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9_./:=,@+-]")
 
 
@@ -127,6 +138,38 @@ def render_boxconf(
     if poweroff is not None:
         lines.append(f"poweroff {poweroff}")
     return _text(lines)
+
+
+def why_unusable(config: BoxConfig) -> str | None:
+    """What no box can run of a configuration; None when it can run all of it. Nothing is cut without a word.
+
+    The text has no value of a variable, since it may be secret.
+    """
+    health = config.healthcheck.argv if config.healthcheck is not None else ()
+    counts = {"argv": max(len(config.argv), len(health)), "env": len(config.env), "groups": len(config.groups)}
+    for field, count in counts.items():
+        if count > MOST_WORDS[field]:
+            return f"it has {count} {_NAMES[field]}, and boxes take at most {MOST_WORDS[field]}"
+    words = [(f"word {number} of the command", word) for number, word in enumerate(config.argv, start=1)]
+    words += [(f"the variable {entry.partition('=')[0][:40]!r}", entry) for entry in config.env]
+    words += [("the working directory", config.cwd)]
+    words += [(f"word {number} of the health check", word) for number, word in enumerate(health, start=1)]
+    for what, word in words:
+        size = len(word.encode("utf-8", "surrogateescape"))
+        if "\0" in word:
+            return f"{what} has a null byte, which would end it"
+        if size >= _WORD_BYTES:
+            return f"{what} has {size} bytes, and the kernel takes less than {_WORD_BYTES}"
+    total = sum(len(encode_word(word)) + len("health_argv \n") for _, word in words)
+    most = _CONF_BYTES - _RESERVED_BYTES
+    if total > most:
+        return (
+            f"its command, environment and health check have {total} bytes when encoded, and boxes take at most {most}"
+        )
+    return None
+
+
+_NAMES: Final = {"argv": "words in a command", "env": "variables", "groups": "groups"}
 
 
 def probe_conf(*, poweroff: str = "acpi") -> bytes:

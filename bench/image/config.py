@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from bench.agent.boxconf import HOSTNAME, BoxConfig
+from bench.agent.boxconf import HOSTNAME, BoxConfig, why_unusable
 from bench.image.archive import TreeIndex
 from bench.image.first_process import refuse_system_init
 from bench.image.healthcheck import resolve_healthcheck
@@ -37,8 +37,8 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
             for, since the workload may make it.
 
     Raises:
-        BuildError: there is no command, the command or the user is not in the image, an id of the user is too large, or
-            the stop signal is unknown.
+        BuildError: there is no command, the command or the user is not in the image, an id of the user is too large,
+            the stop signal is unknown, or it is more than a box can take.
     """
     config = overridden(config, workload)
     argv = tuple(config.get("Entrypoint") or ()) + tuple(config.get("Cmd") or ())
@@ -49,7 +49,7 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
     cwd = str(config.get("WorkingDir") or "/")
     path = dict(entry.partition("=")[::2] for entry in env).get("PATH", DEFAULT_PATH)
     _check_command(image, argv, path, cwd, index)
-    return BoxConfig(
+    resolved = BoxConfig(
         argv=argv,
         env=env,
         cwd=cwd,
@@ -60,6 +60,13 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
         stop_signal=_stop_signal(image, config.get("StopSignal")),
         healthcheck=resolve_healthcheck(config, workload.healthcheck),
     )
+    if (why := why_unusable(resolved)) is not None:
+        raise BuildError(
+            f"image {image}: {why}",
+            hint="correct ENTRYPOINT, CMD, ENV, WORKDIR and HEALTHCHECK, or what workload has in their place; "
+            "put much data into a file",
+        )
+    return resolved
 
 
 def config_digest(config: BoxConfig, volumes: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bench.agent.boxconf import HealthCheck
+from bench.agent.boxconf import MOST_TIMEOUT_MS, HealthCheck
 from bench.scenario.healthcheck import Healthcheck
 from bench.scenario.model import Ready, ReadyHealthcheck
 from bench.util.errors import BuildError
@@ -31,7 +31,7 @@ def resolve_healthcheck(config: Mapping[str, Any], given: Healthcheck | None) ->
     if not argv:
         return None
     timeout_ns = (given and given.timeout) or int(own.get("Timeout") or 0) or DEFAULT_TIMEOUT_NS
-    return HealthCheck(argv, max(1, timeout_ns // 10**6))
+    return HealthCheck(argv, min(max(1, timeout_ns // 10**6), MOST_TIMEOUT_MS))
 
 
 def require_healthcheck(image: str, ready: Ready, check: HealthCheck | None) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.agent import boxconf
 from bench.agent.boxconf import (
+    MOST_TIMEOUT_MS,
+    MOST_WORDS,
     BoxConfig,
     HealthCheck,
     decode_bytes,
@@ -16,6 +20,7 @@ from bench.agent.boxconf import (
     encode_word,
     probe_conf,
     render_boxconf,
+    why_unusable,
 )
 from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHealthcheck, ReadyHttp, ReadyLog, ReadyTcp
 from bench.util.errors import ProtocolError
@@ -137,3 +142,19 @@ def test_an_incomplete_character_is_dropped() -> None:
 def test_a_torn_word_is_an_error(word: str) -> None:
     with pytest.raises(ProtocolError, match="percent-encoded"):
         decode_word(word)
+
+
+def test_the_limits_are_those_of_the_agent() -> None:
+    header = (Path(boxconf.__file__).parent / "boxinit/conf.h").read_text()
+    for name, limit in (("ARGV", "argv"), ("ENV", "env"), ("GROUPS", "groups")):
+        assert f"MAX_{name} = {MOST_WORDS[limit]}," in header
+    assert f"CONF_BYTES = {boxconf._CONF_BYTES // 1024} * 1024," in header
+    assert f"#define MOST_NUMBER {MOST_TIMEOUT_MS}LL" in header
+
+
+def test_a_configuration_that_is_taken_fits_into_a_box_conf() -> None:
+    largest = replace(CONFIG, env=tuple(f"V{number:04}={'%' * 33}" for number in range(2048)))
+    assert why_unusable(largest) is None
+    assert "at most" in str(why_unusable(replace(largest, argv=("/bin/sh", "%" * 4000))))
+    ready = ReadyHttp(when="http", port=65535, path="/" + "%" * 199, contains="%" * 200)
+    assert len(render_boxconf(largest, ready, root="/dev/vda ext4", poweroff="reboot")) < boxconf._CONF_BYTES

@@ -120,6 +120,8 @@ SHELL_CHECK = {"Test": ["CMD-SHELL", "test -e /up"], "Interval": 10**9, "Timeout
         ({"Healthcheck": {"Test": ["NONE"]}}, None),
         ({"Healthcheck": {"Test": ["CMD", "server", "--check"]}}, HealthCheck(("server", "--check"), 30_000)),
         ({"Healthcheck": {"Test": ["CMD", "server"], "Timeout": 0}}, HealthCheck(("server",), 30_000)),
+        ({"Healthcheck": {"Test": ["CMD", "server"], "Timeout": -5}}, HealthCheck(("server",), 1)),
+        ({"Healthcheck": {"Test": ["CMD", "server"], "Timeout": 2**63 - 1}}, HealthCheck(("server",), 10**12)),
         ({"Healthcheck": SHELL_CHECK}, HealthCheck(("/bin/sh", "-c", "test -e /up"), 3000)),
         (
             {"Healthcheck": SHELL_CHECK, "Shell": ["/bin/bash", "-ec"]},
@@ -187,6 +189,27 @@ def test_an_init_that_must_be_pid_1_is_refused(tmp_path: Path, command: str, fil
 def test_other_programs_called_init_run(tmp_path: Path, file: str) -> None:
     tree = index_of(tmp_path, folder("app"), folder("usr"), folder("usr/bin"), (member(file), b""))
     assert resolve(tree, Cmd=[f"/{file}"]).argv == (f"/{file}",)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"Env": [f"V{number}=" for number in range(3000)]}, "3003 variables"),
+        ({"Env": ["SMALL=1", f"BIG={'x' * 2**17}"]}, "'BIG' has 131076 bytes"),
+        ({"Env": [f"V{number}={'%' * 900}" for number in range(100)]}, "when encoded"),
+        ({"Env": ["KEY=hush\0more"]}, "the variable 'KEY' has a null byte"),
+        ({"Cmd": ["/bin/server", "a\0b"]}, "word 2 of the command has a null byte"),
+        ({"Cmd": ["/bin/server", *["x"] * 1024]}, "1025 words"),
+        ({"WorkingDir": "/a\0b"}, "the working directory has a null byte"),
+        ({"Healthcheck": {"Test": ["CMD", "/x", "a\0b"]}}, "word 2 of the health check"),
+    ],
+    ids=["variables", "long", "all", "null", "argument", "arguments", "directory", "check"],
+)
+def test_what_no_box_can_take_is_refused_and_never_cut(tree: TreeIndex, config: dict[str, Any], said: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        resolve(tree, **config)
+    assert said in caught.value.message
+    assert "hush" not in caught.value.message
 
 
 @pytest.mark.parametrize("name", ["SIGWHAT", "65", "²"])
