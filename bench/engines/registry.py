@@ -32,6 +32,12 @@ UNPACKED: Final = Path(sys.prefix) / "libexec" / _PACKAGE
 _START_TIMEOUT_S: Final = 30.0
 _UPLOAD_TIMEOUT_S: Final = 600.0
 _POLL_S: Final = 0.05
+_COMPRESSION: Final = {
+    "gzip": ("--dest-compress-format", "gzip", "--dest-compress-level", "9"),
+    "zstd": ("--dest-compress-format", "zstd"),
+}
+"""Options of skopeo. At its default level its gzip makes layers 3.4 % larger than ``docker push`` does, at level 9 they
+are 0.1 % smaller. Its zstd has level 3, as the program zstd."""
 _MANIFESTS: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -87,7 +93,7 @@ class Registry:
         skopeo = proc.require_tool("skopeo", package="skopeo")
         name = f"{ADDRESS}/{REPOSITORY}:pushed"
         argv = self.link.on_fetcher(
-            skopeo, "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", "--dest-compress-format", layers,
+            skopeo, "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", *_COMPRESSION[layers],
             f"docker-archive:{archive}", f"docker://{name}",
         )  # fmt: skip
         proc.run(argv, timeout_s=_UPLOAD_TIMEOUT_S, keep=("HOME", "TMPDIR"))
