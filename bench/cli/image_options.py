@@ -52,6 +52,15 @@ _BuildArg = Annotated[
 _BuildTarget = Annotated[
     str | None, _option("--build-target", metavar="STAGE", text="The stage of the Dockerfile.", default="the last")
 ]
+_BuildNetwork = Annotated[
+    str | None,
+    _option(
+        "--build-network",
+        metavar="default|none|host",
+        text="The network of the Dockerfile's RUN steps.",
+        default="default",
+    ),
+]
 _Secret = Annotated[
     list[str] | None,
     _option("--secret", metavar="ID=FILE", text="A secret of RUN --mount=type=secret. Repeat it.", default=False),
@@ -71,6 +80,7 @@ def _given_from(
     env: _Env = None,
     build_arg: _BuildArg = None,
     build_target: _BuildTarget = None,
+    build_network: _BuildNetwork = None,
     secret: _Secret = None,
     pull: _Pull = None,
 ) -> Given:
@@ -84,8 +94,9 @@ def _given_from(
         env=_pairs(_ENV, env),
         build_args=_pairs(_BUILD_ARG, build_arg),
         build_target=build_target,
+        build_network=_one_of("--build-network", build_network, ("default", "none", "host")),
         secrets=_files(secret),
-        pull=_pull(pull),
+        pull=_one_of("--pull", pull, ("missing", "always", "never")),
     )
 
 
@@ -197,7 +208,9 @@ def _files(texts: Sequence[str] | None) -> Mapping[str, str]:
     return found
 
 
-def _pull(text: str | None) -> str | None:
-    if text is not None and text not in ("missing", "always", "never"):
-        raise UsageError(f"--pull {text}: there is no such rule", hint="write missing, always or never")
+def _one_of(option: str, text: str | None, words: Sequence[str]) -> str | None:
+    if text is not None and text not in words:
+        raise UsageError(
+            f"{option} {text}: there is no such choice", hint=f"write {', '.join(words[:-1])} or {words[-1]}"
+        )
     return text

@@ -129,13 +129,14 @@ def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
     for one in made:
         file = campaign / (SCENARIO_FILE if len(made) == 1 else f"{one.scenario.name}-{SCENARIO_FILE}")
         write_durably(file, without_secrets(one).text.encode())
-        print(f"scenario: {file} (change it and run it with `boxbench run {shlex.quote(str(file))}`)")
         secrets = secret_names(one.scenario.workload)
         if secrets:
             print(
-                f"the values of {', '.join(secrets)} are not stored, so this file does not run without them; "
-                "`boxbench init` writes a scenario that has them"
+                f"scenario: {file} (it does not run as it is: the values of {', '.join(secrets)} are not stored; "
+                "`boxbench init` writes a scenario that has them)"
             )
+        else:
+            print(f"scenario: {file} (change it and run it with `boxbench run {shlex.quote(str(file))}`)")
 
 
 def _seen(source: Source, given: Given, wanted: Wanted) -> Seen:

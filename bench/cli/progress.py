@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from bench.plan.trials import Trial
 from bench.records.record import Endpoint, Failure, Record
@@ -68,15 +69,17 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
-            TextColumn("{task.fields[block]}", style="bold", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[block]}", style="bold", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[count]}", markup=False, table_column=Column(no_wrap=True)),
             # Some commands cannot know how many steps are left: a clock shows that they go on.
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}", style="cyan", markup=False),
-            TextColumn("{task.description}", markup=False),
+            # It alone is cut where the terminal is narrow.
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             console=console,
             transient=True,
+            expand=True,
         )
         self._task: TaskID | None = None
         self._waiting: list[Trial] = []

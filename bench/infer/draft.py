@@ -14,6 +14,7 @@ import yaml
 from bench.infer.ready import ReadyKeys, describe_ready
 from bench.infer.reason import Reason
 from bench.scenario.image_name import ImageFile, parse_image_name
+from bench.scenario.target_table import TARGETS
 from bench.scenario.targets import TargetSpec
 from bench.util.text import plain
 
@@ -55,7 +56,9 @@ class Draft:
     def question(self) -> str:
         """One sentence of at most 300 characters."""
         end = plain(describe_ready(self.ready))[:140]
-        return f"How long does {plain(self.title)[:80]} take until {end}, in a VM and in a container?"
+        has_guests = any(TARGETS[spec.target].has_own_kernel for spec in self.targets)
+        where = ", in a VM and in a container" if has_guests else ""
+        return f"How long does {plain(self.title)[:80]} take until {end}{where}?"
 
 
 def draft_text(draft: Draft, *, relative_to: Path | None = None) -> str:

@@ -17,7 +17,7 @@ class Given:
         memory, disk: bytes.
         command: replaces the image's CMD.
         env: variables of the workload.
-        build_args, build_target, secrets: of the build of a Dockerfile; secrets are files by id.
+        build_args, build_target, build_network, secrets: of the build of a Dockerfile; secrets are files by id.
         pull: ``missing``, ``always`` or ``never``.
     """
 
@@ -29,6 +29,7 @@ class Given:
     env: Mapping[str, str] = field(default_factory=dict)
     build_args: Mapping[str, str] = field(default_factory=dict)
     build_target: str | None = None
+    build_network: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     pull: str | None = None
 
@@ -38,7 +39,7 @@ class Given:
 
     def build_options(self) -> dict[str, bool]:
         """As ``options``, of those that only the build of a Dockerfile has."""
-        names = ("build_args", "build_target", "secrets")
+        names = ("build_args", "build_target", "build_network", "secrets")
         return {_OPTIONS[name]: getattr(self, name) not in (None, {}) for name in names}
 
     def added_to(self, workload: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +56,8 @@ class Given:
             build["args"] = {**build.get("args", {}), **self.build_args}
         if self.build_target is not None:
             build["target"] = self.build_target
+        if self.build_network is not None:
+            build["network"] = self.build_network
         if self.secrets:
             build["secrets"] = {**build.get("secrets", {}), **self.secrets}
         return {**changed, "build": build} if build else changed
@@ -69,6 +72,7 @@ _OPTIONS: Final = {
     "env": "--env",
     "build_args": "--build-arg",
     "build_target": "--build-target",
+    "build_network": "--build-network",
     "secrets": "--secret",
     "pull": "--pull",
 }

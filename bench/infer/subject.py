@@ -120,6 +120,11 @@ def _archive(word: str) -> Subject:
     found = named.locate(Path.cwd())
     if found is None:
         raise UsageError(f"{plain(word)}: {plain(named.place)} does not exist", hint="name an archive that exists")
+    if named.kind != "oci" and is_directory(found[0]):
+        raise UsageError(
+            f"{plain(word)}: {plain(named.place)} is a directory",
+            hint="name a file; for an OCI layout write oci:DIRECTORY",
+        )
     return Subject("image", word, found[0])
 
 

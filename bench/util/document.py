@@ -39,7 +39,7 @@ class FileKind(NamedTuple):
 
 
 SCENARIO: Final = FileKind(
-    path_hint="name a scenario file, a directory with a scenario.yaml, or one of `boxbench scenarios`",
+    path_hint="name a scenario file, a directory with a scenario.yaml or a Dockerfile, or one of `boxbench scenarios`",
     content_hint="start it with `question:` and `name:`",
 )
 

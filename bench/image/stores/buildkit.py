@@ -47,8 +47,8 @@ _DOCKERFILE_BYTES: Final = 2**24
 """At most so much of a Dockerfile is read."""
 _END_S: Final = 60.0
 _NO_NETWORK: Final = (
-    "if the step needs a network: RUN steps have none in this engine, and with `build: {network: host}` "
-    "in the scenario they have the host's"
+    "if the step needs a network: RUN steps have none in this engine; with --build-network host, or "
+    "`build: {network: host}` in a scenario file, they have the host's"
 )
 
 

@@ -30,4 +30,6 @@ def _hint(error: str) -> str:
         return "no registry answered; with workload.base the FROM image is made from this host's packages"
     if "BuildKit" in error or "platform" in error:
         return f"the engine's classic builder cannot build this step; install {PACKAGES}"
+    if "not found" in error and ("checksum" in error or "cache key" in error):
+        return "paths of COPY and ADD are relative to the build context; .dockerignore may leave the file out"
     return "run `docker build` by hand to investigate"

@@ -103,6 +103,17 @@ def test_the_terminal_shows_block_and_time_left(trials: tuple[Trial, ...]) -> No
     assert "left" in text.getvalue()
 
 
+def test_on_a_narrow_terminal_only_the_step_is_cut() -> None:
+    where = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
+    progress = LiveProgress(where)
+    with progress:
+        progress.say("pulling registry.example/team/application:1.0: 2.03 MiB of 2.03 MiB, 0 of 1 layers")
+        line = "".join(part.text for part in where.render(progress._bar.get_renderable()))
+    assert line.startswith("setting up ")
+    assert "0:00:0" in line
+    assert "pulling registry.example/team/application" in line
+
+
 def test_a_resumed_campaign_starts_where_it_was(trials: tuple[Trial, ...]) -> None:
     where, _ = console(terminal=True)
     with LiveProgress(where) as progress:

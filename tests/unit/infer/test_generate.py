@@ -64,6 +64,11 @@ def test_an_image() -> None:
     assert "# Ready when port 6379 accepts a connection: the image exposes it.\nready:" in loaded.text
 
 
+def test_a_question_without_guests_speaks_of_no_vm() -> None:
+    question = made("redis:7", wanted=Wanted(targets=parse_targets(("process", "docker")))).scenario.question
+    assert question == "How long does redis:7 take until port 6379 accepts a connection?"
+
+
 def test_what_is_said_wins(app: Path) -> None:
     said = Given(
         ready={"when": "http", "port": 80, "path": "/up"},
@@ -74,6 +79,7 @@ def test_what_is_said_wins(app: Path) -> None:
         env={"A": "multi\nline: # x", "B": ""},
         build_args={"VERSION": "3"},
         build_target="slim",
+        build_network="host",
         secrets={"key": "token"},
     )
     loaded = made(
@@ -85,7 +91,7 @@ def test_what_is_said_wins(app: Path) -> None:
     assert (scenario.resources.cpus, scenario.resources.memory, scenario.resources.disk) == (2, 3 * GIB, 9 * GIB)
     workload = scenario.workload
     assert (workload.command, workload.env) == (("serve", "two words"), {"A": "multi\nline: # x", "B": ""})
-    assert (workload.build.args, workload.build.target) == ({"VERSION": "3"}, "slim")
+    assert (workload.build.args, workload.build.target, workload.build.network) == ({"VERSION": "3"}, "slim", "host")
     assert workload.build.secrets == {"key": str(app / "token")}
     assert workload.context == str(app / "app")
     assert [spec.label for spec in scenario.targets] == ["runc", "libvirt[nic=virtio]"]

@@ -101,6 +101,7 @@ def test_a_bundled_scenario_wins_over_a_directory_without_one() -> None:
         ("notes.txt", "neither a scenario nor a Dockerfile", "end in .yaml"),
         ("", "an empty name", "the variable"),
         ("oci-archive:", "names no file after the colon", "oci-archive:app.tar"),
+        ("oci-archive:layout", "layout is a directory", "oci:DIRECTORY"),
         ("oci-archive:nope.tar", "nope.tar does not exist", "an archive that exists"),
     ],
 )
