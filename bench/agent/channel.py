@@ -150,7 +150,7 @@ class Channel:
     """Reads lines in a thread of its own, stamps each chunk on arrival and passes messages to ``on_message``.
 
     Args:
-        on_error: called in the channel's thread when an error has ended it; no message follows.
+        on_error: called in the channel's thread when an error or too many messages have ended it; no message follows.
     """
 
     def __init__(
@@ -164,6 +164,7 @@ class Channel:
         self._ends = ends
         self._now_ns = now_ns
         self._on_message = on_message
+        self._on_error = on_error
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC)
         self._seen = 0
         self._thread = WatchedThread(self._pump, name="boxbench-events", on_error=on_error)
@@ -211,6 +212,7 @@ class Channel:
                     self._seen += 1
                 if self._seen > MAX_MESSAGES:
                     self._on_message(_flooded(), stamp)
+                    self._on_error()
                     return
             elif ready:
                 return

@@ -224,8 +224,8 @@ class Observer:
             seen.disk_bytes["box.at_stop"] = own["box.allocated"]
         after = self._disk_counters(processes)
         seen.disk_bytes.update({name: value - self._disk_before.get(name, 0) for name, value in after.items()})
-        # An agent that did not answer a ping will not answer now.
-        if seen.channel_rtt_ns and self._timeline.exit is None:
+        # An agent that did not answer a ping, or was killed since, will not answer now.
+        if seen.channel_rtt_ns and self._timeline.exit is None and own_pids(processes):
             seen.flush = probe_flush(self._channel, self._timeline, self._box.guest_disk)
 
     def _disk_counters(self, processes: Mapping[str, Sequence[int]]) -> dict[str, int]:

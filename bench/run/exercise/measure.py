@@ -91,7 +91,8 @@ def _facts(exercise: Exercise, profile: Profile) -> dict[str, str]:
 
 
 def _over(timeline: Timeline, errors_before: int) -> bool:
-    return timeline.exercise.end is not None or timeline.exit is not None or len(timeline.errors) > errors_before
+    told = timeline.exercise.end is not None or timeline.exit is not None
+    return told or len(timeline.errors) > errors_before or timeline.cut_off
 
 
 def _await_end(subject: Subject, profile: Profile) -> None:
@@ -116,7 +117,8 @@ def _await_end(subject: Subject, profile: Profile) -> None:
             f"the workload ended with status {timeline.exit.status} during the exercise",
             hint="look at the kept output of the trial: the server may have crashed",
         )
-    raise ExerciseError(f"the agent reported: {timeline.errors[-1]}", hint="look at the kept output of the trial")
+    reason = f"the agent reported: {timeline.errors[-1]}" if timeline.errors else "its messages could no longer be read"
+    raise ExerciseError(reason, hint="look at the kept output of the trial")
 
 
 def _times(timeline: Timeline, done: Exercised) -> None:

@@ -35,7 +35,6 @@ class Attack:
 
 
 FLOODS: Final = {
-    # The channel is cut off, so each later question to the agent is waited for in vain: one target is enough.
     "messages": Attack(f"echo up; while :; do echo 'BB1 pong x'; done > {EVENTS}\n", says="messages", targets="docker"),
     "nonsense": Attack(f"echo up; busybox yes '::error::forged' > {EVENTS}\n", says="not a message", targets="process"),
     "facts": Attack(
@@ -116,7 +115,9 @@ def written(directory: Path, name: str, attack: Attack, victim: Path) -> Path:
     scenario = write_scenario(directory / name, BASE + attack.dockerfile + START, name=name, files=files)
     text = scenario.read_text().replace("targets: [process]", f"targets: [{attack.targets}]")
     text = text.replace("baseline: process", f"baseline: {attack.targets.partition(',')[0]}")
-    scenario.write_text(text.replace("settle: 20ms", "settle: 200ms").replace("first-line", attack.ready))
+    # Without a control beside the targets that are named.
+    text = text.replace("settle: 20ms", "settle: 200ms, root_control: false")
+    scenario.write_text(text.replace("first-line", attack.ready))
     return scenario
 
 

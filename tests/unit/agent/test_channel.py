@@ -21,9 +21,13 @@ Heard = Queue[tuple[Any, int]]
 
 
 @contextmanager
-def listening(ends: ChannelEnds, now_ns: Callable[[], int] = lambda: 42) -> Iterator[tuple[Channel, Heard]]:
+def listening(
+    ends: ChannelEnds, now_ns: Callable[[], int] = lambda: 42, on_error: Callable[[], object] = lambda: None
+) -> Iterator[tuple[Channel, Heard]]:
     heard: Heard = Queue()
-    channel = Channel(ends, now_ns=now_ns, on_message=lambda message, stamp: heard.put((message, stamp)))
+    channel = Channel(
+        ends, now_ns=now_ns, on_message=lambda message, stamp: heard.put((message, stamp)), on_error=on_error
+    )
     try:
         yield channel, heard
     finally:
@@ -73,10 +77,15 @@ def test_a_line_without_end_is_cut(fifos: Fifos) -> None:
 
 def test_a_flooded_channel_is_closed(fifos: Fifos, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "MAX_MESSAGES", 20)
-    with listening(fifos) as (_, heard):
-        box_says(fifos.directory, b"spam\n" * 30)
-        last = [heard.get(timeout=5)[0] for _ in range(31)][-1]
+    ended = threading.Event()
+    with listening(fifos, on_error=ended.set) as (_, heard):
+        box_says(fifos.directory, b"spam\n" * 10)
+        assert isinstance(heard.get(timeout=5)[0], ProtocolError)
+        assert not ended.is_set()
+        box_says(fifos.directory, b"spam\n" * 20)
+        last = [heard.get(timeout=5)[0] for _ in range(30)][-1]
         assert isinstance(last, ProtocolError)
+        assert ended.wait(5)
         assert "closed after more than 20 messages" in last.message
         box_says(fifos.directory, b"spam\n")
         box_says(fifos.directory, b"spam\n")

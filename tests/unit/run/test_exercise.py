@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -22,7 +23,7 @@ from bench.render import html, markdown
 from bench.render.figures import campaign_figures
 from bench.render.text import quantity, with_interval
 from bench.render.view import build_view
-from bench.run.exercise.measure import read_workload
+from bench.run.exercise.measure import _await_end, read_workload
 from bench.run.exercise.parsers import MOST_VALUES, parse_output
 from bench.run.exercise.result import Exercised, Parsed
 from bench.scenario.exercise import MOST_OUTPUT_BYTES, Exercise, Pattern, Profile
@@ -426,3 +427,11 @@ def test_an_exercise_on_the_record_is_a_metric_and_old_records_have_none() -> No
     assert not any(name.startswith("exercise.") for name in values_of(record, ()))
     changed = record.model_copy(update={"exercise": {"get_per_s": 5.0}})
     assert values_of(changed, ())["exercise.get_per_s"] == 5.0
+
+
+def test_nobody_waits_for_the_end_of_an_exercise_that_can_no_longer_be_told() -> None:
+    timeline = Timeline(VirtualClock())
+    timeline.cut_short()
+    subject: Any = SimpleNamespace(timeline=timeline, box=SimpleNamespace(main_pid=lambda: 1))
+    with pytest.raises(ExerciseError, match="its messages could no longer be read"):
+        _await_end(subject, Profile(command=("/bin/true",), timeout=60 * 10**9))

@@ -113,7 +113,7 @@ class FakeBox(Box):
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         self._target.log.append("processes")
-        return {"workload": (NOBODY,)}
+        return {} if self._target.vanishes else {"workload": (NOBODY,)}
 
     def main_pid(self) -> int | None:
         self._target.log.append("main_pid")
@@ -151,6 +151,7 @@ class FakeTarget:
         self.life, self.log, self.clock = tuple(life), list[str](), VirtualClock(5_000 * MS)
         self.dies = bool(more.get("dies"))
         self.deaf = bool(more.get("deaf"))
+        self.vanishes = bool(more.get("vanishes"))
         self.refuses: BaseException | None = more.get("refuses")  # type: ignore[assignment]
         self.survives = more.get("survives")
         self.switch_interval_s = 0.0
@@ -493,6 +494,20 @@ def test_a_box_that_was_cut_off_is_said_to_be(trial: Callable[..., Record], monk
     record = trial(FakeTarget([*GOOD[:1], (1, "\n".join(f"BB1 pong p{number}" for number in range(5)))]))
     assert record.failure is not None
     assert "the channel of the box was closed after more than 3 messages" in record.failure.message
+
+
+def test_nobody_waits_for_a_box_that_was_cut_off(trial: Callable[..., Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.agent.channel.MAX_MESSAGES", 5)
+    monkeypatch.setattr("bench.probes.observer.AGENT_PATIENCE_S", 3600)
+    record = trial(FakeTarget([*GOOD, (1, "\n".join(["BB1 pong x"] * 5 + ["BB1 error late"]))], deaf=True))
+    assert "unknown:channel_rtt (no answer to a ping)" in record.doubts
+
+
+def test_a_box_that_was_killed_is_not_asked_for_a_flush(trial: Callable[..., Record]) -> None:
+    gone, here = FakeTarget(GOOD, vanishes=True), FakeTarget(GOOD)
+    trial(gone)
+    trial(here)
+    assert ("asked flush" in gone.log, "asked flush" in here.log) == (False, True)
 
 
 def test_an_error_after_the_start_is_a_doubt(trial: Callable[..., Record]) -> None:

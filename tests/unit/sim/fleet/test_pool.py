@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from bench.render.figures.trade_off import point_table
 from bench.sim.answer.distance import farthest
 from bench.sim.answer.terms import Terms
-from bench.sim.fleet import question
 from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool, keep_alive_text
 from bench.sim.fleet.result import FleetResult
 from bench.sim.fleet.run import simulate_fleet
@@ -41,16 +38,8 @@ def _ask(**changes: Any) -> PoolAnswer:
     return answer_pool(terms, PoolQuestion(**{**asked, **changes}))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _pure() -> Iterator[None]:
-    """The Python form of the step loop: for so short a trace it is quicker than compiling."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(question, "simulate_fleet", partial(simulate_fleet, compiled=False))
-        yield
-
-
 @pytest.fixture(scope="module")
-def answer(_pure: None) -> PoolAnswer:
+def answer() -> PoolAnswer:
     return _ask()
 
 
@@ -109,7 +98,7 @@ def test_memory_does_not_decide_where_only_cpus_make_starts_faster() -> None:
     def run(**changes: int) -> FleetResult:
         host = replace(spec, **changes)  # type: ignore[arg-type]
         values = variant.values(_MODEL, None)
-        return simulate_fleet(host, values, trace, label="libvirt/tcg", seed=1, noise=False, compiled=False)
+        return simulate_fleet(host, values, trace, label="libvirt/tcg", seed=1, noise=False)
 
     own, roomy, fast = run(), run(memory_bytes=2**31), run(cpus=4)
     assert own.waited > 0.01 * own.arrivals
