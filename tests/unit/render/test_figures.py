@@ -6,12 +6,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures import campaign_figures, forest
-from bench.render.figures.base import recoloured, styled, tick, with_variables
+from bench.render.figures.base import recoloured, styled, text_width_in, tick, with_variables
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.palette import PALETTE
 from tests.factories import DOCKER, LIBVIRT, PROCESS, SIX, THREE, make_manifest, make_records
@@ -98,6 +100,15 @@ def test_figures_have_colours_of_the_palette_only() -> None:
         light, dark = (set(re.findall(r"#[0-9a-f]{6}", svg)) for svg in (figure.light_svg, figure.dark_svg))
         assert light <= {colour.light for colour in PALETTE.values()}, figure.name
         assert dark <= {colour.dark for colour in PALETTE.values()}, figure.name
+
+
+@pytest.mark.parametrize("words", ["time to ready: docker 1.52× [1.48, 1.57]", "(Öl) – “8 µs”, f…", "i", "WAVE_/|"])
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+def test_the_width_of_words_is_that_of_their_outlines(words: str, weight: str) -> None:
+    with styled():
+        text = Text(text=words, weight=weight)
+        outline = TextPath((0, 0), words, size=11, prop=text.get_fontproperties())
+        assert text_width_in(words, text, 11) == outline.get_extents().width / 72
 
 
 def test_characters_that_the_font_lacks_do_not_stop_a_report() -> None:
