@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,10 @@
 #include "shared/clock.h"
 #include "shared/files.h"
 #include "shared/percent.h"
+
+#ifndef GRND_INSECURE
+#define GRND_INSECURE 4 /* never waits; unknown to kernels before 5.6 */
+#endif
 
 enum {
     TAIL_BYTES = 512, /* of a check's output that are kept: its end */
@@ -33,7 +38,7 @@ static struct {
     pid_t child; /* 0: no check runs */
     int from; /* its output */
     int64_t next_ns, kill_at_ns; /* of the next check; of the one that runs */
-    int64_t began_ns, before_ns; /* when the latest one began, and the one before it; 0: there was none */
+    int64_t began_ns, before_ns; /* when the latest one began, and the one before it, or the workload */
     bool limit_passed;
     int attempts;
     int64_t cpu_us;
@@ -120,7 +125,7 @@ void health_exited(int status, const struct rusage *usage)
 {
     struct verdict verdict = {.status = status, .limit_passed = health.limit_passed};
     bool passed = health.on && !health.limit_passed && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    int64_t unseen_ns = now_ns() - (health.before_ns > 0 ? health.before_ns : health.began_ns);
+    int64_t unseen_ns = now_ns() - health.before_ns;
     health.attempts++;
     health.cpu_us += microseconds(usage->ru_utime) + microseconds(usage->ru_stime);
     if (passed)
@@ -178,10 +183,21 @@ static void start_check(void)
     fail_check(&start);
 }
 
+/* A part of the interval, anew in each box: at fixed times a change that is smaller than the interval would not show in
+   any number of boots. Weak randomness will do, since a guest that has just booted has no other. */
+static int64_t first_pause_ns(void)
+{
+    uint16_t part;
+    if (getrandom(&part, sizeof part, GRND_INSECURE) != (ssize_t)sizeof part)
+        part = (uint16_t)(now_ns() / 1000);
+    return conf.poll_us * 1000 / (UINT16_MAX + 1) * part;
+}
+
 void begin_health(void)
 {
     health.on = true;
-    start_check();
+    health.began_ns = now_ns(); /* the workload can have been ready since */
+    health.next_ns = health.began_ns + first_pause_ns();
 }
 
 void end_health(void)

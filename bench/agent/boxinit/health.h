@@ -7,7 +7,7 @@
 
 /* Readiness by the image's health check: a command that runs in the box again and again until it exits with 0. */
 
-/* Runs the first check at once. */
+/* Runs the first check at a random time within one poll interval of box.conf. */
 void begin_health(void);
 
 /* Kills a check that runs; there is no other one. */

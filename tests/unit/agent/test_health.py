@@ -58,6 +58,25 @@ def test_ready_is_the_first_check_that_passes(box: Box, tmp_path: Path) -> None:
     assert count.read_text(encoding="ascii").count("x") == 5, "no check follows the one that passed"
 
 
+def test_the_first_check_begins_at_another_time_in_each_box(binary: Path, tmp_path: Path) -> None:
+    """At fixed times a change smaller than the interval would not show in any number of boots."""
+    unseen = []
+    for number in range(8):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        started = Box(binary, directory)
+        try:
+            started.start(checked("exit 0"), ReadyHealthcheck(when="healthcheck", poll=400 * 10**6))
+            started.wait_for("BB1 health 0")
+            (report,) = reports(started)
+        finally:
+            started.close()
+        assert report.attempts == 1
+        unseen.append(report.unseen_ns)
+    # Eight equal ones within a tenth of the interval are one case in a million.
+    assert max(unseen) - min(unseen) > 40 * 10**6
+
+
 def test_the_mark_comes_before_the_report(box: Box) -> None:
     box.start(checked("exit 0"), SOON)
     box.wait_for("BB1 health")
