@@ -28,6 +28,8 @@ from tests.waiting import wait_until
 
 BASE: Final = "FROM boxbench/base-busybox:latest\n"
 DOCKERFILE: Final = BASE + 'CMD ["/usr/bin/busybox", "sh", "-c", "busybox sleep 1; echo up; exec busybox sleep 1000"]\n'
+ONLY_DOCKER: Final = ("-t", "docker", "--no-root-control")
+"""Without the control beside it, whose boxes prove nothing in tests of engines."""
 # Entries of the cache that an engine, a disk or a box ties to its own place.
 _NOT_SHARED: Final = ("docker", "boxes", "disk", "scratch")
 
@@ -144,7 +146,7 @@ def test_killed_while_a_vm_lives_and_resumed(boxbench: Command, scenario: Path) 
 
 def test_killed_with_its_own_engine_and_resumed(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
     out = boxbench.cwd / "out"
-    words = ("run", scenario, "-t", "docker", "-b", "3", "-o", out)
+    words = ("run", scenario, *ONLY_DOCKER, "-b", "3", "-o", out)
     until = box_runs(out, "boxinit", records=1)
     assert strike(boxbench, signal.SIGKILL, until, *words, env=own_engine) == -signal.SIGKILL
     before = (out / "records.jsonl").read_bytes()
@@ -222,7 +224,7 @@ def nothing_of(cache: str) -> None:
 def test_killed_and_cleaned(boxbench: Command, scenario: Path, own_engine: dict[str, str]) -> None:
     """Nobody resumes: `clean` finds everything, the engine and its container included, and spares the living."""
     out = boxbench.cwd / "out"
-    words = ("run", scenario, "-t", "docker", "-b", "3", "-o", out)
+    words = ("run", scenario, *ONLY_DOCKER, "-b", "3", "-o", out)
     strike(boxbench, signal.SIGKILL, box_runs(out, "boxinit", records=0), *words, env=own_engine)
     tag = tag_of(out)
     listed = boxbench("clean", "--dry-run", env=own_engine)
@@ -241,18 +243,8 @@ def test_interrupted_and_resumed(
 ) -> None:
     out = boxbench.cwd / "out"
     vm = number == signal.SIGINT
-    words = (
-        "run",
-        scenario,
-        "-t",
-        "libvirt" if vm else "docker",
-        "--accel",
-        "tcg",
-        "-b",
-        "1" if vm else "3",
-        "-o",
-        out,
-    )
+    chosen = ("-t", "libvirt", "--accel", "tcg", "--no-root-control", "-b", "1") if vm else (*ONLY_DOCKER, "-b", "3")
+    words = ("run", scenario, *chosen, "-o", out)
     until = box_runs(out, "qemu-system" if vm else "boxinit", records=0)
     assert strike(boxbench, number, until, *words, env=own_engine) == ExitCode.INTERRUPTED
     said = (boxbench.cwd / "stderr").read_text()

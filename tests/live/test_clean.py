@@ -154,7 +154,7 @@ def test_what_a_killed_engine_leaves_is_cleaned(
     out, cache = boxbench.cwd / "out", Path(own_engine["BOXBENCH_CACHE"])
     if target == "containerd":
         (cache / "containerd").unlink(missing_ok=True)  # the session's own
-    words = ("run", scenario, "-t", target, "-b", "3", "-o", out)
+    words = ("run", scenario, "-t", target, "--no-root-control", "-b", "3", "-o", out)
     assert strike(boxbench, signal.SIGKILL, box_runs(out, "boxinit", records=1), *words, env=own_engine) < 0
     engines = [leftover for leftover in find_leftovers(tag_of(out)) if leftover.kind == "engine"]
     assert {leftover.name.split()[0] for leftover in engines} == {"dockerd"} | {target} - {"docker"}
