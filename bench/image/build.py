@@ -15,7 +15,7 @@ from bench.image.archive import (
     tree_digest,
 )
 from bench.image.complete import TREE_RECIPE, complete_tree
-from bench.image.config import resolve_config
+from bench.image.config import check_directory, resolve_config
 from bench.image.finish import finish_image
 from bench.image.healthcheck import require_healthcheck
 from bench.image.model import Image
@@ -49,6 +49,7 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
     try:
         with step("build" if scenario.workload.image is None else "image"):
             plain = plain_image(store, loaded, log, results=results)
+        check_directory(scenario.name, plain.image.config, scenario.workload)
         with step("finish"):
             ref = finish_image(store, loaded, plain.image, results=results)
         finished = known(store, ref)

@@ -69,6 +69,16 @@ def resolve_config(image: str, config: Mapping[str, Any], workload: Workload, in
     return resolved
 
 
+def check_directory(image: str, config: Mapping[str, Any], workload: Workload) -> None:
+    """Refuse a working directory that engines refuse, before one is asked. Raises BuildError."""
+    directory = str(overridden(config, workload).get("WorkingDir") or "/")
+    if not directory.startswith("/") or "\0" in directory:
+        raise BuildError(
+            f"image {image}: its working directory {directory!r} is not an absolute path",
+            hint="correct WORKDIR in the Dockerfile, or give workload.workdir",
+        )
+
+
 def config_digest(config: BoxConfig, volumes: Sequence[str]) -> str:
     """SHA-256 over what a tree digest does not cover: command, environment, directory, user, stop signal, volumes, and
     the health check where there is one.

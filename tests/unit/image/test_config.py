@@ -10,7 +10,7 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig, HealthCheck
 from bench.image.archive import TreeIndex
-from bench.image.config import DEFAULT_PATH, config_digest, resolve_config
+from bench.image.config import DEFAULT_PATH, check_directory, config_digest, resolve_config
 from bench.image.healthcheck import require_healthcheck
 from bench.scenario.healthcheck import Healthcheck
 from bench.scenario.model import ReadyExit, ReadyHealthcheck, Workload
@@ -210,6 +210,15 @@ def test_what_no_box_can_take_is_refused_and_never_cut(tree: TreeIndex, config: 
         resolve(tree, **config)
     assert said in caught.value.message
     assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize("directory", ["../../x", "x", "/a\0b"])
+def test_a_working_directory_that_no_engine_takes_is_refused_by_name(directory: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        check_directory("shop", {"WorkingDir": directory}, Workload())
+    assert f"working directory {directory!r} is not an absolute path" in caught.value.message
+    check_directory("shop", {"WorkingDir": directory}, Workload(workdir="/srv"))
+    check_directory("shop", {}, Workload())
 
 
 @pytest.mark.parametrize("name", ["SIGWHAT", "65", "²"])
