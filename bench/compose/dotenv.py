@@ -26,6 +26,8 @@ _QUOTED: Final = {
 }
 _REST: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _COMMENT: Final = re.compile(r"(?<![^ \t])#.*")
+_MOST_CHARACTERS: Final = 2**22
+"""Of all values of a file, which may repeat each other."""
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -64,6 +66,7 @@ class _Parser:
         self._text = text
         self._lookup = lookup
         self._found: dict[str, str | None] = {}
+        self._size = 0
 
     def parse(self) -> dict[str, str | None]:
         at = self._skip(0)
@@ -108,9 +111,13 @@ class _Parser:
 
     def _substituted(self, name: str, at: int, value: str) -> str:
         try:
-            return substitute(value, self._known)
+            found = substitute(value, self._known)
         except VariableError as error:
             self._fail(at, f"{name}: {error}", error.hint)
+        self._size += len(found)
+        if self._size > _MOST_CHARACTERS:
+            self._fail(at, f"the values have more than {_MOST_CHARACTERS} characters", "put much data into a file")
+        return found
 
     def _known(self, name: str) -> str | None:
         value = self._found.get(name)

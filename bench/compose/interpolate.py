@@ -12,6 +12,8 @@ Lookup = Callable[[str], str | None]
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR: Final = re.compile(r":?[-?+]")
 _MOST_NESTED: Final = 20
+_MOST_CHARACTERS: Final = 2**17
+"""Of a value; the kernel takes no longer argument or variable. A few variables that double each other have no end."""
 
 
 class VariableError(ValueError):
@@ -54,6 +56,7 @@ class _Scanner:
         if nested > _MOST_NESTED:
             raise VariableError("the defaults of variables are nested too deep", "write the value out")
         parts: list[str] = []
+        size = 0
         while at < len(self._text):
             char = self._text[at]
             if char == "}" and nested:
@@ -64,6 +67,12 @@ class _Scanner:
             else:
                 parts.append(char)
                 at += 1
+            size += len(parts[-1])
+            if size > _MOST_CHARACTERS:
+                raise VariableError(
+                    f"the value has more than {_MOST_CHARACTERS} characters, with its variables replaced",
+                    "put much data into a file",
+                )
         return "".join(parts), at
 
     def _variable(self, at: int, *, nested: int, used: bool) -> tuple[str, int]:

@@ -186,7 +186,7 @@ class MountReader:
         path = self._host_path(mount.source, mount.item.source.directory)
         if path is None:
             self._reader.problems.add(mount.item, "begins with ~, and there is no HOME", "write the whole path")
-        elif path == Path("/") or any(path.is_relative_to(place) for place in _HOST_PLACES):
+        elif _is_of_host(path) or _is_of_host(Path(os.path.realpath(path))):
             self._refuse(mount.item, f"mounts {path}, which belongs to the running host")
         else:
             self._copy(mount.target, path, mount.item)
@@ -221,3 +221,7 @@ class MountReader:
 
     def _refuse(self, item: Item, text: str) -> None:
         self._reader.problems.add(item, text, "copy the compose file without it, if the workload can do without")
+
+
+def _is_of_host(path: Path) -> bool:
+    return path == Path("/") or any(path.is_relative_to(place) for place in _HOST_PLACES)

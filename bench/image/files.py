@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import posixpath
@@ -81,13 +82,15 @@ def add_files(
         top = directory / source
         resolved = _resolved(top)
         for found in _walk(resolved, place, hidden, frozenset(results_below(resolved, results))):
-            size += _add(archive, found, digest, named=found.place == place)
             count += 1
-            if size > MOST_BYTES or count > MOST_ENTRIES:
+            # A sparse file can have any size, so nothing is written that does not fit.
+            added = _add(archive, found, digest, MOST_BYTES - size, named=found.place == place)
+            if added is None or count > MOST_ENTRIES:
                 raise StoreError(
                     f"workload.files: {top} has more than {format_bytes(MOST_BYTES)} or {MOST_ENTRIES} files",
                     hint=_HINT,
                 )
+            size += added
     return digest.hexdigest()
 
 
@@ -130,8 +133,8 @@ def _walk(path: Path, place: str, hidden: Sequence[str], left_out: frozenset[Pat
         left += [one for one in inner if one.place not in hidden and one.path not in left_out]
 
 
-def _add(archive: tarfile.TarFile, found: _Found, digest: Digest, *, named: bool) -> int:
-    """Write one entry; returns the bytes of its content."""
+def _add(archive: tarfile.TarFile, found: _Found, digest: Digest, room_bytes: int, *, named: bool) -> int | None:
+    """Write one entry; returns the bytes of its content. None: it has more than ``room_bytes``, and is not written."""
     try:
         # A file may be replaced by a link or a FIFO meanwhile, so what was opened is what is looked at.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -149,6 +152,8 @@ def _add(archive: tarfile.TarFile, found: _Found, digest: Digest, *, named: bool
                 if not stat.S_ISREG(about.st_mode):
                     raise _special(found.path)
                 member.size = about.st_size
+                if member.size > room_bytes:
+                    return None
                 _write(archive, member, digest, content)
             return member.size
         else:
@@ -188,4 +193,7 @@ def _special(path: Path) -> StoreError:
 
 
 def _unreadable(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"workload.files: {path}: {error.strerror or error}", hint="check that this user can read it")
+    hint = "check that this user can read it"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "it is copied into boxbench's cache: set BOXBENCH_CACHE to a directory on a larger disk"
+    return StoreError(f"workload.files: {path}: {error.strerror or error}", hint=hint)

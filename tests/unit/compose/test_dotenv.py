@@ -76,6 +76,21 @@ def test_an_error_names_its_line(tmp_path: Path, text: str, message: str) -> Non
     assert caught.value.message.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("A=xxxxxxxxxx\n" + 'A="${A}${A}"\n' * 60, 15, "131072 characters"),
+        (f"A={'x' * 100_000}\n" + "".join(f"B{number}=${{A}}\n" for number in range(99)), 42, "4194304 characters"),
+    ],
+    ids=["doubled", "repeated"],
+)
+def test_variables_that_repeat_each_other_do_not_fill_the_memory(
+    tmp_path: Path, text: str, line: int, what: str
+) -> None:
+    with pytest.raises(ScenarioError, match=f"web.env:{line}: .*{what}"):
+        read(tmp_path, text)
+
+
 def test_the_raw_format_keeps_quotes_and_dollar_signs(tmp_path: Path) -> None:
     text = '# c\nA="x" # y\nB=$HOST\nHOST\n\nC='
     assert read(tmp_path, text, "raw") == {"A": '"x" # y', "B": "$HOST", "HOST": "db", "C": ""}

@@ -359,3 +359,10 @@ def test_every_key_of_the_specification_has_one_treatment() -> None:
     assert set(SPECIFIED.split()) == SERVICE
     treatments = (HONOURED, MEANINGLESS, REMARKS.keys(), REFUSED.keys())
     assert sum(map(len, treatments)) + len(REFUSED_VALUES.keys() - HONOURED) == len(SERVICE)
+
+
+def test_a_link_to_what_belongs_to_the_host_is_no_other_place(tmp_path: Path) -> None:
+    """/proc has files whose size is that of all memory."""
+    (tmp_path / "innocent").symlink_to("/proc")
+    with pytest.raises(ScenarioError, match="belongs to the running host"):
+        load(tmp_path, "volumes: ['./innocent:/data']")

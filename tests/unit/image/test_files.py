@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,23 @@ def test_limits(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 9)
     with pytest.raises(StoreError, match=r"app\.conf has more than 9 B"):
         packed(tree, {"/srv": "app.conf"})
+
+
+def test_a_file_that_is_too_large_is_not_written_first(tree: Path) -> None:
+    """A sparse file of a TiB needs no space where it lies, and all of it in a tar."""
+    os.truncate(tree / "app.conf", 2**40)
+    with pytest.raises(StoreError, match=r"app\.conf has more than"):
+        packed(tree, {"/srv": "app.conf"})
+
+
+def test_a_full_disk_is_no_matter_of_rights(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+    with pytest.raises(StoreError) as caught:
+        packed(tree, {"/srv": "app.conf"})
+    assert "BOXBENCH_CACHE" in caught.value.hint
 
 
 def digest_of(directory: Path, files: Mapping[str, str]) -> str:
