@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.host.scratch import scratch
 from bench.image.archive import read_index
 from bench.image.model import Disk, Image
 from bench.image.tree import ensure_tree_dir
+from bench.image.vm.byte_names import NOT_CONVERTED, with_byte_names
 from bench.util import cache, proc
 from bench.util.errors import BuildError, HostUnfitError, ProcessError
 from bench.util.steps import measured_by
@@ -143,18 +145,28 @@ def _make_ext4(raw: Path, image: Image, size_bytes: int, inodes: int) -> None:
                 "this mke2fs cannot read a tar archive, and without root the owners cannot be set in another way",
                 hint="install e2fsprogs 1.47.1 or newer with libarchive13, or run as root",
             )
-        raw.unlink(missing_ok=True)
-        with raw.open("wb") as file:
-            file.truncate(size_bytes)
         try:
-            _run_mke2fs([*common, *options], source or ensure_tree_dir(image), raw)
+            _fill([*common, *options], source or ensure_tree_dir(image), raw, size_bytes)
             return
         except ProcessError as error:
             if number == len(attempts) or _FULL in error.stderr_tail:
                 raise
 
 
-def _run_mke2fs(words: Sequence[str], source: Path, raw: Path) -> None:
+def _fill(words: Sequence[str], source: Path, raw: Path, size_bytes: int) -> None:
+    try:
+        _run_mke2fs(words, source, raw, size_bytes)
+    except ProcessError as error:
+        if NOT_CONVERTED not in error.stderr_tail or source.is_dir():
+            raise
+        with scratch() as folder:
+            _run_mke2fs(words, with_byte_names(source, folder / "tree.tar"), raw, size_bytes)
+
+
+def _run_mke2fs(words: Sequence[str], source: Path, raw: Path, size_bytes: int) -> None:
+    raw.unlink(missing_ok=True)
+    with raw.open("wb") as file:
+        file.truncate(size_bytes)
     # With a fixed date, two disks of one tree are identical.
     fixed = {"SOURCE_DATE_EPOCH": "1", "E2FSPROGS_FAKE_TIME": "1"}
     proc.run([*words, "-d", str(source), str(raw)], timeout_s=_TIMEOUT_S, env=fixed)
