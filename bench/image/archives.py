@@ -16,6 +16,7 @@ from bench.records.manifest import ImageOrigin
 from bench.scenario.image_name import STORAGE, ImageFile, StoredImageName
 from bench.util import cache, proc
 from bench.util.errors import ProcessError
+from bench.util.files import open_file
 from bench.util.text import first_of, plain
 from bench.util.units import format_bytes
 
@@ -70,8 +71,9 @@ def _from_docker_archive(
     store: ImageStore, named: ImageFile, path: Path, name: str, log: Log
 ) -> tuple[StoredImage, ImageOrigin]:
     try:
-        with path.open("rb") as file:
-            digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        with open_file(path) as file:
+            found = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+            digest = f"sha256:{found.hexdigest()}"
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint="check its owner and mode") from None
     with scratch() as folder:

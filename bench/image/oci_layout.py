@@ -23,6 +23,7 @@ from typing import IO, Any, Final, Self
 from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import StoreError
 from bench.util import proc
+from bench.util.files import open_file
 from bench.util.text import first_of, plain
 
 INDEX: Final = "index.json"
@@ -92,12 +93,13 @@ def unpack(archive: Path, into: Path) -> None:
     except (tarfile.TarError, EOFError, OverflowError, RecursionError, ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _too_large(archive, into) from None
-        raise StoreError(f"{archive} is not a whole tar archive: {error}", hint=_NOT_AN_ARCHIVE) from None
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(f"{archive} is not a whole tar archive: {why}", hint=_NOT_AN_ARCHIVE) from None
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[IO[bytes]]:
-    with archive.open("rb") as file:
+    with open_file(archive) as file:
         if file.read(len(_ZSTD)) != _ZSTD:
             file.seek(0)
             yield file

@@ -317,6 +317,12 @@ def test_headers_of_headers_without_end(tmp_path: Path) -> None:
     assert "not a whole tar archive" in unpack_refused(given, tmp_path / "out")
 
 
+def test_nobody_waits_for_an_archive_that_is_a_fifo(tmp_path: Path) -> None:
+    given = tmp_path / "given.tar"
+    os.mkfifo(given)
+    assert unpack_refused(given, tmp_path / "out").endswith("it is a FIFO, not a file")
+
+
 def test_a_disk_that_becomes_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_files: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
