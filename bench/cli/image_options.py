@@ -6,7 +6,7 @@ import inspect
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
@@ -15,7 +15,7 @@ import typer
 
 from bench.infer.given import Given
 from bench.infer.ready import FORMS, ReadyKeys, parse_ready
-from bench.scenario.secrets import NOT_SHOWN, is_secret
+from bench.scenario.secrets import NOT_SHOWN, hide, is_secret, secret_values
 from bench.util.errors import UsageError
 from bench.util.paths import is_file
 from bench.util.units import parse_size
@@ -128,18 +128,26 @@ def command_line() -> tuple[str, ...]:
 
 
 def stored_command(words: Sequence[str]) -> tuple[str, ...]:
-    """A command line as it may be stored: without the values of secret variables."""
-    stored, option = [], ""
+    """A command line as it may be stored: without the values of secret variables, also where they stand in others."""
+    pairs = list(_pairs_in(words))
+    values = secret_values(pair for _, pair in pairs if pair is not None)
+    return tuple(
+        hide(f"{before}{'' if pair is None else _hidden(pair)}", values, by=NOT_SHOWN) for before, pair in pairs
+    )
+
+
+def _pairs_in(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Each word as what comes before a ``NAME=VALUE`` in it, and that, None where it has none of the options'."""
+    is_value = False
     for word in words:
         name, equals, rest = word.partition("=")
-        if option:
-            stored.append(_hidden(word))
+        if is_value:
+            yield "", word
         elif name in (_ENV, _BUILD_ARG) and equals:
-            stored.append(f"{name}={_hidden(rest)}")
+            yield f"{name}=", rest
         else:
-            stored.append(word)
-        option = word if not option and word in (_ENV, _BUILD_ARG) else ""
-    return tuple(stored)
+            yield word, None
+        is_value = not is_value and word in (_ENV, _BUILD_ARG)
 
 
 def _hidden(pair: str) -> str:

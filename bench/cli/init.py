@@ -23,6 +23,7 @@ from bench.infer.ready import FORMS, CannotTellError, parse_ready, ready_text
 from bench.infer.subject import Subject, parse_subject
 from bench.scenario.factors import format_level
 from bench.scenario.model import load_scenario
+from bench.scenario.secrets import secret_names
 from bench.scenario.targets import TargetSpec, parse_targets, split_labels
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
@@ -81,6 +82,9 @@ def init(
     file.parent.mkdir(parents=True, exist_ok=True)
     write_durably(file, draft_text(draft, relative_to=file.parent.absolute()).encode())
     print(f"wrote {file}\nrun it with `boxbench run {shlex.quote(str(file.parent))}`")
+    secrets = secret_names(load_scenario(file).scenario.workload)
+    if secrets:
+        print(f"the values of {', '.join(secrets)} are in it as they are: keep the file out of repositories")
 
 
 def _place(subject: Subject, out: Path | None) -> Path:

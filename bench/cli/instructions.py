@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import console, print_json
+from bench.cli.image_options import image_options
 from bench.cli.loading import default_out, load, refuse_taken
 from bench.cli.options import Json, OneScenario, ResultsOut, Targets
 from bench.cli.progress import make_progress
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.instructions.model import TARGETS, TRIED_RUNS, Instructions, read_instructions
 from bench.instructions.run import CountRequest, count_instructions
 from bench.instructions.verdict import CountVerdict, compare_all
@@ -58,6 +60,7 @@ Jobs = Annotated[
 ]
 
 
+@image_options
 def instructions(
     scenario: OneScenario,
     targets: Targets = None,
@@ -69,6 +72,7 @@ def instructions(
     jobs: Jobs = None,
     out: ResultsOut = None,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Counts are taken in an emulated machine and are the same on every host, loaded or idle. To find changes count
     runc: its counts move by less than 0.5 % after a change of nothing, docker's by some per cent.
@@ -78,7 +82,7 @@ def instructions(
     limit = _parse_band(band)
     base = None if against is None else read_instructions(against)
     refuse_taken(out)
-    (loaded,) = load([scenario])
+    (loaded,) = load([scenario], given=given)
     directory = out or default_out((loaded,), "instructions-")
     request = CountRequest(
         loaded=loaded,

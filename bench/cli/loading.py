@@ -36,7 +36,7 @@ def load(
     Args:
         starts: the command starts boxes, so it warns of programs of this host that the files name.
         workload: a scenario or an image whose workload all of them run in place of their own; see
-            ``with_workload_of``.
+            ``with_workload_of``. With an image the targets are those of the first scenario.
         given: what is said about the image.
 
     Raises:
@@ -47,15 +47,19 @@ def load(
     asked = [*names, *([] if workload is None else [workload])]
     subjects = _subjects(asked, given)
 
-    def read(name: str) -> tuple[LoadedScenario, ...]:
+    def read(name: str, only: tuple[str, ...] | None = labels) -> tuple[LoadedScenario, ...]:
         subject = subjects[name]
         if subject is None:
             return tuple(load_scenario(path) for path in scenarios_named(name))
-        return (_generated(subject, given, labels, blocks, no_root_control=no_root_control, look=starts),)
+        return (_generated(subject, given, only, blocks, no_root_control=no_root_control, look=starts),)
 
     loaded = tuple(one for name in names for one in read(name))
-    if workload is not None:
-        other = load_scenario(find_scenario(workload)) if subjects[workload] is None else read(workload)[0]
+    if workload is not None and subjects[workload] is None:
+        loaded = tuple(with_workload_of(one, load_scenario(find_scenario(workload))) for one in loaded)
+    elif workload is not None:
+        # An image has no targets of its own, and not every target can do what a design asks for.
+        designed = tuple(spec.label for spec in loaded[0].scenario.targets)
+        (other,) = read(workload, labels or designed)
         loaded = tuple(with_workload_of(one, other) for one in loaded)
     size = _profile(profile, loaded)
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)

@@ -17,7 +17,8 @@ from bench.infer.generate import PLACEHOLDER, SUBSTITUTE, Seen, Source, Wanted, 
 from bench.infer.given import Given
 from bench.infer.subject import Subject
 from bench.run.look.look import look_at
-from bench.scenario.model import LoadedScenario
+from bench.scenario.model import LoadedScenario, scenario_of_text
+from bench.scenario.secret_names import secrets_in_words
 from bench.scenario.secrets import secret_names, without_secrets
 from bench.scenario.targets import TargetSpec, parse_targets
 from bench.targets.vms.uml import why_unavailable as why_no_uml
@@ -99,11 +100,17 @@ def scenarios_alike(subjects: Sequence[Subject], given: Given, wanted: Wanted) -
         memory=parse_bytes(str(draft.resources["memory"])),
         disk=parse_bytes(str(draft.resources["disk"])),
     )
-    others = []
+    # Only the first one was looked at, which also found out what this host can run.
+    wanted = replace(wanted, targets=tuple(draft.targets))
+    first = generated(draft, source.directory)
+    loaded = [first]
     for subject in subjects[1:]:
+        if subject == subjects[0]:
+            loaded.append(first)
+            continue
         note(f"{subject.name}: readiness, CPUs, memory and disk are those of {draft.name}.")
-        others.append(scenario_for(subject, same, wanted, look=False))
-    return (generated(draft, source.directory), *others)
+        loaded.append(scenario_for(subject, same, wanted, look=False))
+    return tuple(loaded)
 
 
 def draft_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool) -> tuple[Draft, Source]:
@@ -118,6 +125,11 @@ def explain(draft: Draft) -> None:
         note(f"{draft.name}: {remark}")
     for reason in draft.why.values():
         note(f"{draft.name}: {reason.sentence}")
+    for name in secrets_in_words(draft.workload.get("command") or (), draft.workload.get("env") or {}):
+        note(
+            f"{draft.name}: the command has a value of {name}, and manifest, scenario and reports store it as it "
+            "stands. Values of --env NAME=VALUE are not stored if NAME says that they are secret."
+        )
 
 
 def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
@@ -136,7 +148,15 @@ def keep_generated(loaded: Sequence[LoadedScenario], campaign: Path) -> None:
                 "`boxbench init` writes a scenario that has them)"
             )
         else:
-            print(f"scenario: {file} (change it and run it with `boxbench run {shlex.quote(str(file))}`)")
+            print(f"scenario: {file} (change it and run it with `boxbench run {_words_to_run(one, file)}`)")
+
+
+def _words_to_run(made: LoadedScenario, file: Path) -> str:
+    """The arguments that run a scenario again. A borrowed design is not in its text."""
+    workload = scenario_of_text(made.text, str(file), made.directory).scenario.name
+    design = made.scenario.name.removeprefix(f"{workload}-")
+    path = shlex.quote(str(file))
+    return path if design == made.scenario.name else f"{design} -w {path}"
 
 
 def _seen(source: Source, given: Given, wanted: Wanted) -> Seen:

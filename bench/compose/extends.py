@@ -72,6 +72,8 @@ def check_service(source: Source, name: str) -> None:
     names = [str(key) for key in services] if isinstance(services, dict) else []
     if name not in names:
         has = f"its services: {choice_of(names)}" if names else COMPOSE.content_hint
+        if source.document.get(("include",)):
+            has += "; those of the files that `include` names are not read: name their own file"
         near = did_you_mean(name, names)
         raise ScenarioError(f"{source.file} has no service {name!r}", hint=f"{near} {has}" if near else has)
     if not isinstance(source.document.get(("services", name)), dict):

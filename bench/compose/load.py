@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,7 +99,7 @@ def load_compose_service(path: Path, service: str | None, environment: Mapping[s
         resources=resources,
         ready=None if checked == ["NONE"] else {"when": "healthcheck"},
         ports=ports.tcp,
-        notes=tuple(reader.notes),
+        notes=(*_not_read(source), *reader.notes),
     )
 
 
@@ -132,6 +132,16 @@ def _own_variables(source: Source, environment: Mapping[str, str]) -> tuple[Look
     own = {"COMPOSE_PROJECT_NAME": project.lstrip("_-")}
     file = source.file.parent / ".env"
     return (read_variables(file, environment.get).get, own.get) if is_file(file) else (own.get,)
+
+
+def _not_read(source: Source) -> Iterator[str]:
+    """Sentences about further files that Compose would read."""
+    stem = source.file.name.rpartition(".")[0]
+    for name in (f"{stem}.override.yaml", f"{stem}.override.yml"):
+        if source.file.name in _FILES and is_file(source.file.parent / name):
+            yield f"{name} is not read: a service is taken from one file."
+    if source.document.get(("include",)):
+        yield "include: the files that it names are not read, so services that they change are as they stand here."
 
 
 def _chosen(source: Source) -> str:

@@ -16,6 +16,7 @@ from bench.records.manifest import ImageOrigin
 from bench.records.results import results_below
 from bench.scenario.image_name import Reference, parse_image_name
 from bench.scenario.model import LoadedScenario
+from bench.util.files import open_file
 from bench.util.paths import is_file
 from bench.util.text import plain
 
@@ -83,6 +84,7 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequenc
         target=workload.build.target,
         secrets=_secrets(loaded),
     )
+    _refuse_other_than_file(order)
     left_out = results_below(order.context, results)
     order = replace(order, leave_out=tuple(path.relative_to(order.context).as_posix() for path in left_out))
     notes = _left_out(order.leave_out)
@@ -100,6 +102,17 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequenc
         frontend=built.frontend,
     )
     return Plain(known(store, built.id), origin, notes=(*notes, *built.notes))
+
+
+def _refuse_other_than_file(order: BuildOrder) -> None:
+    """Raise StoreError for a Dockerfile that is missing, or is a FIFO, which a builder would wait for."""
+    path = order.context / order.dockerfile
+    try:
+        with open_file(path):
+            pass
+    except OSError as error:
+        hint = "check workload.context and workload.dockerfile"
+        raise StoreError(f"{path} cannot be read: {error.strerror}", hint=hint) from None
 
 
 def _left_out(paths: Sequence[str]) -> tuple[str, ...]:

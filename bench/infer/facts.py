@@ -19,6 +19,7 @@ class ImageFacts:
     Attributes:
         argv: entry point and command together, as the image has them; empty when it has none.
         tcp: exposed TCP ports, ascending.
+        exposed_by: who says which ports are exposed, in words.
         other_ports: exposed ports that are not TCP, as ``53/udp``.
         has_healthcheck: it has a HEALTHCHECK that is not NONE.
         user: as ``USER`` has it; empty for root.
@@ -30,6 +31,7 @@ class ImageFacts:
     argv: tuple[str, ...] = ()
     tcp: tuple[int, ...] = ()
     other_ports: tuple[str, ...] = ()
+    exposed_by: str = "the image"
     has_healthcheck: bool = False
     user: str = ""
     volumes: tuple[str, ...] = ()

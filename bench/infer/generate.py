@@ -235,7 +235,9 @@ def _facts(source: Source, facts: ImageFacts) -> ImageFacts:
     healthcheck = source.workload.get("healthcheck")
     if isinstance(healthcheck, Mapping):
         facts = replace(facts, has_healthcheck=list(healthcheck.get("test") or ["NONE"])[:1] != ["NONE"])
-    return replace(facts, tcp=source.ports, other_ports=()) if source.ports else facts
+    if not source.ports:
+        return facts
+    return replace(facts, tcp=source.ports, other_ports=(), exposed_by="the compose file")
 
 
 def _resources(source: Source, given: Given, seen: Seen | None) -> tuple[dict[str, str | int], dict[str, Reason]]:

@@ -164,20 +164,21 @@ def _port_choice(facts: ImageFacts, attempt: Attempt | None) -> Choice | None:
 
 
 def _why_port(facts: ImageFacts, port: int, listening: tuple[int, ...]) -> str:
-    exposed = _listed(facts.tcp)
+    exposed, who = _listed(facts.tcp), facts.exposed_by
     if port not in facts.tcp:
         what = f"exposes {exposed}" if facts.tcp else "exposes no TCP port"
-        return f": it listened there when it was tried, and the image {what}"
+        return f": it listened there when it was tried, and {who} {what}"
     if facts.tcp == (port,):
-        return f": the image exposes it{'' if not listening else ', and it listened there when it was tried'}"
+        return f": {who} exposes it{'' if not listening else ', and it listened there when it was tried'}"
     also = ", and it listened there when it was tried" if listening else ""
-    return f": of the ports that the image exposes ({exposed}){also}"
+    return f": of the ports that {who} exposes ({exposed}){also}"
 
 
 def _output_choice(subject: str, facts: ImageFacts, attempt: Attempt | None) -> Choice:
     why = ""
     if facts.other_ports:
-        why = f": the image exposes {', '.join(facts.other_ports[:_MOST_LISTED])} only, which no connection can probe"
+        others = ", ".join(facts.other_ports[:_MOST_LISTED])
+        why = f": {facts.exposed_by} exposes {others} only, which no connection can probe"
     if attempt is None or attempt.printed:
         return _choice({"when": "first-line"}, why, "log:TEXT")
     raise CannotTellError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 NOT_SHOWN: Final = "(not shown)"
@@ -33,6 +33,24 @@ def secret_values(entries: Iterable[str]) -> tuple[str, ...]:
     pairs = (entry.partition("=") for entry in entries)
     found = {value for name, _, value in pairs if is_secret(name) and len(value) >= _LEAST and value != NOT_SHOWN}
     return tuple(sorted(found, key=lambda value: (-len(value), value)))
+
+
+def secrets_in_words(words: Sequence[str], variables: Mapping[str, str]) -> tuple[str, ...]:
+    """What in a command has a value that looks secret: names of options (``--password``) and variables.
+
+    Args:
+        variables: of the same workload. The values of secret ones are taken out of a command where it is stored.
+    """
+    known = secret_values(f"{name}={value}" for name, value in variables.items())
+    found: dict[str, None] = {}
+    for word, after in zip(words, [*words[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if not equals and name.startswith("-") and not after.startswith("-"):
+            value = after
+        looks_so = re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) and is_secret(name.lstrip("-").replace("-", "_"))
+        if looks_so and value and value not in known:
+            found[name] = None
+    return tuple(found)
 
 
 def hide(text: str, values: Iterable[str], *, by: str = _IN_TEXT) -> str:

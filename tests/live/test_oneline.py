@@ -91,7 +91,7 @@ def test_every_kind_in_one_campaign(boxbench: Command, server: Path, registry: R
         "server-slim: Ready when its HEALTHCHECK passes (change with --ready http:8080/health).",
         "app-1: Ready when it has written its first line (change with --ready log:TEXT).",
         "job: Ready when its command has ended with code 0: it ended after",
-        "server-web: Ready when port 8081 accepts a connection: the image exposes it, and it listened there when",
+        "server-web: Ready when port 8081 accepts a connection: the compose file exposes it, and it listened there",
         "server-web: 1 CPU per box (change with --cpus N).",
     ):
         assert text in said

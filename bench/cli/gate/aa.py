@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,27 +9,27 @@ import typer
 
 from bench.cli.console import console, print_json_text
 from bench.cli.gate.options import GateOut, Metrics, ThresholdTexts, make_directory
+from bench.cli.gate.sides import SideSelection
+from bench.cli.image_options import command_line, image_options
 from bench.cli.loading import draw_seed
 from bench.cli.options import Accel, Json, NoRootControl, Seed, Skip, Targets
 from bench.cli.progress import make_progress
-from bench.cli.trust import warn_of_programs
 from bench.gate.aa import AA, AA_BLOCKS, AaRequest, aa_of_campaign, run_aa
 from bench.gate.false_alarms import REPLAY_BLOCKS, AaResult
 from bench.gate.run import removed_without_data
-from bench.gate.sides import SidePair, read_side
 from bench.gate.stages import first_data
 from bench.gate.thresholds import parse_thresholds
+from bench.infer.given import NOTHING_GIVEN, Given
 from bench.records.manifest import MANIFEST
 from bench.render.commands.false_alarms import aa_report
 from bench.scenario.model import MOST_BLOCKS
-from bench.scenario.targets import split_labels
 from bench.util.errors import ExitCode, UsageError
 
 Source = Annotated[
     str,
     typer.Argument(
         metavar="CAMPAIGN|SCENARIO",
-        help="A stored campaign, which is resampled, or a scenario, which is run now as A and as B.",
+        help="A stored campaign, which is resampled, or a scenario or image, which is run now as A and as B.",
         show_default=False,
     ),
 ]
@@ -48,6 +47,7 @@ Blocks = Annotated[
 ]
 
 
+@image_options
 def aa(
     source: Source,
     targets: Targets = None,
@@ -60,6 +60,7 @@ def aa(
     no_root_control: NoRootControl = False,
     out: GateOut = None,
     json: Json = False,
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """The A/A test: nothing differs between the sides. Says first whether they differ all the same. Then every red run
     is a false alarm: prints how often that happens on this host, and the thresholds that its noise allows.
@@ -68,23 +69,22 @@ def aa(
     """
     thresholds, metrics = parse_thresholds(threshold or ()), tuple(metric or ())
     if (Path(source) / MANIFEST).exists():
-        given = {
-            "--targets": targets,
-            "--skip-unavailable": skip_unavailable or None,
-            "--no-root-control": no_root_control or None,
-            "--out": out,
+        useless = {
+            "--targets": targets is not None,
+            "--skip-unavailable": skip_unavailable,
+            "--no-root-control": no_root_control,
+            "--out": out is not None,
+            **given.options(),
         }
-        _refuse_run_options([name for name, value in given.items() if value is not None], accel)
+        _refuse_run_options([name for name, wanted in useless.items() if wanted], accel)
         campaign, seed = Path(source), draw_seed(seed)
         result = aa_of_campaign(campaign, thresholds=thresholds, metrics=metrics, blocks=blocks, seed=seed)
     else:
-        place, chosen = make_directory(out, [source]), split_labels(targets) if targets is not None else None
+        place = make_directory(out, [source])
+        selection = SideSelection(names=[source], targets=targets, given=given)
         with removed_without_data(place, first_data(place, AA)), make_progress(console(stderr=True)) as progress:
-            sides = SidePair(read_side(source, "A", chosen), read_side(source, "B", chosen))
-            if chosen is None:
-                warn_of_programs((sides.a.loaded,))
             request = AaRequest(
-                sides=sides.without_root_control() if no_root_control else sides,
+                sides=selection.read_same(no_root_control=no_root_control),
                 out=place,
                 seed=draw_seed(seed),
                 blocks=blocks or AA_BLOCKS,
@@ -92,7 +92,7 @@ def aa(
                 metrics=metrics,
                 accel=accel,
                 skip_unavailable=skip_unavailable,
-                command=("boxbench", *sys.argv[1:]),
+                command=command_line(),
             )
             result = run_aa(request, progress)
     _show(result, json=json)

@@ -54,12 +54,26 @@ class SideSelection:
             warn_of_programs((sides.a.loaded, sides.b.loaded))
         return sides
 
+    def read_same(self, *, no_root_control: bool) -> SidePair:
+        """The one name as both sides. Raises as ``read``."""
+        (name,) = self.names
+        sides = SidePair(*self._sides(("A", "B"), (name, name), self._chosen()))
+        sides = sides.without_root_control() if no_root_control else sides
+        if self.targets is None:
+            warn_of_programs((sides.a.loaded,))
+        return sides
+
+    def _chosen(self) -> tuple[str, ...] | None:
+        return split_labels(self.targets) if self.targets is not None else None
+
     def _read(self, checkouts: Path) -> SidePair:
-        chosen = split_labels(self.targets) if self.targets is not None else None
+        chosen = self._chosen()
         if self.commits is not None and self.baseline is not None:
             raise UsageError("--commits and --baseline both say what A is", hint="choose one")
         if self.commits is not None:
-            return _warned(sides_of_commits(self._only("--commits"), self.commits, checkouts, chosen))
+            name = self._only("--commits")
+            self._refuse_image(name)
+            return _warned(sides_of_commits(name, self.commits, checkouts, chosen))
         if self.baseline is not None:
             (side,) = self._sides(("B",), (self._only("--baseline"),), chosen)
             return SidePair(side, side)
@@ -84,12 +98,21 @@ class SideSelection:
                 f"{images[0].word} is no scenario, and the other side is one: they would differ in more than the image",
                 hint=f"write a scenario for it with `boxbench init {shlex.quote(images[0].word)}`",
             )
-        wanted = wanted_of(None, None, no_root_control=False)
+        wanted = wanted_of(None if targets is None else tuple(targets), None, no_root_control=False)
         loaded = scenarios_alike(images, self.given, wanted)
         return tuple(
             make_side(one, side, label=name, targets=targets)
             for one, side, name in zip(loaded, sides, names, strict=True)
         )
+
+    def _refuse_image(self, name: str) -> None:
+        subject = _subject(name)
+        if subject is not None:
+            raise UsageError(
+                f"--commits compares two versions of a scenario of a repository, and {name} is no scenario",
+                hint=f"write one into the repository with `boxbench init {shlex.quote(name)}`, commit it, and name it",
+            )
+        refuse_useless(self.given.options(), "scenarios, which say it in their files")
 
     def _only(self, option: str) -> str:
         if len(self.names) != 1:

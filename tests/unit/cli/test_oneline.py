@@ -415,3 +415,59 @@ def test_a_host_that_can_run_nothing_is_told_what_to_install(looks: Looks) -> No
     ) as got:
         load(["redis:7"])
     assert "install docker.io or podman" in got.value.hint
+
+
+def test_init_says_which_secret_values_it_wrote(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "init", "redis:7", "--env", "DB_PASSWORD=hush", "--env", "MODE=x") == ExitCode.OK
+    assert "the values of DB_PASSWORD are in it as they are: keep the file out of rep" in capsys.readouterr().out
+
+
+def test_a_secret_in_the_command_is_named_where_it_is_stored(capsys: pytest.CaptureFixture[str]) -> None:
+    load(["redis:7"], given=Given(command=("serve", "--api-key", "hush", "--fast"), env={"MODE": "x"}))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the command has a value of --api-key, and manifest, scenario and reports store it as it stands" in said
+    load(["redis:7"], given=Given(command=("serve", "--api-key", "hush"), env={"API_KEY": "hush"}))
+    assert "store it" not in capsys.readouterr().err
+
+
+def test_values_of_secret_variables_are_hidden_in_a_stored_command_too() -> None:
+    stored = stored_command(["run", "x:1", "--env", "API_KEY=hush", "--command", "serve --api-key hush"])
+    assert stored[-1] == "serve --api-key (not shown)"
+
+
+def test_an_image_has_the_targets_of_the_design_that_it_borrows(looks: Looks) -> None:
+    (loaded,) = load(["first-start"], workload="redis:7")
+    assert [spec.label for spec in loaded.scenario.targets] == ["runc", "docker", "libvirt"]
+    assert loaded.scenario.first_start is not None
+    assert looks.checked == []
+    (loaded,) = load(["first-start"], workload="redis:7", targets="docker")
+    assert "libvirt" not in [spec.label for spec in loaded.scenario.targets]
+
+
+def test_an_image_is_both_sides_of_an_aa_test(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    selection = SideSelection(names=["redis:7"], targets="docker", given=Given(memory=2**30))
+    pair = selection.read_same(no_root_control=True)
+    assert pair.a.same_as(pair.b)
+    assert pair.a.loaded.scenario.resources.memory == 2**30
+    assert {pair.a.labels, pair.b.labels} == {("docker",)}
+    assert len(looks.asked) == 1
+    assert "are those of" not in capsys.readouterr().err
+
+
+def test_commits_of_an_image_are_refused() -> None:
+    with pytest.raises(UsageError, match="redis:7 is no scenario") as caught:
+        SideSelection(names=["redis:7"], commits=("a", "b")).read(Path("x"), no_root_control=False)
+    assert "boxbench init redis:7" in caught.value.hint
+
+
+def test_a_borrowed_design_is_named_by_the_words_that_run_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    oneline.keep_generated(load(["first-start"], workload="redis:7"), tmp_path / "out")
+    said = capsys.readouterr().out
+    assert f"boxbench run first-start -w {tmp_path}/out/scenario.yaml" in said
+    (again,) = load(["first-start"], workload=str(tmp_path / "out/scenario.yaml"))
+    assert again.scenario.factors.cache == ("absent", "warm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,30 @@ def test_a_list_of_files_that_is_no_mapping_has_none(tmp_path: Path, kind: str) 
     text = f"services: {{web: {{image: a, {kind}: [one]}}}}\n{kind}: 1\n"
     with pytest.raises(ScenarioError, match=f"there is no {kind[:-1]} 'one'"):
         load_compose_service(write(tmp_path, text), "web", {})
+
+
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    file = write(tmp_path, "include: [other.yaml]\nservices: {web: {image: a}}\n")
+    write(tmp_path, "services: {web: {image: b}}\n", "compose.override.yaml")
+    service = load_compose_service(file, "web", {})
+    assert service.workload["image"] == "a"
+    assert service.notes == (
+        "compose.override.yaml is not read: a service is taken from one file.",
+        "include: the files that it names are not read, so services that they change are as they stand here.",
+    )
+    with pytest.raises(ScenarioError) as caught:
+        load_compose_service(file, "db", {})
+    assert "those of the files that `include` names are not read: name their own file" in caught.value.hint
+    alone = write(tmp_path, "services: {web: {image: a}}\n", "stack.yaml")
+    assert load_compose_service(alone, "web", {}).notes == ()
+
+
+def test_a_fifo_in_the_place_of_an_env_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "variables")
+    file = write(tmp_path, "services: {web: {image: a, env_file: variables}}\n")
+    with pytest.raises(ScenarioError, match="variables: it is a FIFO, not a file"):
+        load_compose_service(file, "web", {})
+    os.mkfifo(tmp_path / "fifo.yaml")
+    with pytest.raises(ScenarioError, match="it is a FIFO, not a file"):
+        load_compose_service(tmp_path / "fifo.yaml", "web", {})
+    assert compose_argument(str(tmp_path / "fifo.yaml")) is None

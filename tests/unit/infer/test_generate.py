@@ -183,3 +183,10 @@ def test_every_value_survives_the_text(env: dict[str, str], command: list[str], 
     loaded = made("redis:7", Given(env=env, command=tuple(command)), seen)
     assert loaded.scenario.workload.env == env
     assert loaded.scenario.workload.command == tuple(command)
+
+
+def test_ports_of_a_compose_file_are_not_said_to_be_the_image_s(app: Path) -> None:
+    (app / "compose.yaml").write_text('services: {web: {image: "a:1", ports: ["80:8081"]}}')
+    draft = make_draft(source_of(subject_of("compose.yaml:web"), NOTHING_GIVEN, {}), NOTHING_GIVEN, SEEN, WANTED)
+    assert draft.ready == {"when": "tcp", "port": 8081}
+    assert "accepts a connection: the compose file exposes it" in draft.why["ready"].text

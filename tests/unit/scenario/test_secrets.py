@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.scenario.model import LoadedScenario, load_scenario
+from bench.scenario.secret_names import secrets_in_words
 from bench.scenario.secrets import NOT_SHOWN, is_secret, with_secrets, without_secrets
 from bench.util.errors import CampaignError, ScenarioError
 from tests.lab import SCENARIO, write_scenario
@@ -160,3 +161,22 @@ def test_a_value_is_not_stored_where_it_stands_in_another_text(tmp_path: Path) -
         load_scenario(tmp_path / "stored.yaml")
     for key in ("env.DB_PASSWORD", "env.DATABASE_URL", "command", "healthcheck.test"):
         assert f"workload.{key}: its value is secret" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("serve --password=hush", ("--password",)),
+        ("serve --api-key hush --api-key again", ("--api-key",)),
+        ("env DB_PASSWORD=hush serve", ("DB_PASSWORD",)),
+        ("serve --password", ()),
+        ("serve --password --fast", ()),
+        ("serve --password= x", ()),
+        ("serve password hush", ()),
+        ("serve --keys=3 --bytes 4", ()),
+        ("", ()),
+    ],
+)
+def test_values_in_a_command_that_look_secret(words: str, found: tuple[str, ...]) -> None:
+    assert secrets_in_words(words.split(), {}) == found
+    assert secrets_in_words(words.split(), {"MY_KEY": "hush", "OTHER_KEY": "again"}) == ()
