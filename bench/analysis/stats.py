@@ -232,7 +232,7 @@ def trend(by_block: Mapping[int, float], *, level: float = 0.95) -> Trend:
 def _require(n: int) -> None:
     if n < MIN_BOOTS:
         raise TooFewBootsError(
-            f"an interval of a median needs at least {MIN_BOOTS} boots, there are {n}",
+            f"an interval of a median needs at least {MIN_BOOTS} boots, there {'is' if n == 1 else 'are'} {n}",
             hint=f"run at least {MIN_BOOTS} blocks; warm-ups and missing values do not count",
         )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import typer
 
 from bench.cli.messages import complain, note
-from bench.cli.program import make_program
+from bench.cli.program import PANELS, make_program
 from bench.cli.workflow import safe_output
 from bench.util.errors import BoxbenchError, BoxbenchWarning, ExitCode, UsageError
 from bench.util.interrupts import ended_by_signals
@@ -109,6 +109,12 @@ def _discard_output() -> None:
     sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
+def _command_path(first: Sequence[str]) -> str:
+    """The program with its command, for an error that does not say where it was found."""
+    known = {name for commands in PANELS.values() for name in commands}
+    return " ".join(["boxbench", *(word for word in first if word in known)])
+
+
 def _usage_error(error: Exception) -> ExitCode:
     """Print an error of the option parser. Raises every other error, since it is a bug."""
     if not hasattr(error, "format_message"):
@@ -123,7 +129,7 @@ def _usage_error(error: Exception) -> ExitCode:
 
         # The parser checks values with pydantic, whose message is for programmers and lacks the value.
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined, arg-type]
-    path = getattr(getattr(error, "ctx", None), "command_path", "boxbench")
+    path = getattr(getattr(error, "ctx", None), "command_path", None) or _command_path(sys.argv[1:2])
     listed = "the commands" if path == "boxbench" else "its arguments and options"
     complain(error.format_message(), f"`{path} --help` lists {listed}")
     return ExitCode.USAGE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.compose.load import load_compose_service
+from bench.compose.load import compose_file_in, load_compose_service
 from bench.infer.attempt import Attempt
 from bench.infer.draft import Draft, absolute_workload, draft_text
 from bench.infer.facts import ImageFacts
@@ -20,6 +20,7 @@ from bench.scenario.factors import format_level
 from bench.scenario.model import LoadedScenario, scenario_of_text
 from bench.scenario.targets import TargetSpec
 from bench.util.errors import TargetUnavailableError, UsageError
+from bench.util.paths import is_directory
 
 SUBSTITUTE: Final = "podman"
 """The target in Docker's place where this host cannot run that and the user has named none."""
@@ -120,7 +121,24 @@ def source_of(subject: Subject, given: Given, environment: Mapping[str, str]) ->
         if file.name != "Dockerfile":
             workload["dockerfile"] = file.name
     title = subject.word if subject.path is None else subject.name
-    return Source(subject=subject.word, title=title, name=subject.name, workload=workload, directory=directory)
+    return Source(
+        subject=subject.word,
+        title=title,
+        name=subject.name,
+        workload=workload,
+        directory=directory,
+        remarks=_not_taken(subject),
+    )
+
+
+def _not_taken(subject: Subject) -> tuple[str, ...]:
+    """A sentence about the compose file beside the Dockerfile of a directory that the user named."""
+    if subject.kind != "dockerfile" or not is_directory(Path(subject.word)):
+        return ()
+    compose = compose_file_in(Path(subject.word))
+    if compose is None:
+        return ()
+    return (f"The Dockerfile is built as it is. {compose.name} is not read: name {compose}:SERVICE for its settings.",)
 
 
 def _of_compose(file: Path, subject: Subject, environment: Mapping[str, str]) -> Source:

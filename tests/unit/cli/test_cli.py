@@ -199,6 +199,7 @@ def test_a_closed_pipe_is_no_error_and_keeps_the_exit_code(
     ("words", "hint"),
     [
         (("fly",), "`boxbench --help` lists the commands"),
+        (("run", "hello", "--seed"), "`boxbench run --help` lists its arguments and options"),
         (("run",), "`boxbench run --help` lists its arguments and options"),
         (("gate", "compare"), "`boxbench gate compare --help` lists its arguments and options"),
     ],

@@ -101,6 +101,15 @@ def test_what_is_said_wins(app: Path) -> None:
     assert "memory per box" not in loaded.text
 
 
+def test_a_compose_file_beside_the_dockerfile_is_named(app: Path) -> None:
+    (app / "app" / "compose.yaml").touch()
+    remarks = source_of(subject_of("app"), NOTHING_GIVEN, {}).remarks
+    assert remarks == (
+        "The Dockerfile is built as it is. compose.yaml is not read: name app/compose.yaml:SERVICE for its settings.",
+    )
+    assert source_of(subject_of("app/Dockerfile"), NOTHING_GIVEN, {}).remarks == ()
+
+
 def test_the_text_runs_from_another_directory(app: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     loaded = made("app/Dockerfile")
     file = tmp_path_factory.mktemp("campaign") / "scenario.yaml"
