@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -159,6 +160,11 @@ def _failed(record: Record, failure: Failure) -> str:
 
 def _show(console: Console, text: str) -> None:
     console.print(plain_lines(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def waiting(console: Console, what: str) -> AbstractContextManager[object]:
+    """Show on a terminal that something goes on which has no steps; nothing elsewhere."""
+    return console.status(what) if console.is_terminal else nullcontext()
 
 
 def make_progress(console: Console) -> LiveProgress | LogProgress:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.cli.console import console, print_json
 from bench.cli.options import Campaign, Json
+from bench.cli.progress import waiting
 from bench.export.summary import campaign_summary
 from bench.records.campaign import last_output
 from bench.records.record import Record
@@ -26,7 +27,8 @@ def report(campaign: Campaign, json: Json = False) -> None:
 
 def write_and_show(campaign: Path) -> None:
     """Write a campaign's report and print its table and its place."""
-    written = write_report(campaign)
+    with waiting(console(stderr=True), "writing the report"):
+        written = write_report(campaign)
     console().print(view_report(written.view))
     print(f"report: {written.page}")
 

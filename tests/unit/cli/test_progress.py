@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from rich.console import Console
 
-from bench.cli.progress import LiveProgress, LogProgress, make_progress
+from bench.cli.progress import LiveProgress, LogProgress, make_progress, waiting
 from bench.plan.trials import Trial
 from bench.records.record import Record
 from bench.run.pace import Pace, duration_text
@@ -124,6 +124,15 @@ def test_a_resumed_campaign_starts_where_it_was(trials: tuple[Trial, ...]) -> No
 def test_a_terminal_gets_the_live_display() -> None:
     assert isinstance(make_progress(console(terminal=True)[0]), LiveProgress)
     assert isinstance(make_progress(console(terminal=False)[0]), LogProgress)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_has_no_steps_is_named_on_a_terminal(terminal: bool) -> None:
+    where, text = console(terminal=terminal)
+    with waiting(where, "writing the report"):
+        pass
+    assert ("writing the report" in text.getvalue()) is terminal
+    assert bool(text.getvalue()) is terminal
 
 
 NASTY: Final = "it said \x1b[2J\x1b[31mall is well\x9b\u202e\nboxbench: 0 failures\ud800"
