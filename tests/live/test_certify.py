@@ -27,8 +27,9 @@ from bench.plan.trials import Cell, Trial
 from bench.records.certificate import Certificate
 from bench.records.manifest import MANIFEST, read_manifest
 from bench.run.box import Setting
-from bench.run.certify import FIRST_NUMBER, NO_AGENT, certify
+from bench.run.certify import FIRST_NUMBER, certify
 from bench.run.cleanup import find_leftovers
+from bench.run.inspect import NO_AGENT
 from bench.run.prepare import Prepared
 from bench.run.trial import run_trial
 from bench.scenario.model import LoadedScenario, ReadyFirstLine, Resources

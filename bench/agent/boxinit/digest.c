@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,16 +24,23 @@ enum {
     MAX_LEFT_OUT = 32,
     MAX_DIRECTORY = 1024 * 1024, /* entries of one directory, which are sorted in memory */
     PATH_BYTES = 4096,
-    ENTRIES_AHEAD = 64,
+    FILES_AHEAD = 128,
+    OPEN_DIRECTORIES = 512, /* a process may have 1024 descriptors where nobody has changed it */
     READ_AHEAD_BYTES = 256 * 1024,
 };
 
-/* An entry of a directory that was looked at and is not digested yet. */
+/* An entry of a directory. */
 struct entry {
-    const char *name;
+    char *name;
+    unsigned char type; /* as getdents64 tells it */
+};
+
+/* An entry that was looked at. Its line is written once all lines before it are. */
+struct seen {
     struct stat status;
-    int fd; /* of a regular file, open; else -1 */
-    bool left_out;
+    int fd;     /* of a regular file, open; else -1 */
+    char *path; /* percent-encoded */
+    char *data; /* of a symbolic link: its target, percent-encoded; else NULL */
 };
 
 static pid_t digester;
@@ -42,16 +50,21 @@ static struct {
     struct sha256 tree;
     char *left_out[MAX_LEFT_OUT];
     size_t left_outc;
-    char path[PATH_BYTES]; /* absolute; empty for the root */
+    unsigned left_out_depth;       /* the most directories that are above an entry that is left out */
+    char path[PATH_BYTES];         /* absolute; empty for the root */
+    struct seen seen[FILES_AHEAD]; /* a ring */
+    size_t first, seenc;
 } digest;
 
-__attribute__((noreturn)) static void digest_failed(void)
+__attribute__((noreturn)) static void failed_at(const char *path)
 {
     char text[PATH_BYTES + 128];
-    snprintf(text, sizeof text, "digest: %s: %s", digest.path, strerror(errno));
+    snprintf(text, sizeof text, "digest: /%.*s: %s", PATH_BYTES, path, strerror(errno));
     send_error(text);
     _exit(1);
 }
+
+__attribute__((noreturn)) static void digest_failed(void) { failed_at(*digest.path != 0 ? digest.path + 1 : ""); }
 
 static bool is_listed(const char *path)
 {
@@ -71,34 +84,6 @@ static bool is_listed_directory(const char *path)
     return false;
 }
 
-static bool is_entry_left_out(const char *name)
-{
-    char path[PATH_BYTES + 256];
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return true;
-    snprintf(path, sizeof path, "%s/%s", digest.path + 1, name);
-    return is_listed(path);
-}
-
-/* Whether it is a directory that holds nothing but entries that are left out by name. */
-static bool is_empty_directory(void)
-{
-    struct dirent *entry;
-    bool empty = true;
-    DIR *directory = opendir(digest.path);
-    if (directory == NULL)
-        return false;
-    while (empty && (entry = readdir(directory)) != NULL)
-        empty = is_entry_left_out(entry->d_name);
-    closedir(directory);
-    return empty;
-}
-
-static bool is_left_out(void)
-{
-    return is_listed(digest.path + 1) || (is_listed_directory(digest.path + 1) && is_empty_directory());
-}
-
 /* Opens an entry for reading without a change of its access time: to write those of all files of a guest would take
  * longer than to read the files. Only their owner may, and a process with the capability for it. */
 static int open_quietly(int directory, const char *name, int flags)
@@ -107,7 +92,76 @@ static int open_quietly(int directory, const char *name, int flags)
     return fd >= 0 || errno != EPERM ? fd : openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags);
 }
 
-static void digest_content(int fd, off_t size, char *text)
+static int by_bytes(const void *left, const void *right)
+{
+    return strcmp(((const struct entry *)left)->name, ((const struct entry *)right)->name);
+}
+
+/* Adds an entry to `*entries`, whose length is always the next power of two. */
+static void add_entry(struct entry **entries, size_t count, const struct dirent *found)
+{
+    bool full = count == 0 || (count & (count - 1)) == 0;
+    struct entry *longer = full ? realloc(*entries, (count > 0 ? 2 * count : 1) * sizeof **entries) : *entries;
+    char *name = strdup(found->d_name);
+    errno = E2BIG;
+    if (count == MAX_DIRECTORY || longer == NULL || name == NULL)
+        digest_failed();
+    *entries = longer;
+    longer[count] = (struct entry){.name = name, .type = found->d_type};
+}
+
+/* The entries of a directory, sorted. */
+static struct entry *listed(int directory, size_t *count)
+{
+    static _Alignas(struct dirent) char buffer[64 * 1024];
+    struct entry *entries = NULL;
+    long got;
+    *count = 0;
+    while ((got = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0)
+        for (long at = 0; at < got;) {
+            const struct dirent *found = (const struct dirent *)(buffer + at);
+            at += found->d_reclen;
+            if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
+                add_entry(&entries, (*count)++, found);
+        }
+    if (got < 0)
+        digest_failed();
+    if (*count > 0)
+        qsort(entries, *count, sizeof *entries, by_bytes);
+    return entries;
+}
+
+static bool is_entry_left_out(const char *name)
+{
+    char path[PATH_BYTES + 256];
+    snprintf(path, sizeof path, "%.*s/%s", PATH_BYTES, digest.path + 1, name);
+    return is_listed(path);
+}
+
+/* Whether it is a directory that holds nothing but entries that are left out by name. */
+static bool is_empty_directory(int parent, const char *name)
+{
+    bool empty = true;
+    size_t count;
+    int directory = open_quietly(parent, name, O_DIRECTORY);
+    if (directory < 0)
+        return false;
+    struct entry *entries = listed(directory, &count);
+    for (size_t i = 0; i < count; i++) {
+        empty = empty && is_entry_left_out(entries[i].name);
+        free(entries[i].name);
+    }
+    free(entries);
+    close(directory);
+    return empty;
+}
+
+static bool is_left_out(int parent, const char *name)
+{
+    return is_listed(digest.path + 1) || (is_listed_directory(digest.path + 1) && is_empty_directory(parent, name));
+}
+
+static void digest_content(const struct seen *seen, char *text)
 {
     static char buffer[256 * 1024];
     struct sha256 sha;
@@ -115,23 +169,34 @@ static void digest_content(int fd, off_t size, char *text)
     off_t all = 0;
     sha256_begin(&sha);
     /* Most files are smaller than the buffer, and a read that finds nothing costs as much as one that does. */
-    while ((all == 0 || all != size) && (got = read(fd, buffer, sizeof buffer)) > 0) {
+    while ((all == 0 || all != seen->status.st_size) && (got = read(seen->fd, buffer, sizeof buffer)) > 0) {
         sha256_add(&sha, buffer, (size_t)got);
         all += got;
     }
     if (got < 0)
-        digest_failed();
+        failed_at(seen->path);
     sha256_end(&sha, text);
 }
 
-static void digest_link(char *text, size_t room)
+/* A copy of a text, percent-encoded. */
+static char *encoded(const char *text)
+{
+    static char room[3 * PATH_BYTES];
+    percent_encode(text, room, sizeof room);
+    char *copy = strdup(room);
+    if (copy == NULL)
+        digest_failed();
+    return copy;
+}
+
+static char *encoded_link(int directory, const char *name)
 {
     char target[PATH_BYTES];
-    ssize_t length = readlink(digest.path, target, sizeof target - 1);
+    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
     if (length < 0)
         digest_failed();
     target[length] = 0;
-    percent_encode(target, text, room);
+    return encoded(target);
 }
 
 static char kind_of(mode_t mode)
@@ -147,58 +212,29 @@ static char kind_of(mode_t mode)
     }
 }
 
-/* `fd`: the opened file, if it is a regular one. */
-static void digest_entry(const struct stat *status, int fd)
+/* Digests the entry that was looked at first. */
+static void digest_first(void)
 {
-    static char data[3 * PATH_BYTES], path[3 * PATH_BYTES], line[sizeof data + sizeof path + 256];
+    static char line[6 * PATH_BYTES + 256];
+    char content[SHA256_TEXT_BYTES] = "-";
+    struct seen *seen = &digest.seen[digest.first];
+    const struct stat *status = &seen->status;
     char kind = kind_of(status->st_mode);
     bool device = kind == 'c' || kind == 'b';
-    strcpy(data, "-");
     if (kind == 'f')
-        digest_content(fd, status->st_size, data);
-    else if (kind == 'l')
-        digest_link(data, sizeof data);
-    percent_encode(digest.path + 1, path, sizeof path);
+        digest_content(seen, content);
     int length = snprintf(line, sizeof line, "%c %04o %u %u %u:%u %lld %s %s\n", kind,
                           kind == 'l' ? 0777 : status->st_mode & 07777, status->st_uid, status->st_gid,
                           device ? major(status->st_rdev) : 0, device ? minor(status->st_rdev) : 0,
-                          kind == 'f' ? (long long)status->st_size : 0, path, data);
+                          kind == 'f' ? (long long)status->st_size : 0, seen->path,
+                          seen->data != NULL ? seen->data : content);
     sha256_add(&digest.tree, line, (size_t)length);
-}
-
-static int by_bytes(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static char **sorted_names(size_t *count)
-{
-    size_t room = 0;
-    char **names = NULL;
-    struct dirent *entry;
-    int fd = open_quietly(AT_FDCWD, *digest.path != 0 ? digest.path : "/", O_DIRECTORY);
-    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
-    if (directory == NULL)
-        digest_failed();
-    *count = 0;
-    while (errno = 0, (entry = readdir(directory)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (*count == room) {
-            room = room > 0 ? 2 * room : 64;
-            errno = E2BIG;
-            if (room > MAX_DIRECTORY || (names = realloc(names, room * sizeof *names)) == NULL)
-                digest_failed();
-        }
-        if ((names[(*count)++] = strdup(entry->d_name)) == NULL)
-            digest_failed();
-    }
-    if (errno != 0)
-        digest_failed();
-    closedir(directory);
-    if (*count > 0)
-        qsort(names, *count, sizeof *names, by_bytes);
-    return names;
+    if (seen->fd >= 0)
+        close(seen->fd);
+    free(seen->path);
+    free(seen->data);
+    digest.first = (digest.first + 1) % FILES_AHEAD;
+    digest.seenc--;
 }
 
 /* Makes the name of an entry the last part of the path. `length` is that of the directory's path. */
@@ -212,78 +248,86 @@ static void enter(size_t length, const char *name)
     memcpy(digest.path + length + 1, name, size);
 }
 
-/* Looks at an entry. The file system reads the beginning of a file while the entries before it are digested. */
-static void look_at(struct entry *entry, int directory, size_t length)
+/* Looks at an entry. The file system reads the beginning of a file while the entries before it are digested.
+ * Returns whether it is a directory. */
+static bool look_at(int directory, const struct entry *entry)
 {
-    enter(length, entry->name);
-    entry->left_out = is_left_out();
-    entry->fd = -1;
-    if (entry->left_out)
-        return;
-    if (fstatat(directory, entry->name, &entry->status, AT_SYMLINK_NOFOLLOW) != 0)
+    if (digest.seenc == FILES_AHEAD)
+        digest_first();
+    struct seen *seen = &digest.seen[(digest.first + digest.seenc) % FILES_AHEAD];
+    *seen = (struct seen){.fd = -1};
+    if (entry->type != DT_REG && fstatat(directory, entry->name, &seen->status, AT_SYMLINK_NOFOLLOW) != 0)
         digest_failed();
-    if (!S_ISREG(entry->status.st_mode))
-        return;
-    if ((entry->fd = open_quietly(directory, entry->name, 0)) < 0)
-        digest_failed();
-    posix_fadvise(entry->fd, 0, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
-}
-
-static bool is_to_enter(const struct entry *entry) { return !entry->left_out && S_ISDIR(entry->status.st_mode); }
-
-/* Looks at the next entries of a directory, none beyond one that is to be entered. Returns how many they are. */
-static size_t look_ahead(struct entry *ahead, char **names, size_t left, size_t length)
-{
-    size_t count = 0;
-    digest.path[length] = 0;
-    int directory = open_quietly(AT_FDCWD, length > 0 ? digest.path : "/", O_DIRECTORY);
-    if (directory < 0)
-        digest_failed();
-    while (count < left && count < ENTRIES_AHEAD && (count == 0 || !is_to_enter(&ahead[count - 1]))) {
-        ahead[count].name = names[count];
-        look_at(&ahead[count++], directory, length);
+    if (entry->type == DT_REG || S_ISREG(seen->status.st_mode)) {
+        /* Whatever took its place meanwhile, the opening does not wait for it. */
+        seen->fd = open_quietly(directory, entry->name, O_NONBLOCK);
+        if (seen->fd < 0 || fstat(seen->fd, &seen->status) != 0)
+            digest_failed();
+        posix_fadvise(seen->fd, 0, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
     }
-    close(directory);
-    return count;
+    if (S_ISLNK(seen->status.st_mode))
+        seen->data = encoded_link(directory, entry->name);
+    seen->path = encoded(digest.path + 1);
+    digest.seenc++;
+    return S_ISDIR(seen->status.st_mode);
 }
 
-static void digest_directory(size_t length)
+static int opened_directory(int parent, const char *name)
 {
-    static struct entry ahead[ENTRIES_AHEAD];
-    size_t count, begin = 0, seen = 0;
-    char **names = sorted_names(&count);
+    int fd = open_quietly(parent, name, O_DIRECTORY);
+    if (fd < 0)
+        digest_failed();
+    return fd;
+}
+
+/* Looks at all entries of a directory and below, and closes it. `length` is that of its path, `depth` how many
+ * directories are above it. */
+static void look_below(int directory, size_t length, unsigned depth)
+{
+    size_t count;
+    struct entry *entries = listed(directory, &count);
     for (size_t i = 0; i < count; i++) {
-        if (i == seen) {
-            begin = seen;
-            seen += look_ahead(ahead, names + i, count - i, length);
+        const char *name = entries[i].name;
+        enter(length, name);
+        if (!(depth <= digest.left_out_depth && is_left_out(directory, name)) && look_at(directory, &entries[i])) {
+            int below = opened_directory(directory, name);
+            if (depth >= OPEN_DIRECTORIES)
+                close(directory);
+            look_below(below, length + 1 + strlen(name), depth + 1);
+            digest.path[length] = 0;
+            if (depth >= OPEN_DIRECTORIES)
+                directory = opened_directory(AT_FDCWD, digest.path);
         }
-        /* A copy, since the directories below use the same entries. */
-        const struct entry entry = ahead[i - begin];
-        enter(length, entry.name);
-        if (!entry.left_out)
-            digest_entry(&entry.status, entry.fd);
-        if (entry.fd >= 0)
-            close(entry.fd);
-        if (is_to_enter(&entry))
-            digest_directory(length + 1 + strlen(entry.name));
-        free(names[i]);
+        free(entries[i].name);
         digest.path[length] = 0;
     }
-    free(names);
+    free(entries);
+    close(directory);
+}
+
+static void leave_out(char *path)
+{
+    unsigned depth = 0;
+    errno = E2BIG;
+    if (digest.left_outc == MAX_LEFT_OUT)
+        digest_failed();
+    digest.left_out[digest.left_outc++] = path;
+    for (; *path != 0; path++)
+        depth += path[0] == '/' && path[1] != 0;
+    if (depth > digest.left_out_depth)
+        digest.left_out_depth = depth;
 }
 
 __attribute__((noreturn)) static void digest_tree(char *left_out)
 {
     char text[SHA256_TEXT_BYTES];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (*left_out != 0) {
-        errno = E2BIG;
-        if (digest.left_outc == MAX_LEFT_OUT)
-            digest_failed();
-        digest.left_out[digest.left_outc++] = decoded_word(&left_out);
-    }
+    while (*left_out != 0)
+        leave_out(decoded_word(&left_out));
     sha256_begin(&digest.tree);
-    digest_directory(0);
+    look_below(opened_directory(AT_FDCWD, "/"), 0, 0);
+    while (digest.seenc > 0)
+        digest_first();
     sha256_end(&digest.tree, text);
     send_line("BB1 digest %s", text);
     _exit(0);
