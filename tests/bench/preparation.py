@@ -5,6 +5,10 @@ and libvirt is run, so the times of the whole run have the inspections and the b
 
 ``--code DIR`` measures another checkout of Boxbench with the same image, for a comparison of versions. Run it on an
 otherwise idle machine: ``nox -s preparation``. CPU time and bytes can be compared on a busy one, with care.
+
+Another version runs with an empty cache of its own, and removes from the host what has the tag of its own campaign. If
+it fails and leaves a mount in that cache, the files behind the mount are not removed: the benchmark ends with an error
+that names the mount.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from typing import Any, Final
 
 from bench.records.manifest import MANIFEST
 from bench.util import proc
+from bench.util.tree import remove_tree
 from bench.util.units import format_bytes, format_ns
 
 FILES: Final = 100_000
@@ -121,16 +126,20 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=FILES)
     parser.add_argument("--code", type=Path, default=Path.cwd(), help="a checkout of boxbench")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="preparation-") as name:
-        place = Path(name)
+    place = Path(tempfile.mkdtemp(prefix="preparation-"))
+    try:
         (cache := place / "cache").mkdir(mode=0o700)
-        write_tree(place / "tree.tar", arguments.files)
-        (place / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-        (place / "scenario.yaml").write_text(SCENARIO, encoding="utf-8")
+        # A classic builder gets all files of the scenario's directory.
+        (scenario := place / "many-files").mkdir()
+        write_tree(scenario / "tree.tar", arguments.files)
+        (scenario / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+        (scenario / "scenario.yaml").write_text(SCENARIO, encoding="utf-8")
         os.sync()
         for title in ("empty cache", "again"):
             out = place / title.replace(" ", "-")
-            show(title, measure(place / "scenario.yaml", out, code=arguments.code.resolve(), cache=cache))
+            show(title, measure(scenario / "scenario.yaml", out, code=arguments.code.resolve(), cache=cache))
+    finally:
+        remove_tree(place)
     return 0
 
 
