@@ -132,10 +132,12 @@ def _check_ids(image: str, user: str, ids: Sequence[int]) -> None:
 
 
 def _table(index: TreeIndex, path: str, *, columns: int) -> list[list[str]]:
+    """The rows of a file of accounts. As in engines, only a newline ends a line, and columns after the ids may lack."""
     text = (index.read(path) or b"").decode("utf-8", "replace")
-    rows = [line.split(":") for line in text.splitlines()]
+    rows = [line.strip().split(":") for line in text.split("\n")]
     ids = (2, 3) if columns == 6 else (2,)
-    return [row for row in rows if len(row) >= columns and all(decode_number(row[at]) is not None for at in ids)]
+    whole = [[*row, *[""] * (columns - len(row))] for row in rows if len(row) > ids[-1]]
+    return [row for row in whole if all(decode_number(row[at]) is not None for at in ids)]
 
 
 def _number(image: str, what: str, name: str, file: str) -> int:

@@ -86,6 +86,22 @@ def test_user(tree: TreeIndex, user: str, ids: tuple[int, int, tuple[int, ...]],
     assert config.user == user
 
 
+def test_accounts_are_read_as_engines_read_them(tmp_path: Path) -> None:
+    """Columns after the ids may lack, and only a newline ends a line."""
+    passwd = "few:x:7:8\nodd:x:9:10:O\u2028D\x0bD:/odd:/bin/sh\r\n".encode()
+    tree = index_of(
+        tmp_path,
+        folder("etc"),
+        (member("etc/passwd"), passwd),
+        (member("etc/group"), b"team:x:11\n"),
+        (member("run"), b""),
+    )
+    found = resolve(tree, Cmd=["/run"], User="few:team")
+    assert (found.uid, found.gid, found.env[-1]) == (7, 11, "HOME=/")
+    found = resolve(tree, Cmd=["/run"], User="odd")
+    assert (found.uid, found.gid, found.env[-1]) == (9, 10, "HOME=/odd")
+
+
 def test_user_without_a_passwd_file(tmp_path: Path) -> None:
     tree = index_of(tmp_path, folder("bin"), (member("bin/server"), b""))
     config = resolve(tree)
