@@ -7,6 +7,7 @@ process sets it, which preparation makes before the first trial, so nothing is w
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -158,6 +159,14 @@ def _make(final: Path, make: Callable[[Path], None]) -> None:
                 sync_entry(partial)
             partial.rename(final)
             sync_directory(final.parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            name = f"{final.parent.name}/{final.name}"
+            raise HostUnfitError(
+                f"the disk of the cache {final.parent.parent} became full while {name} was made",
+                hint="free space on it, see `boxbench cache`, or set BOXBENCH_CACHE to a directory on a larger disk",
+            ) from None
         finally:
             remove_tree(partial)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -50,6 +51,19 @@ def test_a_failed_entry_leaves_nothing_and_can_be_made_again() -> None:
     directory = cache.cache_dir() / "kind"
     assert [path.name for path in directory.iterdir()] == [".key.lock"]
     assert cache.ensure("kind", "key", write).read_text() == "made"
+
+
+def test_a_disk_that_becomes_full_is_named_with_the_next_step() -> None:
+    """The error of a write has no path, so it would say nothing but "No space left on device"."""
+
+    def fill(path: Path) -> None:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(HostUnfitError, match="became full while tar/big was made") as caught:
+        cache.ensure("tar", "big", fill)
+    assert "BOXBENCH_CACHE" in caught.value.hint
+    assert [path.name for path in (cache.cache_dir() / "tar").iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_an_entry_made_by_another_process_meanwhile_is_used() -> None:
