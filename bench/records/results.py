@@ -18,6 +18,7 @@ ANATOMY: Final = "anatomy.json"
 INSTRUCTIONS: Final = "instructions.json"
 FILES: Final = (CAMPAIGN, GATE, GATE_REQUEST, FLOOR, ANATOMY, INSTRUCTIONS)
 """The files by which a directory of results is known. Each begins with the number of its format."""
+_NAMES: Final = frozenset(FILES)
 _BEGINNING: Final = re.compile(rb'\s*\{\s*"schema_number"\s*:\s*[0-9]')
 
 
@@ -43,21 +44,16 @@ def results_below(top: Path, also: Iterable[Path] = ()) -> tuple[Path, ...]:
         also: directories that results will be written to. They count while they are empty.
     """
     coming = {path.resolve() for path in also}
+    beginning = top.resolve()
     found: set[Path] = set()
-    for place, names, _ in os.walk(top.resolve()):
-        paths = {name: Path(place, name) for name in names}
-        ours = {name for name, path in paths.items() if _is_empty(path, coming) or _is_results_here(path)}
-        names[:] = [name for name in names if name not in ours]
-        found.update(paths[name] for name in ours)
-    return tuple(top / path.relative_to(top.resolve()) for path in sorted(_widened(found, top.resolve())))
-
-
-def _is_empty(path: Path, coming: set[Path]) -> bool:
-    return path in coming and not any(path.iterdir())
-
-
-def _is_results_here(path: Path) -> bool:
-    return not path.is_symlink() and is_results(path)
+    for name, directories, files in os.walk(beginning):
+        place = Path(name)
+        is_coming = place in coming and not directories and not files
+        # A context can have 100,000 directories: only those are looked into that have a file of such a name.
+        if place != beginning and (is_coming or (not _NAMES.isdisjoint(files) and is_results(place))):
+            found.add(place)
+            directories.clear()
+    return tuple(top / path.relative_to(beginning) for path in sorted(_widened(found, beginning)))
 
 
 def _widened(found: set[Path], top: Path) -> set[Path]:
