@@ -106,10 +106,13 @@ def _for_types_only(tree: ast.Module) -> set[ast.AST]:
     }
 
 
-@cache
 def _imports(module: str) -> tuple[str, ...]:
     """Every absolute name imported at run time, in functions too; ``from a import b`` gives ``a`` and ``a.b``."""
-    tree = modules()[module]
+    return _imports_of(modules()[module], module)
+
+
+@cache
+def _imports_of(tree: ast.Module, module: str) -> tuple[str, ...]:
     skipped = _for_types_only(tree)
     found: list[str] = []
     for node in ast.walk(tree):
@@ -243,7 +246,11 @@ def test_each_library_has_its_places() -> None:
 
 def _calls(module: str) -> set[str]:
     """The names called, as they are called and as they are imported: ``Popen`` and ``subprocess.Popen``."""
-    tree = modules()[module]
+    return _calls_in(modules()[module])
+
+
+@cache
+def _calls_in(tree: ast.Module) -> set[str]:
     imported = {
         alias.asname or alias.name: f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(tree)
@@ -299,11 +306,9 @@ CHECKS: Final = (
 def test_each_rule_sees_what_breaks_it(check: Callable[[], None], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, source in SABOTAGED.items():
         monkeypatch.setitem(modules(), module, ast.parse(source))
-    _imports.cache_clear()
     _ours.cache_clear()
     try:
         with pytest.raises(AssertionError, match=f"(?s){words}"):
             check()
     finally:
-        _imports.cache_clear()
         _ours.cache_clear()
