@@ -15,9 +15,8 @@ from typing import Final
 
 from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdError
 from bench.engines.data_root import DataRoot, exclusive_data_root
-from bench.engines.dockerd import peer_pid
 from bench.engines.grpc_call import NOT_FOUND
-from bench.engines.startup import comes_up
+from bench.engines.startup import comes_up, peer_pid
 from bench.host.cgroup import describe_engine_account, engine_group
 from bench.host.run_directory import BOX_LABEL, Tag, living_tags, parse_tag
 from bench.host.scratch import temporary_run_dir

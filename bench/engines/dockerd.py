@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
-import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -27,13 +25,13 @@ from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.orphan_layers import remove_orphan_layers
 from bench.engines.registries import registry_settings
 from bench.engines.runtimes import engine_settings
+from bench.engines.startup import becomes, peer_pid
 from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
 from bench.host.mounts import unmount
 from bench.host.processes import find_by_argument, wait_ended
 from bench.host.run_directory import BOX_LABEL, Tag, parse_tag
 from bench.host.scratch import temporary_run_dir
 from bench.util import proc
-from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
 from bench.util.private import private_directory
 
@@ -322,14 +320,13 @@ def dockerd_argv(dockerd: str, run_dir: Path, data_root: Path, parent: str | Non
 
 
 def _wait_until_up(client: docker.DockerClient, socket_path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    clock = MonotonicClock()
-    deadline_ns = clock.now_ns() + round(START_TIMEOUT_S * 1e9)
-    while clock.now_ns() < deadline_ns and process.poll() is None:
-        with suppress(DockerException, RequestException, OSError):
-            peer_pid(socket_path)
-            client.ping()
-            return
-        clock.sleep(_POLL_S)
+    def answers() -> bool:
+        with suppress(DockerException, RequestException):
+            return bool(peer_pid(socket_path) and client.ping())
+        return False
+
+    if becomes(process, answers, timeout_s=START_TIMEOUT_S, poll_s=_POLL_S):
+        return
     raise HostUnfitError(
         f"a private dockerd did not start within {START_TIMEOUT_S:g} s: {proc.last_line(log)}",
         hint="start Docker by hand and set DOCKER_HOST",
@@ -378,11 +375,3 @@ def _daemon_pids(socket_path: Path | None) -> dict[str, int]:
             pids["containerd"] = others[0]
         return pids
     return {}
-
-
-def peer_pid(path: Path) -> int:
-    """The pid of the process that listens on a unix socket. Raises OSError if there is none."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-        peer.connect(str(path))
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[0])

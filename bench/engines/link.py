@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.engines.startup import becomes
 from bench.util import proc
-from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
 from bench.util.units import format_bits_per_s
 
@@ -120,12 +120,10 @@ def _namespace() -> Iterator[int]:
 
 def _await_namespace(holder: subprocess.Popen[bytes]) -> None:
     """Wait until the process has left our namespace: before, everything done to its namespace is done to ours."""
-    clock, own = MonotonicClock(), Path("/proc/self/ns/net").readlink()
-    deadline_ns = clock.now_ns() + round(_TIMEOUT_S * 1e9)
-    while holder.poll() is None and clock.now_ns() < deadline_ns:
-        if Path(f"/proc/{holder.pid}/ns/net").readlink() != own:
-            return
-        clock.sleep(_POLL_S)
+    own = Path("/proc/self/ns/net").readlink()
+    of_holder = Path(f"/proc/{holder.pid}/ns/net")
+    if becomes(holder, lambda: of_holder.readlink() != own, timeout_s=_TIMEOUT_S, poll_s=_POLL_S):
+        return
     raise HostUnfitError(
         "this host makes no network namespace (unshare --net)",
         hint="run as root outside of a container, or leave out cache=absent",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engines.link import SERVER, Link
+from bench.engines.startup import becomes
 from bench.util import proc
-from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError
 from bench.util.private import private_directory
 
@@ -202,13 +202,14 @@ def _settings(content: Path) -> dict[str, Any]:
 
 
 def _wait_until_up(link: Link, process: subprocess.Popen[bytes], log: Path) -> None:
-    curl, clock = proc.require_tool("curl", package="curl"), MonotonicClock()
+    curl = proc.require_tool("curl", package="curl")
     words = link.on_fetcher(curl, "--silent", "--fail", "--output", "/dev/null", f"http://{ADDRESS}/v2/")
-    deadline_ns = clock.now_ns() + round(_START_TIMEOUT_S * 1e9)
-    while process.poll() is None and clock.now_ns() < deadline_ns:
-        if proc.run(words, timeout_s=_START_TIMEOUT_S, check=False, keep=proc.NO_VARIABLES).returncode == 0:
-            return
-        clock.sleep(_POLL_S)
+
+    def answers() -> bool:
+        return proc.run(words, timeout_s=_START_TIMEOUT_S, check=False, keep=proc.NO_VARIABLES).returncode == 0
+
+    if becomes(process, answers, timeout_s=_START_TIMEOUT_S, poll_s=_POLL_S):
+        return
     raise HostUnfitError(
         f"{_PACKAGE} did not start within {_START_TIMEOUT_S:g} s: {proc.last_line(log)}",
         hint=f"check the package {_PACKAGE}, or leave out cache=absent",

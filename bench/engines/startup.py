@@ -1,25 +1,47 @@
-"""Waiting for a private daemon to come up."""
+"""Waiting for a process of ours to come up, and who listens on its socket."""
 
 from __future__ import annotations
 
+import socket
+import struct
 import subprocess
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench.engines.dockerd import peer_pid
 from bench.util.clock import MonotonicClock
 
 _POLL_S: Final = 0.02
 
 
-def comes_up(socket: Path, process: subprocess.Popen[bytes], *, timeout_s: float) -> bool:
-    """Wait until a daemon takes connections. False when it has ended, or does not within the time limit."""
+def becomes(
+    process: subprocess.Popen[bytes], is_so: Callable[[], bool], *, timeout_s: float, poll_s: float = _POLL_S
+) -> bool:
+    """Ask until something is so. False when the process has ended, or it is not so within the time limit.
+
+    Args:
+        is_so: OSError means not yet.
+    """
     clock = MonotonicClock()
     deadline_ns = clock.now_ns() + round(timeout_s * 1e9)
-    while clock.now_ns() < deadline_ns and process.poll() is None:
-        with suppress(OSError):
-            peer_pid(socket)
-            return True
-        clock.sleep(_POLL_S)
+    while process.poll() is None and clock.now_ns() < deadline_ns:
+        try:
+            if is_so():
+                return True
+        except OSError:
+            pass
+        clock.sleep(poll_s)
     return False
+
+
+def comes_up(path: Path, process: subprocess.Popen[bytes], *, timeout_s: float) -> bool:
+    """Wait until a daemon takes connections on a unix socket. As ``becomes``."""
+    return becomes(process, lambda: peer_pid(path) > 0, timeout_s=timeout_s)
+
+
+def peer_pid(path: Path) -> int:
+    """The pid of the process that listens on a unix socket. Raises OSError if there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.connect(str(path))
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])

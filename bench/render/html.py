@@ -12,6 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
 from bench.render.sections.first_start import FIRST_START_NOTE
@@ -19,7 +20,6 @@ from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import is_emulated, quantity
-from bench.render.view import HELD_HEAD, BoxRow, Section, View
 from bench.render.wrap import SEAM
 from bench.util.package_data import templates_dir
 

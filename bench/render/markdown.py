@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.sections.certificate import CertificateView
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.table import ReportTable
-from bench.render.view import HELD_HEAD, BoxRow, Section, View
 
 # Characters with a meaning in Markdown, and those that GitHub turns into links, mentions and HTML.
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#!|~&@$]|^[-+](?=\s)|(?<=^\d)[.)])")

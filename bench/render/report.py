@@ -11,8 +11,9 @@ from bench.analysis.results import Analysis
 from bench.records.campaign import RECORDS, read_campaign
 from bench.records.manifest import MANIFEST
 from bench.render import html, markdown
+from bench.render.content import View
 from bench.render.figures import save_figures
-from bench.render.view import View, build_view
+from bench.render.view import build_view
 from bench.util.errors import CampaignError
 
 PAGE: Final = "index.html"

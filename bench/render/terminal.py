@@ -11,12 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bench.render.content import BoxRow, Section, View
 from bench.render.fitted import column_parts
 from bench.render.sections.certificate import certificate_line
 from bench.render.sections.problems import ProblemGroup
 from bench.render.sections.table import ReportTable
 from bench.render.text import alone
-from bench.render.view import BoxRow, Section, View
 from bench.render.wrap import Name
 
 _WIDE: Final = 124

@@ -1,35 +1,35 @@
-"""The content of a report, the same for every format. All text is cleaned and not escaped."""
+"""From a campaign's analysis to what its report shows."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from bench.analysis.compare import inverted
-from bench.analysis.in_order import ENOUGH
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, DISK, Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.sources import source_word
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
-from bench.records.manifest import Manifest, OriginEntry
 from bench.records.record import Record
-from bench.render.sections.certificate import CertificateView, certificate_views
-from bench.render.sections.exercises import EXERCISE_NOTE, exercise_tables, with_exercise
-from bench.render.sections.facts import Pairs, daemon_table, endpoint_table, host_pairs, inside_table, pairs
-from bench.render.sections.first_start import FIRST_START_NOTE, first_start_tables
+from bench.render.content import HELD_HEAD, PSS_HEAD, BoxRow, Section, View
+from bench.render.footnotes import footnotes
+from bench.render.redo import redo_command
+from bench.render.sections.certificate import certificate_views
+from bench.render.sections.exercises import exercise_tables, with_exercise
+from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, pairs
+from bench.render.sections.first_start import first_start_tables
 from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.lateness import late_headline, polled_note
 from bench.render.sections.origin import origin_text
-from bench.render.sections.problems import ProblemGroup, TrialProblem, disturbed, doubt_kinds, failures, grouped
-from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE, resident_answer, resident_tables
+from bench.render.sections.problems import disturbed, doubt_kinds, failures, grouped
+from bench.render.sections.residents import resident_answer, resident_tables
 from bench.render.sections.resources import cpu_table, disk_table, image_table, origin_table
-from bench.render.sections.storms import STORM_NOTE, lost_boxes, storm_tables
+from bench.render.sections.storms import lost_boxes, storm_tables
 from bench.render.sections.table import ReportTable
 from bench.render.text import (
     cell_label,
@@ -42,124 +42,6 @@ from bench.render.text import (
     short_median,
     verdict_text,
 )
-
-INFINITE: Final = (
-    "∞: a boot that timed out or failed counts as worse than every boot that succeeded: its time and its cost as "
-    "infinite, its rate as 0."
-)
-P95: Final = (
-    "p95 needs boots that are worth 72 independent ones, in each sitting. With fewer it has no interval, and is often "
-    "just the largest value seen."
-)
-PSS_HEAD: Final = "memory, PSS"
-HELD_HEAD: Final = "memory held, per box"
-LEVEL: Final = (
-    "Square brackets are 95 % intervals. That of a ratio or a slope is about the blocks of this campaign, that of a "
-    "median about its sitting; it is wider than for independent boots, because boots resemble their neighbours. Round "
-    "brackets are ranges and no intervals: the smallest and the largest boot of a sitting with fewer than "
-    f"{ENOUGH} boots, or the smallest and the largest median of two or three sittings."
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoxRow:
-    """One box of a scenario's results, each column as text.
-
-    Attributes:
-        has_p95: False when there are too few boots for a p95.
-    """
-
-    cell: Cell
-    label: str
-    boots: str
-    headline: str
-    p95: str
-    has_p95: bool
-    ratio: str
-    verdict: str
-    memory: str
-    cpu: str
-    disk: str
-    doubts: int
-    failures: int
-    is_baseline: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """One scenario.
-
-    Attributes:
-        headline: the endpoint that answers the question, such as ``ready``.
-        polled: which endpoints were found by asking again and again; empty when none.
-        memory: the head of the column with memory: which memory it is.
-        baseline: the target that the others are compared with.
-        text: the scenario file.
-    """
-
-    name: str
-    question: str
-    headline: str
-    baseline: str
-    memory: str
-    answer: Answer
-    rows: tuple[BoxRow, ...]
-    notes: tuple[str, ...]
-    endpoints: ReportTable | None
-    polled: str
-    daemons: ReportTable | None
-    cpu: ReportTable | None
-    disk: ReportTable | None
-    storms: tuple[ReportTable, ...]
-    residents: tuple[ReportTable, ...]
-    exercises: tuple[ReportTable, ...]
-    first_starts: tuple[ReportTable, ...]
-    text: str
-
-    @property
-    def has_p95(self) -> bool:
-        """Whether any box has enough boots for a p95. Without one the column is left out."""
-        return any(row.has_p95 for row in self.rows)
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """A whole report.
-
-    Attributes:
-        extent: how many blocks in how many sittings.
-        left_out: targets that did not run, and notes on the host.
-        failures: trials and boxes without a result; equal ones are one group.
-        doubts: disturbed trials.
-        doubt_kinds: doubts summed up by kind, and counters that could not be read.
-        certificates: by scenario, whether its boxes ran the same.
-        origins: where the images come from.
-        targets: by box, versions and configuration: which container and which VM this is about.
-        inside: by scenario, what each box reported about itself.
-        redo: the command line, and the version.
-        made: ``simulated`` or ``replayed``, for titles; empty when boxes ran.
-        origin: where the numbers come from then, as sentences; empty likewise.
-    """
-
-    title: str
-    campaign: str
-    created_at: str
-    extent: str
-    sections: tuple[Section, ...]
-    footnotes: tuple[str, ...]
-    left_out: tuple[str, ...]
-    failures: tuple[ProblemGroup, ...]
-    doubts: tuple[TrialProblem, ...]
-    doubt_kinds: tuple[str, ...]
-    certificates: tuple[CertificateView, ...]
-    images: ReportTable | None
-    origins: ReportTable | None
-    targets: tuple[tuple[str, Pairs], ...]
-    inside: tuple[ReportTable, ...]
-    host: Pairs
-    redo: tuple[str, ...]
-    made: str = ""
-    origin: str = ""
 
 
 def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
@@ -177,7 +59,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         created_at=_date(manifest.created_at),
         extent=_extent(analysis.records),
         sections=sections,
-        footnotes=_footnotes(sections, analysis),
+        footnotes=footnotes(sections, analysis),
         left_out=(*_unfinished(analysis), *(clean(note) for note in manifest.notes)),
         failures=grouped((*failures(analysis.records, campaign), *lost_boxes(analysis.records))),
         doubts=disturbed(analysis.records),
@@ -224,44 +106,6 @@ def _extent(records: Sequence[Record]) -> str:
     if len(starts) < 2:
         return f"{blocks} in one sitting"
     return f"{blocks} in {len(starts)} sittings ({', '.join(_date(starts[number]) for number in sorted(starts))})"
-
-
-def redo_command(manifest: Manifest) -> tuple[str, ...]:
-    """The command line that measures the same again, from the campaign's directory: with its seed, into a new place."""
-    # Two directories may have one name. The last one is then as wrong as the first.
-    places = {Path(entry.directory).name: entry.directory for entry in manifest.scenarios.values()}
-    words: list[str] = []
-    skip = False
-    for word in manifest.command:
-        if skip or word.startswith("--out="):
-            skip = False
-            continue
-        skip = word in ("--out", "-o")
-        if not skip:
-            words.append(_from_campaign(word, places))
-    words = [_from_place(word, manifest.origin) for word in words]
-    return tuple(words) if "--seed" in words else (*words, "--seed", str(manifest.seed))
-
-
-def _from_place(word: str, origin: OriginEntry | None) -> str:
-    """Targets with the path of their model or campaign from the campaign's directory; another word unchanged."""
-    if origin is None or not origin.given:
-        return word
-    return word.replace(f"{origin.source}:{origin.given}", f"{origin.source}:{origin.place}")
-
-
-def _from_campaign(word: str, places: Mapping[str, str]) -> str:
-    """A scenario's path from the campaign's directory; another word unchanged."""
-    path = Path(word)
-    file = path.suffix in (".yaml", ".yml")
-    if not file and "/" not in word and word not in (".", ".."):
-        return word
-    found = places.get(path.parent.name if file else path.name)
-    if found is None and (file or word in (".", "..")) and len(places) == 1 and path.parent.name == "":
-        found = next(iter(places.values()))
-    if found is None:
-        return word
-    return str(Path(found) / path.name) if file else found
 
 
 def _date(text: str) -> str:
@@ -361,30 +205,6 @@ def _memory(analysis: Analysis, cell: Cell) -> str:
     found = analysis.summary(cell, memory_metric(cell))
     boxes = residents_of(cell)
     return short_median(found) if boxes is None or found is None else quantity(found.median.value / boxes, "bytes")
-
-
-def _footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ...]:
-    text = " ".join(row.headline + row.ratio for section in sections for row in section.rows)
-    small = any(row.p95.startswith("n <") for section in sections for row in section.rows)
-    found = [LEVEL]
-    found += [_words(tested)] if (tested := sum(one.p_value is not None for one in analysis.comparisons)) else []
-    found += [INFINITE] if "∞" in text else []
-    found += [P95] if small else []
-    found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
-    found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
-    found += [PSS_NOTE] if any(section.memory == PSS_HEAD for section in sections) else []
-    found += [FIRST_START_NOTE] if any(section.first_starts for section in sections) else []
-    found += [STORM_NOTE] if any(section.storms for section in sections) else []
-    return tuple(found)
-
-
-def _words(tested: int) -> str:
-    return (
-        '"Slower", "faster", "more" and "less" stand where the interval of the ratio excludes 1 and an exact test '
-        f"agrees. The test is adjusted (Benjamini-Hochberg) for all {tested} comparisons of this campaign: on average "
-        "at most 5 % of such words are false, and where nothing differs at most 5 % of reports have one. "
-        '"Same": the whole interval lies within 5 % of 1. "Cannot tell": everything else.'
-    )
 
 
 def _unfinished(analysis: Analysis) -> tuple[str, ...]:

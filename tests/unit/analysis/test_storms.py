@@ -20,9 +20,10 @@ from bench.plan.matrix import check_matrix, combinations_of
 from bench.plan.trials import Cell, build_plan
 from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Failure, Member, Record, parse_record
+from bench.render.content import View
 from bench.render.figures import campaign_figures
 from bench.render.markdown import report
-from bench.render.view import View, build_view
+from bench.render.view import build_view
 from bench.run.many import member_tag, spread
 from bench.run.storm.watch import host_ns, late_doubts, storm_doubts, wake_ns
 from bench.scenario.factors import Factors

@@ -18,10 +18,11 @@ from bench.records.record import Record
 from bench.render.figures import campaign_figures, forest
 from bench.render.figures.base import styled
 from bench.render.figures.made import mark_made
+from bench.render.redo import redo_command
 from bench.render.report import write_report
 from bench.render.sections.origin import measure_command, origin_text
 from bench.render.terminal import view_report
-from bench.render.view import build_view, redo_command
+from bench.render.view import build_view
 from tests.factories import DOCKER, LIBVIRT, make_manifest, make_records, write_campaign
 from tests.residents import make_residents
 

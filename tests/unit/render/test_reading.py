@@ -13,9 +13,10 @@ from bench.anatomy.steps import STEPS, explained
 from bench.records.record import Endpoint
 from bench.render.figures import campaign_figures
 from bench.render.html import seams
+from bench.render.redo import redo_command
 from bench.render.report import write_report
 from bench.render.sections.glossary import ENDPOINTS
-from bench.render.view import build_view, redo_command
+from bench.render.view import build_view
 from tests.factories import DOCKER, GVISOR, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_records, write_campaign
 
 NEAR = tuple(replace(box, instants_ms=DOCKER.instants_ms) for box in (PROCESS, RUNC, DOCKER, GVISOR))

@@ -1,0 +1,117 @@
+"""What a report shows, the same for every format. All text is cleaned and not escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bench.plan.trials import Cell
+from bench.render.sections.certificate import CertificateView
+from bench.render.sections.facts import Pairs
+from bench.render.sections.headline import Answer
+from bench.render.sections.problems import ProblemGroup, TrialProblem
+from bench.render.sections.table import ReportTable
+
+PSS_HEAD: Final = "memory, PSS"
+HELD_HEAD: Final = "memory held, per box"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxRow:
+    """One box of a scenario's results, each column as text.
+
+    Attributes:
+        has_p95: False when there are too few boots for a p95.
+    """
+
+    cell: Cell
+    label: str
+    boots: str
+    headline: str
+    p95: str
+    has_p95: bool
+    ratio: str
+    verdict: str
+    memory: str
+    cpu: str
+    disk: str
+    doubts: int
+    failures: int
+    is_baseline: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One scenario.
+
+    Attributes:
+        headline: the endpoint that answers the question, such as ``ready``.
+        polled: which endpoints were found by asking again and again; empty when none.
+        memory: the head of the column with memory: which memory it is.
+        baseline: the target that the others are compared with.
+        text: the scenario file.
+    """
+
+    name: str
+    question: str
+    headline: str
+    baseline: str
+    memory: str
+    answer: Answer
+    rows: tuple[BoxRow, ...]
+    notes: tuple[str, ...]
+    endpoints: ReportTable | None
+    polled: str
+    daemons: ReportTable | None
+    cpu: ReportTable | None
+    disk: ReportTable | None
+    storms: tuple[ReportTable, ...]
+    residents: tuple[ReportTable, ...]
+    exercises: tuple[ReportTable, ...]
+    first_starts: tuple[ReportTable, ...]
+    text: str
+
+    @property
+    def has_p95(self) -> bool:
+        """Whether any box has enough boots for a p95. Without one the column is left out."""
+        return any(row.has_p95 for row in self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A whole report.
+
+    Attributes:
+        extent: how many blocks in how many sittings.
+        left_out: targets that did not run, and notes on the host.
+        failures: trials and boxes without a result; equal ones are one group.
+        doubts: disturbed trials.
+        doubt_kinds: doubts summed up by kind, and counters that could not be read.
+        certificates: by scenario, whether its boxes ran the same.
+        origins: where the images come from.
+        targets: by box, versions and configuration: which container and which VM this is about.
+        inside: by scenario, what each box reported about itself.
+        redo: the command line, and the version.
+        made: ``simulated`` or ``replayed``, for titles; empty when boxes ran.
+        origin: where the numbers come from then, as sentences; empty likewise.
+    """
+
+    title: str
+    campaign: str
+    created_at: str
+    extent: str
+    sections: tuple[Section, ...]
+    footnotes: tuple[str, ...]
+    left_out: tuple[str, ...]
+    failures: tuple[ProblemGroup, ...]
+    doubts: tuple[TrialProblem, ...]
+    doubt_kinds: tuple[str, ...]
+    certificates: tuple[CertificateView, ...]
+    images: ReportTable | None
+    origins: ReportTable | None
+    targets: tuple[tuple[str, Pairs], ...]
+    inside: tuple[ReportTable, ...]
+    host: Pairs
+    redo: tuple[str, ...]
+    made: str = ""
+    origin: str = ""

@@ -1,0 +1,54 @@
+"""The sentences below the tables of a report: how its numbers, brackets and words are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bench.analysis.in_order import ENOUGH
+from bench.analysis.results import Analysis
+from bench.render.content import PSS_HEAD, Section
+from bench.render.sections.exercises import EXERCISE_NOTE
+from bench.render.sections.first_start import FIRST_START_NOTE
+from bench.render.sections.residents import PSS_NOTE, RESIDENTS_NOTE
+from bench.render.sections.storms import STORM_NOTE
+
+INFINITE: Final = (
+    "∞: a boot that timed out or failed counts as worse than every boot that succeeded: its time and its cost as "
+    "infinite, its rate as 0."
+)
+P95: Final = (
+    "p95 needs boots that are worth 72 independent ones, in each sitting. With fewer it has no interval, and is often "
+    "just the largest value seen."
+)
+LEVEL: Final = (
+    "Square brackets are 95 % intervals. That of a ratio or a slope is about the blocks of this campaign, that of a "
+    "median about its sitting; it is wider than for independent boots, because boots resemble their neighbours. Round "
+    "brackets are ranges and no intervals: the smallest and the largest boot of a sitting with fewer than "
+    f"{ENOUGH} boots, or the smallest and the largest median of two or three sittings."
+)
+
+
+def footnotes(sections: Sequence[Section], analysis: Analysis) -> tuple[str, ...]:
+    """How the tables of a report are read: what holds for all of them, then what these sections need."""
+    text = " ".join(row.headline + row.ratio for section in sections for row in section.rows)
+    small = any(row.p95.startswith("n <") for section in sections for row in section.rows)
+    found = [LEVEL]
+    found += [_words(tested)] if (tested := sum(one.p_value is not None for one in analysis.comparisons)) else []
+    found += [INFINITE] if "∞" in text else []
+    found += [P95] if small else []
+    found += [EXERCISE_NOTE] if any(section.exercises for section in sections) else []
+    found += [RESIDENTS_NOTE] if any(section.residents for section in sections) else []
+    found += [PSS_NOTE] if any(section.memory == PSS_HEAD for section in sections) else []
+    found += [FIRST_START_NOTE] if any(section.first_starts for section in sections) else []
+    found += [STORM_NOTE] if any(section.storms for section in sections) else []
+    return tuple(found)
+
+
+def _words(tested: int) -> str:
+    return (
+        '"Slower", "faster", "more" and "less" stand where the interval of the ratio excludes 1 and an exact test '
+        f"agrees. The test is adjusted (Benjamini-Hochberg) for all {tested} comparisons of this campaign: on average "
+        "at most 5 % of such words are false, and where nothing differs at most 5 % of reports have one. "
+        '"Same": the whole interval lies within 5 % of 1. "Cannot tell": everything else.'
+    )
