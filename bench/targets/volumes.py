@@ -25,6 +25,8 @@ def make_volumes(order: Order) -> dict[Path, str]:
     Raises:
         ProcessError: as ``fill_volumes``.
     """
+    if not order.image.volumes:  # the boxes of containerd need no unpacked tree then
+        return {}
     if order.image.arrived is None or order.image.arrived.tree is None:
         fill_volumes(order)
     return _places(order)
