@@ -52,6 +52,8 @@ class TreeIndex:
 
     tar: Path
     members: dict[str, tarfile.TarInfo]
+    end: int
+    """Where the last entry ends in the tar."""
 
     def find(self, path: str) -> tarfile.TarInfo | None:
         """The entry that a process in the box finds at ``path``, symbolic links followed; None when there is none."""
@@ -129,8 +131,9 @@ def read_index(tar: Path) -> TreeIndex:
     """
     members: dict[str, tarfile.TarInfo] = {}
     parents: set[str] = set()
+    ends: list[int] = []
     try:
-        for member in members_of(tar):
+        for member in members_of(tar, ends.append):
             _refuse_hostile(member, members, parents)
             if name := _name(member.name):
                 members[name] = member
@@ -139,7 +142,7 @@ def read_index(tar: Path) -> TreeIndex:
             f"{tar.name}: the exported tree is not a readable tar archive: {error}",
             hint=f"{start_over()}; is the disk full?",
         ) from None
-    return TreeIndex(tar, members)
+    return TreeIndex(tar, members, ends[0])
 
 
 def refuse_foreign_places(name: str, index: TreeIndex, agent: bytes) -> None:

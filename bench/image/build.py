@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from bench.agent.compile import agent_binary
 from bench.image.archive import (
+    TreeIndex,
     content_digest,
     digest_exclusions,
     read_index,
@@ -54,11 +56,10 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
             ref = finish_image(store, loaded, plain.image, results=results)
         finished = known(store, ref)
         volumes = tuple(finished.config.get("Volumes") or ())
-        tar = _export(store, scenario.name, finished, volumes)
+        index = _export(store, scenario.name, finished, volumes)
     except StoreError as error:
         raise BuildError(f"scenario {scenario.name}: {error.message}", hint=error.hint) from None
-    with step("index"):
-        index = read_index(tar)
+    tar = index.tar
     refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
     require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
@@ -83,14 +84,21 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
     )
 
 
-def _export(store: ImageStore, name: str, image: StoredImage, volumes: tuple[str, ...]) -> Path:
+def _export(store: ImageStore, name: str, image: StoredImage, volumes: tuple[str, ...]) -> TreeIndex:
+    """The image's tree, completed. It is exported if it is not in the cache."""
+    indexed: list[TreeIndex] = []
+
     def write(path: Path) -> None:
         measured_by(lambda: path.stat().st_size, total_bytes=image.size_bytes)
         store.export(image.id, path)
-        complete_tree(path, name, volumes)
+        indexed.append(complete_tree(path, name, volumes))
 
     kind = "-volumes" if volumes else ""
-    return cache.ensure("tar", f"{image.id.removeprefix('sha256:')[:32]}{kind}-{TREE_RECIPE}.tar", write)
+    tar = cache.ensure("tar", f"{image.id.removeprefix('sha256:')[:32]}{kind}-{TREE_RECIPE}.tar", write)
+    if indexed:
+        return replace(indexed[0], tar=tar)
+    with step("index"):
+        return read_index(tar)
 
 
 def _cached_digest(key: str, compute: Callable[[], str]) -> str:

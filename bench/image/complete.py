@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.image.archive import read_index
+from bench.image.archive import TreeIndex, read_index
 from bench.image.etc_files import ETC_FILES, etc_files
 from bench.image.volumes import missing_places
 
@@ -21,12 +21,15 @@ _TYPE: Final = slice(156, 157)
 _TARGET: Final = slice(157, 257)
 
 
-def complete_tree(tar: Path, image: str, volumes: Sequence[str]) -> None:
+def complete_tree(tar: Path, image: str, volumes: Sequence[str]) -> TreeIndex:
     """Append to an exported tree. A later entry replaces an earlier one with the same name.
 
     Args:
         image: its name, for error messages.
         volumes: the places of its volumes, as the engine reports them.
+
+    Returns:
+        The index of the whole. Large trees take seconds to index, so the tar is not read again for it.
 
     Raises:
         BuildError: the image has something else at one of the places.
@@ -37,9 +40,24 @@ def complete_tree(tar: Path, image: str, volumes: Sequence[str]) -> None:
     added = [(place, b"") for place in missing_places(image, volumes, index)]
     added += etc_files(image, index)
     _empty(tar, links)
-    with tarfile.open(tar, "a") as archive:
-        for member, content in added:
-            archive.addfile(member, io.BytesIO(content))
+    return _appended(index, added)
+
+
+def _appended(index: TreeIndex, added: Sequence[tuple[tarfile.TarInfo, bytes]]) -> TreeIndex:
+    """Append entries with their contents. In append mode tarfile would read all others first, which takes seconds."""
+    members = dict(index.members)
+    with index.tar.open("r+b") as file:
+        file.seek(index.end)
+        file.truncate()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for member, content in added:
+                member.offset = archive.offset
+                archive.addfile(member, io.BytesIO(content))
+                blocks = -(-len(content) // tarfile.BLOCKSIZE)
+                member.offset_data = archive.offset - blocks * tarfile.BLOCKSIZE
+                members[member.name] = member
+            end = archive.offset
+    return TreeIndex(index.tar, members, end)
 
 
 def _empty(tar: Path, links: Sequence[tarfile.TarInfo]) -> None:

@@ -11,7 +11,7 @@ import mmap
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +25,11 @@ _MODULUS: Final = 65521
 """Of Adler-32, whose lower half is one more than the sum of all bytes."""
 
 
-def members(tar: Path) -> Iterator[tarfile.TarInfo]:
+def members(tar: Path, ended: Callable[[int], object] = lambda _offset: None) -> Iterator[tarfile.TarInfo]:
     """The members in their order. Names of users and groups, and checksums, are left out of those in the plain form.
+
+    Args:
+        ended: called after the last one with where it ends, which is where further ones can be written.
 
     Raises:
         tarfile.TarError, EOFError, OverflowError, ValueError: it is no tar, or a damaged one.
@@ -42,6 +45,7 @@ def members(tar: Path) -> Iterator[tarfile.TarInfo]:
             yield member
             # It keeps every member that it has read.
             archive.members.clear()  # type: ignore[attr-defined]
+        ended(archive.offset)
 
 
 def _next(data: mmap.mmap, archive: tarfile.TarFile) -> tarfile.TarInfo | None:

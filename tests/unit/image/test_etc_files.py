@@ -28,6 +28,18 @@ def test_a_tree_gets_files_of_root_in_place_of_the_images(tmp_path: Path) -> Non
     assert tree_digest(index) == before
 
 
+def test_the_index_that_is_returned_is_that_of_the_whole_archive(tmp_path: Path) -> None:
+    made = (folder("etc"), link("etc/hosts", "/x"), (member("a"), b"kept" * 200), (member("z" * 150), b"long"))
+    tar = make_tar(tmp_path / "tree.tar", *made)
+    index = complete_tree(tar, "made", ["/data/new"])
+    again = read_index(tar)
+    assert (index.lines, index.end) == (again.lines, again.end)
+    assert list(index.members) == list(again.members)
+    assert index.read("etc/hosts") == ETC_FILES["etc/hosts"]
+    with tarfile.open(tar) as archive:
+        assert [one.name for one in archive][: len(made)] == ["etc", "etc/hosts", "a", "z" * 150]
+
+
 def test_localhost_and_the_boxs_own_name_are_in_hosts() -> None:
     lines = [line.split() for line in ETC_FILES["etc/hosts"].decode().splitlines()]
     assert [words[0] for words in lines if "localhost" in words] == ["127.0.0.1", "::1"]
