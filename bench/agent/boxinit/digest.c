@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ahead.h"
+#include "mode.h"
 #include "protocol.h"
 #include "sha256.h"
 #include "shared/percent.h"
@@ -24,7 +26,6 @@ enum {
     MAX_LEFT_OUT = 32,
     MAX_DIRECTORY = 1024 * 1024, /* entries of one directory, which are sorted in memory */
     PATH_BYTES = 4096,
-    FILES_AHEAD = 128,
     OPEN_DIRECTORIES = 512, /* a process may have 1024 descriptors where nobody has changed it */
     READ_AHEAD_BYTES = 256 * 1024,
 };
@@ -39,6 +40,7 @@ struct entry {
 struct seen {
     struct stat status;
     int fd;     /* of a regular file, open; else -1 */
+    bool ahead; /* its beginning is read by ahead.c */
     char *path; /* percent-encoded */
     char *data; /* of a symbolic link: its target, percent-encoded; else NULL */
 };
@@ -52,8 +54,9 @@ static struct {
     size_t left_outc;
     unsigned left_out_depth;       /* the most directories that are above an entry that is left out */
     char path[PATH_BYTES];         /* absolute; empty for the root */
-    struct seen seen[FILES_AHEAD]; /* a ring */
+    struct seen seen[AHEAD_SLOTS]; /* a ring */
     size_t first, seenc;
+    bool direct; /* files are read past the page cache */
 } digest;
 
 __attribute__((noreturn)) static void failed_at(const char *path)
@@ -163,13 +166,25 @@ static bool is_left_out(int parent, const char *name)
 
 static void digest_content(const struct seen *seen, char *text)
 {
-    static char buffer[256 * 1024];
+    static _Alignas(4096) char buffer[256 * 1024]; /* aligned, for O_DIRECT */
     struct sha256 sha;
-    ssize_t got = 0;
+    ssize_t got = 1;
     off_t all = 0;
     sha256_begin(&sha);
+    if (seen->ahead) {
+        const void *beginning;
+        got = await_ahead(digest.first, &beginning);
+        if (got > 0) {
+            sha256_add(&sha, beginning, (size_t)got);
+            all = got;
+        }
+        /* What could not be read like this is read from its beginning by the page cache. */
+        if (lseek(seen->fd, all, SEEK_SET) < 0 || (got < 0 && fcntl(seen->fd, F_SETFL, 0) != 0))
+            failed_at(seen->path);
+        got = got < 0 ? 1 : got;
+    }
     /* Most files are smaller than the buffer, and a read that finds nothing costs as much as one that does. */
-    while ((all == 0 || all != seen->status.st_size) && (got = read(seen->fd, buffer, sizeof buffer)) > 0) {
+    while (got > 0 && (all == 0 || all != seen->status.st_size) && (got = read(seen->fd, buffer, sizeof buffer)) > 0) {
         sha256_add(&sha, buffer, (size_t)got);
         all += got;
     }
@@ -233,7 +248,7 @@ static void digest_first(void)
         close(seen->fd);
     free(seen->path);
     free(seen->data);
-    digest.first = (digest.first + 1) % FILES_AHEAD;
+    digest.first = (digest.first + 1) % AHEAD_SLOTS;
     digest.seenc--;
 }
 
@@ -248,22 +263,35 @@ static void enter(size_t length, const char *name)
     memcpy(digest.path + length + 1, name, size);
 }
 
+/* Opens a file, whatever took its place meanwhile, without waiting for it. */
+static void open_file(struct seen *seen, int directory, const char *name)
+{
+    if (digest.direct)
+        seen->fd = open_quietly(directory, name, O_NONBLOCK | O_DIRECT);
+    seen->ahead = seen->fd >= 0;
+    if (seen->fd < 0) /* or the file system has no O_DIRECT */
+        seen->fd = open_quietly(directory, name, O_NONBLOCK);
+    if (seen->fd < 0 || fstat(seen->fd, &seen->status) != 0)
+        digest_failed();
+}
+
 /* Looks at an entry. The file system reads the beginning of a file while the entries before it are digested.
  * Returns whether it is a directory. */
 static bool look_at(int directory, const struct entry *entry)
 {
-    if (digest.seenc == FILES_AHEAD)
+    if (digest.seenc == AHEAD_SLOTS)
         digest_first();
-    struct seen *seen = &digest.seen[(digest.first + digest.seenc) % FILES_AHEAD];
+    size_t slot = (digest.first + digest.seenc) % AHEAD_SLOTS;
+    struct seen *seen = &digest.seen[slot];
     *seen = (struct seen){.fd = -1};
     if (entry->type != DT_REG && fstatat(directory, entry->name, &seen->status, AT_SYMLINK_NOFOLLOW) != 0)
         digest_failed();
     if (entry->type == DT_REG || S_ISREG(seen->status.st_mode)) {
-        /* Whatever took its place meanwhile, the opening does not wait for it. */
-        seen->fd = open_quietly(directory, entry->name, O_NONBLOCK);
-        if (seen->fd < 0 || fstat(seen->fd, &seen->status) != 0)
-            digest_failed();
-        posix_fadvise(seen->fd, 0, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
+        open_file(seen, directory, entry->name);
+        if (seen->ahead)
+            read_ahead(slot, seen->fd);
+        else
+            posix_fadvise(seen->fd, 0, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
     }
     if (S_ISLNK(seen->status.st_mode))
         seen->data = encoded_link(directory, entry->name);
@@ -325,6 +353,8 @@ __attribute__((noreturn)) static void digest_tree(char *left_out)
     while (*left_out != 0)
         leave_out(decoded_word(&left_out));
     sha256_begin(&digest.tree);
+    /* On the host the page cache has the files, or will be used for them. */
+    digest.direct = mode.is_pid1 && begin_ahead();
     look_below(opened_directory(AT_FDCWD, "/"), 0, 0);
     while (digest.seenc > 0)
         digest_first();
