@@ -214,9 +214,9 @@ static char *encoded_link(int directory, const char *name)
     return encoded(target);
 }
 
-static char kind_of(mode_t mode)
+static char kind_of(mode_t bits)
 {
-    switch (mode & S_IFMT) {
+    switch (bits & S_IFMT) {
     case S_IFREG: return 'f';
     case S_IFDIR: return 'd';
     case S_IFLNK: return 'l';
