@@ -7,6 +7,7 @@ from typing import Final
 
 from bench.host.scratch import scratch
 from bench.image.apt_sources import os_release, trusted_sources
+from bench.image.noted import note_use
 from bench.image.stores.base import LABELS, ImageStore, StoreError
 from bench.scenario.model import Base
 from bench.util import cache, proc
@@ -43,7 +44,9 @@ def ensure_base(store: ImageStore, base: Base) -> str:
         return base.tag
     sources = trusted_sources()
     key = _key(base, sources)
-    if labels.get(LABEL_KEY) == key:
+    if found is not None and labels.get(LABEL_KEY) == key:
+        # Without the note it would be the first that the cache's ceiling removes, and making it needs a package source.
+        note_use(found.id, base.tag)
         return base.tag
     _import(store, base.tag, _tarball(base, sources), key)
     return base.tag

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
 from bench.image import base
-from bench.util import proc
+from bench.image.stores.base import ImageStore, StoredImage
+from bench.scenario.model import Base
+from bench.util import cache, proc
 
 
 def _commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packages: tuple[str, ...]) -> list[str]:
@@ -42,3 +45,16 @@ def test_other_images_stay_as_they_were(monkeypatch: pytest.MonkeyPatch, tmp_pat
     words = _commands(monkeypatch, tmp_path, ("redis-server",))
     assert "--include=redis-server" in words
     assert not [word for word in words if word.startswith("--essential-hook=")]
+
+
+def test_the_use_of_a_base_image_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BOXBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(base, "trusted_sources", lambda: {"main.sources": "Types: deb"})
+    wanted = Base(tag="boxbench/base-x:latest", packages=("x",))
+    labels = {base.LABEL_KEY: base._key(wanted, {"main.sources": "Types: deb"})}
+    found = StoredImage("sha256:abc", {"Labels": labels}, "amd64", "linux", size_bytes=1, layers=())
+    store = create_autospec(ImageStore, instance=True)
+    store.inspect.return_value = found
+    assert base.ensure_base(store, wanted) == wanted.tag
+    assert (cache.cache_dir() / "image" / "abc").read_text() == wanted.tag
+    store.import_tree.assert_not_called()
