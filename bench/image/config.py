@@ -105,6 +105,8 @@ def _environment(image: Sequence[str], scenario: Mapping[str, str], home: str) -
 def _resolve_user(image: str, user: str, index: TreeIndex) -> tuple[int, int, tuple[int, ...], str]:
     """uid, gid, supplementary groups and home directory, by the engines' rules: a number needs no passwd entry."""
     name, _, group = user.partition(":")
+    for file in ("/etc/passwd", "/etc/group"):
+        _check_accounts(image, file, index)
     accounts = _table(index, "/etc/passwd", columns=6)
     entry = next((row for row in accounts if name in (row[0], row[2])), None)
     if not name:
@@ -128,6 +130,16 @@ def _check_ids(image: str, user: str, ids: Sequence[int]) -> None:
         raise BuildError(
             f"image {image}: the user {user or 'root'!r} has the id {largest}; the largest one is {_LARGEST_ID}",
             hint="correct USER in the Dockerfile, workload.user, or the image's /etc/passwd and /etc/group",
+        )
+
+
+def _check_accounts(image: str, file: str, index: TreeIndex) -> None:
+    """Refuse a FIFO or a device in the place of a file of accounts: engines open it as root, and a FIFO has no end."""
+    member = index.find(file)
+    if member is not None and (member.isfifo() or member.ischr() or member.isblk()):
+        raise BuildError(
+            f"image {image}: its {file} is a {'FIFO' if member.isfifo() else 'device'}, for which engines would wait",
+            hint="make it a file, or leave it out",
         )
 
 

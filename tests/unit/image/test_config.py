@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,14 @@ def test_accounts_are_read_as_engines_read_them(tmp_path: Path) -> None:
     assert (found.uid, found.gid, found.env[-1]) == (7, 11, "HOME=/")
     found = resolve(tree, Cmd=["/run"], User="odd")
     assert (found.uid, found.gid, found.env[-1]) == (9, 10, "HOME=/odd")
+
+
+@pytest.mark.parametrize("file", ["passwd", "group"])
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_engines_do_not_wait_for_accounts_in_a_fifo_or_device(tmp_path: Path, file: str, kind: bytes) -> None:
+    entries = (folder("etc"), link(f"etc/{file}", "../pipe"), member("pipe", kind), (member("run"), b""))
+    with pytest.raises(BuildError, match=f"/etc/{file} is a"):
+        resolve(index_of(tmp_path, *entries), Cmd=["/run"])
 
 
 def test_user_without_a_passwd_file(tmp_path: Path) -> None:
