@@ -324,7 +324,8 @@ def _missing_files(file: Path, document: Document, directory: Path) -> Iterator[
         yield fault(file, document, keys[0], f"the directory {directory / context} does not exist", hint)
     elif not is_file(directory / context / dockerfile):
         hint = "write one, or name another with workload.dockerfile (relative to workload.context)"
-        yield fault(file, document, keys[1], f"{directory / context / dockerfile} does not exist", hint)
+        place = directory / context / dockerfile
+        yield fault(file, document, keys[1], f"{place} {'is no file' if exists(place) else 'does not exist'}", hint)
 
 
 def _hidden_values(file: Path, document: Document) -> Iterator[Fault]:

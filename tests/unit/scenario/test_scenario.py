@@ -178,6 +178,7 @@ def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:
         ),
         ("targets: [process, libvirt]\n", "scenario.yaml:1: baseline: 'docker' is not among the targets"),
         ("workload: {context: none}\n", "scenario.yaml:5: workload.context: the directory none does not exist"),
+        ("workload: {dockerfile: /tmp}\n", "scenario.yaml:5: workload.dockerfile: /tmp is no file"),
         ("workload: {dockerfile: None}\n", "scenario.yaml:5: workload.dockerfile: None does not exist"),
         ("workload:\n  env: {A: 1}\n", "scenario.yaml:6: workload.env.A: must be text; put it in quotes"),
         (
