@@ -154,6 +154,8 @@ def why_unusable(config: BoxConfig) -> str | None:
     words += [(f"the variable {entry.partition('=')[0][:40]!r}", entry) for entry in config.env]
     words += [("the working directory", config.cwd)]
     words += [(f"word {number} of the health check", word) for number, word in enumerate(health, start=1)]
+    if any(entry.startswith("=") for entry in config.env):
+        return "a variable of its environment has no name, which only some targets would accept"
     for what, word in words:
         size = len(word.encode("utf-8", "surrogateescape"))
         if "\0" in word:

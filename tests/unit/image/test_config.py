@@ -223,12 +223,13 @@ def test_other_programs_called_init_run(tmp_path: Path, file: str) -> None:
         ({"Env": ["SMALL=1", f"BIG={'x' * 2**17}"]}, "'BIG' has 131076 bytes"),
         ({"Env": [f"V{number}={'%' * 900}" for number in range(100)]}, "when encoded"),
         ({"Env": ["KEY=hush\0more"]}, "the variable 'KEY' has a null byte"),
+        ({"Env": ["=hush"]}, "has no name"),
         ({"Cmd": ["/bin/server", "a\0b"]}, "word 2 of the command has a null byte"),
         ({"Cmd": ["/bin/server", *["x"] * 1024]}, "1025 words"),
         ({"WorkingDir": "/a\0b"}, "the working directory has a null byte"),
         ({"Healthcheck": {"Test": ["CMD", "/x", "a\0b"]}}, "word 2 of the health check"),
     ],
-    ids=["variables", "long", "all", "null", "argument", "arguments", "directory", "check"],
+    ids=["variables", "long", "all", "null", "nameless", "argument", "arguments", "directory", "check"],
 )
 def test_what_no_box_can_take_is_refused_and_never_cut(tree: TreeIndex, config: dict[str, Any], said: str) -> None:
     with pytest.raises(BuildError) as caught:
