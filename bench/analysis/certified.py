@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 from bench.certificate.facts import FACT, agrees, proves
+from bench.plan.trials import Cell
+from bench.records.certificate import Finding
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.allowed_differences import FACT_NAMES, FactName
@@ -36,7 +38,7 @@ def _deviations(manifest: Manifest, record: Record) -> Deviations:
     found: dict[FactName, tuple[str, str]] = {}
     for fact in FACT_NAMES:
         finding, value = certificate.finding(fact), FACT[fact].read(record.inside)
-        certified = None if finding is None else finding.seen.get(record.trial.cell.box)
+        certified = None if finding is None else _seen(finding, record.trial.cell)
         if fact in RESOURCES and fact in record.trial.cell.factors:
             # The certificate was made at one level. This trial has its own, which its box must show.
             asked = _asked(fact, record.trial.cell.factors[fact])
@@ -45,6 +47,11 @@ def _deviations(manifest: Manifest, record: Record) -> Deviations:
         elif fact not in _NOT_IN_TRIALS and value is not None and certified is not None and value != certified:
             found[fact] = value, certified
     return found
+
+
+def _seen(finding: Finding, cell: Cell) -> str | None:
+    # Earlier campaigns certified a first start with the other boxes of its target.
+    return finding.seen.get(cell.certified_as, finding.seen.get(cell.box))
 
 
 def _asked(fact: FactName, level: str) -> str:

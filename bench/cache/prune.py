@@ -35,6 +35,8 @@ class Item:
     """The campaign that is about to end has used it, so it stays."""
     carries: bool = False
     """Entries of another kind may lie on it, so of two that are equally old it is removed later."""
+    superseded: bool = False
+    """Something newer has taken its place, so it is removed before what nothing has replaced."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ def choose(items: Iterable[Item], wish: Wish, *, size_bytes: int, now_ns: int) -
     return tuple(chosen)
 
 
-def _order(item: Item) -> tuple[int, bool, str]:
-    return item.thing.used_ns, item.carries, item.thing.name
+def _order(item: Item) -> tuple[bool, int, bool, str]:
+    return not item.superseded, item.thing.used_ns, item.carries, item.thing.name
 
 
 def prune(
@@ -239,8 +241,11 @@ def _of_stores(
         for image, thing in store.images(stamps):
             stamp = stamps.of(image)
             kept = stamp is not None and stamp.path in keep
-            unused_ns = None if wish.most_bytes is None else max(0, now_ns - thing.used_ns)
-            yield Item(thing, partial(_remove_image, store, image, unused_ns), kept=kept)
+            # Steps of builds that are as old may be those of images that stay when this one goes before its turn.
+            alone = wish.most_bytes is None or image.superseded
+            unused_ns = None if alone else max(0, now_ns - thing.used_ns)
+            remove = partial(_remove_image, store, image, unused_ns)
+            yield Item(thing, remove, kept=kept, superseded=image.superseded)
         builds = store.builds()
         if builds is not None:
             yield Item(builds, partial(_remove_builds, store, wish))

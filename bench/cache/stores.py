@@ -17,6 +17,7 @@ from bench.util.errors import BoxbenchError
 _EMPTY_BYTES: Final = 2 * 2**20
 """A store that occupies less has no image, so its engine is not started."""
 _STAMP_BYTES: Final = 1024
+_SUPERSEDED: Final = "replaced by a later build: "
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Store:
         stamp = stamps.of(image)
         return Thing(
             kind=self.name,
-            name=image.names[0] if image.names else image.id,
+            name=image.names[0] if image.names else f"{_SUPERSEDED if image.superseded else ''}{image.id}",
             # Where the engine does not say, an image has its part of the store.
             size_bytes=self.size_bytes // of if image.size_bytes is None else image.size_bytes,
             used_ns=max(image.named_ns or 0, stamp.thing.used_ns if stamp else 0),

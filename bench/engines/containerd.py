@@ -83,13 +83,13 @@ class ContainerdEngine:
         """
         if not self.api.has_snapshot(chain, snapshotter=snapshotter):
             # containerd's API has no import: its client `ctr` reads the archive. This is not part of any measurement.
-            ctr = proc.require_tool("ctr", package="containerd")
-            words = ("--address", str(self.api.socket), "--namespace", NAMESPACE, "images", "import")
-            proc.run(
-                [ctr, *words, "--snapshotter", snapshotter, archive],
-                timeout_s=IMPORT_TIMEOUT_S,
-                keep=proc.ENGINE_VARIABLES,
-            )
+            argv = self.ctr("images", "import", "--snapshotter", snapshotter, archive)
+            proc.run(argv, timeout_s=IMPORT_TIMEOUT_S, keep=proc.ENGINE_VARIABLES)
+
+    def ctr(self, *words: str | Path) -> list[str | Path]:
+        """The command line of containerd's client in our namespace. Raises HostUnfitError: it is missing."""
+        ctr = proc.require_tool("ctr", package="containerd")
+        return [ctr, "--address", self.api.socket, "--namespace", NAMESPACE, *words]
 
 
 def chain_id(layers: Sequence[str]) -> str:
@@ -160,22 +160,43 @@ def private_containerd(run_dir: Path) -> Iterator[ContainerdApi]:
             "no containerd answers, and a private one can be started by root only",
             hint="start containerd, set CONTAINERD_ADDRESS, or run as root",
         )
+    with (
+        exclusive_data_root("containerd") as data,
+        spawned_containerd(run_dir, data.path) as socket,
+        _emptied(socket, data),
+    ):
+        yield ContainerdApi(socket)
+
+
+@contextmanager
+def spawned_containerd(
+    run_dir: Path, root: Path, *, inside: Callable[..., Sequence[str | Path]] = lambda *argv: argv
+) -> Iterator[Path]:
+    """Run a containerd with this data root until the end of the context.
+
+    Args:
+        inside: puts a command line before which it is to run elsewhere.
+
+    Yields:
+        Its socket, below ``run_dir``.
+
+    Raises:
+        HostUnfitError: it is missing, or does not start.
+    """
     containerd = proc.require_tool("containerd", package="containerd")
-    with exclusive_data_root("containerd") as data, engine_group(f"{run_dir.name}-containerd") as account:
-        config, socket = run_dir / CONFIG, run_dir / SOCKET
+    config, socket = run_dir / CONFIG, run_dir / SOCKET
+    with engine_group(f"{run_dir.name}-containerd") as account:
         home = private_directory(config.parent)
         log = home / "log"
-        config.write_text(_CONFIG.format(root=data.path, state=home / "state", socket=socket), encoding="utf-8")
+        config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
-            process = proc.spawn(
-                [containerd, "--config", config], stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES
-            )
+            argv = inside(containerd, "--config", config)
+            process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)
         try:
             _wait_until_up(socket, process, log)
             if account is not None:
                 account.add(process.pid)
-            with _emptied(socket, data):
-                yield ContainerdApi(socket)
+            yield socket
         finally:
             proc.stop(process, ladder=((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
 

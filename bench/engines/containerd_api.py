@@ -162,6 +162,24 @@ class ContainerdApi:
         answer = self._call("leases.v1.Leases/List", b"")
         return [name for part in parts(answer, 1) for name in texts(parse(part), 1)]
 
+    def delete_lease(self, name: str) -> None:
+        """Delete a lease. What it protected stays until containerd collects garbage."""
+        self._call("leases.v1.Leases/Delete", message({1: name}))
+
+    def content(self) -> list[str]:
+        """The digests of the blobs in our namespace: compressed layers, configurations, manifests."""
+        answers = self._call_for_all("content.v1.Content/List", b"")
+        return [digest for answer in answers for part in parts(answer, 1) for digest in texts(parse(part), 1)]
+
+    def unfinished_content(self) -> list[str]:
+        """The names of blobs that have come in part."""
+        answer = self._call("content.v1.Content/ListStatuses", b"")
+        return [name for part in parts(answer, 1) for name in texts(parse(part), 3)]
+
+    def abort_content(self, name: str) -> None:
+        """Remove a blob that has come in part."""
+        self._call("content.v1.Content/Abort", message({1: name}))
+
     def create_container(
         self,
         name: str,

@@ -3,61 +3,60 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
 from bench.engines.dockerd import DockerEngine, dockerd_argv, remove_boxes, spawned_engine
+from bench.engines.fresh import Arrived, not_forgotten, not_pulled, silent_engine
 from bench.engines.link import Link
-from bench.engines.registry import ADDRESS
+from bench.engines.registry import ADDRESS, PushedImage
 from bench.host.cgroup import engine_group, engine_parent
 from bench.host.mounts import unmount
 from bench.util import proc
-from bench.util.errors import LaunchError, TeardownError
+from bench.util.errors import TeardownError
 from bench.util.private import private_directory
 
 _VARIABLES: Final = ("HOME", "TMPDIR", "LANG", "LC_*", "LD_LIBRARY_PATH")
 """What it gets of our environment. A proxy of ours cannot be reached from the link."""
+# A start whose pull broke is no measurement, so it is not tried again, which would take a minute.
+_SETTINGS: Final = {"insecure-registries": [ADDRESS], "max-download-attempts": 1}
 _ARRIVED: Final = ("Download complete", "Already exists", "Pull complete")
 
 
 @dataclass(frozen=True)
-class FreshEngine:
-    """A private engine at the near end of a link."""
+class FreshDocker:
+    """See ``FreshEngine``."""
 
     engine: DockerEngine
     data_root: Path
+    knows_by_id: bool = False
 
-    def pull(self, ref: str, *, layers: int, arrived: Callable[[], object]) -> None:
-        """Pull an image.
-
-        Args:
-            layers: how many different layers it has.
-            arrived: called once, when the last byte of the last layer has come.
-
-        Raises:
-            LaunchError: the registry or the engine failed.
-        """
+    def pull(self, image: PushedImage, *, arrived: Arrived) -> int:
+        """Pull by the Engine API, which says when each layer has come. See ``FreshEngine``."""
+        layers = len({layer.digest for layer in image.layers})
         there: set[str] = set()
         try:
-            for event in self.engine.client.api.pull(ref, stream=True, decode=True):
-                _refuse_error(ref, event)
+            for event in self.engine.client.api.pull(image.ref, stream=True, decode=True):
+                if "error" in event:
+                    raise not_pulled("docker", image.ref, str(event["error"]))
                 if event.get("status") in _ARRIVED and len(there) < layers:
                     there.add(str(event.get("id")))
                     if len(there) == layers:
                         arrived()
         except (DockerException, RequestException, json.JSONDecodeError) as error:
-            raise _failed(ref, str(error)) from None
+            raise not_pulled("docker", image.ref, str(error)) from None
         if len(there) < layers:
             arrived()
+        return 0
 
     def forget(self) -> None:
-        """Remove all images with their layers. Raises LaunchError: the engine still has one, or does not answer."""
+        """See ``FreshEngine``."""
         images = self.engine.client.images
         try:
             for image in images.list(all=True):
@@ -65,30 +64,13 @@ class FreshEngine:
                     images.remove(str(image.id), force=True)
             left = len(images.list(all=True))
         except (DockerException, RequestException) as error:
-            raise LaunchError(
-                f"the engine for first starts does not remove its images: {error}", hint="look at its log; run again"
-            ) from None
+            raise silent_engine("docker", error) from None
         if left:
-            raise LaunchError(
-                f"the engine for first starts still has {left} images, so a start would not be the first one",
-                hint="run again",
-            )
-
-
-def _refuse_error(ref: str, event: Mapping[str, Any]) -> None:
-    if "error" in event:
-        raise _failed(ref, str(event["error"]))
-
-
-def _failed(ref: str, why: str) -> LaunchError:
-    return LaunchError(
-        f"docker: {ref} was not pulled: {why[:500]}",
-        hint="the registry is one of boxbench's own: a full disk, or a fault of boxbench",
-    )
+            raise not_forgotten("docker", f"{left} images")
 
 
 @contextmanager
-def fresh_engine(link: Link, run_dir: Path, storage: Path) -> Iterator[FreshEngine]:
+def fresh_docker(link: Link, run_dir: Path, storage: Path) -> Iterator[FreshDocker]:
     """Run an engine without images until the end of the context. Its containers have no network.
 
     Args:
@@ -107,14 +89,14 @@ def fresh_engine(link: Link, run_dir: Path, storage: Path) -> Iterator[FreshEngi
             spawned_engine(
                 link.on_fetcher(*dockerd_argv(dockerd, run_dir, data_root, parent)),
                 run_dir,
-                settings={"insecure-registries": [ADDRESS]},
+                settings=_SETTINGS,
                 keep=_VARIABLES,
             ) as engine,
         ):
             if account is not None:
                 account.add(*engine.daemon_pids.values())
             try:
-                yield FreshEngine(engine, data_root)
+                yield FreshDocker(engine, data_root)
             finally:
                 with suppress(DockerException, OSError):
                     remove_boxes(engine.client)

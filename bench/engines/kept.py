@@ -6,7 +6,7 @@ no podman can say later what is in its store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from requests.exceptions import RequestException
 from bench.engines.containerd import private_containerd
 from bench.engines.containerd_api import ContainerdApi
 from bench.engines.dockerd import private_docker
+from bench.host.run_directory import LABEL
 from bench.util.errors import HostUnfitError
 
 _NS: Final = 10**9
@@ -37,6 +38,8 @@ class KeptImage:
     """What only this image needs; None: the engine does not say."""
     named_ns: int | None
     """When it was last built, loaded or pulled: nanoseconds since 1970; None: the engine does not say."""
+    superseded: bool = False
+    """A later build of the same workload has its name."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class _Docker:
         stamp = named if named > "1970" else about.get("Created") or ""
         shared = max(0, row.get("SharedSize") or 0)
         names = tuple(about.get("RepoTags") or ())
-        return KeptImage(row["Id"], names, max(0, int(row["Size"]) - shared), _stamp_ns(stamp))
+        size = max(0, int(row["Size"]) - shared)
+        return KeptImage(row["Id"], names, size, _stamp_ns(stamp), superseded=_is_superseded(about))
 
     def remove(self, image: KeptImage) -> bool:
         with _asked("Docker Engine"):
@@ -171,6 +175,12 @@ def _asked(engine: str) -> Iterator[None]:
         raise HostUnfitError(
             f"the private {engine} refuses: {error}", hint="check that the cache's file system has free space"
         ) from None
+
+
+def _is_superseded(about: Mapping[str, Any]) -> bool:
+    """Whether an image was built by Boxbench and has lost its name. One of an archive or of a digest never had one."""
+    labels = (about.get("Config") or {}).get("Labels") or {}
+    return LABEL in labels and not about.get("RepoTags") and not about.get("RepoDigests")
 
 
 def _stamp_ns(text: str) -> int | None:

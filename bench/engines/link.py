@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.engines.startup import becomes
+from bench.host.read import HOST_ROOT, read_text
 from bench.util import proc
 from bench.util.errors import HostUnfitError
-from bench.util.units import format_bits_per_s
+from bench.util.units import decode_number, format_bits_per_s
 
 SERVER: Final = "192.0.2.1"
 """The server's address: of a network for documentation (RFC 5737), which is routed nowhere."""
@@ -65,6 +66,16 @@ class Link:
         words = self.on_server(tc, "-statistics", "-json", "qdisc", "show", "dev", _SERVER_SIDE)
         return parse_sent(proc.run(words, timeout_s=_TIMEOUT_S, keep=proc.NO_VARIABLES).stdout)
 
+    def received_bytes(self) -> int:
+        """Bytes that the fetching side has received so far; a bundle of packets has the headers of one.
+
+        Cheaper than ``sent_bytes``: no program is started.
+
+        Raises:
+            HostUnfitError: the link is gone.
+        """
+        return parse_received(read_text(HOST_ROOT, f"proc/{self.fetcher_pid}/net/dev") or "")
+
     def describe(self) -> str:
         """Bandwidth and how it is made, for reports."""
         return f"{format_bits_per_s(self.bits_per_s)} (tc-tbf on a pair of virtual interfaces), no added delay"
@@ -78,6 +89,17 @@ def parse_sent(answer: bytes) -> int:
         f"tc does not count what passes the link: {answer[:200]!r}",
         hint="another program has changed the link; run again",
     )
+
+
+def parse_received(table: str) -> int:
+    """The bytes that the fetching side's interface has received, from /proc/PID/net/dev. Raises HostUnfitError."""
+    for line in table.splitlines():
+        name, _, counters = line.partition(":")
+        words = counters.split()
+        received = decode_number(words[0]) if name.strip() == _FETCHER_SIDE and words else None
+        if received is not None:
+            return received
+    raise HostUnfitError("the link's interface is gone", hint="another program has changed the link; run again")
 
 
 def check_tools() -> None:

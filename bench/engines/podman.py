@@ -145,10 +145,17 @@ def podman_engine(run_dir: Path) -> Iterator[PodmanEngine]:
         storage=boxes_root() / f"{run_dir.name}-podman",
         images=cache.cache_dir() / "podman",
     )
+    with opened_podman(engine):
+        yield engine
+
+
+@contextmanager
+def opened_podman(engine: PodmanEngine) -> Iterator[None]:
+    """Make an engine's directories; at the end, remove them with its containers. Raises HostUnfitError."""
     engine.argv()
     engine.make()
     try:
-        yield engine
+        yield
     finally:
         with suppress(ProcessError):  # containers that stay are found by the campaign's tag
             engine.ask("rm", "--all", "--force", "--time", "0")

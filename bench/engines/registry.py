@@ -21,6 +21,7 @@ from bench.engines.startup import becomes
 from bench.util import proc
 from bench.util.errors import HostUnfitError
 from bench.util.private import private_directory
+from bench.util.steps import measured_by, step
 
 PORT: Final = 5000
 ADDRESS: Final = f"{SERVER}:{PORT}"
@@ -73,13 +74,54 @@ class PushedImage:
     """As they travel, lowest first."""
     size_bytes: int
     """Of everything that travels when it is pulled: layers, configuration, manifest."""
+    config: Blob
+    """Its configuration. The digest is the image's id."""
+
+    @property
+    def small_bytes(self) -> int:
+        """Of what travels beside the layers: configuration and manifest."""
+        layers = {blob.digest: blob.size_bytes for blob in self.layers}
+        return self.size_bytes - sum(layers.values())
 
 
 class Registry:
-    """A running registry."""
+    """A registry on the link's server, with its content on a disk.
 
-    def __init__(self, link: Link) -> None:
+    Args:
+        home: a directory for its configuration and log.
+        content: a directory on a disk.
+    """
+
+    def __init__(self, link: Link, home: Path, content: Path) -> None:
         self.link = link
+        self._settings, self._log = home / "config.yml", home / "log"
+        self._settings.write_text(json.dumps(_settings(content)), encoding="utf-8")
+        self._process: proc.Process | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs. What was pushed before is there. Raises HostUnfitError."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        argv = self.link.on_server(registry_program(), "serve", self._settings)
+        with self._log.open("ab") as stream:
+            self._process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.NO_VARIABLES)
+        _wait_until_up(self.link, self._process, self._log)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None before it was started."""
+        return None if self._process is None else self._process.pid
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+        if self._process is not None:
+            proc.stop(self._process)
+
+    def why_ended(self) -> str | None:
+        """What it said last if it has ended by itself, as a sentence; None while it runs."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        return f"the registry at the far end of the link has ended ({proc.last_line(self._log)})"
 
     def push_image(self, archive: Path, *, layers: str) -> PushedImage:
         """Push an image from an archive as ``docker save`` writes it.
@@ -96,12 +138,14 @@ class Registry:
             skopeo, "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", *_COMPRESSION[layers],
             f"docker-archive:{archive}", f"docker://{name}",
         )  # fmt: skip
-        proc.run(argv, timeout_s=_UPLOAD_TIMEOUT_S, keep=("HOME", "TMPDIR"))
+        with step("push"):
+            proc.run(argv, timeout_s=_UPLOAD_TIMEOUT_S, keep=("HOME", "TMPDIR"))
         raw = self._manifest("pushed")
         manifest = json.loads(raw)
-        blobs = tuple(_blob(entry) for entry in manifest["layers"])
-        unique = {blob.digest: blob.size_bytes for blob in (*blobs, _blob(manifest["config"]))}
-        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{Blob.of(raw).digest}", blobs, sum(unique.values()) + len(raw))
+        blobs, config = tuple(_blob(entry) for entry in manifest["layers"]), _blob(manifest["config"])
+        unique = {blob.digest: blob.size_bytes for blob in (*blobs, config)}
+        size = sum(unique.values()) + len(raw)
+        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{Blob.of(raw).digest}", blobs, size, config)
 
     def push_lowest_layer(self, image: PushedImage) -> PushedImage:
         """Push an image that has only the lowest layer of another one. Raises as ``push_image``."""
@@ -120,13 +164,15 @@ class Registry:
         self._curl(*kind, f"http://{ADDRESS}/v2/{REPOSITORY}/manifests/{digest}", stdin=raw)
         lowest = _blob(manifest["layers"][0])
         size = lowest.size_bytes + blob.size_bytes + len(raw)
-        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{digest}", (lowest,), size)
+        return PushedImage(f"{ADDRESS}/{REPOSITORY}@{digest}", (lowest,), size, blob)
 
     def push_file(self, file: Path) -> Blob:
         """Push a file. Raises HostUnfitError, ProcessError: curl is missing or failed."""
         with file.open("rb") as stream:
             blob = Blob(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}", file.stat().st_size)
-        return self._push(blob, "--upload-file", file)
+        with step("push"):
+            measured_by(lambda: blob.size_bytes)
+            return self._push(blob, "--upload-file", file)
 
     def _push(self, blob: Blob, *content: str | Path, stdin: bytes | None = None) -> Blob:
         start = f"http://{ADDRESS}/v2/{REPOSITORY}/blobs/uploads/"
@@ -174,18 +220,12 @@ def registry(link: Link, run_dir: Path, storage: Path) -> Iterator[Registry]:
         HostUnfitError: a tool is missing, or the registry does not start.
     """
     check_tools()
-    program = registry_program()
-    home = private_directory(run_dir / "registry")
-    settings, log = home / "config.yml", home / "log"
-    settings.write_text(json.dumps(_settings(private_directory(storage / "registry"))), encoding="utf-8")
-    with log.open("wb") as stream:
-        argv = link.on_server(program, "serve", settings)
-        process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.NO_VARIABLES)
+    served = Registry(link, private_directory(run_dir / "registry"), private_directory(storage / "registry"))
     try:
-        _wait_until_up(link, process, log)
-        yield Registry(link)
+        served.start()
+        yield served
     finally:
-        proc.stop(process)
+        served.stop()
 
 
 def _settings(content: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bench.scenario.image_name import STORAGE, ImageFile, StoredImageName
 from bench.util import cache, proc
 from bench.util.errors import ProcessError
 from bench.util.files import open_file
+from bench.util.steps import measured_by, step
 from bench.util.text import first_of, plain
 from bench.util.units import format_bytes
 
@@ -55,7 +56,8 @@ def archived_image(
         if named.kind == "oci-archive":
             log(f"unpacking {path.name}")
             layout = folder / "unpacked"
-            oci_layout.unpack(path.resolve(), layout)
+            with step("unpack archive"):
+                oci_layout.unpack(path.resolve(), layout)
         chosen = oci_layout.choose(layout, str(named), name)
 
         def convert() -> None:
@@ -122,9 +124,12 @@ def _loaded(
     found = store.inspect(note.read_text(encoding="ascii")) if note.is_file() else None
     if found is None:
         log(f"converting {shown}")
-        convert()
+        with step("convert"):
+            measured_by(lambda: (folder / _SAVED).stat().st_size)
+            convert()
         log(f"loading {shown}: {format_bytes((folder / _SAVED).stat().st_size)}")
-        identity = store.load(folder / _SAVED)
+        with step("load"):
+            identity = store.load(folder / _SAVED)
         found = store.inspect(identity)
         if found is None:
             raise StoreError(f"the engine does not know the image {identity} of {shown}", hint="run again")

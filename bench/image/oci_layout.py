@@ -24,6 +24,7 @@ from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import StoreError
 from bench.util import proc
 from bench.util.files import open_file
+from bench.util.steps import measured_by
 from bench.util.text import first_of, plain
 
 INDEX: Final = "index.json"
@@ -100,13 +101,21 @@ def unpack(archive: Path, into: Path) -> None:
 @contextmanager
 def _opened(archive: Path) -> Iterator[IO[bytes]]:
     with open_file(archive) as file:
-        if file.read(len(_ZSTD)) != _ZSTD:
-            file.seek(0)
+        size = os.fstat(file.fileno()).st_size
+        measured_by(lambda: os.lseek(file.fileno(), 0, os.SEEK_CUR), total_bytes=size)
+        if os.pread(file.fileno(), len(_ZSTD), 0) != _ZSTD:
             yield file
-            return
+        else:
+            with _unpacked(file) as stream:
+                yield stream
+        measured_by(lambda: size)
+
+
+@contextmanager
+def _unpacked(file: IO[bytes]) -> Iterator[IO[bytes]]:
     # tarfile reads zstd from Python 3.14 on.
     zstd = proc.require_tool("zstd", package="zstd")
-    process = proc.spawn([zstd, "-dcq", "--", archive], stdout=subprocess.PIPE, keep=proc.NO_VARIABLES)
+    process = proc.spawn([zstd, "-dcq"], stdin=file, stdout=subprocess.PIPE, keep=proc.NO_VARIABLES)
     try:
         assert process.stdout is not None
         yield process.stdout

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.scenario.fields import Int64
+from bench.scenario.first_start import ABSENT
+
+FIRST_START: Final = "first start"
 
 
 class Cell(BaseModel):
@@ -26,6 +30,11 @@ class Cell(BaseModel):
     def box(self) -> str:
         """Target and accelerator in reports: ``libvirt/tcg``, ``docker``."""
         return self.target if self.accel == "native" else f"{self.target}/{self.accel}"
+
+    @property
+    def certified_as(self) -> str:
+        """The box in a certificate. A first start boots what came over its link, so it is a box of its own there."""
+        return f"{self.box}, {FIRST_START}" if self.factors.get("cache") == ABSENT else self.box
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ root can read the whole tree, so where an engine starts the agent as another use
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from bench.agent.compile import agent_binary
@@ -25,6 +25,7 @@ from bench.scenario.allowed_differences import FactName
 from bench.scenario.model import Scenario
 from bench.scenario.secret_names import secret_values
 from bench.scenario.target_table import has_own_kernel
+from bench.targets.first_start.target import Arrives
 from bench.util import cache
 from bench.util.tree import remove_tree, walk_tree
 
@@ -56,13 +57,16 @@ def certify(
 def _certificate(
     prepared: Prepared, scenario: Scenario, host: str, numbers: Iterator[int], say: Say, *, fresh: bool
 ) -> Certificate:
-    settings = _one_per_box(prepared, scenario)
+    settings = one_per_box(prepared.settings, scenario.name)
     # The boxes of a scenario have one image, and a look at each file of its tree takes seconds.
     kinds = {has_own_kernel(setting.target.name): setting.image for setting in settings.values()}
     states = {has_disk: _state(image, has_disk=has_disk) for has_disk, image in kinds.items()}
     wanted = []
     for cell, setting in settings.items():
         state = states[has_own_kernel(setting.target.name)]
+        if isinstance(setting.target, Arrives):
+            resources, ready = setting.scenario.resources, setting.scenario.ready
+            state = cache.content_key(*setting.target.travels(setting.image, resources, ready))
         key = inspection_key(cell, setting, prepared.descriptions[cell.box], host, state)
         if fresh:
             remove_tree(cache.cache_dir() / "inspection" / key)
@@ -72,16 +76,17 @@ def _certificate(
     return judge(scenario.name, inspections, asked_of(next(iter(settings.values()))), scenario.allowed_differences)
 
 
-def _one_per_box(prepared: Prepared, scenario: Scenario) -> dict[Cell, Setting]:
-    """The first cell of every box: the levels of factors change how often boxes run and how large, not what runs.
+def one_per_box(settings: Mapping[Cell, Setting], scenario: str) -> dict[Cell, Setting]:
+    """The first cell of every box of a scenario: most levels of factors change how often boxes run, not what runs.
 
-    The resources of other levels are checked by the facts of every trial.
+    A box of a first start boots what came over its link, so it counts as another box. The resources of other levels
+    are checked by the facts of every trial.
     """
     found: dict[str, Cell] = {}
-    for cell in prepared.settings:
-        if cell.scenario == scenario.name:
-            found.setdefault(cell.box, cell)
-    return {cell: prepared.settings[cell] for cell in found.values()}
+    for cell in settings:
+        if cell.scenario == scenario:
+            found.setdefault(cell.certified_as, cell)
+    return {cell: settings[cell] for cell in found.values()}
 
 
 def asked_of(setting: Setting) -> dict[FactName, str]:
@@ -105,7 +110,7 @@ def inspection_key(cell: Cell, setting: Setting, description: dict[str, str], ho
     """A cache key from all that an inspection depends on: image, agent, target, accelerator, resources, host.
 
     Args:
-        state: of the tree or the disks that the box runs from, see ``_state``.
+        state: of the tree or the disks that the box runs from, see ``_state``, or of what travels for it.
     """
     image, scenario = setting.image, setting.scenario
     return cache.content_key(

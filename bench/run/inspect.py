@@ -45,7 +45,7 @@ def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int], meanwhile:
     kind = target_info(setting.target.name).kind
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not has_agent(setting.target.name):
-        return Inspection(box=cell.box, kind=kind, inspected_at=now, silent=NO_AGENT)
+        return Inspection(box=cell.certified_as, kind=kind, inspected_at=now, silent=NO_AGENT)
     wanted = "digest" not in setting.scenario.allowed_differences
     digests: list[str] = []
 
@@ -59,7 +59,7 @@ def inspect_box(cell: Cell, setting: Setting, numbers: Iterator[int], meanwhile:
     if wanted and not digests:
         raise _cannot_inspect(cell, "the agent is not root, so it cannot read the whole tree")
     return Inspection(
-        box=cell.box, kind=kind, inspected_at=now, facts=record.inside, digest=digests[0] if digests else None
+        box=cell.certified_as, kind=kind, inspected_at=now, facts=record.inside, digest=digests[0] if digests else None
     )
 
 

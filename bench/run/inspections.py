@@ -66,7 +66,7 @@ class Inspections:
 
     def _inspect(self, one: Wanted, meanwhile: Callable[[Wanted, Callable[[], bool]], None]) -> None:
         def make(path: Path) -> None:
-            self.say(f"inspecting {one.cell.box} of {one.cell.scenario}")
+            self.say(f"inspecting {one.cell.certified_as} of {one.cell.scenario}")
             found = inspect_box(one.cell, one.setting, self.numbers, lambda ended: meanwhile(one, ended))
             path.write_text(found.model_dump_json(), encoding="utf-8")
 

@@ -190,6 +190,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         colours=("#2693f1", "#6fb0ff"),
         marker="<",
         options={"snapshotter": tuple(SNAPSHOTTERS)},
+        arrives_as="layers",
         counted_as="containerd",
     ),
     "docker": TargetInfo(
@@ -220,6 +221,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
         colours=("#04144b", "#3b67ab"),
         marker="h",
         options={"runtime": ("runc", "crun")},
+        arrives_as="layers",
     ),
     "uml": TargetInfo(
         implementation="bench.targets.vms.uml:UmlTarget",

@@ -6,7 +6,7 @@ A target says why this host cannot run it, and it provisions boxes. It never tak
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,17 @@ from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.util.clip import Clipped
 
-MarkEndpoint = Callable[[Endpoint], object]
-"""A box calls this at the instant at which it passes an endpoint. The caller owns the clock."""
+
+class MarkEndpoint(Protocol):
+    """A box calls this at the instant at which it passes an endpoint. The caller owns the clock."""
+
+    def __call__(self, endpoint: Endpoint, /, *, at_ns: int | None = None) -> object:
+        """Args: ``at_ns``: when it passed, on CLOCK_MONOTONIC, where that shows only afterwards; None: now."""
+
+
+def no_mark(endpoint: Endpoint, /, *, at_ns: int | None = None) -> None:
+    """For boxes whose endpoints nobody asks for."""
+    del endpoint, at_ns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.engines.libvirtd import LibvirtEngine
 from bench.image.vm.disk import ensure_disk, new_overlay
 from bench.run.box import Setting
-from bench.targets.base import Order
+from bench.targets.base import Order, no_mark
 from bench.targets.vms.libvirt import LibvirtTarget
 from bench.util import proc
 from bench.util.clock import Clock
@@ -38,7 +38,7 @@ class BareVm:
             resources=setting.scenario.resources,
             ready=setting.scenario.ready,
             cpus=setting.cpus,
-            mark=lambda _endpoint: None,
+            mark=no_mark,
         )
         self._domain = setting.target.domain(order)
         native = engine.connection.domainXMLToNative("qemu-argv", self._domain.xml(), 0)

@@ -38,7 +38,7 @@ from bench.run.interpreter import fast_thread_switch
 from bench.run.prepare import Prepared, prepare
 from bench.run.trial import run_trial
 from bench.scenario.model import load_scenario, narrowed
-from bench.targets.base import Order
+from bench.targets.base import Order, no_mark
 from bench.targets.containers.oci_runtime import OciBox
 from bench.targets.launcher.bubblewrap import command
 from bench.targets.rootfs_box import agent_user, rootfs_parts
@@ -69,7 +69,7 @@ def order_for(setting: Setting, name: str) -> Iterator[Order]:
             resources=setting.scenario.resources,
             ready=setting.scenario.ready,
             cpus=setting.cpus,
-            mark=lambda _endpoint: None,
+            mark=no_mark,
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,16 +25,22 @@ from bench.scenario.first_start import FirstStart
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.first_starts import FirstStarts
+from bench.targets.first_start.target import FilesTarget, LayersTarget
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, LaunchError
+from bench.util.threads import WatchedThread
 from tests.lab import Lab
 from tests.needs import need
+from tests.waiting import wait_until
 
 BITS_PER_S: Final = 10**8
 PAYLOAD_SHARE: Final = 1448 / 1514
 """Of a full packet on the link: what is left without the headers of Ethernet, IP and TCP with its time stamps."""
 ERROR: Final = 0.05
 TRIES: Final = 30
+SLOW_BITS_PER_S: Final = 4 * 10**6
+"""The smallest image takes more than a second."""
+MIDDLE_BYTES: Final = 100_000
 IN_ORDER: Final = (Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED, Endpoint.READY)
 
 
@@ -86,7 +94,13 @@ def test_what_a_box_needs_comes_after_its_request(start: Callable[..., Record], 
     check_arrival(start(name))
 
 
-def test_an_engine_pulls_again_what_it_has_pulled_before(start: Callable[..., Record]) -> None:
+@pytest.mark.parametrize("name", ["podman", "containerd"])
+def test_an_engine_pulls_again_what_it_has_pulled_before(start: Callable[..., Record], name: str) -> None:
+    for record in (start(name), start(name)):
+        check_arrival(record)
+
+
+def test_docker_pulls_only_what_is_above_the_base(start: Callable[..., Record]) -> None:
     first, second = start("docker"), start("docker")
     check_arrival(first)
     check_arrival(second)
@@ -94,6 +108,47 @@ def test_an_engine_pulls_again_what_it_has_pulled_before(start: Callable[..., Re
     # Without its lowest layer, busybox, only the agent travels.
     for name in ("arrival.travelled", "arrival.kept"):
         assert 2 * with_base[name] < second.disk_bytes[name]
+
+
+@contextmanager
+def killed_when(served: Registry, came_bytes: int) -> Iterator[None]:
+    """Kill the registry by its pid when so much more has come over its link; at the end it has been killed."""
+    before, pid = served.link.received_bytes(), served.pid
+
+    def kill() -> None:
+        wait_until(lambda: served.link.received_bytes() > before + came_bytes, "a part of the image")
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    thread = WatchedThread(kill, name="killer")
+    thread.start()
+    yield
+    thread.join()
+    thread.check()
+
+
+def test_a_registry_that_dies_in_the_middle_fails_one_start(lab: Lab, loaded: LoadedScenario) -> None:
+    """Of every form in which an image comes. The next start has a registry again; then nothing of it all is left."""
+    tag = campaign_tag(lab.campaign)
+    with ExitStack() as stack:
+        slow = FirstStarts(lab.engines, f"{tag}-slow", stack, accel="tcg")
+        wanted = FirstStart(bandwidth=SLOW_BITS_PER_S)
+        for name in ("docker", "podman", "containerd", "runc"):
+            target = slow.target(lab.target(name), TargetSpec(target=name), wanted)
+            assert isinstance(target, FilesTarget | LayersTarget)
+            served = target.registry
+            setting = lab.setting(target, loaded)
+            trial = lab.trial(setting, cache="absent")
+            with killed_when(served, MIDDLE_BYTES):
+                record, _ = run_trial(trial, setting)
+            assert record.failure is not None
+            assert "the registry at the far end of the link has ended" in record.failure.message
+            assert [str(found) for found in find_leftovers(box_tag(lab.campaign, trial.id))] == []
+        record, _ = run_trial(lab.trial(setting, cache="absent"), setting)
+        assert (record.outcome, record.failure) == ("ok", None)
+        pids = served.pid, served.link.server_pid, served.link.fetcher_pid
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert [str(found) for found in find_leftovers(f"{tag}-slow-first0")] == []
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ DIES: str = """
     from bench.image.stores.choice import image_store
     from bench.host.run_directory import box_tag, boxes_root, campaign_dir, owned_dir
     from bench.scenario.model import TargetSpec, load_scenario
-    from bench.targets.base import Order
+    from bench.targets.base import Order, no_mark
     from bench.targets.table import make_target
 
     name, campaign, scenario = sys.argv[1:]
@@ -144,7 +144,7 @@ DIES: str = """
             resources=loaded.scenario.resources,
             ready=loaded.scenario.ready,
             cpus=(0,),
-            mark=lambda endpoint: None,
+            mark=no_mark,
         )
         with target.provision(order) as box:
             box.start()

@@ -19,7 +19,7 @@ from bench.records.record import Endpoint
 from bench.run.cleanup import find_leftovers
 from bench.scenario.model import Design, LoadedScenario, Resources
 from bench.scenario.readiness import ReadyFirstLine
-from bench.targets.base import Order
+from bench.targets.base import Order, no_mark
 from bench.targets.vms.accel import virtual_cpu
 from bench.targets.vms.domain_box import DomainBox
 from bench.targets.vms.qemu import held_qemu
@@ -149,7 +149,7 @@ def ordered(lab: Lab, loaded: LoadedScenario, image: Image) -> Iterator[Order]:
         resources=loaded.scenario.resources,
         ready=loaded.scenario.ready,
         cpus=(0,),
-        mark=lambda _endpoint: None,
+        mark=no_mark,
     )
 
 

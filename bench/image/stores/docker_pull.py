@@ -21,6 +21,7 @@ from bench.image.platforms import host_platform
 from bench.image.stores.base import Log, StoreError
 from bench.image.stores.pulling import SILENCE_LIMIT_S, PullProgress, pull_error, silent_pull
 from bench.scenario.image_name import Reference
+from bench.util.steps import measured_by
 
 _LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
@@ -38,6 +39,7 @@ def pull(client: docker.DockerClient, reference: Reference, log: Log) -> None:
         # The engine ends a pull whose connection is closed.
         with closing(_request(client, reference)) as answer:
             for message in _messages(answer):
+                measured_by(lambda: progress.done_bytes, total_bytes=progress.total_bytes)
                 error = error or str(message.get("error") or "")
                 line = progress.take(message)
                 if line is not None:
@@ -93,10 +95,13 @@ def load(client: docker.DockerClient, archive: Path) -> str:
     """
     loaded, error = "", ""
     with archive.open("rb") as content:
+        total = archive.stat().st_size
+        measured_by(content.tell, total_bytes=total)
         for message in client.api.load_image(content):  # type: ignore[no-untyped-call]
             found = _LOADED.search(str(message.get("stream", "")))
             loaded = found[1] if found else loaded
             error = error or str(message.get("error") or "")
+        measured_by(lambda: total)
     if error or not loaded:
         raise StoreError(
             f"the engine did not load the image: {error or 'it named none'}",

@@ -35,6 +35,7 @@ from bench.image.stores.pulling import pull_error
 from bench.scenario.image_name import Reference
 from bench.util import proc
 from bench.util.errors import ProcessError
+from bench.util.steps import Highest, measured_by
 
 BUILDER: Final = "Buildah"
 _TIMEOUT_S: Final = 60.0
@@ -96,7 +97,14 @@ class PodmanStore:
         """See ``ImageStore.pull``."""
         # podman takes a digest only without the tag before it.
         wanted = str(reference.at(reference.digest) if reference.digest else reference)
-        code, lines = self._follow(lambda line: log(f"pulling {reference}: {line}"), "pull", wanted)
+        with scratch() as folder:
+            # podman keeps the compressed layers there until the pull is over, and says nothing of their sizes.
+            came = Highest(lambda: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
+            measured_by(came)
+            env = {"TMPDIR": str(folder)}
+            code, lines = self._follow(lambda line: log(f"pulling {reference}: {line}"), "pull", wanted, env=env)
+            came()
+            measured_by(lambda: came.found)
         if code != 0:
             said = _error(lines) or " ".join(lines)
             raise pull_error(reference, said, platform=host_platform(), tool="podman")
@@ -104,6 +112,8 @@ class PodmanStore:
     def load(self, archive: Path) -> str:
         """See ``ImageStore.load``."""
         said = self._ask("load", "--quiet", "--input", str(archive), timeout_s=_COPY_TIMEOUT_S).text
+        size = archive.stat().st_size
+        measured_by(lambda: size)
         found = [line.partition(":")[2].strip() for line in said.splitlines() if line.startswith("Loaded image")]
         if not found:
             raise StoreError("podman loaded no image", hint="check that the archive is whole")

@@ -40,6 +40,19 @@ class PullProgress:
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _last: tuple[int, int, str] = (0, 0, "")
 
+    @property
+    def done_bytes(self) -> int:
+        """Bytes of layers that have come so far. They are compressed, as a registry has them."""
+        return sum(layer.done_bytes for layer in tuple(self._layers.values()))
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Bytes of all layers; None until the engine has named the size of each that it fetches."""
+        layers = tuple(self._layers.values())
+        if not layers or not all(layer.total_bytes or layer.ready for layer in layers):
+            return None
+        return sum(layer.total_bytes or 0 for layer in layers)
+
     def take(self, message: Mapping[str, Any]) -> str | None:
         """Take in a message of the engine. Returns a line if there is news worth one, else None."""
         status, identity = str(message.get("status", "")), str(message.get("id", ""))
@@ -71,10 +84,8 @@ class PullProgress:
     def _line(self) -> str | None:
         layers = self._layers.values()
         ready = sum(layer.ready for layer in layers)
-        done = sum(layer.done_bytes for layer in layers)
-        totals = [layer.total_bytes for layer in layers]
         # Engines tell a layer's size when its download begins, so the sum is known late.
-        total = sum(filter(None, totals)) if all(layer.total_bytes or layer.ready for layer in layers) else 0
+        done, total = self.done_bytes, self.total_bytes or 0
         step = done * _STEPS // total if total else 0
         if (step, ready) <= self._last[:2] or (step == self._last[0] and ready < len(layers)):
             return None

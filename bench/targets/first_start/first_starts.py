@@ -9,9 +9,14 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from bench.engines import link, registry
+from bench.engines.containerd import ContainerdEngine
 from bench.engines.dockerd import DockerEngine
-from bench.engines.fresh_docker import FreshEngine, fresh_engine
+from bench.engines.fresh import FreshEngine
+from bench.engines.fresh_containerd import FreshContainerd, fresh_containerd
+from bench.engines.fresh_docker import FreshDocker, fresh_docker
+from bench.engines.fresh_podman import FreshPodman, fresh_podman
 from bench.engines.lazy import Engines
+from bench.engines.podman import PodmanEngine
 from bench.engines.registry import PushedImage, Registry
 from bench.host.run_directory import boxes_root, run_root
 from bench.image.model import Image
@@ -19,7 +24,8 @@ from bench.image.saved import ensure_archive
 from bench.image.stores.choice import image_store
 from bench.scenario.first_start import FirstStart
 from bench.scenario.model import TargetSpec
-from bench.scenario.target_table import target_info
+from bench.scenario.options import with_defaults
+from bench.scenario.target_table import TARGETS, target_info
 from bench.targets.base import Target
 from bench.targets.first_start.target import FilesTarget, LayersTarget
 from bench.targets.table import make_target
@@ -62,8 +68,9 @@ class FirstStarts:
             archive = ensure_archive(image_store(self._engines), image)
             return site.registry.push_image(archive, layers=wanted.layers)
 
-        own = make_target(spec, site.engines, accel=self._accel)
-        return LayersTarget(own, site.registry, site.fresh, push, has_base=wanted.present == "base")
+        engine, engines = site.fresh(spec, self._engines)
+        own = make_target(spec, engines, accel=self._accel)
+        return LayersTarget(own, site.registry, engine, push, has_base=wanted.present == "base")
 
     def _site(self, wanted: FirstStart) -> _Site:
         if wanted not in self._sites:
@@ -73,31 +80,66 @@ class FirstStarts:
 
 
 class _Site:
-    """A link with a registry, and an engine at its near end."""
+    """A link with a registry, and engines at its near end, each of which starts on first use."""
 
     def __init__(self, served: Registry, run_dir: Path, storage: Path, stack: ExitStack) -> None:
         self.registry = served
-        self._run_dir, self._storage, self._stack = run_dir, storage, stack
+        self.run_dir, self.stack = run_dir, stack
+        self._places = (served.link, run_dir, storage)
 
     @cached_property
-    def fresh(self) -> FreshEngine:
-        """The engine, which starts on first use. Raises HostUnfitError."""
-        return self._stack.enter_context(fresh_engine(self.registry.link, self._run_dir, self._storage))
+    def docker(self) -> FreshDocker:
+        return self.stack.enter_context(fresh_docker(*self._places))
 
     @cached_property
-    def engines(self) -> Engines:
-        """Engines of which Docker is the fresh one."""
-        return _FreshEngines(self)
+    def containerd(self) -> tuple[ContainerdEngine, Path]:
+        return self.stack.enter_context(fresh_containerd(*self._places))
+
+    @cached_property
+    def podman(self) -> FreshPodman:
+        return self.stack.enter_context(fresh_podman(*self._places))
+
+    def fresh(self, spec: TargetSpec, others: Engines) -> tuple[FreshEngine, Engines]:
+        """The fresh engine of a target, and engines of which its own is the fresh one. Raises HostUnfitError.
+
+        Args:
+            others: of the campaign. One of them holds the image.
+        """
+        if spec.target == "docker":
+            return self.docker, _FreshEngines(self, others, docker=self.docker.engine)
+        if spec.target == "podman":
+            return self.podman, _FreshEngines(self, others, podman=self.podman.engine)
+        engine, root = self.containerd
+        snapshotter = str(with_defaults(spec.options, TARGETS[spec.target].options)["snapshotter"])
+        fresh = FreshContainerd(engine, root, self.registry.link, snapshotter)
+        return fresh, _FreshEngines(self, others, containerd=engine)
 
 
 class _FreshEngines(Engines):
-    def __init__(self, site: _Site) -> None:
-        super().__init__(site._run_dir, site._stack)
-        self._site = site
+    def __init__(
+        self,
+        site: _Site,
+        others: Engines,
+        *,
+        docker: DockerEngine | None = None,
+        containerd: ContainerdEngine | None = None,
+        podman: PodmanEngine | None = None,
+    ) -> None:
+        super().__init__(site.run_dir, site.stack)
+        self._others = others
+        self._own = docker, containerd, podman
 
     @cached_property
     def docker(self) -> DockerEngine:
-        return self._site.fresh.engine
+        return self._own[0] or self._others.docker
+
+    @cached_property
+    def containerd(self) -> ContainerdEngine:
+        return self._own[1] or self._others.containerd
+
+    @cached_property
+    def podman(self) -> PodmanEngine:
+        return self._own[2] or self._others.podman
 
 
 @contextmanager

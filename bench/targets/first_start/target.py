@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Protocol, runtime_checkable
 
-from bench.engines.fresh_docker import FreshEngine
+from bench.engines.fresh import Arrived as HasArrived
+from bench.engines.fresh import FreshEngine
 from bench.engines.registry import Blob, PushedImage, Registry
 from bench.host.disk import allocated_bytes
 from bench.image.model import Arrived, Disk, Image
@@ -24,10 +25,12 @@ from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.packing import packed
 from bench.targets.vms.guest import VmFiles
 from bench.targets.volumes import fill_volumes
+from bench.util.errors import LaunchError
 
 _FOLDER: Final = "arrived"
 """In the box's storage: what came over the link."""
 _FETCH_LOG: Final = "fetch.log"
+_NEW_REGISTRY: Final = "the next first start begins with a new one; if that ends too, check the host's memory and disk"
 
 PushImage = Callable[[Image], PushedImage]
 """Pushes an image to the registry, from where it travels."""
@@ -41,24 +44,47 @@ class BootsFiles(Protocol):
         """Disks, and kernel and initramfs where they are files of their own."""
 
 
+@runtime_checkable
+class Arrives(Protocol):
+    """A target whose boxes get their image over a link."""
+
+    def travels(self, image: Image, resources: Resources, ready: Ready) -> tuple[str, ...]:
+        """The digests of all that travels for a box: they say what it boots."""
+
+
 class FirstStartBox(BoxProxy):
     """A box whose image comes first when it is started."""
 
     def __init__(self, inner: Box, order: Order, registry: Registry) -> None:
         super().__init__(inner)
         self.order = order
+        self.registry = registry
         self.link = registry.link
+        self._spent_ns = 0
         self._before_bytes = self.link.sent_bytes()
 
     def start(self) -> None:
         """Fetch, unpack, start. Marks ``fetched`` and ``unpacked``. Raises LaunchError."""
-        self.bring(partial(self.order.mark, Endpoint.FETCHED))
+        try:
+            self._spent_ns = self.bring(partial(self.order.mark, Endpoint.FETCHED))
+        except LaunchError as error:
+            ended = self.registry.why_ended()
+            if ended is None:
+                raise
+            raise LaunchError(f"{ended}, so: {error.message}", hint=_NEW_REGISTRY) from None
         self.order.mark(Endpoint.UNPACKED)
         self.inner.start()
 
     @abstractmethod
-    def bring(self, arrived: Callable[[], object]) -> None:
-        """Fetch and unpack; calls ``arrived`` when the last byte has come. Raises LaunchError."""
+    def bring(self, arrived: HasArrived) -> int:
+        """Fetch and unpack; calls ``arrived`` when the last byte has come.
+
+        Returns:
+            CPU time, ns, of the programs that did it, without daemons.
+
+        Raises:
+            LaunchError: something failed.
+        """
 
     @abstractmethod
     def kept_bytes(self) -> int:
@@ -68,6 +94,11 @@ class FirstStartBox(BoxProxy):
         """See ``Box``."""
         return {"travelled": self.link.sent_bytes() - self._before_bytes, "kept": self.kept_bytes()}
 
+    def spent_ns(self) -> Mapping[str, int]:
+        """The inner box's, and the CPU time of the programs that fetched and unpacked."""
+        inner = dict(self.inner.spent_ns())
+        return inner | {Component.CLIENT: inner.get(Component.CLIENT, 0) + self._spent_ns}
+
 
 class FilesBox(FirstStartBox):
     """A box whose tree, or whose kernel, initramfs and disks, come as files."""
@@ -75,24 +106,19 @@ class FilesBox(FirstStartBox):
     def __init__(self, inner: Box, order: Order, registry: Registry, parcels: tuple[Parcel, ...]) -> None:
         super().__init__(inner, order, registry)
         self._parcels = parcels
-        self._spent_ns = 0
 
-    def bring(self, arrived: Callable[[], object]) -> None:
+    def bring(self, arrived: HasArrived) -> int:
         """See ``FirstStartBox``."""
-        self._spent_ns = fetch(self._parcels, self.link, self.order.directory / _FETCH_LOG, arrived=arrived)
+        spent_ns = fetch(self._parcels, self.link, self.order.directory / _FETCH_LOG, arrived=arrived)
         for parcel in self._parcels:
             if parcel.form == "tree":
                 fill_dev(parcel.place / "dev")
-                self._spent_ns += fill_volumes(self.order)
+                spent_ns += fill_volumes(self.order)
+        return spent_ns
 
     def kept_bytes(self) -> int:
         """See ``FirstStartBox``."""
         return allocated_bytes(self.order.storage / _FOLDER)
-
-    def spent_ns(self) -> Mapping[str, int]:
-        """The inner box's, and the CPU time of the programs that fetched and unpacked."""
-        inner = dict(self.inner.spent_ns())
-        return inner | {Component.CLIENT: inner.get(Component.CLIENT, 0) + self._spent_ns}
 
 
 class FilesTarget(TargetProxy):
@@ -101,7 +127,7 @@ class FilesTarget(TargetProxy):
     def __init__(self, inner: Target, registry: Registry, *, has_base: bool) -> None:
         """Args: ``has_base``: only the disk with the image's tree travels; what else boots it is on the host."""
         super().__init__(inner)
-        self._registry = registry
+        self.registry = registry
         self._has_base = has_base
         self._pushed: dict[Path, Blob] = {}
 
@@ -111,16 +137,21 @@ class FilesTarget(TargetProxy):
         parcels = self._parcels(image, resources, ready, Path(_FOLDER))
         return {**sizes, **{f"travels.{parcel.place.stem}": parcel.blob.size_bytes for parcel in parcels}}
 
+    def travels(self, image: Image, resources: Resources, ready: Ready) -> tuple[str, ...]:
+        """See ``Arrives``."""
+        return tuple(parcel.blob.digest for parcel in self._parcels(image, resources, ready, Path(_FOLDER)))
+
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
         """Provision a box of which no file is there yet."""
+        self.registry.start()
         folder = order.storage / _FOLDER
         folder.mkdir(mode=0o700)
         parcels = self._parcels(order.image, order.resources, order.ready, folder)
         arrived = self._arrived(order, folder)
         order = replace(order, image=replace(order.image, arrived=arrived))
         with self.inner.provision(order) as box:
-            yield FilesBox(box, order, self._registry, parcels)
+            yield FilesBox(box, order, self.registry, parcels)
 
     def _arrived(self, order: Order, folder: Path) -> Arrived:
         """The files as the inner target will find them."""
@@ -164,7 +195,7 @@ class FilesTarget(TargetProxy):
 
     def _push(self, file: Path) -> Blob:
         if file not in self._pushed:
-            self._pushed[file] = self._registry.push_file(file)
+            self._pushed[file] = self.registry.push_file(file)
         return self._pushed[file]
 
 
@@ -184,10 +215,9 @@ class LayersBox(FirstStartBox):
         self._image = image
         self._before = allocated_bytes(engine.data_root)
 
-    def bring(self, arrived: Callable[[], object]) -> None:
+    def bring(self, arrived: HasArrived) -> int:
         """See ``FirstStartBox``."""
-        layers = len({layer.digest for layer in self._image.layers})
-        self._engine.pull(self._image.ref, layers=layers, arrived=arrived)
+        return self._engine.pull(self._image, arrived=arrived)
 
     def kept_bytes(self) -> int:
         """See ``FirstStartBox``; without the box's own writable layer."""
@@ -204,32 +234,41 @@ class LayersTarget(TargetProxy):
         """Args: ``has_base``: the engine has the image's lowest layer."""
         super().__init__(inner)
         self._has_base = has_base
-        self._registry = registry
+        self.registry = registry
         self._engine = engine
         self._push = push
         self._pushed: dict[str, PushedImage] = {}
         self._bases: dict[str, PushedImage] = {}
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
-        """Push the image; ``travels.image`` is its size as it travels, with a base that may be there."""
-        sizes = self.inner.prepare(image, resources, ready)
-        return {**sizes, "travels.image": self._image(image).size_bytes}
+        """Push the image; ``travels.image`` is its size as it travels, with a base that may be there.
+
+        The inner target prepares nothing: its engine has nothing before the request.
+        """
+        del resources, ready
+        return {"travels.image": self._image(image).size_bytes}
+
+    def travels(self, image: Image, resources: Resources, ready: Ready) -> tuple[str, ...]:
+        """See ``Arrives``: the digest of the image's manifest, which names everything else by its own."""
+        del resources, ready
+        return (self._image(image).ref,)
 
     @contextmanager
     def provision(self, order: Order) -> Iterator[Box]:
         """Provision a box in an engine that has no image, or only the base."""
+        self.registry.start()
         image = self._image(order.image)
         # Here and not when the last box has gone, so that its removal does not seem to take so long.
         self._engine.forget()
         if self._has_base:
-            base = self._base(image)
-            self._engine.pull(base.ref, layers=1, arrived=lambda: None)
-        with self.inner.provision(replace(order, image=replace(order.image, ref=image.ref))) as box:
-            yield LayersBox(box, order, self._registry, self._engine, image)
+            self._engine.pull(self._base(image), arrived=lambda *, at_ns=None: at_ns)
+        identity = image.config.digest if self._engine.knows_by_id else order.image.id
+        with self.inner.provision(replace(order, image=replace(order.image, ref=image.ref, id=identity))) as box:
+            yield LayersBox(box, order, self.registry, self._engine, image)
 
     def _base(self, image: PushedImage) -> PushedImage:
         if image.ref not in self._bases:
-            self._bases[image.ref] = self._registry.push_lowest_layer(image)
+            self._bases[image.ref] = self.registry.push_lowest_layer(image)
         return self._bases[image.ref]
 
     def _image(self, image: Image) -> PushedImage:

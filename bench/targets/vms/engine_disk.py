@@ -14,7 +14,7 @@ from bench.image.saved import ensure_archive, layer_digests
 from bench.image.stores.base import ImageStore
 from bench.image.vm.disk import make_overlay
 from bench.image.vm.system import ENGINE_BYTES, ensure_engine_disk
-from bench.targets.base import Slot
+from bench.targets.base import Slot, no_mark
 from bench.targets.vms.domain import DiskFile
 from bench.targets.vms.engine_vm import EngineVm, EngineVmBox
 from bench.util import cache
@@ -98,5 +98,5 @@ def _slot() -> Iterator[Slot]:
             directory=directory,
             storage=storage,
             cpus=tuple(sorted(os.sched_getaffinity(0))),
-            mark=lambda _endpoint: None,
+            mark=no_mark,
         )

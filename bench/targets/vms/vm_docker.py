@@ -23,7 +23,7 @@ from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import Box, Order, Output
+from bench.targets.base import Box, Order, Output, no_mark
 from bench.targets.vms.accel import choose_accel
 from bench.targets.vms.domain import COMMAND_LINE, DiskFile
 from bench.targets.vms.domain_box import describe_libvirt
@@ -109,7 +109,7 @@ class VmDockerTarget:
         conf = conf_disk(render_boxconf(order.image.config, order.ready))
         root = order.storage / "disk.qcow2"
         # The VM's boot in warm mode precedes the request, so it passes no endpoint.
-        vm_order = replace(order, mark=_nothing) if self._warm else order
+        vm_order = replace(order, mark=no_mark) if self._warm else order
         resources = order.resources
         domain = self._vm().domain(
             vm_order,
@@ -238,7 +238,3 @@ def container_request(order: Order) -> dict[str, Any]:
             "ExtraHosts": [f"{HOSTNAME}:{OWN_ADDRESS}"],
         },
     }
-
-
-def _nothing(_endpoint: Endpoint) -> None:
-    pass

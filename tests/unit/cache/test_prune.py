@@ -273,6 +273,15 @@ def test_steps_of_builds_go_with_images_of_their_age_since_they_hold_their_layer
     assert shelf.forgotten == [9 * DAY_NS]
 
 
+def test_an_image_that_a_later_build_has_replaced_goes_first(root: Path, shelf: Shelf) -> None:
+    shelf.put(image("old", age_days=9), kib=4 * MIB)
+    shelf.put(replace(image("replaced", age_days=1), names=(), superseded=True), kib=4 * MIB)
+    result = run(root, Wish(most_bytes=read_contents(root).size_bytes - MIB))
+    assert [thing.name for thing in result.removed] == ["replaced by a later build: sha256:replaced"]
+    assert shelf.forgotten == [], "steps of the older image's build are of use"
+    assert run(root, Wish(unused_ns=5 * DAY_NS)).removed[0].name == "boxbench/old:1"
+
+
 def test_images_that_the_campaign_uses_stay(root: Path, shelf: Shelf) -> None:
     shelf.put(image("used", age_days=9), kib=4 * MIB)
     shelf.put(image("free", age_days=1), kib=4 * MIB)

@@ -7,7 +7,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import given
@@ -23,12 +23,14 @@ from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_en
 from bench.certificate.judge import judge, refuse_unequal
 from bench.certificate.reasons import UNEXPLAINED, why
 from bench.image.archive import digest_exclusions, read_index, tree_digest
+from bench.plan.trials import Cell
 from bench.records.certificate import Certificate, Inspection, Status
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.report import write_report
 from bench.render.sections.certificate import certificate_view, certificates_report
 from bench.render.terminal import view_report
+from bench.run.certify import one_per_box
 from bench.scenario.allowed_differences import FACT_NAMES, FactName
 from bench.scenario.model import load_scenario, scenario_schema
 from bench.scenario.target_table import TARGETS, Kind
@@ -356,6 +358,40 @@ def test_a_level_of_a_factor_is_held_against_what_was_asked_for() -> None:
     assert doubts_at(memory="256MiB", cpus="1", cache="cold") == []
     assert doubts_at(memory="3MiB") == ["inside: memory is 256 MiB limit, and 3.00 MiB limit was asked for"]
     assert doubts_at(cpus="2") == ["inside: CPUs is 1, and 2 was asked for"]
+
+
+def test_a_first_start_is_held_against_its_own_inspection() -> None:
+    """What it boots came over a link."""
+    manifest = certified(make_manifest())
+    record = next(r for r in make_records(manifest, troubles=False) if r.trial.cell.key == "hello/docker")
+    first = record.trial.cell.model_copy(update={"factors": {"cache": "absent"}})
+    there = inspection(first.certified_as, {**record.inside, "cpus": "2"})
+    manifest = manifest.model_copy(update={"certificates": {"hello": certificate(inspection("docker"), there)}})
+
+    def doubts(cell: Cell) -> list[str]:
+        changed = record.trial.model_copy(update={"cell": cell})
+        return deviating(with_doubts(manifest, [record.model_copy(update={"trial": changed})])[0])
+
+    assert first.certified_as == "docker, first start"
+    assert "inside: CPUs is 1, and was 2 when certified" in doubts(first)
+    assert "inside: CPUs is 1, and was 2 when certified" not in doubts(record.trial.cell)
+    # Earlier campaigns have one inspection for all levels.
+    manifest = manifest.model_copy(update={"certificates": {"hello": certificate(inspection("docker", {"cpus": "3"}))}})
+    assert "inside: CPUs is 1, and was 3 when certified" in doubts(first)
+
+
+def test_every_box_that_boots_something_else_is_inspected() -> None:
+    def cell(target: str, **factors: str) -> Cell:
+        return Cell(scenario="web", target=target, accel="native", factors=factors)
+
+    cells = [cell("docker", cache=level, cpus=cpus) for level in ("absent", "warm", "cold") for cpus in ("1", "2")]
+    cells += [cell("runc", cache="cold"), Cell(scenario="other", target="runc", accel="native")]
+    chosen = one_per_box(dict.fromkeys(cells, cast("Any", None)), "web")
+    assert [(one.certified_as, one.factors) for one in chosen] == [
+        ("docker, first start", {"cache": "absent", "cpus": "1"}),
+        ("docker", {"cache": "warm", "cpus": "1"}),
+        ("runc", {"cache": "cold"}),
+    ]
 
 
 def test_a_workload_that_drops_root_in_every_box_is_no_doubt() -> None:

@@ -47,6 +47,18 @@ def test_a_pull_says_how_much_of_how_much_in_few_lines() -> None:
     assert len(said) <= 11
 
 
+def test_how_much_has_come_is_known_at_any_time() -> None:
+    """For displays with a rate, which ask when they like."""
+    progress = PullProgress("web:1")
+    assert (progress.done_bytes, progress.total_bytes) == (0, None)
+    for message in (status("a", "Pulling fs layer"), status("b", "Pulling fs layer"), downloading("a", 30, 100)):
+        progress.take(message)
+    assert (progress.done_bytes, progress.total_bytes) == (30, None)
+    progress.take(downloading("b", 5, 20))
+    progress.take(status("a", "Download complete"))
+    assert (progress.done_bytes, progress.total_bytes) == (105, 120)
+
+
 def test_layers_that_are_there_already() -> None:
     said = lines(
         status("a", "Already exists"),

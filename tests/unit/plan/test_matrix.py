@@ -232,7 +232,8 @@ def test_a_first_start_needs_a_target_whose_image_travels(make: Make, monkeypatc
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     check_matrix([make("docker", "runc", "libvirt", cache=["absent", "warm"])])
     said = _refused(make("process", "vmm", "docker[network=bridge]", cache="absent"))
-    able = "only these targets can do a first start: runc, crun, docker, microvm, libvirt, libvirt-full"
+    names = "runc, crun, containerd, docker, podman, microvm, libvirt, libvirt-full"
+    able = f"only these targets can do a first start: {names}"
     assert f"process with cache=absent: {able}" in said
     assert f"vmm with cache=absent: {able}" in said
     assert "docker[network=bridge] with cache=absent: the private engine at the end of the link has no other" in said

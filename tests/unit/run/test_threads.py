@@ -23,7 +23,7 @@ from bench.run.residents.trial import run_residents
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
 from bench.scenario.model import Design
-from bench.targets.base import Output
+from bench.targets.base import Output, no_mark
 from bench.targets.vms.domain_box import DomainBox
 from bench.util.clock import MonotonicClock
 from bench.util.errors import ThreadDiedError
@@ -184,7 +184,7 @@ def test_without_its_event_loop_libvirt_is_not_asked_for_a_domain(tmp_path: Path
         pid_file=lambda _domain: None,
         private=False,
     )
-    slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=lambda _endpoint: None)
+    slot: Any = SimpleNamespace(tag="t", storage=tmp_path, mark=no_mark)
     machine = SimpleNamespace(emulator=None)
     domain: Any = SimpleNamespace(name="boxbench-0badcafe-t0003", machine=machine, disks=(), ports=())
     box = DomainBox(slot, SimpleNamespace(), engine, domain, lambda: None, patience_s=0)

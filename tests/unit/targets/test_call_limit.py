@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from bench.targets.base import no_mark
 from bench.targets.vms import call_limit
 from bench.targets.vms.call_limit import CallLimit
 from bench.targets.vms.domain_box import DomainBox
@@ -62,7 +63,7 @@ def box(libvirt: HangingLibvirt, tmp_path: Path) -> DomainBox:
     library = SimpleNamespace(libvirtError=GoneError)
     connection = SimpleNamespace(createXML=libvirt.create, lookupByName=libvirt.look_up)
     engine: Any = SimpleNamespace(connection=connection, library=library, private=False, pid_file=lambda _name: None)
-    slot: Any = SimpleNamespace(tag=NAME, storage=tmp_path, mark=lambda _endpoint: None)
+    slot: Any = SimpleNamespace(tag=NAME, storage=tmp_path, mark=no_mark)
     disks = (SimpleNamespace(read_only=False),)
     machine = SimpleNamespace(emulator=None)
     domain: Any = SimpleNamespace(name=NAME, machine=machine, disks=disks, ports=(), xml=lambda _arguments: "")

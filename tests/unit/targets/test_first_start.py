@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,12 @@ import pytest
 from docker.errors import APIError
 
 from bench.agent.boxconf import BoxConfig
-from bench.engines.fresh_docker import FreshEngine
-from bench.engines.link import Link, parse_sent
+from bench.engines.fresh import Arrived
+from bench.engines.fresh_containerd import FreshContainerd
+from bench.engines.fresh_docker import FreshDocker
+from bench.engines.fresh_podman import FreshPodman
+from bench.engines.link import Link, parse_received, parse_sent
+from bench.engines.link_watch import LinkWatch, watched
 from bench.engines.registry import ADDRESS, Blob, PushedImage
 from bench.image.model import Disk, Image
 from bench.image.tree import ensure_tree_dir
@@ -25,10 +30,11 @@ from bench.scenario.model import Ready, ReadyFirstLine, Resources
 from bench.targets.base import Box, Order
 from bench.targets.first_start import target as module
 from bench.targets.first_start.fetch import Parcel
-from bench.targets.first_start.target import FilesTarget, LayersTarget
+from bench.targets.first_start.target import Arrives, FilesTarget, LayersTarget
 from bench.targets.vms.guest import Guest, VmFiles
 from bench.targets.volumes import make_volumes
-from bench.util.errors import HostUnfitError, LaunchError
+from bench.util.errors import HostUnfitError, LaunchError, ThreadDiedError
+from tests.waiting import wait_until
 
 SIZE: Final = 4096
 CAME: Final = 12345
@@ -55,7 +61,7 @@ def order(tmp_path: Path, image: Image, marks: list[str]) -> Order:
         directory=tmp_path / "run",
         storage=tmp_path / "boxes",
         cpus=(0,),
-        mark=marks.append,
+        mark=lambda endpoint, /, **_when: marks.append(endpoint),
         image=image,
         resources=Resources(),
         ready=ReadyFirstLine(when="first-line"),
@@ -104,6 +110,14 @@ class _Registry:
         self.pushed: list[str] = []
         self._came = iter((0, CAME))
         self.link = SimpleNamespace(bits_per_s=10**8, sent_bytes=lambda: next(self._came))
+        self.starts = 0
+        self.ended: str | None = None
+
+    def start(self) -> None:
+        self.starts += 1
+
+    def why_ended(self) -> str | None:
+        return self.ended
 
     def push_file(self, file: Path) -> Blob:
         self.pushed.append(file.name)
@@ -115,7 +129,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, marks: list[str]) -> list[Parcel]:
     """The parcels of a fetch that takes place in name only."""
     parcels: list[Parcel] = []
 
-    def fetch(wanted: Sequence[Parcel], link: Link, log: Path, *, arrived: Callable[[], object]) -> int:
+    def fetch(wanted: Sequence[Parcel], link: Link, log: Path, *, arrived: Arrived) -> int:
         del link, log
         parcels.extend(wanted)
         arrived()
@@ -142,6 +156,8 @@ def test_a_tree_is_fetched_after_the_request(order: Order, marks: list[str], fet
         assert [(parcel.form, parcel.place) for parcel in fetched] == [("tree", tree)]
         assert box.arrived_bytes()["travelled"] == CAME
         assert box.spent_ns() == {"client": 12}
+    assert isinstance(target, Arrives)
+    assert target.travels(order.image, order.resources, order.ready) == ("sha256:tree.tar.zst",)
     # What was pushed when the image was prepared is not pushed again.
     assert registry.pushed == ["tree.tar.zst"]
 
@@ -159,7 +175,7 @@ def test_volumes_are_filled_when_the_tree_has_come(
             with super().provision(order) as box:
                 yield box
 
-    def fetch(wanted: Sequence[Parcel], *_: object, arrived: Callable[[], object]) -> int:
+    def fetch(wanted: Sequence[Parcel], *_: object, arrived: Arrived) -> int:
         (wanted[0].place / "data").mkdir(mode=0o1777)
         (wanted[0].place / "data" / "seed").write_text("came")
         arrived()
@@ -251,13 +267,17 @@ class _Images:
             self.there.remove(identity)
 
 
-def _engine(tmp_path: Path, events: Sequence[Mapping[str, Any]], images: _Images | None = None) -> FreshEngine:
+def _engine(tmp_path: Path, events: Sequence[Mapping[str, Any]], images: _Images | None = None) -> FreshDocker:
     def pull(ref: str, *, stream: bool, decode: bool) -> Iterator[Mapping[str, Any]]:
         assert (ref, stream, decode) == (f"{ADDRESS}/x@sha256:9", True, True)
         yield from events
 
     client = SimpleNamespace(api=SimpleNamespace(pull=pull), images=images or _Images())
-    return FreshEngine(cast("Any", SimpleNamespace(client=client)), tmp_path)
+    return FreshDocker(cast("Any", SimpleNamespace(client=client)), tmp_path)
+
+
+def _not_yet(*, at_ns: int | None = None) -> None:
+    pytest.fail(f"nothing has come {at_ns}")
 
 
 def _layers(*states: tuple[str, str]) -> list[Mapping[str, Any]]:
@@ -267,7 +287,7 @@ def _layers(*states: tuple[str, str]) -> list[Mapping[str, Any]]:
 @pytest.fixture
 def pushed() -> PushedImage:
     blobs = Blob("sha256:a", 1), Blob("sha256:b", 2), Blob("sha256:b", 2)
-    return PushedImage(f"{ADDRESS}/x@sha256:9", blobs, 3)
+    return PushedImage(f"{ADDRESS}/x@sha256:9", blobs, 13, Blob("sha256:config", 6))
 
 
 def test_an_engine_has_fetched_when_its_last_layer_has_come(
@@ -277,37 +297,46 @@ def test_an_engine_has_fetched_when_its_last_layer_has_come(
     events += _layers(("a", "Download complete"), ("a", "Pull complete"), ("b", "Pull complete"))
     engine, inner = _engine(tmp_path, events), _Inner(marks)
     target = LayersTarget(cast("Any", inner), cast("Any", _Registry()), engine, lambda _image: pushed, has_base=False)
-    assert target.prepare(order.image, order.resources, order.ready)["travels.image"] == 3
+    assert target.prepare(order.image, order.resources, order.ready)["travels.image"] == 13
     with target.provision(order) as box:
         # The engine had an image, and has none before the request.
         assert engine.engine.client.images.list(all=True) == []
         box.start()
     assert marks == [Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED]
     assert inner.images[0].ref == pushed.ref
+    assert isinstance(target, Arrives)
+    assert target.travels(order.image, order.resources, order.ready) == (pushed.ref,)
 
 
 def test_a_base_that_is_there_is_pulled_before_the_request(order: Order, marks: list[str], pushed: PushedImage) -> None:
     pulled: list[str] = []
-    base = PushedImage(f"{ADDRESS}/x@sha256:base", pushed.layers[:1], 1)
+    base = PushedImage(f"{ADDRESS}/x@sha256:base", pushed.layers[:1], 1, pushed.config)
 
-    def pull(ref: str, *, layers: int, arrived: Callable[[], object]) -> None:
-        pulled.append(f"{ref} {layers} {len(marks)}")
-        arrived()
+    def pull(image: PushedImage, *, arrived: Arrived) -> int:
+        pulled.append(f"{image.ref} {len(image.layers)} {len(marks)}")
+        arrived(at_ns=4)
+        return 11
 
     registry = _Registry()
     registry.push_lowest_layer = lambda _image: base  # type: ignore[attr-defined]
-    engine = SimpleNamespace(forget=lambda: pulled.append("forget"), pull=pull, data_root=order.storage)
+    engine = SimpleNamespace(
+        forget=lambda: pulled.append("forget"), pull=pull, data_root=order.storage, knows_by_id=True
+    )
+    inner = _Inner(marks)
     target = LayersTarget(
-        cast("Any", _Inner(marks)), cast("Any", registry), cast("Any", engine), lambda _image: pushed, has_base=True
+        cast("Any", inner), cast("Any", registry), cast("Any", engine), lambda _image: pushed, has_base=True
     )
     with target.provision(order) as box:
         assert (pulled, marks) == (["forget", f"{base.ref} 1 0"], [])
         box.start()
-    assert pulled[2:] == [f"{pushed.ref} 2 0"]
+        assert box.spent_ns() == {"client": 16}
+    assert pulled[2:] == [f"{pushed.ref} 3 0"]
+    # podman knows an image by its id, which is that of the configuration as it was pushed.
+    assert inner.images[0].id == "sha256:config"
     assert marks == [Endpoint.FETCHED, Endpoint.UNPACKED, Endpoint.CREATED]
 
 
-def test_the_last_layer_counts_once(tmp_path: Path) -> None:
+def test_the_last_layer_counts_once(tmp_path: Path, pushed: PushedImage) -> None:
     came: list[int] = []
     at: list[int] = []
 
@@ -319,14 +348,14 @@ def test_the_last_layer_counts_once(tmp_path: Path) -> None:
             yield event
 
     engine = _engine(tmp_path, cast("Any", events()))
-    engine.pull(f"{ADDRESS}/x@sha256:9", layers=2, arrived=lambda: came.append(at[-1]))
+    engine.pull(pushed, arrived=lambda **_when: came.append(at[-1]))
     assert came == [2]
 
 
-def test_a_pull_that_fails_is_the_error_of_the_box(tmp_path: Path) -> None:
+def test_a_pull_that_fails_is_the_error_of_the_box(tmp_path: Path, pushed: PushedImage) -> None:
     engine = _engine(tmp_path, [{"error": "unexpected EOF"}])
     with pytest.raises(LaunchError, match="was not pulled: unexpected EOF"):
-        engine.pull(f"{ADDRESS}/x@sha256:9", layers=1, arrived=lambda: None)
+        engine.pull(pushed, arrived=_not_yet)
 
 
 def test_an_engine_that_keeps_an_image_is_no_fresh_host(tmp_path: Path) -> None:
@@ -353,3 +382,123 @@ def test_the_token_bucket_counts_what_passes() -> None:
 def test_a_link_without_a_bucket_is_no_link(answer: bytes) -> None:
     with pytest.raises(HostUnfitError, match="tc does not count what passes the link"):
         parse_sent(answer)
+
+
+def test_the_table_of_interfaces_says_what_was_received() -> None:
+    table = "Inter-|   Receive\n face |bytes packets\n    lo:       1  2\nboxbench-f: 4711    3    0\n"
+    assert parse_received(table) == 4711
+    with pytest.raises(HostUnfitError, match="the link's interface is gone"):
+        parse_received("    lo: 1 2")
+
+
+def test_layers_have_come_when_only_the_small_answers_are_left(pushed: PushedImage) -> None:
+    """An engine that unpacks first and fetches the configuration last."""
+    received = iter([100, 9000, 1_000_000, 2_000_000, 2_000_000, 2_003_000])
+    times = iter(range(10, 70, 10))
+    link = SimpleNamespace(received_bytes=lambda: next(received))
+    watch = LinkWatch(cast("Any", link), cast("Any", SimpleNamespace(now_ns=lambda: next(times))))
+    for _ in range(5):
+        watch.look()
+    assert pushed.small_bytes == 10
+    assert watch.layers_came_ns(pushed) == 40
+
+
+def test_a_watch_that_dies_is_an_error() -> None:
+    answers = iter(("1", ""))
+    link = SimpleNamespace(received_bytes=lambda: int(next(answers)))
+
+    def watch_until_it_dies() -> None:
+        with watched(cast("Any", link)):
+            wait_until(
+                lambda: not any(thread.name == "link-watch" for thread in threading.enumerate()), "the end of the watch"
+            )
+
+    with pytest.raises(ThreadDiedError, match="the thread link-watch would have seen is missing"):
+        watch_until_it_dies()
+
+
+def test_a_registry_that_has_ended_is_named_and_started_again(order: Order, marks: list[str]) -> None:
+    inner, registry = _Inner(marks), _Registry()
+    target = FilesTarget(cast("Any", inner), cast("Any", registry), has_base=False)
+
+    def broken(*_args: object, **_kwargs: object) -> int:
+        raise LaunchError("curl ended with 18", hint="run again")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "packed", lambda file, _content: file)
+        patch.setattr(module, "fetch", broken)
+        with target.provision(order) as box:
+            with pytest.raises(LaunchError, match=r"^curl ended with 18$"):
+                box.start()
+            registry.ended = "the registry has ended"
+            with pytest.raises(LaunchError, match=r"^the registry has ended, so: curl ended with 18$"):
+                box.start()
+    assert registry.starts == 1
+
+
+class _ContainerdApi:
+    """containerd with what an interrupted pull leaves."""
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        self.there = {"image": ["x"], "unfinished": ["layer-sha256:1"], "lease": ["l"], "content": [], "snapshot": []}
+        self._stubborn = stubborn
+
+    def images(self) -> dict[str, int | None]:
+        return dict.fromkeys(self.there["image"])
+
+    def unfinished_content(self) -> list[str]:
+        return list(self.there["unfinished"])
+
+    def leases(self) -> list[str]:
+        return list(self.there["lease"])
+
+    def content(self) -> list[str]:
+        return self.there["content"]
+
+    def snapshots(self, snapshotter: str) -> list[str]:
+        assert snapshotter == "native"
+        return self.there["snapshot"]
+
+    def delete_image(self, name: str) -> None:
+        self.there["image"].remove(name)
+
+    def abort_content(self, name: str) -> None:
+        self.there["unfinished"].remove(name)
+
+    def delete_lease(self, name: str) -> None:
+        self.there["lease"].remove(name)
+
+    def collect_garbage(self, key: str) -> None:
+        assert all(not self.there[kind] for kind in ("image", "unfinished", "lease"))
+        assert key
+        if self._stubborn:
+            self.there["snapshot"] = ["sha256:left"]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_containerd_forgets_what_an_interrupted_pull_left(tmp_path: Path, *, stubborn: bool) -> None:
+    engine = SimpleNamespace(api=_ContainerdApi(stubborn=stubborn))
+    fresh = FreshContainerd(cast("Any", engine), tmp_path, cast("Any", None), "native")
+    if not stubborn:
+        fresh.forget()
+        return
+    with pytest.raises(LaunchError, match="still has 1 images, blobs or snapshots, such as sha256:left"):
+        fresh.forget()
+
+
+@pytest.mark.parametrize("left", ["", "123abc\n"])
+def test_podman_forgets_its_images(tmp_path: Path, left: str) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def ask(*words: str, timeout_s: float = 0) -> SimpleNamespace:
+        del timeout_s
+        asked.append(words)
+        return SimpleNamespace(text=left)
+
+    fresh = FreshPodman(cast("Any", SimpleNamespace(ask=ask)), tmp_path, cast("Any", None))
+    if left:
+        with pytest.raises(LaunchError, match="the podman for first starts still has 1 images"):
+            fresh.forget()
+    else:
+        fresh.forget()
+    assert asked == [("rmi", "--all", "--force"), ("images", "--all", "--quiet")]

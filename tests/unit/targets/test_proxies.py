@@ -14,7 +14,7 @@ import pytest
 from bench.anatomy.target import StartTrace, TracedBox, TracedTarget
 from bench.host.tracefs import TraceInstance
 from bench.scenario.target_table import TARGETS
-from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
+from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy, no_mark
 from bench.targets.containers.containerd import _ContainerdBox, _Layers
 from bench.targets.containers.docker import DockerBox, DockerOptions
 from bench.targets.containers.docker_cli import _DockerCliBox
@@ -119,7 +119,7 @@ def _order(tmp_path: Path) -> Order:
         resources=SimpleNamespace(memory=2**27, cpus=1),
         keep_output=False,
         cpus=(0,),
-        mark=lambda _endpoint: None,
+        mark=no_mark,
     )
     order.directory.mkdir()
     order.storage.mkdir()

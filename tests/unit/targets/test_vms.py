@@ -26,7 +26,7 @@ from bench.image.model import Disk, Image
 from bench.image.vm.disk import new_raw_copy
 from bench.scenario.model import TargetSpec
 from bench.scenario.target_table import TARGETS, has_agent
-from bench.targets.base import Order
+from bench.targets.base import Order, no_mark
 from bench.targets.table import make_target
 from bench.targets.vms import accel
 from bench.targets.vms.guest import conf_disk
@@ -531,7 +531,7 @@ def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path)
         resources=scenario.resources,
         ready=scenario.ready,
         cpus=(3,),
-        mark=lambda _endpoint: None,
+        mark=no_mark,
     )
     body = container_request(order)
     assert body["Image"] == "boxbench/demo:1"

@@ -10,7 +10,7 @@ import pytest
 
 from bench.util import cache
 from bench.util.clock import VirtualClock
-from bench.util.steps import Steps, done_bytes, measured_by, step
+from bench.util.steps import Highest, Steps, done_bytes, measured_by, step
 
 
 def test_steps_have_their_time_and_bytes() -> None:
@@ -97,3 +97,14 @@ def test_a_cache_entry_that_is_made_is_a_step_and_one_that_is_there_is_not(
             cache.ensure("tar", "a", write)
             cache.ensure("tree", "a", Path.mkdir)
     assert [(one.name, one.done_bytes) for one in steps.all] == [("tar", 300), ("tree", None)]
+
+
+def test_what_is_removed_at_the_end_has_come_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "layer"
+    file.write_bytes(b"12345678")
+    highest = Highest(lambda: file.stat().st_size)
+    assert highest() == 8
+    file.write_bytes(b"")
+    assert highest() == 8
+    file.unlink()
+    assert highest() == 8
