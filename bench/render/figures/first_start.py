@@ -27,7 +27,7 @@ _PARTS: Final = (
 """Each part of the time: its metric, the phase whose colour it has, and its name."""
 _HOW: Final = (
     "Bars are the medians of the three parts, so their sum can differ a little from the median of the whole, which the "
-    "numbers have. Engines unpack whole layers one after another, so much of it can be left when the last byte has come; "
+    "numbers have. Engines unpack whole layers one after another, so much can be left when the last byte has come; "
     "trees and disks are unpacked as they come. Below each bar is what came over the link, and what stays on the disk."
 )
 _NAMED_FROM: Final = 0.10

@@ -17,10 +17,10 @@ FIRST_START_NOTE: Final = (
     "First start: the image comes to the host after the request. “travels” counts all bytes that came over the "
     "link, headers included. “written” is all that was written to files meanwhile, also what was removed again, and "
     "“stays” is what the image takes of the disk afterwards. Unpacking begins while the image arrives, so “unpack” is "
-    "what is left of it when the last byte has come. A tree or a disk is unpacked as it comes. docker and podman unpack "
-    "a layer when all of it has come, one after another, and containerd's client begins when all layers have come: so "
-    "with few large layers most of their unpacking is left then. Programs are installed and daemons run beforehand, and "
-    "what has just arrived is in the page cache."
+    "what is left of it when the last byte has come. A tree or a disk is unpacked as it comes. docker and podman "
+    "unpack a layer when all of it has come, one after another, and the client of containerd begins when all have "
+    "come: so with few large layers most of their unpacking is left then. Programs are installed and daemons run "
+    "beforehand, and what has just arrived is in the page cache."
 )
 FORMS: Final = {
     ("layers", "nothing"): "layers, pulled from a registry",
