@@ -197,6 +197,19 @@ def cli_commands() -> Commands:
     }
 
 
+def published_problems(root: Path, manifest: Path) -> Iterator[tuple[int, str]]:
+    """Scenarios of a published campaign that lie outside of this repository: their place is one of somebody's machine.
+
+    A campaign names the directory of a scenario relative to its own. So it is right when both are in the repository.
+    """
+    scenarios = json.loads(manifest.read_text(encoding="utf-8")).get("scenarios", {})
+    for name, entry in scenarios.items():
+        place = str(entry["directory"])
+        inside = (manifest.parent / place).resolve().is_relative_to(root.resolve())
+        if place.startswith("/") or not inside or (".." in place and not (manifest.parent / place).is_dir()):
+            yield 1, f"the scenario {name} was run from {place}, which is not in this repository"
+
+
 def nox_sessions(text: str) -> frozenset[str]:
     """The names of the sessions in the text of a noxfile."""
     plain = re.findall(r"^@nox\.session\ndef (\w+)", text, re.MULTILINE)
@@ -221,6 +234,8 @@ def problems() -> Iterator[str]:
             # A published report quotes the commands of its day, and its version in a code span.
             if not name.startswith(PUBLISHED):
                 found += [*command_problems(text, commands, sessions), *path_problems(ROOT, text)]
+        if name.startswith(PUBLISHED) and file.name == "manifest.json":
+            found += published_problems(ROOT, file)
         if name == DESIGN:
             found += listing_problems(package_names(ROOT), text)
         if name == SCHEMA:

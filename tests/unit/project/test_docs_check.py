@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_paths(tmp_path: Path) -> None:
         (3, "bench/ does not contain start"),
         (3, "bench/run.py does not contain test_it"),
     ]
+
+
+def test_a_published_campaign_names_no_place_outside_of_the_repository(tmp_path: Path) -> None:
+    root, campaign = tmp_path / "clone", tmp_path / "clone" / "reports" / "published" / "one"
+    (root / "scenarios" / "web").mkdir(parents=True)
+    campaign.mkdir(parents=True)
+
+    def found(place: str) -> list[str]:
+        (campaign / "manifest.json").write_text(json.dumps({"scenarios": {"web": {"directory": place}}}))
+        return [problem for _, problem in docs_check.published_problems(root, campaign / "manifest.json")]
+
+    assert found("../../../scenarios/web") == found("scenarios/web") == []
+    for place in ("../../../../elsewhere/web", "/somewhere/web", "../../../scenarios/missing"):
+        assert found(place) == [f"the scenario web was run from {place}, which is not in this repository"]
 
 
 def test_the_listing_of_packages() -> None:
