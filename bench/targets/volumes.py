@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from bench.host.disk import allocated_bytes
 from bench.image.tree import ensure_tree_dir
@@ -11,6 +12,8 @@ from bench.targets.base import Order
 from bench.util import proc
 
 FILL_LIMIT_S = 600.0
+VOLUMES: Final = "volumes"
+"""The directory in a box's storage."""
 
 
 def make_volumes(order: Order) -> dict[Path, str]:
@@ -51,7 +54,7 @@ def fill_volumes(order: Order) -> int:
 
 
 def _places(order: Order) -> dict[Path, str]:
-    return {order.storage / "volumes" / str(number): place for number, place in enumerate(order.image.volumes)}
+    return {order.storage / VOLUMES / str(number): place for number, place in enumerate(order.image.volumes)}
 
 
 def volumes_bytes(volumes: Mapping[Path, str]) -> int:

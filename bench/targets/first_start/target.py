@@ -24,7 +24,7 @@ from bench.targets.base import Box, BoxProxy, Order, Target, TargetProxy
 from bench.targets.first_start.fetch import Parcel, fetch
 from bench.targets.first_start.packing import packed
 from bench.targets.vms.guest import VmFiles
-from bench.targets.volumes import fill_volumes
+from bench.targets.volumes import VOLUMES, fill_volumes
 from bench.util.errors import LaunchError
 
 _FOLDER: Final = "arrived"
@@ -222,7 +222,10 @@ class LayersBox(FirstStartBox):
     def kept_bytes(self) -> int:
         """See ``FirstStartBox``; without the box's own writable layer."""
         own = self.inner.disk_bytes().get("box.allocated", 0)
-        return allocated_bytes(self._engine.data_root) - self._before - own
+        # Volumes that an engine does not make are in the box's storage, and so not in the engine's.
+        volumes = self.order.storage / VOLUMES
+        elsewhere = allocated_bytes(volumes) if volumes.is_dir() else 0
+        return allocated_bytes(self._engine.data_root) - self._before - (own - elsewhere)
 
 
 class LayersTarget(TargetProxy):
