@@ -30,8 +30,9 @@ def test_layers_are_compressed_as_docker_push_does(
     monkeypatch.setattr(proc, "run", run)
     monkeypatch.setattr(proc, "require_tool", lambda name, **_: name)
     monkeypatch.setattr(Link, "on_fetcher", lambda _, *words: list(words))
-    pushed = Registry(Link(10**8, 1, 2)).push_image(tmp_path / "image.tar", layers=layers)
+    pushed = Registry(Link(10**8, 1, 2), tmp_path, tmp_path).push_image(tmp_path / "image.tar", layers=layers)
     assert pushed.size_bytes == 5 + 2 + len(_MANIFEST)
+    assert (pushed.config.digest, pushed.small_bytes) == ("sha256:2", 2 + len(_MANIFEST))
     (copy,) = [words for words in ran if words[0] == "skopeo"]
     assert copy[copy.index("--dest-compress-format") + 1] == layers
     assert [word in copy for word in ("--dest-compress-level", "9")] == [bool(level)] * 2
