@@ -413,9 +413,7 @@ def test_a_snapshot_is_missing_by_the_status_of_the_answer() -> None:
 
 
 def _box(api: FakeContainerd, storage: Path) -> _ContainerdBox:
-    order: Any = SimpleNamespace(
-        tag="boxbench-c-t0001", storage=storage, image=SimpleNamespace(volumes=(), arrived=None)
-    )
+    order: Any = SimpleNamespace(tag="boxbench-c-t0001", storage=storage, image=SimpleNamespace(volumes=()))
     return _ContainerdBox(order, CHANNEL, SimpleNamespace(), api, _Layers("chain", "native"))  # type: ignore[arg-type]
 
 

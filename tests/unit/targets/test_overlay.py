@@ -18,7 +18,7 @@ from bench.util.errors import LaunchError
 class _Order:
     directory: Path
     storage: Path
-    image: object = dataclasses.field(default_factory=lambda: SimpleNamespace(volumes=(), arrived=None))
+    image: object = dataclasses.field(default_factory=lambda: SimpleNamespace(volumes=()))
     tag: str = "boxbench-01234567-t0001"
 
 

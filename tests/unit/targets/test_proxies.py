@@ -115,7 +115,7 @@ def _order(tmp_path: Path) -> Order:
         tag="boxbench-c-t0001",
         directory=tmp_path / "run",
         storage=tmp_path / "disk",
-        image=SimpleNamespace(id="sha256:1", ref="image", config=config, volumes=(), arrived=None),
+        image=SimpleNamespace(id="sha256:1", ref="image", config=config, volumes=()),
         resources=SimpleNamespace(memory=2**27, cpus=1),
         keep_output=False,
         cpus=(0,),
