@@ -133,6 +133,7 @@ class FilesTarget(TargetProxy):
 
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Pack and push what travels; ``travels.NAME`` is its size, beside what the inner target returns."""
+        self.registry.start()
         sizes = self.inner.prepare(image, resources, ready)
         parcels = self._parcels(image, resources, ready, Path(_FOLDER))
         return {**sizes, **{f"travels.{parcel.place.stem}": parcel.blob.size_bytes for parcel in parcels}}
@@ -249,6 +250,7 @@ class LayersTarget(TargetProxy):
         The inner target prepares nothing: its engine has nothing before the request.
         """
         del resources, ready
+        self.registry.start()
         return {"travels.image": self._image(image).size_bytes}
 
     def travels(self, image: Image, resources: Resources, ready: Ready) -> tuple[str, ...]:
