@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from bench.engines.containerd import ContainerdEngine, spawned_containerd
 from bench.engines.containerd_api import ContainerdApi, ContainerdError
-from bench.engines.dockerd import peer_pid
 from bench.engines.fresh import Arrived, not_forgotten, not_pulled, pull_limit_s, silent_engine
 from bench.engines.link import Link
 from bench.engines.link_watch import watched
 from bench.engines.registry import PushedImage
+from bench.engines.startup import peer_pid
 from bench.util import proc
 from bench.util.errors import ProcessError
 from bench.util.private import private_directory
