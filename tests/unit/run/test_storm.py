@@ -198,7 +198,8 @@ def test_a_schedule_is_kept_and_is_where_clocks_start(
 ) -> None:
     storm = Storm(interval=30 * 10**6, max_lateness=10**10)
     target, record, _ = blow(4, {"m00": "hangs"}, storm)
-    assert target.boxes("start") == ["m00", "m01", "m02", "m03"]
+    # A thread starts each box, so a busy host may start the next one first.
+    assert sorted(target.boxes("start")) == ["m00", "m01", "m02", "m03"]
     assert [member.scheduled_ns for member in record.members] == [0, 30 * 10**6, 60 * 10**6, 90 * 10**6]
     assert [member.outcome for member in record.members] == ["timeout", "ok", "ok", "ok"]
     for member in record.members[1:]:
