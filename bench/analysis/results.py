@@ -205,7 +205,7 @@ class Analysis:
 
     def cells(self, scenario: str) -> tuple[Cell, ...]:
         """The scenario's cells in the order in which it lists its targets."""
-        return cells_of(self.manifest, scenario)
+        return self._cells[scenario]
 
     def summary(self, cell: Cell, metric: str) -> CellSummary | None:
         """The summary of one metric; None when the cell has no value of it."""
@@ -235,6 +235,10 @@ class Analysis:
         return self._by_cell.get(cell.key, ())
 
     # A report asks thousands of times. Searching all summaries or records each time takes minutes at 10,000 records.
+
+    @cached_property
+    def _cells(self) -> dict[str, tuple[Cell, ...]]:
+        return {scenario: cells_of(self.manifest, scenario) for scenario in self.manifest.scenarios}
 
     @cached_property
     def _summaries(self) -> dict[tuple[str, str], CellSummary]:

@@ -38,7 +38,7 @@ def test_a_report_asks_each_record_for_its_cell_a_few_times_only(
         build_view(analyse(manifest, records))
         counts.append(asked)
     # Once per metric of a boot would be a hundred times; once per record and cell would grow with both.
-    assert (counts[1] - counts[0]) / 600 < 20
+    assert (counts[1] - counts[0]) / 600 < 12
 
 
 def test_series_and_samples_hold_the_same_values(short: Path, tmp_path: Path) -> None:
