@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 from bench.host.read import HOST_ROOT
+from bench.host.run_directory import parse_tag
 from bench.util import proc
 from bench.util.errors import TeardownError
 
@@ -58,6 +59,19 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
 def _unescape(path: str) -> str:
     # The kernel escapes space, tab, newline and backslash as three octal digits.
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
+
+
+def hierarchies(root: Path = HOST_ROOT) -> tuple[Mount, ...]:
+    """The mounts of the host's control group hierarchies, in the order in which they were mounted.
+
+    A box that shares the host's mount namespace has hierarchies in its own root. They are in the same table, but they
+    are the box's, read-only, and gone with it.
+    """
+    return tuple(
+        mount
+        for mount in read_mounts(root)
+        if mount.kind in ("cgroup", "cgroup2") and not any(map(parse_tag, PurePosixPath(mount.point).parts))
+    )
 
 
 def cgroup_mode(mounts: Sequence[Mount]) -> CgroupMode | None:

@@ -11,7 +11,7 @@ from typing import Final
 from bench.host.cgroup.find import cpu_group_of
 from bench.host.cgroup.group import BoxCgroup, listed_pids
 from bench.host.cgroup.own import OwnCgroup, own_cgroup, remove_groups
-from bench.host.mounts import cgroup_mode, read_mounts
+from bench.host.mounts import cgroup_mode, hierarchies
 from bench.host.processes import parent_of
 from bench.host.read import HOST_ROOT, read_text
 from bench.util.clock import MonotonicClock
@@ -35,14 +35,14 @@ def engine_parent(name: str, *, root: Path = HOST_ROOT) -> Iterator[str | None]:
     Returns:
         None on a host where dockerd lets systemd make the groups: systemd removes those of a killed engine.
     """
-    mounts = read_mounts(root)
+    mounts = hierarchies(root)
     if cgroup_mode(mounts) == "v2" and (root / _SYSTEMD).is_dir():
         yield None
         return
     try:
         yield f"/{name}"
     finally:
-        parents = [root / m.point.lstrip("/") / name for m in mounts if m.kind in ("cgroup", "cgroup2")]
+        parents = [root / m.point.lstrip("/") / name for m in mounts]
         remove_groups(parents, MonotonicClock())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
-from bench.host.mounts import Mount, read_mounts
+from bench.host.mounts import Mount, hierarchies
 from bench.host.read import HOST_ROOT, read_text
 from bench.util.paths import is_directory
 
@@ -32,7 +32,7 @@ def cgroup_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -> B
         None if the process has ended or shares all its groups with ``ours`` or with the whole host, so that no
         counter belongs to the box alone.
     """
-    own, mounts = _own_paths(pid, root, ours), read_mounts(root)
+    own, mounts = _own_paths(pid, root, ours), hierarchies(root)
     v1 = _directories(root, own, {name: mount for name in CONTROLLERS if (mount := _v1_mount(mounts, name))})
     if v1:
         return BoxCgroup("v1", v1)
@@ -53,7 +53,7 @@ def cpu_group_of(pid: int, *, root: Path = HOST_ROOT, ours: int | None = None) -
     Returns:
         None if the process has ended, or if no group with an account of CPU time holds it without ``ours``.
     """
-    own, mounts = _own_paths(pid, root, ours), read_mounts(root)
+    own, mounts = _own_paths(pid, root, ours), hierarchies(root)
     v1 = _v1_mount(mounts, CPU_ACCOUNT)
     counted = _directories(root, own, {} if v1 is None else {CPU_ACCOUNT: v1})
     if counted:

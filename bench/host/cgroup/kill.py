@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.cgroup.group import listed_pids
-from bench.host.mounts import read_mounts
+from bench.host.mounts import hierarchies
 from bench.host.read import HOST_ROOT, read_text
 from bench.util.clock import Clock, MonotonicClock
 
@@ -60,7 +60,7 @@ def _left(directories: Sequence[Path], spare: int | None) -> tuple[int, ...]:
 
 def _freezers(directories: Sequence[Path]) -> Iterator[Path]:
     """The groups of the same paths in v1's freezer hierarchy."""
-    mounts = [mount for mount in read_mounts() if mount.kind == "cgroup"]
+    mounts = [mount for mount in hierarchies() if mount.kind == "cgroup"]
     freezer = next((mount for mount in mounts if "freezer" in mount.options), None)
     for directory in directories:
         point = next((mount.point for mount in mounts if directory.is_relative_to(mount.point)), None)

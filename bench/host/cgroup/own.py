@@ -12,7 +12,7 @@ from typing import Final, Literal
 from bench.host.cgroup.find import CONTROLLERS, CPU_ACCOUNT
 from bench.host.cgroup.group import UNIFIED, BoxCgroup
 from bench.host.cgroup.kill import kill_tasks
-from bench.host.mounts import Mount, read_mounts
+from bench.host.mounts import Mount, hierarchies
 from bench.host.read import HOST_ROOT
 from bench.util.clock import Clock, MonotonicClock
 from bench.util.errors import HostUnfitError, TeardownError
@@ -128,7 +128,7 @@ def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
     Raises:
         HostUnfitError: there is no permission to make groups.
     """
-    mounts = [mount for mount in read_mounts(root) if _is_hierarchy(mount)]
+    mounts = hierarchies(root)
     depths = [Path(PARENT, *names[:depth]) for depth in range(len(names) + 1)]
     parents = [(root / mount.point.lstrip("/") / path, mount) for mount in mounts for path in depths]
     try:
@@ -142,10 +142,6 @@ def parents_for_runtimes(*names: str, root: Path = HOST_ROOT) -> Iterator[None]:
             # Another campaign may have groups in the outermost one.
             with contextlib.suppress(OSError):
                 parent.rmdir()
-
-
-def _is_hierarchy(mount: Mount) -> bool:
-    return mount.kind in ("cgroup", "cgroup2")
 
 
 def _make_parents(parents: Sequence[tuple[Path, Mount]]) -> None:
@@ -173,7 +169,7 @@ def _hierarchies(root: Path, only: str | None) -> dict[str, Path]:
     """The mount point of each v1 controller, or of ``only`` one; only ``unified`` if v2 has them."""
     controllers = CONTROLLERS if only is None else (CPU_ACCOUNT,)
     v1 = {name: path for name in controllers if (path := _v1_hierarchy(root, name)) is not None}
-    v2 = [root / mount.point.lstrip("/") for mount in read_mounts(root) if mount.kind == "cgroup2"]
+    v2 = [root / mount.point.lstrip("/") for mount in hierarchies(root) if mount.kind == "cgroup2"]
     if v2 and (only == UNIFIED or not v1):
         return {UNIFIED: v2[0]}
     if v1:
@@ -185,7 +181,7 @@ def _hierarchies(root: Path, only: str | None) -> dict[str, Path]:
 
 
 def _v1_hierarchy(root: Path, controller: str) -> Path | None:
-    found = [m.point for m in read_mounts(root) if m.kind == "cgroup" and controller in m.options]
+    found = [m.point for m in hierarchies(root) if m.kind == "cgroup" and controller in m.options]
     return root / found[-1].lstrip("/") if found else None
 
 

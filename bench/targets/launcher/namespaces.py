@@ -14,7 +14,7 @@ from typing import ClassVar
 from bench.agent.boxconf import CHANNEL_IN_BOX, HOSTNAME
 from bench.engines.lazy import Engines
 from bench.host.cgroup import own_cgroup
-from bench.host.mounts import read_mounts
+from bench.host.mounts import hierarchies
 from bench.host.read import HOST_ROOT
 from bench.scenario.options import Value, check_options
 from bench.scenario.target_table import NAMESPACES, TARGETS
@@ -90,7 +90,7 @@ def _check_together(on: Mapping[str, bool], root: str) -> None:
 
 def cgroup_mounts(root: Path = HOST_ROOT) -> list[str]:
     """``NAME:OPTIONS`` for each version 1 hierarchy of the host; ``.:`` where the host has version 2 only."""
-    mounts = read_mounts(root)
+    mounts = hierarchies(root)
     v1 = [mount for mount in mounts if mount.kind == "cgroup"]
     if not v1:
         return [".:"] if any(mount.kind == "cgroup2" for mount in mounts) else []

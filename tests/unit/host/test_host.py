@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bench.host import Counters, difference, doubts, fingerprint, host_facts, read_counters
 from bench.host.counters import parse_cpu_line, parse_pressure
 from bench.host.facts import bracketed, parse_cpuinfo, parse_os_release, speed_parameters
-from bench.host.mounts import cgroup_mode, filesystem_of, parse_mounts, read_mounts
+from bench.host.mounts import cgroup_mode, filesystem_of, hierarchies, parse_mounts, read_mounts
 from bench.host.read import parse_cpu_list, parse_keyed, parse_sizes
 
 Tree = Callable[[dict[str, str]], Path]
@@ -200,6 +200,21 @@ def test_cpu_lists(text: str, count: int) -> None:
 def test_a_broken_cpu_list_is_no_number() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         parse_cpu_list("")
+
+
+def test_hierarchies_in_the_root_of_a_box_are_not_the_hosts(tmp_path: Path) -> None:
+    """A box in the host's mount namespace has its own, read-only, in the table that we read."""
+    box = "/run/boxbench/boxbench-6e42e7f4/boxbench-6e42e7f4-t900005/root"
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text(
+        "30 20 0:27 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
+        "31 20 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+        "32 20 0:29 / /tmp rw - tmpfs tmpfs rw\n"
+        f"40 20 0:27 / {box}/sys/fs/cgroup/blkio ro - cgroup cgroup rw,blkio\n"
+        f"41 20 0:28 / {box}/sys/fs/cgroup/unified ro - cgroup2 cgroup2 rw\n"
+    )
+    found = [mount.point for mount in hierarchies(tmp_path)]
+    assert found == ["/sys/fs/cgroup/blkio", "/sys/fs/cgroup/unified"]
 
 
 def test_mounts_with_odd_names() -> None:
