@@ -187,10 +187,11 @@ class Lab:
 
 
 def _has_lost_its_runtime(record: Record) -> bool:
-    """Whether the kernel has killed runc's own child while it made the container.
+    """Whether runc's own child gave up while it made the container.
 
-    A campaign records this as a failed trial. Seen once in some thousands of starts, on a host whose kernel is
-    emulated, far from any memory limit; 150 further starts in a row did not show it. It is no result of a test.
+    It copies runc to memory and seals the copy, which the kernel refuses (EBUSY) while something else still holds one
+    of the pages. A campaign records this as a failed trial. It was seen a few times in many thousands of starts, and is
+    no result of a test.
     """
     return record.failure is not None and _LOST_RUNTIME in record.failure.message
 

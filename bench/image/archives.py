@@ -18,7 +18,7 @@ from bench.util import cache, proc
 from bench.util.errors import ProcessError
 from bench.util.files import open_file
 from bench.util.steps import measured_by, step
-from bench.util.text import first_of, plain
+from bench.util.text import first_of, logged, plain
 from bench.util.units import format_bytes
 
 _TIMEOUT_S: Final = 3600.0
@@ -26,7 +26,6 @@ _SEVERAL: Final = "it has several images"
 _SAVED: Final = "image.tar"
 _GIVEN: Final = "given.tar"
 _MOST_SAID: Final = 500
-_SAID: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 
 
 def archived_image(
@@ -166,8 +165,8 @@ def archive_error(named: ImageFile | StoredImageName, stderr: str) -> StoreError
     Args:
         stderr: what it said.
     """
-    fatal = _SAID.search(stderr)
-    said = " ".join(plain(fatal[1].replace('\\"', '"') if fatal else stderr).split())[-_MOST_SAID:]
+    fatal = next((line for line in stderr.splitlines() if "level=fatal" in line), stderr)
+    said = " ".join(plain(logged(fatal)).split())[-_MOST_SAID:]
     said = said.removeprefix("initializing source ").removeprefix(f"docker-archive:{_GIVEN}: ")
     for pattern, what, hint in _KNOWN:
         if re.search(pattern, said, re.IGNORECASE):

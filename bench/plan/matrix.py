@@ -10,7 +10,7 @@ from typing import Final
 from bench.host.pagecache import why_never_cold
 from bench.host.read import HOST_ROOT, parse_sizes, read_text
 from bench.scenario.factors import MULTI_BOX_FACTORS, resources_at
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import ABSENT, is_first_start
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec
 from bench.scenario.target_table import TARGETS, TargetInfo, target_info
 from bench.util.errors import UsageError
@@ -58,7 +58,7 @@ def combinations_of(scenario: Scenario) -> tuple[Combination, ...]:
         for spec in targets_of(scenario)
         for levels in scenario.factors.combinations()
         # The control shows the host's drift, which has nothing to do with a link.
-        if spec.label in named or levels.get("cache") != ABSENT
+        if spec.label in named or not is_first_start(levels)
     )
 
 
@@ -125,7 +125,7 @@ def _impossible(scenario: Scenario) -> Iterator[str]:
 
 def _not_first(one: Combination) -> Iterator[str]:
     """Why the image of such a box cannot come to the host after the request."""
-    if one.levels.get("cache") != ABSENT:
+    if not is_first_start(one.levels):
         return
     label = one.spec.label
     if one.target.arrives_as is None:

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from bench.scenario.fields import Int64
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import is_first_start
 
 FIRST_START: Final = "first start"
 
@@ -34,7 +34,7 @@ class Cell(BaseModel):
     @property
     def certified_as(self) -> str:
         """The box in a certificate. A first start boots what came over its link, so it is a box of its own there."""
-        return f"{self.box}, {FIRST_START}" if self.factors.get("cache") == ABSENT else self.box
+        return f"{self.box}, {FIRST_START}" if is_first_start(self.factors) else self.box
 
     @property
     def key(self) -> str:

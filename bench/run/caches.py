@@ -9,7 +9,7 @@ from typing import Final
 from bench.plan.trials import Cell, Trial
 from bench.run.box import Setting
 from bench.run.trial import run_trial
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import is_first_start
 
 # Above any plan's numbers and below those of inspections, so that such a start is not mistaken for a trial.
 _FIRST_NUMBER: Final = 800_000
@@ -39,7 +39,7 @@ class Caches:
             KeyboardInterrupt: the box has been removed.
         """
         identity, arrived = _identity(trial.cell), self._arrived
-        self._arrived = trial.cell.factors.get("cache") == ABSENT
+        self._arrived = is_first_start(trial.cell.factors)
         if arrived:
             os.sync()
         if _is_cold(trial.cell):
@@ -51,7 +51,7 @@ class Caches:
 
 
 def _identity(cell: Cell) -> Identity:
-    return cell.scenario, cell.box, cell.factors.get("cache") == ABSENT
+    return cell.scenario, cell.box, is_first_start(cell.factors)
 
 
 def _is_cold(cell: Cell) -> bool:

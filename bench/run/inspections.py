@@ -17,7 +17,7 @@ from bench.plan.trials import Cell
 from bench.records.certificate import Inspection
 from bench.run.box import Setting
 from bench.run.inspect import inspect_box
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import is_first_start
 from bench.scenario.target_table import has_own_kernel
 from bench.util import cache
 
@@ -95,7 +95,7 @@ def _other_cpus(first: Setting, second: Setting) -> tuple[int, ...] | None:
 
 def _fit_together(first: Wanted, second: Wanted) -> bool:
     """Whether two boxes can be there at once. The server of first starts sends to one box."""
-    if any(one.cell.factors.get("cache") == ABSENT for one in (first, second)):
+    if any(is_first_start(one.cell.factors) for one in (first, second)):
         return False
     both = sum(one.setting.scenario.resources.memory for one in (first, second))
     return read_memory().get("available", 0) >= _MEMORY_MARGIN * both

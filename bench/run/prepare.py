@@ -22,7 +22,7 @@ from bench.run.ahead import done_beside, works_of
 from bench.run.box import Setting
 from bench.run.interpreter import frozen_heap
 from bench.run.preparation import Preparation
-from bench.scenario.first_start import ABSENT
+from bench.scenario.first_start import is_first_start
 from bench.scenario.model import LoadedScenario, TargetSpec
 from bench.targets.base import Target
 from bench.targets.first_start.first_starts import FirstStarts
@@ -138,7 +138,7 @@ def _add_scenario(
         target = found
         cell = Cell(scenario=scenario.name, target=place.spec.label, accel=target.accel, factors=place.levels)
         say(f"preparing {cell.key}")
-        is_first = place.levels.get("cache") == ABSENT
+        is_first = is_first_start(place.levels)
         if is_first:
             target = first.target(target, place.spec, scenario.first_start)
         sizes.update(target.prepare(image, place.scenario.resources, place.scenario.ready))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -18,6 +19,11 @@ _SCHEMA: Final = {
     "pattern": r"^\s*\d+(\.\d+)?\s*[kMG]bit/s\s*$",
     "examples": ["100Mbit/s"],
 }
+
+
+def is_first_start(levels: Mapping[str, str]) -> bool:
+    """Whether the image comes to the host after the request, at these levels of a scenario's factors."""
+    return levels.get("cache") == ABSENT
 
 
 def _from_text(value: object) -> object:

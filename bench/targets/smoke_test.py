@@ -19,6 +19,7 @@ from bench.host.scratch import scratch
 from bench.util import proc
 from bench.util.cache import cached_probe, content_key
 from bench.util.errors import BoxbenchError
+from bench.util.text import logged
 
 ARGV: Final = ("/boxinit", "run")
 _COMPLAINT: Final = b"boxinit: run:"
@@ -65,7 +66,10 @@ def _try(tool: str, attempt: Attempt) -> str | None:
 
 
 def tool_message(output: bytes) -> str:
-    """The line of a tool's output that names the error: the last one that is not a warning."""
+    """What a tool says is wrong: its last line that is no warning, and before it why a child of it gave up."""
     lines = [line.strip() for line in proc.tail(output).splitlines() if line.strip()]
     complaints = [line for line in lines if "level=warning" not in line]
-    return (complaints or lines or ["it printed nothing"])[-1][:_REASON_CHARS]
+    # runc's child logs the reason. runc itself then only says that its child is gone.
+    reasons = [line for line in complaints[:-1] if "level=fatal" in line]
+    last = (complaints or lines or ["it printed nothing"])[-1]
+    return "; ".join(map(logged, (*reasons, last)))[:_REASON_CHARS]

@@ -17,6 +17,9 @@ _INVISIBLE: Final = re.compile(f"[\x00-\x1f{_HIDING}]")
 # JSON escapes what is below U+0020 in texts, and line breaks are part of its layout. Surrogates cannot be printed.
 _IN_JSON: Final = re.compile(f"[{_HIDING}\ud800-\udfff]")
 
+# As container engines and their tools write it where no terminal is.
+_LOGGED: Final = re.compile(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"')
+_ESCAPED: Final = re.compile(r'\\(["\\])')
 _LONG_WORD: Final = re.compile(r"(\S{200})\S{200,}(\S{100})")
 
 
@@ -25,6 +28,12 @@ def plain(text: str) -> str:
     shown = _INVISIBLE.sub(" ", _ESCAPES.sub("", text))
     # Surrogates stand for bytes that could not be decoded. They cannot be encoded as UTF-8, so they are replaced.
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def logged(line: str) -> str:
+    """The message of a line such as ``time="..." level=error msg="no such file"``; any other line as it is."""
+    found = _LOGGED.search(line)
+    return line if found is None else _ESCAPED.sub(r"\1", found[1])
 
 
 def shortened(text: str) -> str:

@@ -10,7 +10,7 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.sections.table import ReportTable
 from bench.render.text import cell_label, median_text
-from bench.scenario.first_start import ABSENT, FirstStart
+from bench.scenario.first_start import FirstStart, is_first_start
 from bench.scenario.target_table import TARGETS, target_name
 
 FIRST_START_NOTE: Final = (
@@ -52,7 +52,7 @@ def first_start_cells(analysis: Analysis, cells: Iterable[Cell]) -> tuple[Cell, 
     return tuple(
         cell
         for cell in cells
-        if cell.factors.get("cache") == ABSENT and analysis.summary(cell, "arrival.fetch_ns") is not None
+        if is_first_start(cell.factors) and analysis.summary(cell, "arrival.fetch_ns") is not None
     )
 
 

@@ -24,6 +24,7 @@ from bench.render.text import (
     short_median,
 )
 from bench.scenario.factors import MULTI_BOX_FACTORS
+from bench.scenario.first_start import is_first_start
 from bench.scenario.target_table import TARGETS, has_agent, target_name
 
 ACCEL_WARNING: Final = {
@@ -84,8 +85,10 @@ def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
     It is about a box with a kernel of its own where one ran on a real CPU (kvm before others), else about the container
     against the bare process, else about any other box. An emulated CPU gives no size, so its ratio is never the answer:
     it is told in ``shape``. A box without an agent has not run the workload, so it answers only when there is no other.
+    Where images came to the host after the request, the answer is about such starts.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
+    found = [c for c in found if is_first_start(c.other.factors) and is_first_start(c.baseline.factors)] or found
     real = [c for c in found if not (is_emulated(c.other) or is_emulated(c.baseline))]
     chosen = _chosen([c for c in real if has_agent(target_name(c.other.target))] or real)
     shape = _shape(analysis, [c for c in found if is_emulated(c.other) and has_agent(target_name(c.other.target))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from bench.render.report import write_report
 from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.terminal import view_report
 from bench.render.view import build_view
-from tests.factories import DOCKER, LIBVIRT, make_manifest, make_records, write_campaign
+from tests.factories import DOCKER, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_records, write_campaign
 
 MS: Final = 10**6
 MIB: Final = 2**20
@@ -31,12 +32,12 @@ def _first(cell: Cell) -> Cell:
     return cell.model_copy(update={"factors": {"cache": "absent"}})
 
 
-def first_starts() -> tuple[Manifest, list[Record]]:
+def first_starts(boxes: Sequence[Box] = BOXES) -> tuple[Manifest, list[Record]]:
     """A campaign in which every boot comes after a fetch, and after 100 ms of unpacking."""
-    manifest = make_manifest(("hello",), BOXES)
+    manifest = make_manifest(("hello",), boxes)
     records = []
-    for record in make_records(manifest, BOXES, troubles=False):
-        fetched = FETCH_MS[record.trial.cell.target] * MS
+    for record in make_records(manifest, boxes, troubles=False):
+        fetched = FETCH_MS.get(record.trial.cell.target, 3000) * MS
         shifted = {name: at + fetched + 100 * MS for name, at in record.endpoints_ns.items()}
         came = {Endpoint.REQUESTED: 0, Endpoint.FETCHED: fetched, Endpoint.UNPACKED: fetched + 100 * MS}
         sizes = {"arrival.travelled": 24 * MIB, "arrival.written": 90 * MIB, "arrival.kept": 60 * MIB}
@@ -51,6 +52,22 @@ def first_starts() -> tuple[Manifest, list[Record]]:
         )
     plan = tuple(trial.model_copy(update={"cell": _first(trial.cell)}) for trial in manifest.plan)
     return manifest.model_copy(update={"plan": plan}), records
+
+
+def beside_warm_ones() -> tuple[Manifest, list[Record]]:
+    """Each box but the bare process starts for the first time, too; the records of the first campaign are the warm."""
+    boxes = (PROCESS, DOCKER, RUNC, LIBVIRT)
+    warm = make_manifest(("hello",), boxes)
+    first, records = first_starts(boxes[1:])
+    plan = (*warm.plan, *first.plan)
+    return warm.model_copy(update={"plan": plan}), [*make_records(warm, boxes, troubles=False), *records]
+
+
+def test_the_answer_is_about_first_starts_where_there_are_some() -> None:
+    (section,) = build_view(analyse(*beside_warm_ones())).sections
+    assert section.answer.text.startswith("hello: ready after 3.")
+    assert (section.answer.label, section.answer.baseline) == ("runc cache=absent", "docker cache=absent")
+    assert section.answer.shape.startswith("libvirt/tcg cache=absent, emulated: ready after 9.16 s")
 
 
 def test_the_parts_of_a_first_start_add_up() -> None:

@@ -164,11 +164,16 @@ def test_the_name_of_a_stack_of_layers() -> None:
         (b'time="x" level=warning msg="old"\nError: no\n', "Error: no"),
         (b'Error: no\ntime="x" level=warning msg="old"\n\n', "Error: no"),
         (b'time="x" level=warning msg="old"\n', 'time="x" level=warning msg="old"'),
+        (b'time="x" level=error msg="no \\"a\\" here"\n', 'no "a" here'),
+        (
+            b'time="x" level=fatal msg="nsexec: busy"\ntime="x" level=error msg="child gone"\n',
+            "nsexec: busy; child gone",
+        ),
         (b"", "it printed nothing"),
         (b"\xff\xfe\n", "\ufffd\ufffd"),
     ],
 )
-def test_the_line_in_which_a_tool_says_what_is_wrong(said: bytes, word: str) -> None:
+def test_what_a_tool_says_what_is_wrong(said: bytes, word: str) -> None:
     assert tool_message(said) == word
 
 
