@@ -189,9 +189,9 @@ class Lab:
 def _has_lost_its_runtime(record: Record) -> bool:
     """Whether runc's own child gave up while it made the container.
 
-    It copies runc to memory and seals the copy, which the kernel refuses (EBUSY) while something else still holds one
-    of the pages. A campaign records this as a failed trial. It was seen a few times in many thousands of starts, and is
-    no result of a test.
+    It copies runc to memory and seals the copy, which the kernel sometimes refuses: "could not ensure we are a cloned
+    binary: Device or resource busy". A campaign records this as a failed trial. It was seen a few times in many
+    thousands of starts, and is no result of a test.
     """
     return record.failure is not None and _LOST_RUNTIME in record.failure.message
 

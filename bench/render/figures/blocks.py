@@ -64,14 +64,15 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    warm = [sample.block for sample in samples if sample.warmup]
+    warm = sorted({sample.block for sample in samples if sample.warmup})
     first, last = (pick(sample.block for sample in samples) for pick in (min, max))
     axes.set_xlim(first - 0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.set_xlabel("block", size=9)
     axes.tick_params(axis="x", labelsize=9)
-    if warm:
-        axes.axvspan(min(warm) - 0.5, max(warm) + 0.5, color=GRID, alpha=0.55, linewidth=0)
+    # Each sitting begins with some.
+    for block in warm:
+        axes.axvspan(block - 0.5, block + 0.5, color=GRID, alpha=0.55, linewidth=0)
 
 
 def _shape(cells: Sequence[Cell], cell: Cell) -> Marker:

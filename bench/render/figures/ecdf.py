@@ -67,12 +67,12 @@ _REAL: Final[tuple[Dashes, ...]] = ((0, ()), (0, (7, 1)), (0, (1.2, 0.8)), (0, (
 _EMULATED: Final[tuple[Dashes, ...]] = ((0, (4, 1.6)), (0, (1.6, 1.2)), (0, (7, 1.6, 1.6, 1.6)), (0, (2.5, 3)))
 _HOW: Final = (
     "A curve further left is faster, and a steeper one varies less. A curve that does not reach 100 % has boots that "
-    "timed out or failed. Dashed: emulated CPU."
+    "timed out or failed. Boxes with an emulated CPU are dashed, and so are further boxes of one colour."
 )
 
 
 def line_of(cells: Sequence[Cell], cell: Cell) -> Dashes:
-    """The dashes of a cell: dashed when its CPU is emulated, and different for boxes that share a colour."""
+    """The dashes of a cell: some when its CPU is emulated, and others for each further box of a colour."""
     lines = _EMULATED if is_emulated(cell) else _REAL
     return lines[variant(cells, cell) % len(lines)]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from bench.analysis.metrics import headline
-from bench.analysis.results import Analysis
+from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.sections.table import ReportTable
-from bench.render.text import cell_label, median_text
+from bench.render.text import cell_label, median_text, quantity, short_median
 from bench.scenario.first_start import FirstStart, is_first_start
 from bench.scenario.target_table import TARGETS, target_name
 
@@ -37,10 +37,12 @@ _PRESENT: Final = {
     "nothing": "First start on a fresh host",
     "base": "First start on a host with the base of its image",
 }
-_COLUMNS: Final = (
+_BYTES: Final = (
     ("travels", "disk.arrival.travelled_bytes"),
     ("written", "disk.arrival.written_bytes"),
     ("stays", "disk.arrival.kept_bytes"),
+)
+_TIMES: Final = (
     ("fetch", "arrival.fetch_ns"),
     ("unpack", "arrival.unpack_ns"),
     ("start", "arrival.start_ns"),
@@ -62,23 +64,37 @@ def without_level(cell: Cell) -> str:
 
 
 def first_start_tables(analysis: Analysis, scenario: str, cells: Iterable[Cell]) -> tuple[ReportTable, ...]:
-    """What travels, is written and stays, and the parts of the time; empty when no cell is a first start."""
+    """The parts of the time, and what travels, is written and stays; empty when no cell is a first start."""
     first = first_start_cells(analysis, cells)
     if not first:
         return ()
     wanted = analysis.scenario(scenario).first_start
     goal = headline(analysis.scenario(scenario))
-    columns = (*_COLUMNS, (f"{goal.rest}, all in all", str(goal)))
-    rows = tuple(
-        (
-            without_level(cell),
-            _form(cell, wanted),
-            *(median_text(analysis.summary(cell, metric)) for _, metric in columns),
-        )
-        for cell in first
+    times = (*_TIMES, (f"{goal.rest}, all in all", str(goal)))
+
+    def values(cell: Cell, columns: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        return tuple(_value(analysis.summary(cell, metric)) for _, metric in columns)
+
+    return (
+        ReportTable(
+            f"{_PRESENT[wanted.present]}, link of {wanted.describe()}",
+            ("box", *(head for head, _ in times)),
+            tuple((without_level(cell), *values(cell, times)) for cell in first),
+        ),
+        ReportTable(
+            "What travels, is written and stays",
+            ("box", "what travels", *(head for head, _ in _BYTES)),
+            tuple((without_level(cell), _form(cell, wanted), *values(cell, _BYTES)) for cell in first),
+        ),
     )
-    title = f"{_PRESENT[wanted.present]}, link of {wanted.describe()}"
-    return (ReportTable(title, ("box", "what travels", *(head for head, _ in columns)), rows),)
+
+
+def _value(summary: CellSummary | None) -> str:
+    """A median, with its interval unless both ends read like the median itself, as those of most bytes do."""
+    if summary is None or (shown := summary.median.shown) is None:
+        return median_text(summary)
+    read = {quantity(value, summary.metric.unit) for value in (shown.low, summary.median.value, shown.high)}
+    return short_median(summary) if len(read) == 1 else median_text(summary)
 
 
 def _form(cell: Cell, wanted: FirstStart) -> str:

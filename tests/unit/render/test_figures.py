@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures import campaign_figures, forest
+from bench.render.figures import blocks, campaign_figures, forest
 from bench.render.figures.base import recoloured, styled, text_width_in, tick, with_variables
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.palette import PALETTE
@@ -47,6 +48,25 @@ def test_nothing_to_compare_draws_no_forest() -> None:
     manifest = make_manifest(("hello",), blocks=3)
     with styled():
         assert forest.draw(analyse(manifest, make_records(manifest)), "hello") is None
+
+
+def test_only_warm_ups_are_shaded() -> None:
+    """Each sitting begins with some; what was measured between two of them is a result."""
+    manifest = make_manifest(("hello",), THREE)
+    records = make_records(manifest, THREE)
+    warm = {0, 4}
+    again = [
+        record.model_copy(
+            update={"trial": record.trial.model_copy(update={"warmup": record.trial.block in warm})},
+        )
+        for record in records
+    ]
+    with styled():
+        drawing = blocks.draw(analyse(manifest, again), "hello")
+    assert drawing is not None
+    (axes,) = drawing.canvas.axes
+    spans = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [(span.get_x(), span.get_width()) for span in spans] == [(-0.5, 1), (3.5, 1)]
 
 
 def test_long_names_keep_their_accelerator() -> None:

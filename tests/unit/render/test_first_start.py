@@ -80,9 +80,12 @@ def test_the_parts_of_a_first_start_add_up() -> None:
 
 def test_the_table_has_what_travels_and_the_parts() -> None:
     (section,) = build_view(analyse(*first_starts())).sections
-    (table,) = section.first_starts
-    assert table.title == TITLE
-    rows = {row[0]: dict(zip(table.head, row, strict=True)) for row in table.rows}
+    times, sizes = section.first_starts
+    assert (times.title, sizes.title) == (TITLE, "What travels, is written and stays")
+    rows = {
+        row[0]: dict(zip((*times.head, *sizes.head), (*row, *more), strict=True))
+        for row, more in zip(times.rows, sizes.rows, strict=True)
+    }
     assert list(rows) == ["docker", "libvirt/tcg"]
     assert rows["docker"]["what travels"] == "layers, pulled from a registry"
     assert rows["libvirt/tcg"]["what travels"] == "kernel, initramfs, packed disk (zstd)"
@@ -94,7 +97,9 @@ def test_the_table_has_what_travels_and_the_parts() -> None:
         ("libvirt/tcg", "fetch", "5.00 s"),
     ):
         assert rows[box][column].startswith(value)
+    assert rows["docker"]["travels"] == "24.0 MiB"
     assert rows["docker"]["unpack"].startswith("100 ms")
+    assert "(" in rows["docker"]["ready, all in all"]
     assert rows["docker"]["ready, all in all"].startswith("2.3")
 
 

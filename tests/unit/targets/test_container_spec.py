@@ -173,7 +173,7 @@ def test_the_name_of_a_stack_of_layers() -> None:
         (b"\xff\xfe\n", "\ufffd\ufffd"),
     ],
 )
-def test_what_a_tool_says_what_is_wrong(said: bytes, word: str) -> None:
+def test_what_a_tool_says_is_wrong(said: bytes, word: str) -> None:
     assert tool_message(said) == word
 
 
