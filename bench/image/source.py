@@ -93,7 +93,7 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequenc
     try:
         built = store.build(order, log)
     except StoreError as error:
-        raise StoreError(" ".join((error.message, *notes)), hint=error.hint) from None
+        raise StoreError(". ".join((error.message.removesuffix("."), *notes)), hint=error.hint) from None
     origin = ImageOrigin(
         kind="dockerfile",
         name=workload.dockerfile,

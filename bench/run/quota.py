@@ -25,7 +25,7 @@ CHECK_S: Final = 1.0
 
 _BLOCK_BYTES: Final = 512
 # A disk cannot become larger than the scenario says.
-_DISKS: Final = (".qcow2", ".raw")
+_DISKS: Final = (".qcow2", ".raw", ".cow")
 
 
 class Quota:

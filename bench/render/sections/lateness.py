@@ -14,6 +14,7 @@ from bench.render.text import cell_label, quantity
 
 _MUCH: Final = 0.1
 """A lateness of so much of the headline is told beside the answer."""
+_NEARER: Final = " Readiness by `tcp` or `http`, or a shorter `ready.poll`, comes nearer to the instant."
 Row = tuple[str, ...]
 """The name of a fact, and its value in each box."""
 
@@ -48,9 +49,11 @@ def late_headline(analysis: Analysis, scenario: str) -> str:
             found.append(f"{quantity(late, 'ns')} in {cell_label(cell)} ({late / whole:.0%} of it)")
     if not found:
         return ""
+    records = (record for cell in analysis.cells(scenario) for record in analysis.records_of(cell))
+    nearer = _NEARER if any(record.health for record in records) else ""
     return (
         f"{goal} was found by asking. It may have been earlier by up to {', '.join(found)}. Intervals and ratios do "
-        "not contain this."
+        f"not contain this.{nearer}"
     )
 
 
@@ -75,8 +78,9 @@ def _checks_note(records: Sequence[Record]) -> str:
     if not costs:
         return ""
     attempts, cpu_ns = (max(column) for column in zip(*costs, strict=True))
+    times = f"{attempts} time{'' if attempts == 1 else 's'}"
     return (
-        f"Found by the health check, which ran up to {attempts} times in a start and used up to "
+        f"Found by the health check, which ran up to {times} in a start and used up to "
         f"{quantity(cpu_ns, 'ns')} of CPU time, by the clock of the kernel that ran it. It slows the start, and its "
         "time is in the box's CPU time."
     )

@@ -68,7 +68,8 @@ def test_each_box_has_its_own_lateness_and_cost() -> None:
 def test_a_headline_that_is_mostly_lateness_is_told_beside_the_answer() -> None:
     expected = (
         "ready was found by asking. It may have been earlier by up to 6.00 ms in process (75% of it). Intervals and "
-        "ratios do not contain this."
+        "ratios do not contain this. Readiness by `tcp` or `http`, or a shorter `ready.poll`, comes nearer to the "
+        "instant."
     )
     analysis = _analysed(_checked)
     assert late_headline(analysis, "hello") == expected

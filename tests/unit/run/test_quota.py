@@ -89,7 +89,7 @@ def test_output_that_is_too_long_ends_the_box(place: _Place) -> None:
 
 
 def test_the_size_of_a_disk_is_the_scenarios(place: _Place) -> None:
-    for name in ("disk.qcow2", "disk.raw", "system.qcow2"):
+    for name in ("disk.qcow2", "disk.raw", "system.qcow2", "root.cow"):
         (place.storage / name).touch()
         os.truncate(place.storage / name, OUTPUT_BYTES + 1)
     place.quota.check()
