@@ -40,6 +40,7 @@ FLOW: Final = (
     "explain",
     "sim",
     "render",
+    "deck",
     "export",
     "cli",
 )
@@ -58,6 +59,7 @@ READERS: Final = (
     "gate",
     "explain",
     "render",
+    "deck",
     "export",
 )
 """They work with files alone, so that a report can be made where nothing else is installed."""
@@ -68,8 +70,8 @@ GATE_RUNS: Final = ("gate.aa", "gate.icount_run", "gate.measure", "gate.resume",
 
 PLACES: Final = {
     "pandas": ("analysis.frame",),
-    "matplotlib": ("render",),
-    "jinja2": ("render",),
+    "matplotlib": ("render", "deck"),
+    "jinja2": ("render", "deck"),
     "docker": ("engines", "targets", "image", "run"),
     "h2": ("engines",),
     "libvirt": ("engines", "targets", "doctor"),

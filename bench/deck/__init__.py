@@ -1,0 +1,1 @@
+"""Slides of campaigns, gates, histories and simulations: one model, several file formats."""
