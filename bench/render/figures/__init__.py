@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,8 +26,9 @@ from bench.render.figures import (
 )
 from bench.render.figures.base import Drawing, Figure, finish, styled, write_figure
 from bench.render.figures.made import mark_made
+from bench.render.figures.style import PAGE, STYLES, Style, using
 
-__all__ = ["Figure", "campaign_figures", "save_figures"]
+__all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "save_figures"]
 
 Draw = Callable[[Analysis, str], Drawing | None]
 
@@ -47,14 +49,22 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
 )
 
 
-def campaign_figures(analysis: Analysis, *, png: bool = False) -> tuple[Figure, ...]:
+def campaign_figures(
+    analysis: Analysis, *, style: Style = PAGE, only: Sequence[str] = (), png: bool = False
+) -> tuple[Figure, ...]:
     """Every figure that the campaign has data for, by scenario. The same input gives the same bytes.
 
     Args:
+        style: the geometry.
+        only: names of figures; all when empty. A figure keeps its ``order`` whichever others are made.
         png: also make a light PNG of each, for slides and READMEs.
     """
-    with styled():
-        return tuple(finish(drawing, png=png) for drawing in _drawings(analysis))
+    with styled(), using(style):
+        return tuple(
+            finish(replace(drawing, order=order), png=png, dpi=style.png_width / style.width_in + 0.01)
+            for order, drawing in enumerate(_drawings(analysis), start=1)
+            if not only or drawing.name in only
+        )
 
 
 def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:

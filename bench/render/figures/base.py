@@ -13,6 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from bench.render.figures.data import NO_DATA, FigureData, as_data
+from bench.render.figures.style import PAGE, style_in_use
 from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
 from bench.render.text import quantity
 
@@ -65,6 +67,10 @@ _NAMES: Final = {colour.light: name for name, colour in PALETTE.items()}
 _PATH_DATA: Final = re.compile(r'\bd="[^"]*"')
 
 
+Kind = Literal["dots", "ratios", "distribution", "stacked", "slope", "lines", "samples", "table"]
+"""Which shape a figure's data has, and so which chart of an office program shows it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """A finished figure.
@@ -74,6 +80,13 @@ class Figure:
         alt: what the figure shows, with the numbers, for people who cannot see it.
         how: how to read the figure.
         table: the data; the first row is the head.
+        title: one sentence that is true of the data.
+        topic: what the figure is about, in few words: ``hello: how long until ready``.
+        order: its place among the figures of a campaign, from 1; 0 outside of one.
+        kind: the shape of the data; see ``bench.render.figures.data.CONVENTIONS``.
+        data: the numbers.
+        notes: for a speaker: interval, n, caveat; several sentences.
+        foot: host, date, accelerator, n, command and digest of the data.
         light_png: None unless asked for.
     """
 
@@ -86,6 +99,18 @@ class Figure:
     dark_svg: str
     table: tuple[tuple[str, ...], ...]
     light_png: bytes | None = None
+    order: int = 0
+    kind: Kind = "table"
+    topic: str = ""
+    notes: str = ""
+    foot: str = ""
+    style: str = PAGE.name
+    data: FigureData = NO_DATA
+
+    @property
+    def stem(self) -> str:
+        """A file name without its end that sorts as the figures do: ``03-hello-memory.talk``."""
+        return f"{self.order:02d}-{self.name}.{self.style}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +124,12 @@ class Drawing:
     how: str
     canvas: Canvas
     table: tuple[tuple[str, ...], ...]
+    kind: Kind = "table"
+    topic: str = ""
+    notes: str = ""
+    foot: str = ""
+    order: int = 0
+    data: FigureData | None = None
 
 
 @contextmanager
@@ -263,6 +294,13 @@ def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI) -> Figu
         dark_svg=recoloured(light, lambda name: PALETTE[name].dark),
         table=drawing.table,
         light_png=png_of(drawing.canvas, dpi=dpi) if png else None,
+        order=drawing.order,
+        kind=drawing.kind,
+        topic=drawing.topic or drawing.title,
+        notes=drawing.notes,
+        foot=drawing.foot,
+        style=style_in_use().name,
+        data=as_data(drawing.table) if drawing.data is None else drawing.data,
     )
 
 
