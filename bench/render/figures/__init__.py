@@ -50,7 +50,7 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
 
 
 def campaign_figures(
-    analysis: Analysis, *, style: Style = PAGE, only: Sequence[str] = (), png: bool = False
+    analysis: Analysis, *, style: Style = PAGE, only: Sequence[str] = (), png: bool = False, keep: bool = False
 ) -> tuple[Figure, ...]:
     """Every figure that the campaign has data for, by scenario. The same input gives the same bytes.
 
@@ -58,10 +58,11 @@ def campaign_figures(
         style: the geometry.
         only: names of figures; all when empty. A figure keeps its ``order`` whichever others are made.
         png: also make a light PNG of each, for slides and READMEs.
+        keep: the figures have their drawings.
     """
     with styled(), using(style):
         return tuple(
-            finish(replace(drawing, order=order), png=png, dpi=style.png_width / style.width_in + 0.01)
+            finish(replace(drawing, order=order), png=png, dpi=style.png_width / style.width_in + 0.01, keep=keep)
             for order, drawing in enumerate(_drawings(analysis), start=1)
             if not only or drawing.name in only
         )

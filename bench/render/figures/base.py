@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -88,6 +88,7 @@ class Figure:
         notes: for a speaker: interval, n, caveat; several sentences.
         foot: host, date, accelerator, n, command and digest of the data.
         light_png: None unless asked for.
+        drawing: for writers that draw it again, as into a PDF file; None unless asked for.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Figure:
     foot: str = ""
     style: str = PAGE.name
     data: FigureData = NO_DATA
+    drawing: Drawing | None = field(default=None, compare=False, repr=False)
 
     @property
     def stem(self) -> str:
@@ -281,8 +283,12 @@ def tick(value: float, unit: str) -> str:
     return f"{number} {name}".strip() if value > 0 else "0"
 
 
-def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI) -> Figure:
-    """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG of ``dpi`` pixels an inch."""
+def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI, keep: bool = False) -> Figure:
+    """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG of ``dpi`` pixels an inch.
+
+    Args:
+        keep: the figure has the drawing, too.
+    """
     light = _svg(drawing)
     return Figure(
         name=drawing.name,
@@ -301,6 +307,7 @@ def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI) -> Figu
         foot=drawing.foot,
         style=style_in_use().name,
         data=as_data(drawing.table) if drawing.data is None else drawing.data,
+        drawing=drawing if keep else None,
     )
 
 

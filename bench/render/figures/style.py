@@ -23,6 +23,7 @@ class Style:
         png_width: of a PNG, pixels.
         most_series: a figure shows at most so many boxes, and names the rest in a line; None: all.
         foot: whether a line at the bottom says where the numbers come from.
+        heading: whether the figure has its title.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Style:
     png_width: int
     most_series: int | None = None
     foot: bool = True
+    heading: bool = True
 
 
 PAGE: Final = Style(name="page", width_in=5.8, height_in=None, least_pt=7.5, png_width=1160, foot=False)
@@ -45,7 +47,14 @@ PAPER_NARROW: Final = Style(name="paper", width_in=85 * _MM_IN, height_in=None, 
 PAPER_WIDE: Final = Style(name="paper-wide", width_in=170 * _MM_IN, height_in=None, least_pt=8.0, png_width=4016)
 """Two columns of a paper, 170 mm."""
 
-STYLES: Final[Mapping[str, Style]] = {style.name: style for style in (PAGE, TALK, SQUARE, PAPER_NARROW, PAPER_WIDE)}
+SLIDE: Final = Style(
+    name="slide", width_in=6.4, height_in=2.85, least_pt=8.64, png_width=2880, most_series=6, heading=False
+)
+"""The picture of a slide whose title is text of the slide itself: as ``talk``, without a title."""
+
+STYLES: Final[Mapping[str, Style]] = {
+    style.name: style for style in (PAGE, TALK, SLIDE, SQUARE, PAPER_NARROW, PAPER_WIDE)
+}
 """All styles by their names."""
 
 _IN_USE: Final[ContextVar[Style]] = ContextVar("style", default=PAGE)
