@@ -21,8 +21,10 @@ def comparison_sentence(found: Comparison) -> str:
     """
     larger = upwards(found)
     one, other = cell_label(larger.other), cell_label(larger.baseline)
-    value = larger.ratio.value if larger.ratio else math.nan
+    value = value_of(larger)
     what = _what(larger.metric)
+    if value is None:
+        return f"{one} and {other} cannot be compared: {what}."
     if math.isinf(value):
         return f"{one} never got there in most boots, and {other} did: {what}."
     number = ratio_text(larger)
@@ -37,17 +39,23 @@ def comparison_sentence(found: Comparison) -> str:
 
 def upwards(found: Comparison) -> Comparison:
     """The comparison, or the same with its cells exchanged, so that the ratio is not below 1."""
-    if found.ratio is None or found.ratio.value >= 1:
+    value = value_of(found)
+    if value is None or value >= 1:
         return found
     turned = inverted(found)
     return found if turned.ratio is None else turned
 
 
+def value_of(found: Comparison) -> float | None:
+    """The ratio; None when there is none."""
+    return found.ratio.value if found.ratio else None
+
+
 def cost_line(found: Comparison, what: str) -> str:
     """``memory, PSS: docker has 8.96× [8.93, 8.97] of process``."""
     larger = upwards(found)
-    value = larger.ratio.value if larger.ratio else math.nan
-    number = ratio_text(larger) if math.isfinite(value) else format_ratio(value)
+    value = value_of(larger)
+    number = format_ratio(value) if value is None or math.isinf(value) else ratio_text(larger)
     return f"{what}: {cell_label(larger.other)} has {number} of {cell_label(larger.baseline)}"
 
 
