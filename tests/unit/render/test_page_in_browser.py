@@ -1,0 +1,44 @@
+"""The page of a report as a browser shows it: accessible, whole at every width, silent, and usable by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from bench.render.report import write_report
+from tests.browser import Chromium, chromium
+from tests.factories import SIX, make_manifest, make_records, write_campaign
+
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    manifest = make_manifest(("hello",), SIX)
+    folder = tmp_path_factory.mktemp("page") / "campaign"
+    return write_report(write_campaign(folder, manifest, make_records(manifest, SIX)), png=False).page
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing(browser: Chromium, page: Path, colours: Literal["light", "dark"]) -> None:
+    opened = browser.open(page, colours=colours)
+    assert opened.violations() == []
+    assert opened.errors == []
+    assert opened.asked == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280, 1920])
+def test_it_fits_every_width(browser: Chromium, page: Path, width: int) -> None:
+    opened = browser.open(page, width=width)
+    assert opened.too_wide() == 0
+    assert opened.words_cut() == []
+    assert opened.small_targets() == []
