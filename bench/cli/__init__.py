@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import typer
 
+from bench.cli.completion import prepare_completion
 from bench.cli.messages import complain, note
 from bench.cli.program import PANELS, make_program
 from bench.cli.workflow import safe_output
@@ -37,6 +38,7 @@ def main() -> None:
 def _main() -> None:
     try:
         _check_arguments(sys.argv[1:])
+        prepare_completion()
         code = make_program()(prog_name="boxbench", standalone_mode=False)
     except BoxbenchError as error:
         complain(error.message, error.hint)

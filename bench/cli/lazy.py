@@ -32,6 +32,14 @@ class CommandEntry(NamedTuple):
     summary: str
 
 
+class Completion(NamedTuple):
+    """A word that the shell may complete: what the parser needs of one. Its own class moves between its versions."""
+
+    value: str
+    help: str
+    type: str = "plain"
+
+
 Panels = Mapping[str, Mapping[str, CommandEntry]]
 """Commands by name, under the headings of the group's help."""
 
@@ -74,6 +82,13 @@ class LazyGroup(TyperGroup):
         """Names in the order of the table."""
         return list(self.commands)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands or options that begin with ``incomplete``. The parser's own would import every command."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        rows = (row for entries in self.panels.values() for row in entries.items())
+        return [Completion(name, entry.summary) for name, entry in rows if name.startswith(incomplete)]
+
     def format_commands(self, _context: Any, formatter: Any) -> None:
         """Write one section per panel."""
         width = max(len(name) for name in self.commands)
@@ -89,18 +104,21 @@ class PlainCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections of arguments and options: ``MODEL``, not ``MODEL <path>``."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            row = param.get_help_record(ctx)
-            if row is not None:
-                usual = "Arguments" if param.param_type_name == "argument" else "Options"
-                heading = getattr(param, "rich_help_panel", None) or usual
-                sections.setdefault(heading, []).append((_TYPE.sub("", row[0]), row[1]))
-        for heading in (*_USUAL, *(name for name in sections if name not in _USUAL)):
-            if heading not in sections:
-                continue
+        for heading, rows in option_sections(self, ctx).items():
             with formatter.section(heading):
-                formatter.write_dl(sections[heading])
+                formatter.write_dl(rows)
+
+
+def option_sections(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """The arguments and options of a command as its help lists them: name and text, under their headings."""
+    sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _USUAL}
+    for param in command.get_params(ctx):
+        row = param.get_help_record(ctx)
+        if row is not None:
+            usual = "Arguments" if param.param_type_name == "argument" else "Options"
+            heading = getattr(param, "rich_help_panel", None) or usual
+            sections.setdefault(heading, []).append((_TYPE.sub("", row[0]), row[1]))
+    return {heading: rows for heading, rows in sections.items() if rows}
 
 
 def _load(name: str, entry: CommandEntry) -> Any:

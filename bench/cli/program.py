@@ -45,8 +45,9 @@ PANELS: Final[Panels] = {
             "bench.cli.simulate.group:simulate", "Fit a model to a campaign, check it, and ask it about other hosts."
         ),
     },
-    "Scenario files": {
+    "Scenario files and shells": {
         "schema": CommandEntry("bench.cli.scenarios:schema", "Print the JSON Schema of scenario files."),
+        "completion": CommandEntry("bench.cli.completion:completion", "Print a completion script for your shell."),
     },
 }
 

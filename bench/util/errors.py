@@ -5,7 +5,9 @@ All packages raise these; only ``bench.cli`` turns them into text and an exit co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 
 class ExitCode(IntEnum):
@@ -19,6 +21,19 @@ class ExitCode(IntEnum):
     HOST_UNFIT = 5
     PARTIAL = 6
     INTERRUPTED = 130
+
+
+EXIT_MEANINGS: Final[Mapping[ExitCode, str]] = {
+    ExitCode.OK: "success; for a gate: not regressed",
+    ExitCode.ERROR: "any other failure, such as boxes that differ",
+    ExitCode.USAGE: "the command line, or a file that it names, is wrong",
+    ExitCode.REGRESSION: "regressed: something became worse",
+    ExitCode.CANNOT_TELL: "cannot tell: the data do not support an answer",
+    ExitCode.HOST_UNFIT: "this host cannot run what was asked",
+    ExitCode.PARTIAL: "some trials gave no result; the rest is kept",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""What each exit code means, in a few words. docs/commands.md says it in full."""
 
 
 class BoxbenchError(Exception):

@@ -36,7 +36,7 @@ BASE_TOOLS: Final = (
 FOUND_ON_PATH: Final = (
     *("gcc", "pkg-config", "qemu-img", "mmdebstrap", "zstd", "git", "docker"),
     *("crun", "runsc", "bwrap", "containerd", "podman", "hyperfine", "linux.uml"),
-    *("cpio", "strace", "shellcheck", "skopeo", "docker-registry", "curl", "tc", "chromium"),
+    *("cpio", "strace", "shellcheck", "skopeo", "docker-registry", "curl", "tc", "chromium", "groff"),
     *("grub-mkimage", "mformat", "virt-xml-validate", "libvirtd"),
 )
 

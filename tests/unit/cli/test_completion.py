@@ -1,0 +1,102 @@
+"""Completion in shells: the scripts, and the answers that they ask the program for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli.completion import VARIABLE, Shell
+from bench.util import proc
+from bench.util.errors import ExitCode
+from tests.commands import boxbench
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        (Shell.BASH, ("complete -o default -F _boxbench_completion boxbench",)),
+        (Shell.ZSH, ("#compdef boxbench", "compdef _boxbench_completion boxbench", "== _boxbench ]]")),
+        (Shell.FISH, ("complete --command boxbench",)),
+    ],
+)
+def test_every_shell_has_a_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: Shell, words: tuple[str, ...]
+) -> None:
+    assert boxbench(monkeypatch, "completion", shell.value) == ExitCode.OK
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*words, f"{VARIABLE}=complete_{shell.value}"))
+
+
+def test_another_shell_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert boxbench(monkeypatch, "completion", "ksh") == ExitCode.USAGE
+    assert "'ksh' is not one of 'bash', 'zsh', 'fish'" in capsys.readouterr().err
+
+
+_ASKED = {
+    "complete_bash": lambda words, last: {"COMP_WORDS": " ".join((*words, last)), "COMP_CWORD": str(len(words))},
+    "complete_zsh": lambda words, last: {"_TYPER_COMPLETE_ARGS": " ".join((*words, last))},
+    "complete_fish": lambda words, last: {
+        "_TYPER_COMPLETE_ARGS": " ".join((*words, last)),
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    },
+}
+
+
+@pytest.mark.parametrize("instruction", _ASKED)
+@pytest.mark.parametrize(
+    ("line", "offered", "commands"),
+    [
+        ("qu", ("quickstart", "doctor"), 0),
+        ("gate ", ("judge", "quickstart"), 0),
+        ("run --bl", ("--blocks", "--seed"), 1),
+        ("history check --js", ("--json", "--seed"), 1),
+        ("completion f", ("fish", "zsh"), 1),
+    ],
+)
+def test_the_answers_to_a_shell(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    instruction: str,
+    line: str,
+    offered: tuple[str, str],
+    commands: int,
+) -> None:
+    """Only the command whose options are asked for is imported: a Tab must not take a second."""
+    imported: list[str] = []
+
+    def note(name: str) -> Any:
+        imported.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr("bench.cli.lazy.import_module", note)
+    monkeypatch.setenv(VARIABLE, instruction)
+    *words, last = ["boxbench", *line.split(" ")]
+    for name, value in _ASKED[instruction](words, last).items():
+        monkeypatch.setenv(name, value)
+    boxbench(monkeypatch)
+    answer = capsys.readouterr().out
+    assert [word in answer for word in offered] == [True, False]
+    assert len([name for name in imported if not name.endswith(".group")]) == commands
+
+
+@pytest.mark.host
+def test_bash_completes(tmp_path: Path) -> None:
+    """The script in a real bash, whose Tab calls the program on PATH."""
+    bash = shutil.which("bash")
+    assert bash is not None, "bash is essential in Debian"
+    program = tmp_path / "boxbench"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m bench.cli "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(boxbench completion bash)"; COMP_WORDS=(boxbench gate co); COMP_CWORD=2\n'
+        '_boxbench_completion boxbench; echo "${COMPREPLY[@]}"'
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = proc.run([bash, "--norc", "-c", script], timeout_s=60, env={"PATH": path}, keep=("PYTHONPATH",))
+    assert done.text == "compare\n"
