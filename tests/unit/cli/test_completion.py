@@ -50,13 +50,13 @@ _ASKED = {
 
 @pytest.mark.parametrize("instruction", _ASKED)
 @pytest.mark.parametrize(
-    ("line", "offered", "commands"),
+    ("line", "answer"),
     [
-        ("qu", ("quickstart", "doctor"), 0),
-        ("gate ", ("judge", "quickstart"), 0),
-        ("run --bl", ("--blocks", "--seed"), 1),
-        ("history check --js", ("--json", "--seed"), 1),
-        ("completion f", ("fish", "zsh"), 1),
+        ("qu", ("quickstart", "doctor", 0)),
+        ("gate ", ("judge", "quickstart", 0)),
+        ("run --bl", ("--blocks", "--seed", 1)),
+        ("history check --js", ("--json", "--seed", 1)),
+        ("completion f", ("fish", "zsh", 1)),
     ],
 )
 def test_the_answers_to_a_shell(
@@ -64,10 +64,10 @@ def test_the_answers_to_a_shell(
     capsys: pytest.CaptureFixture[str],
     instruction: str,
     line: str,
-    offered: tuple[str, str],
-    commands: int,
+    answer: tuple[str, str, int],
 ) -> None:
-    """Only the command whose options are asked for is imported: a Tab must not take a second."""
+    """An offered word, one that is not, and the number of imports: only the command whose options are asked for is imported: a Tab takes no second."""
+    offered, other, commands = answer
     imported: list[str] = []
 
     def note(name: str) -> Any:
@@ -80,8 +80,8 @@ def test_the_answers_to_a_shell(
     for name, value in _ASKED[instruction](words, last).items():
         monkeypatch.setenv(name, value)
     boxbench(monkeypatch)
-    answer = capsys.readouterr().out
-    assert [word in answer for word in offered] == [True, False]
+    shown = capsys.readouterr().out
+    assert [word in shown for word in (offered, other)] == [True, False]
     assert len([name for name in imported if not name.endswith(".group")]) == commands
 
 
