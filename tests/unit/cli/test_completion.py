@@ -66,7 +66,7 @@ def test_the_answers_to_a_shell(
     line: str,
     answer: tuple[str, str, int],
 ) -> None:
-    """An offered word, one that is not, and the number of imports: only the command whose options are asked for is imported: a Tab takes no second."""
+    """What is offered, what is not, and how many commands are imported for it: a Tab must take no second."""
     offered, other, commands = answer
     imported: list[str] = []
 
