@@ -17,6 +17,7 @@ PANELS: Final[Panels] = {
         "init": CommandEntry("bench.cli.init:init", "Write a scenario for an image or a Dockerfile."),
         "targets": CommandEntry("bench.cli.targets:targets", "List the targets and whether this host can run them."),
         "scenarios": CommandEntry("bench.cli.scenarios:scenarios", "List the bundled scenarios."),
+        "published": CommandEntry("bench.cli.published:published", "List measurements that others have published."),
     },
     "Campaigns": {
         "run": CommandEntry("bench.cli.run:run", "Run scenarios as one campaign; write a report."),

@@ -48,6 +48,7 @@ class Section:
         headline: the endpoint that answers the question, such as ``ready``.
         polled: which endpoints were found by asking again and again; empty when none.
         memory: the head of the column with memory: which memory it is.
+        published: what others have published of boxes like these; None: nothing.
         baseline: the target that the others are compared with.
         text: the scenario file.
     """
@@ -69,6 +70,7 @@ class Section:
     residents: tuple[ReportTable, ...]
     exercises: tuple[ReportTable, ...]
     first_starts: tuple[ReportTable, ...]
+    published: ReportTable | None
     text: str
 
     @property

@@ -18,6 +18,7 @@ from bench.render.palette import PALETTE, target_colour_name
 from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import TrialProblem
+from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import is_emulated, quantity
 from bench.render.wrap import SEAM
@@ -53,6 +54,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
         first_start_note=FIRST_START_NOTE,
+        published_note=PUBLISHED_NOTE,
         words=WORDS,
         style=style,
         figures=[_figure(figure) for figure in figures],

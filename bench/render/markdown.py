@@ -10,6 +10,7 @@ from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.sections.certificate import CertificateView
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import ProblemGroup, TrialProblem
+from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.table import ReportTable
 
 # Characters with a meaning in Markdown, and those that GitHub turns into links, mentions and HTML.
@@ -96,6 +97,9 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
     parts += [escape(section.polled)] if section.polled else []
     for found in (section.daemons, section.cpu, section.disk):
         parts += [table(found.head, found.rows, numbers=True)] if found else []
+    if section.published:
+        parts += [f"**{escape(section.published.title)}**", escape(PUBLISHED_NOTE)]
+        parts.append(table(section.published.head, section.published.rows))
     # Alt texts hold labels of users; file names are made by us.
     return parts + [f"![{escape(alt)}]({path})" for _, alt, path in pictures]
 
