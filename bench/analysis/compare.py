@@ -97,7 +97,7 @@ def compared(
         other=cells[1],
         ratio=ratio,
         p_value=None if ratio is None else _p_value(*pair),
-        verdict=RatioVerdict.CANNOT_TELL if ratio is None else _verdict(metric, ratio.interval, tolerance),
+        verdict=RatioVerdict.CANNOT_TELL if ratio is None else ratio_verdict(metric, ratio.interval, tolerance),
         notes=(why_not, *notes) if why_not else notes,
     )
 
@@ -181,7 +181,7 @@ def inverted(found: Comparison) -> Comparison:
     )
 
 
-def _verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
+def ratio_verdict(metric: str, found: Interval, tolerance: float) -> RatioVerdict:
     """The verdict of a ratio. A rate is judged by its reciprocal, since half the rate is as slow as twice the time."""
     if Metric(metric).higher_is_better:
         found = Interval(_over(found.high), _over(found.low), found.level)

@@ -180,6 +180,30 @@ def median_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level
     return RatioEstimate(value, interval, len(shared), len(base.keys() ^ other.keys()), ratios)
 
 
+def unpaired_ratio(base: Estimate, other: Estimate) -> RatioEstimate:
+    """The ratio of two medians of campaigns without a block in common: other over base, joined as independent.
+
+    ``n`` is the smaller number of boots. The interval is about these two sittings: what differs between sittings as
+    such is not in it.
+
+    Raises:
+        TooFewBootsError: a side has no interval.
+        ValueError: a value or a limit is not above 0, so that there is no ratio.
+    """
+    _require(min(base.n, other.n))
+    sides = base.interval, other.interval
+    if sides[0] is None or sides[1] is None or min(base.value, other.value, *(side.low for side in sides if side)) <= 0:
+        raise ValueError("a ratio needs values above 0")
+    logs = tuple(
+        Interval(math.log(side.low), math.inf if math.isinf(side.high) else math.log(side.high), side.level)
+        for side in sides
+        if side is not None
+    )
+    level = min(side.level for side in sides if side is not None)
+    value, interval = _joined((base.value, other.value), (logs[0], logs[1]), 0.0, level)
+    return RatioEstimate(value, interval, min(base.n, other.n))
+
+
 def band(tolerance: float) -> tuple[float, float]:
     """The ratios that count as the same within ``tolerance`` (0.05: 5 %), symmetric on the log scale."""
     return 1 / (1 + tolerance), 1 + tolerance
@@ -261,9 +285,21 @@ def _signs(data: Floats) -> Floats:
 
 
 def _join(left: Floats, right: Floats, correlation: float, level: float) -> tuple[float | None, Interval]:
-    """MOVER on logs: joins the distances of each side's limits from its median like the sides of a triangle."""
     mids = _middle(np.sort(left)), _middle(np.sort(right))
-    b, o = (_limits(np.sort(_logs(side)), level) for side in (left, right))
+    limits = tuple(_limits(np.sort(_logs(side)), level) for side in (left, right))
+    return _joined(mids, (limits[0], limits[1]), correlation, level)
+
+
+def _joined(
+    mids: tuple[float, float], limits: tuple[Interval, Interval], correlation: float, level: float
+) -> tuple[float | None, Interval]:
+    """MOVER on logs: joins the distances of each side's limits from its median like the sides of a triangle.
+
+    Args:
+        mids: the medians of base and other, as they are.
+        limits: of their logarithms.
+    """
+    b, o = limits
     if math.inf in mids:
         low = 0.0 if math.isinf(b.high) else _exp(o.low - b.high)
         high = math.inf if math.isinf(o.high) else _exp(o.high - b.low)

@@ -27,7 +27,6 @@ GENERATOR: Final = "boxbench simulate"
 
 Draw = Callable[[], Iterable[Drawing]]
 
-_MARK: Final = f'<meta name="generator" content="{GENERATOR}">'
 _MARK_WITHIN: Final = 4096
 """Bytes at the beginning of a page that hold the mark."""
 _FIGURE: Final = re.compile(r'<figure id="([^"/]+)">')
@@ -36,11 +35,12 @@ _HINT: Final = "choose another directory with -o, or make room"
 _OTHER: Final = "choose a new directory with -o, or one that a former answer made"
 
 
-def check_place(directory: Path, *, known: Iterable[str] = ()) -> None:
+def check_place(directory: Path, *, known: Iterable[str] = (), generator: str = GENERATOR) -> None:
     """Refuse a place where no answer can be written, before the work that answers.
 
     Args:
         known: names of files that the command itself may have put there.
+        generator: the mark of a page that may be replaced.
 
     Raises:
         UsageError: a file, a directory with files of others, or one in which this user cannot write.
@@ -51,7 +51,7 @@ def check_place(directory: Path, *, known: Iterable[str] = ()) -> None:
         raise UsageError(f"-o {directory}: {error.strerror}", hint=_OTHER) from None
     # Hidden files are of no answer, such as what a kill has left of one.
     foreign = sorted(name for name in set(names) - set(known) if not name.startswith("."))
-    if foreign and not _is_ours(directory):
+    if foreign and not _is_ours(directory, generator):
         raise UsageError(f"-o {directory} holds files of something else, such as {foreign[0]!r}", hint=_OTHER)
     nearest = next((place for place in (directory, *directory.absolute().parents) if place.exists()), directory)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -69,26 +69,32 @@ def draw_all(draw: Draw) -> tuple[Figure, ...]:
 
 
 def write_results(
-    directory: Path, page: str, figures: Sequence[Figure], data: Mapping[str, str], *, known: Iterable[str] = ()
+    directory: Path,
+    page: str,
+    figures: Sequence[Figure],
+    data: Mapping[str, str],
+    *,
+    known: Iterable[str] = (),
+    generator: str = GENERATOR,
 ) -> Path:
     """Write ``index.html``, ``figures/`` and data files; returns the page's path. The same input gives the same bytes.
 
     Args:
         page: has our mark, and each figure in an element ``<figure id="NAME">``.
         data: text of further files, by name.
-        known: as for ``check_place``.
+        known, generator: as for ``check_place``.
 
     Raises:
         UsageError: the place is wrong; see ``check_place``.
         ResultError: the disk is full or fails. What was there before is as it was.
     """
-    if _MARK not in page[:_MARK_WITHIN]:
+    if _mark(generator) not in page[:_MARK_WITHIN]:
         raise ValueError("the page has no mark, so that no later answer could replace it")
     names = [*(figure.name for figure in figures), *data]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise ValueError(f"two figures or files have the name {twice!r}, so that one would replace the other")
-    check_place(directory, known=known)
+    check_place(directory, known=known, generator=generator)
     try:
         _write(directory.resolve(), page, figures, data)
     except OSError as error:
@@ -104,13 +110,17 @@ def _names(directory: Path) -> list[str]:
         return []
 
 
-def _is_ours(directory: Path) -> bool:
+def _mark(generator: str) -> str:
+    return f'<meta name="generator" content="{generator}">'
+
+
+def _is_ours(directory: Path, generator: str) -> bool:
     # Something else of this name, such as a pipe, would never end.
     if not is_file(directory / PAGE):
         return False
     try:
         with (directory / PAGE).open("rb") as page:
-            return _MARK.encode() in page.read(_MARK_WITHIN)
+            return _mark(generator).encode() in page.read(_MARK_WITHIN)
     except OSError:
         return False
 

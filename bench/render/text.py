@@ -243,6 +243,32 @@ def ratio_text(comparison: Comparison | None) -> str:
     return f"{format_ratio(comparison.ratio.value)} {bracket(comparison.ratio.interval)}"
 
 
+def upward_text(comparison: Comparison | None) -> str:
+    """``3.76× faster [3.52, 4.01]``: a ratio with a verdict has its word and is read upwards, so it is 1 or more.
+
+    A ratio without a verdict has no word and stays as it is: ``0.970× [0.910, 1.04]``.
+    """
+    if comparison is None or comparison.ratio is None or comparison.ratio.value is None:
+        return MISSING
+    if comparison.verdict not in (RatioVerdict.FASTER, RatioVerdict.SLOWER):
+        return ratio_text(comparison)
+    value, limits = comparison.ratio.value, comparison.ratio.interval
+    if value < 1:
+        value, limits = _upwards(value), Interval(_upwards(limits.high), _upwards(limits.low), limits.level)
+    return f"{format_ratio(value)} {verdict_text(comparison)} {bracket(limits)}"
+
+
+def _upwards(ratio: float) -> float:
+    return 1 / ratio if ratio else math.inf
+
+
+def sure_text(comparison: Comparison | None) -> str:
+    """``sure`` beside a ratio whose word says which way; ``same``; ``cannot tell``. Empty without a comparison."""
+    if comparison is None:
+        return ""
+    return "sure" if comparison.verdict in (RatioVerdict.FASTER, RatioVerdict.SLOWER) else str(comparison.verdict)
+
+
 def verdict_text(comparison: Comparison) -> str:
     """The verdict; of resources ``more`` and ``less`` in place of ``slower`` and ``faster``."""
     if comparison.metric.is_duration or comparison.metric.higher_is_better:

@@ -31,6 +31,8 @@ def render_page(
     command: str = "",
     provenance: str = "",
     files: Mapping[str, bytes] | None = None,
+    generator: str = GENERATOR,
+    words: bool = True,
     **values: Any,
 ) -> str:
     """The text of a page that extends ``simulated.html.j2``. The same input gives the same bytes.
@@ -41,13 +43,15 @@ def render_page(
         command: that makes the page again; without one there is no such section.
         provenance: what the numbers come from, without a full stop.
         files: that readers can save from the page, by name.
+        generator: the page's mark.
+        words: whether the page has a list of the words of simulations that occur on it.
         values: of the template's own blocks.
     """
     environment = page_environment()
     shared = {
         # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
         "style": Markup(environment.get_template("report.css.j2").render(colours=PALETTE)),
-        "generator": GENERATOR,
+        "generator": generator,
         "figures": _figures(figures),
         "warnings": [clean(line, limit=2000) for line in warnings],
         "eyebrow": eyebrow,
@@ -57,7 +61,7 @@ def render_page(
         **values,
     }
     page = environment.get_template(template)
-    said = page_text(page.render(words=(), attachments=(), **shared))
+    said = page_text(page.render(words=(), attachments=(), **shared)) if words else ""
     attachments = [attach(name, content) for name, content in (files or {}).items()]
     return page.render(words=words_in(said), attachments=attachments, **shared)
 

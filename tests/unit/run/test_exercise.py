@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bench.agent.protocol import ExerciseEnd, ExerciseExit, ExerciseOutput, ExerciseStart, parse_message
 from bench.agent.timeline import ExerciseLog, Timeline
 from bench.analysis.analyse import analyse
-from bench.analysis.compare import _verdict
+from bench.analysis.compare import ratio_verdict
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval, RatioVerdict
 from bench.analysis.values import values_of
@@ -344,12 +344,12 @@ def test_rates_are_shown_with_intervals_in_their_own_unit() -> None:
 
 def test_a_lower_rate_is_slower_and_a_longer_latency_too() -> None:
     low, high = Interval(0.4, 0.6, 0.95), Interval(1.7, 2.5, 0.95)
-    assert _verdict("exercise.get_per_s", low, 0.05) is RatioVerdict.SLOWER
-    assert _verdict("exercise.get_per_s", high, 0.05) is RatioVerdict.FASTER
-    assert _verdict("exercise.get_per_s", Interval(0.99, 1.01, 0.95), 0.05) is RatioVerdict.SAME
-    assert _verdict("exercise.get_per_s", Interval(0.0, 1.1, 0.95), 0.05) is RatioVerdict.CANNOT_TELL
-    assert _verdict("exercise.get.p99_ns", low, 0.05) is RatioVerdict.FASTER
-    assert _verdict("exercise.get.p99_ns", high, 0.05) is RatioVerdict.SLOWER
+    assert ratio_verdict("exercise.get_per_s", low, 0.05) is RatioVerdict.SLOWER
+    assert ratio_verdict("exercise.get_per_s", high, 0.05) is RatioVerdict.FASTER
+    assert ratio_verdict("exercise.get_per_s", Interval(0.99, 1.01, 0.95), 0.05) is RatioVerdict.SAME
+    assert ratio_verdict("exercise.get_per_s", Interval(0.0, 1.1, 0.95), 0.05) is RatioVerdict.CANNOT_TELL
+    assert ratio_verdict("exercise.get.p99_ns", low, 0.05) is RatioVerdict.FASTER
+    assert ratio_verdict("exercise.get.p99_ns", high, 0.05) is RatioVerdict.SLOWER
     assert Metric("exercise.get.p99_ns").is_duration
     assert not Metric("exercise.cpu_per_operation_ns").is_duration, "what is used up is more or less, not slower"
 

@@ -1,0 +1,187 @@
+"""Changes from A to B, one row each: the ratio, its interval, the pairs behind it, and the band that does not count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.data import Column, FigureData
+from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
+from bench.render.text import EMULATED
+from bench.render.wrap import broken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_ROWS: Final = 24
+"""More rows would not be read; the table has all."""
+_ROW_IN: Final = 0.42
+_HEAD_ROWS: Final = 0.9
+_LABEL_IN: Final = 1.55
+_LABEL: Final = 20
+"""Characters of a label's line."""
+_FAR: Final = 1e6
+"""A ratio beyond this has no place on an axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRow:
+    """One change.
+
+    Attributes:
+        group: rows of one group stand together, below its name: a metric.
+        label: the box.
+        target: for its colour and marker.
+        value: B over A; may be inf.
+        low, high: the interval; both None where the value is exact or has none.
+        points: ratios of single pairs, B over A.
+        threshold: changes within 1 / (1 + threshold) and 1 + threshold do not count.
+        text: the change and the verdict, at the right.
+        loud: the row that a reader must see.
+    """
+
+    group: str
+    label: str
+    target: str
+    accel: str
+    value: float
+    low: float | None
+    high: float | None
+    points: tuple[float, ...] = ()
+    threshold: float
+    text: str
+    loud: bool = False
+
+
+def draw(
+    rows: Sequence[ChangeRow], *, name: str, scenario: str, title: str, subtitle: str, topic: str, how: str, foot: str
+) -> Drawing | None:
+    """The figure of the first rows that have a finite ratio above 0; None when there is none."""
+    shown = [row for row in rows if 0 < row.value < _FAR][:MOST_ROWS]
+    if not shown:
+        return None
+    order = list(dict.fromkeys(row.group for row in shown))
+    shown.sort(key=lambda row: order.index(row.group))
+    groups = len(order)
+    figure = canvas(1.3 + _ROW_IN * (len(shown) + _HEAD_ROWS * groups), title, subtitle)
+    longest = max(len(row.text) for row in shown)
+    axes = add_axes(figure, left_in=_LABEL_IN, bottom_in=0.42, right_in=0.12 + 0.073 * longest, top_in=0.66)
+    _scale(axes, shown)
+    _fill(axes, shown)
+    return Drawing(
+        name=name,
+        scenario=scenario,
+        title=title,
+        alt=_alt(shown),
+        how=how,
+        canvas=figure,
+        table=_table(shown),
+        kind="ratios",
+        topic=topic,
+        foot=foot,
+        order=1,
+        data=_data(shown),
+    )
+
+
+def _scale(axes: Axes, rows: Sequence[ChangeRow]) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    ends = [end for row in rows for end in (row.low, row.high, *row.points) if end is not None and 0 < end < _FAR]
+    values = [1.0, *(row.value for row in rows), *ends]
+    low, high = min(values), max(values)
+    wide = high / low > 4
+    if wide:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.2, high * 1.2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+    else:
+        margin = max(high - low, 0.02) * 0.08
+        axes.set_xlim(low - margin, high + margin)
+        # Round changes, so that "no change" has its tick.
+        changes = MaxNLocator(nbins=4).tick_values(low - margin - 1, high + margin - 1)
+        axes.set_xticks([1 + change for change in changes if low - margin <= 1 + change <= high + margin])
+        axes.xaxis.set_major_formatter(lambda value, _: _percent(value))
+    axes.tick_params(axis="x", labelsize=9)
+    axes.axvline(1, color=MUTED, linewidth=1.2)
+
+
+def _percent(ratio: float) -> str:
+    change = round((ratio - 1) * 100, 3) + 0.0
+    return f"{'+' if change > 0 else ''}{change:g} %".replace("-", "−")
+
+
+def _fill(axes: Axes, rows: Sequence[ChangeRow]) -> None:
+    from matplotlib.transforms import blended_transform_factory  # noqa: PLC0415
+
+    margin = blended_transform_factory(axes.figure.transFigure, axes.transData)
+    places, at = [], 0.0
+    for group, members in groupby(rows, key=lambda row: row.group):
+        axes.text(0.012, at, group, transform=margin, size=9, color=MUTED, va="center", clip_on=False)
+        at += _HEAD_ROWS
+        for row in members:
+            _mark(axes, at, row)
+            places.append(at)
+            at += 1
+    axes.set_yticks(places, ["\n".join(list(broken(row.label, _LABEL))[:3]) for row in rows])
+    axes.set_ylim(at - 0.4, -0.6)
+    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_color(target_colour(row.target))
+        tick.set_fontweight("bold")
+        tick.set_fontsize(8.5)
+
+
+def _mark(axes: Axes, at: float, row: ChangeRow) -> None:
+    left, right = axes.get_xlim()
+    colour, limit = target_colour(row.target), 1 + row.threshold
+    axes.fill_between([1 / limit, limit], at - 0.42, at + 0.42, color=GRID, linewidth=0)
+    points = [point for point in row.points if left <= point <= right]
+    axes.plot(points, [at + 0.27] * len(points), linestyle="none", marker="o", ms=3.4, color=colour, alpha=0.35, mew=0)
+    if row.low is not None and row.high is not None:
+        ends = [max(row.low, left), min(row.high, right)]
+        axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="butt")
+        if math.isinf(row.high):
+            axes.plot([right], [at], marker=">", color=colour, markersize=7, clip_on=False)
+    fill = PAPER if row.accel in EMULATED else colour
+    axes.plot([row.value], [at], marker=marker(row.target), markersize=7.5, mfc=fill, mec=colour, mew=1.6)
+    weight = "bold" if row.loud else "normal"
+    where = axes.get_yaxis_transform()
+    axes.text(1.03, at, row.text, transform=where, size=9, va="center", clip_on=False, weight=weight, color=INK)
+
+
+def _alt(rows: Sequence[ChangeRow]) -> str:
+    parts = [f"{row.label}, {row.group}: {row.text}" for row in rows]
+    return f"B against A, as a change from A. {'; '.join(parts)}."
+
+
+def _table(rows: Sequence[ChangeRow]) -> tuple[tuple[str, ...], ...]:
+    body = [(row.group, row.label, row.text, _percent(1 + row.threshold), str(len(row.points) or "")) for row in rows]
+    return (("metric", "box", "change", "does not count below", "pairs"), *body)
+
+
+def _data(rows: Sequence[ChangeRow]) -> FigureData:
+    columns = tuple(
+        Column(name, unit)
+        for name, unit in (
+            ("metric", ""),
+            ("box", ""),
+            ("baseline", ""),
+            ("ratio", "ratio"),
+            ("low", "ratio"),
+            ("high", "ratio"),
+            ("n", "count"),
+            ("threshold", "share"),
+        )
+    )
+    return FigureData(
+        columns,
+        tuple(
+            (row.group, row.label, "A", row.value, row.low, row.high, float(len(row.points)) or None, row.threshold)
+            for row in rows
+        ),
+    )
