@@ -76,6 +76,7 @@ PLACES: Final = {
     "pandas": ("analysis.frame",),
     "matplotlib": ("render", "deck"),
     "jinja2": ("render", "deck"),
+    "pptx": ("deck.pptx",),
     "docker": ("engines", "targets", "image", "run"),
     "h2": ("engines",),
     "libvirt": ("engines", "targets", "doctor"),

@@ -1,0 +1,180 @@
+"""One slide being filled: title, picture, text, table, chart, notes. What fills a placeholder stays one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pptx.dml.color import RGBColor
+from pptx.enum.shapes import PP_PLACEHOLDER as KIND
+from pptx.enum.text import MSO_AUTO_SIZE
+from pptx.util import Pt
+
+from bench.deck.pptx.area import EMU_IN, Area, fitting_pt, height_of
+from bench.deck.pptx.layouts import Layout
+from bench.deck.slides import Rows
+from bench.render.palette import MUTED
+
+LEAST_TITLE_PT: Final = 18.0
+"""A title is made smaller down to this size."""
+_TITLE_PT: Final = 44.0
+"""Of a template that does not say it."""
+TEXT_PT: Final = (24.0, 14.0)
+CAVEAT_PT: Final = 14.0
+_TABLE_PT: Final = (16.0, 10.0)
+MOST_ROWS: Final = 14
+"""A table on a slide has at most so many rows, without its head."""
+_ROW: Final = 1.9
+"""The height of a row in ems, with its margins."""
+
+
+class Page:
+    """A slide that is being made. ``area`` is what is left of the place for content."""
+
+    def __init__(self, shown: Any, layout: Layout, *, hidden: bool) -> None:
+        self._slide = shown.slides.add_slide(layout.layout)
+        self._layout = layout
+        self.area = layout.area
+        self._free = layout.content
+        """The placeholder for content, as long as nothing has taken it."""
+        if hidden:
+            self._slide._element.set("show", "0")
+
+    def title(self, sentence: str) -> None:
+        """Fill the title, in a size at which it fits."""
+        title = self._slide.shapes.title
+        title.text_frame.text = sentence
+        own = _inherited_pt(self._layout.layout)
+        area = Area(0, 0, int(title.width or self.area.width), int(title.height or EMU_IN))
+        size = fitting_pt([sentence], area, most=own, least=min(own, LEAST_TITLE_PT))
+        if size < own:
+            _set_size(title.text_frame, size)
+
+    def text(self, paragraphs: Sequence[str], *, fills: bool = False) -> None:
+        """Put paragraphs at the top of what is left; ``fills``: nothing comes below them."""
+        if not paragraphs:
+            return
+        size = fitting_pt(paragraphs, self.area, most=TEXT_PT[0], least=TEXT_PT[1])
+        height = self.area.height if fills else height_of(paragraphs, self.area.width, size)
+        area = self.area.upper(height)
+        self.area = self.area.below(height)
+        if fills and self._free is not None and self._layout.takes_text:
+            shape = self._placeholder()
+            shape.left, shape.top, shape.width, shape.height = area
+            self._free = None
+        else:
+            shape = self._slide.shapes.add_textbox(*area)
+        _fill(shape.text_frame, paragraphs, size)
+
+    def caveat(self, sentence: str) -> None:
+        """Put a sentence at the bottom of what is left, in muted letters."""
+        if not sentence:
+            return
+        height = height_of([sentence], self.area.width, CAVEAT_PT)
+        shape = self._slide.shapes.add_textbox(*self.area.lower(height))
+        _fill(shape.text_frame, [sentence], CAVEAT_PT, colour=MUTED)
+        self.area = self.area._replace(height=max(0, self.area.height - height))
+
+    def picture(self, png: bytes, *, name: str, alt: str) -> None:
+        """Put a picture into the middle of what is left, as large as it can be without being cut."""
+        shape = self._slide.shapes.add_picture(io.BytesIO(png), 0, 0)
+        shape.left, shape.top, shape.width, shape.height = self.area.fitted(shape.width, shape.height)
+        self._take(shape, name=name, alt=alt)
+
+    def chart(self, kind: Any, data: Any, *, name: str, alt: str) -> Any:
+        """Add a native chart in what is left, which the caller completes."""
+        frame = self._slide.shapes.add_chart(kind, *self.area, data)
+        self._take(frame, name=name, alt=alt)
+        return frame.chart
+
+    def table(self, rows: Rows, *, name: str, alt: str) -> int:
+        """Add a table in what is left; returns the number of rows that it does not show."""
+        shown = rows[: MOST_ROWS + 1]
+        columns = max(len(row) for row in shown)
+        size = min(_TABLE_PT[0], max(_TABLE_PT[1], self.area.height / EMU_IN * 72 / (_ROW * len(shown))))
+        height = int(len(shown) * _ROW * size / 72 * EMU_IN)
+        frame = self._slide.shapes.add_table(len(shown), columns, *self.area.upper(height))
+        _fill_table(frame.table, shown, self.area.width, int(size))
+        self._take(frame, name=name, alt=alt)
+        return len(rows) - len(shown)
+
+    def notes(self, paragraphs: Sequence[str]) -> None:
+        """Fill the notes for the speaker.
+
+        Raises:
+            LookupError: the template's notes have no place for text.
+        """
+        frame = self._slide.notes_slide.notes_text_frame
+        if frame is None:
+            raise LookupError("the notes master has no placeholder for text")
+        frame.text = "\n".join(paragraphs)
+
+    def close(self) -> None:
+        """Remove placeholders that nothing has filled: a program would show "Click to add text" in their place."""
+        for shape in list(self._slide.placeholders):
+            empty = shape.has_text_frame and not shape.text_frame.text
+            if empty:
+                shape._element.getparent().remove(shape._element)
+
+    def _placeholder(self) -> Any:
+        return next(shape for shape in self._slide.placeholders if shape.placeholder_format.idx == self._free)
+
+    def _take(self, shape: Any, *, name: str, alt: str) -> None:
+        """Name a shape, and let it be the placeholder for content when that is free."""
+        shape.name = name
+        properties = shape._element.xpath("./*[1]/p:cNvPr")[0]
+        # python-pptx writes the name of the file here.
+        properties.set("descr", alt)
+        if self._free is None:
+            return
+        old = self._placeholder()._element
+        shape._element.xpath("./*[1]/p:nvPr")[0].insert(0, old.ph)
+        old.getparent().remove(old)
+        self._free = None
+
+
+def _fill(frame: Any, paragraphs: Sequence[str], size: float, *, colour: str = "") -> None:
+    frame.word_wrap = True
+    frame.auto_size = MSO_AUTO_SIZE.NONE
+    frame.text = "\n".join(paragraphs)
+    _set_size(frame, size)
+    if colour:
+        for paragraph in frame.paragraphs:
+            for run in paragraph.runs:
+                run.font.color.rgb = RGBColor.from_string(colour[1:].upper())
+
+
+def _set_size(frame: Any, size: float) -> None:
+    for paragraph in frame.paragraphs:
+        for run in paragraph.runs:
+            run.font.size = Pt(size)
+
+
+def _fill_table(table: Any, rows: Rows, width: int, size: int) -> None:
+    """Fill the cells. A column is as wide as its longest text, between a tenth and half of them all."""
+    columns = len(table.columns)
+    longest = [max((len(row[at]) for row in rows if at < len(row)), default=1) for at in range(columns)]
+    wanted = [min(max(length, sum(longest) / 10), sum(longest) / 2) + 2 for length in longest]
+    for at, column in enumerate(table.columns):
+        column.width = int(width * wanted[at] / sum(wanted))
+    for number, row in enumerate(rows):
+        for at, text in enumerate(row):
+            frame = table.cell(number, at).text_frame
+            frame.text = text
+            _set_size(frame, size)
+
+
+def _inherited_pt(layout: Any) -> float:
+    """The size of a title as its template has it: in the layout, the master, or the master's style."""
+    sizes = "./p:txBody/a:lstStyle/a:lvl1pPr/a:defRPr/@sz"
+    found: list[str] = []
+    for owner in (layout, layout.slide_master):
+        found += [
+            size
+            for shape in owner.placeholders
+            if shape.placeholder_format.type in (KIND.TITLE, KIND.CENTER_TITLE)
+            for size in shape._element.xpath(sizes)
+        ]
+    found += layout.slide_master._element.xpath("./p:txStyles/p:titleStyle/a:lvl1pPr/a:defRPr/@sz")
+    return int(found[0]) / 100 if found else _TITLE_PT
