@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,8 @@ Fields = dict[str, Any]
 def lengthen(campaign: Path, out: Path, *, records: int, seed: int = 1) -> Path:
     """Write a campaign of ``records`` records into a new directory; returns it.
 
-    The warm-up blocks stay, and measured blocks are repeated until there are enough. Equal arguments give equal files.
+    The sittings stay, each about as long as the others, with its warm-up blocks. Its measured blocks are repeated until
+    there are enough. Equal arguments give equal files.
 
     Args:
         campaign: a complete campaign with at least one measured block.
@@ -43,16 +45,22 @@ def lengthen(campaign: Path, out: Path, *, records: int, seed: int = 1) -> Path:
 
 
 def _repeated(short: list[Fields], records: int, rng: random.Random) -> Iterator[Fields]:
-    warmups = [record for record in short if record["trial"]["warmup"]]
-    measured = [record for record in short if not record["trial"]["warmup"]]
-    first = min(record["trial"]["block"] for record in measured)
-    blocks = 1 + max(record["trial"]["block"] for record in measured) - first
-    for number in range(records):
-        if number < len(warmups):
-            yield _copy(warmups[number], number, 0, 1.0)
-        else:
-            turn, position = divmod(number - len(warmups), len(measured))
-            yield _copy(measured[position], number, turn * blocks, rng.lognormvariate(0, _SPREAD))
+    # One sitting after the other: those of a real campaign never alternate.
+    sittings = [list(group) for _, group in groupby(short, key=lambda record: record.get("sitting", 0))]
+    number = later = 0
+    for position, sitting in enumerate(sittings, start=1):
+        warmups = [record for record in sitting if record["trial"]["warmup"]]
+        measured = [record for record in sitting if not record["trial"]["warmup"]]
+        first = min(record["trial"]["block"] for record in measured)
+        blocks = 1 + max(record["trial"]["block"] for record in measured) - first
+        for place in range(records * position // len(sittings) - number):
+            if place < len(warmups):
+                yield _copy(warmups[place], number, later, 1.0)
+            else:
+                turn, at = divmod(place - len(warmups), len(measured))
+                yield _copy(measured[at], number, later + turn * blocks, rng.lognormvariate(0, _SPREAD))
+            number += 1
+        later += turn * blocks
 
 
 def _copy(record: Fields, number: int, later: int, factor: float) -> Fields:

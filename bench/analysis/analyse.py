@@ -180,7 +180,7 @@ def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main
 
 def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     reached = values_of(record, ())
-    return {metric: reached.get(metric, Metric(metric).worst) for metric in expected}
+    return {metric: reached.get(metric, Metric(metric).worst) for metric in sorted(expected)}
 
 
 def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, lost: Counter[str]) -> CellSummary:

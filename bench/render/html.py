@@ -24,7 +24,7 @@ from bench.render.text import is_emulated, quantity
 from bench.render.wrap import SEAM
 from bench.util.package_data import templates_dir
 
-_COMPRESS_FROM: Final = 2**20
+_COMPRESS_FROM: Final = 2**16
 """Larger attachments are gzipped, since base64 makes them a third larger."""
 _LEVEL: Final = 6
 """The highest level takes twice as long and saves 3 %."""
@@ -40,12 +40,13 @@ class Attachment:
     size: str
 
 
-def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) -> str:
+def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes], *, beside: Sequence[str] = ()) -> str:
     """The page's text.
 
     Args:
         figures: shown in their scenario's section, in this order.
         files: raw data that readers can save from the page, by name.
+        beside: of each file that is too large for the page, a sentence that says where it is.
     """
     environment = page_environment()
     # The style sheet is ours and holds colours only; autoescape would turn its quotes into entities.
@@ -59,6 +60,7 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes]) ->
         style=style,
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],
+        beside=beside,
     )
 
 
@@ -95,9 +97,14 @@ def attach(name: str, content: bytes) -> Attachment:
     """A file as a data URI. A large one is gzipped, without a date, so that the same input gives the same page."""
     size = quantity(len(content), "bytes")
     if len(content) > _COMPRESS_FROM:
-        content, name = gzip.compress(content, compresslevel=_LEVEL, mtime=0), f"{name}.gz"
+        content, name = compress(content), f"{name}.gz"
     data = base64.b64encode(content).decode("ascii")
     return Attachment(name, f"data:application/octet-stream;base64,{data}", size)
+
+
+def compress(content: bytes) -> bytes:
+    """The content as a gzip file without a date."""
+    return gzip.compress(content, compresslevel=_LEVEL, mtime=0)
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

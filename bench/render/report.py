@@ -8,11 +8,11 @@ from typing import Final
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
-from bench.records.campaign import RECORDS, read_campaign
-from bench.records.manifest import MANIFEST
+from bench.records.campaign import read_campaign
 from bench.render import html, markdown
 from bench.render.content import View
 from bench.render.figures import save_figures
+from bench.render.raw import raw_files
 from bench.render.view import build_view
 from bench.util.errors import CampaignError
 
@@ -60,15 +60,8 @@ def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Re
     figures = save_figures(analysis, target / FIGURES, png=png)
     pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
     page, text = target / PAGE, target / TEXT
-    page.write_text(html.render(view, figures, _raw(campaign)), encoding="utf-8")
+    files, beside = raw_files(campaign)
+    page.write_text(html.render(view, figures, files, beside=beside), encoding="utf-8")
     text.write_text(markdown.report(view, pictures), encoding="utf-8")
     names = tuple(target / FIGURES / f"{figure.name}.svg" for figure in figures)
     return Report(page, text, names, analysis, view)
-
-
-def _raw(campaign: Path) -> dict[str, bytes]:
-    """Records and manifest unchanged, without a last line that a crash cut off."""
-    files = {name: campaign / name for name in (RECORDS, MANIFEST)}
-    content = {name: file.read_bytes() for name, file in files.items() if file.exists()}
-    records = content.get(RECORDS, b"")
-    return content | {RECORDS: records[: records.rfind(b"\n") + 1]}

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from typing import Final
 
 import numpy as np
 import pytest
 
-from bench.analysis.exact import block_ratio, signed_rank
+from bench.analysis.exact import (
+    EXACT_MOST,
+    _means_above_zero,
+    _normal_tail,
+    _tail_without_ties,
+    block_ratio,
+    signed_rank,
+)
 from bench.gate.judge import SeriesPair, judge, stage_result
 from bench.gate.model import Verdict
 from bench.util.errors import TooFewBootsError
@@ -139,3 +147,34 @@ def test_a_time_out_of_b_never_makes_its_verdict_milder() -> None:
                 after = severity(base, other | {block: math.inf})
                 assert all(new >= old for new, old in zip(after, before, strict=True)), (base, other, block)
     assert red > 20
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_means_of_pairs_above_zero_are_counted_as_in_the_table_of_all_pairs(seed: int) -> None:
+    rng = random.Random(seed)
+    few = [0.0, -0.0, 0.25, -0.25, 0.5, -1.0, math.inf, -math.inf]
+    values = np.array([rng.choice(few) if seed % 2 else rng.gauss(0.1, 1) for _ in range(rng.randint(1, 40))])
+    means = [
+        values[i] + values[j]
+        for i in range(len(values))
+        for j in range(i, len(values))
+        if not (math.isinf(values[i]) and values[i] == -values[j])
+    ]
+    assert _means_above_zero(values) == sum(mean > 0 for mean in means)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.05, 0.15])
+def test_the_normal_tail_of_many_blocks_is_the_exact_one(shift: float) -> None:
+    rng = random.Random(7)
+    logs = np.array([rng.gauss(shift, 1) for _ in range(EXACT_MOST)])
+    above = _means_above_zero(logs)
+    exact = float(_tail_without_ties(EXACT_MOST)[above])
+    assert _normal_tail(EXACT_MOST, above) == pytest.approx(exact, rel=0.12)
+
+
+def test_thousands_of_blocks_have_a_p_value_above_zero() -> None:
+    blocks = range(5 * EXACT_MOST)
+    larger, smaller = signed_rank(dict.fromkeys(blocks, 1.0), dict.fromkeys(blocks, 2.0))
+    assert 0 < larger < 1e-300
+    assert smaller == pytest.approx(1.0)
+    assert signed_rank(dict.fromkeys(blocks, 1.0), dict.fromkeys(blocks, 1.0)) == (1.0, 1.0)

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.records.campaign import RECORDS
+from bench.render import raw
 from bench.render.html import attach
 from bench.render.palette import PALETTE
 from bench.render.report import Report, write_report
@@ -142,6 +143,14 @@ def test_large_attachments_are_compressed_without_a_date() -> None:
     assert found.name == "records.jsonl.gz"
     assert gzip.decompress(base64.b64decode(found.uri.split(",", 1)[1])) == content
     assert attach("records.jsonl", content) == found
+
+
+def test_records_that_are_too_large_are_named_and_not_attached(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "MOST_ATTACHED", (campaign / RECORDS).stat().st_size - 1)
+    text = write_report(campaign, png=False).page.read_text(encoding="utf-8")
+    attached = [a["download"] for tag, a in Page(text).tags if tag == "a" and "download" in a]
+    assert attached == ["manifest.json"]
+    assert "is too large for a page. It is in the campaign&#39;s directory." in text
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
