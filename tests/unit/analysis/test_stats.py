@@ -216,7 +216,7 @@ def test_trend_leaves_time_outs_out_and_counts_what_is_left() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_trend_is_that_of_scipy(seed: int) -> None:
-    from scipy.stats import theilslopes  # noqa: PLC0415 - takes a second to import
+    from scipy.stats import theilslopes
 
     rng = np.random.default_rng(seed)
     at = sorted(rng.choice(100, size=5 + 8 * seed, replace=False).tolist())
